@@ -1,0 +1,7 @@
+"""``python -m jasco``."""
+
+import sys
+
+from jasco.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is measured: clips, instructions, rubric, verdicts, scores. No network, clock or model."""

@@ -1,0 +1,81 @@
+"""Data sets in the published layout: ``FOLDER/dataset/v0/v0.csv`` and ``ID.wav`` beside it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jasco.benchmark.clips import Clip
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.tables import read_table
+
+ANNOTATIONS = Path("dataset", "v0", "v0.csv")
+COLUMNS = (
+    "audio_id", "Audio", "Speech", "Audio-Only Answer", "Speech-Only Answer",
+    "Correct Answer", "Correct Answer Keyword",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Clips and the folder that holds their audio.
+
+    Attributes
+    ----------
+    name : str
+        What reports call it.
+    clips : tuple of Clip
+        In the order of the annotations.
+    folder : pathlib.Path or None
+        None where the clips come without audio (from a filled CSV).
+    """
+
+    name: str
+    clips: tuple[Clip, ...]
+    folder: Path | None = None
+
+    def audio_path(self, clip: Clip) -> Path | None:
+        """Where a clip's audio lies (not: whether it is there)."""
+        return self.folder and (self.folder / ANNOTATIONS).with_name(f"{clip.id}.wav")
+
+
+def read_data_set(folder: Path, name: str | None = None) -> DataSet:
+    """Read the annotations of a data set.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder that holds ``dataset/v0/v0.csv``.
+    name : str, optional
+        By default the folder's name.
+
+    Raises
+    ------
+    InputError
+        The folder or a column is missing, an id occurs twice or leaves the folder, or the file
+        is not a CSV in UTF-8.
+    """
+    path = folder / ANNOTATIONS
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; --data takes a folder or the name 'watd'")
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no {ANNOTATIONS} in it; --data takes the folder above 'dataset'"
+        )
+    table = read_table(path, required=COLUMNS)
+    clips = tuple(_clips(table.rows, path))
+    if not clips:
+        raise InputError(f"{path}: no clips in it, only a header")
+    return DataSet(name or folder.resolve().name, clips, folder)
+
+
+def _clips(rows: list[dict[str, str]], path: Path) -> Iterator[Clip]:
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        try:
+            clip = Clip(*(row[column] for column in COLUMNS))
+        except InputError as error:
+            raise InputError(f"{path}, row {number}: {error}") from None
+        if clip.id in seen:
+            raise InputError(f"{path}: id {clip.id} stands in rows {seen[clip.id]} and {number}")
+        seen[clip.id] = number
+        yield clip

@@ -1,0 +1,7 @@
+"""The eight instructions that every clip is asked with, in the published order."""
+
+from importlib.resources import files
+
+INSTRUCTIONS: tuple[str, ...] = tuple(
+    (files("jasco.benchmark") / "prompts" / "instructions.txt").read_text("utf-8").splitlines()
+)

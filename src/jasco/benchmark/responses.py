@@ -1,0 +1,43 @@
+"""What a model gives back: a text, or a failure. Never an empty string for a failure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer or no verdict.
+
+    Attributes
+    ----------
+    kind : str
+        A short word to count by: ``timeout``, ``connection``, ``server``, ``malformed``,
+        ``rejected``, ``error``, ``unanswered``.
+    message : str
+        What was seen, in one line.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A model's answer to one item, word for word (possibly empty: that is an answer too).
+
+    Attributes
+    ----------
+    text : str
+        What the model said.
+    finish_reason : str or None
+        ``stop``, ``length`` (cut off), or as the server put it.
+    usage : mapping
+        Tokens as counted by whoever generated them: ``prompt_tokens``, ``completion_tokens``.
+    served : str or None
+        What the server called the model that answered.
+    """
+
+    text: str
+    finish_reason: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    served: str | None = None

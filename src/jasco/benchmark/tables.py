@@ -1,0 +1,82 @@
+"""CSV in and out, with every complaint in one line."""
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jasco.benchmark.errors import InputError
+
+# A model may ramble; a cell beyond this is an accident or an attack.
+_LONGEST_CELL = 50_000_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file in memory: its columns in order, and a dictionary a row."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, str]]
+
+
+def read_table(path: Path, required: Sequence[str] = ()) -> Table:
+    """Read a CSV file with a header, every cell as the text that stands there.
+
+    Raises
+    ------
+    InputError
+        No such file, not UTF-8, no header, a column missing or named twice, or a row of
+        another length than the header.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = tuple(next(reader, ()))
+        rows = [_row(columns, cells, path, reader.line_num) for cells in reader if cells]
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from None
+    missing = [column for column in required if column not in columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]!r} is missing; it has {', '.join(columns)}")
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice:
+        raise InputError(f"{path}: two columns are named {twice[0]!r}")
+    return Table(columns, rows)
+
+
+def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dict[str, str]:
+    if len(cells) != len(columns):
+        raise InputError(f"{path}, line {line}: {len(cells)} cells under {len(columns)} columns")
+    return dict(zip(columns, cells, strict=True))
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV file whole or not at all (``OSError`` where it cannot be written)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="raise", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        Path(draft).chmod(0o666 & ~_umask())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

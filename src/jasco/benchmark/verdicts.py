@@ -1,0 +1,113 @@
+"""Reading a judge's answer: its rating and its orientation, or that it cannot be read.
+
+Conventions
+-----------
+A line counts when, without markdown marks, it starts with ``Rating`` or ``Orientation`` and a
+colon; its value is the rest of the line, or the next line where that is empty. A value is
+*definite* (``2``, ``Both``), a *placeholder* (``(int)``, the echoed list of options) or neither.
+Placeholders are passed over. What is left must be definite and of one mind, else it is
+unreadable: nothing is ever guessed.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Orientation(StrEnum):
+    """Which cue an answer rests on."""
+
+    AUDIO = "Audio-Oriented"
+    SPEECH = "Speech-Oriented"
+    BOTH = "Both"
+    NEITHER = "Neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judge's rating (0, 1, 2) and orientation; None where it could not be read."""
+
+    rating: int | None
+    orientation: Orientation | None
+
+    @property
+    def readable(self) -> bool:
+        """Whether both parts could be read: only then does the verdict count."""
+        return self.rating is not None and self.orientation is not None
+
+
+_FLAGS = re.IGNORECASE | re.ASCII
+_MARKS = re.compile(r"[*_`~#>]+")
+_LIST_MARK = re.compile(r"\s*(?:[-+•]|[0-9]{1,2}[.)])\s+")
+_RATING = re.compile(r"([012])(?:\.0+)?(?:\s*/\s*2(?:\.0+)?)?\.?(?:\s*\(([^()]*)\))?\.?", _FLAGS)
+# A remark in brackets may explain a rating; it may not name another one or another scale.
+_REMARK_THAT_HEDGES = re.compile(r"[0-9]|\bout of\b|^\s*or\b", _FLAGS)
+_ORIENTATIONS = {
+    Orientation.AUDIO: re.compile(r"audio[- ]oriented\.?", _FLAGS),
+    Orientation.SPEECH: re.compile(r"speech[- ]oriented\.?", _FLAGS),
+    Orientation.BOTH: re.compile(r"(?:both|good)(?:[- ]oriented)?\.?", _FLAGS),
+    Orientation.NEITHER: re.compile(r"neither\.?", _FLAGS),
+}
+_OPTION = r"(?:audio|speech|both|good|neither)(?:[- ]oriented)?|[012]"
+_PLACEHOLDER = re.compile(
+    rf"|[(\[<{{][^()\[\]<>{{}}]*[)\]>}}]|[(\[]?(?:{_OPTION})(?:\s*/\s*(?:{_OPTION})){{2,}}[)\]]?\.?",
+    _FLAGS,
+)
+
+
+def read_verdict(text: str) -> Verdict:
+    """Read what a judge wrote in answer to the judge prompt. Never raises, never guesses."""
+    lines = _lines(text)
+    return Verdict(
+        _agreed(map(_rating, _values(lines, "rating"))),
+        _agreed(map(_orientation, _values(lines, "orientation"))),
+    )
+
+
+def read_repair(text: str) -> Orientation | None:
+    """Read the reply to the repair prompt: a line of its own may also be the bare label."""
+    lines = _lines(text)
+    bare = [found for line in lines if isinstance(found := _orientation(line), Orientation)]
+    return _agreed([*map(_orientation, _values(lines, "orientation")), *bare])
+
+
+class _Unclear:
+    """What a value is that is neither definite nor a placeholder."""
+
+
+def _lines(text: str) -> list[str]:
+    after_thinking = text.rpartition("</think>")[2]
+    lines = after_thinking.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [_LIST_MARK.sub("", _MARKS.sub("", line), count=1).strip() for line in lines]
+
+
+def _values(lines: list[str], word: str) -> Iterator[str]:
+    start = re.compile(rf"{word}\s*:\s*(.*)", _FLAGS | re.DOTALL)
+    for number, line in enumerate(lines):
+        if match := start.fullmatch(line):
+            following = lines[number + 1] if number + 1 < len(lines) else ""
+            yield match[1] or following
+
+
+def _rating(value: str) -> int | _Unclear | None:
+    match = _RATING.fullmatch(value)
+    if match and not (match[2] and _REMARK_THAT_HEDGES.search(match[2])):
+        return int(match[1])
+    return None if _PLACEHOLDER.fullmatch(value) else _Unclear()
+
+
+def _orientation(value: str) -> Orientation | _Unclear | None:
+    for orientation, pattern in _ORIENTATIONS.items():
+        if pattern.fullmatch(value):
+            return orientation
+    return None if _PLACEHOLDER.fullmatch(value) else _Unclear()
+
+
+def _agreed(readings: Iterable[T | _Unclear | None]) -> T | None:
+    found = {reading for reading in readings if reading is not None}
+    only = found.pop() if len(found) == 1 else None
+    return None if isinstance(only, _Unclear) else only

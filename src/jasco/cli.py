@@ -1,0 +1,351 @@
+"""The command line: parse, call, print.
+
+Exit status: 0 done and complete; 1 a bug of ours; 2 the user's input is wrong; 3 refused, the
+run holds something else or another process has it; 4 done as far as possible, and incomplete;
+130 interrupted. Results go to stdout, everything else to stderr.
+"""
+
+import argparse
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jasco import __version__
+from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
+
+if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
+    from jasco.evaluation.evaluate import Job
+    from jasco.providers.specs import Kind
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
+
+EXIT_INCOMPLETE, EXIT_INTERRUPTED = 4, 130
+_EXIT_STATUS: dict[type[Exception], int] = {
+    InputError: 2,
+    Refused: 3,
+    sqlite3.DatabaseError: 3,
+    CannotGoOn: EXIT_INCOMPLETE,
+    OSError: EXIT_INCOMPLETE,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit status."""
+    options = _parser().parse_args(arguments)
+    with _complaints(options.debug) as complaint:
+        complaint.status = options.command(options)
+    sys.stdout.flush()
+    if complaint.status == EXIT_INTERRUPTED:
+        sys.stderr.flush()
+        os._exit(EXIT_INTERRUPTED)  # a model's thread may be busy for long; nothing waits for it
+    return complaint.status
+
+
+class _Complaint:
+    status = 0
+
+
+@contextmanager
+def _complaints(debug: bool) -> Iterator[_Complaint]:
+    """Turn what can go wrong into one line and an exit status."""
+    complaint = _Complaint()
+    try:
+        yield complaint
+    except KeyboardInterrupt:
+        _say("interrupted; what was done is kept, the same command goes on from there")
+        complaint.status = EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        statuses = [status for kind, status in _EXIT_STATUS.items() if isinstance(error, kind)]
+        if debug or not statuses:
+            raise
+        _say(one_line(error, 1000))
+        complaint.status = statuses[0]
+
+
+def _say(line: str) -> None:
+    print(f"jasco: {line}", file=sys.stderr)
+
+
+# --- commands ---
+
+
+def _eval(options: argparse.Namespace) -> int:
+    job = _job(options)
+    if options.dry_run:
+        return _print_plan(job)
+    _evaluate(job)
+    return _print_score([options.run], as_json=options.json)
+
+
+def _respond(options: argparse.Namespace) -> int:
+    job = _job(options)
+    if options.dry_run:
+        return _print_plan(job)
+    _evaluate(job)
+    from jasco.evaluation.results import results_of_run
+
+    answers = results_of_run(options.run).answers
+    _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}")
+    return 0 if answers.answered == answers.expected else EXIT_INCOMPLETE
+
+
+def _judge(options: argparse.Namespace) -> int:
+    if options.target.is_dir():
+        if options.output:
+            raise InputError("-o goes with a filled CSV; a run keeps its verdicts")
+        options.run, options.data, options.model = options.target, None, None
+        _evaluate(_job(options))
+        return _print_score([options.run], as_json=False)
+    return _judge_file(options)
+
+
+def _judge_file(options: argparse.Namespace) -> int:
+    from jasco.benchmark.filled import VERDICT_COLUMNS, judged_rows, read_filled
+    from jasco.benchmark.tables import write_table
+    from jasco.evaluation.results import judged_items
+
+    if not options.output or len(options.judge) != 1:
+        raise InputError("a filled CSV takes one --judge and -o JUDGED.csv")
+    file = read_filled(options.target)
+    options.run = options.output.with_suffix(".run")
+    options.data, options.model = file.data, f"csv/{options.target}"
+    _evaluate(_job(options))
+    columns = [name for name in file.table.columns if name not in VERDICT_COLUMNS]
+    rows = judged_rows(file, judged_items(options.run))
+    write_table(options.output, [*columns, *VERDICT_COLUMNS], rows)
+    return _print_score([options.run], as_json=False)
+
+
+def _score(options: argparse.Namespace) -> int:
+    return _print_score(options.target, as_json=options.json, compat=options.compat)
+
+
+def _data_fetch(options: argparse.Namespace) -> int:
+    from jasco.providers.datasets import fetch
+
+    print(fetch(options.folder, _say))
+    return 0
+
+
+def _data_verify(options: argparse.Namespace) -> int:
+    from jasco.providers.datasets import verify
+
+    for line in verify(options.folder):
+        print(line)
+    return 0
+
+
+def _data_template(options: argparse.Namespace) -> int:
+    from jasco.benchmark.filled import COLUMNS, template_rows
+    from jasco.benchmark.tables import write_table
+    from jasco.providers.audio import count_frames
+    from jasco.providers.datasets import find_data
+
+    data = find_data(options.data, _say)
+    paths = {clip.id: data.audio_path(clip) for clip in data.clips}
+    frames = {id_: count_frames(path) for id_, path in paths.items() if path}
+    write_table(options.output, COLUMNS, template_rows(data, frames))
+    _say(f"{options.output}: fill in allm_output, then: jasco judge {options.output} --help")
+    return 0
+
+
+def _list_models(_: argparse.Namespace) -> int:
+    return _print_providers("model")
+
+
+def _list_judges(_: argparse.Namespace) -> int:
+    return _print_providers("judge")
+
+
+# --- what commands share ---
+
+
+def _job(options: argparse.Namespace) -> "Job":
+    from jasco.benchmark.protocols import protocol_named
+    from jasco.evaluation.evaluate import Job
+    from jasco.providers.datasets import find_data
+    from jasco.providers.specs import open_spec
+
+    if options.protocol:
+        protocol_named(options.protocol)
+    data = find_data(options.data, _say) if isinstance(options.data, str) else options.data
+    return Job(
+        run=options.run,
+        data=data,
+        model=open_spec("model", options.model) if options.model else None,
+        judges=[open_spec("judge", text) for text in options.judge],
+        protocol=options.protocol,
+        limit=options.limit,
+        concurrency=options.concurrency,
+    )
+
+
+def _evaluate(job: "Job") -> None:
+    from jasco.evaluation.evaluate import evaluate
+
+    evaluate(job, _say)
+
+
+def _print_plan(job: "Job") -> int:
+    from jasco.evaluation.plan import plan
+
+    for line in plan(job):
+        print(line)
+    return 0
+
+
+def _print_score(targets: list[Path], *, as_json: bool, compat: bool = False) -> int:
+    from jasco.evaluation.results import results_of_files, results_of_run
+    from jasco.reports.summary import summarise
+    from jasco.reports.table import render
+
+    if all(target.is_dir() for target in targets):
+        results = [results_of_run(target, compat=compat) for target in targets]
+    elif any(target.is_dir() for target in targets):
+        raise InputError("give runs or judged CSV files, not both")
+    else:
+        results = [results_of_files(targets, compat=compat)]
+    summary = summarise(results)
+    print(json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary))
+    complete = all(model["complete"] for model in summary["models"].values())
+    return 0 if complete else EXIT_INCOMPLETE
+
+
+def _print_providers(kind: "Kind") -> int:
+    from jasco.providers.specs import providers
+
+    for name, point in sorted(providers(kind).items()):
+        provider = point.load()
+        first_line = (provider.__doc__ or "").strip().splitlines()[0]
+        print(f"{name}/{provider.NAME}" if provider.NAME else name, first_line, sep="\n  ")
+        for option in provider.OPTIONS:
+            default = "" if option.default is None else f" (default {option.default})"
+            print(f"    {option.name}=...  {option.help}{default}")
+    return 0
+
+
+# --- the parser ---
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "jasco",
+        description="Evaluate auditory language models on joint audio-speech co-reasoning.",
+        epilog="Exit status: 0 complete; 2 wrong input; 3 refused; 4 incomplete, resumable; "
+        "130 interrupted, resumable.",
+    )
+    parser.add_argument("--version", action="version", version=f"jasco {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_eval(commands)
+    _add_respond(commands)
+    _add_judge(commands)
+    _add_score(commands)
+    _add_data(commands)
+    for name, command, what in (
+        ("models", _list_models, "models"),
+        ("judges", _list_judges, "judges"),
+    ):
+        listing = commands.add_parser(name, help=f"list what {what} can be named, and how")
+        listing.set_defaults(command=command)
+    return parser
+
+
+def _add_eval(commands: "Commands") -> None:
+    parser = commands.add_parser("eval", help="answer, judge and score")
+    _add_answering(parser)
+    _add_judging(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_eval)
+
+
+def _add_respond(commands: "Commands") -> None:
+    parser = commands.add_parser("respond", help="answer only")
+    _add_answering(parser)
+    parser.set_defaults(command=_respond, judge=[], protocol=None)
+
+
+def _add_judge(commands: "Commands") -> None:
+    parser = commands.add_parser("judge", help="judge the answers of a run or a filled CSV")
+    parser.add_argument("target", type=Path, metavar="RUN|FILLED.csv")
+    _add_judging(parser)
+    _add_concurrency(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
+    parser.set_defaults(command=_judge, limit=None)
+
+
+def _add_score(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "score",
+        help="score runs, or judged CSV files",
+        description="Score runs, or judged CSV files: several files are several judges of a model.",
+    )
+    parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--compat", action="store_true", help="the published script's arithmetic, bug for bug"
+    )
+    parser.set_defaults(command=_score)
+
+
+def _add_data(commands: "Commands") -> None:
+    data = commands.add_parser("data", help="fetch, verify and lay out data sets")
+    parts = data.add_subparsers(required=True, metavar="COMMAND")
+    fetch = parts.add_parser("fetch", help="bring the published data set (CC BY-NC 4.0)")
+    fetch.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="default: the cache")
+    fetch.set_defaults(command=_data_fetch)
+    verify = parts.add_parser("verify", help="look at every clip of a data set")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.set_defaults(command=_data_verify)
+    template = parts.add_parser("template", help="write the CSV to fill in")
+    template.add_argument("data", metavar="DATA", help=_DATA_HELP)
+    template.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.csv")
+    template.set_defaults(command=_data_template)
+
+
+_DATA_HELP = "folder that holds dataset/v0/v0.csv, or the name watd"
+
+
+def _add_answering(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="provider/name[,key=value...]")
+    parser.add_argument("--data", required=True, metavar="DATA", help=_DATA_HELP)
+    parser.add_argument("--run", required=True, type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--limit", type=_positive, metavar="CLIPS", help="the first clips only")
+    _add_concurrency(parser)
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="do not first see whether the model hears"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--judge",
+        action="append",
+        required=True,
+        metavar="JUDGE",
+        help="provider/name[,key=value...]; several are a panel",
+    )
+    parser.add_argument("--protocol", metavar="NAME", help="v2 (default) or v1")
+
+
+def _add_concurrency(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--concurrency", type=_positive, default=16, metavar="N", help="calls in flight (16)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number

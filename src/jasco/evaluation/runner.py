@@ -1,0 +1,158 @@
+"""Asking the model and the judges, many calls at a time, and keeping each result at once.
+
+A few workers go through the clips in order. For each clip they put its eight items out together,
+and an answer goes to the judges as soon as it is kept; what the run holds already is left alone.
+So memory does not grow with the number of clips, and a run can stop anywhere.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from jasco.benchmark.clips import Clip, Item, items_of
+from jasco.benchmark.protocols import Protocol
+from jasco.benchmark.responses import Failure, Response
+from jasco.evaluation.store import Row, response_row, verdict_row
+from jasco.evaluation.writer import Writer
+from jasco.judges.judge import Judge, Judgement
+from jasco.models.model import Model
+from jasco.providers.audio import Audio
+
+Outcome = TypeVar("Outcome", Response | Failure, Judgement | Failure)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do, and with whom.
+
+    Attributes
+    ----------
+    clips : sequence of Clip
+        Those the run is about, in the run's order.
+    model_number : int
+        The model whose answers they are, by its number in the run.
+    model : Model or None
+        Who answers what is unanswered; None leaves it so.
+    judges : mapping of int to Judge
+        Who marks what is unmarked, by number in the run.
+    protocol : Protocol
+        How the judges are asked.
+    read_audio : callable
+        Gives a clip's audio, for models that hear.
+    concurrency : int
+        Calls in flight at once, answers and verdicts together.
+    watch : callable
+        Is told of each call that has ended.
+    """
+
+    clips: Sequence[Clip]
+    model_number: int
+    model: Model | None
+    judges: Mapping[int, Judge]
+    protocol: Protocol
+    read_audio: Callable[[Clip], Audio]
+    concurrency: int
+    watch: Callable[[Response | Judgement | Failure], None]
+
+
+async def run(work: Work, writer: Writer) -> None:
+    """Do what is missing or failed.
+
+    Raises
+    ------
+    InputError, ServerGone, RunUnwritable
+        Going on is pointless; what was done is kept.
+    """
+    runner = _Runner(work, writer)
+    places = iter(range(len(work.clips)))
+    # Twice as many items open as calls allowed: the slots stay full, and no more is in memory.
+    await _all(runner.go_through(places) for _ in range(max(2, work.concurrency // 4)))
+
+
+class _Runner:
+    def __init__(self, work: Work, writer: Writer) -> None:
+        self._work = work
+        self._writer = writer
+        self._slots = asyncio.Semaphore(work.concurrency)
+
+    async def go_through(self, places: Iterator[int]) -> None:
+        for place in places:
+            await self._do_clip(place)
+
+    async def _do_clip(self, place: int) -> None:
+        work = self._work
+        items = items_of(work.clips[place])
+        held = await self._writer.responses(work.model_number, place)
+        judged = await self._writer.judged(work.model_number, work.protocol.name, place)
+        audio = None
+        if work.model and work.model.HEARS and any(_missing(held, item) for item in items):
+            audio = await asyncio.to_thread(work.read_audio, work.clips[place])
+        await _all(
+            self._do_item(place, item, audio, held.get(item.number), judged) for item in items
+        )
+
+    async def _do_item(
+        self,
+        place: int,
+        item: Item,
+        audio: Audio | None,
+        answer: Response | Failure | None,
+        judged: set[tuple[int, int]],
+    ) -> None:
+        if self._work.model and not isinstance(answer, Response):
+            answer = await self._answer(self._work.model, place, item, audio)
+        if isinstance(answer, Response):
+            await _all(
+                self._judge(number, judge, place, item, answer.text)
+                for number, judge in self._work.judges.items()
+                if (number, item.number) not in judged
+            )
+
+    async def _answer(
+        self, model: Model, place: int, item: Item, audio: Audio | None
+    ) -> Response | Failure:
+        def row(answer: Response | Failure, seconds: float) -> Row:
+            return response_row(self._work.model_number, place, item.number, answer, seconds)
+
+        return await self._call(lambda: model.answer(item, audio), row)
+
+    async def _judge(
+        self, number: int, judge: Judge, place: int, item: Item, prediction: str
+    ) -> None:
+        work = self._work
+
+        def row(outcome: Judgement | Failure, seconds: float) -> Row:
+            key = work.model_number, number, work.protocol.name, place, item.number
+            return verdict_row(*key, outcome, seconds)
+
+        await self._call(lambda: judge.judge(item, prediction, work.protocol), row)
+
+    async def _call(
+        self,
+        call: Callable[[], Awaitable[Outcome]],
+        row: Callable[[Outcome, float], Row],
+    ) -> Outcome:
+        # The slot is held until the row is on disk: after a kill, what has to be asked again is
+        # at most what was in flight.
+        async with self._slots:
+            began = time.monotonic()
+            outcome = await call()
+            await self._writer.write(row(outcome, time.monotonic() - began))
+        self._work.watch(outcome)
+        return outcome
+
+
+def _missing(held: Mapping[int, Response | Failure], item: Item) -> bool:
+    return not isinstance(held.get(item.number), Response)
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all at once. The first exception ends the others and comes out as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as trouble:
+        raise trouble.exceptions[0] from None

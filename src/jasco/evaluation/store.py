@@ -1,0 +1,500 @@
+"""The run: one folder, one SQLite file, and what may be written into it.
+
+The schema is documented in ``docs/run-store.md``; users may query the file with any tool.
+
+No write-ahead log: it needs shared memory, which network file systems do not have. One process
+writes, under a lock on ``run.lock``; readers may look on at any time.
+"""
+
+import json
+import os
+import platform
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+import jasco
+from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.errors import CannotGoOn, InputError, Refused
+from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.judges.judge import Judgement
+from jasco.providers.specs import Spec
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x4A415343  # "JASC": tells a run from any other SQLite file
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE clips (
+  clip INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sound TEXT NOT NULL, speech TEXT NOT NULL,
+  audio_only TEXT NOT NULL, speech_only TEXT NOT NULL, reference TEXT NOT NULL,
+  keywords TEXT NOT NULL, annotations_sha256 TEXT NOT NULL,
+  audio_path TEXT, audio_sha256 TEXT, seconds REAL, treatments TEXT
+);
+CREATE TABLE models (model INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE judges (judge INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE responses (
+  model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
+  instruction INTEGER NOT NULL, text TEXT, failure_kind TEXT, failure_message TEXT,
+  finish_reason TEXT, usage TEXT, served TEXT, seconds REAL, written_at TEXT NOT NULL,
+  UNIQUE (model, clip, instruction), CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
+);
+CREATE TABLE verdicts (
+  model INTEGER NOT NULL REFERENCES models, judge INTEGER NOT NULL REFERENCES judges,
+  protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
+  instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT,
+  failure_kind TEXT, failure_message TEXT, attempts TEXT, seconds REAL, written_at TEXT NOT NULL,
+  UNIQUE (model, judge, protocol, repeat, clip, instruction)
+);
+"""
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+# What is done stays as it is; only a failure gives way to a later attempt.
+_PUT_RESPONSE = f"""
+INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+ON CONFLICT DO UPDATE SET
+  text = excluded.text, failure_kind = excluded.failure_kind,
+  failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
+  usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
+  written_at = excluded.written_at
+WHERE responses.failure_kind IS NOT NULL
+"""
+_PUT_VERDICT = f"""
+INSERT INTO verdicts VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+ON CONFLICT DO UPDATE SET
+  rating = excluded.rating, orientation = excluded.orientation,
+  failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
+  attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at
+WHERE verdicts.failure_kind IS NOT NULL
+"""
+
+Row = tuple[str, tuple[Any, ...]]
+"""A statement and its values, ready to be committed."""
+
+
+class RunRefused(Refused):
+    """The run holds something else, or another process has it."""
+
+
+class RunUnwritable(CannotGoOn):
+    """The run cannot be written any further: disk full, folder gone."""
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """What the run knows of a clip's audio: never the audio itself."""
+
+    path: str
+    sha256: str
+    seconds: float
+    treatments: tuple[str, ...]
+
+
+class Store:
+    """An open run."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def to_write(cls, folder: Path) -> Self:
+        """Open a run as its one writer; make it where there is none.
+
+        Raises
+        ------
+        RunRefused
+            Another process writes to it, or what lies there is no run of this version.
+        RunUnwritable
+            It cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / "run.lock")
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise RunRefused(f"{folder}: {_holder(folder)} is writing to this run") from None
+        except OSError as error:
+            raise RunUnwritable(f"{folder}: {error.strerror or error}") from None
+        try:
+            return cls(folder, _connect(folder, create=True), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def to_read(cls, folder: Path) -> Self:
+        """Open a run to look at it (``InputError`` where there is none)."""
+        if not (folder / "run.db").is_file():
+            raise InputError(f"{folder}: no run there (no run.db in it)")
+        return cls(folder, _connect(folder, create=False), None)
+
+    def close(self) -> None:
+        """Close the file and give the lock back."""
+        if self._lock:
+            with suppress(sqlite3.Error):  # a full disk must not keep us from leaving
+                self.forget("holder")
+        self._connection.close()
+        if self._lock:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what the run is about ---
+
+    def hold(self, data: DataSet) -> None:
+        """Take a data set into a new run; make sure that an old run holds this one.
+
+        Raises
+        ------
+        RunRefused
+            The run was made with other data.
+        """
+        held, given = self.fact("annotations_sha256"), annotations_sha256(data.clips)
+        if held and held != given and not self._holds_any("responses"):
+            with self._connection:  # nothing hangs on it: an earlier command that came to nothing
+                self._connection.execute("DELETE FROM clips")
+            held = None
+        if held and held != given:
+            raise RunRefused(
+                f"{self.folder}: the run holds the data set {self.fact('data')} ({held[:12]}), "
+                f"this one is {data.name} ({given[:12]}); take another --run"
+            )
+        facts = {"holder": f"process {os.getpid()} on {socket.gethostname()}"}
+        if not held:
+            facts |= {
+                "data": data.name,
+                "annotations_sha256": given,
+                "created_with": f"jasco {jasco.__version__}, Python {platform.python_version()}, "
+                f"{platform.platform()}",
+            }
+        with self._connection:
+            if not held:
+                self._connection.executemany(
+                    "INSERT INTO clips VALUES (?,?,?,?,?,?,?,?,?,NULL,NULL,NULL,NULL)",
+                    ((place, *clip.cells, clip.sha256) for place, clip in enumerate(data.clips)),
+                )
+            self._remember(facts)
+
+    def hold_audio(self, audio: Mapping[int, AudioFacts]) -> None:
+        """Keep what the audio of some clips is, by place.
+
+        Raises
+        ------
+        RunRefused
+            The run was made with other audio.
+        """
+        held = dict(self._connection.execute("SELECT clip, audio_sha256 FROM clips"))
+        for place, facts in audio.items():
+            if held[place] not in (None, facts.sha256):
+                raise RunRefused(
+                    f"{facts.path}: other audio than the run {self.folder} was made with; "
+                    "take another --run"
+                )
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE clips SET audio_path=?, audio_sha256=?, seconds=?, treatments=? "
+                "WHERE clip=?",
+                (
+                    (facts.path, facts.sha256, facts.seconds, ", ".join(facts.treatments), place)
+                    for place, facts in audio.items()
+                ),
+            )
+
+    def hold_model(self, spec: Spec) -> int:
+        """Number the run's model (``RunRefused`` where the run has answers of another one)."""
+        with self._connection:
+            self._connection.execute(
+                "DELETE FROM models WHERE model NOT IN (SELECT model FROM responses)"
+            )
+        for _, label, identity in self.models():
+            if identity != dict(spec.identity):
+                raise RunRefused(
+                    f"{self.folder}: the run holds answers of {label}, not of {spec.label}"
+                    f" ({_difference(identity, spec.identity)}); take another --run"
+                )
+        return self._number("models", spec)
+
+    def hold_judges(self, specs: Sequence[Spec]) -> list[int]:
+        """Number these judges. Those of earlier commands stay, if they gave a single verdict."""
+        given = "SELECT judge FROM verdicts WHERE failure_kind IS NULL"
+        with self._connection:
+            self._connection.execute(f"DELETE FROM verdicts WHERE judge NOT IN ({given})")
+            self._connection.execute(f"DELETE FROM judges WHERE judge NOT IN ({given})")
+        return [self._number("judges", spec) for spec in specs]
+
+    def hold_protocol(self, name: str) -> None:
+        """Fix the run's protocol (``RunRefused`` where it has verdicts under another one)."""
+        held = self.fact("protocol")
+        if held and held != name and self._holds_any("verdicts"):
+            raise RunRefused(
+                f"{self.folder}: the run is judged by protocol {held}, not {name}; "
+                "take another --run"
+            )
+        with self._connection:
+            self._remember({"protocol": name})
+
+    def widen(self, clips: int) -> int:
+        """Extend the run to its first ``clips`` clips; give how many it covers now."""
+        covered = max(clips, self.covered)
+        with self._connection:
+            self._remember({"clips_covered": str(covered)})
+        return covered
+
+    @property
+    def covered(self) -> int:
+        """How many clips, from the first on, the run is about."""
+        return int(self.fact("clips_covered") or 0)
+
+    def fact(self, name: str) -> str | None:
+        """Look up one of the run's facts."""
+        query = "SELECT value FROM facts WHERE name = ?"
+        row = self._connection.execute(query, (name,)).fetchone()
+        return row[0] if row else None
+
+    def forget(self, name: str) -> None:
+        """Remove one of the run's facts."""
+        with self._connection:
+            self._connection.execute("DELETE FROM facts WHERE name = ?", (name,))
+
+    def data(self) -> DataSet:
+        """The data set of the run, with all of its clips."""
+        query = (
+            "SELECT id, sound, speech, audio_only, speech_only, reference, keywords "
+            "FROM clips ORDER BY clip"
+        )
+        clips = tuple(Clip(*row) for row in self._connection.execute(query))
+        return DataSet(self.fact("data") or "", clips)
+
+    def audio_sha256(self) -> str | None:
+        """Hash the audio of the clips covered; None where some of it was never read."""
+        query = "SELECT id, audio_sha256 FROM clips WHERE clip < ?"
+        hashes = dict(self._connection.execute(query, (self.covered,)))
+        return None if None in hashes.values() else combined_sha256(hashes)
+
+    def treated_clips(self) -> int:
+        """Count the clips whose audio had to be resampled, mixed down or converted."""
+        query = "SELECT count(*) FROM clips WHERE treatments != '' AND clip < ?"
+        return int(self._connection.execute(query, (self.covered,)).fetchone()[0])
+
+    def models(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """List number, label and identity of the models."""
+        return self._named("models")
+
+    def judges(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """List number, label and identity of the judges."""
+        return self._named("judges")
+
+    # --- responses and verdicts ---
+
+    def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
+        """Give what there is for a clip, by number of the instruction."""
+        query = (
+            "SELECT instruction, text, failure_kind, failure_message, finish_reason, usage, served "
+            "FROM responses WHERE model = ? AND clip = ?"
+        )
+        return {
+            number: Failure(kind, message)
+            if kind
+            else Response(text, reason, json.loads(usage or "{}"), served)
+            for number, text, kind, message, reason, usage, served in self._connection.execute(
+                query, (model, clip)
+            )
+        }
+
+    def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int]]:
+        """List (judge, instruction) of a clip's verdicts, unreadable ones included."""
+        query = (
+            "SELECT judge, instruction FROM verdicts "
+            "WHERE model = ? AND protocol = ? AND clip = ? AND failure_kind IS NULL"
+        )
+        return set(self._connection.execute(query, (model, protocol, clip)))
+
+    def verdicts(self, model: int, judge: int) -> Iterator[tuple[int, int, Verdict]]:
+        """Go through a judge's verdicts: clip, instruction, verdict."""
+        query = (
+            "SELECT clip, instruction, rating, orientation FROM verdicts "
+            "WHERE model = ? AND judge = ? AND clip < ? AND failure_kind IS NULL AND repeat = 0"
+        )
+        rows = self._connection.execute(query, (model, judge, self.covered))
+        for clip, number, rating, orientation in rows:
+            yield clip, number, Verdict(rating, orientation and Orientation(orientation))
+
+    def judge_texts(self, model: int, judge: int) -> Iterator[tuple[int, int, list[Any]]]:
+        """Go through what a judge wrote: clip, instruction, attempts; clip by clip."""
+        query = (
+            "SELECT clip, instruction, attempts FROM verdicts "
+            "WHERE model = ? AND judge = ? AND clip < ? AND failure_kind IS NULL AND repeat = 0 "
+            "ORDER BY clip, instruction"
+        )
+        for clip, number, attempts in self._connection.execute(query, (model, judge, self.covered)):
+            yield clip, number, json.loads(attempts)
+
+    def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
+        """Count the answers, the truncated ones among them, and the failures by kind."""
+        query = (
+            "SELECT failure_kind, finish_reason = 'length', count(*) FROM responses "
+            "WHERE model = ? AND clip < ? GROUP BY 1, 2"
+        )
+        answered, truncated, failed = 0, 0, dict[str, int]()
+        for kind, cut, number in self._connection.execute(query, (model, self.covered)):
+            if kind:
+                failed[kind] = failed.get(kind, 0) + number
+            else:
+                answered += number
+                truncated += number if cut else 0
+        return answered, truncated, failed
+
+    def count_verdicts(self, model: int, judge: int) -> tuple[int, dict[str, int]]:
+        """Count a judge's verdicts, and its failures by kind."""
+        query = (
+            "SELECT failure_kind, count(*) FROM verdicts "
+            "WHERE model = ? AND judge = ? AND clip < ? AND repeat = 0 GROUP BY 1"
+        )
+        counts = dict(self._connection.execute(query, (model, judge, self.covered)))
+        return counts.pop(None, 0), counts
+
+    def mean_seconds(self, table: str) -> float | None:
+        """How long a call took on average in ``responses`` or ``verdicts``."""
+        return self._connection.execute(f"SELECT avg(seconds) FROM {table}").fetchone()[0]  # type: ignore[no-any-return]
+
+    def commit(self, rows: list[Row]) -> None:
+        """Write rows in one transaction: all are on disk when this returns.
+
+        Raises
+        ------
+        RunUnwritable
+            Nothing of it was written.
+        """
+        try:
+            with self._connection:
+                for statement, values in rows:
+                    self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise RunUnwritable(f"{self.folder}: {error}") from None
+
+    # --- details ---
+
+    def _holds_any(self, table: str) -> bool:
+        query = f"SELECT EXISTS (SELECT * FROM {table} WHERE failure_kind IS NULL)"
+        return bool(self._connection.execute(query).fetchone()[0])
+
+    def _remember(self, facts: Mapping[str, str]) -> None:
+        self._connection.executemany(
+            "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            facts.items(),
+        )
+
+    def _number(self, table: str, spec: Spec) -> int:
+        identity = json.dumps(dict(spec.identity), sort_keys=True)
+        query = f"SELECT rowid FROM {table} WHERE identity = ?"
+        with self._connection:
+            self._connection.execute(
+                f"INSERT OR IGNORE INTO {table} VALUES (NULL, ?, ?)",
+                (spec.label, identity),
+            )
+        return int(self._connection.execute(query, (identity,)).fetchone()[0])
+
+    def _named(self, table: str) -> list[tuple[int, str, dict[str, Any]]]:
+        rows = self._connection.execute(f"SELECT * FROM {table} ORDER BY 1")
+        return [(number, label, json.loads(identity)) for number, label, identity in rows]
+
+
+def response_row(
+    model: int, clip: int, number: int, answer: Response | Failure, seconds: float
+) -> Row:
+    """Make the row of an answer, or of its failure."""
+    values: tuple[Any, ...]
+    if isinstance(answer, Failure):
+        values = (None, answer.kind, answer.message, None, None, None)
+    else:
+        usage = json.dumps(dict(answer.usage)) if answer.usage else None
+        values = (answer.text, None, None, answer.finish_reason, usage, answer.served)
+    return _PUT_RESPONSE, (model, clip, number, *values, seconds)
+
+
+def verdict_row(
+    model: int,
+    judge: int,
+    protocol: str,
+    clip: int,
+    number: int,
+    outcome: Judgement | Failure,
+    seconds: float,
+) -> Row:
+    """Make the row of a verdict, or of its failure."""
+    values: tuple[Any, ...]
+    if isinstance(outcome, Failure):
+        values = (None, None, outcome.kind, outcome.message, None)
+    else:
+        verdict = outcome.verdict
+        attempts = [
+            {key: value for key, value in asdict(attempt).items() if value}
+            for attempt in outcome.attempts
+        ]
+        said = json.dumps(attempts, ensure_ascii=False)
+        values = (verdict.rating, verdict.orientation, None, None, said)
+    return _PUT_VERDICT, (model, judge, protocol, clip, number, *values, seconds)
+
+
+def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
+    path = folder / "run.db"
+    new = not path.exists() or path.stat().st_size == 0
+    try:
+        # Even a reader opens for writing: after a kill it has to roll back what was half-written.
+        mode = "rwc" if create else "rw" if os.access(folder, os.W_OK) else "ro"
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60, check_same_thread=False
+        )
+        if create and new:
+            connection.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if not create:
+            connection.execute("PRAGMA query_only = 1")
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise RunUnwritable(f"{path}: {error}") from None
+        raise RunRefused(f"{path}: broken, or not a run ({error}); take another --run") from None
+    if application != APPLICATION_ID:
+        connection.close()
+        raise RunRefused(f"{path}: a database of something else; take another --run")
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise RunRefused(
+            f"{path}: schema version {version}, this is jasco {jasco.__version__} with version "
+            f"{SCHEMA_VERSION}; use the jasco it was made with, or another --run"
+        )
+    return connection
+
+
+def _holder(folder: Path) -> str:
+    for _ in range(10):  # the holder may be just about to say who it is
+        with (
+            suppress(InputError, RunRefused, RunUnwritable, sqlite3.Error),
+            Store.to_read(folder) as store,
+        ):
+            if holder := store.fact("holder"):
+                return holder
+        time.sleep(0.05)
+    return "another process"
+
+
+def _difference(held: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    names = [name for name in {**held, **given} if held.get(name) != given.get(name)]
+    return ", ".join(f"{name}: {held.get(name)} there, {given.get(name)} here" for name in names)

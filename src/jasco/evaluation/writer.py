@@ -1,0 +1,65 @@
+"""Committing rows from many tasks: each waits until its own row is on disk."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from jasco.benchmark.responses import Failure, Response
+from jasco.evaluation.store import Row, Store
+
+T = TypeVar("T")
+
+
+class Writer:
+    """The one thread that touches the store while a run is going on.
+
+    Rows that arrive while a commit is under way share the next one: no row waits for company,
+    and a fast server does not mean a commit a row.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._waiting: list[tuple[Row, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def write(self, row: Row) -> None:
+        """Commit a row (``RunUnwritable`` where that cannot be done)."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((row, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting())
+        await done
+
+    async def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
+        """Give what the store holds for a clip, by number of the instruction."""
+        return await self._in_thread(self._store.responses, model, clip)
+
+    async def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int]]:
+        """List (judge, instruction) of a clip's verdicts."""
+        return await self._in_thread(self._store.judged, model, protocol, clip)
+
+    async def close(self) -> None:
+        """Commit what still waits, also for tasks that were cancelled meanwhile."""
+        if self._writing is not None:
+            await self._writing
+        self._thread.shutdown()
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._in_thread(self._store.commit, [row for row, _ in batch])
+            except Exception as error:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+            else:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_result(None)
+        self._writing = None

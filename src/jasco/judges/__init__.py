@@ -1,0 +1,1 @@
+"""Who marks: judges, one module a kind, behind the interface of :mod:`.judge`."""

@@ -1,0 +1,66 @@
+"""What a judge is to the rest of the house."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.protocols import Protocol as BenchmarkProtocol
+from jasco.benchmark.responses import Failure
+from jasco.benchmark.verdicts import Verdict
+from jasco.providers.specs import Provider, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a judge wrote when it was asked: ``asked`` is ``verdict`` or ``repair``."""
+
+    asked: str
+    text: str
+    finish_reason: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    served: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and every word it was read from."""
+
+    verdict: Verdict
+    attempts: tuple[Attempt, ...]
+
+
+class Judge(Provider, Protocol):
+    """Somebody who marks answers. Like a model, it is made from a spec and does no work yet."""
+
+    spec: Spec
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    async def prepare(self, data: DataSet) -> None:
+        """Get ready for this data set; by default nothing.
+
+        Raises
+        ------
+        InputError
+            What it needs is not to be had, or the data does not fit.
+        """
+
+    async def judge(
+        self, item: Item, prediction: str, protocol: BenchmarkProtocol
+    ) -> Judgement | Failure:
+        """Mark one answer.
+
+        Raises
+        ------
+        InputError
+            Nothing can be judged until the user mends something.
+        ServerGone
+            There is nobody left to ask.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back; by default nothing."""

@@ -1,0 +1,48 @@
+"""Verdicts that were given elsewhere and stand in a judged CSV."""
+
+from pathlib import Path
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.filled import Key, check_against, read_filled
+from jasco.benchmark.protocols import Protocol
+from jasco.benchmark.responses import Failure
+from jasco.benchmark.verdicts import Verdict
+from jasco.judges.judge import Attempt, Judge, Judgement
+from jasco.providers.specs import Spec
+
+
+class Replay(Judge):
+    """The judge's texts of a judged CSV, on the very answers that they were given on."""
+
+    NAME = "JUDGED.csv"
+    VERBATIM = True
+    OPTIONS = ()
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._answers: dict[Key, str] = {}
+        self._texts: dict[Key, str] = {}
+        self._verdicts: dict[Key, Verdict] = {}
+
+    async def prepare(self, data: DataSet) -> None:
+        """Read the file and hold it against the data."""
+        file = read_filled(Path(self.spec.name))
+        check_against(file, data)
+        self._answers = file.answers()
+        self._texts = file.judge_texts()
+        self._verdicts = file.verdicts()
+
+    async def judge(
+        self,
+        item: Item,
+        prediction: str,
+        protocol: Protocol,  # noqa: ARG002
+    ) -> Judgement | Failure:
+        """Look the verdict up."""
+        key = item.clip.id, item.number
+        if key not in self._texts:
+            return Failure("unjudged", "no verdict in the file")
+        if self._answers.get(key, "") != prediction:
+            return Failure("unjudged", "the file's verdict is on another answer")
+        return Judgement(self._verdicts[key], (Attempt("verdict", self._texts[key]),))

@@ -1,0 +1,42 @@
+"""Any auditory LLM behind a server that speaks OpenAI's chat completions."""
+
+import base64
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.responses import Failure, Response
+from jasco.models.model import Model
+from jasco.providers.audio import Audio
+from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
+from jasco.providers.specs import Spec
+
+
+class ChatModel(Model):
+    """A model on a server: vLLM, SGLang, llama.cpp, a gateway, an API.
+
+    The audio goes as an ``input_audio`` part (WAV, 16 kHz) before the text, so that a server's
+    prefix cache serves a clip's eight prompts.
+    """
+
+    NAME = "MODEL"
+    VERBATIM = False
+    HEARS = True
+    SERVED = True
+    OPTIONS = (*decoding_options(max_tokens=512), *TRANSPORT_OPTIONS)
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._client = ChatClient(spec)
+
+    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
+        """Ask the server."""
+        assert audio is not None
+        data = base64.b64encode(audio.wav).decode()
+        content = [
+            {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
+            {"type": "text", "text": item.instruction},
+        ]
+        return await self._client.ask([{"role": "user", "content": content}], item.clip.id)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()

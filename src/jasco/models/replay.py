@@ -1,0 +1,42 @@
+"""Answers that were made elsewhere and filled into a CSV."""
+
+from pathlib import Path
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.filled import Key, check_against, read_filled
+from jasco.benchmark.responses import Failure, Response
+from jasco.models.model import Model
+from jasco.providers.audio import Audio
+from jasco.providers.specs import Spec
+
+
+class Replay(Model):
+    """The answers of a filled CSV. An empty ``allm_output`` is an item not answered."""
+
+    NAME = "FILLED.csv"
+    VERBATIM = True
+    HEARS = False
+    SERVED = True
+    OPTIONS = ()
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._answers: dict[Key, str] = {}
+
+    async def prepare(self, data: DataSet) -> None:
+        """Read the file and hold it against the data."""
+        file = read_filled(Path(self.spec.name))
+        check_against(file, data)
+        self._answers = file.answers()
+
+    def disowns(self, item: Item, text: str) -> bool:
+        """Whether the file says something else by now."""
+        return self._answers.get((item.clip.id, item.number)) != text
+
+    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:  # noqa: ARG002
+        """Look the answer up."""
+        text = self._answers.get((item.clip.id, item.number))
+        if text is None:
+            return Failure("unanswered", "no answer in the file")
+        return Response(text)

@@ -1,0 +1,1 @@
+"""How things outside are reached: specs, audio files, chat servers, downloads."""

@@ -1,0 +1,131 @@
+"""Where data sets come from: a folder, or the published one, fetched file by file."""
+
+import os
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jasco.benchmark.clips import annotations_sha256
+from jasco.benchmark.dataset import DataSet, read_data_set
+from jasco.benchmark.errors import CannotGoOn, InputError, one_line
+from jasco.providers.audio import file_sha256, read_audio
+from jasco.providers.cache import cache_folder
+
+PUBLISHED = "watd"
+LICENCE = (
+    "What Are They Doing, by Wang, Mousavi, Ploujnikov and Ravanelli; CC BY-NC 4.0: "
+    "not for commercial use"
+)
+_COMMIT = "e728f83c6014d97a47294ab4810a6390598f8af5"
+_SOURCE = f"https://raw.githubusercontent.com/BenoitWang/What_Are_They_Doing/{_COMMIT}/"
+_SOURCE_VARIABLE = "JASCO_WATD_URL"
+"""Environment variable that names a mirror of the published repository."""
+
+
+class Unreachable(CannotGoOn):
+    """What should be fetched cannot be reached; what was fetched is kept."""
+
+
+def published_files() -> dict[str, str]:
+    """Give the SHA-256 of each published file by its path."""
+    lines = (files("jasco.providers") / "watd.sha256").read_text("utf-8").splitlines()
+    return {path: sha256 for sha256, path in (line.split(maxsplit=1) for line in lines)}
+
+
+def find_data(name: str, say: Callable[[str], None]) -> DataSet:
+    """Open a data set by its folder or its name, fetching the published one where it is not yet.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or it is no data set.
+    Unreachable
+        The published data set is not here and cannot be fetched.
+    """
+    if name == PUBLISHED:
+        folder = cache_folder() / PUBLISHED
+        if any(_missing(folder)):
+            fetch(folder, say)
+        return read_data_set(folder, PUBLISHED)
+    return read_data_set(Path(name))
+
+
+def fetch(folder: Path | None, say: Callable[[str], None]) -> Path:
+    """Bring the published data set; what is there and whole is not fetched again.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        Where to; None is the user's cache.
+    say : callable
+        Is told the licence.
+
+    Raises
+    ------
+    Unreachable
+        The source cannot be reached, or gives other files than the published ones.
+    """
+    import pooch
+    import requests
+
+    folder = folder or cache_folder() / PUBLISHED
+    source = os.environ.get(_SOURCE_VARIABLE, _SOURCE).rstrip("/") + "/"
+    expected = published_files()
+    pooch.get_logger().setLevel("ERROR")
+    files_there = pooch.create(
+        path=folder,
+        base_url=source,
+        registry={path: f"sha256:{sha256}" for path, sha256 in expected.items()},
+        retry_if_failed=2,
+    )
+    done = 0
+    try:
+        for path in tqdm(expected, "fetching", unit="file", disable=None):
+            files_there.fetch(path, downloader=pooch.HTTPDownloader(timeout=30))
+            done += 1
+    except (requests.RequestException, ValueError) as error:
+        offline = isinstance(error, requests.ConnectionError)
+        reason = "cannot be reached; is this machine offline?" if offline else one_line(error)
+        raise Unreachable(
+            f"{source}{path}: {reason} ({done} of {len(expected)} files are in {folder}; "
+            "the same command goes on from there)"
+        ) from None
+    except OSError as error:
+        raise Unreachable(f"{folder}: {error.strerror}; free some room and repeat") from None
+    say(LICENCE)
+    return folder
+
+
+def verify(folder: Path) -> Iterator[str]:
+    """Look at every clip of a data set; give a line for each thing that a user should know.
+
+    Raises
+    ------
+    InputError
+        The data set cannot be used: the first thing that is wrong with it.
+    """
+    data = read_data_set(folder)
+    sha256 = annotations_sha256(data.clips)
+    yield f"{len(data.clips)} clips, annotations {sha256}"
+    seconds = 0.0
+    for clip in data.clips:
+        path = data.audio_path(clip)
+        assert path is not None
+        audio = read_audio(path)
+        seconds += audio.seconds
+        if audio.treatments:
+            yield f"clip {clip.id}: will be {', '.join(audio.treatments)} (to 16 kHz mono PCM16)"
+    yield f"{seconds:.0f} s of audio, every file readable"
+    published = published_files()
+    if file_sha256(folder / "dataset/v0/v0.csv") == published["dataset/v0/v0.csv"]:
+        for name, expected in published.items():
+            if (folder / name).exists() and file_sha256(folder / name) != expected:
+                raise InputError(f"{folder / name}: not the published file; fetch it again")
+        yield "annotations and audio are the published ones"
+        yield LICENCE
+
+
+def _missing(folder: Path) -> Iterator[str]:
+    return (path for path in published_files() if not (folder / path).is_file())

@@ -1,0 +1,175 @@
+"""How a user names a model or a judge: ``provider/name[,key=value...]``.
+
+A provider is a class, found through the entry points ``jasco.models`` and ``jasco.judges``. It
+says what its name means and which options it takes; it is made from a :class:`Spec`.
+
+Identity is not transport: options that may change a number make up the identity (they key the
+run and the signature), the others only say where and how fast.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Protocol
+
+from jasco.benchmark.errors import InputError
+
+Kind = Literal["model", "judge"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One ``key=value`` of a spec.
+
+    Attributes
+    ----------
+    name, help : str
+        The key, and what it does.
+    read : callable
+        Makes the value of the text (``ValueError`` where it cannot).
+    default : object
+        The value where the key is not given.
+    identity : bool
+        Whether it may change a number.
+    repeatable : bool
+        Whether it may be given several times; the value is then a tuple.
+    """
+
+    name: str
+    help: str
+    read: Callable[[str], Any] = str
+    default: Any = None
+    identity: bool = False
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a user asked for, checked and with the defaults filled in.
+
+    Attributes
+    ----------
+    provider, name : str
+        The name is empty for a provider that needs none.
+    options : mapping
+        Every option of the provider with its value.
+    identity : mapping
+        Provider, name and the options that may change a number.
+    label : str
+        What tables and JSON call it: ``provider/name`` and the identity options that differ
+        from their defaults.
+    """
+
+    provider: str
+    name: str
+    options: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    label: str
+
+
+class Provider(Protocol):
+    """What every class behind an entry point has."""
+
+    NAME: ClassVar[str | None]
+    """What the name after the slash is, for help; None where the provider takes none."""
+    VERBATIM: ClassVar[bool]
+    """Whether everything after the slash is the name, commas included; it has no options then."""
+    OPTIONS: ClassVar[Sequence[Option]]
+
+    def __init__(self, spec: Spec) -> None: ...
+
+
+def providers(kind: Kind) -> dict[str, EntryPoint]:
+    """List what can be named: built in and installed."""
+    return {point.name: point for point in entry_points(group=f"jasco.{kind}s")}
+
+
+def open_spec(kind: Kind, text: str) -> Any:
+    """Make the model or judge that a spec names.
+
+    Raises
+    ------
+    InputError
+        The provider or a key is unknown, a value cannot be read, a name is missing, or the
+        provider needs an extra that is not installed.
+    """
+    known = providers(kind)
+    provider = re.split("[/,]", text, maxsplit=1)[0]
+    if provider not in known:
+        raise InputError(f"{kind} {text!r}: provider {provider!r} is unknown; see: jasco {kind}s")
+    try:
+        made_by = known[provider].load()
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{kind} {text!r} needs {error.name}: pip install 'jasco[{provider}]'"
+        ) from error
+    return made_by(parse_spec(text, made_by))
+
+
+def parse_spec(text: str, provider: type[Provider]) -> Spec:
+    """Read a spec for the provider that it names."""
+    head, slash, rest = text.partition("/")
+    pairs: list[str] = []
+    if not provider.VERBATIM:
+        if "," in head:  # no name, or none before the first option
+            (head, *pairs), slash, rest = text.split(","), "", ""
+        else:
+            rest, *pairs = rest.split(",")
+    if provider.NAME is None and rest:
+        raise InputError(f"{text!r}: {head} takes no name; write {head}[,key=value...]")
+    if provider.NAME is not None and not rest:
+        raise InputError(f"{text!r}: write {head}/{provider.NAME}")
+    options = _read_options(text, pairs, {option.name: option for option in provider.OPTIONS})
+    identifying = [option for option in provider.OPTIONS if option.identity]
+    told = [
+        f"{option.name}={options[option.name]}"
+        for option in identifying
+        if options[option.name] != option.default
+    ]
+    return Spec(
+        provider=head,
+        name=rest,
+        options=MappingProxyType(options),
+        identity=MappingProxyType(
+            {"provider": head, "name": rest}
+            | {option.name: options[option.name] for option in identifying}
+        ),
+        label=",".join([head + slash + rest, *told]),
+    )
+
+
+def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict[str, Any]:
+    given: dict[str, list[Any]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if key not in known:
+            options = f"it takes {', '.join(known)}" if known else "it takes no options"
+            raise InputError(f"{text!r}: unknown key {key!r}; {options}")
+        if not equals or not value:
+            raise InputError(f"{text!r}: {key} has no value; write {key}=...")
+        if key in given and not known[key].repeatable:
+            raise InputError(f"{text!r}: {key} is given twice")
+        try:
+            given.setdefault(key, []).append(known[key].read(value))
+        except ValueError as error:
+            raise InputError(f"{text!r}: {key}={value} is no good: {error}") from None
+    return {
+        name: tuple(given.get(name, ()))
+        if option.repeatable
+        else given.get(name, [option.default])[0]
+        for name, option in known.items()
+    }
+
+
+def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], float]:
+    """Make a reader of numbers that are not below a bound."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not lowest <= value < float("inf"):
+            raise ValueError(f"a number of at least {lowest} is needed")
+        return value
+
+    return read

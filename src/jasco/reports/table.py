@@ -1,0 +1,91 @@
+"""The result as a table in the terminal."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tabulate import tabulate
+
+_HEADER = (
+    "model / judge", "best-mean", "bounds", "mean", "audio", "both", "speech",
+    "neither", "unreadable", "coverage",
+)  # fmt: skip
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """Lay out a summary for people, with what is missing said in words."""
+    data = summary["data"]
+    rows = [row for name, model in summary["models"].items() for row in _rows(name, model)]
+    table = tabulate(
+        rows,
+        _HEADER,
+        disable_numparse=True,
+        colalign=("left", *["right"] * (len(_HEADER) - 1)),
+        preserve_whitespace=True,
+    )
+    title = (
+        f"JASCO on {data['name']}: {data['clips']} clips, {data['items']} items, "
+        f"protocol {summary['protocol'] or 'none yet'}"
+    )
+    remarks = [line for name, model in summary["models"].items() for line in _remarks(name, model)]
+    return "\n".join([title, "", table, "", *remarks, f"signature: {summary['signature']}"])
+
+
+def _rows(name: str, model: Mapping[str, Any]) -> Iterator[list[str]]:
+    judges = model["judges"]
+    if len(judges) != 1:
+        yield [name, *_cells(model)]
+        yield from ([f"  {judge}", *_cells(figures)] for judge, figures in judges.items())
+    else:
+        ((judge, figures),) = judges.items()
+        label = name if judge == name else f"{name}\n  by {judge}"
+        yield [label, *_cells(figures)]
+
+
+def _cells(figures: Mapping[str, Any]) -> list[str]:
+    low, high = figures["best_mean_bounds"]
+    shares = figures["modality_dependence"]
+    return [
+        _number(figures["best_mean"]),
+        "" if figures["complete"] else f"{low:.2f} to {high:.2f}",
+        _number(figures["mean"]),
+        *(_percent(shares[name]) for name in ("audio", "both", "speech")),
+        _percent(figures["neither_rate"]),
+        _percent(figures["unreadable_rate"]),
+        _percent(figures["coverage"]),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    answers = model["answers"]
+    unanswered = answers["expected"] - answers["answered"]
+    if unanswered:
+        kinds = _kinds(answers)
+        yield f"{name}: {unanswered} of {answers['expected']} items are not answered{kinds}"
+    if answers["truncated"]:
+        yield f"{name}: {answers['truncated']} answers were cut off at the longest length allowed"
+    if answers["treated_clips"]:
+        yield f"{name}: {answers['treated_clips']} clips were converted to 16 kHz mono PCM16"
+    if not model["judges"]:
+        yield f"{name}: no judge has marked it yet"
+    for judge, figures in model["judges"].items():
+        failed = sum(figures["failed"].values())
+        if failed:
+            yield f"{judge}: {failed} verdicts failed{_kinds(figures)}"
+    if not model["complete"] and model["judges"]:
+        yield (
+            f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
+            "bounds put every missing verdict at its worst and at its best."
+        )
+
+
+def _kinds(counted: Mapping[str, Any]) -> str:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in counted["failed"].items())
+    return f" ({kinds})" if kinds else ""
