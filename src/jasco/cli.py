@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,8 +80,7 @@ def _eval(options: argparse.Namespace) -> int:
     job = _job(options)
     if options.dry_run:
         return _print_plan(job)
-    _evaluate(job)
-    return _print_score([options.run], as_json=options.json)
+    return _evaluate_and_score(job, as_json=options.json)
 
 
 def _respond(options: argparse.Namespace) -> int:
@@ -101,8 +100,7 @@ def _judge(options: argparse.Namespace) -> int:
         if options.output:
             raise InputError("-o goes with a filled CSV; a run keeps its verdicts")
         options.run, options.data, options.model = options.target, None, None
-        _evaluate(_job(options))
-        return _print_score([options.run], as_json=False)
+        return _evaluate_and_score(_job(options), as_json=False)
     return _judge_file(options)
 
 
@@ -116,9 +114,10 @@ def _judge_file(options: argparse.Namespace) -> int:
     file = read_filled(options.target)
     options.run = options.output.with_suffix(".run")
     options.data, options.model = file.data, f"csv/{options.target}"
-    _evaluate(_job(options))
+    job = _job(options)
+    _evaluate(job)
     columns = [name for name in file.table.columns if name not in VERDICT_COLUMNS]
-    rows = judged_rows(file, judged_items(options.run))
+    rows = judged_rows(file, judged_items(options.run, job.judges[0].spec.label))
     write_table(options.output, [*columns, *VERDICT_COLUMNS], rows)
     return _print_score([options.run], as_json=False)
 
@@ -191,6 +190,17 @@ def _evaluate(job: "Job") -> None:
     from jasco.evaluation.evaluate import evaluate
 
     evaluate(job, _say)
+
+
+def _evaluate_and_score(job: "Job", *, as_json: bool) -> int:
+    try:
+        _evaluate(job)
+    except CannotGoOn as reason:
+        _say(one_line(reason, 1000))
+        with suppress(InputError, CannotGoOn):  # there may be nothing to show yet
+            _print_score([job.run], as_json=as_json)
+        return EXIT_INCOMPLETE
+    return _print_score([job.run], as_json=as_json)
 
 
 def _print_plan(job: "Job") -> int:

@@ -66,9 +66,13 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, extrasaction="raise", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+            plain = csv.DictWriter(file, columns, lineterminator="\n")
+            quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            plain.writeheader()
+            for row in rows:
+                # By itself, Python before 3.13 leaves a bare carriage return unquoted.
+                writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
+                writer.writerow(row)
         Path(draft).chmod(0o666 & ~_umask())
         Path(draft).replace(path)
     except BaseException:

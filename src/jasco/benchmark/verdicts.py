@@ -41,8 +41,8 @@ class Verdict:
 
 
 _FLAGS = re.IGNORECASE | re.ASCII
-_MARKS = re.compile(r"[*_`~#>]+")
-_LIST_MARK = re.compile(r"\s*(?:[-+•]|[0-9]{1,2}[.)])\s+")
+_MARKS = re.compile(r"[*_`#]+|~~+|^[\s>]+")
+_LIST_MARK = re.compile(r"^(?:[-+•]|[0-9]{1,2}[.)])\s+")
 _RATING = re.compile(r"([012])(?:\.0+)?(?:\s*/\s*2(?:\.0+)?)?\.?(?:\s*\(([^()]*)\))?\.?", _FLAGS)
 # A remark in brackets may explain a rating; it may not name another one or another scale.
 _REMARK_THAT_HEDGES = re.compile(r"[0-9]|\bout of\b|^\s*or\b", _FLAGS)
@@ -82,7 +82,7 @@ class _Unclear:
 def _lines(text: str) -> list[str]:
     after_thinking = text.rpartition("</think>")[2]
     lines = after_thinking.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return [_LIST_MARK.sub("", _MARKS.sub("", line), count=1).strip() for line in lines]
+    return [_LIST_MARK.sub("", _MARKS.sub("", line).strip()) for line in lines]
 
 
 def _values(lines: list[str], word: str) -> Iterator[str]:

@@ -91,7 +91,10 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
         clips = data.clips[:covered]
         if job.model and job.model.HEARS:
             store.hold_audio(_listen(data, clips, say))
-        asyncio.run(_run(job, store, data, clips, model_number, judges))
+        try:
+            asyncio.run(_run(job, store, data, clips, model_number, judges))
+        except asyncio.CancelledError:  # SIGTERM
+            raise KeyboardInterrupt from None
 
 
 def _hold_model(job: Job, store: Store) -> int:

@@ -152,11 +152,12 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
     )
 
 
-def judged_items(folder: Path) -> dict[Key, tuple[str, Verdict]]:
-    """Give text and verdict of each item from a run with one judge."""
+def judged_items(folder: Path, label: str) -> dict[Key, tuple[str, Verdict]]:
+    """Give what one of a run's judges wrote about each item, and how it was read."""
     with Store.to_read(folder) as store:
         ids = [clip.id for clip in store.data().clips]
-        (model, *_), (judge, *_) = store.models()[0], store.judges()[-1]
+        model = store.models()[0][0]
+        judge = next(number for number, name, _ in store.judges() if name == label)
         verdicts = {(clip, n): verdict for clip, n, verdict in store.verdicts(model, judge)}
         return {
             (ids[clip], n): (attempts[0].get("text", ""), verdicts[clip, n])

@@ -133,7 +133,8 @@ class Store:
     @classmethod
     def to_read(cls, folder: Path) -> Self:
         """Open a run to look at it (``InputError`` where there is none)."""
-        if not (folder / "run.db").is_file():
+        path = folder / "run.db"
+        if not path.is_file() or not path.stat().st_size:
             raise InputError(f"{folder}: no run there (no run.db in it)")
         return cls(folder, _connect(folder, create=False), None)
 
@@ -149,8 +150,10 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise RunUnwritable(f"{self.folder}: {error}") from None
 
     # --- what the run is about ---
 
@@ -451,14 +454,15 @@ def verdict_row(
 
 def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     path = folder / "run.db"
-    new = not path.exists() or path.stat().st_size == 0
     try:
         # Even a reader opens for writing: after a kill it has to roll back what was half-written.
         mode = "rwc" if create else "rw" if os.access(folder, os.W_OK) else "ro"
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60, check_same_thread=False
         )
-        if create and new:
+        # A run killed while it was made is empty again once this has rolled it back.
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if create and not tables:
             connection.executescript(
                 f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"

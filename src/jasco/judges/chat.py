@@ -25,14 +25,14 @@ class ChatJudge(Judge):
 
     async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
         """Ask for a verdict and, where its orientation cannot be read, once more for that."""
-        answer = await self._ask(protocol.judge_prompt(item, prediction))
+        answer = await self._ask(item, protocol.judge_prompt(item, prediction))
         if isinstance(answer, Failure):
             return answer
         verdict = read_verdict(answer.text)
         attempts = [_attempt("verdict", answer)]
         # Without a rating the verdict cannot count, so its orientation need not be asked for.
         if verdict.orientation is None and verdict.rating is not None:
-            reply = await self._ask(protocol.repair_prompt(answer.text))
+            reply = await self._ask(item, protocol.repair_prompt(answer.text))
             if isinstance(reply, Failure):
                 return reply
             verdict = Verdict(verdict.rating, read_repair(reply.text))
@@ -43,9 +43,10 @@ class ChatJudge(Judge):
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(self, prompt: str) -> Response | Failure:
+    async def _ask(self, item: Item, prompt: str) -> Response | Failure:
         return await self._client.ask(
-            [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}]
+            [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}],
+            item.clip.id,
         )
 
 

@@ -37,7 +37,7 @@ _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 TRANSPORT_OPTIONS = (
     Option("base_url", "address up to /v1; several share the load", repeatable=True),
     Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
-    Option("timeout", "seconds for one call", at_least(0.01, float), 300.0),
+    Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
 )
 
 
@@ -244,7 +244,7 @@ def _retry_after(error: openai.APIStatusError) -> float:
 def _read_completion(body: bytes) -> Response:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _TroubleError("malformed", f"not JSON: {body[:100]!r}") from None
     try:
         choice = answer["choices"][0]
