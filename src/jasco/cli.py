@@ -8,12 +8,14 @@ run holds something else or another process has it; 4 done as far as possible, a
 import argparse
 import json
 import os
+import re
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from jasco import __version__
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
@@ -37,6 +39,7 @@ _EXIT_STATUS: dict[type[Exception], int] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send, as Ctrl-C
     with _complaints(options.debug) as complaint:
         complaint.status = options.command(options)
     sys.stdout.flush()
@@ -189,7 +192,22 @@ def _job(options: argparse.Namespace) -> "Job":
 def _evaluate(job: "Job") -> None:
     from jasco.evaluation.evaluate import evaluate
 
-    evaluate(job, _say)
+    with _stdout_kept_clean():
+        evaluate(job, _say)
+
+
+@contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Send to stderr what a model prints, in Python or below: stdout is for results."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def _evaluate_and_score(job: "Job", *, as_json: bool) -> int:
@@ -244,8 +262,15 @@ def _print_providers(kind: "Kind") -> int:
 # --- the parser ---
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message, 1000)}; see: {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         "jasco",
         description="Evaluate auditory language models on joint audio-speech co-reasoning.",
         epilog="Exit status: 0 complete; 2 wrong input; 3 refused; 4 incomplete, resumable; "
@@ -355,7 +380,6 @@ def _add_concurrency(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return number
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

@@ -1,11 +1,11 @@
 """Data sets in the published layout: ``FOLDER/dataset/v0/v0.csv`` and ``ID.wav`` beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.benchmark.clips import Clip
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.clips import Clip, annotations_sha256
+from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.tables import read_table
 
 ANNOTATIONS = Path("dataset", "v0", "v0.csv")
@@ -13,6 +13,12 @@ COLUMNS = (
     "audio_id", "Audio", "Speech", "Audio-Only Answer", "Speech-Only Answer",
     "Correct Answer", "Correct Answer Keyword",
 )  # fmt: skip
+
+
+PUBLISHED = "watd"
+"""Name of the published data set, *What Are They Doing* v0."""
+PUBLISHED_SHA256 = "3fd0912f1bd7d7a3c0275446a6f0ccfa6fdcaaf3b8df972e7367832bc3703d7a"
+"""Hash of its annotations."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +44,18 @@ class DataSet:
         return self.folder and (self.folder / ANNOTATIONS).with_name(f"{clip.id}.wav")
 
 
-def read_data_set(folder: Path, name: str | None = None) -> DataSet:
+def name_of(clips: Sequence[Clip], otherwise: str) -> str:
+    """Name a data set: the published one by what it holds, wherever it lies."""
+    return PUBLISHED if annotations_sha256(clips) == PUBLISHED_SHA256 else whole_text(otherwise)
+
+
+def read_data_set(folder: Path) -> DataSet:
     """Read the annotations of a data set.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder that holds ``dataset/v0/v0.csv``.
-    name : str, optional
-        By default the folder's name.
+        The folder that holds ``dataset/v0/v0.csv``; it gives the data set its name.
 
     Raises
     ------
@@ -65,7 +74,7 @@ def read_data_set(folder: Path, name: str | None = None) -> DataSet:
     clips = tuple(_clips(table.rows, path))
     if not clips:
         raise InputError(f"{path}: no clips in it, only a header")
-    return DataSet(name or folder.resolve().name, clips, folder)
+    return DataSet(name_of(clips, folder.resolve().name), clips, folder)
 
 
 def _clips(rows: list[dict[str, str]], path: Path) -> Iterator[Clip]:

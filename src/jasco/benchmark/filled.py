@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.compat import JudgedRow
-from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.dataset import DataSet, name_of
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.tables import Table, read_table
@@ -79,7 +79,7 @@ class FilledFile:
     @property
     def data(self) -> DataSet:
         """The file as a data set without audio."""
-        return DataSet(self.path.stem, self.clips)
+        return DataSet(name_of(self.clips, self.path.stem), self.clips)
 
     def answers(self) -> dict[Key, str]:
         """Give the answers; an item with an empty cell is left out."""

@@ -3,12 +3,12 @@
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import CannotGoOn, InputError
 
 # A model may ramble; a cell beyond this is an accident or an attack.
 _LONGEST_CELL = 50_000_000
@@ -61,11 +61,11 @@ def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dic
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file whole or not at all (``OSError`` where it cannot be written)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a CSV file whole or not at all (``CannotGoOn`` where it cannot be written)."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w", encoding="utf-8", newline="") as file:
             plain = csv.DictWriter(file, columns, lineterminator="\n")
             quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
             plain.writeheader()
@@ -73,14 +73,9 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
                 # By itself, Python before 3.13 leaves a bare carriage return unquoted.
                 writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
                 writer.writerow(row)
-        Path(draft).chmod(0o666 & ~_umask())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+        draft.replace(path)
+    except OSError as error:
+        raise CannotGoOn(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

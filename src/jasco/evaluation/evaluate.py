@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.benchmark.responses import Failure, Response
@@ -91,6 +91,7 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
         clips = data.clips[:covered]
         if job.model and job.model.HEARS:
             store.hold_audio(_listen(data, clips, say))
+        store.widen(covered)
         try:
             asyncio.run(_run(job, store, data, clips, model_number, judges))
         except asyncio.CancelledError:  # SIGTERM
@@ -108,7 +109,7 @@ def _hold_model(job: Job, store: Store) -> int:
 def _cover(job: Job, data: DataSet, store: Store) -> int:
     if job.data is None and job.limit is None:
         return store.covered
-    return store.widen(min(job.limit or len(data.clips), len(data.clips)))
+    return max(store.covered, min(job.limit or len(data.clips), len(data.clips)))
 
 
 def _listen(
@@ -120,7 +121,7 @@ def _listen(
         path = _audio_path(data, clip)
         audio = read_audio(path)
         facts[place] = AudioFacts(
-            str(path.absolute()), file_sha256(path), audio.seconds, audio.treatments
+            whole_text(str(path.absolute())), file_sha256(path), audio.seconds, audio.treatments
         )
     treated = sum(bool(each.treatments) for each in facts.values())
     if treated:

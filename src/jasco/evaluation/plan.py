@@ -64,14 +64,12 @@ def plan(job: Job) -> Iterator[str]:
             "about {:.0f}k tokens in and {:.0f}k out".format(*thousands)
         )
 
-    answer, verdict = (
-        done.answer_seconds or _ANSWER_SECONDS,
-        done.verdict_seconds or _VERDICT_SECONDS,
-    )
+    answer = done.answer_seconds or _ANSWER_SECONDS
+    verdict = done.verdict_seconds or _VERDICT_SECONDS
     minutes = (answers * answer + verdicts * verdict) / job.concurrency / 60
     yield (
-        f"time: about {minutes:.0f} minutes with {job.concurrency} calls at once, at {answer:.2g} s "
-        f"an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
+        f"time: about {minutes:.0f} minutes with {job.concurrency} calls at once, at "
+        f"{answer:.2g} s an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
         f"({_basis(done.verdict_seconds)})"
     )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jasco.benchmark.clips import Clip, annotations_sha256
 from jasco.benchmark.compat import JudgedRow, score_as_published
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.dataset import name_of
+from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_rows
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.scoring import Marks, Score, score_judge
@@ -122,7 +123,7 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
         ids = {row.id for each in rows.values() for row in each}
         return Results(
             model="+".join(labels),
-            data=Data(paths[0].stem, None, None, len(ids), expected),
+            data=_annotated(paths[0]) or Data(paths[0].stem, None, None, len(ids), expected),
             protocol="as published",
             answers=Answers(expected, expected),
             judges={label: Judged(_as_published(label, each)) for label, each in rows.items()},
@@ -143,7 +144,7 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
     ordered = tuple(clips.values())
     return Results(
         model="+".join(labels),
-        data=_data(paths[0].stem, ordered, None),
+        data=_data(name_of(ordered, paths[0].stem), ordered, None),
         protocol="unknown",
         answers=Answers(_items(ordered), len(answers)),
         judges={
@@ -165,6 +166,14 @@ def judged_items(folder: Path, label: str) -> dict[Key, tuple[str, Verdict]]:
         }
 
 
+def _annotated(path: Path) -> Data | None:
+    try:
+        file = read_filled(path)
+    except InputError:  # what the published script reads need not be a whole filled file
+        return None
+    return _data(file.data.name, file.clips, None)
+
+
 def _as_published(label: str, rows: list[JudgedRow]) -> Score:
     try:
         return score_as_published(rows)
@@ -174,7 +183,9 @@ def _as_published(label: str, rows: list[JudgedRow]) -> Score:
 
 def _labels(paths: Sequence[Path]) -> dict[str, Path]:
     stems = [path.stem for path in paths]
-    labels = {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+    labels = {
+        whole_text(path.stem if stems.count(path.stem) == 1 else str(path)): path for path in paths
+    }
     if len(labels) < len(paths):
         raise InputError("the same file is given twice")
     return labels

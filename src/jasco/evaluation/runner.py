@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.protocols import Protocol
 from jasco.benchmark.responses import Failure, Response
-from jasco.evaluation.store import Row, response_row, verdict_row
+from jasco.evaluation.schema import Row, response_row, verdict_row
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge, Judgement
 from jasco.models.model import Model

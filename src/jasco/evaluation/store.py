@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,57 +26,8 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.judges.judge import Judgement
+from jasco.evaluation.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, Row
 from jasco.providers.specs import Spec
-
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x4A415343  # "JASC": tells a run from any other SQLite file
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE clips (
-  clip INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sound TEXT NOT NULL, speech TEXT NOT NULL,
-  audio_only TEXT NOT NULL, speech_only TEXT NOT NULL, reference TEXT NOT NULL,
-  keywords TEXT NOT NULL, annotations_sha256 TEXT NOT NULL,
-  audio_path TEXT, audio_sha256 TEXT, seconds REAL, treatments TEXT
-);
-CREATE TABLE models (model INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE);
-CREATE TABLE judges (judge INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE);
-CREATE TABLE responses (
-  model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
-  instruction INTEGER NOT NULL, text TEXT, failure_kind TEXT, failure_message TEXT,
-  finish_reason TEXT, usage TEXT, served TEXT, seconds REAL, written_at TEXT NOT NULL,
-  UNIQUE (model, clip, instruction), CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
-);
-CREATE TABLE verdicts (
-  model INTEGER NOT NULL REFERENCES models, judge INTEGER NOT NULL REFERENCES judges,
-  protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
-  instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT,
-  failure_kind TEXT, failure_message TEXT, attempts TEXT, seconds REAL, written_at TEXT NOT NULL,
-  UNIQUE (model, judge, protocol, repeat, clip, instruction)
-);
-"""
-_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-# What is done stays as it is; only a failure gives way to a later attempt.
-_PUT_RESPONSE = f"""
-INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
-ON CONFLICT DO UPDATE SET
-  text = excluded.text, failure_kind = excluded.failure_kind,
-  failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
-  usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
-  written_at = excluded.written_at
-WHERE responses.failure_kind IS NOT NULL
-"""
-_PUT_VERDICT = f"""
-INSERT INTO verdicts VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
-ON CONFLICT DO UPDATE SET
-  rating = excluded.rating, orientation = excluded.orientation,
-  failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
-  attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at
-WHERE verdicts.failure_kind IS NOT NULL
-"""
-
-Row = tuple[str, tuple[Any, ...]]
-"""A statement and its values, ready to be committed."""
 
 
 class RunRefused(Refused):
@@ -168,7 +119,9 @@ class Store:
         held, given = self.fact("annotations_sha256"), annotations_sha256(data.clips)
         if held and held != given and not self._holds_any("responses"):
             with self._connection:  # nothing hangs on it: an earlier command that came to nothing
-                self._connection.execute("DELETE FROM clips")
+                for table in ("verdicts", "responses", "clips"):
+                    self._connection.execute(f"DELETE FROM {table}")
+            self.forget("clips_covered")
             held = None
         if held and held != given:
             raise RunRefused(
@@ -200,8 +153,9 @@ class Store:
             The run was made with other audio.
         """
         held = dict(self._connection.execute("SELECT clip, audio_sha256 FROM clips"))
+        answered = self._holds_any("responses")
         for place, facts in audio.items():
-            if held[place] not in (None, facts.sha256):
+            if answered and held[place] not in (None, facts.sha256):
                 raise RunRefused(
                     f"{facts.path}: other audio than the run {self.folder} was made with; "
                     "take another --run"
@@ -218,10 +172,15 @@ class Store:
 
     def hold_model(self, spec: Spec) -> int:
         """Number the run's model (``RunRefused`` where the run has answers of another one)."""
-        with self._connection:
+        given = "SELECT model FROM responses WHERE failure_kind IS NULL"
+        unlike = f"identity != ? AND model NOT IN ({given})"
+        this = (_as_json(spec.identity),)
+        with self._connection:  # of another model that gave no answer, its failures go too
             self._connection.execute(
-                "DELETE FROM models WHERE model NOT IN (SELECT model FROM responses)"
+                f"DELETE FROM responses WHERE model IN (SELECT model FROM models WHERE {unlike})",
+                this,
             )
+            self._connection.execute(f"DELETE FROM models WHERE {unlike}", this)
         for _, label, identity in self.models():
             if identity != dict(spec.identity):
                 raise RunRefused(
@@ -401,7 +360,7 @@ class Store:
         )
 
     def _number(self, table: str, spec: Spec) -> int:
-        identity = json.dumps(dict(spec.identity), sort_keys=True)
+        identity = _as_json(spec.identity)
         query = f"SELECT rowid FROM {table} WHERE identity = ?"
         with self._connection:
             self._connection.execute(
@@ -413,43 +372,6 @@ class Store:
     def _named(self, table: str) -> list[tuple[int, str, dict[str, Any]]]:
         rows = self._connection.execute(f"SELECT * FROM {table} ORDER BY 1")
         return [(number, label, json.loads(identity)) for number, label, identity in rows]
-
-
-def response_row(
-    model: int, clip: int, number: int, answer: Response | Failure, seconds: float
-) -> Row:
-    """Make the row of an answer, or of its failure."""
-    values: tuple[Any, ...]
-    if isinstance(answer, Failure):
-        values = (None, answer.kind, answer.message, None, None, None)
-    else:
-        usage = json.dumps(dict(answer.usage)) if answer.usage else None
-        values = (answer.text, None, None, answer.finish_reason, usage, answer.served)
-    return _PUT_RESPONSE, (model, clip, number, *values, seconds)
-
-
-def verdict_row(
-    model: int,
-    judge: int,
-    protocol: str,
-    clip: int,
-    number: int,
-    outcome: Judgement | Failure,
-    seconds: float,
-) -> Row:
-    """Make the row of a verdict, or of its failure."""
-    values: tuple[Any, ...]
-    if isinstance(outcome, Failure):
-        values = (None, None, outcome.kind, outcome.message, None)
-    else:
-        verdict = outcome.verdict
-        attempts = [
-            {key: value for key, value in asdict(attempt).items() if value}
-            for attempt in outcome.attempts
-        ]
-        said = json.dumps(attempts, ensure_ascii=False)
-        values = (verdict.rating, verdict.orientation, None, None, said)
-    return _PUT_VERDICT, (model, judge, protocol, clip, number, *values, seconds)
 
 
 def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
@@ -464,7 +386,7 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if create and not tables:
             connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -485,6 +407,10 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
             f"{SCHEMA_VERSION}; use the jasco it was made with, or another --run"
         )
     return connection
+
+
+def _as_json(identity: Mapping[str, Any]) -> str:
+    return json.dumps(dict(identity), sort_keys=True)
 
 
 def _holder(folder: Path) -> str:

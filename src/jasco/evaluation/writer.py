@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from jasco.benchmark.responses import Failure, Response
-from jasco.evaluation.store import Row, Store
+from jasco.evaluation.schema import Row
+from jasco.evaluation.store import Store
 
 T = TypeVar("T")
 

@@ -97,15 +97,24 @@ def _import_function(name: str) -> Callable[..., Any]:
 def _import_module(name: str, module_name: str) -> ModuleType:
     try:
         if module_name.endswith(".py"):
-            path = Path(module_name).resolve()
-            sys.path.insert(0, str(path.parent))
-            module_name = path.stem
-        else:
-            sys.path.insert(0, str(Path.cwd()))
+            return _import_file(Path(module_name).resolve())
+        sys.path.insert(0, str(Path.cwd()))
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # the user's module may raise anything
         what = f"{type(error).__name__}: {one_line(error)}"
         raise InputError(f"python/{name}: cannot be imported ({what})") from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    # By its path, not its name: there may be another module of that name.
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)  # what the file defines can be pickled
+    spec.loader.exec_module(module)
+    return module
 
 
 def _call(function: Callable[..., Any], audio: Audio, prompt: str) -> Response | Failure:

@@ -118,6 +118,8 @@ def _read(path: Path, file: soundfile.SoundFile) -> Audio:
         raise InputError(f"{path}: corrupt: it holds samples that are not numbers")
     if file.samplerate != SAMPLING_RATE:
         mono = soxr.resample(mono, file.samplerate, SAMPLING_RATE)
+        if not len(mono):
+            raise InputError(f"{path}: the audio file holds too few samples to be heard")
     scaled = np.clip(np.rint(mono * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
     return Audio(scaled.astype(np.int16), treatments)
 

@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line, whole_text
 from jasco.benchmark.responses import Failure, Response
-from jasco.providers.specs import Option, Spec, at_least
+from jasco.providers.specs import Option, Spec, address, at_least
 
 Message = Mapping[str, Any]
 """One chat message, as it goes over the wire."""
@@ -35,7 +35,7 @@ RATE_LIMIT_PATIENCE = 900.0
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 
 TRANSPORT_OPTIONS = (
-    Option("base_url", "address up to /v1; several share the load", repeatable=True),
+    Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
     Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
 )
@@ -116,10 +116,12 @@ class ChatClient:
         served_before = self._served
 
         def is_hopeless(state: RetryCallState) -> bool:
-            if _trouble(state).failure.kind == "rate limit":
+            kind = _trouble(state).failure.kind
+            if kind == "rate limit":
                 return (state.seconds_since_start or 0.0) > RATE_LIMIT_PATIENCE
-            # While nobody else is served either, it is the server that fails: see _ill.
-            return state.attempt_number >= ATTEMPTS and self._served > served_before
+            # Silence, while nobody else is served either, is the server's failure: see _ill.
+            silent = kind in ("connection", "timeout") and self._served == served_before
+            return state.attempt_number >= ATTEMPTS and not silent
 
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TroubleError),
@@ -148,8 +150,10 @@ class ChatClient:
             async with asyncio.timeout(self._timeout):
                 raw = await client.chat.completions.with_raw_response.create(
                     model=self._model,
-                    messages=messages,  # type: ignore[arg-type]
-                    **self._decoding,
+                    messages=(),
+                    # Sent as it stands: going through the messages costs the client more time
+                    # than all that we do about a call.
+                    extra_body={"messages": messages, **self._decoding},
                 )
             self._well()
             return _read_completion(raw.content)

@@ -8,12 +8,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from jasco.benchmark.clips import annotations_sha256
-from jasco.benchmark.dataset import DataSet, read_data_set
+from jasco.benchmark.dataset import PUBLISHED, PUBLISHED_SHA256, DataSet, read_data_set
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.providers.audio import file_sha256, read_audio
 from jasco.providers.cache import cache_folder
 
-PUBLISHED = "watd"
 LICENCE = (
     "What Are They Doing, by Wang, Mousavi, Ploujnikov and Ravanelli; CC BY-NC 4.0: "
     "not for commercial use"
@@ -48,7 +47,7 @@ def find_data(name: str, say: Callable[[str], None]) -> DataSet:
         folder = cache_folder() / PUBLISHED
         if any(_missing(folder)):
             fetch(folder, say)
-        return read_data_set(folder, PUBLISHED)
+        return read_data_set(folder)
     return read_data_set(Path(name))
 
 
@@ -118,9 +117,8 @@ def verify(folder: Path) -> Iterator[str]:
         if audio.treatments:
             yield f"clip {clip.id}: will be {', '.join(audio.treatments)} (to 16 kHz mono PCM16)"
     yield f"{seconds:.0f} s of audio, every file readable"
-    published = published_files()
-    if file_sha256(folder / "dataset/v0/v0.csv") == published["dataset/v0/v0.csv"]:
-        for name, expected in published.items():
+    if sha256 == PUBLISHED_SHA256:
+        for name, expected in published_files().items():
             if (folder / name).exists() and file_sha256(folder / name) != expected:
                 raise InputError(f"{folder / name}: not the published file; fetch it again")
         yield "annotations and audio are the published ones"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
+from urllib.parse import urlsplit
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, whole_text
 
 Kind = Literal["model", "judge"]
 
@@ -95,6 +96,8 @@ def open_spec(kind: Kind, text: str) -> Any:
         The provider or a key is unknown, a value cannot be read, a name is missing, or the
         provider needs an extra that is not installed.
     """
+    if text != whole_text(text):
+        raise InputError(f"{kind} {text!r}: not UTF-8")
     known = providers(kind)
     provider = re.split("[/,]", text, maxsplit=1)[0]
     if provider not in known:
@@ -173,3 +176,12 @@ def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], fl
         return value
 
     return read
+
+
+def address(text: str) -> str:
+    """Read the address of a server."""
+    parts = urlsplit(text)
+    good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    if not good or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("write http://HOST:PORT/v1")
+    return text

@@ -1,0 +1,175 @@
+"""How fast ``jasco eval`` makes its calls, beside a bare loop over the same client; its memory.
+
+A server on loopback that answers at once gets 640 items x (1 answer + 3 verdicts) = 2,560 calls,
+64 at a time: from ``evaluate()``, which reads audio, fills prompts, reads verdicts and commits
+every row, and from a loop that only sends the same requests, made beforehand. Each turn is a
+process of its own; imports are not counted. ``--memory`` compares the peak memory of whole
+commands (one judge) on 8,000 and on 80 clips.
+
+Usage: ``python benchmarks/runner.py [--rounds N] [--memory]``
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from chat_server import ChatServer, answer_to
+from synthetic import make_data
+
+CLIPS, JUDGES, AT_ONCE = 80, 3, 64
+CALLS = CLIPS * 8 * (1 + JUDGES)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--memory", action="store_true", help="peak memory too (some minutes)")
+    parser.add_argument("--turn", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.turn:
+        kind, url, folder = options.turn
+        print(TURNS[kind](url, Path(folder)))
+        return
+    with tempfile.TemporaryDirectory() as folder, ChatServer() as server:
+        rates = measure_rates(server.url, Path(folder), options.rounds)
+        for kind, rate in rates.items():
+            print(f"{kind}: {rate:.0f} calls/s")
+        print(f"ratio: {rates['jasco'] / rates['bare']:.2f} (target: at least 0.7)")
+        if options.memory:
+            small, large = (peak_memory(server.url, Path(folder), clips) for clips in (80, 8000))
+            print(f"peak memory: {small:.0f} MB for 640 items, {large:.0f} MB for 64,000")
+            print(f"ratio: {large / small:.2f} (target: at most 1.3)")
+
+
+def measure_rates(url: str, folder: Path, rounds: int) -> dict[str, float]:
+    """Take turns; give the median calls per second of each."""
+    make_data(folder / "data", CLIPS, seconds=0.1)
+    seconds: dict[str, list[float]] = {kind: [] for kind in TURNS}
+    for number in range(rounds):
+        for kind in TURNS:
+            place = folder / f"{kind}-{number}"
+            place.mkdir()
+            (place / "data").symlink_to(folder / "data")
+            turn = [sys.executable, __file__, "--turn", kind, url, str(place)]
+            told = subprocess.run(turn, check=True, capture_output=True, text=True)
+            seconds[kind].append(float(told.stdout))
+    return {kind: CALLS / statistics.median(each) for kind, each in seconds.items()}
+
+
+def time_jasco(url: str, folder: Path) -> float:
+    """Time ``evaluate()``."""
+    from jasco.evaluation.evaluate import Job, evaluate
+    from jasco.evaluation.results import results_of_run
+    from jasco.providers.datasets import find_data
+    from jasco.providers.specs import open_spec
+
+    job = Job(
+        run=folder / "run",
+        data=find_data(str(folder / "data"), print),
+        model=open_spec("model", f"openai/ears,base_url={url}"),
+        judges=[open_spec("judge", f"openai/judge-{n},base_url={url}") for n in range(JUDGES)],
+        concurrency=AT_ONCE,
+    )
+    began = time.perf_counter()
+    evaluate(job, print)
+    seconds = time.perf_counter() - began
+    assert results_of_run(job.run).complete
+    return seconds
+
+
+def time_bare_loop(url: str, folder: Path) -> float:
+    """Time nothing but the client."""
+    import openai
+
+    requests = payloads(folder / "data")
+    assert len(requests) == CALLS
+
+    async def loop() -> float:
+        client = openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0)
+        waiting = iter(requests)
+
+        async def work() -> None:
+            for request in waiting:
+                # Without the client's parsing of the answer: it is the quickest loop there is.
+                answer = await client.chat.completions.with_raw_response.create(**request)
+                assert json.loads(answer.content)["choices"][0]["message"]["content"]
+
+        began = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        seconds = time.perf_counter() - began
+        await client.close()
+        return seconds
+
+    return asyncio.run(loop())
+
+
+TURNS = {"bare": time_bare_loop, "jasco": time_jasco}
+
+
+def payloads(data: Path) -> list[dict[str, Any]]:
+    """Put together what ``jasco eval`` sends."""
+    from jasco.benchmark.clips import items_of
+    from jasco.benchmark.dataset import read_data_set
+    from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
+    from jasco.providers.audio import read_audio
+
+    data_set = read_data_set(data)
+    requests: list[dict[str, Any]] = []
+    for clip in data_set.clips:
+        path = data_set.audio_path(clip)
+        assert path is not None
+        sound = {"data": base64.b64encode(read_audio(path).wav).decode(), "format": "wav"}
+        for item in items_of(clip):
+            parts = [
+                {"type": "input_audio", "input_audio": sound},
+                {"type": "text", "text": item.instruction},
+            ]
+            asked = {"messages": [{"role": "user", "content": parts}], "max_tokens": 512}
+            requests.append({"model": "ears", "temperature": 0.0, **asked})
+            _, prediction = answer_to(asked)
+            messages = [
+                {"role": "system", "content": SYSTEM_MESSAGE},
+                {"role": "user", "content": PROTOCOLS["v2"].judge_prompt(item, prediction)},
+            ]
+            judged = {"messages": messages, "max_tokens": 1000, "temperature": 0.0}
+            requests.extend({"model": f"judge-{n}", **judged} for n in range(JUDGES))
+    return requests
+
+
+def peak_memory(url: str, folder: Path, clips: int) -> float:
+    """Give the peak memory of a whole command in MB."""
+    place = make_data(folder / f"data-{clips}", 1, seconds=0.1) / "dataset" / "v0"
+    header, row = (place / "v0.csv").read_text("utf-8").split("\n", 1)
+    rows = [row.replace("0", str(clip)) for clip in range(clips)]
+    (place / "v0.csv").write_text("".join([header, "\n", *rows]), "utf-8")
+    for clip in range(1, clips):
+        (place / f"{clip}.wav").hardlink_to(place / "0.wav")
+    command = [
+        sys.executable, "-m", "jasco", "eval", f"openai/ears,base_url={url}",
+        "--data", str(folder / f"data-{clips}"), "--judge", f"openai/judge,base_url={url}",
+        "--run", str(folder / f"run-{clips}"), "--concurrency", str(AT_ONCE), "--json",
+    ]  # fmt: skip
+    with (folder / "score.json").open("w+") as output:
+        process = subprocess.Popen(command, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        output.seek(0)
+        assert json.load(output)["data"]["clips"] == clips
+    return usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

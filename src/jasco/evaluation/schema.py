@@ -1,0 +1,97 @@
+"""The tables of a run, and how an outcome becomes a row of them.
+
+Documented for users in ``docs/run-store.md``.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from jasco.benchmark.responses import Failure, Response
+from jasco.judges.judge import Judgement
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x4A415343  # "JASC": tells a run from any other SQLite file
+SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE clips (
+  clip INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sound TEXT NOT NULL, speech TEXT NOT NULL,
+  audio_only TEXT NOT NULL, speech_only TEXT NOT NULL, reference TEXT NOT NULL,
+  keywords TEXT NOT NULL, annotations_sha256 TEXT NOT NULL,
+  audio_path TEXT, audio_sha256 TEXT, seconds REAL, treatments TEXT
+);
+CREATE TABLE models (model INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE judges (judge INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE responses (
+  model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
+  instruction INTEGER NOT NULL, text TEXT, failure_kind TEXT, failure_message TEXT,
+  finish_reason TEXT, usage TEXT, served TEXT, seconds REAL, written_at TEXT NOT NULL,
+  UNIQUE (model, clip, instruction), CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
+);
+CREATE TABLE verdicts (
+  model INTEGER NOT NULL REFERENCES models, judge INTEGER NOT NULL REFERENCES judges,
+  protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
+  instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT,
+  failure_kind TEXT, failure_message TEXT, attempts TEXT, seconds REAL, written_at TEXT NOT NULL,
+  UNIQUE (model, judge, protocol, repeat, clip, instruction)
+);
+"""
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+# What is done stays as it is; only a failure gives way to a later attempt.
+_PUT_RESPONSE = f"""
+INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+ON CONFLICT DO UPDATE SET
+  text = excluded.text, failure_kind = excluded.failure_kind,
+  failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
+  usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
+  written_at = excluded.written_at
+WHERE responses.failure_kind IS NOT NULL
+"""
+_PUT_VERDICT = f"""
+INSERT INTO verdicts VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+ON CONFLICT DO UPDATE SET
+  rating = excluded.rating, orientation = excluded.orientation,
+  failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
+  attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at
+WHERE verdicts.failure_kind IS NOT NULL
+"""
+
+Row = tuple[str, tuple[Any, ...]]
+"""A statement and its values, ready to be committed."""
+
+
+def response_row(
+    model: int, clip: int, number: int, answer: Response | Failure, seconds: float
+) -> Row:
+    """Make the row of an answer, or of its failure."""
+    values: tuple[Any, ...]
+    if isinstance(answer, Failure):
+        values = (None, answer.kind, answer.message, None, None, None)
+    else:
+        usage = json.dumps(dict(answer.usage)) if answer.usage else None
+        values = (answer.text, None, None, answer.finish_reason, usage, answer.served)
+    return _PUT_RESPONSE, (model, clip, number, *values, seconds)
+
+
+def verdict_row(
+    model: int,
+    judge: int,
+    protocol: str,
+    clip: int,
+    number: int,
+    outcome: Judgement | Failure,
+    seconds: float,
+) -> Row:
+    """Make the row of a verdict, or of its failure."""
+    values: tuple[Any, ...]
+    if isinstance(outcome, Failure):
+        values = (None, None, outcome.kind, outcome.message, None)
+    else:
+        verdict = outcome.verdict
+        attempts = [
+            {key: value for key, value in asdict(attempt).items() if value}
+            for attempt in outcome.attempts
+        ]
+        said = json.dumps(attempts, ensure_ascii=False)
+        values = (verdict.rating, verdict.orientation, None, None, said)
+    return _PUT_VERDICT, (model, judge, protocol, clip, number, *values, seconds)

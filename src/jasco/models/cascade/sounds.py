@@ -1,0 +1,120 @@
+"""Sound tagging: YAMNet, which knows the 521 classes of AudioSet.
+
+Conventions
+-----------
+Samples are float32 from -1 to 1 at 16 kHz. A patch is 96 frames of 10 ms by 64 mel bands; patches
+overlap by half.
+"""
+
+import csv
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jasco.benchmark.errors import InputError
+from jasco.providers.audio import SAMPLING_RATE
+
+FRAME, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, and zeros up to the next power of two
+BANDS, LOWEST, HIGHEST = 64, 125.0, 7_500.0  # Hz
+PATCH, PATCH_HOP = 96, 48  # frames
+
+_LOG_OFFSET = 0.001
+_INPUT_SCALE, _INPUT_ZERO = 0.04793788492679596, 144
+_OUTPUT_SCALE, _OUTPUT_ZERO = 0.7565417289733887, 190
+_SPEECH = range(6)  # the voice is there by design, and transcribed
+_SILENCE = 494  # a pause somewhere in a clip is no sound of it
+_LEAST = -4.6  # logit of 1 %: below, there is nothing to be heard
+
+
+@cache
+def mel_filters() -> NDArray[np.float64]:
+    """Make the triangular filters, shape (257 frequencies, 64 bands).
+
+    Edges are evenly spaced on the mel scale of HTK, ``1127 ln(1 + f / 700)``, and each triangle
+    is straight on that scale; the constant part of the signal belongs to no band.
+    """
+
+    def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(1127 * np.log1p(hertz / 700))
+
+    low, high = mel(np.array([LOWEST, HIGHEST]))
+    edges = np.linspace(low, high, BANDS + 2)
+    bins = mel(np.linspace(0, SAMPLING_RATE / 2, FFT // 2 + 1))[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    filters: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
+    filters[0] = 0
+    return filters
+
+
+def log_mel_patches(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute YAMNet's input.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+
+    Returns
+    -------
+    ndarray, shape (patches, 96, 64)
+        Natural logarithm of the mel magnitudes plus 0.001; at least one patch. The audio is
+        filled up with silence to whole patches.
+    """
+    first, step = (PATCH - 1) * HOP + FRAME, PATCH_HOP * HOP
+    missing = max(0, -(-(len(samples) - first) // step))
+    padded = np.pad(samples, (0, first + missing * step - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
+    magnitudes = np.abs(np.fft.rfft(frames * window, FFT))
+    log_mel = np.log(magnitudes @ mel_filters() + _LOG_OFFSET)
+    patches = np.lib.stride_tricks.sliding_window_view(log_mel, PATCH, axis=0)[::PATCH_HOP]
+    return patches.transpose(0, 2, 1)
+
+
+def quantised(patches: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Round patches to the 8 bits that the network takes."""
+    rounded = np.rint(patches / _INPUT_SCALE) + _INPUT_ZERO
+    return np.asarray(np.clip(rounded, 0, 255), dtype=np.uint8)
+
+
+class Tagger:
+    """YAMNet, ready to name sounds.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``model.onnx``, ``model.data`` and ``yamnet_class_map.csv``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # a clip takes 20 ms: threads would only get in the way
+        options.log_severity_level = 3
+        try:
+            self._network = onnxruntime.InferenceSession(
+                folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has its own kinds, which it does not export
+            raise InputError(
+                f"{folder}: onnxruntime {onnxruntime.__version__} cannot load YAMNet: {error}"
+            ) from error
+        with (folder / "yamnet_class_map.csv").open(encoding="utf-8", newline="") as file:
+            self._names = [row["display_name"] for row in csv.DictReader(file)]
+
+    def scores(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Score the classes, shape (521,): the highest logit that any patch gives."""
+        patches = quantised(log_mel_patches(samples))
+        outputs = [self._network.run(None, {"audio": patch[None, None]})[0][0] for patch in patches]
+        highest = np.asarray(np.max(outputs, axis=0), dtype=np.float64)
+        return (highest - _OUTPUT_ZERO) * _OUTPUT_SCALE
+
+    def tags(self, samples: NDArray[np.float32], number: int = 3) -> list[str]:
+        """Name the sounds beside the voice, the likeliest first; none in silence."""
+        scores = self.scores(samples)
+        scores[[*_SPEECH, _SILENCE]] = -np.inf
+        likeliest = np.argsort(-scores, kind="stable")[:number]
+        return [self._names[i] for i in likeliest if scores[i] > _LEAST]

@@ -1,0 +1,120 @@
+"""CSV in and out."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.tables import read_table, write_table
+
+AWKWARD = st.sampled_from(['"', ",", "\n", "\r", "\r\n", " ", "=1+1", "\ufeff", "\0", "'", ";"])
+CELLS = st.one_of(st.text(), st.lists(AWKWARD, max_size=4).map("".join))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(CELLS, CELLS), max_size=4))
+@example(rows=[("a\rb", "c")])
+@example(rows=[("", "")])
+def test_what_is_written_is_read_again(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
+    path = tmp_path / "table.csv"
+    expected = [{"one": one, "two, too": two} for one, two in rows]
+    write_table(path, ["one", "two, too"], expected)
+    table = read_table(path)
+    assert table.columns == ("one", "two, too")
+    assert table.rows == expected
+    with path.open(encoding="utf-8", newline="") as file:  # another reader sees the same
+        assert list(csv.DictReader(file)) == expected
+
+
+def test_cells_are_written_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_table(path, ["a", "b"], [{"a": "=1+1", "b": " x"}, {"a": 3, "b": True}])
+    assert path.read_bytes() == b"a,b\n=1+1, x\n3,True\n"
+
+
+def test_cells_are_read_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"a,b\r\nNaN,007\r\n\r\nNone, 1.0 \r\n")
+    assert read_table(path).rows == [{"a": "NaN", "b": "007"}, {"a": "None", "b": " 1.0 "}]
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b'\xef\xbb\xbf"a",b\n1,2\n')
+    assert read_table(path, required=["a"]).rows == [{"a": "1", "b": "2"}]
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_table(path, ["a"], [{"a": "x" * 1_000_000}])
+    assert len(read_table(path).rows[0]["a"]) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"a,b\n1\n", "line 2: 1 cells under 2 columns"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells under 2 columns"),
+        (b'a,b\n"1\n\n2,3\n', "line 4: not a CSV file"),
+        (b'a,b\n1,"2"3\n', "line 2: not a CSV file"),
+        (b"a,b\n1,2\n\n\xe9,2\n", "line 4: not UTF-8; save the file as CSV UTF-8"),
+        (b"\xff\xfea\0", "line 1: not UTF-8"),
+        (b"b,c\n", "column 'a' is missing; it has b, c"),
+        (b"", "column 'a' is missing"),
+        (b"a,a\n", "two columns are named 'a'"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint) as refusal:
+        read_table(path, required=["a"])
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(InputError, match=str(path)):
+            read_table(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_else(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"a,b\n" + content)
+    try:
+        table = read_table(path)
+    except InputError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(row.keys() == {"a", "b"} for row in table.rows)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_table(path, ["a"], [{"a": 1}])
+    before = path.read_bytes()
+
+    def rows() -> object:
+        yield {"a": 2}
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_table(path, ["a"], rows())  # type: ignore[arg-type]
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ValueError, match="other"):
+        write_table(path, ["a"], [{"other": 2}])
+    assert path.read_bytes() == before
+
+
+def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
+    write_table(tmp_path / "new" / "table.csv", ["a"], [])
+    assert (tmp_path / "new" / "table.csv").read_bytes() == b"a\n"

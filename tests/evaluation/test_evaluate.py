@@ -1,0 +1,262 @@
+"""One command's work on one run: from the audio to the verdicts, with nothing done twice."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from synthetic import tone
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet, read_data_set
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.protocols import Protocol
+from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.results import results_of_run
+from jasco.evaluation.store import RunRefused, Store
+from jasco.judges.judge import Attempt, Judgement
+from jasco.providers.audio import Audio
+from jasco.providers.specs import Spec
+
+
+def _spec(name: str) -> Spec:
+    identity = MappingProxyType({"provider": "test", "name": name})
+    return Spec("test", name, MappingProxyType({}), identity, f"test/{name}")
+
+
+Key = tuple[str, int]
+
+
+@dataclass
+class Ears:
+    """A model that notes what it hears; some items fail."""
+
+    name: str = "ears"
+    failing: Sequence[Key] = ()
+    heard: dict[Key, Audio | None] = field(default_factory=dict)
+    open: int = 0
+    most_open: int = 0
+    HEARS: bool = True
+    SERVED: bool = True
+
+    def __post_init__(self) -> None:
+        self.spec = _spec(self.name)
+
+    async def prepare(self, data: DataSet) -> None:
+        self.data = data
+
+    def disowns(self, item: Item, text: str) -> bool:
+        return text != f"answer {item.clip.id} {item.number}"
+
+    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        await asyncio.sleep(0.001)
+        self.open -= 1
+        key = item.clip.id, item.number
+        self.heard[key] = audio
+        if key in self.failing:
+            return Failure("timeout", "too late")
+        return Response(f"answer {item.clip.id} {item.number}")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Marker:
+    """A judge that notes what it is shown; some items fail."""
+
+    name: str = "marker"
+    failing: Sequence[Key] = ()
+    shown: dict[Key, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.spec = _spec(self.name)
+
+    async def prepare(self, data: DataSet) -> None:
+        pass
+
+    async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
+        key = item.clip.id, item.number
+        self.shown[key] = prediction
+        if key in self.failing:
+            return Failure("server", "500")
+        return Judgement(Verdict(1, Orientation.BOTH), (Attempt("verdict", protocol.name),))
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+EVERY = [(str(clip), number) for clip in range(4) for number in range(1, 9)]
+
+
+@pytest.fixture
+def go(data: Path, tmp_path: Path) -> Any:
+    def go(model: Any = None, *judges: Any, **more: Any) -> list[str]:
+        said: list[str] = []
+        told = {"data": read_data_set(data)} | more
+        evaluate(Job(tmp_path / "run", model=model, judges=judges, **told), said.append)
+        return said
+
+    return go
+
+
+def test_every_item_is_answered_and_every_answer_judged(go: Any, tmp_path: Path) -> None:
+    ears, one, other = Ears(), Marker("one"), Marker("other")
+    assert go(ears, one, other) == []
+    assert sorted(ears.heard) == EVERY
+    for (clip, _), audio in ears.heard.items():
+        assert audio is not None
+        assert np.array_equal(audio.samples, tone(int(clip)))
+    assert one.shown == other.shown == {(c, n): f"answer {c} {n}" for c, n in EVERY}
+    assert ears.closed
+    assert one.closed
+    results = results_of_run(tmp_path / "run")
+    assert results.complete
+    assert results.judges["test/one"].score.best_mean == 1
+
+
+def test_the_same_command_again_does_nothing(go: Any) -> None:
+    go(Ears(), Marker())
+    ears, marker = Ears(), Marker()
+    go(ears, marker)
+    assert ears.heard == {}
+    assert marker.shown == {}
+
+
+def test_only_what_failed_is_done_again(go: Any, tmp_path: Path) -> None:
+    go(Ears(failing=[("1", 3), ("2", 8)]), Marker(failing=[("0", 1)]))
+    results = results_of_run(tmp_path / "run")
+    assert not results.complete
+    assert results.answers.failed == {"timeout": 2}
+    assert results.judges["test/marker"].failed == {"server": 1}
+    ears, marker = Ears(), Marker()
+    go(ears, marker)
+    assert sorted(ears.heard) == [("1", 3), ("2", 8)]
+    assert sorted(marker.shown) == [("0", 1), ("1", 3), ("2", 8)]
+    assert results_of_run(tmp_path / "run").complete
+
+
+def test_answers_may_be_judged_later_without_the_data(go: Any, tmp_path: Path) -> None:
+    go(Ears())
+    marker = Marker()
+    go(None, marker, data=None)
+    assert sorted(marker.shown) == EVERY
+    later = Marker("later")
+    go(None, later, data=None)
+    assert list(results_of_run(tmp_path / "run").judges) == ["test/marker", "test/later"]
+
+
+def test_without_a_run_or_its_answers_there_is_nothing_to_judge(go: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run there"):
+        go(None, Marker(), data=None)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="holds no answers to judge"):
+        go(None, Marker())
+
+
+def test_a_later_larger_limit_extends_the_run(go: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    go(Ears(), Marker(), limit=1)
+    assert results_of_run(run).data.clips == 1
+    assert results_of_run(run).complete
+    ears = Ears()
+    go(ears, Marker(), limit=3)
+    assert sorted(ears.heard) == EVERY[8:24]
+    go(Ears(), Marker(), limit=2)
+    assert results_of_run(run).data.clips == 3
+    go(Ears(), Marker(), limit=99)
+    assert results_of_run(run).data.items == 32
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 16])
+def test_no_more_calls_are_open_than_allowed(go: Any, concurrency: int) -> None:
+    ears = Ears()
+    go(ears, Marker(), concurrency=concurrency)
+    assert ears.most_open <= concurrency
+    assert concurrency == 1 or ears.most_open > 1
+    assert sorted(ears.heard) == EVERY
+
+
+def test_a_model_that_does_not_hear_needs_no_audio(go: Any, data: Path, tmp_path: Path) -> None:
+    for path in data.rglob("*.wav"):
+        path.unlink()
+    ears = Ears(HEARS=False)
+    go(ears)
+    assert set(ears.heard.values()) == {None}
+    with Store.to_read(tmp_path / "run") as store:
+        assert store.audio_sha256() is None
+
+
+def test_audio_that_is_missing_is_told_before_anything_is_asked(go: Any, data: Path) -> None:
+    (data / "dataset" / "v0" / "3.wav").unlink()
+    ears = Ears()
+    with pytest.raises(InputError, match=r"3\.wav: the audio file is missing"):
+        go(ears)
+    assert ears.heard == {}
+    go(ears, limit=3)  # the clips before it are whole
+    assert len(ears.heard) == 24
+
+
+def test_converted_clips_are_counted(go: Any, data: Path, tmp_path: Path) -> None:
+    path = data / "dataset" / "v0" / "2.wav"
+    soundfile.write(path, np.stack([tone(2)] * 2, axis=1), 16_000)
+    assert go(Ears()) == ["1 of 4 clips were not 16 kHz mono PCM16 and are converted"]
+    assert results_of_run(tmp_path / "run").answers.treated_clips == 1
+
+
+def test_other_audio_is_refused(go: Any, data: Path) -> None:
+    go(Ears(failing=[("0", 1)]))
+    soundfile.write(data / "dataset" / "v0" / "1.wav", tone(9), 16_000)
+    with pytest.raises(RunRefused, match=r"1\.wav: other audio"):
+        go(Ears())
+
+
+def test_other_data_models_and_protocols_are_refused(go: Any, data: Path) -> None:
+    go(Ears(), Marker())
+    whole = read_data_set(data)
+    with pytest.raises(RunRefused, match="holds the data set synthetic"):
+        go(Ears(), data=DataSet("less", whole.clips[:2], whole.folder))
+    with pytest.raises(RunRefused, match="test/ears, not of test/other"):
+        go(Ears("other"))
+    with pytest.raises(RunRefused, match="protocol v2, not v1"):
+        go(Ears(), Marker(), protocol="v1")
+
+
+def test_answers_that_the_model_disowns_are_refused(go: Any) -> None:
+    class Changed(Ears):
+        def disowns(self, item: Item, text: str) -> bool:
+            return item.number == 5
+
+    go(Ears())
+    with pytest.raises(RunRefused, match="clip 0, prompt 5: the run holds another answer"):
+        go(Changed())
+
+
+def test_the_run_remembers_its_protocol(go: Any, tmp_path: Path) -> None:
+    go(Ears(), Marker(), protocol="v1")
+    go(None, Marker("later"), data=None)
+    assert results_of_run(tmp_path / "run").protocol == "v1"
+
+
+def test_what_the_judge_raises_ends_the_command_and_keeps_the_rest(go: Any, tmp_path: Path) -> None:
+    class Gone(Marker):
+        async def judge(self, item: Item, *_: Any) -> Judgement | Failure:
+            if item.clip.id == "2":
+                raise InputError("the key is wrong")
+            return Judgement(Verdict(1, Orientation.BOTH), ())
+
+    with pytest.raises(InputError, match="the key is wrong"):
+        go(Ears(), Gone())
+    ears, marker = Ears(), Marker()
+    go(ears, marker)
+    assert results_of_run(tmp_path / "run").complete
+    assert set(ears.heard).isdisjoint(EVERY[:8])

@@ -1,0 +1,99 @@
+"""A language model as judge: what it is asked, and what is made of its words."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from jasco.benchmark.clips import Clip, items_of
+from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
+from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.judges.chat import ChatJudge
+from jasco.judges.judge import Attempt, Judgement
+from jasco.providers.specs import open_spec
+
+ITEM = items_of(Clip("7", "rain", "run", "a", "b", "they flee", "flee"))[3]
+UNCLEAR = "Rating: 2\nExplanation2: It rests on much.\nOrientation: hard to say"
+
+
+class Client:
+    """Answers in turn; keeps what it was asked."""
+
+    def __init__(self, *answers: Response | Failure) -> None:
+        self._answers = list(answers)
+        self.asked: list[list[tuple[str, str]]] = []
+
+    async def ask(
+        self, messages: Sequence[dict[str, Any]], affinity: str = ""
+    ) -> Response | Failure:
+        self.asked.append([(message["role"], message["content"]) for message in messages])
+        return self._answers.pop(0)
+
+
+def judged(
+    monkeypatch: pytest.MonkeyPatch, *answers: str | Failure, protocol: str = "v2"
+) -> tuple[Judgement | Failure, list[list[tuple[str, str]]]]:
+    client = Client(*(Response(each) if isinstance(each, str) else each for each in answers))
+    judge: ChatJudge = open_spec("judge", "openai/m")
+    monkeypatch.setattr(judge, "_client", client)
+    outcome = asyncio.run(judge.judge(ITEM, "they {reference}", PROTOCOLS[protocol]))
+    return outcome, client.asked
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_rubric_is_asked_once_where_the_answer_is_readable(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    text = "Rating: 2\nOrientation: Both"
+    outcome, asked = judged(monkeypatch, text, protocol=protocol)
+    assert outcome == Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
+    prompt = PROTOCOLS[protocol].judge_prompt(ITEM, "they {reference}")
+    assert asked == [[("system", SYSTEM_MESSAGE), ("user", prompt)]]
+    assert "they {reference}" in prompt
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_unreadable_orientation_is_asked_for_once_more(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    outcome, asked = judged(monkeypatch, UNCLEAR, "Good", protocol=protocol)
+    assert outcome == Judgement(
+        Verdict(2, Orientation.BOTH), (Attempt("verdict", UNCLEAR), Attempt("repair", "Good"))
+    )
+    assert asked[1] == [
+        ("system", SYSTEM_MESSAGE),
+        ("user", PROTOCOLS[protocol].repair_prompt(UNCLEAR)),
+    ]
+
+
+def test_a_repair_that_is_unreadable_too_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, asked = judged(monkeypatch, UNCLEAR, "cannot tell")
+    assert isinstance(outcome, Judgement)
+    assert outcome.verdict == Verdict(2, None)
+    assert len(asked) == 2
+
+
+def test_an_unreadable_rating_stays_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, asked = judged(monkeypatch, "Rating: 1 or 2\nOrientation: Both")
+    assert isinstance(outcome, Judgement)
+    assert outcome.verdict == Verdict(None, Orientation.BOTH)
+    assert len(asked) == 1
+
+
+def test_a_rating_in_the_repair_reply_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, _ = judged(monkeypatch, UNCLEAR, "Rating: 0\nOrientation: Neither")
+    assert isinstance(outcome, Judgement)
+    assert outcome.verdict == Verdict(2, Orientation.NEITHER)
+
+
+def test_a_call_that_fails_is_a_failure_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = Failure("timeout", "too late")
+    assert judged(monkeypatch, failure)[0] == failure
+    assert judged(monkeypatch, UNCLEAR, failure)[0] == failure
+
+
+def test_decoding_is_greedy_with_a_thousand_tokens() -> None:
+    identity = open_spec("judge", "openai/m").spec.identity
+    assert (identity["temperature"], identity["max_tokens"]) == (0, 1000)

@@ -1,0 +1,414 @@
+"""The cascade: its parts one by one, its wiring with stand-ins, and (slow) the real models."""
+
+import asyncio
+import importlib.util
+import math
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jasco.benchmark.clips import Clip, Item, items_of
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.responses import Failure, Response
+from jasco.models import cascade
+from jasco.models.cascade import Cascade, language, sounds
+from jasco.models.cascade.language import conversation
+from jasco.providers.audio import Audio
+from jasco.providers.specs import open_spec, parse_spec
+
+
+def clip(number: int = 1) -> Clip:
+    return Clip(str(number), "rain", "Come in!", "a", "b", "c", "d")
+
+
+def audio(number: int = 1) -> Audio:
+    return Audio(np.full(16_000, number, dtype=np.int16))
+
+
+class Ears:
+    """Stand-in for tagger and transcriber."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.fails = False
+
+    def tags(self, samples: Any) -> list[str]:
+        return ["Rain", "Water"]
+
+    def transcript(self, samples: Any) -> str:
+        self.calls += 1
+        time.sleep(0.01)
+        if self.fails:
+            raise RuntimeError("no ears")
+        return "Come in!"
+
+
+class Mouth:
+    """Stand-in for the language model; counts how many speak at once."""
+
+    def __init__(self) -> None:
+        self.at_once, self.most, self.lock = 0, 0, threading.Lock()
+        self.heard: list[Any] = []
+
+    def reply(self, messages: Any, max_tokens: int, temperature: float) -> Response:
+        with self.lock:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            self.heard.append((messages, max_tokens, temperature))
+        time.sleep(0.02)
+        with self.lock:
+            self.at_once -= 1
+        return Response("", "stop")
+
+
+def stubbed(text: str = "cascade") -> tuple[Cascade, Ears, Mouth]:
+    model, ears, mouth = Cascade(parse_spec(text, Cascade)), Ears(), Mouth()
+    model._tagger = model._transcriber = ears  # type: ignore[assignment]
+    model._language_model = mouth  # type: ignore[assignment]
+    return model, ears, mouth
+
+
+def test_the_spec_opens_it_without_heavy_libraries() -> None:
+    code = (
+        "import sys, jasco.models.cascade;"
+        "heavy = {'faster_whisper', 'onnxruntime', 'xllamacpp', 'ctranslate2', 'huggingface_hub'};"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert isinstance(open_spec("model", "cascade"), Cascade)
+
+
+def test_identity_is_what_may_change_a_number() -> None:
+    spec = parse_spec("cascade,weights=/somewhere,max_tokens=32", Cascade)
+    assert spec.label == "cascade,max_tokens=32"
+    assert set(spec.identity) == {"provider", "name", "max_tokens", "temperature"}
+
+
+def test_a_missing_library_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    with pytest.raises(InputError, match=r"faster_whisper: pip install 'jasco\[cascade\]'"):
+        asyncio.run(Cascade(parse_spec("cascade", Cascade)).prepare([]))
+
+
+def test_one_computation_a_clip() -> None:
+    model, ears, mouth = stubbed("cascade,max_tokens=9,temperature=0.5")
+
+    async def run() -> list[Response | Failure]:
+        answers = await asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        await model.close()
+        return answers
+
+    assert asyncio.run(run()) == [Response("", "stop")] * 8
+    assert ears.calls == 1
+    assert mouth.most > 1
+    asked = sorted(messages[-1]["content"] for messages, *_ in mouth.heard)
+    assert asked == sorted(
+        conversation(["Rain", "Water"], "Come in!", item.instruction)[-1]["content"]
+        for item in items_of(clip())
+    )
+    assert {rest for _, *rest in map(tuple, mouth.heard) for rest in [tuple(rest)]} == {(9, 0.5)}
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cascade, "_REMEMBERED", 3)
+    model, ears, _ = stubbed()
+
+    async def run() -> None:
+        for number in (1, 2, 3, 4, 4, 2, 1):
+            await model.answer(Item(clip(number), 1), audio(number))
+            assert len(model._heard) <= 3
+        await model.close()
+
+    asyncio.run(run())
+    assert ears.calls == 5  # clip 1 was forgotten
+
+
+def test_a_failure_is_a_value_and_the_next_try_listens_again() -> None:
+    model, ears, _ = stubbed()
+    ears.fails = True
+
+    async def run() -> Response | Failure:
+        first = await asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        assert set(first) == {Failure("error", "RuntimeError: no ears")}
+        assert ears.calls == 1
+        ears.fails = False
+        again = await model.answer(Item(clip(), 1), audio())
+        await model.close()
+        return again
+
+    assert asyncio.run(run()) == Response("", "stop")
+
+
+def test_an_item_given_up_takes_nothing_from_the_others() -> None:
+    model, ears, _ = stubbed()
+
+    async def run() -> Response | Failure:
+        first = asyncio.create_task(model.answer(Item(clip(), 1), audio()))
+        second = asyncio.create_task(model.answer(Item(clip(), 2), audio()))
+        await asyncio.sleep(0)
+        first.cancel()
+        answer = await second
+        await model.close()
+        return answer
+
+    assert asyncio.run(run()) == Response("", "stop")
+    assert ears.calls == 1
+
+
+def test_the_event_loop_stays_free() -> None:
+    model, _, _ = stubbed()
+
+    async def run() -> int:
+        ticks = 0
+        asking = asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        while not asking.done():
+            await asyncio.sleep(0.001)
+            ticks += 1
+        await model.close()
+        return ticks
+
+    assert asyncio.run(run()) > 5
+
+
+def test_what_the_language_model_is_told() -> None:
+    *examples, last = conversation(["Rain", "Water"], "Come in!", "What is going on?")
+    assert last == {
+        "role": "user",
+        "content": 'Sounds: Rain, Water\nSpeech: "Come in!"\nWhat is going on? '
+        "Answer in one sentence.",
+    }
+    assert [message["role"] for message in examples] == ["system", *["user", "assistant"] * 2]
+    nothing = conversation([], "", "What?")[-1]["content"]
+    assert nothing.startswith("Sounds: none\nSpeech: none\n")
+
+
+class Server:
+    def __init__(self, reply: Any) -> None:
+        self.given = reply
+        self.asked: Any = None
+
+    def handle_chat_completions(self, question: Any) -> Any:
+        self.asked = question
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+def reply(given: Any, text: str = "hello") -> tuple[Response | Failure, Server]:
+    model = language.LanguageModel.__new__(language.LanguageModel)
+    model._server = server = Server(given)
+    return model.reply([{"role": "user", "content": text}], 5, 0.0), server
+
+
+def told(content: str | None) -> dict[str, Any]:
+    return {
+        "choices": [{"finish_reason": "length", "message": {"content": content}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+    }
+
+
+def test_replies_become_responses_or_failures() -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 5}
+    assert reply(told("Yes."))[0] == Response("Yes.", "length", usage)
+    assert reply(told(""))[0] == Response("", "length", usage)
+    assert reply(told(None))[0] == Response("", "length", usage)
+    assert reply({"error": {"code": 400, "message": "too long"}})[0] == Failure(
+        "rejected", "too long"
+    )
+    assert reply(RuntimeError("gone"))[0] == Failure("error", "RuntimeError: gone")
+    assert isinstance(reply({"unknown": 1})[0], Failure)
+
+
+def test_lone_surrogates_are_replaced_both_ways() -> None:
+    response, server = reply(told("a \udc00 \ud83d\ude00"), "b \ud800")
+    assert isinstance(response, Response)
+    assert response.text == "a � 😀"
+    assert server.asked["messages"] == [{"role": "user", "content": "b �"}]
+
+
+# Sounds
+
+
+def log_mel_reference(samples: np.ndarray) -> list[list[float]]:
+    """Compute the first patch from the definition, with loops and no FFT."""
+
+    def mel(hertz: float) -> float:
+        return 1127.0 * math.log(1 + hertz / 700.0)
+
+    low, high = mel(125.0), mel(7500.0)
+    edges = [low + (high - low) * i / 65 for i in range(66)]
+    times = np.arange(400)
+    rows = []
+    for frame in (0, 17, 95):
+        window = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / 400) for n in range(400)])
+        piece = samples[frame * 160 : frame * 160 + 400].astype(float) * window
+        bands = [0.0] * 64
+        for k in range(1, 257):
+            magnitude = abs(np.sum(piece * np.exp(-2j * np.pi * k * times / 512)))
+            here = mel(k * 16_000 / 512)
+            for b in range(64):
+                left, middle, right = edges[b : b + 3]
+                if left < here <= middle:
+                    bands[b] += magnitude * (here - left) / (middle - left)
+                elif middle < here < right:
+                    bands[b] += magnitude * (right - here) / (right - middle)
+        rows.append([math.log(band + 0.001) for band in bands])
+    return rows
+
+
+def test_patches_agree_with_the_definition() -> None:
+    generator = np.random.default_rng(5)
+    samples = (generator.normal(0, 0.1, 16_000)).astype(np.float32)
+    patch = sounds.log_mel_patches(samples)[0]
+    assert np.allclose(patch[[0, 17, 95]], log_mel_reference(samples), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("samples", "patches"),
+    [(0, 1), (1, 1), (15_600, 1), (15_601, 2), (15_600 + 7_680, 2), (160_000, 20)],
+)
+def test_patches_cover_the_audio(samples: int, patches: int) -> None:
+    made = sounds.log_mel_patches(np.zeros(samples, dtype=np.float32))
+    assert made.shape == (patches, 96, 64)
+    assert np.allclose(made, math.log(0.001))
+
+
+def test_a_tone_is_in_the_band_of_its_frequency() -> None:
+    times = np.arange(16_000) / 16_000
+    patch = sounds.log_mel_patches(np.sin(2 * np.pi * 1_000 * times).astype(np.float32))[0]
+    low, high = (1127 * math.log1p(f / 700) for f in (125, 7_500))
+    centres = 700 * np.expm1((low + (high - low) * np.arange(1, 65) / 65) / 1127)
+    assert abs(centres[patch.mean(axis=0).argmax()] - 1_000) < 40
+
+
+def test_quantising_keeps_to_eight_bits() -> None:
+    values = np.array([math.log(0.001), 0.0, 0.04793788492679596, 50.0, -50.0])
+    assert sounds.quantised(values).tolist() == [0, 144, 145, 255, 0]
+
+
+class Network:
+    def __init__(self, *outputs: list[int]) -> None:
+        self.outputs = iter(outputs)
+
+    def run(self, names: None, inputs: dict[str, Any]) -> list[Any]:
+        assert inputs["audio"].shape == (1, 1, 96, 64)
+        assert inputs["audio"].dtype == np.uint8
+        return [np.array([next(self.outputs)], dtype=np.uint8)]
+
+
+def scores(**high: int) -> list[int]:
+    output = [150] * 521
+    for name, value in high.items():
+        output[int(name[1:])] = value
+    return output
+
+
+def test_tags_are_the_highest_of_any_patch_without_speech_and_silence() -> None:
+    tagger = sounds.Tagger.__new__(sounds.Tagger)
+    tagger._names = [str(i) for i in range(521)]
+    two_patches = np.zeros(15_601, dtype=np.float32)
+    tagger._network = Network(scores(c0=255, c7=200, c494=250), scores(c5=255, c9=210, c500=186))
+    assert tagger.tags(two_patches) == ["9", "7", "500"]
+    tagger._network = Network(scores(c9=210), scores())
+    assert tagger.tags(two_patches) == ["9"]  # what is less likely than 1 % is not heard
+
+
+# Real models
+
+
+@pytest.fixture(scope="module")
+def real_models() -> None:
+    for name in ("faster_whisper", "onnxruntime", "xllamacpp"):
+        if not importlib.util.find_spec(name):
+            pytest.skip(f"{name} is not installed (extra: cascade)")
+
+
+def noise(seconds: float, low: float, high: float) -> np.ndarray:
+    count = int(16_000 * seconds)
+    spectrum = np.fft.rfft(np.random.default_rng(1).normal(size=count))
+    frequencies = np.fft.rfftfreq(count, 1 / 16_000)
+    spectrum[(frequencies < low) | (frequencies > high)] = 0
+    made = np.fft.irfft(spectrum, count)
+    return np.asarray(made / np.abs(made).max())
+
+
+def made_audio(samples: np.ndarray) -> Audio:
+    return Audio((samples * 20_000).astype(np.int16))
+
+
+def siren(seconds: float) -> np.ndarray:
+    times = np.arange(int(16_000 * seconds)) / 16_000
+    phase = 2 * np.pi * np.cumsum(900 + 350 * np.sin(np.pi * times)) / 16_000
+    made = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.3 * np.sin(3 * phase)
+    return np.asarray(made / np.abs(made).max())
+
+
+def waves(seconds: float) -> np.ndarray:
+    times = np.arange(int(16_000 * seconds)) / 16_000
+    return noise(seconds, 200, 4_000) * (0.15 + 0.85 * np.sin(np.pi * times / 6) ** 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """Once from end to end: sounds named rightly, answers that are text, nothing on stdout."""
+    model = Cascade(parse_spec("cascade,max_tokens=24", Cascade))
+
+    async def run() -> list[Response | Failure]:
+        await model.prepare([])
+        items = items_of(clip())[:3]
+        answers = await asyncio.gather(
+            *(model.answer(item, made_audio(siren(4))) for item in items),
+            model.answer(items[0], made_audio(waves(6))),
+            model.answer(items[0], Audio(np.zeros(0, dtype=np.int16))),
+        )
+        tags = [future.result().tags for future in model._heard.values()]  # type: ignore[union-attr]
+        assert "Siren" in tags[0]
+        assert "Water" in tags[1]
+        assert tags[2] == ()
+        await model.close()
+        return answers
+
+    for answer in asyncio.run(run()):
+        assert isinstance(answer, Response)
+        assert answer.text
+        assert answer.finish_reason in ("stop", "length")
+        assert 0 < answer.usage["completion_tokens"] <= 24
+        assert answer.usage["prompt_tokens"] > 100
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_real_speech_is_transcribed(real_models: None, tmp_path: Path) -> None:
+    from shutil import which
+
+    from jasco.models.cascade.speech import Transcriber
+    from jasco.providers.audio import read_audio
+    from jasco.providers.weights import WHISPER, find_weight
+
+    flite = which("flite")
+    if not flite:
+        pytest.skip("flite, which speaks the sentence, is not installed")
+    path = tmp_path / "spoken.wav"
+    sentence = "The train leaves at noon."
+    subprocess.run([flite, "-voice", "slt", "-t", sentence, "-o", str(path)], check=True)
+    heard = Transcriber(find_weight(WHISPER), 2).transcript(read_audio(path).floats)
+    assert heard.lower().strip(" .") == "the train leaves at noon"
+
+
+@pytest.mark.slow
+def test_an_overlong_conversation_is_rejected(real_models: None) -> None:
+    from jasco.providers.weights import SMOLLM2, find_weight
+
+    model = language.LanguageModel(find_weight(SMOLLM2) / SMOLLM2.files[0].name, 2)
+    reply = model.reply(conversation([], "word " * 3_000, "What?"), 4, 0.0)
+    assert isinstance(reply, Failure)
+    assert reply.kind == "rejected"
+    assert "context" in reply.message

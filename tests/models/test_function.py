@@ -1,0 +1,197 @@
+"""A model that is a Python function of the user's."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import tone
+
+from jasco.benchmark.clips import Clip, items_of
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.responses import Failure, Response
+from jasco.models.function import FunctionModel
+from jasco.providers.audio import Audio
+from jasco.providers.specs import open_spec
+
+CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
+DATA = DataSet("one", (CLIP,))
+ITEMS = items_of(CLIP)
+AUDIO = Audio(tone(7))
+Outcomes = list[Response | Failure]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Any:
+    """Write a module, and ask its ``answer`` about all items of a clip at once."""
+
+    def ask(source: str, name: str = "mine", times: int = 1) -> tuple[Outcomes, FunctionModel]:
+        path = tmp_path / f"{name}.py"
+        path.write_text(f"CALLS = []\n{source}", "utf-8")
+
+        async def go() -> tuple[Outcomes, FunctionModel]:
+            model: FunctionModel = open_spec("model", f"python/{path}:answer")
+            await model.prepare(DATA)
+            try:
+                return list(
+                    await asyncio.gather(*(model.answer(item, AUDIO) for item in ITEMS * times))
+                ), model
+            finally:
+                await model.close()
+
+        return asyncio.run(go())
+
+    return ask
+
+
+def texts(outcomes: Outcomes) -> list[str]:
+    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
+    return [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
+
+
+def the_failure(outcomes: Outcomes) -> Failure:
+    [failure] = {outcome if isinstance(outcome, Failure) else None for outcome in outcomes}
+    assert failure is not None
+    return failure
+
+
+def test_a_single_function_is_asked_each_item(ask: Any) -> None:
+    outcomes, _ = ask("def answer(audio, sampling_rate, prompt):\n    return f'{prompt}!'")
+    assert texts(outcomes) == [f"{item.instruction}!" for item in ITEMS]
+
+
+def test_a_batch_is_the_eight_items_of_a_clip(ask: Any) -> None:
+    outcomes, _ = ask(
+        "def answer(audios, sampling_rate, prompts):\n"
+        "    CALLS.append(len(prompts))\n"
+        "    assert len(audios) == len(prompts)\n"
+        "    return [f'{len(CALLS)} {prompt}' for prompt in prompts]",
+        times=2,
+    )
+    assert texts(outcomes) == [f"{call} {item.instruction}" for call in (1, 2) for item in ITEMS]
+
+
+def test_a_tuple_of_answers_will_do(ask: Any) -> None:
+    outcomes, _ = ask("def answer(audios, sampling_rate, prompts):\n    return tuple(prompts)")
+    assert texts(outcomes) == [item.instruction for item in ITEMS]
+
+
+@pytest.mark.parametrize("names", [("audio", "prompt"), ("audios", "prompts")])
+def test_the_audio_is_exact(ask: Any, tmp_path: Path, names: tuple[str, str]) -> None:
+    many = names[1] == "prompts"
+    ask(
+        f"import numpy as np\ndef answer({names[0]}, sampling_rate, {names[1]}):\n"
+        f"    each = {names[0]}{'[-1]' if many else ''}\n"
+        f"    np.save({str(tmp_path / 'heard.npy')!r}, each)\n"
+        "    assert sampling_rate == 16000\n"
+        f"    return {'[str(sampling_rate)] * len(prompts)' if many else 'str(sampling_rate)'}"
+    )
+    heard = np.load(tmp_path / "heard.npy")
+    assert heard.dtype == np.float32
+    assert np.array_equal(heard, AUDIO.samples / np.float32(32768))
+    assert np.array_equal(heard * 32768, AUDIO.samples)
+
+
+def test_calls_are_made_in_one_thread_one_at_a_time(ask: Any) -> None:
+    outcomes, _ = ask(
+        "import threading, time\n"
+        "def answer(audio, sampling_rate, prompt):\n"
+        "    CALLS.append(1)\n    time.sleep(0.005)\n    busy = len(CALLS)\n    CALLS.clear()\n"
+        "    return f'{busy} {threading.get_ident()}'"
+    )
+    [said] = set(texts(outcomes))
+    assert said.startswith("1 ")
+    assert said != f"1 {threading.get_ident()}"
+
+
+def test_an_empty_answer_is_an_answer_and_a_lone_surrogate_is_replaced(ask: Any) -> None:
+    outcomes, _ = ask("def answer(audio, sampling_rate, prompt):\n    return ''")
+    assert texts(outcomes) == [""] * 8
+    outcomes, _ = ask("def answer(audio, sampling_rate, prompt):\n    return 'a\\ud800b'", "other")
+    assert set(texts(outcomes)) == {"a\ufffdb"}
+
+
+@pytest.mark.parametrize("names", ["audio, sampling_rate, prompt", "audios, rate, prompts"])
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("raise ValueError('no\\nluck')", "ValueError: no luck"),
+        ("import sys; sys.exit('bye')", "SystemExit: bye"),
+        ("return 1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_the_function_raises_is_a_failure(
+    ask: Any, names: str, what: str, message: str
+) -> None:
+    outcomes, _ = ask(f"def answer({names}):\n    {what}")
+    assert the_failure(outcomes) == Failure("error", message)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "returned", "message"),
+    [
+        ("audio, sampling_rate, prompt", "None", "the function returned NoneType, not str"),
+        ("audio, sampling_rate, prompt", "b'x'", "the function returned bytes, not str"),
+        ("audio, sampling_rate, prompt", "['x']", "the function returned list, not str"),
+        ("audios, sampling_rate, prompts", "['x']", "1 answers for 8 prompts"),
+        ("audios, sampling_rate, prompts", "prompts * 2", "16 answers for 8 prompts"),
+        ("audios, sampling_rate, prompts", "None", "NoneType for 8 prompts"),
+        ("audios, sampling_rate, prompts", "'abcdefgh'", "str for 8 prompts"),
+        ("audios, sampling_rate, prompts", "iter(prompts)", "list_iterator for 8 prompts"),
+        ("audios, sampling_rate, prompts", "[3] * 8", "the function returned int, not str"),
+    ],
+)
+def test_an_answer_of_another_form_is_a_failure(
+    ask: Any, parameters: str, returned: str, message: str
+) -> None:
+    failure = the_failure(ask(f"def answer({parameters}):\n    return {returned}")[0])
+    assert failure.kind == "malformed"
+    assert message in failure.message
+
+
+def test_one_bad_answer_in_a_batch_fails_alone(ask: Any) -> None:
+    outcomes, _ = ask(
+        "def answer(audios, sampling_rate, prompts):\n    return [None, *prompts[1:]]"
+    )
+    assert isinstance(outcomes[0], Failure)
+    assert texts(outcomes[1:]) == [item.instruction for item in ITEMS[1:]]
+
+
+def test_a_file_is_taken_by_its_path_whatever_else_has_its_name(ask: Any) -> None:
+    outcomes, _ = ask("def answer(audio, sampling_rate, prompt):\n    return 'mine'", "json")
+    assert set(texts(outcomes)) == {"mine"}
+
+
+def test_a_module_is_found_from_where_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "found_here.py").write_text("def answer(audio, sampling_rate, prompt): ...")
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(open_spec("model", "python/found_here:answer").prepare(DATA))
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("{}/mine.py", "write python/module:function"),
+        ("{}/mine.py:nothing", "has no function nothing"),
+        ("{}/mine.py:NUMBER", "has no function NUMBER"),
+        ("{}/mine.py:later", "later is async; give a plain function"),
+        ("{}/none.py:answer", r"cannot be imported \(FileNotFoundError"),
+        ("no_such_module_here:answer", r"cannot be imported \(ModuleNotFoundError: No module"),
+        ("{}/broken.py:answer", r"cannot be imported \(SyntaxError"),
+        ("{}/leaving.py:answer", r"cannot be imported \(SystemExit: 3\)"),
+        (":answer", "cannot be imported"),
+    ],
+)
+def test_a_function_that_cannot_be_had_is_told(tmp_path: Path, name: str, complaint: str) -> None:
+    (tmp_path / "mine.py").write_text("NUMBER = 3\nasync def later(a, b, prompt): ...\n")
+    (tmp_path / "broken.py").write_text("def answer(")
+    (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
+    model = open_spec("model", f"python/{name.format(tmp_path)}")
+    with pytest.raises(InputError, match=complaint) as refusal:
+        asyncio.run(model.prepare(DATA))
+    assert "\n" not in str(refusal.value)

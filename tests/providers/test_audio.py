@@ -1,0 +1,247 @@
+"""Audio files as every model gets them."""
+
+import hashlib
+import io
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from synthetic import tone, write_wav
+
+from jasco.benchmark.errors import InputError
+from jasco.providers.audio import SAMPLING_RATE, Audio, count_frames, file_sha256, read_audio
+
+SAMPLES = tone(3, seconds=1.0)
+RNG = np.random.default_rng(7)
+
+
+def written(path: Path, samples: Any, rate: int = SAMPLING_RATE, **form: Any) -> Path:
+    soundfile.write(path, samples, rate, **form)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "clip.wav"
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [SAMPLES, np.array([5], np.int16), np.array([-32768, 32767, 0, -1, 1], np.int16)],
+)
+def test_16_khz_mono_pcm16_is_handed_on_bit_equal(path: Path, samples: np.ndarray) -> None:
+    write_wav(path, samples)
+    audio = read_audio(path)
+    assert audio.samples.dtype == np.int16
+    assert np.array_equal(audio.samples, samples)
+    assert audio.treatments == ()
+    assert audio.seconds == len(samples) / 16_000
+
+
+def test_the_published_clips_are_handed_on_bit_equal(published: Path) -> None:
+    folder = published / "dataset" / "v0"
+    for number in range(1, 81):
+        audio = read_audio(folder / f"{number}.wav")
+        with wave.open(str(folder / f"{number}.wav")) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        if number == 47:  # the one at 48 kHz
+            assert audio.treatments == ("resampled",)
+            assert len(audio.samples) == pytest.approx(len(samples) / 3, abs=1)
+        else:
+            assert audio.treatments == ()
+            assert np.array_equal(audio.samples, samples)
+
+
+def test_a_flac_file_under_any_name_is_audio(path: Path) -> None:
+    written(path, SAMPLES, format="FLAC", subtype="PCM_16")
+    assert np.array_equal(read_audio(path).samples, SAMPLES)
+    assert read_audio(path).treatments == ()
+
+
+def test_channels_are_averaged(path: Path) -> None:
+    left, right = RNG.integers(-20000, 20000, (2, 5000)).astype(np.int16)
+    written(path, np.stack([left, right], axis=1))
+    audio = read_audio(path)
+    assert audio.treatments == ("mixed down",)
+    expected = (left.astype(float) + right) / 2
+    assert np.abs(audio.samples - expected).max() <= 0.5
+    six = RNG.integers(-20000, 20000, (500, 6)).astype(np.int16)
+    written(path, six)
+    assert np.abs(read_audio(path).samples - six.mean(axis=1)).max() <= 0.51
+
+
+def test_equal_channels_are_either_of_them(path: Path) -> None:
+    written(path, np.stack([SAMPLES, SAMPLES], axis=1))
+    assert np.array_equal(read_audio(path).samples, SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("subtype", "step"),
+    [("PCM_U8", 256), ("PCM_24", 1), ("PCM_32", 1), ("FLOAT", 1), ("DOUBLE", 1)],
+)
+def test_other_sample_formats_are_converted(path: Path, subtype: str, step: int) -> None:
+    written(path, SAMPLES / 32768, subtype=subtype)
+    audio = read_audio(path)
+    assert audio.treatments == ("converted",)
+    assert np.abs(audio.samples.astype(int) - SAMPLES).max() <= (step if step > 1 else 0)
+
+
+def test_8_bits_are_read_as_unsigned(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(16_000)
+        file.writeframes(bytes([0, 64, 128, 192, 255]))
+    assert read_audio(path).samples.tolist() == [-32768, -16384, 0, 16384, 32512]
+
+
+def test_floats_beyond_full_scale_are_clipped(path: Path) -> None:
+    written(path, np.array([2.0, -2.0, 1.0, -1.0, 0.5]), subtype="FLOAT")
+    assert read_audio(path).samples.tolist() == [32767, -32768, 32767, -32768, 16384]
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
+def test_another_rate_is_resampled(path: Path, rate: int) -> None:
+    """A sine below every Nyquist frequency stays the same sine: computed, not resampled."""
+    written(path, 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate), rate, subtype="PCM_16")
+    audio = read_audio(path)
+    assert audio.treatments == ("resampled",)
+    assert len(audio.samples) == pytest.approx(16_000, abs=1)
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(len(audio.samples)) / 16_000)
+    middle = slice(1000, -1000)
+    assert np.abs(audio.floats - expected)[middle].max() < 1e-3
+
+
+def test_what_16_khz_cannot_hold_is_filtered_out(path: Path) -> None:
+    written(path, 0.5 * np.sin(2 * np.pi * 12_000 * np.arange(48_000) / 48_000), 48_000)
+    assert np.abs(read_audio(path).floats[1000:-1000]).max() < 1e-3
+
+
+def test_all_treatments_are_named(path: Path) -> None:
+    written(path, RNG.normal(0, 0.1, (4800, 2)), 48_000, subtype="PCM_24")
+    assert read_audio(path).treatments == ("resampled", "mixed down", "converted")
+
+
+def test_ten_minutes_are_handled(path: Path) -> None:
+    samples = np.tile(tone(1, seconds=10), 60)
+    write_wav(path, samples)
+    audio = read_audio(path)
+    assert audio.seconds == 600
+    assert np.array_equal(audio.samples, samples)
+    written(path, np.stack([samples, samples], axis=1), subtype="PCM_24")
+    assert np.array_equal(read_audio(path).samples, samples)
+
+
+def test_floats_and_wav_hold_the_samples_exactly() -> None:
+    samples = np.arange(-32768, 32768).astype(np.int16)
+    audio = Audio(samples)
+    assert audio.floats.dtype == np.float32
+    assert np.array_equal(audio.floats * 32768, samples)
+    assert audio.floats.min() == -1
+    with wave.open(io.BytesIO(audio.wav)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
+        assert np.array_equal(np.frombuffer(file.readframes(65536), "<i2"), samples)
+
+
+# --- what cannot be used ---
+
+
+def a_wav() -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, SAMPLES, 16_000, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def a_flac() -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, SAMPLES, 16_000, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "the audio file is empty"),
+        (a_wav()[:-1000], "corrupt: cut off after 31044 of 32044 bytes"),
+        (a_wav()[:100], "corrupt: cut off"),
+        (a_wav()[:20], "corrupt"),
+        (a_wav()[:4], "corrupt"),
+        (a_flac()[: len(a_flac()) // 2], "corrupt, or not audio"),
+        (b"id,text\n1,hello\n" * 100, "corrupt, or not audio"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(1000), "corrupt, or not audio"),
+        (bytes(1000), "corrupt, or not audio"),
+    ],
+)
+def test_what_is_no_whole_audio_file_is_refused_by_name(
+    path: Path, content: bytes, complaint: str
+) -> None:
+    path.write_bytes(content)
+    for read in (read_audio, count_frames):
+        with pytest.raises(InputError, match=complaint) as refusal:
+            read(path)
+        assert str(path) in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_file_is_refused_by_name(path: Path) -> None:
+    with pytest.raises(InputError, match=r"clip\.wav: the audio file is missing"):
+        read_audio(path)
+
+
+def test_a_folder_is_refused_by_name(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(InputError, match=r"clip\.wav"):
+        read_audio(path)
+
+
+def test_a_file_without_samples_is_refused(path: Path) -> None:
+    write_wav(path, np.array([], np.int16))
+    with pytest.raises(InputError, match="holds no samples"):
+        read_audio(path)
+    write_wav(path, np.array([5], np.int16), rate=96_000)
+    with pytest.raises(InputError, match="holds too few samples"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_numbers_are_refused(path: Path, odd: float) -> None:
+    written(path, np.array([0.1, odd, 0.2]), subtype="FLOAT")
+    with pytest.raises(InputError, match="samples that are not numbers"):
+        read_audio(path)
+
+
+def test_hours_are_no_clip(path: Path) -> None:
+    written(path, np.zeros(3601), 1, subtype="PCM_U8")
+    with pytest.raises(InputError, match="longer than an hour"):
+        read_audio(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.integers(0, 60), st.binary(max_size=8))
+def test_no_damage_raises_anything_else(path: Path, place: int, damage: bytes) -> None:
+    whole = a_wav()
+    path.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
+    try:
+        audio = read_audio(path)
+    except InputError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(audio.samples) > 0
+
+
+# --- about files ---
+
+
+def test_frames_are_counted_as_they_stand_in_the_file(path: Path) -> None:
+    written(path, RNG.normal(0, 0.1, (4801, 2)), 48_000)
+    assert count_frames(path) == 4801
+
+
+def test_a_file_is_hashed_whole(path: Path) -> None:
+    path.write_bytes(b"abc")
+    assert file_sha256(path) == hashlib.sha256(b"abc").hexdigest()

@@ -1,0 +1,131 @@
+"""The result as one JSON object, in the documented schema."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.scoring import Marks, Score, score_judge
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.results import Answers, Data, Judged, Results
+from jasco.reports.summary import signature, summarise
+
+FIGURES = {
+    "best_mean", "best_mean_ci", "mean", "best_at_k", "modality_dependence", "neither_rate",
+    "unreadable_rate", "coverage", "complete", "best_mean_bounds",
+}  # fmt: skip
+DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
+WHOLE = Answers(16, 16)
+
+
+def scored(*verdicts: Verdict, cells: int = 16) -> Score:
+    marks = Marks.none_yet(2)
+    for place in range(cells):
+        marks.enter(place // 8, place % 8 + 1, verdicts[place % len(verdicts)])
+    return score_judge(marks)
+
+
+GOOD = scored(Verdict(2, Orientation.BOTH))
+HALF = scored(Verdict(1, Orientation.AUDIO), cells=8)
+NOTHING = scored(Verdict(None, None))
+
+
+def results(
+    answers: Answers = WHOLE, model: str = "openai/m", data: Data = DATA, **scores: Score
+) -> Results:
+    judges = {f"openai/{name}": Judged(score) for name, score in scores.items()}
+    return Results(model, data, "v2", answers, judges)
+
+
+def the_model(each: Results) -> dict[str, Any]:
+    summary = summarise([each])
+    json.dumps(summary, allow_nan=False)
+    return summary["models"][each.model]
+
+
+def test_the_documented_keys_are_there() -> None:
+    summary = summarise([results(a=GOOD, b=HALF)])
+    assert summary.keys() == {"schema", "signature", "protocol", "data", "models"}
+    assert (summary["schema"], summary["protocol"]) == (1, "v2")
+    assert summary["data"] == {
+        "name": "two",
+        "annotations_sha256": "a" * 64,
+        "audio_sha256": "b" * 64,
+        "clips": 2,
+        "items": 16,
+    }
+    [(name, model)] = summary["models"].items()
+    assert name == "openai/m"
+    assert FIGURES | {"judges", "agreement"} <= model.keys()
+    assert model["judges"].keys() == {"openai/a", "openai/b"}
+    for figures in (model, *model["judges"].values()):
+        assert figures.keys() >= FIGURES
+        assert figures["modality_dependence"].keys() == {"audio", "both", "speech"}
+
+
+def test_the_models_figures_are_its_panels() -> None:
+    model = the_model(results(a=GOOD, b=HALF))
+    assert model["best_mean"] == (2 + 0) / 2
+    assert model["modality_dependence"] == {"audio": 0.5, "both": 0.5, "speech": 0}
+    assert model["coverage"] == (1 + 0.5) / 2
+    assert model["best_mean_bounds"] == [(2 + 0) / 2, (2 + 1) / 2]
+    assert model["judges"]["openai/a"]["best_mean"] == 2
+    assert model["judges"]["openai/b"]["best_mean_bounds"] == [0, 1]
+
+
+def test_complete_means_all_answered_and_all_readable() -> None:
+    assert the_model(results(a=GOOD))["complete"] is True
+    assert the_model(results(a=GOOD, b=HALF))["complete"] is False
+    assert the_model(results(Answers(16, 15), a=GOOD))["complete"] is False
+    assert the_model(results())["complete"] is False
+
+
+def test_what_cannot_be_computed_is_null() -> None:
+    model = the_model(results(a=NOTHING))
+    for figures in (model, model["judges"]["openai/a"]):
+        for name in ("best_mean", "best_mean_ci", "mean", "best_at_k", "neither_rate"):
+            assert figures[name] is None, name
+        assert set(figures["modality_dependence"].values()) == {None}
+        assert figures["coverage"] == 0
+        assert figures["unreadable_rate"] == 1
+        assert figures["best_mean_bounds"] == [0, 2]
+
+
+def test_without_judges_there_are_no_figures() -> None:
+    model = the_model(results(Answers(16, 3, 1, {"timeout": 13}, 2)))
+    assert model["best_mean"] is None
+    assert model["judges"] == {}
+    assert model["coverage"] == 0
+    assert model["answers"] == {
+        "expected": 16,
+        "answered": 3,
+        "truncated": 1,
+        "failed": {"timeout": 13},
+        "treated_clips": 2,
+    }
+
+
+def test_several_models_stand_side_by_side_if_the_data_are_the_same() -> None:
+    one, other = results(a=GOOD), results(model="openai/n", a=HALF)
+    assert list(summarise([one, other])["models"]) == ["openai/m", "openai/n"]
+    with pytest.raises(InputError, match="judged on different data or by different protocols"):
+        summarise([one, results(model="openai/n", data=Data("x", "c", None, 2, 16), a=GOOD)])
+    with pytest.raises(InputError, match="several runs of openai/m; score them one by one"):
+        summarise([one, one])
+
+
+def test_the_signature_says_what_went_into_the_numbers() -> None:
+    told = signature([results(a=GOOD, b=HALF)]).split("|")
+    assert told[0].startswith("jasco:")
+    assert told[1:] == [
+        "protocol:v2",
+        "data:two[2x8]",
+        "text:aaaaaaaaaaaa",
+        "audio:bbbbbbbbbbbb",
+        "models:openai/m",
+        "judges:openai/a+openai/b",
+    ]
+    unknown = signature([results(data=Data("x", None, None, 2, 16))])
+    assert "text:" not in unknown
+    assert unknown.endswith("judges:none")

@@ -1,0 +1,77 @@
+"""The result as a table in the terminal."""
+
+from jasco.benchmark.scoring import Marks, Score, score_judge
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.results import Answers, Data, Judged, Results
+from jasco.reports.summary import summarise
+from jasco.reports.table import render
+
+DATA = Data("two", "a" * 64, None, 2, 16)
+
+
+def scored(verdict: Verdict, cells: int = 16) -> Score:
+    marks = Marks.none_yet(2)
+    for place in range(cells):
+        marks.enter(place // 8, place % 8 + 1, verdict)
+    return score_judge(marks)
+
+
+def rendered(
+    *judges: Judged,
+    answers: Answers | None = None,
+    model: str = "openai/m",
+) -> str:
+    named = {f"openai/judge-{n}": judged for n, judged in enumerate(judges)}
+    return render(summarise([Results(model, DATA, "v2", answers or Answers(16, 16), named)]))
+
+
+GOOD = scored(Verdict(2, Orientation.BOTH))
+
+
+def row(text: str, name: str) -> list[str]:
+    lines = [line.split() for line in text.splitlines()]
+    return next(cells[1:] for cells in lines if cells[:1] == [name])
+
+
+def test_a_whole_run_has_its_figures_and_no_bounds() -> None:
+    text = rendered(Judged(GOOD))
+    assert "two: 2 clips, 16 items, protocol v2" in text
+    assert row(text, "openai/m")[:2] == ["2.00", "2.00"]  # best-mean and mean, no bounds
+    assert "INCOMPLETE" not in text
+    assert "signature: jasco:" in text
+
+
+def test_an_incomplete_run_says_so_and_shows_its_bounds() -> None:
+    text = rendered(Judged(scored(Verdict(1, Orientation.BOTH), cells=8), {"server": 8}))
+    assert "1.00 to 1.50" not in text
+    assert "0.50 to 1.50" in text
+    assert "openai/m: INCOMPLETE." in text
+    assert "openai/judge-0: 8 verdicts failed (8 server)" in text
+
+
+def test_unreadable_verdicts_make_it_incomplete_too() -> None:
+    text = rendered(Judged(scored(Verdict(None, None))))
+    assert "INCOMPLETE" in text
+    assert "0.00 to 2.00" in text
+    assert "–" in text
+    assert "nan" not in text.lower()
+    assert "None" not in text
+
+
+def test_a_panel_has_a_row_for_itself_and_one_a_judge() -> None:
+    text = rendered(Judged(GOOD), Judged(scored(Verdict(1, Orientation.BOTH))))
+    assert row(text, "openai/m")[0] == "1.50"
+    assert row(text, "openai/judge-0")[0] == "2.00"
+    assert row(text, "openai/judge-1")[0] == "1.00"
+
+
+def test_items_without_an_answer_are_told_by_kind() -> None:
+    text = rendered(Judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
+    assert "5 of 16 items are not answered (4 timeout, 1 error)" in text
+    assert "2 answers were cut off" in text
+    assert "3 clips were converted to 16 kHz mono PCM16" in text
+    assert "INCOMPLETE" in text
+
+
+def test_without_a_judge_that_is_said() -> None:
+    assert "openai/m: no judge has marked it yet" in rendered()
