@@ -368,7 +368,7 @@ def a_judged_file_in_a_folder_that_is_a_file(p: Place) -> Sequence[object]:
     return ["judge", path, "--judge", f"csv/{path}", "-o", p.folder / "taken" / "out.csv"]
 
 
-@case(4, "taken")
+@case(2, "taken: a file", "--run takes a folder")
 def a_run_that_is_a_file(p: Place) -> Sequence[object]:
     (p.folder / "taken").write_text("")
     return p.respond(run=p.folder / "taken")

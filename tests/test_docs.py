@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from jasco.cli import _parser
 from jasco.evaluation.store import Store
 

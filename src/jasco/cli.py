@@ -82,14 +82,14 @@ def _say(line: str) -> None:
 def _eval(options: argparse.Namespace) -> int:
     job = _job(options)
     if options.dry_run:
-        return _print_plan(job)
+        return _print_plan(job, as_json=options.json)
     return _evaluate_and_score(job, as_json=options.json)
 
 
 def _respond(options: argparse.Namespace) -> int:
     job = _job(options)
     if options.dry_run:
-        return _print_plan(job)
+        return _print_plan(job, as_json=False)
     _evaluate(job)
     from jasco.evaluation.results import results_of_run
 
@@ -221,11 +221,11 @@ def _evaluate_and_score(job: "Job", *, as_json: bool) -> int:
     return _print_score([job.run], as_json=as_json)
 
 
-def _print_plan(job: "Job") -> int:
+def _print_plan(job: "Job", *, as_json: bool) -> int:
     from jasco.evaluation.plan import plan
 
-    for line in plan(job):
-        print(line)
+    lines = list(plan(job))
+    print(json.dumps({"schema": 1, "plan": lines}, indent=2) if as_json else "\n".join(lines))
     return 0
 
 

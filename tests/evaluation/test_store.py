@@ -308,7 +308,7 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
 
 def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunUnwritable, match="file: File exists"):
+    with pytest.raises(InputError, match="file: a file; --run takes a folder"):
         Store.to_write(tmp_path / "file")
 
 

@@ -82,6 +82,13 @@ def test_an_unreadable_rating_stays_unreadable(monkeypatch: pytest.MonkeyPatch) 
     assert len(asked) == 1
 
 
+def test_an_orientation_is_asked_for_whatever_the_rating(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, asked = judged(monkeypatch, "I cannot tell.", "'Neither.'")
+    assert isinstance(outcome, Judgement)
+    assert outcome.verdict == Verdict(None, Orientation.NEITHER)
+    assert len(asked) == 2
+
+
 def test_a_rating_in_the_repair_reply_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome, _ = judged(monkeypatch, UNCLEAR, "Rating: 0\nOrientation: Neither")
     assert isinstance(outcome, Judgement)

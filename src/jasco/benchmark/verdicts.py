@@ -42,7 +42,8 @@ class Verdict:
 
 _FLAGS = re.IGNORECASE | re.ASCII
 _MARKS = re.compile(r"[*_`#]+|~~+|^[\s>]+")
-_LIST_MARK = re.compile(r"^(?:[-+•]|[0-9]{1,2}[.)])\s+")
+_LIST_MARK = r"(?:(?:[-+•]|[0-9]{1,2}[.)])\s+)?"
+_QUOTES = "'\"‘’“”"
 _RATING = re.compile(r"([012])(?:\.0+)?(?:\s*/\s*2(?:\.0+)?)?\.?(?:\s*\(([^()]*)\))?\.?", _FLAGS)
 # A remark in brackets may explain a rating; it may not name another one or another scale.
 _REMARK_THAT_HEDGES = re.compile(r"[0-9]|\bout of\b|^\s*or\b", _FLAGS)
@@ -69,9 +70,10 @@ def read_verdict(text: str) -> Verdict:
 
 
 def read_repair(text: str) -> Orientation | None:
-    """Read the reply to the repair prompt: a line of its own may also be the bare label."""
+    """Read the reply to the repair prompt: a line may also be the bare label, in quotes or not."""
     lines = _lines(text)
-    bare = [found for line in lines if isinstance(found := _orientation(line), Orientation)]
+    labels = [_orientation(line.strip(_QUOTES)) for line in lines]
+    bare = [label for label in labels if isinstance(label, Orientation)]
     return _agreed([*map(_orientation, _values(lines, "orientation")), *bare])
 
 
@@ -82,11 +84,11 @@ class _Unclear:
 def _lines(text: str) -> list[str]:
     after_thinking = text.rpartition("</think>")[2]
     lines = after_thinking.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return [_LIST_MARK.sub("", _MARKS.sub("", line).strip()) for line in lines]
+    return [_MARKS.sub("", line).strip() for line in lines]
 
 
 def _values(lines: list[str], word: str) -> Iterator[str]:
-    start = re.compile(rf"{word}\s*:\s*(.*)", _FLAGS | re.DOTALL)
+    start = re.compile(rf"{_LIST_MARK}{word}\s*:\s*(.*)", _FLAGS | re.DOTALL)
     for number, line in enumerate(lines):
         if match := start.fullmatch(line):
             following = lines[number + 1] if number + 1 < len(lines) else ""

@@ -67,6 +67,8 @@ class Store:
         RunUnwritable
             It cannot be written.
         """
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: a file; --run takes a folder, which need not exist yet")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / "run.lock")

@@ -30,8 +30,7 @@ class ChatJudge(Judge):
             return answer
         verdict = read_verdict(answer.text)
         attempts = [_attempt("verdict", answer)]
-        # Without a rating the verdict cannot count, so its orientation need not be asked for.
-        if verdict.orientation is None and verdict.rating is not None:
+        if verdict.orientation is None:
             reply = await self._ask(item, protocol.repair_prompt(answer.text))
             if isinstance(reply, Failure):
                 return reply

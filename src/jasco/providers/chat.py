@@ -80,15 +80,18 @@ class ChatClient:
         names = ("temperature", "top_p", "max_tokens", "seed")
         self._decoding = {name: options[name] for name in names if options[name] is not None}
         key = _api_key(options["api_key_env"])
-        self._clients = [
-            openai.AsyncOpenAI(
-                api_key=key,
-                base_url=url,
-                max_retries=0,
-                timeout=openai.Timeout(self._timeout, connect=min(10.0, self._timeout)),
-            )
-            for url in options["base_url"] or (None,)
-        ]
+        try:
+            self._clients = [
+                openai.AsyncOpenAI(
+                    api_key=key,
+                    base_url=url,
+                    max_retries=0,
+                    timeout=openai.Timeout(self._timeout, connect=min(10.0, self._timeout)),
+                )
+                for url in options["base_url"] or (None,)
+            ]
+        except Exception as error:  # of the HTTP library below: OPENAI_BASE_URL is no address
+            raise InputError(f"OPENAI_BASE_URL is no address ({one_line(error)})") from None
         self._secrets = [secret for secret in (key,) if len(secret) > 4]
         self._trouble_since: float | None = None
         self._troubles = 0
