@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,15 +14,14 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.responses import Response
+from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import Work, run
 from jasco.evaluation.store import AudioFacts, RunRefused, Store
 from jasco.evaluation.writer import Writer
-from jasco.judges.judge import Judge, Judgement
+from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.providers.audio import Audio, file_sha256, read_audio
-
-DEFAULT_CONCURRENCY = 16
+from jasco.providers.audio import file_sha256, read_audio
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Job:
     judges: Sequence[Judge]
     protocol: str | None = None
     limit: int | None = None
-    concurrency: int = DEFAULT_CONCURRENCY
+    concurrency: int = 16
 
 
 def evaluate(job: Job, say: Callable[[str], None]) -> None:
@@ -147,38 +146,32 @@ async def _run(
     _stop_on_sigterm()
     protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
 
-    def hear(clip: Clip) -> Audio:
-        return read_audio(_audio_path(data, clip))
-
     async with AsyncExitStack() as stack:
         writer = Writer(store)
         stack.push_async_callback(writer.close)
         for judge in judges.values():
             stack.push_async_callback(judge.close)
             await judge.prepare(data)
-        with _Progress(_calls(job, store, len(clips), model_number, judges)) as progress:
-
-            async def go(model: Model | None, judges: dict[int, Judge]) -> None:
-                work = Work(
-                    clips,
-                    model_number,
-                    model,
-                    judges,
-                    protocol,
-                    hear,
-                    job.concurrency,
-                    progress.see,
-                )
-                await run(work, writer)
-
-            if job.model is None:
-                await go(None, judges)
-                return
-            async with _prepared(job.model, data, store, clips, model_number):
-                # A model on our own cores or GPU has them for itself: judging waits.
-                await go(job.model, judges if job.model.SERVED else {})
-            if judges and not job.model.SERVED:
-                await go(None, judges)
+        with Progress(_calls(job, store, len(clips), model_number, judges)) as progress:
+            judging = Work(
+                clips=clips,
+                model_number=model_number,
+                model=None,
+                judges=judges,
+                protocol=protocol,
+                read_audio=lambda clip: read_audio(_audio_path(data, clip)),
+                concurrency=job.concurrency,
+                watch=progress.see,
+            )
+            # A model on our own cores or GPU has them for itself: judging waits until it is done,
+            # and it is not even loaded where all is answered.
+            together = job.model is not None and job.model.SERVED
+            if job.model and (together or _unanswered(store, model_number, len(clips))):
+                async with _prepared(job.model, data, store, clips, model_number):
+                    work = replace(judging, model=job.model, judges=judges if together else {})
+                    await run(work, writer)
+            if judges and not together:
+                await run(judging, writer)
 
 
 @asynccontextmanager
@@ -210,32 +203,11 @@ def _stop_on_sigterm() -> None:
 
 def _calls(job: Job, store: Store, clips: int, model_number: int, judges: Iterable[int]) -> int:
     """Count what is left to do."""
-    expected = clips * len(INSTRUCTIONS)
-    answers = expected - store.count_responses(model_number)[0] if job.model else 0
-    return answers + sum(expected - store.count_verdicts(model_number, j)[0] for j in judges)
+    unjudged = sum(
+        clips * len(INSTRUCTIONS) - store.count_verdicts(model_number, judge)[0] for judge in judges
+    )
+    return unjudged + (_unanswered(store, model_number, clips) if job.model else 0)
 
 
-class _Progress:
-    """A bar on the terminal: rate, failures, time left."""
-
-    def __init__(self, calls: int) -> None:
-        self._failed = 0
-        self._unreadable = 0
-        self._bar = tqdm(total=calls, unit="call", disable=None, smoothing=0.05, dynamic_ncols=True)
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def see(self, outcome: Response | Judgement | Failure) -> None:
-        if isinstance(outcome, Failure):
-            self._failed += 1
-        elif isinstance(outcome, Judgement) and not outcome.verdict.readable:
-            self._unreadable += 1
-        if self._failed or self._unreadable:
-            self._bar.set_postfix_str(
-                f"{self._failed} failed, {self._unreadable} unreadable", refresh=False
-            )
-        self._bar.update()
+def _unanswered(store: Store, model_number: int, clips: int) -> int:
+    return clips * len(INSTRUCTIONS) - store.count_responses(model_number)[0]
