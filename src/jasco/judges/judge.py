@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.protocols import Protocol as BenchmarkProtocol
 from jasco.benchmark.responses import Failure
 from jasco.benchmark.verdicts import Verdict
-from jasco.providers.specs import Provider, Spec
+from jasco.providers.specs import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +31,7 @@ class Judgement:
 
 
 class Judge(Provider, Protocol):
-    """Somebody who marks answers. Like a model, it is made from a spec and does no work yet."""
-
-    spec: Spec
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-
-    async def prepare(self, data: DataSet) -> None:
-        """Get ready for this data set; by default nothing.
-
-        Raises
-        ------
-        InputError
-            What it needs is not to be had, or the data does not fit.
-        """
+    """Somebody who marks answers."""
 
     async def judge(
         self, item: Item, prediction: str, protocol: BenchmarkProtocol
@@ -61,6 +46,3 @@ class Judge(Provider, Protocol):
             There is nobody left to ask.
         """
         ...
-
-    async def close(self) -> None:
-        """Give everything back; by default nothing."""

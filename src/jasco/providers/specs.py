@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
 
+from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
 
 Kind = Literal["model", "judge"]
@@ -71,7 +72,10 @@ class Spec:
 
 
 class Provider(Protocol):
-    """What every class behind an entry point has."""
+    """What every class behind an entry point has.
+
+    It is made from a :class:`Spec` without doing any work; ``prepare`` loads what it needs.
+    """
 
     NAME: ClassVar[str | None]
     """What the name after the slash is, for help; None where the provider takes none."""
@@ -79,7 +83,22 @@ class Provider(Protocol):
     """Whether everything after the slash is the name, commas included; it has no options then."""
     OPTIONS: ClassVar[Sequence[Option]]
 
-    def __init__(self, spec: Spec) -> None: ...
+    spec: Spec
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    async def prepare(self, data: DataSet) -> None:
+        """Get ready for this data set; by default nothing.
+
+        Raises
+        ------
+        InputError
+            What it needs is not to be had, or the data does not fit.
+        """
+
+    async def close(self) -> None:
+        """Give everything back; by default nothing."""
 
 
 def providers(kind: Kind) -> dict[str, EntryPoint]:
