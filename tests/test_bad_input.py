@@ -466,7 +466,7 @@ def test_odd_audio_is_handled(jasco: Jasco, place: Place, kind: str) -> None:
     ODD_AUDIO[kind](place.wav())
     result = jasco(*place.respond())
     assert result.status == 0
-    converted = "1 of 2 clips were not 16 kHz mono PCM16 and are converted" in result.stderr
+    converted = "converted to 16 kHz mono PCM16: 1 of 2 clips" in result.stderr
     assert converted == (kind != "10 minutes")
     with sqlite3.connect(place.run / "run.db") as run:
         [(said,)] = set(run.execute("SELECT text FROM responses WHERE clip = 1"))

@@ -115,6 +115,8 @@ def _judge_file(options: argparse.Namespace) -> int:
     if not options.output or len(options.judge) != 1:
         raise InputError("a filled CSV takes one --judge and -o JUDGED.csv")
     file = read_filled(options.target)
+    if nans := sum(text.strip().lower() == "nan" for text in file.answers().values()):
+        _say(f"{file.path}: answers that read 'nan': {nans}; empty the cell if none was given")
     options.run = options.output.with_suffix(".run")
     options.data, options.model = file.data, f"csv/{options.target}"
     job = _job(options)

@@ -209,7 +209,7 @@ def test_audio_that_is_missing_is_told_before_anything_is_asked(go: Any, data: P
 def test_converted_clips_are_counted(go: Any, data: Path, tmp_path: Path) -> None:
     path = data / "dataset" / "v0" / "2.wav"
     soundfile.write(path, np.stack([tone(2)] * 2, axis=1), 16_000)
-    assert go(Ears()) == ["1 of 4 clips were not 16 kHz mono PCM16 and are converted"]
+    assert go(Ears()) == ["converted to 16 kHz mono PCM16: 1 of 4 clips"]
     assert results_of_run(tmp_path / "run").answers.treated_clips == 1
 
 
@@ -260,3 +260,16 @@ def test_what_the_judge_raises_ends_the_command_and_keeps_the_rest(go: Any, tmp_
     go(ears, marker)
     assert results_of_run(tmp_path / "run").complete
     assert set(ears.heard).isdisjoint(EVERY[:8])
+
+
+def test_a_data_set_in_another_order_keeps_every_answer_with_its_clip(
+    go: Any, data: Path, tmp_path: Path
+) -> None:
+    go(Ears(failing=[("0", 1)]))
+    data_set = read_data_set(data)
+    backwards = DataSet(data_set.name, data_set.clips[::-1], data_set.folder)
+    ears, marker = Ears(), Marker()
+    go(ears, marker, data=backwards)
+    assert list(ears.heard) == [("0", 1)]
+    assert np.array_equal(ears.heard["0", 1].samples, tone(0))
+    assert marker.shown == {(clip, n): f"answer {clip} {n}" for clip, n in EVERY}

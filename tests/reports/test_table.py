@@ -69,7 +69,7 @@ def test_items_without_an_answer_are_told_by_kind() -> None:
     text = rendered(Judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
     assert "5 of 16 items are not answered (4 timeout, 1 error)" in text
     assert "2 answers were cut off" in text
-    assert "3 clips were converted to 16 kHz mono PCM16" in text
+    assert "converted to 16 kHz mono PCM16: 3 clips" in text
     assert "INCOMPLETE" in text
 
 

@@ -79,8 +79,7 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
     if job.data is None:
         Store.to_read(job.run).close()  # do not make a run where there is none
     with Store.to_write(job.run) as store:
-        data = job.data or store.data()
-        store.hold(data)
+        data = store.hold(job.data or store.data())
         if job.judges:
             store.hold_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
         model_number = _hold_model(job, store)
@@ -124,7 +123,7 @@ def _listen(
         )
     treated = sum(bool(each.treatments) for each in facts.values())
     if treated:
-        say(f"{treated} of {len(clips)} clips were not 16 kHz mono PCM16 and are converted")
+        say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
     return facts
 
 

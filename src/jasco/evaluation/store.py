@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -110,8 +110,13 @@ class Store:
 
     # --- what the run is about ---
 
-    def hold(self, data: DataSet) -> None:
+    def hold(self, data: DataSet) -> DataSet:
         """Take a data set into a new run; make sure that an old run holds this one.
+
+        Returns
+        -------
+        DataSet
+            The same, its clips in the order of the run: a row's place says which clip it is about.
 
         Raises
         ------
@@ -145,6 +150,7 @@ class Store:
                     ((place, *clip.cells, clip.sha256) for place, clip in enumerate(data.clips)),
                 )
             self._remember(facts)
+        return replace(data, clips=self.data().clips)
 
     def hold_audio(self, audio: Mapping[int, AudioFacts]) -> None:
         """Keep what the audio of some clips is, by place.

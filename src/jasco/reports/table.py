@@ -72,7 +72,7 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     if answers["truncated"]:
         yield f"{name}: {answers['truncated']} answers were cut off at the longest length allowed"
     if answers["treated_clips"]:
-        yield f"{name}: {answers['treated_clips']} clips were converted to 16 kHz mono PCM16"
+        yield f"{name}: converted to 16 kHz mono PCM16: {answers['treated_clips']} clips"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
