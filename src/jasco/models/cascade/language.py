@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.responses import Failure, Response
 
@@ -96,7 +96,10 @@ class LanguageModel:
     ) -> Response | Failure:
         """Continue a conversation by one turn. Blocks; what goes wrong comes back as a failure."""
         question = {
-            "messages": [message | {"content": _clean(message["content"])} for message in messages],
+            # llama.cpp takes no lone surrogates, nor does the run's file.
+            "messages": [
+                message | {"content": whole_text(message["content"])} for message in messages
+            ],
             "max_tokens": max_tokens,
             "temperature": temperature,
         }
@@ -111,12 +114,7 @@ def _response(reply: dict[str, Any]) -> Response | Failure:
         return Failure("rejected", str(reply["error"].get("message", reply["error"])))
     choice, usage = reply["choices"][0], reply["usage"]
     return Response(
-        text=_clean(choice["message"]["content"] or ""),
+        text=whole_text(choice["message"]["content"] or ""),
         finish_reason=choice["finish_reason"],
         usage={key: usage[key] for key in ("prompt_tokens", "completion_tokens")},
     )
-
-
-def _clean(text: str) -> str:
-    """Replace lone surrogates, which are no text and which llama.cpp and SQLite refuse."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
