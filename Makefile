@@ -2,7 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test test-slow check clean
+.PHONY: demo test test-slow check clean
+
+# A whole evaluation on a bare machine. Interrupted, it goes on from where it was.
+demo: .venv/demo
+	$(BIN)/jasco eval cascade --data mini --judge offline --run runs/demo --published
+	@echo
+	@echo "What next? The same with your own model, behind a server or as a Python function:"
+	@echo "  $(BIN)/jasco eval openai/MODEL,base_url=http://HOST:PORT/v1 --data mini --judge offline --run runs/mine"
+	@echo "  $(BIN)/jasco eval python/my_model:answer --data mini --judge offline --run runs/function"
+	@echo "Then --data watd for the published clips, and judges that you can publish: see README.md."
 
 test: check
 	$(BIN)/pytest
@@ -20,6 +29,11 @@ check: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[cascade,test]'
+	touch $@
+
+.venv/demo: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --editable '.[cascade]'
 	touch $@
 
 clean:

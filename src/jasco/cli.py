@@ -83,7 +83,7 @@ def _eval(options: argparse.Namespace) -> int:
     job = _job(options)
     if options.dry_run:
         return _print_plan(job, as_json=options.json)
-    return _evaluate_and_score(job, as_json=options.json)
+    return _evaluate_and_score(job, as_json=options.json, published=options.published)
 
 
 def _respond(options: argparse.Namespace) -> int:
@@ -128,7 +128,9 @@ def _judge_file(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    return _print_score(options.target, as_json=options.json, compat=options.compat)
+    return _print_score(
+        options.target, as_json=options.json, compat=options.compat, published=options.published
+    )
 
 
 def _data_fetch(options: argparse.Namespace) -> int:
@@ -139,9 +141,9 @@ def _data_fetch(options: argparse.Namespace) -> int:
 
 
 def _data_verify(options: argparse.Namespace) -> int:
-    from jasco.providers.datasets import verify
+    from jasco.providers.datasets import find_data, verify
 
-    for line in verify(options.folder):
+    for line in verify(find_data(options.data, _say)):
         print(line)
     return 0
 
@@ -166,6 +168,14 @@ def _list_models(_: argparse.Namespace) -> int:
 
 def _list_judges(_: argparse.Namespace) -> int:
     return _print_providers("judge")
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from jasco.providers.inventory import inventory
+
+    for line in inventory():
+        print(line)
+    return 0
 
 
 # --- what commands share ---
@@ -212,15 +222,15 @@ def _stdout_kept_clean() -> Iterator[None]:
         os.close(ours)
 
 
-def _evaluate_and_score(job: "Job", *, as_json: bool) -> int:
+def _evaluate_and_score(job: "Job", *, as_json: bool, published: bool = False) -> int:
     try:
         _evaluate(job)
     except CannotGoOn as reason:
         _say(one_line(reason, 1000))
         with suppress(InputError, CannotGoOn):  # there may be nothing to show yet
-            _print_score([job.run], as_json=as_json)
+            _print_score([job.run], as_json=as_json, published=published)
         return EXIT_INCOMPLETE
-    return _print_score([job.run], as_json=as_json)
+    return _print_score([job.run], as_json=as_json, published=published)
 
 
 def _print_plan(job: "Job", *, as_json: bool) -> int:
@@ -231,7 +241,9 @@ def _print_plan(job: "Job", *, as_json: bool) -> int:
     return 0
 
 
-def _print_score(targets: list[Path], *, as_json: bool, compat: bool = False) -> int:
+def _print_score(
+    targets: list[Path], *, as_json: bool, compat: bool = False, published: bool = False
+) -> int:
     from jasco.evaluation.results import results_of_files, results_of_run
     from jasco.reports.summary import summarise
     from jasco.reports.table import render
@@ -242,7 +254,7 @@ def _print_score(targets: list[Path], *, as_json: bool, compat: bool = False) ->
         raise InputError("give runs or judged CSV files, not both")
     else:
         results = [results_of_files(targets, compat=compat)]
-    summary = summarise(results)
+    summary = summarise(results, published=published)
     print(json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary))
     complete = all(model["complete"] for model in summary["models"].values())
     return 0 if complete else EXIT_INCOMPLETE
@@ -292,6 +304,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         listing = commands.add_parser(name, help=f"list what {what} can be named, and how")
         listing.set_defaults(command=command)
+    doctor = commands.add_parser("doctor", help="what is here: versions, extras, weights, licences")
+    doctor.set_defaults(command=_doctor)
     return parser
 
 
@@ -299,7 +313,7 @@ def _add_eval(commands: "Commands") -> None:
     parser = commands.add_parser("eval", help="answer, judge and score")
     _add_answering(parser)
     _add_judging(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_showing(parser)
     parser.set_defaults(command=_eval)
 
 
@@ -325,7 +339,7 @@ def _add_score(commands: "Commands") -> None:
         description="Score runs, or judged CSV files: several files are several judges of a model.",
     )
     parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_showing(parser)
     parser.add_argument(
         "--compat", action="store_true", help="the published script's arithmetic, bug for bug"
     )
@@ -339,7 +353,7 @@ def _add_data(commands: "Commands") -> None:
     fetch.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="default: the cache")
     fetch.set_defaults(command=_data_fetch)
     verify = parts.add_parser("verify", help="look at every clip of a data set")
-    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument("data", metavar="DATA", help=_DATA_HELP)
     verify.set_defaults(command=_data_verify)
     template = parts.add_parser("template", help="write the CSV to fill in")
     template.add_argument("data", metavar="DATA", help=_DATA_HELP)
@@ -347,7 +361,7 @@ def _add_data(commands: "Commands") -> None:
     template.set_defaults(command=_data_template)
 
 
-_DATA_HELP = "folder that holds dataset/v0/v0.csv, or the name watd"
+_DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
 
 
 def _add_answering(parser: argparse.ArgumentParser) -> None:
@@ -378,6 +392,13 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
 def _add_concurrency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=_positive, default=16, metavar="N", help="calls in flight (16)"
+    )
+
+
+def _add_showing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--published", action="store_true", help="show the published results as well"
     )
 
 

@@ -14,6 +14,7 @@ import soundfile
 from command import Jasco
 from synthetic import make_data, tone
 
+from jasco.benchmark.dataset import read_data_set
 from jasco.benchmark.errors import InputError
 from jasco.providers import datasets
 from jasco.providers.datasets import Unreachable, fetch, find_data, published_files, verify
@@ -187,7 +188,9 @@ def test_the_published_files_are_fetched_from_a_mirror(
     fetch(tmp_path / "to", said.append)
     mirror.close()
     assert len(mirror.asked) == len(published_files())
-    assert "annotations and audio are the published ones" in list(verify(tmp_path / "to"))
+    assert "annotations and audio are the published ones" in list(
+        verify(read_data_set(tmp_path / "to"))
+    )
 
 
 # --- verify ---
@@ -196,22 +199,22 @@ def test_the_published_files_are_fetched_from_a_mirror(
 def test_verify_looks_at_every_clip(data: Path) -> None:
     place = data / "dataset" / "v0"
     soundfile.write(place / "1.wav", np.stack([tone(1), tone(2)], axis=1), 48_000)
-    lines = list(verify(data))
+    lines = list(verify(read_data_set(data)))
     assert lines[0].startswith("4 clips, annotations ")
     assert "clip 1: will be resampled, mixed down (to 16 kHz mono PCM16)" in lines
     assert "every file readable" in lines[-1]
     assert "published" not in "".join(lines)
     (place / "3.wav").write_bytes(b"RIFF")
     with pytest.raises(InputError, match=r"3\.wav: corrupt"):
-        list(verify(data))
+        list(verify(read_data_set(data)))
 
 
 def test_verify_knows_the_published_files(published: Path, tmp_path: Path) -> None:
-    assert "annotations and audio are the published ones" in list(verify(published))
+    assert "annotations and audio are the published ones" in list(verify(read_data_set(published)))
     copy = tmp_path / "copy"
     shutil.copytree(published, copy)
     for path in copy.rglob("*"):
         path.chmod(0o755)
     shutil.copy(copy / "dataset/v0/2.wav", copy / "dataset/v0/1.wav")
     with pytest.raises(InputError, match=r"1\.wav: not the published file; fetch it again"):
-        list(verify(copy))
+        list(verify(read_data_set(copy)))

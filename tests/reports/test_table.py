@@ -42,7 +42,7 @@ def test_a_whole_run_has_its_figures_and_no_bounds() -> None:
 
 
 def test_an_incomplete_run_says_so_and_shows_its_bounds() -> None:
-    text = rendered(Judged(scored(Verdict(1, Orientation.BOTH), cells=8), {"server": 8}))
+    text = rendered(Judged(scored(Verdict(1, Orientation.BOTH), cells=8), failed={"server": 8}))
     assert "1.00 to 1.50" not in text
     assert "0.50 to 1.50" in text
     assert "openai/m: INCOMPLETE." in text
@@ -75,3 +75,27 @@ def test_items_without_an_answer_are_told_by_kind() -> None:
 
 def test_without_a_judge_that_is_said() -> None:
     assert "openai/m: no judge has marked it yet" in rendered()
+
+
+def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
+    text = rendered(Judged(GOOD, proxy=True))
+    assert "by openai/judge-0 (proxy)" in text
+    assert "openai/m: PROXY figures." in text
+    assert "judges:openai/judge-0(proxy)" in text
+    assert "proxy" not in rendered(Judged(GOOD)).lower()
+
+
+def test_a_panel_with_one_stand_in_is_itself_one() -> None:
+    text = rendered(Judged(GOOD), Judged(GOOD, proxy=True))
+    assert "openai/m (proxy)" in text
+    assert "openai/judge-1 (proxy)" in text
+    assert "openai/judge-0 (proxy)" not in text
+
+
+def test_the_published_results_are_shown_where_they_are_asked_for() -> None:
+    named = {"openai/judge": Judged(GOOD)}
+    results = [Results("openai/m", DATA, "v1", Answers(16, 16), named)]
+    text = render(summarise(results, published=True))
+    assert row(text, "SALMONN-7B") == ["1.21", "27.0", "%", "48.0", "%", "25.0", "%"]
+    assert "comparable with figures on the same clips by the same judges only" in text
+    assert "SALMONN-7B" not in render(summarise(results))

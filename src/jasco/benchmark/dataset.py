@@ -19,6 +19,8 @@ PUBLISHED = "watd"
 """Name of the published data set, *What Are They Doing* v0."""
 PUBLISHED_SHA256 = "3fd0912f1bd7d7a3c0275446a6f0ccfa6fdcaaf3b8df972e7367832bc3703d7a"
 """Hash of its annotations."""
+MINI = "mini"
+"""Name of the data set that comes with the package: small, and free to use for anything."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def read_data_set(folder: Path) -> DataSet:
     """
     path = folder / ANNOTATIONS
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; --data takes a folder or the name 'watd'")
+        raise InputError(f"{folder}: no such folder; --data takes a folder, 'watd' or 'mini'")
     if not path.is_file():
         raise InputError(
             f"{folder}: no {ANNOTATIONS} in it; --data takes the folder above 'dataset'"

@@ -40,6 +40,9 @@ class Verdict:
         return self.rating is not None and self.orientation is not None
 
 
+PROXY_MARK = "Proxy verdict"
+"""Begins what a stand-in for a judge writes: its figures are marked wherever the text travels."""
+
 _FLAGS = re.IGNORECASE | re.ASCII
 _MARKS = re.compile(r"[*_`#]+|~~+|^[\s>]+")
 _LIST_MARK = r"(?:(?:[-+•]|[0-9]{1,2}[.)])\s+)?"

@@ -1,6 +1,6 @@
 """What a run, or judged CSV files, hold: verdicts in a shape that can be scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_rows
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.scoring import Marks, Score, score_judge
-from jasco.benchmark.verdicts import Verdict
+from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.store import Store
 
 
@@ -59,9 +59,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Judged:
-    """One judge's figures, and its failures by kind."""
+    """One judge's figures, its failures by kind, and whether it only stands in for a judge."""
 
     score: Score
+    proxy: bool = False
     failed: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -101,6 +102,7 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
                     score_as_published(_rows(store, model, judge, clips))
                     if compat
                     else score_judge(_marks(store, model, judge, len(clips))),
+                    store.writes(model, judge, PROXY_MARK),
                     store.count_verdicts(model, judge)[1],
                 )
                 for judge, name, _ in store.judges()
@@ -126,7 +128,10 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
             data=_annotated(paths[0]) or Data(paths[0].stem, None, None, len(ids), expected),
             protocol="as published",
             answers=Answers(expected, expected),
-            judges={label: Judged(_as_published(label, each)) for label, each in rows.items()},
+            judges={
+                label: Judged(_as_published(label, each), _is_proxy(row.text for row in each))
+                for label, each in rows.items()
+            },
         )
     files = {label: read_filled(path) for label, path in labels.items()}
     clips = {clip.id: clip for file in files.values() for clip in file.clips}
@@ -148,7 +153,10 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
         protocol="unknown",
         answers=Answers(_items(ordered), len(answers)),
         judges={
-            label: Judged(score_judge(_file_marks(file, ordered))) for label, file in files.items()
+            label: Judged(
+                score_judge(_file_marks(file, ordered)), _is_proxy(file.judge_texts().values())
+            )
+            for label, file in files.items()
         },
     )
 
@@ -164,6 +172,10 @@ def judged_items(folder: Path, label: str) -> dict[Key, tuple[str, Verdict]]:
             (ids[clip], n): (attempts[0].get("text", ""), verdicts[clip, n])
             for clip, n, attempts in store.judge_texts(model, judge)
         }
+
+
+def _is_proxy(texts: Iterable[str]) -> bool:
+    return any(text.startswith(PROXY_MARK) for text in texts)
 
 
 def _annotated(path: Path) -> Data | None:

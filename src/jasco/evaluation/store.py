@@ -203,6 +203,14 @@ class Store:
         with self._connection:
             self._connection.execute(f"DELETE FROM verdicts WHERE judge NOT IN ({given})")
             self._connection.execute(f"DELETE FROM judges WHERE judge NOT IN ({given})")
+        for spec in specs:
+            for _, label, identity in self.judges():
+                # Two judges of one name could not be told apart in what is shown.
+                if label == spec.label and identity != json.loads(_as_json(spec.identity)):
+                    raise RunRefused(
+                        f"{self.folder}: the run holds verdicts of another {label} "
+                        f"({_difference(identity, spec.identity)}); take another --run"
+                    )
         return [self._number("judges", spec) for spec in specs]
 
     def hold_protocol(self, name: str) -> None:
@@ -311,6 +319,14 @@ class Store:
         )
         for clip, number, attempts in self._connection.execute(query, (model, judge, self.covered)):
             yield clip, number, json.loads(attempts)
+
+    def writes(self, model: int, judge: int, beginning: str) -> bool:
+        """Whether anything that a judge wrote begins so."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM verdicts WHERE model = ? AND judge = ? AND repeat = 0 "
+            "AND failure_kind IS NULL AND instr(json_extract(attempts, '$[0].text'), ?) = 1)"
+        )
+        return bool(self._connection.execute(query, (model, judge, beginning)).fetchone()[0])
 
     def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
         """Count the answers, the truncated ones among them, and the failures by kind."""

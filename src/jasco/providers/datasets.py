@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from jasco.benchmark.clips import annotations_sha256
-from jasco.benchmark.dataset import PUBLISHED, PUBLISHED_SHA256, DataSet, read_data_set
+from jasco.benchmark.dataset import MINI, PUBLISHED, PUBLISHED_SHA256, DataSet, read_data_set
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.providers.audio import file_sha256, read_audio
 from jasco.providers.cache import cache_folder
@@ -34,7 +34,9 @@ def published_files() -> dict[str, str]:
 
 
 def find_data(name: str, say: Callable[[str], None]) -> DataSet:
-    """Open a data set by its folder or its name, fetching the published one where it is not yet.
+    """Open a data set by its folder or its name.
+
+    ``mini`` comes with the package; the published one is fetched where it is not yet.
 
     Raises
     ------
@@ -43,6 +45,8 @@ def find_data(name: str, say: Callable[[str], None]) -> DataSet:
     Unreachable
         The published data set is not here and cannot be fetched.
     """
+    if name == MINI:
+        return read_data_set(Path(str(files("jasco.benchmark") / MINI)))
     if name == PUBLISHED:
         folder = cache_folder() / PUBLISHED
         if any(_missing(folder)):
@@ -97,7 +101,7 @@ def fetch(folder: Path | None, say: Callable[[str], None]) -> Path:
     return folder
 
 
-def verify(folder: Path) -> Iterator[str]:
+def verify(data: DataSet) -> Iterator[str]:
     """Look at every clip of a data set; give a line for each thing that a user should know.
 
     Raises
@@ -105,7 +109,6 @@ def verify(folder: Path) -> Iterator[str]:
     InputError
         The data set cannot be used: the first thing that is wrong with it.
     """
-    data = read_data_set(folder)
     sha256 = annotations_sha256(data.clips)
     yield f"{len(data.clips)} clips, annotations {sha256}"
     seconds = 0.0
@@ -118,9 +121,11 @@ def verify(folder: Path) -> Iterator[str]:
             yield f"clip {clip.id}: will be {', '.join(audio.treatments)} (to 16 kHz mono PCM16)"
     yield f"{seconds:.0f} s of audio, every file readable"
     if sha256 == PUBLISHED_SHA256:
+        assert data.folder is not None
         for name, expected in published_files().items():
-            if (folder / name).exists() and file_sha256(folder / name) != expected:
-                raise InputError(f"{folder / name}: not the published file; fetch it again")
+            path = data.folder / name
+            if path.exists() and file_sha256(path) != expected:
+                raise InputError(f"{path}: not the published file; fetch it again")
         yield "annotations and audio are the published ones"
         yield LICENCE
 

@@ -82,6 +82,8 @@ class Provider(Protocol):
     VERBATIM: ClassVar[bool]
     """Whether everything after the slash is the name, commas included; it has no options then."""
     OPTIONS: ClassVar[Sequence[Option]]
+    REVISION: ClassVar[str] = ""
+    """Which version of the data that it ships; part of the identity where there is one."""
 
     spec: Spec
 
@@ -156,6 +158,7 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
         options=MappingProxyType(options),
         identity=MappingProxyType(
             {"provider": head, "name": rest}
+            | ({"revision": provider.REVISION} if provider.REVISION else {})
             | {option.name: options[option.name] for option in identifying}
         ),
         label=",".join([head + slash + rest, *told]),

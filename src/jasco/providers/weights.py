@@ -143,6 +143,10 @@ SMOLLM2 = Weight(
 )
 
 
+WEIGHTS = (WHISPER, YAMNET, SMOLLM2)
+"""All that this package may fetch."""
+
+
 class _SourceError(Exception):
     """A source does not have the weight; the message says why in a few words."""
 

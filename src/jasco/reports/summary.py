@@ -5,14 +5,17 @@ from typing import Any
 
 import jasco
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.protocols import PROTOCOLS
 from jasco.benchmark.scoring import Score, score_panel
-from jasco.evaluation.results import Answers, Data, Results
+from jasco.evaluation.results import Answers, Data, Judged, Results
+from jasco.reports.published import published_results
 
 SCHEMA = 1
+_DEFAULT = next(iter(PROTOCOLS))
 
 
-def summarise(results: Sequence[Results]) -> dict[str, Any]:
-    """Lay out the results of one or several models on the same data.
+def summarise(results: Sequence[Results], *, published: bool = False) -> dict[str, Any]:
+    """Lay out the results of one or several models on the same data, maybe beside the published.
 
     Raises
     ------
@@ -29,12 +32,14 @@ def summarise(results: Sequence[Results]) -> dict[str, Any]:
     models = {each.model: _model(each) for each in results}
     if len(models) < len(results):
         raise InputError(f"several runs of {first.model}; score them one by one")
+    beside = {"published": published_results(first.protocol or _DEFAULT)} if published else {}
     return {
         "schema": SCHEMA,
         "signature": signature(results),
         "protocol": first.protocol,
         "data": _data(first.data),
         "models": models,
+        **beside,
     }
 
 
@@ -47,7 +52,11 @@ def signature(results: Sequence[Results]) -> str:
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
         if value
     ]
-    judges = dict.fromkeys(judge for each in results for judge in each.judges)
+    judges = dict.fromkeys(
+        f"{judge}(proxy)" if judged.proxy else judge
+        for each in results
+        for judge, judged in each.judges.items()
+    )
     return "|".join(
         [
             f"jasco:{jasco.__version__}",
@@ -76,13 +85,15 @@ def _model(results: Results) -> dict[str, Any]:
     return {
         **panel,
         "complete": results.complete and bool(scores),
-        "judges": {
-            name: {**_figures(judged.score), "failed": dict(judged.failed)}
-            for name, judged in results.judges.items()
-        },
+        "proxy": any(judged.proxy for judged in results.judges.values()),
+        "judges": {name: _judged(judged) for name, judged in results.judges.items()},
         "agreement": None,
         "answers": _answers(results.answers),
     }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    return {**_figures(judged.score), "proxy": judged.proxy, "failed": dict(judged.failed)}
 
 
 def _figures(score: Score) -> dict[str, Any]:

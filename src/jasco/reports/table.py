@@ -1,6 +1,6 @@
 """The result as a table in the terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -9,6 +9,11 @@ _HEADER = (
     "model / judge", "best-mean", "bounds", "mean", "audio", "both", "speech",
     "neither", "unreadable", "coverage",
 )  # fmt: skip
+
+_COMPARABLE = (
+    "Published on the 80 clips of What Are They Doing, with large language models as judges: "
+    "comparable with figures on the same clips by the same judges only."
+)
 
 
 def render(summary: Mapping[str, Any]) -> str:
@@ -26,19 +31,40 @@ def render(summary: Mapping[str, Any]) -> str:
         f"JASCO on {data['name']}: {data['clips']} clips, {data['items']} items, "
         f"protocol {summary['protocol'] or 'none yet'}"
     )
+    published = _published(summary["published"]) if "published" in summary else []
     remarks = [line for name, model in summary["models"].items() for line in _remarks(name, model)]
-    return "\n".join([title, "", table, "", *remarks, f"signature: {summary['signature']}"])
+    return "\n".join(
+        [title, "", table, "", *remarks, f"signature: {summary['signature']}", *published]
+    )
+
+
+def _published(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        [each["model"], _number(each["best_mean"])]
+        + [_percent(each[name]) for name in ("audio", "both", "speech")]
+        for each in results
+    ]
+    table = tabulate(
+        rows, ("published", "best-mean", "audio", "both", "speech"), disable_numparse=True,
+        colalign=("left", *["right"] * 4),
+    )  # fmt: skip
+    return ["", table, "", _COMPARABLE]
 
 
 def _rows(name: str, model: Mapping[str, Any]) -> Iterator[list[str]]:
     judges = model["judges"]
     if len(judges) != 1:
-        yield [name, *_cells(model)]
-        yield from ([f"  {judge}", *_cells(figures)] for judge, figures in judges.items())
+        yield [_marked(name, model), *_cells(model)]
+        for judge, figures in judges.items():
+            yield [f"  {_marked(judge, figures)}", *_cells(figures)]
     else:
         ((judge, figures),) = judges.items()
-        label = name if judge == name else f"{name}\n  by {judge}"
-        yield [label, *_cells(figures)]
+        marked = _marked(judge, figures)
+        yield [marked if judge == name else f"{name}\n  by {marked}", *_cells(figures)]
+
+
+def _marked(name: str, figures: Mapping[str, Any]) -> str:
+    return f"{name} (proxy)" if figures["proxy"] else name
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
@@ -79,6 +105,11 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         failed = sum(figures["failed"].values())
         if failed:
             yield f"{judge}: {failed} verdicts failed{_kinds(figures)}"
+    if model["proxy"]:
+        yield (
+            f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
+            "try things and to compare your own runs, not to publish; see: jasco judges"
+        )
     if not model["complete"] and model["judges"]:
         yield (
             f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "

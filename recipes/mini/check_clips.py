@@ -1,0 +1,80 @@
+"""Check the clips of ``mini`` with the ears of the cascade: what is said, and what sounds.
+
+Usage: ``python recipes/mini/check_clips.py [DATA_DIR]``, after ``pip install 'jasco[cascade]'``
+
+Whisper tiny.en writes down each clip, YAMNet names its sounds. A clip fails where the word error
+rate is above 0.2, or none of the five likeliest tags is one that ``scenes.csv`` lists for it. The
+exit status is 1 where a clip fails.
+"""
+
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from make_clips import MINI, RATE, read_scenes
+from tabulate import tabulate
+
+from jasco.models.cascade.sounds import Tagger
+from jasco.models.cascade.speech import Transcriber
+from jasco.providers.audio import read_audio
+from jasco.providers.weights import WHISPER, YAMNET, find_weight
+
+HIGHEST_ERROR_RATE = 0.2
+TAGS = 5
+
+
+def words(text: str) -> list[str]:
+    """Split a text into words without case and punctuation."""
+    return re.findall(r"[a-z0-9']+", text.lower().replace("’", "'"))
+
+
+def edit_distance(reference: list[str], hypothesis: list[str]) -> int:
+    """Count the words to be replaced, left out or put in (Levenshtein, row by row)."""
+    row = list(range(len(hypothesis) + 1))
+    for i, expected in enumerate(reference, 1):
+        new = [i]
+        for (diagonal, above), heard in zip(pairwise(row), hypothesis, strict=True):
+            new.append(min(diagonal + (expected != heard), above + 1, new[-1] + 1))
+        row = new
+    return row[-1]
+
+
+def word_error_rate(reference: str, hypothesis: str) -> float:
+    """Compute the edit distance in words for each word of the reference."""
+    return edit_distance(words(reference), words(hypothesis)) / len(words(reference))
+
+
+def main(folder: Path) -> int:
+    """Print a line for each clip; give the number of those that fail."""
+    transcriber = Transcriber(find_weight(WHISPER, None), threads=1)
+    tagger = Tagger(find_weight(YAMNET, None))
+    table, failed = [], 0
+    for scene in read_scenes():
+        audio = read_audio(folder / "dataset" / "v0" / f"{scene.id}.wav")
+        transcript = transcriber.transcript(audio.floats)
+        error_rate = word_error_rate(scene.sentence, transcript)
+        tags = tagger.tags(audio.floats, TAGS)
+        right = [tag for tag in tags if tag in scene.tags]
+        passed = error_rate <= HIGHEST_ERROR_RATE and bool(right)
+        failed += not passed
+        table.append(
+            (
+                scene.id,
+                scene.sound,
+                f"{len(audio.samples) / RATE:.2f}",
+                f"{np.abs(audio.floats).max():.2f}",
+                transcript,
+                f"{error_rate:.2f}",
+                "; ".join(tags),
+                "passed" if passed else "FAILED",
+            )
+        )
+    header = ("id", "sound", "seconds", "peak", "transcript", "WER", "tags", "check")
+    print(tabulate(table, header, tablefmt="github", disable_numparse=True))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else MINI) > 0)

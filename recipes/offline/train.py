@@ -1,0 +1,183 @@
+"""Train the offline judge's classifier, and examine it.
+
+    python recipes/offline/train.py [--gold GOLD.csv --data FOLDER]
+
+Trains on the scenes and outputs in ``corpus/``, which were written for it, and on each scene's
+known answers; writes ``classifier.json`` into the package. Then says how well it does: within the
+corpus, cross-validated by scene; on the labelled outputs of ``mini``, which it never sees; and on
+other labelled outputs, where their file and the data set that they speak of are given. Needs
+scikit-learn.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from jasco.benchmark.clips import Clip
+from jasco.benchmark.dataset import COLUMNS, read_data_set
+from jasco.benchmark.tables import read_table
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.judges.offline.classifier import CLASSES, Classifier
+from jasco.judges.offline.features import features, target
+from jasco.judges.offline.vectors import Vectors
+
+CORPUS = Path(__file__).parent / "corpus"
+PACKAGE = Path(__file__).parents[2] / "src" / "jasco"
+TRAINED = PACKAGE / "judges" / "offline" / "classifier.json"
+MINI = PACKAGE / "benchmark" / "mini"
+STRENGTH = 0.03  # inverse of the penalty on large weights
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An output, and the verdict that a person gave it."""
+
+    clip: Clip
+    output: str
+    verdict: Verdict
+    adversarial: bool = False
+
+
+def main() -> None:
+    """Train, write, examine."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gold", type=Path, help="labelled outputs")
+    parser.add_argument("--data", type=Path, help="the data set that they speak of")
+    options = parser.parse_args()
+    vectors = Vectors.load()
+    written, known = corpus()
+    rows = [*written, *known]
+    seen = table_of(rows, vectors)
+    classifier = fitted(rows, seen)
+    write(classifier, {"outputs": len(written), "known answers": len(known)})
+    print(f"{TRAINED}: {len(classifier.names)} features, {len(rows)} rows")
+    examine("corpus, cross-validated by scene", rows, crossed(rows, seen), len(written))
+    for name, labels, folder in (
+        ("mini", MINI / "gold.csv", MINI),
+        ("gold", options.gold, options.data),
+    ):
+        if labels:
+            clips = {clip.id: clip for clip in read_data_set(folder).clips}
+            outputs, answers = labelled(labels, clips), list(known_answers(clips))
+            for what, theirs in (("labels", outputs), ("known answers", answers)):
+                verdicts = marked(classifier, table_of(theirs, vectors))
+                examine(f"{name}, {what}", theirs, verdicts, len(theirs))
+
+
+def corpus() -> tuple[list[Labelled], list[Labelled]]:
+    """Read the corpus: what was written for its scenes, and their known answers."""
+    written, known = [], []
+    for path in sorted(CORPUS.glob("*-scenes.csv")):
+        rows = read_table(path, required=COLUMNS).rows
+        clips = {row["audio_id"]: Clip(*(row[column] for column in COLUMNS)) for row in rows}
+        written += labelled(path.with_name(path.name.replace("scenes", "outputs")), clips)
+        known += known_answers(clips)
+    return written, known
+
+
+def labelled(path: Path, clips: dict[str, Clip]) -> list[Labelled]:
+    """Read labelled outputs."""
+    return [
+        Labelled(
+            clips[row["id"]],
+            row["allm_output"],
+            Verdict(int(row["rating"]), Orientation(row["orientation"])),
+            row["adversarial"] == "1",
+        )
+        for row in read_table(path).rows
+    ]
+
+
+def known_answers(clips: dict[str, Clip]) -> Iterator[Labelled]:
+    """Give what is known by design: a clip's own answers, and a bare description of it."""
+    for clip in clips.values():
+        described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
+        yield Labelled(clip, clip.reference, Verdict(2, Orientation.BOTH))
+        yield Labelled(clip, clip.audio_only, Verdict(0, Orientation.AUDIO))
+        yield Labelled(clip, clip.speech_only, Verdict(0, Orientation.SPEECH))
+        yield Labelled(clip, described, Verdict(0, Orientation.NEITHER))
+
+
+def table_of(rows: Sequence[Labelled], vectors: Vectors) -> list[dict[str, float]]:
+    """Compute the features of each row."""
+    targets = {row.clip: target(row.clip, vectors) for row in rows}
+    return [features(row.output, targets[row.clip], vectors) for row in rows]
+
+
+def fitted(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> Classifier:
+    """Fit the classifier; features are standardised for that, and the weights put back."""
+    values = np.array([list(each.values()) for each in seen])
+    scaler = StandardScaler().fit(values)
+    regression = LogisticRegression(C=STRENGTH, max_iter=5_000)
+    regression.fit(scaler.transform(values), [class_of(row.verdict) for row in rows])
+    weights = regression.coef_ / scaler.scale_
+    offsets = regression.intercept_ - weights @ scaler.mean_
+    return Classifier(tuple(seen[0]), weights.astype(np.float32), offsets.astype(np.float32))
+
+
+def class_of(verdict: Verdict) -> int:
+    """Number a verdict's class. The rating of what is not Both does not count, and is 0 there."""
+    both = verdict.orientation is Orientation.BOTH
+    return CLASSES.index(verdict if both else Verdict(0, verdict.orientation))
+
+
+def marked(classifier: Classifier, seen: Sequence[dict[str, float]]) -> list[Verdict]:
+    """Give the classifier's verdicts."""
+    return [classifier.verdict(each)[0] for each in seen]
+
+
+def crossed(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> list[Verdict]:
+    """Give verdicts on each scene by a classifier that was trained on others."""
+    verdicts: dict[int, Verdict] = {}
+    scenes = [row.clip.id for row in rows]
+    for training, held_out in GroupKFold(FOLDS).split(rows, groups=scenes):
+        classifier = fitted([rows[i] for i in training], [seen[i] for i in training])
+        verdicts.update({i: classifier.verdict(seen[i])[0] for i in held_out})
+    return [verdicts[i] for i in range(len(rows))]
+
+
+def gated(verdicts: Sequence[Verdict]) -> NDArray[np.int64]:
+    """Give the scores that count."""
+    return np.array([v.rating if v.orientation is Orientation.BOTH else 0 for v in verdicts])
+
+
+def examine(name: str, rows: Sequence[Labelled], verdicts: Sequence[Verdict], first: int) -> None:
+    """Print how verdicts agree with the labels of the first rows."""
+    rows, verdicts = rows[:first], verdicts[:first]
+    people = [row.verdict for row in rows]
+    right = np.mean([a.orientation is b.orientation for a, b in zip(people, verdicts, strict=True)])
+    ours, theirs = gated(verdicts), gated(people)
+    kappa = cohen_kappa_score(theirs, ours, weights="quadratic", labels=[0, 1, 2])
+    adversarial = np.array([row.adversarial for row in rows])
+    credited = int(((ours > theirs) & adversarial).sum())
+    print(
+        f"{name}: {len(rows)} rows, orientation {right:.3f}, "
+        f"gated score {np.mean(ours == theirs):.3f}, weighted kappa {kappa:.3f}, "
+        f"{credited} of {adversarial.sum()} adversarial rows credited"
+    )
+
+
+def write(classifier: Classifier, trained_on: dict[str, int]) -> None:
+    """Write the weights by the feature's name: one column a class."""
+    weights = zip(classifier.names, classifier.weights.T.tolist(), strict=True)
+    stored = {
+        "trained on": trained_on,
+        "classes": [f"{each.rating} {each.orientation}" for each in CLASSES],
+        "offsets": [round(value, 5) for value in classifier.offsets.tolist()],
+        "weights": {name: [round(value, 5) for value in column] for name, column in weights},
+    }
+    TRAINED.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

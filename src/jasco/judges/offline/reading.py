@@ -1,0 +1,155 @@
+"""What of an answer is its conclusion: the action, without the cues that are only quoted.
+
+Models describe before they conclude ("I hear rain. He says 'run'. They are ..."), and the rubric
+asks for the conclusion alone. What a sentence is shows in how it is put: a label ("Audio: ..."),
+a verb of hearing or saying, a remark on the voice, an address to the judge. Such sentences are
+left out, unless they infer something as well.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+_FLAGS = re.IGNORECASE
+
+_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", _FLAGS | re.DOTALL)
+_JSON = re.compile(r"\{.*\}", re.DOTALL)
+_CUE_KEY = re.compile(
+    r"[\W_]*(?:audio|sound|spoken|speech|transcri|text|background|noise|voice|words|tone|emotion"
+    r"|language|speaker_|gender|heard|confidence)",
+    _FLAGS,
+)
+_MARKUP = re.compile(r"[*_`#{}\[\]|<>\\]+")
+_QUOTE = re.compile(
+    r'"[^"\n]{1,400}"|“[^”\n]{1,400}”|„[^“”\n]{1,400}[“”]|«[^»\n]{1,400}»|「[^」\n]{1,400}」'
+    r"|(?<!\w)'[^'\n]{3,300}'(?!\w)|‘[^’\n]{3,300}’(?!\w)"
+)
+_HIDDEN = "\x00"
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
+
+_LABEL = re.compile(
+    r"^\W*(?:\d+[.)]\s*|step\s+\d+\s*[-–:.]*\s*)?(?:the\s+)?"
+    r"(?:audio|spoken|speech|sounds?|text|transcript\w*|background|recording|clip|what i hear"
+    r"|what the speaker says|words?|heard|noise|voice|said|listening|music|overall quality)\b"
+    r"[^.]{0,40}?(?::|\bis\b|\bare\b|\bcontains?|\bhas\b|\bhave\b|\bfeatures?\b|\bincludes?\b)",
+    _FLAGS,
+)
+_PERCEIVES = re.compile(
+    r"\bi\s+(?:can\s+|could\s+)?(?:also\s+|clearly\s+)?(?:hear|heard|detect|notice|perceive"
+    r"|recogni[sz]e|make out)\b"
+    r"|\b(?:can|could) be heard|\b(?:is|are) audible|\bin the (?:background|distance)\b"
+    r"|\b(?:speaker|voice|man|woman|person|someone|somebody|he|she|child|girl|boy)\s+(?:\w+ly\s+)?"
+    r"(?:says?|said|asks?|asked|shouts?|exclaims?|states?|utters?|whispers?|calls?|speaks?)\b"
+    r"|\bthere (?:is|are)\b[^.]{0,40}\b(?:sounds?|noises?|voices?|whistles?|music)\b"
+    r"|\bit contains\b|\bwhat i hear\b"
+    r"|\bon entend\b|\bdit\b|\bse (?:oye|escucha)\b|\bhört\b|\bsagt\b|\bsi sente\b|\bdice\b"
+    r"|音频|说话人说|听到",
+    _FLAGS,
+)
+_MANNER = re.compile(
+    r"\b(?:voice|tone|pitch(?:ed)?|accent|microphone|hiss|recording|gender|mood)\b"
+    r"|\b(?:speaker|man|woman|he|she|person)\s+(?:seems?|sounds?|appears?|speaks?)\b",
+    _FLAGS,
+)
+_INFERS = re.compile(
+    r"\b(?:suggest\w*|indicat\w+|impl(?:y|ies|ied|ying)|likely|probabl[ye]|must be|guess|infer\w*"
+    r"|conclu\w+|therefore|thus|hence|presumably|perhaps|scenario|situation|because|since"
+    r"|wants? to)\b"
+    r"|\b(?:they|the speakers|people|two|one|who)(?:'re| are| may| might| must| could)\b"
+    r"|因此|可能|正在",
+    _FLAGS,
+)
+_PLAYS_JUDGE = re.compile(
+    r"\b(?:rating|orientation|score|explanation)\w*\s*\d?\s*[:=]"
+    r"|\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instruction|rubric|above|previous|criteria)"
+    r"|\b(?:reference|expected|correct|gold|target)[ _](?:answer|key)"
+    r"|\bfull (?:marks|score|credit)|\brubric|\bjudge\b.{0,40}\b(?:rat|giv|award|mark)"
+    r"|\b(?:give|award|rate|mark)\b.{0,30}\b(?:2|two|full|maximum)\b|\bkey ?words?\s*[:=(]",
+    _FLAGS,
+)
+_REFUSES = re.compile(
+    r"\b(?:sorry|unable|language model|speculat\w+|insufficient)\b"
+    r"|\b(?:cannot|can't|can not|could not|couldn't|not able to|impossible to|hard to)\b"
+    r"[^.]{0,40}\b(?:determine|tell|say|infer|predict|know|identify|make|conclude|answer)\b"
+    r"|(?:\bnot?|n't)\b[^.]{0,20}\benough (?:information|context|evidence|detail)|\bfeel free\b",
+    _FLAGS,
+)
+_NOTHING = re.compile(r"\W*(?:nan|none|null|n/?a|unknown)?\W*", _FLAGS)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An answer, taken apart.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+        All of it, without what stands in quotes.
+    conclusion : tuple of str
+        The sentences that predict an action; none where nothing does.
+    quotes : int
+        How many passages stand in quotes.
+    plays_judge : bool
+        Whether it addresses or imitates a judge.
+    refuses : bool
+        Whether it says that it cannot tell.
+    """
+
+    sentences: tuple[str, ...]
+    conclusion: tuple[str, ...]
+    quotes: int
+    plays_judge: bool
+    refuses: bool
+
+    @property
+    def concluded(self) -> str:
+        """The conclusion as one text."""
+        return " ".join(self.conclusion)
+
+
+def read(answer: str) -> Reading:
+    """Take an answer apart. It is never obeyed: text that plays judge is no content."""
+    sentences, quotes = _sentences(_prose(answer))
+    return Reading(
+        sentences=tuple(sentence.replace(_HIDDEN, " ") for sentence in sentences),
+        conclusion=tuple(
+            sentence.replace(_HIDDEN, " ") for sentence in sentences if _concludes(sentence)
+        ),
+        quotes=quotes,
+        plays_judge=bool(_PLAYS_JUDGE.search(answer)),
+        refuses=any(_REFUSES.search(sentence) for sentence in sentences),
+    )
+
+
+def _concludes(sentence: str) -> bool:
+    if _PLAYS_JUDGE.search(sentence) or _REFUSES.search(sentence) or _NOTHING.fullmatch(sentence):
+        return False
+    describes = any(kind.search(sentence) for kind in (_LABEL, _PERCEIVES, _MANNER))
+    return not describes or bool(_INFERS.search(sentence))
+
+
+def _prose(answer: str) -> str:
+    """Drop thinking and markup; of a JSON object keep the values that are no cues."""
+    text = _THINKING.sub("", answer)
+    if found := _JSON.search(text):
+        try:
+            values = json.loads(found[0])
+        except (ValueError, RecursionError):
+            values = None
+        if isinstance(values, dict):
+            kept = [str(value) for key, value in values.items() if not _CUE_KEY.match(key)]
+            text = text[: found.start()] + "\n".join(kept) + text[found.end() :]
+    return _MARKUP.sub(" ", text)
+
+
+def _sentences(prose: str) -> tuple[list[str], int]:
+    quotes = 0
+
+    def hide(quote: re.Match[str]) -> str:
+        nonlocal quotes
+        quotes += 1
+        # A sentence that ends inside the quotes ends there.
+        return f" {_HIDDEN}{'. ' if quote[0][-2] in '.!?' else ' '}"
+
+    parts = _SENTENCE_END.split(_QUOTE.sub(hide, prose))
+    return [part.strip() for part in parts if part.strip(f" {_HIDDEN}.-•")], quotes
