@@ -27,7 +27,7 @@ from jasco.benchmark.dataset import COLUMNS, read_data_set
 from jasco.benchmark.tables import read_table
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.judges.offline.classifier import CLASSES, Classifier
-from jasco.judges.offline.features import features, target
+from jasco.judges.offline.features import compare, target
 from jasco.judges.offline.vectors import Vectors
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -111,7 +111,7 @@ def known_answers(clips: dict[str, Clip]) -> Iterator[Labelled]:
 def table_of(rows: Sequence[Labelled], vectors: Vectors) -> list[dict[str, float]]:
     """Compute the features of each row."""
     targets = {row.clip: target(row.clip, vectors) for row in rows}
-    return [features(row.output, targets[row.clip], vectors) for row in rows]
+    return [compare(row.output, targets[row.clip], vectors) for row in rows]
 
 
 def fitted(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> Classifier:

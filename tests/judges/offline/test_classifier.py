@@ -59,11 +59,11 @@ def test_only_both_has_a_rating() -> None:
 
 def test_what_ships_fits_the_features() -> None:
     from jasco.benchmark.clips import Clip
-    from jasco.judges.offline.features import features, target
+    from jasco.judges.offline.features import compare, target
     from jasco.judges.offline.vectors import Vectors
 
     vectors, shipped = Vectors.load(), Classifier.load()
     clip = target(Clip("1", "rain", "run", "a", "b", "c", "d"), vectors)
-    assert tuple(features("They flee.", clip, vectors)) == shipped.names
+    assert tuple(compare("They flee.", clip, vectors)) == shipped.names
     assert shipped.weights.shape == (len(CLASSES), len(shipped.names))
     assert np.isfinite(shipped.weights).all()

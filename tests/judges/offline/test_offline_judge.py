@@ -64,13 +64,7 @@ def labelled(path: Path, data: DataSet) -> list[tuple[Clip, dict[str, str], Verd
     ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("mini", marks=pytest.mark.xfail(reason="orientation 0.8 is not reached yet")),
-        "published",
-    ],
-)
+@pytest.mark.parametrize("name", ["mini", "published"])
 def test_it_agrees_with_people_on_outputs_that_it_was_not_trained_on(name: str) -> None:
     if name == "mini":
         assert MINI.folder is not None

@@ -10,7 +10,7 @@ from jasco.benchmark.protocols import Protocol
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.judges.judge import Attempt, Judge, Judgement
 from jasco.judges.offline.classifier import Classifier
-from jasco.judges.offline.features import Target, features, target
+from jasco.judges.offline.features import Target, compare, target
 from jasco.judges.offline.vectors import Vectors
 
 _REMEMBERED = 64  # clips; a clip's items come close together
@@ -54,7 +54,7 @@ class Offline(Judge):
         protocol: Protocol,  # noqa: ARG002 (the verdicts of all protocols are the same four)
     ) -> Judgement:
         """Mark one answer."""
-        found = features(prediction, self._target(item.clip), self._vectors)
+        found = compare(prediction, self._target(item.clip), self._vectors)
         verdict, share = self._classifier.verdict(found)
         return Judgement(verdict, (Attempt("verdict", _in_words(verdict, share)),))
 

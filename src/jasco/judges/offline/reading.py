@@ -16,7 +16,7 @@ _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", _FLAGS | re
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
 _CUE_KEY = re.compile(
     r"[\W_]*(?:audio|sound|spoken|speech|transcri|text|background|noise|voice|words|tone|emotion"
-    r"|language|speaker_|gender|heard|confidence)",
+    r"|language|speaker_|gender|heard|confidence|rating|orientation|score|explanation)",
     _FLAGS,
 )
 _MARKUP = re.compile(r"[*_`#{}\[\]|<>\\]+")
@@ -25,12 +25,15 @@ _QUOTE = re.compile(
     r"|(?<!\w)'[^'\n]{3,300}'(?!\w)|‘[^’\n]{3,300}’(?!\w)"
 )
 _HIDDEN = "\x00"
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[。！？])")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?])\s+|\n+|(?<=[。！？])|;\s+|,\s+(?=(?:but|although|though|however|yet)\b)", _FLAGS
+)
 
 _LABEL = re.compile(
     r"^\W*(?:\d+[.)]\s*|step\s+\d+\s*[-–:.]*\s*)?(?:the\s+)?"
     r"(?:audio|spoken|speech|sounds?|text|transcript\w*|background|recording|clip|what i hear"
-    r"|what the speaker says|words?|heard|noise|voice|said|listening|music|overall quality)\b"
+    r"|what the speaker says|what is said|other sounds|words?|heard|noise|voice|said|listening"
+    r"|music|overall quality)\b"
     r"[^.]{0,40}?(?::|\bis\b|\bare\b|\bcontains?|\bhas\b|\bhave\b|\bfeatures?\b|\bincludes?\b)",
     _FLAGS,
 )
@@ -47,13 +50,14 @@ _PERCEIVES = re.compile(
     _FLAGS,
 )
 _MANNER = re.compile(
-    r"\b(?:voice|tone|pitch(?:ed)?|accent|microphone|hiss|recording|gender|mood)\b"
+    r"\b(?:voice|tone|(?:high|low)-pitched|accent|hiss|recording|gender|mood)\b"
     r"|\b(?:speaker|man|woman|he|she|person)\s+(?:seems?|sounds?|appears?|speaks?)\b",
     _FLAGS,
 )
 _INFERS = re.compile(
     r"\b(?:suggest\w*|indicat\w+|impl(?:y|ies|ied|ying)|likely|probabl[ye]|must be|guess|infer\w*"
-    r"|conclu\w+|therefore|thus|hence|presumably|perhaps|scenario|situation|because|since"
+    r"|conclu\w+|therefore|thus|hence|presumably|perhaps|possibly|maybe|looks like|scenario"
+    r"|situation|because|since"
     r"|wants? to)\b"
     r"|\b(?:they|the speakers|people|two|one|who)(?:'re| are| may| might| must| could)\b"
     r"|因此|可能|正在",
@@ -63,18 +67,28 @@ _PLAYS_JUDGE = re.compile(
     r"\b(?:rating|orientation|score|explanation)\w*\s*\d?\s*[:=]"
     r"|\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instruction|rubric|above|previous|criteria)"
     r"|\b(?:reference|expected|correct|gold|target)[ _](?:answer|key)"
+    r"|\b(?:dear|attention|note (?:to|for)(?: the)?) judge\b|\b(?:grader|evaluator)\b"
+    r"|\bmodel (?:prediction|answer|response)\b|\b(?:this|my|the present) (?:response|prediction)\b"
+    r"|\b(?:scoring|grading|evaluation) (?:guide|note|rule|instruction|criteri)"
+    r"|\bboth (?:inputs|modalities)"
+    r"|\b(?:treat|count|consider|accept) (?:this|my|the) (?:answer|text)"
+    r"|\byou (?:must|have to|are to|should) (?:write|output)\b"
     r"|\bfull (?:marks|score|credit)|\brubric|\bjudge\b.{0,40}\b(?:rat|giv|award|mark)"
     r"|\b(?:give|award|rate|mark)\b.{0,30}\b(?:2|two|full|maximum)\b|\bkey ?words?\s*[:=(]",
     _FLAGS,
 )
 _REFUSES = re.compile(
-    r"\b(?:sorry|unable|language model|speculat\w+|insufficient)\b"
+    r"\b(?:sorry|unable|language model|speculat\w+|insufficient|more context)\b"
+    r"|\btoo (?:short|quiet|noisy|faint|unclear)\b[^.]{0,20}\bto\b"
     r"|\b(?:cannot|can't|can not|could not|couldn't|not able to|impossible to|hard to)\b"
     r"[^.]{0,40}\b(?:determine|tell|say|infer|predict|know|identify|make|conclude|answer)\b"
     r"|(?:\bnot?|n't)\b[^.]{0,20}\benough (?:information|context|evidence|detail)|\bfeel free\b",
     _FLAGS,
 )
-_NOTHING = re.compile(r"\W*(?:nan|none|null|n/?a|unknown)?\W*", _FLAGS)
+_ASIDE = re.compile(r"\([^()\n]{1,400}\)")
+_NOTHING = re.compile(
+    r"\W*(?:nan|none|null|n/?a|unknown|no (?:response|answer|output))?\W*", _FLAGS
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,8 @@ def _prose(answer: str) -> str:
         if isinstance(values, dict):
             kept = [str(value) for key, value in values.items() if not _CUE_KEY.match(key)]
             text = text[: found.start()] + "\n".join(kept) + text[found.end() :]
+    # An aside that plays judge goes alone; what it stands in may still predict something.
+    text = _ASIDE.sub(lambda aside: "" if _PLAYS_JUDGE.search(aside[0]) else aside[0], text)
     return _MARKUP.sub(" ", text)
 
 

@@ -99,16 +99,16 @@ class Vectors:
 
     def texts(self, texts: Sequence[str]) -> Array:
         """Give each text's vector, shape (texts, dimensions)."""
-        return self._sums([all_words(text) for text in texts])
+        return self._sums([all_words(text) for text in texts])[0]
 
-    def words(self, words: Sequence[str]) -> Array:
-        """Give each word's vector, shape (words, dimensions)."""
+    def words(self, words: Sequence[str]) -> tuple[Array, Array]:
+        """Give each word's vector, shape (words, dimensions), and how much it matters (words,)."""
         return self._sums([[word] for word in words])
 
-    def _sums(self, groups: Sequence[Sequence[str]]) -> Array:
+    def _sums(self, groups: Sequence[Sequence[str]]) -> tuple[Array, Array]:
         sums = np.zeros((len(groups), self._table.shape[1]), np.float32)
         for row, group in zip(sums, groups, strict=True):
             places = [self._places[p] for word in group for p in pieces(word, self._places)]
             row += self._table[places].sum(axis=0)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        return np.asarray(sums / np.maximum(lengths, 1e-9), np.float32)
+        lengths = np.linalg.norm(sums, axis=1)
+        return sums / np.maximum(lengths, np.float32(1e-9))[:, None], lengths
