@@ -1,5 +1,9 @@
 """From features to a rating and an orientation."""
 
+import math
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +17,24 @@ def giving(**shares: float) -> Classifier:
     logits = np.full(len(CLASSES), -30.0, np.float32)
     for name, share in shares.items():
         logits[places[name]] = np.log(share)
-    return Classifier(("x",), np.zeros((len(CLASSES), 1), np.float32), logits)
+    return classifier_of(np.zeros((len(CLASSES), 1)), logits)
+
+
+def classifier_of(
+    weights: Any, offsets: Any, examples: Any = None, example_weights: Any = None
+) -> Classifier:
+    """Make a classifier of features x, y, ... that takes 1 from each and halves it."""
+    number = weights.shape[1]
+    return Classifier(
+        names=tuple("xyz"[:number]),
+        centre=np.ones(number, np.float32),
+        scale=np.full(number, 2, np.float32),
+        weights=weights,
+        offsets=offsets,
+        examples=np.zeros((0, number)) if examples is None else examples,
+        width=0.5,
+        example_weights=np.zeros((len(CLASSES), 0)) if example_weights is None else example_weights,
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,16 +62,35 @@ def test_the_likeliest_orientation_is_rated_by_its_mean(
     assert share == pytest.approx(sum(of_it))
 
 
-def test_shares_are_those_of_a_softmax() -> None:
-    classifier = Classifier(
-        ("x", "y"),
-        np.arange(12, dtype=np.float32).reshape(6, 2) / 7,
-        np.linspace(-1, 1, 6, dtype=np.float32),
-    )
-    values = np.array([0.5, -2.0])
-    raised = np.exp(classifier.weights @ values + classifier.offsets)
+def test_shares_are_those_of_a_softmax_over_features_and_likeness_to_examples() -> None:
+    random = np.random.default_rng(3)
+    weights, offsets = random.normal(size=(6, 2)), random.normal(size=6)
+    examples, example_weights = random.normal(size=(4, 2)), random.normal(size=(6, 4))
+    classifier = classifier_of(weights, offsets, examples, example_weights)
+    scaled = np.array([(0.5 - 1) / 2, (-2.0 - 1) / 2])
+    logits = [
+        weights[c] @ scaled
+        + offsets[c]
+        + sum(
+            example_weights[c, e] * math.exp(-0.5 * math.dist(examples[e], scaled) ** 2)
+            for e in range(4)
+        )
+        for c in range(6)
+    ]
+    expected = np.exp(logits) / np.exp(logits).sum()
     found = classifier.probabilities({"y": -2.0, "x": 0.5, "unused": 9.0})
-    assert found == pytest.approx(raised / raised.sum())
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_saved_is_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = Classifier.load()
+    shipped.save(tmp_path / "classifier.npz")
+    monkeypatch.setattr("jasco.judges.offline.classifier.files", lambda _: tmp_path)
+    again = Classifier.load()
+    assert again.names == shipped.names
+    for name in ("centre", "scale", "weights", "offsets", "examples", "example_weights"):
+        assert np.array_equal(getattr(again, name), getattr(shipped, name))
+    assert again.width == shipped.width
 
 
 def test_only_both_has_a_rating() -> None:
@@ -67,3 +107,4 @@ def test_what_ships_fits_the_features() -> None:
     assert tuple(compare("They flee.", clip, vectors)) == shipped.names
     assert shipped.weights.shape == (len(CLASSES), len(shipped.names))
     assert np.isfinite(shipped.weights).all()
+    assert np.isfinite(shipped.examples).all()

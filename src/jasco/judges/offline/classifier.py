@@ -1,15 +1,18 @@
 """The classifier: from features to a rating and an orientation."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jasco.benchmark.verdicts import Orientation, Verdict
+
+Array = NDArray[np.float32]
+_ARRAYS = ("centre", "scale", "weights", "offsets", "examples", "example_weights")
 
 CLASSES = (
     Verdict(0, Orientation.AUDIO),
@@ -24,35 +27,59 @@ CLASSES = (
 
 @dataclass(frozen=True)
 class Classifier:
-    """Multinomial logistic regression.
+    """Multinomial logistic regression on features, and on how much like known examples they are.
 
     Attributes
     ----------
     names : tuple of str
         The features, in order.
+    centre, scale : ndarray, shape (features,)
+        What is taken from a feature, and what it is divided by then.
     weights : ndarray, shape (classes, features)
     offsets : ndarray, shape (classes,)
+    examples : ndarray, shape (examples, features)
+        Scaled features of some of the training data.
+    width : float
+        An example at the distance d counts with exp(-width * d ** 2).
+    example_weights : ndarray, shape (classes, examples)
     """
 
     names: tuple[str, ...]
-    weights: NDArray[np.float32]
-    offsets: NDArray[np.float32]
+    centre: Array
+    scale: Array
+    weights: Array
+    offsets: Array
+    examples: Array
+    width: float
+    example_weights: Array
 
     @classmethod
     def load(cls) -> Self:
-        """Read the weights that ship with the package."""
-        stored = json.loads((files("jasco.judges.offline") / "classifier.json").read_text("utf-8"))
-        return cls(
-            tuple(stored["weights"]),
-            np.array(list(stored["weights"].values()), np.float32).T,
-            np.array(stored["offsets"], np.float32),
+        """Read what ships with the package."""
+        with (files("jasco.judges.offline") / "classifier.npz").open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            return cls(
+                names=tuple(stored["names"].tobytes().decode().split("\n")),
+                width=float(stored["width"]),
+                **{name: stored[name].astype(np.float32) for name in _ARRAYS},
+            )
+
+    def save(self, path: Path) -> None:
+        """Write a file as :meth:`load` reads it."""
+        np.savez_compressed(
+            path,
+            names=np.frombuffer("\n".join(self.names).encode(), np.uint8),
+            width=np.float32(self.width),
+            **{name: getattr(self, name) for name in _ARRAYS},
         )
 
     def probabilities(self, features: Mapping[str, float]) -> NDArray[np.float64]:
         """How likely each of :data:`CLASSES` is, shape (classes,)."""
-        values = np.array([features[name] for name in self.names], np.float64)
-        logits = self.weights @ values + self.offsets
-        raised = np.exp(logits - logits.max())
+        values = np.array([features[name] for name in self.names], np.float32)
+        scaled = (values - self.centre) / self.scale
+        likeness = np.exp(-self.width * ((self.examples - scaled) ** 2).sum(axis=1))
+        logits = self.weights @ scaled + self.example_weights @ likeness + self.offsets
+        raised = np.exp((logits - logits.max()).astype(np.float64))
         return np.asarray(raised / raised.sum(), np.float64)
 
     def verdict(self, features: Mapping[str, float]) -> tuple[Verdict, float]:

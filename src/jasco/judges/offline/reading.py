@@ -50,7 +50,7 @@ _PERCEIVES = re.compile(
     _FLAGS,
 )
 _MANNER = re.compile(
-    r"\b(?:voice|tone|(?:high|low)-pitched|accent|hiss|recording|gender|mood)\b"
+    r"\b(?:voice|tone|(?:high|low)-pitched|accent|recording|gender|mood)\b"
     r"|\b(?:speaker|man|woman|he|she|person)\s+(?:seems?|sounds?|appears?|speaks?)\b",
     _FLAGS,
 )
@@ -66,15 +66,16 @@ _INFERS = re.compile(
 _PLAYS_JUDGE = re.compile(
     r"\b(?:rating|orientation|score|explanation)\w*\s*\d?\s*[:=]"
     r"|\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instruction|rubric|above|previous|criteria)"
-    r"|\b(?:reference|expected|correct|gold|target)[ _](?:answer|key)"
-    r"|\b(?:dear|attention|note (?:to|for)(?: the)?) judge\b|\b(?:grader|evaluator)\b"
+    r"|\b(?:reference|expected|correct|gold|target)[ _](?:answer|key|label|checker)"
+    r"|\b(?:dear|attention|note (?:to|for)(?: the)?) judge\b|^\W*judge,"
+    r"|\b(?:graders?|evaluators?|annotators?|evaluat(?:es|ion model))\b"
     r"|\bmodel (?:prediction|answer|response)\b|\b(?:this|my|the present) (?:response|prediction)\b"
     r"|\b(?:scoring|grading|evaluation) (?:guide|note|rule|instruction|criteri)"
     r"|\bboth (?:inputs|modalities)"
     r"|\b(?:treat|count|consider|accept) (?:this|my|the) (?:answer|text)"
     r"|\byou (?:must|have to|are to|should) (?:write|output)\b"
     r"|\bfull (?:marks|score|credit)|\brubric|\bjudge\b.{0,40}\b(?:rat|giv|award|mark)"
-    r"|\b(?:give|award|rate|mark)\b.{0,30}\b(?:2|two|full|maximum)\b|\bkey ?words?\s*[:=(]",
+    r"|\b(?:give|award|rate|mark)\b.{0,30}\b(?:2|two|full|maximum)\b|\bkey ?words?\b",
     _FLAGS,
 )
 _REFUSES = re.compile(
@@ -84,6 +85,10 @@ _REFUSES = re.compile(
     r"[^.]{0,40}\b(?:determine|tell|say|infer|predict|know|identify|make|conclude|answer)\b"
     r"|(?:\bnot?|n't)\b[^.]{0,20}\benough (?:information|context|evidence|detail)|\bfeel free\b",
     _FLAGS,
+)
+_VERDICT_TAG = re.compile(
+    r"<(score|orientation|rating|grad\w*|verdict|keyword\w*)\b[^>]*>.*?(?:</\1>|\Z)",
+    _FLAGS | re.DOTALL,
 )
 _ASIDE = re.compile(r"\([^()\n]{1,400}\)")
 _NOTHING = re.compile(
@@ -144,7 +149,7 @@ def _concludes(sentence: str) -> bool:
 
 def _prose(answer: str) -> str:
     """Drop thinking and markup; of a JSON object keep the values that are no cues."""
-    text = _THINKING.sub("", answer)
+    text = _VERDICT_TAG.sub("\n", _THINKING.sub("", answer))
     if found := _JSON.search(text):
         try:
             values = json.loads(found[0])
