@@ -98,7 +98,8 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     if answers["truncated"]:
         yield f"{name}: {answers['truncated']} answers were cut off at the longest length allowed"
     if answers["treated_clips"]:
-        yield f"{name}: converted to 16 kHz mono PCM16: {answers['treated_clips']} clips"
+        number = answers["treated_clips"]
+        yield f"{name}: converted to 16 kHz mono PCM16: {number} clip{'s' if number > 1 else ''}"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
