@@ -53,6 +53,14 @@ def test_the_references_hold_a_keyword_and_the_other_answers_none(mini: DataSet)
             assert not any(word in answer.lower() for word in words), clip.id
 
 
+def test_a_real_systems_answers_are_labelled_too(mini: DataSet) -> None:
+    assert mini.folder is not None
+    shas = {clip.id: clip.sha256[:12] for clip in mini.clips}
+    rows = read_table(Path(mini.folder, "gold-cascade.csv")).rows
+    assert all(row["clip_sha"] == shas[row["id"]] for row in rows)
+    assert len({(row["id"], row["allm_output"]) for row in rows}) == len(rows) >= 50
+
+
 def test_its_labels_speak_of_its_clips(mini: DataSet) -> None:
     assert mini.folder is not None
     shas = {clip.id: clip.sha256[:12] for clip in mini.clips}

@@ -9,6 +9,7 @@ import pytest
 
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.judges.offline.classifier import CLASSES, Classifier
+from jasco.providers.datasets import find_data
 
 
 def giving(**shares: float) -> Classifier:
@@ -91,6 +92,7 @@ def test_what_is_saved_is_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in ("centre", "scale", "weights", "offsets", "examples", "example_weights"):
         assert np.array_equal(getattr(again, name), getattr(shipped, name))
     assert again.width == shipped.width
+    assert again.trained_on == shipped.trained_on
 
 
 def test_only_both_has_a_rating() -> None:
@@ -108,3 +110,10 @@ def test_what_ships_fits_the_features() -> None:
     assert shipped.weights.shape == (len(CLASSES), len(shipped.names))
     assert np.isfinite(shipped.weights).all()
     assert np.isfinite(shipped.examples).all()
+
+
+def test_what_ships_says_what_it_was_trained_on() -> None:
+    shipped = Classifier.load()
+    assert len(shipped.trained_on) > 200
+    assert all(len(sha256) == 12 for sha256 in shipped.trained_on)
+    assert not shipped.trained_on & {clip.sha256[:12] for clip in find_data("mini", print).clips}

@@ -1,6 +1,6 @@
 """The classifier: from features to a rating and an orientation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +42,8 @@ class Classifier:
     width : float
         An example at the distance d counts with exp(-width * d ** 2).
     example_weights : ndarray, shape (classes, examples)
+    trained_on : frozenset of str
+        The clips that it was trained on: first digits of their hashes.
     """
 
     names: tuple[str, ...]
@@ -52,6 +54,7 @@ class Classifier:
     examples: Array
     width: float
     example_weights: Array
+    trained_on: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls) -> Self:
@@ -59,7 +62,8 @@ class Classifier:
         with (files("jasco.judges.offline") / "classifier.npz").open("rb") as file:
             stored = np.load(file, allow_pickle=False)
             return cls(
-                names=tuple(stored["names"].tobytes().decode().split("\n")),
+                names=_lines(stored["names"]),
+                trained_on=frozenset(_lines(stored["trained_on"])),
                 width=float(stored["width"]),
                 **{name: stored[name].astype(np.float32) for name in _ARRAYS},
             )
@@ -68,7 +72,8 @@ class Classifier:
         """Write a file as :meth:`load` reads it."""
         np.savez_compressed(
             path,
-            names=np.frombuffer("\n".join(self.names).encode(), np.uint8),
+            names=_as_bytes(self.names),
+            trained_on=_as_bytes(sorted(self.trained_on)),
             width=np.float32(self.width),
             **{name: getattr(self, name) for name in _ARRAYS},
         )
@@ -103,3 +108,11 @@ class Classifier:
             if each.orientation is likeliest and each.rating
         ) / share  # fmt: skip
         return Verdict(round(expected), likeliest), share
+
+
+def _as_bytes(lines: Iterable[str]) -> NDArray[np.uint8]:
+    return np.frombuffer("\n".join(lines).encode(), np.uint8)
+
+
+def _lines(stored: NDArray[np.uint8]) -> tuple[str, ...]:
+    return tuple(stored.tobytes().decode().split("\n"))

@@ -169,7 +169,7 @@ def compare(answer: str, clip: Target, vectors: Vectors) -> dict[str, float]:
         "says.nothing": float(length == 0),
         "length": float(np.log1p(length)),
         "length.all": float(np.log1p(length_of_all)),
-        "repeats": 1 - len(set(tokens := conclusion.lower().split())) / max(1, len(tokens)),
+        "repeats": (length - len(set(conclusion.lower().split()))) / max(1, length),
         "share.concluded": length / max(1, length_of_all),
         "sentences": min(len(reading.conclusion), 6) / 3,
         "quotes": min(reading.quotes, 4) / 2,
