@@ -88,6 +88,7 @@ class Jasco:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "JASCO_"))}
         self._environment = clean | {
             "XDG_CACHE_HOME": str(home / "cache"),
+            "XDG_DATA_HOME": str(home / "share"),
             "NO_PROXY": "127.0.0.1",
         }
         self._home = home

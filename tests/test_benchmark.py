@@ -1,4 +1,4 @@
-"""The benchmark of the runner works, and the runner keeps up."""
+"""The benchmarks work, and what they measure keeps up."""
 
 import sys
 from pathlib import Path
@@ -20,3 +20,20 @@ def test_the_runner_costs_little_beside_the_client(
     with ChatServer() as server:
         rates = runner.measure_rates(server.url, tmp_path, rounds=3)
     assert rates["jasco"] >= 0.5 * rates["bare"], rates
+
+
+@pytest.mark.slow
+def test_scoring_costs_little_and_grows_no_faster_than_the_verdicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.delitem(sys.modules, "scoring", raising=False)
+    import scoring
+
+    costs = {
+        verdicts: scoring.score(scoring.make_run(tmp_path / str(verdicts), verdicts // 24))
+        for verdicts in (scoring.PUBLISHED, 100_000, 1_000_000)
+    }
+    assert costs[scoring.PUBLISHED].cpu < 1.5, costs
+    assert costs[1_000_000].cpu < 12 * costs[100_000].cpu, costs
+    assert costs[1_000_000].megabytes < 2048, costs

@@ -9,6 +9,7 @@ import pytest
 
 from jasco.cli import _parser
 from jasco.evaluation.store import Store
+from jasco.judges.panel import open_judges
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,18 +20,22 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 COMMANDS = [
-    line.removeprefix("$ ")
+    line.partition(" ")[2]
     for document in ("README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
-    for block in blocks(document, "console")
+    for block in [*blocks(document, "console"), *blocks(document, "bash")]
     for line in block.splitlines()
-    if re.match(r"\$ (\.venv/bin/)?jasco ", line)
+    if re.match(r"(\$|srun) (\.venv/bin/)?jasco ", line)
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_in_the_documents_is_one_that_jasco_takes(command: str) -> None:
     _, *arguments = shlex.split(command)
-    _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    judges = getattr(options, "judge", None) or []
+    for judge in [judges] if isinstance(judges, str) else judges:
+        if "api_key_env" not in judge:
+            open_judges(judge)
 
 
 @pytest.mark.parametrize("query", blocks("docs/run-store.md", "sql"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from command import Jasco
 from llama_server import llama_server
+from synthetic import make_data
 
 pytestmark = pytest.mark.slow
 CLIPS = 4
@@ -15,7 +16,7 @@ CLIPS = 4
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, jasco: Jasco) -> dict[str, str]:
     """Keep the weights from one test run to the next, as a user's cache does."""
-    from jasco.providers.cache import cache_folder
+    from jasco.providers.folders import cache_folder
 
     return {"JASCO_CACHE": str(cache_folder())}
 
@@ -50,3 +51,24 @@ def test_the_cascade_is_judged_by_a_language_model_behind_llama_cpp(
     assert judge["unreadable_rate"] == pytest.approx(1 - sum(readable) / items)
     low, high = judge["best_mean_bounds"]
     assert 0 <= low <= high <= 2
+
+
+def test_a_language_model_behind_llama_cpp_takes_the_exam(
+    jasco: Jasco, home: dict[str, str], tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "data", 1, seconds=0.1)
+    with llama_server() as url:
+        told = {}
+        for output, tokens in (("text", 40), ("json", 250)):
+            judge = f"openai/smollm2,max_tokens={tokens},output={output},base_url={url}"
+            done = jasco("exam", judge, "--data", data, "--json", env=home, timeout=900)
+            assert done.status == 0, done.stderr
+            told[output] = json.loads(done.stdout)
+    for exam in told.values():
+        assert exam["complete"]
+        assert exam["known_answers"]["judged"] == 4
+        assert exam["canaries"]["judged"] == 5
+        assert exam["seconds_a_verdict"] > 0
+        assert exam["tokens_a_verdict"] > 300
+    # Held to a schema, even this one says little that cannot be read.
+    assert told["json"]["unreadable_rate"] <= told["text"]["unreadable_rate"]

@@ -286,6 +286,7 @@ def test_decoding_is_greedy_unless_told_otherwise_and_recorded_as_sent(
         for [identity] in query(tmp_path / "run", f"SELECT identity FROM {table} ORDER BY 1"):
             decoding = {k: v for k, v in json.loads(identity).items() if v is not None}
             assert decoding.pop("provider") == "openai"
+            assert decoding.pop("output", "text") == "text"
             recorded.append({"model": decoding.pop("name"), **decoding})
     assert recorded == [ears, greedy, warm]
     assert sent == {json.dumps(each, sort_keys=True) for each in recorded}

@@ -12,16 +12,18 @@ import re
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jasco import __version__
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
 
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
     from jasco.evaluation.evaluate import Job
+    from jasco.evaluation.results import Results
+    from jasco.judges.judge import Judge
     from jasco.providers.specs import Kind
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -110,7 +112,7 @@ def _judge(options: argparse.Namespace) -> int:
 def _judge_file(options: argparse.Namespace) -> int:
     from jasco.benchmark.filled import VERDICT_COLUMNS, judged_rows, read_filled
     from jasco.benchmark.tables import write_table
-    from jasco.evaluation.results import judged_items
+    from jasco.evaluation.results import judged_items_of_run
 
     if not options.output or len(options.judge) != 1:
         raise InputError("a filled CSV takes one --judge and -o JUDGED.csv")
@@ -122,15 +124,76 @@ def _judge_file(options: argparse.Namespace) -> int:
     job = _job(options)
     _evaluate(job)
     columns = [name for name in file.table.columns if name not in VERDICT_COLUMNS]
-    rows = judged_rows(file, judged_items(options.run, job.judges[0].spec.label))
+    items = judged_items_of_run(options.run)
+    rows = judged_rows(file, items.judges[job.judges[0].spec.label])
     write_table(options.output, [*columns, *VERDICT_COLUMNS], rows)
     return _print_score([options.run], as_json=False)
 
 
 def _score(options: argparse.Namespace) -> int:
+    if options.disagreements:
+        _write_disagreements(options.target, options.disagreements)
     return _print_score(
         options.target, as_json=options.json, compat=options.compat, published=options.published
     )
+
+
+def _write_disagreements(targets: list[Path], output: Path) -> None:
+    from jasco.evaluation.results import judged_items_of_files, judged_items_of_run
+    from jasco.reports.disagreements import write_disagreements
+
+    if targets[0].is_dir():
+        if len(targets) > 1:
+            raise InputError("--disagreements takes one run, or the judged CSV files of one model")
+        items = judged_items_of_run(targets[0])
+    else:
+        items = judged_items_of_files(targets)
+    written = write_disagreements(output, items)
+    _say(f"{output}: {written} items on which the judges differ")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from jasco.reports.comparison import render_comparison, summarise_comparison
+
+    results = _results(options.target, together=False)
+    summary = summarise_comparison(results, anyway=options.anyway)
+    _print(summary, render_comparison, as_json=options.json)
+    return _status(summary)
+
+
+def _exam(options: argparse.Namespace) -> int:
+    from jasco.judges.panel import open_judges
+
+    judges = open_judges(options.judge)
+    if options.json and len(judges) > 1:
+        raise InputError("--json takes one judge; examine the panel's one by one")
+    return max([_examine(judge, options) for judge in judges])
+
+
+def _examine(judge: "Judge", options: argparse.Namespace) -> int:
+    from collections import Counter
+
+    from jasco.benchmark.protocols import PROTOCOLS, protocol_named
+    from jasco.evaluation.exam import Exam, ExamStore, exam_result, take_exam
+    from jasco.providers.datasets import find_data
+    from jasco.reports.exam import render_exam, summarise_exam
+
+    protocol = protocol_named(options.protocol or next(iter(PROTOCOLS)))
+    data = find_data(options.data, _say)
+    exam = Exam.about(data, protocol, judge, options.gold)
+    if exam.labels and exam.labels.by_id:
+        _say(f"{options.gold}: no column clip_sha; rows are joined by id, right or wrong")
+    failed: Counter[str] = Counter()
+    with closing(ExamStore.of_user()) as store:
+        try:
+            with _stdout_kept_clean():
+                take_exam(judge, exam, store, options.concurrency, failed)
+        except CannotGoOn as reason:
+            _say(one_line(reason, 1000))
+        summary = summarise_exam(exam_result(judge, exam, store, failed))
+        store.keep_result(judge, exam, summary)
+    _print(summary, render_exam, as_json=options.json)
+    return 0 if summary["complete"] else EXIT_INCOMPLETE
 
 
 def _data_fetch(options: argparse.Namespace) -> int:
@@ -167,7 +230,15 @@ def _list_models(_: argparse.Namespace) -> int:
 
 
 def _list_judges(_: argparse.Namespace) -> int:
-    return _print_providers("judge")
+    from jasco.judges.panel import PANELS
+
+    status = _print_providers("judge")
+    for name, models in PANELS.items():
+        print(name, f"The published panel: {', '.join(models)}.", sep="\n  ")
+        print(
+            "    base_url=...  one address for all, or one each; without, vllm serves them in turn"
+        )
+    return status
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -184,6 +255,7 @@ def _doctor(_: argparse.Namespace) -> int:
 def _job(options: argparse.Namespace) -> "Job":
     from jasco.benchmark.protocols import protocol_named
     from jasco.evaluation.evaluate import Job
+    from jasco.judges.panel import open_judges
     from jasco.providers.datasets import find_data
     from jasco.providers.specs import open_spec
 
@@ -194,7 +266,7 @@ def _job(options: argparse.Namespace) -> "Job":
         run=options.run,
         data=data,
         model=open_spec("model", options.model) if options.model else None,
-        judges=[open_spec("judge", text) for text in options.judge],
+        judges=[judge for text in options.judge for judge in open_judges(text)],
         protocol=options.protocol,
         limit=options.limit,
         concurrency=options.concurrency,
@@ -244,18 +316,34 @@ def _print_plan(job: "Job", *, as_json: bool) -> int:
 def _print_score(
     targets: list[Path], *, as_json: bool, compat: bool = False, published: bool = False
 ) -> int:
-    from jasco.evaluation.results import results_of_files, results_of_run
     from jasco.reports.summary import summarise
     from jasco.reports.table import render
 
+    summary = summarise(_results(targets, together=True, compat=compat), published=published)
+    _print(summary, render, as_json=as_json)
+    return _status(summary)
+
+
+def _results(targets: list[Path], *, together: bool, compat: bool = False) -> "list[Results]":
+    """Score runs, or judged CSV files: together as judges of one model, else as several models."""
+    from jasco.evaluation.results import results_of_files, results_of_run
+
     if all(target.is_dir() for target in targets):
-        results = [results_of_run(target, compat=compat) for target in targets]
-    elif any(target.is_dir() for target in targets):
+        return [results_of_run(target, compat=compat) for target in targets]
+    if any(target.is_dir() for target in targets):
         raise InputError("give runs or judged CSV files, not both")
-    else:
-        results = [results_of_files(targets, compat=compat)]
-    summary = summarise(results, published=published)
+    if together:
+        return [results_of_files(targets, compat=compat)]
+    return [results_of_files([target]) for target in targets]
+
+
+def _print(
+    summary: dict[str, Any], render: Callable[[dict[str, Any]], str], *, as_json: bool
+) -> None:
     print(json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary))
+
+
+def _status(summary: dict[str, Any]) -> int:
     complete = all(model["complete"] for model in summary["models"].values())
     return 0 if complete else EXIT_INCOMPLETE
 
@@ -270,6 +358,10 @@ def _print_providers(kind: "Kind") -> int:
         for option in provider.OPTIONS:
             default = "" if option.default is None else f" (default {option.default})"
             print(f"    {option.name}=...  {option.help}{default}")
+        if provider.SERVES:
+            print(
+                "    serve.KEY=...  handed on to the server as --KEY; serve.command=PATH names it"
+            )
     return 0
 
 
@@ -297,6 +389,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_respond(commands)
     _add_judge(commands)
     _add_score(commands)
+    _add_compare(commands)
+    _add_exam(commands)
     _add_data(commands)
     for name, command, what in (
         ("models", _list_models, "models"),
@@ -343,7 +437,40 @@ def _add_score(commands: "Commands") -> None:
     parser.add_argument(
         "--compat", action="store_true", help="the published script's arithmetic, bug for bug"
     )
+    parser.add_argument(
+        "--disagreements", type=Path, metavar="OUT.csv", help="write where judges differ most"
+    )
     parser.set_defaults(command=_score)
+
+
+def _add_compare(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="compare models, paired over clips",
+        description="Compare models, paired over clips: a run, or a judged CSV file, is a model.",
+    )
+    parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--anyway", action="store_true", help="even if data, protocol or judges differ"
+    )
+    parser.set_defaults(command=_compare)
+
+
+def _add_exam(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "exam",
+        help="examine a judge",
+        description="Examine a judge: on a data set's own answers, on answers that deserve "
+        "nothing, and on labelled rows. What it said is kept; asking again costs nothing.",
+    )
+    parser.add_argument("judge", metavar="JUDGE", help="provider/name[,key=value...]")
+    parser.add_argument("--data", required=True, metavar="DATA", help=_DATA_HELP)
+    parser.add_argument("--gold", type=Path, metavar="GOLD.csv", help="labelled rows")
+    parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
+    _add_concurrency(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_exam)
 
 
 def _add_data(commands: "Commands") -> None:
@@ -361,6 +488,7 @@ def _add_data(commands: "Commands") -> None:
     template.set_defaults(command=_data_template)
 
 
+_PROTOCOL_HELP = "v2 (default) or v1"
 _DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
 
 
@@ -386,7 +514,7 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
         metavar="JUDGE",
         help="provider/name[,key=value...]; several are a panel",
     )
-    parser.add_argument("--protocol", metavar="NAME", help="v2 (default) or v1")
+    parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
 
 
 def _add_concurrency(parser: argparse.ArgumentParser) -> None:

@@ -241,9 +241,9 @@ def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
     path = write([row | {"mine": "x"} for row in filled()])
     file = read_filled(path)
     given_verdicts = {
-        ("7", 1): ("Rating: 2\nOrientation: Both", Verdict(2, Orientation.BOTH)),
-        ("7", 2): ("Rating: 0\rOrientation: ?", Verdict(0, None)),
-        ("8", 8): ("?", Verdict(None, None)),
+        ("7", 1): (["Rating: 2\nOrientation: Both"], Verdict(2, Orientation.BOTH)),
+        ("7", 2): (["Rating: 0\rOrientation: ?", "?"], Verdict(0, None)),
+        ("8", 8): (["?"], Verdict(None, None)),
     }
     write_table(
         tmp_path / "judged.csv",

@@ -1,13 +1,18 @@
 """From verdicts to figures, against hand-computed examples and the slow way."""
 
 import itertools
+import random
+import re
 from statistics import fmean
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.benchmark.scoring import Marks, Score, score_judge, score_panel
+from jasco.benchmark.instructions import INSTRUCTIONS, SOUND_FIRST
+from jasco.benchmark.marks import Marks
+from jasco.benchmark.scoring import PanelScore, Score, score_panel
 from jasco.benchmark.verdicts import Orientation, Verdict
 
 AUDIO, SPEECH, BOTH, NEITHER = Orientation
@@ -24,7 +29,11 @@ def marks_of(sheet: Sheet) -> Marks:
 
 
 def score(sheet: Sheet) -> Score:
-    return score_judge(marks_of(sheet))
+    return panel_of(sheet).judges["0"]
+
+
+def panel_of(*sheets: Sheet) -> PanelScore:
+    return score_panel({str(n): marks_of(sheet) for n, sheet in enumerate(sheets)}, resamples=20)
 
 
 def whole(*verdicts: Verdict) -> dict[int, Verdict]:
@@ -39,8 +48,8 @@ def test_the_best_gated_score_of_each_clip_is_averaged() -> None:
         whole(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(2, SPEECH)),  # best 2
         whole(Verdict(2, NEITHER)),  # best 0
     ]
-    assert score(sheet).best_mean == pytest.approx((1 + 2 + 0) / 3)
-    assert score(sheet).mean == pytest.approx((1 / 8 + 2 / 8 + 0) / 3)
+    assert score(sheet).best_mean.value == pytest.approx((1 + 2 + 0) / 3)
+    assert score(sheet).mean.value == pytest.approx((1 / 8 + 2 / 8 + 0) / 3)
     assert score(sheet).bounds == (1, 1)
     assert score(sheet).complete
 
@@ -63,7 +72,7 @@ def test_dependence_is_a_share_of_what_is_neither_neither_nor_unreadable() -> No
         )
     ]
     figures = score(sheet)
-    assert (figures.audio, figures.both, figures.speech) == (2 / 4, 1 / 4, 1 / 4)
+    assert (figures.audio.value, figures.both.value, figures.speech.value) == (2 / 4, 1 / 4, 1 / 4)
     assert figures.neither_rate == 1 / 5  # of the readable
     assert figures.unreadable_rate == 2 / 8  # of the expected
     assert figures.coverage == 5 / 8
@@ -79,8 +88,8 @@ def test_missing_is_never_zero() -> None:
         whole_clip,
     ]
     figures = score(holes)
-    assert figures.best_mean == 2
-    assert figures.mean == 2
+    assert figures.best_mean.value == 2
+    assert figures.mean.value == 2
     assert figures.bounds == ((2 + 0 + 0 + 2) / 4, 2)
     assert figures.coverage == 9 / 32
     assert not figures.complete
@@ -93,16 +102,16 @@ def test_bounds_put_what_is_missing_at_its_worst_and_best() -> None:
         {},  # 0 to 2
         {1: Verdict(2, AUDIO)},  # 0 to 2
     ]
-    assert score(sheet).best_mean == (1 + 1 + 0) / 3
+    assert score(sheet).best_mean.value == (1 + 1 + 0) / 3
     assert score(sheet).bounds == (2 / 4, 7 / 4)
 
 
 def test_nothing_readable_has_no_figures_and_the_widest_bounds() -> None:
     for sheet in ([{}, {}], [whole(Verdict(None, None)), {}]):
         figures = score(sheet)
-        assert figures.best_mean is None
-        assert figures.mean is None
-        assert (figures.audio, figures.both, figures.speech) == (None, None, None)
+        assert figures.best_mean.value is None
+        assert figures.mean.value is None
+        assert (figures.audio.value, figures.both.value, figures.speech.value) == (None, None, None)
         assert figures.neither_rate is None
         assert figures.bounds == (0, 2)
         assert figures.coverage == 0
@@ -110,37 +119,41 @@ def test_nothing_readable_has_no_figures_and_the_widest_bounds() -> None:
 
 def test_only_neither_has_no_dependence() -> None:
     figures = score([whole(Verdict(2, NEITHER))])
-    assert (figures.audio, figures.both, figures.speech) == (None, None, None)
+    assert (figures.audio.value, figures.both.value, figures.speech.value) == (None, None, None)
     assert figures.neither_rate == 1
-    assert figures.best_mean == 0
+    assert figures.best_mean.value == 0
 
 
 def test_a_panel_averages_after_the_best_is_taken() -> None:
     one = [whole(Verdict(2, BOTH), Verdict(0, BOTH))]
     other = [whole(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(0, BOTH))]
-    panel = score_panel([score(one), score(other)])
-    assert panel.best_mean == 2  # the best of the averages would be 1
+    panel = panel_of(one, other).panel
+    assert panel.best_mean.value == 2  # the best of the averages would be 1
 
 
 def test_a_panel_is_the_mean_of_its_judges_and_complete_if_they_all_are() -> None:
-    one = score([whole(Verdict(2, BOTH), Verdict(1, AUDIO))])
-    other = score([{1: Verdict(1, BOTH), 2: Verdict(0, NEITHER), 3: Verdict(None, None)}])
-    panel = score_panel([one, other])
-    assert panel.best_mean == (2 + 1) / 2
-    assert panel.mean == (2 / 8 + 1 / 2) / 2
-    assert (panel.audio, panel.both, panel.speech) == ((7 / 8 + 0) / 2, (1 / 8 + 1) / 2, 0)
+    one: Sheet = [whole(Verdict(2, BOTH), Verdict(1, AUDIO))]
+    other: Sheet = [{1: Verdict(1, BOTH), 2: Verdict(0, NEITHER), 3: Verdict(None, None)}]
+    panel = panel_of(one, other).panel
+    assert panel.best_mean.value == (2 + 1) / 2
+    assert panel.mean.value == (2 / 8 + 1 / 2) / 2
+    assert (panel.audio.value, panel.both.value, panel.speech.value) == (
+        (7 / 8 + 0) / 2,
+        (1 / 8 + 1) / 2,
+        0,
+    )
     assert panel.neither_rate == (0 + 1 / 2) / 2
     assert panel.unreadable_rate == (0 + 1 / 8) / 2
     assert panel.coverage == (1 + 2 / 8) / 2
     assert panel.bounds == ((2 + 1) / 2, (2 + 2) / 2)
     assert not panel.complete
-    assert score_panel([one, one]).complete
+    assert panel_of(one, one).panel.complete
 
 
 def test_a_panel_has_no_figure_that_one_of_its_judges_lacks() -> None:
-    panel = score_panel([score([whole(Verdict(2, BOTH))]), score([{}])])
-    assert panel.best_mean is None
-    assert panel.both is None
+    panel = panel_of([whole(Verdict(2, BOTH))], [{}]).panel
+    assert panel.best_mean.value is None
+    assert panel.both.value is None
     assert panel.bounds == (1, 2)
 
 
@@ -165,13 +178,13 @@ def test_any_sheet_scores_as_the_slow_way_says(sheet: Sheet) -> None:
         for clip in sheet
     ]
     seen = [[gated(verdict) for verdict in clip] for clip in readable if clip]
-    assert figures.best_mean == (pytest.approx(fmean(map(max, seen))) if seen else None)
-    assert figures.mean == (pytest.approx(fmean(map(fmean, seen))) if seen else None)
+    assert figures.best_mean.value == (pytest.approx(fmean(map(max, seen))) if seen else None)
+    assert figures.mean.value == (pytest.approx(fmean(map(fmean, seen))) if seen else None)
     every = [verdict.orientation for clip in readable for verdict in clip]
     oriented = [orientation for orientation in every if orientation != NEITHER]
     for name, orientation in (("audio", AUDIO), ("both", BOTH), ("speech", SPEECH)):
         share = oriented.count(orientation) / len(oriented) if oriented else None
-        assert getattr(figures, name) == share
+        assert getattr(figures, name).value == share
     assert figures.neither_rate == (every.count(NEITHER) / len(every) if every else None)
     expected = 8 * len(sheet)
     given_verdicts = sum(len(clip) for clip in sheet)
@@ -190,7 +203,7 @@ def test_the_bounds_are_what_completions_can_reach(sheet: Sheet) -> None:
             }
             for clip in sheet
         ]
-        return score(filled).best_mean
+        return score(filled).best_mean.value
 
     low, high = score(sheet).bounds
     fillings = itertools.product((0, 1, 2), Orientation)
@@ -201,11 +214,94 @@ def test_the_bounds_are_what_completions_can_reach(sheet: Sheet) -> None:
 
 @given(st.lists(SHEETS, min_size=1, max_size=3))
 def test_a_panel_is_within_its_judges(sheets: list[Sheet]) -> None:
-    scores = [score(sheet) for sheet in sheets]
-    panel = score_panel(scores)
-    means = [each.best_mean for each in scores]
+    longest = max(map(len, sheets))
+    scored = panel_of(*(sheet + [{}] * (longest - len(sheet)) for sheet in sheets))
+    scores, panel = list(scored.judges.values()), scored.panel
+    means = [each.best_mean.value for each in scores]
     if None in means:
-        assert panel.best_mean is None
+        assert panel.best_mean.value is None
     else:
-        assert panel.best_mean == pytest.approx(fmean(means))  # type: ignore[type-var]
+        assert panel.best_mean.value == pytest.approx(fmean(means))  # type: ignore[type-var]
     assert panel.coverage == pytest.approx(fmean(each.coverage for each in scores))
+
+
+# --- prompts: best of k, by instruction, sound first ---
+
+
+def random_sheet(seed: int, clips: int = 12) -> Sheet:
+    draw = random.Random(seed)
+    return [
+        {n: Verdict(draw.randrange(3), draw.choice(list(Orientation))) for n in range(1, 9)}
+        for _ in range(clips)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_best_of_k_is_the_mean_over_all_choices_of_k_prompts(seed: int) -> None:
+    sheet = random_sheet(seed)
+    figures = score(sheet)
+    for k, found in enumerate(figures.best_at, start=1):
+        by_clip = [
+            fmean(max(map(gated, chosen)) for chosen in itertools.combinations(clip.values(), k))
+            for clip in sheet
+        ]
+        assert found.value == pytest.approx(fmean(by_clip))
+    assert figures.best_at[0].value == pytest.approx(figures.mean.value)
+    assert figures.best_at[7].value == pytest.approx(figures.best_mean.value)
+
+
+def test_noise_alone_lifts_the_best_of_eight() -> None:
+    draw = random.Random(4)
+    sheet = [
+        {n: Verdict(draw.choices((0, 1, 2), (0.7, 0.2, 0.1))[0], BOTH) for n in range(1, 9)}
+        for _ in range(4000)
+    ]
+    ends = score(sheet).best_at
+    assert ends[0].value == pytest.approx(0.40, abs=0.02)
+    assert ends[7].value == pytest.approx(1.51, abs=0.02)
+
+
+def test_best_of_k_needs_every_verdict() -> None:
+    sheet = random_sheet(5)
+    sheet[3][2] = Verdict(None, BOTH)
+    assert score(sheet).best_at == ()
+
+
+def test_each_instruction_has_its_mean_and_orders_are_paired_over_clips() -> None:
+    sheet = random_sheet(6)
+    sheet[0] = {1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}
+    sheet[1] = {1: Verdict(2, BOTH)}  # nothing to pair
+    figures = score(sheet)
+    for number in range(1, 9):
+        given_ = [gated(clip[number]) for clip in sheet if number in clip]
+        assert figures.by_instruction[number - 1].value == pytest.approx(fmean(given_))
+    apart = [
+        fmean(gated(clip[n]) for n in (1, 4, 6, 7) if n in clip)
+        - fmean(gated(clip[n]) for n in (2, 3, 5, 8) if n in clip)
+        for clip in sheet
+        if len(clip) > 1
+    ]
+    assert figures.sound_first.value == pytest.approx(fmean(apart))
+
+
+def test_an_instruction_names_the_sound_first_where_it_says_so() -> None:
+    for number, text in enumerate(INSTRUCTIONS, start=1):
+        sound, speech = re.search("sound", text), re.search("spoken|speaker say", text)
+        assert sound
+        assert speech
+        assert (number in SOUND_FIRST) == (sound.start() < speech.start()), text
+
+
+@pytest.mark.parametrize("name", ["best_mean", "mean", "audio", "both", "speech"])
+def test_intervals_are_those_of_figures_of_resampled_sheets(name: str) -> None:
+    sheet = random_sheet(7, clips=20)
+    sheet[4] = {}
+    marks = marks_of(sheet)
+    found = getattr(score_panel({"judge": marks}).panel, name)
+    draw = np.random.default_rng(8)
+    again = []
+    for _ in range(1500):
+        chosen = marks.of_clips(draw.integers(20, size=20))
+        again.append(getattr(score_panel({"judge": chosen}, resamples=1).panel, name).value)
+    low, high = np.quantile(again, [0.025, 0.975])
+    assert found.interval == pytest.approx((low, high), abs=0.05)

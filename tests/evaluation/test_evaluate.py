@@ -77,6 +77,7 @@ class Marker:
     name: str = "marker"
     failing: Sequence[Key] = ()
     shown: dict[Key, str] = field(default_factory=dict)
+    ALONE: bool = False
 
     def __post_init__(self) -> None:
         self.spec = _spec(self.name)
@@ -121,7 +122,7 @@ def test_every_item_is_answered_and_every_answer_judged(go: Any, tmp_path: Path)
     assert one.closed
     results = results_of_run(tmp_path / "run")
     assert results.complete
-    assert results.judges["test/one"].score.best_mean == 1
+    assert results.figures.judges["test/one"].best_mean.value == 1
 
 
 def test_the_same_command_again_does_nothing(go: Any) -> None:

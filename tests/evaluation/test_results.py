@@ -38,7 +38,7 @@ def test_several_files_are_several_judges_of_one_model(write: Write) -> None:
     paths = [write("a.csv"), write("b.csv", "Rating: 1\nOrientation: Both"), write("c.csv", "?")]
     results = results_of_files(paths)
     assert results.model == "a+b+c"
-    means = {name: judged.score.best_mean for name, judged in results.judges.items()}
+    means = {name: score.best_mean.value for name, score in results.figures.judges.items()}
     assert means == {"a": 2, "b": 1, "c": None}
     assert results.data.annotations_sha256 == annotations_sha256(CLIPS)
     assert (results.data.clips, results.data.items) == (2, 16)
@@ -70,24 +70,24 @@ def test_expected_are_the_eight_items_of_every_clip_that_is_named(
     file = read_filled(write("a.csv"))
     write_table(tmp_path / "few.csv", file.table.columns, file.table.rows[3:10])
     results = results_of_files([tmp_path / "few.csv"])
-    score = results.judges["few"].score
+    score = results.figures.judges["few"]
     assert (results.answers.expected, results.answers.answered) == (16, 7)
     assert score.coverage == 7 / 16
-    assert score.best_mean == 2
+    assert score.best_mean.value == 2
     assert not results.complete
     whole = results_of_files([tmp_path / "few.csv", write("b.csv")])
-    assert whole.judges["few"].score.coverage == 7 / 16
-    assert whole.judges["b"].score.complete
+    assert whole.figures.judges["few"].coverage == 7 / 16
+    assert whole.figures.judges["b"].complete
 
 
 def test_a_judged_file_scores_as_its_run_does(jasco: Jasco, write: Write, tmp_path: Path) -> None:
     judged = write("judged.csv", "Rating: 1\nOrientation: Neither")
     done = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
     assert done.status == 0, done
-    by_run = results_of_run(tmp_path / "again.run").judges[f"csv/{judged}"].score
-    assert results_of_files([tmp_path / "again.csv"]).judges["again"].score == by_run
+    by_run = results_of_run(tmp_path / "again.run").figures.judges[f"csv/{judged}"]
+    assert results_of_files([tmp_path / "again.csv"]).figures.judges["again"] == by_run
     compat = results_of_files([judged], compat=False)
-    assert compat.judges["judged"].score == by_run
+    assert compat.figures.judges["judged"] == by_run
 
 
 def test_a_run_is_scored_as_published_from_its_texts(
@@ -100,7 +100,7 @@ def test_a_run_is_scored_as_published_from_its_texts(
     jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
     by_run = results_of_run(tmp_path / "again.run", compat=True)
     by_file = results_of_files([judged], compat=True)
-    [run_score] = [each.score for each in by_run.judges.values()]
-    [file_score] = [each.score for each in by_file.judges.values()]
+    [run_score] = by_run.figures.judges.values()
+    [file_score] = by_file.figures.judges.values()
     assert run_score == file_score
-    assert file_score.best_mean == (2 + 0) / 2
+    assert file_score.best_mean.value == (2 + 0) / 2

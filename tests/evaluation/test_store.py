@@ -51,7 +51,7 @@ def mark(store: Store, *outcomes: Judgement | Failure) -> tuple[int, int]:
     [judge] = store.hold_judges([spec("j")])
     store.hold_protocol("v2")
     for outcome in outcomes:
-        store.commit([verdict_row(model, judge, "v2", 0, 1, outcome, 0.5)])
+        store.commit([verdict_row(model, judge, "v2", 0, 0, 1, outcome, 0.5)])
     return model, judge
 
 
@@ -92,7 +92,7 @@ def test_a_failed_verdict_gives_way_and_a_given_one_stays(folder: Path) -> None:
         assert list(store.verdicts(model, judge)) == [(0, 1, unreadable.verdict)]
         mark(store, MARKED, FAILED)
         assert list(store.verdicts(model, judge)) == [(0, 1, unreadable.verdict)]
-        assert store.judged(model, "v2", 0) == {(judge, 1)}
+        assert store.judged(model, "v2", 0) == {(judge, 1, 0)}
         assert store.count_verdicts(model, judge) == (1, {})
 
 

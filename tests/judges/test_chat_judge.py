@@ -1,12 +1,13 @@
 """A language model as judge: what it is asked, and what is made of its words."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from jasco.benchmark.clips import Clip, items_of
+from jasco.benchmark.errors import InputError
 from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
@@ -24,19 +25,24 @@ class Client:
     def __init__(self, *answers: Response | Failure) -> None:
         self._answers = list(answers)
         self.asked: list[list[tuple[str, str]]] = []
+        self.forms: list[Mapping[str, Any]] = []
 
     async def ask(
-        self, messages: Sequence[dict[str, Any]], affinity: str = ""
+        self, messages: Sequence[dict[str, Any]], affinity: str, form: Mapping[str, Any]
     ) -> Response | Failure:
+        self.forms.append(form)
         self.asked.append([(message["role"], message["content"]) for message in messages])
         return self._answers.pop(0)
 
 
 def judged(
-    monkeypatch: pytest.MonkeyPatch, *answers: str | Failure, protocol: str = "v2"
+    monkeypatch: pytest.MonkeyPatch,
+    *answers: str | Response | Failure,
+    protocol: str = "v2",
+    spec: str = "openai/m",
 ) -> tuple[Judgement | Failure, list[list[tuple[str, str]]]]:
     client = Client(*(Response(each) if isinstance(each, str) else each for each in answers))
-    judge: ChatJudge = open_spec("judge", "openai/m")
+    judge: ChatJudge = open_spec("judge", spec)
     monkeypatch.setattr(judge, "_client", client)
     outcome = asyncio.run(judge.judge(ITEM, "they {reference}", PROTOCOLS[protocol]))
     return outcome, client.asked
@@ -104,3 +110,64 @@ def test_a_call_that_fails_is_a_failure_and_no_verdict(monkeypatch: pytest.Monke
 def test_decoding_is_greedy_with_a_thousand_tokens() -> None:
     identity = open_spec("judge", "openai/m").spec.identity
     assert (identity["temperature"], identity["max_tokens"]) == (0, 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (
+            "<think>Rating: 0?\nNo.</think>\nRating: 2\nOrientation: Both",
+            Verdict(2, Orientation.BOTH),
+        ),
+        ("<think>First I thought\nRating: 0\nOrientation: Neither", Verdict(None, None)),
+        ("Rating: 2\nOrientation: Both\nRating: 1", Verdict(2, Orientation.BOTH)),
+        ("Rating: 2\nOrientation: Both", Verdict(2, None)),
+        ("Rating: 1", Verdict(None, None)),
+    ],
+)
+def test_of_an_answer_that_was_cut_off_only_whole_lines_after_the_thinking_count(
+    monkeypatch: pytest.MonkeyPatch, text: str, verdict: Verdict
+) -> None:
+    cut = Response(text + ("\n" if "</think>" in text else ""), "length")
+    outcome, _ = judged(monkeypatch, cut, "no idea")
+    assert isinstance(outcome, Judgement)
+    assert outcome.verdict == verdict
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_constrained_judge_is_held_to_a_schema_and_asked_once(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    both = PROTOCOLS[protocol].both
+    text = f'{{"Explanation1": "x", "Rating": 2, "Explanation2": "y", "Orientation": "{both}"}}'
+    client = Client(Response(text))
+    judge: ChatJudge = open_spec("judge", "openai/m,output=json")
+    monkeypatch.setattr(judge, "_client", client)
+    outcome = asyncio.run(judge.judge(ITEM, "x", PROTOCOLS[protocol]))
+    assert outcome == Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
+    schema = client.forms[0]["response_format"]["json_schema"]["schema"]
+    assert list(schema["properties"]) == ["Explanation1", "Rating", "Explanation2", "Orientation"]
+    assert schema["properties"]["Rating"]["enum"] == [0, 1, 2]
+    assert both in schema["properties"]["Orientation"]["enum"]
+    assert judge.spec.identity["output"] == "json"
+    assert judge.spec.label == "openai/m,output=json"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "Rating: 2\nOrientation: Both", "[2]", '{"Rating": 2}', "[" * 100_000,
+        '{"Rating": true, "Orientation": "Both"}', '{"Rating": 3, "Orientation": "Both"}',
+        '{"Rating": "2", "Orientation": "Both"}', '{"Rating": 1.5, "Orientation": "Both"}',
+    ],
+)  # fmt: skip
+def test_what_breaks_the_schema_is_unreadable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    outcome, asked = judged(monkeypatch, text, spec="openai/m,output=json")
+    assert isinstance(outcome, Judgement)
+    assert not outcome.verdict.readable
+    assert len(asked) == 1
+
+
+def test_repeats_and_a_seed_exclude_each_other() -> None:
+    with pytest.raises(InputError, match="with a seed every repeat would be the same"):
+        open_spec("judge", "openai/m,repeats=5,temperature=1,seed=3")

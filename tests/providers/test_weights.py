@@ -14,7 +14,7 @@ import pytest
 
 from jasco.benchmark.errors import InputError
 from jasco.providers import weights
-from jasco.providers.cache import cache_folder
+from jasco.providers.folders import cache_folder
 from jasco.providers.weights import Weight, WeightFile, find_weight
 
 MODEL, NAMES = b"the model\n" * 1000, b"index,name\n0,Speech\n"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from jasco.benchmark.errors import InputError
-from jasco.benchmark.scoring import Marks, Score, score_judge
+from jasco.benchmark.marks import Marks
 from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.results import Answers, Data, Judged, Results
+from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
 from jasco.reports.summary import signature, summarise
 
 FIGURES = {
@@ -19,11 +19,11 @@ DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
 WHOLE = Answers(16, 16)
 
 
-def scored(*verdicts: Verdict, cells: int = 16) -> Score:
+def scored(*verdicts: Verdict, cells: int = 16) -> Marks:
     marks = Marks.none_yet(2)
     for place in range(cells):
         marks.enter(place // 8, place % 8 + 1, verdicts[place % len(verdicts)])
-    return score_judge(marks)
+    return marks
 
 
 GOOD = scored(Verdict(2, Orientation.BOTH))
@@ -32,10 +32,10 @@ NOTHING = scored(Verdict(None, None))
 
 
 def results(
-    answers: Answers = WHOLE, model: str = "openai/m", data: Data = DATA, **scores: Score
+    answers: Answers = WHOLE, model: str = "openai/m", data: Data = DATA, **marks: Marks
 ) -> Results:
-    judges = {f"openai/{name}": Judged(score) for name, score in scores.items()}
-    return Results(model, data, "v2", answers, judges)
+    named = {f"openai/{name}": each for name, each in marks.items()}
+    return Results(model, data, "v2", answers, dict.fromkeys(named, JudgeFacts()), marks=named)
 
 
 def the_model(each: Results) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def the_model(each: Results) -> dict[str, Any]:
 
 def test_the_documented_keys_are_there() -> None:
     summary = summarise([results(a=GOOD, b=HALF)])
-    assert summary.keys() == {"schema", "signature", "protocol", "data", "models"}
+    assert summary.keys() >= {"schema", "signature", "protocol", "data", "models"}
     assert (summary["schema"], summary["protocol"]) == (1, "v2")
     assert summary["data"] == {
         "name": "two",
@@ -125,7 +125,8 @@ def test_the_signature_says_what_went_into_the_numbers() -> None:
         "audio:bbbbbbbbbbbb",
         "models:openai/m",
         "judges:openai/a+openai/b",
+        "bootstrap:10000,seed=20240923",
     ]
     unknown = signature([results(data=Data("x", None, None, 2, 16))])
     assert "text:" not in unknown
-    assert unknown.endswith("judges:none")
+    assert "|judges:none|" in unknown

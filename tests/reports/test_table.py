@@ -1,28 +1,43 @@
 """The result as a table in the terminal."""
 
-from jasco.benchmark.scoring import Marks, Score, score_judge
+from typing import Any
+
+from jasco.benchmark.marks import Marks
 from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.results import Answers, Data, Judged, Results
+from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
 from jasco.reports.summary import summarise
 from jasco.reports.table import render
 
 DATA = Data("two", "a" * 64, None, 2, 16)
 
 
-def scored(verdict: Verdict, cells: int = 16) -> Score:
+def scored(verdict: Verdict, cells: int = 16) -> Marks:
     marks = Marks.none_yet(2)
     for place in range(cells):
         marks.enter(place // 8, place % 8 + 1, verdict)
-    return score_judge(marks)
+    return marks
 
 
-def rendered(
-    *judges: Judged,
-    answers: Answers | None = None,
-    model: str = "openai/m",
-) -> str:
-    named = {f"openai/judge-{n}": judged for n, judged in enumerate(judges)}
-    return render(summarise([Results(model, DATA, "v2", answers or Answers(16, 16), named)]))
+Judged = tuple[Marks, JudgeFacts]
+
+
+def judged(marks: Marks, **facts: Any) -> Judged:
+    return marks, JudgeFacts(**facts)
+
+
+def rendered(*judges: Judged, answers: Answers | None = None) -> str:
+    return render(summarise([results(*judges, answers=answers)]))
+
+
+def results(*judges: Judged, answers: Answers | None = None, protocol: str = "v2") -> Results:
+    return Results(
+        "openai/m",
+        DATA,
+        protocol,
+        answers or Answers(16, 16),
+        {f"openai/judge-{n}": facts for n, (_, facts) in enumerate(judges)},
+        marks={f"openai/judge-{n}": marks for n, (marks, _) in enumerate(judges)},
+    )
 
 
 GOOD = scored(Verdict(2, Orientation.BOTH))
@@ -34,15 +49,15 @@ def row(text: str, name: str) -> list[str]:
 
 
 def test_a_whole_run_has_its_figures_and_no_bounds() -> None:
-    text = rendered(Judged(GOOD))
+    text = rendered(judged(GOOD))
     assert "two: 2 clips, 16 items, protocol v2" in text
-    assert row(text, "openai/m")[:2] == ["2.00", "2.00"]  # best-mean and mean, no bounds
+    assert row(text, "openai/m")[:6] == ["2.00", "2.00", "to", "2.00", "2.00", "0.0"]  # no bounds
     assert "INCOMPLETE" not in text
     assert "signature: jasco:" in text
 
 
 def test_an_incomplete_run_says_so_and_shows_its_bounds() -> None:
-    text = rendered(Judged(scored(Verdict(1, Orientation.BOTH), cells=8), failed={"server": 8}))
+    text = rendered(judged(scored(Verdict(1, Orientation.BOTH), cells=8), failed={"server": 8}))
     assert "1.00 to 1.50" not in text
     assert "0.50 to 1.50" in text
     assert "openai/m: INCOMPLETE." in text
@@ -50,7 +65,7 @@ def test_an_incomplete_run_says_so_and_shows_its_bounds() -> None:
 
 
 def test_unreadable_verdicts_make_it_incomplete_too() -> None:
-    text = rendered(Judged(scored(Verdict(None, None))))
+    text = rendered(judged(scored(Verdict(None, None))))
     assert "INCOMPLETE" in text
     assert "0.00 to 2.00" in text
     assert "–" in text
@@ -59,14 +74,14 @@ def test_unreadable_verdicts_make_it_incomplete_too() -> None:
 
 
 def test_a_panel_has_a_row_for_itself_and_one_a_judge() -> None:
-    text = rendered(Judged(GOOD), Judged(scored(Verdict(1, Orientation.BOTH))))
+    text = rendered(judged(GOOD), judged(scored(Verdict(1, Orientation.BOTH))))
     assert row(text, "openai/m")[0] == "1.50"
     assert row(text, "openai/judge-0")[0] == "2.00"
     assert row(text, "openai/judge-1")[0] == "1.00"
 
 
 def test_items_without_an_answer_are_told_by_kind() -> None:
-    text = rendered(Judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
+    text = rendered(judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
     assert "5 of 16 items are not answered (4 timeout, 1 error)" in text
     assert "2 answers were cut off" in text
     assert "converted to 16 kHz mono PCM16: 3 clips" in text
@@ -78,24 +93,42 @@ def test_without_a_judge_that_is_said() -> None:
 
 
 def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
-    text = rendered(Judged(GOOD, proxy=True))
+    text = rendered(judged(GOOD, proxy=True))
     assert "by openai/judge-0 (proxy)" in text
     assert "openai/m: PROXY figures." in text
     assert "judges:openai/judge-0(proxy)" in text
-    assert "proxy" not in rendered(Judged(GOOD)).lower()
+    assert "proxy" not in rendered(judged(GOOD)).lower()
 
 
 def test_a_panel_with_one_stand_in_is_itself_one() -> None:
-    text = rendered(Judged(GOOD), Judged(GOOD, proxy=True))
+    text = rendered(judged(GOOD), judged(GOOD, proxy=True))
     assert "openai/m (proxy)" in text
     assert "openai/judge-1 (proxy)" in text
     assert "openai/judge-0 (proxy)" not in text
 
 
 def test_the_published_results_are_shown_where_they_are_asked_for() -> None:
-    named = {"openai/judge": Judged(GOOD)}
-    results = [Results("openai/m", DATA, "v1", Answers(16, 16), named)]
-    text = render(summarise(results, published=True))
+    whole = [results(judged(GOOD), protocol="v1")]
+    text = render(summarise(whole, published=True))
     assert row(text, "SALMONN-7B") == ["1.21", "27.0", "%", "48.0", "%", "25.0", "%"]
     assert "comparable with figures on the same clips by the same judges only" in text
-    assert "SALMONN-7B" not in render(summarise(results))
+    assert "SALMONN-7B" not in render(summarise(whole))
+
+
+def test_a_judge_that_was_cut_off_is_told_how_to_get_further() -> None:
+    text = rendered(judged(scored(Verdict(None, None)), cut_off=7))
+    assert "openai/judge-0: 7 of its unreadable verdicts were cut off" in text
+    assert "max_tokens" in text
+
+
+def test_a_figure_has_its_interval_and_what_lies_behind_it() -> None:
+    marks = scored(Verdict(2, Orientation.BOTH), cells=8)
+    for number in range(1, 9):
+        marks.enter(1, number, Verdict(0, Orientation.AUDIO))
+    text = rendered(judged(marks), judged(marks))
+    assert "1.00  0.00 to 2.00" in text
+    assert "best of 1 to 8 prompts: 1.00 1.00" in text
+    assert "sound named first minus speech named first: 0.00" in text
+    assert "the judges agree (Krippendorff's alpha): rating 1.00" in text
+    assert "Judges and decoding are held fixed" in text
+    assert text.count("has taken no exam; see: jasco exam --help") == 2

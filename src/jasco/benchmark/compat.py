@@ -9,6 +9,7 @@ score of 0. Rows run in order of id, within an id in order of the file.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.clips import id_order
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.scoring import Score
@@ -37,7 +38,7 @@ class JudgedRow:
 
 
 def score_as_published(rows: Iterable[JudgedRow]) -> Score:
-    """Compute what the published ``eval.py`` prints for one judge's file.
+    """Compute what the published ``eval.py`` prints for one judge's file: no intervals.
 
     Raises
     ------
@@ -74,11 +75,11 @@ def score_as_published(rows: Iterable[JudgedRow]) -> Score:
             "zero on it, so --compat has no number for it"
         )
     return Score(
-        best_mean=sum(best) / len(best),
-        mean=sum(gated) / len(gated),
-        audio=labels.count("A") / oriented,
-        both=labels.count("G") / oriented,
-        speech=labels.count("S") / oriented,
+        best_mean=Estimate(sum(best) / len(best)),
+        mean=Estimate(sum(gated) / len(gated)),
+        audio=Estimate(labels.count("A") / oriented),
+        both=Estimate(labels.count("G") / oriented),
+        speech=Estimate(labels.count("S") / oriented),
         neither_rate=labels.count("N") / len(labels),
         unreadable_rate=labels.count("?") / len(labels),
         coverage=1.0,

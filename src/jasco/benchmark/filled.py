@@ -195,15 +195,15 @@ def _judge_column(path: Path, table: Table) -> str:
 
 
 def judged_rows(
-    file: FilledFile, judged: Mapping[Key, tuple[str, Verdict]]
+    file: FilledFile, judged: Mapping[Key, tuple[list[str], Verdict]]
 ) -> Iterable[dict[str, object]]:
-    """Add a judge's texts and verdicts to the rows of a filled file."""
+    """Add a judge's first texts and its verdicts to the rows of a filled file."""
     for key, row in zip(file.keys, file.table.rows, strict=True):
-        text, verdict = judged.get(key, ("", Verdict(None, None)))
+        texts, verdict = judged.get(key, ([""], Verdict(None, None)))
         rating, orientation = verdict.rating, verdict.orientation
         yield {
             **row,
-            "judge_output": text,
+            "judge_output": texts[0],
             "rating": "" if rating is None else rating,
             "orientation": orientation or "",
         }

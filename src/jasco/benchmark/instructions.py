@@ -5,3 +5,5 @@ from importlib.resources import files
 INSTRUCTIONS: tuple[str, ...] = tuple(
     (files("jasco.benchmark") / "prompts" / "instructions.txt").read_text("utf-8").splitlines()
 )
+SOUND_FIRST = (1, 4, 6, 7)
+"""Numbers of the instructions that name the sound before the speech."""

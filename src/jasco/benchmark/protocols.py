@@ -22,11 +22,14 @@ class Protocol:
     ----------
     name : str
         ``v2`` or ``v1``.
+    both : str
+        What it calls an answer that rests on both cues.
     judge_template, repair_template : str
         The user messages, with their placeholders.
     """
 
     name: str
+    both: str
     judge_template: str
     repair_template: str
 
@@ -56,13 +59,13 @@ def _fill(template: str, **values: str) -> str:
     return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], template)
 
 
-def _read(name: str) -> Protocol:
+def _read(name: str, both: str) -> Protocol:
     folder = files("jasco.benchmark") / "prompts"
     judge, repair = (folder / f"{kind}_{name}.txt" for kind in ("judge", "repair"))
-    return Protocol(name, judge.read_text("utf-8"), repair.read_text("utf-8"))
+    return Protocol(name, both, judge.read_text("utf-8"), repair.read_text("utf-8"))
 
 
-PROTOCOLS = {name: _read(name) for name in ("v2", "v1")}
+PROTOCOLS = {name: _read(name, both) for name, both in (("v2", "Both"), ("v1", "Good"))}
 
 
 def protocol_named(name: str) -> Protocol:

@@ -11,69 +11,31 @@ Metrics
 * *Best-mean*: the mean over clips of a clip's best gated score over the instructions.
 * *Modality dependence*: the shares of Audio-Oriented, Both and Speech-Oriented among the
   readable verdicts that are not Neither.
+* *Best of k*: what the best of k of the eight instructions, drawn without replacement, scores on
+  average; the mean for k = 1, best-mean for k = 8. A maximum over prompts rises with noise alone,
+  so both ends belong beside the headline.
+* *Sound first*: mean over the instructions that name the sound before the speech, minus the mean
+  over the others, paired over clips.
+
+A panel's figure is the mean of its judges' figures, in every resample too.
 
 Wang, Mousavi, Ploujnikov, Ravanelli: *What Are They Doing? Joint Audio-Speech Co-Reasoning*,
 ICASSP 2025, section 3.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.verdicts import Orientation, Verdict
-
-_BEST_RATING = 2
-_ORIENTATIONS = tuple(Orientation)
-
-
-@dataclass(frozen=True)
-class Marks:
-    """One judge's verdicts on one model.
-
-    Attributes
-    ----------
-    ratings : ndarray of float, shape (clips, instructions)
-        0, 1 or 2; NaN where there is no readable verdict.
-    orientations : ndarray of int, shape (clips, instructions)
-        Place in :class:`Orientation`; meaningless where the rating is NaN.
-    unreadable : ndarray of bool, shape (clips, instructions)
-        A verdict that was given and could not be read.
-    """
-
-    ratings: NDArray[np.float32]
-    orientations: NDArray[np.int8]
-    unreadable: NDArray[np.bool_]
-
-    @classmethod
-    def none_yet(cls, clips: int) -> Self:
-        """Marks of a judge that has judged nothing."""
-        shape = (clips, len(INSTRUCTIONS))
-        return cls(
-            np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8), np.zeros(shape, bool)
-        )
-
-    def enter(self, clip: int, number: int, verdict: Verdict) -> None:
-        """Enter the verdict on an item: clip by place, instruction by its number from 1."""
-        cell = clip, number - 1
-        if verdict.rating is None or verdict.orientation is None:
-            self.unreadable[cell] = True
-        else:
-            self.ratings[cell] = verdict.rating
-            self.orientations[cell] = _ORIENTATIONS.index(verdict.orientation)
-
-    @property
-    def readable(self) -> NDArray[np.bool_]:
-        """Where there is a verdict that counts."""
-        return ~np.isnan(self.ratings)
-
-    def gated(self) -> NDArray[np.float32]:
-        """Gated scores; NaN where there is no readable verdict."""
-        both = self.orientations == _ORIENTATIONS.index(Orientation.BOTH)
-        return np.where(self.readable, np.where(both, self.ratings, 0), np.nan).astype(np.float32)
+from jasco.benchmark.agreement import Agreement, Compared
+from jasco.benchmark.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, estimate, resampled_sums
+from jasco.benchmark.instructions import INSTRUCTIONS, SOUND_FIRST
+from jasco.benchmark.marks import RATINGS, Marks, ratio
+from jasco.benchmark.verdicts import Orientation
 
 
 @dataclass(frozen=True)
@@ -82,12 +44,18 @@ class Score:
 
     Attributes
     ----------
-    best_mean : float or None
+    best_mean : Estimate
         Over the clips that have a readable verdict.
-    mean : float or None
+    mean : Estimate
         Mean over clips of a clip's mean gated score.
-    audio, both, speech : float or None
+    audio, both, speech : Estimate
         Modality dependence.
+    best_at : tuple of Estimate
+        Best of k for k = 1 to 8; empty unless every verdict is there.
+    by_instruction : tuple of Estimate
+        Mean gated score of each instruction.
+    sound_first : Estimate
+        Instructions that name the sound first, minus those that name the speech first.
     neither_rate : float or None
         Share of Neither among the readable verdicts.
     unreadable_rate : float
@@ -100,68 +68,200 @@ class Score:
         Best-mean with every missing verdict at its worst and at its best.
     """
 
-    best_mean: float | None
-    mean: float | None
-    audio: float | None
-    both: float | None
-    speech: float | None
     neither_rate: float | None
     unreadable_rate: float
     coverage: float
     complete: bool
     bounds: tuple[float, float]
+    best_mean: Estimate = NO_ESTIMATE
+    mean: Estimate = NO_ESTIMATE
+    audio: Estimate = NO_ESTIMATE
+    both: Estimate = NO_ESTIMATE
+    speech: Estimate = NO_ESTIMATE
+    best_at: tuple[Estimate, ...] = ()
+    by_instruction: tuple[Estimate, ...] = ()
+    sound_first: Estimate = NO_ESTIMATE
 
 
-def score_judge(marks: Marks) -> Score:
-    """Compute one judge's figures."""
-    readable = marks.readable
-    judged = readable.any(axis=1)
-    gated = marks.gated()
-    shares = [
-        int(np.count_nonzero(readable & (marks.orientations == place)))
-        for place in range(len(_ORIENTATIONS))
-    ]
-    audio, speech, both, neither = shares
-    oriented = audio + speech + both
-    worst = np.where(readable, gated, 0).max(axis=1)
-    best = np.where(readable, gated, _BEST_RATING).max(axis=1)
-    return Score(
-        best_mean=float(worst[judged].mean(dtype=float)) if judged.any() else None,
-        mean=_mean_over_clips(gated[judged]),
-        audio=_share(audio, oriented),
-        both=_share(both, oriented),
-        speech=_share(speech, oriented),
-        neither_rate=_share(neither, oriented + neither),
-        unreadable_rate=float(marks.unreadable.mean()),
-        coverage=float(readable.mean()),
-        complete=bool(readable.all()),
-        bounds=(float(worst.mean(dtype=float)), float(best.mean(dtype=float))),
+@dataclass(frozen=True)
+class PanelScore:
+    """A panel's figures, each judge's, and how they agree (None for a single judge)."""
+
+    panel: Score
+    judges: Mapping[str, Score]
+    agreement: Agreement | None = None
+
+
+def score_panel(panel: Mapping[str, Marks], resamples: int = RESAMPLES) -> PanelScore:
+    """Compute the figures of a panel and of its judges, with their intervals.
+
+    Parameters
+    ----------
+    panel : mapping of str to Marks
+        At least one judge; all have marked the same clips.
+    resamples : int
+        For the intervals.
+    """
+    compared = Compared({name: marks.labels() for name, marks in panel.items()})
+    values, spreads, sums, drawn = _with_resamples(panel.values(), compared.columns, resamples)
+    judges = {
+        name: replace(_counts(marks), **_estimates(value, spread))
+        for (name, marks), value, spread in zip(panel.items(), values, spreads, strict=True)
+    }
+    mean = _estimates(_mean_of_each(values), _mean_of_each(spreads))
+    return PanelScore(
+        replace(average(list(judges.values())), **mean), judges, compared.agreement(sums, drawn)
     )
 
 
-def score_panel(scores: Sequence[Score]) -> Score:
-    """Average judges: each figure after it was computed for each judge, never before."""
-    means = {
-        field.name: _mean([getattr(score, field.name) for score in scores])
+def score_difference(
+    ours: Sequence[Marks], theirs: Sequence[Marks], resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Give one panel's figures minus another's, paired over clips: estimates by name."""
+    nothing = np.empty((len(ours[0].ratings), 0))
+    values, spreads, *_ = _with_resamples([*ours, *theirs], nothing, resamples)
+
+    def apart(figures: Sequence[Figures]) -> Figures:
+        means = [_mean_of_each(half) for half in (figures[: len(ours)], figures[len(ours) :])]
+        return {name: means[0][name] - means[1][name] for name in means[0]}
+
+    return _estimates(apart(values), apart(spreads))
+
+
+def score_agreement(panel: Mapping[str, Marks], resamples: int = RESAMPLES) -> Agreement | None:
+    """Compute how several judges agree, or one with itself; None where nothing was marked."""
+    compared = Compared({name: marks.labels() for name, marks in panel.items()})
+    if not len(compared.columns):
+        return None
+    return compared.agreement(
+        compared.columns.sum(axis=0), resampled_sums(compared.columns, resamples)
+    )
+
+
+def average(scores: Sequence[Score]) -> Score:
+    """Average judges: each figure after it was computed for each judge. Without intervals."""
+
+    def mean_of(name: str) -> Any:
+        values = [getattr(score, name) for score in scores]
+        if isinstance(values[0], Estimate):
+            known = [value.value for value in values]
+            return Estimate(None if None in known else sum(known) / len(known))
+        return None if None in values else sum(values) / len(values)
+
+    figures: dict[str, Any] = {
+        field.name: mean_of(field.name)
         for field in fields(Score)
-        if field.name not in ("complete", "bounds")
+        if field.name not in ("complete", "bounds", "best_at", "by_instruction")
     }
     low, high = zip(*(score.bounds for score in scores), strict=True)
     return Score(
-        **means,  # type: ignore[arg-type]
+        **figures,
         complete=all(score.complete for score in scores),
         bounds=(sum(low) / len(low), sum(high) / len(high)),
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+# --- what clips add to sums, and figures from sums ---
+
+Figures = dict[str, NDArray[np.float64]]
+
+_K = len(INSTRUCTIONS)
+# With a clip's scores sorted: how probably each is the best of k that are drawn.
+_BEST_OF = np.array(
+    [[comb(rank, k - 1) / comb(_K, k) for rank in range(_K)] for k in range(1, _K + 1)]
+)
+_SOUND_FIRST = np.isin(np.arange(1, _K + 1), SOUND_FIRST)
+_WIDTHS = {
+    "judged": 1, "best": 1, "mean": 1, "orientations": len(Orientation), "whole": 1,
+    "best_at": _K, "readable": _K, "scores": _K, "paired": 1, "apart": 1,
+}  # fmt: skip
 
 
-def _mean_over_clips(gated: NDArray[np.float32]) -> float | None:
-    return float(np.nanmean(gated, axis=1, dtype=float).mean()) if len(gated) else None
+def _with_resamples(
+    sheets: Iterable[Marks], beside: NDArray[Any], resamples: int
+) -> tuple[list[Figures], list[Figures], NDArray[Any], NDArray[Any]]:
+    """Compute each judge's figures, and those of the resamples; and the sums of other columns."""
+    columns = [*map(_columns, sheets), beside]
+    ends = np.cumsum([each.shape[1] for each in columns])[:-1]
+    together = np.hstack(columns)  # so that all have the same resamples
+    *totals, others = np.split(together.sum(axis=0), ends)
+    *drawn, others_drawn = np.split(resampled_sums(together, resamples), ends, axis=1)
+    return [*map(_figures, totals)], [*map(_figures, drawn)], others, others_drawn
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _columns(marks: Marks) -> NDArray[np.float64]:
+    """Give what each clip adds to sums, in columns as wide as ``_WIDTHS`` says."""
+    readable = marks.readable
+    scores = np.where(readable, marks.gated(), 0).astype(float)
+    best, mean = marks.best_by_clip(), marks.mean_by_clip()
+    judged = readable.any(axis=1)
+    halves = [
+        ratio(scores[:, half].sum(axis=1), readable[:, half].sum(axis=1))
+        for half in (_SOUND_FIRST, ~_SOUND_FIRST)
+    ]
+    apart = halves[0] - halves[1]
+    paired = ~np.isnan(apart)
+    whole = np.full(len(scores), readable.all())
+    parts = {
+        "judged": judged,
+        "best": np.where(judged, best, 0),
+        "mean": np.where(judged, mean, 0),
+        "orientations": [
+            (readable & (marks.orientations == place)).sum(axis=1)
+            for place in range(len(Orientation))
+        ],
+        "whole": whole,
+        "best_at": _BEST_OF @ np.sort(scores, axis=1).T,
+        "readable": readable.T,
+        "scores": scores.T,
+        "paired": paired,
+        "apart": np.where(paired, apart, 0),
+    }
+    return np.vstack([parts[name] for name in _WIDTHS]).T
+
+
+def _figures(sums: NDArray[Any]) -> Figures:
+    """Compute figures from sums over clips, each of shape (..., width); NaN where undefined."""
+    ends = np.cumsum(list(_WIDTHS.values()))[:-1]
+    parts = dict(zip(_WIDTHS, np.split(np.asarray(sums, float), ends, axis=-1), strict=True))
+    places = {o: parts["orientations"][..., i, None] for i, o in enumerate(Orientation)}
+    oriented = places[Orientation.AUDIO] + places[Orientation.BOTH] + places[Orientation.SPEECH]
+    return {
+        "best_mean": ratio(parts["best"], parts["judged"]),
+        "mean": ratio(parts["mean"], parts["judged"]),
+        "audio": ratio(places[Orientation.AUDIO], oriented),
+        "both": ratio(places[Orientation.BOTH], oriented),
+        "speech": ratio(places[Orientation.SPEECH], oriented),
+        "best_at": ratio(parts["best_at"], parts["whole"]),
+        "by_instruction": ratio(parts["scores"], parts["readable"]),
+        "sound_first": ratio(parts["apart"], parts["paired"]),
+    }
+
+
+def _mean_of_each(figures: Sequence[Figures]) -> Figures:
+    return {name: np.mean([each[name] for each in figures], axis=0) for name in figures[0]}
+
+
+def _estimates(values: Figures, spreads: Figures) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        estimates = tuple(map(estimate, value, spreads[name].T))
+        found[name] = estimates if len(estimates) > 1 else estimates[0]
+    if found["best_at"][0].value is None:
+        found["best_at"] = ()
+    return found
+
+
+def _counts(marks: Marks) -> Score:
+    """Give what has no interval."""
+    readable, gated = marks.readable, marks.gated()
+    neither = marks.orientations[readable] == tuple(Orientation).index(Orientation.NEITHER)
+    worst = np.where(readable, gated, 0).max(axis=1)
+    best = np.where(readable, gated, RATINGS[-1]).max(axis=1)
+    return Score(
+        neither_rate=float(neither.mean()) if len(neither) else None,
+        unreadable_rate=float(marks.unreadable.mean()),
+        coverage=float(readable.mean()),
+        complete=bool(readable.all()),
+        bounds=(float(worst.mean(dtype=float)), float(best.mean(dtype=float))),
+    )

@@ -9,11 +9,12 @@ Placeholders are passed over. What is left must be definite and of one mind, els
 unreadable: nothing is ever guessed.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -72,6 +73,43 @@ def read_verdict(text: str) -> Verdict:
     )
 
 
+def read_constrained(text: str) -> Verdict:
+    """Read a verdict that its server held to :func:`verdict_schema`: a JSON object."""
+    try:
+        told = json.loads(_after_thinking(text))
+    except (ValueError, RecursionError):
+        return Verdict(None, None)
+    if not isinstance(told, dict):
+        return Verdict(None, None)
+    rating, orientation = told.get("Rating"), told.get("Orientation")
+    if isinstance(rating, bool) or not isinstance(rating, int) or not isinstance(orientation, str):
+        return Verdict(None, None)
+    return Verdict(_agreed([_rating(str(rating))]), _agreed([_orientation(orientation)]))
+
+
+def verdict_schema(both: str) -> dict[str, Any]:
+    """Give the JSON schema of a verdict: the rubric's four lines, in its order.
+
+    Parameters
+    ----------
+    both : str
+        What the protocol calls an answer that rests on both cues.
+    """
+    labels = [both if each is Orientation.BOTH else str(each) for each in Orientation]
+    properties = {
+        "Explanation1": {"type": "string"},
+        "Rating": {"type": "integer", "enum": [0, 1, 2]},
+        "Explanation2": {"type": "string"},
+        "Orientation": {"type": "string", "enum": labels},
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 def read_repair(text: str) -> Orientation | None:
     """Read the reply to the repair prompt: a line may also be the bare label, in quotes or not."""
     lines = _lines(text)
@@ -84,9 +122,14 @@ class _Unclear:
     """What a value is that is neither definite nor a placeholder."""
 
 
+def _after_thinking(text: str) -> str:
+    rest = text.rpartition("</think>")[2]
+    # Thinking that was cut off before its end has no verdict after it.
+    return "" if rest.lstrip().startswith("<think>") else rest
+
+
 def _lines(text: str) -> list[str]:
-    after_thinking = text.rpartition("</think>")[2]
-    lines = after_thinking.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = _after_thinking(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [_MARKS.sub("", line).strip() for line in lines]
 
 

@@ -1,8 +1,7 @@
 """One command's work on one run: see that all fits, do what is missing, say how it went."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,13 @@ from tqdm import tqdm
 
 from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError, whole_text
+from jasco.benchmark.errors import CannotGoOn, InputError, one_line, whole_text
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.benchmark.responses import Response
+from jasco.evaluation.exam import copy_exams
 from jasco.evaluation.progress import Progress
-from jasco.evaluation.runner import Work, run
+from jasco.evaluation.runner import Work, repeats_of, run, stop_on_sigterm
 from jasco.evaluation.store import AudioFacts, RunRefused, Store
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
@@ -85,13 +85,16 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
         model_number = _hold_model(job, store)
         numbers = store.hold_judges([judge.spec for judge in job.judges])
         judges = dict(zip(numbers, job.judges, strict=True))
+        for judge in job.judges:
+            judge.folder = job.run
+        copy_exams(store, judges)
         covered = _cover(job, data, store)
         clips = data.clips[:covered]
         if job.model and job.model.HEARS:
             store.hold_audio(_listen(data, clips, say))
         store.widen(covered)
         try:
-            asyncio.run(_run(job, store, data, clips, model_number, judges))
+            asyncio.run(_run(job, store, data, clips, model_number, judges, say))
         except asyncio.CancelledError:  # SIGTERM
             raise KeyboardInterrupt from None
 
@@ -141,14 +144,16 @@ async def _run(
     clips: Sequence[Clip],
     model_number: int,
     judges: dict[int, Judge],
+    say: Callable[[str], None],
 ) -> None:
-    _stop_on_sigterm()
+    stop_on_sigterm()
     protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
+    served = {number: judge for number, judge in judges.items() if not judge.ALONE}
 
     async with AsyncExitStack() as stack:
         writer = Writer(store)
         stack.push_async_callback(writer.close)
-        for judge in judges.values():
+        for judge in served.values():
             stack.push_async_callback(judge.close)
             await judge.prepare(data)
         with Progress(_calls(job, store, len(clips), model_number, judges)) as progress:
@@ -156,7 +161,7 @@ async def _run(
                 clips=clips,
                 model_number=model_number,
                 model=None,
-                judges=judges,
+                judges=served,
                 protocol=protocol,
                 read_audio=lambda clip: read_audio(_audio_path(data, clip)),
                 concurrency=job.concurrency,
@@ -167,10 +172,34 @@ async def _run(
             together = job.model is not None and job.model.SERVED
             if job.model and (together or _unanswered(store, model_number, len(clips))):
                 async with _prepared(job.model, data, store, clips, model_number):
-                    work = replace(judging, model=job.model, judges=judges if together else {})
+                    work = replace(judging, model=job.model, judges=served if together else {})
                     await run(work, writer)
-            if judges and not together:
+            if served and not together:
                 await run(judging, writer)
+            troubles = []
+            for number, judge in judges.items():
+                if judge.ALONE and _unjudged(store, len(clips), model_number, number, judge):
+                    try:
+                        await _judge_alone(
+                            replace(judging, judges={number: judge}), data, writer, say
+                        )
+                    except CannotGoOn as trouble:  # the next judge may do better
+                        say(one_line(trouble, 1000))
+                        troubles.append(trouble)
+            if troubles:
+                raise CannotGoOn(f"{len(troubles)} of {len(judges)} judges did not get through")
+
+
+async def _judge_alone(
+    work: Work, data: DataSet, writer: Writer, say: Callable[[str], None]
+) -> None:
+    [judge] = work.judges.values()
+    say(f"starting {judge.spec.label}, which has the machine for itself")
+    try:
+        await judge.prepare(data)
+        await run(work, writer)
+    finally:
+        await judge.close()
 
 
 @asynccontextmanager
@@ -193,20 +222,21 @@ async def _prepared(
         await model.close()
 
 
-def _stop_on_sigterm() -> None:
-    # What a cluster sends before it takes the machine away; handled as Ctrl-C is.
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-
-
-def _calls(job: Job, store: Store, clips: int, model_number: int, judges: Iterable[int]) -> int:
+def _calls(
+    job: Job, store: Store, clips: int, model_number: int, judges: Mapping[int, Judge]
+) -> int:
     """Count what is left to do."""
     unjudged = sum(
-        clips * len(INSTRUCTIONS) - store.count_verdicts(model_number, judge)[0] for judge in judges
+        _unjudged(store, clips, model_number, number, judge) for number, judge in judges.items()
     )
     return unjudged + (_unanswered(store, model_number, clips) if job.model else 0)
 
 
 def _unanswered(store: Store, model_number: int, clips: int) -> int:
     return clips * len(INSTRUCTIONS) - store.count_responses(model_number)[0]
+
+
+def _unjudged(store: Store, clips: int, model_number: int, number: int, judge: Judge) -> int:
+    wanted = len(INSTRUCTIONS) * sum(repeats_of(judge, place) for place in range(clips))
+    given = store.count_verdicts(model_number, number)[0]
+    return wanted - given - store.count_repeats(model_number, number, repeats_of(judge, 0))

@@ -1,17 +1,27 @@
 """What a run, or judged CSV files, hold: verdicts in a shape that can be scored."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from jasco.benchmark.agreement import Agreement
 from jasco.benchmark.clips import Clip, annotations_sha256
 from jasco.benchmark.compat import JudgedRow, score_as_published
 from jasco.benchmark.dataset import name_of
 from jasco.benchmark.errors import InputError, whole_text
+from jasco.benchmark.faults import Fault, known_faults
 from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_rows
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.scoring import Marks, Score, score_judge
+from jasco.benchmark.marks import Marks
+from jasco.benchmark.responses import Response
+from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
+from jasco.evaluation.exam import exam_fact, exam_taken
 from jasco.evaluation.store import Store
 
 
@@ -58,30 +68,104 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One judge's figures, its failures by kind, and whether it only stands in for a judge."""
+class JudgeFacts:
+    """What is to be known of a judge beside its figures.
 
-    score: Score
+    Attributes
+    ----------
+    proxy : bool
+        Whether it only stands in for a judge.
+    failed : mapping of str to int
+        Calls that failed, by kind.
+    cut_off : int
+        Unreadable verdicts that ended at the longest length allowed.
+    identity : mapping
+        What may change its verdicts; empty where it is not known.
+    served : tuple of str
+        What its server called it.
+    with_itself : Agreement or None
+        How its verdicts on the same answers agree, where it was asked repeatedly.
+    exam : mapping or None
+        Its exam, in the schema of ``jasco exam --json``; None where it has taken none.
+    """
+
     proxy: bool = False
     failed: Mapping[str, int] = field(default_factory=dict)
+    cut_off: int = 0
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    served: tuple[str, ...] = ()
+    with_itself: Agreement | None = None
+    exam: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Results:
-    """One model's results: its answers, and each judge's figures by the judge's label."""
+    """One model's results.
+
+    Attributes
+    ----------
+    model : str
+        Its label.
+    identity : mapping
+        What may change its answers; empty where it is not known.
+    served : tuple of str
+        What its server called it.
+    data : Data
+        What the figures are about.
+    protocol : str
+        How it was judged.
+    answers : Answers
+        How the answering went.
+    judges : mapping of str to JudgeFacts
+        By the judge's label.
+    clips : tuple of Clip
+        In the order of the marks.
+    marks : mapping of str to Marks
+        By the judge's label; empty with the published arithmetic.
+    as_published : PanelScore or None
+        The figures of the published arithmetic, where that was asked for.
+    """
 
     model: str
     data: Data
     protocol: str
     answers: Answers
-    judges: Mapping[str, Judged]
+    judges: Mapping[str, JudgeFacts]
+    clips: tuple[Clip, ...] = ()
+    marks: Mapping[str, Marks] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    served: tuple[str, ...] = ()
+    as_published: PanelScore | None = None
+
+    @cached_property
+    def figures(self) -> PanelScore | None:
+        """The panel's figures and each judge's; None where nobody has judged."""
+        if self.as_published or not self.marks:
+            return self.as_published
+        return score_panel(self.marks)
 
     @property
     def complete(self) -> bool:
         """Whether every item is answered, and every answer has a readable verdict."""
-        return self.answers.answered == self.answers.expected and all(
-            judged.score.complete for judged in self.judges.values()
+        return (
+            self.answers.answered == self.answers.expected
+            and self.figures is not None
+            and self.figures.panel.complete
         )
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is known to be wrong with the data."""
+        return known_faults(self.clips)
+
+    @cached_property
+    def without_faults(self) -> Score | None:
+        """The panel's figures without the clips that have known faults; None where none has."""
+        faulty = {fault.clip for fault in self.faults}
+        kept = np.array([clip.id not in faulty for clip in self.clips])
+        if not faulty or not self.marks or not kept.any():
+            return None
+        return score_panel({name: marks.of_clips(kept) for name, marks in self.marks.items()}).panel
 
 
 def results_of_run(folder: Path, *, compat: bool = False) -> Results:
@@ -90,24 +174,38 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
         clips = store.data().clips[: store.covered]
         if not store.models():
             raise InputError(f"{folder}: the run holds no answers; see: jasco eval --help")
-        model, label, _ = store.models()[0]
+        model, label, model_identity = store.models()[0]
         answered, truncated, failed = store.count_responses(model)
-        return Results(
+        judges = {name: number for number, name, _ in store.judges()}
+        facts = Results(
             model=label,
             data=_data(store.fact("data") or "", clips, store.audio_sha256()),
             protocol=store.fact("protocol") or "",
             answers=Answers(_items(clips), answered, truncated, failed, store.treated_clips()),
             judges={
-                name: Judged(
-                    score_as_published(_rows(store, model, judge, clips))
-                    if compat
-                    else score_judge(_marks(store, model, judge, len(clips))),
+                name: JudgeFacts(
                     store.writes(model, judge, PROXY_MARK),
                     store.count_verdicts(model, judge)[1],
+                    store.count_cut_off(model, judge),
+                    identity,
+                    store.served("verdicts", model, judge),
+                    _with_itself(store, model, judge, len(clips)),
+                    _exam(store, judge, identity),
                 )
-                for judge, name, _ in store.judges()
+                for judge, name, identity in store.judges()
             },
+            clips=clips,
+            identity=model_identity,
+            served=store.served("responses", model),
         )
+        if compat:
+            rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
+            return replace(facts, as_published=_as_published(rows))
+        marks = {
+            name: Marks.of(len(clips), store.verdict_table(model, judge))
+            for name, judge in judges.items()
+        }
+        return replace(facts, marks=marks)
 
 
 def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
@@ -129,13 +227,14 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
             protocol="as published",
             answers=Answers(expected, expected),
             judges={
-                label: Judged(_as_published(label, each), _is_proxy(row.text for row in each))
+                label: JudgeFacts(_is_proxy(row.text for row in each))
                 for label, each in rows.items()
             },
+            as_published=_as_published(rows),
         )
     files = {label: read_filled(path) for label, path in labels.items()}
     clips = {clip.id: clip for file in files.values() for clip in file.clips}
-    answers: dict[tuple[str, int], str] = {}
+    answers: dict[Key, str] = {}
     for file in files.values():
         for clip in file.clips:
             if clips[clip.id] != clip:
@@ -153,25 +252,66 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
         protocol="unknown",
         answers=Answers(_items(ordered), len(answers)),
         judges={
-            label: Judged(
-                score_judge(_file_marks(file, ordered)), _is_proxy(file.judge_texts().values())
-            )
+            label: JudgeFacts(_is_proxy(file.judge_texts().values()))
             for label, file in files.items()
         },
+        clips=ordered,
+        marks={label: _file_marks(file, ordered) for label, file in files.items()},
     )
 
 
-def judged_items(folder: Path, label: str) -> dict[Key, tuple[str, Verdict]]:
-    """Give what one of a run's judges wrote about each item, and how it was read."""
+@dataclass(frozen=True)
+class JudgedItems:
+    """What judges wrote about each item.
+
+    Attributes
+    ----------
+    clips : tuple of Clip
+        Which clips the items are about.
+    answers : mapping of (str, int) to str
+        By clip id and instruction.
+    judges : mapping
+        By judge and item: all that the judge wrote, and how it was read.
+    """
+
+    clips: tuple[Clip, ...]
+    answers: Mapping[Key, str]
+    judges: Mapping[str, Mapping[Key, tuple[list[str], Verdict]]]
+
+
+def judged_items_of_run(folder: Path) -> JudgedItems:
+    """Give what a run's judges wrote (``InputError`` where there is no answer)."""
     with Store.to_read(folder) as store:
-        ids = [clip.id for clip in store.data().clips]
+        clips = store.data().clips[: store.covered]
+        if not store.models():
+            raise InputError(f"{folder}: the run holds no answers; see: jasco eval --help")
         model = store.models()[0][0]
-        judge = next(number for number, name, _ in store.judges() if name == label)
-        verdicts = {(clip, n): verdict for clip, n, verdict in store.verdicts(model, judge)}
-        return {
-            (ids[clip], n): (attempts[0].get("text", ""), verdicts[clip, n])
-            for clip, n, attempts in store.judge_texts(model, judge)
+        judges = {}
+        for judge, label, _ in store.judges():
+            verdicts = {(clip, n): verdict for clip, n, verdict in store.verdicts(model, judge)}
+            judges[label] = {
+                (clips[clip].id, n): ([each.get("text", "") for each in said], verdicts[clip, n])
+                for clip, n, said in store.judge_texts(model, judge)
+            }
+        answers = {
+            (clip.id, number): answer.text
+            for place, clip in enumerate(clips)
+            for number, answer in store.responses(model, place).items()
+            if isinstance(answer, Response)
         }
+    return JudgedItems(clips, answers, judges)
+
+
+def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
+    """Give what stands in judged CSV files: several files are several judges."""
+    files = {label: read_filled(path) for label, path in _labels(paths).items()}
+    clips = {clip.id: clip for file in files.values() for clip in file.clips}
+    answers = {key: text for file in files.values() for key, text in file.answers().items()}
+    judges = {}
+    for label, file in files.items():
+        verdicts = file.verdicts()
+        judges[label] = {key: ([text], verdicts[key]) for key, text in file.judge_texts().items()}
+    return JudgedItems(tuple(clips.values()), answers, judges)
 
 
 def _is_proxy(texts: Iterable[str]) -> bool:
@@ -186,11 +326,32 @@ def _annotated(path: Path) -> Data | None:
     return _data(file.data.name, file.clips, None)
 
 
-def _as_published(label: str, rows: list[JudgedRow]) -> Score:
-    try:
-        return score_as_published(rows)
-    except InputError as error:
-        raise InputError(f"{label}: {error}") from None
+def _exam(store: Store, judge: int, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Look up the latest exam, or the copy that the run has of one taken elsewhere."""
+    protocol, data = store.fact("protocol") or "", store.fact("annotations_sha256") or ""
+    taken = exam_taken(identity, protocol, data)
+    return taken or json.loads(store.fact(exam_fact(judge)) or "null")
+
+
+def _with_itself(store: Store, model: int, judge: int, clips: int) -> Agreement | None:
+    repeats = [
+        Marks.of(clips, store.verdict_table(model, judge, repeat))
+        for repeat in range(store.repeats(model, judge))
+    ]
+    if len(repeats) < 2:
+        return None
+    sampled = np.asarray(repeats[1].readable.any(axis=1))
+    return score_agreement({str(n): marks.of_clips(sampled) for n, marks in enumerate(repeats)})
+
+
+def _as_published(rows: Mapping[str, list[JudgedRow]]) -> PanelScore | None:
+    scores = {}
+    for label, each in rows.items():
+        try:
+            scores[label] = score_as_published(each)
+        except InputError as error:
+            raise InputError(f"{label}: {error}") from None
+    return PanelScore(average(list(scores.values())), scores) if scores else None
 
 
 def _labels(paths: Sequence[Path]) -> dict[str, Path]:
@@ -209,13 +370,6 @@ def _data(name: str, clips: Sequence[Clip], audio_sha256: str | None) -> Data:
 
 def _items(clips: Sequence[Clip]) -> int:
     return len(clips) * len(INSTRUCTIONS)
-
-
-def _marks(store: Store, model: int, judge: int, clips: int) -> Marks:
-    marks = Marks.none_yet(clips)
-    for clip, number, verdict in store.verdicts(model, judge):
-        marks.enter(clip, number, verdict)
-    return marks
 
 
 def _file_marks(file: FilledFile, clips: Sequence[Clip]) -> Marks:

@@ -6,6 +6,7 @@ So memory does not grow with the number of clips, and a run can stop anywhere.
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,16 @@ async def run(work: Work, writer: Writer) -> None:
     runner = _Runner(work, writer)
     places = iter(range(len(work.clips)))
     # Twice as many items open as calls allowed: the slots stay full, and no more is in memory.
-    await _all(runner.go_through(places) for _ in range(max(2, work.concurrency // 4)))
+    await all_at_once(runner.go_through(places) for _ in range(max(2, work.concurrency // 4)))
+
+
+_SAMPLED = 5
+"""One clip in so many is judged repeatedly, where a judge is asked to."""
+
+
+def repeats_of(judge: Judge, place: int) -> int:
+    """Say how often a judge marks the answers to a clip, by its place in the run."""
+    return int(judge.spec.options.get("repeats", 1)) if place % _SAMPLED == 0 else 1
 
 
 class _Runner:
@@ -89,7 +99,7 @@ class _Runner:
         audio = None
         if work.model and work.model.HEARS and any(_missing(held, item) for item in items):
             audio = await asyncio.to_thread(work.read_audio, work.clips[place])
-        await _all(
+        await all_at_once(
             self._do_item(place, item, audio, held.get(item.number), judged) for item in items
         )
 
@@ -99,15 +109,16 @@ class _Runner:
         item: Item,
         audio: Audio | None,
         answer: Response | Failure | None,
-        judged: set[tuple[int, int]],
+        judged: set[tuple[int, int, int]],
     ) -> None:
         if self._work.model and not isinstance(answer, Response):
             answer = await self._answer(self._work.model, place, item, audio)
         if isinstance(answer, Response):
-            await _all(
-                self._judge(number, judge, place, item, answer.text)
+            await all_at_once(
+                self._judge(number, judge, repeat, place, item, answer.text)
                 for number, judge in self._work.judges.items()
-                if (number, item.number) not in judged
+                for repeat in range(repeats_of(judge, place))
+                if (number, item.number, repeat) not in judged
             )
 
     async def _answer(
@@ -119,12 +130,12 @@ class _Runner:
         return await self._call(lambda: model.answer(item, audio), row)
 
     async def _judge(
-        self, number: int, judge: Judge, place: int, item: Item, prediction: str
+        self, number: int, judge: Judge, repeat: int, place: int, item: Item, prediction: str
     ) -> None:
         work = self._work
 
         def row(outcome: Judgement | Failure, seconds: float) -> Row:
-            key = work.model_number, number, work.protocol.name, place, item.number
+            key = work.model_number, number, work.protocol.name, repeat, place, item.number
             return verdict_row(*key, outcome, seconds)
 
         await self._call(lambda: judge.judge(item, prediction, work.protocol), row)
@@ -148,7 +159,7 @@ def _missing(held: Mapping[int, Response | Failure], item: Item) -> bool:
     return not isinstance(held.get(item.number), Response)
 
 
-async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def all_at_once(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Do all at once. The first exception ends the others and comes out as it is."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -156,3 +167,10 @@ async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
                 group.create_task(work)
     except BaseExceptionGroup as trouble:
         raise trouble.exceptions[0] from None
+
+
+def stop_on_sigterm() -> None:
+    """Treat what a cluster sends before it takes the machine away as Ctrl-C."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

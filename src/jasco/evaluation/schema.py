@@ -4,13 +4,14 @@ Documented for users in ``docs/run-store.md``.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from jasco.benchmark.responses import Failure, Response
 from jasco.judges.judge import Judgement
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x4A415343  # "JASC": tells a run from any other SQLite file
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,7 +32,7 @@ CREATE TABLE responses (
 CREATE TABLE verdicts (
   model INTEGER NOT NULL REFERENCES models, judge INTEGER NOT NULL REFERENCES judges,
   protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
-  instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT,
+  instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT, served TEXT,
   failure_kind TEXT, failure_message TEXT, attempts TEXT, seconds REAL, written_at TEXT NOT NULL,
   UNIQUE (model, judge, protocol, repeat, clip, instruction)
 );
@@ -48,9 +49,9 @@ ON CONFLICT DO UPDATE SET
 WHERE responses.failure_kind IS NOT NULL
 """
 _PUT_VERDICT = f"""
-INSERT INTO verdicts VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
 ON CONFLICT DO UPDATE SET
-  rating = excluded.rating, orientation = excluded.orientation,
+  rating = excluded.rating, orientation = excluded.orientation, served = excluded.served,
   failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
   attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at
 WHERE verdicts.failure_kind IS NOT NULL
@@ -77,6 +78,7 @@ def verdict_row(
     model: int,
     judge: int,
     protocol: str,
+    repeat: int,
     clip: int,
     number: int,
     outcome: Judgement | Failure,
@@ -85,13 +87,19 @@ def verdict_row(
     """Make the row of a verdict, or of its failure."""
     values: tuple[Any, ...]
     if isinstance(outcome, Failure):
-        values = (None, None, outcome.kind, outcome.message, None)
+        values = (None, None, None, outcome.kind, outcome.message, None)
     else:
         verdict = outcome.verdict
         attempts = [
             {key: value for key, value in asdict(attempt).items() if value}
             for attempt in outcome.attempts
         ]
-        said = json.dumps(attempts, ensure_ascii=False)
-        values = (verdict.rating, verdict.orientation, None, None, said)
-    return _PUT_VERDICT, (model, judge, protocol, clip, number, *values, seconds)
+        said = attempts_text(attempts)
+        served = outcome.attempts[0].served if outcome.attempts else None
+        values = (verdict.rating, verdict.orientation, served, None, None, said)
+    return _PUT_VERDICT, (model, judge, protocol, repeat, clip, number, *values, seconds)
+
+
+def attempts_text(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """Write what a judge wrote as the table holds it."""
+    return json.dumps(attempts, ensure_ascii=False)

@@ -18,7 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 import jasco
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
@@ -26,7 +28,13 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, Row
+from jasco.evaluation.schema import (
+    APPLICATION_ID,
+    SCHEMA,
+    SCHEMA_VERSION,
+    Row,
+    attempts_text,
+)
 from jasco.providers.specs import Spec
 
 
@@ -242,6 +250,11 @@ class Store:
         row = self._connection.execute(query, (name,)).fetchone()
         return row[0] if row else None
 
+    def remember(self, facts: Mapping[str, str]) -> None:
+        """Keep facts of the run."""
+        with self._connection:
+            self._remember(facts)
+
     def forget(self, name: str) -> None:
         """Remove one of the run's facts."""
         with self._connection:
@@ -292,10 +305,10 @@ class Store:
             )
         }
 
-    def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int]]:
-        """List (judge, instruction) of a clip's verdicts, unreadable ones included."""
+    def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int, int]]:
+        """List (judge, instruction, repeat) of a clip's verdicts, unreadable ones included."""
         query = (
-            "SELECT judge, instruction FROM verdicts "
+            "SELECT judge, instruction, repeat FROM verdicts "
             "WHERE model = ? AND protocol = ? AND clip = ? AND failure_kind IS NULL"
         )
         return set(self._connection.execute(query, (model, protocol, clip)))
@@ -309,6 +322,31 @@ class Store:
         rows = self._connection.execute(query, (model, judge, self.covered))
         for clip, number, rating, orientation in rows:
             yield clip, number, Verdict(rating, orientation and Orientation(orientation))
+
+    def verdict_table(self, model: int, judge: int, repeat: int = 0) -> NDArray[np.int64]:
+        """Give a judge's verdicts as :meth:`jasco.benchmark.marks.Marks.of` reads them."""
+        places = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(Orientation))
+        query = (
+            f"SELECT clip, instruction, ifnull(rating, -1), CASE orientation {places} ELSE -1 END "
+            "FROM verdicts WHERE model = ? AND judge = ? AND clip < ? AND failure_kind IS NULL "
+            "AND repeat = ?"
+        )
+        rows = self._connection.execute(query, (model, judge, self.covered, repeat)).fetchall()
+        return np.array(rows, np.int64).reshape(-1, 4)
+
+    def repeats(self, model: int, judge: int) -> int:
+        """Count how many verdicts there are on an item that was judged repeatedly."""
+        query = "SELECT ifnull(max(repeat), 0) + 1 FROM verdicts WHERE model = ? AND judge = ?"
+        return int(self._connection.execute(query, (model, judge)).fetchone()[0])
+
+    def served(self, table: str, model: int, judge: int | None = None) -> tuple[str, ...]:
+        """List what servers called the model, or the judge, whose answers are here."""
+        query = f"SELECT DISTINCT served FROM {table} WHERE served IS NOT NULL AND model = ?"
+        judge_too = " AND judge = ?" if judge is not None else ""
+        rows = self._connection.execute(
+            query + judge_too, (model,) if judge is None else (model, judge)
+        )
+        return tuple(sorted(name for (name,) in rows))
 
     def judge_texts(self, model: int, judge: int) -> Iterator[tuple[int, int, list[Any]]]:
         """Go through what a judge wrote: clip, instruction, attempts; clip by clip."""
@@ -324,9 +362,11 @@ class Store:
         """Whether anything that a judge wrote begins so."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM verdicts WHERE model = ? AND judge = ? AND repeat = 0 "
-            "AND failure_kind IS NULL AND instr(json_extract(attempts, '$[0].text'), ?) = 1)"
+            "AND failure_kind IS NULL AND substr(attempts, 1, ?) = ?)"
         )
-        return bool(self._connection.execute(query, (model, judge, beginning)).fetchone()[0])
+        written = attempts_text([{"asked": "verdict", "text": beginning}]).removesuffix('"}]')
+        values = (model, judge, len(written), written)
+        return bool(self._connection.execute(query, values).fetchone()[0])
 
     def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
         """Count the answers, the truncated ones among them, and the failures by kind."""
@@ -351,6 +391,25 @@ class Store:
         )
         counts = dict(self._connection.execute(query, (model, judge, self.covered)))
         return counts.pop(None, 0), counts
+
+    def count_cut_off(self, model: int, judge: int) -> int:
+        """Count a judge's unreadable verdicts that ended at the longest length allowed."""
+        query = (
+            "SELECT count(*) FROM verdicts WHERE model = ? AND judge = ? AND clip < ? "
+            "AND repeat = 0 AND failure_kind IS NULL AND (rating IS NULL OR orientation IS NULL) "
+            "AND json_extract(attempts, '$[0].finish_reason') = 'length'"
+        )
+        row = self._connection.execute(query, (model, judge, self.covered)).fetchone()
+        return int(row[0])
+
+    def count_repeats(self, model: int, judge: int, repeats: int) -> int:
+        """Count a judge's further verdicts on items that it judges so often."""
+        query = (
+            "SELECT count(*) FROM verdicts WHERE model = ? AND judge = ? AND clip < ? "
+            "AND repeat > 0 AND repeat < ? AND failure_kind IS NULL"
+        )
+        row = self._connection.execute(query, (model, judge, self.covered, repeats)).fetchone()
+        return int(row[0])
 
     def mean_seconds(self, table: str) -> float | None:
         """How long a call took on average in ``responses`` or ``verdicts``."""

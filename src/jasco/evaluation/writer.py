@@ -37,8 +37,8 @@ class Writer:
         """Give what the store holds for a clip, by number of the instruction."""
         return await self._in_thread(self._store.responses, model, clip)
 
-    async def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int]]:
-        """List (judge, instruction) of a clip's verdicts."""
+    async def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int, int]]:
+        """List (judge, instruction, repeat) of a clip's verdicts."""
         return await self._in_thread(self._store.judged, model, protocol, clip)
 
     async def close(self) -> None:

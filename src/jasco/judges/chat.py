@@ -1,12 +1,35 @@
 """A language model as judge, behind a server that speaks OpenAI's chat completions."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from jasco.benchmark.clips import Item
+from jasco.benchmark.errors import InputError
 from jasco.benchmark.protocols import SYSTEM_MESSAGE, Protocol
 from jasco.benchmark.responses import Failure, Response
-from jasco.benchmark.verdicts import Verdict, read_repair, read_verdict
+from jasco.benchmark.verdicts import (
+    Verdict,
+    read_constrained,
+    read_repair,
+    read_verdict,
+    verdict_schema,
+)
 from jasco.judges.judge import Attempt, Judge, Judgement
-from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
-from jasco.providers.specs import Spec
+from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, Message, decoding_options
+from jasco.providers.specs import Option, Spec, at_least, one_of
+
+DECODING = decoding_options(max_tokens=1000)
+JUDGING_OPTIONS = (
+    Option(
+        "output",
+        "text, or json: the server holds it to a schema",
+        one_of("text", "json"),
+        "text",
+        identity=True,
+    ),
+    Option("repeats", "how often a fifth of the clips is judged", at_least(1, int), 1),
+)
 
 
 class ChatJudge(Judge):
@@ -17,36 +40,67 @@ class ChatJudge(Judge):
 
     NAME = "MODEL"
     VERBATIM = False
-    OPTIONS = (*decoding_options(max_tokens=1000), *TRANSPORT_OPTIONS)
+    OPTIONS = (*DECODING, *JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._client = ChatClient(spec)
+        if spec.options["repeats"] > 1 and spec.options["seed"] is not None:
+            raise InputError(
+                f"{spec.label}: with a seed every repeat would be the same; leave out seed"
+            )
+        self._client = self._connect()
+
+    def _connect(self) -> ChatClient | None:
+        return ChatClient(self.spec)
 
     async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
         """Ask for a verdict and, where its orientation cannot be read, once more for that."""
-        answer = await self._ask(item, protocol.judge_prompt(item, prediction))
+        as_json = self.spec.options["output"] == "json"
+        form = _response_format(protocol.both) if as_json else {}
+        answer = await self._ask(item, protocol.judge_prompt(item, prediction), form)
         if isinstance(answer, Failure):
             return answer
-        verdict = read_verdict(answer.text)
+        read = read_constrained if as_json else read_verdict
+        verdict = read(_whole_lines(answer))
         attempts = [_attempt("verdict", answer)]
-        if verdict.orientation is None:
+        if verdict.orientation is None and not as_json:
             reply = await self._ask(item, protocol.repair_prompt(answer.text))
             if isinstance(reply, Failure):
                 return reply
-            verdict = Verdict(verdict.rating, read_repair(reply.text))
+            verdict = Verdict(verdict.rating, read_repair(_whole_lines(reply)))
             attempts.append(_attempt("repair", reply))
         return Judgement(verdict, tuple(attempts))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        if self._client:
+            await self._client.close()
 
-    async def _ask(self, item: Item, prompt: str) -> Response | Failure:
-        return await self._client.ask(
+    async def _ask(
+        self, item: Item, prompt: str, form: Mapping[str, Any] = MappingProxyType({})
+    ) -> Response | Failure:
+        return await self._call(
             [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}],
             item.clip.id,
+            form,
         )
+
+    async def _call(
+        self, messages: list[Message], affinity: str, form: Mapping[str, Any]
+    ) -> Response | Failure:
+        assert self._client
+        return await self._client.ask(messages, affinity, form)
+
+
+def _response_format(both: str) -> dict[str, Any]:
+    schema = {"name": "verdict", "strict": True, "schema": verdict_schema(both)}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _whole_lines(answer: Response) -> str:
+    """Leave out the line in which an answer was cut off: "Rating: 1" may have become 1.5."""
+    cut = answer.finish_reason == "length"
+    return answer.text.rpartition("\n")[0] if cut else answer.text
 
 
 def _attempt(asked: str, answer: Response) -> Attempt:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from jasco.benchmark.clips import Item
+from jasco.benchmark.clips import Clip, Item
 from jasco.benchmark.protocols import Protocol as BenchmarkProtocol
 from jasco.benchmark.responses import Failure
 from jasco.benchmark.verdicts import Verdict
@@ -32,6 +32,10 @@ class Judgement:
 
 class Judge(Provider, Protocol):
     """Somebody who marks answers."""
+
+    def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002
+        """Whether it was trained on outputs about a clip: an exam leaves those out."""
+        return False
 
     async def judge(
         self, item: Item, prediction: str, protocol: BenchmarkProtocol

@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 
 import openai
@@ -71,15 +72,19 @@ class ChatClient:
     ----------
     spec : Spec
         Its name is the model's; its options are those above.
+    base_urls : sequence of str or None
+        Where the model is served; None where the spec says so.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, base_urls: Sequence[str] | None = None) -> None:
         options = spec.options
+        if base_urls is None:
+            base_urls = options["base_url"]
         self._model = spec.name
         self._timeout = float(options["timeout"])
         names = ("temperature", "top_p", "max_tokens", "seed")
         self._decoding = {name: options[name] for name in names if options[name] is not None}
-        key = _api_key(options["api_key_env"])
+        key = _api_key(options.get("api_key_env"))
         try:
             self._clients = [
                 openai.AsyncOpenAI(
@@ -88,7 +93,7 @@ class ChatClient:
                     max_retries=0,
                     timeout=openai.Timeout(self._timeout, connect=min(10.0, self._timeout)),
                 )
-                for url in options["base_url"] or (None,)
+                for url in base_urls or (None,)
             ]
         except Exception as error:  # of the HTTP library below: OPENAI_BASE_URL is no address
             raise InputError(f"OPENAI_BASE_URL is no address ({one_line(error)})") from None
@@ -97,7 +102,12 @@ class ChatClient:
         self._troubles = 0
         self._served = 0
 
-    async def ask(self, messages: Sequence[Message], affinity: str = "") -> Response | Failure:
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        affinity: str = "",
+        form: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Response | Failure:
         """Make one call.
 
         Parameters
@@ -107,6 +117,8 @@ class ChatClient:
         affinity : str
             Calls with equal affinity go to the same server while it is well, so that its
             prefix cache serves them.
+        form : mapping
+            What else goes into the request: the form that the answer is to have.
 
         Raises
         ------
@@ -136,7 +148,9 @@ class ChatClient:
             async for attempt in retrying:
                 with attempt:
                     turn = first + attempt.retry_state.attempt_number - 1
-                    return await self._attempt(self._clients[turn % len(self._clients)], messages)
+                    return await self._attempt(
+                        self._clients[turn % len(self._clients)], messages, form
+                    )
         except _TroubleError as trouble:
             return trouble.failure
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -147,7 +161,7 @@ class ChatClient:
             await client.close()
 
     async def _attempt(
-        self, client: openai.AsyncOpenAI, messages: Sequence[Message]
+        self, client: openai.AsyncOpenAI, messages: Sequence[Message], form: Mapping[str, Any]
     ) -> Response | Failure:
         try:
             async with asyncio.timeout(self._timeout):
@@ -156,7 +170,7 @@ class ChatClient:
                     messages=(),
                     # Sent as it stands: going through the messages costs the client more time
                     # than all that we do about a call.
-                    extra_body={"messages": messages, **self._decoding},
+                    extra_body={"messages": messages, **self._decoding, **form},
                 )
             self._well()
             return _read_completion(raw.content)

@@ -10,8 +10,9 @@ from tqdm import tqdm
 from jasco.benchmark.clips import annotations_sha256
 from jasco.benchmark.dataset import MINI, PUBLISHED, PUBLISHED_SHA256, DataSet, read_data_set
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
+from jasco.benchmark.faults import known_faults, repetitions
 from jasco.providers.audio import file_sha256, read_audio
-from jasco.providers.cache import cache_folder
+from jasco.providers.folders import cache_folder
 
 LICENCE = (
     "What Are They Doing, by Wang, Mousavi, Ploujnikov and Ravanelli; CC BY-NC 4.0: "
@@ -120,6 +121,10 @@ def verify(data: DataSet) -> Iterator[str]:
         if audio.treatments:
             yield f"clip {clip.id}: will be {', '.join(audio.treatments)} (to 16 kHz mono PCM16)"
     yield f"{seconds:.0f} s of audio, every file readable"
+    for fault in known_faults(data.clips):
+        yield f"clip {fault.clip}: known fault: {fault.what}"
+    for repetition in repetitions(data.clips):
+        yield f"known of the data: {repetition}"
     if sha256 == PUBLISHED_SHA256:
         assert data.folder is not None
         for name, expected in published_files().items():

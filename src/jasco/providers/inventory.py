@@ -12,8 +12,8 @@ from tabulate import tabulate
 
 import jasco
 from jasco.benchmark.dataset import MINI, PUBLISHED
-from jasco.providers.cache import cache_folder
 from jasco.providers.datasets import LICENCE, published_files
+from jasco.providers.folders import cache_folder
 from jasco.providers.weights import WEIGHTS, Weight
 
 _TESTING = "test"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 from urllib.parse import urlsplit
@@ -82,10 +83,16 @@ class Provider(Protocol):
     VERBATIM: ClassVar[bool]
     """Whether everything after the slash is the name, commas included; it has no options then."""
     OPTIONS: ClassVar[Sequence[Option]]
+    SERVES: ClassVar[bool] = False
+    """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
+    ALONE: ClassVar[bool] = False
+    """Whether it takes the machine for itself: it is prepared, used and closed before the next."""
     REVISION: ClassVar[str] = ""
     """Which version of the data that it ships; part of the identity where there is one."""
 
     spec: Spec
+    folder: Path | None = None
+    """The run's folder, for logs; None where there is no run."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -101,6 +108,9 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give everything back; by default nothing."""
+
+
+_SERVE = "serve."
 
 
 def providers(kind: Kind) -> dict[str, EntryPoint]:
@@ -145,7 +155,11 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
         raise InputError(f"{text!r}: {head} takes no name; write {head}[,key=value...]")
     if provider.NAME is not None and not rest:
         raise InputError(f"{text!r}: write {head}/{provider.NAME}")
+    serve = [pair for pair in pairs if provider.SERVES and pair.startswith(_SERVE)]
+    pairs = [pair for pair in pairs if pair not in serve]
     options = _read_options(text, pairs, {option.name: option for option in provider.OPTIONS})
+    if provider.SERVES:
+        options["serve"] = _read_serve(text, serve)
     identifying = [option for option in provider.OPTIONS if option.identity]
     told = [
         f"{option.name}={options[option.name]}"
@@ -188,6 +202,19 @@ def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict
     }
 
 
+def _read_serve(text: str, pairs: list[str]) -> dict[str, str]:
+    """Read what is for the server; it is handed on as it stands."""
+    given: dict[str, str] = {}
+    for pair in pairs:
+        key, _, value = pair.removeprefix(_SERVE).partition("=")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", key, re.IGNORECASE) or not value:
+            raise InputError(f"{text!r}: {pair!r} is no {_SERVE}KEY=VALUE")
+        if key in given:
+            raise InputError(f"{text!r}: {_SERVE}{key} is given twice")
+        given[key] = value
+    return given
+
+
 def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], float]:
     """Make a reader of numbers that are not below a bound."""
 
@@ -196,6 +223,17 @@ def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], fl
         if not lowest <= value < float("inf"):
             raise ValueError(f"a number of at least {lowest} is needed")
         return value
+
+    return read
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Make a reader of a choice."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is needed")
+        return text
 
     return read
 

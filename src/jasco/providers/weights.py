@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from jasco.benchmark.errors import InputError
 from jasco.providers.audio import file_sha256
-from jasco.providers.cache import cache_folder
+from jasco.providers.folders import cache_folder
 
 _HUB_TIMEOUT = 5  # seconds until a hub that does not answer is taken for unreachable
 

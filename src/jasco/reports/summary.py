@@ -1,13 +1,20 @@
 """The result as one JSON object, in the documented schema."""
 
+import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 import jasco
+from jasco.benchmark.agreement import Agreement
+from jasco.benchmark.bootstrap import RESAMPLES, SEED
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.protocols import PROTOCOLS
-from jasco.benchmark.scoring import Score, score_panel
-from jasco.evaluation.results import Answers, Data, Judged, Results
+from jasco.benchmark.scoring import Score
+from jasco.benchmark.verdicts import Orientation
+from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
+from jasco.reports.numbers import interval
 from jasco.reports.published import published_results
 
 SCHEMA = 1
@@ -29,7 +36,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
                 f"{first.model} and {other.model} are judged on different data or by different "
                 "protocols; score them one by one"
             )
-    models = {each.model: _model(each) for each in results}
+    models = summarise_models({each.model: each for each in results})
     if len(models) < len(results):
         raise InputError(f"several runs of {first.model}; score them one by one")
     beside = {"published": published_results(first.protocol or _DEFAULT)} if published else {}
@@ -39,8 +46,14 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
         "protocol": first.protocol,
         "data": _data(first.data),
         "models": models,
+        "versions": _versions(),
         **beside,
     }
+
+
+def summarise_models(results: Mapping[str, Results]) -> dict[str, Any]:
+    """Lay out the results of models, by the name that each is to have."""
+    return {name: _model(each) for name, each in results.items()}
 
 
 def signature(results: Sequence[Results]) -> str:
@@ -52,10 +65,11 @@ def signature(results: Sequence[Results]) -> str:
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
         if value
     ]
+    models = dict.fromkeys(_made_by(each.model, each.identity, each.served) for each in results)
     judges = dict.fromkeys(
-        f"{judge}(proxy)" if judged.proxy else judge
+        _made_by(f"{judge}(proxy)" if facts.proxy else judge, facts.identity, facts.served)
         for each in results
-        for judge, judged in each.judges.items()
+        for judge, facts in each.judges.items()
     )
     return "|".join(
         [
@@ -63,10 +77,30 @@ def signature(results: Sequence[Results]) -> str:
             f"protocol:{first.protocol or 'none'}",
             f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
             *hashes,
-            f"models:{'+'.join(each.model for each in results)}",
+            f"models:{'+'.join(models)}",
             f"judges:{'+'.join(judges) or 'none'}",
+            f"bootstrap:{RESAMPLES},seed={SEED}",
         ]
     )
+
+
+def _made_by(label: str, identity: Mapping[str, Any], served: Sequence[str]) -> str:
+    """Name a model or judge with all that may change its words."""
+    told = [
+        f"{key}={value}"
+        for key, value in identity.items()
+        if key not in ("provider", "name") and value is not None
+    ]
+    told += [f"served={name}" for name in served]
+    return f"{label.split(',')[0] if told else label}{{{','.join(told)}}}" if told else label
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "jasco": jasco.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
 
 
 def _data(data: Data) -> dict[str, Any]:
@@ -80,44 +114,93 @@ def _data(data: Data) -> dict[str, Any]:
 
 
 def _model(results: Results) -> dict[str, Any]:
-    scores = {name: judged.score for name, judged in results.judges.items()}
-    panel = _figures(score_panel(list(scores.values()))) if scores else _no_figures()
+    figures = results.figures
     return {
-        **panel,
-        "complete": results.complete and bool(scores),
-        "proxy": any(judged.proxy for judged in results.judges.values()),
-        "judges": {name: _judged(judged) for name, judged in results.judges.items()},
-        "agreement": None,
+        **_figures(figures.panel if figures else _NO_FIGURES),
+        "complete": results.complete,
+        "proxy": any(judge.proxy for judge in results.judges.values()),
+        "judges": {
+            name: _judge(results.judges[name], score)
+            for name, score in (figures.judges.items() if figures else ())
+        },
+        "agreement": _agreement(figures.agreement) if figures and figures.agreement else None,
+        "data_faults": _faults(results),
         "answers": _answers(results.answers),
     }
 
 
-def _judged(judged: Judged) -> dict[str, Any]:
-    return {**_figures(judged.score), "proxy": judged.proxy, "failed": dict(judged.failed)}
+def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
+    return {
+        **_figures(score),
+        "proxy": facts.proxy,
+        "failed": dict(facts.failed),
+        "unreadable_cut_off": facts.cut_off,
+        "served": list(facts.served),
+        "exam": facts.exam,
+        "agreement_with_itself": _agreement(facts.with_itself) if facts.with_itself else None,
+    }
+
+
+_NO_FIGURES = Score(None, 0.0, 0.0, complete=False, bounds=(0.0, 2.0))
 
 
 def _figures(score: Score) -> dict[str, Any]:
+    shares = {"audio": score.audio, "both": score.both, "speech": score.speech}
+    means = [each.value for each in score.by_instruction]
+    known = [mean for mean in means if mean is not None]
     return {
-        "best_mean": score.best_mean,
-        "best_mean_ci": None,
-        "mean": score.mean,
-        "best_at_k": None,
-        "modality_dependence": {
-            "audio": score.audio,
-            "both": score.both,
-            "speech": score.speech,
-        },
+        "best_mean": score.best_mean.value,
+        "best_mean_ci": interval(score.best_mean),
+        "mean": score.mean.value,
+        "mean_ci": interval(score.mean),
+        "best_at_k": [each.value for each in score.best_at] or None,
+        "best_at_k_ci": [interval(each) for each in score.best_at] or None,
+        "modality_dependence": {name: share.value for name, share in shares.items()},
+        "modality_dependence_ci": {name: interval(share) for name, share in shares.items()},
         "neither_rate": score.neither_rate,
         "unreadable_rate": score.unreadable_rate,
         "coverage": score.coverage,
         "complete": score.complete,
         "best_mean_bounds": list(score.bounds),
+        "instructions": {
+            "means": means,
+            "means_ci": [interval(each) for each in score.by_instruction],
+            "spread": max(known) - min(known) if known else None,
+            "sound_first_minus_speech_first": score.sound_first.value,
+            "sound_first_minus_speech_first_ci": interval(score.sound_first),
+        },
     }
 
 
-def _no_figures() -> dict[str, Any]:
-    nothing = Score(None, None, None, None, None, None, 0.0, 0.0, False, (0.0, 2.0))
-    return _figures(nothing)
+def _agreement(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "rating_alpha": agreement.rating_alpha.value,
+        "rating_alpha_ci": interval(agreement.rating_alpha),
+        "orientation_alpha": agreement.orientation_alpha.value,
+        "orientation_alpha_ci": interval(agreement.orientation_alpha),
+        "pairs": [
+            {
+                "judges": list(pair.judges),
+                "rating_kappa": pair.rating_kappa.value,
+                "rating_kappa_ci": interval(pair.rating_kappa),
+                "ratings": pair.ratings.tolist(),
+                "orientations": pair.orientations.tolist(),
+                "orientation_names": list(Orientation),
+            }
+            for pair in agreement.pairs
+        ],
+    }
+
+
+def _faults(results: Results) -> dict[str, Any] | None:
+    without = results.without_faults
+    if not results.faults:
+        return None
+    return {
+        "clips": {fault.clip: fault.what for fault in results.faults},
+        "best_mean_without": without.best_mean.value if without else None,
+        "best_mean_without_ci": interval(without.best_mean) if without else None,
+    }
 
 
 def _answers(answers: Answers) -> dict[str, Any]:

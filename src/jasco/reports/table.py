@@ -5,10 +5,14 @@ from typing import Any
 
 from tabulate import tabulate
 
+from jasco.reports.exam import exam_line
+from jasco.reports.numbers import between, number, percent, with_interval
+
 _HEADER = (
-    "model / judge", "best-mean", "bounds", "mean", "audio", "both", "speech",
+    "model / judge", "best-mean", "95 %", "bounds", "mean", "audio", "both", "speech",
     "neither", "unreadable", "coverage",
 )  # fmt: skip
+_BOUNDS = _HEADER.index("bounds")
 
 _COMPARABLE = (
     "Published on the 80 clips of What Are They Doing, with large language models as judges: "
@@ -20,35 +24,88 @@ def render(summary: Mapping[str, Any]) -> str:
     """Lay out a summary for people, with what is missing said in words."""
     data = summary["data"]
     rows = [row for name, model in summary["models"].items() for row in _rows(name, model)]
-    table = tabulate(
-        rows,
-        _HEADER,
-        disable_numparse=True,
-        colalign=("left", *["right"] * (len(_HEADER) - 1)),
-        preserve_whitespace=True,
-    )
+    header = list(_HEADER)
+    if not any(row[_BOUNDS] for row in rows):  # nothing is missing anywhere
+        for row in (header, *rows):
+            del row[_BOUNDS]
+    table = _laid_out(header, rows)
     title = (
         f"JASCO on {data['name']}: {data['clips']} clips, {data['items']} items, "
         f"protocol {summary['protocol'] or 'none yet'}"
     )
     published = _published(summary["published"]) if "published" in summary else []
-    remarks = [line for name, model in summary["models"].items() for line in _remarks(name, model)]
+    models = summary["models"].items()
+    remarks = [line for name, model in models for line in _remarks(name, model)]
+    details = [line for name, model in models for line in _details(name, model)]
+    if details:
+        details.append(_LEFT_OUT)
     return "\n".join(
-        [title, "", table, "", *remarks, f"signature: {summary['signature']}", *published]
+        [title, "", table, "", *details, *remarks, f"signature: {summary['signature']}", *published]
     )
+
+
+_LEFT_OUT = (
+    "Intervals: bootstrap over the clips. Judges and decoding are held fixed; how much they vary "
+    "is not in them."
+)
+
+
+def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say what lies behind the headline: prompts, the panel's agreement, faults of the data."""
+    if curve := model["best_at_k"]:
+        yield f"{name}: best of 1 to {len(curve)} prompts: {' '.join(map(number, curve))}"
+    prompts = model["instructions"]
+    if prompts["spread"] is not None:
+        means = [mean for mean in prompts["means"] if mean is not None]
+        apart = with_interval(
+            prompts["sound_first_minus_speech_first"],
+            prompts["sound_first_minus_speech_first_ci"],
+        )
+        yield (
+            f"{name}: mean by prompt: {min(means):.2f} to {max(means):.2f}; "
+            f"sound named first minus speech named first: {apart}"
+        )
+    if agreement := model["agreement"]:
+        yield (
+            f"{name}: the judges agree (Krippendorff's alpha): rating "
+            f"{with_interval(agreement['rating_alpha'], agreement['rating_alpha_ci'])}, "
+            "orientation "
+            f"{with_interval(agreement['orientation_alpha'], agreement['orientation_alpha_ci'])}"
+        )
+    for judge, figures in model["judges"].items():
+        yield f"{judge}: {exam_line(figures['exam'])}"
+        if itself := figures["agreement_with_itself"]:
+            yield (
+                f"{judge}: agrees with itself (alpha): rating "
+                f"{with_interval(itself['rating_alpha'], itself['rating_alpha_ci'])}, orientation "
+                f"{with_interval(itself['orientation_alpha'], itself['orientation_alpha_ci'])}"
+            )
+    if faults := model["data_faults"]:
+        without = with_interval(faults["best_mean_without"], faults["best_mean_without_ci"])
+        yield (
+            f"{name}: without the clips that have known faults ({', '.join(faults['clips'])}; "
+            f"see: jasco data verify): best-mean {without}"
+        )
 
 
 def _published(results: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
-        [each["model"], _number(each["best_mean"])]
-        + [_percent(each[name]) for name in ("audio", "both", "speech")]
+        [each["model"], number(each["best_mean"])]
+        + [percent(each[name]) for name in ("audio", "both", "speech")]
         for each in results
     ]
-    table = tabulate(
-        rows, ("published", "best-mean", "audio", "both", "speech"), disable_numparse=True,
-        colalign=("left", *["right"] * 4),
-    )  # fmt: skip
+    table = _laid_out(("published", "best-mean", "audio", "both", "speech"), rows)
     return ["", table, "", _COMPARABLE]
+
+
+def _laid_out(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return tabulate(
+        rows,
+        header,
+        disable_numparse=True,
+        colalign=("left", *["right"] * (len(header) - 1)),
+        preserve_whitespace=True,
+    )
 
 
 def _rows(name: str, model: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -71,22 +128,15 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
     low, high = figures["best_mean_bounds"]
     shares = figures["modality_dependence"]
     return [
-        _number(figures["best_mean"]),
+        number(figures["best_mean"]),
+        between(figures["best_mean_ci"]),
         "" if figures["complete"] else f"{low:.2f} to {high:.2f}",
-        _number(figures["mean"]),
-        *(_percent(shares[name]) for name in ("audio", "both", "speech")),
-        _percent(figures["neither_rate"]),
-        _percent(figures["unreadable_rate"]),
-        _percent(figures["coverage"]),
+        number(figures["mean"]),
+        *(percent(shares[name]) for name in ("audio", "both", "speech")),
+        percent(figures["neither_rate"]),
+        percent(figures["unreadable_rate"]),
+        percent(figures["coverage"]),
     ]
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
@@ -106,6 +156,11 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         failed = sum(figures["failed"].values())
         if failed:
             yield f"{judge}: {failed} verdicts failed{_kinds(figures)}"
+        if cut := figures["unreadable_cut_off"]:
+            yield (
+                f"{judge}: {cut} of its unreadable verdicts were cut off at the longest length "
+                "allowed; max_tokens=... allows more"
+            )
     if model["proxy"]:
         yield (
             f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "

@@ -23,6 +23,11 @@ def _revision() -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+@lru_cache(1)
+def _corpus() -> frozenset[str]:
+    return Classifier.load().trained_on
+
+
 class Offline(Judge):
     """A classifier that rates by the rubric, without a server: a PROXY, no protocol's judge.
 
@@ -37,6 +42,10 @@ class Offline(Judge):
     VERBATIM = False
     OPTIONS = ()
     REVISION = _revision()
+
+    def trained_on(self, clip: Clip) -> bool:
+        """Whether a clip is one of its training corpus."""
+        return clip.sha256[:12] in _corpus()
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Load the word vectors and the weights that ship with the package."""

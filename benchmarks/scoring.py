@@ -1,0 +1,115 @@
+"""How the cost of ``jasco score RUN`` grows: three judges, intervals, agreement, 10,000 resamples.
+
+Runs of more and more clips are made up, with verdicts as long as a judge's; each is scored by the
+command in a process of its own.
+
+Usage: ``python benchmarks/scoring.py [--verdicts N ...]``
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from jasco.benchmark.clips import Clip
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.responses import Response
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.schema import Row, response_row, verdict_row
+from jasco.evaluation.store import Store
+from jasco.judges.judge import Attempt, Judgement
+from jasco.providers.specs import Spec
+
+JUDGES, PROMPTS = 3, 8
+PUBLISHED = 80 * PROMPTS * JUDGES
+SIZES = (PUBLISHED, 10_000, 100_000, 300_000, 1_000_000)
+WORDS = "The provided audio sound is [x], the provided spoken text is [y]. I think it fits. " * 8
+
+
+class Cost(NamedTuple):
+    """What a command took."""
+
+    cpu: float
+    wall: float
+    megabytes: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--verdicts", type=int, nargs="+", default=SIZES)
+    options = parser.parse_args()
+    print(f"{'verdicts':>10} {'CPU s':>7} {'wall s':>7} {'peak MB':>8} {'µs a verdict':>13}")
+    for verdicts in options.verdicts:
+        with tempfile.TemporaryDirectory() as folder:
+            run = make_run(Path(folder) / "run", clips=verdicts // (JUDGES * PROMPTS))
+            cost = score(run)
+        rate = 1e6 * cost.cpu / verdicts
+        print(
+            f"{verdicts:>10} {cost.cpu:>7.2f} {cost.wall:>7.2f} "
+            f"{cost.megabytes:>8.0f} {rate:>13.1f}",
+            flush=True,
+        )
+
+
+def make_run(folder: Path, clips: int) -> Path:
+    """Make a complete run up."""
+    draw = random.Random(1)
+    data = DataSet(
+        "made-up",
+        tuple(Clip(str(n), f"sound {n}", f"speech {n}", "a", "b", "c", "d") for n in range(clips)),
+    )
+    with Store.to_write(folder) as store:
+        store.hold(data)
+        store.hold_protocol("v2")
+        model = store.hold_model(_spec("model"))
+        judges = store.hold_judges([_spec(f"judge-{n}") for n in range(JUDGES)])
+        store.widen(clips)
+        rows: list[Row] = []
+        for row in _rows(draw, clips, model, judges):
+            rows.append(row)
+            if len(rows) == 20_000:
+                store.commit(rows)
+                rows = []
+        store.commit(rows)
+    return folder
+
+
+def _spec(name: str) -> Spec:
+    identity = MappingProxyType({"provider": "openai", "name": name})
+    return Spec("openai", name, MappingProxyType({}), identity, f"openai/{name}")
+
+
+def _rows(draw: random.Random, clips: int, model: int, judges: list[int]) -> Iterator[Row]:
+    orientations = list(Orientation)
+    for clip in range(clips):
+        for prompt in range(1, PROMPTS + 1):
+            yield response_row(model, clip, prompt, Response("They flee."), 1.0)
+            for judge in judges:
+                rating, orientation = draw.randrange(3), draw.choice(orientations)
+                text = f"{WORDS}\nRating: {rating}\n{WORDS}\nOrientation: {orientation}"
+                attempt = Attempt("verdict", text, "stop", {"prompt_tokens": 900}, "served")
+                outcome = Judgement(Verdict(rating, orientation), (attempt,))
+                yield verdict_row(model, judge, "v2", 0, clip, prompt, outcome, 1.0)
+
+
+def score(run: Path) -> Cost:
+    """Score a run as a user does."""
+    command = [sys.executable, "-m", "jasco", "score", str(run), "--json"]
+    before = os.times().elapsed
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    wall = os.times().elapsed - before
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+"""Examining a judge: asking it what is known, and keeping what it said.
+
+Exams are kept in one SQLite file of the user's, ``exams.db``: each verdict by judge and by the very
+text that was asked, so that an exam goes on where it was interrupted and a larger one costs only
+what is new; and each result by judge, protocol, data and labels.
+"""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from jasco.benchmark.clips import annotations_sha256
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.exam import (
+    CANARY,
+    KNOWN,
+    LABELLED,
+    Labels,
+    Part,
+    Question,
+    canaries,
+    known_answers,
+    mark,
+    read_labels,
+)
+from jasco.benchmark.protocols import Protocol
+from jasco.benchmark.responses import Failure
+from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.progress import Progress
+from jasco.evaluation.runner import all_at_once, stop_on_sigterm
+from jasco.evaluation.store import RunUnwritable, Store
+from jasco.judges.judge import Judge, Judgement
+from jasco.providers.folders import data_folder
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS verdicts (
+  judge TEXT NOT NULL, question TEXT NOT NULL, rating INTEGER, orientation TEXT, served TEXT,
+  attempts TEXT NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL, written_at TEXT NOT NULL,
+  PRIMARY KEY (judge, question)
+);
+CREATE TABLE IF NOT EXISTS results (
+  judge TEXT NOT NULL, protocol TEXT NOT NULL, data TEXT NOT NULL, labels TEXT NOT NULL,
+  result TEXT NOT NULL, written_at TEXT NOT NULL,
+  PRIMARY KEY (judge, protocol, data, labels)
+);
+"""
+_NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What a judge is asked.
+
+    Attributes
+    ----------
+    data : DataSet
+        Whose clips it is about.
+    protocol : Protocol
+        How it is asked.
+    questions : tuple of Question
+        Known answers, canaries, labelled rows.
+    labels : Labels or None
+        What was read from the labelled rows' file.
+    labels_sha256 : str
+        Hash of that file; empty without one.
+    trained_on : int
+        Labelled rows left out because the judge was trained on their clips.
+    """
+
+    data: DataSet
+    protocol: Protocol
+    questions: tuple[Question, ...]
+    labels: Labels | None = None
+    labels_sha256: str = ""
+    trained_on: int = 0
+
+    @classmethod
+    def about(cls, data: DataSet, protocol: Protocol, judge: Judge, gold: Path | None) -> Self:
+        """Put the questions together (``InputError`` where the labelled rows are no good)."""
+        clips = data.clips
+        asked = [*known_answers(clips), *canaries(clips)]
+        if gold is None:
+            return cls(data, protocol, tuple(asked))
+        labels = read_labels(gold, clips)
+        new = [q for q in labels.questions if not judge.trained_on(q.item.clip)]
+        return cls(
+            data,
+            protocol,
+            (*asked, *new),
+            labels,
+            hashlib.sha256(gold.read_bytes()).hexdigest(),
+            len(labels.questions) - len(new),
+        )
+
+
+@dataclass(frozen=True)
+class ExamResult:
+    """How a judge did.
+
+    Attributes
+    ----------
+    judge : str
+        Its label.
+    exam : Exam
+        What it was asked.
+    parts : mapping of str to Part
+        By kind of question.
+    failed : mapping of str to int
+        Calls that failed in this session, by kind.
+    seconds, tokens : float or None
+        A verdict's, on average.
+    served : tuple of str
+        What its server called it.
+    """
+
+    judge: str
+    exam: Exam
+    parts: Mapping[str, Part]
+    failed: Mapping[str, int] = field(default_factory=dict)
+    seconds: float | None = None
+    tokens: float | None = None
+    served: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a verdict on every question."""
+        return all(part.judged == part.asked for part in self.parts.values())
+
+
+class ExamStore:
+    """The file of exams, open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=60)
+            self._connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise RunUnwritable(f"{path}: {error}; JASCO_DATA names another folder") from None
+
+    @classmethod
+    def of_user(cls) -> Self:
+        """Open the user's own."""
+        return cls(data_folder() / "exams.db")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def verdicts(self, judge: Judge) -> dict[str, Verdict]:
+        """Give a judge's verdicts by what was asked."""
+        query = "SELECT question, rating, orientation FROM verdicts WHERE judge = ?"
+        return {
+            question: Verdict(rating, orientation and Orientation(orientation))
+            for question, rating, orientation in self._connection.execute(query, (_key(judge),))
+        }
+
+    def keep(self, judge: Judge, question: str, judgement: Judgement, seconds: float) -> None:
+        """Keep a verdict."""
+        said = [
+            {"asked": each.asked, "text": each.text, "finish_reason": each.finish_reason}
+            for each in judgement.attempts
+        ]
+        tokens = sum(sum(each.usage.values()) for each in judgement.attempts)
+        verdict = judgement.verdict
+        served = judgement.attempts[0].served if judgement.attempts else None
+        values = (
+            _key(judge), question, verdict.rating, verdict.orientation, served,
+            json.dumps(said, ensure_ascii=False), tokens, seconds,
+        )  # fmt: skip
+        self._write(
+            f"INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_NOW})", values
+        )
+
+    def cost(self, judge: Judge) -> tuple[float | None, float | None, tuple[str, ...]]:
+        """Give mean seconds and tokens of a verdict, and what the server called the judge."""
+        query = "SELECT avg(seconds), avg(nullif(tokens, 0)) FROM verdicts WHERE judge = ?"
+        seconds, tokens = self._connection.execute(query, (_key(judge),)).fetchone()
+        query = "SELECT DISTINCT served FROM verdicts WHERE judge = ? AND served IS NOT NULL"
+        served = tuple(sorted(name for (name,) in self._connection.execute(query, (_key(judge),))))
+        return seconds, tokens, served
+
+    def keep_result(self, judge: Judge, exam: Exam, result: Mapping[str, Any]) -> None:
+        """Keep an exam's result, as it is shown."""
+        self._write(
+            f"INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, {_NOW})",
+            (
+                _key(judge), exam.protocol.name, annotations_sha256(exam.data.clips),
+                exam.labels_sha256, json.dumps(result, ensure_ascii=False),
+            ),
+        )  # fmt: skip
+
+    def _write(self, statement: str, values: Sequence[Any]) -> None:
+        try:
+            with self._connection:
+                self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise RunUnwritable(f"{self._path}: {error}") from None
+
+
+def exam_taken(identity: Mapping[str, Any], protocol: str, data: str) -> dict[str, Any] | None:
+    """Look up a judge's exam: on this data if there is one, with labels if there is one."""
+    path = data_folder() / "exams.db"
+    if not path.is_file():
+        return None
+    query = (
+        "SELECT result FROM results WHERE judge = ? AND protocol = ? "
+        "ORDER BY data = ? DESC, labels != '' DESC, written_at DESC LIMIT 1"
+    )
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
+        ) as exams:
+            row = exams.execute(query, (_as_json(identity), protocol, data)).fetchone()
+    except sqlite3.Error:  # what stands beside the figures must not keep them from being shown
+        return None
+    return json.loads(row[0]) if row else None
+
+
+def exam_fact(judge: int) -> str:
+    """Name the fact under which a run keeps a copy of a judge's exam."""
+    return f"exam of judge {judge}"
+
+
+def copy_exams(store: Store, judges: Mapping[int, Judge]) -> None:
+    """Keep with a run the exams that its judges have taken: the run may move elsewhere."""
+    protocol, data = store.fact("protocol") or "", store.fact("annotations_sha256") or ""
+    for number, judge in judges.items():
+        if taken := exam_taken(judge.spec.identity, protocol, data):
+            store.remember({exam_fact(number): json.dumps(taken, ensure_ascii=False)})
+
+
+def take_exam(
+    judge: Judge, exam: Exam, store: ExamStore, concurrency: int, failed: Counter[str]
+) -> None:
+    """Ask what was not answered yet; failures are counted in ``failed``.
+
+    Raises
+    ------
+    InputError, ServerGone, RunUnwritable
+        Going on is pointless; what was done is kept.
+    KeyboardInterrupt
+        It was told to stop; what was done is kept.
+    """
+    try:
+        asyncio.run(_take(judge, exam, store, concurrency, failed))
+    except asyncio.CancelledError:  # SIGTERM
+        raise KeyboardInterrupt from None
+
+
+def exam_result(
+    judge: Judge, exam: Exam, store: ExamStore, failed: Mapping[str, int]
+) -> ExamResult:
+    """Mark an exam as far as it was taken."""
+    verdicts = store.verdicts(judge)
+    parts = {}
+    for kind in (KNOWN, CANARY, LABELLED):
+        asked = [question for question in exam.questions if question.kind == kind]
+        if exam.labels or kind != LABELLED:
+            parts[kind] = mark(asked, [verdicts.get(_asked(each, exam)) for each in asked])
+    seconds, tokens, served = store.cost(judge)
+    return ExamResult(judge.spec.label, exam, parts, failed, seconds, tokens, served)
+
+
+async def _take(
+    judge: Judge, exam: Exam, store: ExamStore, concurrency: int, failed: Counter[str]
+) -> None:
+    stop_on_sigterm()
+    held = store.verdicts(judge)
+    missing = {_asked(each, exam): each for each in exam.questions}
+    missing = {asked: question for asked, question in missing.items() if asked not in held}
+    slots = asyncio.Semaphore(concurrency)
+
+    async def ask(asked: str, question: Question, watch: Callable[[Any], None]) -> None:
+        async with slots:
+            began = asyncio.get_running_loop().time()
+            outcome = await judge.judge(question.item, question.answer, exam.protocol)
+            seconds = asyncio.get_running_loop().time() - began
+        if isinstance(outcome, Failure):
+            failed[outcome.kind] += 1
+        else:
+            store.keep(judge, asked, outcome, seconds)
+        watch(outcome)
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(judge.close)
+        if missing:
+            await judge.prepare(exam.data)
+            with Progress(len(missing)) as progress:
+                await all_at_once(
+                    ask(asked, question, progress.see) for asked, question in missing.items()
+                )
+
+
+def _asked(question: Question, exam: Exam) -> str:
+    """Hash what a judge is asked, word for word."""
+    prompt = exam.protocol.judge_prompt(question.item, question.answer)
+    return hashlib.sha256(f"{exam.protocol.name}\n{prompt}".encode()).hexdigest()
+
+
+def _key(judge: Judge) -> str:
+    return _as_json(judge.spec.identity)
+
+
+def _as_json(identity: Mapping[str, Any]) -> str:
+    return json.dumps(dict(identity), sort_keys=True)

@@ -1,0 +1,54 @@
+"""Panels: several judges under one name."""
+
+from collections.abc import Sequence
+
+from jasco.benchmark.errors import InputError
+from jasco.judges.judge import Judge
+from jasco.providers.specs import open_spec
+
+THREE_JUDGES = "three-judges"
+PANELS: dict[str, Sequence[str]] = {
+    THREE_JUDGES: (
+        "meta-llama/Llama-3.1-70B-Instruct",
+        "Qwen/Qwen2.5-72B-Instruct",
+        "mistralai/Mistral-Large-Instruct-2411",
+    )
+}
+"""The published panel of protocol v2."""
+# As published, but for the longest prompt: 4,096 tokens leave no room for long answers.
+_SERVED_WITH = {"serve.tensor-parallel-size": "4", "serve.max-model-len": "8192"}
+
+
+def open_judges(text: str) -> list[Judge]:
+    """Make the judges that a spec names: one, or those of a panel.
+
+    ``three-judges`` starts a vLLM server for each, one after the other.
+    ``three-judges,base_url=URL`` finds all behind one gateway, three addresses are one each, in
+    the order of :data:`PANELS`. Other options go to every judge.
+
+    Raises
+    ------
+    InputError
+        As :func:`~jasco.providers.specs.open_spec`, or two addresses for three judges.
+    """
+    panel, *pairs = text.split(",")
+    if panel not in PANELS:
+        return [open_spec("judge", text)]
+    models = PANELS[panel]
+    addresses = [pair for pair in pairs if pair.startswith("base_url=")]
+    others = [pair for pair in pairs if pair not in addresses]
+    if not addresses:
+        given = {pair.partition("=")[0] for pair in others}
+        others += [f"{key}={value}" for key, value in _SERVED_WITH.items() if key not in given]
+        return [open_spec("judge", ",".join([f"vllm/{model}", *others])) for model in models]
+    if len(addresses) == 1:
+        addresses *= len(models)
+    if len(addresses) != len(models):
+        raise InputError(
+            f"{text!r}: {len(addresses)} addresses for {len(models)} judges; give one for all, "
+            f"or one each in this order: {', '.join(models)}"
+        )
+    return [
+        open_spec("judge", ",".join([f"openai/{model}", *others, address]))
+        for model, address in zip(models, addresses, strict=True)
+    ]

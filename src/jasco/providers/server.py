@@ -1,0 +1,178 @@
+"""Servers that are started for a run, and always ended: on success, error, Ctrl-C and SIGKILL."""
+
+import asyncio
+import re
+import shutil
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jasco.benchmark.errors import InputError, one_line
+from jasco.providers.chat import ServerGone
+
+_GUARD = Path(__file__).with_name("guard.py")
+_HOST = "127.0.0.1"
+_PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that serves chat completions.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    command : sequence of str
+        The program and its arguments, without the address.
+    start_timeout : float
+        Seconds that it may take to get ready.
+    log : Path
+        Where its words go.
+    """
+
+    name: str
+    command: Sequence[str]
+    start_timeout: float
+    log: Path
+
+
+class Server:
+    """A server of our own, ready to be asked."""
+
+    def __init__(self, program: Program, process: asyncio.subprocess.Process, port: int) -> None:
+        self._program = program
+        self._process = process
+        self.url = f"http://{_HOST}:{port}/v1"
+        self.ended = asyncio.ensure_future(process.wait())
+        """Done when the program has ended, for whatever reason."""
+
+    @classmethod
+    async def start(cls, program: Program) -> "Server":
+        """Start a program on a free port and wait until it is ready.
+
+        Raises
+        ------
+        InputError
+            There is no such program.
+        ServerGone
+            It ended, or did not get ready in time; the message quotes its last words.
+        """
+        if not shutil.which(program.command[0]):
+            raise InputError(
+                f"{program.name}: there is no program {program.command[0]!r} on the PATH; "
+                "install vLLM there, or name it with serve.command=/path/to/vllm"
+            )
+        program.log.parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(_TRIES):
+            server = await cls._launch(program, _free_port())
+            try:
+                await server._ready()  # noqa: SLF001 (a server of this class)
+            except ServerGone:
+                await server.stop()
+                taken = _PORT_TAKEN.search(_tail(program.log))
+                if not taken or attempt + 1 == _TRIES:  # somebody was faster: another port
+                    raise
+            except BaseException:
+                await server.stop()
+                raise
+            else:
+                return server
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @classmethod
+    async def _launch(cls, program: Program, port: int) -> "Server":
+        address = ("--host", _HOST, "--port", str(port))
+        with program.log.open("ab") as log:
+            log.write(f"--- {' '.join([*program.command, *address])}\n".encode())
+            log.flush()
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                str(_GUARD),
+                *program.command,
+                *address,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us: we end it in good order
+            )
+        return cls(program, process, port)
+
+    async def _ready(self) -> None:
+        health = self.url.removesuffix("/v1") + "/health"
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._program.start_timeout
+        with tqdm(
+            total=None, disable=None, leave=False, bar_format="{desc} ({elapsed})", mininterval=0
+        ) as shown:
+            while not await asyncio.to_thread(_answers, health):
+                if self.ended.done():
+                    raise self.gone("while it was starting")
+                if loop.time() > end:
+                    raise ServerGone(
+                        f"{self._program.name}: not ready within "
+                        f"{self._program.start_timeout:g} s (start_timeout=SECONDS allows more); "
+                        f"{self._last_words()}"
+                    )
+                last = _tail(self._program.log).strip().splitlines()[-1:]
+                shown.set_description_str(
+                    f"starting {self._program.name}: {one_line(''.join(last), 60)}"
+                )
+                await asyncio.wait([self.ended], timeout=0.25)
+        if self.ended.done():  # what answered was somebody else
+            raise self.gone("while it was starting")
+
+    def gone(self, when: str) -> ServerGone:
+        """Put its end into words."""
+        status = self.ended.result()
+        how = f"with status {status}" if status >= 0 else f"by signal {-status}"
+        return ServerGone(
+            f"{self._program.name} ended {how} {when}; {self._last_words()}; "
+            "the same command goes on from here"
+        )
+
+    def _last_words(self) -> str:
+        lines = [line for line in _tail(self._program.log).splitlines() if line.strip()]
+        said = one_line(" / ".join(lines[-3:]), 300)
+        return f"its last words: {said or 'none'}; its log: {self._program.log}"
+
+    async def stop(self) -> None:
+        """End the program and all that it has started. Takes its grace time at the longest."""
+        if self._process.stdin:
+            self._process.stdin.close()  # the guard takes this for our end
+        with suppress(asyncio.CancelledError):  # a second Ctrl-C must not leave it running
+            await asyncio.shield(self.ended)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind((_HOST, 0))
+        return int(free.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+
+
+def _tail(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4000))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,138 @@
+"""Comparing two models, against other implementations and by simulation."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from jasco.benchmark.comparison import (
+    compare,
+    holm,
+    minimum_detectable_difference,
+    sign_flip_p,
+)
+from jasco.benchmark.marks import Marks
+
+DIFFERENCES = st.lists(st.sampled_from([-2, -1, -1 / 3, 0, 2 / 3, 1, 2]), min_size=1, max_size=9)
+
+
+@given(DIFFERENCES)
+def test_the_p_value_of_few_clips_is_exact(differences: list[float]) -> None:
+    seen = abs(sum(differences))
+    patterns = list(itertools.product((1, -1), repeat=len(differences)))
+    extreme = sum(
+        abs(sum(sign * each for sign, each in zip(signs, differences, strict=True))) >= seen - 1e-9
+        for signs in patterns
+    )
+    assert sign_flip_p(np.array(differences)) == pytest.approx(extreme / len(patterns))
+
+
+def test_the_p_value_of_many_clips_is_that_of_scipy() -> None:
+    differences = np.random.default_rng(3).choice([-1, 0, 1, 2], 80, p=[0.2, 0.4, 0.3, 0.1])
+    theirs = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=20_000, rng=1
+    )
+    assert sign_flip_p(differences) == pytest.approx(theirs.pvalue, abs=0.01)
+    assert sign_flip_p(differences) == sign_flip_p(differences)
+    assert sign_flip_p(np.ones(80)) == 1 / 10_001
+
+
+def test_alike_models_do_not_differ() -> None:
+    assert sign_flip_p(np.zeros(80)) == 1
+    assert sign_flip_p(np.array([])) == 1
+
+
+@pytest.mark.slow
+def test_p_values_are_uniform_where_there_is_no_difference() -> None:
+    random = np.random.default_rng(5)
+    p_values = [
+        sign_flip_p(random.normal(size=80), flips=1999, seed=number) for number in range(2000)
+    ]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.slow
+def test_of_alike_models_one_in_twenty_seems_to_differ() -> None:
+    random = np.random.default_rng(6)
+    found = 0
+    for number in range(1000):
+        one, other = (random.choice(3, 80, p=[0.4, 0.3, 0.3]) for _ in range(2))
+        found += sign_flip_p((one - other).astype(float), flips=999, seed=number) <= 0.05
+    assert 30 <= found <= 70
+
+
+def test_holm_of_a_worked_example() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.5]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_keeps_the_order_and_only_raises(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    assert all(p <= c <= 1 for p, c in zip(p_values, corrected, strict=True))
+    for (p, c), (q, d) in itertools.combinations(zip(p_values, corrected, strict=True), 2):
+        if p < q:
+            assert c <= d
+
+
+def test_the_detectable_difference_is_found_four_times_out_of_five() -> None:
+    random = np.random.default_rng(7)
+    noise = random.normal(0, 0.8, (2000, 80))
+    detectable = 2.8 * 0.8 / 80**0.5
+    tests = stats.ttest_1samp(noise + detectable, 0, axis=1)
+    assert np.mean(tests.pvalue < 0.05) == pytest.approx(0.8, abs=0.03)
+    assert minimum_detectable_difference(noise[0]) == pytest.approx(
+        2.8 * np.std(noise[0], ddof=1) / 80**0.5
+    )
+    assert minimum_detectable_difference(np.array([1.0])) is None
+
+
+def marks(seed: int, clips: int = 40) -> Marks:
+    random = np.random.default_rng(seed)
+    return Marks(
+        random.integers(0, 3, (clips, 8)).astype(np.float32),
+        random.integers(0, 4, (clips, 8)).astype(np.int8),
+        np.zeros((clips, 8), bool),
+    )
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    same = compare({"a": marks(1)}, {"a": marks(1)}, resamples=100)
+    assert (same.best_mean.value, same.best_mean.interval, same.p) == (0, (0, 0), 1)
+
+
+def test_differences_are_paired_over_clips() -> None:
+    one, other = marks(1), marks(2)
+    best = one.best_by_clip() - other.best_by_clip()
+    found = compare({"a": one}, {"a": other})
+    assert found.clips == 40
+    assert found.best_mean.value == pytest.approx(best.mean())
+    assert found.p == sign_flip_p(best)
+    error = np.std(best, ddof=1) / 40**0.5
+    assert found.best_mean.interval == pytest.approx(
+        (best.mean() - 1.96 * error, best.mean() + 1.96 * error), abs=0.3 * error
+    )
+    turned = compare({"a": other}, {"a": one})
+    assert turned.best_mean.value == pytest.approx(-best.mean())
+
+
+def test_a_panel_is_averaged_before_models_are_compared() -> None:
+    panels = {"a": marks(1), "b": marks(2)}, {"a": marks(3), "b": marks(4)}
+    means = [np.mean([each.best_by_clip() for each in panel.values()], axis=0) for panel in panels]
+    found = compare(*panels, resamples=50)
+    assert found.best_mean.value == pytest.approx((means[0] - means[1]).mean())
+    assert found.p == sign_flip_p(means[0] - means[1])
+
+
+def test_only_clips_that_all_have_marked_are_compared() -> None:
+    holes = marks(2)
+    holes.ratings[5:, :] = np.nan
+    found = compare({"a": marks(1)}, {"a": holes}, resamples=50)
+    assert found.clips == 5
+    holes.ratings[:, :] = np.nan
+    nothing = compare({"a": marks(1)}, {"a": holes}, resamples=50)
+    assert (nothing.clips, nothing.best_mean.value, nothing.p) == (0, None, None)

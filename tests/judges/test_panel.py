@@ -1,0 +1,143 @@
+"""The published panel under one name."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from chat_server import ChatServer, Serve
+from command import Jasco, Result
+from synthetic import make_data
+
+from jasco.benchmark.clips import items_of
+from jasco.benchmark.dataset import read_data_set
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.filled import COLUMNS, template_rows
+from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
+from jasco.benchmark.tables import write_table
+from jasco.evaluation.results import judged_items_of_run
+from jasco.judges.panel import PANELS, open_judges
+from jasco.judges.vllm import serve_command
+
+MODELS = PANELS["three-judges"]
+
+
+def test_without_an_address_each_is_served_in_turn_as_published() -> None:
+    judges = open_judges("three-judges,serve.max-model-len=4096,temperature=1")
+    assert [judge.spec.name for judge in judges] == list(MODELS)
+    assert all(judge.ALONE and judge.spec.options["temperature"] == 1 for judge in judges)
+    assert serve_command(judges[0].spec) == [
+        "vllm", "serve", MODELS[0], "--max-model-len", "4096", "--tensor-parallel-size", "4",
+    ]  # fmt: skip
+
+
+def test_one_address_is_a_gateway_and_three_are_one_each() -> None:
+    gateway = open_judges("three-judges,base_url=http://g/v1")
+    assert [judge.spec.label for judge in gateway] == [f"openai/{model}" for model in MODELS]
+    assert {judge.spec.options["base_url"] for judge in gateway} == {("http://g/v1",)}
+    each = open_judges(
+        "three-judges,base_url=http://a/v1,base_url=http://b/v1,base_url=http://c/v1"
+    )
+    assert [judge.spec.options["base_url"] for judge in each] == [
+        ("http://a/v1",), ("http://b/v1",), ("http://c/v1",),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="2 addresses for 3 judges"):
+        open_judges("three-judges,base_url=http://a/v1,base_url=http://b/v1")
+
+
+def test_any_other_name_is_one_judge() -> None:
+    [judge] = open_judges("offline")
+    assert judge.spec.label == "offline"
+
+
+def evaluated(
+    jasco: Jasco, ears: ChatServer, servers: Sequence[ChatServer], data: Path, run: Path
+) -> Result:
+    addresses = ",".join(f"base_url={server.url}" for server in servers)
+    return jasco(
+        "eval", f"openai/ears,base_url={ears.url}", "--data", data, "--run", run,
+        "--judge", f"three-judges,{addresses}", "--json",
+    )  # fmt: skip
+
+
+def test_each_is_asked_in_the_protocols_words_and_their_figures_are_averaged(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    ears, servers = serve(), [serve(bodies=True) for _ in MODELS]
+    done = evaluated(jasco, ears, servers, data, tmp_path / "run")
+    assert done.status == 0, done.stderr
+    [model] = json.loads(done.stdout)["models"].values()
+    figures = list(model["judges"].values())
+    assert list(model["judges"]) == [f"openai/{name}" for name in MODELS]
+    assert model["best_mean"] == pytest.approx(fmean(each["best_mean"] for each in figures))
+    assert model["agreement"]["rating_alpha"] is not None
+
+    asked = [
+        (item, prompt)
+        for clip in read_data_set(data).clips
+        for item in items_of(clip)
+        for prompt in [PROTOCOLS["v2"].judge_prompt(item, "PREDICTION")]
+    ]
+    for server, name in zip(servers, MODELS, strict=True):
+        bodies = [request.body for request in server.requests()]
+        assert {body["model"] for body in bodies} == {name}
+        assert all(
+            body.keys() == {"messages", "model", "temperature", "max_tokens"} for body in bodies
+        )
+        heads = {body["messages"][0]["content"] for body in bodies}
+        assert heads == {SYSTEM_MESSAGE}
+        seen = sorted(body["messages"][1]["content"] for body in bodies)
+        assert len(seen) == len(asked)
+        for prompt in seen:
+            prediction = prompt.split("[Model Prediction]\n")[1].split("\n\n[Task1]")[0]
+            assert any(prompt == text.replace("PREDICTION", prediction) for _, text in asked)
+
+
+def test_the_panels_figures_are_the_mean_of_three_judged_files(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    ears, servers = serve(), [serve() for _ in MODELS]
+    whole = json.loads(evaluated(jasco, ears, servers, data, tmp_path / "run").stdout)
+    [model] = whole["models"].values()
+    judged = judged_items_of_run(tmp_path / "run")
+    rows = list(template_rows(read_data_set(data), {clip.id: 0 for clip in judged.clips}))
+    keys = [(str(row["id"]), place % 8 + 1) for place, row in enumerate(rows)]
+    alone = []
+    for number, said in enumerate(judged.judges.values()):
+        path = tmp_path / f"judge-{number}.csv"
+        filled = [
+            row | {"allm_output": judged.answers[key], "judge_output": said[key][0][0]}
+            for row, key in zip(rows, keys, strict=True)
+        ]
+        write_table(path, [*COLUMNS, "judge_output"], filled)
+        [figures] = json.loads(jasco("score", path, "--json").stdout)["models"].values()
+        alone.append(figures)
+    assert model["best_mean"] == pytest.approx(fmean(each["best_mean"] for each in alone))
+    for part in ("audio", "both", "speech"):
+        shares = [each["modality_dependence"][part] for each in alone]
+        assert model["modality_dependence"][part] == pytest.approx(fmean(shares))
+
+
+def test_one_judge_that_misses_a_row_makes_the_headline_incomplete(
+    jasco: Jasco, serve: Serve, tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "data", 4)
+    ears, well = serve(), [serve(), serve()]
+    clip = read_data_set(data).clips[0]
+    question = items_of(clip)[2].instruction
+    missing = serve(refused={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
+    done = evaluated(jasco, ears, [*well, missing], data, tmp_path / "run")
+    assert done.status == 4, done.stderr
+    [model] = json.loads(done.stdout)["models"].values()
+    assert not model["complete"]
+    assert model["coverage"] == pytest.approx((1 + 1 + 31 / 32) / 3)
+    low, high = model["best_mean_bounds"]
+    assert low <= model["best_mean"] <= high
+    third = model["judges"][f"openai/{MODELS[2]}"]
+    assert third["coverage"] == 31 / 32
+    assert third["failed"] == {"rejected": 1}
+    assert third["best_at_k"] is None
+    table = jasco("score", tmp_path / "run")
+    assert table.status == 4
+    assert "INCOMPLETE" in table.stdout

@@ -1,0 +1,254 @@
+"""A judge that starts its own server: what is started is always ended."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from chat_server import Serve
+from command import Command, Jasco, Result
+
+from jasco.benchmark.errors import InputError
+from jasco.judges.vllm import VllmJudge, serve_command
+from jasco.providers.specs import parse_spec
+
+STANDIN = Path(__file__).parents[1] / "vllm_standin.py"
+
+Judge = Callable[..., str]
+
+
+@pytest.fixture
+def pids(tmp_path: Path) -> Path:
+    return tmp_path / "pids"
+
+
+@pytest.fixture
+def judge(tmp_path: Path, pids: Path) -> Judge:
+    """Give a spec that starts the stand-in, with flags of its own."""
+    program = tmp_path / "vllm"
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH={STANDIN.parent} exec {sys.executable} {STANDIN} "$@"\n'
+    )
+    program.chmod(0o755)
+
+    def spec(name: str = "some/judge", start_timeout: float = 30, **flags: object) -> str:
+        flags = {"command": program, "pids": pids, **flags}
+        told = [f"serve.{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        return ",".join([f"vllm/{name}", f"start_timeout={start_timeout}", *told])
+
+    return spec
+
+
+def eval_(jasco: Jasco, serve: Serve, data: Path, run: Path, *judges: str) -> Command:
+    model = f"openai/ears,base_url={serve().url}"
+    chosen = [word for judge in judges for word in ("--judge", judge)]
+    return jasco.start(
+        "eval", model, "--data", data, "--run", run, *chosen, env={"JASCO_GRACE": "1"}
+    )
+
+
+def living(pids: Path) -> list[int]:
+    started = [int(line) for line in pids.read_text().split()]
+    return [
+        pid
+        for pid in started
+        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def assert_nothing_lives(pids: Path, within: float = 10) -> None:
+    end = time.monotonic() + within
+    while (left := living(pids)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not left
+
+
+def wait_for(path: Path, holds: str = "") -> None:
+    end = time.monotonic() + 30
+    while not (path.exists() and holds in path.read_text()):
+        assert time.monotonic() < end, f"{path} does not hold {holds!r}"
+        time.sleep(0.02)
+
+
+def test_it_serves_judges_and_ends(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    flags = {"tensor_parallel_size": 4, "enforce_eager": "true", "slow": 0.5, "orphan": "true"}
+    done = eval_(jasco, serve, data, tmp_path / "run", judge(**flags)).finish()
+    assert done.status == 0, done.stderr
+    assert "some/judge" in done.stdout
+    assert "served=some/judge" in done.stdout
+    assert len(pids.read_text().split()) == 2
+    assert_nothing_lives(pids)
+    [log] = (tmp_path / "run" / "logs").iterdir()
+    assert "INFO loading some/judge on 4 GPUs" in log.read_text()
+    # What is judged needs no server.
+    again = eval_(jasco, serve, data, tmp_path / "run", judge(crash_at_start="true")).finish()
+    assert again.status == 0
+    assert len(pids.read_text().split()) == 2
+
+
+def test_judges_take_turns_on_the_same_gpus(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, judge: Judge
+) -> None:
+    log = tmp_path / "requests"
+    judges = [judge(f"some/judge-{n}", log=log) for n in range(3)]
+    done = eval_(jasco, serve, data, tmp_path / "run", *judges).finish()
+    assert done.status == 0, done.stderr
+    asked = [json.loads(line)["model"] for line in log.read_text().splitlines()]
+    assert asked == sorted(asked)
+    assert len(asked) == 3 * 32
+
+
+def failing(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, spec: str, pids: Path
+) -> Result:
+    done = eval_(jasco, serve, data, tmp_path / "run", spec).finish()
+    assert done.status == 4, done.stderr
+    assert_nothing_lives(pids)
+    return done
+
+
+def test_a_crash_at_start_is_told_with_its_last_words(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    done = failing(jasco, serve, data, tmp_path, judge(crash_at_start="true"), pids)
+    assert "vllm serve some/judge ended with status 1 while it was starting" in done.stderr
+    assert "No available memory for the cache blocks" in done.stderr
+    assert "logs/vllm-some-judge.log" in done.stderr
+    # The answers are kept, and a server that starts goes on from there.
+    done = eval_(jasco, serve, data, tmp_path / "run", judge()).finish()
+    assert done.status == 0
+
+
+def test_one_judge_that_crashes_does_not_keep_the_next_from_judging(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    judges = judge("some/bad", crash_at_start="true"), judge("some/good")
+    done = eval_(jasco, serve, data, tmp_path / "run", *judges).finish()
+    assert done.status == 4
+    assert "vllm serve some/bad ended" in done.stderr
+    assert "1 of 2 judges did not get through" in done.stderr
+    good = next(line for line in done.stdout.splitlines() if "some/good" in line)
+    assert "100.0 %" in good
+    assert_nothing_lives(pids)
+
+
+def test_a_crash_midway_is_told_at_once_and_resumed(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    began = time.monotonic()
+    done = failing(jasco, serve, data, tmp_path, judge(crash_after=10), pids)
+    assert time.monotonic() - began < 15  # not after the client's patience
+    assert "ended with status 7 while it was judging" in done.stderr
+    assert "CUDA error" in done.stderr
+    done = eval_(jasco, serve, data, tmp_path / "run", judge()).finish()
+    assert done.status == 0
+
+
+def test_a_port_that_somebody_else_took_is_left_to_them(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    spec = judge(port_taken=tmp_path / "tried")
+    done = eval_(jasco, serve, data, tmp_path / "run", spec).finish()
+    assert done.status == 0, done.stderr
+    assert len(pids.read_text().split()) == 2  # the second try was good
+    assert_nothing_lives(pids)
+
+
+def test_a_start_that_takes_too_long_is_given_up(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    done = failing(jasco, serve, data, tmp_path, judge(start_timeout=1, slow=60), pids)
+    assert "not ready within 1 s (start_timeout=SECONDS allows more)" in done.stderr
+
+
+def test_a_server_that_refuses_to_die_is_killed(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    spec = judge(immortal="true", orphan="true")
+    done = eval_(jasco, serve, data, tmp_path / "run", spec).finish()
+    assert done.status == 0, done.stderr
+    assert_nothing_lives(pids)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("when", ["starting", "judging"])
+def test_it_ends_with_us_however_we_end(
+    number: signal.Signals,
+    when: str,
+    jasco: Jasco,
+    serve: Serve,
+    data: Path,
+    tmp_path: Path,
+    pids: Path,
+    judge: Judge,
+) -> None:
+    log = tmp_path / "requests"
+    flags = {"slow": 60} if when == "starting" else {"log": log}
+    command = eval_(
+        jasco, serve, data, tmp_path / "run", judge(immortal="true", orphan="true", **flags)
+    )
+    wait_for(pids if when == "starting" else log)
+    if when == "starting":
+        wait_for(next(iter_logs(tmp_path / "run")), "INFO loading")
+    command.send(number)
+    if number == signal.SIGKILL:
+        command.kill()
+    elif when == "starting":
+        assert command.finish().status == 130
+    else:
+        assert command.finish().status in (0, 130)  # it may have been done by then
+    assert len(pids.read_text().split()) == 2
+    assert_nothing_lives(pids)
+
+
+def iter_logs(run: Path) -> "list[Path]":
+    end = time.monotonic() + 30
+    while not (found := list((run / "logs").glob("*.log"))):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return iter(found)  # type: ignore[return-value]
+
+
+def test_the_program_is_looked_for_before_anything_is_started(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    spec = "vllm/some/judge,serve.command=no-such-program"
+    done = eval_(jasco, serve, data, tmp_path / "run", spec).finish()
+    assert done.status == 2
+    assert "there is no program 'no-such-program' on the PATH" in done.stderr
+
+
+def test_what_is_for_the_server_is_handed_on() -> None:
+    spec = parse_spec(
+        "vllm/a/b,temperature=1,serve.tensor-parallel-size=4,serve.enforce-eager=true,"
+        "serve.enable-prefix-caching=false,serve.command=/opt/vllm",
+        VllmJudge,
+    )
+    assert serve_command(spec) == [
+        "/opt/vllm", "serve", "a/b", "--tensor-parallel-size", "4", "--enforce-eager",
+        "--no-enable-prefix-caching",
+    ]  # fmt: skip
+    assert spec.label == "vllm/a/b,temperature=1.0"
+    assert "serve" not in str(spec.identity)
+
+
+@pytest.mark.parametrize(
+    "pair", ["serve.=4", "serve.x", "serve.x=", "serve.--x=1", "serve.x=1,serve.x=2"]
+)
+def test_a_setting_that_is_none_is_refused(pair: str) -> None:
+    with pytest.raises(InputError, match="serve"):
+        parse_spec(f"vllm/a/b,{pair}", VllmJudge)
+
+
+def test_only_who_starts_a_server_takes_settings_for_it(jasco: Jasco, data: Path) -> None:
+    done = jasco(
+        "eval", "csv/x.csv", "--data", data, "--run", data / "r", "--judge", "openai/m,serve.x=1"
+    )
+    assert done.status == 2
+    assert "unknown key 'serve.x'" in done.stderr

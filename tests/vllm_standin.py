@@ -1,0 +1,110 @@
+"""A program that behaves like ``vllm serve``, well or badly, for tests.
+
+    vllm_standin.py serve MODEL --host H --port P [--FLAG VALUE ...]
+
+It notes its process number and those of its children in ``--pids FILE``.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from chat_server import answer_to
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("verb", choices=["serve"])
+    parser.add_argument("model")
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--tensor-parallel-size", type=int, default=1)
+    parser.add_argument("--max-model-len", type=int)
+    parser.add_argument("--enforce-eager", action=argparse.BooleanOptionalAction)
+    parser.add_argument("--slow", type=float, default=0.0)
+    parser.add_argument("--crash-at-start", action="store_true")
+    parser.add_argument("--crash-after", type=int)
+    parser.add_argument(
+        "--port-taken", type=Path, help="fails so as long as this file is not there"
+    )
+    parser.add_argument("--immortal", action="store_true")
+    parser.add_argument("--orphan", action="store_true", help="has a child in another session")
+    parser.add_argument("--pids", type=Path)
+    parser.add_argument("--log", type=Path)
+    return parser.parse_args()
+
+
+def say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def main() -> None:
+    options = parsed()
+    pids = [os.getpid()]
+    if options.immortal:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if options.orphan:
+        child = [sys.executable, "-c", "import time; time.sleep(600)"]
+        pids.append(subprocess.Popen(child, start_new_session=True).pid)
+    if options.pids:
+        with options.pids.open("a") as file:
+            file.writelines(f"{pid}\n" for pid in pids)
+    say(f"INFO loading {options.model} on {options.tensor_parallel_size} GPUs")
+    time.sleep(options.slow)
+    if options.crash_at_start:
+        sys.exit("ValueError: No available memory for the cache blocks.")
+    if options.port_taken and not options.port_taken.exists():
+        options.port_taken.touch()
+        sys.exit(f"OSError: [Errno 98] Address already in use: ('{options.host}', {options.port})")
+    answered = 0
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.reply(200 if self.path == "/health" else 404, {})
+
+        def do_POST(self) -> None:
+            nonlocal answered
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            answered += 1
+            if options.crash_after is not None and answered > options.crash_after:
+                say("RuntimeError: CUDA error: an illegal memory access")
+                os._exit(7)
+            if options.log:
+                with options.log.open("a") as file:
+                    file.write(json.dumps(body) + "\n")
+            text = answer_to(body)[1]
+            message = {"role": "assistant", "content": text}
+            self.reply(
+                200,
+                {
+                    "model": options.model,
+                    "choices": [{"message": message, "finish_reason": "stop"}],
+                    "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+                },
+            )
+
+        def reply(self, status: int, body: object) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    ThreadingHTTPServer((options.host, options.port), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
