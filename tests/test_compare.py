@@ -54,6 +54,7 @@ def test_two_models_are_compared_pair_by_pair(
     table = jasco("compare", *(tmp_path / name for name in "abc"))
     assert "minus openai/c" in table.stdout
     assert "signature: jasco:" in table.stdout
+    assert "openai/m: has taken no exam" in table.stdout
 
 
 def test_judged_files_are_several_models(

@@ -83,6 +83,9 @@ def test_a_fit_judge_passes(jasco: Jasco, serve: Serve, data: Path, gold: Gold) 
     assert told["labelled"]["false_credit_rate_ci"][1] > 0.4  # none of four allows half of all
     assert told["unreadable_rate"] == 0
     assert told["tokens_a_verdict"] == 12
+    assert "|exam:synthetic[4]|" in told["signature"]
+    judge = "judges:openai/m{max_tokens=1000,output=text,temperature=0.0,served=m}"
+    assert judge in told["signature"].split("|")
 
 
 def test_a_judge_that_likes_everything_is_exposed(

@@ -108,6 +108,8 @@ class ExamResult:
     ----------
     judge : str
         Its label.
+    identity : mapping
+        What may change its verdicts.
     exam : Exam
         What it was asked.
     parts : mapping of str to Part
@@ -121,6 +123,7 @@ class ExamResult:
     """
 
     judge: str
+    identity: Mapping[str, Any]
     exam: Exam
     parts: Mapping[str, Part]
     failed: Mapping[str, int] = field(default_factory=dict)
@@ -267,7 +270,9 @@ def exam_result(
         if exam.labels or kind != LABELLED:
             parts[kind] = mark(asked, [verdicts.get(_asked(each, exam)) for each in asked])
     seconds, tokens, served = store.cost(judge)
-    return ExamResult(judge.spec.label, exam, parts, failed, seconds, tokens, served)
+    return ExamResult(
+        judge.spec.label, judge.spec.identity, exam, parts, failed, seconds, tokens, served
+    )
 
 
 async def _take(

@@ -11,8 +11,9 @@ from jasco.benchmark.comparison import Comparison, compare, holm
 from jasco.benchmark.errors import InputError, Refused
 from jasco.benchmark.marks import Marks
 from jasco.evaluation.results import Results
+from jasco.reports.exam import exam_line
 from jasco.reports.numbers import between, interval, number, percent
-from jasco.reports.summary import SCHEMA, signature, summarise_models
+from jasco.reports.summary import SCHEMA, signature, summarise_data, summarise_models
 
 _SHARES = ("audio", "both", "speech")
 
@@ -47,6 +48,7 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
         "schema": SCHEMA,
         "signature": signature(results),
         "protocol": results[0].protocol,
+        "data": summarise_data(results[0].data),
         "models": summarise_models(dict(zip(names, results, strict=True))),
         "pairs": [
             _pair(names[one], names[other], each, next(corrected) if each.p is not None else None)
@@ -159,7 +161,13 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         f"{name}: INCOMPLETE; compared on the clips that have a verdict of every judge"
         for name in incomplete
     ]
-    return "\n".join([table, "", _EXPLAINED, *remarks, f"signature: {summary['signature']}"])
+    judges = {
+        name: figures for model in summary["models"].values()
+        for name, figures in model["judges"].items()
+    }  # fmt: skip
+    exams = [f"{name}: {exam_line(figures['exam'])}" for name, figures in judges.items()]
+    lines = [table, "", _EXPLAINED, *exams, *remarks, f"signature: {summary['signature']}"]
+    return "\n".join(lines)
 
 
 _EXPLAINED = (

@@ -12,6 +12,7 @@ from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.exam import ExamResult
 from jasco.reports.numbers import interval, percent, with_interval
+from jasco.reports.summary import made_by, signed
 
 
 def summarise_exam(result: ExamResult) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def summarise_exam(result: ExamResult) -> dict[str, Any]:
     unreadable = sum(part.unreadable for part in parts.values())
     return {
         "schema": 1,
+        "signature": _signature(result),
         "judge": result.judge,
         "served": list(result.served),
         "protocol": exam.protocol.name,
@@ -50,6 +52,18 @@ def summarise_exam(result: ExamResult) -> dict[str, Any]:
         "seconds_a_verdict": result.seconds,
         "tokens_a_verdict": result.tokens,
     }
+
+
+def _signature(result: ExamResult) -> str:
+    exam = result.exam
+    labels = (f"labels:{exam.labels_sha256[:12]}",) if exam.labels else ()
+    return signed(
+        exam.protocol.name,
+        f"exam:{exam.data.name}[{len(exam.data.clips)}]",
+        f"text:{annotations_sha256(exam.data.clips)[:12]}",
+        *labels,
+        f"judges:{made_by(result.judge, result.identity, result.served)}",
+    )
 
 
 def _counts(part: Part) -> dict[str, Any]:
@@ -172,6 +186,7 @@ def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
         yield f"calls that failed: {kinds}"
     if not exam["complete"]:
         yield "INCOMPLETE: not every question has a verdict; the same command goes on from here"
+    yield f"signature: {exam['signature']}"
 
 
 def exam_line(exam: Mapping[str, Any] | None) -> str:

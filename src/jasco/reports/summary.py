@@ -44,7 +44,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
         "schema": SCHEMA,
         "signature": signature(results),
         "protocol": first.protocol,
-        "data": _data(first.data),
+        "data": summarise_data(first.data),
         "models": models,
         "versions": _versions(),
         **beside,
@@ -65,30 +65,33 @@ def signature(results: Sequence[Results]) -> str:
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
         if value
     ]
-    models = dict.fromkeys(_made_by(each.model, each.identity, each.served) for each in results)
+    models = dict.fromkeys(made_by(each.model, each.identity, each.served) for each in results)
     judges = dict.fromkeys(
-        _made_by(f"{judge}(proxy)" if facts.proxy else judge, facts.identity, facts.served)
+        made_by(f"{judge}(proxy)" if facts.proxy else judge, facts.identity, facts.served)
         for each in results
         for judge, facts in each.judges.items()
     )
-    return "|".join(
-        [
-            f"jasco:{jasco.__version__}",
-            f"protocol:{first.protocol or 'none'}",
-            f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
-            *hashes,
-            f"models:{'+'.join(models)}",
-            f"judges:{'+'.join(judges) or 'none'}",
-            f"bootstrap:{RESAMPLES},seed={SEED}",
-        ]
+    return signed(
+        first.protocol,
+        f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
+        *hashes,
+        f"models:{'+'.join(models)}",
+        f"judges:{'+'.join(judges) or 'none'}",
     )
 
 
-def _made_by(label: str, identity: Mapping[str, Any], served: Sequence[str]) -> str:
+def signed(protocol: str, *parts: str) -> str:
+    """Put a signature together: what made the figures, then how their intervals were made."""
+    version = f"jasco:{jasco.__version__}"
+    bootstrap = f"bootstrap:{RESAMPLES},seed={SEED}"
+    return "|".join([version, f"protocol:{protocol or 'none'}", *parts, bootstrap])
+
+
+def made_by(label: str, identity: Mapping[str, Any], served: Sequence[str]) -> str:
     """Name a model or judge with all that may change its words."""
     told = [
         f"{key}={value}"
-        for key, value in identity.items()
+        for key, value in sorted(identity.items())
         if key not in ("provider", "name") and value is not None
     ]
     told += [f"served={name}" for name in served]
@@ -103,7 +106,8 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _data(data: Data) -> dict[str, Any]:
+def summarise_data(data: Data) -> dict[str, Any]:
+    """Say which clips the figures are about."""
     return {
         "name": data.name,
         "annotations_sha256": data.annotations_sha256,
