@@ -34,6 +34,8 @@ def parsed() -> argparse.Namespace:
         "--port-taken", type=Path, help="fails so as long as this file is not there"
     )
     parser.add_argument("--immortal", action="store_true")
+    parser.add_argument("--loses-first-sigterm", action="store_true")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds for an answer")
     parser.add_argument("--orphan", action="store_true", help="has a child in another session")
     parser.add_argument("--pids", type=Path)
     parser.add_argument("--log", type=Path)
@@ -50,6 +52,8 @@ def main() -> None:
     pids = [os.getpid()]
     if options.immortal:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if options.loses_first_sigterm:
+        signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     if options.orphan:
         child = [sys.executable, "-c", "import time; time.sleep(600)"]
         pids.append(subprocess.Popen(child, start_new_session=True).pid)
@@ -81,6 +85,7 @@ def main() -> None:
             if options.log:
                 with options.log.open("a") as file:
                     file.write(json.dumps(body) + "\n")
+            time.sleep(options.latency)
             text = answer_to(body)[1]
             message = {"role": "assistant", "content": text}
             self.reply(

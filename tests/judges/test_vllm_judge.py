@@ -215,6 +215,50 @@ def iter_logs(run: Path) -> "list[Path]":
     return iter(found)  # type: ignore[return-value]
 
 
+def test_it_ends_even_if_its_guard_is_killed(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    log = tmp_path / "requests"
+    command = eval_(jasco, serve, data, tmp_path / "run", judge(log=log, latency=0.2))
+    wait_for(log)
+    [server] = living(pids)
+    guard = psutil.Process(server).parent()
+    assert guard is not None
+    assert any("guard.py" in word for word in guard.cmdline())
+    guard.kill()
+    done = command.finish()
+    assert done.status == 4
+    assert "ended by signal 9 while it was judging" in done.stderr
+    assert_nothing_lives(pids)
+
+
+def test_a_server_that_is_killed_is_told_as_such(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    log = tmp_path / "requests"
+    command = eval_(jasco, serve, data, tmp_path / "run", judge(log=log, latency=0.2))
+    wait_for(log)
+    for pid in living(pids):
+        psutil.Process(pid).kill()
+    done = command.finish()
+    assert done.status == 4
+    assert "ended by signal 9 while it was judging" in done.stderr
+
+
+def test_a_request_to_stop_that_is_lost_is_repeated(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    spec = judge(loses_first_sigterm="true")
+    began = time.monotonic()
+    done = jasco(
+        "eval", f"openai/ears,base_url={serve().url}", "--data", data, "--run", tmp_path / "run",
+        "--judge", spec, env={"JASCO_GRACE": "20"},
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    assert time.monotonic() - began < 15
+    assert_nothing_lives(pids)
+
+
 def test_the_program_is_looked_for_before_anything_is_started(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
@@ -227,12 +271,12 @@ def test_the_program_is_looked_for_before_anything_is_started(
 def test_what_is_for_the_server_is_handed_on() -> None:
     spec = parse_spec(
         "vllm/a/b,temperature=1,serve.tensor-parallel-size=4,serve.enforce-eager=true,"
-        "serve.enable-prefix-caching=false,serve.command=/opt/vllm",
+        "serve.enable-prefix-caching=false,serve.a-config.on=true,serve.command=/opt/vllm",
         VllmJudge,
     )
     assert serve_command(spec) == [
         "/opt/vllm", "serve", "a/b", "--tensor-parallel-size", "4", "--enforce-eager",
-        "--no-enable-prefix-caching",
+        "--no-enable-prefix-caching", "--a-config.on", "true",
     ]  # fmt: skip
     assert spec.label == "vllm/a/b,temperature=1.0"
     assert "serve" not in str(spec.identity)

@@ -82,6 +82,7 @@ def serve_command(spec: Spec) -> list[str]:
     serve = dict(spec.options["serve"])
     command = [serve.pop("command", "vllm"), "serve", spec.name]
     for key, value in serve.items():
-        flag = {"true": [f"--{key}"], "false": [f"--no-{key}"]}
+        # A key with a dot is a part of a setting, and takes its value as it stands.
+        flag = {} if "." in key else {"true": [f"--{key}"], "false": [f"--no-{key}"]}
         command += flag.get(value.lower(), [f"--{key}", value])
     return command

@@ -1,11 +1,12 @@
 """Runs a program and sees to it that nothing of it outlives whoever started it.
 
-    python guard.py PROGRAM ARGUMENT...
+    python guard.py PIDFILE PROGRAM ARGUMENT...
 
 Whoever starts this holds the other end of its standard input. When that end closes, on purpose or
 because its holder was killed, the program is told to stop, and after some seconds it is killed,
 with all that it has started. A parent-death signal alone would not do: it follows the thread that
-started the program, and reaches no grandchildren.
+started the program, and reaches no grandchildren. PIDFILE is told the program's process group, for
+whoever has to end it should this be killed itself.
 
 Only the standard library, and nothing of this package: it must start at once.
 """
@@ -21,7 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 
 GRACE = float(os.environ.get("JASCO_GRACE", "20"))
-"""Seconds between the request to stop and the kill."""
+"""Seconds between the first request to stop and the kill."""
+_AGAIN = 3.0  # seconds between two requests: while it starts, vLLM loses one
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -32,15 +34,18 @@ def main() -> int:
     # What the program leaves behind becomes our child, wherever it has hidden.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     program = subprocess.Popen(  # noqa: S603 (it is what the user asked for)
-        sys.argv[1:],
+        sys.argv[2:],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_restored,
     )
+    with suppress(OSError):
+        Path(sys.argv[1]).write_text(str(program.pid))
     with suppress(ProcessLookupError):
         _watch(program)
     _kill_all()
-    return program.wait()
+    status = program.wait()
+    return status if status >= 0 else 128 - status  # as shells tell a signal
 
 
 def _restored() -> None:
@@ -58,9 +63,12 @@ def _watch(program: "subprocess.Popen[bytes]") -> None:
     while program.poll() is None:
         if not select.select([0], [], [], 0.1)[0] or os.read(0, 1024):
             continue
+        began = told = time.monotonic()
         os.killpg(program.pid, signal.SIGTERM)
-        end = time.monotonic() + GRACE
-        while program.poll() is None and time.monotonic() < end:
+        while program.poll() is None and (now := time.monotonic()) - began < GRACE:
+            if now - told > _AGAIN:
+                os.killpg(program.pid, signal.SIGTERM)
+                told = now
             time.sleep(0.05)
         return
 

@@ -1,8 +1,10 @@
 """Servers that are started for a run, and always ended: on success, error, Ctrl-C and SIGKILL."""
 
 import asyncio
+import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import urllib.error
@@ -21,6 +23,8 @@ _GUARD = Path(__file__).with_name("guard.py")
 _HOST = "127.0.0.1"
 _PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
 _TRIES = 3
+_ERROR = re.compile(r"\w(?:Error|Exception):")
+_TAIL = 200_000
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,21 @@ class Program:
     start_timeout: float
     log: Path
 
+    @property
+    def pid_file(self) -> Path:
+        """Where its process group stands while it runs."""
+        return self.log.with_suffix(".pid")
+
 
 class Server:
     """A server of our own, ready to be asked."""
 
-    def __init__(self, program: Program, process: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(
+        self, program: Program, process: asyncio.subprocess.Process, port: int, beginning: int
+    ) -> None:
         self._program = program
         self._process = process
+        self._beginning = beginning  # where its part of the log begins
         self.url = f"http://{_HOST}:{port}/v1"
         self.ended = asyncio.ensure_future(process.wait())
         """Done when the program has ended, for whatever reason."""
@@ -64,7 +76,7 @@ class Server:
         InputError
             There is no such program.
         ServerGone
-            It ended, or did not get ready in time; the message quotes its last words.
+            It ended, or did not get ready in time; the message quotes its error.
         """
         if not shutil.which(program.command[0]):
             raise InputError(
@@ -78,7 +90,7 @@ class Server:
                 await server._ready()  # noqa: SLF001 (a server of this class)
             except ServerGone:
                 await server.stop()
-                taken = _PORT_TAKEN.search(_tail(program.log))
+                taken = _PORT_TAKEN.search(server._said())  # noqa: SLF001 (likewise)
                 if not taken or attempt + 1 == _TRIES:  # somebody was faster: another port
                     raise
             except BaseException:
@@ -90,8 +102,10 @@ class Server:
 
     @classmethod
     async def _launch(cls, program: Program, port: int) -> "Server":
+        program.pid_file.unlink(missing_ok=True)
         address = ("--host", _HOST, "--port", str(port))
         with program.log.open("ab") as log:
+            beginning = log.tell()
             log.write(f"--- {' '.join([*program.command, *address])}\n".encode())
             log.flush()
             process = await asyncio.create_subprocess_exec(
@@ -99,6 +113,7 @@ class Server:
                 "-I",
                 "-S",
                 str(_GUARD),
+                str(program.pid_file),
                 *program.command,
                 *address,
                 stdin=asyncio.subprocess.PIPE,
@@ -106,7 +121,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us: we end it in good order
             )
-        return cls(program, process, port)
+        return cls(program, process, port, beginning)
 
     async def _ready(self) -> None:
         health = self.url.removesuffix("/v1") + "/health"
@@ -124,7 +139,7 @@ class Server:
                         f"{self._program.start_timeout:g} s (start_timeout=SECONDS allows more); "
                         f"{self._last_words()}"
                     )
-                last = _tail(self._program.log).strip().splitlines()[-1:]
+                last = self._said().strip().splitlines()[-1:]
                 shown.set_description_str(
                     f"starting {self._program.name}: {one_line(''.join(last), 60)}"
                 )
@@ -135,23 +150,32 @@ class Server:
     def gone(self, when: str) -> ServerGone:
         """Put its end into words."""
         status = self.ended.result()
-        how = f"with status {status}" if status >= 0 else f"by signal {-status}"
+        signalled = -status if status < 0 else status - 128
+        how = f"by signal {signalled}" if signalled > 0 else f"with status {status}"
         return ServerGone(
             f"{self._program.name} ended {how} {when}; {self._last_words()}; "
             "the same command goes on from here"
         )
 
     def _last_words(self) -> str:
-        lines = [line for line in _tail(self._program.log).splitlines() if line.strip()]
-        said = one_line(" / ".join(lines[-3:]), 300)
-        return f"its last words: {said or 'none'}; its log: {self._program.log}"
+        """Quote what went wrong: the first error that it told of, or what it said last."""
+        lines = [line.strip() for line in self._said().splitlines() if line.strip()]
+        errors = [line for line in lines if _ERROR.search(line)]
+        said = one_line(" / ".join(errors[:1] or lines[-3:]), 300)
+        return f"it said: {said or 'nothing'}; its log: {self._program.log}"
+
+    def _said(self) -> str:
+        return _tail(self._program.log, self._beginning)
 
     async def stop(self) -> None:
         """End the program and all that it has started. Takes its grace time at the longest."""
         if self._process.stdin:
             self._process.stdin.close()  # the guard takes this for our end
-        with suppress(asyncio.CancelledError):  # a second Ctrl-C must not leave it running
-            await asyncio.shield(self.ended)
+        # A second Ctrl-C must not leave it running.
+        with suppress(asyncio.CancelledError, OSError, ValueError):
+            if await asyncio.shield(self.ended) < 0:  # the guard was killed: do its work
+                os.killpg(int(self._program.pid_file.read_text()), signal.SIGKILL)
+        self._program.pid_file.unlink(missing_ok=True)
 
 
 def _free_port() -> int:
@@ -169,10 +193,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _tail(log: Path) -> str:
+def _tail(log: Path, beginning: int) -> str:
+    """Read the end of a log, not further back than a certain place."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4000))
+            file.seek(max(beginning, log.stat().st_size - _TAIL))
             return file.read().decode(errors="replace")
     except OSError:
         return ""
