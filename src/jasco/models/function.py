@@ -10,13 +10,11 @@
 in one thread, a call at a time; it need not be thread-safe.
 """
 
-import asyncio
 import importlib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,12 +23,12 @@ from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, one_line, whole_text
 from jasco.benchmark.responses import Failure, Response
+from jasco.models.batches import Batches, Question
 from jasco.models.model import Model
 from jasco.providers.audio import SAMPLING_RATE, Audio
 from jasco.providers.specs import Spec
 
 _BATCH = 8
-_Question = tuple[Audio, str, "asyncio.Future[Response | Failure]"]
 
 
 class FunctionModel(Model):
@@ -44,41 +42,26 @@ class FunctionModel(Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._waiting: list[_Question] = []
-        self._answer_all: Callable[[list[Audio], list[str]], list[Response | Failure]]
-        self._batch = 1
+        self._batches = Batches()
+        self._answer_all: Callable[[Sequence[Question]], Sequence[Response | Failure]]
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002
         """Import the function."""
-        function = await self._in_thread(_import_function, self.spec.name)
+        function = await self._batches.in_thread(lambda: _import_function(self.spec.name))
         if "prompts" in inspect.signature(function).parameters:
-            self._batch = _BATCH
-            self._answer_all = lambda audios, prompts: _call_batch(function, audios, prompts)
+            self._batches.size = _BATCH
+            self._answer_all = lambda questions: _call_batch(function, questions)
         else:
-            self._answer_all = lambda audios, prompts: [_call(function, audios[0], prompts[0])]
+            self._answer_all = lambda questions: [_call(function, *questions[0])]
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Queue the question; the thread takes as many at once as the function can."""
         assert audio is not None
-        future: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
-        self._waiting.append((audio, item.instruction, future))
-        await self._in_thread(lambda: None)  # the calls before this one are done
-        if self._waiting and not future.done():
-            batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
-            audios, prompts, futures = (list(part) for part in zip(*batch, strict=True))
-            answers = await self._in_thread(self._answer_all, audios, prompts)
-            for each, answer in zip(futures, answers, strict=True):
-                if not each.done():  # a cancelled question wants no answer
-                    each.set_result(answer)
-        return await future
+        return await self._batches.answer((audio, item.instruction), self._answer_all)
 
     async def close(self) -> None:
         """End the thread once its call is over."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def _in_thread(self, work: Callable[..., Any], *arguments: object) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        self._batches.close()
 
 
 def _import_function(name: str) -> Callable[..., Any]:
@@ -125,10 +108,11 @@ def _call(function: Callable[..., Any], audio: Audio, prompt: str) -> Response |
 
 
 def _call_batch(
-    function: Callable[..., Any], audios: list[Audio], prompts: list[str]
+    function: Callable[..., Any], questions: Sequence[Question]
 ) -> list[Response | Failure]:
+    prompts = [prompt for _, prompt in questions]
     try:
-        answers = function([audio.floats for audio in audios], SAMPLING_RATE, prompts)
+        answers = function([audio.floats for audio, _ in questions], SAMPLING_RATE, prompts)
     except (Exception, SystemExit) as error:  # the user's function may raise anything
         return [_failure(error)] * len(prompts)
     if (
