@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,21 @@ def test_what_would_not_be_a_difference_of_models_is_refused_unless_told(
         assert "--anyway" in done.stderr
     assert compared(jasco, tmp_path / "a", tmp_path / "b", "--anyway")["pairs"][0]["clips"] == 4
     assert compared(jasco, tmp_path / "a", tmp_path / "c", "--anyway")["pairs"][0]["clips"] == 3
+
+
+def test_judges_of_one_name_and_another_revision_are_other_judges(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    model = f"openai/ears,base_url={serve().url}"
+    for name in "ab":
+        jasco("eval", model, "--data", data, "--run", tmp_path / name, "--judge", "offline")
+    assert jasco("compare", tmp_path / "a", tmp_path / "b").status == 0
+    with sqlite3.connect(tmp_path / "b" / "run.db") as run:
+        run.execute("UPDATE judges SET identity = json_set(identity, '$.revision', 'older')")
+    done = jasco("compare", tmp_path / "a", tmp_path / "b")
+    assert done.status == 3
+    assert "differ in judges" in done.stderr
+    assert "revision=older" in done.stderr
 
 
 def test_one_model_alone_cannot_be_compared(

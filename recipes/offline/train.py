@@ -169,7 +169,7 @@ def crossed(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> list[
 
 def gated(verdicts: Sequence[Verdict]) -> NDArray[np.int64]:
     """Give the scores that count."""
-    return np.array([v.rating if v.orientation is Orientation.BOTH else 0 for v in verdicts])
+    return np.array([verdict.gated for verdict in verdicts])
 
 
 def examine(name: str, rows: Sequence[Labelled], verdicts: Sequence[Verdict], first: int) -> None:

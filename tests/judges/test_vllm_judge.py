@@ -13,6 +13,7 @@ from chat_server import Serve
 from command import Command, Jasco, Result
 
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.judges.vllm import VllmJudge, serve_command
 from jasco.providers.specs import parse_spec
 
@@ -102,6 +103,18 @@ def test_judges_take_turns_on_the_same_gpus(
     asked = [json.loads(line)["model"] for line in log.read_text().splitlines()]
     assert asked == sorted(asked)
     assert len(asked) == 3 * 32
+
+
+def test_no_server_is_started_for_answers_that_are_not_there(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    model = f"openai/ears,base_url={serve(refused={INSTRUCTIONS[2]: 400}).url}"
+    arguments = "eval", model, "--data", data, "--run", tmp_path / "run", "--judge", judge()
+    for _ in range(2):
+        done = jasco(*arguments, env={"JASCO_GRACE": "1"})
+        assert done.status == 4, done.stderr
+        assert "items are not answered" in done.stdout
+    assert len(pids.read_text().split()) == 1  # the second time there was nothing to judge
 
 
 def failing(

@@ -247,7 +247,7 @@ def mark(questions: Sequence[Question], verdicts: Sequence[Verdict | None]) -> P
         assert expected.orientation and verdict.orientation
         right = (verdict.rating == expected.rating, verdict.orientation is expected.orientation)
         columns[clip] += (1, all(right), *right)
-        deserved, given = _gated(expected), _gated(verdict)
+        deserved, given = expected.gated, verdict.gated
         ratings[clip, deserved, given] += 1
         orientations[clip, places[expected.orientation], places[verdict.orientation]] += 1
         if question.adversarial:
@@ -286,10 +286,6 @@ def _share(hits: float, tries: float, resampled: NDArray[np.float64], clips: int
 
 def _drawn(columns: NDArray[np.float64]) -> NDArray[Any]:
     return resampled_sums(columns) if len(columns) else np.zeros((1, columns.shape[1]))
-
-
-def _gated(verdict: Verdict) -> int:
-    return verdict.rating or 0 if verdict.orientation is Orientation.BOTH else 0
 
 
 def wilson(hits: int, tries: int) -> Estimate:

@@ -40,6 +40,16 @@ class Verdict:
         """Whether both parts could be read: only then does the verdict count."""
         return self.rating is not None and self.orientation is not None
 
+    @property
+    def gated(self) -> int:
+        """The score that counts: the rating where the orientation is Both, else 0.
+
+        Of a readable verdict only: what could not be read has no score.
+        """
+        assert self.rating is not None
+        assert self.orientation is not None
+        return self.rating if self.orientation is Orientation.BOTH else 0
+
 
 PROXY_MARK = "Proxy verdict"
 """Begins what a stand-in for a judge writes: its figures are marked wherever the text travels."""

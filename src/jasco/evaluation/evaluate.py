@@ -16,8 +16,8 @@ from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.benchmark.responses import Response
 from jasco.evaluation.exam import copy_exams
 from jasco.evaluation.progress import Progress
-from jasco.evaluation.runner import Work, repeats_of, run, stop_on_sigterm
-from jasco.evaluation.store import AudioFacts, RunRefused, Store
+from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
+from jasco.evaluation.store import AudioFacts, RunRefused, RunUnwritable, Store
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
@@ -178,16 +178,26 @@ async def _run(
                 await run(judging, writer)
             troubles = []
             for number, judge in judges.items():
-                if judge.ALONE and _unjudged(store, len(clips), model_number, number, judge):
+                if judge.ALONE and _is_needed(store, model_number, number, judge, protocol.name):
                     try:
                         await _judge_alone(
                             replace(judging, judges={number: judge}), data, writer, say
                         )
+                    except RunUnwritable:
+                        raise
                     except CannotGoOn as trouble:  # the next judge may do better
                         say(one_line(trouble, 1000))
                         troubles.append(trouble)
             if troubles:
                 raise CannotGoOn(f"{len(troubles)} of {len(judges)} judges did not get through")
+
+
+def _is_needed(store: Store, model_number: int, number: int, judge: Judge, protocol: str) -> bool:
+    """Whether there is anything to judge: a server is not started for nothing."""
+    return any(
+        store.awaits_verdicts(model_number, number, protocol, repeat, SAMPLED if repeat else 1)
+        for repeat in range(repeats_of(judge, 0))
+    )
 
 
 async def _judge_alone(

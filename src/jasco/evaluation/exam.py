@@ -38,6 +38,7 @@ from jasco.evaluation.runner import all_at_once, stop_on_sigterm
 from jasco.evaluation.store import RunUnwritable, Store
 from jasco.judges.judge import Judge, Judgement
 from jasco.providers.folders import data_folder
+from jasco.providers.specs import identity_key
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -222,7 +223,7 @@ def exam_taken(identity: Mapping[str, Any], protocol: str, data: str) -> dict[st
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
         ) as exams:
-            row = exams.execute(query, (_as_json(identity), protocol, data)).fetchone()
+            row = exams.execute(query, (identity_key(identity), protocol, data)).fetchone()
     except sqlite3.Error:  # what stands beside the figures must not keep them from being shown
         return None
     return json.loads(row[0]) if row else None
@@ -312,8 +313,4 @@ def _asked(question: Question, exam: Exam) -> str:
 
 
 def _key(judge: Judge) -> str:
-    return _as_json(judge.spec.identity)
-
-
-def _as_json(identity: Mapping[str, Any]) -> str:
-    return json.dumps(dict(identity), sort_keys=True)
+    return identity_key(judge.spec.identity)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,16 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
         model, label, model_identity = store.models()[0]
         answered, truncated, failed = store.count_responses(model)
         judges = {name: number for number, name, _ in store.judges()}
-        facts = Results(
+        marks, as_published = {}, None
+        if compat:
+            rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
+            as_published = _as_published(rows)
+        else:
+            marks = {
+                name: Marks.of(len(clips), store.verdict_table(model, judge))
+                for name, judge in judges.items()
+            }
+        return Results(
             model=label,
             data=_data(store.fact("data") or "", clips, store.audio_sha256()),
             protocol=store.fact("protocol") or "",
@@ -197,15 +206,9 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
             clips=clips,
             identity=model_identity,
             served=store.served("responses", model),
+            marks=marks,
+            as_published=as_published,
         )
-        if compat:
-            rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
-            return replace(facts, as_published=_as_published(rows))
-        marks = {
-            name: Marks.of(len(clips), store.verdict_table(model, judge))
-            for name, judge in judges.items()
-        }
-        return replace(facts, marks=marks)
 
 
 def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:

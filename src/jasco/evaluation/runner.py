@@ -72,13 +72,13 @@ async def run(work: Work, writer: Writer) -> None:
     await all_at_once(runner.go_through(places) for _ in range(max(2, work.concurrency // 4)))
 
 
-_SAMPLED = 5
+SAMPLED = 5
 """One clip in so many is judged repeatedly, where a judge is asked to."""
 
 
 def repeats_of(judge: Judge, place: int) -> int:
     """Say how often a judge marks the answers to a clip, by its place in the run."""
-    return int(judge.spec.options.get("repeats", 1)) if place % _SAMPLED == 0 else 1
+    return int(judge.spec.options.get("repeats", 1)) if place % SAMPLED == 0 else 1
 
 
 class _Runner:

@@ -35,7 +35,7 @@ from jasco.evaluation.schema import (
     Row,
     attempts_text,
 )
-from jasco.providers.specs import Spec
+from jasco.providers.specs import Spec, identity_key
 
 
 class RunRefused(Refused):
@@ -190,7 +190,7 @@ class Store:
         """Number the run's model (``RunRefused`` where the run has answers of another one)."""
         given = "SELECT model FROM responses WHERE failure_kind IS NULL"
         unlike = f"identity != ? AND model NOT IN ({given})"
-        this = (_as_json(spec.identity),)
+        this = (identity_key(spec.identity),)
         with self._connection:  # of another model that gave no answer, its failures go too
             self._connection.execute(
                 f"DELETE FROM responses WHERE model IN (SELECT model FROM models WHERE {unlike})",
@@ -214,7 +214,7 @@ class Store:
         for spec in specs:
             for _, label, identity in self.judges():
                 # Two judges of one name could not be told apart in what is shown.
-                if label == spec.label and identity != json.loads(_as_json(spec.identity)):
+                if label == spec.label and identity != json.loads(identity_key(spec.identity)):
                     raise RunRefused(
                         f"{self.folder}: the run holds verdicts of another {label} "
                         f"({_difference(identity, spec.identity)}); take another --run"
@@ -368,6 +368,19 @@ class Store:
         values = (model, judge, len(written), written)
         return bool(self._connection.execute(query, values).fetchone()[0])
 
+    def awaits_verdicts(
+        self, model: int, judge: int, protocol: str, repeat: int = 0, every: int = 1
+    ) -> bool:
+        """Whether an answer, to one clip in ``every``, has no verdict of a judge yet."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM responses AS r WHERE model = ? AND clip < ? "
+            "AND clip % ? = 0 AND failure_kind IS NULL AND NOT EXISTS (SELECT 1 FROM verdicts AS v "
+            "WHERE v.model = r.model AND v.judge = ? AND v.protocol = ? AND v.repeat = ? "
+            "AND v.clip = r.clip AND v.instruction = r.instruction AND v.failure_kind IS NULL))"
+        )
+        values = (model, self.covered, every, judge, protocol, repeat)
+        return bool(self._connection.execute(query, values).fetchone()[0])
+
     def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
         """Count the answers, the truncated ones among them, and the failures by kind."""
         query = (
@@ -443,7 +456,7 @@ class Store:
         )
 
     def _number(self, table: str, spec: Spec) -> int:
-        identity = _as_json(spec.identity)
+        identity = identity_key(spec.identity)
         query = f"SELECT rowid FROM {table} WHERE identity = ?"
         with self._connection:
             self._connection.execute(
@@ -490,10 +503,6 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
             f"{SCHEMA_VERSION}; use the jasco it was made with, or another --run"
         )
     return connection
-
-
-def _as_json(identity: Mapping[str, Any]) -> str:
-    return json.dumps(dict(identity), sort_keys=True)
 
 
 def _holder(folder: Path) -> str:

@@ -7,6 +7,7 @@ Identity is not transport: options that may change a number make up the identity
 run and the signature), the others only say where and how fast.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class Spec:
     options: Mapping[str, Any]
     identity: Mapping[str, Any]
     label: str
+
+
+def identity_key(identity: Mapping[str, Any]) -> str:
+    """Write an identity as one text, whatever the order of its parts."""
+    return json.dumps(dict(identity), sort_keys=True)
 
 
 class Provider(Protocol):

@@ -5,15 +5,14 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
 from jasco.benchmark.comparison import Comparison, compare, holm
 from jasco.benchmark.errors import InputError, Refused
 from jasco.benchmark.marks import Marks
 from jasco.evaluation.results import Results
 from jasco.reports.exam import exam_line
-from jasco.reports.numbers import between, interval, number, percent
-from jasco.reports.summary import SCHEMA, signature, summarise_data, summarise_models
+from jasco.reports.layout import between, interval, number, percent, table
+from jasco.reports.summary import SCHEMA, made_by, signature, summarise_data, summarise_models
 
 _SHARES = ("audio", "both", "speech")
 
@@ -59,27 +58,29 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
 
 def _refuse_unlike(one: Results, other: Results) -> None:
     for what, ours, theirs in (
-        ("data", one.data.annotations_sha256, other.data.annotations_sha256),
-        ("audio", one.data.audio_sha256, other.data.audio_sha256),
+        ("data", _brief(one.data.annotations_sha256), _brief(other.data.annotations_sha256)),
+        ("audio", _brief(one.data.audio_sha256), _brief(other.data.audio_sha256)),
         ("protocol", one.protocol, other.protocol),
         ("judges", _judges(one), _judges(other)),
     ):
         if ours != theirs and not (what == "audio" and None in (ours, theirs)):
             raise Refused(
-                f"{one.model} and {other.model} differ in {what} ({_brief(ours)} and "
-                f"{_brief(theirs)}): their difference would not be one of models; --anyway "
+                f"{one.model} and {other.model} differ in {what} ({ours or 'none'} and "
+                f"{theirs or 'none'}): their difference would not be one of models; --anyway "
                 "compares them all the same, on the clips that both have"
             )
 
 
 def _judges(results: Results) -> str:
     # Of judged CSV files nobody knows the judge: they are taken to have had the same one.
-    known = [name for name, facts in results.judges.items() if facts.identity]
-    return " and ".join(sorted(known)) if known else f"{len(results.judges)} unknown"
+    known = [
+        made_by(name, facts.identity) for name, facts in results.judges.items() if facts.identity
+    ]
+    return " + ".join(sorted(known)) if known else f"{len(results.judges)} unknown"
 
 
-def _brief(told: str | None) -> str:
-    return (told or "none")[:80] if told is None or " " in told or "/" in told else told[:12]
+def _brief(sha256: str | None) -> str | None:
+    return sha256 and sha256[:12]
 
 
 def _names(results: Sequence[Results]) -> list[str]:
@@ -149,13 +150,6 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         ]
         for pair in summary["pairs"]
     ]
-    table = tabulate(
-        rows,
-        header,
-        disable_numparse=True,
-        colalign=("left", *["right"] * (len(header) - 1)),
-        preserve_whitespace=True,
-    )
     incomplete = [name for name, model in summary["models"].items() if not model["complete"]]
     remarks = [
         f"{name}: INCOMPLETE; compared on the clips that have a verdict of every judge"
@@ -166,8 +160,8 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         for name, figures in model["judges"].items()
     }  # fmt: skip
     exams = [f"{name}: {exam_line(figures['exam'])}" for name, figures in judges.items()]
-    lines = [table, "", _EXPLAINED, *exams, *remarks, f"signature: {summary['signature']}"]
-    return "\n".join(lines)
+    signed = f"signature: {summary['signature']}"
+    return "\n".join([table(header, rows), "", _EXPLAINED, *exams, *remarks, signed])
 
 
 _EXPLAINED = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from jasco.benchmark.clips import items_of
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.tables import write_table
-from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.benchmark.verdicts import Verdict
 from jasco.evaluation.results import JudgedItems
 
 _ITEM = (
@@ -66,10 +66,8 @@ def _difference(verdicts: list[Verdict]) -> int:
     read = [verdict for verdict in verdicts if verdict.readable]
     if len(read) < 2:
         return 0
-    ratings = [verdict.rating or 0 for verdict in read]
-    gated = [
-        verdict.rating or 0 if verdict.orientation is Orientation.BOTH else 0 for verdict in read
-    ]
+    ratings = [verdict.rating for verdict in read if verdict.rating is not None]
+    gated = [verdict.gated for verdict in read]
     orientations = {verdict.orientation for verdict in read}
     return max(gated) - min(gated) + max(ratings) - min(ratings) + len(orientations) - 1
 

@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.clips import annotations_sha256
 from jasco.benchmark.exam import CANARY, KNOWN, LABELLED, Part
 from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.exam import ExamResult
-from jasco.reports.numbers import interval, percent, with_interval
+from jasco.reports.layout import interval, kinds, percent, table, with_interval
 from jasco.reports.summary import made_by, signed
 
 
@@ -118,9 +116,7 @@ def _lines(exam: Mapping[str, Any]) -> Iterator[str]:
     if exam["labelled"]:
         rows.append(_row("labelled rows", exam["labelled"]))
     header = ("", "asked", "read", "both right", "rating", "orientation", "kappa", "false credit")
-    yield tabulate(
-        rows, header, disable_numparse=True, colalign=("left", *["right"] * (len(header) - 1))
-    )
+    yield table(header, rows)
     for title, part in (
         ("known answers", exam["known_answers"]),
         ("labelled rows", exam["labelled"]),
@@ -162,7 +158,8 @@ def _row(name: str, part: Mapping[str, Any]) -> list[str]:
 def _matrix(
     title: str, names: Sequence[str] | type[Orientation], cells: Sequence[Sequence[int]]
 ) -> Iterator[str]:
-    yield tabulate([[name, *row] for name, row in zip(names, cells, strict=True)], (title, *names))
+    rows = [[name, *map(str, row)] for name, row in zip(names, cells, strict=True)]
+    yield table((title, *names), rows)
 
 
 def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
@@ -182,8 +179,7 @@ def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
                 f"{labelled['rows_trained_on_left_out']}"
             )
     if exam["failed"]:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in exam["failed"].items())
-        yield f"calls that failed: {kinds}"
+        yield f"calls that failed: {kinds(exam['failed'])}"
     if not exam["complete"]:
         yield "INCOMPLETE: not every question has a verdict; the same command goes on from here"
     yield f"signature: {exam['signature']}"

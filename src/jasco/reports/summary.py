@@ -14,7 +14,7 @@ from jasco.benchmark.protocols import PROTOCOLS
 from jasco.benchmark.scoring import Score
 from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
-from jasco.reports.numbers import interval
+from jasco.reports.layout import interval
 from jasco.reports.published import published_results
 
 SCHEMA = 1
@@ -87,7 +87,7 @@ def signed(protocol: str, *parts: str) -> str:
     return "|".join([version, f"protocol:{protocol or 'none'}", *parts, bootstrap])
 
 
-def made_by(label: str, identity: Mapping[str, Any], served: Sequence[str]) -> str:
+def made_by(label: str, identity: Mapping[str, Any], served: Sequence[str] = ()) -> str:
     """Name a model or judge with all that may change its words."""
     told = [
         f"{key}={value}"

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from jasco.reports.exam import exam_line
-from jasco.reports.numbers import between, number, percent, with_interval
+from jasco.reports.layout import between, kinds, number, percent, table, with_interval
 
 _HEADER = (
     "model / judge", "best-mean", "95 %", "bounds", "mean", "audio", "both", "speech",
@@ -28,7 +26,7 @@ def render(summary: Mapping[str, Any]) -> str:
     if not any(row[_BOUNDS] for row in rows):  # nothing is missing anywhere
         for row in (header, *rows):
             del row[_BOUNDS]
-    table = _laid_out(header, rows)
+    laid_out = table(header, rows)
     title = (
         f"JASCO on {data['name']}: {data['clips']} clips, {data['items']} items, "
         f"protocol {summary['protocol'] or 'none yet'}"
@@ -39,9 +37,8 @@ def render(summary: Mapping[str, Any]) -> str:
     details = [line for name, model in models for line in _details(name, model)]
     if details:
         details.append(_LEFT_OUT)
-    return "\n".join(
-        [title, "", table, "", *details, *remarks, f"signature: {summary['signature']}", *published]
-    )
+    signed = f"signature: {summary['signature']}"
+    return "\n".join([title, "", laid_out, "", *details, *remarks, signed, *published])
 
 
 _LEFT_OUT = (
@@ -66,20 +63,11 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             f"sound named first minus speech named first: {apart}"
         )
     if agreement := model["agreement"]:
-        yield (
-            f"{name}: the judges agree (Krippendorff's alpha): rating "
-            f"{with_interval(agreement['rating_alpha'], agreement['rating_alpha_ci'])}, "
-            "orientation "
-            f"{with_interval(agreement['orientation_alpha'], agreement['orientation_alpha_ci'])}"
-        )
+        yield f"{name}: the judges agree (Krippendorff's alpha): {_alphas(agreement)}"
     for judge, figures in model["judges"].items():
         yield f"{judge}: {exam_line(figures['exam'])}"
         if itself := figures["agreement_with_itself"]:
-            yield (
-                f"{judge}: agrees with itself (alpha): rating "
-                f"{with_interval(itself['rating_alpha'], itself['rating_alpha_ci'])}, orientation "
-                f"{with_interval(itself['orientation_alpha'], itself['orientation_alpha_ci'])}"
-            )
+            yield f"{judge}: agrees with itself (alpha): {_alphas(itself)}"
     if faults := model["data_faults"]:
         without = with_interval(faults["best_mean_without"], faults["best_mean_without_ci"])
         yield (
@@ -88,24 +76,21 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _alphas(agreement: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{what} {with_interval(agreement[f'{what}_alpha'], agreement[f'{what}_alpha_ci'])}"
+        for what in ("rating", "orientation")
+    )
+
+
 def _published(results: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         [each["model"], number(each["best_mean"])]
         + [percent(each[name]) for name in ("audio", "both", "speech")]
         for each in results
     ]
-    table = _laid_out(("published", "best-mean", "audio", "both", "speech"), rows)
-    return ["", table, "", _COMPARABLE]
-
-
-def _laid_out(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return tabulate(
-        rows,
-        header,
-        disable_numparse=True,
-        colalign=("left", *["right"] * (len(header) - 1)),
-        preserve_whitespace=True,
-    )
+    laid_out = table(("published", "best-mean", "audio", "both", "speech"), rows)
+    return ["", laid_out, "", _COMPARABLE]
 
 
 def _rows(name: str, model: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -143,19 +128,19 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     answers = model["answers"]
     unanswered = answers["expected"] - answers["answered"]
     if unanswered:
-        kinds = _kinds(answers)
-        yield f"{name}: {unanswered} of {answers['expected']} items are not answered{kinds}"
+        why = f" ({kinds(answers['failed'])})" if answers["failed"] else ""
+        yield f"{name}: {unanswered} of {answers['expected']} items are not answered{why}"
     if answers["truncated"]:
         yield f"{name}: {answers['truncated']} answers were cut off at the longest length allowed"
     if answers["treated_clips"]:
-        number = answers["treated_clips"]
-        yield f"{name}: converted to 16 kHz mono PCM16: {number} clip{'s' if number > 1 else ''}"
+        treated = answers["treated_clips"]
+        yield f"{name}: converted to 16 kHz mono PCM16: {treated} clip{'s' if treated > 1 else ''}"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
         failed = sum(figures["failed"].values())
         if failed:
-            yield f"{judge}: {failed} verdicts failed{_kinds(figures)}"
+            yield f"{judge}: {failed} verdicts failed ({kinds(figures['failed'])})"
         if cut := figures["unreadable_cut_off"]:
             yield (
                 f"{judge}: {cut} of its unreadable verdicts were cut off at the longest length "
@@ -171,8 +156,3 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
             "bounds put every missing verdict at its worst and at its best."
         )
-
-
-def _kinds(counted: Mapping[str, Any]) -> str:
-    kinds = ", ".join(f"{number} {kind}" for kind, number in counted["failed"].items())
-    return f" ({kinds})" if kinds else ""

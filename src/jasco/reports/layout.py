@@ -1,6 +1,8 @@
-"""How figures are written for people: one way, everywhere."""
+"""How figures and tables are written for people: one way, everywhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from tabulate import tabulate
 
 from jasco.benchmark.bootstrap import Estimate
 
@@ -27,6 +29,22 @@ def with_interval(
 ) -> str:
     """Write a figure and its interval."""
     return f"{write(value)} [{between(ends, write)}]" if ends else write(value)
+
+
+def kinds(counted: Mapping[str, int]) -> str:
+    """Write how often each kind of failure was met."""
+    return ", ".join(f"{times} {kind}" for kind, times in counted.items())
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows: the first column to the left, figures to the right."""
+    return tabulate(
+        rows,
+        header,
+        disable_numparse=True,
+        colalign=("left", *["right"] * (len(header) - 1)),
+        preserve_whitespace=True,
+    )
 
 
 def interval(estimate: Estimate) -> list[float] | None:
