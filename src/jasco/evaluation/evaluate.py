@@ -85,8 +85,8 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
         model_number = _hold_model(job, store)
         numbers = store.hold_judges([judge.spec for judge in job.judges])
         judges = dict(zip(numbers, job.judges, strict=True))
-        for judge in job.judges:
-            judge.folder = job.run
+        for provider in (*job.judges, *([job.model] if job.model else ())):
+            provider.folder = job.run
         copy_exams(store, judges)
         covered = _cover(job, data, store)
         clips = data.clips[:covered]

@@ -1,12 +1,13 @@
 """Runs a program and sees to it that nothing of it outlives whoever started it.
 
-    python guard.py PIDFILE PROGRAM ARGUMENT...
+    python guard.py LIFELINE PIDFILE PROGRAM ARGUMENT...
 
-Whoever starts this holds the other end of its standard input. When that end closes, on purpose or
-because its holder was killed, the program is told to stop, and after some seconds it is killed,
-with all that it has started. A parent-death signal alone would not do: it follows the thread that
-started the program, and reaches no grandchildren. PIDFILE is told the program's process group, for
-whoever has to end it should this be killed itself.
+Whoever starts this holds the other end of the file descriptor LIFELINE. When that end closes, on
+purpose or because its holder was killed, the program is told to stop, and after some seconds it is
+killed, with all that it has started. A parent-death signal alone would not do: it follows the
+thread that started the program, and reaches no grandchildren. PIDFILE is told the program's process
+group, for whoever has to end it should this be killed itself. Where LIFELINE is not 0, standard
+input is the program's.
 
 Only the standard library, and nothing of this package: it must start at once.
 """
@@ -33,16 +34,19 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)  # they are for whoever started us, and who tells us
     # What the program leaves behind becomes our child, wherever it has hidden.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    lifeline = int(sys.argv[1])
     program = subprocess.Popen(  # noqa: S603 (it is what the user asked for)
-        sys.argv[2:],
-        stdin=subprocess.DEVNULL,
+        sys.argv[3:],
+        stdin=None if lifeline else subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_restored,
     )
+    if lifeline:
+        os.close(0)  # the program's alone: who writes to it must notice its end
     with suppress(OSError):
-        Path(sys.argv[1]).write_text(str(program.pid))
+        Path(sys.argv[2]).write_text(str(program.pid))
     with suppress(ProcessLookupError):
-        _watch(program)
+        _watch(program, lifeline)
     _kill_all()
     status = program.wait()
     return status if status >= 0 else 128 - status  # as shells tell a signal
@@ -59,9 +63,9 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _watch(program: "subprocess.Popen[bytes]") -> None:
+def _watch(program: "subprocess.Popen[bytes]", lifeline: int) -> None:
     while program.poll() is None:
-        if not select.select([0], [], [], 0.1)[0] or os.read(0, 1024):
+        if not select.select([lifeline], [], [], 0.1)[0] or os.read(lifeline, 1024):
             continue
         began = told = time.monotonic()
         os.killpg(program.pid, signal.SIGTERM)

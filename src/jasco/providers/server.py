@@ -1,12 +1,9 @@
 """Servers that are started for a run, and always ended: on success, error, Ctrl-C and SIGKILL."""
 
 import asyncio
-import os
 import re
 import shutil
-import signal
 import socket
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -18,13 +15,11 @@ from tqdm import tqdm
 
 from jasco.benchmark.errors import InputError, one_line
 from jasco.providers.chat import ServerGone
+from jasco.providers.guarded import clear_up, guarded, how_it_ended, last_words, tail
 
-_GUARD = Path(__file__).with_name("guard.py")
 _HOST = "127.0.0.1"
 _PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
 _TRIES = 3
-_ERROR = re.compile(r"\w(?:Error|Exception):")
-_TAIL = 200_000
 
 
 @dataclass(frozen=True)
@@ -109,13 +104,7 @@ class Server:
             log.write(f"--- {' '.join([*program.command, *address])}\n".encode())
             log.flush()
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-S",
-                str(_GUARD),
-                str(program.pid_file),
-                *program.command,
-                *address,
+                *guarded([*program.command, *address], program.pid_file),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -149,32 +138,24 @@ class Server:
 
     def gone(self, when: str) -> ServerGone:
         """Put its end into words."""
-        status = self.ended.result()
-        signalled = -status if status < 0 else status - 128
-        how = f"by signal {signalled}" if signalled > 0 else f"with status {status}"
         return ServerGone(
-            f"{self._program.name} ended {how} {when}; {self._last_words()}; "
-            "the same command goes on from here"
+            f"{self._program.name} ended {how_it_ended(self.ended.result())} {when}; "
+            f"{self._last_words()}; the same command goes on from here"
         )
 
     def _last_words(self) -> str:
-        """Quote what went wrong: the first error that it told of, or what it said last."""
-        lines = [line.strip() for line in self._said().splitlines() if line.strip()]
-        errors = [line for line in lines if _ERROR.search(line)]
-        said = one_line(" / ".join(errors[:1] or lines[-3:]), 300)
-        return f"it said: {said or 'nothing'}; its log: {self._program.log}"
+        return f"it said: {last_words(self._said())}; its log: {self._program.log}"
 
     def _said(self) -> str:
-        return _tail(self._program.log, self._beginning)
+        return tail(self._program.log, self._beginning)
 
     async def stop(self) -> None:
         """End the program and all that it has started. Takes its grace time at the longest."""
         if self._process.stdin:
             self._process.stdin.close()  # the guard takes this for our end
         # A second Ctrl-C must not leave it running.
-        with suppress(asyncio.CancelledError, OSError, ValueError):
-            if await asyncio.shield(self.ended) < 0:  # the guard was killed: do its work
-                os.killpg(int(self._program.pid_file.read_text()), signal.SIGKILL)
+        with suppress(asyncio.CancelledError):
+            clear_up(await asyncio.shield(self.ended), self._program.pid_file)
         self._program.pid_file.unlink(missing_ok=True)
 
 
@@ -191,13 +172,3 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError, ValueError):
         return False
-
-
-def _tail(log: Path, beginning: int) -> str:
-    """Read the end of a log, not further back than a certain place."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(beginning, log.stat().st_size - _TAIL))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
