@@ -16,8 +16,8 @@ demo: .venv/demo
 test: check
 	$(BIN)/pytest
 
-# The second tier: kills, real models, whole runs.
-test-slow: .venv/installed
+# The second tier: kills, real models, whole runs, whatever needs torch.
+test-slow: .venv/torch
 	$(BIN)/pytest -m slow --timeout 1200
 
 check: .venv/installed
@@ -29,6 +29,14 @@ check: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[cascade,test]'
+	touch $@
+
+# One that works on a processor as well; another one that is there already will do.
+TORCH ?= torch==2.13.0
+
+.venv/torch: .venv/installed
+	$(BIN)/python -c 'import torch' 2> /dev/null || $(BIN)/pip install --quiet '$(TORCH)'
+	$(BIN)/pip install --quiet --editable '.[transformers]'
 	touch $@
 
 .venv/demo: pyproject.toml

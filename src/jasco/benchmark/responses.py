@@ -12,7 +12,7 @@ class Failure:
     ----------
     kind : str
         A short word to count by: ``timeout``, ``connection``, ``server``, ``malformed``,
-        ``rejected``, ``error``, ``crash``, ``unanswered``.
+        ``rejected``, ``error``, ``crash``, ``memory``, ``unanswered``.
     message : str
         What was seen, in one line.
     """

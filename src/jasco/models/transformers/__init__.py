@@ -1,0 +1,92 @@
+"""Audio chat models that run here, through Hugging Face transformers."""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.responses import Failure, Response
+from jasco.models.batches import Batches, Question
+from jasco.models.model import Model
+from jasco.models.transformers.generation import Generator
+from jasco.models.transformers.loading import load
+from jasco.providers.audio import Audio
+from jasco.providers.specs import Option, Spec, at_least, one_of
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise ValueError("one of auto, cpu, cuda, cuda:N, mps is needed")
+    return text
+
+
+class HuggingFace(Model):
+    """A model from the hub or from a folder, asked with its own chat template.
+
+    The weights are loaded in one piece, on one device. Code that a checkpoint brings is not run.
+    Answers of a batch share matrix products, whose rounding depends on the company: in half
+    precision an answer may differ now and then with another batch size.
+
+    Attributes
+    ----------
+    facts : dict of str to str
+        After :meth:`prepare`: what was chosen (precision, device, versions, class, commit).
+    window : float or None
+        After :meth:`prepare`: how many seconds of a clip the model hears; None where it hears all.
+    """
+
+    NAME: ClassVar[str | None] = "MODEL"
+    VERBATIM: ClassVar[bool] = False
+    HEARS: ClassVar[bool] = True
+    SERVED: ClassVar[bool] = False
+    OPTIONS: ClassVar[Sequence[Option]] = (
+        Option("revision", "commit, tag or branch on the hub", identity=True),
+        Option(
+            "dtype",
+            "precision: auto (as published), float32, bfloat16, float16",
+            one_of("auto", "float32", "bfloat16", "float16"),
+            "auto",
+            identity=True,
+        ),
+        Option("attn", "attention: eager, sdpa, flash_attention_2, ...", identity=True),
+        Option("max_tokens", "longest answer", at_least(1, int), 256, identity=True),
+        Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
+        Option("device", "auto, cpu, cuda, cuda:N, mps", _device, "auto"),
+        Option("batch", "questions answered at once", at_least(1, int), 8),
+    )
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._batches = Batches(spec.options["batch"])
+        self._generator: Generator | None = None
+        self.facts: dict[str, str] = {}
+        self.window: float | None = None
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
+        """Load the model, downloading it at first use, and check that audio reaches it."""
+        await self._batches.in_thread(self._load)
+
+    def _load(self) -> None:
+        options = self.spec.options
+        loaded = load(self.spec.name, options)
+        self._generator = Generator(loaded, options["max_tokens"], options["temperature"])
+        self.window = loaded.family.window_seconds(loaded.processor)
+        self.facts = {**loaded.facts, "generation": self._generator.settings or "plain"}
+
+    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
+        """Queue the question; the model's thread takes a batch at a time."""
+        assert audio is not None
+        return await self._batches.answer((audio, item.instruction), self._answer_all)
+
+    def _answer_all(self, questions: Sequence[Question]) -> Sequence[Response | Failure]:
+        assert self._generator is not None
+        answers = self._generator.answer_all(questions)
+        if self._generator.fits:  # larger batches would fail first, every time
+            self._batches.size = min(self._batches.size, self._generator.fits)
+        return answers
+
+    async def close(self) -> None:
+        """End the thread once its call is over, and let go of the model."""
+        self._batches.close()
+        self._generator = None

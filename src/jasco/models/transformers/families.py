@@ -1,0 +1,158 @@
+"""What differs between the families of audio chat models, in one place.
+
+Most are asked alike: the chat template turns a conversation into a text with a placeholder, and
+the processor replaces the placeholder by as many tokens as the audio is long. A family is a line
+in :data:`FAMILIES` where it differs; :data:`OTHER` stands for every model that is not listed.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jasco.models.batches import Question
+from jasco.providers.audio import SAMPLING_RATE
+
+TINY_WEIGHTS = "tiny weights"
+"""Run end to end by our tests, with random weights of a tiny size."""
+NOT_RUN = "not run here"
+"""Written from the documentation and the source of transformers, never run by us."""
+
+
+def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
+    """Make a model's inputs of questions, as most families want them.
+
+    The audio comes before the text, as in the models' own examples. Only the texts are padded
+    here: how far audio is padded is the feature extractor's business, and a model was trained
+    with what that does by default.
+    """
+    return processor(
+        text=render(processor, questions),
+        audio=[audio.floats for audio, _ in questions],
+        text_kwargs={"padding": True, "padding_side": "left"},
+        audio_kwargs={"sampling_rate": SAMPLING_RATE},
+        common_kwargs={
+            "return_tensors": "pt"
+        },  # not a plain keyword: some versions drop it beside the others
+    )
+
+
+def render(processor: Any, questions: Sequence[Question]) -> list[str]:
+    """Write the prompts, each with a placeholder for the audio."""
+    return [
+        processor.apply_chat_template(
+            # Templates tell audio by the type or by the key; the value is not looked at.
+            [_turn({"type": "audio", "audio": "clip.wav"}, prompt)],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        for _, prompt in questions
+    ]
+
+
+def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
+    """Make Voxtral's inputs: its tokenizer writes the prompt and reads the audio in one step.
+
+    The audio goes as a WAV file in base64, the samples as they are. A prompt always ends where
+    the answer begins, so there is nothing to add.
+    """
+    return processor.apply_chat_template(
+        [
+            [_turn({"type": "audio", "base64": base64.b64encode(audio.wav).decode()}, prompt)]
+            for audio, prompt in questions
+        ]
+    )
+
+
+def _turn(audio: dict[str, str], prompt: str) -> dict[str, Any]:
+    return {"role": "user", "content": [audio, {"type": "text", "text": prompt}]}
+
+
+def extractor_window(processor: Any) -> float | None:
+    """Tell how many seconds the feature extractor keeps of a clip (Whisper's: 30)."""
+    samples = getattr(processor.feature_extractor, "n_samples", None)
+    return samples / SAMPLING_RATE if samples else None
+
+
+def processor_window(processor: Any) -> float | None:
+    """Tell how many seconds the processor keeps, which cuts a clip into windows by itself."""
+    seconds = getattr(processor, "max_audio_len", None)
+    return float(seconds) if seconds else None
+
+
+def half_a_minute(processor: Any) -> float | None:  # noqa: ARG001 (it is told nowhere)
+    """Tell the window of a family whose feature extractor cuts at 480,000 samples by default."""
+    return 30.0
+
+
+def unlimited(processor: Any) -> float | None:  # noqa: ARG001
+    """Tell that a clip is heard whole, as far as the context reaches."""
+    return None
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the models of a family are loaded and asked.
+
+    Attributes
+    ----------
+    tested : str
+        :data:`TINY_WEIGHTS` or :data:`NOT_RUN`. Real weights were never run here.
+    inputs : callable
+        Makes the model's inputs of a processor and questions.
+    window_seconds : callable
+        Tells, of a processor, after how many seconds a clip is cut off; None: never.
+    mixes : bool
+        Whether clips of several lengths may share a batch: it was seen that a clip's answer does
+        not depend on how long the others are. Qwen3-Omni's does: its encoder pads the last piece
+        of a clip to the longest piece in the batch, and hears the padding.
+    model_class : str or None
+        The class to load, where the one that the checkpoint names is not wanted.
+    needs : sequence of (module, package)
+        What the processor needs beside transformers.
+    """
+
+    tested: str = NOT_RUN
+    inputs: Callable[[Any, Sequence[Question]], Any] = fill_template
+    window_seconds: Callable[[Any], float | None] = unlimited
+    mixes: bool = False
+    model_class: str | None = None
+    needs: Sequence[tuple[str, str]] = ()
+
+
+# Their processors do not load without, though no picture is ever shown.
+_IMAGES = (("torchvision", "torchvision"), ("PIL", "pillow"))
+
+FAMILIES: Mapping[str, Family] = {
+    "qwen2_audio": Family(TINY_WEIGHTS, window_seconds=extractor_window, mixes=True),
+    "voxtral": Family(
+        TINY_WEIGHTS,
+        inputs=fill_voxtral,  # in windows of 30 s, as many as are needed
+        mixes=True,
+        needs=(("mistral_common", "'mistral-common[audio]'"),),
+    ),
+    "audioflamingo3": Family(TINY_WEIGHTS, window_seconds=processor_window, mixes=True),
+    "musicflamingo": Family(TINY_WEIGHTS, window_seconds=processor_window, mixes=True),
+    # The Thinker writes; the Talker, which speaks, is not loaded.
+    "qwen2_5_omni": Family(
+        window_seconds=extractor_window,
+        mixes=True,  # seen by hand, with the processor's video part left out
+        model_class="Qwen2_5OmniThinkerForConditionalGeneration",
+        needs=_IMAGES,
+    ),
+    "qwen3_omni_moe": Family(
+        model_class="Qwen3OmniMoeThinkerForConditionalGeneration", needs=_IMAGES
+    ),
+    "gemma3n": Family(window_seconds=half_a_minute, needs=(("PIL", "pillow"), ("timm", "timm"))),
+    "gemma4": Family(
+        window_seconds=half_a_minute,
+        mixes=True,  # seen by hand, likewise
+        needs=_IMAGES,
+    ),
+    "phi4_multimodal": Family(needs=_IMAGES),
+    "granite_speech": Family(needs=(("torchaudio", "torchaudio"),)),
+}
+"""The families that were looked at, by the ``model_type`` of their configuration."""
+
+OTHER = Family()
+"""Any other model: asked as most are, once it has shown that the audio reaches it."""

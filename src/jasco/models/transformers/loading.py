@@ -1,0 +1,293 @@
+"""How a checkpoint becomes a processor and a model, and what is said when it does not."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from jasco.benchmark.errors import InputError, one_line
+from jasco.models.transformers.families import FAMILIES, OTHER, Family
+from jasco.providers.audio import SAMPLING_RATE, Audio
+
+T = TypeVar("T")
+EXTRA = "pip install 'jasco[transformers]'"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to be asked.
+
+    Attributes
+    ----------
+    processor, model : object
+        As transformers made them; the model is on its device and in evaluation mode.
+    family : Family
+        How it is asked.
+    facts : mapping of str to str
+        What was chosen, for the record.
+    """
+
+    processor: Any
+    model: Any
+    family: Family
+    facts: Mapping[str, str]
+
+
+def load(name: str, options: Mapping[str, Any]) -> Loaded:
+    """Load a checkpoint, from a folder or from the hub, and make sure that it hears.
+
+    Raises
+    ------
+    InputError
+        A library or the checkpoint is not to be had, or it is no audio chat model.
+    """
+    label = f"hf/{name}"
+    torch, transformers = _import(label, "torch"), _import(label, "transformers")
+    _hush(transformers)
+    device = _choose_device(label, options["device"], torch)
+    place, local = _find(label, name)
+    # Without an answer, transformers would ask on the terminal whether to run foreign code.
+    source = {"trust_remote_code": False} | _given(revision=options["revision"])
+    config = _told(
+        f"{label} cannot be loaded",
+        "is it a model?",
+        lambda: transformers.AutoConfig.from_pretrained(place, **source),
+    )
+    family = FAMILIES.get(config.model_type, OTHER)
+    missing = [package for module, package in family.needs if find_spec(module) is None]
+    if missing:
+        raise InputError(
+            f"{label}: models of the kind {config.model_type} need more: "
+            f"pip install {' '.join(missing)}"
+        )
+    processor = _told(
+        f"{label}: its processor cannot be loaded",
+        "is it an audio chat model, and complete?",
+        lambda: transformers.AutoProcessor.from_pretrained(place, **source),
+    )
+    prepare_padding(processor)
+    check_hearing(label, processor, family, config)
+    model_class = _class_of(label, transformers, config, family)
+    attn, dtype = options["attn"], options["dtype"]
+    model, report = _told(
+        f"{label}: its weights cannot be loaded",
+        "check attn=" if attn else "is the download complete?",
+        lambda: model_class.from_pretrained(
+            place,
+            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+            output_loading_info=True,
+            **source,
+            **_given(attn_implementation=attn),
+        ),
+    )
+    # transformers fills gaps with random numbers and goes on; the answers would be noise.
+    if gaps := sorted(report["missing_keys"]):
+        raise InputError(
+            f"{label}: the checkpoint lacks {len(gaps)} weights of {type(model).__name__} "
+            f"({one_line(gaps[0], 80)}...); is the download complete?"
+        )
+    _told(f"{label} cannot be put on {device}", "try device=cpu", lambda: model.to(device).eval())
+    commit = getattr(config, "_commit_hash", None)
+    facts = {
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "attn": str(getattr(model.config, "_attn_implementation", None)),
+        "model class": type(model).__name__,
+        "family": f"{config.model_type} ({family.tested})",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    } | ({} if local or not commit else {"revision": commit})
+    return Loaded(processor, model, family, facts)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _import(label: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        # Also of a module that is there and broken: the reason is in what the error says.
+        what = one_line(error) or module
+        raise InputError(f"{label} needs {module} ({what}): {EXTRA}") from error
+
+
+def _hush(transformers: Any) -> None:
+    """Keep bars off what is no terminal, and warnings out of the way, unless they are wanted."""
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        transformers.utils.logging.set_verbosity_error()
+
+
+def _find(label: str, name: str) -> tuple[str, bool]:
+    """Tell where transformers shall look, and whether that is a folder of this machine."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{label}: the folder has no config.json; give the one that has")
+        return str(folder), True
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        raise InputError(f"{label}: there is no folder {folder}; give one, or a name on the hub")
+    return name, False
+
+
+def _choose_device(label: str, wanted: str, torch: Any) -> str:
+    has_mps = torch.backends.mps.is_available()
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+    if wanted == "mps" and not has_mps:
+        raise InputError(f"{label}: torch finds no mps device here; leave out device=mps")
+    if wanted.startswith("cuda"):
+        number = int(wanted.partition(":")[2] or 0)
+        found = torch.cuda.device_count()
+        if number >= found:
+            raise InputError(
+                f"{label}: device={wanted} is not there, torch finds {found} CUDA devices; "
+                "choose another, or install a torch that fits the driver"
+            )
+    return wanted
+
+
+def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any:
+    """Find the class to load: the family's, else what the checkpoint names, else by kind.
+
+    Audio Flamingo 3 is in no automatic mapping but the one for sequences to sequences.
+    """
+    for name in (family.model_class, *(getattr(config, "architectures", None) or ())):
+        if name and (found := getattr(transformers, name, None)):
+            return found
+    for auto in ("AutoModelForMultimodalLM", "AutoModelForSeq2SeqLM"):
+        mapping = getattr(getattr(transformers, auto, None), "_model_mapping", {})
+        if type(config) in mapping:
+            return mapping[type(config)]
+    raise InputError(
+        f"{label}: transformers {transformers.__version__} has no class that generates text for "
+        f"{config.model_type}; update it, or take another model"
+    )
+
+
+def prepare_padding(processor: Any) -> None:
+    """Pad on the left, where the prompts of a batch must not stand between prompt and answer."""
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is not None:
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+
+
+def check_hearing(label: str, processor: Any, family: Family, config: Any) -> None:
+    """Make sure that audio gets through the processor.
+
+    Some processors ignore an argument that they do not know, and a template may drop a part: the
+    model would answer without having heard anything, and nobody would notice. So a second of
+    silence and a second of a tone must come out as different numbers, and the prompt must hold
+    the tokens that stand for the audio.
+
+    Raises
+    ------
+    InputError
+        They do not, or the processor takes no audio at all.
+    """
+    deaf = f"{label}: the audio does not reach the model"
+    cure = "take an audio chat model (often named ...-Instruct)"
+    time = np.arange(SAMPLING_RATE) / SAMPLING_RATE
+    tone = (8000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)
+    try:
+        silent, loud = (
+            family.inputs(processor, [(Audio(samples), "What do you hear?")])
+            for samples in (np.zeros_like(tone), tone)
+        )
+    except Exception as error:  # a processor may raise anything
+        raise InputError(f"{deaf} ({_what(error)}); {cure}") from error
+    if not any(_differ(silent[key], loud.get(key)) for key in silent):
+        raise InputError(f"{deaf}: its processor makes no features of it; {cure}")
+    token = audio_token(processor, config)
+    if token is not None and not (silent["input_ids"] == token).any():
+        raise InputError(f"{deaf}: its prompt has no place for audio; {cure}")
+
+
+def _differ(one: Any, other: Any) -> bool:
+    if not (hasattr(one, "is_floating_point") and one.is_floating_point()):
+        return False
+    return other is None or one.shape != other.shape or bool((one != other).any())
+
+
+def audio_token(processor: Any, config: Any) -> int | None:
+    """Find the token that stands for a piece of audio; None where nobody tells it."""
+    holders = (processor, getattr(processor, "tokenizer", None), config)
+    for holder in holders:
+        for name in ("audio_token_id", "audio_token_index"):
+            token = getattr(holder, name, None)
+            if isinstance(token, int):
+                return token
+    text = getattr(processor, "audio_token", None)
+    return processor.tokenizer.convert_tokens_to_ids(text) if isinstance(text, str) else None
+
+
+def _told(trouble: str, otherwise: str, work: Callable[[], T]) -> T:
+    """Do something with transformers; say in one line what went wrong, and what to do."""
+    try:
+        return work()
+    except Exception as error:  # of transformers, the hub's client, safetensors, torch
+        raise InputError(f"{trouble}: {_cure(error, otherwise)}") from error
+
+
+_CURES = {
+    "GatedRepoError": "its publisher wants to be asked; accept the terms on its page, then log in "
+    "with: hf auth login",
+    "RepositoryNotFoundError": "the hub has no such model, or wants a login (hf auth login); "
+    "check the name",
+    "RevisionNotFoundError": "the model has no such revision; check revision=",
+    "LocalEntryNotFoundError": "it is not in the cache and the hub cannot be reached; give the "
+    "folder of a downloaded copy, or mend the network",
+    "OfflineModeIsEnabled": "it is not in the cache and the hub is switched off; unset "
+    "HF_HUB_OFFLINE, or give the folder of a downloaded copy",
+    "ConnectionError": "the hub cannot be reached; give the folder of a downloaded copy, or mend "
+    "the network",
+    "OutOfMemoryError": "it does not fit into the memory; try dtype=bfloat16 or another device",
+}
+"""What to do about an error, by the name of its class."""
+_UNKNOWN = "it is of a kind that this transformers does not know; update transformers"
+_CURES_BY_WORDS = {
+    "trust_remote_code": "it brings code of its own, which is not run here; serve it in an "
+    "environment of its own and use openai/...",
+    "does not recognize this architecture": _UNKNOWN,
+    "nrecognized model": _UNKNOWN,
+    "couldn't connect": _CURES["ConnectionError"],
+    "is not a local folder": _CURES["RepositoryNotFoundError"],
+}
+"""The same where the class says nothing, by words of the message."""
+
+
+def _cure(error: BaseException, otherwise: str) -> str:
+    """Say what an error means and what to do.
+
+    transformers wraps the errors of the hub's client, so the causes are looked at too.
+    """
+    kinds = {kind.__name__ for each in _causes(error) for kind in type(each).__mro__}
+    for kind, cure in _CURES.items():
+        if kind in kinds:
+            return cure
+    text = str(error)
+    for words, cure in _CURES_BY_WORDS.items():
+        if words in text:
+            return cure
+    return f"{_what(error)}; {otherwise}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _what(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(error, 120).rstrip('.')}"

@@ -1,0 +1,534 @@
+"""Audio chat models of transformers, with tiny random weights."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import tone
+
+from jasco.benchmark.clips import Clip, items_of
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.responses import Failure, Response
+from jasco.models.transformers import HuggingFace, families, loading
+from jasco.providers.audio import Audio
+from jasco.providers.specs import open_spec
+
+torch = pytest.importorskip("torch", reason="needs the extra transformers")
+transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
+
+import tiny_models  # noqa: E402
+
+pytestmark = pytest.mark.slow
+CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
+DATA = DataSet("one", (CLIP,))
+PROMPTS = [item.instruction for item in items_of(CLIP)]
+GOLDEN = Path(__file__).parents[3] / "shared" / "oracle" / "qwen2_audio" / "golden.json"
+# Not a multiple of each other, so that every row of a batch is padded differently.
+CLIPS = [Audio(tone(clip, seconds)) for clip, seconds in enumerate((0.5, 3.1, 1.7, 2.3))]
+Asked = Sequence[tuple[str, Audio]]
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Write a family's tiny checkpoint at its first use."""
+    root, made = tmp_path_factory.mktemp("checkpoints"), dict[str, Path]()
+
+    def find(family: str) -> Path:
+        if family not in made:
+            if family == "voxtral":
+                pytest.importorskip("mistral_common", reason="Voxtral's tokenizer needs it")
+            made[family] = tiny_models.FAMILIES[family](root / family)
+        return made[family]
+
+    return find
+
+
+@pytest.fixture
+def load() -> Iterator[Callable[..., HuggingFace]]:
+    """Prepare a model: ``load(folder, "batch=1")``."""
+    models: list[HuggingFace] = []
+
+    def load(folder: Path, *options: str) -> HuggingFace:
+        model: HuggingFace = open_spec("model", ",".join([f"hf/{folder}", *options]))
+        models.append(model)
+        asyncio.run(model.prepare(DATA))
+        return model
+
+    yield load
+    for model in models:
+        asyncio.run(model.close())
+
+
+def ask(model: HuggingFace, asked: Asked) -> list[Response | Failure]:
+    """Ask all at once."""
+
+    async def go() -> list[Response | Failure]:
+        items: Any = [SimpleNamespace(instruction=prompt) for prompt, _ in asked]
+        answers = (model.answer(item, audio) for item, (_, audio) in zip(items, asked, strict=True))
+        return list(await asyncio.gather(*answers))
+
+    return asyncio.run(go())
+
+
+def texts(outcomes: Sequence[Response | Failure]) -> list[str]:
+    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
+    return [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
+
+
+def unequal() -> list[tuple[str, Audio]]:
+    return [
+        (prompt + " Say more." * at, CLIPS[at % len(CLIPS)]) for at, prompt in enumerate(PROMPTS)
+    ]
+
+
+def qwen(load: Any, checkpoint: Any, *options: str) -> HuggingFace:
+    model: HuggingFace = load(checkpoint("qwen2_audio"), *(options or ("max_tokens=8",)))
+    return model
+
+
+def inside(model: HuggingFace) -> Any:
+    """Reach what transformers made, to observe it or to break it."""
+    return model._generator._model  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_answers_of_a_batch_are_those_of_each_question_alone(
+    load: Any, checkpoint: Any, family: str
+) -> None:
+    folder = checkpoint(family)
+    together = ask(load(folder, "dtype=float32", "max_tokens=16"), unequal())
+    alone = ask(load(folder, "dtype=float32", "max_tokens=16", "batch=1"), unequal())
+    assert together == alone
+    assert len(set(texts(together))) > 4
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_the_answer_depends_on_the_audio_and_on_the_prompt(
+    load: Any, checkpoint: Any, family: str
+) -> None:
+    model = load(checkpoint(family), "max_tokens=16")
+    one, other, again = texts(ask(model, [(PROMPTS[0], each) for each in (*CLIPS[:2], CLIPS[0])]))
+    assert one == again != other
+    assert len(set(texts(ask(model, [(prompt, CLIPS[0]) for prompt in PROMPTS])))) > 1
+
+
+def test_every_family_that_counts_as_tested_is() -> None:
+    tested = {name for name, each in families.FAMILIES.items() if each.tested != families.NOT_RUN}
+    assert tested == set(tiny_models.FAMILIES)
+
+
+def test_usage_counts_no_padding_and_a_cut_answer_is_told(load: Any, checkpoint: Any) -> None:
+    model = qwen(load, checkpoint, "max_tokens=5")
+    long, short = ask(model, [(PROMPTS[0], CLIPS[1]), (PROMPTS[0], CLIPS[0])])
+    assert isinstance(long, Response)
+    assert isinstance(short, Response)
+    # 3.1 s are 77 tokens and 0.5 s are 12; the rest of the prompt is the same.
+    assert long.usage["prompt_tokens"] - short.usage["prompt_tokens"] == 77 - 12
+    assert [each.usage["completion_tokens"] for each in (long, short)] == [5, 5]
+    assert [each.finish_reason for each in (long, short)] == ["length", "length"]
+
+
+def test_only_new_tokens_are_read_up_to_the_one_that_ends(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = qwen(load, checkpoint)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint("qwen2_audio"))
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    yes, hmm = tokenizer.encode("yes"), tokenizer.encode(" hmm?")
+    marker = tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+    rows = [[*yes, end, pad, pad], [*hmm, end], [marker, *yes, marker, *yes][:6]]
+
+    def generate(**inputs: Any) -> Any:
+        width = max(map(len, rows))
+        new = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
+        return torch.cat([inputs["input_ids"], new], dim=1)
+
+    monkeypatch.setattr(inside(model), "generate", generate)
+    outcomes = ask(model, [(PROMPTS[0], audio) for audio in CLIPS[:3]])
+    assert texts(outcomes) == ["yes", " hmm?", "yesy"]
+    assert [each.finish_reason for each in outcomes if isinstance(each, Response)] == [
+        "stop", "stop", "length",
+    ]  # fmt: skip
+    assert [each.usage["completion_tokens"] for each in outcomes if isinstance(each, Response)] == [
+        4,
+        6,
+        6,
+    ]
+
+
+def test_it_is_greedy_whatever_the_publisher_samples(
+    load: Any, checkpoint: Any, caplog: Any
+) -> None:
+    model = qwen(load, checkpoint)
+    settings = inside(model).generation_config
+    assert (settings.do_sample, settings.temperature, settings.top_k) == (False, None, None)
+    assert len({tuple(texts(ask(model, unequal()))) for _ in range(3)}) == 1
+    assert not caplog.records
+
+
+def test_a_temperature_samples(load: Any, checkpoint: Any) -> None:
+    model = qwen(load, checkpoint, "temperature=2.0", "max_tokens=12")
+    settings = inside(model).generation_config
+    assert (settings.do_sample, settings.temperature, settings.top_k) == (True, 2.0, 20)
+    assert "top_k=20" in model.facts["generation"]
+    assert len({tuple(texts(ask(model, [(PROMPTS[0], CLIPS[1])]))) for _ in range(5)}) > 1
+
+
+def test_half_precision_reaches_the_weights_and_the_inputs(load: Any, checkpoint: Any) -> None:
+    model = qwen(load, checkpoint, "dtype=bfloat16", "max_tokens=4")
+    assert model.facts["dtype"] == "bfloat16"
+    assert len(texts(ask(model, unequal()))) == 8
+
+
+def test_what_was_chosen_is_told(load: Any, checkpoint: Any) -> None:
+    model = qwen(load, checkpoint, "max_tokens=3", "device=cpu")
+    assert model.facts == {
+        "dtype": "float32",
+        "device": "cpu",
+        "attn": "sdpa",
+        "model class": "Qwen2AudioForConditionalGeneration",
+        "family": "qwen2_audio (tiny weights)",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "generation": "plain",
+    }
+
+
+@pytest.mark.parametrize(
+    ("family", "seconds"),
+    [
+        ("qwen2_audio", 30.0),
+        ("voxtral", None),
+        ("audioflamingo3", 600.0),
+        ("musicflamingo", 1200.0),
+    ],
+)
+def test_the_window_is_told(load: Any, checkpoint: Any, family: str, seconds: float | None) -> None:
+    assert load(checkpoint(family)).window == seconds
+
+
+def test_a_clip_longer_than_a_window_of_30_s_is_heard_whole_where_it_is_cut_into_windows(
+    load: Any, checkpoint: Any
+) -> None:
+    long = tone(1, 40)
+    changed = long.copy()
+    changed[35 * 16_000 :] = 0
+    for family in ("voxtral", "audioflamingo3", "musicflamingo"):
+        model = load(checkpoint(family), "max_tokens=16")
+        inputs = [
+            model._generator._family.inputs(model._generator._processor, [(Audio(each), "What?")])
+            for each in (long, changed)
+        ]
+        assert not torch.equal(*(each["input_features"] for each in inputs))
+        assert isinstance(
+            ask(model, [(PROMPTS[0], Audio(long)), (PROMPTS[0], CLIPS[0])])[0], Response
+        )
+
+
+def out_of_memory() -> Exception:
+    error: Exception = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    return error
+
+
+@pytest.mark.parametrize(
+    "error", [out_of_memory(), RuntimeError("[enforce fail] DefaultCPUAllocator: out of memory")]
+)
+def test_a_batch_too_large_is_halved_and_stays_so(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    model = qwen(load, checkpoint)
+    expected, sizes, generate = ask(model, unequal()), list[int](), inside(model).generate
+
+    def crowded(**inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > 2:
+            raise error
+        return generate(**inputs)
+
+    monkeypatch.setattr(inside(model), "generate", crowded)
+    assert ask(model, unequal()) == expected
+    assert sizes == [8, 4, 2, 2, 4, 2, 2]
+    sizes.clear()
+    assert ask(model, unequal()) == expected
+    assert sizes == [2, 2, 2, 2]
+
+
+def test_what_fits_into_no_batch_is_a_failure_and_leaves_the_batches_as_they_are(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = qwen(load, checkpoint)
+    generate = inside(model).generate
+
+    def full(**inputs: Any) -> Any:
+        raise out_of_memory()
+
+    monkeypatch.setattr(inside(model), "generate", full)
+    outcomes = ask(model, unequal())
+    assert {each.kind for each in outcomes if isinstance(each, Failure)} == {"memory"}
+    assert len(outcomes) == 8
+    monkeypatch.setattr(inside(model), "generate", generate)
+    assert len(texts(ask(model, unequal()))) == 8
+    assert model._batches.size == 8
+
+
+def test_one_bad_question_fails_alone(load: Any, checkpoint: Any) -> None:
+    model = qwen(load, checkpoint)
+    asked = unequal()
+    expected = ask(model, asked)
+    # A prompt that holds the placeholder asks for a second clip.
+    asked[3] = ("What is <|AUDIO|>?", asked[3][1])
+    outcomes = ask(model, asked)
+    bad = outcomes.pop(3)
+    assert isinstance(bad, Failure)
+    assert bad.kind == "error"
+    assert bad.message.startswith("ValueError: ")
+    assert "\n" not in bad.message
+    assert outcomes == expected[:3] + expected[4:]
+
+
+def test_clips_of_several_lengths_share_a_batch_only_where_that_was_tried(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "FAMILIES", {"qwen2_audio": families.Family()})
+    model = qwen(load, checkpoint)
+    sizes, generate = list[int](), inside(model).generate
+
+    def watched(**inputs: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        return generate(**inputs)
+
+    monkeypatch.setattr(inside(model), "generate", watched)
+    asked = [(prompt, CLIPS[at // 3]) for at, prompt in enumerate(PROMPTS)]
+    assert len(texts(ask(model, asked))) == 8
+    assert sizes == [3, 3, 2]
+    assert {name for name, each in families.FAMILIES.items() if each.mixes} >= set(
+        tiny_models.FAMILIES
+    )
+
+
+def golden() -> dict[str, Any]:
+    if not GOLDEN.is_file():
+        pytest.skip(f"the golden prompts are not in {GOLDEN.parent}")
+    read: dict[str, Any] = json.loads(GOLDEN.read_text("utf-8"))
+    return read
+
+
+def test_the_prompt_of_qwen2_audio_is_the_golden_one(checkpoint: Any) -> None:
+    expected = golden()["templates"]["single_audio_with_question"]
+    processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
+    question = (CLIPS[0], "What sound can you hear?")
+    assert families.render(processor, [question]) == [expected["rendered_with_generation_prompt"]]
+
+
+def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
+    processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
+    token = processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+    for expected in golden()["audio_token_counts"]:
+        samples = np.ones(expected["samples"], np.int16)
+        inputs = families.FAMILIES["qwen2_audio"].inputs(processor, [(Audio(samples), "What?")])
+        assert int((inputs["input_ids"] == token).sum()) == expected["audio_tokens"]
+        assert list(inputs["input_features"].shape) == expected["input_features_shape"]
+        assert int(inputs["feature_attention_mask"].sum()) == expected["valid_mel_frames"]
+
+
+def test_the_audio_stands_before_the_text(checkpoint: Any) -> None:
+    for family in tiny_models.FAMILIES:
+        processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
+        inputs = families.FAMILIES[family].inputs(processor, [(CLIPS[0], "Hm?")])
+        config = transformers.AutoConfig.from_pretrained(checkpoint(family))
+        tokens = inputs["input_ids"][0].tolist()
+        token = loading.audio_token(processor, config)
+        last = len(tokens) - tokens[::-1].index(token)
+        text = processor.tokenizer.decode(tokens[last:])
+        assert "Hm?" in text
+        assert "Hm?" not in processor.tokenizer.decode(tokens[:last])
+
+
+class Deaf:
+    """A processor that ignores an argument that it does not know, or drops the audio."""
+
+    chat_template = "x"
+    audio_token_id = 5
+    feature_extractor = None
+
+    def __init__(self, **given: Any) -> None:
+        self.given = given
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> str:
+        return "x"
+
+    def __call__(self, text: Any, **kwargs: Any) -> dict[str, Any]:
+        ids = {"input_ids": torch.tensor([[1, 5, 2]])}
+        if "audio" in kwargs:
+            ids |= {"features": torch.tensor(np.stack(kwargs["audio"]))}
+        return ids | self.given
+
+
+def with_keyword(keyword: str) -> families.Family:
+    def inputs(processor: Any, questions: Any) -> Any:
+        texts = families.render(processor, questions)
+        return processor(text=texts, **{keyword: [audio.floats for audio, _ in questions]})
+
+    return families.Family(inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "given", "complaint"),
+    [
+        ("audios", {}, "makes no features of it"),
+        ("audio", {"features": torch.zeros(3)}, "makes no features of it"),
+        ("audio", {"features": torch.zeros(3, dtype=torch.int64)}, "makes no features of it"),
+        ("audio", {"input_ids": torch.tensor([[1, 2]])}, "has no place for audio"),
+    ],
+)
+def test_audio_that_gets_lost_on_its_way_is_told(keyword: str, given: Any, complaint: str) -> None:
+    loading.check_hearing("hf/x", Deaf(), with_keyword("audio"), None)
+    with pytest.raises(InputError, match=f"the audio does not reach the model.*{complaint}"):
+        loading.check_hearing("hf/x", Deaf(**given), with_keyword(keyword), None)
+
+
+def test_a_wrong_keyword_for_the_audio_is_refused(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {"qwen2_audio": with_keyword("audios")}
+    monkeypatch.setattr(loading, "FAMILIES", wrong)
+    with pytest.raises(InputError, match="the audio does not reach the model") as refusal:
+        qwen(load, checkpoint)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_model_that_is_not_listed_is_asked_as_most_are(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = texts(ask(qwen(load, checkpoint), unequal()))
+    monkeypatch.setattr(loading, "FAMILIES", {})
+    model = qwen(load, checkpoint)
+    assert model.facts["family"] == "qwen2_audio (not run here)"
+    assert texts(ask(model, unequal())) == expected
+
+
+def test_a_checkpoint_that_names_no_class_is_loaded_by_its_kind(
+    load: Any, checkpoint: Any, tmp_path: Path
+) -> None:
+    for family in ("qwen2_audio", "audioflamingo3"):  # in the one mapping, and in the other
+        folder = changed(checkpoint(family), tmp_path / family, architectures=None)
+        assert load(folder).facts["model class"].endswith("ForConditionalGeneration")
+
+
+def changed(folder: Path, copy: Path, **entries: Any) -> Path:
+    """Copy a checkpoint with another configuration."""
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "config.json").read_text("utf-8"))
+    (copy / "config.json").write_text(json.dumps(config | entries), "utf-8")
+    return copy
+
+
+def without(folder: Path, copy: Path, *names: str) -> Path:
+    """Copy a checkpoint without some files."""
+    shutil.copytree(folder, copy)
+    for name in names:
+        (copy / name).unlink()
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda of, to: to, "there is no folder"),
+        (lambda of, to: without(of, to, "config.json"), "the folder has no config.json"),
+        (lambda of, to: without(of, to, "model.safetensors"), "its weights cannot be loaded"),
+        (lambda of, to: without(of, to, "processor_config.json"), "its processor cannot be loaded"),
+        (lambda of, to: changed(of, to, model_type="nonesuch"), "update transformers"),
+        (
+            lambda of, to: changed(of, to, model_type="x", auto_map={"AutoConfig": "x.Y"}),
+            "brings code of its own",
+        ),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_loaded_is_told(
+    load: Any, checkpoint: Any, tmp_path: Path, spoil: Any, complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint) as refusal:
+        load(spoil(checkpoint("qwen2_audio"), tmp_path / "spoilt"))
+    assert "\n" not in str(refusal.value)
+    assert str(refusal.value).startswith(f"hf/{tmp_path}")
+
+
+def test_weights_that_are_missing_are_not_made_up(
+    load: Any, checkpoint: Any, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(checkpoint("qwen2_audio"), tmp_path / "holes")
+    weights = load_file(folder / "model.safetensors")
+    del weights[min(weights)]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="lacks 1 weights of Qwen2AudioFor"):
+        load(folder)
+
+
+def test_a_model_that_is_not_in_reach_is_told(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="give the folder of a downloaded copy") as refusal:
+        load("nobody/no-such-model", "revision=v1")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_template_without_which_nothing_can_be_asked_is_missed(
+    load: Any, checkpoint: Any, tmp_path: Path
+) -> None:
+    folder = without(checkpoint("audioflamingo3"), tmp_path / "base", "chat_template.jinja")
+    with pytest.raises(InputError, match=r"the audio does not reach the model.*chat template"):
+        load(folder)
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers"])
+def test_a_library_that_is_missing_is_told(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    with pytest.raises(InputError, match=r"pip install 'jasco\[transformers\]'"):
+        qwen(load, checkpoint)
+
+
+def test_what_a_family_needs_beside_is_told(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needy = families.Family(needs=(("no_such_module", "some-package"),))
+    monkeypatch.setattr(loading, "FAMILIES", {"qwen2_audio": needy})
+    with pytest.raises(InputError, match="pip install some-package"):
+        qwen(load, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("device=cuda:99", "torch finds . CUDA devices"),
+        ("device=tpu", "one of auto, cpu, cuda, cuda:N, mps is needed"),
+        ("dtype=int4", "one of auto, float32, bfloat16, float16 is needed"),
+        ("batch=0", "at least 1"),
+        ("attn=nonesuch", "check attn="),
+    ],
+)
+def test_an_option_that_will_not_do_is_told(
+    load: Any, checkpoint: Any, option: str, complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint) as refusal:
+        qwen(load, checkpoint, option)
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_may_change_an_answer_is_the_identity() -> None:
+    model: HuggingFace = open_spec(
+        "model", "hf/some/model,dtype=float16,device=cpu,batch=2,max_tokens=9,revision=v1"
+    )
+    assert model.spec.label == "hf/some/model,revision=v1,dtype=float16,max_tokens=9"
+    assert not {"device", "batch"} & set(model.spec.identity)
