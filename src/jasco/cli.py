@@ -17,8 +17,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jasco import __version__
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
+from jasco.version import __version__
 
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
     from jasco.evaluation.evaluate import Job

@@ -1,7 +1,7 @@
 """One command's work on one run: from the audio to the verdicts, with nothing done twice."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +45,8 @@ class Ears:
     most_open: int = 0
     HEARS: bool = True
     SERVED: bool = True
+    window: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.spec = _spec(self.name)
@@ -96,6 +98,7 @@ class Marker:
         self.closed = True
 
 
+HERE, THERE = {"device": "cpu", "torch": "2"}, {"device": "cuda:0", "torch": "2"}
 EVERY = [(str(clip), number) for clip in range(4) for number in range(1, 9)]
 
 
@@ -212,6 +215,28 @@ def test_converted_clips_are_counted(go: Any, data: Path, tmp_path: Path) -> Non
     soundfile.write(path, np.stack([tone(2)] * 2, axis=1), 16_000)
     assert go(Ears()) == ["converted to 16 kHz mono PCM16: 1 of 4 clips"]
     assert results_of_run(tmp_path / "run").answers.treated_clips == 1
+
+
+def test_clips_longer_than_the_window_are_told_and_counted(
+    go: Any, data: Path, tmp_path: Path
+) -> None:
+    path = data / "dataset" / "v0" / "2.wav"
+    soundfile.write(path, tone(2, 3.5), 16_000)
+    assert go(Ears(window=3.5), limit=3) == []  # it just fits
+    [told] = go(Ears(window=3.0))
+    assert told == (
+        "1 of 4 clips are longer than the 3 s that test/ears hears: it is asked about their "
+        "beginning"
+    )
+    answers = results_of_run(tmp_path / "run").answers
+    assert (answers.window, answers.cut_clips) == (3.0, 1)
+
+
+def test_circumstances_are_kept_each_once(go: Any, tmp_path: Path) -> None:
+    assert go(Ears(), limit=1) == []
+    for facts, clips in ((HERE, 2), (HERE, 3), (THERE, 4)):
+        go(Ears(facts=facts), limit=clips)
+    assert results_of_run(tmp_path / "run").answers.circumstances == [HERE, THERE]
 
 
 def test_other_audio_is_refused(go: Any, data: Path) -> None:

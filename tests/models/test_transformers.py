@@ -193,11 +193,10 @@ def test_what_was_chosen_is_told(load: Any, checkpoint: Any) -> None:
         "dtype": "float32",
         "device": "cpu",
         "attn": "sdpa",
-        "model class": "Qwen2AudioForConditionalGeneration",
+        "class": "Qwen2AudioForConditionalGeneration",
         "family": "qwen2_audio (tiny weights)",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "generation": "plain",
     }
 
 

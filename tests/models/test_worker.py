@@ -155,7 +155,7 @@ def the_failure(outcomes: Outcomes, prompt: str = FOURTH) -> Failure:
 def test_a_worker_is_asked_one_question_at_a_time(ask: Ask) -> None:
     asked = ask()
     assert_good(asked.outcomes)
-    assert asked.model.facts == {"name": "standin", "versions": {"torch": "1.8"}}
+    assert asked.model.facts == {"name": "standin", "torch": "1.8"}
     assert asked.lives() == 1
     *requests, stop = asked.requests()
     assert stop == "stop"

@@ -103,6 +103,9 @@ def test_without_judges_there_are_no_figures() -> None:
         "truncated": 1,
         "failed": {"timeout": 13},
         "treated_clips": 2,
+        "window": None,
+        "cut_clips": 0,
+        "circumstances": [],
     }
 
 

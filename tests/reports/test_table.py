@@ -88,6 +88,15 @@ def test_items_without_an_answer_are_told_by_kind() -> None:
     assert "INCOMPLETE" in text
 
 
+def test_what_a_model_did_not_hear_and_how_it_computed_is_told() -> None:
+    circumstances = [{"device": "cpu", "torch": "2.13"}, {"device": "cuda:0\n\x1b[2J"}]
+    answers = Answers(16, 16, window=30.0, cut_clips=2, circumstances=circumstances)
+    text = rendered(judged(GOOD), answers=answers)
+    assert "openai/m: 2 clips are longer than the 30 s that it hears, and cut off there" in text
+    assert "openai/m: computed with device cpu, torch 2.13\n" in text
+    assert "openai/m: computed with device cuda:0 ?[2J\n" in text
+
+
 def test_without_a_judge_that_is_said() -> None:
     assert "openai/m: no judge has marked it yet" in rendered()
 

@@ -55,7 +55,13 @@ class Job:
     concurrency: int = 16
 
 
-def evaluate(job: Job, say: Callable[[str], None]) -> None:
+Stop = Callable[[], object]
+"""Ends what is going on, in good order; may be called from any thread."""
+
+
+def evaluate(
+    job: Job, say: Callable[[str], None], begun: Callable[[Stop], None] = lambda _: None
+) -> None:
     """Do what is missing in a run.
 
     Parameters
@@ -64,6 +70,8 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
         What to do.
     say : callable
         Is told, in one line each, what a user should know.
+    begun : callable
+        Is told how to stop it, before the first call is made.
 
     Raises
     ------
@@ -94,8 +102,8 @@ def evaluate(job: Job, say: Callable[[str], None]) -> None:
             store.hold_audio(_listen(data, clips, say))
         store.widen(covered)
         try:
-            asyncio.run(_run(job, store, data, clips, model_number, judges, say))
-        except asyncio.CancelledError:  # SIGTERM
+            asyncio.run(_run(job, store, data, clips, model_number, judges, say, begun))
+        except asyncio.CancelledError:  # SIGTERM, or the caller
             raise KeyboardInterrupt from None
 
 
@@ -145,8 +153,12 @@ async def _run(
     model_number: int,
     judges: dict[int, Judge],
     say: Callable[[str], None],
+    begun: Callable[[Stop], None],
 ) -> None:
     stop_on_sigterm()
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    begun(lambda: loop.call_soon_threadsafe(task.cancel))
     protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
     served = {number: judge for number, judge in judges.items() if not judge.ALONE}
 
@@ -172,6 +184,7 @@ async def _run(
             together = job.model is not None and job.model.SERVED
             if job.model and (together or _unanswered(store, model_number, len(clips))):
                 async with _prepared(job.model, data, store, clips, model_number):
+                    _tell(job.model, store, say)
                     work = replace(judging, model=job.model, judges=served if together else {})
                     await run(work, writer)
             if served and not together:
@@ -198,6 +211,19 @@ def _is_needed(store: Store, model_number: int, number: int, judge: Judge, proto
         store.awaits_verdicts(model_number, number, protocol, repeat, SAMPLED if repeat else 1)
         for repeat in range(repeats_of(judge, 0))
     )
+
+
+def _tell(model: Model, store: Store, say: Callable[[str], None]) -> None:
+    """Keep what a model has told of itself, and say how much it will not hear."""
+    store.add_circumstances(model.facts)
+    if model.window is None:
+        return
+    store.remember({"window": str(model.window)})
+    if longer := store.clips_longer_than(model.window):
+        say(
+            f"{longer} of {store.covered} clips are longer than the {model.window:g} s that "
+            f"{model.spec.label} hears: it is asked about their beginning"
+        )
 
 
 async def _judge_alone(

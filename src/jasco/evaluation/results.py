@@ -58,6 +58,12 @@ class Answers:
         Failures by kind.
     treated_clips : int
         Clips whose audio had to be resampled, mixed down or converted.
+    window : float or None
+        Seconds of a clip that the model hears; None: all, or nobody knows.
+    cut_clips : int
+        Clips that are longer than that.
+    circumstances : sequence of mapping
+        How the answers came about (precision, device, versions), each combination once.
     """
 
     expected: int
@@ -65,6 +71,9 @@ class Answers:
     truncated: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     treated_clips: int = 0
+    window: float | None = None
+    cut_clips: int = 0
+    circumstances: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,6 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
         if not store.models():
             raise InputError(f"{folder}: the run holds no answers; see: jasco eval --help")
         model, label, model_identity = store.models()[0]
-        answered, truncated, failed = store.count_responses(model)
         judges = {name: number for number, name, _ in store.judges()}
         marks, as_published = {}, None
         if compat:
@@ -190,7 +198,7 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
             model=label,
             data=_data(store.fact("data") or "", clips, store.audio_sha256()),
             protocol=store.fact("protocol") or "",
-            answers=Answers(_items(clips), answered, truncated, failed, store.treated_clips()),
+            answers=_answers(store, model, clips),
             judges={
                 name: JudgeFacts(
                     store.writes(model, judge, PROXY_MARK),
@@ -209,6 +217,21 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
             marks=marks,
             as_published=as_published,
         )
+
+
+def _answers(store: Store, model: int, clips: Sequence[Clip]) -> Answers:
+    answered, truncated, failed = store.count_responses(model)
+    window = float(told) if (told := store.fact("window")) else None
+    return Answers(
+        _items(clips),
+        answered,
+        truncated,
+        failed,
+        store.treated_clips(),
+        window,
+        0 if window is None else store.clips_longer_than(window),
+        store.circumstances(),
+    )
 
 
 def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:

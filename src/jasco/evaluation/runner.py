@@ -7,6 +7,7 @@ So memory does not grow with the number of clips, and a run can stop anywhere.
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,7 +171,12 @@ async def all_at_once(works: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def stop_on_sigterm() -> None:
-    """Treat what a cluster sends before it takes the machine away as Ctrl-C."""
+    """Treat what a cluster sends before it takes the machine away as Ctrl-C.
+
+    Off the main thread nothing is done: there, signals are the business of whoever called us.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -22,7 +22,6 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-import jasco
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
@@ -36,6 +35,7 @@ from jasco.evaluation.schema import (
     attempts_text,
 )
 from jasco.providers.specs import Spec, identity_key
+from jasco.version import __version__
 
 
 class RunRefused(Refused):
@@ -148,7 +148,7 @@ class Store:
             facts |= {
                 "data": data.name,
                 "annotations_sha256": given,
-                "created_with": f"jasco {jasco.__version__}, Python {platform.python_version()}, "
+                "created_with": f"jasco {__version__}, Python {platform.python_version()}, "
                 f"{platform.platform()}",
             }
         with self._connection:
@@ -279,6 +279,22 @@ class Store:
         """Count the clips whose audio had to be resampled, mixed down or converted."""
         query = "SELECT count(*) FROM clips WHERE treatments != '' AND clip < ?"
         return int(self._connection.execute(query, (self.covered,)).fetchone()[0])
+
+    def clips_longer_than(self, seconds: float) -> int:
+        """Count the clips covered that last longer."""
+        query = "SELECT count(*) FROM clips WHERE seconds > ? AND clip < ?"
+        return int(self._connection.execute(query, (seconds, self.covered)).fetchone()[0])
+
+    def add_circumstances(self, facts: Mapping[str, str]) -> None:
+        """Keep how answers come about, beside what earlier commands on this run have told."""
+        held = self.circumstances()
+        if facts and facts not in held:
+            self.remember({"circumstances": json.dumps([*held, dict(facts)])})
+
+    def circumstances(self) -> list[dict[str, str]]:
+        """List how answers came about: precision, device, versions; each combination once."""
+        held: list[dict[str, str]] = json.loads(self.fact("circumstances") or "[]")
+        return held
 
     def models(self) -> list[tuple[int, str, dict[str, Any]]]:
         """List number, label and identity of the models."""
@@ -499,7 +515,7 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     if version != SCHEMA_VERSION:
         connection.close()
         raise RunRefused(
-            f"{path}: schema version {version}, this is jasco {jasco.__version__} with version "
+            f"{path}: schema version {version}, this is jasco {__version__} with version "
             f"{SCHEMA_VERSION}; use the jasco it was made with, or another --run"
         )
     return connection

@@ -1,4 +1,4 @@
-"""A model that is a Python function of the user's.
+"""A model that is a Python function of the user's, named or handed over.
 
 ``python/module:function`` or ``python/path/to/file.py:function``, where the function is
 
@@ -7,7 +7,7 @@
   says that it takes a batch.
 
 ``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. The function is called
-in one thread, a call at a time; it need not be thread-safe.
+in one thread, not the main one, a call at a time; it need not be thread-safe.
 """
 
 import importlib
@@ -26,7 +26,7 @@ from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, Question
 from jasco.models.model import Model
 from jasco.providers.audio import SAMPLING_RATE, Audio
-from jasco.providers.specs import Spec
+from jasco.providers.specs import Spec, parse_spec
 
 _BATCH = 8
 
@@ -40,15 +40,36 @@ class FunctionModel(Model):
     SERVED = False
     OPTIONS = ()
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, function: Callable[..., Any] | None = None) -> None:
         super().__init__(spec)
+        self._function = function
         self._batches = Batches()
         self._answer_all: Callable[[Sequence[Question]], Sequence[Response | Failure]]
 
+    @classmethod
+    def of(cls, model: object, name: str | None = None) -> "FunctionModel":
+        """Make a model of a function, or of an object that has it as its method ``answer``.
+
+        Parameters
+        ----------
+        model : object
+            The function, or what has the method.
+        name : str or None
+            What the run and the results call it; by default what it is called in its module.
+        """
+        function: Any = getattr(model, "answer", model)
+        called = getattr(model, "__name__", type(model).__name__)
+        name = name or f"{getattr(model, '__module__', None) or 'python'}:{called}"
+        spec = parse_spec(f"python/{whole_text(name)}", cls)
+        _check(spec.name, function)
+        return cls(spec, function)
+
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002
-        """Import the function."""
-        function = await self._batches.in_thread(lambda: _import_function(self.spec.name))
-        if "prompts" in inspect.signature(function).parameters:
+        """Import the function, unless it was handed over."""
+        function = self._function
+        if function is None:
+            function = await self._batches.in_thread(lambda: _import_function(self.spec.name))
+        if _takes_batches(function):
             self._batches.size = _BATCH
             self._answer_all = lambda questions: _call_batch(function, questions)
         else:
@@ -70,11 +91,34 @@ def _import_function(name: str) -> Callable[..., Any]:
         raise InputError(f"python/{name}: write python/module:function")
     module = _import_module(name, module_name)
     function = getattr(module, function_name, None)
-    if not callable(function):
+    if function is None:
         raise InputError(f"python/{name}: {module_name} has no function {function_name}")
-    if inspect.iscoroutinefunction(function):
-        raise InputError(f"python/{name}: {function_name} is async; give a plain function")
+    _check(name, function)
     return function  # type: ignore[no-any-return]
+
+
+def _check(name: str, function: Any) -> None:
+    """Make sure that it can be called as it will be."""
+    if not callable(function):
+        raise InputError(f"python/{name}: {type(function).__name__} is no function")
+    if inspect.iscoroutinefunction(function):
+        raise InputError(f"python/{name}: the function is async; give a plain one")
+    try:
+        inspect.signature(function).bind("audio", "sampling_rate", "prompt")
+    except TypeError:
+        raise InputError(
+            f"python/{name}: the function must take (audio, sampling_rate, prompt), or batches as "
+            "(audios, sampling_rate, prompts)"
+        ) from None
+    except ValueError:  # of a built-in, nothing can be told
+        pass
+
+
+def _takes_batches(function: Callable[..., Any]) -> bool:
+    try:
+        return "prompts" in inspect.signature(function).parameters
+    except ValueError:
+        return False
 
 
 def _import_module(name: str, module_name: str) -> ModuleType:

@@ -1,5 +1,7 @@
 """What a model is to the rest of the house."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from jasco.benchmark.clips import Item
@@ -18,6 +20,11 @@ class Model(Provider, Protocol):
     """Whether it is handed audio: without, a clip's file is not even looked for."""
     SERVED: ClassVar[bool]
     """Whether it answers on another machine or process, so that judges may work meanwhile."""
+
+    facts: Mapping[str, str] = MappingProxyType({})
+    """After ``prepare``: how it computes (precision, device, versions), for the record."""
+    window: float | None = None
+    """After ``prepare``: seconds of a clip that it hears; None: all, or nobody can tell."""
 
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
         """Whether an answer that a run holds is known not to be this model's; by default never."""

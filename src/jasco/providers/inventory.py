@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-import jasco
 from jasco.benchmark.dataset import MINI, PUBLISHED
 from jasco.providers.datasets import LICENCE, published_files
 from jasco.providers.folders import cache_folder
 from jasco.providers.weights import WEIGHTS, Weight
+from jasco.version import __version__
 
 _TESTING = "test"
 
@@ -23,7 +23,7 @@ def inventory() -> Iterator[str]:
     """Say, in lines for people, what this installation has and under which licences."""
     cache = cache_folder()
     yield (
-        f"jasco {jasco.__version__}, Python {platform.python_version()}, "
+        f"jasco {__version__}, Python {platform.python_version()}, "
         f"{len(os.sched_getaffinity(0))} processor cores"
     )
     yield f"cache: {cache} ({_gigabytes_free(cache):.0f} GB free; JASCO_CACHE names another)"

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import jasco
 from jasco.benchmark.agreement import Agreement
 from jasco.benchmark.bootstrap import RESAMPLES, SEED
 from jasco.benchmark.errors import InputError
@@ -16,6 +15,7 @@ from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
 from jasco.reports.layout import interval
 from jasco.reports.published import published_results
+from jasco.version import __version__
 
 SCHEMA = 1
 _DEFAULT = next(iter(PROTOCOLS))
@@ -82,7 +82,7 @@ def signature(results: Sequence[Results]) -> str:
 
 def signed(protocol: str, *parts: str) -> str:
     """Put a signature together: what made the figures, then how their intervals were made."""
-    version = f"jasco:{jasco.__version__}"
+    version = f"jasco:{__version__}"
     bootstrap = f"bootstrap:{RESAMPLES},seed={SEED}"
     return "|".join([version, f"protocol:{protocol or 'none'}", *parts, bootstrap])
 
@@ -100,7 +100,7 @@ def made_by(label: str, identity: Mapping[str, Any], served: Sequence[str] = ())
 
 def _versions() -> dict[str, str]:
     return {
-        "jasco": jasco.__version__,
+        "jasco": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
@@ -215,4 +215,7 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "truncated": answers.truncated,
         "failed": dict(failed),
         "treated_clips": answers.treated_clips,
+        "window": answers.window,
+        "cut_clips": answers.cut_clips,
+        "circumstances": [dict(each) for each in answers.circumstances],
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jasco.benchmark.errors import one_line
 from jasco.reports.exam import exam_line
 from jasco.reports.layout import between, kinds, number, percent, table, with_interval
 
@@ -135,6 +136,14 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     if answers["treated_clips"]:
         treated = answers["treated_clips"]
         yield f"{name}: converted to 16 kHz mono PCM16: {treated} clip{'s' if treated > 1 else ''}"
+    if cut := answers["cut_clips"]:
+        yield (
+            f"{name}: {cut} clip{'s are' if cut > 1 else ' is'} longer than the "
+            f"{answers['window']:g} s that it hears, and cut off there"
+        )
+    for circumstances in answers["circumstances"]:
+        told = ", ".join(f"{key} {value}" for key, value in circumstances.items())
+        yield f"{name}: computed with {one_line(told, 500)}"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():

@@ -27,13 +27,6 @@ class HuggingFace(Model):
     The weights are loaded in one piece, on one device. Code that a checkpoint brings is not run.
     Answers of a batch share matrix products, whose rounding depends on the company: in half
     precision an answer may differ now and then with another batch size.
-
-    Attributes
-    ----------
-    facts : dict of str to str
-        After :meth:`prepare`: what was chosen (precision, device, versions, class, commit).
-    window : float or None
-        After :meth:`prepare`: how many seconds of a clip the model hears; None where it hears all.
     """
 
     NAME: ClassVar[str | None] = "MODEL"
@@ -60,8 +53,6 @@ class HuggingFace(Model):
         super().__init__(spec)
         self._batches = Batches(spec.options["batch"])
         self._generator: Generator | None = None
-        self.facts: dict[str, str] = {}
-        self.window: float | None = None
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Load the model, downloading it at first use, and check that audio reaches it."""
@@ -72,7 +63,8 @@ class HuggingFace(Model):
         loaded = load(self.spec.name, options)
         self._generator = Generator(loaded, options["max_tokens"], options["temperature"])
         self.window = loaded.family.window_seconds(loaded.processor)
-        self.facts = {**loaded.facts, "generation": self._generator.settings or "plain"}
+        settings = {"generation": self._generator.settings} if self._generator.settings else {}
+        self.facts = {**loaded.facts, **settings}
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Queue the question; the model's thread takes a batch at a time."""

@@ -98,7 +98,7 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
         "attn": str(getattr(model.config, "_attn_implementation", None)),
-        "model class": type(model).__name__,
+        "class": type(model).__name__,
         "family": f"{config.model_type} ({family.tested})",
         "torch": torch.__version__,
         "transformers": transformers.__version__,

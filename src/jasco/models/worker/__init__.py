@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError
+from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.model import Model
 from jasco.models.worker.files import ClipFiles
@@ -91,8 +91,6 @@ class Worker(Model):
         self._command = _split(spec.name)
         self._start_timeout = _seconds("JASCO_WORKER_START")
         self._timeout = _seconds("JASCO_WORKER_TIMEOUT")
-        self.facts: Mapping[str, Any] = {}
-        """Name and versions, as the worker told them."""
         self.ignored = 0
         """Lines that workers wrote to their standard output and that were no messages."""
         self._numbers = itertools.count(1)
@@ -152,7 +150,7 @@ class Worker(Model):
             process = await Process.start(self._command, self._files.folder, self._log)
             try:
                 handshake = await self._shake_hands(process)
-                self.facts = {"name": handshake.name, "versions": handshake.versions}
+                self.facts = {"name": handshake.name} | _told(handshake.versions)
                 return _Life(process, handshake)
             except Broken as trouble:
                 how = await process.end()
@@ -314,6 +312,11 @@ class Worker(Model):
 async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:  # noqa: ASYNC109
     """Wait until one of them is done, or for some seconds."""
     await asyncio.wait(futures, timeout=timeout, return_when="FIRST_COMPLETED")
+
+
+def _told(versions: Mapping[str, Any]) -> dict[str, str]:
+    """Make facts of what a worker says about itself, which may be anything."""
+    return {one_line(key, 40): one_line(value, 100) for key, value in list(versions.items())[:20]}
 
 
 def _split(command: str) -> list[str]:

@@ -1,0 +1,300 @@
+"""The same from Python: in a notebook, in a training loop.
+
+What a call needs is imported by the call: ``import jasco`` stays quick.
+"""
+
+import html
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jasco.benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from jasco.benchmark.dataset import DataSet
+    from jasco.evaluation.evaluate import Job, Stop
+    from jasco.evaluation.results import JudgedItems
+    from jasco.judges.judge import Judge
+    from jasco.models.model import Model
+
+_log = logging.getLogger("jasco")
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """A model's figures. It prints as the command's table.
+
+    Attributes
+    ----------
+    model : str
+        What the model is called.
+    summary : dict
+        All that ``jasco score --json`` prints, in the documented schema.
+    """
+
+    model: str
+    summary: dict[str, Any]
+    _items: "JudgedItems" = field(compare=False)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The model's part of the summary: figures, judges, agreement, how the answering went."""
+        figures: dict[str, Any] = self.summary["models"][self.model]
+        return figures
+
+    @property
+    def best_mean(self) -> float | None:
+        """A clip's best score over the 8 instructions, averaged over the clips: 0 to 2."""
+        best_mean: float | None = self.figures["best_mean"]
+        return best_mean
+
+    @property
+    def complete(self) -> bool:
+        """Whether every item is answered, and every answer has a readable verdict."""
+        return bool(self.figures["complete"])
+
+    def __str__(self) -> str:
+        """Write the table."""
+        from jasco.reports.table import render
+
+        return render(self.summary)
+
+    def __repr__(self) -> str:
+        """Write the table: what a notebook or a prompt shows of it."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_pandas(self) -> "DataFrame":
+        """Give the figures as a data frame: a row for the model, and one for each judge.
+
+        Columns: ``model``, ``judge`` (None for the model itself), ``best_mean`` and ``mean``, each
+        with ``_low`` and ``_high`` (the ends of its 95 % interval), ``audio``, ``both`` and
+        ``speech`` (shares of 1), ``neither_rate``, ``unreadable_rate``, ``coverage``,
+        ``complete``, ``proxy``.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        from jasco.reports.rows import figure_rows
+
+        return _data_frame(list(figure_rows(self.summary)))
+
+    def items_to_pandas(self) -> "DataFrame":
+        """Give all that was answered and marked as a data frame: a row for each item and judge.
+
+        Columns: ``clip``, ``instruction`` (1 to 8), ``prompt``, ``reference``, ``answer``,
+        ``judge``, ``rating`` (0 to 2), ``orientation``, ``score`` (the rating where it counts,
+        else 0), ``judge_output``. What is missing is None.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        from jasco.reports.rows import item_rows
+
+        return _data_frame(list(item_rows(self._items)))
+
+
+def _data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        raise InputError("pandas is not installed: pip install pandas") from None
+    return DataFrame(rows)
+
+
+def evaluate(
+    model: "str | Callable[..., Any] | Model | object",
+    *,
+    data: "str | Path | DataSet",
+    judges: "Sequence[str | Judge]",
+    run: str | Path | None = None,
+    name: str | None = None,
+    protocol: str | None = None,
+    limit: int | None = None,
+    concurrency: int = 16,
+) -> Evaluation:
+    """Let a model answer, have the answers marked, and give the figures.
+
+    Parameters
+    ----------
+    model : str, function or object
+        As on the command line (``"openai/..."``); or a function ``answer(audio, sampling_rate,
+        prompt)`` that gives a str, or ``answer(audios, sampling_rate, prompts)`` that gives a
+        list of them; or an object with such a method ``answer``. Audio is a float32 array from -1
+        to 1, shape (samples,). It is called in a thread of its own, a call at a time.
+    data : str, Path or DataSet
+        ``"mini"``, ``"watd"``, or a folder that holds ``dataset/v0/v0.csv``.
+    judges : sequence of str or Judge
+        As on the command line: ``["offline"]``. None at all leaves the answers unmarked.
+    run : str, Path or None
+        The run's folder, which is kept and gone on with; None takes a temporary one, which stays
+        only if the evaluation does not get to its end.
+    name : str or None
+        What a function or object is called in the run and the results. A run takes what has the
+        same name for the same model: give every checkpoint a name, or a run, of its own.
+    protocol : str or None
+        ``"v2"``, the default, or ``"v1"``.
+    limit : int or None
+        The first so many clips; None takes all.
+    concurrency : int
+        Calls in flight at once, where calls are made.
+
+    Returns
+    -------
+    Evaluation
+        Complete or not: ``complete`` tells, and ``figures`` says what is missing.
+
+    Raises
+    ------
+    InputError, Refused, CannotGoOn
+        As the command's exit statuses 2, 3 and 4; the message says what to do. What was done is
+        kept in the run.
+    """
+    from jasco.evaluation.evaluate import Job
+    from jasco.providers.specs import open_spec
+
+    if isinstance(model, str):
+        if name:
+            raise InputError(f"{model}: a spec is its own name; leave out name={name!r}")
+        model = open_spec("model", model)
+    with _folder(run) as folder:
+        job = Job(
+            run=folder,
+            data=_data(data),
+            model=_model(model, name),
+            judges=_judges(judges),
+            protocol=protocol,
+            limit=limit,
+            concurrency=concurrency,
+        )
+        _run(job)
+        return score(folder)
+
+
+def score(target: "str | Path | Sequence[str | Path]", *, compat: bool = False) -> Evaluation:
+    """Give the figures of a run, or of judged CSV files.
+
+    Parameters
+    ----------
+    target : str, Path or sequence of them
+        A run's folder; or a judged CSV file, or several, which are several judges of one model.
+    compat : bool
+        Take the arithmetic of the published script, bug for bug.
+
+    Returns
+    -------
+    Evaluation
+        With the figures of what is there, complete or not.
+
+    Raises
+    ------
+    InputError
+        There is nothing to score, or it cannot be read.
+    """
+    from jasco.evaluation.results import (
+        judged_items_of_files,
+        judged_items_of_run,
+        results_of_files,
+        results_of_run,
+    )
+    from jasco.reports.summary import summarise
+
+    paths = [Path(target)] if isinstance(target, str | Path) else [Path(each) for each in target]
+    if len(paths) == 1 and paths[0].is_dir():
+        results = results_of_run(paths[0], compat=compat)
+        items = judged_items_of_run(paths[0])
+    else:
+        results = results_of_files(paths, compat=compat)
+        items = judged_items_of_files(paths)
+    return Evaluation(results.model, summarise([results]), items)
+
+
+def _data(data: "str | Path | DataSet") -> "DataSet":
+    from jasco.providers.datasets import find_data
+
+    return find_data(str(data), _log.info) if isinstance(data, str | Path) else data
+
+
+def _judges(judges: "Sequence[str | Judge]") -> "list[Judge]":
+    from jasco.judges.panel import open_judges
+
+    if isinstance(judges, str):
+        judges = [judges]
+    return [
+        opened
+        for judge in judges
+        for opened in (open_judges(judge) if isinstance(judge, str) else [judge])
+    ]
+
+
+def _model(model: Any, name: str | None) -> "Model":
+    from jasco.models.function import FunctionModel
+    from jasco.providers.specs import Spec
+
+    is_ours = isinstance(getattr(model, "spec", None), Spec)
+    made: Model = model if is_ours else FunctionModel.of(model, name)
+    return made
+
+
+@contextmanager
+def _folder(run: str | Path | None) -> Iterator[Path]:
+    """Give the run's folder; a temporary one stays only where something went wrong."""
+    if run is not None:
+        yield Path(run)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="jasco-"))
+    try:
+        yield folder
+    except BaseException as error:
+        if (folder / "run.db").exists():
+            error.add_note(f"What was done is kept: run={str(folder)!r} goes on with it.")
+        else:
+            shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
+
+
+def _run(job: "Job") -> None:
+    """Do a job in a thread of its own: a notebook has a loop of events in this one already."""
+    from jasco.evaluation.evaluate import evaluate as do
+
+    stop = _Stop()
+    with ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
+        try:
+            thread.submit(do, job, _log.info, stop.begun).result()
+        except KeyboardInterrupt:
+            stop.now()
+            raise
+
+
+class _Stop:
+    """Stops a job, whether it has begun or not."""
+
+    def __init__(self) -> None:
+        self._stop: Stop | None = None
+        self._wanted = False
+
+    def begun(self, stop: "Stop") -> None:
+        self._stop = stop
+        if self._wanted:
+            stop()
+
+    def now(self) -> None:
+        self._wanted = True
+        if self._stop:
+            with suppress(RuntimeError):  # it has just ended
+                self._stop()
