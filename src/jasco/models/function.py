@@ -91,7 +91,7 @@ def _import_function(name: str) -> Callable[..., Any]:
         raise InputError(f"python/{name}: write python/module:function")
     module = _import_module(name, module_name)
     function = getattr(module, function_name, None)
-    if function is None:
+    if not callable(function):
         raise InputError(f"python/{name}: {module_name} has no function {function_name}")
     _check(name, function)
     return function  # type: ignore[no-any-return]
@@ -102,7 +102,7 @@ def _check(name: str, function: Any) -> None:
     if not callable(function):
         raise InputError(f"python/{name}: {type(function).__name__} is no function")
     if inspect.iscoroutinefunction(function):
-        raise InputError(f"python/{name}: the function is async; give a plain one")
+        raise InputError(f"python/{name}: {function.__name__} is async; give a plain function")
     try:
         inspect.signature(function).bind("audio", "sampling_rate", "prompt")
     except TypeError:
