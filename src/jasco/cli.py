@@ -226,6 +226,9 @@ def _data_template(options: argparse.Namespace) -> int:
 
 
 def _list_models(_: argparse.Namespace) -> int:
+    from jasco.reports.models import render_models
+
+    print(render_models(), end="\n\n")
     return _print_providers("model")
 
 
@@ -242,9 +245,9 @@ def _list_judges(_: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from jasco.providers.inventory import inventory
+    from jasco.reports.doctor import examine
 
-    for line in inventory():
+    for line in examine():
         print(line)
     return 0
 
@@ -398,7 +401,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         listing = commands.add_parser(name, help=f"list what {what} can be named, and how")
         listing.set_defaults(command=command)
-    doctor = commands.add_parser("doctor", help="what is here: versions, extras, weights, licences")
+    doctor = commands.add_parser("doctor", help="what is here, what is lacking, what is in the way")
     doctor.set_defaults(command=_doctor)
     return parser
 

@@ -4,6 +4,7 @@ import base64
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.responses import Failure, Response
+from jasco.models.catalogue import known_window
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
 from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
@@ -26,6 +27,7 @@ class ChatModel(Model):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._client = ChatClient(spec)
+        self.window = known_window(spec.name)  # the server cuts a clip without a word
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Ask the server."""

@@ -1,0 +1,72 @@
+"""Models that are known by name: what they need, what they hear, how far they were tested.
+
+Sizes and licences are as their publishers state them, looked up in November 2026.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jasco.models.transformers.families import FAMILIES
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model that is known by name.
+
+    Attributes
+    ----------
+    name : str
+        On the model hub.
+    family : str
+        Its kind, as in :data:`~jasco.models.transformers.families.FAMILIES`.
+    billions : float
+        Parameters, rounded.
+    licence : str
+        Of its weights.
+    window : float or None
+        Seconds of a clip that it hears; None: as much as its context holds.
+    vllm : bool
+        Whether vLLM can serve it.
+    """
+
+    name: str
+    family: str
+    billions: float
+    licence: str
+    window: float | None
+    vllm: bool = True
+
+    @property
+    def gigabytes(self) -> float:
+        """What its weights take with 16 bits each."""
+        return 2 * self.billions
+
+    @property
+    def tested(self) -> str:
+        """How far its family was tested in ``hf``."""
+        return FAMILIES[self.family].tested
+
+
+CATALOGUE: Sequence[Known] = (
+    Known("Qwen/Qwen2-Audio-7B-Instruct", "qwen2_audio", 8.4, "Apache-2.0", 30.0),
+    Known("mistralai/Voxtral-Mini-3B-2507", "voxtral", 4.7, "Apache-2.0", None),
+    Known("mistralai/Voxtral-Small-24B-2507", "voxtral", 24.3, "Apache-2.0", None),
+    Known("nvidia/audio-flamingo-3-hf", "audioflamingo3", 8.3, "NVIDIA, non-commercial", 600.0),
+    Known(
+        "nvidia/music-flamingo-2601-hf", "musicflamingo", 8.3, "NVIDIA, non-commercial", 1200.0,
+        vllm=False,
+    ),
+    Known("Qwen/Qwen2.5-Omni-3B", "qwen2_5_omni", 5.5, "Qwen Research", 300.0),
+    Known("Qwen/Qwen2.5-Omni-7B", "qwen2_5_omni", 10.7, "Apache-2.0", 300.0),
+    Known("Qwen/Qwen3-Omni-30B-A3B-Instruct", "qwen3_omni_moe", 35.3, "Apache-2.0", None),
+    Known("google/gemma-3n-E4B-it", "gemma3n", 7.8, "Gemma", 30.0),
+    Known("google/gemma-4-E2B-it", "gemma4", 5.1, "Apache-2.0", 30.0),
+    Known("google/gemma-4-E4B-it", "gemma4", 7.9, "Apache-2.0", 30.0),
+    Known("microsoft/Phi-4-multimodal-instruct", "phi4_multimodal", 5.6, "MIT", None),
+    Known("ibm-granite/granite-speech-3.3-2b", "granite_speech", 3.0, "Apache-2.0", None),
+)  # fmt: skip
+
+
+def known_window(name: str) -> float | None:
+    """Tell how many seconds a model hears, by its name; None: all, or it is not known."""
+    return next((known.window for known in CATALOGUE if known.name == name), None)

@@ -1,0 +1,61 @@
+"""What can be run, as a table."""
+
+from typing import Any
+
+from tabulate import tabulate
+
+from jasco.models.catalogue import CATALOGUE, Known
+from jasco.providers.specs import providers
+
+_HEADER = (
+    "model", "run as", "parameters", "memory", "hears", "licence", "decoding", "tested with",
+)  # fmt: skip
+_ANY = (
+    ("cascade", "cascade", "0.2 B", "0.5 GB", "a clip whole", "MIT, Apache-2.0", "real weights"),
+    ("any on a server", "openai", "", "", "", "", "a real server, byte for byte"),
+    ("any Python function", "python", "", "", "", "", "real functions"),
+    ("any program", "worker", "", "", "", "", "a program, well and badly behaved"),
+    ("answers in a CSV", "csv", "", "", "", "", "real files"),
+)
+
+
+def render_models() -> str:
+    """Lay out the models that are known by name, and the ways to run any other."""
+    rows = [_row(known) for known in CATALOGUE]
+    for name, provider, *facts, tested in _ANY:
+        rows.append([name, provider, *facts, _decoding(provider), tested])
+    return "\n".join(
+        [
+            tabulate(rows, _HEADER, disable_numparse=True),
+            "",
+            "memory: the weights with 16 bits each; audio and batches come on top of it.",
+            "tiny weights: run end to end by the tests, with random weights; nobody has compared",
+            "the answers of its real weights with its publisher's code here.",
+        ]
+    )
+
+
+def _row(known: Known) -> list[str]:
+    ways = ["hf", *["vllm"] * known.vllm]
+    hears = "all that fits" if known.window is None else f"{known.window:g} s"
+    return [
+        known.name,
+        ", ".join(ways),
+        f"{known.billions:g} B",
+        f"{known.gigabytes:.0f} GB",
+        hears,
+        known.licence,
+        _decoding("hf"),
+        known.tested,
+    ]
+
+
+def _decoding(provider: str) -> str:
+    """Say how a provider decodes unless it is told otherwise."""
+    options: dict[str, Any] = {
+        option.name: option.default for option in providers("model")[provider].load().OPTIONS
+    }
+    if "temperature" not in options:
+        return ""
+    how = "greedy" if options["temperature"] == 0 else f"temperature {options['temperature']}"
+    return f"{how}, {options['max_tokens']} tokens"
