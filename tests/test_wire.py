@@ -77,6 +77,20 @@ def test_every_item_is_asked_once_with_the_samples_of_its_file_and_the_exact_ins
     assert model["coverage"] == 1.0
 
 
+def test_a_clip_longer_than_a_known_models_window_is_sent_whole_and_told(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    write_wav(data / "dataset" / "v0" / "1.wav", tone(1, 30.5))
+    server = serve(bodies=True)
+    model = f"openai/Qwen/Qwen2-Audio-7B-Instruct,base_url={server.url}"
+    result = jasco("respond", model, "--data", data, "--run", tmp_path / "run", "--limit", 2)
+    assert result.status == 0, result
+    assert "1 of 2 clips are longer than the 30 s that openai/Qwen/Qwen2-Audio" in result.stderr
+    assert max(len(heard(request)[0]) for request in of_kind("answer", server)) == 30.5 * 16_000
+    shown = jasco("score", tmp_path / "run").stdout
+    assert "1 clip is longer than the 30 s that it hears, and cut off there" in shown
+
+
 def test_published_audio_arrives_with_the_samples_of_its_files(
     jasco: Jasco, serve: Serve, published: Path, tmp_path: Path
 ) -> None:
