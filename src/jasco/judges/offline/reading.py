@@ -91,6 +91,8 @@ _VERDICT_TAG = re.compile(
     _FLAGS | re.DOTALL,
 )
 _ASIDE = re.compile(r"\([^()\n]{1,400}\)")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_A_WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u9fff]")
 _NOTHING = re.compile(
     r"\W*(?:nan|none|null|n/?a|unknown|no (?:response|answer|output))?\W*", _FLAGS
 )
@@ -141,10 +143,21 @@ def read(answer: str) -> Reading:
 
 
 def _concludes(sentence: str) -> bool:
-    if _PLAYS_JUDGE.search(sentence) or _REFUSES.search(sentence) or _NOTHING.fullmatch(sentence):
+    if (
+        not _is_language(sentence)
+        or _PLAYS_JUDGE.search(sentence)
+        or _REFUSES.search(sentence)
+        or _NOTHING.fullmatch(sentence)
+    ):
         return False
     describes = any(kind.search(sentence) for kind in (_LABEL, _PERCEIVES, _MANNER))
     return not describes or bool(_INFERS.search(sentence))
+
+
+def _is_language(sentence: str) -> bool:
+    """Tell words from what a broken model puts out: single letters and marks name nothing."""
+    letters = sum(map(len, _LETTERS.findall(sentence)))
+    return bool(_A_WORD.search(sentence)) and 2 * letters >= len("".join(sentence.split()))
 
 
 def _prose(answer: str) -> str:
