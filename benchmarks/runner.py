@@ -81,6 +81,7 @@ def time_jasco(url: str, folder: Path) -> float:
         model=open_spec("model", f"openai/ears,base_url={url}"),
         judges=[open_spec("judge", f"openai/judge-{n},base_url={url}") for n in range(JUDGES)],
         concurrency=AT_ONCE,
+        preflight=False,
     )
     began = time.perf_counter()
     evaluate(job, print)
@@ -160,6 +161,7 @@ def peak_memory(url: str, folder: Path, clips: int) -> float:
         sys.executable, "-m", "jasco", "eval", f"openai/ears,base_url={url}",
         "--data", str(folder / f"data-{clips}"), "--judge", f"openai/judge,base_url={url}",
         "--run", str(folder / f"run-{clips}"), "--concurrency", str(AT_ONCE), "--json",
+        "--no-preflight",
     ]  # fmt: skip
     with (folder / "score.json").open("w+") as output:
         process = subprocess.Popen(command, stdout=output)

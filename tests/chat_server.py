@@ -6,6 +6,7 @@ to audio, a sentence; to a judge's prompt, a well-formed verdict; to the repair 
 """
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -47,6 +48,8 @@ class Behaviour:
         The first so many requests are told 429, to come back after ``retry_after`` seconds.
     die_after : int or None
         It is gone for good after so many answers.
+    deaf, refuses_silence : bool
+        It answers audio by the text beside it alone; it rejects audio that is silent.
     answers : dict
         The answer to audio, by the instruction.
     bewitched : dict
@@ -73,6 +76,8 @@ class Behaviour:
     busy: int = 0
     retry_after: str = "0"
     die_after: int | None = None
+    deaf: bool = False
+    refuses_silence: bool = False
     answers: dict[str, str] = field(default_factory=dict)
     bewitched: dict[str, str] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -175,6 +180,8 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
     digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
     if isinstance(content, list):
         instruction = next(part["text"] for part in content if part["type"] == "text")
+        if behaviour.deaf:
+            digest = hashlib.sha256(instruction.encode()).digest()
         sentence = f"They are doing thing {digest.hex()[:8]}, as the sound and the words say."
         return "answer", behaviour.answers.get(instruction, sentence)
     if content.startswith("[Model Explanation]"):
@@ -192,6 +199,11 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
 def _holds(body: dict[str, Any], text: str) -> bool:
     content = body["messages"][-1]["content"]
     return text in (content if isinstance(content, str) else content[-1]["text"])
+
+
+def _is_silent(body: dict[str, Any]) -> bool:
+    wav = base64.b64decode(body["messages"][-1]["content"][0]["input_audio"]["data"])
+    return not any(wav[44:])
 
 
 def _completion(model: str, text: Any) -> dict[str, Any]:
@@ -260,6 +272,8 @@ def _main(behaviour: Behaviour) -> None:
         if behaviour.latency:
             await asyncio.sleep(behaviour.latency)
         status = behaviour.status
+        if behaviour.refuses_silence and kind == "answer" and _is_silent(body):
+            status = 400
         for held, refusal in behaviour.refused.items():
             if _holds(body, held):
                 status = refusal

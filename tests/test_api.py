@@ -72,6 +72,16 @@ def test_a_spec_is_evaluated_as_on_the_command_line(data: Path, serve: Serve) ->
         jasco.evaluate(spec, data=data, judges=[], name="mine")
 
 
+def test_a_model_that_does_not_hear_is_refused(data: Path, tmp_path: Path) -> None:
+    def deaf(audio: Any, sampling_rate: int, prompt: str) -> str:
+        return f"I was asked {prompt}"
+
+    with pytest.raises(jasco.Refused, match="gives the same answer to a clip, to another one"):
+        jasco.evaluate(deaf, data=data, judges=[], run=tmp_path / "run")
+    evaluation = jasco.evaluate(deaf, data=data, judges=[], run=tmp_path / "run", preflight=False)
+    assert evaluation.figures["answers"]["preflight"]["overridden"]
+
+
 def test_judges_may_be_made_already(data: Path) -> None:
     judges = open_judges("offline")
     assert jasco.evaluate(answer, data=data, judges=judges).complete
@@ -86,7 +96,7 @@ def test_a_run_that_was_begun_goes_on(data: Path, tmp_path: Path) -> None:
 
     for limit in (1, 3):
         evaluation = jasco.evaluate(
-            counting, data=data, judges=[], run=tmp_path / "run", limit=limit
+            counting, data=data, judges=[], run=tmp_path / "run", limit=limit, preflight=False
         )
         assert evaluation.figures["answers"]["answered"] == 8 * limit
     assert len(asked) == 24

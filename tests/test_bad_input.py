@@ -25,7 +25,7 @@ class Place:
         self.data = make_data(folder / "data", clips=2)
         self.run = folder / "run"
         (folder / "mine.py").write_text(
-            "def answer(audios, rate, prompts): return [str(len(audio)) for audio in audios]\n"
+            "def answer(audios, rate, prompts): return [str(len(a) * a.any()) for a in audios]\n"
             "def other(audios, rate, prompts): return prompts\n"
         )
         self.model = f"python/{folder / 'mine.py'}:answer"

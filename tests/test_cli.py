@@ -144,6 +144,7 @@ def test_a_dry_run_writes_nothing_and_calls_nothing(
     assert result.status == 0
     assert "4 of 4 clips, 32 items" in result.stdout
     assert "openai/m: 32 calls to make" in result.stdout
+    assert "preflight: 12 calls to make" in result.stdout
     assert "openai/j: 32 calls to make" in result.stdout
     answers_only = jasco("respond", *told[:5], "--dry-run", "--limit", 2)
     assert "openai/m: 16 calls to make" in answers_only.stdout
@@ -173,7 +174,8 @@ def test_a_function_and_a_judged_file_make_a_whole_evaluation(
     """The ``python`` model end to end, judged by a ``csv`` judge, without any network."""
     (tmp_path / "mine.py").write_text(
         "def answer(audios, sampling_rate, prompts):\n"
-        "    return [f'{len(audio)} {prompt[:10]}' for audio, prompt in zip(audios, prompts)]\n"
+        "    heard = [len(audio) * audio.any() for audio in audios]\n"
+        "    return [f'{each} {prompt[:10]}' for each, prompt in zip(heard, prompts)]\n"
     )
     model = f"python/{tmp_path / 'mine.py'}:answer"
     run, judged = tmp_path / "run", tmp_path / "judged.csv"

@@ -1,12 +1,15 @@
 """What the documents tell people to type works."""
 
+import functools
 import re
 import shlex
 import sqlite3
 from pathlib import Path
 
 import pytest
+from command import Jasco
 
+import jasco
 from jasco.cli import _parser
 from jasco.evaluation.store import Store
 from jasco.judges.panel import open_judges
@@ -60,3 +63,49 @@ def test_the_documents_name_no_file_that_is_not_there() -> None:
     for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_the_function_of_the_readme_hears(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    source, *_ = blocks("README.md", "python")
+    (tmp_path / "my_model.py").write_text(source)
+    model = f"python/{tmp_path / 'my_model.py'}:answer"
+    done = jasco("respond", model, "--data", data, "--run", tmp_path / "run")
+    assert done.status == 0, done
+
+
+def test_the_example_from_python_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, *_ = blocks("docs/python.md", "python")
+    names: dict = {}
+    exec(compile(source, "python.md", "exec"), names)  # our own document
+    assert names["evaluation"].complete
+    assert (tmp_path / "runs" / "loudness" / "run.db").exists()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_evaluated_every_so_many_steps_as_documented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="needs the extra transformers")
+    transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
+    import tiny_models
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jasco, "evaluate", functools.partial(jasco.evaluate, limit=2))
+    folder = tiny_models.qwen2_audio(tmp_path / "model")
+    processor = transformers.AutoProcessor.from_pretrained(folder)
+    model = transformers.Qwen2AudioForConditionalGeneration.from_pretrained(folder)
+    model.train()
+
+    names: dict = {}
+    for source in blocks("docs/python.md", "python")[1:]:
+        exec(compile(source, "python.md", "exec"), names)  # our own document
+    callback = names["JascoCallback"](processor, every=2)
+    state = transformers.TrainerState()
+    for state.global_step in (1, 2, 3, 4):
+        callback.on_step_end(None, state, None, model=model)
+        assert model.training
+    assert [entry["step"] for entry in state.log_history] == [2, 4]
+    assert all(entry["jasco/coverage"] == 1 for entry in state.log_history)
+    with Store.to_read(tmp_path / "runs" / "step-4") as store:
+        assert store.models()[0][1] == "python/step-4"

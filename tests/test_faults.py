@@ -26,10 +26,14 @@ INSTRUCTIONS = (
 
 
 def command_line(url: str, data: Path, run: Path, *more: object, judges: int = 1) -> list[object]:
-    """Give an ``eval`` with model and judges on one server; calls may take 2 s."""
+    """Give an ``eval`` with model and judges on one server; calls may take 2 s.
+
+    Without a preflight: tests count requests, and kill servers after so many.
+    """
     panel = [f"--judge=openai/judge-{n},base_url={url},timeout=2" for n in range(judges)]
     return [
-        "eval", f"openai/ears,base_url={url},timeout=2", "--data", data, "--run", run, *panel, *more
+        "eval", f"openai/ears,base_url={url},timeout=2", "--data", data, "--run", run, *panel,
+        "--no-preflight", *more
     ]  # fmt: skip
 
 
@@ -101,7 +105,7 @@ def test_answers_that_never_come_are_missing_and_asked_for_again_by_the_same_com
         answered[run] = 4 * (8 - len(kinds))
         started[run] = jasco.start(
             "respond", f"openai/ears,base_url={url},timeout=1", "--data", data, "--run", run,
-            "--concurrency=32", patch=FEW_ATTEMPTS,
+            "--concurrency=32", "--no-preflight", patch=FEW_ATTEMPTS,
         )  # fmt: skip
     for run, command in started.items():
         first = command.finish()
@@ -177,7 +181,7 @@ def test_a_retry_after_is_waited_for_as_seconds_or_as_a_date(
     started = [
         jasco.start(
             "respond", f"openai/ears,base_url={server.url}", "--data", data, "--limit", 1,
-            "--run", tmp_path / f"run-{server.port}",
+            "--run", tmp_path / f"run-{server.port}", "--no-preflight",
         )
         for server in servers
     ]  # fmt: skip
@@ -292,8 +296,9 @@ def test_an_interruption_does_not_wait_for_a_server_that_hangs(
 ) -> None:
     server = serve(latency=60)
     command = jasco.start(
-        "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run"
-    )
+        "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",
+        "--no-preflight",
+    )  # fmt: skip
     server.wait_for(requests=8)
     began = time.monotonic()
     command.send(signal.SIGINT)

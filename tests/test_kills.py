@@ -114,7 +114,7 @@ def test_killed_at_any_moment_a_run_repeats_only_what_was_in_flight_and_ends_the
     clips = {hashlib.sha256(wav.read_bytes()).hexdigest(): int(wav.stem) for wav in wavs}
     server = serve(bodies=True, latency=0.02)
     panel = [f"--judge=openai/{judge},base_url={server.url}" for judge in JUDGES]
-    given = ["--data", data, *panel, "--json", "--concurrency", CONCURRENCY]
+    given = ["--data", data, *panel, "--json", "--concurrency", CONCURRENCY, "--no-preflight"]
     command = ["eval", f"openai/ears,base_url={server.url}", *given]
     run = tmp_path / "run"
     chance = random.Random(7)

@@ -23,10 +23,10 @@ INSTRUCTIONS = (PROMPTS / "instructions.txt").read_text("utf-8").splitlines()
 def evaluate(
     jasco: Jasco, server: ChatServer, data: Path, run: Path, *more: object, **kw: Any
 ) -> Result:
-    """Run ``eval`` with model and judge on one server."""
+    """Run ``eval`` with model and judge on one server, and no request but the run's own."""
     return jasco(
         "eval", f"openai/ears,base_url={server.url}", "--data", data, "--run", run,
-        "--judge", f"openai/judge,base_url={server.url}", *more, **kw,
+        "--judge", f"openai/judge,base_url={server.url}", "--no-preflight", *more, **kw,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_published_audio_arrives_with_the_samples_of_its_files(
     server = serve(bodies=True)
     jasco(
         "respond", f"openai/ears,base_url={server.url}", "--limit", 2, "--data", published,
-        "--run", tmp_path / "run",
+        "--run", tmp_path / "run", "--no-preflight",
     )  # fmt: skip
     files = [
         soundfile.read(published / "dataset/v0" / f"{row['audio_id']}.wav", dtype="int16")[0]
@@ -118,8 +118,9 @@ def test_other_audio_is_sent_as_16_khz_mono_and_said_so(
     soundfile.write(place / "1.wav", stereo, 16_000, subtype="PCM_16")
     server = serve(bodies=True)
     result = jasco(
-        "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run"
-    )
+        "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",
+        "--no-preflight",
+    )  # fmt: skip
     assert result.status == 0, result
     assert "2 of 3 clips" in result.stderr
     kinds = {samples.tobytes(): samples for samples, _ in map(heard, server.requests())}
@@ -389,7 +390,7 @@ def test_several_addresses_share_the_load_and_a_clip_stays_with_one(
     both = "".join(f",base_url={server.url}" for server in servers)
     result = jasco(
         "eval", f"openai/ears{both}", "--data", data, "--judge", f"openai/judge{both}",
-        "--run", tmp_path / "run",
+        "--run", tmp_path / "run", "--no-preflight",
     )  # fmt: skip
     assert result.status == 0, result
     for kind in ("answer", "verdict"):

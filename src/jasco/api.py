@@ -126,6 +126,7 @@ def evaluate(
     protocol: str | None = None,
     limit: int | None = None,
     concurrency: int = 16,
+    preflight: bool = True,
 ) -> Evaluation:
     """Let a model answer, have the answers marked, and give the figures.
 
@@ -152,6 +153,8 @@ def evaluate(
         The first so many clips; None takes all.
     concurrency : int
         Calls in flight at once, where calls are made.
+    preflight : bool
+        Whether to see first that the model hears, and to refuse one that does not.
 
     Returns
     -------
@@ -180,6 +183,7 @@ def evaluate(
             protocol=protocol,
             limit=limit,
             concurrency=concurrency,
+            preflight=preflight,
         )
         _run(job)
         return score(folder)

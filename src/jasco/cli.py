@@ -1,8 +1,8 @@
 """The command line: parse, call, print.
 
 Exit status: 0 done and complete; 1 a bug of ours; 2 the user's input is wrong; 3 refused, the
-run holds something else or another process has it; 4 done as far as possible, and incomplete;
-130 interrupted. Results go to stdout, everything else to stderr.
+run holds something else, another process has it or the model does not hear; 4 done as far as
+possible, and incomplete; 130 interrupted. Results go to stdout, everything else to stderr.
 """
 
 import argparse
@@ -273,6 +273,7 @@ def _job(options: argparse.Namespace) -> "Job":
         protocol=options.protocol,
         limit=options.limit,
         concurrency=options.concurrency,
+        preflight=not options.no_preflight,
     )
 
 
@@ -426,7 +427,7 @@ def _add_judge(commands: "Commands") -> None:
     _add_judging(parser)
     _add_concurrency(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
-    parser.set_defaults(command=_judge, limit=None)
+    parser.set_defaults(command=_judge, limit=None, no_preflight=False)
 
 
 def _add_score(commands: "Commands") -> None:

@@ -36,7 +36,7 @@ Key = tuple[str, int]
 
 @dataclass
 class Ears:
-    """A model that notes what it hears; some items fail."""
+    """A model that notes what it hears; some items fail, and silence is none of its clips."""
 
     name: str = "ears"
     failing: Sequence[Key] = ()
@@ -66,7 +66,8 @@ class Ears:
         self.heard[key] = audio
         if key in self.failing:
             return Failure("timeout", "too late")
-        return Response(f"answer {item.clip.id} {item.number}")
+        silent = audio is not None and not audio.samples.any()
+        return Response("silence" if silent else f"answer {item.clip.id} {item.number}")
 
     async def close(self) -> None:
         self.closed = True

@@ -106,6 +106,7 @@ def test_without_judges_there_are_no_figures() -> None:
         "window": None,
         "cut_clips": 0,
         "circumstances": [],
+        "preflight": None,
     }
 
 

@@ -15,9 +15,10 @@ from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.benchmark.responses import Response
 from jasco.evaluation.exam import copy_exams
+from jasco.evaluation.preflight import State, is_due, refuse, see, skipped
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
-from jasco.evaluation.store import AudioFacts, RunRefused, RunUnwritable, Store
+from jasco.evaluation.store import PREFLIGHT, AudioFacts, RunRefused, RunUnwritable, Store
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
@@ -44,6 +45,8 @@ class Job:
         The first so many clips; None takes all that the data set (or, without one, the run) has.
     concurrency : int
         Calls in flight at once.
+    preflight : bool
+        Whether to see first that the model hears.
     """
 
     run: Path
@@ -53,6 +56,7 @@ class Job:
     protocol: str | None = None
     limit: int | None = None
     concurrency: int = 16
+    preflight: bool = True
 
 
 Stop = Callable[[], object]
@@ -81,6 +85,8 @@ def evaluate(
         The run holds something else, or another process writes to it.
     RunUnwritable, ServerGone
         It cannot go on; what was done is kept.
+    DoesNotHear
+        The model's answers do not depend on the audio.
     KeyboardInterrupt
         It was told to stop; what was done is kept.
     """
@@ -182,10 +188,13 @@ async def _run(
             # A model on our own cores or GPU has them for itself: judging waits until it is done,
             # and it is not even loaded where all is answered.
             together = job.model is not None and job.model.SERVED
-            if job.model and (together or _unanswered(store, model_number, len(clips))):
+            unanswered = _unanswered(store, model_number, len(clips))
+            if job.model and (together or unanswered):
                 async with _prepared(job.model, data, store, clips, model_number):
                     _tell(job.model, store, say)
                     work = replace(judging, model=job.model, judges=served if together else {})
+                    if is_due(job.model, unanswered, store.fact(PREFLIGHT)):
+                        await _preflight(job, work, store, progress, say)
                     await run(work, writer)
             if served and not together:
                 await run(judging, writer)
@@ -205,6 +214,23 @@ async def _run(
                 raise CannotGoOn(f"{len(troubles)} of {len(judges)} judges did not get through")
 
 
+async def _preflight(
+    job: Job, work: Work, store: Store, progress: Progress, say: Callable[[str], None]
+) -> None:
+    """See that the model hears; keep what was seen, or that nobody looked."""
+    assert work.model is not None
+    if not job.preflight:
+        store.remember({PREFLIGHT: skipped(store.fact(PREFLIGHT))})
+        return
+    finding = await see(
+        work.model, work.clips, work.read_audio, work.concurrency, progress.see_beforehand
+    )
+    store.remember({PREFLIGHT: finding.as_json()})
+    refuse(work.model.spec.label, finding)
+    if finding.state == State.INCONCLUSIVE:
+        say(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
+
+
 def _is_needed(store: Store, model_number: int, number: int, judge: Judge, protocol: str) -> bool:
     """Whether there is anything to judge: a server is not started for nothing."""
     return any(
@@ -215,11 +241,8 @@ def _is_needed(store: Store, model_number: int, number: int, judge: Judge, proto
 
 def _tell(model: Model, store: Store, say: Callable[[str], None]) -> None:
     """Keep what a model has told of itself, and say how much it will not hear."""
-    store.add_circumstances(model.facts)
-    if model.window is None:
-        return
-    store.remember({"window": str(model.window)})
-    if longer := store.clips_longer_than(model.window):
+    store.hold_circumstances(model.facts, model.window)
+    if model.window and (longer := store.clips_longer_than(model.window)):
         say(
             f"{longer} of {store.covered} clips are longer than the {model.window:g} s that "
             f"{model.spec.label} hears: it is asked about their beginning"

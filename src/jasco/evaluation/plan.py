@@ -7,7 +7,8 @@ from jasco.benchmark.clips import items_of
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.evaluation.evaluate import Job
-from jasco.evaluation.store import Store
+from jasco.evaluation.preflight import PROBES, is_due
+from jasco.evaluation.store import PREFLIGHT, Store
 from jasco.providers.audio import read_audio
 
 _CHARACTERS_A_TOKEN = 4
@@ -24,6 +25,7 @@ class _Done:
     verdicts: dict[str, int] = field(default_factory=dict)
     answer_seconds: float | None = None
     verdict_seconds: float | None = None
+    preflight: str | None = None
 
 
 def plan(job: Job) -> Iterator[str]:
@@ -46,10 +48,14 @@ def plan(job: Job) -> Iterator[str]:
     answers = max(items - done.answers, 0) if job.model else 0
     if job.model:
         yield f"model: {job.model.spec.label}: {answers} calls to make, {items - answers} done"
+    probes = PROBES if job.preflight and is_due(job.model, answers, done.preflight) else 0
+    if probes:
+        yield f"preflight: {probes} calls to make, or twice as many where answers vary"
     if job.model and job.model.HEARS:
         paths = [path for clip in clips if (path := data.audio_path(clip))]
         minutes = sum(read_audio(path).seconds for path in paths) / 60
-        yield f"audio: {minutes:.1f} minutes, {minutes * answers / len(clips):.1f} to be heard"
+        heard = minutes / len(clips) * (answers + probes)
+        yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
 
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
     prompts = sum(len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip))
@@ -66,7 +72,7 @@ def plan(job: Job) -> Iterator[str]:
 
     answer = done.answer_seconds or _ANSWER_SECONDS
     verdict = done.verdict_seconds or _VERDICT_SECONDS
-    minutes = (answers * answer + verdicts * verdict) / job.concurrency / 60
+    minutes = ((answers + probes) * answer + verdicts * verdict) / job.concurrency / 60
     yield (
         f"time: about {minutes:.0f} minutes with {job.concurrency} calls at once, at "
         f"{answer:.2g} s an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
@@ -90,4 +96,5 @@ def _done(job: Job) -> _Done:
             {label: store.count_verdicts(model, judge)[0] for judge, label, _ in store.judges()},
             store.mean_seconds("responses"),
             store.mean_seconds("verdicts"),
+            store.fact(PREFLIGHT),
         )

@@ -22,6 +22,11 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
+    def see_beforehand(self, outcome: Response | Failure) -> None:
+        """Take note of how a call ended that was not among those to make."""
+        self._bar.total = (self._bar.total or 0) + 1
+        self.see(outcome)
+
     def see(self, outcome: Response | Judgement | Failure) -> None:
         """Take note of how a call ended."""
         if isinstance(outcome, Failure):

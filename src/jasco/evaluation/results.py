@@ -22,7 +22,7 @@ from jasco.benchmark.responses import Response
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken
-from jasco.evaluation.store import Store
+from jasco.evaluation.store import PREFLIGHT, Store
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Answers:
         Clips that are longer than that.
     circumstances : sequence of mapping
         How the answers came about (precision, device, versions), each combination once.
+    preflight : mapping or None
+        What was seen of the model beforehand; None where there was nothing to see.
     """
 
     expected: int
@@ -74,6 +76,7 @@ class Answers:
     window: float | None = None
     cut_clips: int = 0
     circumstances: Sequence[Mapping[str, str]] = ()
+    preflight: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
 
 def _answers(store: Store, model: int, clips: Sequence[Clip]) -> Answers:
     answered, truncated, failed = store.count_responses(model)
-    window = float(told) if (told := store.fact("window")) else None
+    window = store.window()
     return Answers(
         _items(clips),
         answered,
@@ -231,6 +234,7 @@ def _answers(store: Store, model: int, clips: Sequence[Clip]) -> Answers:
         window,
         0 if window is None else store.clips_longer_than(window),
         store.circumstances(),
+        json.loads(store.fact(PREFLIGHT) or "null"),
     )
 
 

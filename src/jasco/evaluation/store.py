@@ -37,6 +37,11 @@ from jasco.evaluation.schema import (
 from jasco.providers.specs import Spec, identity_key
 from jasco.version import __version__
 
+PREFLIGHT = "preflight"
+"""The fact that says what the preflight has seen."""
+_CIRCUMSTANCES, _WINDOW = "circumstances", "window"
+_TOLD_BY_THE_MODEL = (PREFLIGHT, _CIRCUMSTANCES, _WINDOW)
+
 
 class RunRefused(Refused):
     """The run holds something else, or another process has it."""
@@ -136,7 +141,7 @@ class Store:
             with self._connection:  # nothing hangs on it: an earlier command that came to nothing
                 for table in ("verdicts", "responses", "clips"):
                     self._connection.execute(f"DELETE FROM {table}")
-            self.forget("clips_covered")
+            self.forget("clips_covered", *_TOLD_BY_THE_MODEL)
             held = None
         if held and held != given:
             raise RunRefused(
@@ -196,7 +201,9 @@ class Store:
                 f"DELETE FROM responses WHERE model IN (SELECT model FROM models WHERE {unlike})",
                 this,
             )
-            self._connection.execute(f"DELETE FROM models WHERE {unlike}", this)
+            gone = self._connection.execute(f"DELETE FROM models WHERE {unlike}", this).rowcount
+        if gone:
+            self.forget(*_TOLD_BY_THE_MODEL)
         for _, label, identity in self.models():
             if identity != dict(spec.identity):
                 raise RunRefused(
@@ -255,10 +262,12 @@ class Store:
         with self._connection:
             self._remember(facts)
 
-    def forget(self, name: str) -> None:
-        """Remove one of the run's facts."""
+    def forget(self, *names: str) -> None:
+        """Remove some of the run's facts."""
         with self._connection:
-            self._connection.execute("DELETE FROM facts WHERE name = ?", (name,))
+            self._connection.executemany(
+                "DELETE FROM facts WHERE name = ?", [(name,) for name in names]
+            )
 
     def data(self) -> DataSet:
         """The data set of the run, with all of its clips."""
@@ -285,15 +294,30 @@ class Store:
         query = "SELECT count(*) FROM clips WHERE seconds > ? AND clip < ?"
         return int(self._connection.execute(query, (seconds, self.covered)).fetchone()[0])
 
-    def add_circumstances(self, facts: Mapping[str, str]) -> None:
-        """Keep how answers come about, beside what earlier commands on this run have told."""
+    def hold_circumstances(self, facts: Mapping[str, str], window: float | None) -> None:
+        """Keep how answers come about, beside what earlier commands on this run have told.
+
+        Parameters
+        ----------
+        facts : mapping of str to str
+            Precision, device, versions, as the model tells them.
+        window : float or None
+            Seconds of a clip that the model hears.
+        """
         held = self.circumstances()
+        if window is not None:
+            self.remember({_WINDOW: str(window)})
         if facts and facts not in held:
-            self.remember({"circumstances": json.dumps([*held, dict(facts)])})
+            self.remember({_CIRCUMSTANCES: json.dumps([*held, dict(facts)])})
+
+    def window(self) -> float | None:
+        """Give the seconds of a clip that the model hears; None: all, or nobody knows."""
+        told = self.fact(_WINDOW)
+        return float(told) if told else None
 
     def circumstances(self) -> list[dict[str, str]]:
         """List how answers came about: precision, device, versions; each combination once."""
-        held: list[dict[str, str]] = json.loads(self.fact("circumstances") or "[]")
+        held: list[dict[str, str]] = json.loads(self.fact(_CIRCUMSTANCES) or "[]")
         return held
 
     def models(self) -> list[tuple[int, str, dict[str, Any]]]:

@@ -218,4 +218,10 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "window": answers.window,
         "cut_clips": answers.cut_clips,
         "circumstances": [dict(each) for each in answers.circumstances],
+        "preflight": _preflight(answers.preflight),
     }
+
+
+def _preflight(fact: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Leave out what the probes were answered: that is for who looks into the run."""
+    return {name: value for name, value in fact.items() if name != "answers"} if fact else None

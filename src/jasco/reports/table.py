@@ -144,6 +144,8 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     for circumstances in answers["circumstances"]:
         told = ", ".join(f"{key} {value}" for key, value in circumstances.items())
         yield f"{name}: computed with {one_line(told, 500)}"
+    if doubt := _doubt(answers["preflight"]):
+        yield f"{name}: {doubt}"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
@@ -165,3 +167,16 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
             "bounds put every missing verdict at its worst and at its best."
         )
+
+
+def _doubt(preflight: Mapping[str, Any] | None) -> str:
+    """Say what speaks against the model's hearing, or that nobody knows."""
+    if preflight is None or preflight["state"] == "passed":
+        return ""
+    reason = one_line(preflight.get("reason", ""), 500)
+    doubt = {
+        "refused": f"NOT HEARING, by the preflight: it {reason}",
+        "inconclusive": f"nobody knows whether it hears: of the preflight, {reason}",
+        "skipped": "nobody knows whether it hears: there was no preflight (--no-preflight)",
+    }[preflight["state"]]
+    return doubt + ("; overridden by --no-preflight" if preflight.get("overridden") else "")
