@@ -8,11 +8,13 @@ to audio, a sentence; to a judge's prompt, a well-formed verdict; to the repair 
 import asyncio
 import base64
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import time
+import wave
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -173,13 +175,36 @@ Serve = Callable[..., ChatServer]
 # --- in the server's own process ---
 
 
+def audio_in(body: dict[str, Any]) -> bytes:
+    """Give the file in a question about audio (``ValueError`` where it is not put as it must be).
+
+    It is a WAV file, 16 kHz, one channel, 16 bits, and comes before the text: so a server's prefix
+    cache serves a clip's eight prompts.
+    """
+    try:
+        [message] = body["messages"]
+        audio, text = message["content"]
+        assert (message["role"], audio["type"], text["type"]) == ("user", "input_audio", "text")
+        assert (audio.keys(), text.keys()) == ({"type", "input_audio"}, {"type", "text"})
+        assert audio["input_audio"]["format"] == "wav"
+        content = base64.b64decode(audio["input_audio"]["data"], validate=True)
+        with wave.open(io.BytesIO(content)) as file:
+            form = file.getframerate(), file.getnchannels(), file.getsampwidth()
+            assert form == (16_000, 1, 2), form
+            assert len(file.readframes(file.getnframes())) == 2 * file.getnframes() > 0
+    except (AssertionError, LookupError, TypeError, ValueError, wave.Error, EOFError) as error:
+        raise ValueError(f"no proper audio part before a text: {error!r}") from None
+    return content
+
+
 def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple[str, str]:
-    """Give the kind of a request, and what a well server answers."""
+    """Give the kind of a request, and what a well server answers (``ValueError``: status 400)."""
     behaviour = behaviour or Behaviour()
     content = body["messages"][-1]["content"]
     digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
     if isinstance(content, list):
-        instruction = next(part["text"] for part in content if part["type"] == "text")
+        audio_in(body)
+        instruction = content[-1]["text"]
         if behaviour.deaf:
             digest = hashlib.sha256(instruction.encode()).digest()
         sentence = f"They are doing thing {digest.hex()[:8]}, as the sound and the words say."
@@ -256,7 +281,10 @@ def _main(behaviour: Behaviour) -> None:
     async def answer(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         nonlocal came, answered
         came += 1
-        kind, text = answer_to(body, behaviour)
+        try:
+            kind, text = answer_to(body, behaviour)
+        except ValueError as error:
+            return web.json_response({"error": {"message": str(error)}}, status=400)
         fault = ""
         key = ""
         if log is not None or behaviour.faults:

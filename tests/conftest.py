@@ -1,6 +1,7 @@
 """What tests share: a data set, chat servers, the command in a process of its own."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from command import Jasco
 from hypothesis import settings
 from synthetic import make_data
 
+VLLM_STANDIN = Path(__file__).with_name("vllm_standin.py")
 PUBLISHED = Path(__file__).parents[2] / "shared" / "watd"
 
 # Machines differ, and tests run beside each other: no example fails for being slow.
@@ -52,3 +54,26 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for server in servers:
         server.kill()
+
+
+@pytest.fixture
+def pids(tmp_path: Path) -> Path:
+    """Name the file in which servers and workers that are started note their processes."""
+    return tmp_path / "pids"
+
+
+@pytest.fixture
+def vllm(tmp_path: Path, pids: Path) -> Callable[..., str]:
+    """Give the spec of a model or judge that starts the stand-in, with flags of its own."""
+    program = tmp_path / "vllm"
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH={VLLM_STANDIN.parent} exec {sys.executable} {VLLM_STANDIN} "$@"\n'
+    )
+    program.chmod(0o755)
+
+    def spec(name: str, start_timeout: float = 30, **flags: object) -> str:
+        flags = {"command": program, "pids": pids, **flags}
+        told = [f"serve.{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        return ",".join([f"vllm/{name}", f"start_timeout={start_timeout}", *told])
+
+    return spec

@@ -13,6 +13,7 @@ import jasco
 from jasco.cli import _parser
 from jasco.evaluation.store import Store
 from jasco.judges.panel import open_judges
+from jasco.providers.specs import open_spec, parse_spec
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +36,8 @@ COMMANDS = [
 def test_every_command_in_the_documents_is_one_that_jasco_takes(command: str) -> None:
     _, *arguments = shlex.split(command)
     options = _parser().parse_args(arguments)
+    if getattr(options, "model", None):
+        open_spec("model", options.model)
     judges = getattr(options, "judge", None) or []
     for judge in [judges] if isinstance(judges, str) else judges:
         if "api_key_env" not in judge:
@@ -52,8 +55,6 @@ def test_the_example_provider_of_the_documents_is_a_model(tmp_path: Path, monkey
     (source,) = (block for block in blocks("docs/providers.md", "python"))
     names: dict = {}
     exec(compile(source, "providers.md", "exec"), names)  # our own document
-
-    from jasco.providers.specs import parse_spec
 
     spec = parse_spec("whisperer/soft,volume=2", names["Whisperer"])
     assert names["Whisperer"](spec).spec.label == "whisperer/soft,volume=2"

@@ -6,6 +6,7 @@ It notes its process number and those of its children in ``--pids FILE``.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from chat_server import answer_to
+from chat_server import Behaviour, answer_to, audio_in
 
 
 def parsed() -> argparse.Namespace:
@@ -37,6 +38,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--loses-first-sigterm", action="store_true")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds for an answer")
     parser.add_argument("--orphan", action="store_true", help="has a child in another session")
+    parser.add_argument("--deaf", action="store_true", help="answers by the prompt alone")
+    parser.add_argument("--hears", action="store_true", help="takes questions about audio only")
+    parser.add_argument("--gpu", type=Path, help="a file that one server can have at a time")
     parser.add_argument("--pids", type=Path)
     parser.add_argument("--log", type=Path)
     return parser.parse_args()
@@ -60,7 +64,14 @@ def main() -> None:
     if options.pids:
         with options.pids.open("a") as file:
             file.writelines(f"{pid}\n" for pid in pids)
+    say("WARNING Found ulimit of 1024. This can cause `OSError: [Errno 24] Too many open files`.")
     say(f"INFO loading {options.model} on {options.tensor_parallel_size} GPUs")
+    if options.gpu:
+        gpu = options.gpu.open("a")
+        try:
+            fcntl.flock(gpu, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("ValueError: Free memory on device is less than desired memory utilization")
     time.sleep(options.slow)
     if options.crash_at_start:
         sys.exit("ValueError: No available memory for the cache blocks.")
@@ -86,9 +97,16 @@ def main() -> None:
                 with options.log.open("a") as file:
                     file.write(json.dumps(body) + "\n")
             time.sleep(options.latency)
-            text = answer_to(body)[1]
+            try:
+                if options.hears:
+                    audio_in(body)
+                kind, text = answer_to(body, Behaviour(deaf=options.deaf))
+                if kind == "answer" and not options.hears:
+                    raise ValueError("At most 0 audio(s) may be provided in one prompt.")
+            except ValueError as error:
+                return self.reply(400, {"error": {"message": str(error)}})
             message = {"role": "assistant", "content": text}
-            self.reply(
+            return self.reply(
                 200,
                 {
                     "model": options.model,

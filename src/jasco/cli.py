@@ -94,9 +94,11 @@ def _respond(options: argparse.Namespace) -> int:
         return _print_plan(job, as_json=False)
     _evaluate(job)
     from jasco.evaluation.results import results_of_run
+    from jasco.reports.layout import kinds
 
     answers = results_of_run(options.run).answers
-    _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}")
+    why = f" ({kinds(answers.failed)})" if answers.failed else ""
+    _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
     return 0 if answers.answered == answers.expected else EXIT_INCOMPLETE
 
 

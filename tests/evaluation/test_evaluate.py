@@ -45,6 +45,7 @@ class Ears:
     most_open: int = 0
     HEARS: bool = True
     SERVED: bool = True
+    SERVES: bool = False
     window: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 

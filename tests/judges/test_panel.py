@@ -18,7 +18,7 @@ from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
 from jasco.benchmark.tables import write_table
 from jasco.evaluation.results import judged_items_of_run
 from jasco.judges.panel import PANELS, open_judges
-from jasco.judges.vllm import serve_command
+from jasco.providers.vllm import serve_command
 
 MODELS = PANELS["three-judges"]
 

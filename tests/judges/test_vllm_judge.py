@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,37 +10,21 @@ import psutil
 import pytest
 from chat_server import Serve
 from command import Command, Jasco, Result
+from processes import assert_nothing_lives, living, wait_for, wait_for_log
 
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.judges.vllm import VllmJudge, serve_command
+from jasco.judges.vllm import VllmJudge
 from jasco.providers.specs import parse_spec
-
-STANDIN = Path(__file__).parents[1] / "vllm_standin.py"
+from jasco.providers.vllm import serve_command
 
 Judge = Callable[..., str]
 
 
 @pytest.fixture
-def pids(tmp_path: Path) -> Path:
-    return tmp_path / "pids"
-
-
-@pytest.fixture
-def judge(tmp_path: Path, pids: Path) -> Judge:
+def judge(vllm: Judge) -> Judge:
     """Give a spec that starts the stand-in, with flags of its own."""
-    program = tmp_path / "vllm"
-    program.write_text(
-        f'#!/bin/sh\nPYTHONPATH={STANDIN.parent} exec {sys.executable} {STANDIN} "$@"\n'
-    )
-    program.chmod(0o755)
-
-    def spec(name: str = "some/judge", start_timeout: float = 30, **flags: object) -> str:
-        flags = {"command": program, "pids": pids, **flags}
-        told = [f"serve.{key.replace('_', '-')}={value}" for key, value in flags.items()]
-        return ",".join([f"vllm/{name}", f"start_timeout={start_timeout}", *told])
-
-    return spec
+    return lambda name="some/judge", **flags: vllm(name, **flags)
 
 
 def eval_(jasco: Jasco, serve: Serve, data: Path, run: Path, *judges: str) -> Command:
@@ -50,29 +33,6 @@ def eval_(jasco: Jasco, serve: Serve, data: Path, run: Path, *judges: str) -> Co
     return jasco.start(
         "eval", model, "--data", data, "--run", run, *chosen, env={"JASCO_GRACE": "1"}
     )
-
-
-def living(pids: Path) -> list[int]:
-    started = [int(line) for line in pids.read_text().split()]
-    return [
-        pid
-        for pid in started
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
-
-
-def assert_nothing_lives(pids: Path, within: float = 10) -> None:
-    end = time.monotonic() + within
-    while (left := living(pids)) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not left
-
-
-def wait_for(path: Path, holds: str = "") -> None:
-    end = time.monotonic() + 30
-    while not (path.exists() and holds in path.read_text()):
-        assert time.monotonic() < end, f"{path} does not hold {holds!r}"
-        time.sleep(0.02)
 
 
 def test_it_serves_judges_and_ends(
@@ -97,7 +57,7 @@ def test_judges_take_turns_on_the_same_gpus(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, judge: Judge
 ) -> None:
     log = tmp_path / "requests"
-    judges = [judge(f"some/judge-{n}", log=log) for n in range(3)]
+    judges = [judge(f"some/judge-{n}", log=log, gpu=tmp_path / "gpu") for n in range(3)]
     done = eval_(jasco, serve, data, tmp_path / "run", *judges).finish()
     assert done.status == 0, done.stderr
     asked = [json.loads(line)["model"] for line in log.read_text().splitlines()]
@@ -208,7 +168,7 @@ def test_it_ends_with_us_however_we_end(
     )
     wait_for(pids if when == "starting" else log)
     if when == "starting":
-        wait_for(next(iter_logs(tmp_path / "run")), "INFO loading")
+        wait_for_log(tmp_path / "run", "INFO loading")
     command.send(number)
     if number == signal.SIGKILL:
         command.kill()
@@ -218,14 +178,6 @@ def test_it_ends_with_us_however_we_end(
         assert command.finish().status in (0, 130)  # it may have been done by then
     assert len(pids.read_text().split()) == 2
     assert_nothing_lives(pids)
-
-
-def iter_logs(run: Path) -> "list[Path]":
-    end = time.monotonic() + 30
-    while not (found := list((run / "logs").glob("*.log"))):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return iter(found)  # type: ignore[return-value]
 
 
 def test_it_ends_even_if_its_guard_is_killed(

@@ -18,11 +18,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from command import Jasco
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import assert_nothing_lives, living
 from synthetic import make_data, tone
 
 from jasco.benchmark.clips import Clip, items_of
@@ -118,22 +118,6 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         return asked
 
     return ask
-
-
-def living(pids: Path) -> list[int]:
-    started = [int(line) for line in pids.read_text().split()] if pids.exists() else []
-    return [
-        pid
-        for pid in started
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
-
-
-def assert_nothing_lives(pids: Path, within: float = 10) -> None:
-    end = time.monotonic() + within
-    while (left := living(pids)) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not left
 
 
 def assert_good(outcomes: Outcomes, but: str | None = None) -> None:

@@ -185,15 +185,17 @@ async def _run(
                 concurrency=job.concurrency,
                 watch=progress.see,
             )
-            # A model on our own cores or GPU has them for itself: judging waits until it is done,
-            # and it is not even loaded where all is answered.
-            together = job.model is not None and job.model.SERVED
-            unanswered = _unanswered(store, model_number, len(clips))
-            if job.model and (together or unanswered):
-                async with _prepared(job.model, data, store, clips, model_number):
-                    _tell(job.model, store, say)
-                    work = replace(judging, model=job.model, judges=served if together else {})
-                    if is_due(job.model, unanswered, store.fact(PREFLIGHT)):
+            model = _awaited(job, store, len(clips), model_number)
+            # A model on our own cores or GPU has them for itself: judging waits until it is done.
+            together = model is not None and model.SERVED
+            if model:
+                if model.SERVES:
+                    say(f"starting {model.spec.label}")
+                async with _prepared(model, data, store, clips, model_number):
+                    _tell(model, store, say)
+                    work = replace(judging, model=model, judges=served if together else {})
+                    unanswered = _unanswered(store, model_number, len(clips))
+                    if is_due(model, unanswered, store.fact(PREFLIGHT)):
                         await _preflight(job, work, store, progress, say)
                     await run(work, writer)
             if served and not together:
@@ -229,6 +231,12 @@ async def _preflight(
     refuse(work.model.spec.label, finding)
     if finding.state == State.INCONCLUSIVE:
         say(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
+
+
+def _awaited(job: Job, store: Store, clips: int, model_number: int) -> Model | None:
+    """Give the model, but not one that would be loaded or served for nothing: all is answered."""
+    costs_nothing = job.model is not None and job.model.SERVED and not job.model.SERVES
+    return job.model if costs_nothing or _unanswered(store, model_number, clips) else None
 
 
 def _is_needed(store: Store, model_number: int, number: int, judge: Judge, protocol: str) -> bool:

@@ -16,7 +16,7 @@ from jasco.benchmark.verdicts import (
     verdict_schema,
 )
 from jasco.judges.judge import Attempt, Judge, Judgement
-from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, Message, decoding_options
+from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
 from jasco.providers.specs import Option, Spec, at_least, one_of
 
 DECODING = decoding_options(max_tokens=1000)
@@ -79,17 +79,12 @@ class ChatJudge(Judge):
     async def _ask(
         self, item: Item, prompt: str, form: Mapping[str, Any] = MappingProxyType({})
     ) -> Response | Failure:
-        return await self._call(
+        assert self._client
+        return await self._client.ask(
             [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}],
             item.clip.id,
             form,
         )
-
-    async def _call(
-        self, messages: list[Message], affinity: str, form: Mapping[str, Any]
-    ) -> Response | Failure:
-        assert self._client
-        return await self._client.ask(messages, affinity, form)
 
 
 def _response_format(both: str) -> dict[str, Any]:

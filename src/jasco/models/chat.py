@@ -10,6 +10,8 @@ from jasco.providers.audio import Audio
 from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
 from jasco.providers.specs import Spec
 
+DECODING = decoding_options(max_tokens=512)
+
 
 class ChatModel(Model):
     """A model on a server: vLLM, SGLang, llama.cpp, a gateway, an API.
@@ -22,15 +24,19 @@ class ChatModel(Model):
     VERBATIM = False
     HEARS = True
     SERVED = True
-    OPTIONS = (*decoding_options(max_tokens=512), *TRANSPORT_OPTIONS)
+    OPTIONS = (*DECODING, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._client = ChatClient(spec)
+        self._client = self._connect()
         self.window = known_window(spec.name)  # the server cuts a clip without a word
+
+    def _connect(self) -> ChatClient | None:
+        return ChatClient(self.spec)
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Ask the server."""
+        assert self._client
         assert audio is not None
         data = base64.b64encode(audio.wav).decode()
         content = [
@@ -41,4 +47,5 @@ class ChatModel(Model):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        if self._client:
+            await self._client.close()

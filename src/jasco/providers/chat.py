@@ -73,11 +73,12 @@ class ChatClient:
     spec : Spec
         Its name is the model's; its options are those above.
     base_urls : sequence of str or None
-        Where the model is served; None where the spec says so.
+        Where servers of our own are, which no proxy stands before; None where the spec says it.
     """
 
     def __init__(self, spec: Spec, base_urls: Sequence[str] | None = None) -> None:
         options = spec.options
+        ours = base_urls is not None
         if base_urls is None:
             base_urls = options["base_url"]
         self._model = spec.name
@@ -92,6 +93,7 @@ class ChatClient:
                     base_url=url,
                     max_retries=0,
                     timeout=openai.Timeout(self._timeout, connect=min(10.0, self._timeout)),
+                    http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if ours else None,
                 )
                 for url in base_urls or (None,)
             ]

@@ -12,6 +12,7 @@ from jasco.benchmark.errors import one_line
 
 _GUARD = Path(__file__).with_name("guard.py")
 _ERROR = re.compile(r"\w(?:Error|Exception):")
+_HARMLESS = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b")
 _TAIL = 200_000
 
 
@@ -57,5 +58,6 @@ def tail(log: Path, beginning: int) -> str:
 def last_words(said: str) -> str:
     """Quote what went wrong: the first error that it told of, or what it said last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR.search(line)]
+    # A warning may name the error that it warns of.
+    errors = [line for line in lines if _ERROR.search(line) and not _HARMLESS.search(line)]
     return one_line(" / ".join(errors[:1] or lines[-3:]), 300) or "nothing"

@@ -1,0 +1,26 @@
+"""An auditory LLM behind a vLLM server that is started for it and ended after it."""
+
+from jasco.benchmark.dataset import DataSet
+from jasco.models.chat import DECODING, ChatModel
+from jasco.providers.chat import ChatClient
+from jasco.providers.vllm import SERVING_OPTIONS, VllmClient
+
+
+class VllmModel(ChatModel):
+    """As ``openai``, and ``vllm serve MODEL`` is started first and ended afterwards.
+
+    ``serve.KEY=VALUE`` is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as ``--KEY``), such as
+    ``serve.max-model-len=8192``; ``serve.command=PATH`` names the program. Judges that are served
+    elsewhere mark its answers meanwhile; those that start a server of their own come after it.
+    """
+
+    NAME = "MODEL"
+    SERVES = True
+    OPTIONS = (*DECODING, *SERVING_OPTIONS)
+
+    def _connect(self) -> ChatClient | None:
+        return None  # there is nobody to connect to yet
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
+        """Start the server and wait until it is ready."""
+        self._client = await VllmClient.start(self.spec, self.folder, "answering")
