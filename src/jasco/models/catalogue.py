@@ -6,7 +6,10 @@ Sizes and licences are as their publishers state them, looked up in November 202
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jasco.models.transformers.families import FAMILIES
+from jasco.models.transformers.families import FAMILIES, NOT_RUN, TINY_WEIGHTS
+
+_RUN_BY_VLLM = frozenset({"qwen2_audio"})
+"""Families that a real vLLM has answered with, by our tests."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,10 @@ class Known:
 
     @property
     def tested(self) -> str:
-        """How far its family was tested in ``hf``."""
-        return FAMILIES[self.family].tested
+        """How far its family was tested, by the way in which it is run."""
+        tested = f"hf: {FAMILIES[self.family].tested}"
+        by_vllm = TINY_WEIGHTS if self.family in _RUN_BY_VLLM else NOT_RUN
+        return f"{tested}; vllm: {by_vllm}" if self.vllm else tested
 
 
 CATALOGUE: Sequence[Known] = (

@@ -1,5 +1,6 @@
 """What can be run, as a table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -14,7 +15,7 @@ _ANY = (
     ("cascade", "cascade", "0.2 B", "0.5 GB", "a clip whole", "MIT, Apache-2.0", "real weights"),
     ("any on a server", "openai", "", "", "", "", "a real server, byte for byte"),
     ("any Python function", "python", "", "", "", "", "real functions"),
-    ("any program", "worker", "", "", "", "", "a program, well and badly behaved"),
+    ("any program", "worker", "", "", "", "", "programs, well and badly behaved"),
     ("answers in a CSV", "csv", "", "", "", "", "real files"),
 )
 
@@ -23,7 +24,7 @@ def render_models() -> str:
     """Lay out the models that are known by name, and the ways to run any other."""
     rows = [_row(known) for known in CATALOGUE]
     for name, provider, *facts, tested in _ANY:
-        rows.append([name, provider, *facts, _decoding(provider), tested])
+        rows.append([name, provider, *facts, _decoding([provider]), tested])
     return "\n".join(
         [
             tabulate(rows, _HEADER, disable_numparse=True),
@@ -36,7 +37,7 @@ def render_models() -> str:
 
 
 def _row(known: Known) -> list[str]:
-    ways = ["hf", *["vllm"] * known.vllm]
+    ways = ["hf", "vllm"] if known.vllm else ["hf"]
     hears = "all that fits" if known.window is None else f"{known.window:g} s"
     return [
         known.name,
@@ -45,17 +46,19 @@ def _row(known: Known) -> list[str]:
         f"{known.gigabytes:.0f} GB",
         hears,
         known.licence,
-        _decoding("hf"),
+        _decoding(ways),
         known.tested,
     ]
 
 
-def _decoding(provider: str) -> str:
-    """Say how a provider decodes unless it is told otherwise."""
-    options: dict[str, Any] = {
-        option.name: option.default for option in providers("model")[provider].load().OPTIONS
-    }
-    if "temperature" not in options:
+def _decoding(ways: Sequence[str]) -> str:
+    """Say how answers are decoded unless something else is asked for."""
+    known = providers("model")
+    options: list[dict[str, Any]] = [
+        {option.name: option.default for option in known[way].load().OPTIONS} for way in ways
+    ]
+    if "max_tokens" not in options[0]:
         return ""
-    how = "greedy" if options["temperature"] == 0 else f"temperature {options['temperature']}"
-    return f"{how}, {options['max_tokens']} tokens"
+    how = "greedy" if all(each["temperature"] == 0 for each in options) else "sampled"
+    lengths = dict.fromkeys(str(each["max_tokens"]) for each in options)
+    return f"{how}, {' or '.join(lengths)} tokens"
