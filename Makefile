@@ -13,8 +13,9 @@ demo: .venv/demo
 	@echo "  $(BIN)/jasco eval python/my_model:answer --data mini --judge offline --run runs/function"
 	@echo "Then --data watd for the published clips, and judges that you can publish: see README.md."
 
+# Most tests wait for processes of their own, so two cores have room for three at a time.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 # The second tier: kills, real models, whole runs, whatever needs torch.
 test-slow: .venv/torch
