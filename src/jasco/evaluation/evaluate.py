@@ -189,31 +189,17 @@ async def _run(
             # A model on our own cores or GPU has them for itself: judging waits until it is done.
             together = model is not None and model.SERVED
             if model:
-                if model.SERVES:
-                    say(f"starting {model.spec.label}")
-                async with _prepared(model, data, store, clips, model_number):
-                    _tell(model, store, say)
-                    work = replace(judging, model=model, judges=served if together else {})
-                    unanswered = _unanswered(store, model_number, len(clips))
-                    if is_due(model, unanswered, store.fact(PREFLIGHT)):
+                work = replace(judging, model=model, judges=served if together else {})
+                async with _prepared(model, data, store, clips, model_number, say):
+                    if is_due(
+                        model, _unanswered(store, model_number, len(clips)), store.fact(PREFLIGHT)
+                    ):
                         await _preflight(job, work, store, progress, say)
                     await run(work, writer)
             if served and not together:
                 await run(judging, writer)
-            troubles = []
-            for number, judge in judges.items():
-                if judge.ALONE and _is_needed(store, model_number, number, judge, protocol.name):
-                    try:
-                        await _judge_alone(
-                            replace(judging, judges={number: judge}), data, writer, say
-                        )
-                    except RunUnwritable:
-                        raise
-                    except CannotGoOn as trouble:  # the next judge may do better
-                        say(one_line(trouble, 1000))
-                        troubles.append(trouble)
-            if troubles:
-                raise CannotGoOn(f"{len(troubles)} of {len(judges)} judges did not get through")
+            alone = {number: judge for number, judge in judges.items() if judge.ALONE}
+            await _judge_in_turn(replace(judging, judges=alone), data, store, writer, say)
 
 
 async def _preflight(
@@ -239,40 +225,18 @@ def _awaited(job: Job, store: Store, clips: int, model_number: int) -> Model | N
     return job.model if costs_nothing or _unanswered(store, model_number, clips) else None
 
 
-def _is_needed(store: Store, model_number: int, number: int, judge: Judge, protocol: str) -> bool:
-    """Whether there is anything to judge: a server is not started for nothing."""
-    return any(
-        store.awaits_verdicts(model_number, number, protocol, repeat, SAMPLED if repeat else 1)
-        for repeat in range(repeats_of(judge, 0))
-    )
-
-
-def _tell(model: Model, store: Store, say: Callable[[str], None]) -> None:
-    """Keep what a model has told of itself, and say how much it will not hear."""
-    store.hold_circumstances(model.facts, model.window)
-    if model.window and (longer := store.clips_longer_than(model.window)):
-        say(
-            f"{longer} of {store.covered} clips are longer than the {model.window:g} s that "
-            f"{model.spec.label} hears: it is asked about their beginning"
-        )
-
-
-async def _judge_alone(
-    work: Work, data: DataSet, writer: Writer, say: Callable[[str], None]
-) -> None:
-    [judge] = work.judges.values()
-    say(f"starting {judge.spec.label}, which has the machine for itself")
-    try:
-        await judge.prepare(data)
-        await run(work, writer)
-    finally:
-        await judge.close()
-
-
 @asynccontextmanager
 async def _prepared(
-    model: Model, data: DataSet, store: Store, clips: Sequence[Clip], model_number: int
+    model: Model,
+    data: DataSet,
+    store: Store,
+    clips: Sequence[Clip],
+    model_number: int,
+    say: Callable[[str], None],
 ) -> AsyncIterator[None]:
+    """Have a model ready that is the one of the run's answers; keep what it tells of itself."""
+    if model.SERVES:
+        say(f"starting {model.spec.label}")
     try:
         await model.prepare(data)
         for place, clip in enumerate(clips):
@@ -284,9 +248,48 @@ async def _prepared(
                         f"{store.folder}: clip {clip.id}, prompt {item.number}: the run holds "
                         f"another answer than {model.spec.label} gives now; take another --run"
                     )
+        store.hold_circumstances(model.facts, model.window)
+        if model.window and (longer := store.clips_longer_than(model.window)):
+            say(
+                f"{longer} of {store.covered} clips are longer than the {model.window:g} s that "
+                f"{model.spec.label} hears: it is asked about their beginning"
+            )
         yield
     finally:
         await model.close()
+
+
+async def _judge_in_turn(
+    work: Work, data: DataSet, store: Store, writer: Writer, say: Callable[[str], None]
+) -> None:
+    """Let judges that take the machine for themselves judge, one after the other."""
+    troubles = 0
+    for number, judge in work.judges.items():
+        if not _is_needed(store, work, number, judge):
+            continue
+        say(f"starting {judge.spec.label}, which has the machine for itself")
+        try:
+            await judge.prepare(data)
+            await run(replace(work, judges={number: judge}), writer)
+        except RunUnwritable:
+            raise
+        except CannotGoOn as trouble:  # the next judge may do better
+            say(one_line(trouble, 1000))
+            troubles += 1
+        finally:
+            await judge.close()
+    if troubles:
+        raise CannotGoOn(f"{troubles} of {len(work.judges)} judges did not get through")
+
+
+def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:
+    """Whether there is anything to judge: a server is not started for nothing."""
+    return any(
+        store.awaits_verdicts(
+            work.model_number, number, work.protocol.name, repeat, SAMPLED if repeat else 1
+        )
+        for repeat in range(repeats_of(judge, 0))
+    )
 
 
 def _calls(
