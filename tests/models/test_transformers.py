@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,8 @@ torch = pytest.importorskip("torch", reason="needs the extra transformers")
 transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
 
 import tiny_models  # noqa: E402
+from tokenizers.processors import TemplateProcessing  # noqa: E402
+from transformers.integrations import peft  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
@@ -42,8 +45,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     def find(family: str) -> Path:
         if family not in made:
-            if family == "voxtral":
-                pytest.importorskip("mistral_common", reason="Voxtral's tokenizer needs it")
+            for module, package in families.FAMILIES[family].needs:
+                if find_spec(module) is None:
+                    pytest.skip(f"{family} needs {package}")
+                if module == "peft":
+                    pytest.importorskip("peft", peft.MIN_PEFT_VERSION)
             made[family] = tiny_models.FAMILIES[family](root / family)
         return made[family]
 
@@ -207,28 +213,62 @@ def test_what_was_chosen_is_told(load: Any, checkpoint: Any) -> None:
         ("voxtral", None),
         ("audioflamingo3", 600.0),
         ("musicflamingo", 1200.0),
+        ("qwen2_5_omni", 300.0),
+        ("qwen3_omni_moe", None),
+        ("gemma3n", 30.0),
+        ("gemma4", 30.0),
+        ("phi4_multimodal", None),
+        ("granite_speech", None),
     ],
 )
 def test_the_window_is_told(load: Any, checkpoint: Any, family: str, seconds: float | None) -> None:
     assert load(checkpoint(family)).window == seconds
 
 
-def test_a_clip_longer_than_a_window_of_30_s_is_heard_whole_where_it_is_cut_into_windows(
-    load: Any, checkpoint: Any
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_a_clip_is_cut_where_its_window_ends_and_nowhere_before(
+    checkpoint: Any, family: str
 ) -> None:
-    long = tone(1, 40)
+    processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
+    asked_as = families.FAMILIES[family]
+    window = asked_as.window_seconds(processor)
+    long = tone(1, (window or 330) + 5)
+
+    def features(silent_from: float) -> dict[str, Any]:
+        clip = long.copy()
+        clip[int(silent_from * 16_000) :] = 0
+        inputs = asked_as.inputs(processor, [(Audio(clip), "What?")])
+        return {key: inputs[key] for key in inputs if inputs[key].is_floating_point()}
+
+    def alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+        return all(torch.equal(one[key], other[key]) for key in one)
+
+    whole, end = features(len(long)), window or len(long) / 16_000
+    assert not alike(features(end - 0.5), whole)
+    assert alike(features(end + 0.5), whole)
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_the_end_of_a_clip_of_half_a_minute_and_more_reaches_the_model(
+    load: Any, checkpoint: Any, family: str
+) -> None:
+    model = load(checkpoint(family), "max_tokens=1")
+    seconds = min(model.window or 40, 40)
+    long = tone(1, seconds)
     changed = long.copy()
-    changed[35 * 16_000 :] = 0
-    for family in ("voxtral", "audioflamingo3", "musicflamingo"):
-        model = load(checkpoint(family), "max_tokens=16")
-        inputs = [
-            model._generator._family.inputs(model._generator._processor, [(Audio(each), "What?")])
-            for each in (long, changed)
-        ]
-        assert not torch.equal(*(each["input_features"] for each in inputs))
-        assert isinstance(
-            ask(model, [(PROMPTS[0], Audio(long)), (PROMPTS[0], CLIPS[0])])[0], Response
-        )
+    changed[int((seconds - 1) * 16_000) :] = 0
+    one, other = (logits(model, [(PROMPTS[0], Audio(clip))]) for clip in (long, changed))
+    assert (one - other).abs().max() > 1e-3
+
+
+def logits(model: HuggingFace, asked: Asked) -> Any:
+    """Give the numbers from which the first tokens of the answers are chosen, a row each."""
+    generator: Any = model._generator
+    inputs = generator._family.inputs(
+        generator._processor, [(audio, prompt) for prompt, audio in asked]
+    )
+    with torch.inference_mode():
+        return generator._model(**inputs).logits[:, -1]
 
 
 def out_of_memory() -> Exception:
@@ -307,9 +347,54 @@ def test_clips_of_several_lengths_share_a_batch_only_where_that_was_tried(
     asked = [(prompt, CLIPS[at // 3]) for at, prompt in enumerate(PROMPTS)]
     assert len(texts(ask(model, asked))) == 8
     assert sizes == [3, 3, 2]
-    assert {name for name, each in families.FAMILIES.items() if each.mixes} >= set(
-        tiny_models.FAMILIES
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_a_family_mixes_where_a_clip_is_heard_alike_in_any_company(
+    load: Any, checkpoint: Any, family: str
+) -> None:
+    model = load(checkpoint(family), "dtype=float32")
+    asked = [(PROMPTS[0], CLIPS[0]), (PROMPTS[2], CLIPS[1])]
+    alone = torch.cat([logits(model, [question]) for question in asked])
+    assert ((logits(model, asked) - alone).abs().max() < 1e-3) == families.FAMILIES[family].mixes
+
+
+def test_a_prompt_begins_once_whoever_writes_the_beginning(checkpoint: Any) -> None:
+    processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
+    begin = processor.tokenizer.bos_token = "<|endoftext|>"
+    token = processor.tokenizer.bos_token_id
+    processor.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{begin} $A", special_tokens=[(begin, token)]
     )
+    for template in (processor.chat_template, "{{ bos_token }}" + processor.chat_template):
+        processor.chat_template = template
+        inputs = families.fill_template(processor, [(CLIPS[0], "Hm?")])
+        assert (inputs["input_ids"][0] == token).nonzero().tolist() == [[0]]
+
+
+@pytest.mark.parametrize("family", ["phi4_multimodal", "granite_speech"])
+def test_an_adapter_for_audio_is_in_force(load: Any, checkpoint: Any, family: str) -> None:
+    model = load(checkpoint(family))
+    adapted = logits(model, [(PROMPTS[0], CLIPS[0])])
+    inside(model).disable_adapters()
+    assert (logits(model, [(PROMPTS[0], CLIPS[0])]) - adapted).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("family", "file"),
+    [
+        ("phi4_multimodal", "speech-lora/adapter_model.safetensors"),
+        ("phi4_multimodal", "speech-lora/adapter_config.json"),
+        ("granite_speech", "adapter_model.safetensors"),
+        ("granite_speech", "adapter_config.json"),
+    ],
+)
+def test_an_adapter_for_audio_that_is_missing_is_told(
+    load: Any, checkpoint: Any, tmp_path: Path, family: str, file: str
+) -> None:
+    with pytest.raises(InputError, match="is the download complete") as refusal:
+        load(without(checkpoint(family), tmp_path / "bare", file))
+    assert "\n" not in str(refusal.value)
 
 
 def golden() -> dict[str, Any]:
@@ -337,17 +422,17 @@ def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) ->
         assert int(inputs["feature_attention_mask"].sum()) == expected["valid_mel_frames"]
 
 
-def test_the_audio_stands_before_the_text(checkpoint: Any) -> None:
-    for family in tiny_models.FAMILIES:
-        processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
-        inputs = families.FAMILIES[family].inputs(processor, [(CLIPS[0], "Hm?")])
-        config = transformers.AutoConfig.from_pretrained(checkpoint(family))
-        tokens = inputs["input_ids"][0].tolist()
-        token = loading.audio_token(processor, config)
-        last = len(tokens) - tokens[::-1].index(token)
-        text = processor.tokenizer.decode(tokens[last:])
-        assert "Hm?" in text
-        assert "Hm?" not in processor.tokenizer.decode(tokens[:last])
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_the_audio_stands_before_the_text(checkpoint: Any, family: str) -> None:
+    processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
+    inputs = families.FAMILIES[family].inputs(processor, [(CLIPS[0], "Hm?")])
+    config = transformers.AutoConfig.from_pretrained(checkpoint(family))
+    tokens = inputs["input_ids"][0].tolist()
+    token = loading.audio_token(processor, config)
+    last = len(tokens) - tokens[::-1].index(token)
+    text = processor.tokenizer.decode(tokens[last:])
+    assert "Hm?" in text
+    assert "Hm?" not in processor.tokenizer.decode(tokens[:last])
 
 
 class Deaf:
@@ -418,7 +503,7 @@ def test_a_checkpoint_that_names_no_class_is_loaded_by_its_kind(
 ) -> None:
     for family in ("qwen2_audio", "audioflamingo3"):  # in the one mapping, and in the other
         folder = changed(checkpoint(family), tmp_path / family, architectures=None)
-        assert load(folder).facts["model class"].endswith("ForConditionalGeneration")
+        assert load(folder).facts["class"].endswith("ForConditionalGeneration")
 
 
 def changed(folder: Path, copy: Path, **entries: Any) -> Path:
@@ -479,6 +564,21 @@ def test_a_model_that_is_not_in_reach_is_told(load: Any, monkeypatch: pytest.Mon
     with pytest.raises(InputError, match="give the folder of a downloaded copy") as refusal:
         load("nobody/no-such-model", "revision=v1")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("option", [[], ["revision=v1"]])
+def test_the_commit_of_a_model_of_the_hub_is_told(
+    load: Any, checkpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--some--model"
+    shutil.copytree(checkpoint("qwen2_audio"), cached / "snapshots" / ("c0ffee" * 7)[:40])
+    (cached / "refs").mkdir()
+    for name in ("main", "v1"):
+        (cached / "refs" / name).write_text(("c0ffee" * 7)[:40])
+    assert load(Path("some/model"), *option).facts["revision"] == ("c0ffee" * 7)[:40]
 
 
 def test_a_template_without_which_nothing_can_be_asked_is_missed(

@@ -136,7 +136,7 @@ def troubles(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[
     if transformers and transformers < Version("5.12"):
         yield (
             f"transformers {transformers} lets clips in a batch change each other's answers: "
-            "pip install 'transformers>=5.12'"
+            "pip install 'transformers>=5.16'"
         )
 
 

@@ -20,16 +20,43 @@ NOT_RUN = "not run here"
 
 
 def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
-    """Make a model's inputs of questions, as most families want them.
+    """Make a model's inputs of questions, as most families want them."""
+    return _fill(processor, questions, render(processor, questions))
+
+
+def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
+    """Make the inputs of a model whose template is the tokenizer's and knows nothing of audio.
+
+    The placeholder is written into the text, as in the publishers' own examples.
+    """
+    texts = [
+        processor.tokenizer.apply_chat_template(
+            [{"role": "user", "content": f"{processor.audio_token}{prompt}"}],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        for _, prompt in questions
+    ]
+    return _fill(processor, questions, texts)
+
+
+def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> Any:
+    """Turn written prompts and their clips into numbers.
 
     The audio comes before the text, as in the models' own examples. Only the texts are padded
     here: how far audio is padded is the feature extractor's business, and a model was trained
     with what that does by default.
     """
+    start = processor.tokenizer.bos_token
     return processor(
-        text=render(processor, questions),
+        text=texts,
         audio=[audio.floats for audio, _ in questions],
-        text_kwargs={"padding": True, "padding_side": "left"},
+        text_kwargs={
+            "padding": True,
+            "padding_side": "left",
+            # Where the template writes how a text begins, the tokenizer must not do so again.
+            "add_special_tokens": not (start and texts[0].startswith(start)),
+        },
         audio_kwargs={"sampling_rate": SAMPLING_RATE},
         common_kwargs={
             "return_tensors": "pt"
@@ -105,9 +132,11 @@ class Family:
     mixes : bool
         Whether clips of several lengths may share a batch: it was seen that a clip's answer does
         not depend on how long the others are. Qwen3-Omni's does: its encoder pads the last piece
-        of a clip to the longest piece in the batch, and hears the padding.
+        of a clip to the longest piece in the batch, and hears the padding. So do some others'.
     model_class : str or None
         The class to load, where the one that the checkpoint names is not wanted.
+    adapter : str or None
+        The checkpoint's folder of weights that are added to the model's for audio.
     needs : sequence of (module, package)
         What the processor needs beside transformers.
     """
@@ -117,6 +146,7 @@ class Family:
     window_seconds: Callable[[Any], float | None] = unlimited
     mixes: bool = False
     model_class: str | None = None
+    adapter: str | None = None
     needs: Sequence[tuple[str, str]] = ()
 
 
@@ -135,22 +165,35 @@ FAMILIES: Mapping[str, Family] = {
     "musicflamingo": Family(TINY_WEIGHTS, window_seconds=processor_window, mixes=True),
     # The Thinker writes; the Talker, which speaks, is not loaded.
     "qwen2_5_omni": Family(
+        TINY_WEIGHTS,
         window_seconds=extractor_window,
-        mixes=True,  # seen by hand, with the processor's video part left out
+        mixes=True,
         model_class="Qwen2_5OmniThinkerForConditionalGeneration",
         needs=_IMAGES,
     ),
     "qwen3_omni_moe": Family(
-        model_class="Qwen3OmniMoeThinkerForConditionalGeneration", needs=_IMAGES
-    ),
-    "gemma3n": Family(window_seconds=half_a_minute, needs=(("PIL", "pillow"), ("timm", "timm"))),
-    "gemma4": Family(
-        window_seconds=half_a_minute,
-        mixes=True,  # seen by hand, likewise
+        TINY_WEIGHTS,
+        model_class="Qwen3OmniMoeThinkerForConditionalGeneration",
         needs=_IMAGES,
     ),
-    "phi4_multimodal": Family(needs=_IMAGES),
-    "granite_speech": Family(needs=(("torchaudio", "torchaudio"),)),
+    "gemma3n": Family(
+        TINY_WEIGHTS,
+        window_seconds=half_a_minute,
+        needs=(("PIL", "pillow"), ("timm", "timm")),
+    ),
+    "gemma4": Family(TINY_WEIGHTS, window_seconds=half_a_minute, mixes=True, needs=_IMAGES),
+    "phi4_multimodal": Family(
+        TINY_WEIGHTS,
+        inputs=fill_plain,
+        adapter="speech-lora",  # without, it says that it cannot listen to audio
+        needs=(*_IMAGES, ("peft", "peft")),
+    ),
+    # Its adapter lies beside the weights, and is left out without a word where peft is missing.
+    "granite_speech": Family(
+        TINY_WEIGHTS,
+        inputs=fill_plain,
+        needs=(("torchaudio", "torchaudio"), ("peft", "peft")),
+    ),
 }
 """The families that were looked at, by the ``model_type`` of their configuration."""
 

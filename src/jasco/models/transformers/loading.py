@@ -52,8 +52,9 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
     _hush(transformers)
     device = _choose_device(label, options["device"], torch)
     place, local = _find(label, name)
+    version = _given(revision=options["revision"])
     # Without an answer, transformers would ask on the terminal whether to run foreign code.
-    source = {"trust_remote_code": False} | _given(revision=options["revision"])
+    source = {"trust_remote_code": False} | version
     config = _told(
         f"{label} cannot be loaded",
         "is it a model?",
@@ -92,8 +93,19 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
             f"{label}: the checkpoint lacks {len(gaps)} weights of {type(model).__name__} "
             f"({one_line(gaps[0], 80)}...); is the download complete?"
         )
+    if folder := family.adapter:
+        _told(
+            f"{label}: its weights for audio ({folder}) cannot be loaded",
+            "is the download complete?",
+            lambda: _add_adapter(model, folder, place, local, version),
+        )
+    elif getattr(config, "has_lora_adapter", False) and not getattr(
+        model, "_hf_peft_config_loaded", False
+    ):
+        raise InputError(
+            f"{label}: the checkpoint lacks its adapter for audio; is the download complete?"
+        )
     _told(f"{label} cannot be put on {device}", "try device=cpu", lambda: model.to(device).eval())
-    commit = getattr(config, "_commit_hash", None)
     facts = {
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
@@ -102,8 +114,13 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
         "family": f"{config.model_type} ({family.tested})",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-    } | ({} if local or not commit else {"revision": commit})
+    } | ({} if local else {"revision": _commit(transformers, place, version)})
     return Loaded(processor, model, family, facts)
+
+
+def _commit(transformers: Any, place: str, version: Mapping[str, str]) -> str:
+    """Tell the commit of a model of the hub, which is the name of its folder in the cache."""
+    return Path(transformers.utils.cached_file(place, "config.json", **version)).parent.name
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -172,6 +189,16 @@ def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any
         f"{label}: transformers {transformers.__version__} has no class that generates text for "
         f"{config.model_type}; update it, or take another model"
     )
+
+
+def _add_adapter(
+    model: Any, folder: str, place: str, local: bool, version: Mapping[str, str]
+) -> None:
+    """Add the weights that a checkpoint keeps in a folder of its own."""
+    if local:  # where transformers looks for no subfolder
+        model.load_adapter(str(Path(place, folder)))
+    else:
+        model.load_adapter(place, adapter_kwargs={"subfolder": folder, **version})
 
 
 def prepare_padding(processor: Any) -> None:
