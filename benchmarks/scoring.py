@@ -101,14 +101,26 @@ def _rows(draw: random.Random, clips: int, model: int, judges: list[int]) -> Ite
 
 def score(run: Path) -> Cost:
     """Score a run as a user does."""
-    command = [sys.executable, "-m", "jasco", "score", str(run), "--json"]
-    before = os.times().elapsed
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    wall = os.times().elapsed - before
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    command = [sys.executable, "-c", _SCORE_AND_TELL, "score", str(run), "--json"]
+    before = os.times()
+    told = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
+    ).stderr
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return Cost(cpu, after.elapsed - before.elapsed, int(told.split()[-1]) / 1024)
+
+
+# The peak that the system tells of a child begins with what its parent had in memory.
+_SCORE_AND_TELL = """
+import re, sys
+from pathlib import Path
+from jasco.cli import main
+status = main(sys.argv[1:])
+print(re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1], file=sys.stderr)
+sys.exit(status)
+"""
 
 
 if __name__ == "__main__":
