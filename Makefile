@@ -19,7 +19,7 @@ test: check
 
 # The second tier: kills, real models, whole runs, whatever needs torch.
 test-slow: .venv/torch
-	$(BIN)/pytest -m slow --timeout 1200
+	$(BIN)/pytest -m 'slow or oracle' --timeout 1200
 
 check: .venv/installed
 	$(BIN)/ruff format --check
@@ -37,7 +37,7 @@ TORCH ?= torch==2.13.0
 
 .venv/torch: .venv/installed
 	$(BIN)/python -c 'import torch' 2> /dev/null || $(BIN)/pip install --quiet '$(TORCH)'
-	$(BIN)/pip install --quiet --editable '.[transformers]'
+	$(BIN)/pip install --quiet --editable '.[native,transformers]'
 	touch $@
 
 .venv/demo: pyproject.toml

@@ -227,6 +227,22 @@ def _data_template(options: argparse.Namespace) -> int:
     return 0
 
 
+def _convert(options: argparse.Namespace) -> int:
+    from jasco.benchmark.dataset import MINI
+    from jasco.models.native.released import check, convert
+    from jasco.providers.datasets import find_data
+
+    if options.check:
+        for line in check(options.check, find_data(MINI, _say)):
+            print(line)
+        return 0
+    if not options.system:
+        raise InputError("write: jasco convert SYSTEM --from PART=PATH ... --out DIR")
+    convert(options.system, options.source, options.out, trusted=options.trust_pickle)
+    _say(f"{options.out}: converted; see that it is whole: jasco convert --check {options.out}")
+    return 0
+
+
 def _list_models(_: argparse.Namespace) -> int:
     from jasco.reports.models import render_models
 
@@ -398,6 +414,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_exam(commands)
     _add_data(commands)
+    _add_convert(commands)
     for name, command, what in (
         ("models", _list_models, "models"),
         ("judges", _list_judges, "judges"),
@@ -492,6 +509,26 @@ def _add_data(commands: "Commands") -> None:
     template.add_argument("data", metavar="DATA", help=_DATA_HELP)
     template.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.csv")
     template.set_defaults(command=_data_template)
+
+
+def _add_convert(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "convert",
+        help="make a folder of a published system's files",
+        description="Make a folder of the published files of SALMONN, LTU-AS or WavLLM, which "
+        "salmonn/DIR, ltu-as/DIR and wavllm/DIR run.",
+    )
+    parser.add_argument("system", nargs="?", metavar="SYSTEM", help="salmonn, ltu-as or wavllm")
+    parser.add_argument(
+        "--from", dest="source", action="append", default=[], metavar="PART=PATH",
+        help="a part; without any, the parts are listed",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder")
+    parser.add_argument(
+        "--trust-pickle", action="store_true", help="let files run code of their own when read"
+    )
+    parser.add_argument("--check", type=Path, metavar="DIR", help="see that a folder is whole")
+    parser.set_defaults(command=_convert)
 
 
 _PROTOCOL_HELP = "v2 (default) or v1"

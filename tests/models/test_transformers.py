@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracle import ORACLE
 from synthetic import tone
 
 from jasco.benchmark.clips import Clip, items_of
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.slow
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 DATA = DataSet("one", (CLIP,))
 PROMPTS = [item.instruction for item in items_of(CLIP)]
-GOLDEN = Path(__file__).parents[3] / "shared" / "oracle" / "qwen2_audio" / "golden.json"
+GOLDEN = ORACLE / "qwen2_audio" / "golden.json"
 # Not a multiple of each other, so that every row of a batch is padded differently.
 CLIPS = [Audio(tone(clip, seconds)) for clip, seconds in enumerate((0.5, 3.1, 1.7, 2.3))]
 Asked = Sequence[tuple[str, Audio]]
@@ -404,6 +405,7 @@ def golden() -> dict[str, Any]:
     return read
 
 
+@pytest.mark.oracle
 def test_the_prompt_of_qwen2_audio_is_the_golden_one(checkpoint: Any) -> None:
     expected = golden()["templates"]["single_audio_with_question"]
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
@@ -411,6 +413,7 @@ def test_the_prompt_of_qwen2_audio_is_the_golden_one(checkpoint: Any) -> None:
     assert families.render(processor, [question]) == [expected["rendered_with_generation_prompt"]]
 
 
+@pytest.mark.oracle
 def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
     token = processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")

@@ -12,6 +12,25 @@ _HEADER = (
     "model", "run as", "parameters", "memory", "hears", "licence", "decoding", "tested with",
 )  # fmt: skip
 _ANY = (
+    (
+        "SALMONN-7B",
+        "salmonn",
+        "7.5 B",
+        "17 GB",
+        "30 s",
+        "see docs/salmonn.md",
+        "parity, tiny weights",
+    ),
+    ("LTU-AS", "ltu-as", "7.4 B", "15 GB", "10 s", "see docs/ltu-as.md", "parity, tiny weights"),
+    (
+        "WavLLM",
+        "wavllm",
+        "7.5 B",
+        "15 GB",
+        "a clip whole",
+        "see docs/wavllm.md",
+        "parity, tiny weights",
+    ),
     ("cascade", "cascade", "0.2 B", "0.5 GB", "a clip whole", "MIT, Apache-2.0", "real weights"),
     ("any on a server", "openai", "", "", "", "", "a real server, byte for byte"),
     ("any Python function", "python", "", "", "", "", "real functions"),
@@ -30,8 +49,8 @@ def render_models() -> str:
             tabulate(rows, _HEADER, disable_numparse=True),
             "",
             "memory: the weights with 16 bits each; audio and batches come on top of it.",
-            "tiny weights: run end to end by the tests, with random weights; nobody has compared",
-            "the answers of its real weights with its publisher's code here.",
+            "tiny weights: run end to end by the tests, with random weights; parity: compared with",
+            "the original code, number by number. The real weights of these were never run here.",
         ]
     )
 
@@ -57,6 +76,8 @@ def _decoding(ways: Sequence[str]) -> str:
     options: list[dict[str, Any]] = [
         {option.name: option.default for option in known[way].load().OPTIONS} for way in ways
     ]
+    if "preset" in options[0]:
+        return f"{options[0]['preset']} preset"
     if "max_tokens" not in options[0]:
         return ""
     how = "greedy" if all(each["temperature"] == 0 for each in options) else "sampled"

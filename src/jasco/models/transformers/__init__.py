@@ -1,6 +1,5 @@
 """Audio chat models that run here, through Hugging Face transformers."""
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -8,17 +7,12 @@ from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, Question
+from jasco.models.devices import DEVICE
 from jasco.models.model import Model
 from jasco.models.transformers.generation import Generator
 from jasco.models.transformers.loading import load
 from jasco.providers.audio import Audio
 from jasco.providers.specs import Option, Spec, at_least, one_of
-
-
-def _device(text: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
-        raise ValueError("one of auto, cpu, cuda, cuda:N, mps is needed")
-    return text
 
 
 class HuggingFace(Model):
@@ -45,7 +39,7 @@ class HuggingFace(Model):
         Option("attn", "attention: eager, sdpa, flash_attention_2, ...", identity=True),
         Option("max_tokens", "longest answer", at_least(1, int), 256, identity=True),
         Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
-        Option("device", "auto, cpu, cuda, cuda:N, mps", _device, "auto"),
+        DEVICE,
         Option("batch", "questions answered at once", at_least(1, int), 8),
     )
 

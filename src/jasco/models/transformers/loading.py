@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jasco.benchmark.errors import InputError, one_line
+from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
 from jasco.providers.audio import SAMPLING_RATE, Audio
 
@@ -50,7 +51,7 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
     label = f"hf/{name}"
     torch, transformers = _import(label, "torch"), _import(label, "transformers")
     _hush(transformers)
-    device = _choose_device(label, options["device"], torch)
+    device = choose_device(label, options["device"], torch)
     place, local = _find(label, name)
     version = _given(revision=options["revision"])
     # Without an answer, transformers would ask on the terminal whether to run foreign code.
@@ -154,23 +155,6 @@ def _find(label: str, name: str) -> tuple[str, bool]:
     if name.startswith(("/", ".", "~")) or name.count("/") > 1:
         raise InputError(f"{label}: there is no folder {folder}; give one, or a name on the hub")
     return name, False
-
-
-def _choose_device(label: str, wanted: str, torch: Any) -> str:
-    has_mps = torch.backends.mps.is_available()
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    if wanted == "mps" and not has_mps:
-        raise InputError(f"{label}: torch finds no mps device here; leave out device=mps")
-    if wanted.startswith("cuda"):
-        number = int(wanted.partition(":")[2] or 0)
-        found = torch.cuda.device_count()
-        if number >= found:
-            raise InputError(
-                f"{label}: device={wanted} is not there, torch finds {found} CUDA devices; "
-                "choose another, or install a torch that fits the driver"
-            )
-    return wanted
 
 
 def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any:

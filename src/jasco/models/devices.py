@@ -1,0 +1,35 @@
+"""Where a model of ours computes, and with which precision."""
+
+import re
+from typing import Any
+
+from jasco.benchmark.errors import InputError
+from jasco.providers.specs import Option
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise ValueError("one of auto, cpu, cuda, cuda:N, mps is needed")
+    return text
+
+
+DEVICE = Option("device", "auto, cpu, cuda, cuda:N, mps", _device, "auto")
+"""The option that names a device; no part of a model's identity."""
+
+
+def choose_device(label: str, wanted: str, torch: Any) -> str:
+    """Choose a device, as :data:`DEVICE` asks (``InputError`` where it is not there)."""
+    has_mps = torch.backends.mps.is_available()
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+    if wanted == "mps" and not has_mps:
+        raise InputError(f"{label}: torch finds no mps device here; leave out device=mps")
+    if wanted.startswith("cuda"):
+        number = int(wanted.partition(":")[2] or 0)
+        found = torch.cuda.device_count()
+        if number >= found:
+            raise InputError(
+                f"{label}: device={wanted} is not there, torch finds {found} CUDA devices; "
+                "choose another, or install a torch that fits the driver"
+            )
+    return wanted

@@ -1,0 +1,67 @@
+"""LTU-AS (Gong et al., 2023, "Joint audio and speech understanding"), from waveform to text.
+
+A clip's first 10 s become 25 embeddings in front of the prompt; what is said in all of it, as a
+speech recogniser wrote it down, is part of the prompt. In the order of an answer:
+
+* :mod:`.features`: the waveform's log-mel spectrogram, and what every layer of Whisper makes of it;
+* :mod:`.tltr`: the transformer over time and layers, which sums the layers up;
+* :mod:`.model`: both, the projection into the language model, and the language model;
+* :mod:`.prompt`: question and transcript as text and as tokens;
+* :mod:`.presets`: how the answer is drawn;
+* :mod:`.system`: all of it, loaded from a folder and ready to be asked.
+
+:mod:`.conversion` makes that folder of the published files; :mod:`.sizes` says how large all is.
+
+On purpose it departs from the published code in this: the low-rank updates are merged into the
+weights; only the answer's tokens are decoded, where the original decodes all and cuts off four
+characters for an end that may not be there; and drawing has a seed.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jasco.models.native.provider import NativeModel, System, options
+from jasco.providers.audio import Audio
+from jasco.providers.specs import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LtuAsModel(NativeModel):
+    """LTU-AS, from a folder that ``jasco convert ltu-as`` has made. It hears the first 10 s."""
+
+    OPTIONS = (
+        *options("official", "batch", "greedy"),
+        Option(
+            "transcriber",
+            "Whisper as CTranslate2 has it, a folder or a size; none: without a transcript",
+            default="large-v2",
+            identity=True,
+        ),
+    )
+
+    def load(self, folder: Path, device: str, dtype: Any) -> System:
+        """Load the network and the speech recogniser."""
+        from jasco.models.ltu_as.system import load
+
+        system = load(folder, device, dtype, _transcriber(self.spec.options["transcriber"], device))
+        self.window = system.window
+        return system
+
+
+def _transcriber(name: str, device: str) -> "Callable[[Audio], str] | None":
+    """Make the speech recogniser, with the settings of the published one."""
+    if name == "none":
+        return None
+    from faster_whisper import WhisperModel
+
+    whisper = WhisperModel(name, device=device.partition(":")[0])
+
+    def transcribe(audio: Audio) -> str:
+        # What Whisper's own ``transcribe`` does unless told otherwise: greedy, and hotter where
+        # that gives nonsense.
+        segments, _ = whisper.transcribe(audio.floats, beam_size=1, best_of=5)
+        return "".join(segment.text for segment in segments)
+
+    return transcribe

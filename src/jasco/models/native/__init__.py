@@ -1,0 +1,1 @@
+"""What the ports of the published systems share: text, language model, weights, decoding."""

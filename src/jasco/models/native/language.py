@@ -1,0 +1,65 @@
+"""The language model of a system: Llama, with low-rank updates, fed with sounds between words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+
+def make_llama(sizes: Mapping[str, Any]) -> LlamaForCausalLM:
+    """Make a Llama without weights.
+
+    Parameters
+    ----------
+    sizes : mapping
+        As in the ``config.json`` of a base model (``hidden_size``, ``num_hidden_layers``, ...).
+    """
+    return LlamaForCausalLM(LlamaConfig(**sizes))
+
+
+def splice(llama: LlamaForCausalLM, parts: Sequence[Sequence[int] | torch.Tensor]) -> torch.Tensor:
+    """Put words and sounds into one sequence.
+
+    Parameters
+    ----------
+    llama : LlamaForCausalLM
+        Whose embeddings the words get.
+    parts : sequence
+        Token numbers, or embeddings of shape (time, width), in the order of the sequence.
+
+    Returns
+    -------
+    Tensor, shape (1, length, width)
+    """
+    table = llama.get_input_embeddings()
+    rows = [
+        part.to(table.weight.dtype)
+        if isinstance(part, torch.Tensor)
+        else table(torch.tensor(list(part), dtype=torch.long, device=table.weight.device))
+        for part in parts
+    ]
+    return torch.cat(rows)[None]
+
+
+def merge_update(
+    weight: torch.Tensor, down: torch.Tensor, up: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """Add a low-rank update to a weight (LoRA; Hu et al., 2021).
+
+    Parameters
+    ----------
+    weight : Tensor, shape (out, in)
+    down : Tensor, shape (rank, in)
+        ``lora_A``.
+    up : Tensor, shape (out, rank)
+        ``lora_B``.
+    scaling : float
+        alpha / rank.
+
+    Returns
+    -------
+    Tensor, shape (out, in)
+        In the weight's precision; the sum is made in float32.
+    """
+    return (weight.float() + scaling * (up.float() @ down.float())).to(weight.dtype)

@@ -1,0 +1,107 @@
+"""What the ports are to the rest of the house: models of ``eval``, from a converted folder."""
+
+import importlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.errors import InputError, one_line, whole_text
+from jasco.benchmark.responses import Failure, Response
+from jasco.models.batches import Batches, Question
+from jasco.models.devices import DEVICE, choose_device
+from jasco.models.model import Model
+from jasco.providers.audio import Audio
+from jasco.providers.specs import Option, Spec, one_of
+
+_EXTRA = "pip install 'jasco[native]'"
+
+
+def options(*presets: str) -> tuple[Option, ...]:
+    """Give the options of a port that knows these presets; the first is its default."""
+    return (
+        Option("preset", "decoding", one_of(*presets), presets[0], identity=True),
+        Option(
+            "dtype",
+            "precision: auto (float16 on a GPU, else float32), float32, float16, bfloat16",
+            one_of("auto", "float32", "float16", "bfloat16"),
+            "auto",
+            identity=True,
+        ),
+        DEVICE,
+    )
+
+
+class System(Protocol):
+    """A port that is loaded."""
+
+    def answer(self, audio: Audio, prompt: str, preset: str) -> tuple[str, str, dict[str, int]]:
+        """Give the text, why it ended (``stop``, ``length``), and the tokens."""
+        ...
+
+
+class NativeModel(Model):
+    """A port, which computes here and answers one question at a time."""
+
+    NAME: ClassVar[str | None] = "DIR"
+    VERBATIM: ClassVar[bool] = False
+    HEARS: ClassVar[bool] = True
+    SERVED: ClassVar[bool] = False
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._batches = Batches()
+        self._system: System
+
+    @abstractmethod
+    def load(self, folder: Path, device: str, dtype: Any) -> System:
+        """Load a converted folder; torch and transformers are there."""
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
+        """Load the folder."""
+        await self._batches.in_thread(self._load)
+
+    def _load(self) -> None:
+        label, wanted = self.spec.label, self.spec.options
+        needed = "sentencepiece", "safetensors", "torch", "transformers"
+        *_, torch, transformers = (_import(label, name) for name in needed)
+        device = choose_device(label, wanted["device"], torch)
+        name = wanted["dtype"]
+        if name == "auto":
+            name = "float32" if device == "cpu" else "float16"
+        self._system = self.load(Path(self.spec.name).expanduser(), device, getattr(torch, name))
+        self.facts = {
+            "dtype": name,
+            "device": device,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+
+    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
+        """Queue the question; the model's thread takes one at a time."""
+        assert audio is not None
+        return await self._batches.answer((audio, item.instruction), self._answer_all)
+
+    def _answer_all(self, questions: Sequence[Question]) -> list[Response | Failure]:
+        return [self._answer(*question) for question in questions]
+
+    def _answer(self, audio: Audio, prompt: str) -> Response | Failure:
+        try:
+            text, reason, usage = self._system.answer(audio, prompt, self.spec.options["preset"])
+        except Exception as error:  # of any library: this question's, no other's
+            what = f"{type(error).__name__}: {one_line(error)}"
+            return Failure("memory" if "out of memory" in what.lower() else "error", what)
+        return Response(whole_text(text), reason, usage)
+
+    async def close(self) -> None:
+        """End the thread once its call is over."""
+        self._batches.close()
+
+
+def _import(label: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f"{label} needs {module} ({one_line(error)}): {_EXTRA}") from error

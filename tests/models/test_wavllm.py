@@ -1,0 +1,766 @@
+"""The port of WavLLM: each stage against what the original computed, and what it refuses."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from oracle import Oracle
+
+from jasco.benchmark.errors import InputError
+from jasco.providers.audio import Audio
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("safetensors")
+pytestmark = pytest.mark.slow  # torch is there in the second tier only
+
+from jasco.models.native.decoding import settings_of  # noqa: E402
+from jasco.models.native.language import splice  # noqa: E402
+from jasco.models.native.text import BOS, EOS, Tokenizer  # noqa: E402
+from jasco.models.wavllm.connectors import join  # noqa: E402
+from jasco.models.wavllm.conversion import (  # noqa: E402
+    convert_files,
+    convert_weights,
+    model_of,
+    name_of,
+)
+from jasco.models.wavllm.features import (  # noqa: E402
+    valid_positions,
+    wavlm_waveform,
+    whisper_parts,
+)
+from jasco.models.wavllm.model import WavLlm, assemble, shapes_of  # noqa: E402
+from jasco.models.wavllm.prompts import LEFT, QUOTED, RIGHT, make_prompt  # noqa: E402
+from jasco.models.wavllm.scale import states_before_norm  # noqa: E402
+from jasco.models.wavllm.search import PRESETS, draw, restrict, room  # noqa: E402
+from jasco.models.wavllm.sizes import PUBLISHED  # noqa: E402
+from jasco.models.wavllm.system import load  # noqa: E402
+from jasco.models.wavllm.updates import halves, updated  # noqa: E402
+
+oracle = pytest.mark.oracle
+PATH = Path("final.pt")
+SAMPLED = "sample_T0.5_seed1"
+
+
+def sizes_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Put the fixtures' description of their sizes as ours."""
+    llama, wavlm, between = config["llama"], dict(config["wavlm"]), config["connector"]
+    wavlm.pop("n_output_weights")
+    return {
+        "jasco_model": "wavllm",
+        "whisper": config["whisper"],
+        "wavlm": wavlm,
+        "connectors": {
+            "whisper_middle": between["whisper_subsample"][1],
+            "wavlm_middle": between["wavlm_subsample"][1],
+            "width": between["adapter_in"],
+            "bottleneck": between["adapter_mid"],
+            "out": between["proj_out"],
+        },
+        "llama": {
+            "vocab_size": llama["vocab_size"],
+            "hidden_size": llama["dim"],
+            "intermediate_size": llama["ffn_hidden"],
+            "num_hidden_layers": llama["n_layers"],
+            "num_attention_heads": llama["n_heads"],
+            "max_position_embeddings": llama["rope_table_positions"],
+            "rms_norm_eps": llama["norm_eps"],
+            "rope_parameters": {"rope_type": "default", "rope_theta": llama["rope_theta"]},
+        },
+        "updates": {"rank": config["lora"]["r"]},
+        "scale": {
+            "bottleneck": between["scale_mid"],
+            "largest": config["scale_head"]["clamp_max"],
+        },
+    }
+
+
+class Port:
+    """The fixtures, and the port with their weights."""
+
+    def __init__(self) -> None:
+        self.oracle = Oracle("wavllm")
+        self.sizes = sizes_of(self.oracle.config)
+        self.model = self.made(self.sizes)
+
+    def made(self, sizes: dict[str, Any]) -> WavLlm:
+        weights = convert_weights(self.oracle.weights, sizes, PATH)
+        return assemble(sizes, weights, torch.device("cpu"), torch.float32)
+
+    @cached_property
+    def asked(self) -> list[str]:
+        """Clip and question of each dialogue: ``a.q0``."""
+        return sorted({".".join(name.split(".")[:2]) for name in self.oracle.config["generated"]})
+
+    @cached_property
+    def clips(self) -> list[str]:
+        return sorted({name.split(".")[0] for name in self.oracle.expected})
+
+    @cached_property
+    def room(self) -> int:
+        """Tokens that the fixtures' answers may have."""
+        return int(
+            re.search(r"prefix size \+ (\d+)", self.oracle.config["generation"]["greedy"])[1]
+        )
+
+    def samples(self, clip: str) -> np.ndarray:
+        inputs = self.oracle.inputs
+        if f"wav_{clip}" in inputs:
+            wave = self.oracle.wave(clip)
+        else:
+            length, pattern = int(inputs[f"wav_{clip}_len"]), inputs[f"wav_{clip}_pattern"]
+            wave = np.tile(pattern, -(-length // len(pattern)))[:length]
+        return Audio(wave).floats
+
+    def ids(self, name: str) -> list[int]:
+        return self.oracle.inputs[name].tolist()
+
+    def right(self, asked: str) -> list[int]:
+        return [BOS, *self.ids(f"{asked}.forced_prefix_ids")]
+
+    def generated(self, asked: str, how: str) -> list[int]:
+        return self.oracle.config["generated"][f"{asked}.{how}"]["generated"]
+
+    def sequence(self, asked: str, answer: list[int], right: list[int] | None = None) -> Any:
+        clip = asked.split(".")[0]
+        words = self.ids(f"{asked}.left_ids"), [*(right or self.right(asked)), *answer]
+        return splice(
+            self.model.llama, [words[0], self.heard[clip][f"{clip}.audio_embeds"][0], words[1]]
+        )
+
+    def scale(self, asked: str) -> Any:
+        return self.model.update_scale(self.ids(f"{asked}.scale_prompt_ids"))
+
+    def logits(self, asked: str, answer: list[int]) -> Any:
+        """Give the logits behind every token, the answer's last one left out."""
+        with updated(self.model.llama, self.scale(asked)):
+            return self.model.llama(inputs_embeds=self.sequence(asked, answer[:-1])).logits
+
+    @cached_property
+    def heard(self) -> dict[str, dict[str, Any]]:
+        with torch.inference_mode():
+            return {clip: self._heard(clip) for clip in self.clips}
+
+    def _heard(self, clip: str) -> dict[str, Any]:
+        """Compute what the fixtures may hold of a clip, under their names."""
+        model, samples = self.model, self.samples(clip)
+        features, valid = whisper_parts(samples, self.sizes["whisper"])
+        waveform = wavlm_waveform(samples, self.sizes["wavlm"])
+        streams = {}
+        for name, states, connector in (
+            ("whisper", model.whisper_states(features, valid), model.whisper_connector),
+            ("wavlm", model.weighted_sum(model.wavlm_states(waveform)), model.wavlm_connector),
+        ):
+            streams[f"{name}.subsample"] = short = connector.subsampler(states)
+            streams[f"{name}.adapter"] = adapted = connector.adapter(short)
+            streams[f"{name}.projector"] = connector.projector(adapted)
+            assert torch.equal(streams[f"{name}.projector"], connector(states))
+            streams["whisper.last_hidden_state" if name == "whisper" else "wavlm.weighted_sum"] = (
+                states
+            )
+        loud = (waveform - waveform.mean()) / (waveform.var(correction=0) + 1e-7).sqrt()
+        embeddings = model.audio_embeddings(samples)[None]
+        found = streams | {
+            "n_parts": torch.tensor([len(features)]),
+            "valid_mel_frames": valid,
+            "wavlm_input_len": torch.tensor([waveform.shape[1]]),
+            "wavlm.conv_features": model.wavlm.feature_extractor(waveform).transpose(1, 2),
+            "wavlm.hidden_states": model.wavlm_states(waveform),
+            "wavlm_do_normalize_true.projector": model.wavlm_connector(
+                model.weighted_sum(model.wavlm_states(loud))
+            ),
+            "fusion.concat": join(streams["whisper.projector"], streams["wavlm.projector"]),
+            "audio_embeds": embeddings,
+            "audio_embeds_len": torch.tensor([embeddings.shape[1]]),
+        }
+        for number, part in enumerate(features):
+            found[f"part{number}.mel_head"] = part
+            found[f"part{number}.mel_cols_every_100"] = part[:, ::100]
+        return {f"{clip}.{name}": value for name, value in found.items()}
+
+    @cached_property
+    def said(self) -> dict[str, Any]:
+        """Compute what the fixtures may hold of a dialogue, under their names."""
+        with torch.inference_mode():
+            return {
+                f"{asked}.{name}": value
+                for asked in self.asked
+                for name, value in self._said(asked).items()
+            }
+
+    def _said(self, asked: str) -> dict[str, Any]:
+        model, temperature = self.model, PRESETS["official"].temperature
+        quoted = splice(model.llama, [self.ids(f"{asked}.scale_prompt_ids")])
+        thought = states_before_norm(model.llama, quoted)
+        greedy = self.generated(asked, "greedy")
+        logits = self.logits(asked, greedy)
+        with updated(model.llama, self.scale(asked)):
+            final = states_before_norm(model.llama, self.sequence(asked, greedy[:-1]))
+        prefix = self.ids(f"{asked}.forced_prefix_ids")
+        hypothesis = [*prefix, *greedy]
+        every = torch.log_softmax(logits[0, -len(hypothesis) :] / temperature, dim=-1)
+        scores = every[range(len(hypothesis)), hypothesis]
+        found = {
+            "scale_prompt_hidden": thought,
+            "scale_z": model.scale_head.features(thought),
+            "scale": self.scale(asked)[None],
+            "prefill_inputs_embeds": self.sequence(asked, [], right=[BOS]),
+            "seq_len": torch.tensor([logits.shape[1]]),
+            "logits_full": logits,
+            "final_hidden_before_norm": final,
+            "greedy_lprobs": self.drawn_from(logits, greedy),
+            "greedy_positional_scores": scores,
+        }
+        if f"{asked}.{SAMPLED}" in self.oracle.config["generated"]:
+            sampled = self.generated(asked, SAMPLED)
+            found["sample_lprobs"] = self.drawn_from(self.logits(asked, sampled), sampled)
+        return found
+
+    def drawn_from(self, logits: Any, answer: list[int]) -> Any:
+        """Give the log-probabilities that each token of an answer is drawn from."""
+        temperature = PRESETS["official"].temperature
+        rows = torch.log_softmax(logits[0, -len(answer) :].float() / temperature, dim=-1)
+        return torch.stack([restrict(row, step, self.room) for step, row in enumerate(rows)])
+
+    def compare(self, name: str) -> float:
+        """Give the largest difference to an expected tensor (inf: not comparable)."""
+        expected = self.oracle.expected[name]
+        every = re.fullmatch(r"(.+)_every_(\d+)", name)
+        found = self.heard[name.split(".")[0]] | self.said
+        value = found[name] if name in found else found[every[1]][:, :: int(every[2])]
+        if name.endswith("mel_head"):
+            value = value[:, : expected.shape[1]]
+        if name.endswith("logits_full"):  # of long clips only the end
+            value = value[:, -expected.shape[1] :]
+        return difference(value, expected)
+
+
+def difference(value: Any, expected: Any) -> float:
+    if value.shape != expected.shape:
+        return math.inf
+    value, expected = value.double(), expected.double()
+    banned = expected == -math.inf
+    if not torch.equal(banned, value == -math.inf):
+        return math.inf
+    return float((value - expected)[~banned].abs().max())
+
+
+@pytest.fixture(scope="module")
+def port() -> Port:
+    return Port()
+
+
+TOLERANCES = (  # the first that matches; the rest is exact
+    # The original computed the spectrogram in float64, transformers does in float32.
+    (r"part\d+\.mel_.*", 5e-5),
+    (r"n_parts|valid_mel_frames|wavlm_input_len|audio_embeds_len|q\d+\.seq_len", 0.0),
+    (r"q\d+\.logits_full", 5e-5),
+    (r"q\d+\.(greedy|sample)_lprobs", 1e-4),
+    (r"q\d+\.greedy_positional_scores", 1e-4),
+    (r"(whisper|wavlm|fusion|audio_embeds|wavlm_do_normalize).*", 1e-5),
+    (r"q\d+\.(scale|prefill_inputs_embeds)", 1e-5),
+    (r"q\d+\.(scale_prompt_hidden|scale_z|final_hidden_before_norm)", 5e-5),
+)
+
+
+def tolerance(name: str) -> float:
+    stage = name.split(".", 1)[1]
+    return next(bound for pattern, bound in TOLERANCES if re.fullmatch(pattern, stage))
+
+
+@oracle
+def test_every_stage_computes_what_the_original_computed(port: Port) -> None:
+    differences = {name: port.compare(name) for name in port.oracle.expected}
+    assert {n: d for n, d in differences.items() if not d <= tolerance(n)} == {}
+
+
+@oracle
+def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
+    for asked in port.asked:
+        expected = port.generated(asked, "greedy")
+        with updated(port.model.llama, port.scale(asked)):
+            said = draw(
+                port.model.llama, port.sequence(asked, []), PRESETS["greedy"], longest=port.room
+            )
+        assert [*said, EOS] == expected, asked
+
+
+@oracle
+def test_drawn_answers_repeat_and_keep_the_rules(port: Port) -> None:
+    answers = []
+    for asked in port.asked * 2:
+        with updated(port.model.llama, port.scale(asked)):
+            answers.append(
+                draw(port.model.llama, port.sequence(asked, []), PRESETS["official"], port.room)
+            )
+    half = len(answers) // 2
+    assert answers[:half] == answers[half:]
+    assert all(answer and 0 not in answer and len(answer) <= port.room for answer in answers)
+
+
+@oracle
+def test_the_updates_count_only_while_they_are_told_to(port: Port) -> None:
+    llama = port.model.llama
+    words = splice(llama, [port.ids(f"{port.asked[0]}.left_ids")])
+    with torch.inference_mode():
+        before = llama(inputs_embeds=words).logits
+        with pytest.raises(KeyError), updated(llama, port.scale(port.asked[0])):
+            assert not torch.equal(llama(inputs_embeds=words).logits, before)
+            raise KeyError
+        assert torch.equal(llama(inputs_embeds=words).logits, before)
+
+
+@oracle
+def test_each_question_gets_a_scale_of_its_own(port: Port) -> None:
+    scales = [port.scale(asked) for asked in port.asked if asked.startswith(f"{port.clips[0]}.")]
+    assert len(scales) == 2
+    assert float((scales[0] - scales[1]).abs().max()) > 0.01
+
+
+@oracle
+def test_prompts_are_the_original_ones(port: Port) -> None:
+    config = port.oracle.config
+    real, questions = config["real_token_ids"], config["questions"]
+    pieces = {LEFT: real["left"][1:]}
+    for number, question in enumerate(questions):
+        pieces[f" </SPEECH> {question} [/INST]"] = real[f"right_q{number}"]
+        pieces[f'"{question}"'] = real[f"scale_q{number}"]
+
+    class Pieces:
+        """The original's tokenizer, as far as its numbers are known."""
+
+        def encode(self, text: str) -> list[int]:
+            return pieces[text]
+
+    assert config["left_prompt_text"] == LEFT
+    for asked in port.asked:
+        prompt = make_prompt(Pieces(), questions[int(asked.split(".q")[1])])
+        assert [fold(port, token) for token in prompt.left] == port.ids(f"{asked}.left_ids")
+        assert [fold(port, token) for token in prompt.right] == port.right(asked)
+        assert [fold(port, token) for token in prompt.quoted] == port.ids(
+            f"{asked}.scale_prompt_ids"
+        )
+
+
+# What a wrong port looks like: each mistake must show far above the tolerance of the logits.
+
+
+def without_scale(port: Port, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Port, "scale", lambda self, asked: torch.ones_like(SCALE(self, asked)))
+
+
+def in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
+    order = halves(port.sizes["llama"]["hidden_size"], port.sizes["llama"]["num_attention_heads"])
+    weights = port.model.state_dict()
+    for key, value in weights.items():
+        if re.fullmatch(r"llama\..*[qk]_proj\.base\.weight", key):
+            weights[key] = value[order.argsort()]
+    patch.setattr(port, "model", assemble(port.sizes, weights, "cpu", torch.float32))
+
+
+def scale_in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("jasco.models.wavllm.updates.halves", lambda width, heads: torch.arange(width))
+
+
+def other_norm(port: Port, patch: pytest.MonkeyPatch) -> None:
+    sizes = port.sizes | {"llama": port.sizes["llama"] | {"rms_norm_eps": 1e-5}}
+    patch.setattr(port, "model", port.made(sizes))
+
+
+def space_for_bos(port: Port, patch: pytest.MonkeyPatch) -> None:
+    space = fold(port, port.oracle.config["real_token_ids"]["right_q0"][0])
+    patch.setattr(Port, "right", lambda self, asked: [space, *RIGHT_OF(self, asked)[1:]])
+
+
+SCALE, RIGHT_OF = Port.scale, Port.right
+
+
+def fold(port: Port, token: int) -> int:
+    """Bring a token of Llama into the fixtures' small vocabulary."""
+    vocabulary = port.sizes["llama"]["vocab_size"]
+    return token if token < 3 else 3 + (token - 3) % (vocabulary - 3)
+
+
+@oracle
+@pytest.mark.parametrize(
+    "mistake",
+    [without_scale, in_published_order, scale_in_published_order, other_norm, space_for_bos],
+)
+def test_a_mistake_in_the_language_model_shows(
+    port: Port, monkeypatch: pytest.MonkeyPatch, mistake: Callable[..., None]
+) -> None:
+    asked = port.asked[0]
+    assert port.heard  # of the model without the mistake
+    mistake(port, monkeypatch)
+    with torch.inference_mode():
+        logits = port.logits(asked, port.generated(asked, "greedy"))
+    expected = port.oracle.expected[f"{asked}.logits_full"]
+    assert difference(logits[:, -expected.shape[1] :], expected) > 2 * tolerance(
+        f"{asked}.logits_full"
+    )
+
+
+# Without the original's numbers: prompts, presets, rules, conversion, and a tiny model end to end.
+
+TINY: dict[str, Any] = {
+    "jasco_model": "wavllm",
+    "whisper": {
+        "d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 8,
+        "num_mel_bins": 80, "max_source_positions": 1500,
+    },
+    "wavlm": {
+        "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 8, "conv_dim": [4] * 7, "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+        "conv_stride": [5, 2, 2, 2, 2, 2, 2], "num_conv_pos_embeddings": 4,
+        "num_conv_pos_embedding_groups": 2,
+    },
+    "connectors": {
+        "whisper_middle": 12, "wavlm_middle": 10, "width": 6, "bottleneck": 4, "out": 5,
+    },
+    "llama": {
+        "vocab_size": 384, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6,
+    },
+    "updates": {"rank": 3},
+    "scale": {"bottleneck": 6, "largest": 3.0},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Any]:
+    """Give random weights under the published names and in the published layout."""
+    generator = torch.Generator().manual_seed(3)
+    draw_one = partial(torch.randn, generator=generator)
+    weights = {theirs(key): 0.3 * draw_one(shape) for key, shape in shapes_of(TINY).items()}
+    width, out = TINY["llama"]["hidden_size"], TINY["connectors"]["out"]
+    return weights | {
+        "audio_proj.weight": draw_one(width, out),
+        "audio_proj.bias": draw_one(width),
+        "wavlm_encoder.model.masked_spec_embed": draw_one(TINY["wavlm"]["hidden_size"]),
+    }
+
+
+def theirs(key: str) -> str:
+    """Give the published name of one of our weights, written down the other way round."""
+    for ours, name in (
+        (r"wavlm_layers", "wavlm_encoder.output_weights"),
+        (r"(.*)parametrizations\.weight\.original0", r"\1weight_g"),
+        (r"(.*)parametrizations\.weight\.original1", r"\1weight_v"),
+        (r"whisper\.(.*)", r"audio_encoder.model.\1"),
+        (r"wavlm\.(.*)", r"wavlm_encoder.model.\1"),
+        (r"fusion\.(.*)", r"wavlm_audio_proj.\1"),
+        (r"whisper_connector\.(.*)", r"audio_encoder.\1"),
+        (r"wavlm_connector\.(.*)", r"wavlm_encoder.\1"),
+        (r"(.*)subsampler\.first\.(.*)", r"\1subsample.conv_layers.0.\2"),
+        (r"(.*)subsampler\.second\.(.*)", r"\1subsample.conv_layers.1.\2"),
+        (r"(.*)adapter\.(down|up)\.(.*)", r"\1adapter.\2_layer.\3"),
+        (r"(.*)adapter\.norm\.(.*)", r"\1adapter.layer_norm.\2"),
+        (r"scale_head\.(.*)", r"gpt_model.model_llama.scale_\1"),
+        (r"(.*)scale_down\.(.*)", r"\1scale_fc_1.\2"),
+        (r"(.*)scale_up\.(.*)", r"\1scale_fc_2.\2"),
+        (r"(.*)scale_attention\.(.*)", r"\1scale_weight_attention.\2"),
+        (r"llama\.model\.(.*)", r"gpt_model.model_llama.\1"),
+        (r"llama\.lm_head\.weight", "gpt_model.model_llama.output.weight"),
+        (r"(.*)embed_tokens\.weight", r"\1tok_embeddings.weight"),
+        (r"(.*)input_layernorm\.weight", r"\1attention_norm.weight"),
+        (r"(.*)post_attention_layernorm\.weight", r"\1ffn_norm.weight"),
+        (r"(.*)mlp\.gate_proj\.weight", r"\1feed_forward.w1.weight"),
+        (r"(.*)mlp\.down_proj\.weight", r"\1feed_forward.w2.weight"),
+        (r"(.*)mlp\.up_proj\.weight", r"\1feed_forward.w3.weight"),
+        (r"(.*)self_attn\.(.)_proj\.base\.weight", r"\1attention.w\2.weight"),
+        (r"(.*)self_attn\.(.)_proj\.down", r"\1attention.w\2_lora_A"),
+        (r"(.*)self_attn\.(.)_proj\.up", r"\1attention.w\2_lora_B"),
+    ):
+        if found := re.fullmatch(ours, key):
+            key = found.expand(name)
+    return key
+
+
+def converted(weights: dict[str, Any]) -> dict[str, Any]:
+    return convert_weights(weights, TINY, PATH)
+
+
+def test_each_published_weight_has_one_place(published: dict[str, Any]) -> None:
+    weights = converted(published)
+    assert {key: value.shape for key, value in weights.items()} == shapes_of(TINY)
+    assert len(published) == len(weights) + 3  # of no use
+
+
+def test_both_spellings_of_a_normalised_weight_are_read(published: dict[str, Any]) -> None:
+    new = {
+        key.replace("weight_g", "parametrizations.weight.original0").replace(
+            "weight_v", "parametrizations.weight.original1"
+        ): value
+        for key, value in published.items()
+    }
+    assert new.keys() != published.keys()
+    old, new = converted(published), converted(new)
+    assert all(torch.equal(new[key], value) for key, value in old.items())
+
+
+def test_wrappers_of_training_are_left_out_of_names(published: dict[str, Any]) -> None:
+    wrapped = {
+        re.sub(r"(layers\.\d+\.)", r"\1_checkpoint_wrapped_module.", key): value
+        for key, value in published.items()
+    }
+    assert wrapped.keys() != published.keys()
+    assert converted(wrapped).keys() == converted(published).keys()
+
+
+def test_queries_and_keys_are_reordered_and_nothing_else(published: dict[str, Any]) -> None:
+    weights, order = converted(published), halves(16, 2)
+    assert order.tolist() == [0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15]
+    moved = {
+        key
+        for key, value in published.items()
+        if (ours := name_of(key)) and not torch.equal(weights[ours], value)
+    }
+    layers = "gpt_model.model_llama.layers"
+    assert moved == {
+        f"{layers}.{layer}.attention.w{which}{part}"
+        for layer in (0, 1)
+        for which in "qk"
+        for part in (".weight", "_lora_B")
+    }
+    key = f"{layers}.1.attention.wk"
+    at = "llama.model.layers.1.self_attn.k_proj"
+    assert torch.equal(weights[f"{at}.base.weight"], published[f"{key}.weight"][order])
+    assert torch.equal(weights[f"{at}.up"], published[f"{key}_lora_B"][:, order])
+
+
+def test_the_published_sizes_are_those_of_the_parts() -> None:
+    shapes = shapes_of(PUBLISHED)
+    assert Counter(key.split(".")[0] for key in shapes) == {
+        "whisper": 15 * 32 + 7,
+        "whisper_connector": 12,
+        "wavlm": 19 * 12 + 1 + 18,  # the first layer also has the distances' embedding
+        "wavlm_layers": 1,
+        "wavlm_connector": 12,
+        "fusion": 2,
+        "llama": (9 + 2 * 4) * 32 + 3,
+        "scale_head": 6,
+    }
+    assert sum(math.prod(shape) for shape in shapes.values()) == 7_546_223_486
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        ("audio_encoder.model.layers.0.fc1.bias", "whisper.layers.0.fc1.bias"),
+        (
+            "gpt_model.model_llama.layers.1.attention.wo_lora_A",
+            "llama.model.layers.1.self_attn.o_proj.down",
+        ),
+        ("wavlm_encoder.output_weights", "wavlm_layers"),
+        ("wavlm_encoder.model.encoder.pos_conv_embed.conv.weight_g", "original0"),
+    ],
+)
+def test_a_missing_weight_is_named(published: dict[str, Any], key: str, named: str) -> None:
+    with pytest.raises(InputError, match=rf"final\.pt: lacks 1 of .*{re.escape(named)}"):
+        converted({name: value for name, value in published.items() if name != key})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "gpt_model.model_llama.layers.2.attention.wq.weight",  # a layer too many
+        "gpt_model.model_llama.layers.0.attention.wq.bias",
+        "gpt_model.model_llama.rope.freqs",
+        "audio_encoder.model.layers.0.fc3.weight",
+        "wavlm_encoder.subsample.conv_layers.2.weight",
+        "audio_proj.scale",
+        "decoder.weight",
+    ],
+)
+def test_an_unknown_weight_is_named(published: dict[str, Any], key: str) -> None:
+    with pytest.raises(InputError, match=f"final.pt: holds '{re.escape(key)}'"):
+        converted(published | {key: torch.zeros(2)})
+
+
+def test_a_misnamed_weight_is_named(published: dict[str, Any]) -> None:
+    weights = dict(published)
+    weights["wavlm_audio_proj.wieght"] = weights.pop("wavlm_audio_proj.weight")
+    with pytest.raises(InputError, match=r"holds 'wavlm_audio_proj\.wieght'"):
+        converted(weights)
+
+
+def test_a_weight_of_another_shape_is_named(published: dict[str, Any]) -> None:
+    key = "gpt_model.model_llama.layers.0.attention.wq_lora_A"
+    with pytest.raises(InputError, match=rf"'{re.escape(key)}' has the shape \(3, 16\)"):
+        converted(published | {key: published[key].T})
+
+
+def test_a_weight_in_two_spellings_is_refused(published: dict[str, Any]) -> None:
+    key = "gpt_model.model_llama.layers.0._checkpoint_wrapped_module.ffn_norm.weight"
+    with pytest.raises(InputError, match="is there twice"):
+        converted(published | {key: torch.zeros(16)})
+
+
+@pytest.mark.parametrize("checkpoint", [[], {"cfg": None}, {"model": [1]}, {"model": {"a": 1}}])
+def test_what_is_no_checkpoint_is_refused(checkpoint: Any) -> None:
+    with pytest.raises(InputError, match=r"final\.pt: .*'model'"):
+        model_of(checkpoint, PATH)
+
+
+def test_bans() -> None:
+    scores = torch.arange(6.0).expand(1, 6)
+    assert restrict(scores, 0, 9)[0].tolist() == [-math.inf, 1, -math.inf, 3, 4, 5]
+    assert restrict(scores, 1, 9)[0].tolist() == [-math.inf, 1, 2, 3, 4, 5]
+    assert restrict(scores, 9, 9)[0].tolist() == [-math.inf] * 2 + [2] + [-math.inf] * 3
+
+
+def test_presets() -> None:
+    official, greedy = PRESETS["official"], PRESETS["greedy"]
+    assert (official.temperature, official.top_p, official.top_k) == (0.5, None, None)
+    assert (official.seed, official.max_new_tokens, official.num_beams) == (1, 512, 1)
+    assert (greedy.temperature, greedy.max_new_tokens) == (0, 512)
+    drawn = settings_of(official)
+    assert (drawn["do_sample"], drawn["top_k"], drawn["top_p"]) == (True, 0, None)
+
+
+def test_the_words_behind_the_sounds_take_room_from_the_answer() -> None:
+    assert room(PRESETS["official"], [BOS] + 13 * [7]) == 499
+    assert room(PRESETS["official"], [BOS] + 511 * [7]) == 1
+    with pytest.raises(InputError, match="513 tokens"):
+        room(PRESETS["official"], [BOS] + 512 * [7])
+
+
+@pytest.mark.parametrize(
+    ("frames", "positions"), [([1], 1), ([230], 115), ([517], 259), ([3000, 160], 1500)]
+)
+def test_parts_are_cut_to_the_longest(frames: list[int], positions: int) -> None:
+    assert valid_positions(torch.tensor(frames)) == positions
+
+
+def test_clips_fall_into_parts_of_half_a_minute() -> None:
+    for seconds, frames in ((30, [3000]), (30.5, [3000, 50]), (61, [3000, 3000, 100])):
+        features, valid = whisper_parts(
+            np.zeros(int(seconds * 16_000), np.float32), TINY["whisper"]
+        )
+        assert features.shape == (len(frames), 80, 3000)
+        assert valid.tolist() == frames
+
+
+def test_a_clip_shorter_than_a_frame_is_refused() -> None:
+    assert wavlm_waveform(np.zeros(400, np.float32), TINY["wavlm"]).shape == (1, 400)
+    with pytest.raises(InputError, match="399 samples is too short"):
+        wavlm_waveform(np.zeros(399, np.float32), TINY["wavlm"])
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a tokenizer of Llama's kind, with few pieces."""
+    pieces = pytest.importorskip("sentencepiece")
+    folder = tmp_path_factory.mktemp("tokenizer")
+    text = folder / "text.txt"
+    text.write_text("\n".join([LEFT, "What sound is this?", "A dog barks [INST] speech"] * 20))
+    pieces.SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(folder / "tokenizer"), model_type="bpe",
+        vocab_size=330, byte_fallback=True, normalization_rule_name="identity",
+        remove_extra_whitespaces=False, add_dummy_prefix=True, hard_vocab_limit=False,
+        minloglevel=2,
+    )  # fmt: skip
+    return folder / "tokenizer.model"
+
+
+def test_prompts_have_the_published_form(tokenizer: Path) -> None:
+    read = Tokenizer(tokenizer)
+    prompt = make_prompt(read, "What sound?")
+    assert prompt.left == [BOS, *read.encode(LEFT)]
+    assert LEFT.startswith("[INST]<<SYS>>\nAs a helpful language and speech assistant, you are ")
+    assert LEFT.endswith(" using natural language.\n<</SYS>>\n\n<SPEECH>")
+    assert read.decode(prompt.quoted) == QUOTED.format(question="What sound?") == '"What sound?"'
+    assert RIGHT.format(question="What sound?") == " </SPEECH> What sound? [/INST]"
+
+
+def test_a_second_bos_stands_for_the_first_token_behind_the_sounds(tokenizer: Path) -> None:
+    read = Tokenizer(tokenizer)
+    whole = make_prompt(read, "What sound?", second_bos=False)
+    published = make_prompt(read, "What sound?")
+    assert whole.right == read.encode(" </SPEECH> What sound? [/INST]")
+    assert read.decode(whole.right[:1]) == read.decode(read.encode("")) == ""  # a lone space
+    assert published.right == [BOS, *whole.right[1:]]
+    assert (published.left, published.quoted) == (whole.left, whole.quoted)
+
+
+@pytest.fixture(scope="module")
+def folder(
+    published: dict[str, Any], tokenizer: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Convert a tiny checkpoint."""
+    folder = tmp_path_factory.mktemp("converted")
+    torch.save({"model": published, "cfg": None}, folder / "final.pt")
+    convert_files(folder / "final.pt", tokenizer, folder / "wavllm", sizes=TINY)
+    return folder / "wavllm"
+
+
+def noise(seconds: float) -> Audio:
+    wave = np.random.default_rng(5).normal(0, 3_000, int(16_000 * seconds))
+    return Audio(wave.astype(np.int16))
+
+
+def test_a_converted_model_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = load(folder, "cpu", torch.float32)
+    for preset, settings in PRESETS.items():
+        monkeypatch.setitem(PRESETS, preset, replace(settings, max_new_tokens=60))
+        text, finish, usage = system.answer(noise(1.3), "What sound?", preset)
+        assert isinstance(text, str)
+        assert finish in ("stop", "length")
+        assert 0 < usage["completion_tokens"] < 60
+        assert usage["prompt_tokens"] > 16
+        assert system.answer(noise(1.3), "What sound?", preset) == (text, finish, usage)
+
+
+@pytest.mark.parametrize(("left", "finish"), [(0, "length"), (1, "stop"), (400, "stop")])
+def test_an_answer_tells_how_it_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, left: int, finish: str
+) -> None:
+    drawn: list[int] = []
+
+    def say(llama: Any, sequence: Any, preset: Any, longest: int) -> list[int]:
+        drawn.extend((longest - left) * [40])
+        return drawn
+
+    monkeypatch.setattr("jasco.models.wavllm.system.draw", say)
+    _, ended, usage = load(folder, "cpu", torch.float32).answer(noise(1), "?", "greedy")
+    assert ended == finish
+    assert usage["completion_tokens"] == len(drawn) + (finish == "stop")
+
+
+def test_in_half_precision_the_positions_stay_precise(folder: Path) -> None:
+    whole, half = (
+        load(folder, "cpu", torch.float32)._model,
+        load(folder, "cpu", torch.bfloat16)._model,
+    )
+    assert half.llama.lm_head.weight.dtype == torch.bfloat16
+    assert torch.equal(half.llama.model.rotary_emb.inv_freq, whole.llama.model.rotary_emb.inv_freq)
+    assert not any(value.is_meta for value in (*half.parameters(), *half.buffers()))
+    heard = half.audio_embeddings(noise(1).floats)
+    assert heard.dtype == torch.bfloat16
+    assert torch.isfinite(heard).all()
+
+
+def test_the_scale_differs_between_questions(folder: Path) -> None:
+    model = load(folder, "cpu", torch.float32)._model
+    one, other = model.update_scale([5, 9, 20]), model.update_scale([7, 30])
+    assert one.shape == (16,)
+    assert not torch.allclose(one, other)
+    assert float(min(one.min(), other.min())) >= 0
+    assert float(max(one.max(), other.max())) <= 3
+
+
+def test_what_does_not_fit_is_refused(folder: Path) -> None:
+    system = load(folder, "cpu", torch.float32)
+    with pytest.raises(InputError, match="the model has 2048"):
+        system.answer(noise(130), "What sound?", "greedy")
+    with pytest.raises(InputError, match="ask a shorter one"):
+        system.answer(noise(1), "What sound? " * 300, "greedy")
+    with pytest.raises(InputError, match="there are: official, greedy"):
+        system.answer(noise(1), "What sound?", "beam")
