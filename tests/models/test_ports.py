@@ -88,6 +88,15 @@ def test_it_answers_in_an_evaluation_and_says_how(
     assert evaluation.model == spec
 
 
+def test_a_recogniser_that_is_not_there_is_told(converted: Converted, tmp_path: Path) -> None:
+    spec = parse_spec(f"ltu-as/{converted('ltu-as')},transcriber={tmp_path}", LtuAsModel)
+    with pytest.raises(jasco.InputError, match=r"its speech recogniser .* transcriber=DIR"):
+        jasco.evaluate(LtuAsModel(spec), data="mini", judges=[], run=tmp_path / "run", limit=1)
+    nowhere = parse_spec(f"ltu-as/{tmp_path / 'nowhere'}", LtuAsModel)
+    with pytest.raises(jasco.InputError, match="no converted model there"):
+        jasco.evaluate(LtuAsModel(nowhere), data="mini", judges=[], limit=1)
+
+
 @pytest.mark.parametrize("system", PORTS)
 def test_a_folder_is_checked_and_answers_the_same_twice(system: str, converted: Converted) -> None:
     folder, mini = converted(system), find_data("mini", print)

@@ -20,6 +20,7 @@ characters for an end that may not be there; and drawing has a seed.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jasco.benchmark.errors import InputError, one_line
 from jasco.models.native.provider import NativeModel, System, options
 from jasco.providers.audio import Audio
 from jasco.providers.specs import Option
@@ -44,8 +45,19 @@ class LtuAsModel(NativeModel):
     def load(self, folder: Path, device: str, dtype: Any) -> System:
         """Load the network and the speech recogniser."""
         from jasco.models.ltu_as.system import load
+        from jasco.models.native.weights import kind_of
 
-        system = load(folder, device, dtype, _transcriber(self.spec.options["transcriber"], device))
+        kind_of(folder)  # refused before a recogniser is fetched for nothing
+        name = self.spec.options["transcriber"]
+        try:
+            transcriber = _transcriber(name, device)
+        except Exception as error:  # of faster-whisper, CTranslate2, the hub's client
+            raise InputError(
+                f"{self.spec.label}: its speech recogniser {name} cannot be loaded "
+                f"({type(error).__name__}: {one_line(error, 120)}); give a folder that holds it, "
+                "transcriber=DIR, or transcriber=none"
+            ) from error
+        system = load(folder, device, dtype, transcriber)
         self.window = system.window
         return system
 
