@@ -22,6 +22,7 @@ from jasco.benchmark.errors import InputError, one_line
 from jasco.models.ltu_as.model import UPDATED, make_empty, updated
 from jasco.models.ltu_as.sizes import Sizes, llama_sizes
 from jasco.models.native.weights import (
+    TOKENIZER,
     Rename,
     Weights,
     read_base,
@@ -32,8 +33,6 @@ from jasco.models.native.weights import (
 
 KIND = "ltu-as"
 """What a converted folder's ``config.json`` says that it holds."""
-
-TOKENIZER = "tokenizer.model"
 
 # A block of Whisper's kind, by OpenAI's names and transformers'.
 _BLOCK = {

@@ -7,12 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import layer_norm
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from jasco.models.ltu_as.features import every_layer, log_mel, make_whisper, pool_time
 from jasco.models.ltu_as.sizes import Sizes
 from jasco.models.ltu_as.tltr import TimeLayerTransformer
-from jasco.models.native.language import make_llama, merge_update, splice
+from jasco.models.native.language import fill, make_llama, merge_update, splice
 
 UPDATED = ("q_proj", "v_proj")
 """Projections of the language model's attention that have a low-rank update."""
@@ -150,7 +149,5 @@ def assemble(sizes: Sizes, weights: Mapping[str, torch.Tensor], dtype: torch.dty
         fine = key.startswith("tltr.") and "layer_norm" in key  # these compute in float32
         merged[key] = value.to(torch.float32 if fine else dtype)
     model = make_empty(sizes)
-    model.load_state_dict(merged, strict=True, assign=True)
-    # The one thing that is computed, not loaded.
-    model.llama.model.rotary_emb = LlamaRotaryEmbedding(model.llama.config)
-    return model.requires_grad_(False).eval()  # type: ignore[no-any-return]
+    fill(model, merged)
+    return model

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 from jasco.benchmark.errors import InputError, one_line
-from jasco.models.ltu_as.conversion import KIND, TOKENIZER, expected
+from jasco.models.ltu_as.conversion import KIND, expected
 from jasco.models.ltu_as.model import LtuAs, assemble
 from jasco.models.ltu_as.presets import PRESETS
 from jasco.models.ltu_as.prompt import clean_transcript, prompt_ids
 from jasco.models.ltu_as.sizes import Sizes
 from jasco.models.native.decoding import generate
 from jasco.models.native.text import Tokenizer
-from jasco.models.native.weights import CONFIG, WEIGHTS, read_folder, rename
+from jasco.models.native.weights import CONFIG, TOKENIZER, WEIGHTS, read_folder, rename
 from jasco.providers.audio import Audio
 
 Transcriber = Callable[[Audio], str]

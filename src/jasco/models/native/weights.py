@@ -151,7 +151,7 @@ def _as_published(missing: str, published: Mapping[str, str]) -> str:
     return repr(missing)
 
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.model"
 """The files of a converted model's folder."""
 
 

@@ -17,10 +17,17 @@ import torch
 
 from jasco.benchmark.errors import InputError
 from jasco.models.native.language import merge_update
-from jasco.models.native.weights import Weights, read_base, read_torch, rename, write_folder
+from jasco.models.native.weights import (
+    TOKENIZER,
+    Weights,
+    read_base,
+    read_torch,
+    rename,
+    write_folder,
+)
 from jasco.models.salmonn.beats import BeatsConfig
 from jasco.models.salmonn.network import Salmonn
-from jasco.models.salmonn.system import KIND, TOKENIZER
+from jasco.models.salmonn.system import KIND
 
 Shapes = Mapping[str, torch.Size]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from jasco.benchmark.errors import InputError, one_line
 from jasco.models.native.decoding import Preset, generate
+from jasco.models.native.language import fill
 from jasco.models.native.text import Tokenizer
-from jasco.models.native.weights import Weights, read_folder
+from jasco.models.native.weights import TOKENIZER, Weights, read_folder
 from jasco.models.salmonn.beam import beam_search
 from jasco.models.salmonn.network import Salmonn
 from jasco.models.salmonn.prompt import PRESETS, halves
@@ -18,9 +18,6 @@ from jasco.providers.audio import Audio
 
 KIND = "salmonn"
 """What a converted folder says it holds."""
-
-TOKENIZER = "tokenizer.model"
-"""The file of the language model's tokenizer, beside the weights."""
 
 
 class System:
@@ -120,15 +117,15 @@ def assemble(
     with torch.device("meta"):
         network = Salmonn(config)
     try:
-        network.load_state_dict(weights, assign=True)
+        fill(
+            network,
+            {
+                key: value.to(dtype if key.startswith("llama.") else torch.float32)
+                for key, value in weights.items()
+            },
+        )
     except RuntimeError as error:
         raise InputError(
             f"{path}: the weights do not fit the sizes ({one_line(error)}); convert it anew"
         ) from error
-    network.llama.to(dtype)
-    for part in (network.whisper, network.beats, network.connector):
-        part.float()
-    # Its frequencies are in no file, and are to stay in float32 whatever the weights are in.
-    network.llama.model.rotary_emb = LlamaRotaryEmbedding(network.llama.config)
-    network.eval()
     return network

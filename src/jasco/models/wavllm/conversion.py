@@ -10,13 +10,10 @@ import torch
 
 from jasco.benchmark.errors import InputError, one_line
 from jasco.models.native.text import Tokenizer
-from jasco.models.native.weights import Weights, read_torch, rename, write_folder
+from jasco.models.native.weights import TOKENIZER, Weights, read_torch, rename, write_folder
 from jasco.models.wavllm.model import shapes_of
 from jasco.models.wavllm.sizes import PUBLISHED
 from jasco.models.wavllm.updates import ROTATED, halves
-
-TOKENIZER = "tokenizer.model"
-"""The tokenizer's file in a converted folder."""
 
 _WRAPPER = "_checkpoint_wrapped_module."  # where activations were recomputed in training
 

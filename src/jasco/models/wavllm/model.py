@@ -8,10 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from transformers import WavLMConfig, WavLMModel, WhisperConfig
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from jasco.models.native.language import make_llama, splice
+from jasco.models.native.language import fill, make_llama, splice
 from jasco.models.native.weights import Weights
 from jasco.models.wavllm.connectors import Connector, join
 from jasco.models.wavllm.features import valid_positions, wavlm_waveform, whisper_parts
@@ -138,9 +137,6 @@ def assemble(
     """
     with torch.device("meta"):
         model = WavLlm(sizes)
-    # The one thing that is computed, not stored; in float32 whatever the weights are in.
-    model.llama.model.rotary_emb = LlamaRotaryEmbedding(model.llama.config).to(device)
-    moved = {key: value.to(device, dtype) for key, value in weights.items()}
-    model.load_state_dict(moved, assign=True)
-    model.eval().requires_grad_(False)
+    fill(model, {key: value.to(device, dtype) for key, value in weights.items()})
+    model.to(device)
     return model

@@ -7,8 +7,7 @@ import torch
 from jasco.benchmark.errors import InputError, one_line
 from jasco.models.native.language import splice
 from jasco.models.native.text import Tokenizer
-from jasco.models.native.weights import WEIGHTS, read_folder, rename
-from jasco.models.wavllm.conversion import TOKENIZER
+from jasco.models.native.weights import TOKENIZER, WEIGHTS, read_folder, rename
 from jasco.models.wavllm.features import SAMPLES_AN_EMBEDDING
 from jasco.models.wavllm.model import WavLlm, assemble, shapes_of
 from jasco.models.wavllm.prompts import make_prompt
