@@ -40,3 +40,12 @@ class Oracle:
     def wave(self, clip: str) -> np.ndarray:
         """Give a clip's samples, int16."""
         return self.inputs[f"wav_{clip}"]
+
+
+def found(llama: Any, sequence: Any, search: Any) -> list[int]:
+    """Give the answer that a search finds behind a sequence."""
+    from jasco.models.native.decoding import decode
+
+    decode(llama, [sequence], [search])
+    answer: list[int] = search.answer
+    return answer

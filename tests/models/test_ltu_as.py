@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import Oracle
+from oracle import Oracle, found
 from synthetic import tone
 
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.responses import Response
 from jasco.providers.audio import Audio
 
 torch = pytest.importorskip("torch", reason="needs the extra native")
@@ -25,7 +26,7 @@ from torch.nn.functional import pad  # noqa: E402
 
 from jasco.models.ltu_as import conversion  # noqa: E402
 from jasco.models.ltu_as.features import every_layer, log_mel, pool_time  # noqa: E402
-from jasco.models.ltu_as.model import LtuAs, assemble, make_empty  # noqa: E402
+from jasco.models.ltu_as.model import LtuAs, assemble, make_empty, shapes_of  # noqa: E402
 from jasco.models.ltu_as.presets import PRESETS  # noqa: E402
 from jasco.models.ltu_as.prompt import (  # noqa: E402
     clean_transcript,
@@ -35,14 +36,13 @@ from jasco.models.ltu_as.prompt import (  # noqa: E402
 )
 from jasco.models.ltu_as.sizes import HOP, Sizes, llama_sizes  # noqa: E402
 from jasco.models.ltu_as.system import System, load  # noqa: E402
-from jasco.models.native.decoding import Preset, generate  # noqa: E402
+from jasco.models.native.decoding import Draw, Preset  # noqa: E402
 from jasco.models.native.text import BOS, EOS  # noqa: E402
 
 Released = dict[str, tuple[Path, dict[str, Any]]]
 
 A_STAGE, ALL_STAGES = 1e-5, 5e-5  # what the fixtures' own text suggests
-# Whole stacks of layers, whose rounding adds up; that of the merged updates comes on top.
-STACKS = ("all_layers_nopool", "logits")
+STACKS = ("all_layers_nopool",)  # whole stacks of layers, whose rounding adds up
 ORACLE = pytest.mark.oracle
 
 
@@ -194,23 +194,18 @@ def differences(computed: Mapping[str, Any], expected: Mapping[str, Any]) -> dic
     return apart
 
 
-def draw(port: Port, clip: str, question: str, patch: pytest.MonkeyPatch) -> Any:
-    """Let the official answer be drawn, with the original's luck."""
+def draw(port: Port, clip: str, question: str, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Let the official answer be drawn, with the original's luck; give each step's numbers."""
     luck = iter(port.generated(clip, question, "official"))
-    patch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor([[next(luck)]]))
-    llama, drawn = port.model.llama, []
-
-    def record(**settings: Any) -> Any:
-        more = {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
-        drawn.append(type(llama).generate(llama, **settings, **more))
-        return drawn[0].sequences
-
-    patch.setattr(llama, "generate", record)
-    ids = port.ids(clip, question)
-    generate(llama, port.embeddings(clip, question), port.preset(), penalised=ids)
+    patch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor([next(luck)]))
+    drawn = Draw(port.preset(), penalised=port.ids(clip, question))
+    steps, scores = [], drawn.scores
+    patch.setattr(drawn, "scores", lambda raw: steps.append((raw, scores(raw))) or steps[-1][1])
+    found(port.model.llama, port.embeddings(clip, question), drawn)
     patch.undo()
     assert next(luck, None) is None
-    return drawn[0]
+    raw, processed = (torch.cat(each) for each in zip(*steps, strict=True))
+    return {"raw_step_logits": raw, "processed_scores": processed}
 
 
 @ORACLE
@@ -237,10 +232,7 @@ def test_tokens_are_drawn_from_the_originals_scores(
     expected, compared = port.oracle.expected, set()
     for clip, question in port.asked:
         drawn = draw(port, clip, question, monkeypatch)
-        computed = {
-            f"{clip}.{question}.official_processed_scores": torch.cat(drawn.scores),
-            f"{clip}.{question}.official_raw_step_logits": torch.cat(drawn.logits),
-        }
+        computed = {f"{clip}.{question}.official_{key}": value for key, value in drawn.items()}
         apart = differences(computed, expected)
         # Drawing divides by the temperature, and multiplies differences by it.
         scale = {"scores": 1 / PRESETS["official"].temperature, "logits": 1}
@@ -257,12 +249,8 @@ def test_greedy_answers_are_the_originals(port: Port, penalised: bool) -> None:
     kind, changes = ("greedy_rep", {}) if penalised else ("greedy_no", {"repetition_penalty": 1.0})
     preset = port.preset(temperature=0.0, top_p=None, top_k=None, **changes)
     for clip, question in port.asked:
-        new = generate(
-            port.model.llama,
-            port.embeddings(clip, question),
-            preset,
-            penalised=port.ids(clip, question),
-        )
+        search = Draw(preset, penalised=port.ids(clip, question))
+        new = found(port.model.llama, port.embeddings(clip, question), search)
         told = port.generated(clip, question, kind)
         assert new == told[: told.index(EOS) if EOS in told else None], (clip, question)
 
@@ -417,7 +405,7 @@ def released() -> Released:
 
 
 def test_real_files_hold_as_many_weights_as_the_paper_counts() -> None:
-    layout, shapes = layouts(REAL), conversion.expected(REAL)
+    layout, shapes = layouts(REAL), shapes_of(REAL)
     assert len(layout["trained"]) == 160
     numbers = 0
     for file, keys in layout.items():
@@ -470,20 +458,21 @@ def test_a_file_that_is_not_as_released_is_refused(
         conversion.convert(TINY, released)
 
 
-def test_updates_are_merged(released: Released) -> None:
+def test_updates_are_added(released: Released) -> None:
     weights = conversion.convert(TINY, released)
-    model = assemble(TINY, weights, torch.float32)
+    llama = assemble(TINY, weights, torch.float32).llama
     base, trained = released["base"][1], released["trained"][1]
+    states = torch.randn(2, 3, TINY.llama["hidden_size"])
     for part, scaling in (("q", 2), ("k", 0), ("v", 2), ("o", 0)):
         key = f"layers.1.self_attn.{part}_proj"
-        told = base[f"model.{key}.weight"]
+        told = states @ base[f"model.{key}.weight"].T
         if scaling:
             up, down = (
                 trained[f"base_model.model.model.{key}.lora_{which}.default.weight"]
                 for which in "BA"
             )
-            told = told + scaling * up @ down
-        assert torch.equal(model.llama.get_submodule(f"model.{key}").weight, told)
+            told = told + scaling * states @ down.T @ up.T
+        torch.testing.assert_close(llama.get_submodule(f"model.{key}")(states), told)
 
 
 def test_what_is_projected_is_normalised_without_weights(released: Released) -> None:
@@ -557,65 +546,74 @@ def folder(tmp_path: Path, files: dict[str, Path]) -> Path:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Note what generation is told."""
-    from transformers import LlamaForCausalLM
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Note what the language model is to go on from, and by which search."""
+    noted: list[tuple[Any, Any]] = []
 
-    noted: dict[str, Any] = {}
+    def note(llama: Any, prompts: Any, searches: Any) -> None:
+        noted.extend(zip(prompts, searches, strict=True))
+        for search in searches:
+            search.answer = [264, 265]
 
-    def note(llama: Any, **settings: Any) -> Any:
-        noted.update(settings)
-        return torch.tensor([[*settings["input_ids"][0].tolist(), 264, 265, EOS]])
-
-    monkeypatch.setattr(LlamaForCausalLM, "generate", note)
+    monkeypatch.setattr("jasco.models.native.system.decode", note)
     return noted
+
+
+def answer(system: Any, audio: Audio, prompt: str, preset: str) -> Response:
+    (response,) = system.answer_all([(audio, prompt)], preset)
+    return response
+
+
+DRAWN = {"temperature": 0.1, "top_p": 0.95, "top_k": 500}
 
 
 @pytest.mark.parametrize(
     ("preset", "settings"),
     [
-        ("official", {"do_sample": True, "temperature": 0.1, "top_p": 0.95, "top_k": 500}),
-        ("batch", {"do_sample": True, "temperature": 0.1, "top_p": 0.95, "top_k": 500}),
-        ("greedy", {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}),
+        ("official", {"max_new_tokens": 500, **DRAWN}),
+        ("batch", {"max_new_tokens": 400, **DRAWN}),
+        ("greedy", {"max_new_tokens": 500, "temperature": 0, "top_p": None, "top_k": None}),
     ],
 )
-def test_generation_is_told_the_preset(
-    folder: Path, told: dict[str, Any], preset: str, settings: dict[str, Any]
+def test_the_search_is_told_the_preset(
+    folder: Path, told: list[tuple[Any, Any]], preset: str, settings: dict[str, Any]
 ) -> None:
     system = load(folder, "cpu", torch.float32, lambda _: "  A dog. Thank you for watching!")
-    text, finish_reason, usage = system.answer(CLIP, "What is it?", preset)
-    assert settings.items() <= told.items()
-    assert told["repetition_penalty"] == 1.1
-    assert told["max_new_tokens"] == {"batch": 400}.get(preset, 500)
-    assert (told["eos_token_id"], told["num_beams"]) == (EOS, 1)
-    ids = told["input_ids"][0].tolist()
+    response = answer(system, CLIP, "What is it?", preset)
+    ((embeddings, search),) = told
+    assert settings.items() <= vars(search.preset).items()
+    assert (search.preset.repetition_penalty, search.preset.num_beams) == (1.1, 1)
     tokenizer = system._tokenizer
-    assert ids == prompt_ids(tokenizer, "What is it?", "A dog. ")
+    ids = prompt_ids(tokenizer, "What is it?", "A dog. ")
     assert ids[0] == BOS
-    embeddings = told["inputs_embeds"]
+    # The penalty sees the prompt's words.
+    scores = search.scores(torch.ones(1, 300))[0]
+    assert (scores[[*ids, 264, 265]] < scores.max()).all()
     words = system._model.llama.get_input_embeddings()
     assert torch.equal(embeddings[0, :25], system._model.audio_embeddings(CLIP.floats))
     assert torch.equal(embeddings[0, 25:], words(torch.tensor(ids)))
-    assert told["attention_mask"].shape == (1, 25 + len(ids))
-    assert text == tokenizer.decode([264, 265]).strip()
-    assert finish_reason == "stop"
-    assert usage == {"prompt_tokens": 25 + len(ids), "completion_tokens": 3}
+    assert response == Response(
+        tokenizer.decode([264, 265]).strip(),
+        "stop",
+        {"prompt_tokens": 25 + len(ids), "completion_tokens": 3},
+    )
 
 
 def test_an_answer_is_repeatable_and_hears(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "official", replace(PRESETS["official"], max_new_tokens=20))
     system = load(folder, "cpu", torch.float32)
     assert system.window == 10.0
-    first, finish_reason, usage = system.answer(CLIP, "What is it?", "official")
-    assert first
-    assert (finish_reason, usage["completion_tokens"]) == ("length", 20)
+    first = answer(system, CLIP, "What is it?", "official")
+    assert first.text
+    assert (first.finish_reason, first.usage["completion_tokens"]) == ("length", 20)
     torch.rand(1)
-    assert system.answer(CLIP, "What is it?", "official")[0] == first
+    assert answer(system, CLIP, "What is it?", "official") == first
     other = Audio(tone(3, 2.5))
     assert not torch.allclose(system.hear(CLIP).embeddings, system.hear(other).embeddings)
 
 
-def test_a_clip_is_transcribed_once(folder: Path, told: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("told")
+def test_a_clip_is_transcribed_once(folder: Path) -> None:
     heard: list[Audio] = []
 
     def transcribe(audio: Audio) -> str:
@@ -624,9 +622,9 @@ def test_a_clip_is_transcribed_once(folder: Path, told: dict[str, Any]) -> None:
 
     system = load(folder, "cpu", torch.float32, transcribe)
     for question in ("What?", "Why?"):
-        system.answer(CLIP, question, "greedy")
+        answer(system, CLIP, question, "greedy")
     assert heard == [CLIP]
-    assert system.hear(CLIP).transcript == "A dog barks."
+    assert system.recall(CLIP).transcript == "A dog barks."
     assert system.hear(Audio(tone(1, 1))).transcript == ""
 
 
@@ -637,7 +635,7 @@ def test_a_clip_without_sound_to_analyse_is_refused(folder: Path) -> None:
 
 def test_an_unknown_preset_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="no preset beam; there are: official, batch, greedy"):
-        load(folder, "cpu", torch.float32).answer(CLIP, "What?", "beam")
+        load(folder, "cpu", torch.float32).answer_all([(CLIP, "What?")], "beam")
 
 
 def _spoil_dims(files: dict[str, Path]) -> None:
@@ -680,7 +678,7 @@ def test_a_folder_of_other_sizes_is_refused(folder: Path) -> None:
     config = json.loads(path.read_text("utf-8"))
     config["sizes"]["rank"] = 4
     path.write_text(json.dumps(config), "utf-8")
-    with pytest.raises(InputError, match=r"lora_A' has the shape \(8, 32\), not \(4, 32\)"):
+    with pytest.raises(InputError, match=r"down' has the shape \(8, 32\), not \(4, 32\)"):
         load(folder, "cpu", torch.float32)
     config["sizes"]["depth"] = 4
     path.write_text(json.dumps(config), "utf-8")

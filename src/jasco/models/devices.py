@@ -1,6 +1,7 @@
 """Where a model of ours computes, and with which precision."""
 
 import re
+import sys
 from typing import Any
 
 from jasco.benchmark.errors import InputError
@@ -33,3 +34,12 @@ def choose_device(label: str, wanted: str, torch: Any) -> str:
                 "choose another, or install a torch that fits the driver"
             )
     return wanted
+
+
+def empty_cache() -> None:
+    """Give back what torch, if it is in use, holds of a device's memory and does not need."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()

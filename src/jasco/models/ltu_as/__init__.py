@@ -12,21 +12,21 @@ speech recogniser wrote it down, is part of the prompt. In the order of an answe
 
 :mod:`.conversion` makes that folder of the published files; :mod:`.sizes` says how large all is.
 
-On purpose it departs from the published code in this: the low-rank updates are merged into the
-weights; only the answer's tokens are decoded, where the original decodes all and cuts off four
-characters for an end that may not be there; and drawing has a seed.
+On purpose it departs from the published code in this: only the answer's tokens are decoded, where
+the original decodes all and cuts off four characters for an end that may not be there; and drawing
+has a seed.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jasco.benchmark.errors import InputError, one_line
-from jasco.models.native.provider import NativeModel, System, options
+from jasco.models.native.provider import NativeModel, options
 from jasco.providers.audio import Audio
 from jasco.providers.specs import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from jasco.models.ltu_as.system import System, Transcriber
 
 
 class LtuAsModel(NativeModel):
@@ -42,7 +42,7 @@ class LtuAsModel(NativeModel):
         ),
     )
 
-    def load(self, folder: Path, device: str, dtype: Any) -> System:
+    def load(self, folder: Path, device: str, dtype: Any) -> "System":
         """Load the network and the speech recogniser."""
         from jasco.models.ltu_as.system import load
         from jasco.models.native.weights import kind_of
@@ -57,12 +57,10 @@ class LtuAsModel(NativeModel):
                 f"({type(error).__name__}: {one_line(error, 120)}); give a folder that holds it, "
                 "transcriber=DIR, or transcriber=none"
             ) from error
-        system = load(folder, device, dtype, transcriber)
-        self.window = system.window
-        return system
+        return load(folder, device, dtype, transcriber)
 
 
-def _transcriber(name: str, device: str) -> "Callable[[Audio], str] | None":
+def _transcriber(name: str, device: str) -> "Transcriber | None":
     """Make the speech recogniser, with the settings of the published one."""
     if name == "none":
         return None

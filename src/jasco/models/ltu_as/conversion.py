@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from jasco.benchmark.errors import InputError, one_line
-from jasco.models.ltu_as.model import UPDATED, make_empty, updated
+from jasco.models.ltu_as.model import UPDATED, make_empty, shapes_of
 from jasco.models.ltu_as.sizes import Sizes, llama_sizes
 from jasco.models.native.weights import (
     TOKENIZER,
@@ -60,6 +60,9 @@ def base_name(key: str) -> str | None:
     """Name a weight of the base language model; frequencies of positions are computed anew."""
     if re.fullmatch(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq", key):
         return None
+    update = rf"(model\.layers\.\d+\.self_attn\.(?:{'|'.join(UPDATED)}))\.weight"
+    if match := re.fullmatch(update, key):
+        return f"llama.{match[1]}.base.weight"
     return f"llama.{key}"
 
 
@@ -71,10 +74,10 @@ def trained_name(key: str) -> str:
     if match := re.fullmatch(block, key):
         return f"tltr.{match[1]}.{_BLOCK[match[2]]}.{match[3]}"
     update = (
-        r"base_model\.model\.model\.layers\.(\d+)\.self_attn\.(\w+)\.(lora_[AB])\.default\.weight"
+        r"base_model\.model\.(model\.layers\.\d+\.self_attn\.\w+)\.lora_([AB])\.default\.weight"
     )
     if match := re.fullmatch(update, key):
-        return updated(int(match[1]), match[2], match[3])
+        return f"llama.{match[1]}.{'down' if match[2] == 'A' else 'up'}"
     raise KeyError(key)
 
 
@@ -95,26 +98,15 @@ NAMES: Mapping[str, Rename] = {
 """The published files, and how the weights in each are called here."""
 
 
-def expected(sizes: Sizes) -> dict[str, torch.Size]:
-    """Give the shapes of all weights of a converted folder, by name."""
-    shapes = {key: value.shape for key, value in make_empty(sizes).state_dict().items()}
-    for layer in range(sizes.llama["num_hidden_layers"]):
-        for projection in UPDATED:
-            out, into = shapes[updated(layer, projection, "weight")]
-            shapes[updated(layer, projection, "lora_A")] = torch.Size((sizes.rank, into))
-            shapes[updated(layer, projection, "lora_B")] = torch.Size((out, sizes.rank))
-    return shapes
-
-
 def expected_of(file: str, sizes: Sizes) -> dict[str, torch.Size]:
     """Give the shapes of what one of the published files must bring, by name."""
-    return {key: shape for key, shape in expected(sizes).items() if _file_of(key) == file}
+    return {key: shape for key, shape in shapes_of(sizes).items() if _file_of(key) == file}
 
 
 def _file_of(key: str) -> str:
     if key.startswith("whisper."):
         return "whisper"
-    return "base" if key.startswith("llama.") and ".lora_" not in key else "trained"
+    return "base" if key.startswith("llama.") and not key.endswith((".down", ".up")) else "trained"
 
 
 def convert(
@@ -131,7 +123,7 @@ def convert(
     Returns
     -------
     dict of str to Tensor
-        What :func:`expected` lists; the low-rank updates are merged when it is loaded.
+        All that the network has.
 
     Raises
     ------

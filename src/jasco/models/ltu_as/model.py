@@ -11,7 +11,8 @@ from torch.nn.functional import layer_norm
 from jasco.models.ltu_as.features import every_layer, log_mel, make_whisper, pool_time
 from jasco.models.ltu_as.sizes import Sizes
 from jasco.models.ltu_as.tltr import TimeLayerTransformer
-from jasco.models.native.language import fill, make_llama, merge_update, splice
+from jasco.models.native.language import fill, make_llama, splice
+from jasco.models.native.updates import add_updates
 
 UPDATED = ("q_proj", "v_proj")
 """Projections of the language model's attention that have a low-rank update."""
@@ -34,6 +35,7 @@ class LtuAs(nn.Module):
         )
         self.projection = nn.Linear(sizes.width, sizes.llama["hidden_size"])
         self.llama = make_llama(sizes.llama)
+        add_updates(self.llama, UPDATED, sizes.rank, sizes.alpha / sizes.rank)
 
     def features(self, samples: NDArray[np.float32]) -> torch.Tensor:
         """Compute what Whisper's layers make of a clip's first seconds.
@@ -115,19 +117,14 @@ def make_empty(sizes: Sizes) -> LtuAs:
         return LtuAs(sizes)
 
 
-def updated(layer: int, projection: str, part: str) -> str:
-    """Name a projection's ``weight``, or its update's ``lora_A`` or ``lora_B``."""
-    return f"llama.model.layers.{layer}.self_attn.{projection}.{part}"
-
-
 def assemble(sizes: Sizes, weights: Mapping[str, torch.Tensor], dtype: torch.dtype) -> LtuAs:
-    """Make the network with its weights; the low-rank updates are merged.
+    """Make the network with its weights.
 
     Parameters
     ----------
     sizes : Sizes
     weights : mapping of str to Tensor
-        All of the network's, and the updates (see :func:`.conversion.expected`).
+        All of the network's.
     dtype : dtype
         What it computes in, but for the norms between time and layers.
 
@@ -135,19 +132,15 @@ def assemble(sizes: Sizes, weights: Mapping[str, torch.Tensor], dtype: torch.dty
     -------
     LtuAs
     """
-    weights = dict(weights)
-    merged = {}
-    for layer in range(sizes.llama["num_hidden_layers"]):
-        for projection in UPDATED:
-            key, down, up = (
-                updated(layer, projection, part) for part in ("weight", "lora_A", "lora_B")
-            )
-            merged[key] = merge_update(
-                weights.pop(key).to(dtype), weights.pop(down), weights.pop(up), sizes.scaling
-            )
-    for key, value in weights.items():
-        fine = key.startswith("tltr.") and "layer_norm" in key  # these compute in float32
-        merged[key] = value.to(torch.float32 if fine else dtype)
     model = make_empty(sizes)
-    fill(model, merged)
+    precise = {
+        key: value.to(torch.float32 if key.startswith("tltr.") and "layer_norm" in key else dtype)
+        for key, value in weights.items()
+    }
+    fill(model, precise)
     return model
+
+
+def shapes_of(sizes: Sizes) -> dict[str, torch.Size]:
+    """Give the shape of every weight, without making room for any."""
+    return {key: value.shape for key, value in make_empty(sizes).state_dict().items()}

@@ -63,11 +63,6 @@ class Sizes:
     alpha: float = 16
 
     @property
-    def scaling(self) -> float:
-        """Factor of the low-rank updates."""
-        return self.alpha / self.rank
-
-    @property
     def width(self) -> int:
         """Width of Whisper's encoder."""
         return self.whisper["n_audio_state"]

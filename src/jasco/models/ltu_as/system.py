@@ -1,28 +1,26 @@
 """LTU-AS ready to be asked: audio and question in, text out."""
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from jasco.benchmark.errors import InputError, one_line
-from jasco.models.ltu_as.conversion import KIND, expected
-from jasco.models.ltu_as.model import LtuAs, assemble
+from jasco.models.ltu_as.conversion import KIND
+from jasco.models.ltu_as.model import LtuAs, assemble, shapes_of
 from jasco.models.ltu_as.presets import PRESETS
 from jasco.models.ltu_as.prompt import clean_transcript, prompt_ids
 from jasco.models.ltu_as.sizes import Sizes
-from jasco.models.native.decoding import generate
+from jasco.models.native import system as native
+from jasco.models.native.decoding import Draw
+from jasco.models.native.system import Asked
 from jasco.models.native.text import Tokenizer
 from jasco.models.native.weights import CONFIG, TOKENIZER, WEIGHTS, read_folder, rename
 from jasco.providers.audio import Audio
 
 Transcriber = Callable[[Audio], str]
 """Writes down what is said in a clip, all of it; the published system takes Whisper large-v2."""
-
-_REMEMBERED = 64  # clips; a clip's questions come close together
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Heard:
     transcript: str
 
 
-class System:
+class System(native.System[Heard, Asked]):
     """LTU-AS with its tokenizer and a speech recogniser.
 
     Parameters
@@ -56,60 +54,25 @@ class System:
     def __init__(
         self, model: LtuAs, tokenizer: Tokenizer, transcriber: Transcriber | None = None
     ) -> None:
-        self._model, self._tokenizer, self._transcriber = model, tokenizer, transcriber
-        self._heard: OrderedDict[bytes, Heard] = OrderedDict()
-        self.window = model.sizes.window
+        super().__init__(model.llama, tokenizer, PRESETS, window=model.sizes.window)
+        self._model, self._transcriber = model, transcriber
 
     def hear(self, audio: Audio) -> Heard:
-        """Listen to a clip, or recall what was heard."""
-        key = hashlib.blake2b(audio.samples.tobytes()).digest()
-        if key not in self._heard:
-            transcript = clean_transcript(self._transcriber(audio)) if self._transcriber else ""
-            self._heard[key] = Heard(self._model.audio_embeddings(audio.floats), transcript)
-        self._heard.move_to_end(key)
-        if len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
-        return self._heard[key]
+        """Listen to a clip's beginning, and write down what is said in all of it."""
+        transcript = clean_transcript(self._transcriber(audio)) if self._transcriber else ""
+        return Heard(self._model.audio_embeddings(audio.floats), transcript)
 
-    def answer(
-        self, audio: Audio, prompt: str, preset: str = "official"
-    ) -> tuple[str, str, dict[str, int]]:
-        """Answer a question about a clip.
-
-        Parameters
-        ----------
-        audio : Audio
-        prompt : str
-            The question.
-        preset : str
-            One of :data:`.presets.PRESETS`.
-
-        Returns
-        -------
-        text : str
-        finish_reason : str
-            ``stop``, or ``length`` where the answer was cut off.
-        usage : dict of str to int
-            ``prompt_tokens`` (with the clip's) and ``completion_tokens`` (with the end's).
-
-        Raises
-        ------
-        InputError
-            There is no such preset, or the clip is too short to be heard.
-        """
-        if preset not in PRESETS:
-            raise InputError(f"no preset {one_line(preset)}; there are: {', '.join(PRESETS)}")
-        settings, heard = PRESETS[preset], self.hear(audio)
+    def ask(self, heard: Heard, prompt: str, preset: str) -> Asked:
+        """Put a question behind a clip."""
+        settings = PRESETS[preset]
         ids = prompt_ids(self._tokenizer, prompt, heard.transcript)
-        embeddings = self._model.sequence(heard.embeddings, ids)
+        sequence = self._model.sequence(heard.embeddings, ids)
         # The published penalty sees the prompt's words, and not the clip.
-        new = generate(self._model.llama, embeddings, settings, penalised=ids)
-        ended = len(new) < settings.max_new_tokens
-        usage = {
-            "prompt_tokens": embeddings.shape[1],
-            "completion_tokens": len(new) + ended,
-        }
-        return self._tokenizer.decode(new).strip(), "stop" if ended else "length", usage
+        return Asked(sequence, Draw(settings, penalised=ids), settings.max_new_tokens)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Put an answer into words, without white space around them, as the original does."""
+        return super().text(tokens).strip()
 
 
 def load(
@@ -141,7 +104,7 @@ def load(
     config, weights = read_folder(folder, KIND)
     try:
         sizes = Sizes(**config["sizes"])
-        shapes = expected(sizes)
+        shapes = shapes_of(sizes)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder / CONFIG}: not the sizes of LTU-AS ({one_line(error)}); convert it again"

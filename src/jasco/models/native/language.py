@@ -64,26 +64,3 @@ def splice(llama: LlamaForCausalLM, parts: Sequence[Sequence[int] | torch.Tensor
         for part in parts
     ]
     return torch.cat(rows)[None]
-
-
-def merge_update(
-    weight: torch.Tensor, down: torch.Tensor, up: torch.Tensor, scaling: float
-) -> torch.Tensor:
-    """Add a low-rank update to a weight (LoRA; Hu et al., 2021).
-
-    Parameters
-    ----------
-    weight : Tensor, shape (out, in)
-    down : Tensor, shape (rank, in)
-        ``lora_A``.
-    up : Tensor, shape (out, rank)
-        ``lora_B``.
-    scaling : float
-        alpha / rank.
-
-    Returns
-    -------
-    Tensor, shape (out, in)
-        In the weight's precision; the sum is made in float32.
-    """
-    return (weight.float() + scaling * (up.float() @ down.float())).to(weight.dtype)

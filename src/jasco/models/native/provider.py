@@ -4,17 +4,20 @@ import importlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError, one_line, whole_text
+from jasco.benchmark.errors import InputError, one_line
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, Question
 from jasco.models.devices import DEVICE, choose_device
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
-from jasco.providers.specs import Option, Spec, one_of
+from jasco.providers.specs import Option, Spec, at_least, one_of
+
+if TYPE_CHECKING:
+    from jasco.models.native.system import System
 
 _EXTRA = "pip install 'jasco[native]'"
 
@@ -31,19 +34,16 @@ def options(*presets: str) -> tuple[Option, ...]:
             identity=True,
         ),
         DEVICE,
+        Option("batch", "questions answered at once", at_least(1, int), 8),
     )
 
 
-class System(Protocol):
-    """A port that is loaded."""
-
-    def answer(self, audio: Audio, prompt: str, preset: str) -> tuple[str, str, dict[str, int]]:
-        """Give the text, why it ended (``stop``, ``length``), and the tokens."""
-        ...
-
-
 class NativeModel(Model):
-    """A port, which computes here and answers one question at a time."""
+    """A port, which computes here, several questions at once.
+
+    As with any model here, a question's company changes how sums are rounded, and in half
+    precision an answer now and then.
+    """
 
     NAME: ClassVar[str | None] = "DIR"
     VERBATIM: ClassVar[bool] = False
@@ -52,11 +52,11 @@ class NativeModel(Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._batches = Batches()
-        self._system: System
+        self._batches = Batches(spec.options["batch"])
+        self._system: System[Any, Any]
 
     @abstractmethod
-    def load(self, folder: Path, device: str, dtype: Any) -> System:
+    def load(self, folder: Path, device: str, dtype: Any) -> "System[Any, Any]":
         """Load a converted folder; torch and transformers are there."""
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
@@ -72,6 +72,7 @@ class NativeModel(Model):
         if name == "auto":
             name = "float32" if device == "cpu" else "float16"
         self._system = self.load(Path(self.spec.name).expanduser(), device, getattr(torch, name))
+        self.window = self._system.window
         self.facts = {
             "dtype": name,
             "device": device,
@@ -80,20 +81,12 @@ class NativeModel(Model):
         }
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
-        """Queue the question; the model's thread takes one at a time."""
+        """Queue the question; the model's thread takes a batch at a time."""
         assert audio is not None
         return await self._batches.answer((audio, item.instruction), self._answer_all)
 
-    def _answer_all(self, questions: Sequence[Question]) -> list[Response | Failure]:
-        return [self._answer(*question) for question in questions]
-
-    def _answer(self, audio: Audio, prompt: str) -> Response | Failure:
-        try:
-            text, reason, usage = self._system.answer(audio, prompt, self.spec.options["preset"])
-        except Exception as error:  # of any library: this question's, no other's
-            what = f"{type(error).__name__}: {one_line(error)}"
-            return Failure("memory" if "out of memory" in what.lower() else "error", what)
-        return Response(whole_text(text), reason, usage)
+    def _answer_all(self, questions: Sequence[Question]) -> list[Response]:
+        return self._system.answer_all(questions, self.spec.options["preset"])
 
     async def close(self) -> None:
         """End the thread once its call is over."""

@@ -119,10 +119,10 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
     path = data.audio_path(clip)
     assert path is not None
     instruction = items_of(clip)[0].instruction
-    text, reason, usage = loaded.answer(read_audio(path), instruction, "greedy")
+    (answer,) = loaded.answer_all([(read_audio(path), instruction)], "greedy")
     yield f"asked about clip {clip.id} of {data.name}: {instruction}"
-    yield f"answers: {one_line(text, 500)}"
-    told = f"{text}|{reason}|{usage}"
+    yield f"answers: {one_line(answer.text, 500)}"
+    told = f"{answer.text}|{answer.finish_reason}|{answer.usage}"
     yield f"hash: {hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 

@@ -16,9 +16,12 @@ updates. In the order of that way:
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jasco.models.native.provider import NativeModel, System, options
+from jasco.models.native.provider import NativeModel, options
+
+if TYPE_CHECKING:
+    from jasco.models.salmonn.system import System
 
 
 class SalmonnModel(NativeModel):
@@ -26,9 +29,8 @@ class SalmonnModel(NativeModel):
 
     OPTIONS = options("official", "greedy", "card")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> System:
+    def load(self, folder: Path, device: str, dtype: Any) -> "System":
         """Load the network and its tokenizer."""
         from jasco.models.salmonn.system import load
 
-        self.window = 30.0
         return load(folder, device, dtype)

@@ -1,17 +1,12 @@
 """Beam search as SALMONN's published results were made with it."""
 
-import inspect
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from transformers import DynamicCache, LlamaForCausalLM
 
+from jasco.models.native.decoding import Luck, Preset, cuts_of
 from jasco.models.native.text import EOS
-
-# transformers renames the argument; the former name goes with 5.40.
-_FORWARD = inspect.signature(LlamaForCausalLM.forward).parameters
-_CACHE = "cache" if "cache" in _FORWARD else "past_key_values"
 
 
 class Way(NamedTuple):
@@ -47,10 +42,8 @@ class Hypothesis:
     tokens: tuple[int, ...]
 
 
-def beam_search(
-    llama: LlamaForCausalLM, embeddings: torch.Tensor, beams: int, longest: int
-) -> list[int]:
-    """Search for the likeliest text, by log probability over length.
+class BeamSearch:
+    """Looks for the likeliest text, by log probability over length (see :class:`.Search`).
 
     transformers 4.28, which SALMONN pins, starts a text from embeddings with one token BOS of its
     own, and counts it (``BeamSearchScorer.process`` and ``finalize``, ``BeamHypotheses.add`` and
@@ -65,50 +58,67 @@ def beam_search(
 
     Parameters
     ----------
-    llama : LlamaForCausalLM
-    embeddings : Tensor, shape (1, length, width)
-        Of the prompt.
-    beams : int
-        How many texts are followed at once.
-    longest : int
-        The longest text, in tokens.
-
-    Returns
-    -------
-    list of int
-        The new tokens, up to the end and without it.
+    preset : Preset
+        With a temperature, ways are drawn (``beam_sample`` in ``generation/utils.py``): from what
+        is left of all beams' totals, which are all the same beam at first.
     """
-    cache = DynamicCache(config=llama.config)
-    ended: list[Hypothesis] = []
-    going: list[tuple[int, ...]] = [()]
-    totals = torch.zeros(1, device=embeddings.device)
-    with torch.inference_mode():
-        said = llama(inputs_embeds=embeddings, **{_CACHE: cache}, logits_to_keep=1)
-        for length in range(1, longest + 1):
-            likely = totals[:, None] + said.logits[:, -1].float().log_softmax(-1)
-            # Twice as many as beams, so that enough go on though every text may end.
-            best, at = likely.flatten().topk(2 * beams)
-            ways = [
-                Way(total, *divmod(index, likely.shape[1]))
-                for total, index in zip(best.tolist(), at.tolist(), strict=True)
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset, self.answer = preset, list[int]()
+        self._luck = Luck(preset.seed) if preset.temperature else None
+        self._cuts = cuts_of(preset, at_least=2) if preset.temperature else None
+        self._length = 0
+        self._ended: list[Hypothesis] = []
+        self._going: list[tuple[int, ...]] = [()]
+        self._totals = [0.0]
+
+    def go_on(self, logits: torch.Tensor) -> list[tuple[int, int]]:
+        """Follow the best beams by one token each."""
+        self._length += 1
+        ways = self._best(logits.log_softmax(-1))
+        ends = [way for way in ways[: self.preset.num_beams] if way.token == EOS]
+        self._ended += [Hypothesis(way.total / self._length, self._going[way.row]) for way in ends]
+        self._ended = sorted(self._ended, key=lambda each: each.score)[-self.preset.num_beams :]
+        enough = len(self._ended) == self.preset.num_beams
+        if enough and self._ended[0].score >= ways[0].total / (self._length + 1):
+            return self._end()
+        ways = [way for way in ways if way.token != EOS][: self.preset.num_beams]
+        self._going = [(*self._going[way.row], way.token) for way in ways]
+        self._totals = [way.total for way in ways]
+        if self._length == self.preset.max_new_tokens:
+            cut = [
+                Hypothesis(total / (self.preset.max_new_tokens + 1), text)
+                for total, text in zip(self._totals, self._going, strict=True)
             ]
-            ended += [
-                Hypothesis(way.total / length, going[way.row])
-                for way in ways[:beams]
-                if way.token == EOS
-            ]
-            ended = sorted(ended, key=lambda each: each.score)[-beams:]
-            if len(ended) == beams and ended[0].score >= ways[0].total / (length + 1):
-                return list(ended[-1].tokens)
-            ways = [way for way in ways if way.token != EOS][:beams]
-            going = [(*going[way.row], way.token) for way in ways]
-            if length == longest:
-                break
-            totals = torch.tensor([way.total for way in ways], device=at.device)
-            cache.reorder_cache(torch.tensor([way.row for way in ways], device=at.device))
-            tokens = torch.tensor([[way.token] for way in ways], device=at.device)
-            said = llama(input_ids=tokens, **{_CACHE: cache})
-    cut = [
-        Hypothesis(way.total / (longest + 1), text) for way, text in zip(ways, going, strict=True)
-    ]
-    return list(max([*cut, *ended], key=lambda each: each.score).tokens)
+            self._ended = cut + self._ended
+            return self._end()
+        return [(way.row, way.token) for way in ways]
+
+    def _best(self, likely: torch.Tensor) -> list[Way]:
+        """Give the ways on, the best first: twice as many as beams, for every text may end.
+
+        Parameters
+        ----------
+        likely : Tensor, shape (rows, vocabulary)
+            Log probability of each token after each beam.
+        """
+        totals = likely + torch.tensor(self._totals, device=likely.device)[:, None]
+        count = 2 * self.preset.num_beams
+        if self._luck is None or self._cuts is None:
+            best, at = totals.flatten().topk(count)
+        else:
+            texts = torch.tensor(self._going, dtype=torch.long, device=likely.device)
+            left = self._cuts(texts, totals)
+            copies = self.preset.num_beams // len(left)  # 1, but for the first step
+            every = left.repeat(copies, 1).flatten()
+            drawn = self._luck.draw(every, count).to(every.device)
+            best, order = every[drawn].sort(descending=True)
+            at = drawn[order] % left.numel()
+        return [
+            Way(total, *divmod(index, likely.shape[1]))
+            for total, index in zip(best.tolist(), at.tolist(), strict=True)
+        ]
+
+    def _end(self) -> list[tuple[int, int]]:
+        self.answer = list(max(self._ended, key=lambda each: each.score).tokens)
+        return []

@@ -8,7 +8,7 @@ list of what is of no use; anything else is refused by name.
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from jasco.benchmark.errors import InputError
-from jasco.models.native.language import merge_update
 from jasco.models.native.weights import (
     TOKENIZER,
     Weights,
@@ -60,6 +59,8 @@ WHISPER_SIZES = (
 
 _BIAS = "relative_attention_bias.weight"
 _UPDATED = "llama_model.base_model.model."  # what a Llama with updates is called in SALMONN's file
+_LORA = {"down": "A", "up": "B"}
+_UPDATE = tuple(f".{part}" for part in _LORA)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def convert_files(
         "beats": asdict(BeatsConfig.of(cfg)),
         **SETTINGS,
     }
-    weights = merge(
+    weights = convert(
         config,
         llama=Published(base, read_base(base)),
         whisper=Published(whisper, read_base(whisper)),
@@ -137,7 +138,7 @@ def _sizes(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read; is the download complete?") from error
 
 
-def merge(
+def convert(
     config: Mapping[str, Any],
     *,
     llama: Published,
@@ -145,12 +146,12 @@ def merge(
     beats: Published,
     salmonn: Published,
 ) -> Weights:
-    """Bring the weights of all parts under the network's names, updates merged.
+    """Bring the weights of all parts under the network's names.
 
     Parameters
     ----------
     config : mapping
-        Sizes, as :class:`Salmonn` takes them, and ``lora``.
+        Sizes, as :class:`Salmonn` takes them.
     llama, whisper, beats, salmonn : Published
 
     Returns
@@ -165,13 +166,12 @@ def merge(
     """
     shapes = network_shapes(config)
     heard = beats_weights(beats, shapes)
-    trained = salmonn_weights(salmonn, shapes, config["lora"], heard.get(_SHARED))
-    words = llama_weights(llama, shapes)
-    scaling = config["lora"]["alpha"] / config["lora"]["r"]
-    for name in updated(shapes, config["lora"]["targets"]):
-        down, up = (trained.pop(f"{name}.lora_{each}") for each in "AB")
-        words[f"{name}.weight"] = merge_update(words[f"{name}.weight"], down, up, scaling)
-    return {**words, **whisper_weights(whisper, shapes), **heard, **trained}
+    return {
+        **llama_weights(llama, shapes),
+        **whisper_weights(whisper, shapes),
+        **heard,
+        **salmonn_weights(salmonn, shapes, heard.get(_SHARED)),
+    }
 
 
 def network_shapes(config: Mapping[str, Any]) -> Shapes:
@@ -187,7 +187,8 @@ def _part(shapes: Shapes, start: str) -> dict[str, torch.Size]:
 def llama_weights(file: Published, shapes: Shapes) -> Weights:
     """Rename Llama's weights; its rotary frequencies are computed, not read."""
     expected = _part(shapes, "llama.")
-    places = {key.removeprefix("llama."): key for key in expected}
+    expected = {key: shape for key, shape in expected.items() if not key.endswith(_UPDATE)}
+    places = {key.removeprefix("llama.").replace(".base.", "."): key for key in expected}
     unused = dict.fromkeys(_frequencies(shapes))
     return rename(file.weights, {**places, **unused}.__getitem__, expected, file.path)
 
@@ -257,9 +258,7 @@ def _check_copies(file: Published, copies: list[str], original: torch.Tensor | N
             )
 
 
-def salmonn_weights(
-    file: Published, shapes: Shapes, lora: Mapping[str, Any], table: torch.Tensor | None
-) -> Weights:
+def salmonn_weights(file: Published, shapes: Shapes, table: torch.Tensor | None) -> Weights:
     """Rename what SALMONN trained: the connector, and the updates of the language model.
 
     Parameters
@@ -267,24 +266,16 @@ def salmonn_weights(
     file : Published
     shapes : mapping of str to Size
         Of the network.
-    lora : mapping
-        The updates' rank ``r``, and ``targets``, the projections that have one.
     table : Tensor or None
         The position biases of BEATs, of which this file has copies.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Updates are called as the weight is, with ``lora_A`` or ``lora_B`` for ``weight``.
     """
     expected = _part(shapes, "connector.")
     places: dict[str, str | None] = {_connector_key(key): key for key in expected}
-    for name in updated(shapes, lora["targets"]):
-        out, width = shapes[f"{name}.weight"]
-        for each, shape in (("A", (lora["r"], width)), ("B", (out, lora["r"]))):
-            key = f"{name}.lora_{each}"
-            expected[key] = torch.Size(shape)
-            places[f"{_UPDATED}{key.removeprefix('llama.')}.default.weight"] = key
+    for key, shape in _part(shapes, "llama.").items():
+        if key.endswith(_UPDATE):
+            name, _, part = key.removeprefix("llama.").rpartition(".")
+            expected[key] = shape
+            places[f"{_UPDATED}{name}.lora_{_LORA[part]}.default.weight"] = key
     copies = _tables(shapes, "beats.encoder")[1:] if table is not None else []
     _check_copies(file, copies, table)
     places |= dict.fromkeys(
@@ -295,12 +286,6 @@ def salmonn_weights(
         )
     )
     return rename(file.weights, places.__getitem__, expected, file.path)
-
-
-def updated(shapes: Shapes, targets: Sequence[str]) -> list[str]:
-    """Name the projections of the language model that have an update."""
-    ends = tuple(f".self_attn.{target}.weight" for target in targets)
-    return [key.removesuffix(".weight") for key in _part(shapes, "llama.") if key.endswith(ends)]
 
 
 def _connector_key(key: str) -> str:

@@ -17,7 +17,10 @@ from transformers import WhisperFeatureExtractor
 RATE = 16_000
 """Samples a second."""
 
-_SHORTEST, _LONGEST = 1, 30  # seconds
+WINDOW = 30.0
+"""Seconds after which a clip is cut off."""
+
+_SHORTEST = 1  # second
 
 _FRAME, _SHIFT, _FFT = 400, 160, 512  # samples: 25 ms, 10 ms, the next power of two
 _BINS = 128
@@ -39,7 +42,7 @@ def fit(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (fitted,)
     """
-    heard = samples[: _LONGEST * RATE].astype(np.float64)
+    heard = samples[: int(WINDOW * RATE)].astype(np.float64)
     return np.pad(heard, (0, max(0, _SHORTEST * RATE - len(heard))))
 
 

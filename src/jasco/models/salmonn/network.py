@@ -12,19 +12,21 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from jasco.models.native.language import make_llama, splice
 from jasco.models.native.text import BOS
+from jasco.models.native.updates import add_updates
 from jasco.models.salmonn.beats import Beats, BeatsConfig
 from jasco.models.salmonn.connector import Connector
 from jasco.models.salmonn.features import filter_bank, fit, log_mel
 
 
 class Salmonn(nn.Module):
-    """SALMONN, its low-rank updates merged into the language model.
+    """SALMONN.
 
     Parameters
     ----------
     config : mapping
         Sizes: ``llama`` and ``whisper`` as in their ``config.json``, ``beats`` as in the ``cfg`` of
-        its file, ``qformer`` as for BERT, and ``window``, in seconds and in frames.
+        its file, ``qformer`` as for BERT, ``window``, in seconds and in frames, and ``lora``, the
+        language model's updates: ``r``, ``alpha`` and ``targets``.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -40,6 +42,8 @@ class Salmonn(nn.Module):
             out=config["llama"]["hidden_size"],
         )
         self.llama = make_llama(config["llama"])
+        lora = config["lora"]
+        add_updates(self.llama, lora["targets"], lora["r"], lora["alpha"] / lora["r"])
 
     def audio_embeddings(self, samples: NDArray[np.floating]) -> torch.Tensor:
         """Hear a sound.

@@ -7,11 +7,14 @@ from typing import Any
 import torch
 
 from jasco.benchmark.errors import InputError, one_line
-from jasco.models.native.decoding import Preset, generate
+from jasco.models.native import system as native
+from jasco.models.native.decoding import Draw, Preset, Search
 from jasco.models.native.language import fill
+from jasco.models.native.system import Asked
 from jasco.models.native.text import Tokenizer
 from jasco.models.native.weights import TOKENIZER, Weights, read_folder
-from jasco.models.salmonn.beam import beam_search
+from jasco.models.salmonn.beam import BeamSearch
+from jasco.models.salmonn.features import WINDOW
 from jasco.models.salmonn.network import Salmonn
 from jasco.models.salmonn.prompt import PRESETS, halves
 from jasco.providers.audio import Audio
@@ -20,7 +23,7 @@ KIND = "salmonn"
 """What a converted folder says it holds."""
 
 
-class System:
+class System(native.System[torch.Tensor, Asked]):
     """SALMONN and its tokenizer.
 
     Parameters
@@ -30,45 +33,24 @@ class System:
     """
 
     def __init__(self, network: Salmonn, tokenizer: Tokenizer) -> None:
-        self._network, self._tokenizer = network, tokenizer
+        super().__init__(network.llama, tokenizer, PRESETS, window=WINDOW)
+        self._network = network
 
-    def answer(self, audio: Audio, prompt: str, preset: str) -> tuple[str, str, dict[str, int]]:
-        """Answer a question about a sound.
+    def hear(self, audio: Audio) -> torch.Tensor:
+        """Give a clip's embeddings."""
+        return self._network.audio_embeddings(audio.floats)
 
-        Parameters
-        ----------
-        audio : Audio
-        prompt : str
-        preset : str
-            One of :data:`~jasco.models.salmonn.prompt.PRESETS`.
-
-        Returns
-        -------
-        text : str
-        finish_reason : str
-            ``stop``, or ``length`` where the answer is cut off.
-        usage : dict
-            Tokens of the prompt, sound included, and of the answer.
-        """
+    def ask(self, heard: torch.Tensor, prompt: str, preset: str) -> Asked:
+        """Put a question around a clip."""
         settings = PRESETS[preset]
         left, right = (self._tokenizer.encode(half) for half in halves(prompt, preset))
-        with torch.inference_mode():
-            heard = self._network.audio_embeddings(audio.floats)
-            sequence = self._network.sequence(left, heard, right)
-        tokens = decode(self._network, sequence, settings)
-        cut = len(tokens) == settings.max_new_tokens
-        usage = {
-            "prompt_tokens": sequence.shape[1],
-            "completion_tokens": len(tokens) + (not cut),
-        }
-        return self._tokenizer.decode(tokens), "length" if cut else "stop", usage
+        sequence = self._network.sequence(left, heard, right)
+        return Asked(sequence, search_of(settings), settings.max_new_tokens)
 
 
-def decode(network: Salmonn, sequence: torch.Tensor, preset: Preset) -> list[int]:
-    """Let the language model go on from a sequence, shape (1, length, width)."""
-    if preset.num_beams > 1 and not preset.temperature:
-        return beam_search(network.llama, sequence, preset.num_beams, preset.max_new_tokens)
-    return generate(network.llama, sequence, preset)
+def search_of(preset: Preset) -> Search:
+    """Give the search that a preset asks for."""
+    return BeamSearch(preset) if preset.num_beams > 1 else Draw(preset)
 
 
 def load(folder: Path, device: str, dtype: torch.dtype) -> System:

@@ -45,7 +45,7 @@ class HuggingFace(Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._batches = Batches(spec.options["batch"])
+        self._batches = Batches(spec.options["batch"], self._together)
         self._generator: Generator | None = None
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
@@ -60,17 +60,15 @@ class HuggingFace(Model):
         settings = {"generation": self._generator.settings} if self._generator.settings else {}
         self.facts = {**loaded.facts, **settings}
 
+    def _together(self, question: Question) -> int:
+        assert self._generator is not None
+        return self._generator.together(question)
+
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Queue the question; the model's thread takes a batch at a time."""
         assert audio is not None
-        return await self._batches.answer((audio, item.instruction), self._answer_all)
-
-    def _answer_all(self, questions: Sequence[Question]) -> Sequence[Response | Failure]:
         assert self._generator is not None
-        answers = self._generator.answer_all(questions)
-        if self._generator.fits:  # larger batches would fail first, every time
-            self._batches.size = min(self._batches.size, self._generator.fits)
-        return answers
+        return await self._batches.answer((audio, item.instruction), self._generator.answer_all)
 
     async def close(self) -> None:
         """End the thread once its call is over, and let go of the model."""

@@ -1,15 +1,12 @@
-"""How answers are generated: in batches, with what goes wrong kept to the question it concerns."""
+"""How answers are generated, a batch at a time."""
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
-from jasco.benchmark.errors import one_line, whole_text
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.errors import whole_text
+from jasco.benchmark.responses import Response
 from jasco.models.batches import Question
 from jasco.models.transformers.loading import Loaded
-
-Outcome = Response | Failure
 
 
 class Generator:
@@ -27,8 +24,6 @@ class Generator:
 
     Attributes
     ----------
-    fits : int or None
-        The largest batch that went through after a larger one had not fitted into the memory.
     settings : str
         The publisher's settings that stay in force, beside ours.
     """
@@ -51,47 +46,21 @@ class Generator:
             settings.pad_token_id = tokenizer.pad_token_id
         ends = settings.eos_token_id
         self._ends = frozenset([ends] if isinstance(ends, int) else ends or ())
-        self.fits: int | None = None
         self.settings = ", ".join(
             f"{name}={value}"
             for name, value in sorted(settings.to_diff_dict().items())
             if not name.startswith("_") and name not in _OURS
         )
 
-    def answer_all(self, questions: Sequence[Question]) -> list[Outcome]:
-        """Answer a batch, in parts of one length where the family hears its neighbours' length."""
-        if self._family.mixes:
-            return self._answer_part(questions)
-        parts = groupby(questions, lambda question: len(question[0].samples))
-        return [answer for _, part in parts for answer in self._answer_part(list(part))]
+    def together(self, question: Question) -> int:
+        """Tell what is alike of questions that may share a batch.
 
-    def _answer_part(self, questions: Sequence[Question]) -> list[Outcome]:
-        """Answer what may go together.
-
-        What does not fit into the memory is tried in halves. What fails otherwise is tried one by
-        one, so that a bad question fails alone.
+        That is the clip's length, in families that hear their neighbours'.
         """
-        try:
-            return self._generate(questions)
-        except Exception as error:  # of any library: these questions', no others'
-            failure = _failure(error)
-        # Only here has the error let go of what the failed attempt held in memory.
-        if failure.kind == "memory":
-            _empty_cache()
-        if len(questions) == 1:
-            return [failure]
-        size = (len(questions) + 1) // 2 if failure.kind == "memory" else 1
-        answers = [
-            answer
-            for start in range(0, len(questions), size)
-            for answer in self._answer_part(questions[start : start + size])
-        ]
-        # A clip too long for any batch says nothing about the others.
-        if failure.kind == "memory" and any(isinstance(answer, Response) for answer in answers):
-            self.fits = min(size, self.fits or size)
-        return answers
+        return 0 if self._family.mixes else len(question[0].samples)
 
-    def _generate(self, questions: Sequence[Question]) -> list[Outcome]:
+    def answer_all(self, questions: Sequence[Question]) -> list[Response]:
+        """Answer a batch."""
         import torch
 
         inputs = {
@@ -131,20 +100,3 @@ _OURS = {
     "do_sample", "temperature", "max_length", "max_new_tokens",
     "eos_token_id", "pad_token_id", "bos_token_id", "transformers_version",
 }  # fmt: skip
-
-
-def _failure(error: BaseException) -> Failure:
-    what = f"{type(error).__name__}: {one_line(error)}"
-    short = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    if short or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
-        return Failure("memory", what)
-    return Failure("error", what)
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if torch.backends.mps.is_available():
-        torch.mps.empty_cache()

@@ -9,9 +9,12 @@ the sounds (``prompts``), and the answer is drawn by the rules of fairseq's sear
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jasco.models.native.provider import NativeModel, System, options
+from jasco.models.native.provider import NativeModel, options
+
+if TYPE_CHECKING:
+    from jasco.models.wavllm.system import System
 
 
 class WavLlmModel(NativeModel):
@@ -19,7 +22,7 @@ class WavLlmModel(NativeModel):
 
     OPTIONS = options("official", "greedy")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> System:
+    def load(self, folder: Path, device: str, dtype: Any) -> "System":
         """Load the network and its tokenizer."""
         from jasco.models.wavllm.system import load
 

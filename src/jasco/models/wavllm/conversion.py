@@ -62,7 +62,8 @@ _NAMES: tuple[tuple[str, str | None], ...] = (
 )
 """The published names (as patterns of the whole name) and ours; None: known, and of no use."""
 
-_ROTATED = re.compile(rf"llama\..+\.(?:{'|'.join(ROTATED)})\.(base\.weight|up)")
+_ROTATED = re.compile(rf"llama\..+\.(?:{'|'.join(ROTATED)})\.(?:base\.weight|up)")
+_TURNED = (".down", ".up")  # updates; the original multiplies by them from the right
 
 
 def name_of(key: str) -> str | None:
@@ -99,17 +100,19 @@ def convert_weights(
     InputError
         A weight is unknown, missing, there twice or of another shape.
     """
-    weights = rename(published, name_of, shapes_of(sizes), path)
+    expected = {
+        key: torch.Size(reversed(shape)) if key.endswith(_TURNED) else shape
+        for key, shape in shapes_of(sizes).items()
+    }
+    weights = rename(published, name_of, expected, path)
     order = halves(sizes["llama"]["hidden_size"], sizes["llama"]["num_attention_heads"])
-    return {key: _reordered(key, value, order) for key, value in weights.items()}
+    return {key: _rearranged(key, value, order) for key, value in weights.items()}
 
 
-def _reordered(key: str, value: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """Bring the channels of queries and keys into transformers' order (see ``updates``)."""
-    found = _ROTATED.fullmatch(key)
-    if not found:
-        return value
-    return value[:, order] if found[1] == "up" else value[order]
+def _rearranged(key: str, value: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """Turn updates, and bring the channels of queries and keys into transformers' order."""
+    value = value.T if key.endswith(_TURNED) else value
+    return value[order] if _ROTATED.fullmatch(key) else value
 
 
 def model_of(checkpoint: Any, path: Path) -> dict[str, torch.Tensor]:

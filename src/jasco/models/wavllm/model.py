@@ -11,11 +11,12 @@ from transformers import WavLMConfig, WavLMModel, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from jasco.models.native.language import fill, make_llama, splice
+from jasco.models.native.updates import add_updates
 from jasco.models.native.weights import Weights
 from jasco.models.wavllm.connectors import Connector, join
 from jasco.models.wavllm.features import valid_positions, wavlm_waveform, whisper_parts
 from jasco.models.wavllm.scale import ScaleHead, states_before_norm
-from jasco.models.wavllm.updates import add_updates
+from jasco.models.wavllm.updates import UPDATED
 
 
 class WavLlm(nn.Module):
@@ -44,7 +45,7 @@ class WavLlm(nn.Module):
         self.llama = make_llama(sizes["llama"])
         width = self.llama.config.hidden_size
         self.fusion = nn.Linear(2 * between["out"], width)
-        add_updates(self.llama, sizes["updates"]["rank"])
+        add_updates(self.llama, UPDATED, sizes["updates"]["rank"])
         self.scale_head = ScaleHead(width, **sizes["scale"])
 
     def whisper_states(self, features: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:

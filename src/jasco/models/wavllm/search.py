@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from transformers import LlamaForCausalLM
 
 from jasco.benchmark.errors import InputError
-from jasco.models.native.decoding import Preset, generate
+from jasco.models.native.decoding import Draw, Preset
 from jasco.models.native.text import EOS
 
 PRESETS = {
@@ -51,7 +50,7 @@ def restrict(scores: torch.Tensor, step: int, last: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Rules:
-    """:func:`restrict` as transformers' ``generate`` calls it."""
+    """:func:`restrict` as a rule of :class:`.Draw`."""
 
     last: int
 
@@ -77,25 +76,13 @@ def room(preset: Preset, right: Sequence[int]) -> int:
     return left
 
 
-def draw(
-    llama: LlamaForCausalLM, embeddings: torch.Tensor, preset: Preset, longest: int
-) -> list[int]:
-    """Let the language model answer.
+def search_of(preset: Preset, longest: int) -> Draw:
+    """Give the search for an answer.
 
     Parameters
     ----------
-    llama : LlamaForCausalLM
-        With the updates in force.
-    embeddings : Tensor, shape (1, length, width)
-        Words and sounds up to the answer.
     preset : Preset
     longest : int
-        The most tokens an answer may have (:func:`room`).
-
-    Returns
-    -------
-    list of int
-        Without the EOS; of ``longest`` tokens where it was cut off.
+        The most tokens an answer may have (:func:`room`); the end comes on top.
     """
-    with_end = replace(preset, max_new_tokens=longest + 1)
-    return generate(llama, embeddings, with_end, processors=[Rules(longest)])
+    return Draw(replace(preset, max_new_tokens=longest + 1), rules=[Rules(longest)])

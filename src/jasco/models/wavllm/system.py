@@ -1,23 +1,40 @@
 """WavLLM ready to be asked."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from jasco.benchmark.errors import InputError, one_line
+from jasco.benchmark.errors import InputError
+from jasco.models.native import system as native
+from jasco.models.native.decoding import decode
 from jasco.models.native.language import splice
+from jasco.models.native.system import Asked
 from jasco.models.native.text import Tokenizer
 from jasco.models.native.weights import TOKENIZER, WEIGHTS, read_folder, rename
 from jasco.models.wavllm.features import SAMPLES_AN_EMBEDDING
 from jasco.models.wavllm.model import WavLlm, assemble, shapes_of
 from jasco.models.wavllm.prompts import make_prompt
-from jasco.models.wavllm.search import PRESETS, draw, room
+from jasco.models.wavllm.search import PRESETS, room, search_of
 from jasco.models.wavllm.sizes import KIND
 from jasco.models.wavllm.updates import updated
 from jasco.providers.audio import Audio
 
 
-class System:
+@dataclass(frozen=True)
+class Scaled(Asked):
+    """A question, and what it makes of the updates.
+
+    Attributes
+    ----------
+    scale : Tensor, shape (width,)
+    """
+
+    scale: torch.Tensor
+
+
+class System(native.System[torch.Tensor, Scaled]):
     """A loaded model with its tokenizer.
 
     Parameters
@@ -29,59 +46,36 @@ class System:
     """
 
     def __init__(self, model: WavLlm, tokenizer: Tokenizer, *, second_bos: bool = True) -> None:
-        self._model, self._tokenizer = model, tokenizer
-        self._second_bos = second_bos
+        super().__init__(model.llama, tokenizer, PRESETS)
+        self._model, self._second_bos = model, second_bos
 
-    def answer(self, audio: Audio, prompt: str, preset: str) -> tuple[str, str, dict[str, int]]:
-        """Answer a question about a clip.
+    def hear(self, audio: Audio) -> torch.Tensor:
+        """Give a clip's embeddings; a clip that the model has no positions for is refused."""
+        self._check_length(len(audio.samples) // SAMPLES_AN_EMBEDDING)
+        return self._model.audio_embeddings(audio.floats)
 
-        Parameters
-        ----------
-        audio : Audio
-        prompt : str
-            The question.
-        preset : str
-            A name of :data:`jasco.models.wavllm.search.PRESETS`.
-
-        Returns
-        -------
-        text : str
-        finish_reason : str
-            ``stop``, or ``length`` where the answer was cut off.
-        usage : dict of str to int
-            Tokens of the prompt, sounds included, and of the answer, with its EOS if it ended.
-
-        Raises
-        ------
-        InputError
-            The question or the clip is too long, or the clip too short.
-        """
-        if preset not in PRESETS:
-            raise InputError(f"no preset {one_line(preset)!r}; there are: {', '.join(PRESETS)}")
-        llama, settings = self._model.llama, PRESETS[preset]
+    def ask(self, heard: torch.Tensor, prompt: str, preset: str) -> Scaled:
+        """Put a question around a clip."""
+        settings = PRESETS[preset]
         words = make_prompt(self._tokenizer, prompt, second_bos=self._second_bos)
         longest = room(settings, words.right)
-        self._check_length(audio, len(words.left) + len(words.right) + longest)
-        with torch.inference_mode():
-            sounds = self._model.audio_embeddings(audio.floats)
-            sequence = splice(llama, [words.left, sounds, words.right])
-            with updated(llama, self._model.update_scale(words.quoted)):
-                said = draw(llama, sequence, settings, longest)
-        ended = len(said) < longest
-        return (
-            self._tokenizer.decode(said),
-            "stop" if ended else "length",
-            {"prompt_tokens": sequence.shape[1], "completion_tokens": len(said) + ended},
-        )
+        self._check_length(len(words.left) + len(heard) + len(words.right) + longest)
+        sequence = splice(self._llama, [words.left, heard, words.right])
+        scale = self._model.update_scale(words.quoted)
+        return Scaled(sequence, search_of(settings, longest), longest, scale)
 
-    def _check_length(self, audio: Audio, words: int) -> None:
-        """Refuse a clip that the language model has no positions for, before it is heard."""
-        needed = words + len(audio.samples) // SAMPLES_AN_EMBEDDING
-        positions = self._model.llama.config.max_position_embeddings
+    def decode(self, asked: Sequence[Scaled]) -> None:
+        """Answer, with the updates scaled for each question."""
+        sequences, searches = zip(*((each.sequence, each.search) for each in asked), strict=True)
+        with updated(self._llama, torch.stack([each.scale for each in asked])) as keep:
+            decode(self._llama, sequences, searches, keep)
+
+    def _check_length(self, needed: int) -> None:
+        positions = self._llama.config.max_position_embeddings
         if needed > positions:
             raise InputError(
-                f"the clip ({audio.seconds:.0f} s), the question and an answer need {needed} "
-                f"positions, and the model has {positions}; use a shorter clip"
+                f"the clip, the question and an answer need {needed} positions, and the model has "
+                f"{positions}; use a shorter clip"
             )
 
 
