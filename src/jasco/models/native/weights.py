@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
         It cannot be read, or only by running code of its own.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=not trusted)
+        # Left on the disk until it is needed, where the file's format allows that.
+        mapped = zipfile.is_zipfile(path)
+        return torch.load(path, map_location="cpu", weights_only=not trusted, mmap=mapped)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except Exception as error:  # of zip files, pickles, torch
