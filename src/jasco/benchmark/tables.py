@@ -3,10 +3,11 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from jasco.benchmark.errors import CannotGoOn, InputError
 
@@ -62,17 +63,24 @@ def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dic
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV file whole or not at all (``CannotGoOn`` where it cannot be written)."""
+    with whole_file(path) as file:
+        plain = csv.DictWriter(file, columns, lineterminator="\n")
+        quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        plain.writeheader()
+        for row in rows:
+            # By itself, Python before 3.13 leaves a bare carriage return unquoted.
+            writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
+            writer.writerow(row)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Open a file to be written whole or not at all (``CannotGoOn`` where it cannot be)."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w", encoding="utf-8", newline="") as file:
-            plain = csv.DictWriter(file, columns, lineterminator="\n")
-            quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            plain.writeheader()
-            for row in rows:
-                # By itself, Python before 3.13 leaves a bare carriage return unquoted.
-                writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
-                writer.writerow(row)
+            yield file
         draft.replace(path)
     except OSError as error:
         raise CannotGoOn(f"{path}: cannot be written ({error.strerror})") from None
