@@ -11,9 +11,27 @@ from jasco.benchmark.errors import InputError, Refused
 from jasco.benchmark.marks import Marks
 from jasco.evaluation.results import Results
 from jasco.reports.exam import exam_line
-from jasco.reports.layout import between, interval, number, percent, table
-from jasco.reports.summary import SCHEMA, made_by, signature, summarise_data, summarise_models
+from jasco.reports.layout import (
+    between,
+    interval,
+    number,
+    p_value,
+    signed_number,
+    signed_percent,
+    table,
+)
+from jasco.reports.summary import (
+    SCHEMA,
+    distinct_names,
+    made_by,
+    shared_data,
+    signature,
+    summarise_data,
+    summarise_models,
+    unlike,
+)
 
+Named = tuple[str, Results]
 _SHARES = ("audio", "both", "speech")
 
 
@@ -38,37 +56,59 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
         raise InputError("compare needs two models or more")
     if not anyway:
         for other in results[1:]:
-            _refuse_unlike(results[0], other)
-    names = _names(results)
-    pairs = list(combinations(range(len(results)), 2))
-    compared = [_compare(results[one], results[other]) for one, other in pairs]
-    corrected = iter(holm([each.p for each in compared if each.p is not None]))
+            if difference := unlike(results[0], other) or _unlike_judges(results[0], other):
+                raise Refused(
+                    f"{results[0].model} and {other.model} differ in {difference}: their "
+                    "difference would not be one of models; --anyway compares them all the same, "
+                    "on the clips that both have"
+                )
+    named = dict(zip(distinct_names(results), results, strict=True))
     return {
         "schema": SCHEMA,
         "signature": signature(results),
         "protocol": results[0].protocol,
-        "data": summarise_data(results[0].data),
-        "models": summarise_models(dict(zip(names, results, strict=True))),
-        "pairs": [
-            _pair(names[one], names[other], each, next(corrected) if each.p is not None else None)
-            for (one, other), each in zip(pairs, compared, strict=True)
+        "data": summarise_data(shared_data(results)),
+        "models": summarise_models(named),
+        "pairs": _pairs(list(combinations(named.items(), 2))),
+    }
+
+
+def summarise_comparable(results: Mapping[str, Results]) -> dict[str, Any]:
+    """Compare the pairs of models that can be, and say why the others cannot.
+
+    Parameters
+    ----------
+    results : mapping of str to Results
+        By the model's name; all on the same data, by the same protocol.
+
+    Returns
+    -------
+    dict
+        ``pairs``, as of a comparison, and ``not_compared``: ``first``, ``second`` and ``why``.
+    """
+    pairs = list(combinations(results.items(), 2))
+    why = [_why_not(*one, *other) for one, other in pairs]
+    return {
+        "pairs": _pairs([pair for pair, reason in zip(pairs, why, strict=True) if not reason]),
+        "not_compared": [
+            {"first": first, "second": second, "why": reason}
+            for ((first, _), (second, _)), reason in zip(pairs, why, strict=True)
+            if reason
         ],
     }
 
 
-def _refuse_unlike(one: Results, other: Results) -> None:
-    for what, ours, theirs in (
-        ("data", _brief(one.data.annotations_sha256), _brief(other.data.annotations_sha256)),
-        ("audio", _brief(one.data.audio_sha256), _brief(other.data.audio_sha256)),
-        ("protocol", one.protocol, other.protocol),
-        ("judges", _judges(one), _judges(other)),
-    ):
-        if ours != theirs and not (what == "audio" and None in (ours, theirs)):
-            raise Refused(
-                f"{one.model} and {other.model} differ in {what} ({ours or 'none'} and "
-                f"{theirs or 'none'}): their difference would not be one of models; --anyway "
-                "compares them all the same, on the clips that both have"
-            )
+def _why_not(name: str, one: Results, other_name: str, other: Results) -> str | None:
+    unmarked = [each for each, of in ((name, one), (other_name, other)) if not of.marks]
+    if unmarked:
+        return f"no judge has marked {' and '.join(unmarked)} yet"
+    difference = _unlike_judges(one, other)
+    return difference and f"they differ in {difference}"
+
+
+def _unlike_judges(one: Results, other: Results) -> str | None:
+    ours, theirs = _judges(one), _judges(other)
+    return None if ours == theirs else f"judges ({ours} and {theirs})"
 
 
 def _judges(results: Results) -> str:
@@ -79,16 +119,12 @@ def _judges(results: Results) -> str:
     return " + ".join(sorted(known)) if known else f"{len(results.judges)} unknown"
 
 
-def _brief(sha256: str | None) -> str | None:
-    return sha256 and sha256[:12]
-
-
-def _names(results: Sequence[Results]) -> list[str]:
-    """Name models; by number as well, where two runs are of the same one."""
-    names = [each.model for each in results]
+def _pairs(pairs: Sequence[tuple[Named, Named]]) -> list[dict[str, Any]]:
+    compared = [_compare(one, other) for (_, one), (_, other) in pairs]
+    corrected = iter(holm([each.p for each in compared if each.p is not None]))
     return [
-        f"{name} ({place})" if names.count(name) > 1 else name
-        for place, name in enumerate(names, start=1)
+        _pair(first, second, each, next(corrected) if each.p is not None else None)
+        for ((first, _), (second, _)), each in zip(pairs, compared, strict=True)
     ]
 
 
@@ -139,14 +175,14 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         [
             f"{pair['first']}\n  minus {pair['second']}",
             str(pair["clips"]),
-            _signed(pair["best_mean"]),
+            signed_number(pair["best_mean"]),
             between(pair["best_mean_ci"]),
-            _p(pair["p"]),
-            _p(pair["p_holm"]),
+            p_value(pair["p"]),
+            p_value(pair["p_holm"]),
             number(pair["minimum_detectable_difference"]),
-            _signed(pair["mean"]),
+            signed_number(pair["mean"]),
             between(pair["mean_ci"]),
-            *(_signed_percent(pair["modality_dependence"][name]) for name in _SHARES),
+            *(signed_percent(pair["modality_dependence"][name]) for name in _SHARES),
         ]
         for pair in summary["pairs"]
     ]
@@ -161,23 +197,11 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     }  # fmt: skip
     exams = [f"{name}: {exam_line(figures['exam'])}" for name, figures in judges.items()]
     signed = f"signature: {summary['signature']}"
-    return "\n".join([table(header, rows), "", _EXPLAINED, *exams, *remarks, signed])
+    return "\n".join([table(header, rows), "", DIFFERENCES, *exams, *remarks, signed])
 
 
-_EXPLAINED = (
+DIFFERENCES = (
     "Paired over clips. p: sign-flip permutation test of best-mean; Holm: corrected for the "
     "number of pairs; detectable: the true difference that this benchmark finds four times out of "
     "five. Judges and decoding are held fixed; how much they vary is not in the intervals."
 )
-
-
-def _signed(value: float | None) -> str:
-    return number(value) if value is None else f"{value:+.2f}"
-
-
-def _signed_percent(value: float | None) -> str:
-    return percent(value) if value is None else f"{100 * value:+.1f} %"
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -17,6 +17,21 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def signed_number(value: float | None) -> str:
+    """Write a difference of scores."""
+    return number(value) if value is None else f"{value:+.2f}"
+
+
+def signed_percent(value: float | None) -> str:
+    """Write a difference of shares."""
+    return percent(value) if value is None else f"{100 * value:+.1f} %"
+
+
+def p_value(value: float | None) -> str:
+    """Write a p-value."""
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def between(ends: Sequence[float] | None, write: Callable[[float | None], str] = number) -> str:
     """Write an interval; nothing where there is none."""
     return "" if ends is None else f"{write(ends[0]).removesuffix(' %')} to {write(ends[1])}"
@@ -36,13 +51,16 @@ def kinds(counted: Mapping[str, int]) -> str:
     return ", ".join(f"{times} {kind}" for kind, times in counted.items())
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows: the first column to the left, figures to the right."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple", names: int = 1
+) -> str:
+    """Lay out rows: the columns of names, which come first, to the left; figures to the right."""
     return tabulate(
         rows,
         header,
+        tablefmt=form,
         disable_numparse=True,
-        colalign=("left", *["right"] * (len(header) - 1)),
+        colalign=["left"] * names + ["right"] * (len(header) - names),
         preserve_whitespace=True,
     )
 

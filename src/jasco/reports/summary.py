@@ -2,6 +2,8 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from jasco.version import __version__
 
 SCHEMA = 1
 _DEFAULT = next(iter(PROTOCOLS))
+_DIGITS = 12  # of a hash, where people read it
 
 
 def summarise(results: Sequence[Results], *, published: bool = False) -> dict[str, Any]:
@@ -27,28 +30,59 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
     Raises
     ------
     InputError
-        The results are about different data or protocols, or two are of the same model.
+        The results are about different data or protocols.
     """
     first = results[0]
-    for other in results[1:]:
-        if (other.data, other.protocol) != (first.data, first.protocol):
+    named = dict(zip(distinct_names(results), results, strict=True))
+    for (name, one), (other_name, other) in combinations(named.items(), 2):
+        if difference := unlike(one, other):
             raise InputError(
-                f"{first.model} and {other.model} are judged on different data or by different "
-                "protocols; score them one by one"
+                f"{name} and {other_name} differ in {difference}: figures side by side are of the "
+                "same data and protocol; give them one by one"
             )
-    models = summarise_models({each.model: each for each in results})
-    if len(models) < len(results):
-        raise InputError(f"several runs of {first.model}; score them one by one")
     beside = {"published": published_results(first.protocol or _DEFAULT)} if published else {}
     return {
         "schema": SCHEMA,
         "signature": signature(results),
         "protocol": first.protocol,
-        "data": summarise_data(first.data),
-        "models": models,
+        "data": summarise_data(shared_data(results)),
+        "models": summarise_models(named),
         "versions": _versions(),
         **beside,
     }
+
+
+def distinct_names(results: Sequence[Results]) -> list[str]:
+    """Name models; by number as well, where two runs are of the same one."""
+    names = [each.model for each in results]
+    numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
+    chosen = [
+        other if names.count(name) > 1 else name
+        for name, other in zip(names, numbered, strict=True)
+    ]
+    # One that is called "m (1)" by itself may stand beside two that are called "m".
+    return chosen if len(set(chosen)) == len(chosen) else numbered
+
+
+def unlike(one: Results, other: Results) -> str | None:
+    """Say in what the data or the protocols of two models differ; None where they do not."""
+    for what, ours, theirs in (
+        ("data", *(each.data.annotations_sha256 or each.data.name for each in (one, other))),
+        ("audio", one.data.audio_sha256, other.data.audio_sha256),
+        ("protocol", one.protocol, other.protocol),
+    ):
+        # Of answers that came from a file nobody knows the audio.
+        if ours != theirs and not (what == "audio" and None in (ours, theirs)):
+            told = [(each or "none")[:_DIGITS] for each in (ours, theirs)]
+            return f"{what} ({' and '.join(told)})"
+    return None
+
+
+def shared_data(results: Sequence[Results]) -> Data:
+    """Say what is known of the data of all: the audio, only where it is the same for all."""
+    most = max((each.data for each in results), key=lambda data: data.items)
+    same = all(each.data.audio_sha256 == most.audio_sha256 for each in results)
+    return most if same else replace(most, audio_sha256=None)
 
 
 def summarise_models(results: Mapping[str, Results]) -> dict[str, Any]:
@@ -59,9 +93,9 @@ def summarise_models(results: Mapping[str, Results]) -> dict[str, Any]:
 def signature(results: Sequence[Results]) -> str:
     """Say in one line how the figures were made."""
     first = results[0]
-    data = first.data
+    data = shared_data(results)
     hashes = [
-        f"{name}:{value[:12]}"
+        f"{name}:{value[:_DIGITS]}"
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
         if value
     ]

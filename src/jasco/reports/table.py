@@ -13,7 +13,13 @@ _HEADER = (
 )  # fmt: skip
 _BOUNDS = _HEADER.index("bounds")
 
-_COMPARABLE = (
+FIGURES = (
+    "Best-mean: a clip's best score over the 8 instructions, averaged over the clips, 0 to 2. "
+    "Mean: averaged over the instructions as well. Audio, both, speech: on which cue the answers "
+    "rest, among those that rest on any. Neither: answers that name no action at all. Coverage: "
+    "readable verdicts among the expected ones."
+)
+COMPARABLE = (
     "Published on the 80 clips of What Are They Doing, with large language models as judges: "
     "comparable with figures on the same clips by the same judges only."
 )
@@ -21,35 +27,41 @@ _COMPARABLE = (
 
 def render(summary: Mapping[str, Any]) -> str:
     """Lay out a summary for people, with what is missing said in words."""
-    data = summary["data"]
     rows = [row for name, model in summary["models"].items() for row in _rows(name, model)]
     header = list(_HEADER)
     if not any(row[_BOUNDS] for row in rows):  # nothing is missing anywhere
         for row in (header, *rows):
             del row[_BOUNDS]
     laid_out = table(header, rows)
-    title = (
+    published = _published(summary["published"]) if "published" in summary else []
+    models = summary["models"].items()
+    told = [line for name, model in models for line in remarks(name, model)]
+    behind = [
+        line for name, model in models for line in (*_details(name, model), *backing(name, model))
+    ]
+    if behind:
+        behind.append(LEFT_OUT)
+    signed = f"signature: {summary['signature']}"
+    return "\n".join([title(summary), "", laid_out, "", *behind, *told, signed, *published])
+
+
+def title(summary: Mapping[str, Any]) -> str:
+    """Say which data the figures are about."""
+    data = summary["data"]
+    return (
         f"JASCO on {data['name']}: {data['clips']} clips, {data['items']} items, "
         f"protocol {summary['protocol'] or 'none yet'}"
     )
-    published = _published(summary["published"]) if "published" in summary else []
-    models = summary["models"].items()
-    remarks = [line for name, model in models for line in _remarks(name, model)]
-    details = [line for name, model in models for line in _details(name, model)]
-    if details:
-        details.append(_LEFT_OUT)
-    signed = f"signature: {summary['signature']}"
-    return "\n".join([title, "", laid_out, "", *details, *remarks, signed, *published])
 
 
-_LEFT_OUT = (
+LEFT_OUT = (
     "Intervals: bootstrap over the clips. Judges and decoding are held fixed; how much they vary "
     "is not in them."
 )
 
 
 def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
-    """Say what lies behind the headline: prompts, the panel's agreement, faults of the data."""
+    """Say what lies behind the headline: the prompts, the panel's agreement."""
     if curve := model["best_at_k"]:
         yield f"{name}: best of 1 to {len(curve)} prompts: {' '.join(map(number, curve))}"
     prompts = model["instructions"]
@@ -65,6 +77,10 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         )
     if agreement := model["agreement"]:
         yield f"{name}: the judges agree (Krippendorff's alpha): {_alphas(agreement)}"
+
+
+def backing(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a model's figures rest on: how fit the judges are, faults of the data."""
     for judge, figures in model["judges"].items():
         yield f"{judge}: {exam_line(figures['exam'])}"
         if itself := figures["agreement_with_itself"]:
@@ -84,39 +100,45 @@ def _alphas(agreement: Mapping[str, Any]) -> str:
     )
 
 
-def _published(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [
+PUBLISHED = ("published", "best-mean", "audio", "both", "speech")
+
+
+def published_rows(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Write what was published, a row for each model."""
+    return [
         [each["model"], number(each["best_mean"])]
         + [percent(each[name]) for name in ("audio", "both", "speech")]
         for each in results
     ]
-    laid_out = table(("published", "best-mean", "audio", "both", "speech"), rows)
-    return ["", laid_out, "", _COMPARABLE]
+
+
+def _published(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    return ["", table(PUBLISHED, published_rows(results)), "", COMPARABLE]
 
 
 def _rows(name: str, model: Mapping[str, Any]) -> Iterator[list[str]]:
     judges = model["judges"]
     if len(judges) != 1:
-        yield [_marked(name, model), *_cells(model)]
+        yield [marked(name, model), *_cells(model)]
         for judge, figures in judges.items():
-            yield [f"  {_marked(judge, figures)}", *_cells(figures)]
+            yield [f"  {marked(judge, figures)}", *_cells(figures)]
     else:
         ((judge, figures),) = judges.items()
-        marked = _marked(judge, figures)
-        yield [marked if judge == name else f"{name}\n  by {marked}", *_cells(figures)]
+        by = marked(judge, figures)
+        yield [by if judge == name else f"{name}\n  by {by}", *_cells(figures)]
 
 
-def _marked(name: str, figures: Mapping[str, Any]) -> str:
+def marked(name: str, figures: Mapping[str, Any]) -> str:
+    """Name a model or a judge, and say so where it is a stand-in's figures."""
     return f"{name} (proxy)" if figures["proxy"] else name
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
-    low, high = figures["best_mean_bounds"]
     shares = figures["modality_dependence"]
     return [
         number(figures["best_mean"]),
         between(figures["best_mean_ci"]),
-        "" if figures["complete"] else f"{low:.2f} to {high:.2f}",
+        "" if figures["complete"] else between(figures["best_mean_bounds"]),
         number(figures["mean"]),
         *(percent(shares[name]) for name in ("audio", "both", "speech")),
         percent(figures["neither_rate"]),
@@ -125,7 +147,8 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say in words what is missing, failed, was cut off or is in doubt."""
     answers = model["answers"]
     unanswered = answers["expected"] - answers["answered"]
     if unanswered:
