@@ -77,10 +77,12 @@ class Evaluation:
     def to_pandas(self) -> "DataFrame":
         """Give the figures as a data frame: a row for the model, and one for each judge.
 
-        Columns: ``model``, ``judge`` (None for the model itself), ``best_mean`` and ``mean``, each
-        with ``_low`` and ``_high`` (the ends of its 95 % interval), ``audio``, ``both`` and
-        ``speech`` (shares of 1), ``neither_rate``, ``unreadable_rate``, ``coverage``,
-        ``complete``, ``proxy``.
+        Columns: ``model``, ``judge`` (None for the model itself), ``best_mean``, ``mean``,
+        ``audio``, ``both`` and ``speech`` (shares of 1), each with ``_low`` and ``_high`` (the
+        ends of its 95 % interval), ``neither_rate``, ``unreadable_rate``, ``coverage``,
+        ``complete``, ``proxy``, ``best_mean_at_worst`` and ``best_mean_at_best`` (what it would
+        be with every missing verdict at its worst, or best), ``best_of_1`` to ``best_of_8``
+        (prompts), ``mean_of_instruction_1`` to ``mean_of_instruction_8``.
 
         Raises
         ------

@@ -1,10 +1,11 @@
 """Results as rows of plain values, for data frames."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jasco.benchmark.clips import items_of
 from jasco.benchmark.filled import Key
+from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.verdicts import Verdict
 from jasco.evaluation.results import JudgedItems
 
@@ -23,11 +24,27 @@ def figure_rows(summary: Mapping[str, Any]) -> Iterator[Row]:
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in ("best_mean", "mean"):
-        low, high = figures[f"{name}_ci"] or (None, None)
-        yield from ((name, figures[name]), (f"{name}_low", low), (f"{name}_high", high))
-    yield from figures["modality_dependence"].items()
+        yield from _estimate(name, figures[name], figures[f"{name}_ci"])
+    for name, share in figures["modality_dependence"].items():
+        yield from _estimate(name, share, figures["modality_dependence_ci"][name])
     for name in ("neither_rate", "unreadable_rate", "coverage", "complete", "proxy"):
         yield name, figures[name]
+    worst, best = figures["best_mean_bounds"] or (None, None)
+    yield from (("best_mean_at_worst", worst), ("best_mean_at_best", best))
+    yield from _numbered("best_of", figures["best_at_k"])
+    yield from _numbered("mean_of_instruction", figures["instructions"]["means"])
+
+
+def _estimate(
+    name: str, value: float | None, ends: Sequence[float] | None
+) -> Iterator[tuple[str, Any]]:
+    low, high = ends or (None, None)
+    yield from ((name, value), (f"{name}_low", low), (f"{name}_high", high))
+
+
+def _numbered(name: str, values: Sequence[float | None] | None) -> Iterator[tuple[str, Any]]:
+    for place in range(len(INSTRUCTIONS)):
+        yield f"{name}_{place + 1}", values[place] if values else None
 
 
 _NOTHING: Mapping[Key, tuple[list[str], Verdict]] = {}
