@@ -15,7 +15,7 @@ from jasco import __version__
 
 COMMANDS = [
     (), ("eval",), ("respond",), ("judge",), ("score",), ("data",), ("data", "fetch"),
-    ("data", "verify"), ("data", "template"), ("models",), ("judges",),
+    ("data", "verify"), ("data", "template"), ("models",), ("judges",), ("report",),
 ]  # fmt: skip
 HEAVY = {"numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "tqdm", "tabulate"}
 PROBE = """

@@ -163,6 +163,59 @@ def _compare(options: argparse.Namespace) -> int:
     return _status(summary)
 
 
+_FORMATS = {
+    "html": ".html", "markdown": ".md", "latex": ".tex", "csv": ".csv", "json": ".json",
+}  # fmt: skip
+
+
+def _report(options: argparse.Namespace) -> int:
+    form = options.format or _format_of(options.output)
+    if options.output:
+        _see_that_it_can_be_written(options.output, options.target)
+    if form == "html":
+        return _report_page(options)
+    if options.audio != "embed":
+        raise InputError(f"--audio is for the page, not for --format {form}; leave it out")
+    from jasco.reports.exports import export, summarise_report
+
+    report = summarise_report(_results(options.target, together=False))
+    text = export(report, form)
+    if options.output:
+        from jasco.benchmark.tables import whole_file
+
+        with whole_file(Path(os.path.realpath(options.output))) as file:  # a link stays one
+            file.write(text)
+    else:
+        print(text, end="")
+    return _status(report)
+
+
+def _report_page(options: argparse.Namespace) -> int:  # noqa: ARG001 - until it is filled in
+    """Write the page: to be filled in with what jasco.reports.page gives."""
+    raise InputError("--format html: not here yet")
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "html"
+    for form, suffix in _FORMATS.items():
+        if output.suffix.lower() == suffix:
+            return form
+    raise InputError(
+        f"{output}: its end names no format; end it in {', '.join(_FORMATS.values())}, or give "
+        "--format"
+    )
+
+
+def _see_that_it_can_be_written(output: Path, targets: list[Path]) -> None:
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}; make it first")
+    if output.exists() and not output.is_file():
+        raise InputError(f"{output}: no file, and not to be replaced by one; name another -o")
+    if os.path.realpath(output) in map(os.path.realpath, targets):
+        raise InputError(f"{output}: the report would replace what it is about; name another -o")
+
+
 def _exam(options: argparse.Namespace) -> int:
     from jasco.judges.panel import open_judges
 
@@ -350,6 +403,11 @@ def _results(targets: list[Path], *, together: bool, compat: bool = False) -> "l
     """Score runs, or judged CSV files: together as judges of one model, else as several models."""
     from jasco.evaluation.results import results_of_files, results_of_run
 
+    places = [os.path.realpath(target) for target in targets]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            what = "run" if targets[number].is_dir() else "file"
+            raise InputError(f"{targets[number]}: the same {what} is given twice")
     if all(target.is_dir() for target in targets):
         return [results_of_run(target, compat=compat) for target in targets]
     if any(target.is_dir() for target in targets):
@@ -412,6 +470,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judge(commands)
     _add_score(commands)
     _add_compare(commands)
+    _add_report(commands)
     _add_exam(commands)
     _add_data(commands)
     _add_convert(commands)
@@ -478,6 +537,24 @@ def _add_compare(commands: "Commands") -> None:
         "--anyway", action="store_true", help="even if data, protocol or judges differ"
     )
     parser.set_defaults(command=_compare)
+
+
+def _add_report(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "report",
+        help="write a page, or tables for a paper",
+        description="Write figures and comparisons as a page, as tables for a paper or a README, "
+        "or as data: a run, or a judged CSV file, is a model.",
+    )
+    parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="its end tells the format, too"
+    )
+    parser.add_argument("--format", choices=_FORMATS, help="default: html, or what FILE ends in")
+    parser.add_argument(
+        "--audio", choices=("none", "embed"), default="embed", help="the page's (default: embed)"
+    )
+    parser.set_defaults(command=_report)
 
 
 def _add_exam(commands: "Commands") -> None:

@@ -1,0 +1,68 @@
+"""The result as text to take elsewhere: a README, a paper, a data frame, a program."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jasco.benchmark.errors import whole_text
+from jasco.evaluation.results import Results
+from jasco.reports.comparison import summarise_comparable
+from jasco.reports.latex import to_latex
+from jasco.reports.markdown import to_markdown
+from jasco.reports.rows import figure_rows
+from jasco.reports.summary import summarise
+
+
+def summarise_report(results: Sequence[Results]) -> dict[str, Any]:
+    """Lay out all that a report shows.
+
+    Returns
+    -------
+    dict
+        The summary with the published results beside it; of several models also ``pairs`` and
+        ``not_compared``, as :func:`jasco.reports.comparison.summarise_comparable` gives them.
+
+    Raises
+    ------
+    InputError
+        The results are about different data or protocols.
+    """
+    summary = summarise(results, published=True)
+    named = dict(zip(summary["models"], results, strict=True))
+    return {**summary, **(summarise_comparable(named) if len(named) > 1 else {})}
+
+
+def export(report: Mapping[str, Any], form: str) -> str:
+    """Write a report as ``markdown``, ``latex``, ``csv`` or ``json``."""
+    return whole_text(_FORMS[form](report))
+
+
+def _to_json(report: Mapping[str, Any]) -> str:
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _to_csv(report: Mapping[str, Any]) -> str:
+    """Write a row for each model and judge, and with each what says how it was made."""
+    data = report["data"]
+    made = {
+        "data": data["name"],
+        "clips": data["clips"],
+        "protocol": report["protocol"],
+        "signature": report["signature"],
+    }
+    rows = [{**row, **made} for row in figure_rows(report)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))  # ends lines as RFC 4180 wants it
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+_FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "markdown": to_markdown,
+    "latex": to_latex,
+    "csv": _to_csv,
+    "json": _to_json,
+}

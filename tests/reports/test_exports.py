@@ -1,0 +1,204 @@
+"""The result as data: JSON, and a CSV file that a data frame reads as it is."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_results import DATA, JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
+
+from jasco.benchmark.bootstrap import RESAMPLES
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.verdicts import Orientation
+from jasco.evaluation.results import Data
+from jasco.reports.exports import export, summarise_report
+from jasco.reports.summary import summarise
+
+ALONE = summarise_report([results(MODEL, marked())])
+TWO = summarise_report(
+    [
+        results(MODEL, marked(), marked(1)),
+        results(OTHER, marked(1), marked(2, Orientation.AUDIO, missing=3)),
+    ]
+)
+BARE = summarise_report([results(MODEL), results(OTHER, marked())])
+REPORTS = {"alone": ALONE, "two": TWO, "bare": BARE}
+
+
+def rows(report: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(export(report, "csv"), newline="")))
+
+
+# --- what a report holds ---
+
+
+def test_a_model_alone_has_its_summary_with_the_published_results_beside_it() -> None:
+    assert summarise([results(MODEL, marked())], published=True) == ALONE
+    assert "SALMONN-7B" in {each["model"] for each in ALONE["published"]}
+
+
+def test_several_models_are_compared_too() -> None:
+    assert TWO.keys() - ALONE.keys() == {"pairs", "not_compared"}
+    [pair] = TWO["pairs"]
+    assert (pair["first"], pair["second"]) == (MODEL, OTHER)
+    assert pair["best_mean"] == 1.5 - 0.5
+    assert TWO["not_compared"] == []
+
+
+def test_runs_of_the_same_model_are_numbered() -> None:
+    same = [results(MODEL, marked()), results(OTHER, marked()), results(MODEL, marked(1))]
+    report = summarise_report(same)
+    names = [f"{MODEL} (1)", OTHER, f"{MODEL} (3)"]
+    assert list(report["models"]) == names
+    assert [report["models"][name]["best_mean"] for name in names] == [2, 2, 1]
+    assert [(each["first"], each["second"]) for each in report["pairs"]] == [
+        (names[0], names[1]), (names[0], names[2]), (names[1], names[2]),
+    ]  # fmt: skip
+
+
+def test_a_name_that_looks_numbered_takes_nobody_s_place() -> None:
+    awkward = [results(name, marked()) for name in ("m", "m", "m (1)")]
+    assert list(summarise_report(awkward)["models"]) == ["m (1)", "m (2)", "m (1) (3)"]
+
+
+def test_models_that_cannot_be_compared_stand_side_by_side_and_that_is_said() -> None:
+    same = results("openai/third", marked())
+    other_judge = results(
+        OTHER, marked(), facts={"identity": {"provider": "openai", "revision": "new"}}
+    )
+    known = results(MODEL, marked(), facts={"identity": {"provider": "openai", "revision": "old"}})
+    report = summarise_report([known, other_judge, results("openai/bare"), same])
+    assert list(report["models"]) == [MODEL, OTHER, "openai/bare", "openai/third"]
+    assert report["pairs"] == []
+    told = {(each["first"], each["second"]): each["why"] for each in report["not_compared"]}
+    assert "they differ in judges" in told[MODEL, OTHER]
+    assert "revision=new" in told[MODEL, OTHER]
+    assert told[OTHER, "openai/bare"] == "no judge has marked openai/bare yet"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"data": Data("two", "c" * 64, "b" * 64, 2, 16)}, "data (aaaaaaaaaaaa and cccccccccccc)"),
+        ({"data": Data("two", "a" * 64, "c" * 64, 2, 16)}, "audio (bbbbbbbbbbbb and cccccccccc"),
+        ({"protocol": "v1"}, "protocol (v2 and v1)"),
+    ],
+)
+def test_other_data_or_another_protocol_is_refused(changes: Any, what: str) -> None:
+    with pytest.raises(InputError) as refused:
+        summarise_report([results(MODEL, marked()), results(MODEL, marked(), **changes)])
+    assert f"{MODEL} (1) and {MODEL} (2) differ in {what}" in str(refused.value)
+
+
+def test_audio_that_is_not_known_of_all_is_claimed_of_none() -> None:
+    from_a_file = Data("another name", "a" * 64, None, 2, 16)
+    report = summarise_report(
+        [results(MODEL, marked()), results(OTHER, marked(), data=from_a_file)]
+    )
+    assert report["data"] == {
+        "name": "two",
+        "annotations_sha256": DATA.annotations_sha256,
+        "audio_sha256": None,
+        "clips": 2,
+        "items": 16,
+    }
+    assert "text:" in report["signature"]
+    assert "audio:" not in report["signature"]
+
+
+def test_the_data_are_those_of_who_was_asked_most() -> None:
+    asked_once = results(OTHER, data=Data("two", "a" * 64, "b" * 64, 2, 2))
+    report = summarise_report([asked_once, results(MODEL, marked())])
+    assert report["data"]["items"] == 16
+    assert "|data:two[2x8]|" in report["signature"]
+
+
+# --- as data ---
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_json_is_the_report_as_it_is(report: Any) -> None:
+    text = export(report, "json")
+    assert json.loads(text) == report
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_a_row_for_each_model_and_each_of_its_judges(report: Any) -> None:
+    found = [(row["model"], row["judge"]) for row in rows(report)]
+    assert found == [
+        (name, judge)
+        for name, model in report["models"].items()
+        for judge in ("", *model["judges"])
+    ]
+
+
+def test_a_data_frame_reads_the_file_as_it_is() -> None:
+    frame = pd.read_csv(io.StringIO(export(TWO, "csv")))
+    assert list(frame["judge"].isna()) == [True, False, False] * 2
+    assert list(frame["judge"][1:3]) == [JUDGE, f"{JUDGE}1"]
+    whole, incomplete = frame[frame["judge"].isna()].to_dict("records")
+    assert (whole["model"], whole["best_mean"], whole["complete"]) == (MODEL, 1.5, True)
+    assert (whole["best_mean_low"], whole["best_mean_high"]) == (1.5, 1.5)
+    assert (whole["both"], whole["both_low"], whole["audio"]) == (1, 1, 0)
+    assert [whole[f"best_of_{k}"] for k in range(1, 9)] == [1.5] * 8
+    assert [whole[f"mean_of_instruction_{n}"] for n in range(1, 9)] == [1.5] * 8
+    assert incomplete["complete"] is False
+    assert (incomplete["best_mean_at_worst"], incomplete["best_mean_at_best"]) == (0.5, 1)
+    assert pd.isna(incomplete["best_of_8"])
+    assert set(frame["signature"]) == {TWO["signature"]}
+    assert (set(frame["data"]), set(frame["clips"])) == ({"two"}, {2})
+    assert set(frame["protocol"]) == {"v2"}
+    numbers = frame.drop(columns=["model", "judge", "data", "protocol", "signature"])
+    assert all(kind in (float, int, bool) for kind in numbers.dtypes)
+
+
+def test_lines_end_as_rfc_4180_has_it() -> None:
+    text = export(TWO, "csv")
+    assert text.count("\r\n") == text.count("\n") == 1 + 6
+
+
+@given(st.text(), st.text())
+def test_whatever_a_label_holds_it_is_one_cell(label: str, judge: str) -> None:
+    changed = renamed(ALONE, [(MODEL, label), (JUDGE, judge)])
+    first, second = rows(changed)
+    assert (first["model"], first["judge"]) == (label, "")
+    assert (second["model"], second["judge"]) == (label, judge)
+    assert first["signature"] == changed["signature"]
+    assert float(second["best_mean"]) == 2
+
+
+def test_a_cell_is_data_and_no_spreadsheet_s() -> None:
+    assert rows(renamed(ALONE, [(MODEL, "=1+1")]))[0]["model"] == "=1+1"
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json"])
+def test_text_that_no_file_can_hold_is_replaced(form: str) -> None:
+    text = export(renamed(TWO, [(MODEL, "mo\udcffdel")]), form)
+    assert text.encode("utf-8")
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json"])
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_figures_that_are_not_there_are_told_as_missing(report: Any, form: str) -> None:
+    text = export(without_figures(report), form)
+    assert "None" not in text
+    assert "nan" not in text.lower()
+
+
+def test_a_model_without_best_mean_alone_has_the_rest_of_its_figures() -> None:
+    answered_once = renamed(TWO, [])
+    model = answered_once["models"][MODEL]
+    model |= {"best_mean": None, "best_mean_ci": None, "best_at_k": None, "best_mean_bounds": None}
+    [row] = [row for row in rows(answered_once) if (row["model"], row["judge"]) == (MODEL, "")]
+    assert (row["best_mean"], row["best_of_8"], row["mean"]) == ("", "", "1.5")
+    for form in ("markdown", "latex"):
+        assert "1.50" in export(answered_once, form)
+
+
+def test_the_signature_says_how_intervals_were_made() -> None:
+    assert f"bootstrap:{RESAMPLES},seed=" in rows(ALONE)[0]["signature"]

@@ -1,0 +1,243 @@
+"""The result as LaTeX: tables as papers have them, and no name that runs a macro."""
+
+import re
+import string
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
+
+from jasco.benchmark.errors import one_line
+from jasco.benchmark.verdicts import Orientation
+from jasco.evaluation.results import Answers
+from jasco.reports.exports import summarise_report
+from jasco.reports.latex import escaped, to_latex
+
+DATA = "two"
+PAIR = [results(MODEL, marked()), results(OTHER, marked(1))]
+REPORT = summarise_report(
+    [
+        *PAIR,
+        results(
+            "openai/third",
+            marked(2, Orientation.SPEECH, missing=4),
+            answers=Answers(16, 12, failed={"timeout": 4}),
+        ),
+    ]
+)
+
+
+def lines(report: Any, label: str = "tab:jasco") -> list[str]:
+    """Give the rows of a table."""
+    [body] = re.findall(
+        rf"\\label{{{label}}}.*?\\toprule\n(.*?)    \\bottomrule", to_latex(report), re.DOTALL
+    )
+    return [line.strip() for line in body.splitlines()]
+
+
+def caption(report: Any, label: str = "tab:jasco") -> str:
+    [found] = re.findall(rf"\\caption{{(.*)}}\n  \\label{{{label}}}", to_latex(report))
+    return found
+
+
+def test_a_single_model_as_a_whole() -> None:
+    report = summarise_report([results(MODEL, marked())])
+    text = re.sub(r"\\caption{.*}\n", r"\\caption{...}\n", to_latex(report))
+    assert (
+        text
+        == rf"""% jasco signature: {report["signature"]}
+% In the preamble: \usepackage{{booktabs}}
+
+\begin{{table}}[t]
+  \centering
+  \caption{{...}}
+  \label{{tab:jasco}}
+  \begin{{tabular}}{{lrrrrrrr}}
+    \toprule
+    Model & Best-mean [95\,\%] & Mean & Audio & Both & Speech & Neither & Coverage \\
+    \midrule
+    {MODEL} & 2.00 $[2.00, 2.00]$ & 2.00 & 0.0 & 100.0 & 0.0 & 0.0 & 100.0 \\
+    \bottomrule
+  \end{{tabular}}
+\end{{table}}
+
+\begin{{table}}[t]
+  \centering
+  \caption{{...}}
+  \label{{tab:jasco-best-of-k}}
+  \begin{{tabular}}{{lrrrrrrrr}}
+    \toprule
+    Model & $k=1$ & $k=2$ & $k=3$ & $k=4$ & $k=5$ & $k=6$ & $k=7$ & $k=8$ \\
+    \midrule
+    {MODEL} & 2.00 & 2.00 & 2.00 & 2.00 & 2.00 & 2.00 & 2.00 & 2.00 \\
+    \bottomrule
+  \end{{tabular}}
+\end{{table}}
+"""
+    )
+
+
+def test_a_caption_says_how_the_figures_were_made() -> None:
+    whole = caption(REPORT)
+    assert whole.startswith(f"JASCO on two: 2 clips, 16 items, protocol v2. Judged by {JUDGE}. ")
+    assert "Best-mean: a clip's best score over the 8 instructions" in whole
+    assert "Intervals: bootstrap over the clips, 10,000 resamples; judges and decoding are" in whole
+    assert r"Shares in \%." in whole
+    for label in ("tab:jasco-differences", "tab:jasco-best-of-k"):
+        assert f"protocol v2. Judged by {JUDGE}. " in caption(REPORT, label)
+
+
+def test_the_best_of_the_complete_models_is_bold() -> None:
+    rows = lines(REPORT)[2:]
+    assert rows[0].startswith(rf"{MODEL} & \textbf{{2.00}} $[2.00, 2.00]$ & ")
+    assert rows[1].startswith(f"{OTHER} & 1.00 $")
+    better = results("openai/third", marked(2, missing=1), answers=Answers(16, 15))
+    incomplete = lines(summarise_report([results(MODEL, marked(1)), PAIR[1], better]))[2:]
+    assert [r"\textbf" in row for row in incomplete] == [True, True, False]  # alike, and incomplete
+
+
+def test_nothing_is_bold_where_there_is_nothing_to_be_better_than() -> None:
+    other_judge = results(OTHER, marked(), facts={"identity": {"name": "x", "revision": "2"}})
+    same_judge = results(MODEL, marked(1), facts={"identity": {"name": "x", "revision": "1"}})
+    incomplete = results(OTHER, marked(missing=1))
+    for others in ([], [results(OTHER)], [incomplete], [other_judge]):
+        assert r"\textbf" not in to_latex(summarise_report([same_judge, *others]))
+
+
+def test_an_incomplete_model_is_marked_and_its_bounds_are_told() -> None:
+    assert lines(REPORT)[-1].startswith(r"openai/third\dag{} & 0.00 $")
+    told = r"\dag{} openai/third is incomplete: coverage 75.0 \%; with what is missing, best-mean "
+    assert told + "is from 0.00 to 1.00." in caption(REPORT)
+    assert "% openai/third: 4 of 16 items are not answered (4 timeout)\n" in to_latex(REPORT)
+
+
+def test_differences_are_paired_signed_and_corrected() -> None:
+    report = summarise_report(PAIR)
+    [row] = lines(report, "tab:jasco-differences")[2:]
+    first, *cells = row.removesuffix(r" \\").split(" & ")
+    assert first == f"{MODEL} $-$ {OTHER}"
+    apart = "$+1.00$ $[1.00, 1.00]$"
+    assert cells == ["2", apart, "$0.500$", "$0.500$", "0.00", apart]
+    assert "sign-flip permutation test" in caption(report, "tab:jasco-differences")
+    assert "tab:jasco-differences" not in to_latex(summarise_report(PAIR[:1]))
+
+
+def test_judges_are_named_model_by_model_where_they_differ() -> None:
+    report = summarise_report([PAIR[0], results(OTHER, marked(), marked()), results("openai/c")])
+    assert (
+        f"Judged: {MODEL} by {JUDGE}; {OTHER} by {JUDGE}, {JUDGE}1; openai/c by nobody yet."
+        in caption(report)
+    )
+    assert f"% {MODEL} and {OTHER} are not compared: they differ in judges" in to_latex(report)
+    files = summarise_report([results(MODEL, marked(), protocol="unknown")])
+    assert "judged files, which do not name them" in caption(files)
+
+
+def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_the_caption() -> None:
+    report = summarise_report([results(MODEL, marked(), facts={"proxy": True})])
+    assert lines(report)[2].startswith(f"{MODEL} (proxy) & ")
+    assert "Proxy figures:" in caption(report)
+
+
+def test_figures_that_are_not_there_are_dashes() -> None:
+    report = without_figures(REPORT)
+    assert lines(report)[2] == rf"{MODEL}{' & --' * 7} \\"
+    [first, *_] = lines(report, "tab:jasco-differences")[2:]
+    assert first == rf"{MODEL} $-$ {OTHER} & 2{' & --' * 5} \\"
+    assert lines(report, "tab:jasco-best-of-k")[2] == rf"{MODEL}{' & --' * 8} \\"
+
+
+# --- names from outside ---
+
+TOKEN = re.compile(r"%[^\n]*|\\[A-Za-z]+|\\.|.", re.DOTALL)
+ACCENTS = set("`'^~=\"") | set("uHvcr.")
+HARMLESS = {
+    *(rf"\{each}" for each in "{}$&#_%"), *(rf"\{each}" for each in ACCENTS),
+    r"\textbackslash", r"\textasciicircum", r"\textasciitilde", r"\textasciigrave", r"\textless",
+    r"\textgreater", r"\textbar", r"\char", r"\ldots", r"\ss", r"\ae", r"\AE", r"\oe", r"\OE",
+    r"\o", r"\O", r"\l", r"\L",
+}  # fmt: skip
+AWKWARD = st.text(st.sampled_from(list("\\{}$&#_%^~<>|\"`'[]*-,=/@!? \n\r\tinput1éßø犬–“\u0301")))
+LABELS = st.text() | AWKWARD
+
+
+def tokens(text: str) -> list[str]:
+    return TOKEN.findall(text)
+
+
+def skeleton(text: str) -> Counter[str]:
+    """Count what makes up a document: not what is written in it."""
+    found = Counter(
+        "%" if each[0] == "%" else each
+        for each in tokens(text)
+        if each not in HARMLESS and (each[0] in "\\%$&#^_~\n" or each == "\\\\")
+    )
+    found[r"\%"] = 0
+    return found
+
+
+def balanced(text: str) -> bool:
+    depth = 0
+    for each in tokens(text):
+        depth += (each == "{") - (each == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+@given(LABELS, LABELS, LABELS)
+@example(r"\input{/etc/passwd}", "}\n\\end{tabular}", "%")
+@example("[1cm]", "*", "^^5cinput x")
+@example("a\r\\immediate\\write18{x}", "\u2028\\x", "\x00\x1b[0m")
+def test_whatever_names_hold_the_document_keeps_its_shape(
+    model: str, judge: str, data: str
+) -> None:
+    text = to_latex(renamed(REPORT, [(MODEL, model), (JUDGE, judge), (DATA, data)]))
+    assert balanced(text)
+    assert skeleton(text) == skeleton(to_latex(REPORT))
+    assert not re.search(r"(\\\\|\\[a-z]+rule)\s*[\[*]", text)  # would be an argument of theirs
+    for line in text.splitlines():
+        assert line.startswith("% ") or line.isascii()
+    assert all(each.isprintable() or each == "\n" for each in text)
+
+
+@given(LABELS)
+def test_escaped_text_holds_only_what_writes_a_character(label: str) -> None:
+    written = escaped(label)
+    assert balanced(written)
+    assert written.isascii()
+    for each in tokens(written):
+        assert each in HARMLESS or each in "{}" or each not in "\\$&#_%^~\n"
+
+
+@given(st.text(string.printable))
+def test_what_is_written_is_what_is_read(label: str) -> None:
+    written = escaped(label)
+    for macro, character in (
+        ("{[}", "["), ("{]}", "]"), ("{*}", "*"),
+        (r"\textbackslash{}", "\0"), (r"\textasciicircum{}", "^"), (r"\textasciitilde{}", "~"),
+        (r"\textasciigrave{}", "`"), (r"\textless{}", "<"), (r"\textgreater{}", ">"),
+        (r"\textbar{}", "|"), (r"\char34{}", '"'), ("-{}", "-"), ("'{}", "'"), (",{}", ","),
+    ):  # fmt: skip
+        written = written.replace(macro, character)
+    read = re.sub(r"\\([{}$&#_%])", r"\1", written).replace("\0", "\\")
+    assert read == one_line(label, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("plain", "written"),
+    [
+        ("hf/Qwen/Qwen2-Audio-7B,seed=1", "hf/Qwen/Qwen2-Audio-7B,seed=1"),
+        ("a_b 100 %", r"a\_b 100 \%"),
+        ("--x '' ,,", "-{}-x '{}' ,{},"),  # two of them would become another character
+        ("Zoë e\u0301", r"Zo\"{e} \'{e}"),
+        ("犬", r"\textless{}U+72AC\textgreater{}"),
+        ("ą", r"\textless{}U+0105\textgreater{}"),  # fonts of old have no such accent
+        ("“x” – y…", r"``x'' -- y\ldots{}"),
+    ],
+)
+def test_text_is_written_in_ascii(plain: str, written: str) -> None:
+    assert escaped(plain) == written

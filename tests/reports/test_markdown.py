@@ -1,0 +1,194 @@
+"""The result as Markdown: all of it said, and nothing from outside that is markup."""
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from jasco.benchmark.errors import one_line
+from jasco.benchmark.verdicts import Orientation
+from jasco.evaluation.results import Answers
+from jasco.reports.exports import summarise_report
+from jasco.reports.markdown import cell, code, prose, to_markdown
+
+DATA = "two"
+REPORT = summarise_report(
+    [
+        results(
+            MODEL,
+            marked(),
+            marked(1),
+            answers=Answers(16, 16, 3, circumstances=[{"device": "cpu"}]),
+        ),
+        results(
+            OTHER,
+            marked(1, missing=4),
+            marked(2, Orientation.AUDIO),
+            answers=Answers(16, 12, failed={"timeout": 4}),
+            facts={"failed": {"server": 2}},
+        ),
+    ]
+)
+ALONE = summarise_report([results(MODEL, marked())])
+READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Read every table: rows of cells, as text."""
+    found: list[list[list[str]]] = []
+    for token in READER.parse(text):
+        if token.type == "table_open":
+            found.append([])
+        elif token.type == "tr_open":
+            found[-1].append([])
+        elif token.type == "inline" and token.level > 3:
+            found[-1][-1].append(seen(token))
+    return found
+
+
+def seen(token: Token) -> str:
+    """Give the text that a reader sees."""
+    return "".join(
+        each.content for each in token.children or () if each.type in ("text", "code_inline")
+    )
+
+
+def structure(text: str) -> list[tuple[str, str]]:
+    return [(token.type, token.tag) for token in READER.parse(text)]
+
+
+def told(text: str) -> list[str]:
+    return [seen(token) for token in READER.parse(text) if token.type == "inline"]
+
+
+def test_a_single_model_by_a_single_judge() -> None:
+    text = to_markdown(ALONE)
+    headline, curve, prompts, published = tables(text)
+    assert headline == [
+        [
+            "model", "judges", "best-mean [95 %]", "mean", "audio", "both", "speech", "neither",
+            "unreadable", "coverage",
+        ],
+        [
+            MODEL, JUDGE, "2.00 [2.00 to 2.00]", "2.00", "0.0 %", "100.0 %", "0.0 %", "0.0 %",
+            "0.0 %", "100.0 %",
+        ],
+    ]  # fmt: skip
+    assert curve == [["model", *"12345678"], [MODEL, *["2.00"] * 8]]
+    assert prompts[1] == [MODEL, *["2.00"] * 8, "0.00 [0.00 to 0.00]"]
+    assert published[1] == ["WavLLM-7B", "0.31", "12.0 %", "11.0 %", "77.0 %"]
+    assert text.startswith("## JASCO on two: 2 clips, 16 items, protocol v2\n\n| model ")
+    assert "comparable with figures on the same clips by the same judges only" in text
+    assert text.endswith(f"\n\nSignature: `{ALONE['signature']}`\n")
+    assert "INCOMPLETE" not in text
+
+
+def test_several_models_by_a_panel() -> None:
+    headline, by_judge, curve, _, agreement, differences, _ = tables(to_markdown(REPORT))
+    assert [row[0] for row in headline] == ["model", MODEL, OTHER]
+    assert headline[1][1] == f"{JUDGE}, {JUDGE}1"
+    assert headline[0][3] == "bounds"
+    assert [row[3] for row in headline[1:]] == ["", "0.50 to 0.75"]
+    assert [row[:2] for row in by_judge[1:]] == [
+        [MODEL, JUDGE], [MODEL, f"{JUDGE}1"], [OTHER, JUDGE], [OTHER, f"{JUDGE}1"],
+    ]  # fmt: skip
+    assert curve[2] == [OTHER, *["–"] * 8]
+    assert agreement[0][0] == "model"
+    assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
+    assert differences[1][0] == f"{MODEL} minus {OTHER}"
+    assert differences[1][2] == "+1.00 [+1.00 to +1.00]"
+
+
+def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
+    lines = told(to_markdown(REPORT))
+    for line in (
+        f"{JUDGE}: has taken no exam; see: jasco exam --help",
+        f"{MODEL}: 3 answers were cut off at the longest length allowed",
+        f"{MODEL}: computed with device cpu",
+        f"{OTHER}: 4 of 16 items are not answered (4 timeout)",
+        f"{JUDGE}: 2 verdicts failed (2 server)",
+    ):
+        assert lines.count(line) == 1
+    assert any(line.startswith(f"{OTHER}: INCOMPLETE.") for line in lines)
+    assert any("Judges and decoding are held fixed" in line for line in lines)
+
+
+def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
+    text = to_markdown(summarise_report([results(MODEL, marked(), facts={"proxy": True})]))
+    assert tables(text)[0][1][:2] == [f"{MODEL} (proxy)", f"{JUDGE} (proxy)"]
+    assert f"{MODEL}: PROXY figures." in text
+
+
+def test_models_that_are_not_compared_are_named_with_the_reason() -> None:
+    text = to_markdown(summarise_report([results(MODEL, marked()), results(OTHER)]))
+    assert "### Paired differences" not in text
+    line = f"{MODEL} and {OTHER} are not compared: no judge has marked {OTHER} yet"
+    assert line in told(text)
+
+
+def test_a_protocol_without_published_results_shows_none() -> None:
+    text = to_markdown(summarise_report([results(MODEL, marked(), protocol="unknown")]))
+    assert "### Published" not in text
+
+
+def test_a_judged_file_is_not_called_its_own_judge() -> None:
+    text = to_markdown(renamed(ALONE, [(JUDGE, MODEL)]))
+    assert tables(text)[0][1][:2] == [MODEL, "–"]
+
+
+def test_figures_that_are_not_there_are_dashes() -> None:
+    headline, *_ = tables(to_markdown(without_figures(ALONE)))
+    assert headline[1][:3] == [MODEL, JUDGE, "–"]
+    assert set(headline[1][2:]) == {"–"}
+
+
+AWKWARD = st.text(st.sampled_from(list("|`*_[]()<>~&#$@!\\{}-+=.:/ \n\tab1")), min_size=1)
+LABELS = st.text(min_size=1) | AWKWARD
+
+
+@given(LABELS, LABELS, LABELS)
+@example("a|b", "| --- |\n\n# x", "``x`` | <img src=x onerror=alert(1)>")
+@example("a\\|b\\", "`", "[x](http://evil)")
+@example("- x", "1. x", "www.evil.org @you a@b.cd https://evil")
+def test_whatever_names_hold_the_shape_stays_and_nothing_is_markup(
+    model: str, judge: str, data: str
+) -> None:
+    text = to_markdown(renamed(REPORT, [(MODEL, model), (JUDGE, judge), (DATA, data)]))
+    assert structure(text) == structure(to_markdown(REPORT))
+    for token in READER.parse(text):
+        for child in token.children or ():
+            assert child.type in ("text", "code_inline", "html_inline", "em_open", "em_close")
+            if child.type == "html_inline":
+                assert child.content in ("<code>", "</code>", "<!-- -->")
+            if child.type == "em_open":
+                assert token.content == "Best of *k* prompts"
+
+
+@given(LABELS.map(one_line).filter(bool))
+def test_what_is_written_is_what_is_read(line: str) -> None:
+    for written in (prose(line), code(line), f"| a |\n| - |\n| {cell(line)} |"):
+        [read] = [each for each in told(written) if each != "a"]
+        assert read == line
+
+
+def test_the_signature_with_all_its_bars_is_one_code_span() -> None:
+    [*_, last] = READER.parse(to_markdown(REPORT))[:-1]
+    assert [each.type for each in last.children or ()] == ["text", "code_inline"]
+    assert (last.children or ())[1].content == REPORT["signature"]
+
+
+@pytest.mark.parametrize(
+    ("plain", "written"),
+    [
+        ("hf/Qwen/Qwen2-Audio-7B,seed=1", "hf/Qwen/Qwen2-Audio-7B,seed=1"),
+        ("a_b", r"a\_b"),
+        ("1. x", r"1\. x"),
+        ("see https://x.org", r"see https\://x.org"),
+    ],
+)
+def test_plain_text_stays_readable(plain: str, written: Any) -> None:
+    assert prose(plain) == written
