@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from jasco.benchmark.agreement import Agreement
 from jasco.benchmark.bootstrap import RESAMPLES, SEED
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS
 from jasco.benchmark.scoring import Score
 from jasco.benchmark.verdicts import Orientation
@@ -31,7 +33,9 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
     """
     first = results[0]
     for other in results[1:]:
-        if (other.data, other.protocol) != (first.data, first.protocol):
+        # Of the same data, people are asked fewer items.
+        theirs = replace(other.data, items=first.data.items)
+        if (theirs, other.protocol) != (first.data, first.protocol):
             raise InputError(
                 f"{first.model} and {other.model} are judged on different data or by different "
                 "protocols; score them one by one"
@@ -44,7 +48,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
         "schema": SCHEMA,
         "signature": signature(results),
         "protocol": first.protocol,
-        "data": summarise_data(first.data),
+        "data": summarise_data(data_of(results)),
         "models": models,
         "versions": _versions(),
         **beside,
@@ -58,8 +62,7 @@ def summarise_models(results: Mapping[str, Results]) -> dict[str, Any]:
 
 def signature(results: Sequence[Results]) -> str:
     """Say in one line how the figures were made."""
-    first = results[0]
-    data = first.data
+    data = data_of(results)
     hashes = [
         f"{name}:{value[:12]}"
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
@@ -72,7 +75,7 @@ def signature(results: Sequence[Results]) -> str:
         for judge, facts in each.judges.items()
     )
     return signed(
-        first.protocol,
+        results[0].protocol,
         f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
         *hashes,
         f"models:{'+'.join(models)}",
@@ -106,6 +109,11 @@ def _versions() -> dict[str, str]:
     }
 
 
+def data_of(results: Sequence[Results]) -> Data:
+    """Say what the figures of several models are about: that of a model that is asked most."""
+    return max((each.data for each in results), key=lambda data: data.items)
+
+
 def summarise_data(data: Data) -> dict[str, Any]:
     """Say which clips the figures are about."""
     return {
@@ -119,9 +127,11 @@ def summarise_data(data: Data) -> dict[str, Any]:
 
 def _model(results: Results) -> dict[str, Any]:
     figures = results.figures
+    none = replace(_NO_FIGURES, bounds=None) if results.once else _NO_FIGURES
     return {
-        **_figures(figures.panel if figures else _NO_FIGURES),
+        **_figures(figures.panel if figures else none),
         "complete": results.complete,
+        "items_a_clip": 1 if results.once else len(INSTRUCTIONS),
         "proxy": any(judge.proxy for judge in results.judges.values()),
         "judges": {
             name: _judge(results.judges[name], score)
@@ -145,7 +155,7 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
     }
 
 
-_NO_FIGURES = Score(None, 0.0, 0.0, complete=False, bounds=(0.0, 2.0))
+_NO_FIGURES = Score(None, 0.0, 0.0, complete=False, bounds=(0.0, 2.0), mean_bounds=(0.0, 2.0))
 
 
 def _figures(score: Score) -> dict[str, Any]:
@@ -165,7 +175,8 @@ def _figures(score: Score) -> dict[str, Any]:
         "unreadable_rate": score.unreadable_rate,
         "coverage": score.coverage,
         "complete": score.complete,
-        "best_mean_bounds": list(score.bounds),
+        "best_mean_bounds": list(score.bounds) if score.bounds else None,
+        "mean_bounds": list(score.mean_bounds),
         "instructions": {
             "means": means,
             "means_ci": [interval(each) for each in score.by_instruction],
@@ -204,6 +215,8 @@ def _faults(results: Results) -> dict[str, Any] | None:
         "clips": {fault.clip: fault.what for fault in results.faults},
         "best_mean_without": without.best_mean.value if without else None,
         "best_mean_without_ci": interval(without.best_mean) if without else None,
+        "mean_without": without.mean.value if without else None,
+        "mean_without_ci": interval(without.mean) if without else None,
     }
 
 

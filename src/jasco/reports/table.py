@@ -50,6 +50,11 @@ _LEFT_OUT = (
 
 def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what lies behind the headline: prompts, the panel's agreement, faults of the data."""
+    if model["items_a_clip"] == 1 and model["judges"]:
+        mean = with_interval(model["mean"], model["mean_ci"])
+        yield (
+            f"{name}: asked one prompt a clip, as people are: no best-mean; best of 1 (mean) {mean}"
+        )
     if curve := model["best_at_k"]:
         yield f"{name}: best of 1 to {len(curve)} prompts: {' '.join(map(number, curve))}"
     prompts = model["instructions"]
@@ -70,10 +75,11 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         if itself := figures["agreement_with_itself"]:
             yield f"{judge}: agrees with itself (alpha): {_alphas(itself)}"
     if faults := model["data_faults"]:
-        without = with_interval(faults["best_mean_without"], faults["best_mean_without_ci"])
+        figure = "mean" if model["items_a_clip"] == 1 else "best_mean"
+        without = with_interval(faults[f"{figure}_without"], faults[f"{figure}_without_ci"])
         yield (
             f"{name}: without the clips that have known faults ({', '.join(faults['clips'])}; "
-            f"see: jasco data verify): best-mean {without}"
+            f"see: jasco data verify): {figure.replace('_', '-')} {without}"
         )
 
 
@@ -111,12 +117,12 @@ def _marked(name: str, figures: Mapping[str, Any]) -> str:
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
-    low, high = figures["best_mean_bounds"]
+    bounds = figures["best_mean_bounds"]
     shares = figures["modality_dependence"]
     return [
         number(figures["best_mean"]),
         between(figures["best_mean_ci"]),
-        "" if figures["complete"] else f"{low:.2f} to {high:.2f}",
+        "" if figures["complete"] else between(bounds),
         number(figures["mean"]),
         *(percent(shares[name]) for name in ("audio", "both", "speech")),
         percent(figures["neither_rate"]),
@@ -163,10 +169,17 @@ def _remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             "try things and to compare your own runs, not to publish; see: jasco judges"
         )
     if not model["complete"] and model["judges"]:
-        yield (
-            f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
-            "bounds put every missing verdict at its worst and at its best."
-        )
+        if model["items_a_clip"] == 1:
+            yield (
+                f"{name}: INCOMPLETE. The mean counts the clips that have a readable verdict; with "
+                "every missing verdict at its worst and at its best it is "
+                f"{between(model['mean_bounds'])}."
+            )
+        else:
+            yield (
+                f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
+                "bounds put every missing verdict at its worst and at its best."
+            )
 
 
 def _doubt(preflight: Mapping[str, Any] | None) -> str:
