@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from jasco.benchmark.errors import CannotGoOn, InputError
 
@@ -66,16 +67,21 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w", encoding="utf-8", newline="") as file:
-            plain = csv.DictWriter(file, columns, lineterminator="\n")
-            quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            plain.writeheader()
-            for row in rows:
-                # By itself, Python before 3.13 leaves a bare carriage return unquoted.
-                writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
-                writer.writerow(row)
+            write_rows(file, columns, rows)
         draft.replace(path)
     except OSError as error:
         raise CannotGoOn(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write what stands in a CSV file; ``file`` must leave line ends alone (``newline=""``)."""
+    plain = csv.DictWriter(file, columns, lineterminator="\n")
+    quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writeheader()
+    for row in rows:
+        # By itself, Python before 3.13 leaves a bare carriage return unquoted.
+        writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
+        writer.writerow(row)
