@@ -1,6 +1,7 @@
 """Comparing two models, against other implementations and by simulation."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,3 +137,39 @@ def test_only_clips_that_all_have_marked_are_compared() -> None:
     holes.ratings[:, :] = np.nan
     nothing = compare({"a": marks(1)}, {"a": holes}, resamples=50)
     assert (nothing.clips, nothing.best_mean.value, nothing.p) == (0, None, None)
+
+
+def once(seed: int, clips: int = 40) -> Marks:
+    """Make the marks of a person: one verdict a clip."""
+    heard = replace(marks(seed, clips), once=True)
+    asked = np.random.default_rng(seed + 1).integers(0, 8, clips)
+    heard.ratings[np.arange(8) != asked[:, None]] = np.nan
+    return heard
+
+
+def test_with_people_models_are_compared_at_best_of_one() -> None:
+    person, model = once(1), marks(2)
+    apart = person.mean_by_clip() - model.mean_by_clip()
+    for found, sign in (
+        (compare({"a": person}, {"a": model}), 1),
+        (compare({"a": model}, {"a": person}), -1),
+    ):
+        assert found.tested == "mean"
+        assert found.clips == 40
+        assert (found.best_mean.value, found.best_mean.interval) == (None, None)
+        assert found.mean.value == pytest.approx(sign * apart.mean())
+        assert found.mean.interval is not None
+        assert found.p == pytest.approx(sign_flip_p(apart), abs=0.02)
+        assert found.detectable == pytest.approx(minimum_detectable_difference(apart))
+        assert found.both.value is not None
+    assert compare({"a": person}, {"a": once(5)}, resamples=50).tested == "mean"
+    assert compare({"a": model}, {"a": marks(3)}, resamples=50).tested == "best_mean"
+
+
+def test_clips_that_a_person_has_not_answered_are_left_out() -> None:
+    person = once(1)
+    person.ratings[3:] = np.nan
+    assert compare({"a": person}, {"a": marks(2)}, resamples=50).clips == 3
+    person.ratings[:] = np.nan
+    nothing = compare({"a": person}, {"a": marks(2)}, resamples=50)
+    assert (nothing.clips, nothing.p, nothing.tested) == (0, None, "mean")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.instructions import INSTRUCTIONS, SOUND_FIRST
 from jasco.benchmark.marks import Marks
 from jasco.benchmark.scoring import PanelScore, Score, score_panel
@@ -20,8 +21,8 @@ Sheet = list[dict[int, Verdict]]
 """A judge's verdicts: for each clip, by the instruction's number."""
 
 
-def marks_of(sheet: Sheet) -> Marks:
-    marks = Marks.none_yet(len(sheet))
+def marks_of(sheet: Sheet, *, once: bool = False) -> Marks:
+    marks = Marks.none_yet(len(sheet), once=once)
     for clip, verdicts in enumerate(sheet):
         for number, verdict in verdicts.items():
             marks.enter(clip, number, verdict)
@@ -205,7 +206,9 @@ def test_the_bounds_are_what_completions_can_reach(sheet: Sheet) -> None:
         ]
         return score(filled).best_mean.value
 
-    low, high = score(sheet).bounds
+    bounds = score(sheet).bounds
+    assert bounds
+    low, high = bounds
     fillings = itertools.product((0, 1, 2), Orientation)
     reached = [completed(Verdict(rating, orientation)) for rating, orientation in fillings]
     assert min(reached) == pytest.approx(low)  # type: ignore[type-var]
@@ -305,3 +308,95 @@ def test_intervals_are_those_of_figures_of_resampled_sheets(name: str) -> None:
         again.append(getattr(score_panel({"judge": chosen}, resamples=1).panel, name).value)
     low, high = np.quantile(again, [0.025, 0.975])
     assert found.interval == pytest.approx((low, high), abs=0.05)
+
+
+def test_the_mean_has_bounds_as_well() -> None:
+    sheet = [{1: Verdict(1, BOTH)}, whole(Verdict(2, AUDIO)), {}]
+    assert score(sheet).mean_bounds == pytest.approx(((1 / 8) / 3, ((1 + 7 * 2) / 8 + 2) / 3))
+    complete = score([whole(Verdict(1, BOTH))])
+    assert complete.mean_bounds == (1, 1)
+
+
+# --- people: one item a clip ---
+
+ONCE = st.lists(st.dictionaries(st.integers(1, 8), VERDICTS, max_size=1), min_size=1, max_size=12)
+
+
+def score_once(sheet: Sheet) -> Score:
+    return score_panel({"0": marks_of(sheet, once=True)}, resamples=20).panel
+
+
+def test_of_people_one_verdict_a_clip_is_expected_and_there_is_no_best_of_several() -> None:
+    figures = score_once(
+        [
+            {3: Verdict(2, BOTH)},
+            {1: Verdict(1, BOTH)},
+            {8: Verdict(2, SPEECH)},
+            {1: Verdict(0, BOTH)},
+        ]
+    )
+    assert figures.complete
+    assert figures.coverage == 1
+    assert figures.mean.value == 3 / 4
+    assert figures.mean.interval is not None
+    assert figures.mean_bounds == (3 / 4, 3 / 4)
+    assert figures.best_mean == Estimate(None)
+    assert figures.bounds is None
+    assert figures.best_at == ()
+    assert {each.value for each in figures.by_instruction} == {None}
+    assert figures.sound_first.value is None
+    assert (figures.audio.value, figures.both.value, figures.speech.value) == (0, 3 / 4, 1 / 4)
+
+
+def test_what_people_lack_is_counted_by_clip() -> None:
+    figures = score_once(
+        [{3: Verdict(2, BOTH)}, {1: Verdict(None, BOTH)}, {}, {2: Verdict(2, NEITHER)}]
+    )
+    assert not figures.complete
+    assert figures.coverage == 2 / 4
+    assert figures.unreadable_rate == 1 / 4
+    assert figures.neither_rate == 1 / 2
+    assert figures.mean.value == 1
+    assert figures.mean_bounds == (2 / 4, (2 + 2 + 2) / 4)
+
+
+@given(ONCE)
+def test_people_score_as_the_slow_way_says(sheet: Sheet) -> None:
+    figures = score_once(sheet)
+    read = [verdict for clip in sheet for verdict in clip.values() if verdict.readable]
+    assert figures.mean.value == (pytest.approx(fmean(map(gated, read))) if read else None)
+    assert figures.coverage == len(read) / len(sheet)
+    assert figures.complete == (len(read) == len(sheet))
+    assert figures.unreadable_rate == (sum(map(len, sheet)) - len(read)) / len(sheet)
+    missing = len(sheet) - len(read)
+    scored = sum(map(gated, read))
+    bounds = scored / len(sheet), (scored + 2 * missing) / len(sheet)
+    assert figures.mean_bounds == pytest.approx(bounds)
+    eight = score(sheet)  # what is no best of several in a model's sheet either
+    assert (figures.mean.value, figures.audio) == (eight.mean.value, eight.audio)
+    assert figures.neither_rate == eight.neither_rate
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_interval_of_people_is_that_of_a_mean_over_clips(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    ratings = draw.integers(0, 3, 60)
+    sheet = [{int(draw.integers(1, 9)): Verdict(int(rating), BOTH)} for rating in ratings]
+    found = score_panel({"judge": marks_of(sheet, once=True)}).panel.mean
+    error = np.std(ratings) / 60**0.5
+    assert found.interval == pytest.approx(
+        (ratings.mean() - 1.96 * error, ratings.mean() + 1.96 * error), abs=0.2 * error
+    )
+
+
+def test_a_panel_on_people_is_the_mean_of_its_judges() -> None:
+    one, other = [{1: Verdict(2, BOTH)}, {2: Verdict(0, AUDIO)}], [{1: Verdict(0, BOTH)}, {}]
+    both = score_panel(
+        {str(n): marks_of(sheet, once=True) for n, sheet in enumerate((one, other))}, resamples=20
+    )
+    assert both.panel.mean.value == (1 + 0) / 2
+    assert both.panel.best_mean.value is None
+    assert both.panel.bounds is None
+    assert both.panel.mean_bounds == ((1 + 0) / 2, (1 + 1) / 2)
+    assert both.panel.coverage == (1 + 1 / 2) / 2
+    assert both.agreement is not None

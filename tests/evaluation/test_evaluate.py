@@ -19,6 +19,7 @@ from jasco.benchmark.protocols import Protocol
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.listening import Listener
 from jasco.evaluation.results import results_of_run
 from jasco.evaluation.store import RunRefused, Store
 from jasco.judges.judge import Attempt, Judgement
@@ -167,6 +168,33 @@ def test_without_a_run_or_its_answers_there_is_nothing_to_judge(go: Any, tmp_pat
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="holds no answers to judge"):
         go(None, Marker())
+
+
+def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
+    data: Path, tmp_path: Path
+) -> None:
+    with Store.to_write(tmp_path / "run") as store:
+        store.hold(read_data_set(data))
+        store.hold_model(_spec("ears"))
+    with pytest.raises(InputError, match="holds no answers to judge"):
+        evaluate(Job(tmp_path / "run", None, None, [Marker()]), print)
+
+
+def test_of_a_person_one_item_a_clip_is_counted(data: Path, tmp_path: Path) -> None:
+    anna = Listener.open(tmp_path, "Anna", read_data_set(data))
+    for item in anna.items[:3]:
+        anna.cannot_tell(item)
+    marker = Marker()
+    evaluate(Job(anna.folder, None, None, [marker]), print)
+    assert sorted(marker.shown) == sorted((i.clip.id, i.number) for i in anna.items[:3])
+    results = results_of_run(anna.folder)
+    assert (results.once, results.complete) == (True, False)
+    assert (results.answers.expected, results.answers.answered, results.data.items) == (4, 3, 4)
+    assert results.figures.panel.coverage == 3 / 4
+    anna.cannot_tell(anna.items[3])
+    evaluate(Job(anna.folder, None, None, [marker]), print)
+    assert results_of_run(anna.folder).complete
+    assert len(marker.shown) == 4
 
 
 def test_a_later_larger_limit_extends_the_run(go: Any, tmp_path: Path) -> None:

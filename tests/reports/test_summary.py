@@ -141,3 +141,62 @@ def test_the_signature_says_what_went_into_the_numbers() -> None:
     unknown = signature([results(data=Data("x", None, None, 2, 16))])
     assert "text:" not in unknown
     assert "|judges:none|" in unknown
+
+
+# --- people ---
+
+PERSON = {"provider": "human", "name": "Anna"}
+ITEMS = Data("two", "a" * 64, "b" * 64, 2, 2)
+
+
+def of_a_person(cells: int = 2, **marks: Marks) -> Results:
+    named = marks or {"a": once(cells)}
+    return Results(
+        "human/Anna", ITEMS, "v2", Answers(2, cells), dict.fromkeys(named, JudgeFacts()),
+        marks=named, identity=PERSON,
+    )  # fmt: skip
+
+
+def once(cells: int) -> Marks:
+    marks = Marks.none_yet(2, once=True)
+    for place in range(cells):
+        marks.enter(place, 3 * place + 1, Verdict(2 * place, Orientation.BOTH))
+    return marks
+
+
+def test_of_a_person_what_needs_several_items_a_clip_is_null() -> None:
+    assert the_model(results(a=GOOD))["items_a_clip"] == 8
+    model = the_model(of_a_person())
+    assert model["items_a_clip"] == 1
+    assert model["complete"] is True
+    for figures in (model, model["judges"]["a"]):
+        assert figures.keys() >= FIGURES
+        for name in ("best_mean", "best_mean_ci", "best_mean_bounds", "best_at_k", "best_at_k_ci"):
+            assert figures[name] is None, name
+        assert figures["mean"] == 1
+        assert figures["mean_ci"] == [0, 2]
+        assert figures["mean_bounds"] == [1, 1]
+        assert figures["coverage"] == 1
+        assert set(figures["instructions"]["means"]) == {None}
+        assert figures["instructions"]["spread"] is None
+        assert figures["instructions"]["sound_first_minus_speech_first"] is None
+
+
+def test_a_person_who_has_not_answered_all_is_incomplete() -> None:
+    model = the_model(of_a_person(1))
+    assert model["complete"] is False
+    assert (model["coverage"], model["mean"], model["mean_bounds"]) == (0.5, 0, [0, 1])
+    unjudged = the_model(Results("human/Anna", ITEMS, "", Answers(2, 2), {}, identity=PERSON))
+    assert unjudged["complete"] is False
+    assert (unjudged["best_mean_bounds"], unjudged["mean_bounds"]) == (None, [0, 2])
+
+
+def test_a_person_stands_beside_models_on_the_same_data() -> None:
+    for order in ([results(a=GOOD), of_a_person()], [of_a_person(), results(a=GOOD)]):
+        summary = summarise(order)
+        assert summary["data"]["items"] == 16
+        assert "|data:two[2x8]|" in summary["signature"]
+    alone = summarise([of_a_person()])
+    assert alone["data"]["items"] == 2
+    assert "|data:two[2x1]|" in alone["signature"]
+    assert "|models:human/Anna|" in alone["signature"]

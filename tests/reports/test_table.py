@@ -141,3 +141,38 @@ def test_a_figure_has_its_interval_and_what_lies_behind_it() -> None:
     assert "the judges agree (Krippendorff's alpha): rating 1.00" in text
     assert "Judges and decoding are held fixed" in text
     assert text.count("has taken no exam; see: jasco exam --help") == 2
+
+
+def of_a_person(cells: int) -> str:
+    marks = Marks.none_yet(2, once=True)
+    for place in range(cells):
+        marks.enter(place, 3, Verdict(2 * place, Orientation.BOTH))
+    identity = {"provider": "human", "name": "Anna"}
+    return render(
+        summarise(
+            [
+                Results(
+                    "human/Anna", Data("two", "a" * 64, None, 2, 2), "v2", Answers(2, cells),
+                    {"openai/j": JudgeFacts()}, marks={"openai/j": marks}, identity=identity,
+                )
+            ]
+        )
+    )  # fmt: skip
+
+
+def test_the_best_mean_of_a_person_is_a_dash() -> None:
+    text = of_a_person(2)
+    assert "two: 2 clips, 2 items" in text
+    assert "bounds" not in text
+    assert row(text, "human/Anna")[:2] == ["–", "1.00"]
+    assert "human/Anna: asked one prompt a clip, as people are: no best-mean; " in text
+    assert "best of 1 (mean) 1.00 [0.00 to 2.00]" in text
+    assert "prompts:" not in text
+    assert "None" not in text
+
+
+def test_what_a_person_has_not_answered_is_bounded_in_words() -> None:
+    text = of_a_person(1)
+    assert "human/Anna: 1 of 2 items are not answered" in text
+    assert "human/Anna: INCOMPLETE. The mean counts the clips" in text
+    assert "at its worst and at its best it is 0.00 to 1.00." in text

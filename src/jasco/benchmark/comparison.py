@@ -11,6 +11,8 @@ Metrics
   the other sign.
 * *Holm's correction* of the p-values of several pairs: *Scandinavian Journal of Statistics* 6
   (1979).
+* *Figure tested*: best-mean; the mean (best of 1) where one of the two was asked about each clip
+  once, as people are.
 * *Minimum detectable difference*: what a benchmark of this size finds four times out of five
   (power 80 %, two-sided level 5 %).
 
@@ -19,7 +21,7 @@ Miller, arXiv 2411.00640, sections 4 and 5.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +48,11 @@ class Comparison:
     best_mean, mean, audio, both, speech : Estimate
         Differences of the panels' figures; intervals paired over clips.
     p : float or None
-        Sign-flip test of the difference of best-mean.
+        Sign-flip test of the difference of the figure that is tested.
     detectable : float or None
-        Minimum detectable difference of best-mean.
+        Minimum detectable difference of that figure.
+    tested : str
+        Which it is: ``best_mean``, or ``mean`` where one of the two has no best-mean.
     """
 
     clips: int
@@ -59,6 +63,7 @@ class Comparison:
     speech: Estimate = NO_ESTIMATE
     p: float | None = None
     detectable: float | None = None
+    tested: Literal["best_mean", "mean"] = "best_mean"
 
 
 def compare(
@@ -76,13 +81,16 @@ def compare(
     marked = np.all(
         [marks.readable.any(axis=1) for marks in (*first.values(), *second.values())], axis=0
     )
+    once = any(marks.once for marks in (*first.values(), *second.values()))
+    tested: Literal["best_mean", "mean"] = "mean" if once else "best_mean"
     if not marked.any():
-        return Comparison(0)
+        return Comparison(0, tested=tested)
     ours, theirs = (
         [marks.of_clips(marked) for marks in panel.values()] for panel in (first, second)
     )
-    apart = np.mean([marks.best_by_clip() for marks in ours], axis=0) - np.mean(
-        [marks.best_by_clip() for marks in theirs], axis=0
+    by_clip = Marks.mean_by_clip if once else Marks.best_by_clip
+    apart = np.mean([by_clip(marks) for marks in ours], axis=0) - np.mean(
+        [by_clip(marks) for marks in theirs], axis=0
     )
     differences = score_difference(ours, theirs, resamples)
     return Comparison(
@@ -90,6 +98,7 @@ def compare(
         **{name: differences[name] for name in ("best_mean", "mean", "audio", "both", "speech")},
         p=sign_flip_p(apart),
         detectable=minimum_detectable_difference(apart),
+        tested=tested,
     )
 
 

@@ -85,6 +85,7 @@ def score_as_published(rows: Iterable[JudgedRow]) -> Score:
         coverage=1.0,
         complete=True,
         bounds=(sum(best) / len(best), sum(best) / len(best)),
+        mean_bounds=(sum(gated) / len(gated), sum(gated) / len(gated)),
     )
 
 

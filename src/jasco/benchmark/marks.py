@@ -31,22 +31,29 @@ class Marks:
         Place in :class:`Orientation`; meaningless where the rating is NaN.
     unreadable : ndarray of bool, shape (clips, instructions)
         A verdict that was given and could not be read.
+    once : bool
+        Whether a clip was asked about with one of the instructions only, as people are: then one
+        verdict a clip is expected, whichever the instruction, and there is no best of several.
     """
 
     ratings: NDArray[np.float32]
     orientations: NDArray[np.int8]
     unreadable: NDArray[np.bool_]
+    once: bool = False
 
     @classmethod
-    def none_yet(cls, clips: int) -> Self:
+    def none_yet(cls, clips: int, *, once: bool = False) -> Self:
         """Marks of a judge that has judged nothing."""
         shape = (clips, len(INSTRUCTIONS))
         return cls(
-            np.full(shape, np.nan, np.float32), np.zeros(shape, np.int8), np.zeros(shape, bool)
+            np.full(shape, np.nan, np.float32),
+            np.zeros(shape, np.int8),
+            np.zeros(shape, bool),
+            once,
         )
 
     @classmethod
-    def of(cls, clips: int, verdicts: NDArray[np.int64]) -> Self:
+    def of(cls, clips: int, verdicts: NDArray[np.int64], *, once: bool = False) -> Self:
         """Marks from a table.
 
         Parameters
@@ -56,8 +63,10 @@ class Marks:
         verdicts : ndarray of int, shape (verdicts, 4)
             Clip by place, instruction by its number from 1, rating, orientation by place; -1 for
             what could not be read.
+        once : bool
+            Whether a clip was asked about once only.
         """
-        marks = cls.none_yet(clips)
+        marks = cls.none_yet(clips, once=once)
         clip, number, rating, orientation = verdicts.T
         read = (rating >= 0) & (orientation >= 0)
         cells = clip[read], number[read] - 1
@@ -93,6 +102,15 @@ class Marks:
     def mean_by_clip(self) -> NDArray[np.float64]:
         """Mean gated score of each clip; NaN where it has no readable verdict. Shape (clips,)."""
         return ratio(np.nansum(self.gated(), axis=1, dtype=float), self.readable.sum(axis=1))
+
+    def expected_scores(self) -> NDArray[np.float64]:
+        """Gated scores of the items that are expected; NaN where one has no readable verdict.
+
+        Returns
+        -------
+        ndarray, shape (clips, instructions), or (clips, 1) where clips were asked about once
+        """
+        return self.mean_by_clip()[:, None] if self.once else self.gated().astype(float)
 
     def labels(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
         """Ratings as given, and orientations by place; -1 where there is no readable verdict."""

@@ -14,6 +14,8 @@ Metrics
 * *Best of k*: what the best of k of the eight instructions, drawn without replacement, scores on
   average; the mean for k = 1, best-mean for k = 8. A maximum over prompts rises with noise alone,
   so both ends belong beside the headline.
+* *Best of 1*: the mean once more. Of people there is no other figure: they hear a clip once and
+  answer one instruction, so that one verdict a clip is expected.
 * *Sound first*: mean over the instructions that name the sound before the speech, minus the mean
   over the others, paired over clips.
 
@@ -45,7 +47,7 @@ class Score:
     Attributes
     ----------
     best_mean : Estimate
-        Over the clips that have a readable verdict.
+        Over the clips that have a readable verdict; None where clips were asked about once.
     mean : Estimate
         Mean over clips of a clip's mean gated score.
     audio, both, speech : Estimate
@@ -53,7 +55,7 @@ class Score:
     best_at : tuple of Estimate
         Best of k for k = 1 to 8; empty unless every verdict is there.
     by_instruction : tuple of Estimate
-        Mean gated score of each instruction.
+        Mean gated score of each instruction; None where each was asked about other clips.
     sound_first : Estimate
         Instructions that name the sound first, minus those that name the speech first.
     neither_rate : float or None
@@ -64,15 +66,18 @@ class Score:
         Readable verdicts / expected verdicts.
     complete : bool
         Whether every expected verdict is there and readable.
-    bounds : tuple of float
-        Best-mean with every missing verdict at its worst and at its best.
+    bounds : tuple of float or None
+        Best-mean with every missing verdict at its worst and at its best; None without best-mean.
+    mean_bounds : tuple of float
+        The mean, likewise.
     """
 
     neither_rate: float | None
     unreadable_rate: float
     coverage: float
     complete: bool
-    bounds: tuple[float, float]
+    bounds: tuple[float, float] | None
+    mean_bounds: tuple[float, float]
     best_mean: Estimate = NO_ESTIMATE
     mean: Estimate = NO_ESTIMATE
     audio: Estimate = NO_ESTIMATE
@@ -151,14 +156,20 @@ def average(scores: Sequence[Score]) -> Score:
     figures: dict[str, Any] = {
         field.name: mean_of(field.name)
         for field in fields(Score)
-        if field.name not in ("complete", "bounds", "best_at", "by_instruction")
+        if field.name not in ("complete", "bounds", "mean_bounds", "best_at", "by_instruction")
     }
-    low, high = zip(*(score.bounds for score in scores), strict=True)
+    bounds = [score.bounds for score in scores if score.bounds]
     return Score(
         **figures,
         complete=all(score.complete for score in scores),
-        bounds=(sum(low) / len(low), sum(high) / len(high)),
+        bounds=_mean_ends(bounds) if bounds else None,
+        mean_bounds=_mean_ends([score.mean_bounds for score in scores]),
     )
+
+
+def _mean_ends(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    low, high = zip(*bounds, strict=True)
+    return sum(low) / len(low), sum(high) / len(high)
 
 
 # --- what clips add to sums, and figures from sums ---
@@ -172,8 +183,8 @@ _BEST_OF = np.array(
 )
 _SOUND_FIRST = np.isin(np.arange(1, _K + 1), SOUND_FIRST)
 _WIDTHS = {
-    "judged": 1, "best": 1, "mean": 1, "orientations": len(Orientation), "whole": 1,
-    "best_at": _K, "readable": _K, "scores": _K, "paired": 1, "apart": 1,
+    "judged": 1, "of_several": 1, "best": 1, "mean": 1, "orientations": len(Orientation),
+    "whole": 1, "best_at": _K, "readable": _K, "scores": _K, "paired": 1, "apart": 1,
 }  # fmt: skip
 
 
@@ -202,8 +213,10 @@ def _columns(marks: Marks) -> NDArray[np.float64]:
     apart = halves[0] - halves[1]
     paired = ~np.isnan(apart)
     whole = np.full(len(scores), readable.all())
+    several = not marks.once
     parts = {
         "judged": judged,
+        "of_several": judged & several,
         "best": np.where(judged, best, 0),
         "mean": np.where(judged, mean, 0),
         "orientations": [
@@ -212,7 +225,7 @@ def _columns(marks: Marks) -> NDArray[np.float64]:
         ],
         "whole": whole,
         "best_at": _BEST_OF @ np.sort(scores, axis=1).T,
-        "readable": readable.T,
+        "readable": (readable & several).T,
         "scores": scores.T,
         "paired": paired,
         "apart": np.where(paired, apart, 0),
@@ -227,7 +240,7 @@ def _figures(sums: NDArray[Any]) -> Figures:
     places = {o: parts["orientations"][..., i, None] for i, o in enumerate(Orientation)}
     oriented = places[Orientation.AUDIO] + places[Orientation.BOTH] + places[Orientation.SPEECH]
     return {
-        "best_mean": ratio(parts["best"], parts["judged"]),
+        "best_mean": ratio(parts["best"], parts["of_several"]),
         "mean": ratio(parts["mean"], parts["judged"]),
         "audio": ratio(places[Orientation.AUDIO], oriented),
         "both": ratio(places[Orientation.BOTH], oriented),
@@ -254,14 +267,17 @@ def _estimates(values: Figures, spreads: Figures) -> dict[str, Any]:
 
 def _counts(marks: Marks) -> Score:
     """Give what has no interval."""
-    readable, gated = marks.readable, marks.gated()
-    neither = marks.orientations[readable] == tuple(Orientation).index(Orientation.NEITHER)
-    worst = np.where(readable, gated, 0).max(axis=1)
-    best = np.where(readable, gated, RATINGS[-1]).max(axis=1)
+    oriented = marks.orientations[marks.readable]
+    neither = oriented == tuple(Orientation).index(Orientation.NEITHER)
+    scores = marks.expected_scores()
+    readable = ~np.isnan(scores)
+    ends = [np.where(readable, scores, missing) for missing in (RATINGS[0], RATINGS[-1])]
+    low, high = (float(each.max(axis=1).mean()) for each in ends)
     return Score(
         neither_rate=float(neither.mean()) if len(neither) else None,
-        unreadable_rate=float(marks.unreadable.mean()),
+        unreadable_rate=float(marks.unreadable.sum() / scores.size),
         coverage=float(readable.mean()),
         complete=bool(readable.all()),
-        bounds=(float(worst.mean(dtype=float)), float(best.mean(dtype=float))),
+        bounds=None if marks.once else (low, high),
+        mean_bounds=(float(ends[0].mean()), float(ends[1].mean())),
     )

@@ -64,13 +64,7 @@ def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dic
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV file whole or not at all (``CannotGoOn`` where it cannot be written)."""
     with whole_file(path) as file:
-        plain = csv.DictWriter(file, columns, lineterminator="\n")
-        quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        plain.writeheader()
-        for row in rows:
-            # By itself, Python before 3.13 leaves a bare carriage return unquoted.
-            writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
-            writer.writerow(row)
+        write_rows(file, columns, rows)
 
 
 @contextmanager
@@ -87,3 +81,14 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write what stands in a CSV file; ``file`` must leave line ends alone (``newline=""``)."""
+    plain = csv.DictWriter(file, columns, lineterminator="\n")
+    quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writeheader()
+    for row in rows:
+        # By itself, Python before 3.13 leaves a bare carriage return unquoted.
+        writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
+        writer.writerow(row)

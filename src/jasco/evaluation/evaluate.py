@@ -10,11 +10,13 @@ from tqdm import tqdm
 
 from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line, whole_text
+from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.benchmark.responses import Response
 from jasco.evaluation.exam import copy_exams
+from jasco.evaluation.hearing import audio_facts, audio_path
+from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import State, is_due, refuse, see, skipped
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
@@ -22,7 +24,7 @@ from jasco.evaluation.store import PREFLIGHT, AudioFacts, RunRefused, RunUnwrita
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.providers.audio import file_sha256, read_audio
+from jasco.providers.audio import read_audio
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def evaluate(
 def _hold_model(job: Job, store: Store) -> int:
     if job.model:
         return store.hold_model(job.model.spec)
-    if not store.models():
+    if not store.models() or not store.covered:  # killed before it began, perhaps
         raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
     return store.models()[0][0]
 
@@ -131,24 +133,11 @@ def _listen(
     data: DataSet, clips: Sequence[Clip], say: Callable[[str], None]
 ) -> dict[int, AudioFacts]:
     """Read every clip once before anything is spent on the first."""
-    facts = {}
-    for place, clip in enumerate(tqdm(clips, "reading audio", disable=None, leave=False)):
-        path = _audio_path(data, clip)
-        audio = read_audio(path)
-        facts[place] = AudioFacts(
-            whole_text(str(path.absolute())), file_sha256(path), audio.seconds, audio.treatments
-        )
-    treated = sum(bool(each.treatments) for each in facts.values())
+    facts = audio_facts(data, tqdm(clips, "reading audio", disable=None, leave=False))
+    treated = sum(bool(each.treatments) for each in facts)
     if treated:
         say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
-    return facts
-
-
-def _audio_path(data: DataSet, clip: Clip) -> Path:
-    path = data.audio_path(clip)
-    if path is None:
-        raise InputError(f"the data set {data.name} comes without audio; give --data a folder")
-    return path
+    return dict(enumerate(facts))
 
 
 async def _run(
@@ -181,7 +170,7 @@ async def _run(
                 model=None,
                 judges=served,
                 protocol=protocol,
-                read_audio=lambda clip: read_audio(_audio_path(data, clip)),
+                read_audio=lambda clip: read_audio(audio_path(data, clip)),
                 concurrency=job.concurrency,
                 watch=progress.see,
             )
@@ -296,8 +285,11 @@ def _calls(
     job: Job, store: Store, clips: int, model_number: int, judges: Mapping[int, Judge]
 ) -> int:
     """Count what is left to do."""
+    [(*_, identity)] = [each for each in store.models() if each[0] == model_number]
+    items = 1 if hears_once(identity) else len(INSTRUCTIONS)
     unjudged = sum(
-        _unjudged(store, clips, model_number, number, judge) for number, judge in judges.items()
+        _unjudged(store, clips, items, model_number, number, judge)
+        for number, judge in judges.items()
     )
     return unjudged + (_unanswered(store, model_number, clips) if job.model else 0)
 
@@ -306,7 +298,9 @@ def _unanswered(store: Store, model_number: int, clips: int) -> int:
     return clips * len(INSTRUCTIONS) - store.count_responses(model_number)[0]
 
 
-def _unjudged(store: Store, clips: int, model_number: int, number: int, judge: Judge) -> int:
-    wanted = len(INSTRUCTIONS) * sum(repeats_of(judge, place) for place in range(clips))
+def _unjudged(
+    store: Store, clips: int, items: int, model_number: int, number: int, judge: Judge
+) -> int:
+    wanted = items * sum(repeats_of(judge, place) for place in range(clips))
     given = store.count_verdicts(model_number, number)[0]
     return wanted - given - store.count_repeats(model_number, number, repeats_of(judge, 0))

@@ -22,6 +22,7 @@ from jasco.benchmark.responses import Response
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken
+from jasco.evaluation.people import hears_once
 from jasco.evaluation.store import PREFLIGHT, Store
 
 
@@ -36,7 +37,7 @@ class Data:
     annotations_sha256, audio_sha256 : str or None
         Hashes over these clips; None where they are not known.
     clips, items : int
-        How many.
+        How many; people are asked about a clip once, so that theirs are as many as the clips.
     """
 
     name: str
@@ -157,6 +158,11 @@ class Results:
         return score_panel(self.marks)
 
     @property
+    def once(self) -> bool:
+        """Whether it was asked about each clip with one instruction only, as people are."""
+        return hears_once(self.identity)
+
+    @property
     def complete(self) -> bool:
         """Whether every item is answered, and every answer has a readable verdict."""
         return (
@@ -188,20 +194,26 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
             raise InputError(f"{folder}: the run holds no answers; see: jasco eval --help")
         model, label, model_identity = store.models()[0]
         judges = {name: number for number, name, _ in store.judges()}
+        once = hears_once(model_identity)
         marks, as_published = {}, None
         if compat:
+            if once:
+                raise InputError(
+                    f"{folder}: {label} answers one prompt a clip; the published script takes the "
+                    "best of 8, so --compat has no number for it"
+                )
             rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
             as_published = _as_published(rows)
         else:
             marks = {
-                name: Marks.of(len(clips), store.verdict_table(model, judge))
+                name: Marks.of(len(clips), store.verdict_table(model, judge), once=once)
                 for name, judge in judges.items()
             }
         return Results(
             model=label,
-            data=_data(store.fact("data") or "", clips, store.audio_sha256()),
+            data=_data(store.fact("data") or "", clips, store.audio_sha256(), once=once),
             protocol=store.fact("protocol") or "",
-            answers=_answers(store, model, clips),
+            answers=_answers(store, model, _items(clips, once=once)),
             judges={
                 name: JudgeFacts(
                     store.writes(model, judge, PROXY_MARK),
@@ -222,11 +234,11 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
         )
 
 
-def _answers(store: Store, model: int, clips: Sequence[Clip]) -> Answers:
+def _answers(store: Store, model: int, expected: int) -> Answers:
     answered, truncated, failed = store.count_responses(model)
     window = store.window()
     return Answers(
-        _items(clips),
+        expected,
         answered,
         truncated,
         failed,
@@ -394,12 +406,15 @@ def _labels(paths: Sequence[Path]) -> dict[str, Path]:
     return labels
 
 
-def _data(name: str, clips: Sequence[Clip], audio_sha256: str | None) -> Data:
-    return Data(name, annotations_sha256(clips), audio_sha256, len(clips), _items(clips))
+def _data(
+    name: str, clips: Sequence[Clip], audio_sha256: str | None, *, once: bool = False
+) -> Data:
+    items = _items(clips, once=once)
+    return Data(name, annotations_sha256(clips), audio_sha256, len(clips), items)
 
 
-def _items(clips: Sequence[Clip]) -> int:
-    return len(clips) * len(INSTRUCTIONS)
+def _items(clips: Sequence[Clip], *, once: bool = False) -> int:
+    return len(clips) * (1 if once else len(INSTRUCTIONS))
 
 
 def _file_marks(file: FilledFile, clips: Sequence[Clip]) -> Marks:

@@ -62,9 +62,9 @@ Row = tuple[str, tuple[Any, ...]]
 
 
 def response_row(
-    model: int, clip: int, number: int, answer: Response | Failure, seconds: float
+    model: int, clip: int, number: int, answer: Response | Failure, seconds: float | None
 ) -> Row:
-    """Make the row of an answer, or of its failure."""
+    """Make the row of an answer, or of its failure; None where nobody knows how long it took."""
     values: tuple[Any, ...]
     if isinstance(answer, Failure):
         values = (None, answer.kind, answer.message, None, None, None)

@@ -70,8 +70,15 @@ class Store:
         self._lock = lock
 
     @classmethod
-    def to_write(cls, folder: Path) -> Self:
+    def to_write(cls, folder: Path, patience: float = 0) -> Self:
         """Open a run as its one writer; make it where there is none.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            The run's.
+        patience : float
+            Seconds to wait for another writer's end.
 
         Raises
         ------
@@ -85,7 +92,7 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / "run.lock")
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=patience)
         except Timeout:
             raise RunRefused(f"{folder}: {_holder(folder)} is writing to this run") from None
         except OSError as error:

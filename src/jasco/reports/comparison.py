@@ -33,6 +33,11 @@ from jasco.reports.summary import (
 
 Named = tuple[str, Results]
 _SHARES = ("audio", "both", "speech")
+_HEADER = (
+    "difference", "clips", "best-mean", "95 %", "tested", "p", "p (Holm)", "detectable", "mean",
+    "95 %", *_SHARES,
+)  # fmt: skip
+_TESTED = _HEADER.index("tested")
 
 
 def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) -> dict[str, Any]:
@@ -155,6 +160,7 @@ def _pair(first: str, second: str, compared: Comparison, p_holm: float | None) -
         "clips": compared.clips,
         "best_mean": compared.best_mean.value,
         "best_mean_ci": interval(compared.best_mean),
+        "tested": compared.tested,
         "p": compared.p,
         "p_holm": p_holm,
         "minimum_detectable_difference": compared.detectable,
@@ -167,16 +173,14 @@ def _pair(first: str, second: str, compared: Comparison, p_holm: float | None) -
 
 def render_comparison(summary: Mapping[str, Any]) -> str:
     """Lay a comparison out for people."""
-    header = (
-        "difference", "clips", "best-mean", "95 %", "p", "p (Holm)", "detectable", "mean", "95 %",
-        *_SHARES,
-    )  # fmt: skip
+    header = list(_HEADER)
     rows = [
         [
             f"{pair['first']}\n  minus {pair['second']}",
             str(pair["clips"]),
             signed_number(pair["best_mean"]),
             between(pair["best_mean_ci"]),
+            pair["tested"].replace("_", "-"),
             p_value(pair["p"]),
             p_value(pair["p_holm"]),
             number(pair["minimum_detectable_difference"]),
@@ -186,6 +190,10 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         ]
         for pair in summary["pairs"]
     ]
+    with_people = any(pair["tested"] == "mean" for pair in summary["pairs"])
+    if not with_people:  # then all is about best-mean
+        for row in (header, *rows):
+            del row[_TESTED]
     incomplete = [name for name, model in summary["models"].items() if not model["complete"]]
     remarks = [
         f"{name}: INCOMPLETE; compared on the clips that have a verdict of every judge"
@@ -197,11 +205,17 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     }  # fmt: skip
     exams = [f"{name}: {exam_line(figures['exam'])}" for name, figures in judges.items()]
     signed = f"signature: {summary['signature']}"
-    return "\n".join([table(header, rows), "", DIFFERENCES, *exams, *remarks, signed])
+    explained = [DIFFERENCES, ABOUT_PEOPLE] if with_people else [DIFFERENCES]
+    return "\n".join([table(header, rows), "", *explained, *exams, *remarks, signed])
 
 
 DIFFERENCES = (
     "Paired over clips. p: sign-flip permutation test of best-mean; Holm: corrected for the "
     "number of pairs; detectable: the true difference that this benchmark finds four times out of "
     "five. Judges and decoding are held fixed; how much they vary is not in the intervals."
+)
+
+ABOUT_PEOPLE = (
+    "A person hears a clip once and answers one prompt: compared with one, p, Holm and detectable "
+    "are those of the mean (best of 1)."
 )

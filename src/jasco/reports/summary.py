@@ -11,6 +11,7 @@ import numpy as np
 from jasco.benchmark.agreement import Agreement
 from jasco.benchmark.bootstrap import RESAMPLES, SEED
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS
 from jasco.benchmark.scoring import Score
 from jasco.benchmark.verdicts import Orientation
@@ -79,9 +80,13 @@ def unlike(one: Results, other: Results) -> str | None:
 
 
 def shared_data(results: Sequence[Results]) -> Data:
-    """Say what is known of the data of all: the audio, only where it is the same for all."""
+    """Say what the figures of several models are about.
+
+    The items are those of a model that is asked most (people are asked one a clip); the audio is
+    told only where it is the same for all.
+    """
     most = max((each.data for each in results), key=lambda data: data.items)
-    same = all(each.data.audio_sha256 == most.audio_sha256 for each in results)
+    same = len({each.data.audio_sha256 for each in results}) == 1
     return most if same else replace(most, audio_sha256=None)
 
 
@@ -92,7 +97,6 @@ def summarise_models(results: Mapping[str, Results]) -> dict[str, Any]:
 
 def signature(results: Sequence[Results]) -> str:
     """Say in one line how the figures were made."""
-    first = results[0]
     data = shared_data(results)
     hashes = [
         f"{name}:{value[:_DIGITS]}"
@@ -106,7 +110,7 @@ def signature(results: Sequence[Results]) -> str:
         for judge, facts in each.judges.items()
     )
     return signed(
-        first.protocol,
+        results[0].protocol,
         f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
         *hashes,
         f"models:{'+'.join(models)}",
@@ -153,9 +157,11 @@ def summarise_data(data: Data) -> dict[str, Any]:
 
 def _model(results: Results) -> dict[str, Any]:
     figures = results.figures
+    none = replace(_NO_FIGURES, bounds=None) if results.once else _NO_FIGURES
     return {
-        **_figures(figures.panel if figures else _NO_FIGURES),
+        **_figures(figures.panel if figures else none),
         "complete": results.complete,
+        "items_a_clip": 1 if results.once else len(INSTRUCTIONS),
         "proxy": any(judge.proxy for judge in results.judges.values()),
         "judges": {
             name: _judge(results.judges[name], score)
@@ -179,7 +185,7 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
     }
 
 
-_NO_FIGURES = Score(None, 0.0, 0.0, complete=False, bounds=(0.0, 2.0))
+_NO_FIGURES = Score(None, 0.0, 0.0, complete=False, bounds=(0.0, 2.0), mean_bounds=(0.0, 2.0))
 
 
 def _figures(score: Score) -> dict[str, Any]:
@@ -199,7 +205,8 @@ def _figures(score: Score) -> dict[str, Any]:
         "unreadable_rate": score.unreadable_rate,
         "coverage": score.coverage,
         "complete": score.complete,
-        "best_mean_bounds": list(score.bounds),
+        "best_mean_bounds": list(score.bounds) if score.bounds else None,
+        "mean_bounds": list(score.mean_bounds),
         "instructions": {
             "means": means,
             "means_ci": [interval(each) for each in score.by_instruction],
@@ -238,6 +245,8 @@ def _faults(results: Results) -> dict[str, Any] | None:
         "clips": {fault.clip: fault.what for fault in results.faults},
         "best_mean_without": without.best_mean.value if without else None,
         "best_mean_without_ci": interval(without.best_mean) if without else None,
+        "mean_without": without.mean.value if without else None,
+        "mean_without_ci": interval(without.mean) if without else None,
     }
 
 

@@ -62,6 +62,11 @@ LEFT_OUT = (
 
 def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what lies behind the headline: the prompts, the panel's agreement."""
+    if model["items_a_clip"] == 1 and model["judges"]:
+        mean = with_interval(model["mean"], model["mean_ci"])
+        yield (
+            f"{name}: asked one prompt a clip, as people are: no best-mean; best of 1 (mean) {mean}"
+        )
     if curve := model["best_at_k"]:
         yield f"{name}: best of 1 to {len(curve)} prompts: {' '.join(map(number, curve))}"
     prompts = model["instructions"]
@@ -86,10 +91,11 @@ def backing(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         if itself := figures["agreement_with_itself"]:
             yield f"{judge}: agrees with itself (alpha): {_alphas(itself)}"
     if faults := model["data_faults"]:
-        without = with_interval(faults["best_mean_without"], faults["best_mean_without_ci"])
+        figure = "mean" if model["items_a_clip"] == 1 else "best_mean"
+        without = with_interval(faults[f"{figure}_without"], faults[f"{figure}_without_ci"])
         yield (
             f"{name}: without the clips that have known faults ({', '.join(faults['clips'])}; "
-            f"see: jasco data verify): best-mean {without}"
+            f"see: jasco data verify): {figure.replace('_', '-')} {without}"
         )
 
 
@@ -167,8 +173,6 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     for circumstances in answers["circumstances"]:
         told = ", ".join(f"{key} {value}" for key, value in circumstances.items())
         yield f"{name}: computed with {one_line(told, 500)}"
-    if doubt := _doubt(answers["preflight"]):
-        yield f"{name}: {doubt}"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
@@ -180,16 +184,30 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
                 f"{judge}: {cut} of its unreadable verdicts were cut off at the longest length "
                 "allowed; max_tokens=... allows more"
             )
+    yield from cautions(name, model)
+
+
+def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say what must be known before any of a model's figures is believed."""
+    if doubt := _doubt(model["answers"]["preflight"]):
+        yield f"{name}: {doubt}"
     if model["proxy"]:
         yield (
             f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
             "try things and to compare your own runs, not to publish; see: jasco judges"
         )
     if not model["complete"] and model["judges"]:
-        yield (
-            f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
-            "bounds put every missing verdict at its worst and at its best."
-        )
+        if model["items_a_clip"] == 1:
+            yield (
+                f"{name}: INCOMPLETE. The mean counts the clips that have a readable verdict; with "
+                "every missing verdict at its worst and at its best it is "
+                f"{between(model['mean_bounds'])}."
+            )
+        else:
+            yield (
+                f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
+                "bounds put every missing verdict at its worst and at its best."
+            )
 
 
 def _doubt(preflight: Mapping[str, Any] | None) -> str:
