@@ -190,9 +190,23 @@ def _report(options: argparse.Namespace) -> int:
     return _status(report)
 
 
-def _report_page(options: argparse.Namespace) -> int:  # noqa: ARG001 - until it is filled in
-    """Write the page: to be filled in with what jasco.reports.page gives."""
-    raise InputError("--format html: not here yet")
+def _report_page(options: argparse.Namespace) -> int:
+    if not options.output:
+        raise InputError("the page is a file: name it, -o PAGE.html; other formats are printed")
+    try:
+        from jasco.reports.page.content import open_shown
+        from jasco.reports.page.render import render_page
+    except ModuleNotFoundError as error:
+        raise InputError(f"the page needs {error.name}: pip install 'jasco[viewer]'") from error
+    from jasco.benchmark.tables import whole_file
+
+    shown = open_shown(options.target)
+    page = render_page(shown, audio=options.audio == "embed")
+    with whole_file(Path(os.path.realpath(options.output))) as file:
+        file.write(page)
+    size = options.output.stat().st_size / 1e6
+    _say(f"{options.output}: {size:.1f} MB; open it in a browser, or send it")
+    return 0 if all(each.results.complete for each in shown.values()) else EXIT_INCOMPLETE
 
 
 def _format_of(output: Path | None) -> str:

@@ -18,7 +18,7 @@ from jasco.benchmark.faults import Fault, known_faults
 from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_rows
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.marks import Marks
-from jasco.benchmark.responses import Response
+from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken
@@ -314,11 +314,20 @@ class JudgedItems:
         By clip id and instruction.
     judges : mapping
         By judge and item: all that the judge wrote, and how it was read.
+    failures : mapping of (str, int) to Failure
+        Why an item has no answer, where that is known.
+    cut_off : frozenset of (str, int)
+        Items whose answer ended at the longest length allowed.
+    audio : mapping of str to (str, str)
+        By clip id: path and SHA-256 of what was heard.
     """
 
     clips: tuple[Clip, ...]
     answers: Mapping[Key, str]
     judges: Mapping[str, Mapping[Key, tuple[list[str], Verdict]]]
+    failures: Mapping[Key, Failure] = field(default_factory=dict)
+    cut_off: frozenset[Key] = frozenset()
+    audio: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def judged_items_of_run(folder: Path) -> JudgedItems:
@@ -335,13 +344,20 @@ def judged_items_of_run(folder: Path) -> JudgedItems:
                 (clips[clip].id, n): ([each.get("text", "") for each in said], verdicts[clip, n])
                 for clip, n, said in store.judge_texts(model, judge)
             }
-        answers = {
-            (clip.id, number): answer.text
+        given = {
+            (clip.id, number): answer
             for place, clip in enumerate(clips)
             for number, answer in store.responses(model, place).items()
-            if isinstance(answer, Response)
         }
-    return JudgedItems(clips, answers, judges)
+        answers = {key: each for key, each in given.items() if isinstance(each, Response)}
+        return JudgedItems(
+            clips,
+            {key: answer.text for key, answer in answers.items()},
+            judges,
+            {key: each for key, each in given.items() if isinstance(each, Failure)},
+            frozenset(key for key, each in answers.items() if each.finish_reason == "length"),
+            store.audio_files(),
+        )
 
 
 def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:

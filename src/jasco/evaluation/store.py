@@ -291,6 +291,15 @@ class Store:
         hashes = dict(self._connection.execute(query, (self.covered,)))
         return None if None in hashes.values() else combined_sha256(hashes)
 
+    def audio_files(self) -> dict[str, tuple[str, str]]:
+        """Give path and SHA-256 of the clips' audio, by id, as far as it was read."""
+        query = (
+            "SELECT id, audio_path, audio_sha256 FROM clips WHERE audio_sha256 NOT NULL "
+            "AND clip < ? ORDER BY clip"
+        )
+        rows = self._connection.execute(query, (self.covered,))
+        return {id_: (path, sha256) for id_, path, sha256 in rows}
+
     def treated_clips(self) -> int:
         """Count the clips whose audio had to be resampled, mixed down or converted."""
         query = "SELECT count(*) FROM clips WHERE treatments != '' AND clip < ?"

@@ -1,0 +1,175 @@
+"""What a page holds of each clip: cues, sounds, answers and verdicts, packed for the browser."""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jasco.benchmark.clips import Clip, items_of
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.faults import known_faults
+from jasco.benchmark.instructions import INSTRUCTIONS
+from jasco.benchmark.verdicts import Orientation
+from jasco.evaluation.disagreements import apart
+from jasco.evaluation.results import (
+    JudgedItems,
+    Results,
+    judged_items_of_files,
+    judged_items_of_run,
+    results_of_files,
+    results_of_run,
+)
+from jasco.providers.audio import Audio, file_sha256, read_audio
+from jasco.reports.page.sounds import data_url, mp3, spectrogram
+from jasco.reports.summary import distinct_names
+
+_ORIENTATIONS = tuple(Orientation)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A model's results, and each of its items."""
+
+    results: Results
+    items: JudgedItems
+
+
+def open_shown(targets: Sequence[Path]) -> dict[str, Shown]:
+    """Read runs, or judged CSV files, by the names that their models are to have.
+
+    Raises
+    ------
+    InputError
+        There is no run, or a file cannot be read.
+    """
+    shown = [
+        Shown(results_of_run(target), judged_items_of_run(target))
+        if target.is_dir()
+        else Shown(results_of_files([target]), judged_items_of_files([target]))
+        for target in targets
+    ]
+    return dict(zip(distinct_names([each.results for each in shown]), shown, strict=True))
+
+
+def packed(content: Mapping[str, Any]) -> bytes:
+    """Pack content as the page unpacks it: JSON, compressed with gzip, the same bytes each time."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
+
+
+def content_of(
+    shown: Mapping[str, Shown], sounds: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Lay out clips and items for the page's script.
+
+    Parameters
+    ----------
+    shown : mapping of str to Shown
+        By the name that a model is to have; all about the same clips.
+    sounds : mapping
+        By clip id: ``audio`` and ``spectrogram``, URLs of what there is.
+    """
+    clips = clips_of(shown)
+    faults = {fault.clip: fault.what for fault in known_faults(clips)}
+    judges = [*dict.fromkeys(judge for each in shown.values() for judge in each.items.judges)]
+    return {
+        "prompts": INSTRUCTIONS,
+        "orientations": _ORIENTATIONS,
+        "judges": judges,
+        "models": [
+            {"name": name, "judges": len(each.items.judges)} for name, each in shown.items()
+        ],
+        "clips": [
+            {
+                "id": clip.id, "sound": clip.sound, "speech": clip.speech,
+                "audio_only": clip.audio_only, "speech_only": clip.speech_only,
+                "reference": clip.reference, "keywords": clip.keywords,
+                "fault": faults.get(clip.id, ""), **sounds.get(clip.id, {}),
+            }
+            for clip in clips
+        ],
+        "items": list(_items(clips, shown, judges)),
+    }  # fmt: skip
+
+
+def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
+    """Give the clips that the results are about."""
+    return next(iter(shown.values())).results.clips
+
+
+def _items(
+    clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    differing = [
+        {(clip, number): difference for difference, clip, number in apart(each.items)}
+        for each in shown.values()
+    ]
+    for place, clip in enumerate(clips):
+        for item in items_of(clip):
+            for number, each in enumerate(shown.values()):
+                key = clip.id, item.number
+                if (
+                    each.results.identity.get("provider") == "human"
+                    and key not in each.items.answers
+                ):
+                    continue  # nobody was asked
+                given = [
+                    (judge, said[key]) for judge, said in each.items.judges.items() if key in said
+                ]
+                failure = each.items.failures.get(key)
+                yield {
+                    "clip": place,
+                    "prompt": item.number,
+                    "model": number,
+                    "answer": each.items.answers.get(key),
+                    "failure": f"{failure.kind}: {failure.message}" if failure else "",
+                    "cut": key in each.items.cut_off,
+                    "apart": differing[number].get(key, 0),
+                    "verdicts": [
+                        (
+                            judges.index(judge),
+                            verdict.rating,
+                            verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
+                            "\n---\n".join(texts),
+                        )
+                        for judge, (texts, verdict) in given
+                    ],
+                }
+
+
+def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any], list[str]]:
+    """Draw, and maybe compress, the clips' audio.
+
+    Returns
+    -------
+    sounds : dict
+        By clip id: ``seconds``, ``spectrogram``, and ``audio`` where that was asked for.
+    missing : list of str
+        Ids of clips whose audio is gone, or is not what was heard.
+    """
+    sounds, missing = dict[str, Any](), list[str]()
+    for clip in clips_of(shown):
+        heard = clip_audio(shown, clip.id)
+        if heard is None:
+            missing.append(clip.id)
+            continue
+        sounds[clip.id] = {
+            "seconds": heard.seconds,
+            "spectrogram": data_url("image/webp", spectrogram(heard)),
+            **({"audio": data_url("audio/mpeg", mp3(heard))} if audio else {}),
+        }
+    return sounds, missing
+
+
+def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
+    """Read a clip's audio again; None where it is gone, or not what was heard any more."""
+    for each in shown.values():
+        path, sha256 = each.items.audio.get(clip, ("", ""))
+        try:
+            if path and file_sha256(Path(path)) == sha256:
+                return read_audio(Path(path))
+        except (InputError, OSError):
+            continue
+    return None

@@ -1,0 +1,98 @@
+"""The templates filled in: the page as one file, which nothing can be added to.
+
+Its policy lets nothing in but its own style, script, pictures and sounds: even if a text got into
+it as markup, it could not run, load or send anything.
+"""
+
+import base64
+import hashlib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from jasco.reports.page.content import Shown, content_of, packed, sounds_of
+from jasco.reports.page.sections import sections_of
+
+_FOLDER = files("jasco.reports.page")
+_LONGEST = 10_000
+
+
+def visible(text: str) -> str:
+    """Show by their number the characters that would not be seen, or would turn a text around."""
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+    return "".join(
+        f"\\u{ord(each):04x}"
+        if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp") and each not in "\n\t"
+        else each
+        for each in cut
+    )
+
+
+def static(name: str) -> str:
+    """Read a style sheet or a script of the page."""
+    return (_FOLDER / "static" / name).read_text("utf-8")
+
+
+def environment(*more: BaseLoader) -> Environment:
+    """Make the templates' environment: every text is made visible and escaped.
+
+    A name that is missing raises.
+    """
+    own = FileSystemLoader(str(_FOLDER / "templates"))
+    return Environment(
+        loader=ChoiceLoader([own, *more]), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=_finalized,
+    )  # fmt: skip
+
+
+def _finalized(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
+    """Make the page.
+
+    Parameters
+    ----------
+    shown : mapping of str to Shown
+        By the name that a model is to have; at least one, all about the same clips.
+    audio : bool
+        Whether the clips can be played.
+
+    Raises
+    ------
+    InputError
+        The results are about different data or protocols.
+    """
+    sounds, missing = sounds_of(shown, audio=audio)
+    style, script = static("page.css"), static("page.js")
+    content = packed(content_of(shown, sounds))
+    return environment().get_template("page.html").render(
+        page=sections_of(shown, missing),
+        # Our own files, word for word: the policy knows them by their hashes.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        packed=Markup(base64.b64encode(content).decode()),  # noqa: S704
+        policy=_policy(style, script),
+    )  # fmt: skip
+
+
+def _policy(style: str, script: str) -> str:
+    allowed: Mapping[str, Sequence[str]] = {
+        "default-src": ["'none'"],
+        "style-src": [_hash(style)],
+        "script-src": [_hash(script)],
+        "img-src": ["data:"],
+        "media-src": ["data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+    }
+    return "; ".join(f"{name} {' '.join(values)}" for name, values in allowed.items())
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

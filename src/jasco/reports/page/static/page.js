@@ -1,0 +1,241 @@
+// What the page does beside being read: sort and copy tables, unpack the clips, filter them.
+// Texts of models, judges and people are only ever set as text.
+"use strict";
+
+const el = (tag, props = {}, ...inside) => {
+  const node = Object.assign(document.createElement(tag), props);
+  node.append(...inside.filter((each) => each !== null));
+  return node;
+};
+
+// Characters that would not be seen, or would turn the text around, are shown by their number.
+const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const shown = (text) =>
+  text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+const LONG = 4000;
+const said = (text, kind) => {
+  const node = el("p", { className: kind, dir: "auto" });
+  node.textContent = shown(text.slice(0, LONG));
+  if (text.length > LONG) {
+    const rest = el("button", { type: "button" }, `… show all ${text.length.toLocaleString("en")} characters`);
+    rest.onclick = () => { node.textContent = shown(text); };
+    node.append(" ", rest);
+  }
+  return node;
+};
+
+// --- tables ---
+
+const cellText = (cell) => cell.firstChild ? cell.firstChild.textContent.trim() : "";
+
+const sortBy = (table, column, heading) => {
+  const down = heading.getAttribute("aria-sort") !== "descending";
+  table.querySelectorAll("th[aria-sort]").forEach((each) => each.removeAttribute("aria-sort"));
+  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = (row) => {
+    const text = cellText(row.cells[column]), number = parseFloat(text);
+    return Number.isNaN(number) ? text : number;
+  };
+  // Judges stay below their model.
+  const groups = [];
+  for (const row of table.tBodies[0].rows) {
+    if (row.className === "judge" && groups.length) groups.at(-1).push(row);
+    else groups.push([row]);
+  }
+  const order = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? 1 : -1);
+  groups.sort((a, b) => order(value(a[0]), value(b[0])) * (down ? -1 : 1));
+  table.tBodies[0].append(...groups.flat());
+};
+
+const readyTables = (root) => {
+  for (const table of root.querySelectorAll("table.sortable")) {
+    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+      const button = el("button", { type: "button" }, heading.textContent);
+      button.onclick = () => sortBy(table, column, heading);
+      heading.replaceChildren(button);
+    });
+  }
+  for (const table of root.querySelectorAll("main table:not(.heat)")) {
+    const button = el("button", { type: "button", className: "copy noprint" }, "Copy table");
+    button.onclick = async () => {
+      const lines = [...table.rows].map((row) =>
+        [...row.cells].map((cell) => cell.innerText.replace(/\s+/g, " ").trim()).join("\t"));
+      await navigator.clipboard.writeText(lines.join("\n"));
+      button.textContent = "Copied";
+    };
+    table.closest(".scroll").after(button);
+  }
+};
+
+// --- the clips ---
+
+const unpack = async () => {
+  const packed = document.getElementById("packed");
+  if (!packed) return (await fetch("data.json")).json();
+  const bytes = Uint8Array.from(atob(packed.textContent), (each) => each.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+};
+
+const GATE = 2; // place of "Both"
+const gated = (verdict) => (verdict[1] === null || verdict[2] === null ? null : verdict[2] === GATE ? verdict[1] : 0);
+
+const ORDERS = {
+  "as in the data": () => 0,
+  "hardest first": (a, b) => a.mean - b.mean,
+  "easiest first": (a, b) => b.mean - a.mean,
+  "judges most apart first": (a, b) => b.apart - a.apart,
+};
+const STATES = {
+  "any": () => true,
+  "answered": (item) => item.answer !== null,
+  "failed": (item) => item.answer === null,
+  "cut off": (item) => item.cut,
+  "a verdict is missing or unreadable": (item) => item.scores.includes(null) || item.lacking,
+};
+const APART = {
+  "any": () => true,
+  "they differ": (item) => item.apart > 0,
+  "they differ in the score": (item) => new Set(item.scores.filter((each) => each !== null)).size > 1,
+  "they agree": (item) => item.apart === 0 && item.verdicts.length > 1,
+};
+const SCORES = {
+  "any": () => true,
+  "scored 0": (item) => item.mean !== null && item.mean < 0.5,
+  "scored 1": (item) => item.mean >= 0.5 && item.mean < 1.5,
+  "scored 2": (item) => item.mean >= 1.5,
+  "not scored": (item) => item.mean === null,
+};
+
+const prepare = (data) => {
+  const average = (all) => (all.length ? all.reduce((sum, each) => sum + each, 0) / all.length : null);
+  for (const item of data.items) {
+    item.scores = item.verdicts.map(gated);
+    const known = item.scores.filter((each) => each !== null);
+    item.mean = average(known);
+    item.lacking = item.answer !== null && item.verdicts.length < data.models[item.model].judges;
+    item.hay = [item.answer ?? "", ...item.verdicts.map((each) => each[3])].join("\n").toLowerCase();
+  }
+  data.clips.forEach((clip, place) => {
+    clip.items = data.items.filter((item) => item.clip === place);
+    clip.hay = [clip.id, clip.sound, clip.speech, clip.reference, clip.keywords, clip.audio_only, clip.speech_only]
+      .join("\n").toLowerCase();
+    const means = clip.items.map((item) => item.mean).filter((each) => each !== null);
+    clip.mean = average(means) ?? 3;
+    clip.apart = Math.max(0, ...clip.items.map((item) => item.apart));
+  });
+  return data;
+};
+
+const verdictView = (data, [judge, rating, orientation, text]) => {
+  const told = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
+  const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${told}`));
+  view.addEventListener("toggle", () => {
+    if (view.children.length === 1) view.append(said(text, "judged"));
+  }, { once: true });
+  return view;
+};
+
+const answerView = (data, item) => {
+  const name = el("strong", { className: "foreign" }, shown(data.models[item.model].name));
+  const row = el("li", {}, name);
+  if (item.answer === null) row.append(said(item.failure || "not answered", "failed"));
+  else row.append(said(item.answer === "" ? "(an empty answer)" : item.answer, "said"));
+  if (item.cut) row.append(el("p", { className: "failed" }, "cut off at the longest length allowed"));
+  const verdicts = el("div", { className: "verdicts" }, ...item.verdicts.map((each) => verdictView(data, each)));
+  if (item.verdicts.length) row.append(verdicts);
+  return row;
+};
+
+const clipView = (data, clip, items) => {
+  const header = el("header", {}, el("h3", {}, `Clip ${clip.id}`));
+  if (clip.audio) header.append(el("audio", { controls: true, preload: "none", src: clip.audio, ariaLabel: `Clip ${clip.id}` }));
+  if (clip.spectrogram) {
+    header.append(el("img", {
+      className: "spectrogram", src: clip.spectrogram, loading: "lazy", width: 320, height: 80,
+      alt: `Spectrogram of clip ${clip.id}: ${clip.seconds.toFixed(1)} s, 0 to 8 kHz`,
+    }));
+  }
+  const cues = el("dl", { className: "cues" });
+  for (const [name, text] of [
+    ["sound", clip.sound], ["speech", clip.speech], ["from both", clip.reference], ["key words", clip.keywords],
+    ["from the audio alone", clip.audio_only], ["from the speech alone", clip.speech_only], ["known fault", clip.fault],
+  ]) if (text) cues.append(el("dt", {}, name), el("dd", { dir: "auto" }, shown(text)));
+  const view = el("article", { id: `clip-${clip.id}` }, header, cues);
+  let prompt = 0, list = null;
+  for (const item of items) {
+    if (item.prompt !== prompt) {
+      prompt = item.prompt;
+      list = el("ul", { className: "answers" });
+      view.append(el("p", { className: "prompt" }, `${prompt}. ${data.prompts[prompt - 1]}`), list);
+    }
+    list.append(answerView(data, item));
+  }
+  return view;
+};
+
+const AT_ONCE = 6;
+
+const explore = (data) => {
+  const form = document.getElementById("filters"), list = document.getElementById("list");
+  const more = document.getElementById("more"), status = form.querySelector("output");
+  const offer = (name, options) => form[name].replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+  const names = (table) => Object.keys(table).map((each) => [each, each]);
+  offer("model", [["", "all"], ...data.models.map((each, place) => [place, shown(each.name)])]);
+  offer("clip", [["", "all"], ...data.clips.map((each) => [each.id, each.id])]);
+  offer("prompt", [["", "all"], ...data.prompts.map((each, place) => [place + 1, `${place + 1}. ${each}`])]);
+  offer("orientation", [["", "any"], ...data.orientations.map((each, place) => [place, each])]);
+  offer("score", names(SCORES));
+  offer("judges", names(APART));
+  offer("state", names(STATES));
+  offer("order", names(ORDERS));
+  let found = [], next = 0;
+  const show = () => {
+    list.append(...found.slice(next, next + AT_ONCE).map(([clip, items]) => clipView(data, clip, items)));
+    next += AT_ONCE;
+    more.hidden = next >= found.length;
+  };
+  const filter = () => {
+    const want = Object.fromEntries(new FormData(form)), text = want.text.trim().toLowerCase();
+    const fits = (item) =>
+      (want.model === "" || item.model === +want.model) && (want.prompt === "" || item.prompt === +want.prompt) &&
+      (want.orientation === "" || item.verdicts.some((each) => each[2] === +want.orientation)) &&
+      SCORES[want.score](item) && APART[want.judges](item) && STATES[want.state](item);
+    found = [];
+    let count = 0;
+    for (const clip of [...data.clips].sort(ORDERS[want.order])) {
+      if (want.clip && clip.id !== want.clip) continue;
+      const named = !text || clip.hay.includes(text);
+      const items = clip.items.filter((item) => fits(item) && (named || item.hay.includes(text)));
+      if (items.length) found.push([clip, items]);
+      count += items.length;
+    }
+    list.replaceChildren();
+    next = 0;
+    show();
+    status.textContent = `${count} of ${data.items.length} answers, in ${found.length} of ${data.clips.length} clips`;
+  };
+  const follow = () => {
+    const clip = decodeURIComponent(location.hash).replace(/^#clip-/, "");
+    if (!data.clips.some((each) => location.hash && each.id === clip)) return;
+    form.reset();
+    form.clip.value = clip;
+    filter();
+    document.getElementById(`clip-${clip}`)?.scrollIntoView();
+  };
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(filter));
+  more.addEventListener("click", show);
+  window.addEventListener("hashchange", follow);
+  filter();
+  follow();
+};
+
+readyTables(document);
+if (document.getElementById("filters")) {
+  unpack().then((data) => explore(prepare(data))).catch((error) => {
+    document.querySelector("#filters output").textContent = `The clips could not be unpacked: ${error.message}`;
+  });
+}

@@ -1,0 +1,277 @@
+"""The page as a file: what it holds, and what it lets nobody do."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runs import verdict, write_run
+from synthetic import make_data, tone, write_wav
+
+pytest.importorskip("vl_convert", reason="needs the extra viewer")
+
+from jasco.benchmark.clips import Clip
+from jasco.benchmark.dataset import DataSet, read_data_set
+from jasco.benchmark.errors import InputError
+from jasco.benchmark.instructions import INSTRUCTIONS
+from jasco.benchmark.responses import Failure, Response
+from jasco.providers.audio import Audio
+from jasco.reports.page.charts import best_of, headline
+from jasco.reports.page.content import content_of, open_shown, packed
+from jasco.reports.page.render import render_page, visible
+from jasco.reports.page.sounds import mp3, spectrogram
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(1)</script>",
+    "{{ 7 * 7 }} {% raw %}",
+    "a\N{RIGHT-TO-LEFT OVERRIDE}b\0\x1b[31mc",
+)
+
+
+class Reader(HTMLParser):
+    """Reads a page as a browser would: tags with attributes, and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.blocks: dict[str, list[str]] = {"script": [], "style": []}
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag if tag in self.blocks else ""
+        if self._inside:
+            self.blocks[tag].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.blocks[self._inside][-1] += data
+        else:
+            self.text += data
+
+
+def unpacked(page: str) -> Any:
+    found = re.search(r'id="packed">([^<]*)<', page)
+    assert found
+    return json.loads(gzip.decompress(base64.b64decode(found[1])))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_data(tmp_path / "data", clips=3)
+
+
+def whole_run(path: Path, data: DataSet, model: str = "model") -> Path:
+    """Everything answered and judged, by two judges who do not always agree."""
+    return write_run(
+        path,
+        data,
+        lambda clip, prompt: f"They flee, {clip} and {prompt}.",
+        {
+            "strict": lambda clip, prompt: verdict((clip + prompt) % 2, "Both"),
+            "mild": lambda clip, prompt: verdict(2, "Both" if prompt > 1 else "Audio-Oriented"),
+        },
+        model,
+    )
+
+
+@pytest.fixture
+def run(folder: Path, tmp_path: Path) -> Path:
+    return whole_run(tmp_path / "run", read_data_set(folder))
+
+
+def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
+    content = unpacked(render_page(open_shown([run]), audio=True))
+    assert content["prompts"] == list(INSTRUCTIONS)
+    assert content["judges"] == ["openai/strict", "openai/mild"]
+    assert [clip["id"] for clip in content["clips"]] == ["0", "1", "2"]
+    for clip in content["clips"]:
+        assert clip["audio"].startswith("data:audio/mpeg;base64,")
+        assert clip["spectrogram"].startswith("data:image/webp;base64,")
+        assert clip["seconds"] == 0.25
+    assert len(content["items"]) == 24
+    first = content["items"][0]
+    assert first["answer"] == "They flee, 0 and 1."
+    assert [each[:3] for each in first["verdicts"]] == [[0, 1, 2], [1, 2, 0]]
+    assert first["verdicts"][0][3] == verdict(1, "Both")
+    assert first["apart"] == 3  # scores 1 and 0, ratings 1 and 2, two orientations
+    assert content["orientations"][2] == "Both"
+
+
+def test_it_lets_nothing_in_and_nothing_out(run: Path) -> None:
+    page = render_page(open_shown([run]), audio=True)
+    read = Reader(page)
+    policy = next(
+        attributes["content"] or ""
+        for tag, attributes in read.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for kind, block in (("script", read.blocks["script"][-1]), ("style", read.blocks["style"][0])):
+        digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert len(read.blocks["style"]) == 1
+    for _, attributes in read.tags:
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+        for name in ("src", "href", "xlink:href", "action"):
+            assert (attributes.get(name) or "#").startswith("#"), attributes
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
+    cells = dict.fromkeys(("sound", "speech", "audio_only", "speech_only", "keywords"), hostile)
+    data = DataSet("data", (Clip("1", reference=hostile, **cells),))
+    run = write_run(
+        tmp_path / "run",
+        data,
+        lambda _, prompt: hostile if prompt % 2 else Failure("error", hostile),
+        {"judge": lambda *_: verdict(2, "Both", hostile)},
+        model=hostile.replace(",", " "),
+    )
+    page = render_page(open_shown([run]), audio=True)
+    read = Reader(page)
+    assert len(read.blocks["script"]) == 2
+    assert not any(tag == "img" for tag, _ in read.tags)
+    assert not re.search("[\0\x1b\N{RIGHT-TO-LEFT OVERRIDE}]", page)
+    content = unpacked(page)
+    assert content["items"][0]["answer"] == hostile
+    assert content["items"][1]["failure"] == f"error: {hostile}"
+    assert content["clips"][0]["reference"] == hostile
+
+
+def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
+    def answer(clip: int, prompt: int) -> Any:
+        if clip == 0:
+            return {
+                1: Failure("timeout", "after 60 s"),
+                2: None,
+                3: Response("Long …", "length"),
+            }.get(prompt, "They flee.")
+        return "They flee."
+
+    run = write_run(
+        tmp_path / "run",
+        read_data_set(folder),
+        answer,
+        {"judge": lambda clip, prompt: "Hm." if (clip, prompt) == (1, 1) else verdict(2, "Both")},
+    )
+    page = render_page(open_shown([run]), audio=False)
+    items = {(item["clip"], item["prompt"]): item for item in unpacked(page)["items"]}
+    assert items[0, 1] | {"answer": None, "failure": "timeout: after 60 s"} == items[0, 1]
+    assert items[0, 2] | {"answer": None, "failure": ""} == items[0, 2]
+    assert items[0, 3]["cut"]
+    assert items[1, 1]["verdicts"][0][1:3] == [None, None]
+    text = " ".join(Reader(page).text.split())
+    assert "2 of 24 items are not answered (1 timeout)" in text
+    assert "1 answers were cut off at the longest length allowed" in text
+    assert "INCOMPLETE" in text
+    assert "bounds" in text
+
+
+def test_a_sound_that_is_not_what_was_heard_is_not_played(folder: Path, run: Path) -> None:
+    write_wav(folder / "dataset" / "v0" / "1.wav", tone(40))
+    (folder / "dataset" / "v0" / "2.wav").unlink()
+    page = render_page(open_shown([run]), audio=True)
+    assert ["audio" in clip for clip in unpacked(page)["clips"]] == [True, False, False]
+    assert "2 clips are shown without their sound" in page
+
+
+def test_sounds_may_be_left_out(run: Path) -> None:
+    clips = unpacked(render_page(open_shown([run]), audio=False))["clips"]
+    assert all("audio" not in clip and "spectrogram" in clip for clip in clips)
+
+
+def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
+    data = read_data_set(folder)
+    other = whole_run(tmp_path / "other", data, "other")
+    page = render_page(open_shown([run, other, run]), audio=False)
+    content = unpacked(page)
+    names = [model["name"] for model in content["models"]]
+    assert names == ["csv/model (1)", "csv/other", "csv/model (3)"]
+    assert len(content["items"]) == 3 * 24
+    text = " ".join(Reader(page).text.split())
+    assert "csv/model (1) minus csv/other" in text
+    elsewhere = whole_run(tmp_path / "elsewhere", read_data_set(make_data(tmp_path / "more", 2)))
+    with pytest.raises(InputError, match="differ in data"):
+        render_page(open_shown([run, elsewhere]), audio=False)
+
+
+def test_a_run_without_a_judge_can_be_looked_at(folder: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", read_data_set(folder), lambda *_: "They flee.", {})
+    page = render_page(open_shown([run]), audio=False)
+    assert "no judge has marked it yet" in page
+    assert unpacked(page)["items"][0]["verdicts"] == []
+
+
+def test_the_same_content_gives_the_same_page(run: Path) -> None:
+    shown = open_shown([run])
+    assert packed(content_of(shown, {})) == packed(content_of(shown, {}))
+    assert render_page(shown, audio=True) == render_page(shown, audio=True)
+
+
+def test_every_chart_has_its_numbers(run: Path) -> None:
+    page = render_page(open_shown([run]), audio=False)
+    assert page.count("<svg") == page.count("The numbers of this chart") == 4
+
+
+MODEL = {"best_mean": 1.0, "best_mean_ci": [0.5, 1.5], "mean": None, "mean_ci": None,
+         "best_at_k": None, "best_at_k_ci": None}  # fmt: skip
+
+
+def test_a_chart_escapes_names_and_tells_long_ones_apart() -> None:
+    names = ["<b>&\"'", "m" * 90 + "1", "m" * 90 + "2"]
+    (chart,) = headline(dict.fromkeys(names, MODEL), [])
+    assert "<b>" not in chart.svg
+    assert "&lt;b&gt;" in chart.svg
+    assert f"{'m' * 38}… (3)" in chart.svg
+    assert [row.cells[0] for row in chart.table.rows] == names
+    assert not list(best_of(dict.fromkeys(names, MODEL)))  # nothing to draw
+
+
+@given(st.text())
+def test_what_would_not_be_seen_is_shown_by_its_number(text: str) -> None:
+    seen = visible(text)
+    assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", seen)
+    if text.isprintable():
+        assert seen == text
+
+
+def test_a_text_of_a_megabyte_is_cut_where_it_stands_on_the_page() -> None:
+    assert visible("a" * 1_000_000) == "a" * 10_000 + "… (1,000,000 characters)"
+
+
+@pytest.mark.parametrize("samples", [0, 1, 511, 4000, 480_000])
+def test_any_clip_has_a_picture_and_a_sound(samples: int) -> None:
+    audio = Audio(np.resize(tone(3), samples).astype(np.int16))
+    assert spectrogram(audio)[8:12] == b"WEBP"
+    if samples:
+        assert len(mp3(audio)) < 2 * samples + 2000
+
+
+def test_a_spectrogram_shows_low_tones_below_and_high_ones_above() -> None:
+    import io
+
+    from PIL import Image
+
+    time = np.arange(16_000) / 16_000
+    for hertz, row in ((1000, 112), (6000, 32)):
+        samples = (8000 * np.sin(2 * np.pi * hertz * time)).astype(np.int16)
+        picture = np.asarray(Image.open(io.BytesIO(spectrogram(Audio(samples)))).convert("L"))
+        assert picture.shape == (128, 320)
+        assert abs(int(picture.mean(axis=1).argmin()) - row) <= 2
