@@ -205,17 +205,23 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     }  # fmt: skip
     exams = [f"{name}: {exam_line(figures['exam'])}" for name, figures in judges.items()]
     signed = f"signature: {summary['signature']}"
-    explained = [DIFFERENCES, ABOUT_PEOPLE] if with_people else [DIFFERENCES]
-    return "\n".join([table(header, rows), "", *explained, *exams, *remarks, signed])
+    explained = explain(summary["pairs"])
+    return "\n".join([table(header, rows), "", explained, *exams, *remarks, signed])
 
 
-DIFFERENCES = (
+def explain(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Say what stands in the columns of a table of differences."""
+    with_people = any(pair["tested"] == "mean" for pair in pairs)
+    return f"{_DIFFERENCES} {_ABOUT_PEOPLE}" if with_people else _DIFFERENCES
+
+
+_DIFFERENCES = (
     "Paired over clips. p: sign-flip permutation test of best-mean; Holm: corrected for the "
     "number of pairs; detectable: the true difference that this benchmark finds four times out of "
     "five. Judges and decoding are held fixed; how much they vary is not in the intervals."
 )
 
-ABOUT_PEOPLE = (
+_ABOUT_PEOPLE = (
     "A person hears a clip once and answers one prompt: compared with one, p, Holm and detectable "
     "are those of the mean (best of 1)."
 )

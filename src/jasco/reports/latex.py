@@ -7,7 +7,7 @@ from typing import Any
 from jasco.benchmark.bootstrap import RESAMPLES
 from jasco.benchmark.errors import one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.reports.comparison import DIFFERENCES
+from jasco.reports.comparison import explain
 from jasco.reports.layout import between, number, p_value, percent, signed_number
 from jasco.reports.table import FIGURES, marked, remarks, title
 
@@ -111,7 +111,7 @@ def _differences(report: Mapping[str, Any]) -> str:
         "Difference", "Clips", r"Best-mean [95\,\%]", "$p$", "$p$ (Holm)", "Detectable",
         r"Mean [95\,\%]",
     )  # fmt: skip
-    caption = [*_circumstances(report), escaped(DIFFERENCES), *_reservations(models)]
+    caption = [*_circumstances(report), escaped(explain(report["pairs"])), *_reservations(models)]
     return _table("tab:jasco-differences", caption, header, rows)
 
 

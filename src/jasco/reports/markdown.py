@@ -6,7 +6,7 @@ from typing import Any
 
 from jasco.benchmark.errors import one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.reports.comparison import DIFFERENCES
+from jasco.reports.comparison import explain
 from jasco.reports.layout import (
     between,
     number,
@@ -59,7 +59,11 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
     if any(model["agreement"] for model in models.values()):
         yield from ("### Agreement of the judges", _agreement(models))
     if report.get("pairs"):
-        yield from ("### Paired differences", _differences(report["pairs"]), prose(DIFFERENCES))
+        yield from (
+            "### Paired differences",
+            _differences(report["pairs"]),
+            prose(explain(report["pairs"])),
+        )
     if report.get("published"):
         published = table(PUBLISHED, published_rows(report["published"]), "pipe")
         yield from ("### Published results", published, prose(COMPARABLE))

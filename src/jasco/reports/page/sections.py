@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jasco.benchmark import dataset
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.providers.datasets import LICENCE
-from jasco.reports.comparison import ABOUT_PEOPLE, DIFFERENCES
+from jasco.reports.comparison import explain
 from jasco.reports.exam import exam_line
 from jasco.reports.exports import summarise_report
 from jasco.reports.layout import (
@@ -75,7 +75,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
             f"{len(missing_audio)} clips are shown without their sound, which is not where it was, "
             f"or not what it was: {', '.join(missing_audio[:10])}"
         )
-    people = any(each.once for each in results)
+    pairs = summary.get("pairs", ())
     return {
         "title": "Joint audio-speech co-reasoning",
         "about": f"{title(summary)}. {len(models)} model{'s' if len(models) > 1 else ''}.",
@@ -94,9 +94,9 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
             "dependence": list(dependence(models, beside)),
             "prompts": [*best_of(models), *by_prompt(models)],
         },
-        "pairs": Table(_PAIR, list(_pairs(summary.get("pairs", ())))),
+        "pairs": Table(_PAIR, list(_pairs(pairs))),
         "not_compared": summary.get("not_compared", ()),
-        "explained": f"{DIFFERENCES} {ABOUT_PEOPLE}" if people else DIFFERENCES,
+        "explained": explain(pairs),
         "signature": summary["signature"],
         "prompts": INSTRUCTIONS,
         "heatmaps": [_heatmap(name, each) for name, each in shown.items()],

@@ -1,0 +1,51 @@
+"""How quickly the page is made and used, and how large it is, at the size of the benchmark.
+
+80 clips, four models, three judges with texts of 1,200 characters, without sound. Targets: made in
+10 s, 8 MB, first paint after 1 s, a filter in 100 ms. Needs Chromium and Playwright.
+
+Usage: ``python benchmarks/page.py``
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from browser import Tab, chromium
+from large_runs import write_large_runs
+
+from jasco.reports.page.content import open_shown
+from jasco.reports.page.render import render_page
+
+FILTERS = (("text", "castle"), ("text", ""), ("score", "scored 2"), ("order", "hardest first"))
+FILTER = """([name, value]) => {
+  const form = document.getElementById('filters'), start = performance.now();
+  form[name].value = value;
+  form.dispatchEvent(new Event('input'));
+  document.body.offsetHeight;
+  return performance.now() - start;
+}"""
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        runs = write_large_runs(Path(folder))
+        start = time.perf_counter()
+        page = Path(folder) / "page.html"
+        page.write_text(render_page(open_shown(runs), audio=False), "utf-8")
+        print(f"made in {time.perf_counter() - start:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
+        with Tab.of(browser, offline=True) as tab:
+            tab.page.goto(page.as_uri())
+            tab.page.wait_for_selector("article")
+            told = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            print(f"first paint after {tab.page.evaluate(told):.0f} ms")
+            for name, value in FILTERS:
+                took = tab.page.evaluate(FILTER, [name, value])
+                print(f"filter {name}={value or '(none)'}: {took:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The page in Chromium: opened from the disk, without a network."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Tab, chromium, serious_findings
+from runs import verdict, write_run
+from synthetic import make_data
+
+pytest.importorskip("vl_convert", reason="needs the extra viewer")
+
+from jasco.benchmark.dataset import read_data_set
+from jasco.benchmark.responses import Failure
+from jasco.reports.page.content import open_shown
+from jasco.reports.page.render import render_page
+
+pytestmark = pytest.mark.slow
+CLIPS = 8
+HOSTILE = (
+    '<img src=x onerror="document.title=1"></script><script>document.title=2</script>'
+    "\N{RIGHT-TO-LEFT OVERRIDE}turned\0" + "a" * 1_000_000
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Path]:
+    """Write a page about a few clips, by two models and two judges."""
+
+    def write(**more: Any) -> Path:
+        data = read_data_set(make_data(tmp_path / "data", CLIPS, seconds=1.0))
+        runs = [
+            write_run(
+                tmp_path / name,
+                data,
+                lambda clip, prompt: (
+                    Failure("timeout", "after 60 s")
+                    if (clip, prompt) == (0, 1)
+                    else HOSTILE
+                    if (clip, prompt) == (1, 1)
+                    else f"They flee from clip {clip}."
+                ),
+                {
+                    "strict": lambda clip, prompt: verdict(clip % 3, "Both"),
+                    "mild": lambda clip, prompt: verdict(2, "Both" if prompt > 2 else "Neither"),
+                },
+                name,
+            )
+            for name in ("first", "second")
+        ]
+        page = tmp_path / "page.html"
+        page.write_text(render_page(open_shown(runs), **{"audio": True, **more}), "utf-8")
+        return page
+
+    return write
+
+
+@pytest.fixture
+def tab(browser: Any, written: Callable[..., Path]) -> Iterator[Tab]:
+    with Tab.of(browser, offline=True) as tab:
+        tab.page.goto(written().as_uri())
+        tab.page.wait_for_selector("article")
+        yield tab
+        assert tab.complaints == []
+
+
+def answers(tab: Tab) -> tuple[int, int]:
+    """Give how many answers are shown, and how many there are."""
+    found = re.match(r"(\d+) of (\d+) answers", tab.page.inner_text("#filters output"))
+    assert found
+    return int(found[1]), int(found[2])
+
+
+def test_everything_is_there_and_texts_are_texts(tab: Tab) -> None:
+    page = tab.page
+    assert answers(tab) == (128, 128)
+    assert page.locator(".chart svg").count() == 3  # best of k needs every verdict
+    assert page.locator("article").count() == 6
+    page.click("#more")
+    assert page.locator("article").count() == CLIPS
+    assert not page.locator("#more").is_visible()
+    assert page.title() == "Joint audio-speech co-reasoning"
+    assert "timeout: after 60 s" in page.inner_text("#clip-0")
+    hostile = page.inner_text("#clip-1 .said >> nth=0")
+    assert hostile.startswith('<img src=x onerror="document.title=1"></script><script>')
+    assert r"\u202eturned\u0000aaa" in hostile
+    assert len(hostile) < 5000
+    page.click("#clip-1 .said >> nth=0 >> button")
+    assert len(page.inner_text("#clip-1 .said >> nth=0")) > 1_000_000
+
+
+def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Tab) -> None:
+    names = "table.sortable tbody th"
+    before = tab.page.locator(names).all_inner_texts()
+    assert len(before) == 6
+    tab.page.click("table.sortable thead th >> nth=0 >> button")
+    after = tab.page.locator(names).all_inner_texts()
+    assert after == before[3:] + before[:3]
+    assert tab.page.get_attribute("table.sortable thead th >> nth=0", "aria-sort") == "descending"
+
+
+def test_filters_keep_what_fits(tab: Tab) -> None:
+    form = tab.page.locator("#filters")
+    for name, value, expected in (
+        ("text", "CLIP 5.", 16),
+        ("text", "", 128),
+        ("model", "1", 64),
+        ("prompt", "1", 8),
+        ("state", "failed", 1),
+    ):
+        field = form.locator(f"[name={name}]")
+        field.fill(value) if name == "text" else field.select_option(value)
+        assert answers(tab)[0] == expected, (name, value)
+    tab.page.click("button[type=reset]")
+    tab.page.wait_for_selector("#filters output:text-matches('^128 of')")
+    for name, value, fits in (
+        # 1 and 2 are 1.5 on average
+        ("score", "scored 2", lambda clip, prompt: clip % 3 != 0 and prompt > 2),
+        ("judges", "they differ", lambda clip, prompt: clip % 3 != 2 or prompt < 3),
+        ("orientation", "3", lambda clip, prompt: prompt < 3),
+    ):
+        form.locator(f"[name={name}]").select_option(value)
+        asked = [(clip, prompt) for clip in range(CLIPS) for prompt in range(1, 9)]
+        asked.remove((0, 1))  # which was not answered
+        assert answers(tab)[0] == 2 * sum(fits(*each) for each in asked), name
+        tab.page.click("button[type=reset]")
+        tab.page.wait_for_selector("#filters output:text-matches('^128 of')")
+
+
+def test_a_cell_leads_to_its_clip(tab: Tab) -> None:
+    tab.page.click(".heat tbody tr:nth-child(4) td:nth-child(3) a")
+    tab.page.wait_for_selector("article:only-child")
+    assert tab.page.inner_text("article h3") == "Clip 3"
+    assert answers(tab) == (16, 128)
+
+
+def test_a_clip_plays_and_shows_its_spectrogram(tab: Tab) -> None:
+    played = tab.page.evaluate(
+        "async () => { const audio = document.querySelector('audio'); audio.muted = true;"
+        "await audio.play(); await new Promise(done => setTimeout(done, 300));"
+        "return [audio.currentTime, audio.duration]; }"
+    )
+    assert played[0] > 0
+    assert abs(played[1] - 1.0) < 0.1
+    tab.page.locator("img.spectrogram").first.scroll_into_view_if_needed()
+    picture = tab.page.locator("img.spectrogram").first
+    assert picture.evaluate("async (each) => (await each.decode(), each.naturalWidth)") == 320
+
+
+def test_a_judges_words_are_shown_when_asked_for(tab: Tab) -> None:
+    assert not tab.page.locator(".judged").count()
+    tab.page.click("article details summary >> nth=0")
+    assert tab.page.inner_text(".judged >> nth=0") == verdict(0, "Both")
+
+
+def test_a_table_is_copied(tab: Tab) -> None:
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.page.click("button.copy >> nth=0")
+    tab.page.wait_for_selector("button.copy:text-is('Copied')")
+    copied = tab.page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert copied[0].startswith("model / judge\tbest-mean\tmean\t")
+    assert len(copied) == 7
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_it_can_be_read_by_everybody(
+    browser: Any, written: Callable[..., Path], scheme: str, width: int
+) -> None:
+    with Tab.of(browser, offline=True, scheme=scheme, width=width) as tab:
+        tab.page.goto(written().as_uri())
+        tab.page.wait_for_selector("article")
+        for closed in tab.page.locator("details:not([open])").all()[:8]:
+            closed.locator("summary").click()
+        assert serious_findings(tab.page) == []
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.complaints == []
+
+
+def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None:
+    """640 items, four models, three judges of 1,200 characters; ``benchmarks/page.py`` measures."""
+    from large_runs import write_large_runs
+
+    shown = open_shown(write_large_runs(tmp_path))
+    start = time.perf_counter()
+    page = tmp_path / "page.html"
+    page.write_text(render_page(shown, audio=False), "utf-8")
+    assert time.perf_counter() - start < 30  # 10 on an idle machine
+    assert page.stat().st_size < 8e6
+    with Tab.of(browser, offline=True) as tab:
+        tab.page.goto(page.as_uri())
+        tab.page.wait_for_selector("article")
+        paint = tab.page.evaluate(
+            "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        )
+        assert paint < 3000  # 1000
+        assert answers(tab) == (2560, 2560)
+        for name, value in (("text", "flee"), ("text", ""), ("score", "scored 2")):
+            took = tab.page.evaluate(
+                "([name, value]) => { const form = document.getElementById('filters');"
+                "form[name].value = value; const start = performance.now();"
+                "form.dispatchEvent(new Event('input')); document.body.offsetHeight;"
+                "return performance.now() - start; }",
+                [name, value],
+            )
+            assert took < 500, name  # 100
+        assert tab.complaints == []
