@@ -1,0 +1,147 @@
+"""Take the pictures in ``docs/images``: of the page and the app, about a run that is there.
+
+    jasco eval cascade --data mini --judge offline --run RUN
+    python recipes/screenshots.py RUN
+
+One judge has nobody to disagree with: where judges differ is shown on the cascade's outputs that a
+person has labelled (they come with ``mini``), judged by the offline judge as well. Needs Chromium,
+the ``viewer`` and the ``test`` extras.
+"""
+
+import argparse
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from jasco.benchmark.clips import items_of
+from jasco.benchmark.dataset import MINI
+from jasco.benchmark.filled import COLUMNS, template_rows
+from jasco.benchmark.tables import read_table, write_table
+from jasco.providers.datasets import find_data
+
+_LABELS = Path(str(files("jasco.benchmark"))) / MINI / "gold-cascade.csv"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+
+
+def main() -> None:
+    """Take them all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path)
+    run = parser.parse_args().run.resolve()
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as tools:
+        browser = tools.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = Path(folder) / "page.html"
+        subprocess.run(_jasco("report", run, "-o", page), check=True)
+        _take_page(_tab(browser), page.as_uri())
+        people = Path(folder) / "people"
+        with _view(run, people) as address:
+            _take_listening(_tab(browser, width=720, height=640), address)
+        with _view(_labelled(Path(folder)), people) as address:
+            _take_disagreements(_tab(browser), address)
+        browser.close()
+
+
+def _take_page(tab: Page, address: str) -> None:
+    tab.goto(address)
+    tab.wait_for_selector("article")
+    _take(tab, "results")
+    tab.click("nav a:text-is('Clips and prompts')")
+    _take(tab, "heatmap", height=620)
+    tab.goto(f"{address}#clip-9")
+    tab.reload()
+    tab.wait_for_selector("article:only-child")
+    tab.click("article details summary >> nth=0")
+    tab.locator("img.spectrogram").evaluate("(each) => each.decode()")
+    tab.locator("article").evaluate("(each) => each.scrollIntoView()")
+    _take(tab, "clip", height=620)
+
+
+def _take_listening(tab: Page, address: str) -> None:
+    tab.goto(f"{address}listen")
+    tab.fill("#name", "Ada")
+    tab.click("button:text-is('Begin')")
+    tab.wait_for_selector("#text")
+    tab.fill("#text", "They are on a ship, and the weather turns bad.")
+    _take(tab, "listen")
+    tab.click("button:text-is('Send')")
+    tab.wait_for_selector("#was")
+    _take(tab, "solution")
+
+
+def _take_disagreements(tab: Page, address: str) -> None:
+    tab.goto(f"{address}disagreements")
+    tab.fill("#name", "Ada")
+    tab.click("button:text-is('Begin')")
+    tab.click("details summary >> nth=0")
+    tab.check("input[name=rating] >> nth=1")
+    tab.check("input[name=orientation] >> nth=2")
+    _take(tab, "disagreements", height=820)
+
+
+def _labelled(folder: Path) -> Path:
+    """Make a run of outputs that a person has labelled, and the offline judge marks as well."""
+    data, outputs = find_data(MINI, print), folder / "a-person.csv"
+    given = {(row["id"], int(row["prompt_index"])): row for row in read_table(_LABELS).rows}
+    rows = list(template_rows(data, dict.fromkeys((clip.id for clip in data.clips), 0)))
+    for row, item in zip(
+        rows, (item for clip in data.clips for item in items_of(clip)), strict=True
+    ):
+        if label := given.get((item.clip.id, item.number)):
+            row["allm_output"] = label["allm_output"]
+            told = f"Rating: {label['rating']}\nOrientation: {label['orientation']}"
+            row["judge_output"] = f"{label['note']}\n{told}"
+    write_table(outputs, [*COLUMNS, "judge_output"], rows)
+    command = _jasco("eval", f"csv/{outputs.name}", "--data", MINI, "--run", "labelled")
+    judges = ("--judge", f"csv/{outputs.name}", "--judge", "offline")
+    subprocess.run([*command, *judges], cwd=folder, check=False)  # not all outputs are labelled
+    return folder / "labelled"
+
+
+def _tab(browser: Any, width: int = 1080, height: int = 760) -> Page:
+    size = {"width": width, "height": height}
+    return browser.new_context(viewport=size, device_scale_factor=1.5).new_page()
+
+
+def _take(tab: Page, name: str, height: int | None = None) -> None:
+    """Write what is seen, in 128 colours: pages have few."""
+    if height:
+        tab.set_viewport_size({**(tab.viewport_size or {}), "height": height})
+    tab.wait_for_timeout(300)
+    picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+    picture.quantize(128, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+
+
+def _jasco(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "jasco", *map(str, arguments)]
+
+
+@contextmanager
+def _view(run: Path, people: Path) -> Iterator[str]:
+    """Start the app; give its address."""
+    command = _jasco("view", run, "--port", 0, "--keep", people, "--no-browser")
+    app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert app.stderr is not None
+        found = next(filter(None, (re.search(r"http://\S+", line) for line in app.stderr)))
+        yield found[0]
+    finally:
+        app.terminate()
+        app.wait()
+
+
+if __name__ == "__main__":
+    main()
