@@ -184,6 +184,20 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     assert "bounds" in text
 
 
+def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
+    run = write_run(
+        tmp_path / "run",
+        read_data_set(published),
+        lambda *_: "They flee.",
+        {"judge": lambda clip, _: verdict(clip % 3, "Both")},
+    )
+    page = render_page(open_shown([run]), audio=False)
+    assert "without the clips that have known faults (" in page
+    assert any(clip["fault"] for clip in unpacked(page)["clips"])
+    assert "CC BY-NC 4.0" in page
+    assert "Qwen2-Audio-Instruct-7B (published)" in page  # on the same clips, in the charts too
+
+
 def test_a_sound_that_is_not_what_was_heard_is_not_played(folder: Path, run: Path) -> None:
     write_wav(folder / "dataset" / "v0" / "1.wav", tone(40))
     (folder / "dataset" / "v0" / "2.wav").unlink()

@@ -90,11 +90,16 @@ def backing(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         yield f"{judge}: {exam_line(figures['exam'])}"
         if itself := figures["agreement_with_itself"]:
             yield f"{judge}: agrees with itself (alpha): {_alphas(itself)}"
-    if faults := model["data_faults"]:
+    yield from faults(name, model)
+
+
+def faults(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is known to be wrong with the data, and what it does to the figures."""
+    if known := model["data_faults"]:
         figure = "mean" if model["items_a_clip"] == 1 else "best_mean"
-        without = with_interval(faults[f"{figure}_without"], faults[f"{figure}_without_ci"])
+        without = with_interval(known[f"{figure}_without"], known[f"{figure}_without_ci"])
         yield (
-            f"{name}: without the clips that have known faults ({', '.join(faults['clips'])}; "
+            f"{name}: without the clips that have known faults ({', '.join(known['clips'])}; "
             f"see: jasco data verify): {figure.replace('_', '-')} {without}"
         )
 

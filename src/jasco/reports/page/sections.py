@@ -35,6 +35,7 @@ from jasco.reports.table import (
     LEFT_OUT,
     PUBLISHED,
     cautions,
+    faults,
     marked,
     published_rows,
     remarks,
@@ -67,7 +68,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
     lines = [
         line
         for name, model in models.items()
-        for line in remarks(name, model)
+        for line in (*remarks(name, model), *faults(name, model))
         if line not in warnings
     ]
     if missing_audio:
