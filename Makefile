@@ -29,7 +29,7 @@ check: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[cascade,test]'
+	$(BIN)/pip install --quiet --editable '.[cascade,test,viewer]'
 	touch $@
 
 # One that works on a processor as well; another one that is there already will do.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from browser import Tab, chromium
+from browser import chromium, quiet_tab
 from large_runs import write_large_runs
 
 from jasco.reports.page.content import open_shown
@@ -37,13 +37,13 @@ def main() -> None:
         page = Path(folder) / "page.html"
         page.write_text(render_page(open_shown(runs), audio=False), "utf-8")
         print(f"made in {time.perf_counter() - start:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
-        with Tab.of(browser, offline=True) as tab:
-            tab.page.goto(page.as_uri())
-            tab.page.wait_for_selector("article")
+        with quiet_tab(browser, offline=True) as tab:
+            tab.goto(page.as_uri())
+            tab.wait_for_selector("article")
             told = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            print(f"first paint after {tab.page.evaluate(told):.0f} ms")
+            print(f"first paint after {tab.evaluate(told):.0f} ms")
             for name, value in FILTERS:
-                took = tab.page.evaluate(FILTER, [name, value])
+                took = tab.evaluate(FILTER, [name, value])
                 print(f"filter {name}={value or '(none)'}: {took:.0f} ms")
 
 

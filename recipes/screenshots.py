@@ -58,7 +58,7 @@ def main() -> None:
 def _take_page(tab: Page, address: str) -> None:
     tab.goto(address)
     tab.wait_for_selector("article")
-    _take(tab, "results")
+    _take(tab, "results", height=880)
     tab.click("nav a:text-is('Clips and prompts')")
     _take(tab, "heatmap", height=620)
     tab.goto(f"{address}#clip-9")

@@ -16,8 +16,12 @@ from jasco import __version__
 COMMANDS = [
     (), ("eval",), ("respond",), ("judge",), ("score",), ("data",), ("data", "fetch"),
     ("data", "verify"), ("data", "template"), ("models",), ("judges",), ("report",),
+    ("view",),
 ]  # fmt: skip
-HEAVY = {"numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "tqdm", "tabulate"}
+HEAVY = {
+    "numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "tqdm", "tabulate",
+    "jinja2", "starlette", "uvicorn",
+}  # fmt: skip
 PROBE = """
 import sys, time
 from jasco.cli import main
@@ -50,7 +54,9 @@ def test_every_command_has_help(
     assert capsys.readouterr().out.startswith(" ".join(["usage: jasco", *command]))
 
 
-@pytest.mark.parametrize("command", [("--help",), ("eval", "--help"), ("--version",)])
+@pytest.mark.parametrize(
+    "command", [("--help",), ("eval", "--help"), ("view", "--help"), ("--version",)]
+)
 def test_help_is_quick_and_loads_nothing_heavy(command: tuple[str, ...]) -> None:
     seconds, modules, output = probed(*command)
     assert output

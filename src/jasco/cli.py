@@ -209,6 +209,21 @@ def _report_page(options: argparse.Namespace) -> int:
     return 0 if all(each.results.complete for each in shown.values()) else EXIT_INCOMPLETE
 
 
+def _view(options: argparse.Namespace) -> int:
+    try:
+        from jasco.viewer.server import view
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing == "jasco":
+            raise
+        raise InputError(f"view needs {missing}: pip install 'jasco[viewer]'") from None
+    view(
+        options.run, _say, data=options.data, keep=options.keep, host=options.host,
+        port=options.port, browser=not options.no_browser,
+    )  # fmt: skip
+    return 0
+
+
 def _format_of(output: Path | None) -> str:
     if output is None:
         return "html"
@@ -485,6 +500,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_compare(commands)
     _add_report(commands)
+    _add_view(commands)
     _add_exam(commands)
     _add_data(commands)
     _add_convert(commands)
@@ -569,6 +585,32 @@ def _add_report(commands: "Commands") -> None:
         "--audio", choices=("none", "embed"), default="embed", help="the page's (default: embed)"
     )
     parser.set_defaults(command=_report)
+
+
+def _add_view(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "view",
+        help="look through runs, label answers, listen yourself",
+        description="Serve a local web app: runs to look through while they go on, answers on "
+        "which judges differ to label, clips to listen to and to guess about.",
+    )
+    parser.add_argument("run", type=Path, nargs="*", metavar="RUN", help="need not be there yet")
+    parser.add_argument(
+        "--port", type=_port, default=8700, metavar="N", help="default: 8700; 0 takes a free one"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="to listen on (default: 127.0.0.1); visitors of any other need the token it prints",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", metavar="DATA", help="to listen to (default: that of the runs, or mini)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, default=Path("runs", "human"), metavar="DIR",
+        help="where listeners' runs are (default: runs/human)",
+    )  # fmt: skip
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.set_defaults(command=_view)
 
 
 def _add_exam(commands: "Commands") -> None:
@@ -667,4 +709,10 @@ def _add_showing(parser: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
     return int(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Tab, chromium, serious_findings
+from browser import barriers, chromium, quiet_tab
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -65,23 +65,22 @@ def written(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def tab(browser: Any, written: Callable[..., Path]) -> Iterator[Tab]:
-    with Tab.of(browser, offline=True) as tab:
-        tab.page.goto(written().as_uri())
-        tab.page.wait_for_selector("article")
+def tab(browser: Any, written: Callable[..., Path]) -> Iterator[Any]:
+    with quiet_tab(browser, offline=True) as tab:
+        tab.goto(written().as_uri())
+        tab.wait_for_selector("article")
         yield tab
-        assert tab.complaints == []
 
 
-def answers(tab: Tab) -> tuple[int, int]:
+def answers(tab: Any) -> tuple[int, int]:
     """Give how many answers are shown, and how many there are."""
-    found = re.match(r"(\d+) of (\d+) answers", tab.page.inner_text("#filters output"))
+    found = re.match(r"(\d+) of (\d+) answers", tab.inner_text("#filters output"))
     assert found
     return int(found[1]), int(found[2])
 
 
-def test_everything_is_there_and_texts_are_texts(tab: Tab) -> None:
-    page = tab.page
+def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
+    page = tab
     assert answers(tab) == (128, 128)
     assert page.locator(".chart svg").count() == 3  # best of k needs every verdict
     assert page.locator("article").count() == 6
@@ -98,18 +97,18 @@ def test_everything_is_there_and_texts_are_texts(tab: Tab) -> None:
     assert len(page.inner_text("#clip-1 .said >> nth=0")) > 1_000_000
 
 
-def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Tab) -> None:
+def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
     names = "table.sortable tbody th"
-    before = tab.page.locator(names).all_inner_texts()
+    before = tab.locator(names).all_inner_texts()
     assert len(before) == 6
-    tab.page.click("table.sortable thead th >> nth=0 >> button")
-    after = tab.page.locator(names).all_inner_texts()
+    tab.click("table.sortable thead th >> nth=0 >> button")
+    after = tab.locator(names).all_inner_texts()
     assert after == before[3:] + before[:3]
-    assert tab.page.get_attribute("table.sortable thead th >> nth=0", "aria-sort") == "descending"
+    assert tab.get_attribute("table.sortable thead th >> nth=0", "aria-sort") == "descending"
 
 
-def test_filters_keep_what_fits(tab: Tab) -> None:
-    form = tab.page.locator("#filters")
+def test_filters_keep_what_fits(tab: Any) -> None:
+    form = tab.locator("#filters")
     for name, value, expected in (
         ("text", "CLIP 5.", 16),
         ("text", "", 128),
@@ -120,8 +119,8 @@ def test_filters_keep_what_fits(tab: Tab) -> None:
         field = form.locator(f"[name={name}]")
         field.fill(value) if name == "text" else field.select_option(value)
         assert answers(tab)[0] == expected, (name, value)
-    tab.page.click("button[type=reset]")
-    tab.page.wait_for_selector("#filters output:text-matches('^128 of')")
+    tab.click("button[type=reset]")
+    tab.wait_for_selector("#filters output:text-matches('^128 of')")
     for name, value, fits in (
         # 1 and 2 are 1.5 on average
         ("score", "scored 2", lambda clip, prompt: clip % 3 != 0 and prompt > 2),
@@ -132,41 +131,41 @@ def test_filters_keep_what_fits(tab: Tab) -> None:
         asked = [(clip, prompt) for clip in range(CLIPS) for prompt in range(1, 9)]
         asked.remove((0, 1))  # which was not answered
         assert answers(tab)[0] == 2 * sum(fits(*each) for each in asked), name
-        tab.page.click("button[type=reset]")
-        tab.page.wait_for_selector("#filters output:text-matches('^128 of')")
+        tab.click("button[type=reset]")
+        tab.wait_for_selector("#filters output:text-matches('^128 of')")
 
 
-def test_a_cell_leads_to_its_clip(tab: Tab) -> None:
-    tab.page.click(".heat tbody tr:nth-child(4) td:nth-child(3) a")
-    tab.page.wait_for_selector("article:only-child")
-    assert tab.page.inner_text("article h3") == "Clip 3"
+def test_a_cell_leads_to_its_clip(tab: Any) -> None:
+    tab.click(".heat tbody tr:nth-child(4) td:nth-child(3) a")
+    tab.wait_for_selector("article:only-child")
+    assert tab.inner_text("article h3") == "Clip 3"
     assert answers(tab) == (16, 128)
 
 
-def test_a_clip_plays_and_shows_its_spectrogram(tab: Tab) -> None:
-    played = tab.page.evaluate(
+def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
+    played = tab.evaluate(
         "async () => { const audio = document.querySelector('audio'); audio.muted = true;"
         "await audio.play(); await new Promise(done => setTimeout(done, 300));"
         "return [audio.currentTime, audio.duration]; }"
     )
     assert played[0] > 0
     assert abs(played[1] - 1.0) < 0.1
-    tab.page.locator("img.spectrogram").first.scroll_into_view_if_needed()
-    picture = tab.page.locator("img.spectrogram").first
+    tab.locator("img.spectrogram").first.scroll_into_view_if_needed()
+    picture = tab.locator("img.spectrogram").first
     assert picture.evaluate("async (each) => (await each.decode(), each.naturalWidth)") == 320
 
 
-def test_a_judges_words_are_shown_when_asked_for(tab: Tab) -> None:
-    assert not tab.page.locator(".judged").count()
-    tab.page.click("article details summary >> nth=0")
-    assert tab.page.inner_text(".judged >> nth=0") == verdict(0, "Both")
+def test_a_judges_words_are_shown_when_asked_for(tab: Any) -> None:
+    assert not tab.locator(".judged").count()
+    tab.click("article details summary >> nth=0")
+    assert tab.inner_text(".judged >> nth=0") == verdict(0, "Both")
 
 
-def test_a_table_is_copied(tab: Tab) -> None:
-    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    tab.page.click("button.copy >> nth=0")
-    tab.page.wait_for_selector("button.copy:text-is('Copied')")
-    copied = tab.page.evaluate("navigator.clipboard.readText()").split("\n")
+def test_a_table_is_copied(tab: Any) -> None:
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.click("button.copy >> nth=0")
+    tab.wait_for_selector("button.copy:text-is('Copied')")
+    copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied[0].startswith("model / judge\tbest-mean\tmean\t")
     assert len(copied) == 7
 
@@ -176,14 +175,13 @@ def test_a_table_is_copied(tab: Tab) -> None:
 def test_it_can_be_read_by_everybody(
     browser: Any, written: Callable[..., Path], scheme: str, width: int
 ) -> None:
-    with Tab.of(browser, offline=True, scheme=scheme, width=width) as tab:
-        tab.page.goto(written().as_uri())
-        tab.page.wait_for_selector("article")
-        for closed in tab.page.locator("details:not([open])").all()[:8]:
+    with quiet_tab(browser, offline=True, scheme=scheme, width=width) as tab:
+        tab.goto(written().as_uri())
+        tab.wait_for_selector("article")
+        for closed in tab.locator("details:not([open])").all()[:8]:
             closed.locator("summary").click()
-        assert serious_findings(tab.page) == []
-        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
-        assert tab.complaints == []
+        assert barriers(tab) == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None:
@@ -196,16 +194,14 @@ def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None
     page.write_text(render_page(shown, audio=False), "utf-8")
     assert time.perf_counter() - start < 30  # 10 on an idle machine
     assert page.stat().st_size < 8e6
-    with Tab.of(browser, offline=True) as tab:
-        tab.page.goto(page.as_uri())
-        tab.page.wait_for_selector("article")
-        paint = tab.page.evaluate(
-            "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        )
+    with quiet_tab(browser, offline=True) as tab:
+        tab.goto(page.as_uri())
+        tab.wait_for_selector("article")
+        paint = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         assert paint < 3000  # 1000
         assert answers(tab) == (2560, 2560)
         for name, value in (("text", "flee"), ("text", ""), ("score", "scored 2")):
-            took = tab.page.evaluate(
+            took = tab.evaluate(
                 "([name, value]) => { const form = document.getElementById('filters');"
                 "form[name].value = value; const start = performance.now();"
                 "form.dispatchEvent(new Event('input')); document.body.offsetHeight;"
@@ -213,4 +209,3 @@ def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None
                 [name, value],
             )
             assert took < 500, name  # 100
-        assert tab.complaints == []

@@ -339,10 +339,11 @@ def judged_items_of_run(folder: Path) -> JudgedItems:
         model = store.models()[0][0]
         judges = {}
         for judge, label, _ in store.judges():
+            written = list(store.judge_texts(model, judge))  # before the verdicts, which may grow
             verdicts = {(clip, n): verdict for clip, n, verdict in store.verdicts(model, judge)}
             judges[label] = {
                 (clips[clip].id, n): ([each.get("text", "") for each in said], verdicts[clip, n])
-                for clip, n, said in store.judge_texts(model, judge)
+                for clip, n, said in written
             }
         given = {
             (clip.id, number): answer

@@ -56,6 +56,7 @@ const readyTables = (root) => {
       heading.replaceChildren(button);
     });
   }
+  if (!navigator.clipboard) return; // on an address that the browser does not trust
   for (const table of root.querySelectorAll("main table:not(.heat)")) {
     const button = el("button", { type: "button", className: "copy noprint" }, "Copy table");
     button.onclick = async () => {
@@ -128,9 +129,10 @@ const prepare = (data) => {
   return data;
 };
 
-const verdictView = (data, [judge, rating, orientation, text]) => {
+const verdictView = (data, item, [judge, rating, orientation, text]) => {
   const told = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
   const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${told}`));
+  view.dataset.of = `${item.prompt} ${data.models[item.model].name} ${data.judges[judge]}`;
   view.addEventListener("toggle", () => {
     if (view.children.length === 1) view.append(said(text, "judged"));
   }, { once: true });
@@ -143,7 +145,7 @@ const answerView = (data, item) => {
   if (item.answer === null) row.append(said(item.failure || "not answered", "failed"));
   else row.append(said(item.answer === "" ? "(an empty answer)" : item.answer, "said"));
   if (item.cut) row.append(el("p", { className: "failed" }, "cut off at the longest length allowed"));
-  const verdicts = el("div", { className: "verdicts" }, ...item.verdicts.map((each) => verdictView(data, each)));
+  const verdicts = el("div", { className: "verdicts" }, ...item.verdicts.map((each) => verdictView(data, item, each)));
   if (item.verdicts.length) row.append(verdicts);
   return row;
 };
@@ -175,26 +177,56 @@ const clipView = (data, clip, items) => {
   return view;
 };
 
+// Other answers in a view that is there: what plays goes on playing, what is open stays open.
+const refill = (view, fresh) => {
+  const focused = view.contains(document.activeElement) ? document.activeElement.parentNode.dataset.of : null;
+  const open = [...view.querySelectorAll("details[open]")].map((each) => each.dataset.of);
+  [...view.children].slice(1).forEach((each) => each.remove());
+  view.append(...[...fresh.children].slice(1));
+  for (const each of view.querySelectorAll("details")) {
+    each.open = open.includes(each.dataset.of);
+    if (each.dataset.of === focused) each.firstChild.focus({ preventScroll: true });
+  }
+};
+
 const AT_ONCE = 6;
 
 const explore = (data) => {
   const form = document.getElementById("filters"), list = document.getElementById("list");
   const more = document.getElementById("more"), status = form.querySelector("output");
-  const offer = (name, options) => form[name].replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+  const offer = (name, options) => {
+    const chosen = form[name].selectedOptions[0]?.text;
+    form[name].replaceChildren(...options.map(([value, text]) => new Option(text, value, false, text === chosen)));
+  };
   const names = (table) => Object.keys(table).map((each) => [each, each]);
-  offer("model", [["", "all"], ...data.models.map((each, place) => [place, shown(each.name)])]);
-  offer("clip", [["", "all"], ...data.clips.map((each) => [each.id, each.id])]);
-  offer("prompt", [["", "all"], ...data.prompts.map((each, place) => [place + 1, `${place + 1}. ${each}`])]);
-  offer("orientation", [["", "any"], ...data.orientations.map((each, place) => [place, each])]);
-  offer("score", names(SCORES));
-  offer("judges", names(APART));
-  offer("state", names(STATES));
-  offer("order", names(ORDERS));
-  let found = [], next = 0;
+  const offerAll = () => {
+    offer("model", [["", "all"], ...data.models.map((each, place) => [place, shown(each.name)])]);
+    offer("clip", [["", "all"], ...data.clips.map((each) => [each.id, each.id])]);
+    offer("prompt", [["", "all"], ...data.prompts.map((each, place) => [place + 1, `${place + 1}. ${each}`])]);
+    offer("orientation", [["", "any"], ...data.orientations.map((each, place) => [place, each])]);
+    offer("score", names(SCORES));
+    offer("judges", names(APART));
+    offer("state", names(STATES));
+    offer("order", names(ORDERS));
+  };
+  let found = [], count = AT_ONCE, views = new Map();
+  const view = ([clip, items]) => {
+    const holds = JSON.stringify([items, data.models, data.judges]), fresh = clipView(data, clip, items);
+    const held = views.get(clip.id);
+    if (!held || !held.node.firstChild.isEqualNode(fresh.firstChild)) return { holds, node: fresh };
+    if (held.holds !== holds) refill(held.node, fresh);
+    return { holds, node: held.node };
+  };
   const show = () => {
-    list.append(...found.slice(next, next + AT_ONCE).map(([clip, items]) => clipView(data, clip, items)));
-    next += AT_ONCE;
-    more.hidden = next >= found.length;
+    const now = found.slice(0, count);
+    views = new Map(now.map((each) => [each[0].id, view(each)]));
+    let place = list.firstChild;
+    for (const { node } of views.values()) {
+      if (node === place) place = place.nextSibling;
+      else list.insertBefore(node, place);
+    }
+    while (list.children.length > views.size) list.lastChild.remove();
+    more.hidden = count >= found.length;
   };
   const filter = () => {
     const want = Object.fromEntries(new FormData(form)), text = want.text.trim().toLowerCase();
@@ -203,39 +235,51 @@ const explore = (data) => {
       (want.orientation === "" || item.verdicts.some((each) => each[2] === +want.orientation)) &&
       SCORES[want.score](item) && APART[want.judges](item) && STATES[want.state](item);
     found = [];
-    let count = 0;
+    let answers = 0;
     for (const clip of [...data.clips].sort(ORDERS[want.order])) {
       if (want.clip && clip.id !== want.clip) continue;
       const named = !text || clip.hay.includes(text);
       const items = clip.items.filter((item) => fits(item) && (named || item.hay.includes(text)));
       if (items.length) found.push([clip, items]);
-      count += items.length;
+      answers += items.length;
     }
-    list.replaceChildren();
-    next = 0;
     show();
-    status.textContent = `${count} of ${data.items.length} answers, in ${found.length} of ${data.clips.length} clips`;
+    status.textContent = `${answers} of ${data.items.length} answers, in ${found.length} of ${data.clips.length} clips`;
+  };
+  const afresh = () => {
+    count = AT_ONCE;
+    filter();
   };
   const follow = () => {
     const clip = decodeURIComponent(location.hash).replace(/^#clip-/, "");
     if (!data.clips.some((each) => location.hash && each.id === clip)) return;
     form.reset();
     form.clip.value = clip;
-    filter();
+    afresh();
     document.getElementById(`clip-${clip}`)?.scrollIntoView();
   };
-  form.addEventListener("input", filter);
+  form.addEventListener("input", afresh);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(filter));
-  more.addEventListener("click", show);
+  form.addEventListener("reset", () => setTimeout(afresh));
+  more.addEventListener("click", () => {
+    count += AT_ONCE;
+    show();
+  });
   window.addEventListener("hashchange", follow);
+  offerAll();
   filter();
   follow();
+  return (newer) => {
+    data = newer;
+    offerAll();
+    filter();
+  };
 };
 
+let renewClips = null; // shows other data; the app calls it while a run goes on
 readyTables(document);
 if (document.getElementById("filters")) {
-  unpack().then((data) => explore(prepare(data))).catch((error) => {
+  unpack().then((data) => { renewClips = explore(prepare(data)); }).catch((error) => {
     document.querySelector("#filters output").textContent = `The clips could not be unpacked: ${error.message}`;
   });
 }

@@ -1,0 +1,87 @@
+"""The command: the app served, and its address told."""
+
+import errno
+import os
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+import uvicorn
+
+from jasco.benchmark.errors import InputError
+from jasco.providers.datasets import find_data
+from jasco.viewer.app import make_app
+from jasco.viewer.data import check_alike
+from jasco.viewer.security import DEFAULT_HOST, Address
+
+_PATIENCE = 2  # seconds for answers that are under way when it ends
+
+
+def view(
+    runs: Sequence[Path],
+    say: Callable[[str], None],
+    *,
+    data: str | None,
+    keep: Path,
+    host: str = DEFAULT_HOST,
+    port: int,
+    browser: bool,
+) -> None:
+    """Serve the app until it is told to stop.
+
+    Parameters
+    ----------
+    runs : sequence of pathlib.Path
+        What there is to look at; need not be there yet.
+    say : callable
+        Is told the address, and what goes wrong.
+    data : str or None
+        A data set to listen to, by folder or name.
+    keep : pathlib.Path
+        Where listeners' runs are.
+    host : str
+        The address to listen on.
+    port : int
+        0 takes a free one.
+    browser : bool
+        Whether to open a browser, where there is a screen.
+
+    Raises
+    ------
+    InputError
+        The runs are about different data, or it cannot be served there.
+    RunRefused
+        One is no run.
+    """
+    with suppress(KeyboardInterrupt):  # it was asked to stop, and does
+        given = find_data(data, say) if data else None
+        check_alike(runs, given)
+        with closing(_listen(host, port)) as listening:
+            address = Address.of(host, listening.getsockname()[1])
+            app = make_app(runs, given, keep, address, say)
+            say(f"{address.url} (Ctrl-C ends it)")
+            if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+                threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
+            server = uvicorn.Config(
+                app, http="h11", ws="none", lifespan="off", log_level="critical",
+                access_log=False, server_header=False, proxy_headers=False,
+                timeout_graceful_shutdown=_PATIENCE,
+            )  # fmt: skip
+            uvicorn.Server(server).run([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(place[:2], family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(
+                f"port {port} is taken; give another --port (0 takes a free one)"
+            ) from None
+        raise InputError(f"cannot listen on {host}, port {port}: {error.strerror}") from None

@@ -1,0 +1,55 @@
+"""What tests of the viewer share: the app, on runs made by hand."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import verdict, write_run
+
+from jasco.benchmark.dataset import read_data_set
+
+
+@pytest.fixture
+def make_run(data: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Write a run on the synthetic clips: ``make_run("a", answer=..., judges=...)``."""
+
+    def make(
+        name: str = "run",
+        answer: Callable[[int, int], Any] = lambda clip, number: f"answer {clip}.{number}",
+        judges: Mapping[str, Callable[[int, int], Any]] | None = None,
+        model: str = "model",
+    ) -> Path:
+        chosen = {"kind": lambda _c, _n: verdict(2, "Both")} if judges is None else judges
+        return write_run(tmp_path / name, read_data_set(data), answer, chosen, model)
+
+    return make
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Collect what the app says."""
+    return []
+
+
+@pytest.fixture
+def visit(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Come to the app as somebody: ``visit(run)``; ``afresh`` after it was started again."""
+    from visitor import PORT, Visitor
+
+    from jasco.viewer import live
+    from jasco.viewer.app import make_app
+    from jasco.viewer.security import Address
+
+    # Runs are read again whenever they have changed.
+    monkeypatch.setattr(live, "_PAUSE", 0.0)
+    monkeypatch.setattr(live, "_SHARE", 0.0)
+    apps: dict[tuple[Path, ...], Any] = {}
+
+    def come(*runs: Path, data: Any = None, afresh: bool = False, **options: Any) -> Visitor:
+        if afresh or runs not in apps:
+            address = Address("127.0.0.1", PORT)
+            apps[runs] = make_app(runs, data, tmp_path / "human", address, said.append)
+        return Visitor(apps[runs], **options)
+
+    return come

@@ -1,0 +1,25 @@
+"""Somebody who looks at the viewer, without a server and without a browser."""
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette", reason="needs the extra viewer")
+pytest.importorskip("vl_convert", reason="needs the extra viewer")
+
+from starlette.testclient import TestClient
+
+PORT = 8700
+HERE = f"http://127.0.0.1:{PORT}"
+
+
+class Visitor(TestClient):
+    """A browser of one person: follows no redirect by itself, and keeps cookies."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        told = {"base_url": HERE, "follow_redirects": False, "headers": {"Origin": HERE}}
+        super().__init__(app, **(told | options))
+
+    def send_form(self, address: str, **fields: object) -> Any:
+        """Send a form as the app's own pages do."""
+        return self.post(address, data={name: str(value) for name, value in fields.items()})
