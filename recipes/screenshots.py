@@ -49,6 +49,7 @@ def main() -> None:
         _take_page(_tab(browser), page.as_uri())
         people = Path(folder) / "people"
         with _view(run, people) as address:
+            _take_browse(_tab(browser, height=560), address)
             _take_listening(_tab(browser, width=720, height=640), address)
         with _view(_labelled(Path(folder)), people) as address:
             _take_disagreements(_tab(browser), address)
@@ -68,6 +69,13 @@ def _take_page(tab: Page, address: str) -> None:
     tab.locator("img.spectrogram").evaluate("(each) => each.decode()")
     tab.locator("article").evaluate("(each) => each.scrollIntoView()")
     _take(tab, "clip", height=620)
+
+
+def _take_browse(tab: Page, address: str) -> None:
+    tab.emulate_media(color_scheme="dark")
+    tab.goto(address)
+    tab.wait_for_selector("article")
+    _take(tab, "browse")
 
 
 def _take_listening(tab: Page, address: str) -> None:
