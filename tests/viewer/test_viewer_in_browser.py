@@ -397,6 +397,24 @@ def test_no_view_keeps_anybody_out(
     look()
 
 
+def test_views_with_nothing_in_them_keep_nobody_out_either(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+    tmp_path: Path,
+) -> None:
+    page = enter().new_page()
+    for runs in ((), (tmp_path / "none",), (make_run(),)):
+        url, _ = serve_view(*runs)
+        for path in ("", "listen", "disagreements"):
+            page.goto(url + path)
+            assert barriers(page) == [], page.url
+        if page.query_selector("#name"):
+            name_oneself(page, "", "Ada")
+        page.wait_for_selector("text=/Nothing to label yet|nobody to differ/")
+        assert barriers(page) == [], page.url
+
+
 def test_a_server_that_is_gone_is_told_and_found_again(
     browser: "Browser",
     serve_view: Callable[..., tuple[str, Command]],

@@ -266,6 +266,10 @@ def test_a_listener_of_other_data_is_told_so(
     send(begin(visit(data=clips)), 1, "mine")
     other = read_data_set(make_data(tmp_path / "other", clips=2))
     visitor = visit(data=other, afresh=True)
+    visitor.cookies.set("jasco-listener", "Ada")
+    beginning = visitor.get("/listen").text
+    assert "the run holds the data set synthetic" in beginning
+    assert "Your name" in beginning
     answer = visitor.send_form("/listen/name", name="Ada", sure="yes")
     assert answer.status_code == 422
     assert "the run holds the data set synthetic" in answer.text

@@ -4,8 +4,9 @@
 * :mod:`.live`: runs that are read again as they grow;
 * :mod:`.browse`: the report page, live;
 * :mod:`.disagreements`: where judges differ, labelled by people;
-* :mod:`.listening`: people answer what models were asked;
-* :mod:`.app`: the routes put together; :mod:`.pages`: templates, styles, scripts;
+* :mod:`.listening`: people answer what models were asked; :mod:`.data`: what there is to hear;
+* :mod:`.pages`, :mod:`.sending`, :mod:`.forms`: what goes to the browser and comes from it;
+* :mod:`.app`: the routes put together;
 * :mod:`.server`: the command.
 
 Handlers are plain functions that the framework runs in threads: files and databases are read while

@@ -64,12 +64,13 @@ class Listening:
 
     def start(self, request: Request) -> Response:
         """Say what this is, and ask who listens."""
+        data = None
         try:
             data = self._find_data()
             known = self._who(request)
         except (InputError, Refused, CannotGoOn) as error:
-            return self._start(wrong=one_line(error, 400), status=200)
-        return self._start(data=data, known=known)
+            return self._start(data, wrong=one_line(error, 400))
+        return self._start(data, known)
 
     def name(self, request: Request, form: Form) -> Response:
         """Let somebody in, under a name that is theirs."""
@@ -84,7 +85,7 @@ class Listening:
                 return page("is_that_you.html", name=name)
             self._open(name)
         except (InputError, Refused, CannotGoOn) as error:
-            return self._start(data=data, given=given, wrong=one_line(error, 400), status=422)
+            return self._start(data, given=given, wrong=one_line(error, 400), status=422)
         answer = RedirectResponse("/listen/next", 303)
         remember_name(answer, COOKIE, name)
         return answer

@@ -12,6 +12,7 @@ import re
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 from urllib.parse import parse_qsl
 
@@ -64,6 +65,8 @@ class Address:
     @classmethod
     def of(cls, host: str, port: int) -> Self:
         """Make an address, with a token on any but the default one."""
+        if host in _EVERYWHERE:
+            _names_of_machine()  # may take a while, and not while somebody is waiting
         return cls(host, port, None if host == DEFAULT_HOST else secrets.token_urlsafe(24))
 
     @property
@@ -89,7 +92,12 @@ class Address:
         if self.host not in _EVERYWHERE:
             return False
         # A number cannot be made to resolve to something else.
-        return name in (socket.gethostname().lower(), socket.getfqdn().lower()) or _is_number(name)
+        return name in _names_of_machine() or _is_number(name)
+
+
+@cache
+def _names_of_machine() -> frozenset[str]:
+    return frozenset((socket.gethostname().lower(), socket.getfqdn().lower()))
 
 
 def _written(host: str) -> str:
