@@ -23,6 +23,7 @@ from jasco.benchmark.dataset import DataSet, read_data_set
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.responses import Failure, Response
+from jasco.evaluation.listening import Listener
 from jasco.providers.audio import Audio
 from jasco.reports.page.charts import best_of, headline
 from jasco.reports.page.content import content_of, open_shown, packed
@@ -224,6 +225,20 @@ def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> N
     elsewhere = whole_run(tmp_path / "elsewhere", read_data_set(make_data(tmp_path / "more", 2)))
     with pytest.raises(InputError, match="differ in data"):
         render_page(open_shown([run, elsewhere]), audio=False)
+
+
+def test_a_person_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
+    listener = Listener.open(tmp_path / "people", "Ada", read_data_set(folder))
+    for item in listener.items:
+        listener.answer(item, "They flee.")
+    page = render_page(open_shown([run, listener.folder]), audio=False)
+    items = [item for item in unpacked(page)["items"] if item["model"] == 1]
+    assert [(item["clip"], item["answer"]) for item in items] == [
+        (clip, "They flee.") for clip in range(3)
+    ]
+    text = " ".join(Reader(page).text.split())
+    assert "human/… is a person" in text
+    assert "human/…" not in render_page(open_shown([run]), audio=False)
 
 
 def test_a_run_without_a_judge_can_be_looked_at(folder: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from jasco.reports.summary import (
     distinct_names,
     made_by,
     shared_data,
+    shared_protocol,
     signature,
     summarise_data,
     summarise_models,
@@ -71,7 +72,7 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
     return {
         "schema": SCHEMA,
         "signature": signature(results),
-        "protocol": results[0].protocol,
+        "protocol": shared_protocol(results),
         "data": summarise_data(shared_data(results)),
         "models": summarise_models(named),
         "pairs": _pairs(list(combinations(named.items(), 2))),

@@ -33,7 +33,6 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
     InputError
         The results are about different data or protocols.
     """
-    first = results[0]
     named = dict(zip(distinct_names(results), results, strict=True))
     for (name, one), (other_name, other) in combinations(named.items(), 2):
         if difference := unlike(one, other):
@@ -41,11 +40,12 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> dict[st
                 f"{name} and {other_name} differ in {difference}: figures side by side are of the "
                 "same data and protocol; give them one by one"
             )
-    beside = {"published": published_results(first.protocol or _DEFAULT)} if published else {}
+    protocol = shared_protocol(results)
+    beside = {"published": published_results(protocol or _DEFAULT)} if published else {}
     return {
         "schema": SCHEMA,
         "signature": signature(results),
-        "protocol": first.protocol,
+        "protocol": protocol,
         "data": summarise_data(shared_data(results)),
         "models": summarise_models(named),
         "versions": _versions(),
@@ -72,11 +72,15 @@ def unlike(one: Results, other: Results) -> str | None:
         ("audio", one.data.audio_sha256, other.data.audio_sha256),
         ("protocol", one.protocol, other.protocol),
     ):
-        # Of answers that came from a file nobody knows the audio.
-        if ours != theirs and not (what == "audio" and None in (ours, theirs)):
-            told = [(each or "none")[:_DIGITS] for each in (ours, theirs)]
-            return f"{what} ({' and '.join(told)})"
+        # Of answers in a file nobody knows the audio; what nobody has judged has no protocol yet.
+        if ours and theirs and ours != theirs:
+            return f"{what} ({ours[:_DIGITS]} and {theirs[:_DIGITS]})"
     return None
+
+
+def shared_protocol(results: Sequence[Results]) -> str:
+    """Name the protocol by which those are judged that are; empty where none is."""
+    return next((each.protocol for each in results if each.protocol), "")
 
 
 def shared_data(results: Sequence[Results]) -> Data:
@@ -110,7 +114,7 @@ def signature(results: Sequence[Results]) -> str:
         for judge, facts in each.judges.items()
     )
     return signed(
-        results[0].protocol,
+        shared_protocol(results),
         f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
         *hashes,
         f"models:{'+'.join(models)}",

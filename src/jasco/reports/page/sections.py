@@ -99,6 +99,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
         "not_compared": summary.get("not_compared", ()),
         "explained": explain(pairs),
         "signature": summary["signature"],
+        "people": any(each.once for each in results),
         "prompts": INSTRUCTIONS,
         "heatmaps": [_heatmap(name, each) for name, each in shown.items()],
         "judges": list(_judges(models)),
