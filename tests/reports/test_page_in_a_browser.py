@@ -155,6 +155,14 @@ def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
     assert picture.evaluate("async (each) => (await each.decode(), each.naturalWidth)") == 320
 
 
+def test_on_paper_there_is_all_but_what_is_clicked(tab: Any) -> None:
+    tab.emulate_media(media="print")
+    assert tab.locator("table.sortable thead th >> nth=1").inner_text() == "best-mean"
+    assert tab.locator("article >> nth=0").is_visible()
+    for clicked in ("nav", "#filters", "button.copy >> nth=0", "#more", "audio >> nth=0"):
+        assert not tab.locator(clicked).is_visible(), clicked
+
+
 def test_a_judges_words_are_shown_when_asked_for(tab: Any) -> None:
     assert not tab.locator(".judged").count()
     tab.click("article details summary >> nth=0")
