@@ -72,16 +72,17 @@ def tab(browser: Any, written: Callable[..., Path]) -> Iterator[Any]:
         yield tab
 
 
-def answers(tab: Any) -> tuple[int, int]:
-    """Give how many answers are shown, and how many there are."""
-    found = re.match(r"(\d+) of (\d+) answers", tab.inner_text("#filters output"))
+def items(tab: Any) -> tuple[int, int]:
+    """Give how many items are shown, and how many there are."""
+    found = re.match(r"(\d+) of (\d+) items", tab.inner_text("#filters output"))
     assert found
     return int(found[1]), int(found[2])
 
 
 def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
     page = tab
-    assert answers(tab) == (128, 128)
+    assert items(tab) == (128, 128)
+    assert "items, 126 of them answered, in 8 of 8 clips" in tab.inner_text("#filters output")
     assert page.locator(".chart svg").count() == 3  # best of k needs every verdict
     assert page.locator("article").count() == 6
     page.click("#more")
@@ -118,7 +119,7 @@ def test_filters_keep_what_fits(tab: Any) -> None:
     ):
         field = form.locator(f"[name={name}]")
         field.fill(value) if name == "text" else field.select_option(value)
-        assert answers(tab)[0] == expected, (name, value)
+        assert items(tab)[0] == expected, (name, value)
     tab.click("button[type=reset]")
     tab.wait_for_selector("#filters output:text-matches('^128 of')")
     for name, value, fits in (
@@ -130,7 +131,7 @@ def test_filters_keep_what_fits(tab: Any) -> None:
         form.locator(f"[name={name}]").select_option(value)
         asked = [(clip, prompt) for clip in range(CLIPS) for prompt in range(1, 9)]
         asked.remove((0, 1))  # which was not answered
-        assert answers(tab)[0] == 2 * sum(fits(*each) for each in asked), name
+        assert items(tab)[0] == 2 * sum(fits(*each) for each in asked), name
         tab.click("button[type=reset]")
         tab.wait_for_selector("#filters output:text-matches('^128 of')")
 
@@ -139,7 +140,7 @@ def test_a_cell_leads_to_its_clip(tab: Any) -> None:
     tab.click(".heat tbody tr:nth-child(4) td:nth-child(3) a")
     tab.wait_for_selector("article:only-child")
     assert tab.inner_text("article h3") == "Clip 3"
-    assert answers(tab) == (16, 128)
+    assert items(tab) == (16, 128)
 
 
 def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
@@ -207,7 +208,7 @@ def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None
         tab.wait_for_selector("article")
         paint = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         assert paint < 3000  # 1000
-        assert answers(tab) == (2560, 2560)
+        assert items(tab) == (2560, 2560)
         for name, value in (("text", "flee"), ("text", ""), ("score", "scored 2")):
             took = tab.evaluate(
                 "([name, value]) => { const form = document.getElementById('filters');"

@@ -235,16 +235,18 @@ const explore = (data) => {
       (want.orientation === "" || item.verdicts.some((each) => each[2] === +want.orientation)) &&
       SCORES[want.score](item) && APART[want.judges](item) && STATES[want.state](item);
     found = [];
-    let answers = 0;
+    let fitting = 0, answered = 0;
     for (const clip of [...data.clips].sort(ORDERS[want.order])) {
       if (want.clip && clip.id !== want.clip) continue;
       const named = !text || clip.hay.includes(text);
       const items = clip.items.filter((item) => fits(item) && (named || item.hay.includes(text)));
       if (items.length) found.push([clip, items]);
-      answers += items.length;
+      fitting += items.length;
+      answered += items.filter((item) => item.answer !== null).length;
     }
     show();
-    status.textContent = `${answers} of ${data.items.length} answers, in ${found.length} of ${data.clips.length} clips`;
+    const lacking = answered < fitting ? `, ${answered} of them answered` : "";
+    status.textContent = `${fitting} of ${data.items.length} items${lacking}, in ${found.length} of ${data.clips.length} clips`;
   };
   const afresh = () => {
     count = AT_ONCE;
