@@ -79,9 +79,7 @@ def _take_browse(tab: Page, address: str) -> None:
 
 
 def _take_listening(tab: Page, address: str) -> None:
-    tab.goto(f"{address}listen")
-    tab.fill("#name", "Ada")
-    tab.click("button:text-is('Begin')")
+    _enter(tab, f"{address}listen")
     tab.wait_for_selector("#text")
     tab.fill("#text", "They are on a ship, and the weather turns bad.")
     _take(tab, "listen")
@@ -91,13 +89,17 @@ def _take_listening(tab: Page, address: str) -> None:
 
 
 def _take_disagreements(tab: Page, address: str) -> None:
-    tab.goto(f"{address}disagreements")
-    tab.fill("#name", "Ada")
-    tab.click("button:text-is('Begin')")
+    _enter(tab, f"{address}disagreements")
     tab.click("details summary >> nth=0")
     tab.check("input[name=rating] >> nth=1")
     tab.check("input[name=orientation] >> nth=2")
     _take(tab, "disagreements", height=820)
+
+
+def _enter(tab: Page, address: str) -> None:
+    tab.goto(address)
+    tab.fill("#name", "Ada")
+    tab.click("button:text-is('Begin')")
 
 
 def _labelled(folder: Path) -> Path:

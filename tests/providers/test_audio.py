@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from synthetic import tone, write_wav
 
 from jasco.benchmark.errors import InputError
-from jasco.providers.audio import SAMPLING_RATE, Audio, count_frames, file_sha256, read_audio
+from jasco.providers.audio import (
+    SAMPLING_RATE,
+    Audio,
+    count_frames,
+    file_sha256,
+    read_audio,
+    read_unchanged,
+)
 
 SAMPLES = tone(3, seconds=1.0)
 RNG = np.random.default_rng(7)
@@ -41,6 +48,22 @@ def test_16_khz_mono_pcm16_is_handed_on_bit_equal(path: Path, samples: np.ndarra
     assert np.array_equal(audio.samples, samples)
     assert audio.treatments == ()
     assert audio.seconds == len(samples) / 16_000
+
+
+def test_only_what_is_still_the_same_file_is_read_again(path: Path) -> None:
+    write_wav(path, SAMPLES)
+    known = file_sha256(path)
+    again = read_unchanged(path, known)
+    assert again is not None
+    assert np.array_equal(again.samples, SAMPLES)
+    write_wav(path, SAMPLES[1:])
+    assert read_unchanged(path, known) is None
+    path.write_bytes(b"no audio")
+    assert read_unchanged(path, file_sha256(path)) is None
+    path.unlink()
+    assert read_unchanged(path, known) is None
+    assert read_unchanged(path.parent, known) is None
+    assert read_unchanged(Path(), "") is None
 
 
 def test_the_published_clips_are_handed_on_bit_equal(published: Path) -> None:

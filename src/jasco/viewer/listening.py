@@ -22,11 +22,11 @@ from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
 from jasco.evaluation.listening import LONGEST_ANSWER, Listener, exists
 from jasco.evaluation.people import person_named
 from jasco.evaluation.store import Store
-from jasco.providers.audio import Audio
+from jasco.providers.audio import Audio, read_unchanged
 from jasco.viewer.forms import Form, form_route, name_in, remember_name
 from jasco.viewer.live import Live
 from jasco.viewer.pages import page, trouble
-from jasco.viewer.sending import send_audio, unchanged_audio
+from jasco.viewer.sending import send_audio
 
 COOKIE = "jasco-listener"
 
@@ -236,4 +236,5 @@ def _said(listener: Listener, item: Item) -> str | None:
 def _heard(listener: Listener, item: Item) -> Audio | None:
     """Read the sound of a clip, if it is still the one that the listener's run knows."""
     with Store.to_read(listener.folder) as store:
-        return unchanged_audio(*store.audio_files().get(item.clip.id, ("", "")))
+        path, sha256 = store.audio_files().get(item.clip.id, ("", ""))
+        return read_unchanged(Path(path), sha256)

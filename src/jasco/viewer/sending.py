@@ -1,23 +1,13 @@
 """Sounds sent to a player, which asks for parts of them to seek."""
 
 import re
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jasco.benchmark.errors import InputError
-from jasco.providers.audio import Audio, file_sha256, read_audio
+from jasco.providers.audio import Audio
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-
-
-def unchanged_audio(path: str, sha256: str) -> Audio | None:
-    """Read audio whose hash is known; None where it is gone or has become something else."""
-    try:
-        return read_audio(Path(path)) if file_sha256(Path(path)) == sha256 else None
-    except (InputError, OSError):
-        return None
 
 
 def send_audio(request: Request, audio: Audio) -> Response:

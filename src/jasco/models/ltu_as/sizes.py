@@ -9,9 +9,6 @@ from jasco.providers.audio import SAMPLING_RATE
 HOP = 160
 """Samples from one frame of the spectrogram to the next."""
 
-STRIDE = 2
-"""Frames of the spectrogram for one position of Whisper's encoder."""
-
 _LLAMA = (
     "attention_bias",
     "head_dim",
@@ -66,11 +63,6 @@ class Sizes:
     def width(self) -> int:
         """Width of Whisper's encoder."""
         return self.whisper["n_audio_state"]
-
-    @property
-    def audio_tokens(self) -> int:
-        """Embeddings that stand for a clip, however long it is."""
-        return self.frames // STRIDE // self.pool
 
     @property
     def window(self) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.errors import InputError
 from jasco.benchmark.faults import known_faults
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.verdicts import Orientation
@@ -21,7 +20,7 @@ from jasco.evaluation.results import (
     results_of_files,
     results_of_run,
 )
-from jasco.providers.audio import Audio, file_sha256, read_audio
+from jasco.providers.audio import Audio, read_unchanged
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
 from jasco.reports.summary import distinct_names
 
@@ -110,10 +109,7 @@ def _items(
         for item in items_of(clip):
             for number, each in enumerate(shown.values()):
                 key = clip.id, item.number
-                if (
-                    each.results.identity.get("provider") == "human"
-                    and key not in each.items.answers
-                ):
+                if each.results.once and key not in each.items.answers:
                     continue  # nobody was asked
                 given = [
                     (judge, said[key]) for judge, said in each.items.judges.items() if key in said
@@ -167,9 +163,6 @@ def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
     """Read a clip's audio again; None where it is gone, or not what was heard any more."""
     for each in shown.values():
         path, sha256 = each.items.audio.get(clip, ("", ""))
-        try:
-            if path and file_sha256(Path(path)) == sha256:
-                return read_audio(Path(path))
-        except (InputError, OSError):
-            continue
+        if heard := read_unchanged(Path(path), sha256):
+            return heard
     return None
