@@ -62,6 +62,8 @@ class Behaviour:
         What a judge answers to a prompt that holds a certain text.
     repair_says : str or None
         What it answers when it is asked for its orientation once more.
+    served : tuple of str
+        What it calls the model, in turn; as it was asked for, where there are none.
     log : str
         File for the requests, a JSON object a line; none where empty.
     bodies : bool
@@ -85,6 +87,7 @@ class Behaviour:
     refused: dict[str, int] = field(default_factory=dict)
     judge_says: dict[str, str] = field(default_factory=dict)
     repair_says: str | None = None
+    served: tuple[str, ...] = ()
     log: str = ""
     bodies: bool = False
 
@@ -315,7 +318,8 @@ def _main(behaviour: Behaviour) -> None:
         if behaviour.die_after is not None and answered >= behaviour.die_after:
             os._exit(1)
         answered += 1
-        return web.json_response(_completion(body["model"], text))
+        names = behaviour.served or (body["model"],)
+        return web.json_response(_completion(names[answered % len(names)], text))
 
     async def serve() -> None:
         application = web.Application(client_max_size=1 << 30)

@@ -211,18 +211,13 @@ UNCLEAR = "Rating: 2\nExplanation2: It's the {explanation}.\nOrientation: Final 
 
 
 @pytest.mark.parametrize(
-    ("protocol", "reply", "read_as", "status"),
-    [
-        ("v2", "Both", "Both", 0),
-        ("v1", "Good.", "Both", 0),
-        ("v2", "I would not say.", None, 4),
-    ],
+    ("protocol", "reply", "read_as"),
+    [("v2", "Both", "Both"), ("v1", "Good.", "Both"), ("v2", "I would not say.", None)],
 )
 def test_an_unreadable_orientation_is_asked_for_once_more_and_never_again(
     protocol: str,
     reply: str,
     read_as: str | None,
-    status: int,
     jasco: Jasco,
     serve: Serve,
     data: Path,
@@ -232,7 +227,7 @@ def test_an_unreadable_orientation_is_asked_for_once_more_and_never_again(
     server = serve(bodies=True, judge_says={INSTRUCTIONS[2]: UNCLEAR}, repair_says=reply)
     first = evaluate(jasco, server, data, run, "--limit", 2, "--protocol", protocol)
     again = evaluate(jasco, server, data, run, "--limit", 2, "--protocol", protocol)
-    assert (first.status, again.status) == (status, status), first
+    assert (first.status, again.status) == (0, 0), first
     template = (PROMPTS / f"repair_{protocol}.txt").read_bytes().decode()
     explanation = "It's the {explanation}.\nOrientation: Final answer is Speech."
     assert [request.body["messages"] for request in of_kind("repair", server)] == [
@@ -256,7 +251,7 @@ def test_an_unreadable_rating_is_not_asked_for_again_and_is_missing_not_0(
     said = "Rating: five\nExplanation2: x\nOrientation: Both"
     server = serve(judge_says={INSTRUCTIONS[2]: said})
     result = evaluate(jasco, server, data, tmp_path / "run", "--json")
-    assert result.status == 4
+    assert result.status == 0
     assert len(server.requests()) == 64
     [model] = json.loads(result.stdout)["models"].values()
     assert (model["coverage"], model["unreadable_rate"]) == (7 / 8, 1 / 8)
@@ -312,7 +307,7 @@ def test_the_key_is_sent_and_neither_stored_nor_printed(
         "--judge", f"openai/judge,base_url={server.url}{option}", "--run", run,
         env={variable: SECRET},
     )  # fmt: skip
-    assert result.status == 4
+    assert result.status == 0
     assert {request.headers["Authorization"] for request in server.requests()} == {
         f"Bearer {SECRET}"
     }

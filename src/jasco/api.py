@@ -42,7 +42,7 @@ class Evaluation:
 
     model: str
     summary: dict[str, Any]
-    _items: "JudgedItems" = field(compare=False)
+    _items: "Callable[[], JudgedItems]" = field(compare=False)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Evaluation:
         """
         from jasco.reports.rows import item_rows
 
-        return _data_frame(list(item_rows(self._items)))
+        return _data_frame(list(item_rows(self._items())))
 
 
 def _data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
@@ -129,6 +129,7 @@ def evaluate(
     limit: int | None = None,
     concurrency: int = 16,
     preflight: bool = True,
+    retry_final: bool = False,
 ) -> Evaluation:
     """Let a model answer, have the answers marked, and give the figures.
 
@@ -157,6 +158,9 @@ def evaluate(
         Calls in flight at once, where calls are made.
     preflight : bool
         Whether to see first that the model hears, and to refuse one that does not.
+    retry_final : bool
+        Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
+        failures such as a content filter's.
 
     Returns
     -------
@@ -186,12 +190,18 @@ def evaluate(
             limit=limit,
             concurrency=concurrency,
             preflight=preflight,
+            retry_final=retry_final,
         )
         _run(job)
         return score(folder)
 
 
-def score(target: "str | Path | Sequence[str | Path]", *, compat: bool = False) -> Evaluation:
+def score(
+    target: "str | Path | Sequence[str | Path]",
+    *,
+    compat: bool = False,
+    judges: Sequence[str] = (),
+) -> Evaluation:
     """Give the figures of a run, or of judged CSV files.
 
     Parameters
@@ -200,6 +210,8 @@ def score(target: "str | Path | Sequence[str | Path]", *, compat: bool = False) 
         A run's folder; or a judged CSV file, or several, which are several judges of one model.
     compat : bool
         Take the arithmetic of the published script, bug for bug.
+    judges : sequence of str
+        Whose verdicts count, as tables name them; all, where none is named.
 
     Returns
     -------
@@ -209,24 +221,23 @@ def score(target: "str | Path | Sequence[str | Path]", *, compat: bool = False) 
     Raises
     ------
     InputError
-        There is nothing to score, or it cannot be read.
+        There is nothing to score, it cannot be read, or a judge is not there.
     """
-    from jasco.evaluation.results import (
-        judged_items_of_files,
-        judged_items_of_run,
-        results_of_files,
-        results_of_run,
-    )
+    from jasco.evaluation.results import judged_items_of_files, read_run, results_of_files
     from jasco.reports.summary import summarise
 
     paths = [Path(target)] if isinstance(target, str | Path) else [Path(each) for each in target]
     if len(paths) == 1 and paths[0].is_dir():
-        results = results_of_run(paths[0], compat=compat)
-        items = judged_items_of_run(paths[0])
+        results, items = read_run(paths[0], compat=compat)
     else:
-        results = results_of_files(paths, compat=compat)
-        items = judged_items_of_files(paths)
-    return Evaluation(results.model, summarise([results]), items)
+        results, items = results_of_files(paths, compat=compat), None
+    results = results.judged_by([judges] if isinstance(judges, str) else judges)
+
+    def read_items() -> "JudgedItems":
+        # What the published script reads need not be a whole filled file: it is read when asked.
+        return (items or judged_items_of_files(paths)).judged_by(results.judges)
+
+    return Evaluation(results.model, summarise([results]), read_items)
 
 
 def _data(data: "str | Path | DataSet") -> "DataSet":

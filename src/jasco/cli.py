@@ -1,8 +1,9 @@
 """The command line: parse, call, print.
 
-Exit status: 0 done and complete; 1 a bug of ours; 2 the user's input is wrong; 3 refused, the
-run holds something else, another process has it or the model does not hear; 4 done as far as
-possible, and incomplete; 130 interrupted. Results go to stdout, everything else to stderr.
+Exit status: 0 done, nothing is left that the same command could finish (what is missing still is
+said); 1 a bug of ours; 2 the user's input is wrong; 3 refused, the run holds something else,
+another process has it or the model does not hear; 4 the same command may finish what is left;
+130 interrupted. Results go to stdout, everything else to stderr.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from jasco.version import __version__
 
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
     from jasco.evaluation.evaluate import Job
-    from jasco.evaluation.results import Results
     from jasco.judges.judge import Judge
     from jasco.providers.specs import Kind
 
@@ -92,14 +92,14 @@ def _respond(options: argparse.Namespace) -> int:
     job = _job(options)
     if options.dry_run:
         return _print_plan(job, as_json=False)
-    _evaluate(job)
+    done = _evaluate(job)
     from jasco.evaluation.results import results_of_run
     from jasco.reports.layout import kinds
 
     answers = results_of_run(options.run).answers
     why = f" ({kinds(answers.failed)})" if answers.failed else ""
     _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
-    return 0 if answers.answered == answers.expected else EXIT_INCOMPLETE
+    return 0 if done else EXIT_INCOMPLETE
 
 
 def _judge(options: argparse.Namespace) -> int:
@@ -114,30 +114,36 @@ def _judge(options: argparse.Namespace) -> int:
 def _judge_file(options: argparse.Namespace) -> int:
     from jasco.benchmark.filled import VERDICT_COLUMNS, judged_rows, read_filled
     from jasco.benchmark.tables import write_table
-    from jasco.evaluation.results import judged_items_of_run
+    from jasco.evaluation.results import JUDGING_RUN, judged_items_of_run
 
     if not options.output or len(options.judge) != 1:
         raise InputError("a filled CSV takes one --judge and -o JUDGED.csv")
     file = read_filled(options.target)
     if nans := sum(text.strip().lower() == "nan" for text in file.answers().values()):
         _say(f"{file.path}: answers that read 'nan': {nans}; empty the cell if none was given")
-    options.run = options.output.with_suffix(".run")
+    options.run = options.output.with_suffix(JUDGING_RUN)
     options.data, options.model = file.data, f"csv/{options.target}"
     job = _job(options)
-    _evaluate(job)
+    done = _evaluate(job)
     columns = [name for name in file.table.columns if name not in VERDICT_COLUMNS]
     items = judged_items_of_run(options.run)
-    rows = judged_rows(file, items.judges[job.judges[0].spec.label])
+    rows = judged_rows(file, items.judges.get(job.judges[0].spec.label, {}))
     write_table(options.output, [*columns, *VERDICT_COLUMNS], rows)
-    return _print_score([options.run], as_json=False)
+    _print_score([options.run], as_json=False)
+    return 0 if done else EXIT_INCOMPLETE
 
 
 def _score(options: argparse.Namespace) -> int:
     if options.disagreements:
         _write_disagreements(options.target, options.disagreements)
-    return _print_score(
-        options.target, as_json=options.json, compat=options.compat, published=options.published
+    _print_score(
+        options.target,
+        as_json=options.json,
+        compat=options.compat,
+        published=options.published,
+        judges=options.judge,
     )
+    return 0
 
 
 def _write_disagreements(targets: list[Path], output: Path) -> None:
@@ -155,12 +161,14 @@ def _write_disagreements(targets: list[Path], output: Path) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    from jasco.evaluation.results import results_of
     from jasco.reports.comparison import render_comparison, summarise_comparison
 
-    results = _results(options.target, together=False)
+    results = results_of(options.target, judges=options.judge)
     summary = summarise_comparison(results, anyway=options.anyway)
     _print(summary, render_comparison, as_json=options.json)
-    return _status(summary)
+    _say_what_is_missing(summary)
+    return 0
 
 
 _FORMATS = {
@@ -176,9 +184,10 @@ def _report(options: argparse.Namespace) -> int:
         return _report_page(options)
     if options.audio != "embed":
         raise InputError(f"--audio is for the page, not for --format {form}; leave it out")
+    from jasco.evaluation.results import results_of
     from jasco.reports.exports import export, summarise_report
 
-    report = summarise_report(_results(options.target, together=False))
+    report = summarise_report(results_of(options.target, judges=options.judge))
     text = export(report, form)
     if options.output:
         from jasco.benchmark.tables import whole_file
@@ -187,7 +196,8 @@ def _report(options: argparse.Namespace) -> int:
             file.write(text)
     else:
         print(text, end="")
-    return _status(report)
+    _say_what_is_missing(report)
+    return 0
 
 
 def _report_page(options: argparse.Namespace) -> int:
@@ -200,13 +210,16 @@ def _report_page(options: argparse.Namespace) -> int:
         raise InputError(f"the page needs {error.name}: pip install 'jasco[viewer]'") from error
     from jasco.benchmark.tables import whole_file
 
-    shown = open_shown(options.target)
+    shown = open_shown(options.target, options.judge)
     page = render_page(shown, audio=options.audio == "embed")
     with whole_file(Path(os.path.realpath(options.output))) as file:
         file.write(page)
     size = options.output.stat().st_size / 1e6
     _say(f"{options.output}: {size:.1f} MB; open it in a browser, or send it")
-    return 0 if all(each.results.complete for each in shown.values()) else EXIT_INCOMPLETE
+    for name, each in shown.items():
+        if not each.results.complete:
+            _say(f"{name}: incomplete; the page says what is missing")
+    return 0
 
 
 def _view(options: argparse.Namespace) -> int:
@@ -258,6 +271,7 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
     from collections import Counter
 
     from jasco.benchmark.protocols import PROTOCOLS, protocol_named
+    from jasco.benchmark.responses import FINAL_KINDS
     from jasco.evaluation.exam import Exam, ExamStore, exam_result, take_exam
     from jasco.providers.datasets import find_data
     from jasco.reports.exam import render_exam, summarise_exam
@@ -271,13 +285,27 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
     with closing(ExamStore.of_user()) as store:
         try:
             with _stdout_kept_clean():
-                take_exam(judge, exam, store, options.concurrency, failed)
+                take_exam(judge, exam, store, options.concurrency, failed, again=options.again)
         except CannotGoOn as reason:
             _say(one_line(reason, 1000))
-        summary = summarise_exam(exam_result(judge, exam, store, failed))
+        result = exam_result(judge, exam, store, failed)
+        summary = summarise_exam(result)
         store.keep_result(judge, exam, summary)
     _print(summary, render_exam, as_json=options.json)
-    return 0 if summary["complete"] else EXIT_INCOMPLETE
+    final = sum(failed[kind] for kind in FINAL_KINDS)  # what a repeat cannot mend
+    missing = sum(part.asked - part.judged for part in result.parts.values())
+    return 0 if missing <= final else EXIT_INCOMPLETE
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from jasco.evaluation.forget import forget
+
+    forgotten = forget(options.run, options.judge)
+    _say(
+        f"{options.run}: removed {forgotten.judge} with {forgotten.rows} verdicts; the run as it "
+        f"was is {forgotten.backup}"
+    )
+    return 0
 
 
 def _data_fetch(options: argparse.Namespace) -> int:
@@ -374,14 +402,15 @@ def _job(options: argparse.Namespace) -> "Job":
         limit=options.limit,
         concurrency=options.concurrency,
         preflight=not options.no_preflight,
+        retry_final=options.retry_final,
     )
 
 
-def _evaluate(job: "Job") -> None:
+def _evaluate(job: "Job") -> bool:
     from jasco.evaluation.evaluate import evaluate
 
     with _stdout_kept_clean():
-        evaluate(job, _say)
+        return evaluate(job, _say)
 
 
 @contextmanager
@@ -400,13 +429,14 @@ def _stdout_kept_clean() -> Iterator[None]:
 
 def _evaluate_and_score(job: "Job", *, as_json: bool, published: bool = False) -> int:
     try:
-        _evaluate(job)
+        done = _evaluate(job)
     except CannotGoOn as reason:
         _say(one_line(reason, 1000))
         with suppress(InputError, CannotGoOn):  # there may be nothing to show yet
-            _print_score([job.run], as_json=as_json, published=published)
+            _print_score([job.run], as_json=as_json, published=published, brief=True)
         return EXIT_INCOMPLETE
-    return _print_score([job.run], as_json=as_json, published=published)
+    _print_score([job.run], as_json=as_json, published=published)
+    return 0 if done else EXIT_INCOMPLETE
 
 
 def _print_plan(job: "Job", *, as_json: bool) -> int:
@@ -418,32 +448,23 @@ def _print_plan(job: "Job", *, as_json: bool) -> int:
 
 
 def _print_score(
-    targets: list[Path], *, as_json: bool, compat: bool = False, published: bool = False
-) -> int:
+    targets: list[Path],
+    *,
+    as_json: bool,
+    compat: bool = False,
+    published: bool = False,
+    judges: Sequence[str] = (),
+    brief: bool = False,
+) -> None:
+    from jasco.evaluation.results import results_of
     from jasco.reports.summary import summarise
     from jasco.reports.table import render
 
-    summary = summarise(_results(targets, together=True, compat=compat), published=published)
+    results = results_of(targets, together=True, compat=compat, judges=judges)
+    summary = summarise(results, published=published)
     _print(summary, render, as_json=as_json)
-    return _status(summary)
-
-
-def _results(targets: list[Path], *, together: bool, compat: bool = False) -> "list[Results]":
-    """Score runs, or judged CSV files: together as judges of one model, else as several models."""
-    from jasco.evaluation.results import results_of_files, results_of_run
-
-    places = [os.path.realpath(target) for target in targets]
-    for number, place in enumerate(places):
-        if place in places[:number]:
-            what = "run" if targets[number].is_dir() else "file"
-            raise InputError(f"{targets[number]}: the same {what} is given twice")
-    if all(target.is_dir() for target in targets):
-        return [results_of_run(target, compat=compat) for target in targets]
-    if any(target.is_dir() for target in targets):
-        raise InputError("give runs or judged CSV files, not both")
-    if together:
-        return [results_of_files(targets, compat=compat)]
-    return [results_of_files([target]) for target in targets]
+    if not brief:
+        _say_what_is_missing(summary)
 
 
 def _print(
@@ -452,19 +473,21 @@ def _print(
     print(json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary))
 
 
-def _status(summary: dict[str, Any]) -> int:
-    complete = all(model["complete"] for model in summary["models"].values())
-    return 0 if complete else EXIT_INCOMPLETE
+def _say_what_is_missing(summary: dict[str, Any]) -> None:
+    from jasco.reports.table import missing
+
+    if lacking := "; ".join(missing(summary)):
+        _say(f"incomplete: {lacking}")
 
 
 def _print_providers(kind: "Kind") -> int:
-    from jasco.providers.specs import providers
+    from jasco.providers.specs import LABEL, providers
 
     for name, point in sorted(providers(kind).items()):
         provider = point.load()
         first_line = (provider.__doc__ or "").strip().splitlines()[0]
         print(f"{name}/{provider.NAME}" if provider.NAME else name, first_line, sep="\n  ")
-        for option in provider.OPTIONS:
+        for option in provider.OPTIONS if provider.VERBATIM else (*provider.OPTIONS, LABEL):
             default = "" if option.default is None else f" (default {option.default})"
             print(f"    {option.name}=...  {option.help}{default}")
         if provider.SERVES:
@@ -488,8 +511,8 @@ def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         "jasco",
         description="Evaluate auditory language models on joint audio-speech co-reasoning.",
-        epilog="Exit status: 0 complete; 2 wrong input; 3 refused; 4 incomplete, resumable; "
-        "130 interrupted, resumable.",
+        epilog="Exit status: 0 done; 2 wrong input; 3 refused; 4 the same command may finish what "
+        "is left; 130 interrupted, resumable.",
     )
     parser.add_argument("--version", action="version", version=f"jasco {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -502,6 +525,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_view(commands)
     _add_exam(commands)
+    _add_forget(commands)
     _add_data(commands)
     _add_convert(commands)
     for name, command, what in (
@@ -534,8 +558,19 @@ def _add_judge(commands: "Commands") -> None:
     parser.add_argument("target", type=Path, metavar="RUN|FILLED.csv")
     _add_judging(parser)
     _add_concurrency(parser)
+    _add_retrying(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
     parser.set_defaults(command=_judge, limit=None, no_preflight=False)
+
+
+def _add_choosing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--judge",
+        action="append",
+        default=[],
+        metavar="JUDGE",
+        help="whose verdicts count, as tables name it; may be repeated (default: all)",
+    )
 
 
 def _add_score(commands: "Commands") -> None:
@@ -549,6 +584,7 @@ def _add_score(commands: "Commands") -> None:
     parser.add_argument(
         "--compat", action="store_true", help="the published script's arithmetic, bug for bug"
     )
+    _add_choosing(parser)
     parser.add_argument(
         "--disagreements", type=Path, metavar="OUT.csv", help="write where judges differ most"
     )
@@ -566,6 +602,7 @@ def _add_compare(commands: "Commands") -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="even if data, protocol or judges differ"
     )
+    _add_choosing(parser)
     parser.set_defaults(command=_compare)
 
 
@@ -584,6 +621,7 @@ def _add_report(commands: "Commands") -> None:
     parser.add_argument(
         "--audio", choices=("none", "embed"), default="embed", help="the page's (default: embed)"
     )
+    _add_choosing(parser)
     parser.set_defaults(command=_report)
 
 
@@ -625,8 +663,23 @@ def _add_exam(commands: "Commands") -> None:
     parser.add_argument("--gold", type=Path, metavar="GOLD.csv", help="labelled rows")
     parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
     _add_concurrency(parser)
+    parser.add_argument(
+        "--again", action="store_true", help="ask everything anew: the server has another model"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_exam)
+
+
+def _add_forget(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "forget",
+        help="remove a judge from a run",
+        description="Remove a judge with its verdicts from a run. A copy of the run as it was is "
+        "kept beside it.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--judge", required=True, metavar="JUDGE", help="as tables name it")
+    parser.set_defaults(command=_forget)
 
 
 def _add_data(commands: "Commands") -> None:
@@ -677,6 +730,7 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-preflight", action="store_true", help="do not first see whether the model hears"
     )
+    _add_retrying(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and do nothing"
     )
@@ -696,6 +750,14 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
 def _add_concurrency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=_positive, default=16, metavar="N", help="calls in flight (16)"
+    )
+
+
+def _add_retrying(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--retry-final",
+        action="store_true",
+        help="ask again what is final: unreadable verdicts, content filters, refused input",
     )
 
 

@@ -56,6 +56,9 @@ class Ears:
     async def prepare(self, data: DataSet) -> None:
         self.data = data
 
+    def fingerprint(self) -> str:
+        return ""
+
     def disowns(self, item: Item, text: str) -> bool:
         return text != f"answer {item.clip.id} {item.number}"
 
@@ -86,6 +89,12 @@ class Marker:
 
     def __post_init__(self) -> None:
         self.spec = _spec(self.name)
+
+    def fingerprint(self) -> str:
+        return ""
+
+    def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:
+        return False
 
     async def prepare(self, data: DataSet) -> None:
         pass

@@ -6,12 +6,14 @@ row without one gets the score of the row before; an orientation that stays unkn
 score of 0. Rows run in order of id, within an id in order of the file.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.clips import id_order
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.scoring import Score
 
 _ANSWER_LABELS = (
@@ -37,8 +39,27 @@ class JudgedRow:
     repair: str = ""
 
 
-def score_as_published(rows: Iterable[JudgedRow]) -> Score:
+def count_judged(rows: Iterable[JudgedRow]) -> int:
+    """Count the items that a judge wrote about: at most eight of a clip."""
+    of_clip = Counter(row.id for row in rows if row.text.strip())
+    return sum(min(rows, len(INSTRUCTIONS)) for rows in of_clip.values())
+
+
+def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -> Score:
     """Compute what the published ``eval.py`` prints for one judge's file: no intervals.
+
+    Parameters
+    ----------
+    rows : sequence of JudgedRow
+        In the order of the file.
+    expected : int or None
+        How many items there should be, which the script does not ask; None takes eight a clip.
+
+    Returns
+    -------
+    Score
+        The script's figures. Coverage is the share of the expected items that a judge wrote
+        about; there are no bounds where some are missing.
 
     Raises
     ------
@@ -68,6 +89,9 @@ def score_as_published(rows: Iterable[JudgedRow]) -> Score:
             scores.append(rating if label == "G" else 0)
         best.append(max(scores))
         gated.extend(scores)
+    expected = expected or len(by_id) * len(INSTRUCTIONS)
+    judged = count_judged(rows)
+    whole = judged >= expected
     oriented = sum(labels.count(label) for label in "AGS")
     if not oriented:
         raise InputError(
@@ -82,10 +106,10 @@ def score_as_published(rows: Iterable[JudgedRow]) -> Score:
         speech=Estimate(labels.count("S") / oriented),
         neither_rate=labels.count("N") / len(labels),
         unreadable_rate=labels.count("?") / len(labels),
-        coverage=1.0,
-        complete=True,
-        bounds=(sum(best) / len(best), sum(best) / len(best)),
-        mean_bounds=(sum(gated) / len(gated), sum(gated) / len(gated)),
+        coverage=judged / expected,
+        complete=whole,
+        bounds=(sum(best) / len(best), sum(best) / len(best)) if whole else None,
+        mean_bounds=(sum(gated) / len(gated), sum(gated) / len(gated)) if whole else None,
     )
 
 

@@ -20,6 +20,15 @@ class Failure:
     kind: str
     message: str
 
+    @property
+    def final(self) -> bool:
+        """Whether a repeat cannot mend it: it is not asked again."""
+        return self.kind in FINAL_KINDS
+
+
+FINAL_KINDS = ("rejected", "content filter", "moderation", "cut off")
+"""Kinds of failures that the same question meets again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

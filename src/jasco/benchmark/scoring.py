@@ -68,8 +68,8 @@ class Score:
         Whether every expected verdict is there and readable.
     bounds : tuple of float or None
         Best-mean with every missing verdict at its worst and at its best; None without best-mean.
-    mean_bounds : tuple of float
-        The mean, likewise.
+    mean_bounds : tuple of float or None
+        The mean, likewise; None where judges are not averaged.
     """
 
     neither_rate: float | None
@@ -77,7 +77,7 @@ class Score:
     coverage: float
     complete: bool
     bounds: tuple[float, float] | None
-    mean_bounds: tuple[float, float]
+    mean_bounds: tuple[float, float] | None
     best_mean: Estimate = NO_ESTIMATE
     mean: Estimate = NO_ESTIMATE
     audio: Estimate = NO_ESTIMATE
@@ -159,11 +159,12 @@ def average(scores: Sequence[Score]) -> Score:
         if field.name not in ("complete", "bounds", "mean_bounds", "best_at", "by_instruction")
     }
     bounds = [score.bounds for score in scores if score.bounds]
+    mean_bounds = [score.mean_bounds for score in scores if score.mean_bounds]
     return Score(
         **figures,
         complete=all(score.complete for score in scores),
-        bounds=_mean_ends(bounds) if bounds else None,
-        mean_bounds=_mean_ends([score.mean_bounds for score in scores]),
+        bounds=_mean_ends(bounds) if len(bounds) == len(scores) else None,
+        mean_bounds=_mean_ends(mean_bounds) if len(mean_bounds) == len(scores) else None,
     )
 
 

@@ -1,18 +1,19 @@
 """One command's work on one run: see that all fits, do what is missing, say how it went."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from jasco.benchmark.clips import Clip, items_of
+from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.protocols import PROTOCOLS, protocol_named
+from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.benchmark.responses import Response
 from jasco.evaluation.exam import copy_exams
 from jasco.evaluation.hearing import audio_facts, audio_path
@@ -25,6 +26,7 @@ from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.providers.audio import read_audio
+from jasco.providers.specs import identity_key
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,14 @@ class Job:
         Calls in flight at once.
     preflight : bool
         Whether to see first that the model hears.
+    retry_final : bool
+        Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
+        failures such as a content filter's.
+
+    Raises
+    ------
+    InputError
+        Two judges have the same identity: one of them would be lost.
     """
 
     run: Path
@@ -59,6 +69,18 @@ class Job:
     limit: int | None = None
     concurrency: int = 16
     preflight: bool = True
+    retry_final: bool = False
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for judge in self.judges:
+            key = identity_key(judge.spec.identity)
+            if key in seen:
+                raise InputError(
+                    f"judge {judge.spec.label} is given twice; label=NAME in its spec tells two "
+                    "judges of one name apart"
+                )
+            seen.add(key)
 
 
 Stop = Callable[[], object]
@@ -67,7 +89,7 @@ Stop = Callable[[], object]
 
 def evaluate(
     job: Job, say: Callable[[str], None], begun: Callable[[Stop], None] = lambda _: None
-) -> None:
+) -> bool:
     """Do what is missing in a run.
 
     Parameters
@@ -78,6 +100,11 @@ def evaluate(
         Is told, in one line each, what a user should know.
     begun : callable
         Is told how to stop it, before the first call is made.
+
+    Returns
+    -------
+    bool
+        Whether nothing is left that the same job could finish: what is missing still is final.
 
     Raises
     ------
@@ -98,21 +125,39 @@ def evaluate(
         data = store.hold(job.data or store.data())
         if job.judges:
             store.hold_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
+        protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
         model_number = _hold_model(job, store)
         numbers = store.hold_judges([judge.spec for judge in job.judges])
         judges = dict(zip(numbers, job.judges, strict=True))
         for provider in (*job.judges, *([job.model] if job.model else ())):
             provider.folder = job.run
-        copy_exams(store, judges)
+        if job.model:
+            spec = job.model.spec
+            store.hold_source("models", model_number, spec.label, job.model.fingerprint())
+        for number, judge in judges.items():
+            store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
+        if not store.has_answers():  # what earlier commands meant to cover binds nobody
+            store.narrow(0)
+        held = store.covered
         covered = _cover(job, data, store)
         clips = data.clips[:covered]
         if job.model and job.model.HEARS:
             store.hold_audio(_listen(data, clips, say))
+        if job.limit and job.limit < covered == held:
+            say(
+                f"--limit {job.limit} has no effect: {job.run} covers {covered} clips already; "
+                "for fewer, take another --run"
+            )
         store.widen(covered)
         try:
-            asyncio.run(_run(job, store, data, clips, model_number, judges, say, begun))
+            asyncio.run(_run(job, store, data, clips, model_number, judges, protocol, say, begun))
+            return not _left(store, model_number, judges, protocol)
         except asyncio.CancelledError:  # SIGTERM, or the caller
             raise KeyboardInterrupt from None
+        finally:
+            with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
+                copy_exams(store, judges, model_number)
+                store.narrow(held or covered)
 
 
 def _hold_model(job: Job, store: Store) -> int:
@@ -147,6 +192,7 @@ async def _run(
     clips: Sequence[Clip],
     model_number: int,
     judges: dict[int, Judge],
+    protocol: Protocol,
     say: Callable[[str], None],
     begun: Callable[[Stop], None],
 ) -> None:
@@ -154,16 +200,16 @@ async def _run(
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
     begun(lambda: loop.call_soon_threadsafe(task.cancel))
-    protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
     served = {number: judge for number, judge in judges.items() if not judge.ALONE}
 
     async with AsyncExitStack() as stack:
         writer = Writer(store)
         stack.push_async_callback(writer.close)
-        for judge in served.values():
+        for number, judge in served.items():
             stack.push_async_callback(judge.close)
             await judge.prepare(data)
-        with Progress(_calls(job, store, len(clips), model_number, judges)) as progress:
+            _check_verdicts(store, clips, model_number, number, judge)
+        with Progress(_calls(job, store, model_number, judges, protocol)) as progress:
             judging = Work(
                 clips=clips,
                 model_number=model_number,
@@ -173,16 +219,16 @@ async def _run(
                 read_audio=lambda clip: read_audio(audio_path(data, clip)),
                 concurrency=job.concurrency,
                 watch=progress.see,
+                retry_final=job.retry_final,
             )
-            model = _awaited(job, store, len(clips), model_number)
+            model = _awaited(job, store, model_number)
             # A model on our own cores or GPU has them for itself: judging waits until it is done.
             together = model is not None and model.SERVED
             if model:
                 work = replace(judging, model=model, judges=served if together else {})
                 async with _prepared(model, data, store, clips, model_number, say):
-                    if is_due(
-                        model, _unanswered(store, model_number, len(clips)), store.fact(PREFLIGHT)
-                    ):
+                    left = _unanswered(store, model_number, retry_final=job.retry_final)
+                    if is_due(model, left, store.fact(PREFLIGHT)):
                         await _preflight(job, work, store, progress, say)
                     await run(work, writer)
             if served and not together:
@@ -208,10 +254,28 @@ async def _preflight(
         say(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
 
 
-def _awaited(job: Job, store: Store, clips: int, model_number: int) -> Model | None:
+def _awaited(job: Job, store: Store, model_number: int) -> Model | None:
     """Give the model, but not one that would be loaded or served for nothing: all is answered."""
     costs_nothing = job.model is not None and job.model.SERVED and not job.model.SERVES
-    return job.model if costs_nothing or _unanswered(store, model_number, clips) else None
+    left = _unanswered(store, model_number, retry_final=job.retry_final)
+    return job.model if costs_nothing or left else None
+
+
+def _check_verdicts(
+    store: Store, clips: Sequence[Clip], model_number: int, number: int, judge: Judge
+) -> None:
+    """See that a judge whose verdicts lie in a file has not changed those that the run holds."""
+    if type(judge).disowns is Judge.disowns:
+        return
+    verdicts = {(clip, n): each for clip, n, each in store.verdicts(model_number, number)}
+    for clip, n, attempts in store.judge_texts(model_number, number):
+        item = Item(clips[clip], n)
+        written = attempts[0].get("text", "") if attempts else ""
+        if judge.disowns(item, written, verdicts[clip, n]):
+            raise RunRefused(
+                f"{store.folder}: clip {item.clip.id}, prompt {n}: the run holds another verdict "
+                f"than {judge.spec.label} gives now; put the file back, or take another --run"
+            )
 
 
 @asynccontextmanager
@@ -237,6 +301,8 @@ async def _prepared(
                         f"{store.folder}: clip {clip.id}, prompt {item.number}: the run holds "
                         f"another answer than {model.spec.label} gives now; take another --run"
                     )
+        if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
+            store.hold_source("models", model_number, model.spec.label, revision)
         store.hold_circumstances(model.facts, model.window)
         if model.window and (longer := store.clips_longer_than(model.window)):
             say(
@@ -273,34 +339,61 @@ async def _judge_in_turn(
 
 def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:
     """Whether there is anything to judge: a server is not started for nothing."""
-    return any(
-        store.awaits_verdicts(
-            work.model_number, number, work.protocol.name, repeat, SAMPLED if repeat else 1
+    return (
+        _unjudged(
+            store, work.model_number, number, judge, work.protocol, retry_final=work.retry_final
         )
-        for repeat in range(repeats_of(judge, 0))
+        > 0
     )
 
 
 def _calls(
-    job: Job, store: Store, clips: int, model_number: int, judges: Mapping[int, Judge]
+    job: Job,
+    store: Store,
+    model_number: int,
+    judges: Mapping[int, Judge],
+    protocol: Protocol,
 ) -> int:
-    """Count what is left to do."""
-    [(*_, identity)] = [each for each in store.models() if each[0] == model_number]
-    items = 1 if hears_once(identity) else len(INSTRUCTIONS)
-    unjudged = sum(
-        _unjudged(store, clips, items, model_number, number, judge)
+    """Count the calls to make, if every item that is not answered yet will be."""
+    retry = job.retry_final
+    answers = _unanswered(store, model_number, retry_final=retry) if job.model else 0
+    return answers * (1 + len(judges)) + sum(
+        _unjudged(store, model_number, number, judge, protocol, retry_final=retry)
         for number, judge in judges.items()
     )
-    return unjudged + (_unanswered(store, model_number, clips) if job.model else 0)
 
 
-def _unanswered(store: Store, model_number: int, clips: int) -> int:
-    return clips * len(INSTRUCTIONS) - store.count_responses(model_number)[0]
+def _left(store: Store, model_number: int, judges: Mapping[int, Judge], protocol: Protocol) -> int:
+    """Count the answers and verdicts that are missing and not known to stay so."""
+    return _unanswered(store, model_number) + sum(
+        _unjudged(store, model_number, number, judge, protocol) for number, judge in judges.items()
+    )
+
+
+def _unanswered(store: Store, model_number: int, *, retry_final: bool = False) -> int:
+    [(*_, identity)] = [each for each in store.models() if each[0] == model_number]
+    expected = store.covered * (1 if hears_once(identity) else len(INSTRUCTIONS))
+    final = 0 if retry_final else store.count_final(model_number)
+    return expected - store.count_responses(model_number)[0] - final
 
 
 def _unjudged(
-    store: Store, clips: int, items: int, model_number: int, number: int, judge: Judge
+    store: Store,
+    model_number: int,
+    number: int,
+    judge: Judge,
+    protocol: Protocol,
+    *,
+    retry_final: bool = False,
 ) -> int:
-    wanted = items * sum(repeats_of(judge, place) for place in range(clips))
-    given = store.count_verdicts(model_number, number)[0]
-    return wanted - given - store.count_repeats(model_number, number, repeats_of(judge, 0))
+    return sum(
+        store.count_unjudged(
+            model_number,
+            number,
+            protocol.name,
+            repeat,
+            SAMPLED if repeat else 1,
+            retry_final=retry_final,
+        )
+        for repeat in range(repeats_of(judge, 0))
+    )

@@ -1,8 +1,10 @@
 """Examining a judge: asking it what is known, and keeping what it said.
 
-Exams are kept in one SQLite file of the user's, ``exams.db``: each verdict by judge and by the very
-text that was asked, so that an exam goes on where it was interrupted and a larger one costs only
-what is new; and each result by judge, protocol, data and labels.
+Exams are kept in one SQLite file of the user's, ``exams.db``: each verdict by judge, by what its
+server called the model, and by the very text that was asked, so that an exam goes on where it was
+interrupted and a larger one costs only what is new; and each result by judge, served model,
+protocol, data and labels. An exam is of one served model: where the server answers as another one
+than before, everything is asked anew.
 """
 
 import asyncio
@@ -40,17 +42,29 @@ from jasco.judges.judge import Judge, Judgement
 from jasco.providers.folders import data_folder
 from jasco.providers.specs import identity_key
 
+_SCHEMA_VERSION = 1
+# ``served`` is empty where nobody tells; several names stand one a line.
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS verdicts (
-  judge TEXT NOT NULL, question TEXT NOT NULL, rating INTEGER, orientation TEXT, served TEXT,
-  attempts TEXT NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL, written_at TEXT NOT NULL,
-  PRIMARY KEY (judge, question)
+CREATE TABLE verdicts (
+  judge TEXT NOT NULL, served TEXT NOT NULL, question TEXT NOT NULL, rating INTEGER,
+  orientation TEXT, attempts TEXT NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL,
+  written_at TEXT NOT NULL,
+  PRIMARY KEY (judge, served, question)
 );
-CREATE TABLE IF NOT EXISTS results (
-  judge TEXT NOT NULL, protocol TEXT NOT NULL, data TEXT NOT NULL, labels TEXT NOT NULL,
-  result TEXT NOT NULL, written_at TEXT NOT NULL,
-  PRIMARY KEY (judge, protocol, data, labels)
+CREATE TABLE results (
+  judge TEXT NOT NULL, served TEXT NOT NULL, protocol TEXT NOT NULL, data TEXT NOT NULL,
+  labels TEXT NOT NULL, result TEXT NOT NULL, written_at TEXT NOT NULL,
+  PRIMARY KEY (judge, served, protocol, data, labels)
 );
+"""
+_FROM_VERSION_0 = """
+INSERT INTO verdicts SELECT judge, ifnull(served, ''), question, rating, orientation, attempts,
+  tokens, seconds, written_at FROM verdicts_0;
+INSERT INTO results SELECT judge,
+  ifnull((SELECT group_concat(value, char(10)) FROM json_each(result, '$.served')), ''),
+  protocol, data, labels, result, written_at FROM results_0;
+DROP TABLE verdicts_0;
+DROP TABLE results_0;
 """
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
@@ -145,8 +159,8 @@ class ExamStore:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=60)
-            self._connection.executescript(_SCHEMA)
+            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            _bring_up_to_date(self._connection)
         except (OSError, sqlite3.OperationalError) as error:
             raise RunUnwritable(f"{path}: {error}; JASCO_DATA names another folder") from None
 
@@ -159,12 +173,19 @@ class ExamStore:
         """Close the file."""
         self._connection.close()
 
+    def served(self, judge: Judge) -> str:
+        """Give what the judge's server called the model when it was last asked."""
+        query = "SELECT served FROM verdicts WHERE judge = ? ORDER BY written_at DESC LIMIT 1"
+        row = self._connection.execute(query, (_key(judge),)).fetchone()
+        return str(row[0]) if row else ""
+
     def verdicts(self, judge: Judge) -> dict[str, Verdict]:
-        """Give a judge's verdicts by what was asked."""
-        query = "SELECT question, rating, orientation FROM verdicts WHERE judge = ?"
+        """Give the verdicts of the model that was served last, by what was asked."""
+        query = "SELECT question, rating, orientation FROM verdicts WHERE judge = ? AND served = ?"
+        rows = self._connection.execute(query, (_key(judge), self.served(judge)))
         return {
             question: Verdict(rating, orientation and Orientation(orientation))
-            for question, rating, orientation in self._connection.execute(query, (_key(judge),))
+            for question, rating, orientation in rows
         }
 
     def keep(self, judge: Judge, question: str, judgement: Judgement, seconds: float) -> None:
@@ -177,56 +198,88 @@ class ExamStore:
         verdict = judgement.verdict
         served = judgement.attempts[0].served if judgement.attempts else None
         values = (
-            _key(judge), question, verdict.rating, verdict.orientation, served,
+            _key(judge), served or "", question, verdict.rating, verdict.orientation,
             json.dumps(said, ensure_ascii=False), tokens, seconds,
         )  # fmt: skip
         self._write(
             f"INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_NOW})", values
         )
 
-    def cost(self, judge: Judge) -> tuple[float | None, float | None, tuple[str, ...]]:
-        """Give mean seconds and tokens of a verdict, and what the server called the judge."""
-        query = "SELECT avg(seconds), avg(nullif(tokens, 0)) FROM verdicts WHERE judge = ?"
-        seconds, tokens = self._connection.execute(query, (_key(judge),)).fetchone()
-        query = "SELECT DISTINCT served FROM verdicts WHERE judge = ? AND served IS NOT NULL"
-        served = tuple(sorted(name for (name,) in self._connection.execute(query, (_key(judge),))))
-        return seconds, tokens, served
+    def cost(self, judge: Judge) -> tuple[float | None, float | None]:
+        """Give mean seconds and tokens of a verdict."""
+        query = (
+            "SELECT avg(seconds), avg(nullif(tokens, 0)) FROM verdicts "
+            "WHERE judge = ? AND served = ?"
+        )
+        row = self._connection.execute(query, (_key(judge), self.served(judge))).fetchone()
+        return row[0], row[1]
 
     def keep_result(self, judge: Judge, exam: Exam, result: Mapping[str, Any]) -> None:
         """Keep an exam's result, as it is shown."""
         self._write(
-            f"INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, {_NOW})",
+            f"INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, {_NOW})",
             (
-                _key(judge), exam.protocol.name, annotations_sha256(exam.data.clips),
-                exam.labels_sha256, json.dumps(result, ensure_ascii=False),
+                _key(judge), "\n".join(result["served"]), exam.protocol.name,
+                annotations_sha256(exam.data.clips), exam.labels_sha256,
+                json.dumps(result, ensure_ascii=False),
             ),
         )  # fmt: skip
 
     def _write(self, statement: str, values: Sequence[Any]) -> None:
         try:
-            with self._connection:
-                self._connection.execute(statement, values)
+            self._connection.execute(statement, values)
         except sqlite3.OperationalError as error:
             raise RunUnwritable(f"{self._path}: {error}") from None
 
 
-def exam_taken(identity: Mapping[str, Any], protocol: str, data: str) -> dict[str, Any] | None:
-    """Look up a judge's exam: on this data if there is one, with labels if there is one."""
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Make the tables, or take over those of the version before there was one."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
+            known = "SELECT count(*) FROM sqlite_master WHERE name = 'verdicts'"
+            old = connection.execute(known).fetchone()[0]
+            for table in ("verdicts", "results") if old else ():
+                connection.execute(f"ALTER TABLE {table} RENAME TO {table}_0")
+            for statement in (_SCHEMA + (_FROM_VERSION_0 if old else "")).split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def exam_taken(
+    identity: Mapping[str, Any], served: Sequence[str], protocol: str, data: str
+) -> dict[str, Any] | None:
+    """Look up a judge's exam.
+
+    One of the model that was served so if there is one, on this data if there is one, with labels
+    if there is one, the latest.
+    """
     path = data_folder() / "exams.db"
     if not path.is_file():
         return None
     query = (
-        "SELECT result FROM results WHERE judge = ? AND protocol = ? "
-        "ORDER BY data = ? DESC, labels != '' DESC, written_at DESC LIMIT 1"
+        "SELECT result, data = ?, labels != '', written_at FROM results "
+        "WHERE judge = ? AND protocol = ?"
     )
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
         ) as exams:
-            row = exams.execute(query, (identity_key(identity), protocol, data)).fetchone()
+            rows = exams.execute(query, (data, identity_key(identity), protocol)).fetchall()
     except sqlite3.Error:  # what stands beside the figures must not keep them from being shown
         return None
-    return json.loads(row[0]) if row else None
+    taken = [(json.loads(result), *order) for result, *order in rows]
+    best = max(taken, key=lambda each: (is_of(each[0], served), *each[1:]), default=None)
+    return best[0] if best else None
+
+
+def is_of(exam: Mapping[str, Any], served: Sequence[str]) -> bool:
+    """Whether an exam is of the model that was served so, as far as both tell."""
+    return not served or not exam["served"] or sorted(exam["served"]) == sorted(served)
 
 
 def exam_fact(judge: int) -> str:
@@ -234,18 +287,30 @@ def exam_fact(judge: int) -> str:
     return f"exam of judge {judge}"
 
 
-def copy_exams(store: Store, judges: Mapping[int, Judge]) -> None:
+def copy_exams(store: Store, judges: Mapping[int, Judge], model: int) -> None:
     """Keep with a run the exams that its judges have taken: the run may move elsewhere."""
     protocol, data = store.fact("protocol") or "", store.fact("annotations_sha256") or ""
     for number, judge in judges.items():
-        if taken := exam_taken(judge.spec.identity, protocol, data):
+        served = store.served("verdicts", model, number)
+        if taken := exam_taken(judge.spec.identity, served, protocol, data):
             store.remember({exam_fact(number): json.dumps(taken, ensure_ascii=False)})
 
 
 def take_exam(
-    judge: Judge, exam: Exam, store: ExamStore, concurrency: int, failed: Counter[str]
+    judge: Judge,
+    exam: Exam,
+    store: ExamStore,
+    concurrency: int,
+    failed: Counter[str],
+    *,
+    again: bool = False,
 ) -> None:
     """Ask what was not answered yet; failures are counted in ``failed``.
+
+    Parameters
+    ----------
+    again : bool
+        Whether to ask everything anew, whatever is known.
 
     Raises
     ------
@@ -255,7 +320,7 @@ def take_exam(
         It was told to stop; what was done is kept.
     """
     try:
-        asyncio.run(_take(judge, exam, store, concurrency, failed))
+        asyncio.run(_take(judge, exam, store, concurrency, failed, again=again))
     except asyncio.CancelledError:  # SIGTERM
         raise KeyboardInterrupt from None
 
@@ -270,19 +335,30 @@ def exam_result(
         asked = [question for question in exam.questions if question.kind == kind]
         if exam.labels or kind != LABELLED:
             parts[kind] = mark(asked, [verdicts.get(_asked(each, exam)) for each in asked])
-    seconds, tokens, served = store.cost(judge)
+    seconds, tokens = store.cost(judge)
+    served = tuple(filter(None, [store.served(judge)]))
     return ExamResult(
         judge.spec.label, judge.spec.identity, exam, parts, failed, seconds, tokens, served
     )
 
 
 async def _take(
-    judge: Judge, exam: Exam, store: ExamStore, concurrency: int, failed: Counter[str]
+    judge: Judge,
+    exam: Exam,
+    store: ExamStore,
+    concurrency: int,
+    failed: Counter[str],
+    *,
+    again: bool,
 ) -> None:
     stop_on_sigterm()
-    held = store.verdicts(judge)
-    missing = {_asked(each, exam): each for each in exam.questions}
-    missing = {asked: question for asked, question in missing.items() if asked not in held}
+    asked_about = {_asked(each, exam): each for each in exam.questions}
+
+    def not_in(held: Mapping[str, Verdict]) -> dict[str, Question]:
+        return {asked: each for asked, each in asked_about.items() if asked not in held}
+
+    missing = not_in({} if again else store.verdicts(judge))
+    served = store.served(judge)
     slots = asyncio.Semaphore(concurrency)
 
     async def ask(asked: str, question: Question, watch: Callable[[Any], None]) -> None:
@@ -301,9 +377,12 @@ async def _take(
         if missing:
             await judge.prepare(exam.data)
             with Progress(len(missing)) as progress:
-                await all_at_once(
-                    ask(asked, question, progress.see) for asked, question in missing.items()
-                )
+                await all_at_once(ask(*each, progress.see) for each in missing.items())
+            # Another model is served than before: what the one before said is not its exam.
+            if store.served(judge) != served and (left := not_in(store.verdicts(judge))):
+                failed.clear()
+                with Progress(len(left)) as progress:
+                    await all_at_once(ask(*each, progress.see) for each in left.items())
 
 
 def _asked(question: Question, exam: Exam) -> str:

@@ -1,19 +1,22 @@
 """What a run, or judged CSV files, hold: verdicts in a shape that can be scored."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from jasco.benchmark.agreement import Agreement
+from jasco.benchmark.bootstrap import NO_ESTIMATE
 from jasco.benchmark.clips import Clip, annotations_sha256
-from jasco.benchmark.compat import JudgedRow, score_as_published
+from jasco.benchmark.compat import JudgedRow, count_judged, score_as_published
 from jasco.benchmark.dataset import name_of
-from jasco.benchmark.errors import InputError, whole_text
+from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line, whole_text
 from jasco.benchmark.faults import Fault, known_faults
 from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_rows
 from jasco.benchmark.instructions import INSTRUCTIONS
@@ -21,7 +24,7 @@ from jasco.benchmark.marks import Marks
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
-from jasco.evaluation.exam import exam_fact, exam_taken
+from jasco.evaluation.exam import exam_fact, exam_taken, is_of
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.store import PREFLIGHT, Store
 
@@ -88,6 +91,8 @@ class JudgeFacts:
     ----------
     proxy : bool
         Whether it only stands in for a judge.
+    given : int
+        Its verdicts, unreadable ones among them.
     failed : mapping of str to int
         Calls that failed, by kind.
     cut_off : int
@@ -100,15 +105,19 @@ class JudgeFacts:
         How its verdicts on the same answers agree, where it was asked repeatedly.
     exam : mapping or None
         Its exam, in the schema of ``jasco exam --json``; None where it has taken none.
+    examined_as : tuple of str
+        What its server called it in an exam that is not of what judged here; empty without one.
     """
 
     proxy: bool = False
+    given: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     cut_off: int = 0
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
     with_itself: Agreement | None = None
     exam: Mapping[str, Any] | None = None
+    examined_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,9 @@ class Results:
     answers : Answers
         How the answering went.
     judges : mapping of str to JudgeFacts
-        By the judge's label.
+        By the judge's label; those that gave a verdict.
+    without_verdict : mapping of str to (mapping of str to int)
+        Judges that gave none, and how often their calls failed, by kind: they do not count.
     clips : tuple of Clip
         In the order of the marks.
     marks : mapping of str to Marks
@@ -149,13 +160,46 @@ class Results:
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
     as_published: PanelScore | None = None
+    without_verdict: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @cached_property
     def figures(self) -> PanelScore | None:
-        """The panel's figures and each judge's; None where nobody has judged."""
-        if self.as_published or not self.marks:
-            return self.as_published
-        return score_panel(self.marks)
+        """The panel's figures and each judge's; None where nobody has judged.
+
+        Of a mixed panel, the panel itself has no figures but its coverage.
+        """
+        figures = self.as_published
+        if not figures and self.marks:
+            figures = score_panel(self.marks)
+        return without_panel(figures) if figures and self.mixed else figures
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a proxy stands beside a real judge: the two are never averaged."""
+        return len({facts.proxy for facts in self.judges.values()}) > 1
+
+    def judged_by(self, names: Sequence[str]) -> Self:
+        """Keep the figures of some judges only; of all, where none is named.
+
+        Raises
+        ------
+        InputError
+            There is no judge of that name, or more than one.
+        """
+        if not names:
+            return self
+        labels = list(dict.fromkeys(judge_named(name, self.judges, self.model) for name in names))
+        published = self.as_published
+        if published:
+            scores = {label: published.judges[label] for label in labels}
+            published = PanelScore(average(list(scores.values())), scores)
+        return replace(
+            self,
+            judges={label: self.judges[label] for label in labels},
+            marks={label: self.marks[label] for label in labels if label in self.marks},
+            as_published=published,
+            without_verdict={},
+        )
 
     @property
     def once(self) -> bool:
@@ -181,57 +225,166 @@ class Results:
         """The panel's figures without the clips that have known faults; None where none has."""
         faulty = {fault.clip for fault in self.faults}
         kept = np.array([clip.id not in faulty for clip in self.clips])
-        if not faulty or not self.marks or not kept.any():
+        if not faulty or not self.marks or not kept.any() or self.mixed:
             return None
         return score_panel({name: marks.of_clips(kept) for name, marks in self.marks.items()}).panel
+
+
+def judge_named(name: str, judges: Iterable[str], model: str) -> str:
+    """Find a judge by its label or, where that is enough to tell it, by ``provider/name``."""
+    labels = list(judges)
+    if name in labels:
+        return name
+    found = [label for label in labels if label.split(",")[0] == name]
+    if len(found) == 1:
+        return found[0]
+    known = f"there are: {', '.join(labels)}" if labels else "nobody has judged it"
+    what = "more than one judge of that name" if found else "no such judge"
+    raise InputError(f"--judge {one_line(name)}: {what} of {model}; {known}")
+
+
+def without_panel(figures: PanelScore) -> PanelScore:
+    """Leave out what is averaged over judges, or computed from all of them."""
+    panel, agreement = figures.panel, figures.agreement
+    return PanelScore(
+        Score(
+            neither_rate=None,
+            unreadable_rate=panel.unreadable_rate,
+            coverage=panel.coverage,
+            complete=panel.complete,
+            bounds=None,
+            mean_bounds=None,
+        ),
+        figures.judges,
+        agreement and replace(agreement, rating_alpha=NO_ESTIMATE, orientation_alpha=NO_ESTIMATE),
+    )
 
 
 def results_of_run(folder: Path, *, compat: bool = False) -> Results:
     """Score a run (``InputError`` where there is none, or nothing in it)."""
     with Store.to_read(folder) as store:
-        clips = store.data().clips[: store.covered]
-        if not store.models():
-            raise InputError(f"{folder}: the run holds no answers; see: jasco eval --help")
-        model, label, model_identity = store.models()[0]
-        judges = {name: number for number, name, _ in store.judges()}
-        once = hears_once(model_identity)
-        marks, as_published = {}, None
-        if compat:
-            if once:
-                raise InputError(
-                    f"{folder}: {label} answers one prompt a clip; the published script takes the "
-                    "best of 8, so --compat has no number for it"
-                )
-            rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
-            as_published = _as_published(rows)
-        else:
-            marks = {
-                name: Marks.of(len(clips), store.verdict_table(model, judge), once=once)
-                for name, judge in judges.items()
-            }
-        return Results(
-            model=label,
-            data=_data(store.fact("data") or "", clips, store.audio_sha256(), once=once),
-            protocol=store.fact("protocol") or "",
-            answers=_answers(store, model, _items(clips, once=once)),
-            judges={
-                name: JudgeFacts(
-                    store.writes(model, judge, PROXY_MARK),
-                    store.count_verdicts(model, judge)[1],
-                    store.count_cut_off(model, judge),
-                    identity,
-                    store.served("verdicts", model, judge),
-                    _with_itself(store, model, judge, len(clips)),
-                    _exam(store, judge, identity),
-                )
-                for judge, name, identity in store.judges()
-            },
-            clips=clips,
-            identity=model_identity,
-            served=store.served("responses", model),
-            marks=marks,
-            as_published=as_published,
-        )
+        return _results(store, compat=compat)
+
+
+def read_run(folder: Path, *, compat: bool = False) -> "tuple[Results, JudgedItems]":
+    """Score a run and give each of its items, both as of one moment.
+
+    Raises
+    ------
+    InputError
+        There is no run, or nothing in it.
+    """
+    with Store.to_read(folder) as store:
+        return _results(store, compat=compat), _judged_items(store)
+
+
+def results_of(
+    targets: Sequence[Path],
+    *,
+    together: bool = False,
+    compat: bool = False,
+    judges: Sequence[str] = (),
+) -> list[Results]:
+    """Score runs, or judged CSV files.
+
+    Parameters
+    ----------
+    targets : sequence of Path
+        Folders of runs, or files.
+    together : bool
+        Whether files are judges of one model; else each is a model.
+    compat : bool
+        Whether to take the arithmetic of the published script.
+    judges : sequence of str
+        Whose verdicts to count; all, where none is named.
+
+    Raises
+    ------
+    InputError
+        A target is given twice or cannot be read, runs stand beside files, or a judge is not
+        there.
+    """
+    places = [os.path.realpath(target) for target in targets]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            what = "run" if targets[number].is_dir() else "file"
+            raise InputError(f"{targets[number]}: the same {what} is given twice")
+    if all(target.is_dir() for target in targets):
+        results = [results_of_run(target, compat=compat) for target in targets]
+    elif any(target.is_dir() for target in targets):
+        raise InputError("give runs or judged CSV files, not both")
+    elif together:
+        results = [results_of_files(targets, compat=compat)]
+    else:
+        results = [results_of_files([target], compat=compat) for target in targets]
+    return [each.judged_by(judges) for each in results]
+
+
+def _results(store: Store, *, compat: bool) -> Results:
+    clips = store.data().clips[: store.covered]
+    model, label, model_identity = _model(store)
+    judging = store.judging(model)
+    judges = {name: number for number, name, _ in judging}
+    once = hears_once(model_identity)
+    expected = _items(clips, once=once)
+    marks, as_published = {}, None
+    if compat:
+        if once:
+            raise InputError(
+                f"{store.folder}: {label} answers one prompt a clip; the published script takes "
+                "the best of 8, so --compat has no number for it"
+            )
+        rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
+        as_published = _as_published(rows, expected)
+    else:
+        marks = {
+            name: Marks.of(len(clips), store.verdict_table(model, judge), once=once)
+            for name, judge in judges.items()
+        }
+    return Results(
+        model=label,
+        data=_data(store.fact("data") or "", clips, store.audio_sha256(), once=once),
+        protocol=store.fact("protocol") or "",
+        answers=_answers(store, model, expected),
+        judges={
+            name: _judge_facts(store, model, judge, identity, len(clips))
+            for judge, name, identity in judging
+        },
+        without_verdict={
+            name: failed
+            for judge, name, _ in store.judges()
+            if name not in judges and (failed := store.count_verdicts(model, judge)[1])
+        },
+        clips=clips,
+        identity=model_identity,
+        served=store.served("responses", model),
+        marks=marks,
+        as_published=as_published,
+    )
+
+
+def _model(store: Store) -> tuple[int, str, Mapping[str, Any]]:
+    models = store.models()
+    if not models:
+        raise InputError(f"{store.folder}: the run holds no answers; see: jasco eval --help")
+    return models[0]
+
+
+def _judge_facts(
+    store: Store, model: int, judge: int, identity: Mapping[str, Any], clips: int
+) -> JudgeFacts:
+    served = store.served("verdicts", model, judge)
+    exam, examined_as = _exam(store, judge, identity, served)
+    return JudgeFacts(
+        store.writes(model, judge, PROXY_MARK),
+        *store.count_verdicts(model, judge),
+        store.count_cut_off(model, judge),
+        identity,
+        served,
+        _with_itself(store, model, judge, clips),
+        exam,
+        examined_as,
+    )
 
 
 def _answers(store: Store, model: int, expected: int) -> Answers:
@@ -261,18 +414,18 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
     labels = _labels(paths)
     if compat:
         rows = {label: read_judged_rows(path) for label, path in labels.items()}
-        expected = max(len(each) for each in rows.values())
         ids = {row.id for each in rows.values() for row in each}
+        expected = len(ids) * len(INSTRUCTIONS)
         return Results(
             model="+".join(labels),
             data=_annotated(paths[0]) or Data(paths[0].stem, None, None, len(ids), expected),
             protocol="as published",
-            answers=Answers(expected, expected),
+            answers=Answers(expected, max(map(count_judged, rows.values()))),
             judges={
-                label: JudgeFacts(_is_proxy(row.text for row in each))
+                label: JudgeFacts(_is_proxy(row.text for row in each), count_judged(each))
                 for label, each in rows.items()
             },
-            as_published=_as_published(rows),
+            as_published=_as_published(rows, expected),
         )
     files = {label: read_filled(path) for label, path in labels.items()}
     clips = {clip.id: clip for file in files.values() for clip in file.clips}
@@ -288,15 +441,14 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
                     "another file; several files must be several judges of one model"
                 )
     ordered = tuple(clips.values())
+    made_by = {label: _made_by(file) for label, file in files.items()}
+    [protocol, *others] = {protocol for protocol, _ in made_by.values()}
     return Results(
         model="+".join(labels),
         data=_data(name_of(ordered, paths[0].stem), ordered, None),
-        protocol="unknown",
+        protocol="unknown" if others else protocol,
         answers=Answers(_items(ordered), len(answers)),
-        judges={
-            label: JudgeFacts(_is_proxy(file.judge_texts().values()))
-            for label, file in files.items()
-        },
+        judges={label: facts for label, (_, facts) in made_by.items()},
         clips=ordered,
         marks={label: _file_marks(file, ordered) for label, file in files.items()},
     )
@@ -329,36 +481,41 @@ class JudgedItems:
     cut_off: frozenset[Key] = frozenset()
     audio: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    def judged_by(self, labels: Iterable[str]) -> Self:
+        """Keep what some judges wrote only."""
+        return replace(self, judges={label: self.judges[label] for label in labels})
+
 
 def judged_items_of_run(folder: Path) -> JudgedItems:
     """Give what a run's judges wrote (``InputError`` where there is no answer)."""
     with Store.to_read(folder) as store:
-        clips = store.data().clips[: store.covered]
-        if not store.models():
-            raise InputError(f"{folder}: the run holds no answers; see: jasco eval --help")
-        model = store.models()[0][0]
-        judges = {}
-        for judge, label, _ in store.judges():
-            written = list(store.judge_texts(model, judge))  # before the verdicts, which may grow
-            verdicts = {(clip, n): verdict for clip, n, verdict in store.verdicts(model, judge)}
-            judges[label] = {
-                (clips[clip].id, n): ([each.get("text", "") for each in said], verdicts[clip, n])
-                for clip, n, said in written
-            }
-        given = {
-            (clip.id, number): answer
-            for place, clip in enumerate(clips)
-            for number, answer in store.responses(model, place).items()
+        return _judged_items(store)
+
+
+def _judged_items(store: Store) -> JudgedItems:
+    clips = store.data().clips[: store.covered]
+    model = _model(store)[0]
+    judges = {}
+    for judge, label, _ in store.judging(model):
+        verdicts = {(clip, n): verdict for clip, n, verdict in store.verdicts(model, judge)}
+        judges[label] = {
+            (clips[clip].id, n): ([each.get("text", "") for each in said], verdicts[clip, n])
+            for clip, n, said in store.judge_texts(model, judge)
         }
-        answers = {key: each for key, each in given.items() if isinstance(each, Response)}
-        return JudgedItems(
-            clips,
-            {key: answer.text for key, answer in answers.items()},
-            judges,
-            {key: each for key, each in given.items() if isinstance(each, Failure)},
-            frozenset(key for key, each in answers.items() if each.finish_reason == "length"),
-            store.audio_files(),
-        )
+    given = {
+        (clip.id, number): answer
+        for place, clip in enumerate(clips)
+        for number, answer in store.responses(model, place).items()
+    }
+    answers = {key: each for key, each in given.items() if isinstance(each, Response)}
+    return JudgedItems(
+        clips,
+        {key: answer.text for key, answer in answers.items()},
+        judges,
+        {key: each for key, each in given.items() if isinstance(each, Failure)},
+        frozenset(key for key, each in answers.items() if each.finish_reason == "length"),
+        store.audio_files(),
+    )
 
 
 def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
@@ -373,6 +530,29 @@ def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
     return JudgedItems(tuple(clips.values()), answers, judges)
 
 
+def _made_by(file: FilledFile) -> tuple[str, JudgeFacts]:
+    """Tell the protocol and the judge of a judged file.
+
+    They are known where the run lies beside it in which ``jasco judge FILE -o JUDGED.csv`` judged,
+    and that run holds the very texts of the file.
+    """
+    texts = file.judge_texts()
+    run = file.path.with_suffix(JUDGING_RUN)
+    with suppress(InputError, CannotGoOn, Refused), Store.to_read(run) as store:
+        model = _model(store)[0]
+        items = _judged_items(store)
+        for number, label, identity in store.judging(model):
+            written = {key: said[0] for key, (said, _) in items.judges[label].items()}
+            if written == texts:
+                facts = _judge_facts(store, model, number, identity, len(items.clips))
+                return store.fact("protocol") or "unknown", facts
+    return "unknown", JudgeFacts(_is_proxy(texts.values()), len(texts))
+
+
+JUDGING_RUN = ".run"
+"""What the folder ends in, instead of ``.csv``, in which a filled CSV is judged."""
+
+
 def _is_proxy(texts: Iterable[str]) -> bool:
     return any(text.startswith(PROXY_MARK) for text in texts)
 
@@ -385,11 +565,25 @@ def _annotated(path: Path) -> Data | None:
     return _data(file.data.name, file.clips, None)
 
 
-def _exam(store: Store, judge: int, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Look up the latest exam, or the copy that the run has of one taken elsewhere."""
+def _exam(
+    store: Store, judge: int, identity: Mapping[str, Any], served: tuple[str, ...]
+) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """Look up the latest exam, or the copy that the run has of one taken elsewhere.
+
+    Returns
+    -------
+    exam : mapping or None
+        One of the model that judged here, as far as both tell.
+    examined_as : tuple of str
+        What the server called the model in an exam of another one; empty where there is none.
+    """
     protocol, data = store.fact("protocol") or "", store.fact("annotations_sha256") or ""
-    taken = exam_taken(identity, protocol, data)
-    return taken or json.loads(store.fact(exam_fact(judge)) or "null")
+    held = json.loads(store.fact(exam_fact(judge)) or "null")
+    taken = [each for each in (exam_taken(identity, served, protocol, data), held) if each]
+    for exam in taken:
+        if is_of(exam, served):
+            return exam, ()
+    return None, tuple(taken[0]["served"]) if taken else ()
 
 
 def _with_itself(store: Store, model: int, judge: int, clips: int) -> Agreement | None:
@@ -403,11 +597,11 @@ def _with_itself(store: Store, model: int, judge: int, clips: int) -> Agreement 
     return score_agreement({str(n): marks.of_clips(sampled) for n, marks in enumerate(repeats)})
 
 
-def _as_published(rows: Mapping[str, list[JudgedRow]]) -> PanelScore | None:
+def _as_published(rows: Mapping[str, list[JudgedRow]], expected: int) -> PanelScore | None:
     scores = {}
     for label, each in rows.items():
         try:
-            scores[label] = score_as_published(each)
+            scores[label] = score_as_published(each, expected)
         except InputError as error:
             raise InputError(f"{label}: {error}") from None
     return PanelScore(average(list(scores.values())), scores) if scores else None

@@ -47,6 +47,8 @@ class Work:
         Calls in flight at once, answers and verdicts together.
     watch : callable
         Is told of each call that has ended.
+    retry_final : bool
+        Whether to ask again what a repeat is not expected to mend.
     """
 
     clips: Sequence[Clip]
@@ -57,6 +59,7 @@ class Work:
     read_audio: Callable[[Clip], Audio]
     concurrency: int
     watch: Callable[[Response | Judgement | Failure], None]
+    retry_final: bool = False
 
 
 async def run(work: Work, writer: Writer) -> None:
@@ -96,9 +99,12 @@ class _Runner:
         work = self._work
         items = items_of(work.clips[place])
         held = await self._writer.responses(work.model_number, place)
-        judged = await self._writer.judged(work.model_number, work.protocol.name, place)
+        judged = await self._writer.judged(
+            work.model_number, work.protocol.name, place, retry_final=work.retry_final
+        )
         audio = None
-        if work.model and work.model.HEARS and any(_missing(held, item) for item in items):
+        missing = [item for item in items if self._is_missing(held.get(item.number))]
+        if work.model and work.model.HEARS and missing:
             audio = await asyncio.to_thread(work.read_audio, work.clips[place])
         await all_at_once(
             self._do_item(place, item, audio, held.get(item.number), judged) for item in items
@@ -112,7 +118,7 @@ class _Runner:
         answer: Response | Failure | None,
         judged: set[tuple[int, int, int]],
     ) -> None:
-        if self._work.model and not isinstance(answer, Response):
+        if self._work.model and self._is_missing(answer):
             answer = await self._answer(self._work.model, place, item, audio)
         if isinstance(answer, Response):
             await all_at_once(
@@ -121,6 +127,11 @@ class _Runner:
                 for repeat in range(repeats_of(judge, place))
                 if (number, item.number, repeat) not in judged
             )
+
+    def _is_missing(self, answer: Response | Failure | None) -> bool:
+        if isinstance(answer, Failure):
+            return self._work.retry_final or not answer.final
+        return answer is None
 
     async def _answer(
         self, model: Model, place: int, item: Item, audio: Audio | None
@@ -137,7 +148,7 @@ class _Runner:
 
         def row(outcome: Judgement | Failure, seconds: float) -> Row:
             key = work.model_number, number, work.protocol.name, repeat, place, item.number
-            return verdict_row(*key, outcome, seconds)
+            return verdict_row(*key, outcome, seconds, again=work.retry_final)
 
         await self._call(lambda: judge.judge(item, prediction, work.protocol), row)
 
@@ -154,10 +165,6 @@ class _Runner:
             await self._writer.write(row(outcome, time.monotonic() - began))
         self._work.watch(outcome)
         return outcome
-
-
-def _missing(held: Mapping[int, Response | Failure], item: Item) -> bool:
-    return not isinstance(held.get(item.number), Response)
 
 
 async def all_at_once(works: Iterable[Coroutine[Any, Any, None]]) -> None:

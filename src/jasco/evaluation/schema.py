@@ -56,6 +56,10 @@ ON CONFLICT DO UPDATE SET
   attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at
 WHERE verdicts.failure_kind IS NOT NULL
 """
+# Asked for again all the same, an unreadable verdict gives way to a later one, not to a failure.
+_PUT_VERDICT_AGAIN = f"""{_PUT_VERDICT} OR (
+  (verdicts.rating IS NULL OR verdicts.orientation IS NULL) AND excluded.failure_kind IS NULL)
+"""
 
 Row = tuple[str, tuple[Any, ...]]
 """A statement and its values, ready to be committed."""
@@ -83,8 +87,10 @@ def verdict_row(
     number: int,
     outcome: Judgement | Failure,
     seconds: float,
+    *,
+    again: bool = False,
 ) -> Row:
-    """Make the row of a verdict, or of its failure."""
+    """Make the row of a verdict, or of its failure; ``again`` replaces an unreadable one."""
     values: tuple[Any, ...]
     if isinstance(outcome, Failure):
         values = (None, None, None, outcome.kind, outcome.message, None)
@@ -97,7 +103,8 @@ def verdict_row(
         said = attempts_text(attempts)
         served = outcome.attempts[0].served if outcome.attempts else None
         values = (verdict.rating, verdict.orientation, served, None, None, said)
-    return _PUT_VERDICT, (model, judge, protocol, repeat, clip, number, *values, seconds)
+    statement = _PUT_VERDICT_AGAIN if again else _PUT_VERDICT
+    return statement, (model, judge, protocol, repeat, clip, number, *values, seconds)
 
 
 def attempts_text(attempts: Sequence[Mapping[str, Any]]) -> str:

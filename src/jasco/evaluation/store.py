@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.responses import FINAL_KINDS, Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.schema import (
     APPLICATION_ID,
@@ -105,11 +105,17 @@ class Store:
 
     @classmethod
     def to_read(cls, folder: Path) -> Self:
-        """Open a run to look at it (``InputError`` where there is none)."""
+        """Open a run to look at it (``InputError`` where there is none).
+
+        Until it is closed, all that is read is of one moment, however the run grows meanwhile. Its
+        writer waits that long (up to a minute): close it as soon as everything is read.
+        """
         path = folder / "run.db"
         if not path.is_file() or not path.stat().st_size:
             raise InputError(f"{folder}: no run there (no run.db in it)")
-        return cls(folder, _connect(folder, create=False), None)
+        connection = _connect(folder, create=False)
+        connection.execute("BEGIN")
+        return cls(folder, connection, None)
 
     def close(self) -> None:
         """Close the file and give the lock back."""
@@ -211,6 +217,8 @@ class Store:
             gone = self._connection.execute(f"DELETE FROM models WHERE {unlike}", this).rowcount
         if gone:
             self.forget(*_TOLD_BY_THE_MODEL)
+            with self._connection:
+                self._connection.execute("DELETE FROM facts WHERE name LIKE 'source of model %'")
         for _, label, identity in self.models():
             if identity != dict(spec.identity):
                 raise RunRefused(
@@ -221,10 +229,10 @@ class Store:
 
     def hold_judges(self, specs: Sequence[Spec]) -> list[int]:
         """Number these judges. Those of earlier commands stay, if they gave a single verdict."""
-        given = "SELECT judge FROM verdicts WHERE failure_kind IS NULL"
-        with self._connection:
-            self._connection.execute(f"DELETE FROM verdicts WHERE judge NOT IN ({given})")
-            self._connection.execute(f"DELETE FROM judges WHERE judge NOT IN ({given})")
+        named = [identity_key(spec.identity) for spec in specs]
+        for number, _, identity in self.judges():
+            if identity_key(identity) not in named and not self._has_judged(number):
+                self.remove_judge(number)
         for spec in specs:
             for _, label, identity in self.judges():
                 # Two judges of one name could not be told apart in what is shown.
@@ -234,6 +242,45 @@ class Store:
                         f"({_difference(identity, spec.identity)}); take another --run"
                     )
         return [self._number("judges", spec) for spec in specs]
+
+    def hold_source(self, table: str, number: int, label: str, fingerprint: str) -> None:
+        """Keep what a model or judge (``models`` or ``judges``) works with, as a hash.
+
+        Raises
+        ------
+        RunRefused
+            What the run holds was made with other code, or another file or folder.
+        """
+        name, held = _source_fact(table, number), self.fact(_source_fact(table, number))
+        made = self._has_answered(number) if table == "models" else self._has_judged(number)
+        if made and held and fingerprint and held != fingerprint:
+            raise RunRefused(
+                f"{self.folder}: {label} has changed: its code, file or folder is not what gave "
+                "the answers in this run; put it back, or take another --run"
+            )
+        if fingerprint:
+            self.remember({name: fingerprint})
+
+    def remove_judge(self, number: int) -> int:
+        """Remove a judge with its verdicts; give how many those were, failures included."""
+        with self._connection:
+            given = self._connection.execute("DELETE FROM verdicts WHERE judge = ?", (number,))
+            self._connection.execute("DELETE FROM judges WHERE judge = ?", (number,))
+        self.forget(_source_fact("judges", number), f"exam of judge {number}")
+        return given.rowcount
+
+    def back_up(self) -> Path:
+        """Copy the file to a new one beside it, and give that one's path."""
+        taken = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        paths = (self.folder / f"run-{taken}{after}.db" for after in ("", *range(1, 1000)))
+        path = next(path for path in paths if not path.exists())
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._connection.backup(copy)
+        except sqlite3.Error as error:
+            path.unlink(missing_ok=True)
+            raise RunUnwritable(f"{path}: {error}") from None
+        return path
 
     def hold_protocol(self, name: str) -> None:
         """Fix the run's protocol (``RunRefused`` where it has verdicts under another one)."""
@@ -249,9 +296,18 @@ class Store:
     def widen(self, clips: int) -> int:
         """Extend the run to its first ``clips`` clips; give how many it covers now."""
         covered = max(clips, self.covered)
-        with self._connection:
-            self._remember({"clips_covered": str(covered)})
+        self.remember({"clips_covered": str(covered)})
         return covered
+
+    def narrow(self, clips: int) -> None:
+        """Give up what the run covers beyond the first ``clips``, if nothing is answered there."""
+        beyond = "SELECT EXISTS (SELECT 1 FROM responses WHERE clip >= ? AND failure_kind IS NULL)"
+        if clips < self.covered and not self._connection.execute(beyond, (clips,)).fetchone()[0]:
+            self.remember({"clips_covered": str(clips)})
+
+    def has_answers(self) -> bool:
+        """Whether the run holds any answer."""
+        return self._holds_any("responses")
 
     @property
     def covered(self) -> int:
@@ -361,13 +417,24 @@ class Store:
             )
         }
 
-    def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int, int]]:
-        """List (judge, instruction, repeat) of a clip's verdicts, unreadable ones included."""
+    def judged(
+        self, model: int, protocol: str, clip: int, *, retry_final: bool = False
+    ) -> set[tuple[int, int, int]]:
+        """List (judge, instruction, repeat) of a clip that are not to be judged again."""
         query = (
-            "SELECT judge, instruction, repeat FROM verdicts "
-            "WHERE model = ? AND protocol = ? AND clip = ? AND failure_kind IS NULL"
+            "SELECT judge, instruction, repeat FROM verdicts AS v "
+            f"WHERE model = ? AND protocol = ? AND clip = ? AND {_is_done(retry_final)}"
         )
         return set(self._connection.execute(query, (model, protocol, clip)))
+
+    def judging(self, model: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """List number, label and identity of the judges that gave this model a verdict."""
+        given = (
+            "SELECT DISTINCT judge FROM verdicts WHERE model = ? AND clip < ? "
+            "AND failure_kind IS NULL"
+        )
+        numbers = {row[0] for row in self._connection.execute(given, (model, self.covered))}
+        return [judge for judge in self.judges() if judge[0] in numbers]
 
     def verdicts(self, model: int, judge: int) -> Iterator[tuple[int, int, Verdict]]:
         """Go through a judge's verdicts: clip, instruction, verdict."""
@@ -424,18 +491,33 @@ class Store:
         values = (model, judge, len(written), written)
         return bool(self._connection.execute(query, values).fetchone()[0])
 
-    def awaits_verdicts(
-        self, model: int, judge: int, protocol: str, repeat: int = 0, every: int = 1
-    ) -> bool:
-        """Whether an answer, to one clip in ``every``, has no verdict of a judge yet."""
+    def count_unjudged(
+        self,
+        model: int,
+        judge: int,
+        protocol: str,
+        repeat: int = 0,
+        every: int = 1,
+        *,
+        retry_final: bool = False,
+    ) -> int:
+        """Count the answers, to one clip in ``every``, that a judge is still to judge."""
         query = (
-            "SELECT EXISTS (SELECT 1 FROM responses AS r WHERE model = ? AND clip < ? "
+            "SELECT count(*) FROM responses AS r WHERE model = ? AND clip < ? "
             "AND clip % ? = 0 AND failure_kind IS NULL AND NOT EXISTS (SELECT 1 FROM verdicts AS v "
             "WHERE v.model = r.model AND v.judge = ? AND v.protocol = ? AND v.repeat = ? "
-            "AND v.clip = r.clip AND v.instruction = r.instruction AND v.failure_kind IS NULL))"
+            f"AND v.clip = r.clip AND v.instruction = r.instruction AND {_is_done(retry_final)})"
         )
         values = (model, self.covered, every, judge, protocol, repeat)
-        return bool(self._connection.execute(query, values).fetchone()[0])
+        return int(self._connection.execute(query, values).fetchone()[0])
+
+    def count_final(self, model: int) -> int:
+        """Count the items whose failure a repeat cannot mend."""
+        query = (
+            "SELECT count(*) FROM responses WHERE model = ? AND clip < ? "
+            f"AND failure_kind IN {FINAL_KINDS}"
+        )
+        return int(self._connection.execute(query, (model, self.covered)).fetchone()[0])
 
     def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
         """Count the answers, the truncated ones among them, and the failures by kind."""
@@ -501,6 +583,16 @@ class Store:
 
     # --- details ---
 
+    def _has_judged(self, judge: int) -> bool:
+        return self._exists("verdicts", "judge = ?", judge)
+
+    def _has_answered(self, model: int) -> bool:
+        return self._exists("responses", "model = ?", model)
+
+    def _exists(self, table: str, condition: str, value: int) -> bool:
+        query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {condition} AND failure_kind IS NULL)"
+        return bool(self._connection.execute(query, (value,)).fetchone()[0])
+
     def _holds_any(self, table: str) -> bool:
         query = f"SELECT EXISTS (SELECT * FROM {table} WHERE failure_kind IS NULL)"
         return bool(self._connection.execute(query).fetchone()[0])
@@ -559,6 +651,17 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
             f"{SCHEMA_VERSION}; use the jasco it was made with, or another --run"
         )
     return connection
+
+
+def _is_done(retry_final: bool) -> str:
+    """Write the condition that a row ``v`` of ``verdicts`` is not to be asked for again."""
+    if retry_final:
+        return "v.failure_kind IS NULL AND v.rating NOT NULL AND v.orientation NOT NULL"
+    return f"(v.failure_kind IS NULL OR v.failure_kind IN {FINAL_KINDS})"
+
+
+def _source_fact(table: str, number: int) -> str:
+    return f"source of {table.removesuffix('s')} {number}"
 
 
 def _holder(folder: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from jasco.benchmark.responses import Failure, Response
@@ -37,9 +38,12 @@ class Writer:
         """Give what the store holds for a clip, by number of the instruction."""
         return await self._in_thread(self._store.responses, model, clip)
 
-    async def judged(self, model: int, protocol: str, clip: int) -> set[tuple[int, int, int]]:
-        """List (judge, instruction, repeat) of a clip's verdicts."""
-        return await self._in_thread(self._store.judged, model, protocol, clip)
+    async def judged(
+        self, model: int, protocol: str, clip: int, *, retry_final: bool
+    ) -> set[tuple[int, int, int]]:
+        """List (judge, instruction, repeat) of a clip that are not to be judged again."""
+        judged = partial(self._store.judged, retry_final=retry_final)
+        return await self._in_thread(judged, model, protocol, clip)
 
     async def close(self) -> None:
         """Commit what still waits, also for tasks that were cancelled meanwhile."""

@@ -37,6 +37,10 @@ class Judge(Provider, Protocol):
         """Whether it was trained on outputs about a clip: an exam leaves those out."""
         return False
 
+    def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:  # noqa: ARG002
+        """Whether a verdict that a run holds is known not to be this judge's; by default never."""
+        return False
+
     async def judge(
         self, item: Item, prediction: str, protocol: BenchmarkProtocol
     ) -> Judgement | Failure:

@@ -33,6 +33,11 @@ class Replay(Judge):
         self._texts = file.judge_texts()
         self._verdicts = file.verdicts()
 
+    def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:
+        """Whether the file says something else by now."""
+        key = item.clip.id, item.number
+        return self._texts.get(key) != text or self._verdicts.get(key) != verdict
+
     async def judge(
         self,
         item: Item,

@@ -14,7 +14,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, Question
 from jasco.models.model import Model
 from jasco.providers.audio import SAMPLING_RATE, Audio
+from jasco.providers.sources import code_fingerprint, file_fingerprint
 from jasco.providers.specs import Spec, parse_spec
 
 _BATCH = 8
@@ -64,6 +66,12 @@ class FunctionModel(Model):
         _check(spec.name, function)
         return cls(spec, function)
 
+    def fingerprint(self) -> str:
+        """Hash the file that holds the function, or the code of one that was handed over."""
+        if self._function:
+            return code_fingerprint(self._function)
+        return file_fingerprint(_source_file(self.spec.name.rpartition(":")[0]))
+
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002
         """Import the function, unless it was handed over."""
         function = self._function
@@ -83,6 +91,25 @@ class FunctionModel(Model):
     async def close(self) -> None:
         """End the thread once its call is over."""
         self._batches.close()
+
+
+def _source_file(module_name: str) -> list[Path]:
+    if module_name.endswith(".py"):
+        return [Path(module_name)]
+    with suppress(Exception), _working_folder_first():  # of a module above it, which is run
+        found = importlib.util.find_spec(module_name)
+        return [Path(found.origin)] if found and found.origin else []
+    return []
+
+
+@contextmanager
+def _working_folder_first() -> Iterator[None]:
+    before = [*sys.path]
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _import_function(name: str) -> Callable[..., Any]:

@@ -1,8 +1,11 @@
 """An auditory LLM behind a vLLM server that is started for it and ended after it."""
 
+from pathlib import Path
+
 from jasco.benchmark.dataset import DataSet
 from jasco.models.chat import DECODING, ChatModel
 from jasco.providers.chat import ChatClient
+from jasco.providers.sources import folder_fingerprint
 from jasco.providers.vllm import SERVING_OPTIONS, VllmClient
 
 
@@ -20,6 +23,10 @@ class VllmModel(ChatModel):
 
     def _connect(self) -> ChatClient | None:
         return None  # there is nobody to connect to yet
+
+    def fingerprint(self) -> str:
+        """Hash the checkpoint, where it is a folder."""
+        return folder_fingerprint(Path(self.spec.name).expanduser())
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the server and wait until it is ready."""

@@ -115,6 +115,14 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Give everything back; by default nothing."""
 
+    def fingerprint(self) -> str:
+        """Hash the file, folder or code that it works with; empty where there is none.
+
+        It is computed without loading anything, before every command: a run refuses a source
+        that has changed since its first answer.
+        """
+        return ""
+
 
 _SERVE = "serve."
 
@@ -163,10 +171,12 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
         raise InputError(f"{text!r}: write {head}/{provider.NAME}")
     serve = [pair for pair in pairs if provider.SERVES and pair.startswith(_SERVE)]
     pairs = [pair for pair in pairs if pair not in serve]
-    options = _read_options(text, pairs, {option.name: option for option in provider.OPTIONS})
+    labelled = not provider.VERBATIM and any(pair.startswith("label=") for pair in pairs)
+    known = (*provider.OPTIONS, LABEL) if labelled else provider.OPTIONS
+    options = _read_options(text, pairs, {option.name: option for option in known})
     if provider.SERVES:
         options["serve"] = _read_serve(text, serve)
-    identifying = [option for option in provider.OPTIONS if option.identity]
+    identifying = [option for option in known if option.identity]
     told = [
         f"{option.name}={options[option.name]}"
         for option in identifying
@@ -190,8 +200,8 @@ def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if key not in known:
-            options = f"it takes {', '.join(known)}" if known else "it takes no options"
-            raise InputError(f"{text!r}: unknown key {key!r}; {options}")
+            names = dict.fromkeys([*known, LABEL.name])
+            raise InputError(f"{text!r}: unknown key {key!r}; it takes {', '.join(names)}")
         if not equals or not value:
             raise InputError(f"{text!r}: {key} has no value; write {key}=...")
         if key in given and not known[key].repeatable:
@@ -219,6 +229,17 @@ def _read_serve(text: str, pairs: list[str]) -> dict[str, str]:
             raise InputError(f"{text!r}: {_SERVE}{key} is given twice")
         given[key] = value
     return given
+
+
+def _read_label(text: str) -> str:
+    if len(text) > _LONGEST_LABEL or not text.isprintable() or text != text.strip():
+        raise ValueError(f"1 to {_LONGEST_LABEL} printable characters are needed")
+    return text
+
+
+_LONGEST_LABEL = 40
+LABEL = Option("label", "tells two otherwise equal names apart", _read_label, identity=True)
+"""Every provider takes it whose name is not verbatim; an identity holds it only where given."""
 
 
 def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], float]:

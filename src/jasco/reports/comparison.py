@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from jasco.benchmark.comparison import Comparison, compare, holm
-from jasco.benchmark.errors import InputError, Refused
+from jasco.benchmark.errors import InputError, Refused, one_line
 from jasco.benchmark.marks import Marks
-from jasco.evaluation.results import Results
-from jasco.reports.exam import exam_line
+from jasco.evaluation.results import JudgeFacts, Results
+from jasco.providers.specs import identity_key
+from jasco.reports.exam import judge_line
 from jasco.reports.layout import (
     between,
     interval,
@@ -23,6 +24,7 @@ from jasco.reports.layout import (
 from jasco.reports.summary import (
     SCHEMA,
     distinct_names,
+    identified,
     made_by,
     shared_data,
     shared_protocol,
@@ -31,6 +33,7 @@ from jasco.reports.summary import (
     summarise_models,
     unlike,
 )
+from jasco.reports.table import doubts
 
 Named = tuple[str, Results]
 _SHARES = ("audio", "both", "speech")
@@ -54,21 +57,26 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
     Raises
     ------
     InputError
-        Fewer than two models, or nothing in common.
+        Fewer than two models, nothing in common, or a proxy beside other judges of one model.
     Refused
         Data, protocol or judges differ.
     """
     if len(results) < 2:
         raise InputError("compare needs two models or more")
-    if not anyway:
-        for other in results[1:]:
-            if difference := unlike(results[0], other) or _unlike_judges(results[0], other):
-                raise Refused(
-                    f"{results[0].model} and {other.model} differ in {difference}: their "
-                    "difference would not be one of models; --anyway compares them all the same, "
-                    "on the clips that both have"
-                )
+    for each in results:
+        if each.mixed:
+            raise InputError(f"{each.model}: {_MIXED}")
     named = dict(zip(distinct_names(results), results, strict=True))
+    mismatches = [
+        f"{name} and {other_name} differ in {difference}"
+        for (name, one), (other_name, other) in combinations(named.items(), 2)
+        if (difference := unlike(one, other) or _unlike_judges(one, other))
+    ]
+    if mismatches and not anyway:
+        raise Refused(
+            f"{mismatches[0]}: their difference would not be one of models; --anyway compares "
+            "them all the same, on the clips that both have"
+        )
     return {
         "schema": SCHEMA,
         "signature": signature(results),
@@ -76,7 +84,11 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
         "data": summarise_data(shared_data(results)),
         "models": summarise_models(named),
         "pairs": _pairs(list(combinations(named.items(), 2))),
+        "mismatches": mismatches,
     }
+
+
+_MIXED = "a proxy and other judges are never averaged; --judge chooses whose verdicts are compared"
 
 
 def summarise_comparable(results: Mapping[str, Results]) -> dict[str, Any]:
@@ -108,21 +120,41 @@ def _why_not(name: str, one: Results, other_name: str, other: Results) -> str | 
     unmarked = [each for each, of in ((name, one), (other_name, other)) if not of.marks]
     if unmarked:
         return f"no judge has marked {' and '.join(unmarked)} yet"
+    if one.mixed or other.mixed:
+        return _MIXED
     difference = _unlike_judges(one, other)
     return difference and f"they differ in {difference}"
 
 
 def _unlike_judges(one: Results, other: Results) -> str | None:
-    ours, theirs = _judges(one), _judges(other)
-    return None if ours == theirs else f"judges ({ours} and {theirs})"
+    """Say in what the judges of two models differ; None where they do not."""
+    for results in (one, other):
+        for name, facts in results.judges.items():
+            if len(facts.served) > 1:
+                served = one_line(" and ".join(facts.served))
+                return f"judges ({name} was served as {served} within the run of {results.model})"
+    ours, theirs = (sorted(each.judges.items(), key=_judge_key) for each in (one, other))
+    alike = [_judge_key(each) for each in ours] == [_judge_key(each) for each in theirs] and all(
+        # A server need not tell what it serves: then no difference is known.
+        our.served == their.served or not our.served or not their.served
+        for (_, our), (_, their) in zip(ours, theirs, strict=True)
+    )
+    return None if alike else f"judges ({_listed(ours)} and {_listed(theirs)})"
 
 
-def _judges(results: Results) -> str:
-    # Of judged CSV files nobody knows the judge: they are taken to have had the same one.
-    known = [
-        made_by(name, facts.identity) for name, facts in results.judges.items() if facts.identity
-    ]
-    return " + ".join(sorted(known)) if known else f"{len(results.judges)} unknown"
+def _judge_key(judge: tuple[str, JudgeFacts]) -> str:
+    # Of judged CSV files nobody may know the judge: those are taken to have had the same one.
+    facts = judge[1]
+    return identity_key(facts.identity) if facts.identity else f"unknown {facts.proxy}"
+
+
+def _listed(judges: Sequence[tuple[str, JudgeFacts]]) -> str:
+    return " + ".join(
+        made_by(identified(name, facts.identity), facts.identity, facts.served)
+        if facts.identity
+        else f"unknown{' proxy' if facts.proxy else ''}"
+        for name, facts in judges
+    )
 
 
 def _pairs(pairs: Sequence[tuple[Named, Named]]) -> list[dict[str, Any]]:
@@ -204,7 +236,9 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         name: figures for model in summary["models"].values()
         for name, figures in model["judges"].items()
     }  # fmt: skip
-    exams = [f"{name}: {exam_line(figures['exam'])}" for name, figures in judges.items()]
+    exams = [judge_line(name, figures) for name, figures in judges.items()]
+    remarks += [line for name, model in summary["models"].items() for line in doubts(name, model)]
+    remarks += [f"compared all the same (--anyway): {each}" for each in summary["mismatches"]]
     signed = f"signature: {summary['signature']}"
     explained = explain(summary["pairs"])
     return "\n".join([table(header, rows), "", explained, *exams, *remarks, signed])

@@ -5,6 +5,7 @@ from typing import Any
 
 from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.clips import annotations_sha256
+from jasco.benchmark.errors import one_line
 from jasco.benchmark.exam import CANARY, KNOWN, LABELLED, Part
 from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.verdicts import Orientation
@@ -183,6 +184,17 @@ def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
     if not exam["complete"]:
         yield "INCOMPLETE: not every question has a verdict; the same command goes on from here"
     yield f"signature: {exam['signature']}"
+
+
+def judge_line(judge: str, figures: Mapping[str, Any]) -> str:
+    """Say in one line how fit a judge is, by its exam: of a result's ``judges``."""
+    if figures["exam"] is None and figures["examined_as"]:
+        served, examined = (" and ".join(figures[key]) for key in ("served", "examined_as"))
+        return (
+            f"{judge}: not examined: its server called it {one_line(served)} here, and "
+            f"{one_line(examined)} in its exam; see: jasco exam --help"
+        )
+    return f"{judge}: {exam_line(figures['exam'])}"
 
 
 def exam_line(exam: Mapping[str, Any] | None) -> str:

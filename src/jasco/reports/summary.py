@@ -109,24 +109,34 @@ def signature(results: Sequence[Results]) -> str:
     ]
     models = dict.fromkeys(made_by(each.model, each.identity, each.served) for each in results)
     judges = dict.fromkeys(
-        made_by(f"{judge}(proxy)" if facts.proxy else judge, facts.identity, facts.served)
+        made_by(f"{label}(proxy)" if facts.proxy else label, facts.identity, facts.served)
         for each in results
         for judge, facts in each.judges.items()
+        for label in [identified(judge, facts.identity)]
     )
+    published = all(each.as_published for each in results)
     return signed(
         shared_protocol(results),
         f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
         *hashes,
         f"models:{'+'.join(models)}",
         f"judges:{'+'.join(judges) or 'none'}",
+        intervals=not published,
     )
 
 
-def signed(protocol: str, *parts: str) -> str:
+def signed(protocol: str, *parts: str, intervals: bool = True) -> str:
     """Put a signature together: what made the figures, then how their intervals were made."""
     version = f"jasco:{__version__}"
-    bootstrap = f"bootstrap:{RESAMPLES},seed={SEED}"
-    return "|".join([version, f"protocol:{protocol or 'none'}", *parts, bootstrap])
+    made = f"bootstrap:{RESAMPLES},seed={SEED}" if intervals else "intervals:none"
+    return "|".join([version, f"protocol:{protocol or 'none'}", *parts, made])
+
+
+def identified(label: str, identity: Mapping[str, Any]) -> str:
+    """Name a model or judge as its identity does, where that is known: a file's name tells less."""
+    if not identity or "," in label:
+        return label
+    return "/".join(filter(None, [identity.get("provider"), identity.get("name")])) or label
 
 
 def made_by(label: str, identity: Mapping[str, Any], served: Sequence[str] = ()) -> str:
@@ -167,6 +177,11 @@ def _model(results: Results) -> dict[str, Any]:
         "complete": results.complete,
         "items_a_clip": 1 if results.once else len(INSTRUCTIONS),
         "proxy": any(judge.proxy for judge in results.judges.values()),
+        "mixed": results.mixed,
+        "served": list(results.served),
+        "judges_without_verdict": {
+            name: dict(failed) for name, failed in results.without_verdict.items()
+        },
         "judges": {
             name: _judge(results.judges[name], score)
             for name, score in (figures.judges.items() if figures else ())
@@ -181,10 +196,12 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
     return {
         **_figures(score),
         "proxy": facts.proxy,
+        "verdicts": facts.given,
         "failed": dict(facts.failed),
         "unreadable_cut_off": facts.cut_off,
         "served": list(facts.served),
         "exam": facts.exam,
+        "examined_as": list(facts.examined_as),
         "agreement_with_itself": _agreement(facts.with_itself) if facts.with_itself else None,
     }
 
@@ -210,7 +227,7 @@ def _figures(score: Score) -> dict[str, Any]:
         "coverage": score.coverage,
         "complete": score.complete,
         "best_mean_bounds": list(score.bounds) if score.bounds else None,
-        "mean_bounds": list(score.mean_bounds),
+        "mean_bounds": list(score.mean_bounds) if score.mean_bounds else None,
         "instructions": {
             "means": means,
             "means_ci": [interval(each) for each in score.by_instruction],

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jasco.benchmark.errors import one_line
-from jasco.reports.exam import exam_line
+from jasco.benchmark.responses import FINAL_KINDS
+from jasco.reports.exam import judge_line
 from jasco.reports.layout import between, kinds, number, percent, table, with_interval
 
 _HEADER = (
@@ -39,7 +40,7 @@ def render(summary: Mapping[str, Any]) -> str:
     behind = [
         line for name, model in models for line in (*_details(name, model), *backing(name, model))
     ]
-    if behind:
+    if any(each["mean_ci"] for _, model in models for each in (model, *model["judges"].values())):
         behind.append(LEFT_OUT)
     signed = f"signature: {summary['signature']}"
     return "\n".join([title(summary), "", laid_out, "", *behind, *told, signed, *published])
@@ -80,14 +81,15 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: mean by prompt: {min(means):.2f} to {max(means):.2f}; "
             f"sound named first minus speech named first: {apart}"
         )
-    if agreement := model["agreement"]:
+    agreement = model["agreement"]
+    if agreement and not model["mixed"]:
         yield f"{name}: the judges agree (Krippendorff's alpha): {_alphas(agreement)}"
 
 
 def backing(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what a model's figures rest on: how fit the judges are, faults of the data."""
     for judge, figures in model["judges"].items():
-        yield f"{judge}: {exam_line(figures['exam'])}"
+        yield judge_line(judge, figures)
         if itself := figures["agreement_with_itself"]:
             yield f"{judge}: agrees with itself (alpha): {_alphas(itself)}"
     yield from faults(name, model)
@@ -182,6 +184,14 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
         failed = sum(figures["failed"].values())
+        final = sum(figures["failed"].get(kind, 0) for kind in FINAL_KINDS)
+        left = answers["answered"] - figures["verdicts"] - final
+        if left > 0 and len(model["judges"]) > 1:
+            yield (
+                f"{judge}: {left} of {answers['answered']} answers have no verdict of this judge: "
+                "finish it with the command that began it, leave it out with --judge, or remove "
+                f"it: jasco forget RUN --judge {judge}"
+            )
         if failed:
             yield f"{judge}: {failed} verdicts failed ({kinds(figures['failed'])})"
         if cut := figures["unreadable_cut_off"]:
@@ -189,18 +199,26 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
                 f"{judge}: {cut} of its unreadable verdicts were cut off at the longest length "
                 "allowed; max_tokens=... allows more"
             )
+    for judge, failures in model["judges_without_verdict"].items():
+        yield f"{judge}: gave no verdict ({kinds(failures)}), and is left out of the figures"
     yield from cautions(name, model)
+
+
+def missing(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Say in a few words what each incomplete model lacks."""
+    for name, model in summary["models"].items():
+        answers = model["answers"]
+        unanswered = answers["expected"] - answers["answered"]
+        if not model["judges"]:
+            yield f"{name}: not judged yet"
+        elif not model["complete"]:
+            items = f"{unanswered} of {answers['expected']} items not answered, "
+            yield f"{name}: {items if unanswered else ''}coverage {percent(model['coverage'])}"
 
 
 def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what must be known before any of a model's figures is believed."""
-    if doubt := _doubt(model["answers"]["preflight"]):
-        yield f"{name}: {doubt}"
-    if model["proxy"]:
-        yield (
-            f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
-            "try things and to compare your own runs, not to publish; see: jasco judges"
-        )
+    yield from doubts(name, model)
     if not model["complete"] and model["judges"]:
         if model["items_a_clip"] == 1:
             yield (
@@ -213,6 +231,31 @@ def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: INCOMPLETE. Best-mean counts the clips that have a readable verdict; the "
                 "bounds put every missing verdict at its worst and at its best."
             )
+
+
+def doubts(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say what speaks against a model's figures, complete or not."""
+    if doubt := _doubt(model["answers"]["preflight"]):
+        yield f"{name}: {doubt}"
+    for who, served in (
+        (name, model["served"]),
+        *((judge, figures["served"]) for judge, figures in model["judges"].items()),
+    ):
+        if len(served) > 1:
+            yield (
+                f"{who}: its server called it {one_line(' and '.join(served))} within this run: "
+                "the figures may be of a mixture of models"
+            )
+    if model["mixed"]:
+        yield (
+            f"{name}: a proxy and other judges are never averaged: the figures are each judge's "
+            "own; --judge chooses whose are shown"
+        )
+    if model["proxy"]:
+        yield (
+            f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
+            "try things and to compare your own runs, not to publish; see: jasco judges"
+        )
 
 
 def _doubt(preflight: Mapping[str, Any] | None) -> str:

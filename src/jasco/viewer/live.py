@@ -9,19 +9,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
-from jasco.evaluation.results import judged_items_of_run, results_of_run
+from jasco.evaluation.results import read_run
 from jasco.reports.page.content import Shown
 from jasco.reports.summary import distinct_names, unlike
 
 _PAUSE = 2.0  # seconds at least between two readings
 _SHARE = 3.0  # of a reading's time to wait before the next one
 _SETTLED = 1.0  # seconds after which a file's time tells of every later change
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -144,20 +142,13 @@ class _Watched:
             return
         self._stamp, self.note = stamp, ""
         try:
-            self.shown = _read(self.folder)
+            self.shown = Shown(*read_run(self.folder))
         except InputError:
             self.shown, self.note = None, f"{self.folder}: nothing there yet"
         except (Refused, CannotGoOn, sqlite3.DatabaseError) as error:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"
-
-
-def _read(folder: Path) -> Shown:
-    for _ in range(_ATTEMPTS):
-        with suppress(LookupError):  # it was widened between two looks into it
-            return Shown(results_of_run(folder), judged_items_of_run(folder))
-    raise CannotGoOn(f"{folder}: cannot be read while it changes so fast")
 
 
 def _together(watched: Sequence[_Watched]) -> Runs:

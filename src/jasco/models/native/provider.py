@@ -14,6 +14,7 @@ from jasco.models.batches import Batches, Question
 from jasco.models.devices import DEVICE, choose_device
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
+from jasco.providers.sources import folder_fingerprint
 from jasco.providers.specs import Option, Spec, at_least, one_of
 
 if TYPE_CHECKING:
@@ -53,11 +54,16 @@ class NativeModel(Model):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._batches = Batches(spec.options["batch"])
+        self._folder = Path(spec.name).expanduser()
         self._system: System[Any, Any]
 
     @abstractmethod
     def load(self, folder: Path, device: str, dtype: Any) -> "System[Any, Any]":
         """Load a converted folder; torch and transformers are there."""
+
+    def fingerprint(self) -> str:
+        """Hash the converted folder."""
+        return folder_fingerprint(self._folder)
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Load the folder."""
@@ -71,7 +77,7 @@ class NativeModel(Model):
         name = wanted["dtype"]
         if name == "auto":
             name = "float32" if device == "cpu" else "float16"
-        self._system = self.load(Path(self.spec.name).expanduser(), device, getattr(torch, name))
+        self._system = self.load(self._folder, device, getattr(torch, name))
         self.window = self._system.window
         self.facts = {
             "dtype": name,

@@ -1,6 +1,7 @@
 """Audio chat models that run here, through Hugging Face transformers."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from jasco.benchmark.clips import Item
@@ -12,6 +13,7 @@ from jasco.models.model import Model
 from jasco.models.transformers.generation import Generator
 from jasco.models.transformers.loading import load
 from jasco.providers.audio import Audio
+from jasco.providers.sources import folder_fingerprint
 from jasco.providers.specs import Option, Spec, at_least, one_of
 
 
@@ -47,6 +49,10 @@ class HuggingFace(Model):
         super().__init__(spec)
         self._batches = Batches(spec.options["batch"], self._together)
         self._generator: Generator | None = None
+
+    def fingerprint(self) -> str:
+        """Hash the checkpoint, where it is a folder."""
+        return folder_fingerprint(Path(self.spec.name).expanduser())
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Load the model, downloading it at first use, and check that audio reaches it."""

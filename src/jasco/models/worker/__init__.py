@@ -33,6 +33,7 @@ from jasco.models.worker.lines import (
 )
 from jasco.models.worker.process import Broken, Process
 from jasco.providers.audio import Audio
+from jasco.providers.sources import file_fingerprint
 from jasco.providers.specs import Option, Spec
 
 _STARTS = 3
@@ -99,6 +100,16 @@ class Worker(Model):
         self._files: ClipFiles | None = None
         self._life: _Life | None = None
         self._leading: asyncio.Task[None] | None = None
+
+    def fingerprint(self) -> str:
+        """Hash the program: a script, or the first file that an interpreter is given.
+
+        Further files that the command names are not looked at: it may write to them.
+        """
+        program = Path(shutil.which(self._command[0]) or "")
+        named = [Path(word).expanduser() for word in self._command[1:]]
+        scripts = [program] if _is_script(program) else [path for path in named if path.is_file()]
+        return file_fingerprint(scripts[:1])
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the worker and wait for its handshake."""
@@ -327,6 +338,13 @@ def _split(command: str) -> list[str]:
     if not words:
         raise InputError("worker/: write worker/COMMAND, such as worker/python my_worker.py")
     return words
+
+
+def _is_script(program: Path) -> bool:
+    """Tell a script from an interpreter, which an update may change without changing an answer."""
+    with suppress(OSError), program.open("rb") as file:
+        return file.read(2) == b"#!"
+    return False
 
 
 def _seconds(variable: str) -> float:

@@ -16,9 +16,8 @@ from jasco.evaluation.results import (
     JudgedItems,
     Results,
     judged_items_of_files,
-    judged_items_of_run,
+    read_run,
     results_of_files,
-    results_of_run,
 )
 from jasco.providers.audio import Audio, read_unchanged
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
@@ -35,20 +34,30 @@ class Shown:
     items: JudgedItems
 
 
-def open_shown(targets: Sequence[Path]) -> dict[str, Shown]:
+def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str, Shown]:
     """Read runs, or judged CSV files, by the names that their models are to have.
+
+    Parameters
+    ----------
+    targets : sequence of Path
+        Folders of runs, or judged CSV files.
+    judges : sequence of str
+        Whose verdicts to show; all, where none is named.
 
     Raises
     ------
     InputError
-        There is no run, or a file cannot be read.
+        There is no run, a file cannot be read, or a judge is not there.
     """
-    shown = [
-        Shown(results_of_run(target), judged_items_of_run(target))
-        if target.is_dir()
-        else Shown(results_of_files([target]), judged_items_of_files([target]))
-        for target in targets
-    ]
+    shown = []
+    for target in targets:
+        read = (
+            read_run(target)
+            if target.is_dir()
+            else (results_of_files([target]), judged_items_of_files([target]))
+        )
+        results = read[0].judged_by(judges)
+        shown.append(Shown(results, read[1].judged_by(results.judges)))
     return dict(zip(distinct_names([each.results for each in shown]), shown, strict=True))
 
 

@@ -10,7 +10,7 @@ from jasco.benchmark import dataset
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.providers.datasets import LICENCE
 from jasco.reports.comparison import explain
-from jasco.reports.exam import exam_line
+from jasco.reports.exam import judge_line
 from jasco.reports.exports import summarise_report
 from jasco.reports.layout import (
     between,
@@ -260,4 +260,4 @@ def _same(counts: Sequence[Sequence[int]]) -> int:
 def _exams(models: Mapping[str, Any]) -> Iterator[str]:
     for model in models.values():
         for judge, figures in model["judges"].items():
-            yield f"{judge}: {exam_line(figures['exam'])}"
+            yield judge_line(judge, figures)
