@@ -11,14 +11,18 @@ class Failure:
     Attributes
     ----------
     kind : str
-        A short word to count by: ``timeout``, ``connection``, ``server``, ``malformed``,
-        ``rejected``, ``error``, ``crash``, ``memory``, ``unanswered``.
+        A short word or two to count by: ``timeout``, ``connection``, ``server``, ``rate limit``,
+        ``malformed``, ``error``, ``rejected``, ``content filter``, ``refusal``, ``cut off``,
+        ``crash``, ``memory``, ``unanswered``, ``unjudged``.
     message : str
         What was seen, in one line.
+    final : bool
+        Whether asking the same again cannot mend it.
     """
 
     kind: str
     message: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
