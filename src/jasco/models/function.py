@@ -7,7 +7,8 @@
   says that it takes a batch.
 
 ``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. The function is called
-in one thread, not the main one, a call at a time; it need not be thread-safe.
+in one thread, not the main one, a call at a time; it need not be thread-safe. A batch that raises,
+or that has another number of answers, is tried again one by one: a bad question fails alone.
 """
 
 import importlib
@@ -23,7 +24,7 @@ from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, one_line, whole_text
 from jasco.benchmark.responses import Failure, Response
-from jasco.models.batches import Batches, Question
+from jasco.models.batches import Batches, MalformedAnswersError, Question
 from jasco.models.model import Model
 from jasco.providers.audio import SAMPLING_RATE, Audio
 from jasco.providers.specs import Spec, parse_spec
@@ -145,42 +146,37 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _call(function: Callable[..., Any], audio: Audio, prompt: str) -> Response | Failure:
-    try:
-        return _checked(function(audio.floats, SAMPLING_RATE, prompt))
-    except (Exception, SystemExit) as error:  # the user's function may raise anything
-        return _failure(error)
+    return _checked(function(audio.floats, SAMPLING_RATE, prompt))
 
 
 def _call_batch(
     function: Callable[..., Any], questions: Sequence[Question]
 ) -> list[Response | Failure]:
-    prompts = [prompt for _, prompt in questions]
-    try:
-        answers = function([audio.floats for audio, _ in questions], SAMPLING_RATE, prompts)
-    except (Exception, SystemExit) as error:  # the user's function may raise anything
-        return [_failure(error)] * len(prompts)
-    if (
-        isinstance(answers, str)
-        or not isinstance(answers, Sequence)
-        or len(answers) != len(prompts)
-    ):
-        what = (
-            f"{len(answers)} answers"
-            if isinstance(answers, list | tuple)
-            else type(answers).__name__
-        )
-        failure = Failure(
-            "malformed", f"{what} for {len(prompts)} prompts, not a list of as many str"
-        )
-        return [failure] * len(prompts)
-    return [_checked(answer) for answer in answers]
+    audios, prompts = [audio.floats for audio, _ in questions], [prompt for _, prompt in questions]
+    answers = function(audios, SAMPLING_RATE, prompts)
+    return [_checked(answer) for answer in _listed(answers, len(questions))]
+
+
+def _listed(answers: object, count: int) -> Sequence[object]:
+    """Make sure that there are as many answers as questions.
+
+    Raises
+    ------
+    MalformedAnswersError
+        There are more or fewer, so that nobody knows which belongs to which, or what was returned
+        is no sequence. Arrays of numpy and series of pandas are taken for one.
+    """
+    listed = answers.tolist() if hasattr(answers, "tolist") else answers
+    found = type(answers).__name__
+    if isinstance(listed, Sequence) and not isinstance(listed, str | bytes | bytearray):
+        if len(listed) == count:
+            return listed
+        found = f"{len(listed)} answers"
+    prompts = "1 prompt" if count == 1 else f"{count} prompts"
+    raise MalformedAnswersError(f"the function returned {found} for {prompts}, not a list of str")
 
 
 def _checked(answer: object) -> Response | Failure:
     if isinstance(answer, str):
         return Response(whole_text(answer))
     return Failure("malformed", f"the function returned {type(answer).__name__}, not str")
-
-
-def _failure(error: BaseException) -> Failure:
-    return Failure("error", f"{type(error).__name__}: {one_line(error)}")
