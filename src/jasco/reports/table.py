@@ -77,7 +77,7 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             prompts["sound_first_minus_speech_first_ci"],
         )
         yield (
-            f"{name}: mean by prompt: {min(means):.2f} to {max(means):.2f}; "
+            f"{name}: mean by prompt: {number(min(means))} to {number(max(means))}; "
             f"sound named first minus speech named first: {apart}"
         )
     if agreement := model["agreement"]:
