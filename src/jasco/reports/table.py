@@ -194,7 +194,7 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
 
 def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what must be known before any of a model's figures is believed."""
-    if doubt := _doubt(model["answers"]["preflight"]):
+    if doubt := preflight_doubt(model["answers"]["preflight"]):
         yield f"{name}: {doubt}"
     if model["proxy"]:
         yield (
@@ -215,7 +215,7 @@ def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _doubt(preflight: Mapping[str, Any] | None) -> str:
+def preflight_doubt(preflight: Mapping[str, Any] | None) -> str:
     """Say what speaks against the model's hearing, or that nobody knows."""
     if preflight is None or preflight["state"] == "passed":
         return ""
