@@ -15,9 +15,9 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from jasco.benchmark.clips import Item
@@ -59,9 +59,7 @@ class FunctionModel(Model):
             What the run and the results call it; by default what it is called in its module.
         """
         function: Any = getattr(model, "answer", model)
-        called = getattr(model, "__name__", type(model).__name__)
-        name = name or f"{getattr(model, '__module__', None) or 'python'}:{called}"
-        spec = parse_spec(f"python/{whole_text(name)}", cls)
+        spec = parse_spec(f"python/{whole_text(name or name_of(model))}", cls)
         _check(spec.name, function)
         return cls(spec, function)
 
@@ -84,6 +82,40 @@ class FunctionModel(Model):
     async def close(self) -> None:
         """End the thread once its call is over."""
         self._batches.close()
+
+
+def name_of(model: object) -> str:
+    """Return what a function or object is called where nobody gives it a name."""
+    called = getattr(model, "__name__", type(model).__name__)
+    if has_own_name(model):
+        called = getattr(model, "__qualname__", called)
+    return f"{getattr(model, '__module__', None) or 'python'}:{called}"
+
+
+def has_own_name(model: object) -> bool:
+    """Whether the name of a function or object leads to it, and to no other.
+
+    Two lambdas have one name, and so have two closures of one function, two partials, two methods
+    of two objects, and a function and what a decorator made of it elsewhere. An object is named
+    after its class, unless it has a ``__name__`` of its own.
+    """
+    if isinstance(model, ModuleType):
+        return True
+    qualified = getattr(model, "__qualname__", None)
+    if not isinstance(qualified, str):
+        return isinstance(getattr(model, "__name__", None), str)
+    first, *parts = qualified.split(".")
+    found: Any = _names_around(model).get(first)
+    for part in parts:
+        found = getattr(found, part, None)
+    return found is model or (isinstance(model, MethodType) and found == model)
+
+
+def _names_around(model: Any) -> Mapping[str, Any]:
+    """Return the names of the module, or notebook, in which something was defined."""
+    names: Mapping[str, Any] | None = getattr(inspect.unwrap(model), "__globals__", None)
+    module = sys.modules.get(getattr(model, "__module__", None) or "")
+    return names if names is not None else getattr(module, "__dict__", {})
 
 
 def _import_function(name: str) -> Callable[..., Any]:
