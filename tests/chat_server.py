@@ -27,8 +27,14 @@ LABELS = ("Audio-Oriented", "Speech-Oriented", "Both", "Neither")
 FAULTS = (
     "500", "503", "429", "hang", "reset", "truncated", "no choices", "number as content",
     "string as choices", "list as body", "html", "null as content", "no mapping as message",
-    "deep nesting", "no gzip", "cut off", "302 to nowhere",
+    "deep nesting", "no gzip", "cut off", "302 to nowhere", "error as finish reason",
+    "error in the choice", "error beside the choices", "choice of another index",
 )  # fmt: skip
+NO_ANSWER = {
+    "filtered": "content filter", "filtered in part": "content filter",
+    "nothing within max_tokens": "cut off", "refusal": "refusal",
+}  # fmt: skip
+"""Completions without an answer that a repeat does not mend, and what kind of failure each is."""
 
 
 @dataclass
@@ -234,14 +240,16 @@ def _is_silent(body: dict[str, Any]) -> bool:
     return not any(wav[44:])
 
 
-def _completion(model: str, text: Any) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
+def _completion(
+    model: str, text: Any, reason: str = "stop", index: int = 0, **more: Any
+) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text, **more}
     return {
         "id": "chatcmpl-0",
         "object": "chat.completion",
         "created": 0,
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": index, "message": message, "finish_reason": reason}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
     }
 
@@ -370,6 +378,14 @@ async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Be
         "no mapping as message": whole | {"choices": [{"message": "hello"}]},
         "string as choices": whole | {"choices": "two"},
         "list as body": [whole],
+        "error as finish reason": _completion(model, "", "error"),
+        "error in the choice": {"choices": [whole["choices"][0] | {"error": {"code": 502}}]},
+        "error beside the choices": whole | {"error": {"message": f"upstream: {behaviour.error}"}},
+        "choice of another index": _completion(model, text, index=1),
+        "filtered": _completion(model, "", "content_filter"),
+        "filtered in part": _completion(model, text[:-1], "content_filter"),
+        "nothing within max_tokens": _completion(model, "", "length"),
+        "refusal": _completion(model, None, refusal="I cannot help with that."),
     }
     body = odd[fault]
     return web.Response(

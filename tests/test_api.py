@@ -1,6 +1,7 @@
 """The same from Python: in a notebook, in a training loop."""
 
 import asyncio
+import functools
 import os
 import signal
 import subprocess
@@ -77,8 +78,10 @@ def test_a_model_that_does_not_hear_is_refused(data: Path, tmp_path: Path) -> No
         return f"I was asked {prompt}"
 
     with pytest.raises(jasco.Refused, match="gives the same answer to a clip, to another one"):
-        jasco.evaluate(deaf, data=data, judges=[], run=tmp_path / "run")
-    evaluation = jasco.evaluate(deaf, data=data, judges=[], run=tmp_path / "run", preflight=False)
+        jasco.evaluate(deaf, data=data, judges=[], run=tmp_path / "run", name="deaf")
+    evaluation = jasco.evaluate(
+        deaf, data=data, judges=[], run=tmp_path / "run", name="deaf", preflight=False
+    )
     assert evaluation.figures["answers"]["preflight"]["overridden"]
 
 
@@ -96,8 +99,9 @@ def test_a_run_that_was_begun_goes_on(data: Path, tmp_path: Path) -> None:
 
     for limit in (1, 3):
         evaluation = jasco.evaluate(
-            counting, data=data, judges=[], run=tmp_path / "run", limit=limit, preflight=False
-        )
+            counting, data=data, judges=[], run=tmp_path / "run", name="counting",
+            limit=np.int64(limit), preflight=False,
+        )  # fmt: skip
         assert evaluation.figures["answers"]["answered"] == 8 * limit
     assert len(asked) == 24
 
@@ -164,7 +168,9 @@ def test_ctrl_c_ends_it_in_good_order(data: Path, tmp_path: Path) -> None:
         return answer(audio, sampling_rate, prompt)
 
     with pytest.raises(KeyboardInterrupt):
-        jasco.evaluate(interrupting, data=data, judges=[], run=tmp_path / "run", concurrency=1)
+        jasco.evaluate(
+            interrupting, data=data, judges=[], run=tmp_path / "run", name="x", concurrency=1
+        )
     kept = jasco.score(tmp_path / "run").figures["answers"]["answered"]
     assert 0 < kept < 32
 
@@ -181,6 +187,159 @@ def test_ctrl_c_ends_it_in_good_order(data: Path, tmp_path: Path) -> None:
 def test_what_is_no_model_is_told(data: Path, model: Any, told: str) -> None:
     with pytest.raises(jasco.InputError, match=told):
         jasco.evaluate(model, data=data, judges=[])
+
+
+def test_arguments_that_are_no_good_are_told_in_one_line(data: Path, temporary: Path) -> None:
+    good: dict[str, Any] = {"data": data, "judges": []}
+    for name, values, told in (
+        ("limit", [0, -1, "3", 2.0, True, np.True_, [1], np.array([1, 2])], "positive integer or"),
+        ("concurrency", [0, -1, "3", 2.5, None, False], "concurrency must be a positive integer"),
+        ("protocol", ["v3", "", "V2"], "protocol '.*' is unknown; there are v2, v1"),
+        ("protocol", [2, ["v2"], b"v2"], "protocol must be a name or None: got"),
+        ("preflight", [None, 1, "no"], "preflight must be True or False: got"),
+        ("judges", [None, 7, open_spec("judge", "offline")], "judges must be a list"),
+        ("judges", [[None], ["offline", 7], b"x", [open_spec("model", "openai/m")]],
+         "judges must be specs or judges: got"),
+        ("judges", ["", ["nobody/j"]], "provider '.*' is unknown; see: jasco judges"),
+        ("data", [None, 7, "", " ", b"mini", "a\0b"], "data must be a name, a folder or"),
+        ("run", ["", 7, b"x", True, "a\0b"], "run must be a folder or None: got"),
+        ("name", ["", "  ", 7, b"x"], "name must be a text that is not empty: got"),
+    ):  # fmt: skip
+        for value in values:
+            with pytest.raises(jasco.InputError, match=told) as refusal:
+                jasco.evaluate(answer, **{**good, name: value})
+            assert "\n" not in str(refusal.value)
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", [None, 7, [], "", [None], ["a", ""], b"run"])
+def test_what_cannot_be_scored_is_told(target: Any) -> None:
+    with pytest.raises(jasco.InputError, match="target must be a run or judged CSV files: got"):
+        jasco.score(target)
+
+
+def test_more_calls_at_once_than_there_are_will_do(data: Path) -> None:
+    told: dict[str, Any] = {"data": data, "judges": ["offline"], "concurrency": np.int64(10**12)}
+    assert jasco.evaluate(answer, **told).complete
+    assert jasco.evaluate(answer, **told, limit=10**30).complete
+
+
+# --- what a model is called ---
+
+
+class Methods:
+    """Holds functions in several ways."""
+
+    @staticmethod
+    def static(audio: Any, sampling_rate: int, prompt: str) -> str:
+        return answer(audio, sampling_rate, prompt)
+
+    @classmethod
+    def of_class(cls, audio: Any, sampling_rate: int, prompt: str) -> str:
+        return answer(audio, sampling_rate, prompt)
+
+    def bound(self, audio: Any, sampling_rate: int, prompt: str) -> str:
+        return answer(audio, sampling_rate, prompt)
+
+    def __call__(self, audio: Any, sampling_rate: int, prompt: str) -> str:
+        return answer(audio, sampling_rate, prompt)
+
+
+class OtherMethods(Methods):
+    @staticmethod
+    def static(audio: Any, sampling_rate: int, prompt: str) -> str:
+        return "?"
+
+
+named_lambda = lambda audio, rate, prompt: answer(audio, rate, prompt)  # noqa: E731
+
+
+def closure() -> Any:
+    def answer(audio: Any, sampling_rate: int, prompt: str) -> str:
+        return "?"
+
+    return answer
+
+
+@functools.wraps(answer)
+def decorated(*arguments: Any) -> str:
+    return answer(*arguments)
+
+
+NAMELESS = [
+    lambda audio, rate, prompt: "?", named_lambda, closure(), functools.partial(answer),
+    functools.update_wrapper(functools.partial(answer), answer), Methods(), Methods().bound,
+    Ears(), Ears().answer, decorated,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", NAMELESS)
+def test_what_shares_its_name_with_others_needs_one_of_its_own_for_a_run(
+    model: Any, data: Path, tmp_path: Path
+) -> None:
+    told: dict[str, Any] = {"data": data, "judges": [], "limit": 1, "preflight": False}
+    with pytest.raises(jasco.InputError, match="give it one of its own: name=") as refusal:
+        jasco.evaluate(model, run=tmp_path / "run", **told)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "run").exists()
+    jasco.evaluate(model, **told)  # a temporary run holds no other
+    evaluation = jasco.evaluate(model, run=tmp_path / "run", name="mine", **told)
+    assert evaluation.model == "python/mine"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (answer, "test_api:answer"),
+        (Methods.static, "test_api:Methods.static"),
+        (OtherMethods.static, "test_api:OtherMethods.static"),
+        (Methods.of_class, "test_api:Methods.of_class"),
+    ],
+)
+def test_what_is_found_by_its_name_needs_no_other(
+    model: Any, name: str, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    evaluation = jasco.evaluate(model, data=data, judges=[], run=run, limit=1, preflight=False)
+    assert evaluation.model == f"python/{name}"
+
+
+def test_a_function_of_a_notebook_is_found_by_its_name(data: Path, tmp_path: Path) -> None:
+    cell: dict[str, Any] = {"audible": answer}
+    exec(  # as a cell is, in a module or in none
+        "import functools\ndef louder(f):\n"
+        "    return functools.wraps(f)(lambda *arguments: f(*arguments))\n"
+        "def plain(audio, rate, prompt): return audible(audio, rate, prompt)\n"
+        "@louder\ndef loud(audio, rate, prompt): return audible(audio, rate, prompt)\n",
+        cell,
+    )
+    told: dict[str, Any] = {"data": data, "judges": [], "limit": 1, "preflight": False}
+    for name in ("plain", "loud"):
+        evaluation = jasco.evaluate(cell[name], run=tmp_path / name, **told)
+        assert evaluation.model.endswith(f":{name}")
+    with pytest.raises(jasco.InputError, match="give it one of its own: name="):
+        jasco.evaluate(cell["louder"](cell["plain"]), run=tmp_path / "other", **told)
+
+
+def test_an_object_may_have_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
+    ears = Ears()
+    ears.__name__ = "step-7"  # type: ignore[attr-defined]
+    evaluation = jasco.evaluate(ears, data=data, judges=[], run=tmp_path / "run", limit=1)
+    assert evaluation.model == "python/test_api:step-7"
+
+
+def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_path: Path) -> None:
+    told: dict[str, Any] = {"data": data, "judges": [], "preflight": False, "limit": 1}
+    jasco.evaluate(lambda audio, rate, prompt: "1", run=tmp_path / "run", name="one", **told)
+    with pytest.raises(jasco.Refused, match="the run holds answers of python/one"):
+        jasco.evaluate(lambda audio, rate, prompt: "2", run=tmp_path / "run", name="two", **told)
+
+
+def test_a_model_of_a_spec_takes_no_other_name(data: Path) -> None:
+    with pytest.raises(jasco.InputError, match="openai/m: it has a name; leave out name='mine'"):
+        jasco.evaluate(open_spec("model", "openai/m"), data=data, judges=[], name="mine")
+    with pytest.raises(jasco.InputError, match="Offline is no function"):
+        jasco.evaluate(open_spec("judge", "offline"), data=data, judges=[])
 
 
 def test_figures_become_a_data_frame(data: Path) -> None:
@@ -201,10 +360,11 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
             raise ValueError("no")
         return answer(audio, sampling_rate, prompt)
 
-    bare = jasco.evaluate(failing, data=data, judges=[], run=tmp_path / "run").items_to_pandas()
+    told = {"data": data, "run": tmp_path / "run", "name": "failing"}
+    bare = jasco.evaluate(failing, judges=[], **told).items_to_pandas()
     assert len(bare) == 32
     assert bare["judge"].isna().all()
-    evaluation = jasco.evaluate(failing, data=data, judges=["offline"], run=tmp_path / "run")
+    evaluation = jasco.evaluate(failing, judges=["offline"], **told)
     frame = evaluation.items_to_pandas()
     unanswered = frame["answer"].isna()
     assert evaluation.figures["answers"]["answered"] == (~unanswered).sum() < 32

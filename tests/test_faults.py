@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import FAULTS, ChatServer, Serve
+from chat_server import FAULTS, NO_ANSWER, ChatServer, Serve
 from command import FEW_ATTEMPTS, HASTY, Command, Jasco, Result
 from synthetic import make_data
 
@@ -118,6 +118,35 @@ def test_answers_that_never_come_are_missing_and_asked_for_again_by_the_same_com
         assert jasco(*command_line(well.url, data, run)).status == 0
         assert rows(run) == (32, 32)
         assert len(well.requests()) == 32 - answered[run] + 32
+
+
+def test_completions_without_an_answer_are_failures_with_a_kind_and_not_asked_for_again_at_once(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    bewitched = dict(zip(INSTRUCTIONS[1:], NO_ANSWER, strict=False))
+    server = serve(bewitched=bewitched)
+    jasco(*command_line(server.url, data, tmp_path / "run"))
+    assert rows(tmp_path / "run") == (16, 16)
+    sql = "SELECT instruction, failure_kind FROM responses WHERE text IS NULL GROUP BY 1, 2"
+    kinds = dict(query(tmp_path / "run", sql))
+    assert kinds == dict(enumerate(NO_ANSWER.values(), start=2))
+    assert repeated(server) == 0
+
+
+def test_a_judges_completions_without_an_answer_are_failures_and_not_unreadable_verdicts(
+    jasco: Jasco, serve: Serve, tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "data", len(NO_ANSWER) + 1)
+    server = serve(
+        judge_says={"[": "Rating: 2\nOrientation: Both"},
+        bewitched={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(NO_ANSWER)},
+    )
+    result = jasco(*command_line(server.url, data, tmp_path / "run", "--json"))
+    [model] = json.loads(result.stdout)["models"].values()
+    assert (model["best_mean"], model["unreadable_rate"], model["coverage"]) == (2, 0, 1 / 5)
+    sql = "SELECT clip, failure_kind FROM verdicts WHERE failure_kind IS NOT NULL GROUP BY 1, 2"
+    assert dict(query(tmp_path / "run", sql)) == dict(enumerate(NO_ANSWER.values()))
+    assert repeated(server) == 0
 
 
 def test_verdicts_that_never_come_are_missing_and_never_0(

@@ -5,16 +5,18 @@ What a call needs is imported by the call: ``import jasco`` stays quick.
 
 import html
 import logging
+import operator
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -149,7 +151,9 @@ def evaluate(
         only if the evaluation does not get to its end.
     name : str or None
         What a function or object is called in the run and the results. A run takes what has the
-        same name for the same model: give every checkpoint a name, or a run, of its own.
+        same name for the same model: give every checkpoint a name, or a run, of its own. With
+        ``run``, what has no name of its own needs one: a lambda, a function within another one, a
+        partial, a method, an object.
     protocol : str or None
         ``"v2"``, the default, or ``"v1"``.
     limit : int or None
@@ -176,6 +180,8 @@ def evaluate(
     from jasco.evaluation.evaluate import Job
     from jasco.providers.specs import open_spec
 
+    if name is not None and not (isinstance(name, str) and name.strip()):
+        raise InputError(f"name must be a text that is not empty: got {_shown(name)}")
     if isinstance(model, str):
         if name:
             raise InputError(f"{model}: a spec is its own name; leave out name={name!r}")
@@ -183,14 +189,14 @@ def evaluate(
     with _folder(run) as folder:
         job = Job(
             run=folder,
-            data=_data(data),
-            model=_model(model, name),
+            protocol=_protocol(protocol),
+            limit=None if limit is None else _positive("limit", limit, " or None"),
+            concurrency=_positive("concurrency", concurrency),
+            preflight=_boolean("preflight", preflight),
+            model=_model(model, name, run),
             judges=_judges(judges),
-            protocol=protocol,
-            limit=limit,
-            concurrency=concurrency,
-            preflight=preflight,
-            retry_final=retry_final,
+            retry_final=_boolean("retry_final", retry_final),
+            data=_data(data),
         )
         _run(job)
         return score(folder)
@@ -226,7 +232,7 @@ def score(
     from jasco.evaluation.results import judged_items_of_files, read_run, results_of_files
     from jasco.reports.summary import summarise
 
-    paths = [Path(target)] if isinstance(target, str | Path) else [Path(each) for each in target]
+    paths = _paths(target)
     if len(paths) == 1 and paths[0].is_dir():
         results, items = read_run(paths[0], compat=compat)
     else:
@@ -240,37 +246,109 @@ def score(
     return Evaluation(results.model, summarise([results]), read_items)
 
 
+def _paths(target: "str | Path | Sequence[str | Path]") -> list[Path]:
+    given = [target] if isinstance(target, str | os.PathLike) else target
+    paths = list(given) if isinstance(given, Iterable) else []
+    if not paths or not all(map(_is_path, paths)):
+        raise InputError(f"target must be a run or judged CSV files: got {_shown(target)}")
+    return [Path(path) for path in paths]
+
+
 def _data(data: "str | Path | DataSet") -> "DataSet":
+    from jasco.benchmark.dataset import DataSet
     from jasco.providers.datasets import find_data
 
-    return find_data(str(data), _log.info) if isinstance(data, str | Path) else data
+    if isinstance(data, DataSet):
+        return data
+    if not _is_path(data):
+        raise InputError(f"data must be a name, a folder or a data set: got {_shown(data)}")
+    return find_data(str(data), _log.info)
 
 
 def _judges(judges: "Sequence[str | Judge]") -> "list[Judge]":
     from jasco.judges.panel import open_judges
 
-    if isinstance(judges, str):
-        judges = [judges]
-    return [
-        opened
-        for judge in judges
-        for opened in (open_judges(judge) if isinstance(judge, str) else [judge])
-    ]
+    given = [judges] if isinstance(judges, str) else judges
+    if not isinstance(given, Iterable):
+        raise InputError(f"judges must be a list of specs or judges: got {_shown(judges)}")
+    opened: list[Judge] = []
+    for judge in given:
+        if isinstance(judge, str):
+            opened += open_judges(judge)
+        elif _is_provider(judge, "judge"):
+            opened.append(judge)
+        else:
+            raise InputError(f"judges must be specs or judges: got {_shown(judge)}")
+    return opened
 
 
-def _model(model: Any, name: str | None) -> "Model":
-    from jasco.models.function import FunctionModel
+def _model(model: Any, name: str | None, run: str | Path | None) -> "Model":
+    from jasco.models.function import FunctionModel, has_own_name, name_of
+
+    if _is_provider(model, "answer"):
+        if name:
+            raise InputError(f"{model.spec.label}: it has a name; leave out name={name!r}")
+        made: Model = model
+        return made
+    function = FunctionModel.of(model, name)
+    if run is not None and not name and not has_own_name(model):
+        raise InputError(
+            f"the run could take this model for another one: {name_of(model)} is not the name of "
+            "one function only; give it one of its own: name=..."
+        )
+    return function
+
+
+def _is_provider(given: object, does: str) -> bool:
+    """Whether it was made of a spec, and does what is wanted of it."""
     from jasco.providers.specs import Spec
 
-    is_ours = isinstance(getattr(model, "spec", None), Spec)
-    made: Model = model if is_ours else FunctionModel.of(model, name)
-    return made
+    is_ours = isinstance(getattr(given, "spec", None), Spec)
+    return is_ours and callable(getattr(given, does, None))
+
+
+def _protocol(protocol: str | None) -> str | None:
+    from jasco.benchmark.protocols import protocol_named
+
+    if protocol is None:
+        return None
+    if not isinstance(protocol, str):
+        raise InputError(f"protocol must be a name or None: got {_shown(protocol)}")
+    return protocol_named(protocol).name
+
+
+def _positive(name: str, value: Any, otherwise: str = "") -> int:
+    """Take any kind of integer, those of numpy too."""
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise InputError(f"{name} must be a positive integer{otherwise}: got {_shown(value)}")
+    return number
+
+
+def _boolean(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be True or False: got {_shown(value)}")
+    return value
+
+
+def _is_path(value: object) -> bool:
+    text = str(value) if isinstance(value, str | os.PathLike) else ""
+    return bool(text.strip()) and "\0" not in text
+
+
+def _shown(value: object) -> str:
+    return one_line(repr(value), 80)
 
 
 @contextmanager
 def _folder(run: str | Path | None) -> Iterator[Path]:
     """Give the run's folder; a temporary one stays only where something went wrong."""
     if run is not None:
+        if not _is_path(run):
+            raise InputError(f"run must be a folder or None: got {_shown(run)}")
         yield Path(run)
         return
     folder = Path(tempfile.mkdtemp(prefix="jasco-"))

@@ -268,10 +268,8 @@ def _exam(options: argparse.Namespace) -> int:
 
 
 def _examine(judge: "Judge", options: argparse.Namespace) -> int:
-    from collections import Counter
-
     from jasco.benchmark.protocols import PROTOCOLS, protocol_named
-    from jasco.benchmark.responses import FINAL_KINDS
+    from jasco.benchmark.responses import Failure
     from jasco.evaluation.exam import Exam, ExamStore, exam_result, take_exam
     from jasco.providers.datasets import find_data
     from jasco.reports.exam import render_exam, summarise_exam
@@ -281,7 +279,7 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
     exam = Exam.about(data, protocol, judge, options.gold)
     if exam.labels and exam.labels.by_id:
         _say(f"{options.gold}: no column clip_sha; rows are joined by id, right or wrong")
-    failed: Counter[str] = Counter()
+    failed: list[Failure] = []
     with closing(ExamStore.of_user()) as store:
         try:
             with _stdout_kept_clean():
@@ -292,9 +290,7 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
         summary = summarise_exam(result)
         store.keep_result(judge, exam, summary)
     _print(summary, render_exam, as_json=options.json)
-    final = sum(failed[kind] for kind in FINAL_KINDS)  # what a repeat cannot mend
-    missing = sum(part.asked - part.judged for part in result.parts.values())
-    return 0 if missing <= final else EXIT_INCOMPLETE
+    return 0 if result.left == 0 else EXIT_INCOMPLETE
 
 
 def _forget(options: argparse.Namespace) -> int:

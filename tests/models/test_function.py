@@ -13,6 +13,7 @@ from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.responses import Failure, Response
+from jasco.models.batches import Batches
 from jasco.models.function import FunctionModel
 from jasco.providers.audio import Audio
 from jasco.providers.specs import open_spec
@@ -136,18 +137,26 @@ def test_what_the_function_raises_is_a_failure(
         ("audio, sampling_rate, prompt", "None", "the function returned NoneType, not str"),
         ("audio, sampling_rate, prompt", "b'x'", "the function returned bytes, not str"),
         ("audio, sampling_rate, prompt", "['x']", "the function returned list, not str"),
-        ("audios, sampling_rate, prompts", "['x']", "1 answers for 8 prompts"),
-        ("audios, sampling_rate, prompts", "prompts * 2", "16 answers for 8 prompts"),
-        ("audios, sampling_rate, prompts", "None", "NoneType for 8 prompts"),
-        ("audios, sampling_rate, prompts", "'abcdefgh'", "str for 8 prompts"),
-        ("audios, sampling_rate, prompts", "iter(prompts)", "list_iterator for 8 prompts"),
+        ("audios, sampling_rate, prompts", "[]", "0 answers for 1 prompt"),
+        ("audios, sampling_rate, prompts", "prompts * 2", "2 answers for 1 prompt"),
+        ("audios, sampling_rate, prompts", "None", "NoneType for 1 prompt"),
+        ("audios, sampling_rate, prompts", "'a' * len(prompts)", "str for 1 prompt"),
+        ("audios, sampling_rate, prompts", "b'a' * len(prompts)", "bytes for 1 prompt"),
+        ("audios, sampling_rate, prompts", "iter(prompts)", "list_iterator for 1 prompt"),
+        ("audios, sampling_rate, prompts", "(each for each in prompts)", "generator for 1 prompt"),
+        ("audios, sampling_rate, prompts", "set(prompts)", "set for 1 prompt"),
+        ("audios, sampling_rate, prompts", "dict.fromkeys(prompts)", "dict for 1 prompt"),
+        ("audios, sampling_rate, prompts", "NP.array('x')", "ndarray for 1 prompt"),
+        ("audios, sampling_rate, prompts", "NP.array([prompts])", "list, not str"),
+        ("audios, sampling_rate, prompts", "NP.zeros(len(prompts))", "float, not str"),
         ("audios, sampling_rate, prompts", "[3] * 8", "the function returned int, not str"),
     ],
 )
 def test_an_answer_of_another_form_is_a_failure(
     ask: Any, parameters: str, returned: str, message: str
 ) -> None:
-    failure = the_failure(ask(f"def answer({parameters}):\n    return {returned}")[0])
+    source = f"import numpy as NP\ndef answer({parameters}):\n    return {returned}"
+    failure = the_failure(ask(source)[0])
     assert failure.kind == "malformed"
     assert message in failure.message
 
@@ -158,6 +167,61 @@ def test_one_bad_answer_in_a_batch_fails_alone(ask: Any) -> None:
     )
     assert isinstance(outcomes[0], Failure)
     assert texts(outcomes[1:]) == [item.instruction for item in ITEMS[1:]]
+
+
+BATCHES = "def answer(audios, sampling_rate, prompts):\n    CALLS.append(len(prompts))\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        ("raise ValueError('no luck')", "error"),
+        ("import sys; sys.exit('bye')", "error"),
+        ("import asyncio; raise asyncio.CancelledError", "error"),
+        ("raise MemoryError", "memory"),
+        ("return []", "malformed"),
+        ("prompts.pop(); return prompts", "malformed"),
+        ("return prompts * 2", "malformed"),
+        ("return None", "malformed"),
+        ("return (each for each in prompts)", "malformed"),
+    ],
+)
+def test_a_bad_question_in_a_batch_fails_alone(ask: Any, what: str, kind: str) -> None:
+    bad = ITEMS[2]
+    outcomes, _ = ask(
+        f"{BATCHES}    if {bad.instruction!r} in prompts:\n        {what}\n    return prompts"
+    )
+    failure = outcomes.pop(2)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.final) == (kind, False)
+    assert texts(outcomes) == [item.instruction for item in ITEMS if item != bad]
+
+
+def test_what_answers_one_question_at_a_time_only_is_asked_so(ask: Any) -> None:
+    outcomes, _ = ask(f"{BATCHES}    return [prompts[0]]")
+    assert texts(outcomes) == [item.instruction for item in ITEMS]
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    ["numpy.array({})", "numpy.array({}, object)", "pandas.Series({}, index=range(5, 13))",
+     "collections.deque({})"],
+)  # fmt: skip
+def test_other_sequences_of_answers_will_do(ask: Any, sequence: str) -> None:
+    returned = sequence.format("prompts")
+    library = sequence.partition(".")[0]
+    outcomes, _ = ask(f"import {library}\n{BATCHES}    return {returned}")
+    assert texts(outcomes) == [item.instruction for item in ITEMS]
+    assert {type(text) for text in texts(outcomes)} == {str}
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_an_interruption_is_no_failure_of_a_question(count: int) -> None:
+    def interrupted(_: object) -> Outcomes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Batches()._answer([(AUDIO, "?")] * count, interrupted)
 
 
 def test_a_file_is_taken_by_its_path_whatever_else_has_its_name(ask: Any) -> None:

@@ -1,5 +1,6 @@
 """How a user names a model or a judge."""
 
+import json
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -11,7 +12,16 @@ from jasco.judges.chat import ChatJudge
 from jasco.models.chat import ChatModel
 from jasco.models.replay import Replay
 from jasco.providers import specs
-from jasco.providers.specs import Option, Provider, Spec, at_least, open_spec, parse_spec, providers
+from jasco.providers.specs import (
+    Option,
+    Provider,
+    Spec,
+    at_least,
+    identity_key,
+    open_spec,
+    parse_spec,
+    providers,
+)
 
 
 class Named(Provider):
@@ -55,6 +65,64 @@ def test_identity_is_what_may_change_a_number() -> None:
     assert here.identity == {"provider": "named", "name": "m", "warmth": 0.5, "length": 5}
     for other in ("named/m", "named/m,warmth=0.6", "named/n,warmth=0.5", "other/m,warmth=0.5"):
         assert parse_spec(other, Named).identity != here.identity
+
+
+class Numbered(Named):
+    OPTIONS = (
+        Option("temperature", "", at_least(0, float), 0.0, identity=True),
+        Option("top_p", "", at_least(0, float), identity=True),
+        Option("penalty", "", float, 1, identity=True),
+        Option("seed", "", int, identity=True),
+        Option("extra", "", json.loads, identity=True),
+        Option("timeout", "", float, 1.0),
+    )
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("", ",temperature=0", ",temperature=-0.0", ",temperature=-0", ",temperature=0e0",
+         ",temperature=1e-400", ",temperature=-1e-400", ",temperature=+.0", ",penalty=1",
+         ",penalty=1.0", ",timeout=2"),
+        (",temperature=0.7", ",temperature=.7", ",temperature=7e-1", ",temperature=0.70"),
+        (",top_p=1", ",top_p=1.0"),
+        (",top_p=0", ",top_p=-0.0", ",top_p=-0"),
+        (",penalty=0", ",penalty=-0.0", ",penalty=-1e-999"),
+        (",seed=7", ",seed=07", ",seed=+7"),
+        (",seed=0", ",seed=-0"),
+        (",extra=[0.0]", ",extra=[-0.0]", ",extra=[ 0e5 ]"),
+        (',extra={"a":{"b":0.0}}', ',extra={"a":{"b":-0.0}}'),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_equal_make_one_identity_however_they_are_written(
+    spellings: tuple[str, ...],
+) -> None:
+    made = [parse_spec(f"numbered/m{options}", Numbered) for options in spellings]
+    assert len({identity_key(spec.identity) for spec in made}) == 1
+    assert len({spec.label for spec in made}) == 1
+    assert "-0" not in identity_key(made[0].identity)
+
+
+def test_other_numbers_and_names_stay_other_identities() -> None:
+    others = ("m", "m/", "./m", "M", "m,top_p=1.0", "m,temperature=5e-324", "m,seed=0", "m,seed=-1")
+    made = [parse_spec(f"numbered/{other}", Numbered) for other in others]
+    assert len({identity_key(spec.identity) for spec in made}) == len(others)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "NaN"])
+def test_a_number_that_is_not_finite_makes_no_identity(value: str) -> None:
+    for key in ("penalty", "temperature", "top_p"):
+        with pytest.raises(InputError, match=f"{key}={value} is no good: a .*number"):
+            parse_spec(f"numbered/m,{key}={value}", Numbered)
+    with pytest.raises(InputError, match="a finite number is needed"):
+        parse_spec('numbered/m,extra={"a":[1e999]}', Numbered)
+
+
+@given(value=st.floats(0, allow_infinity=False, allow_nan=False))
+def test_a_number_is_the_same_in_the_run_as_in_the_spec(value: float) -> None:
+    identity = parse_spec(f"numbered/m,top_p={value!r}", Numbered).identity
+    assert json.loads(identity_key(identity)) == identity
+    assert identity["top_p"] == value
 
 
 def test_the_label_tells_the_identity_that_differs_from_the_default() -> None:

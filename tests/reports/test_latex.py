@@ -10,11 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
+from jasco.benchmark.agreement import Agreement
+from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.errors import one_line
 from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.results import Answers
 from jasco.reports.exports import summarise_report
 from jasco.reports.latex import escaped, to_latex
+from jasco.reports.table import backing
 
 DATA = "two"
 PAIR = [results(MODEL, marked()), results(OTHER, marked(1))]
@@ -62,6 +65,10 @@ def test_a_single_model_as_a_whole() -> None:
     {MODEL} & 2.00 $[2.00, 2.00]$ & 2.00 & 0.0 & 100.0 & 0.0 & 0.0 & 100.0 \\
     \bottomrule
   \end{{tabular}}
+  \par\medskip
+  \begin{{minipage}}{{\linewidth}}\footnotesize
+    {JUDGE}: has taken no exam; see: jasco exam -{{}}-help.\par
+  \end{{minipage}}
 \end{{table}}
 
 \begin{{table}}[t]
@@ -140,6 +147,77 @@ def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_the_caption() -
     report = summarise_report([results(MODEL, marked(), facts={"proxy": True})])
     assert lines(report)[2].startswith(f"{MODEL} (proxy) & ")
     assert "Proxy figures:" in caption(report)
+
+
+def notes(report: Any) -> list[str]:
+    """Give what stands below the headline's figures."""
+    [found] = re.findall(
+        r"\\begin{minipage}{\\linewidth}\\footnotesize\n(.*?)\n  \\end{minipage}",
+        to_latex(report), re.DOTALL,
+    )  # fmt: skip
+    return [line.strip().removesuffix(r"\par") for line in found.splitlines()]
+
+
+EXAM = {
+    "complete": True,
+    "data": {"name": "mini_1"},
+    "known_answers": {"accuracy": 0.9, "accuracy_ci": [0.8, 1.0]},
+    "canaries": {"false_credit_rate": 0.05, "false_credit_rate_ci": None},
+    "labelled": None,
+    "unreadable_rate": 0.0,
+}
+ITSELF = Agreement(Estimate(0.5), Estimate(0.25, (0.0, 0.5)), ())
+FAULTY = {"clips": ["20", "33"], "best_mean_without": 1.25, "best_mean_without_ci": [1.0, 1.5]}
+
+
+def test_what_the_figures_rest_on_stands_below_them_as_in_the_other_outputs() -> None:
+    report = summarise_report(
+        [
+            results(MODEL, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
+            results(OTHER, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
+        ]
+    )
+    report["models"][OTHER]["data_faults"] = FAULTY
+    told = [line for name, model in report["models"].items() for line in backing(name, model)]
+    assert notes(report) == [escaped(f"{line}.") for line in dict.fromkeys(told)]
+    exam = r"exam on mini\_1: known answers 90.0 \% {[}80.0 to 100.0 \%{]} right; canaries credited"
+    itself = "agrees with itself (alpha): rating 0.50, orientation 0.25 {[}0.00 to 0.50{]}."
+    for judge in (JUDGE, f"{JUDGE}1"):
+        assert sum(line.startswith(f"{judge}: {exam}") for line in notes(report)) == 1
+        assert f"{judge}: {itself}" in notes(report)
+    assert notes(report)[-1] == (
+        f"{OTHER}: without the clips that have known faults (20, 33; see: jasco data verify): "
+        "best-mean 1.25 {[}1.00 to 1.50{]}."
+    )
+    assert to_latex(report).count("known faults") == 1
+
+
+def test_an_exam_that_was_not_taken_is_told_and_nobodys_is_not() -> None:
+    assert notes(REPORT) == [rf"{JUDGE}: has taken no exam; see: jasco exam -{{}}-help."]
+    assert "minipage" not in to_latex(summarise_report([results(MODEL)]))
+
+
+@pytest.mark.parametrize(
+    ("preflight", "told"),
+    [
+        (
+            {"state": "refused", "reason": "gives a_b"},
+            r"NOT HEARING, by the preflight: it gives a\_b",
+        ),
+        ({"state": "inconclusive", "reason": "2 of 12"}, "nobody knows whether it hears: of the"),
+        ({"state": "skipped"}, "nobody knows whether it hears: there was no preflight"),
+    ],
+)
+def test_what_speaks_against_a_model_stands_in_every_caption(
+    preflight: dict[str, Any], told: str
+) -> None:
+    proxy = {"proxy": True}
+    doubted = results(MODEL, marked(), facts=proxy, answers=Answers(16, 16, preflight=preflight))
+    report = summarise_report([doubted, results(OTHER, marked(), facts=proxy)])
+    for label in ("tab:jasco", "tab:jasco-differences", "tab:jasco-best-of-k"):
+        assert f"{MODEL}: {told}" in caption(report, label)
+        assert "Proxy figures:" in caption(report, label)
+        assert f"{OTHER}: " not in caption(report, label)
 
 
 def test_figures_that_are_not_there_are_dashes() -> None:

@@ -11,23 +11,18 @@ class Failure:
     Attributes
     ----------
     kind : str
-        A short word to count by: ``timeout``, ``connection``, ``server``, ``malformed``,
-        ``rejected``, ``error``, ``crash``, ``memory``, ``unanswered``.
+        A short word or two to count by: ``timeout``, ``connection``, ``server``, ``rate limit``,
+        ``malformed``, ``error``, ``rejected``, ``content filter``, ``refusal``, ``cut off``,
+        ``crash``, ``memory``, ``unanswered``, ``unjudged``.
     message : str
         What was seen, in one line.
+    final : bool
+        Whether asking the same again cannot mend it.
     """
 
     kind: str
     message: str
-
-    @property
-    def final(self) -> bool:
-        """Whether a repeat cannot mend it: it is not asked again."""
-        return self.kind in FINAL_KINDS
-
-
-FINAL_KINDS = ("rejected", "content filter", "moderation", "cut off")
-"""Kinds of failures that the same question meets again."""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

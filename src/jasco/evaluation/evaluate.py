@@ -139,7 +139,7 @@ def evaluate(
         if not store.has_answers():  # what earlier commands meant to cover binds nobody
             store.narrow(0)
         held = store.covered
-        covered = _cover(job, data, store)
+        covered = clips_covered(job, data, held)
         clips = data.clips[:covered]
         if job.model and job.model.HEARS:
             store.hold_audio(_listen(data, clips, say))
@@ -168,10 +168,11 @@ def _hold_model(job: Job, store: Store) -> int:
     return store.models()[0][0]
 
 
-def _cover(job: Job, data: DataSet, store: Store) -> int:
+def clips_covered(job: Job, data: DataSet, covered: int) -> int:
+    """Say how many clips a job is about, in a run that covers so many already."""
     if job.data is None and job.limit is None:
-        return store.covered
-    return max(store.covered, min(job.limit or len(data.clips), len(data.clips)))
+        return covered
+    return max(covered, min(job.limit or len(data.clips), len(data.clips)))
 
 
 def _listen(

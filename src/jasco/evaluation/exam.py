@@ -11,10 +11,9 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -129,8 +128,8 @@ class ExamResult:
         What it was asked.
     parts : mapping of str to Part
         By kind of question.
-    failed : mapping of str to int
-        Calls that failed in this session, by kind.
+    failed : sequence of Failure
+        Calls that failed in this session.
     seconds, tokens : float or None
         A verdict's, on average.
     served : tuple of str
@@ -141,7 +140,7 @@ class ExamResult:
     identity: Mapping[str, Any]
     exam: Exam
     parts: Mapping[str, Part]
-    failed: Mapping[str, int] = field(default_factory=dict)
+    failed: Sequence[Failure] = ()
     seconds: float | None = None
     tokens: float | None = None
     served: tuple[str, ...] = ()
@@ -150,6 +149,12 @@ class ExamResult:
     def complete(self) -> bool:
         """Whether there is a verdict on every question."""
         return all(part.judged == part.asked for part in self.parts.values())
+
+    @property
+    def left(self) -> int:
+        """How many questions a repeat may still bring a verdict on."""
+        missing = sum(part.asked - part.judged for part in self.parts.values())
+        return max(0, missing - sum(failure.final for failure in self.failed))
 
 
 class ExamStore:
@@ -301,7 +306,7 @@ def take_exam(
     exam: Exam,
     store: ExamStore,
     concurrency: int,
-    failed: Counter[str],
+    failed: list[Failure],
     *,
     again: bool = False,
 ) -> None:
@@ -326,7 +331,7 @@ def take_exam(
 
 
 def exam_result(
-    judge: Judge, exam: Exam, store: ExamStore, failed: Mapping[str, int]
+    judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure]
 ) -> ExamResult:
     """Mark an exam as far as it was taken."""
     verdicts = store.verdicts(judge)
@@ -347,7 +352,7 @@ async def _take(
     exam: Exam,
     store: ExamStore,
     concurrency: int,
-    failed: Counter[str],
+    failed: list[Failure],
     *,
     again: bool,
 ) -> None:
@@ -367,7 +372,7 @@ async def _take(
             outcome = await judge.judge(question.item, question.answer, exam.protocol)
             seconds = asyncio.get_running_loop().time() - began
         if isinstance(outcome, Failure):
-            failed[outcome.kind] += 1
+            failed.append(outcome)
         else:
             store.keep(judge, asked, outcome, seconds)
         watch(outcome)

@@ -1,15 +1,20 @@
 """What a command would do, without doing it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jasco.benchmark.clips import items_of
+from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
-from jasco.evaluation.evaluate import Job
+from jasco.evaluation.evaluate import Job, clips_covered
+from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
+from jasco.evaluation.runner import repeats_of
 from jasco.evaluation.store import PREFLIGHT, Store
+from jasco.judges.judge import Judge
 from jasco.providers.audio import read_audio
+from jasco.providers.specs import identity_key
 
 _CHARACTERS_A_TOKEN = 4
 # Assumed until the run has seen calls of its own.
@@ -19,8 +24,26 @@ _VERDICT_SECONDS, _VERDICT_TOKENS = 8.0, 300
 
 @dataclass(frozen=True)
 class _Done:
-    """What the run holds already, and how long a call took in it."""
+    """What the run holds already, and how long a call took in it.
 
+    Attributes
+    ----------
+    covered : int
+        How many clips the run is about.
+    items_a_clip : int
+        1 where a person answers, else 8.
+    answers : int
+        Those there are.
+    verdicts : dict
+        Verdicts by the judge's identity, repeated ones that this job asks for among them.
+    answer_seconds, verdict_seconds : float or None
+        How long a call took on average.
+    preflight : str or None
+        What the run knows of a preflight.
+    """
+
+    covered: int = 0
+    items_a_clip: int = len(INSTRUCTIONS)
     answers: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
     answer_seconds: float | None = None
@@ -37,12 +60,9 @@ def plan(job: Job) -> Iterator[str]:
         As the job itself would, for what can be seen beforehand.
     """
     done = _done(job)
-    data = job.data
-    if data is None:
-        with Store.to_read(job.run) as store:
-            data = store.data()
-    clips = data.clips[: job.limit]
-    items = len(clips) * len(INSTRUCTIONS)
+    data = job.data or _data(job)
+    clips = data.clips[: clips_covered(job, data, done.covered)]
+    items = len(clips) * done.items_a_clip
     yield f"data: {data.name}, {len(clips)} of {len(data.clips)} clips, {items} items"
 
     answers = max(items - done.answers, 0) if job.model else 0
@@ -58,11 +78,12 @@ def plan(job: Job) -> Iterator[str]:
         yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
 
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
-    prompts = sum(len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip))
-    tokens = prompts / items / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
+    prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
+    tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
     verdicts = 0
     for judge in job.judges:
-        missing = max(items - done.verdicts.get(judge.spec.label, 0), 0)
+        wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
+        missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
         verdicts += missing
         thousands = missing * tokens / 1000, missing * _VERDICT_TOKENS / 1000
         yield (
@@ -84,17 +105,34 @@ def _basis(seconds: float | None) -> str:
     return "assumed" if seconds is None else "as in this run so far"
 
 
+def _data(job: Job) -> DataSet:
+    with Store.to_read(job.run) as store:
+        return store.data()
+
+
 def _done(job: Job) -> _Done:
     if not (job.run / "run.db").is_file():
         return _Done()
     with Store.to_read(job.run) as store:
         if not store.models():
-            return _Done()
-        model = store.models()[0][0]
+            return _Done(store.covered)
+        model, _, identity = store.models()[0]
         return _Done(
+            store.covered,
+            1 if hears_once(identity) else len(INSTRUCTIONS),
             store.count_responses(model)[0],
-            {label: store.count_verdicts(model, judge)[0] for judge, label, _ in store.judges()},
+            _verdicts(job.judges, store, model),
             store.mean_seconds("responses"),
             store.mean_seconds("verdicts"),
             store.fact(PREFLIGHT),
         )
+
+
+def _verdicts(judges: Sequence[Judge], store: Store, model: int) -> dict[str, int]:
+    numbers = {identity_key(identity): number for number, _, identity in store.judges()}
+    return {
+        key: store.count_verdicts(model, numbers[key])[0]
+        + store.count_repeats(model, numbers[key], repeats_of(judge, 0))
+        for judge in judges
+        if (key := identity_key(judge.spec.identity)) in numbers
+    }

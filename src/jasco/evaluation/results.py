@@ -95,6 +95,8 @@ class JudgeFacts:
         Its verdicts, unreadable ones among them.
     failed : mapping of str to int
         Calls that failed, by kind.
+    final : int
+        How many of them a repeat cannot mend.
     cut_off : int
         Unreadable verdicts that ended at the longest length allowed.
     identity : mapping
@@ -112,6 +114,7 @@ class JudgeFacts:
     proxy: bool = False
     given: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
+    final: int = 0
     cut_off: int = 0
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
@@ -378,6 +381,7 @@ def _judge_facts(
     return JudgeFacts(
         store.writes(model, judge, PROXY_MARK),
         *store.count_verdicts(model, judge),
+        store.count_final_verdicts(model, judge),
         store.count_cut_off(model, judge),
         identity,
         served,

@@ -73,7 +73,8 @@ async def run(work: Work, writer: Writer) -> None:
     runner = _Runner(work, writer)
     places = iter(range(len(work.clips)))
     # Twice as many items open as calls allowed: the slots stay full, and no more is in memory.
-    await all_at_once(runner.go_through(places) for _ in range(max(2, work.concurrency // 4)))
+    workers = min(max(2, work.concurrency // 4), len(work.clips))
+    await all_at_once(runner.go_through(places) for _ in range(workers))
 
 
 SAMPLED = 5

@@ -11,7 +11,7 @@ from typing import Any
 from jasco.benchmark.responses import Failure, Response
 from jasco.judges.judge import Judgement
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x4A415343  # "JASC": tells a run from any other SQLite file
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -27,6 +27,7 @@ CREATE TABLE responses (
   model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
   instruction INTEGER NOT NULL, text TEXT, failure_kind TEXT, failure_message TEXT,
   finish_reason TEXT, usage TEXT, served TEXT, seconds REAL, written_at TEXT NOT NULL,
+  final INTEGER NOT NULL DEFAULT 0,
   UNIQUE (model, clip, instruction), CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
 );
 CREATE TABLE verdicts (
@@ -34,26 +35,47 @@ CREATE TABLE verdicts (
   protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
   instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT, served TEXT,
   failure_kind TEXT, failure_message TEXT, attempts TEXT, seconds REAL, written_at TEXT NOT NULL,
+  final INTEGER NOT NULL DEFAULT 0,
   UNIQUE (model, judge, protocol, repeat, clip, instruction)
 );
 """
+# Version 2 did not say which failures are final. What a server refused is.
+FROM_VERSION_2 = (
+    *(
+        f"ALTER TABLE {table} ADD COLUMN final INTEGER NOT NULL DEFAULT 0"
+        for table in ("responses", "verdicts")
+    ),
+    *(
+        f"UPDATE {table} SET final = 1 WHERE failure_kind = 'rejected'"
+        for table in ("responses", "verdicts")
+    ),
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+"""Makes a run of version 2 one of this version."""
+AS_IF_MIGRATED = tuple(
+    f"CREATE TEMP VIEW {table} AS SELECT *, ifnull(failure_kind = 'rejected', 0) AS final "
+    f"FROM main.{table}"
+    for table in ("responses", "verdicts")
+)
+"""Has a connection read a run of version 2 like one of this version, without writing to it."""
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 # What is done stays as it is; only a failure gives way to a later attempt.
 _PUT_RESPONSE = f"""
-INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?)
 ON CONFLICT DO UPDATE SET
   text = excluded.text, failure_kind = excluded.failure_kind,
   failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
   usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
-  written_at = excluded.written_at
+  written_at = excluded.written_at, final = excluded.final
 WHERE responses.failure_kind IS NOT NULL
 """
 _PUT_VERDICT = f"""
-INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW})
+INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?)
 ON CONFLICT DO UPDATE SET
   rating = excluded.rating, orientation = excluded.orientation, served = excluded.served,
   failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
-  attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at
+  attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at,
+  final = excluded.final
 WHERE verdicts.failure_kind IS NOT NULL
 """
 # Asked for again all the same, an unreadable verdict gives way to a later one, not to a failure.
@@ -75,7 +97,7 @@ def response_row(
     else:
         usage = json.dumps(dict(answer.usage)) if answer.usage else None
         values = (answer.text, None, None, answer.finish_reason, usage, answer.served)
-    return _PUT_RESPONSE, (model, clip, number, *values, seconds)
+    return _PUT_RESPONSE, (model, clip, number, *values, seconds, _is_final(answer))
 
 
 def verdict_row(
@@ -104,7 +126,12 @@ def verdict_row(
         served = outcome.attempts[0].served if outcome.attempts else None
         values = (verdict.rating, verdict.orientation, served, None, None, said)
     statement = _PUT_VERDICT_AGAIN if again else _PUT_VERDICT
-    return statement, (model, judge, protocol, repeat, clip, number, *values, seconds)
+    key = model, judge, protocol, repeat, clip, number
+    return statement, (*key, *values, seconds, _is_final(outcome))
+
+
+def _is_final(outcome: object) -> bool:
+    return isinstance(outcome, Failure) and outcome.final
 
 
 def attempts_text(attempts: Sequence[Mapping[str, Any]]) -> str:

@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
-from jasco.benchmark.responses import FINAL_KINDS, Failure, Response
+from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.schema import (
     APPLICATION_ID,
+    AS_IF_MIGRATED,
+    FROM_VERSION_2,
     SCHEMA,
     SCHEMA_VERSION,
     Row,
@@ -274,12 +276,7 @@ class Store:
         taken = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         paths = (self.folder / f"run-{taken}{after}.db" for after in ("", *range(1, 1000)))
         path = next(path for path in paths if not path.exists())
-        try:
-            with closing(sqlite3.connect(path)) as copy:
-                self._connection.backup(copy)
-        except sqlite3.Error as error:
-            path.unlink(missing_ok=True)
-            raise RunUnwritable(f"{path}: {error}") from None
+        _copy(self._connection, path)
         return path
 
     def hold_protocol(self, name: str) -> None:
@@ -405,15 +402,15 @@ class Store:
     def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
         """Give what there is for a clip, by number of the instruction."""
         query = (
-            "SELECT instruction, text, failure_kind, failure_message, finish_reason, usage, served "
-            "FROM responses WHERE model = ? AND clip = ?"
+            "SELECT instruction, text, failure_kind, failure_message, final, finish_reason, usage, "
+            "served FROM responses WHERE model = ? AND clip = ?"
         )
         return {
-            number: Failure(kind, message)
+            number: Failure(kind, message, bool(final))
             if kind
             else Response(text, reason, json.loads(usage or "{}"), served)
-            for number, text, kind, message, reason, usage, served in self._connection.execute(
-                query, (model, clip)
+            for number, text, kind, message, final, reason, usage, served in (
+                self._connection.execute(query, (model, clip))
             )
         }
 
@@ -515,7 +512,7 @@ class Store:
         """Count the items whose failure a repeat cannot mend."""
         query = (
             "SELECT count(*) FROM responses WHERE model = ? AND clip < ? "
-            f"AND failure_kind IN {FINAL_KINDS}"
+            "AND failure_kind IS NOT NULL AND final"
         )
         return int(self._connection.execute(query, (model, self.covered)).fetchone()[0])
 
@@ -542,6 +539,15 @@ class Store:
         )
         counts = dict(self._connection.execute(query, (model, judge, self.covered)))
         return counts.pop(None, 0), counts
+
+    def count_final_verdicts(self, model: int, judge: int) -> int:
+        """Count a judge's failures that a repeat cannot mend."""
+        query = (
+            "SELECT count(*) FROM verdicts WHERE model = ? AND judge = ? AND clip < ? "
+            "AND repeat = 0 AND failure_kind IS NOT NULL AND final"
+        )
+        row = self._connection.execute(query, (model, judge, self.covered)).fetchone()
+        return int(row[0])
 
     def count_cut_off(self, model: int, judge: int) -> int:
         """Count a judge's unreadable verdicts that ended at the longest length allowed."""
@@ -635,7 +641,14 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
             )
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if create and version == 2 and application == APPLICATION_ID:
+            _migrate(folder, connection)
+            version = SCHEMA_VERSION
         if not create:
+            if version == 2:
+                for statement in AS_IF_MIGRATED:
+                    connection.execute(statement)
+                version = SCHEMA_VERSION
             connection.execute("PRAGMA query_only = 1")
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
@@ -653,11 +666,32 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
+def _migrate(folder: Path, connection: sqlite3.Connection) -> None:
+    """Make a run of version 2 one of this version; a copy of it stays beside it."""
+    _copy(connection, folder / "run-version-2.db")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in FROM_VERSION_2:
+            connection.execute(statement)
+
+
+def _copy(connection: sqlite3.Connection, path: Path) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with closing(sqlite3.connect(draft)) as copy:
+            connection.backup(copy)
+        draft.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise RunUnwritable(f"{path}: the run cannot be copied there: {error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _is_done(retry_final: bool) -> str:
     """Write the condition that a row ``v`` of ``verdicts`` is not to be asked for again."""
     if retry_final:
         return "v.failure_kind IS NULL AND v.rating NOT NULL AND v.orientation NOT NULL"
-    return f"(v.failure_kind IS NULL OR v.failure_kind IN {FINAL_KINDS})"
+    return "(v.failure_kind IS NULL OR v.final)"
 
 
 def _source_fact(table: str, number: int) -> str:

@@ -19,6 +19,10 @@ AnswerAll = Callable[[Sequence[Question]], Sequence[Outcome]]
 """Answers a batch; may raise where it cannot."""
 
 
+class MalformedAnswersError(Exception):
+    """A batch has other answers than one for each question."""
+
+
 class Batches:
     """Puts questions together into batches; the model's thread has one batch at a time.
 
@@ -65,7 +69,11 @@ class Batches:
         """Answer what may go together."""
         try:
             return answer_all(questions)
-        except Exception as error:  # of any library: these questions', no others'
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # of any library, sys.exit() too: these questions', no others'
             failure = _failure(error)
         # Only here has the error let go of what the failed attempt held in memory.
         if failure.kind == "memory":
@@ -93,6 +101,8 @@ class Batches:
 
 
 def _failure(error: BaseException) -> Failure:
+    if isinstance(error, MalformedAnswersError):
+        return Failure("malformed", str(error))
     what = f"{type(error).__name__}: {one_line(error)}"
     short = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
     if short or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):

@@ -7,24 +7,25 @@
   says that it takes a batch.
 
 ``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. The function is called
-in one thread, not the main one, a call at a time; it need not be thread-safe.
+in one thread, not the main one, a call at a time; it need not be thread-safe. A batch that raises,
+or that has another number of answers, is tried again one by one: a bad question fails alone.
 """
 
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, one_line, whole_text
 from jasco.benchmark.responses import Failure, Response
-from jasco.models.batches import Batches, Question
+from jasco.models.batches import Batches, MalformedAnswersError, Question
 from jasco.models.model import Model
 from jasco.providers.audio import SAMPLING_RATE, Audio
 from jasco.providers.sources import code_fingerprint, file_fingerprint
@@ -60,9 +61,7 @@ class FunctionModel(Model):
             What the run and the results call it; by default what it is called in its module.
         """
         function: Any = getattr(model, "answer", model)
-        called = getattr(model, "__name__", type(model).__name__)
-        name = name or f"{getattr(model, '__module__', None) or 'python'}:{called}"
-        spec = parse_spec(f"python/{whole_text(name)}", cls)
+        spec = parse_spec(f"python/{whole_text(name or name_of(model))}", cls)
         _check(spec.name, function)
         return cls(spec, function)
 
@@ -110,6 +109,40 @@ def _working_folder_first() -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+def name_of(model: object) -> str:
+    """Return what a function or object is called where nobody gives it a name."""
+    called = getattr(model, "__name__", type(model).__name__)
+    if has_own_name(model):
+        called = getattr(model, "__qualname__", called)
+    return f"{getattr(model, '__module__', None) or 'python'}:{called}"
+
+
+def has_own_name(model: object) -> bool:
+    """Whether the name of a function or object leads to it, and to no other.
+
+    Two lambdas have one name, and so have two closures of one function, two partials, two methods
+    of two objects, and a function and what a decorator made of it elsewhere. An object is named
+    after its class, unless it has a ``__name__`` of its own.
+    """
+    if isinstance(model, ModuleType):
+        return True
+    qualified = getattr(model, "__qualname__", None)
+    if not isinstance(qualified, str):
+        return isinstance(getattr(model, "__name__", None), str)
+    first, *parts = qualified.split(".")
+    found: Any = _names_around(model).get(first)
+    for part in parts:
+        found = getattr(found, part, None)
+    return found is model or (isinstance(model, MethodType) and found == model)
+
+
+def _names_around(model: Any) -> Mapping[str, Any]:
+    """Return the names of the module, or notebook, in which something was defined."""
+    names: Mapping[str, Any] | None = getattr(inspect.unwrap(model), "__globals__", None)
+    module = sys.modules.get(getattr(model, "__module__", None) or "")
+    return names if names is not None else getattr(module, "__dict__", {})
 
 
 def _import_function(name: str) -> Callable[..., Any]:
@@ -172,42 +205,37 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _call(function: Callable[..., Any], audio: Audio, prompt: str) -> Response | Failure:
-    try:
-        return _checked(function(audio.floats, SAMPLING_RATE, prompt))
-    except (Exception, SystemExit) as error:  # the user's function may raise anything
-        return _failure(error)
+    return _checked(function(audio.floats, SAMPLING_RATE, prompt))
 
 
 def _call_batch(
     function: Callable[..., Any], questions: Sequence[Question]
 ) -> list[Response | Failure]:
-    prompts = [prompt for _, prompt in questions]
-    try:
-        answers = function([audio.floats for audio, _ in questions], SAMPLING_RATE, prompts)
-    except (Exception, SystemExit) as error:  # the user's function may raise anything
-        return [_failure(error)] * len(prompts)
-    if (
-        isinstance(answers, str)
-        or not isinstance(answers, Sequence)
-        or len(answers) != len(prompts)
-    ):
-        what = (
-            f"{len(answers)} answers"
-            if isinstance(answers, list | tuple)
-            else type(answers).__name__
-        )
-        failure = Failure(
-            "malformed", f"{what} for {len(prompts)} prompts, not a list of as many str"
-        )
-        return [failure] * len(prompts)
-    return [_checked(answer) for answer in answers]
+    audios, prompts = [audio.floats for audio, _ in questions], [prompt for _, prompt in questions]
+    answers = function(audios, SAMPLING_RATE, prompts)
+    return [_checked(answer) for answer in _listed(answers, len(questions))]
+
+
+def _listed(answers: object, count: int) -> Sequence[object]:
+    """Make sure that there are as many answers as questions.
+
+    Raises
+    ------
+    MalformedAnswersError
+        There are more or fewer, so that nobody knows which belongs to which, or what was returned
+        is no sequence. Arrays of numpy and series of pandas are taken for one.
+    """
+    listed = answers.tolist() if hasattr(answers, "tolist") else answers
+    found = type(answers).__name__
+    if isinstance(listed, Sequence) and not isinstance(listed, str | bytes | bytearray):
+        if len(listed) == count:
+            return listed
+        found = f"{len(listed)} answers"
+    prompts = "1 prompt" if count == 1 else f"{count} prompts"
+    raise MalformedAnswersError(f"the function returned {found} for {prompts}, not a list of str")
 
 
 def _checked(answer: object) -> Response | Failure:
     if isinstance(answer, str):
         return Response(whole_text(answer))
     return Failure("malformed", f"the function returned {type(answer).__name__}, not str")
-
-
-def _failure(error: BaseException) -> Failure:
-    return Failure("error", f"{type(error).__name__}: {one_line(error)}")

@@ -7,12 +7,12 @@ answers any more.
 """
 
 import asyncio
-import json
 import os
 import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
@@ -20,8 +20,9 @@ from typing import Any
 import openai
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line, whole_text
+from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.responses import Failure, Response
+from jasco.providers.completions import read_completion
 from jasco.providers.specs import Option, Spec, address, at_least
 
 Message = Mapping[str, Any]
@@ -33,6 +34,10 @@ PATIENCE = 20.0
 """Seconds of nothing but trouble after which a server counts as gone."""
 RATE_LIMIT_PATIENCE = 900.0
 """Seconds for which a call lets a rate limit put it off."""
+# Kinds of failed completions that a repeat may mend. The others would come again, or cost as much
+# as a whole answer each time.
+_REPEATED = ("error", "malformed")
+_REFUSED_INPUT = (400, 413, 415, 422)
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 
 TRANSPORT_OPTIONS = (
@@ -174,16 +179,27 @@ class ChatClient:
                     # than all that we do about a call.
                     extra_body={"messages": messages, **self._decoding, **form},
                 )
-            self._well()
-            return _read_completion(raw.content)
-        except _TroubleError as trouble:  # a malformed answer: the server is there, though
-            raise _TroubleError("malformed", self._quote(trouble)) from None
         except (openai.APITimeoutError, TimeoutError):
             raise self._ill(client, "timeout", f"no answer within {self._timeout:g} s") from None
         except openai.APIConnectionError as error:
             raise self._ill(client, "connection", error.__cause__ or error) from None
         except openai.APIStatusError as error:
             return self._refused(client, error)
+        self._well()  # the server is there, whatever it says
+        return self._read(raw.content)
+
+    def _read(self, body: bytes) -> Response | Failure:
+        outcome = read_completion(
+            body,
+            max_tokens=self._decoding["max_tokens"],
+            greedy=self._decoding["temperature"] == 0,
+        )
+        if isinstance(outcome, Response):
+            return outcome
+        message = self._quote(outcome.message)
+        if outcome.kind in _REPEATED:
+            raise _TroubleError(outcome.kind, message)
+        return replace(outcome, message=message)
 
     def _refused(self, client: openai.AsyncOpenAI, error: openai.APIStatusError) -> Failure:
         status = error.status_code
@@ -203,7 +219,7 @@ class ChatClient:
         if status in (408, 409, 425, 429):
             kind = "rate limit" if status == 429 else "server"
             raise _TroubleError(kind, message, _retry_after(error)) from None
-        return Failure("rejected", message)
+        return Failure("rejected", message, final=status in _REFUSED_INPUT)
 
     def _well(self) -> None:
         self._served += 1
@@ -262,30 +278,3 @@ def _retry_after(error: openai.APIStatusError) -> float:
         except ValueError:
             return 0.0
     return min(max(wait, 0.0), RATE_LIMIT_PATIENCE) if wait == wait else 0.0
-
-
-def _read_completion(body: bytes) -> Response:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        raise _TroubleError("malformed", f"not JSON: {body[:100]!r}") from None
-    try:
-        choice = answer["choices"][0]
-        text, reason = choice["message"]["content"], choice.get("finish_reason")
-    except (LookupError, TypeError, AttributeError):
-        raise _TroubleError("malformed", f"not a chat completion: {body[:100]!r}") from None
-    if text is None and reason == "length":
-        text = ""  # all its tokens went into thinking: an answer, cut off before its first word
-    if not isinstance(text, str) or not isinstance(reason, str | None):
-        raise _TroubleError("malformed", f"no text in the chat completion: {body[:100]!r}")
-    usage, served = answer.get("usage"), answer.get("model")
-    return Response(
-        text=whole_text(text),
-        finish_reason=reason,
-        usage={
-            name: count
-            for name in ("prompt_tokens", "completion_tokens")
-            if isinstance(usage, dict) and isinstance(count := usage.get(name), int)
-        },
-        served=whole_text(served) if isinstance(served, str) else None,
-    )

@@ -8,6 +8,7 @@ run and the signature), the others only say where and how fast.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -207,7 +208,7 @@ def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict
         if key in given and not known[key].repeatable:
             raise InputError(f"{text!r}: {key} is given twice")
         try:
-            given.setdefault(key, []).append(known[key].read(value))
+            given.setdefault(key, []).append(_read_value(known[key], value))
         except ValueError as error:
             raise InputError(f"{text!r}: {key}={value} is no good: {error}") from None
     return {
@@ -216,6 +217,33 @@ def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict
         else given.get(name, [option.default])[0]
         for name, option in known.items()
     }
+
+
+def _read_value(option: Option, text: str) -> Any:
+    value = option.read(text)
+    if not option.identity:
+        return value
+    # However the default is written (1, 1.0, -0.0), it is the same identity.
+    return option.default if value == option.default else canonical(value)
+
+
+def canonical(value: Any) -> Any:
+    """Write equal numbers in one way, at any depth: identities are compared as JSON.
+
+    Raises
+    ------
+    ValueError
+        A number is not finite.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("a finite number is needed")
+        return value + 0.0  # -0.0 becomes 0.0
+    if isinstance(value, Mapping):
+        return {key: canonical(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [canonical(each) for each in value]
+    return value
 
 
 def _read_serve(text: str, pairs: list[str]) -> dict[str, str]:

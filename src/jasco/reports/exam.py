@@ -1,5 +1,6 @@
 """A judge's exam: as one JSON object, as a page for the terminal, and in one line."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def summarise_exam(result: ExamResult) -> dict[str, Any]:
             "rows_trained_on_left_out": exam.trained_on,
         },
         "unreadable_rate": unreadable / judged if judged else None,
-        "failed": dict(result.failed),
+        "failed": dict(Counter(failure.kind for failure in result.failed)),
         "seconds_a_verdict": result.seconds,
         "tokens_a_verdict": result.tokens,
     }

@@ -9,7 +9,7 @@ from jasco.benchmark.errors import one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.reports.comparison import explain
 from jasco.reports.layout import between, number, p_value, percent, signed_number
-from jasco.reports.table import FIGURES, marked, remarks, title
+from jasco.reports.table import FIGURES, backing, marked, mixtures, preflight_doubt, remarks, title
 
 _LONGEST = 100_000
 _SHARES = ("audio", "both", "speech")
@@ -76,7 +76,7 @@ def _headline(report: Mapping[str, Any]) -> str:
         ),
         *_reservations(models),
     ]
-    return _table("tab:jasco", caption, header, rows)
+    return _table("tab:jasco", caption, header, rows, _notes(models))
 
 
 def _best(report: Mapping[str, Any]) -> set[str]:
@@ -151,6 +151,9 @@ def _listed(judges: Sequence[str]) -> str:
 
 def _reservations(models: Models) -> Iterator[str]:
     for name, model in models.items():
+        if doubt := preflight_doubt(model["answers"]["preflight"]):
+            yield escaped(f"{name}: {doubt}.")
+        yield from (escaped(f"{line}.") for line in mixtures(name, model))
         if not model["complete"]:
             bounds = between(model["best_mean_bounds"])
             missing = f"; with what is missing, best-mean is from {bounds}" if bounds else ""
@@ -159,6 +162,12 @@ def _reservations(models: Models) -> Iterator[str]:
             yield f"{_DAGGER} {escaped(told)}"
     if any(model["proxy"] for model in models.values()):
         yield "Proxy figures: a small classifier stands in for the protocol's judges."
+
+
+def _notes(models: Models) -> list[str]:
+    """Say what the figures rest on: exams of the judges, known faults of the data."""
+    lines = [line for name, model in models.items() for line in backing(name, model)]
+    return [escaped(f"{line}.") for line in dict.fromkeys(lines)]
 
 
 # --- cells ---
@@ -188,7 +197,11 @@ def _difference(value: float | None, ends: Sequence[float] | None) -> str:
 
 
 def _table(
-    label: str, caption: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[str]]
+    label: str,
+    caption: Sequence[str],
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str] = (),
 ) -> str:
     return "\n".join(
         [
@@ -203,9 +216,19 @@ def _table(
             *(rf"    {' & '.join(row)} \\" for row in rows),
             r"    \bottomrule",
             r"  \end{tabular}",
+            *(_below(notes) if notes else ()),
             r"\end{table}",
         ]
     )
+
+
+def _below(notes: Sequence[str]) -> list[str]:
+    return [
+        r"  \par\medskip",
+        r"  \begin{minipage}{\linewidth}\footnotesize",
+        *(rf"    {note}\par" for note in notes),
+        r"  \end{minipage}",
+    ]
 
 
 # --- text from outside ---

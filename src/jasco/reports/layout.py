@@ -7,24 +7,29 @@ from tabulate import tabulate
 from jasco.benchmark.bootstrap import Estimate
 
 
-def number(value: float | None) -> str:
-    """Write a score."""
-    return "–" if value is None else f"{value:.2f}"
+def number(value: float | None, digits: int = 2) -> str:
+    """Write a score; what rounds to zero has no sign."""
+    return "–" if value is None else f"{value:z.{digits}f}"
 
 
-def percent(value: float | None) -> str:
-    """Write a share."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a share; what rounds to zero has no sign."""
+    return "–" if value is None else f"{100 * value:z.{digits}f} %"
 
 
 def signed_number(value: float | None) -> str:
-    """Write a difference of scores."""
-    return number(value) if value is None else f"{value:+.2f}"
+    """Write a difference of scores; one that rounds to zero has no sign, as it has no direction."""
+    return _with_plus(number(value))
 
 
 def signed_percent(value: float | None) -> str:
-    """Write a difference of shares."""
-    return percent(value) if value is None else f"{100 * value:+.1f} %"
+    """Write a difference of shares; one that rounds to zero has no sign."""
+    return _with_plus(percent(value))
+
+
+def _with_plus(written: str) -> str:
+    is_positive = written[0].isdigit() and written.strip("0. %")
+    return f"+{written}" if is_positive else written
 
 
 def p_value(value: float | None) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jasco.benchmark.errors import one_line
-from jasco.benchmark.responses import FINAL_KINDS
 from jasco.reports.exam import judge_line
 from jasco.reports.layout import between, kinds, number, percent, table, with_interval
 
@@ -78,7 +77,7 @@ def _details(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             prompts["sound_first_minus_speech_first_ci"],
         )
         yield (
-            f"{name}: mean by prompt: {min(means):.2f} to {max(means):.2f}; "
+            f"{name}: mean by prompt: {number(min(means))} to {number(max(means))}; "
             f"sound named first minus speech named first: {apart}"
         )
     agreement = model["agreement"]
@@ -184,8 +183,7 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
         failed = sum(figures["failed"].values())
-        final = sum(figures["failed"].get(kind, 0) for kind in FINAL_KINDS)
-        left = answers["answered"] - figures["verdicts"] - final
+        left = answers["answered"] - figures["verdicts"] - figures["failed_for_good"]
         if left > 0 and len(model["judges"]) > 1:
             yield (
                 f"{judge}: {left} of {answers['answered']} answers have no verdict of this judge: "
@@ -235,8 +233,18 @@ def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
 
 def doubts(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what speaks against a model's figures, complete or not."""
-    if doubt := _doubt(model["answers"]["preflight"]):
+    if doubt := preflight_doubt(model["answers"]["preflight"]):
         yield f"{name}: {doubt}"
+    yield from mixtures(name, model)
+    if model["proxy"]:
+        yield (
+            f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
+            "try things and to compare your own runs, not to publish; see: jasco judges"
+        )
+
+
+def mixtures(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Say where figures are, or would be, of more than one model or of unlike judges."""
     for who, served in (
         (name, model["served"]),
         *((judge, figures["served"]) for judge, figures in model["judges"].items()),
@@ -251,14 +259,9 @@ def doubts(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: a proxy and other judges are never averaged: the figures are each judge's "
             "own; --judge chooses whose are shown"
         )
-    if model["proxy"]:
-        yield (
-            f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
-            "try things and to compare your own runs, not to publish; see: jasco judges"
-        )
 
 
-def _doubt(preflight: Mapping[str, Any] | None) -> str:
+def preflight_doubt(preflight: Mapping[str, Any] | None) -> str:
     """Say what speaks against the model's hearing, or that nobody knows."""
     if preflight is None or preflight["state"] == "passed":
         return ""

@@ -172,7 +172,7 @@ def _bars(name: str, shares: Mapping[str, float | None]) -> list[dict[str, Any]]
             "rests on": key,
             "share": share,
             "place": place,
-            "text": f"{100 * share:.0f} %" if share >= _SMALLEST else "",
+            "text": percent(share, digits=0) if share >= _SMALLEST else "",
         }
         for place, key in enumerate(SHARES)
         if (share := shares[key]) is not None

@@ -188,7 +188,7 @@ def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
             {
                 "clip": clip.id,
                 "cells": [_cell(score) for score in row],
-                "mean": "–" if np.isnan(row).all() else f"{np.nanmean(row):.2f}",
+                "mean": number(None if np.isnan(row).all() else float(np.nanmean(row))),
             }
             for clip, row in zip(clips_of({name: shown}), scores, strict=True)
         ],
@@ -209,7 +209,7 @@ def _scores(shown: Shown) -> NDArray[np.float64]:
 def _cell(score: float) -> dict[str, str]:
     if np.isnan(score):
         return {"text": "", "shade": "hx"}
-    return {"text": f"{score:.1f}".removesuffix(".0"), "shade": f"h{round(2 * score)}"}
+    return {"text": number(score, digits=1).removesuffix(".0"), "shade": f"h{round(2 * score)}"}
 
 
 def _judges(models: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,99 @@
+"""What a command would do: as many calls as it then makes."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chat_server import ChatServer, Serve
+from synthetic import make_data
+
+from jasco.benchmark.dataset import read_data_set
+from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.listening import Listener
+from jasco.evaluation.plan import plan
+from jasco.providers.specs import open_spec
+
+CLIPS = 6  # the first and the last are judged repeatedly
+
+
+@pytest.fixture
+def server(serve: Serve) -> ChatServer:
+    return serve()
+
+
+@pytest.fixture
+def job(server: ChatServer, tmp_path: Path) -> Job:
+    data = read_data_set(make_data(tmp_path / "data", CLIPS))
+    job = Job(run=tmp_path / "run", data=data, model=None, judges=(), preflight=False)
+    return asking(job, server)
+
+
+def asking(job: Job, server: ChatServer, *judges: str) -> Job:
+    """Give the same job with a model and judges of its own, as another command has."""
+    return replace(
+        job,
+        model=open_spec("model", f"openai/m,base_url={server.url}"),
+        judges=[open_spec("judge", f"openai/{each},base_url={server.url}") for each in judges],
+    )
+
+
+def planned(job: Job) -> list[int]:
+    """Give the calls that a job would make: the model's and each judge's."""
+    return [int(n) for line in plan(job) for n in re.findall(r": (\d+) calls to make", line)]
+
+
+def made(job: Job, server: ChatServer) -> int:
+    """Do the job; count the requests that it makes."""
+    before = len(server.requests())
+    evaluate(job, lambda _: None)
+    return len(server.requests()) - before
+
+
+def test_repeated_verdicts_are_counted_and_those_done_are_not(job: Job, server: ChatServer) -> None:
+    repeating = "j,temperature=1,repeats=3"
+    first = asking(replace(job, limit=2), server, repeating)
+    assert planned(first) == [16, 8 * (3 + 1)]
+    assert made(first, server) == 16 + 32
+    rest = asking(job, server, repeating)
+    assert planned(rest) == [32, 8 * (3 + 1 + 1 + 1 + 1 + 3) - 32]
+    assert made(rest, server) == 32 + 48
+    assert planned(asking(job, server, repeating)) == [0, 0]
+    more = asking(job, server, "j,temperature=1,repeats=4", "other")
+    assert planned(more) == [0, 16, 48]
+    assert made(more, server) == 64
+    assert planned(asking(job, server, "j,temperature=1")) == [0, 0]
+
+
+def test_fewer_repeats_than_there_are_leave_nothing_to_do(job: Job, server: ChatServer) -> None:
+    made(asking(replace(job, limit=1), server, "j,temperature=1,repeats=5"), server)
+    assert planned(asking(replace(job, limit=2), server, "j,temperature=1,repeats=2")) == [8, 8]
+
+
+def test_a_judge_of_the_same_name_and_other_decoding_is_another(
+    job: Job, server: ChatServer
+) -> None:
+    made(asking(replace(job, limit=1), server, "j"), server)
+    assert planned(asking(replace(job, limit=1), server, "j,seed=1", "j")) == [0, 8, 0]
+
+
+def test_a_run_keeps_the_clips_that_it_covers(job: Job, server: ChatServer) -> None:
+    made(asking(replace(job, limit=3), server), server)
+    narrower = asking(replace(job, limit=1), server, "j")
+    assert planned(narrower) == [0, 24]
+    assert made(narrower, server) == 24
+    judging = replace(asking(job, server, "other"), data=None, model=None)
+    assert planned(judging) == [24]
+    assert made(judging, server) == 24
+
+
+def test_of_a_person_one_verdict_a_clip_is_expected(
+    job: Job, server: ChatServer, tmp_path: Path
+) -> None:
+    assert job.data
+    listener = Listener.open(tmp_path, "Ada", job.data)
+    while item := listener.next():
+        listener.answer(item, "They flee.")
+    judging = replace(asking(job, server, "j"), run=listener.folder, data=None, model=None)
+    assert planned(judging) == [CLIPS]
+    assert made(judging, server) == CLIPS

@@ -1,0 +1,221 @@
+"""What a chat completion says: an answer, or why there is none."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jasco.benchmark.responses import Failure, Response
+from jasco.providers.completions import read_completion
+
+ERROR = {"code": 502, "message": "Provider returned error"}
+
+
+def read(
+    text: Any, reason: Any = "stop", *, greedy: bool = True, **message: Any
+) -> Response | Failure:
+    choice = {"index": 0, "message": {"content": text, **message}, "finish_reason": reason}
+    return read_body({"choices": [choice]}, greedy=greedy)
+
+
+def read_body(body: Any, *, greedy: bool = True) -> Response | Failure:
+    return read_completion(json.dumps(body).encode(), max_tokens=77, greedy=greedy)
+
+
+def failure(outcome: Response | Failure) -> Failure:
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def choice(**more: Any) -> dict[str, Any]:
+    return {"index": 0, "message": {"content": "They flee."}, "finish_reason": "stop", **more}
+
+
+@pytest.mark.parametrize("reason", ["stop", None, "", "STOP", "eos_token", "end_turn"])
+@pytest.mark.parametrize("text", ["", " \n", "They flee."])
+def test_a_text_that_the_model_ended_is_an_answer_even_if_it_is_empty(
+    text: str, reason: str | None
+) -> None:
+    assert read(text, reason) == Response(text, reason)
+
+
+@pytest.mark.parametrize("reason", ["length", "LENGTH", "MAX_TOKENS", "model_length"])
+def test_a_text_that_was_cut_off_is_an_answer_whatever_the_server_calls_it(reason: str) -> None:
+    assert read("They", reason) == Response("They", "length")
+
+
+@pytest.mark.parametrize("text", [None, "", " \n"])
+@pytest.mark.parametrize("reason", ["length", "max_tokens"])
+def test_nothing_within_max_tokens_is_no_answer(text: str | None, reason: str) -> None:
+    said = failure(read(text, reason))
+    assert (said.kind, said.final) == ("cut off", True)
+    assert "max_tokens=77" in said.message
+    assert repr(reason) in said.message
+
+
+def test_a_text_that_was_cut_off_before_it_began_may_come_where_it_is_sampled() -> None:
+    assert not failure(read("", "length", greedy=False)).final
+
+
+@pytest.mark.parametrize("text", [None, "", "They fl"])
+@pytest.mark.parametrize(
+    "reason", ["content_filter", "Content-Filter", "content_filter: RECITATION", "SAFETY"]
+)
+def test_a_filtered_text_is_no_answer_not_even_in_part(text: str | None, reason: str) -> None:
+    said = failure(read(text, reason, greedy=False))
+    assert (said.kind, said.final) == ("content filter", True)
+    assert reason in said.message
+    assert (text or "") in said.message
+
+
+@pytest.mark.parametrize("text", [None, "", "They fl"])
+@pytest.mark.parametrize("reason", ["error", "ERROR", "abort", "insufficient_system_resource"])
+def test_a_text_that_an_error_ended_is_no_answer(text: str | None, reason: str) -> None:
+    said = failure(read(text, reason))
+    assert (said.kind, said.final) == ("error", False)
+    assert repr(reason) in said.message
+    assert (text or "") in said.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": ERROR},
+        {"error": ERROR, "choices": []},
+        {"error": ERROR, "choices": [choice()]},
+        {"choices": [choice(error=ERROR)]},
+        {"choices": [choice(error=ERROR, finish_reason="error", message=None)]},
+        {"choices": [choice(message={"content": "They flee.", "error": ERROR})]},
+    ],
+)
+def test_an_error_object_is_a_failure_wherever_it_stands(body: dict[str, Any]) -> None:
+    assert read_body(body) == Failure("error", "Provider returned error (code 502)")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("overloaded", "overloaded"),
+        ({"message": "overloaded"}, "overloaded"),
+        ({"message": "", "type": "x"}, '{"message": "", "type": "x"}'),
+        ({"detail": ["é"]}, '{"detail": ["é"]}'),
+        (["a"], '["a"]'),
+        (7, "7"),
+        (True, "true"),
+    ],
+)
+def test_an_error_is_told_in_the_servers_words(error: Any, words: str) -> None:
+    assert read_body({"choices": [choice()], "error": error}) == Failure("error", words)
+
+
+@pytest.mark.parametrize("none", [None, {}, "", False])
+def test_an_error_that_is_none_changes_nothing(none: Any) -> None:
+    body = {"choices": [choice(error=none)], "error": none}
+    assert read_body(body) == Response("They flee.", "stop")
+
+
+@pytest.mark.parametrize("code", ["content_filter", "content_filtered"])
+def test_an_error_may_name_the_filter(code: str) -> None:
+    said = failure(read_body({"error": {"code": code, "message": "flagged"}}))
+    assert (said.kind, said.final) == ("content filter", True)
+
+
+@pytest.mark.parametrize("greedy", [True, False])
+def test_a_refusal_beside_an_empty_text_is_no_empty_answer(*, greedy: bool) -> None:
+    for text in (None, ""):
+        said = failure(read(text, refusal="I cannot help.", greedy=greedy))
+        assert said == Failure("refusal", "the model refused: I cannot help.", final=greedy)
+    assert read("They flee.", refusal=None) == Response("They flee.", "stop")
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "function_call", "other"])
+def test_nothing_is_no_answer_where_the_model_did_not_end_it(reason: str) -> None:
+    for text in (None, ""):
+        assert failure(read(text, reason)).kind == "malformed"
+    assert failure(read("", tool_calls=[{"id": "1"}])).kind == "malformed"
+    assert read("They flee.", reason) == Response("They flee.", reason)
+
+
+@pytest.mark.parametrize("index", [1, -1, True, False, "0", [], 0.5])
+def test_a_choice_with_another_index_is_not_the_answer(index: Any) -> None:
+    assert failure(read_body({"choices": [choice(index=index)]})).kind == "malformed"
+    other = choice(index=index, message={"content": "They sing."})
+    assert read_body({"choices": [other, choice()]}) == Response("They flee.", "stop")
+
+
+@pytest.mark.parametrize("index", [{}, {"index": None}, {"index": 0}, {"index": 0.0}])
+def test_a_choice_without_an_index_is_the_first(index: dict[str, Any]) -> None:
+    ours = {"message": {"content": "They flee."}, **index}
+    assert read_body({"choices": [ours]}) == Response("They flee.")
+    assert failure(read_body({"choices": [ours, ours]})).kind == "malformed"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None, 7, "x", [], [{"choices": [choice()]}], {}, {"choices": None}, {"choices": "two"},
+        {"choices": []}, {"choices": [None]}, {"choices": ["x"]}, {"choices": {"0": choice()}},
+        {"choices": [choice(message="hello")]}, {"choices": [choice(message=None)]},
+        {"choices": [choice(message={})]}, {"choices": [choice(message={"content": 42})]},
+        {"choices": [choice(message={"content": None})]}, {"choices": [choice(finish_reason=0)]},
+        {"choices": [choice(message={"content": [{"type": "text", "text": "x"}]})]},
+    ],
+)  # fmt: skip
+def test_what_holds_no_one_text_is_malformed(body: Any) -> None:
+    said = failure(read_body(body))
+    assert (said.kind, said.final) == ("malformed", False)
+    assert json.dumps(body)[:40] in said.message
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"choices": [', b'{"a": "\xe9"}', b"[" * 200_000, b"data: {}\n\n"]
+)
+def test_what_is_no_json_is_malformed(body: bytes) -> None:
+    assert failure(read_completion(body, max_tokens=1, greedy=True)).kind == "malformed"
+
+
+@pytest.mark.parametrize("depth", [200, 900, 990])
+@pytest.mark.parametrize("place", ["error", "finish_reason"])
+def test_deep_nesting_is_a_failure(depth: int, place: str) -> None:
+    nested = "[" * depth + "]" * depth
+    body = f'{{"choices": [{{"message": {{"content": "x"}}, "{place}": {nested}}}]}}'
+    failure(read_completion(body.encode(), max_tokens=1, greedy=True))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["stop", "length", "error", "content_filter", "They flee."]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["choices", "index", "message", "content", "finish_reason", "error", "code", "refusal"]
+        ),
+        inner,
+        max_size=5,
+    ),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(body=JSON, choices=st.lists(JSON, max_size=2), message=JSON, reason=JSON)
+def test_whatever_comes_is_an_answer_or_a_failure_with_a_kind(
+    body: Any, choices: list[Any], message: Any, reason: Any
+) -> None:
+    built = {"choices": [*choices, {"message": message, "finish_reason": reason}]}
+    for each in (body, built):
+        outcome = read_body(each)
+        if isinstance(outcome, Failure):
+            assert outcome.kind
+            assert outcome.message
+        else:
+            texts = [each["message"]["content"] for each in each["choices"] if "message" in each]
+            assert outcome.text in texts
+
+
+def test_usage_and_the_name_of_the_model_that_answered_are_kept() -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    body = {"choices": [choice()], "usage": usage, "model": "org/m"}
+    kept = {"prompt_tokens": 7, "completion_tokens": 5}
+    assert read_body(body) == Response("They flee.", "stop", kept, "org/m")

@@ -1,0 +1,93 @@
+"""How figures are written for people."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_results import MODEL, OTHER, changed, marked, results
+
+from jasco.benchmark.agreement import Agreement
+from jasco.benchmark.bootstrap import Estimate
+from jasco.reports.comparison import render_comparison
+from jasco.reports.exports import export, summarise_report
+from jasco.reports.layout import (
+    between,
+    number,
+    p_value,
+    percent,
+    signed_number,
+    signed_percent,
+    with_interval,
+)
+from jasco.reports.table import render
+
+NEGATIVE_ZERO = re.compile(r"[-−]0(\.0*)?(?![\d.])")
+ROUNDS_TO_ZERO = [0.0, -0.0, 0.0049, -0.0049, 1e-300, -1e-300, -5e-324]
+
+
+@pytest.mark.parametrize("value", ROUNDS_TO_ZERO)
+def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
+    assert number(value) == signed_number(value) == "0.00"
+    assert percent(value / 10) == signed_percent(value / 10) == "0.0 %"
+    assert percent(value, digits=0) == "0 %"
+    assert between([value, value]) == "0.00 to 0.00"
+    assert between([value / 10, value / 10], percent) == "0.0 to 0.0 %"
+    assert with_interval(value, [value, 1]) == "0.00 [0.00 to 1.00]"
+
+
+def test_differences_show_their_direction() -> None:
+    assert [signed_number(value) for value in (0.006, -0.006, 1.234)] == ["+0.01", "-0.01", "+1.23"]
+    assert [signed_percent(value) for value in (0.0006, -0.0006)] == ["+0.1 %", "-0.1 %"]
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    for write in (number, percent, signed_number, signed_percent, p_value):
+        assert write(None) == "–"
+
+
+def test_a_small_p_is_written_as_a_bound() -> None:
+    assert [p_value(p) for p in (0.0, 0.0009, 0.001, 1.0)] == [
+        "< 0.001",
+        "< 0.001",
+        "0.001",
+        "1.000",
+    ]
+
+
+@given(st.floats(-100, 100))
+def test_a_figure_is_written_as_the_number_that_it_rounds_to(value: float) -> None:
+    assert number(value).removeprefix("-") == f"{abs(value):.2f}"
+    assert signed_number(value).lstrip("+-") == f"{abs(value):.2f}"
+    assert percent(value).removeprefix("-") == f"{abs(100 * value):.1f} %"
+    assert signed_percent(value).lstrip("+-") == f"{abs(100 * value):.1f} %"
+    for written in (number(value), signed_number(value), percent(value), signed_percent(value)):
+        assert not NEGATIVE_ZERO.search(written)
+        assert written[0] != "+" or value > 0
+
+
+# --- in every output ---
+
+
+def nearly_zero(told: Any) -> Any:
+    """Make a figure, or an interval, one that rounds to zero from below."""
+    return -0.0001 if isinstance(told, float) else told
+
+
+def test_no_output_holds_a_negative_zero() -> None:
+    agreeing = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
+    report = summarise_report(
+        [
+            results(model, marked(1), marked(), facts={"with_itself": agreeing})
+            for model in (MODEL, OTHER)
+        ]
+    )
+    assert report["pairs"]
+    report = changed(report, nearly_zero)
+    for text in (
+        render(report), render_comparison(report), export(report, "markdown"),
+        export(report, "latex"),
+    ):  # fmt: skip
+        assert "0.00" in text
+        assert not NEGATIVE_ZERO.search(text), NEGATIVE_ZERO.search(text)
