@@ -112,6 +112,113 @@ def test_judges_of_one_name_and_another_revision_are_other_judges(
     assert "revision=older" in done.stderr
 
 
+# --- other judges than they seem ---
+
+
+def judged_by(
+    jasco: Jasco, serve: Serve, data: Path, run: Path, *served: str, judge: str = "m"
+) -> Path:
+    """Evaluate with a judge that its server calls something, in turn."""
+    done = jasco(
+        "eval", f"openai/{run.name},base_url={serve().url}", "--data", data, "--run", run,
+        "--judge", f"openai/{judge},base_url={serve(served=served).url}",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    return run
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(("big",), ("small",)), (("big",), ("big", "small")), (("a", "b"),) * 2]
+)
+def test_a_judge_that_was_served_as_another_model_is_another_judge(
+    ours: tuple[str, ...],
+    theirs: tuple[str, ...],
+    jasco: Jasco,
+    serve: Serve,
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    runs = [
+        judged_by(jasco, serve, data, tmp_path / name, *served)
+        for name, served in (("one", ours), ("two", theirs))
+    ]
+    done = jasco("compare", *runs)
+    assert done.status == 3
+    assert "differ in judges" in done.stderr
+    assert all(name in done.stderr for name in {*ours, *theirs})
+    over = jasco("compare", *runs, "--anyway")
+    assert over.status == 0
+    [line] = [line for line in over.stdout.splitlines() if line.startswith("compared all the same")]
+    assert "differ in judges" in line
+    [why] = json.loads(jasco("report", *runs, "--format", "json").stdout)["not_compared"]
+    assert "judges" in why["why"]
+
+
+def test_a_judge_served_as_one_model_is_the_same_judge(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    runs = [judged_by(jasco, serve, data, tmp_path / name, "big") for name in ("one", "two")]
+    assert jasco("compare", *runs).status == 0
+
+
+def test_a_model_or_judge_that_changes_within_a_run_is_told(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    server = serve(served=("v1", "v2"))
+    jasco(
+        "eval", f"openai/ears,base_url={server.url}", "--data", data, "--run", run,
+        "--judge", f"openai/m,base_url={server.url}",
+    )  # fmt: skip
+    for command in (["score", run], ["report", run, "--format", "markdown"]):
+        told = jasco(*command).stdout
+        for who in ("openai/ears", "openai/m"):
+            assert f"{who}: its server called it v1 and v2 within this run" in told
+
+
+def filled(jasco: Jasco, data: Path, path: Path) -> Path:
+    jasco("data", "template", data, "-o", path)
+    text = re.sub(r",\r?\n", f",answer of {path.stem}\n", path.read_text())
+    path.write_text(text.replace(f"allm_output,answer of {path.stem}", "allm_output"))
+    return path
+
+
+def test_files_judged_by_different_judges_are_not_compared(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    url, judged = serve().url, tmp_path / "judged"
+    for name, judge in (("one", "m"), ("two", "other"), ("three", "m"), ("proxy", "")):
+        spec = f"openai/{judge},base_url={url}" if judge else "offline"
+        path = filled(jasco, data, tmp_path / f"{name}.csv")
+        assert jasco("judge", path, "--judge", spec, "-o", judged / f"{name}.csv").status == 0
+    for other in ("two", "proxy"):
+        done = jasco("compare", judged / "one.csv", judged / f"{other}.csv")
+        assert done.status == 3
+        assert "judges" in done.stderr
+    assert jasco("compare", judged / "one.csv", judged / "three.csv").status == 0
+    # Without the run in which it was judged, nobody knows by whom a file was judged.
+    for name in ("one", "proxy"):
+        (judged / f"{name}.run").rename(tmp_path / name)
+    for other in ("three", "proxy"):
+        assert jasco("compare", judged / "one.csv", judged / f"{other}.csv").status == 3
+    (judged / "two.run").rename(tmp_path / "two")
+    assert jasco("compare", judged / "one.csv", judged / "two.csv").status == 0
+
+
+def test_cautions_stand_in_a_comparison_too(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        done = jasco(
+            "eval", f"openai/{name},base_url={serve().url}", "--data", data, "--judge", "offline",
+            "--run", tmp_path / name, "--no-preflight",
+        )  # fmt: skip
+        assert done.status == 0, done.stderr
+    told = jasco("compare", tmp_path / "a", tmp_path / "b").stdout
+    assert "openai/a: PROXY figures" in told
+    assert "openai/b: nobody knows whether it hears: there was no preflight" in told
+
+
 def test_one_model_alone_cannot_be_compared(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:

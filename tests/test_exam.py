@@ -1,6 +1,7 @@
 """The exam: bad judges are exposed, and what a judge has said is not asked again."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,78 @@ def test_a_server_that_dies_leaves_an_exam_to_go_on_with(
     assert done.status == 0
     assert told["known_answers"]["accuracy"] == 1
     assert len(well.requests()) == 36 - 10
+
+
+def test_another_served_model_is_examined_anew(jasco: Jasco, serve: Serve, data: Path) -> None:
+    dying = serve(die_after=10, judge_says=knowing(data), served=("old",))
+    spec = f"openai/m,base_url={dying.url}"
+    jasco("exam", spec, "--data", data, "--concurrency", 2, patch={"PATIENCE": 1.0})
+    other = serve(judge_says={"[Model": verdict(2, "Both")}, served=("new",))
+    done, told = exam(jasco, other, data)
+    assert done.status == 0
+    assert told["served"] == ["new"]
+    assert told["known_answers"]["judged"] == 16
+    assert told["known_answers"]["accuracy"] == 1 / 4  # nothing of what the old one knew
+    assert len(other.requests()) == 36
+
+
+def test_what_is_known_is_asked_anew_on_demand(jasco: Jasco, serve: Serve, data: Path) -> None:
+    exam(jasco, serve(judge_says=knowing(data)), data)
+    other = serve(judge_says={"[Model": verdict(2, "Both")})
+    _, told = exam(jasco, other, data, "--again")
+    assert told["known_answers"]["accuracy"] == 1 / 4
+    assert len(other.requests()) == 36
+
+
+def test_an_exam_of_another_served_model_does_not_stand_for_the_judge(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    exam(jasco, serve(judge_says=knowing(data), served=("big",)), data)
+    for name in ("big", "small"):
+        done = jasco(
+            "eval", f"openai/ears,base_url={serve().url}", "--data", data,
+            "--judge", f"openai/m,base_url={serve(served=(name,)).url}", "--run", tmp_path / name,
+        )  # fmt: skip
+        assert done.status == 0, done.stderr
+    same, other = (jasco("score", tmp_path / name) for name in ("big", "small"))
+    assert "openai/m: exam on synthetic" in same.stdout
+    assert "openai/m: not examined: its server called it small here, and big in its exam" in (
+        other.stdout
+    )
+    [model] = json.loads(jasco("score", tmp_path / "small", "--json").stdout)["models"].values()
+    assert (model["judges"]["openai/m"]["exam"], model["judges"]["openai/m"]["examined_as"]) == (
+        None, ["big"],
+    )  # fmt: skip
+    # Examined as what it is, it has its line again, and the other its own.
+    exam(jasco, serve(judge_says=knowing(data), served=("small",)), data, "--again")
+    for name in ("big", "small"):
+        assert "openai/m: exam on synthetic" in jasco("score", tmp_path / name).stdout
+
+
+def test_exams_of_the_first_version_are_taken_over(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    server = serve(judge_says=knowing(data))
+    _, first = exam(jasco, server, data)
+    asked = len(server.requests())
+    [path] = tmp_path.rglob("exams.db")
+    with sqlite3.connect(path) as exams:
+        exams.executescript(
+            """
+            CREATE TABLE v AS SELECT judge, question, rating, orientation, served, attempts,
+              tokens, seconds, written_at FROM verdicts;
+            CREATE TABLE r AS SELECT judge, protocol, data, labels, result, written_at FROM results;
+            DROP TABLE verdicts;
+            DROP TABLE results;
+            ALTER TABLE v RENAME TO verdicts;
+            ALTER TABLE r RENAME TO results;
+            PRAGMA user_version = 0;
+            """
+        )
+    done, again = exam(jasco, server, data)
+    assert done.status == 0, done.stderr
+    assert again == first
+    assert len(server.requests()) == asked
 
 
 def test_calls_that_fail_leave_it_incomplete(jasco: Jasco, serve: Serve, data: Path) -> None:

@@ -22,7 +22,7 @@ def run(data: Path, tmp_path: Path) -> Path:
     return write_run(
         tmp_path / "run",
         read_data_set(data),
-        lambda clip, prompt: f"{clip} {prompt}",
+        lambda clip, _: f"They are fleeing from what the sound of clip {clip} is.",
         {"whole": lambda *_: GOOD, "half": lambda clip, _: HALF if clip == 0 else None},
     )
 
@@ -199,7 +199,7 @@ def test_a_proxy_and_a_judge_are_never_averaged(jasco: Jasco, run: Path, tmp_pat
     assert model["judges"]["offline"]["best_mean"] is not None
     for command in (
         ["score", run],
-        ["score", run, "--compat"],
+        ["score", run, "--compat", "--judge", "offline", "--judge", "openai/whole"],
         ["report", run, "--format", "markdown"],
         ["report", run, "--format", "latex"],
     ):

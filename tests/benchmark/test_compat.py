@@ -9,14 +9,17 @@ import pytest
 from command import Jasco
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import write_run
 
+import jasco as jasco_package
 from jasco.benchmark.clips import Clip
 from jasco.benchmark.compat import JudgedRow, score_as_published
-from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.dataset import DataSet, read_data_set
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.filled import COLUMNS, template_rows
 from jasco.benchmark.tables import write_table
 
+GOOD = "Rating: 2\nOrientation: Both"
 LEGACY = Path(__file__).parents[3] / "shared" / "legacy"
 WELL_FORMED = ("judge_a", "judge_b", "judge_c_good_label")
 FIGURES = ("best_mean", "audio", "both", "speech")
@@ -326,3 +329,48 @@ def test_any_file_scores_as_the_protocol_describes(rows: list[JudgedRow]) -> Non
         assert tuple(figure.value for figure in figures) == pytest.approx(
             expected, rel=0, abs=1e-12
         )
+
+
+# --- what is missing ---
+
+
+def test_an_unfinished_file_is_not_complete(jasco: Jasco, tmp_path: Path) -> None:
+    whole = [JudgedRow(str(clip), GOOD) for clip in range(4) for _ in range(8)]
+    assert score_as_published(whole).complete
+    for rows, judged in (
+        (whole[:-1], 31),
+        ([*whole[:-1], JudgedRow("3", "")], 31),
+        ([*whole[:-1], JudgedRow("0", GOOD)], 31),  # a ninth row of another clip makes up for none
+        (whole[:8], 8),
+    ):
+        score = score_as_published(rows, expected=32)
+        assert (score.complete, score.coverage) == (False, judged / 32)
+        assert (score.bounds, score.mean_bounds) == (None, None)
+
+
+def test_an_unfinished_run_is_not_complete(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    def answer(clip: int, _: int) -> str | None:
+        return "an answer" if clip < 3 else None
+
+    run = write_run(tmp_path / "run", read_data_set(data), answer, {"m": lambda *_: GOOD})
+    done = jasco("score", run, "--compat", "--json")
+    assert done.status == 0
+    assert "8 of 32 items not answered" in done.stderr
+    told = json.loads(done.stdout)
+    [model] = told["models"].values()
+    assert (model["complete"], model["coverage"]) == (False, 3 / 4)
+    assert (model["best_mean"], model["best_mean_bounds"]) == (2, None)
+
+
+def test_it_claims_no_intervals(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", read_data_set(data), lambda *_: "a", {"m": lambda *_: GOOD})
+    for command in (["score", run, "--compat"], ["score", run, "--compat", "--json"]):
+        assert "bootstrap" not in jasco(*command).stdout.lower()
+    assert "bootstrap" in jasco("score", run).stdout
+
+
+def test_python_scores_what_the_command_scores(tmp_path: Path) -> None:
+    path = tmp_path / "judged.csv"  # no filled file: the published script asks for no more
+    rows = [f'{clip},"{GOOD}"' for clip in range(2) for _ in range(8)]
+    path.write_text("\n".join(["id,llama3_extract", *rows]))
+    assert jasco_package.score(path, compat=True).best_mean == 2

@@ -149,8 +149,8 @@ class Results:
         In the order of the marks.
     marks : mapping of str to Marks
         By the judge's label; empty with the published arithmetic.
-    as_published : PanelScore or None
-        The figures of the published arithmetic, where that was asked for.
+    rows : mapping of str to list of JudgedRow, or None
+        By the judge's label, where the published script's arithmetic was asked for.
     """
 
     model: str
@@ -162,7 +162,7 @@ class Results:
     marks: Mapping[str, Marks] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
-    as_published: PanelScore | None = None
+    rows: Mapping[str, list[JudgedRow]] | None = None
     without_verdict: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @cached_property
@@ -171,9 +171,10 @@ class Results:
 
         Of a mixed panel, the panel itself has no figures but its coverage.
         """
-        figures = self.as_published
-        if not figures and self.marks:
-            figures = score_panel(self.marks)
+        if self.rows is None:
+            figures = score_panel(self.marks) if self.marks else None
+        else:
+            figures = _as_published(self.rows, self.data.items)
         return without_panel(figures) if figures and self.mixed else figures
 
     @property
@@ -192,15 +193,11 @@ class Results:
         if not names:
             return self
         labels = list(dict.fromkeys(judge_named(name, self.judges, self.model) for name in names))
-        published = self.as_published
-        if published:
-            scores = {label: published.judges[label] for label in labels}
-            published = PanelScore(average(list(scores.values())), scores)
         return replace(
             self,
             judges={label: self.judges[label] for label in labels},
             marks={label: self.marks[label] for label in labels if label in self.marks},
-            as_published=published,
+            rows=None if self.rows is None else {label: self.rows[label] for label in labels},
             without_verdict={},
         )
 
@@ -330,7 +327,7 @@ def _results(store: Store, *, compat: bool) -> Results:
     judges = {name: number for number, name, _ in judging}
     once = hears_once(model_identity)
     expected = _items(clips, once=once)
-    marks, as_published = {}, None
+    marks, rows = {}, None
     if compat:
         if once:
             raise InputError(
@@ -338,7 +335,6 @@ def _results(store: Store, *, compat: bool) -> Results:
                 "the best of 8, so --compat has no number for it"
             )
         rows = {name: _rows(store, model, judge, clips) for name, judge in judges.items()}
-        as_published = _as_published(rows, expected)
     else:
         marks = {
             name: Marks.of(len(clips), store.verdict_table(model, judge), once=once)
@@ -362,7 +358,7 @@ def _results(store: Store, *, compat: bool) -> Results:
         identity=model_identity,
         served=store.served("responses", model),
         marks=marks,
-        as_published=as_published,
+        rows=rows,
     )
 
 
@@ -420,16 +416,19 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
         rows = {label: read_judged_rows(path) for label, path in labels.items()}
         ids = {row.id for each in rows.values() for row in each}
         expected = len(ids) * len(INSTRUCTIONS)
+        data = _annotated(paths[0])
+        if data is None or data.items != expected:
+            data = Data(paths[0].stem, None, None, len(ids), expected)
         return Results(
             model="+".join(labels),
-            data=_annotated(paths[0]) or Data(paths[0].stem, None, None, len(ids), expected),
+            data=data,
             protocol="as published",
             answers=Answers(expected, max(map(count_judged, rows.values()))),
             judges={
                 label: JudgeFacts(_is_proxy(row.text for row in each), count_judged(each))
                 for label, each in rows.items()
             },
-            as_published=_as_published(rows, expected),
+            rows=rows,
         )
     files = {label: read_filled(path) for label, path in labels.items()}
     clips = {clip.id: clip for file in files.values() for clip in file.clips}

@@ -114,7 +114,7 @@ def signature(results: Sequence[Results]) -> str:
         for judge, facts in each.judges.items()
         for label in [identified(judge, facts.identity)]
     )
-    published = all(each.as_published for each in results)
+    published = all(each.rows is not None for each in results)
     return signed(
         shared_protocol(results),
         f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",

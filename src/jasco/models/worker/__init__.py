@@ -102,14 +102,14 @@ class Worker(Model):
         self._leading: asyncio.Task[None] | None = None
 
     def fingerprint(self) -> str:
-        """Hash the program: a script, or the first file that an interpreter is given.
+        """Hash the program, if it is a script, and the first file that it is given.
 
         Further files that the command names are not looked at: it may write to them.
         """
         program = Path(shutil.which(self._command[0]) or "")
         named = [Path(word).expanduser() for word in self._command[1:]]
-        scripts = [program] if _is_script(program) else [path for path in named if path.is_file()]
-        return file_fingerprint(scripts[:1])
+        given = [path for path in named if path.is_file()][:1]
+        return file_fingerprint([program, *given] if _is_script(program) else given)
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the worker and wait for its handshake."""
