@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
+import time
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -342,3 +344,57 @@ def test_users_may_query_the_file_with_any_tool(folder: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() != ("wal",)
         connection.close()
+
+
+# --- another moment, another version ---
+
+
+def test_a_reader_sees_one_moment_of_a_run_that_grows(folder: Path) -> None:
+    with Store.to_write(folder) as store:
+        store.hold(DATA)
+        store.widen(2)
+        model = put(store, SAID)
+        reader = Store.to_read(folder)
+        before = reader.count_responses(model)
+        rows = [response_row(model, 1, 1, SAID, 0.5)]
+        writing = threading.Thread(target=store.commit, args=(rows,))
+        writing.start()
+        time.sleep(0.2)
+        assert reader.count_responses(model) == before
+        reader.close()
+        writing.join()
+        with Store.to_read(folder) as later:
+            assert later.count_responses(model) != before
+
+
+def as_version_2(folder: Path) -> None:
+    with sqlite3.connect(folder / "run.db") as run:
+        for table in ("responses", "verdicts"):
+            run.execute(f"ALTER TABLE {table} DROP COLUMN final")
+        run.execute("PRAGMA user_version = 2")
+
+
+def test_a_run_of_version_2_is_read_as_it_is_and_migrated_when_written_to(folder: Path) -> None:
+    with Store.to_write(folder) as store:
+        store.hold(DATA)
+        model, judge = mark(store, MARKED)
+        refused = Failure("rejected", "HTTP 400")
+        rows = [response_row(model, 0, 2, refused, 1.0), response_row(model, 0, 3, FAILED, 1.0)]
+        store.commit(rows)
+    as_version_2(folder)
+    before = (folder / "run.db").read_bytes()
+    with Store.to_read(folder) as store:
+        assert store.count_final(model) == 1
+        assert store.responses(model, 0)[2] == Failure("rejected", "HTTP 400", final=True)
+        assert store.judged(model, "v2", 0) == {(judge, 1, 0)}
+    assert (folder / "run.db").read_bytes() == before
+    with Store.to_write(folder) as store:
+        assert store.count_final(model) == 1
+        store.commit([response_row(model, 1, 1, Failure("content filter", "no", True), 1.0)])
+        assert store.count_final(model) == 2
+    assert (folder / "run-version-2.db").read_bytes()[:16] == b"SQLite format 3\0"
+    with sqlite3.connect(folder / "run-version-2.db") as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (2,)
+        assert copy.execute("SELECT count(*) FROM responses").fetchone() == (3,)
+    with sqlite3.connect(folder / "run.db") as run:
+        assert run.execute("PRAGMA user_version").fetchone() == (3,)

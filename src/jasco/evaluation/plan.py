@@ -1,6 +1,6 @@
 """What a command would do, without doing it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from jasco.benchmark.clips import items_of
@@ -12,7 +12,6 @@ from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
 from jasco.evaluation.store import PREFLIGHT, Store
-from jasco.judges.judge import Judge
 from jasco.providers.audio import read_audio
 from jasco.providers.specs import identity_key
 
@@ -33,7 +32,7 @@ class _Done:
     items_a_clip : int
         1 where a person answers, else 8.
     answers : int
-        Those there are.
+        Those there are, and those that are not to be asked for again.
     verdicts : dict
         Verdicts by the judge's identity, repeated ones that this job asks for among them.
     answer_seconds, verdict_seconds : float or None
@@ -120,19 +119,22 @@ def _done(job: Job) -> _Done:
         return _Done(
             store.covered,
             1 if hears_once(identity) else len(INSTRUCTIONS),
-            store.count_responses(model)[0],
-            _verdicts(job.judges, store, model),
+            store.count_responses(model)[0] + (0 if job.retry_final else store.count_final(model)),
+            _verdicts(job, store, model),
             store.mean_seconds("responses"),
             store.mean_seconds("verdicts"),
             store.fact(PREFLIGHT),
         )
 
 
-def _verdicts(judges: Sequence[Judge], store: Store, model: int) -> dict[str, int]:
+def _verdicts(job: Job, store: Store, model: int) -> dict[str, int]:
     numbers = {identity_key(identity): number for number, _, identity in store.judges()}
+    protocol = protocol_named(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
+    answered = store.count_responses(model)[0]
     return {
-        key: store.count_verdicts(model, numbers[key])[0]
+        key: answered
+        - store.count_unjudged(model, numbers[key], protocol.name, retry_final=job.retry_final)
         + store.count_repeats(model, numbers[key], repeats_of(judge, 0))
-        for judge in judges
+        for judge in job.judges
         if (key := identity_key(judge.spec.identity)) in numbers
     }
