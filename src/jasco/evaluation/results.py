@@ -544,11 +544,15 @@ def _made_by(file: FilledFile) -> tuple[str, JudgeFacts]:
     with suppress(InputError, CannotGoOn, Refused), Store.to_read(run) as store:
         model = _model(store)[0]
         items = _judged_items(store)
-        for number, label, identity in store.judging(model):
-            written = {key: said[0] for key, (said, _) in items.judges[label].items()}
-            if written == texts:
-                facts = _judge_facts(store, model, number, identity, len(items.clips))
-                return store.fact("protocol") or "unknown", facts
+        wrote = [
+            (number, identity)
+            for number, label, identity in store.judging(model)
+            if {key: said[0] for key, (said, _) in items.judges[label].items()} == texts
+        ]
+        if len(wrote) == 1:
+            [(number, identity)] = wrote
+            facts = _judge_facts(store, model, number, identity, len(items.clips))
+            return store.fact("protocol") or "unknown", facts
     return "unknown", JudgeFacts(_is_proxy(texts.values()), len(texts))
 
 

@@ -142,7 +142,8 @@ def _rows(name: str, model: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def marked(name: str, figures: Mapping[str, Any]) -> str:
     """Name a model or a judge, and say so where it is a stand-in's figures."""
-    return f"{name} (proxy)" if figures["proxy"] else name
+    # Beside other judges a stand-in has figures of its own only: the model has none to be marked.
+    return f"{name} (proxy)" if figures["proxy"] and not figures.get("mixed") else name
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
@@ -207,11 +208,16 @@ def missing(summary: Mapping[str, Any]) -> Iterator[str]:
     for name, model in summary["models"].items():
         answers = model["answers"]
         unanswered = answers["expected"] - answers["answered"]
-        if not model["judges"]:
-            yield f"{name}: not judged yet"
-        elif not model["complete"]:
-            items = f"{unanswered} of {answers['expected']} items not answered, "
-            yield f"{name}: {items if unanswered else ''}coverage {percent(model['coverage'])}"
+        lacking = []
+        if unanswered:
+            why = f" ({kinds(answers['failed'])})" if answers["failed"] else ""
+            lacking.append(f"{unanswered} of {answers['expected']} items not answered{why}")
+        if not model["judges"] and answers["answered"]:
+            lacking.append("not judged yet")
+        if not model["complete"] and model["judges"]:
+            lacking.append(f"coverage {percent(model['coverage'])}")
+        if lacking:
+            yield f"{name}: {', '.join(lacking)}"
 
 
 def cautions(name: str, model: Mapping[str, Any]) -> Iterator[str]:
@@ -237,8 +243,10 @@ def doubts(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {doubt}"
     yield from mixtures(name, model)
     if model["proxy"]:
+        proxies = [judge for judge, figures in model["judges"].items() if figures["proxy"]]
+        whose = ", ".join(proxies) if model["mixed"] else name
         yield (
-            f"{name}: PROXY figures. A small classifier stands in for the protocol's judges: to "
+            f"{whose}: PROXY figures. A small classifier stands in for the protocol's judges: to "
             "try things and to compare your own runs, not to publish; see: jasco judges"
         )
 
