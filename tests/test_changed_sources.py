@@ -14,6 +14,7 @@ from synthetic import make_data
 import jasco as package
 from jasco.benchmark.errors import Refused
 from jasco.benchmark.tables import read_table, write_table
+from jasco.providers.specs import open_spec
 
 HEARING = """
 import hashlib
@@ -142,3 +143,38 @@ def test_a_file_of_verdicts_may_grow(jasco: Jasco, serve: Serve, tmp_path: Path)
     assert jasco("judge", run, "--judge", f"csv/{path}").status == 4
     write_table(path, columns, judged)
     assert jasco("judge", run, "--judge", f"csv/{path}").status == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("model", "hf/{folder}"),
+        ("model", "vllm/{folder}"),
+        ("model", "salmonn/{folder}"),
+        ("model", "ltu-as/{folder}"),
+        ("model", "wavllm/{folder}"),
+        ("judge", "vllm/{folder}"),
+    ],
+)
+def test_a_checkpoint_is_told_by_its_folder(kind: Any, spec: str, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    provider = open_spec(kind, spec.format(folder=folder))
+    before = provider.fingerprint()
+    assert before == provider.fingerprint() != ""
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    assert provider.fingerprint() != before
+
+
+def test_a_module_is_told_by_its_file(
+    jasco: Jasco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine_alone.py").write_text("raise RuntimeError('not to be imported')")
+    function = open_spec("model", "python/mine_alone:answer")
+    before = function.fingerprint()
+    assert before
+    (tmp_path / "mine_alone.py").write_text("")
+    assert function.fingerprint() != before
+    assert open_spec("model", "python/no_such_module:answer").fingerprint() == ""
