@@ -15,7 +15,7 @@ from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.benchmark.responses import Response
 from jasco.evaluation.exam import copy_exams
-from jasco.evaluation.hearing import audio_facts, audio_path
+from jasco.evaluation.hearing import audio_facts, audio_reader
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import State, is_due, refuse, see, skipped
 from jasco.evaluation.progress import Progress
@@ -24,7 +24,6 @@ from jasco.evaluation.store import PREFLIGHT, AudioFacts, RunRefused, RunUnwrita
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.providers.audio import read_audio
 
 
 @dataclass(frozen=True)
@@ -137,6 +136,17 @@ def _listen(
     treated = sum(bool(each.treatments) for each in facts)
     if treated:
         say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
+    clipped = [(each.clipped, clip.id) for each, clip in zip(facts, clips, strict=True)]
+    if any(samples for samples, _ in clipped):
+        number = sum(samples > 0 for samples, _ in clipped)
+        most, clip_id = max(clipped, key=lambda each: each[0])
+        say(
+            f"clipped samples: {number} of {len(clips)} clips (most: clip {clip_id}, {most} "
+            "samples)"
+        )
+    for each, clip in zip(facts, clips, strict=True):
+        for warning in each.warnings:
+            say(f"clip {clip.id}: {warning}")
     return dict(enumerate(facts))
 
 
@@ -170,7 +180,7 @@ async def _run(
                 model=None,
                 judges=served,
                 protocol=protocol,
-                read_audio=lambda clip: read_audio(audio_path(data, clip)),
+                read_audio=audio_reader(data, store.audio_files()),
                 concurrency=job.concurrency,
                 watch=progress.see,
             )
