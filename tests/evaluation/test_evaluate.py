@@ -348,7 +348,7 @@ def test_clipped_and_silent_clips_are_told_and_counted(go: Any, data: Path, tmp_
     assert go(Ears(), limit=3) == [
         "converted to 16 kHz mono PCM16: 1 of 3 clips",
         "clipped samples: 1 of 3 clips (most: clip 1, 8 samples)",
-        "clip 2: channels cancel each other out",
+        "channels cancel each other out: 1 of 3 clips (2)",
     ]
     answers = results_of_run(tmp_path / "run").answers
     assert answers.clipped == {"1": 8}

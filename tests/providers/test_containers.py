@@ -211,6 +211,29 @@ def test_a_data_chunk_that_promises_more_than_there_is_is_refused(
     assert refusal(content).startswith(f"corrupt: cut off after {len(content)} of ")
 
 
+@pytest.mark.parametrize("size", [0, 2, SIZE // 2, SIZE - 1000])
+def test_a_header_that_was_not_completed_is_refused(size: int, refusal: Refusal) -> None:
+    assert "was it completed?" in refusal(wav(size=size))
+    au = encoded("AU", "PCM_16")
+    assert "was it completed?" in refusal(au[:8] + struct.pack(">I", size) + au[12:])
+
+
+@pytest.mark.parametrize("frames", [1, 15_999, 16_001, 2**24])
+def test_an_aiff_of_another_length_than_it_says_is_refused(frames: int, refusal: Refusal) -> None:
+    content = encoded("AIFF", "PCM_16")
+    at = content.index(b"COMM") + 10
+    line = refusal(content[:at] + struct.pack(">I", frames) + content[at + 4 :])
+    assert line.startswith("corrupt: ")
+
+
+def test_an_aiff_that_was_written_into_a_pipe_is_read(heard: Heard) -> None:
+    content = encoded("AIFF", "PCM_16")
+    at = content.index(b"COMM") + 10
+    for frames in (0, 0x7F000000):
+        told = content[:at] + struct.pack(">I", frames) + content[at + 4 :]
+        assert np.array_equal(heard(told), SAMPLES)
+
+
 def test_no_samples_are_made_of_what_follows_an_empty_data_chunk(refusal: Refusal) -> None:
     assert "holds no samples" in refusal(wav(b"", after=LIST))
 

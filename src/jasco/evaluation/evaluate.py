@@ -136,17 +136,16 @@ def _listen(
     treated = sum(bool(each.treatments) for each in facts)
     if treated:
         say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
-    clipped = [(each.clipped, clip.id) for each, clip in zip(facts, clips, strict=True)]
-    if any(samples for samples, _ in clipped):
-        number = sum(samples > 0 for samples, _ in clipped)
-        most, clip_id = max(clipped, key=lambda each: each[0])
+    clipped = {clip.id: each.clipped for each, clip in zip(facts, clips, strict=True)}
+    if number := sum(samples > 0 for samples in clipped.values()):
+        most = max(clipped, key=lambda id_: clipped[id_])
         say(
-            f"clipped samples: {number} of {len(clips)} clips (most: clip {clip_id}, {most} "
-            "samples)"
+            f"clipped samples: {number} of {len(clips)} clips (most: clip {most}, "
+            f"{clipped[most]} samples)"
         )
-    for each, clip in zip(facts, clips, strict=True):
-        for warning in each.warnings:
-            say(f"clip {clip.id}: {warning}")
+    for warning in dict.fromkeys(warning for each in facts for warning in each.warnings):
+        ids = [c.id for c, each in zip(clips, facts, strict=True) if warning in each.warnings]
+        say(f"{warning}: {len(ids)} of {len(clips)} clips ({one_line(', '.join(ids), 80)})")
     return dict(enumerate(facts))
 
 

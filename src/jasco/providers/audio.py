@@ -260,7 +260,7 @@ def _blocks(file: _Decoder, frames: int) -> Iterator[NDArray[np.float64]]:
     while frames and len(block := file.read(min(size, frames), "float64", always_2d=True)):
         frames -= len(block)
         yield block
-    if not frames and file.format == "FLAC":  # elsewhere nothing can come after the last sample
+    if not frames and file.format in ("FLAC", "AIFF"):  # whose samples may be more than announced
         with suppress(soundfile.LibsndfileError):  # a tag, say
             if len(file.read(1)):
                 raise DamagedError("it holds more samples than it says")

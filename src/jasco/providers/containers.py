@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 _BLOCK_CODECS = (0x02, 0x11, 0x31)  # Microsoft ADPCM, IMA ADPCM, GSM 6.10
 _MPEG_IN_WAV = (0x50, 0x55)
+_LEFTOVER = 256  # bytes after the samples that are no chunk, and harmless: less than 10 ms
 
 
 class DamagedError(ValueError):
@@ -55,10 +56,10 @@ def encoded(content: bytes) -> Encoded:
     if content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE":
         return _wav(content)
     if content[:4] == b"FORM" and content[8:12] in (b"AIFF", b"AIFC"):
-        _samples(content, _chunks(content, "big", b"SSND"), b"SSND")
-    elif content[:4] in (b".snd", b"dns."):
-        _check_au(content)
-    elif content[:4] == b"OggS":
+        return _aiff(content)
+    if content[:4] in (b".snd", b"dns."):
+        return _au(content)
+    if content[:4] == b"OggS":
         return Encoded(_ogg_stream(content))
     untagged = content[_id3_size(content) :]
     if untagged[:4] == b"fLaC":
@@ -81,7 +82,7 @@ def _wav(content: bytes) -> Encoded:
     if size == 0xFFFFFFFF:  # in a file beyond 4 GB it stands elsewhere
         size = int.from_bytes(_chunk(content, chunks, b"ds64")[8:16], "little") or size
         chunks[b"data"] = start, size
-    samples = _samples(content, chunks, b"data")
+    samples = _samples(content, chunks, b"data", order)
     form = _chunk(content, chunks, b"fmt ")
     if int.from_bytes(form[:2], order) in _MPEG_IN_WAV:
         return _mp3(samples)
@@ -104,12 +105,27 @@ def _chunk(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
     return content[start : start + size]
 
 
-def _samples(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
+def _samples(content: bytes, chunks: _Chunks, name: bytes, order: _Order) -> bytes:
     if name not in chunks:
         raise DamagedError("cut off before its samples begin")
     start, size = chunks[name]
     _check_size(content, start, size)
-    return content[start:] if _is_open(size) else content[start : start + size]
+    if _is_open(size):
+        return content[start:]
+    rest = content[start + size + size % 2 :]
+    is_chunk = rest[:4].isascii() and rest[:4].decode().isprintable()
+    if not is_chunk or int.from_bytes(rest[4:8], order) > len(rest):
+        _check_rest(size, rest)
+    return content[start : start + size]
+
+
+def _check_rest(size: int, rest: bytes) -> None:
+    """Refuse a recording whose header was not kept up to date: a program that died has left it."""
+    if len(rest) > _LEFTOVER and rest.strip(b"\0"):
+        raise DamagedError(
+            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
+            "it completed?"
+        )
 
 
 def _check_size(content: bytes, start: int, size: int) -> None:
@@ -148,10 +164,20 @@ def _frames_in_blocks(form: bytes, size: int, count: int, order: _Order) -> int 
     return count if most - in_block < count <= most else most
 
 
-def _check_au(content: bytes) -> None:
+def _aiff(content: bytes) -> Encoded:
+    chunks = _chunks(content, "big", b"SSND")
+    _samples(content, chunks, b"SSND", "big")
+    frames = int.from_bytes(_chunk(content, chunks, b"COMM")[2:6], "big")
+    return Encoded(content, None if frames >= 0x7F000000 else frames or None)
+
+
+def _au(content: bytes) -> Encoded:
     order: _Order = "big" if content[:4] == b".snd" else "little"
     start, size = (int.from_bytes(content[at : at + 4], order) for at in (4, 8))
     _check_size(content, start, size)
+    if not _is_open(size):
+        _check_rest(size, content[start + size :])
+    return Encoded(content)
 
 
 # --- FLAC ---
