@@ -173,6 +173,9 @@ DS64 = b"ds64" + struct.pack("<IQQQI", 28, SIZE + 72, SIZE, len(SAMPLES), 0)
         wav(after=LIST),
         wav(before=ODD, after=ODD),
         wav(after=b"\x01\x02junk" * 5),
+        wav(after=bytes(4000)),
+        wav(after=b"ID3\x04" + bytes(range(256)) * 3),
+        wav(after=b"PAD " + struct.pack("<I", 1000) + b"\x01" * 1000),
         wav(riff=0),
         wav(riff=0xFFFFFFFF),
         wav(riff=20),
@@ -333,6 +336,13 @@ def test_tags_around_an_mp3_are_no_sound(heard: Heard) -> None:
     for first, length in ((opening, len(SAMPLES)), (b"", 576 * frames)):
         for after in (b"TAG" + bytes(125), b"APETAGEX" + bytes(300), bytes(50)):
             assert len(heard(tag + tag + first + sound + after)) == length
+
+
+def test_an_mp3_within_a_wav_is_read_as_an_mp3(heard: Heard) -> None:
+    _, sound, frames = mp3()
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 0x55, 1, 16_000, 4_000, 1, 0)
+    content = wav(sound).replace(wav()[12:36], form, 1)
+    assert len(heard(content)) == 576 * frames
 
 
 def test_an_mp3_of_fewer_frames_than_it_says_is_refused(refusal: Refusal) -> None:

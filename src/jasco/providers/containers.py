@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 _BLOCK_CODECS = (0x02, 0x11, 0x31)  # Microsoft ADPCM, IMA ADPCM, GSM 6.10
 _MPEG_IN_WAV = (0x50, 0x55)
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the audio
 _LEFTOVER = 256  # bytes after the samples that are no chunk, and harmless: less than 10 ms
 
 
@@ -82,12 +83,12 @@ def _wav(content: bytes) -> Encoded:
     if size == 0xFFFFFFFF:  # in a file beyond 4 GB it stands elsewhere
         size = int.from_bytes(_chunk(content, chunks, b"ds64")[8:16], "little") or size
         chunks[b"data"] = start, size
-    samples = _samples(content, chunks, b"data", order)
+    start, end = _sample_span(content, chunks, b"data", order)
     form = _chunk(content, chunks, b"fmt ")
     if int.from_bytes(form[:2], order) in _MPEG_IN_WAV:
-        return _mp3(samples)
+        return _mp3(content[start:end])
     count = int.from_bytes(_chunk(content, chunks, b"fact")[:4], order)
-    return Encoded(content, _frames_in_blocks(form, len(samples), count, order))
+    return Encoded(content, _frames_in_blocks(form, end - start, count, order))
 
 
 def _chunks(content: bytes, order: _Order, last: bytes) -> _Chunks:
@@ -105,23 +106,28 @@ def _chunk(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
     return content[start : start + size]
 
 
-def _samples(content: bytes, chunks: _Chunks, name: bytes, order: _Order) -> bytes:
+def _sample_span(content: bytes, chunks: _Chunks, name: bytes, order: _Order) -> tuple[int, int]:
+    """Say where the samples begin and end (:class:`DamagedError` where they are not all there)."""
     if name not in chunks:
         raise DamagedError("cut off before its samples begin")
     start, size = chunks[name]
     _check_size(content, start, size)
     if _is_open(size):
-        return content[start:]
-    rest = content[start + size + size % 2 :]
-    is_chunk = rest[:4].isascii() and rest[:4].decode().isprintable()
-    if not is_chunk or int.from_bytes(rest[4:8], order) > len(rest):
-        _check_rest(size, rest)
-    return content[start : start + size]
+        return start, len(content)
+    end = start + size
+    if not any(_is_chunk(content, at, order) for at in (end + size % 2, end)):  # some do not pad
+        _check_rest(size, content[end:])
+    return start, end
+
+
+def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
+    name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], order)
+    return name.isascii() and name.decode().isprintable() and at + size <= len(content)
 
 
 def _check_rest(size: int, rest: bytes) -> None:
     """Refuse a recording whose header was not kept up to date: a program that died has left it."""
-    if len(rest) > _LEFTOVER and rest.strip(b"\0"):
+    if len(rest) > _LEFTOVER and rest.strip(b"\0") and not rest.startswith(_TAGS):
         raise DamagedError(
             f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
             "it completed?"
@@ -166,7 +172,7 @@ def _frames_in_blocks(form: bytes, size: int, count: int, order: _Order) -> int 
 
 def _aiff(content: bytes) -> Encoded:
     chunks = _chunks(content, "big", b"SSND")
-    _samples(content, chunks, b"SSND", "big")
+    _sample_span(content, chunks, b"SSND", "big")
     frames = int.from_bytes(_chunk(content, chunks, b"COMM")[2:6], "big")
     return Encoded(content, None if frames >= 0x7F000000 else frames or None)
 
@@ -249,8 +255,6 @@ _KILOBITS = {  # by MPEG version (2.5 is as 2) and layer
 }
 _RATES = (44_100, 48_000, 32_000)
 _VERSIONS = {0b11: (1, 1), 0b10: (2, 2), 0b00: (2, 4)}  # table of bit rates, divisor of rates
-_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
-"""What may follow the last frame."""
 _XING_AT = (13, 15, 21, 23, 36, 38)  # after the side information, whose size varies
 _VBRI_AT = 36
 
