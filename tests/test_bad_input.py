@@ -1,7 +1,9 @@
 """What users get wrong, through the real command: one line that names place and remedy."""
 
 import csv
+import io
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -189,6 +191,69 @@ def a_wav_that_is_text(p: Place) -> Sequence[object]:
 def a_wav_that_is_cut_off(p: Place) -> Sequence[object]:
     p.wav().write_bytes(p.wav().read_bytes()[:-500])
     return p.respond()
+
+
+@case(2, "1.wav", "corrupt: cut off after 8044 of 16044 bytes")
+def a_wav_whose_header_promises_more(p: Place) -> Sequence[object]:
+    content = bytearray(p.wav().read_bytes())
+    content[4:8], content[40:44] = bytes(4), (2 * len(tone(1)) * 2).to_bytes(4, "little")
+    p.wav().write_bytes(content)
+    return p.respond()
+
+
+@case(2, "1.wav", "corrupt: cut off")
+def an_ogg_that_is_cut_off(p: Place) -> Sequence[object]:
+    soundfile.write(p.wav(), tone(1, 2.0), 16_000, format="OGG", subtype="VORBIS")
+    p.wav().write_bytes(p.wav().read_bytes()[:-2000])
+    return p.respond()
+
+
+@case(2, "1.wav", "where full scale is 1", "scale them")
+def a_wav_of_whole_numbers_as_floats(p: Place) -> Sequence[object]:
+    soundfile.write(p.wav(), tone(1), 16_000, subtype="FLOAT")
+    return p.respond()
+
+
+@case(2, "1.wav", "not a regular file")
+def a_wav_that_is_a_pipe(p: Place) -> Sequence[object]:
+    p.wav().unlink()
+    os.mkfifo(p.wav())
+    return p.respond()
+
+
+@case(2, "v0.csv: its columns are separated by semicolons", "with commas")
+def annotations_with_semicolons(p: Place) -> Sequence[object]:
+    rows = read_annotations(p.data)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), delimiter=";")
+    writer.writeheader()
+    writer.writerows(rows)
+    p.change_v0(lambda _: "\ufeff" + text.getvalue())
+    return p.respond()
+
+
+def _with(separator: str, p: Place) -> Path:
+    path = p.filled()
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+    return path
+
+
+@case(2, "filled.csv: its columns are separated by semicolons", "with commas")
+def a_judged_csv_with_semicolons(p: Place) -> Sequence[object]:
+    return ["score", _with(";", p)]
+
+
+@case(2, "filled.csv: its columns are separated by semicolons", "with commas")
+def a_judged_csv_with_semicolons_for_compat(p: Place) -> Sequence[object]:
+    return ["score", _with(";", p), "--compat"]
+
+
+@case(2, "filled.csv: its columns are separated by tabs", "with commas")
+def a_filled_csv_with_tabs(p: Place) -> Sequence[object]:
+    return p.respond(f"csv/{_with(chr(9), p)}")
 
 
 @case(2, "1.wav", "missing")
@@ -458,6 +523,8 @@ ODD_AUDIO: dict[str, Callable[[Path], Any]] = {
     "8 bit": lambda path: soundfile.write(path, tone(1) / 32768, 16_000, subtype="PCM_U8"),
     "48 kHz": lambda path: write_wav(path, tone(1, rate=48_000), 48_000),
     "10 minutes": lambda path: write_wav(path, tone(1, seconds=600)),
+    "gsm": lambda path: soundfile.write(path, tone(1), 16_000, subtype="GSM610"),
+    "mp3": lambda path: soundfile.write(path, tone(1), 16_000, format="MP3"),
 }
 
 

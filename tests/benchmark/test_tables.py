@@ -78,6 +78,41 @@ def test_what_is_wrong_is_told_with_its_place(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")]
+)
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["a_b_c", "1_2_3"],
+        ['"a"_"b"_"c"', '"1, or so"_"2"_"3"'],
+        ["a_b_c", "one, two_3_4"],
+        ["", "b_a", "1_2"],
+        ["b_x", "1_2"],  # another column is missing too
+        ["sep=_", "a_b_c"],
+    ],
+)
+def test_a_separator_that_is_no_comma_is_named(
+    tmp_path: Path, separator: str, name: str, bom: str, lines: list[str]
+) -> None:
+    path = tmp_path / "table.csv"
+    text = bom + "\r\n".join(lines).replace("_", separator) + "\r\n"
+    path.write_bytes(text.encode())
+    with pytest.raises(InputError) as refusal:
+        read_table(path, required=["a", "b"])
+    assert str(refusal.value).startswith(f"{path}: its columns are separated by {name}")
+    assert "with commas" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("header", ['a,b,"c;d"', 'a,b,"x;a;b"', "a,b;c,b"])
+def test_semicolons_within_commas_are_text(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"{header}\n1;2,2;3,a\tb\n")
+    assert list(read_table(path, required=["a", "b"]).rows[0].values()) == ["1;2", "2;3", "a\tb"]
+
+
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(InputError, match=str(path)):

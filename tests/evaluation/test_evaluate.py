@@ -1,6 +1,7 @@
 """One command's work on one run: from the audio to the verdicts, with nothing done twice."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from synthetic import tone
+from synthetic import tone, write_wav
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet, read_data_set
@@ -23,7 +24,7 @@ from jasco.evaluation.listening import Listener
 from jasco.evaluation.results import results_of_run
 from jasco.evaluation.store import RunRefused, Store
 from jasco.judges.judge import Attempt, Judgement
-from jasco.providers.audio import Audio
+from jasco.providers.audio import Audio, file_sha256
 from jasco.providers.specs import Spec
 
 
@@ -283,6 +284,87 @@ def test_other_audio_is_refused(go: Any, data: Path) -> None:
     soundfile.write(data / "dataset" / "v0" / "1.wav", tone(9), 16_000)
     with pytest.raises(RunRefused, match=r"1\.wav: other audio"):
         go(Ears())
+
+
+def test_audio_that_is_replaced_on_the_way_never_reaches_the_model(
+    go: Any, data: Path, tmp_path: Path
+) -> None:
+    path = data / "dataset" / "v0" / "3.wav"
+    there = path.read_bytes()
+
+    class Meddler(Ears):
+        async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
+            if item.clip.id == "1":
+                soundfile.write(path, tone(9), 16_000)
+            return await super().answer(item, audio)
+
+    meddler = Meddler()
+    with pytest.raises(RunRefused, match=r"3\.wav: replaced while .* put that one back"):
+        go(meddler, concurrency=1, preflight=False)
+    assert meddler.heard
+    assert not any(clip == "3" for clip, _ in meddler.heard)
+    with pytest.raises(RunRefused, match=r"3\.wav: other audio"):
+        go(Ears())
+    path.write_bytes(there)
+    ears = Ears()
+    go(ears)
+    assert np.array_equal(ears.heard["3", 1].samples, tone(3))
+    assert results_of_run(tmp_path / "run").answers.answered == 32
+
+
+def test_audio_that_is_replaced_before_the_preflight_is_not_heard_in_it(
+    go: Any, data: Path
+) -> None:
+    class Late(Ears):
+        async def prepare(self, data_set: DataSet) -> None:
+            (data / "dataset" / "v0" / "0.wav").write_bytes(b"RIFF, half written")
+
+    ears = Late()
+    with pytest.raises(RunRefused, match=r"0\.wav: replaced"):
+        go(ears)
+    assert ears.heard == {}
+
+
+def test_what_is_hashed_are_the_bytes_that_are_decoded(
+    go: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is another one at every look is refused, not recorded under a wrong hash."""
+    path, looks = data / "dataset" / "v0" / "2.wav", itertools.count()
+    reads = Path.open
+
+    def opened(self: Path, *arguments: Any, **more: Any) -> Any:
+        if self == path and arguments == ("rb",):
+            write_wav(path, tone(50 + next(looks)))
+        return reads(self, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
+    with pytest.raises(RunRefused, match=r"2\.wav: replaced"):
+        go(Ears())
+    monkeypatch.undo()
+    write_wav(path, tone(50))
+    with Store.to_read(tmp_path / "run") as store:
+        assert store.audio_files()["2"][1] == file_sha256(path)
+
+
+def test_clipped_and_silent_clips_are_told_and_counted(go: Any, data: Path, tmp_path: Path) -> None:
+    place = data / "dataset" / "v0"
+    loud = tone(1)
+    loud[100:105], loud[200:203] = 32767, -32768
+    write_wav(place / "1.wav", loud)
+    write_wav(place / "3.wav", np.concatenate([np.full(3, 32767, np.int16), tone(3)]))
+    opposite = np.rint(-0.95 * tone(2)).astype(np.int16)
+    soundfile.write(place / "2.wav", np.stack([tone(2), opposite], axis=1), 16_000)
+    assert go(Ears(), limit=3) == [
+        "converted to 16 kHz mono PCM16: 1 of 3 clips",
+        "clipped samples: 1 of 3 clips (most: clip 1, 8 samples)",
+        "channels cancel each other out: 1 of 3 clips (2)",
+    ]
+    answers = results_of_run(tmp_path / "run").answers
+    assert answers.clipped == {"1": 8}
+    assert answers.audio_warnings == {"channels cancel each other out": ["2"]}
+    go(Ears())
+    answers = results_of_run(tmp_path / "run").answers
+    assert answers.clipped == {"1": 8, "3": 3}
 
 
 def test_other_data_models_and_protocols_are_refused(go: Any, data: Path) -> None:

@@ -202,6 +202,24 @@ def test_other_audio_is_refused_once_there_is_an_answer(folder: Path) -> None:
         assert store.audio_sha256() == combined_sha256({"0": "x", "1": "y", "2": "x"})
 
 
+def test_what_was_found_in_the_audio_is_kept_by_clip(folder: Path) -> None:
+    plain = AudioFacts("/a/0.wav", "x", 1.0, ())
+    odd = AudioFacts("/a/1.wav", "y", 1.0, (), 7, ("silence only",))
+    with Store.to_write(folder) as store:
+        store.hold(DATA)
+        store.widen(2)
+        assert store.audio_found() is None  # nobody has looked
+        store.hold_audio({0: plain, 1: plain, 2: odd})
+        assert store.audio_found() == {}  # clip 2 is not covered
+        store.hold_audio({1: odd})
+        assert store.audio_found() == {"1": {"clipped": 7, "warnings": ["silence only"]}}
+        store.widen(3)
+        store.hold_audio({1: plain})
+        assert list(store.audio_found() or {}) == ["2"]
+        store.hold(DataSet("other", DATA.clips[:1]))  # no answer hangs on the first data set
+        assert store.audio_found() is None
+
+
 def test_judges_stay_if_they_gave_a_verdict(folder: Path) -> None:
     with Store.to_write(folder) as store:
         store.hold(DATA)

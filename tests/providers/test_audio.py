@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import wave
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic import tone, write_wav
 
 from jasco.benchmark.errors import InputError
 from jasco.providers.audio import (
+    CANCELLED,
     SAMPLING_RATE,
+    SILENT,
     Audio,
     count_frames,
     file_sha256,
     read_audio,
+    read_file,
+    read_known,
     read_unchanged,
 )
 
@@ -64,6 +70,18 @@ def test_only_what_is_still_the_same_file_is_read_again(path: Path) -> None:
     assert read_unchanged(path, known) is None
     assert read_unchanged(path.parent, known) is None
     assert read_unchanged(Path(), "") is None
+
+
+def test_a_file_that_was_replaced_is_told_from_one_that_cannot_be_read(path: Path) -> None:
+    write_wav(path, SAMPLES)
+    known = file_sha256(path)
+    assert read_file(path).sha256 == known
+    assert read_known(path, known) is not None
+    path.write_bytes(path.read_bytes()[:1000])
+    assert read_known(path, known) is None
+    path.unlink()
+    with pytest.raises(InputError, match="missing"):
+        read_known(path, known)
 
 
 def test_the_published_clips_are_handed_on_bit_equal(published: Path) -> None:
@@ -169,6 +187,122 @@ def test_floats_and_wav_hold_the_samples_exactly() -> None:
     with wave.open(io.BytesIO(audio.wav)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
         assert np.array_equal(np.frombuffer(file.readframes(65536), "<i2"), samples)
+
+
+def test_a_long_file_is_resampled_as_if_at_once(path: Path) -> None:
+    samples = RNG.normal(0, 0.2, 48_000 * 40).astype(np.float32)  # more than a block
+    written(path, samples, 48_000, subtype="FLOAT")
+    at_once = np.rint(soxr.resample(samples, 48_000, 16_000) * 32768)
+    assert np.array_equal(read_audio(path).samples, np.clip(at_once, -32768, 32767))
+
+
+# --- clipping, scale, silence ---
+
+
+def with_runs(*runs: tuple[int, int, int], length: int = 4000) -> np.ndarray:
+    """Give quiet samples with runs of some value: where, how long, which."""
+    samples = RNG.integers(-100, 100, length).astype(np.int16)
+    for start, long, value in runs:
+        samples[start : start + long] = value
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("samples", "clipped"),
+    [
+        (with_runs(), 0),
+        (with_runs((0, 3, 32767)), 3),
+        (with_runs((10, 2, 32767), (20, 1, -32768)), 0),  # a loud wave touches full scale
+        (with_runs((10, 3, 32767), (20, 4, -32768), (3995, 5, -32767)), 12),
+        (with_runs((10, 2, 32767), (12, 2, -32768)), 0),  # on both sides: nothing is cut off
+        (with_runs((10, 5, 32766)), 0),
+    ],
+)
+def test_samples_in_a_row_at_full_scale_are_counted_as_clipped(
+    path: Path, samples: np.ndarray, clipped: int
+) -> None:
+    write_wav(path, samples)
+    file = read_file(path)
+    assert file.clipped == clipped
+    assert np.array_equal(file.audio.samples, samples)
+    for subtype in ("PCM_24", "FLOAT"):
+        written(path, samples / 32768, subtype=subtype)
+        assert read_file(path).clipped == clipped
+    written(path, np.stack([samples // 2, samples], axis=1), 48_000)
+    assert read_file(path).clipped == clipped  # before they are mixed and resampled
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    st.lists(st.sampled_from([0, 32767, -32768]), min_size=1, max_size=40),
+    st.integers(1, 7),
+)
+def test_runs_are_counted_across_blocks(path: Path, samples: list[int], block: int) -> None:
+    write_wav(path, np.array(samples, np.int16))
+    groups = [(value, len(list(run))) for value, run in itertools.groupby(samples)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jasco.providers.audio._BLOCK", block)
+        assert read_file(path).clipped == sum(n for value, n in groups if value and n >= 3)
+
+
+def test_samples_beyond_full_scale_that_are_cut_down_are_counted(path: Path) -> None:
+    written(path, np.array([1.2, -1.1, 1.0, -1.0, 0.5, 3.9]), subtype="FLOAT")
+    assert read_file(path).clipped == 3
+    loud = np.array([[1.5, 0.1], [-1.5, -0.7]])
+    written(path, loud, subtype="DOUBLE")
+    assert read_file(path).clipped == 1  # the mean of the first is not beyond full scale
+
+
+def test_8_bits_have_a_full_scale_of_their_own(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(16_000)
+        file.writeframes(bytes([128, 255, 255, 255, 128, 0, 0, 0, 0, 254, 254, 254]))
+    assert read_file(path).clipped == 7
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        SAMPLES.astype(float),
+        SAMPLES.astype(float) * 65536,
+        SAMPLES / 100 + 0.25,
+        np.array([3.0, -2.0, 1.0]),
+        np.array([0.1, 1e300]),
+    ],
+)
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_samples_of_another_scale_are_refused_not_clipped(
+    path: Path, samples: np.ndarray, subtype: str
+) -> None:
+    if subtype == "FLOAT" and np.abs(samples).max() > 1e38:
+        samples = np.clip(samples, -1e38, 1e38)
+    written(path, samples, subtype=subtype)
+    with pytest.raises(InputError, match=r"clip\.wav: its samples reach [0-9.e+]+, where full sca"):
+        read_audio(path)
+
+
+def test_silence_is_told(path: Path) -> None:
+    write_wav(path, np.zeros(1000, np.int16))
+    assert read_file(path).warnings == (SILENT,)
+    assert not read_audio(path).samples.any()
+    written(path, SAMPLES / 32768 / 32768, subtype="FLOAT")  # scaled twice
+    assert read_file(path).warnings == (SILENT,)
+    write_wav(path, with_runs())
+    assert read_file(path).warnings == ()
+
+
+def test_channels_that_cancel_each_other_out_are_told(path: Path) -> None:
+    written(path, np.stack([SAMPLES, -SAMPLES], axis=1))
+    assert read_file(path).warnings == (CANCELLED, SILENT)
+    written(path, np.stack([SAMPLES, -(SAMPLES * 0.95).astype(np.int16)], axis=1))
+    assert read_file(path).warnings == (CANCELLED,)
+    six = np.zeros((len(SAMPLES), 6), np.int16)
+    six[:, 2] = SAMPLES
+    for other in (six, np.stack([SAMPLES, tone(4, 1.0)], axis=1), six * 0):
+        written(path, other)
+        assert CANCELLED not in read_file(path).warnings
 
 
 # --- what cannot be used ---

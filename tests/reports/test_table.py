@@ -97,6 +97,17 @@ def test_what_a_model_did_not_hear_and_how_it_computed_is_told() -> None:
     assert "openai/m: computed with device cuda:0 ?[2J\n" in text
 
 
+def test_clipped_and_odd_audio_is_told() -> None:
+    answers = Answers(
+        16, 16, clipped={"3": 5, "a\n7": 12}, audio_warnings={"silence only": ["1", "2"]}
+    )
+    text = rendered(judged(GOOD), answers=answers)
+    assert "openai/m: clipped samples: 2 clips (most: clip a 7, 12 samples)\n" in text
+    assert "openai/m: silence only: 2 clips (1, 2)\n" in text
+    for answers in (Answers(16, 16, clipped={}), Answers(16, 16)):
+        assert "clipped" not in rendered(judged(GOOD), answers=answers)
+
+
 def test_without_a_judge_that_is_said() -> None:
     assert "openai/m: no judge has marked it yet" in rendered()
 

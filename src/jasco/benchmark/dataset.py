@@ -19,6 +19,10 @@ PUBLISHED = "watd"
 """Name of the published data set, *What Are They Doing* v0."""
 PUBLISHED_SHA256 = "3fd0912f1bd7d7a3c0275446a6f0ccfa6fdcaaf3b8df972e7367832bc3703d7a"
 """Hash of its annotations."""
+ALTERED = f"{PUBLISHED} (altered audio)"
+"""Name of its annotations with audio that is not the published one."""
+OTHER_CLIPS = f"{PUBLISHED} (other clips)"
+"""Name of what would be called as it is, and has other annotations."""
 MINI = "mini"
 """Name of the data set that comes with the package: small, and free to use for anything."""
 
@@ -48,7 +52,9 @@ class DataSet:
 
 def name_of(clips: Sequence[Clip], otherwise: str) -> str:
     """Name a data set: the published one by what it holds, wherever it lies."""
-    return PUBLISHED if annotations_sha256(clips) == PUBLISHED_SHA256 else whole_text(otherwise)
+    if annotations_sha256(clips) == PUBLISHED_SHA256:
+        return PUBLISHED
+    return OTHER_CLIPS if otherwise in (PUBLISHED, ALTERED) else whole_text(otherwise)
 
 
 def read_data_set(folder: Path) -> DataSet:

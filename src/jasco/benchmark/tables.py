@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from jasco.benchmark.errors import CannotGoOn, InputError
 
 # A model may ramble; a cell beyond this is an accident or an attack.
 _LONGEST_CELL = 50_000_000
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     Raises
     ------
     InputError
-        No such file, not UTF-8, no header, a column missing or named twice, or a row of
-        another length than the header.
+        No such file, not UTF-8, other separators than commas, no header, a column missing or
+        named twice, or a row of another length than the header.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
@@ -40,6 +42,11 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     csv.field_size_limit(_LONGEST_CELL)
+    if other := _other_separator(text, required):
+        raise InputError(
+            f"{path}: its columns are separated by {other}, not by commas; save it again with "
+            "commas (in Excel that is the list separator of the system's region)"
+        )
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = tuple(next(reader, ()))
@@ -53,6 +60,20 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     if twice:
         raise InputError(f"{path}: two columns are named {twice[0]!r}")
     return Table(columns, rows)
+
+
+def _other_separator(text: str, required: Sequence[str]) -> str | None:
+    """Name what separates the columns, where that is not the comma."""
+    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    if hint := re.fullmatch("sep=(.)", header):  # Excel's own line, above the header
+        return _SEPARATORS.get(hint[1])
+
+    def found(separator: str) -> int:
+        columns = {column.strip().strip('"') for column in header.split(separator)}
+        return len(columns & set(required)) if required else len(columns)
+
+    best = max((",", *_SEPARATORS), key=found)  # the comma, unless another one finds more
+    return _SEPARATORS.get(best)
 
 
 def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dict[str, str]:

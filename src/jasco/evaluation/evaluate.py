@@ -16,7 +16,7 @@ from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.benchmark.responses import Response
 from jasco.evaluation.exam import copy_exams
-from jasco.evaluation.hearing import audio_facts, audio_path
+from jasco.evaluation.hearing import audio_facts, audio_reader
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import State, is_due, refuse, see, skipped
 from jasco.evaluation.progress import Progress
@@ -25,7 +25,6 @@ from jasco.evaluation.store import PREFLIGHT, AudioFacts, RunRefused, RunUnwrita
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.providers.audio import read_audio
 from jasco.providers.specs import identity_key
 
 
@@ -183,6 +182,16 @@ def _listen(
     treated = sum(bool(each.treatments) for each in facts)
     if treated:
         say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
+    clipped = {clip.id: each.clipped for each, clip in zip(facts, clips, strict=True)}
+    if number := sum(samples > 0 for samples in clipped.values()):
+        most = max(clipped, key=lambda id_: clipped[id_])
+        say(
+            f"clipped samples: {number} of {len(clips)} clips (most: clip {most}, "
+            f"{clipped[most]} samples)"
+        )
+    for warning in dict.fromkeys(warning for each in facts for warning in each.warnings):
+        ids = [c.id for c, each in zip(clips, facts, strict=True) if warning in each.warnings]
+        say(f"{warning}: {len(ids)} of {len(clips)} clips ({one_line(', '.join(ids), 80)})")
     return dict(enumerate(facts))
 
 
@@ -217,7 +226,7 @@ async def _run(
                 model=None,
                 judges=served,
                 protocol=protocol,
-                read_audio=lambda clip: read_audio(audio_path(data, clip)),
+                read_audio=audio_reader(data, store.audio_files()),
                 concurrency=job.concurrency,
                 watch=progress.see,
                 retry_final=job.retry_final,

@@ -1,13 +1,13 @@
 """What a run keeps of its clips' audio, whoever listens to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from jasco.benchmark.clips import Clip
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
-from jasco.evaluation.store import AudioFacts
-from jasco.providers.audio import file_sha256, read_audio
+from jasco.evaluation.store import AudioFacts, RunRefused
+from jasco.providers.audio import Audio, read_file, read_known
 
 
 def audio_facts(data: DataSet, clips: Iterable[Clip]) -> list[AudioFacts]:
@@ -15,16 +15,42 @@ def audio_facts(data: DataSet, clips: Iterable[Clip]) -> list[AudioFacts]:
     facts = []
     for clip in clips:
         path = audio_path(data, clip)
-        audio = read_audio(path)
+        file = read_file(path)
         facts.append(
             AudioFacts(
                 whole_text(str(path.absolute())),
-                file_sha256(path),
-                audio.seconds,
-                audio.treatments,
+                file.sha256,
+                file.audio.seconds,
+                file.audio.treatments,
+                file.clipped,
+                file.warnings,
             )
         )
     return facts
+
+
+def audio_reader(data: DataSet, held: Mapping[str, tuple[str, str]]) -> Callable[[Clip], Audio]:
+    """Give what reads a clip's audio for the model: only the very bytes that were hashed.
+
+    Parameters
+    ----------
+    data : DataSet
+        With its audio.
+    held : mapping of str to (str, str)
+        Path and SHA-256 of the audio that the run is about, by clip id.
+    """
+
+    def read(clip: Clip) -> Audio:
+        path = audio_path(data, clip)
+        audio = read_known(path, held[clip.id][1])
+        if audio is None:
+            raise RunRefused(
+                f"{path}: replaced while the run is going on, which is about the file that was "
+                "there before; put that one back, or take another --run"
+            )
+        return audio
+
+    return read
 
 
 def audio_path(data: DataSet, clip: Clip) -> Path:

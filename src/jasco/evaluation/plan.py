@@ -1,18 +1,19 @@
 """What a command would do, without doing it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jasco.benchmark.clips import items_of
+from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.evaluation.evaluate import Job, clips_covered
+from jasco.evaluation.hearing import audio_facts
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
-from jasco.evaluation.store import PREFLIGHT, Store
-from jasco.providers.audio import read_audio
+from jasco.evaluation.store import PREFLIGHT, AudioFacts, Store
+from jasco.providers.published import name_with_audio
 from jasco.providers.specs import identity_key
 
 _CHARACTERS_A_TOKEN = 4
@@ -62,7 +63,9 @@ def plan(job: Job) -> Iterator[str]:
     data = job.data or _data(job)
     clips = data.clips[: clips_covered(job, data, done.covered)]
     items = len(clips) * done.items_a_clip
-    yield f"data: {data.name}, {len(clips)} of {len(data.clips)} clips, {items} items"
+    audio = _read(data, clips) if job.model and job.model.HEARS else {}
+    name = name_with_audio(data.name, {id_: file.sha256 for id_, file in audio.items()})
+    yield f"data: {name}, {len(clips)} of {len(data.clips)} clips, {items} items"
 
     answers = max(items - done.answers, 0) if job.model else 0
     if job.model:
@@ -71,8 +74,7 @@ def plan(job: Job) -> Iterator[str]:
     if probes:
         yield f"preflight: {probes} calls to make, or twice as many where answers vary"
     if job.model and job.model.HEARS:
-        paths = [path for clip in clips if (path := data.audio_path(clip))]
-        minutes = sum(read_audio(path).seconds for path in paths) / 60
+        minutes = sum(file.seconds for file in audio.values()) / 60
         heard = minutes / len(clips) * (answers + probes)
         yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
 
@@ -98,6 +100,12 @@ def plan(job: Job) -> Iterator[str]:
         f"{answer:.2g} s an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
         f"({_basis(done.verdict_seconds)})"
     )
+
+
+def _read(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
+    with_audio = [clip for clip in clips if data.audio_path(clip)]
+    ids = [clip.id for clip in with_audio]
+    return dict(zip(ids, audio_facts(data, with_audio), strict=True))
 
 
 def _basis(seconds: float | None) -> str:

@@ -70,6 +70,10 @@ class Answers:
         How the answers came about (precision, device, versions), each combination once.
     preflight : mapping or None
         What was seen of the model beforehand; None where there was nothing to see.
+    clipped : mapping of str to int, or None
+        Clipped samples of the clips that have any, by clip id; None where nobody has counted them.
+    audio_warnings : mapping of str to list of str
+        Ids of clips by what is odd about their audio: they are silent, say.
     """
 
     expected: int
@@ -81,6 +85,8 @@ class Answers:
     cut_clips: int = 0
     circumstances: Sequence[Mapping[str, str]] = ()
     preflight: Mapping[str, Any] | None = None
+    clipped: Mapping[str, int] | None = None
+    audio_warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -342,7 +348,7 @@ def _results(store: Store, *, compat: bool) -> Results:
         }
     return Results(
         model=label,
-        data=_data(store.fact("data") or "", clips, store.audio_sha256(), once=once),
+        data=_data(store.data_name, clips, store.audio_sha256(), once=once),
         protocol=store.fact("protocol") or "",
         answers=_answers(store, model, expected),
         judges={
@@ -390,6 +396,12 @@ def _judge_facts(
 def _answers(store: Store, model: int, expected: int) -> Answers:
     answered, truncated, failed = store.count_responses(model)
     window = store.window()
+    found = store.audio_found()
+    clipped = {id_: each["clipped"] for id_, each in (found or {}).items() if each["clipped"]}
+    warnings = dict[str, list[str]]()
+    for id_, each in (found or {}).items():
+        for warning in each["warnings"]:
+            warnings.setdefault(warning, []).append(id_)
     return Answers(
         expected,
         answered,
@@ -400,6 +412,8 @@ def _answers(store: Store, model: int, expected: int) -> Answers:
         0 if window is None else store.clips_longer_than(window),
         store.circumstances(),
         json.loads(store.fact(PREFLIGHT) or "null"),
+        None if found is None else clipped,
+        warnings,
     )
 
 

@@ -36,12 +36,13 @@ from jasco.evaluation.schema import (
     Row,
     attempts_text,
 )
+from jasco.providers.published import name_with_audio
 from jasco.providers.specs import Spec, identity_key
 from jasco.version import __version__
 
 PREFLIGHT = "preflight"
 """The fact that says what the preflight has seen."""
-_CIRCUMSTANCES, _WINDOW = "circumstances", "window"
+_CIRCUMSTANCES, _WINDOW, _AUDIO = "circumstances", "window", "audio"
 _TOLD_BY_THE_MODEL = (PREFLIGHT, _CIRCUMSTANCES, _WINDOW)
 
 
@@ -61,6 +62,8 @@ class AudioFacts:
     sha256: str
     seconds: float
     treatments: tuple[str, ...]
+    clipped: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class Store:
@@ -156,7 +159,7 @@ class Store:
             with self._connection:  # nothing hangs on it: an earlier command that came to nothing
                 for table in ("verdicts", "responses", "clips"):
                     self._connection.execute(f"DELETE FROM {table}")
-            self.forget("clips_covered", *_TOLD_BY_THE_MODEL)
+            self.forget("clips_covered", _AUDIO, *_TOLD_BY_THE_MODEL)
             held = None
         if held and held != given:
             raise RunRefused(
@@ -205,6 +208,7 @@ class Store:
                     for place, facts in audio.items()
                 ),
             )
+            self._remember({"data": self.data_name, _AUDIO: self._audio_found(audio)})
 
     def hold_model(self, spec: Spec) -> int:
         """Number the run's model (``RunRefused`` where the run has answers of another one)."""
@@ -336,7 +340,13 @@ class Store:
             "FROM clips ORDER BY clip"
         )
         clips = tuple(Clip(*row) for row in self._connection.execute(query))
-        return DataSet(self.fact("data") or "", clips)
+        return DataSet(self.data_name, clips)
+
+    @property
+    def data_name(self) -> str:
+        """What the data set is called, by its annotations and by the audio that was read."""
+        query = "SELECT id, audio_sha256 FROM clips WHERE audio_sha256 NOT NULL"
+        return name_with_audio(self.fact("data") or "", dict(self._connection.execute(query)))
 
     def audio_sha256(self) -> str | None:
         """Hash the audio of the clips covered; None where some of it was never read."""
@@ -357,6 +367,23 @@ class Store:
         """Count the clips whose audio had to be resampled, mixed down or converted."""
         query = "SELECT count(*) FROM clips WHERE treatments != '' AND clip < ?"
         return int(self._connection.execute(query, (self.covered,)).fetchone()[0])
+
+    def audio_found(self) -> dict[str, dict[str, Any]] | None:
+        """Give what was found in the audio of the clips covered, by id, if anything was.
+
+        Returns
+        -------
+        dict or None
+            By clip id: how many samples are ``clipped``, and ``warnings``. None where nobody has
+            looked: answers come from a file, or an older jasco has read the audio.
+        """
+        found = self.fact(_AUDIO)
+        if found is None:
+            return None
+        query = "SELECT id FROM clips WHERE clip < ? ORDER BY clip"
+        ids = [id_ for (id_,) in self._connection.execute(query, (self.covered,))]
+        held = json.loads(found)
+        return {id_: held[id_] for id_ in ids if id_ in held}
 
     def clips_longer_than(self, seconds: float) -> int:
         """Count the clips covered that last longer."""
@@ -602,6 +629,16 @@ class Store:
     def _holds_any(self, table: str) -> bool:
         query = f"SELECT EXISTS (SELECT * FROM {table} WHERE failure_kind IS NULL)"
         return bool(self._connection.execute(query).fetchone()[0])
+
+    def _audio_found(self, audio: Mapping[int, AudioFacts]) -> str:
+        """Add what was found in clips' audio to what the run holds of the others."""
+        ids = dict(self._connection.execute("SELECT clip, id FROM clips"))
+        held = json.loads(self.fact(_AUDIO) or "{}")
+        for place, facts in audio.items():
+            held.pop(ids[place], None)
+            if facts.clipped or facts.warnings:
+                held[ids[place]] = {"clipped": facts.clipped, "warnings": facts.warnings}
+        return json.dumps(held, ensure_ascii=False)
 
     def _remember(self, facts: Mapping[str, str]) -> None:
         self._connection.executemany(

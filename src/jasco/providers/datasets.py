@@ -11,8 +11,9 @@ from jasco.benchmark.clips import annotations_sha256
 from jasco.benchmark.dataset import MINI, PUBLISHED, PUBLISHED_SHA256, DataSet, read_data_set
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.faults import known_faults, repetitions
-from jasco.providers.audio import file_sha256, read_audio
+from jasco.providers.audio import file_sha256, read_file
 from jasco.providers.folders import cache_folder
+from jasco.providers.published import name_with_audio, published_files
 
 LICENCE = (
     "What Are They Doing, by Wang, Mousavi, Ploujnikov and Ravanelli; CC BY-NC 4.0: "
@@ -26,12 +27,6 @@ _SOURCE_VARIABLE = "JASCO_WATD_URL"
 
 class Unreachable(CannotGoOn):
     """What should be fetched cannot be reached; what was fetched is kept."""
-
-
-def published_files() -> dict[str, str]:
-    """Give the SHA-256 of each published file by its path."""
-    lines = (files("jasco.providers") / "watd.sha256").read_text("utf-8").splitlines()
-    return {path: sha256 for sha256, path in (line.split(maxsplit=1) for line in lines)}
 
 
 def find_data(name: str, say: Callable[[str], None]) -> DataSet:
@@ -112,14 +107,19 @@ def verify(data: DataSet) -> Iterator[str]:
     """
     sha256 = annotations_sha256(data.clips)
     yield f"{len(data.clips)} clips, annotations {sha256}"
-    seconds = 0.0
+    seconds, hashes = 0.0, dict[str, str]()
     for clip in data.clips:
         path = data.audio_path(clip)
         assert path is not None
-        audio = read_audio(path)
+        file = read_file(path)
+        audio, hashes[clip.id] = file.audio, file.sha256
         seconds += audio.seconds
         if audio.treatments:
             yield f"clip {clip.id}: will be {', '.join(audio.treatments)} (to 16 kHz mono PCM16)"
+        if file.clipped:
+            yield f"clip {clip.id}: clipped samples: {file.clipped} of {file.frames}"
+        for warning in file.warnings:
+            yield f"clip {clip.id}: {warning}"
     yield f"{seconds:.0f} s of audio, every file readable"
     for fault in known_faults(data.clips):
         yield f"clip {fault.clip}: known fault: {fault.what}"
@@ -127,10 +127,12 @@ def verify(data: DataSet) -> Iterator[str]:
         yield f"known of the data: {repetition}"
     if sha256 == PUBLISHED_SHA256:
         assert data.folder is not None
-        for name, expected in published_files().items():
-            path = data.folder / name
-            if path.exists() and file_sha256(path) != expected:
-                raise InputError(f"{path}: not the published file; fetch it again")
+        name = name_with_audio(data.name, hashes)
+        for file_name, expected in published_files().items():
+            path = data.folder / file_name
+            held = hashes.get(path.stem) if path.suffix == ".wav" else None
+            if path.exists() and (held or file_sha256(path)) != expected:
+                raise InputError(f"{name}: {path}: not the published file; fetch it again")
         yield "annotations and audio are the published ones"
         yield LICENCE
 

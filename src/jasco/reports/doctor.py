@@ -17,8 +17,9 @@ from tabulate import tabulate
 from jasco.benchmark.dataset import MINI, PUBLISHED
 from jasco.benchmark.errors import one_line
 from jasco.models.transformers.families import FAMILIES
-from jasco.providers.datasets import LICENCE, published_files
+from jasco.providers.datasets import LICENCE
 from jasco.providers.folders import cache_folder
+from jasco.providers.published import published_files
 from jasco.providers.weights import WEIGHTS, Weight
 from jasco.version import __version__
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from jasco.benchmark.agreement import Agreement
 from jasco.benchmark.bootstrap import RESAMPLES, SEED
+from jasco.benchmark.dataset import ALTERED
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS
@@ -90,6 +91,8 @@ def shared_data(results: Sequence[Results]) -> Data:
     told only where it is the same for all.
     """
     most = max((each.data for each in results), key=lambda data: data.items)
+    if any(each.data.name == ALTERED for each in results):  # known of one, where others are files
+        most = replace(most, name=ALTERED)
     same = len({each.data.audio_sha256 for each in results}) == 1
     return most if same else replace(most, audio_sha256=None)
 
@@ -280,11 +283,21 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "truncated": answers.truncated,
         "failed": dict(failed),
         "treated_clips": answers.treated_clips,
+        "clipped_clips": None if answers.clipped is None else len(answers.clipped),
+        "most_clipped": _most_clipped(answers.clipped or {}),
+        "audio_warnings": {name: list(ids) for name, ids in answers.audio_warnings.items()},
         "window": answers.window,
         "cut_clips": answers.cut_clips,
         "circumstances": [dict(each) for each in answers.circumstances],
         "preflight": _preflight(answers.preflight),
     }
+
+
+def _most_clipped(clipped: Mapping[str, int]) -> dict[str, Any] | None:
+    if not clipped:
+        return None
+    clip = max(clipped, key=lambda id_: clipped[id_])
+    return {"clip": clip, "samples": clipped[clip]}
 
 
 def _preflight(fact: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -172,6 +172,15 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     if answers["treated_clips"]:
         treated = answers["treated_clips"]
         yield f"{name}: converted to 16 kHz mono PCM16: {treated} clip{'s' if treated > 1 else ''}"
+    if most := answers["most_clipped"]:
+        clipped = answers["clipped_clips"]
+        yield (
+            f"{name}: clipped samples: {clipped} clip{'s' if clipped > 1 else ''} (most: clip "
+            f"{one_line(most['clip'], 40)}, {most['samples']} samples)"
+        )
+    for warning, clips in answers["audio_warnings"].items():
+        named = one_line(", ".join(clips), 80)
+        yield f"{name}: {warning}: {len(clips)} clip{'s' if len(clips) > 1 else ''} ({named})"
     if cut := answers["cut_clips"]:
         yield (
             f"{name}: {cut} clip{'s are' if cut > 1 else ' is'} longer than the "

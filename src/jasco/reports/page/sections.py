@@ -114,6 +114,8 @@ def licence(data: str) -> str:
     """Say whose the clips are, and on which terms they may be handed on."""
     if data == dataset.PUBLISHED:
         return f"Clips and annotations: {LICENCE}."
+    if data == dataset.ALTERED:
+        return f"Annotations, and clips before they were altered: {LICENCE}."
     if data == dataset.MINI:
         return "Clips and annotations: mini, which comes with jasco; Apache-2.0. Voices: flite."
     return f"Clips and annotations: the data set {data}; its owner says who may have them."

@@ -1,0 +1,372 @@
+"""Whether an audio file is whole, by what its container says.
+
+A decoder plays what is left of a file that was cut off, takes an estimate for the length of an
+MP3, and fills up the last block of a compressed recording. So the container is read first: a file
+that is not whole is refused, and the decoder is told how many samples there are to be.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_BLOCK_CODECS = (0x02, 0x11, 0x31)  # Microsoft ADPCM, IMA ADPCM, GSM 6.10
+_MPEG_IN_WAV = (0x50, 0x55)
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the audio
+_LEFTOVER = 256  # bytes after the samples that are no chunk, and harmless: less than 10 ms
+
+
+class DamagedError(ValueError):
+    """A file is not whole; the message says why."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file that is whole, as the decoder is to be handed it.
+
+    Attributes
+    ----------
+    content : bytes
+        The file, or the part of it that is audio.
+    frames : int or None
+        Samples of a channel that it holds; None where the decoder's own count can be believed.
+    hide_end : bool
+        Whether the decoder would take its estimate, made from the size of the file, for the
+        length, and read no further.
+    """
+
+    content: bytes
+    frames: int | None = None
+    hide_end: bool = False
+
+    def open(self) -> io.BytesIO:
+        """Open it for the decoder."""
+        return _EndHidden(self.content) if self.hide_end else io.BytesIO(self.content)
+
+
+def encoded(content: bytes) -> Encoded:
+    """Check the container of an audio file.
+
+    Raises
+    ------
+    DamagedError
+        It is not whole. What is no container at all is left to the decoder to refuse.
+    """
+    if content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE":
+        return _wav(content)
+    if content[:4] == b"FORM" and content[8:12] in (b"AIFF", b"AIFC"):
+        return _aiff(content)
+    if content[:4] in (b".snd", b"dns."):
+        return _au(content)
+    if content[:4] == b"OggS":
+        return Encoded(_ogg_stream(content))
+    untagged = content[_id3_size(content) :]
+    if untagged[:4] == b"fLaC":
+        return _flac(untagged)
+    if content[:3] == b"ID3" or _frame_header(content, 0):
+        return _mp3(content)
+    return Encoded(content)
+
+
+# --- WAV, AIFF, AU ---
+
+_Order = Literal["little", "big"]
+_Chunks = dict[bytes, tuple[int, int]]
+
+
+def _wav(content: bytes) -> Encoded:
+    order: _Order = "big" if content[:4] == b"RIFX" else "little"
+    chunks = _chunks(content, order, b"data")
+    start, size = chunks.get(b"data", (0, 0))
+    if size == 0xFFFFFFFF:  # in a file beyond 4 GB it stands elsewhere
+        size = int.from_bytes(_chunk(content, chunks, b"ds64")[8:16], "little") or size
+        chunks[b"data"] = start, size
+    start, end = _sample_span(content, chunks, b"data", order)
+    form = _chunk(content, chunks, b"fmt ")
+    if int.from_bytes(form[:2], order) in _MPEG_IN_WAV:
+        return _mp3(content[start:end])
+    count = int.from_bytes(_chunk(content, chunks, b"fact")[:4], order)
+    return Encoded(content, _frames_in_blocks(form, end - start, count, order))
+
+
+def _chunks(content: bytes, order: _Order, last: bytes) -> _Chunks:
+    """Find the chunks up to that of the samples: where each begins, and its size as it says."""
+    chunks, at = _Chunks(), 12
+    while at + 8 <= len(content) and last not in chunks:
+        name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], order)
+        chunks.setdefault(name, (at + 8, size))
+        at += 8 + size + size % 2
+    return chunks
+
+
+def _chunk(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
+    start, size = chunks.get(name, (0, 0))
+    return content[start : start + size]
+
+
+def _sample_span(content: bytes, chunks: _Chunks, name: bytes, order: _Order) -> tuple[int, int]:
+    """Say where the samples begin and end (:class:`DamagedError` where they are not all there)."""
+    if name not in chunks:
+        raise DamagedError("cut off before its samples begin")
+    start, size = chunks[name]
+    _check_size(content, start, size)
+    if _is_open(size):
+        return start, len(content)
+    end = start + size
+    if not any(_is_chunk(content, at, order) for at in (end + size % 2, end)):  # some do not pad
+        _check_rest(size, content[end:])
+    return start, end
+
+
+def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
+    name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], order)
+    return name.isascii() and name.decode().isprintable() and at + size <= len(content)
+
+
+def _check_rest(size: int, rest: bytes) -> None:
+    """Refuse a recording whose header was not kept up to date: a program that died has left it."""
+    if len(rest) > _LEFTOVER and rest.strip(b"\0") and not rest.startswith(_TAGS):
+        raise DamagedError(
+            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
+            "it completed?"
+        )
+
+
+def _check_size(content: bytes, start: int, size: int) -> None:
+    if start + size > len(content) and not _is_open(size):
+        raise DamagedError(f"cut off after {len(content)} of {start + size} bytes")
+
+
+def _is_open(size: int) -> bool:
+    """Whether a size only stands there because it was not known yet: the file ends the samples.
+
+    It is the largest number, or close to it (sox: 0x7FFFF000 and a header), where a recording
+    went into a pipe.
+    """
+    return 0x7FFFF000 <= size <= 0x80000000 or 0xFFFFF000 <= size <= 0xFFFFFFFF or size >= 1 << 62
+
+
+def _frames_in_blocks(form: bytes, size: int, count: int, order: _Order) -> int | None:
+    """Count the samples of a codec that packs them into blocks, the last of which is filled up.
+
+    Parameters
+    ----------
+    form : bytes
+        The chunk ``fmt``.
+    size : int
+        Bytes of samples.
+    count : int
+        Samples by the chunk ``fact``, which some programs fill in wrongly.
+    order : str
+        Of the bytes.
+    """
+    if len(form) < 20 or int.from_bytes(form[:2], order) not in _BLOCK_CODECS:
+        return None
+    block = max(1, int.from_bytes(form[12:14], order))
+    in_block = int.from_bytes(form[18:20], order)
+    most = -(-size // block) * in_block
+    return count if most - in_block < count <= most else most
+
+
+def _aiff(content: bytes) -> Encoded:
+    chunks = _chunks(content, "big", b"SSND")
+    _sample_span(content, chunks, b"SSND", "big")
+    frames = int.from_bytes(_chunk(content, chunks, b"COMM")[2:6], "big")
+    return Encoded(content, None if frames >= 0x7F000000 else frames or None)
+
+
+def _au(content: bytes) -> Encoded:
+    order: _Order = "big" if content[:4] == b".snd" else "little"
+    start, size = (int.from_bytes(content[at : at + 4], order) for at in (4, 8))
+    _check_size(content, start, size)
+    if not _is_open(size):
+        _check_rest(size, content[start + size :])
+    return Encoded(content)
+
+
+# --- FLAC ---
+
+
+def _flac(content: bytes) -> Encoded:
+    """Leave the number of samples out, so that the decoder reads on to the end of the file."""
+    stream_info = int.from_bytes(content[18:26], "big")
+    frames = stream_info & ((1 << 36) - 1)
+    if len(content) < 26 or not frames:
+        return Encoded(content)
+    without = (stream_info - frames).to_bytes(8, "big")
+    return Encoded(content[:18] + without + content[26:], frames)
+
+
+# --- Ogg ---
+
+_SEVERAL = "several streams in one file; convert it to WAV or FLAC"
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_stream(content: bytes) -> bytes:
+    """Check every page up to the last one; give the stream without what follows it."""
+    at, number = 0, 0
+    while True:
+        page = _ogg_page(content, at)
+        kind, place = page[5], int.from_bytes(page[18:22], "little")
+        if kind & 2 and number:
+            raise DamagedError(_SEVERAL)
+        if place != number:
+            raise DamagedError(f"page {number} is missing")
+        at, number = at + len(page), number + 1
+        if kind & 4:
+            break
+        if at == len(content):
+            raise DamagedError(f"cut off after {at} bytes: its last page is missing")
+    if content[at : at + 4] == b"OggS":
+        raise DamagedError(_SEVERAL)
+    return content[:at]
+
+
+def _ogg_page(content: bytes, at: int) -> bytes:
+    table = content[at + 27 : at + 27 + content[at + 26]] if at + 27 <= len(content) else b""
+    page = content[at : at + 27 + len(table) + sum(table)]
+    if page[:4] != b"OggS"[: len(page)]:
+        raise DamagedError(f"damaged at byte {at}")
+    if len(page) < 27 or len(page) < 27 + page[26] + sum(table):
+        raise DamagedError(f"cut off after {len(content)} bytes: its last page is missing")
+    if _ogg_crc(page[:22] + bytes(4) + page[26:]) != int.from_bytes(page[22:26], "little"):
+        raise DamagedError(f"damaged between bytes {at} and {at + len(page)}")
+    return page
+
+
+def _ogg_crc(page: bytes) -> int:
+    """Compute Ogg's checksum: zlib's, but with the bits the other way round and no inversions."""
+    mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
+
+
+# --- MP3 ---
+
+_KILOBITS = {  # by MPEG version (2.5 is as 2) and layer
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES = (44_100, 48_000, 32_000)
+_VERSIONS = {0b11: (1, 1), 0b10: (2, 2), 0b00: (2, 4)}  # table of bit rates, divisor of rates
+_XING_AT = (13, 15, 21, 23, 36, 38)  # after the side information, whose size varies
+_VBRI_AT = 36
+
+
+@dataclass(frozen=True)
+class _FrameHeader:
+    """Of an MPEG audio frame: its bytes, its samples, and what is the same in all of a file."""
+
+    size: int
+    samples: int
+    form: tuple[int, int, int]
+
+
+def _mp3(content: bytes) -> Encoded:
+    """Count the frames one by one.
+
+    A first frame that only holds the length is kept where it tells the truth (the decoder then
+    drops what the encoder has added at both ends), and else left out.
+    """
+    first = _id3_size(content)
+    first += len(content[first:]) - len(content[first:].lstrip(b"\0"))
+    at, headers = first, []
+    for header in _frames(content, first):
+        headers.append(header)
+        at += header.size
+    if not headers:
+        raise DamagedError(f"no MP3 frame at byte {first}")
+    if len({header.form for header in headers}) > 1:
+        raise DamagedError("its sampling rate changes in the middle; convert it to WAV or FLAC")
+    opening = content[first : first + headers[0].size]
+    told = _frames_told(opening)
+    others = len(headers) - 1
+    if told is not None and told > others + 1:  # some count the first frame too
+        raise DamagedError(f"cut off: it holds {others} of {told} MP3 frames")
+    if told == others and told:
+        return Encoded(content[first:at])
+    if told is not None or opening[_VBRI_AT : _VBRI_AT + 4] == b"VBRI":
+        first, headers = first + headers[0].size, headers[1:]
+    return Encoded(content[first:at], sum(header.samples for header in headers), hide_end=True)
+
+
+def _frames(content: bytes, at: int) -> Iterator[_FrameHeader]:
+    while header := _frame_header(content, at):
+        _check_size(content, at, header.size)
+        yield header
+        at += header.size
+    rest = content[at:]
+    if rest.strip(b"\0") and not rest.lstrip(b"\0").startswith(_TAGS):
+        if len(rest) < 4:
+            raise DamagedError(f"cut off after {len(content)} bytes")
+        raise DamagedError(f"damaged at byte {at}")
+
+
+def _frame_header(content: bytes, at: int) -> _FrameHeader | None:
+    """Read the header of an MPEG audio frame; None where none stands."""
+    if len(content) < at + 4:
+        return None
+    (bits,) = struct.unpack_from(">I", content, at)
+    version, layer = bits >> 19 & 0b11, 4 - (bits >> 17 & 0b11)
+    rate, speed, padding = bits >> 10 & 0b11, bits >> 12 & 0b1111, bits >> 9 & 1
+    if bits >> 21 != 0x7FF or version == 1 or layer == 4 or rate == 3 or speed in (0, 15):
+        return None
+    family, divisor = _VERSIONS[version]
+    hertz = _RATES[rate] // divisor
+    bits_a_second = 1000 * _KILOBITS[family, layer][speed - 1]
+    if layer == 1:
+        size, samples = (12 * bits_a_second // hertz + padding) * 4, 384
+    else:
+        samples = 576 if layer == 3 and family == 2 else 1152
+        size = samples // 8 * bits_a_second // hertz + padding
+    return _FrameHeader(size, samples, (version, layer, rate))
+
+
+def _frames_told(opening: bytes) -> int | None:
+    """Say how many frames a file's first one announces: 0 if it leaves that open, None if audio."""
+    for at in _XING_AT:
+        if opening[at : at + 4] in (b"Xing", b"Info"):
+            flags = int.from_bytes(opening[at + 4 : at + 8], "big")
+            return int.from_bytes(opening[at + 8 : at + 12], "big") if flags & 1 else 0
+    return None
+
+
+def _id3_size(content: bytes) -> int:
+    """Count the bytes of the tags that stand before the audio."""
+    at = 0
+    while content[at : at + 3] == b"ID3" and len(content) >= at + 10:
+        size = 0
+        for byte in content[at + 6 : at + 10]:
+            size = size << 7 | byte & 0x7F
+        at += 10 + size + (10 if content[at + 5] & 0x10 else 0)
+    return at
+
+
+class _EndHidden(io.BytesIO):
+    """A file whose end is reported far behind it, where there is silence; reading on gets nowhere.
+
+    The decoder takes the length of an MP3 from the size of the file, which is wrong where the bit
+    rate varies, and reads no further than that. A bit rate varies by a factor of 40 at most.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._size = len(content)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_END:
+            return super().seek(offset + 64 * self._size)
+        return super().seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self.tell() <= self._size:
+            return super().readinto(buffer)
+        buffer[:] = bytes(len(buffer))  # the decoder looks for a tag there
+        super().seek(len(buffer), io.SEEK_CUR)
+        return len(buffer)
