@@ -24,14 +24,13 @@ ORACLE = Path(os.environ.get("JASCO_ORACLE") or Path(__file__).parents[2] / "sha
 Tensors = Mapping[str, Any]
 
 STAGE, LOGITS = 1e-5, 2.5e-5
-"""How far a stage may be off that is computed from its stored inputs, and how far logits may."""
+"""How far off a stage may be that is computed from its stored inputs, and how far off logits."""
 
-SUMS = 3
-"""How many times the figure of a fixture's README it may be that is computed from the waveform.
+ROUNDING = 3
+"""What the READMEs' figures for everything from the waveform on are multiplied by.
 
-The figures leave no room for float32: with other instructions, or another number of threads, sums
-are rounded otherwise, and at a few positions language models make ten times as much of what they
-are given.
+They were measured on one machine. With other instructions, or another number of threads, float32
+rounds otherwise, and at a few positions a language model multiplies differences by ten.
 """
 
 
@@ -123,7 +122,7 @@ class Stage:
         return {f"{self.of}.{name}": value for name, value in computed.items()}
 
 
-def computed_throughout(stages: Iterable[Stage]) -> dict[str, Any]:
+def end_to_end(stages: Iterable[Stage]) -> dict[str, Any]:
     """Compute everything from what is given, each stage from what those before it computed."""
     computed: dict[str, Any] = {}
     for stage in stages:
@@ -131,7 +130,7 @@ def computed_throughout(stages: Iterable[Stage]) -> dict[str, Any]:
     return computed
 
 
-def computed_by_stage(stages: Iterable[Stage], stored: Tensors) -> dict[str, Any]:
+def stage_by_stage(stages: Iterable[Stage], stored: Tensors) -> dict[str, Any]:
     """Compute each stage of which the inputs are stored, from these."""
     computed: dict[str, Any] = {}
     for stage in stages:
@@ -179,7 +178,8 @@ def difference(ours: Any, theirs: Any) -> float:
     if not len(theirs):
         return 0.0
     apart = (ours.double() - theirs.double()).abs()
-    return float(apart.nan_to_num(math.inf).max()) if theirs.is_floating_point() else math.inf
+    comparable = theirs.is_floating_point() and not apart.isnan().any()
+    return float(apart.max()) if comparable else math.inf
 
 
 def differences(computed: Tensors, expected: Tensors) -> dict[str, float]:
@@ -190,7 +190,7 @@ def differences(computed: Tensors, expected: Tensors) -> dict[str, float]:
     }
 
 
-def too_far(apart: Mapping[str, float], tolerance: Callable[[str], float]) -> dict[str, float]:
+def exceeding(apart: Mapping[str, float], tolerance: Callable[[str], float]) -> dict[str, float]:
     """Give the differences that exceed what their names may be off by."""
     return {name: value for name, value in apart.items() if not value <= tolerance(name)}
 
@@ -205,8 +205,8 @@ def found(llama: Any, sequence: Any, search: Any) -> list[int]:
 
 
 @dataclass
-class Shaken:
-    """A search that sees each logit up to ``off`` away from where it is."""
+class Perturbed:
+    """A search to which each logit is given with a random error of up to ``off``."""
 
     search: Any
     off: float
@@ -226,14 +226,14 @@ class Shaken:
 def finds(
     llama: Any, sequence: Any, search: Callable[[], Any], theirs: Sequence[int], off: float
 ) -> bool:
-    """Tell whether a search finds an answer, or would if the logits were off by what they may be.
+    """Tell whether a search finds an answer, or would with logits that are off by up to ``off``.
 
-    Where two tokens are so close that this decides, either answer is right.
+    Where two tokens are closer than that, either answer is right.
     """
     import torch
 
     if found(llama, sequence, search()) == theirs:
         return True
     generator = torch.Generator().manual_seed(0)
-    shaken = (Shaken(search(), off, generator) for _ in range(20))
-    return any(found(llama, sequence, each) == theirs for each in shaken)
+    perturbed = (Perturbed(search(), off, generator) for _ in range(20))
+    return any(found(llama, sequence, each) == theirs for each in perturbed)
