@@ -13,10 +13,10 @@ from oracle import (
     ORACLE,
     Oracle,
     Stage,
-    stage_by_stage,
-    end_to_end,
     difference,
     differences,
+    end_to_end,
+    stage_by_stage,
 )
 
 torch = pytest.importorskip("torch", reason="needs the extra native")

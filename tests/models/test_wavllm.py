@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from oracle import (
     LOGITS,
-    STAGE,
     ROUNDING,
+    STAGE,
     Oracle,
     Stage,
-    stage_by_stage,
-    end_to_end,
     differences,
+    end_to_end,
+    exceeding,
     finds,
     found,
     number_of,
-    exceeding,
+    stage_by_stage,
 )
 
 from jasco.benchmark.errors import InputError
