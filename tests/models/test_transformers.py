@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -405,24 +406,58 @@ def golden() -> dict[str, Any]:
     return read
 
 
+def asked_alike(templates: dict[str, Any]) -> dict[str, str]:
+    """Give the questions that are asked as we ask, of a clip that goes before; and the prompts."""
+    prompts = {}
+    for each in templates.values():
+        match each["conversation"]:
+            case [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": text}]}]:
+                prompts[text] = each["rendered_with_generation_prompt"]
+    return prompts or pytest.skip("none of the golden prompts is of one clip and one question")
+
+
 @pytest.mark.oracle
-def test_the_prompt_of_qwen2_audio_is_the_golden_one(checkpoint: Any) -> None:
-    expected = golden()["templates"]["single_audio_with_question"]
+def test_the_prompts_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
-    question = (CLIPS[0], "What sound can you hear?")
-    assert families.render(processor, [question]) == [expected["rendered_with_generation_prompt"]]
+    prompts = asked_alike(golden()["templates"])
+    asked = [(CLIPS[0], question) for question in prompts]
+    assert families.render(processor, asked) == list(prompts.values())
+
+
+@pytest.mark.oracle
+def test_the_template_of_qwen2_audio_is_the_golden_one(checkpoint: Any) -> None:
+    processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
+    for name, each in golden()["templates"].items():
+        for generation in (True, False):
+            ours = processor.apply_chat_template(
+                each["conversation"], add_generation_prompt=generation, tokenize=False
+            )
+            key = f"rendered_{'with' if generation else 'without'}_generation_prompt"
+            assert each.get(key, ours) == ours, (name, key)
 
 
 @pytest.mark.oracle
 def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
+    expected = golden()
+    question = next(iter(asked_alike(expected["templates"])))
     token = processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
-    for expected in golden()["audio_token_counts"]:
-        samples = np.ones(expected["samples"], np.int16)
-        inputs = families.FAMILIES["qwen2_audio"].inputs(processor, [(Audio(samples), "What?")])
-        assert int((inputs["input_ids"] == token).sum()) == expected["audio_tokens"]
-        assert list(inputs["input_features"].shape) == expected["input_features_shape"]
-        assert int(inputs["feature_attention_mask"].sum()) == expected["valid_mel_frames"]
+
+    def inputs_of(*samples: int) -> Any:
+        asked = [(Audio(np.ones(each, np.int16)), question) for each in samples]
+        return families.FAMILIES["qwen2_audio"].inputs(processor, asked)
+
+    assert processor.feature_extractor.feature_size == expected["mel_bins"]
+    for each in expected["audio_token_counts"]:
+        inputs = inputs_of(each["samples"])
+        assert int((inputs["input_ids"] == token).sum()) == each["audio_tokens"]
+        assert list(inputs["input_features"].shape) == each["input_features_shape"]
+        assert int(inputs["feature_attention_mask"].sum()) == each["valid_mel_frames"]
+    for name in expected:
+        if name.endswith("_total_audio_tokens"):  # two_clips_2s_5s_total_audio_tokens
+            seconds = re.findall(r"_([\d.]+)s(?=_)", name)
+            inputs = inputs_of(*(round(16_000 * float(each)) for each in seconds))
+            assert int((inputs["input_ids"] == token).sum()) == expected[name], name
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)

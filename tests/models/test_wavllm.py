@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import combinations
@@ -12,7 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import Oracle, found
+from oracle import (
+    LOGITS,
+    ROUNDING,
+    STAGE,
+    Oracle,
+    Stage,
+    differences,
+    end_to_end,
+    exceeding,
+    finds,
+    found,
+    number_of,
+    stage_by_stage,
+)
 
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.responses import Response
@@ -47,7 +60,7 @@ from jasco.models.wavllm.updates import halves, updated  # noqa: E402
 
 oracle = pytest.mark.oracle
 PATH = Path("final.pt")
-SAMPLED = "sample_T0.5_seed1"
+Tensors = dict[str, Any]
 
 
 def sizes_of(config: dict[str, Any]) -> dict[str, Any]:
@@ -96,161 +109,150 @@ class Port:
         return assemble(sizes, weights, torch.device("cpu"), torch.float32)
 
     @cached_property
-    def asked(self) -> list[str]:
-        """Clip and question of each dialogue: ``a.q0``."""
-        return sorted({".".join(name.split(".")[:2]) for name in self.oracle.config["generated"]})
-
-    @cached_property
-    def clips(self) -> list[str]:
-        return sorted({name.split(".")[0] for name in self.oracle.expected})
-
-    @cached_property
     def room(self) -> int:
         """Tokens that the fixtures' answers may have."""
-        return int(
-            re.search(r"prefix size \+ (\d+)", self.oracle.config["generation"]["greedy"])[1]
-        )
-
-    def samples(self, clip: str) -> np.ndarray:
-        inputs = self.oracle.inputs
-        if f"wav_{clip}" in inputs:
-            wave = self.oracle.wave(clip)
-        else:
-            length, pattern = int(inputs[f"wav_{clip}_len"]), inputs[f"wav_{clip}_pattern"]
-            wave = np.tile(pattern, -(-length // len(pattern)))[:length]
-        return Audio(wave).floats
-
-    def ids(self, name: str) -> list[int]:
-        return self.oracle.inputs[name].tolist()
-
-    def right(self, asked: str) -> list[int]:
-        return [BOS, *self.ids(f"{asked}.forced_prefix_ids")]
-
-    def generated(self, asked: str, how: str) -> list[int]:
-        return self.oracle.config["generated"][f"{asked}.{how}"]["generated"]
-
-    def sequence(self, asked: str, answer: list[int], right: list[int] | None = None) -> Any:
-        clip = asked.split(".")[0]
-        words = self.ids(f"{asked}.left_ids"), [*(right or self.right(asked)), *answer]
-        return splice(
-            self.model.llama, [words[0], self.heard[clip][f"{clip}.audio_embeds"][0], words[1]]
-        )
-
-    def scale(self, asked: str) -> Any:
-        return self.model.update_scale(self.ids(f"{asked}.scale_prompt_ids"))
-
-    def logits(self, asked: str, answer: list[int]) -> Any:
-        """Give the logits behind every token, the answer's last one left out."""
-        with updated(self.model.llama, self.scale(asked)[None]):
-            return self.model.llama(inputs_embeds=self.sequence(asked, answer[:-1])).logits
+        rule = self.oracle.config["generation"]["greedy"]
+        return int(re.search(r"prefix size \+ (\d+)", rule)[1])
 
     @cached_property
-    def heard(self) -> dict[str, dict[str, Any]]:
-        with torch.inference_mode():
-            return {clip: self._heard(clip) for clip in self.clips}
+    def temperature(self) -> float:
+        rule = self.oracle.config["generation"]["greedy"]
+        return float(re.search(r"temperature ([\d.]+)", rule)[1])
 
-    def _heard(self, clip: str) -> dict[str, Any]:
-        """Compute what the fixtures may hold of a clip, under their names."""
-        model, samples = self.model, self.samples(clip)
-        features, valid = whisper_parts(samples, self.sizes["whisper"])
-        waveform = wavlm_waveform(samples, self.sizes["wavlm"])
-        streams = {}
-        for name, states, connector in (
-            ("whisper", model.whisper_states(features, valid), model.whisper_connector),
-            ("wavlm", model.weighted_sum(model.wavlm_states(waveform)), model.wavlm_connector),
-        ):
-            streams[f"{name}.subsample"] = short = connector.subsampler(states)
-            streams[f"{name}.adapter"] = adapted = connector.adapter(short)
-            streams[f"{name}.projector"] = connector.projector(adapted)
-            assert torch.equal(streams[f"{name}.projector"], connector(states))
-            streams["whisper.last_hidden_state" if name == "whisper" else "wavlm.weighted_sum"] = (
-                states
-            )
-        loud = (waveform - waveform.mean()) / (waveform.var(correction=0) + 1e-7).sqrt()
-        embeddings = model.audio_embeddings(samples)[None]
-        found = streams | {
+    def samples(self, clip: str) -> np.ndarray:
+        return Audio(self.oracle.wave(clip)).floats
+
+    @cached_property
+    def heard(self) -> dict[str, Any]:
+        """What is heard of each clip."""
+        return {clip: self.model.audio_embeddings(self.samples(clip)) for clip in self.oracle.clips}
+
+    def quoted(self, asked: str) -> list[int]:
+        return self.oracle.ids(f"{asked}.scale_prompt_ids")
+
+    def scale(self, asked: str) -> Any:
+        return self.model.update_scale(self.quoted(asked))
+
+    def right(self, asked: str) -> list[int]:
+        return [BOS, *self.oracle.ids(f"{asked}.forced_prefix_ids")]
+
+    def generated(self, asked: str, how: str) -> list[int]:
+        """Give an answer of a kind, with its end; empty: there is none."""
+        answers = self.oracle.config["generated"].items()
+        return next(
+            (of["generated"] for name, of in answers if name.startswith(f"{asked}.{how}")), []
+        )
+
+    def sequence(self, asked: str, audio: Any, words: Sequence[int]) -> Any:
+        return splice(self.model.llama, [self.oracle.ids(f"{asked}.left_ids"), audio, words])
+
+    def logits(self, asked: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
+        """Give the logits behind every token, the answer's last one left out."""
+        with updated(self.model.llama, scale[None]):
+            said = self.sequence(asked, audio, [*self.right(asked), *answer[:-1]])
+            return self.model.llama(inputs_embeds=said).logits
+
+    def drawn_from(self, logits: Any, answer: Sequence[int]) -> Any:
+        """Give the log-probabilities that each token of an answer is drawn from."""
+        rows = torch.log_softmax(logits[0, -len(answer) :] / self.temperature, dim=-1)
+        return torch.stack([restrict(row, step, self.room) for step, row in enumerate(rows)])
+
+
+def stages(port: Port) -> Iterator[Stage]:
+    """List what is computed of each clip and of the questions about it."""
+    model, sizes = port.model, port.sizes
+
+    def hear(samples: np.ndarray) -> Tensors:
+        features, valid = whisper_parts(samples, sizes["whisper"])
+        waveform = wavlm_waveform(samples, sizes["wavlm"])
+        return {
+            **{f"part{number}.mel": part for number, part in enumerate(features)},
             "n_parts": torch.tensor([len(features)]),
             "valid_mel_frames": valid,
             "wavlm_input_len": torch.tensor([waveform.shape[1]]),
+            "whisper.last_hidden_state": model.whisper_states(features, valid),
             "wavlm.conv_features": model.wavlm.feature_extractor(waveform).transpose(1, 2),
             "wavlm.hidden_states": model.wavlm_states(waveform),
-            "wavlm_do_normalize_true.projector": model.wavlm_connector(
-                model.weighted_sum(model.wavlm_states(loud))
-            ),
-            "fusion.concat": join(streams["whisper.projector"], streams["wavlm.projector"]),
+        }
+
+    def hear_normalised(samples: np.ndarray) -> Tensors:
+        waveform = wavlm_waveform(samples, sizes["wavlm"])
+        waveform = (waveform - waveform.mean()) / (waveform.var(correction=0) + 1e-7).sqrt()
+        states = model.weighted_sum(model.wavlm_states(waveform))
+        return {"wavlm_do_normalize_true.projector": model.wavlm_connector(states)}
+
+    def fuse(joined: Any) -> Tensors:
+        embeddings = model.fusion(joined)
+        return {
             "audio_embeds": embeddings,
             "audio_embeds_len": torch.tensor([embeddings.shape[1]]),
         }
-        for number, part in enumerate(features):
-            found[f"part{number}.mel_head"] = part
-            found[f"part{number}.mel_cols_every_100"] = part[:, ::100]
-        return {f"{clip}.{name}": value for name, value in found.items()}
 
-    @cached_property
-    def said(self) -> dict[str, Any]:
-        """Compute what the fixtures may hold of a dialogue, under their names."""
-        with torch.inference_mode():
-            return {
-                f"{asked}.{name}": value
-                for asked in self.asked
-                for name, value in self._said(asked).items()
-            }
+    def think(asked: str) -> Tensors:
+        quoted = splice(model.llama, [port.quoted(asked)])
+        return {"scale_prompt_hidden": states_before_norm(model.llama, quoted)}
 
-    def _said(self, asked: str) -> dict[str, Any]:
-        model, temperature = self.model, PRESETS["official"].temperature
-        quoted = splice(model.llama, [self.ids(f"{asked}.scale_prompt_ids")])
-        thought = states_before_norm(model.llama, quoted)
-        greedy = self.generated(asked, "greedy")
-        logits = self.logits(asked, greedy)
-        with updated(model.llama, self.scale(asked)[None]):
-            final = states_before_norm(model.llama, self.sequence(asked, greedy[:-1]))
-        prefix = self.ids(f"{asked}.forced_prefix_ids")
-        hypothesis = [*prefix, *greedy]
-        every = torch.log_softmax(logits[0, -len(hypothesis) :] / temperature, dim=-1)
-        scores = every[range(len(hypothesis)), hypothesis]
-        found = {
-            "scale_prompt_hidden": thought,
+    def weigh(thought: Any) -> Tensors:
+        return {
             "scale_z": model.scale_head.features(thought),
-            "scale": self.scale(asked)[None],
-            "prefill_inputs_embeds": self.sequence(asked, [], right=[BOS]),
+            "scale": model.scale_head(thought)[None],
+        }
+
+    def begin(asked: str, audio: Any) -> Tensors:
+        return {"prefill_inputs_embeds": port.sequence(asked, audio[0], [BOS])}
+
+    def say(asked: str, audio: Any, scale: Any) -> Tensors:
+        greedy, drawn = (port.generated(asked, how) for how in ("greedy", "sample"))
+        logits = port.logits(asked, audio[0], scale[0], greedy)
+        said = port.sequence(asked, audio[0], [*port.right(asked), *greedy[:-1]])
+        with updated(model.llama, scale):
+            final = states_before_norm(model.llama, said)
+        computed = {
             "seq_len": torch.tensor([logits.shape[1]]),
             "logits_full": logits,
             "final_hidden_before_norm": final,
-            "greedy_lprobs": self.drawn_from(logits, greedy),
-            "greedy_positional_scores": scores,
         }
-        if f"{asked}.{SAMPLED}" in self.oracle.config["generated"]:
-            sampled = self.generated(asked, SAMPLED)
-            found["sample_lprobs"] = self.drawn_from(self.logits(asked, sampled), sampled)
-        return found
+        if drawn:
+            sampled = port.logits(asked, audio[0], scale[0], drawn)
+            computed["sample_lprobs"] = port.drawn_from(sampled, drawn)
+        return computed
 
-    def drawn_from(self, logits: Any, answer: list[int]) -> Any:
-        """Give the log-probabilities that each token of an answer is drawn from."""
-        temperature = PRESETS["official"].temperature
-        rows = torch.log_softmax(logits[0, -len(answer) :].float() / temperature, dim=-1)
-        return torch.stack([restrict(row, step, self.room) for step, row in enumerate(rows)])
+    def choose(asked: str, logits: Any) -> Tensors:
+        greedy = port.generated(asked, "greedy")
+        hypothesis = [*port.right(asked)[1:], *greedy]
+        every = torch.log_softmax(logits[0, -len(hypothesis) :] / port.temperature, dim=-1)
+        return {
+            "greedy_lprobs": port.drawn_from(logits, greedy),
+            "greedy_positional_scores": every[range(len(hypothesis)), hypothesis],
+        }
 
-    def compare(self, name: str) -> float:
-        """Give the largest difference to an expected tensor (inf: not comparable)."""
-        expected = self.oracle.expected[name]
-        every = re.fullmatch(r"(.+)_every_(\d+)", name)
-        found = self.heard[name.split(".")[0]] | self.said
-        value = found[name] if name in found else found[every[1]][:, :: int(every[2])]
-        if name.endswith("mel_head"):
-            value = value[:, : expected.shape[1]]
-        if name.endswith("logits_full"):  # of long clips only the end
-            value = value[:, -expected.shape[1] :]
-        return difference(value, expected)
+    for clip in port.oracle.clips:
+        yield Stage(clip, [], partial(hear, port.samples(clip)))
+        if f"{clip}.wavlm_do_normalize_true.projector" in port.oracle.expected:
+            yield Stage(clip, [], partial(hear_normalised, port.samples(clip)))
+        yield step(clip, "wavlm.hidden_states", "wavlm.weighted_sum", model.weighted_sum)
+        for stream, first, connector in (
+            ("whisper", "last_hidden_state", model.whisper_connector),
+            ("wavlm", "weighted_sum", model.wavlm_connector),
+        ):
+            yield step(clip, f"{stream}.{first}", f"{stream}.subsample", connector.subsampler)
+            yield step(clip, f"{stream}.subsample", f"{stream}.adapter", connector.adapter)
+            yield step(clip, f"{stream}.adapter", f"{stream}.projector", connector.projector)
+        streams = [f"{clip}.{stream}.projector" for stream in ("whisper", "wavlm")]
+        yield Stage(clip, streams, lambda *each: {"fusion.concat": join(*each)})
+        yield Stage(clip, [f"{clip}.fusion.concat"], fuse)
+    for asked in port.oracle.asked:
+        audio = f"{port.oracle.clip_of(asked)}.audio_embeds"
+        yield Stage(asked, [], partial(think, asked))
+        yield Stage(asked, [f"{asked}.scale_prompt_hidden"], weigh)
+        yield Stage(asked, [audio], partial(begin, asked))
+        yield Stage(asked, [audio, f"{asked}.scale"], partial(say, asked))
+        yield Stage(asked, [f"{asked}.logits_full"], partial(choose, asked))
 
 
-def difference(value: Any, expected: Any) -> float:
-    if value.shape != expected.shape:
-        return math.inf
-    value, expected = value.double(), expected.double()
-    banned = expected == -math.inf
-    if not torch.equal(banned, value == -math.inf):
-        return math.inf
-    return float((value - expected)[~banned].abs().max())
+def step(clip: str, before: str, after: str, compute: Callable[..., Any]) -> Stage:
+    """Describe a stage that makes one tensor of another."""
+    return Stage(clip, [f"{clip}.{before}"], lambda given: {after: compute(given)})
 
 
 @pytest.fixture(scope="module")
@@ -258,70 +260,102 @@ def port() -> Port:
     return Port()
 
 
-TOLERANCES = (  # the first that matches; the rest is exact
-    # The original computed the spectrogram in float64, transformers does in float32.
-    (r"part\d+\.mel_.*", 5e-5),
-    (r"n_parts|valid_mel_frames|wavlm_input_len|audio_embeds_len|q\d+\.seq_len", 0.0),
-    (r"q\d+\.logits_full", 5e-5),
-    (r"q\d+\.(greedy|sample)_lprobs", 1e-4),
-    (r"q\d+\.greedy_positional_scores", 1e-4),
-    (r"(whisper|wavlm|fusion|audio_embeds|wavlm_do_normalize).*", 1e-5),
-    (r"q\d+\.(scale|prefill_inputs_embeds)", 1e-5),
-    (r"q\d+\.(scale_prompt_hidden|scale_z)", 1e-5),
-    (r"q\d+\.final_hidden_before_norm", 5e-5),
-)
+@pytest.fixture(autouse=True)
+def no_gradients() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+def odds(name: str) -> bool:
+    """Tell whether a tensor holds log-probabilities."""
+    return name.endswith(("_lprobs", "_scores"))
 
 
 def tolerance(name: str) -> float:
-    stage = name.split(".", 1)[1]
-    return next(bound for pattern, bound in TOLERANCES if re.fullmatch(pattern, stage))
+    """Tell how far a stage may be off that is computed from its stored inputs."""
+    if odds(name):
+        return 2 * LOGITS / PRESETS["official"].temperature  # of a logit, and of the sum of all
+    return LOGITS if name.endswith(("logits_full", "final_hidden_before_norm")) else STAGE
+
+
+def end_to_end_tolerance(name: str) -> float:
+    """Tell how far off it may be that is computed from the waveform, or from tokens."""
+    if odds(name):
+        return ROUNDING * 1e-4
+    if name.endswith(("logits_full", "final_hidden_before_norm")):
+        return ROUNDING * 5e-5
+    # The original computed the spectrogram in float64, transformers does in float32.
+    return 5e-5 if ".mel_" in name else ROUNDING * 1e-5
 
 
 @oracle
-def test_every_stage_computes_what_the_original_computed(port: Port) -> None:
-    differences = {name: port.compare(name) for name in port.oracle.expected}
-    assert {n: d for n, d in differences.items() if not d <= tolerance(n)} == {}
+def test_from_waveform_to_answer_it_is_the_original(port: Port) -> None:
+    expected, computed = port.oracle.expected, end_to_end(stages(port))
+    apart = differences(computed, expected)
+    assert exceeding(apart, end_to_end_tolerance) == {}
+    assert expected.keys() - apart.keys() == set()
+    for clip in port.oracle.clips:
+        embeddings = port.model.audio_embeddings(port.samples(clip))[None]
+        assert torch.equal(embeddings, computed[f"{clip}.audio_embeds"]), clip
+    for asked in port.oracle.asked:
+        scale = port.model.update_scale(port.quoted(asked))[None]
+        assert torch.equal(scale, computed[f"{asked}.scale"]), asked
+
+
+@oracle
+def test_each_stage_is_the_originals(port: Port) -> None:
+    expected = port.oracle.expected
+    apart = differences(stage_by_stage(stages(port), expected), expected)
+    assert exceeding(apart, tolerance) == {}
+    assert any(name.endswith(".logits_full") for name in apart)
 
 
 @oracle
 def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
-    for asked in port.asked:
+    for asked in port.oracle.asked:
         expected = port.generated(asked, "greedy")
+        assert expected[-1] == EOS, asked
+        search = partial(search_of, PRESETS["greedy"], port.room)
+        said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
         with updated(port.model.llama, port.scale(asked)[None]):
-            search = search_of(PRESETS["greedy"], port.room)
-            said = found(port.model.llama, port.sequence(asked, []), search)
-        assert [*said, EOS] == expected, asked
+            assert finds(port.model.llama, said, search, expected[:-1], ROUNDING * 5e-5), asked
 
 
 @oracle
 def test_drawn_answers_repeat_and_keep_the_rules(port: Port) -> None:
     answers = []
-    for asked in port.asked * 2:
+    for asked in port.oracle.asked * 2:
+        search = search_of(PRESETS["official"], port.room)
+        said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
         with updated(port.model.llama, port.scale(asked)[None]):
-            search = search_of(PRESETS["official"], port.room)
-            answers.append(found(port.model.llama, port.sequence(asked, []), search))
+            answers.append(found(port.model.llama, said, search))
     half = len(answers) // 2
     assert answers[:half] == answers[half:]
     assert all(answer and 0 not in answer and len(answer) <= port.room for answer in answers)
 
 
 @oracle
+def test_the_temperature_is_the_originals(port: Port) -> None:
+    assert PRESETS["official"].temperature == port.temperature
+
+
+@oracle
 def test_the_updates_count_only_while_they_are_told_to(port: Port) -> None:
-    llama = port.model.llama
-    words = splice(llama, [port.ids(f"{port.asked[0]}.left_ids")])
-    with torch.inference_mode():
-        before = llama(inputs_embeds=words).logits
-        with pytest.raises(KeyError), updated(llama, port.scale(port.asked[0])[None]):
-            assert not torch.equal(llama(inputs_embeds=words).logits, before)
-            raise KeyError
-        assert torch.equal(llama(inputs_embeds=words).logits, before)
+    llama, asked = port.model.llama, port.oracle.asked[0]
+    words = splice(llama, [port.oracle.ids(f"{asked}.left_ids")])
+    before = llama(inputs_embeds=words).logits
+    with pytest.raises(KeyError), updated(llama, port.scale(asked)[None]):
+        assert not torch.equal(llama(inputs_embeds=words).logits, before)
+        raise KeyError
+    assert torch.equal(llama(inputs_embeds=words).logits, before)
 
 
 @oracle
 def test_each_question_gets_a_scale_of_its_own(port: Port) -> None:
-    scales = [port.scale(asked) for asked in port.asked if asked.startswith(f"{port.clips[0]}.")]
-    assert len(scales) > 1
-    for one, other in combinations(scales, 2):
+    scales = {tuple(port.quoted(asked)): port.scale(asked) for asked in port.oracle.asked}
+    if len(scales) < 2:
+        pytest.skip("the fixtures have one question")
+    for one, other in combinations(scales.values(), 2):
         assert float((one - other).abs().max()) > 0.01
 
 
@@ -341,20 +375,14 @@ def test_prompts_are_the_original_ones(port: Port) -> None:
             return pieces[text]
 
     assert config["left_prompt_text"] == LEFT
-    for asked in port.asked:
-        prompt = make_prompt(Pieces(), questions[int(asked.split(".q")[1])])
-        assert [fold(port, token) for token in prompt.left] == port.ids(f"{asked}.left_ids")
+    for asked in port.oracle.asked:
+        prompt = make_prompt(Pieces(), questions[number_of(asked)])
+        assert [fold(port, token) for token in prompt.left] == port.oracle.ids(f"{asked}.left_ids")
         assert [fold(port, token) for token in prompt.right] == port.right(asked)
-        assert [fold(port, token) for token in prompt.quoted] == port.ids(
-            f"{asked}.scale_prompt_ids"
-        )
+        assert [fold(port, token) for token in prompt.quoted] == port.quoted(asked)
 
 
 # What a wrong port looks like: each mistake must show far above the tolerance of the logits.
-
-
-def without_scale(port: Port, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Port, "scale", lambda self, asked: torch.ones_like(SCALE(self, asked)))
 
 
 def in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
@@ -371,7 +399,8 @@ def scale_in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
 
 
 def other_norm(port: Port, patch: pytest.MonkeyPatch) -> None:
-    sizes = port.sizes | {"llama": port.sizes["llama"] | {"rms_norm_eps": 1e-5}}
+    eps = 1e-6 if port.sizes["llama"]["rms_norm_eps"] == 1e-5 else 1e-5
+    sizes = port.sizes | {"llama": port.sizes["llama"] | {"rms_norm_eps": eps}}
     patch.setattr(port, "model", port.made(sizes))
 
 
@@ -380,7 +409,14 @@ def space_for_bos(port: Port, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Port, "right", lambda self, asked: [space, *RIGHT_OF(self, asked)[1:]])
 
 
-SCALE, RIGHT_OF = Port.scale, Port.right
+def without_scale(port: Port, patch: pytest.MonkeyPatch) -> None:
+    def logits(self: Port, asked: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
+        return LOGITS_OF(self, asked, audio, torch.ones_like(scale), answer)
+
+    patch.setattr(Port, "logits", logits)
+
+
+RIGHT_OF, LOGITS_OF = Port.right, Port.logits
 
 
 def fold(port: Port, token: int) -> int:
@@ -397,15 +433,11 @@ def fold(port: Port, token: int) -> int:
 def test_a_mistake_in_the_language_model_shows(
     port: Port, monkeypatch: pytest.MonkeyPatch, mistake: Callable[..., None]
 ) -> None:
-    asked = port.asked[0]
-    assert port.heard  # of the model without the mistake
     mistake(port, monkeypatch)
-    with torch.inference_mode():
-        logits = port.logits(asked, port.generated(asked, "greedy"))
-    expected = port.oracle.expected[f"{asked}.logits_full"]
-    assert difference(logits[:, -expected.shape[1] :], expected) > 2 * tolerance(
-        f"{asked}.logits_full"
-    )
+    expected = port.oracle.expected
+    apart = differences(stage_by_stage(stages(port), expected), expected)
+    off = [value for name, value in apart.items() if name.endswith(".logits_full")]
+    assert max(off) > 10 * LOGITS
 
 
 # Without the original's numbers: prompts, presets, rules, conversion, and a tiny model end to end.
