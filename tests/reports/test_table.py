@@ -120,9 +120,10 @@ def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None
     assert "proxy" not in rendered(judged(GOOD)).lower()
 
 
-def test_a_panel_with_one_stand_in_is_itself_one() -> None:
+def test_a_stand_in_beside_a_judge_is_marked_and_not_averaged_with_it() -> None:
     text = rendered(judged(GOOD), judged(GOOD, proxy=True))
-    assert "openai/m (proxy)" in text
+    assert row(text, "openai/m")[0] == "–"
+    assert "openai/judge-1: PROXY figures." in text
     assert "openai/judge-1 (proxy)" in text
     assert "openai/judge-0 (proxy)" not in text
 

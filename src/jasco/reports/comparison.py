@@ -238,7 +238,9 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     }  # fmt: skip
     exams = [judge_line(name, figures) for name, figures in judges.items()]
     remarks += [line for name, model in summary["models"].items() for line in doubts(name, model)]
-    remarks += [f"compared all the same (--anyway): {each}" for each in summary["mismatches"]]
+    remarks += [
+        f"compared all the same (--anyway): {each}" for each in summary.get("mismatches", ())
+    ]
     signed = f"signature: {summary['signature']}"
     explained = explain(summary["pairs"])
     return "\n".join([table(header, rows), "", explained, *exams, *remarks, signed])
