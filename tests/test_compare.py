@@ -205,6 +205,26 @@ def test_files_judged_by_different_judges_are_not_compared(
     assert jasco("compare", judged / "one.csv", judged / "two.csv").status == 0
 
 
+def test_several_files_are_the_judges_of_one_named_model(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    url, judged = serve().url, tmp_path / "judged"
+    for name in ("one", "two"):
+        path = filled(jasco, data, tmp_path / f"{name}.csv")
+        for judge in "ab":
+            spec, out = f"openai/{judge},base_url={url}", judged / f"{name}-{judge}.csv"
+            assert jasco("judge", path, "--judge", spec, "-o", out).status == 0
+    models = [f"{name}={judged}/{name}-a.csv+{judged}/{name}-b.csv" for name in ("one", "two")]
+    told = compared(jasco, *models)
+    assert list(told["models"]) == ["one", "two"]
+    assert list(told["models"]["one"]["judges"]) == ["one-a", "one-b"]
+    report = json.loads(jasco("report", *models, "--format", "json").stdout)
+    assert (list(report["models"]), len(report["pairs"])) == (["one", "two"], 1)
+    missing = jasco("compare", *models, f"three={judged}/none.csv")
+    assert missing.status == 2
+    assert "none.csv" in missing.stderr
+
+
 def test_cautions_stand_in_a_comparison_too(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:

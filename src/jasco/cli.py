@@ -254,7 +254,10 @@ def _see_that_it_can_be_written(output: Path, targets: list[Path]) -> None:
         raise InputError(f"{output}: there is no folder {output.parent}; make it first")
     if output.exists() and not output.is_file():
         raise InputError(f"{output}: no file, and not to be replaced by one; name another -o")
-    if os.path.realpath(output) in map(os.path.realpath, targets):
+    from jasco.evaluation.results import files_of_model
+
+    read = [path for target in targets for path in files_of_model(target)[1]]
+    if os.path.realpath(output) in map(os.path.realpath, read):
         raise InputError(f"{output}: the report would replace what it is about; name another -o")
 
 
@@ -591,7 +594,8 @@ def _add_compare(commands: "Commands") -> None:
     parser = commands.add_parser(
         "compare",
         help="compare models, paired over clips",
-        description="Compare models, paired over clips: a run, or a judged CSV file, is a model.",
+        description="Compare models, paired over clips: a run, or a judged CSV file, is a model; "
+        "NAME=A.csv+B.csv is one with two judges.",
     )
     parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -607,7 +611,8 @@ def _add_report(commands: "Commands") -> None:
         "report",
         help="write a page, or tables for a paper",
         description="Write figures and comparisons as a page, as tables for a paper or a README, "
-        "or as data: a run, or a judged CSV file, is a model.",
+        "or as data: a run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two "
+        "judges.",
     )
     parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
     parser.add_argument(

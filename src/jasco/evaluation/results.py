@@ -296,9 +296,9 @@ def results_of(
     Parameters
     ----------
     targets : sequence of Path
-        Folders of runs, or files.
+        Folders of runs, or files; ``NAME=A.csv+B.csv`` are the judges of one model.
     together : bool
-        Whether files are judges of one model; else each is a model.
+        Whether all files are judges of one model; else each is a model.
     compat : bool
         Whether to take the arithmetic of the published script.
     judges : sequence of str
@@ -322,8 +322,23 @@ def results_of(
     elif together:
         results = [results_of_files(targets, compat=compat)]
     else:
-        results = [results_of_files([target], compat=compat) for target in targets]
+        results = [results_of_model(target, compat=compat) for target in targets]
     return [each.judged_by(judges) for each in results]
+
+
+def results_of_model(target: Path, *, compat: bool = False) -> Results:
+    """Score one model's judged CSV file, or ``NAME=A.csv+B.csv``: several judges of one model."""
+    name, paths = files_of_model(target)
+    results = results_of_files(paths, compat=compat)
+    return replace(results, model=name) if name else results
+
+
+def files_of_model(target: Path) -> tuple[str, list[Path]]:
+    """Read ``NAME=A.csv+B.csv``; what is there under the whole of it is one file without a name."""
+    name, equals, files = str(target).partition("=")
+    if target.exists() or not equals or not name or not files:
+        return "", [target]
+    return whole_text(name), [Path(file) for file in files.split("+")]
 
 
 def _results(store: Store, *, compat: bool) -> Results:

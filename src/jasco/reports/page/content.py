@@ -15,9 +15,10 @@ from jasco.evaluation.disagreements import apart
 from jasco.evaluation.results import (
     JudgedItems,
     Results,
+    files_of_model,
     judged_items_of_files,
     read_run,
-    results_of_files,
+    results_of_model,
 )
 from jasco.providers.audio import Audio, read_unchanged
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
@@ -54,7 +55,7 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
         read = (
             read_run(target)
             if target.is_dir()
-            else (results_of_files([target]), judged_items_of_files([target]))
+            else (results_of_model(target), judged_items_of_files(files_of_model(target)[1]))
         )
         results = read[0].judged_by(judges)
         shown.append(Shown(results, read[1].judged_by(results.judges)))
