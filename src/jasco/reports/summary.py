@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jasco.benchmark.agreement import Agreement
-from jasco.benchmark.bootstrap import RESAMPLES, SEED
+from jasco.benchmark.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS
@@ -125,7 +125,7 @@ def signature(results: Sequence[Results]) -> str:
 def signed(protocol: str, *parts: str) -> str:
     """Put a signature together: what made the figures, then how their intervals were made."""
     version = f"jasco:{__version__}"
-    bootstrap = f"bootstrap:{RESAMPLES},seed={SEED}"
+    bootstrap = f"bootstrap:{RESAMPLES},seed={SEED},percentile_from={PERCENTILE_CLIPS}"
     return "|".join([version, f"protocol:{protocol or 'none'}", *parts, bootstrap])
 
 
