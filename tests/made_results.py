@@ -1,6 +1,7 @@
 """Results made up on the spot, and what becomes of a report when its names or figures change."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jasco.benchmark.clips import Clip
@@ -9,16 +10,19 @@ from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
 
 DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
-CLIPS = tuple(Clip(id_, "rain", "Run!", "a", "b", "c", "d") for id_ in "01")
 MODEL, OTHER, JUDGE = "openai/MODEL", "openai/OTHER", "openai/JUDGE"
 
 
 def marked(
-    rating: int = 2, orientation: Orientation = Orientation.BOTH, *, missing: int = 0
+    rating: int = 2,
+    orientation: Orientation = Orientation.BOTH,
+    *,
+    missing: int = 0,
+    clips: int = DATA.clips,
 ) -> Marks:
     """Mark every item alike, except for the last ones."""
-    marks = Marks.none_yet(2)
-    for place in range(16 - missing):
+    marks = Marks.none_yet(clips)
+    for place in range(8 * clips - missing):
         marks.enter(place // 8, place % 8 + 1, Verdict(rating, orientation))
     return marks
 
@@ -28,12 +32,13 @@ def results(
 ) -> Results:
     """Give a model's results, by the judges openai/JUDGE, openai/JUDGE1 and so on."""
     names = [f"{JUDGE}{n or ''}" for n in range(len(marks))]
+    clips = len(marks[0].ratings) if marks else DATA.clips
     told: dict[str, Any] = {
-        "data": DATA,
+        "data": replace(DATA, clips=clips, items=8 * clips),
         "protocol": "v2",
-        "answers": Answers(16, 16),
+        "answers": Answers(8 * clips, 8 * clips),
         "judges": {name: JudgeFacts(**(facts or {})) for name in names},
-        "clips": CLIPS,
+        "clips": tuple(Clip(str(n), "rain", "Run!", "a", "b", "c", "d") for n in range(clips)),
         "marks": dict(zip(names, marks, strict=True)),
     }
     return Results(model, **{**told, **changes})

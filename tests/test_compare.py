@@ -48,10 +48,9 @@ def test_two_models_are_compared_pair_by_pair(
     for pair in told["pairs"]:
         means = [told["models"][pair[place]]["best_mean"] for place in ("first", "second")]
         assert pair["best_mean"] == pytest.approx(means[0] - means[1])
-        low, high = pair["best_mean_ci"]
-        assert low <= pair["best_mean"] <= high
-        assert pair["p"] <= pair["p_holm"] <= 1
-        assert pair["clips"] == 4
+        assert (pair["clips"], pair["items"], pair["complete"]) == (4, 32, True)
+        # Four clips are too few.
+        assert (pair["best_mean_ci"], pair["p"], pair["p_holm"]) == (None, None, None)
     table = jasco("compare", *(tmp_path / name for name in "abc"))
     assert "minus openai/c" in table.stdout
     assert "signature: jasco:" in table.stdout

@@ -75,7 +75,7 @@ def test_a_fit_judge_passes(jasco: Jasco, serve: Serve, data: Path, gold: Gold) 
     assert (told["schema"], told["judge"]) == (1, "openai/m")
     assert told["known_answers"]["n"] == 4 * 4
     assert told["known_answers"]["accuracy"] == 1
-    assert told["known_answers"]["accuracy_ci"][0] < 0.6  # of four clips all right is not much
+    assert told["known_answers"]["accuracy_ci"] is None  # four clips are too few
     assert told["canaries"]["n"] == 4 * 5
     assert told["canaries"]["false_credit_rate"] == 0
     assert told["labelled"]["n"] == 12

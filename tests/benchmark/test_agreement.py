@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from jasco.benchmark.agreement import (
+    Agreement,
     Compared,
     alpha,
     coincidences,
@@ -100,6 +101,12 @@ def test_resamples_are_sums() -> None:
     assert alpha(both, "ordinal")[0] == pytest.approx(alpha(drawn, "ordinal"))
 
 
+def sheet(ratings: np.ndarray, orientations: np.ndarray) -> Marks:
+    return Marks(
+        ratings.astype(np.float32), orientations.astype(np.int8), np.zeros(ratings.shape, bool)
+    )
+
+
 def marks(ratings: int | np.ndarray, orientations: int | np.ndarray) -> Marks:
     return Marks(
         np.broadcast_to(np.asarray(ratings, np.float32), (4, 8)),
@@ -116,13 +123,51 @@ def test_a_panel_tells_how_each_pair_agrees() -> None:
     assert [pair.judges for pair in agreement.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
     same, unlike, _ = agreement.pairs
     assert same.rating_kappa.value == 1
-    assert same.rating_kappa.interval == (1, 1)
+    assert same.rating_kappa.interval is None  # four clips are too few
     assert (same.ratings == np.diag([11, 11, 10])).all()
     assert unlike.orientations[:, 3].sum() == 32
     assert unlike.rating_kappa.value is not None
     assert unlike.rating_kappa.value < 0
     assert agreement.rating_alpha.value is not None
     assert agreement.rating_alpha.value < 1
+
+
+def test_agreement_has_an_interval_from_five_clips_on() -> None:
+    def panel(clips: int) -> Agreement:
+        random = np.random.default_rng(4)
+        ratings = random.integers(0, 3, (clips, 8))
+        noisy = np.where(
+            random.random((clips, 8)) < 0.3, random.integers(0, 3, (clips, 8)), ratings
+        )
+        sheets = {"a": sheet(ratings, ratings), "b": sheet(noisy, ratings)}
+        agreement = score_panel(sheets).agreement
+        assert agreement
+        return agreement
+
+    assert panel(4).rating_alpha.interval is None
+    for clips in (5, 12, 40):
+        agreement = panel(clips)
+        for each in (agreement.rating_alpha, agreement.pairs[0].rating_kappa):
+            assert each.interval is not None
+            assert each.value is not None
+            assert each.interval[0] < each.value < each.interval[1]
+        # Judges who never differed on these clips may differ on others.
+        assert agreement.orientation_alpha.value == 1
+        assert agreement.orientation_alpha.interval is not None
+        low, high = agreement.orientation_alpha.interval
+        assert low == pytest.approx(0.025 ** (1 / clips), abs=0.03)
+        assert high == 1
+
+
+def test_clips_that_one_judge_has_marked_do_not_count() -> None:
+    random = np.random.default_rng(4)
+    one, other = (sheet(*random.integers(0, 3, (2, 20, 8))) for _ in range(2))
+    four = other.of_items(np.arange(20)[:, None] < 4)
+    agreement = score_panel({"a": one, "b": four}).agreement
+    assert agreement
+    assert agreement.rating_alpha.value is not None
+    assert agreement.rating_alpha.interval is None
+    assert agreement.pairs[0].rating_kappa.interval is None
 
 
 def test_one_judge_agrees_with_nobody() -> None:

@@ -143,8 +143,9 @@ def test_a_data_frame_reads_the_file_as_it_is() -> None:
     assert list(frame["judge"][1:3]) == [JUDGE, f"{JUDGE}1"]
     whole, incomplete = frame[frame["judge"].isna()].to_dict("records")
     assert (whole["model"], whole["best_mean"], whole["complete"]) == (MODEL, 1.5, True)
-    assert (whole["best_mean_low"], whole["best_mean_high"]) == (1.5, 1.5)
-    assert (whole["both"], whole["both_low"], whole["audio"]) == (1, 1, 0)
+    assert pd.isna(whole["best_mean_low"])  # of two clips there is no interval
+    assert pd.isna(whole["best_mean_high"])
+    assert (whole["both"], whole["audio"]) == (1, 0)
     assert [whole[f"best_of_{k}"] for k in range(1, 9)] == [1.5] * 8
     assert [whole[f"mean_of_instruction_{n}"] for n in range(1, 9)] == [1.5] * 8
     assert incomplete["complete"] is False
@@ -155,6 +156,13 @@ def test_a_data_frame_reads_the_file_as_it_is() -> None:
     assert set(frame["protocol"]) == {"v2"}
     numbers = frame.drop(columns=["model", "judge", "data", "protocol", "signature"])
     assert all(kind in (float, int, bool) for kind in numbers.dtypes)
+
+
+def test_a_data_frame_has_the_ends_of_intervals() -> None:
+    report = summarise_report([results(MODEL, marked(1, clips=12), marked(2, clips=12))])
+    panel, *_ = pd.read_csv(io.StringIO(export(report, "csv"))).to_dict("records")
+    assert 0.5 < panel["best_mean_low"] < panel["best_mean"] == 1.5 < panel["best_mean_high"] <= 2
+    assert panel["both_low"] < panel["both"] == panel["both_high"] == 1
 
 
 def test_lines_end_as_rfc_4180_has_it() -> None:

@@ -62,7 +62,7 @@ def test_a_single_model_as_a_whole() -> None:
     \toprule
     Model & Best-mean [95\,\%] & Mean & Audio & Both & Speech & Neither & Coverage \\
     \midrule
-    {MODEL} & 2.00 $[2.00, 2.00]$ & 2.00 & 0.0 & 100.0 & 0.0 & 0.0 & 100.0 \\
+    {MODEL} & 2.00 & 2.00 & 0.0 & 100.0 & 0.0 & 0.0 & 100.0 \\
     \bottomrule
   \end{{tabular}}
   \par\medskip
@@ -99,8 +99,8 @@ def test_a_caption_says_how_the_figures_were_made() -> None:
 
 def test_the_best_of_the_complete_models_is_bold() -> None:
     rows = lines(REPORT)[2:]
-    assert rows[0].startswith(rf"{MODEL} & \textbf{{2.00}} $[2.00, 2.00]$ & ")
-    assert rows[1].startswith(f"{OTHER} & 1.00 $")
+    assert rows[0].startswith(rf"{MODEL} & \textbf{{2.00}} & ")
+    assert rows[1].startswith(f"{OTHER} & 1.00 & ")
     better = results("openai/third", marked(2, missing=1), answers=Answers(16, 15))
     incomplete = lines(summarise_report([results(MODEL, marked(1)), PAIR[1], better]))[2:]
     assert [r"\textbf" in row for row in incomplete] == [True, True, False]  # alike, and incomplete
@@ -115,7 +115,7 @@ def test_nothing_is_bold_where_there_is_nothing_to_be_better_than() -> None:
 
 
 def test_an_incomplete_model_is_marked_and_its_bounds_are_told() -> None:
-    assert lines(REPORT)[-1].startswith(r"openai/third\dag{} & 0.00 $")
+    assert lines(REPORT)[-1].startswith(r"openai/third\dag{} & 0.00 & ")
     told = r"\dag{} openai/third is incomplete: coverage 75.0 \%; with what is missing, best-mean "
     assert told + "is from 0.00 to 1.00." in caption(REPORT)
     assert "% openai/third: 4 of 16 items are not answered (4 timeout)\n" in to_latex(REPORT)
@@ -126,10 +126,37 @@ def test_differences_are_paired_signed_and_corrected() -> None:
     [row] = lines(report, "tab:jasco-differences")[2:]
     first, *cells = row.removesuffix(r" \\").split(" & ")
     assert first == f"{MODEL} $-$ {OTHER}"
-    apart = "$+1.00$ $[1.00, 1.00]$"
-    assert cells == ["2", apart, "$0.500$", "$0.500$", "0.00", apart]
-    assert "sign-flip permutation test" in caption(report, "tab:jasco-differences")
+    # Two clips are too few for an interval and for p, and all alike they say nothing of the rest.
+    assert cells == ["2", "$+1.00$", "--", "--", "--", "$+1.00$"]
+    told = caption(report, "tab:jasco-differences")
+    assert "sign-flip permutation test" in told
+    assert "Of fewer than 10 clips there is no p." in told
     assert "tab:jasco-differences" not in to_latex(summarise_report(PAIR[:1]))
+
+
+def test_intervals_stand_in_brackets() -> None:
+    report = summarise_report(
+        [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
+    )
+    [headline, _] = lines(report)[2:]
+    assert re.match(rf"{MODEL} & \\textbf{{2.00}} \$\[1.\d\d, 2.00\]\$ & 2.00 & ", headline)
+    [row] = lines(report, "tab:jasco-differences")[2:]
+    _, clips, best_mean, p, p_holm, least, _ = row.removesuffix(r" \\").split(" & ")
+    assert re.fullmatch(r"\$\+1.00\$ \$\[0.\d\d, 1.\d\d\]\$", best_mean)
+    assert (clips, p, p_holm, least) == ("12", "$< 0.001$", "$< 0.001$", "--")
+    assert "there is no p" not in caption(report, "tab:jasco-differences")
+
+
+def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bounds() -> None:
+    lacking = results(OTHER, marked(1, missing=12, clips=12), answers=Answers(96, 96))
+    report = summarise_report([results(MODEL, marked(clips=12)), lacking])
+    header, _, row = lines(report, "tab:jasco-differences")
+    assert header.split(" & ")[3] == "Bounds"
+    _, clips, _, bounds, *_ = row.split(" & ")
+    # Of one clip nothing is there, of another one half: 0 or 2, and 1 or 2.
+    assert clips == "11 of 12 (84 of 96 items)"
+    assert bounds == f"$[{1 - 2 / 12:.2f}, {1 + 1 / 12:.2f}]$"
+    assert "the best of the common prompts" in caption(report, "tab:jasco-differences")
 
 
 def test_judges_are_named_model_by_model_where_they_differ() -> None:
@@ -224,7 +251,7 @@ def test_figures_that_are_not_there_are_dashes() -> None:
     report = without_figures(REPORT)
     assert lines(report)[2] == rf"{MODEL}{' & --' * 7} \\"
     [first, *_] = lines(report, "tab:jasco-differences")[2:]
-    assert first == rf"{MODEL} $-$ {OTHER} & 2{' & --' * 5} \\"
+    assert first == rf"{MODEL} $-$ {OTHER} & 2 & -- & {' & --' * 4} \\"
     assert lines(report, "tab:jasco-best-of-k")[2] == rf"{MODEL}{' & --' * 8} \\"
 
 

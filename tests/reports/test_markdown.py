@@ -1,5 +1,6 @@
 """The result as Markdown: all of it said, and nothing from outside that is markup."""
 
+import re
 from typing import Any
 
 import pytest
@@ -74,12 +75,12 @@ def test_a_single_model_by_a_single_judge() -> None:
             "unreadable", "coverage",
         ],
         [
-            MODEL, JUDGE, "2.00 [2.00 to 2.00]", "2.00", "0.0 %", "100.0 %", "0.0 %", "0.0 %",
+            MODEL, JUDGE, "2.00", "2.00", "0.0 %", "100.0 %", "0.0 %", "0.0 %",
             "0.0 %", "100.0 %",
         ],
     ]  # fmt: skip
     assert curve == [["model", *"12345678"], [MODEL, *["2.00"] * 8]]
-    assert prompts[1] == [MODEL, *["2.00"] * 8, "0.00 [0.00 to 0.00]"]
+    assert prompts[1] == [MODEL, *["2.00"] * 8, "0.00"]
     assert published[1] == ["WavLLM-7B", "0.31", "12.0 %", "11.0 %", "77.0 %"]
     assert text.startswith("## JASCO on two: 2 clips, 16 items, protocol v2\n\n| model ")
     assert "comparable with figures on the same clips by the same judges only" in text
@@ -100,7 +101,21 @@ def test_several_models_by_a_panel() -> None:
     assert agreement[0][0] == "model"
     assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
     assert differences[1][0] == f"{MODEL} minus {OTHER}"
-    assert differences[1][2] == "+1.00 [+1.00 to +1.00]"
+    assert differences[0][:4] == ["difference", "clips", "best-mean [95 %]", "bounds"]
+    # The other one's first judge has not marked 4 items: its best of that clip is 1 or 2.
+    assert differences[1][1:4] == ["2 (12 of 16 items)", "+1.00", "0.75 to 1.00"]
+
+
+def test_intervals_stand_in_brackets() -> None:
+    report = summarise_report(
+        [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
+    )
+    headline, _, prompts, differences, _ = tables(to_markdown(report))
+    assert re.fullmatch(r"2.00 \[1.\d\d to 2.00\]", headline[1][2])
+    assert re.fullmatch(r"0.00 \[-0.\d\d to 0.\d\d\]", prompts[1][-1])
+    assert differences[1][1] == "12"
+    assert re.fullmatch(r"\+1.00 \[\+0.\d\d to \+1.\d\d\]", differences[1][2])
+    assert differences[1][3:6] == ["< 0.001", "< 0.001", "–"]
 
 
 def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:

@@ -13,17 +13,29 @@ Metrics
   count; undefined where all labels are equal.
 * *Kappa* with quadratic weights: Cohen, *Psychological Bulletin* 70 (1968). Undefined where both
   judges give one and the same label throughout.
+* *Intervals* are those of :mod:`jasco.benchmark.bootstrap`. Of few clips, or where few have a
+  disagreement, another clip is added: one on which judges agree perfectly (upper end), or as often
+  as by chance, given how often each label is given (lower end).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.bootstrap import Estimate, estimate
+from jasco.benchmark.bootstrap import (
+    LEAST_CLIPS,
+    LEAST_DIFFERENT,
+    TAIL,
+    Estimate,
+    estimate,
+    in_blocks,
+    weighted_sums,
+)
 from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.verdicts import Orientation
 
@@ -94,21 +106,32 @@ class Compared:
         """Compute how they agree, from the columns' sums; None where there is one judge only."""
         if not self._pairs:
             return None
-        totals, resamples = self._matrices(total), self._matrices(resampled)
-        rating, orientation, *pairs = zip(totals, resamples, strict=True)
+        totals, resamples, by_clip = map(self._matrices, (total, resampled, self.columns))
+
+        @cache
+        def weighted() -> tuple[list[NDArray[Any]], NDArray[Any]]:
+            sums, another = weighted_sums(in_blocks(self.columns), len(resampled))
+            return self._matrices(sums), another
+
+        def estimated(place: int, figure: Callable[[NDArray[Any]], Array]) -> Estimate:
+            return estimate_agreement(
+                figure,
+                by_clip[place],
+                resamples[place],
+                lambda: (weighted()[0][place], weighted()[1]),
+            )
+
         return Agreement(
-            estimate(alpha(rating[0], "ordinal"), alpha(rating[1], "ordinal")),
-            estimate(alpha(orientation[0], "nominal"), alpha(orientation[1], "nominal")),
+            estimated(0, partial(alpha, metric="ordinal")),
+            estimated(1, partial(alpha, metric="nominal")),
             tuple(
                 PairAgreement(
                     names,
-                    estimate(weighted_kappa(ratings[0]), weighted_kappa(ratings[1])),
-                    np.rint(ratings[0]).astype(np.int64),
-                    np.rint(orientations[0]).astype(np.int64),
+                    estimated(place, weighted_kappa),
+                    np.rint(totals[place]).astype(np.int64),
+                    np.rint(totals[place + 1]).astype(np.int64),
                 )
-                for names, ratings, orientations in zip(
-                    self._pairs, pairs[::2], pairs[1::2], strict=True
-                )
+                for place, names in zip(range(2, len(totals), 2), self._pairs, strict=True)
             ),
         )
 
@@ -118,6 +141,51 @@ class Compared:
             part.reshape(*part.shape[:-1], kinds, kinds)
             for part, kinds in zip(np.split(sums, ends, axis=-1), self._kinds, strict=True)
         ]
+
+
+def estimate_agreement(
+    figure: Callable[[NDArray[Any]], Array],
+    by_clip: NDArray[Any],
+    resampled: NDArray[Any],
+    weighted: Callable[[], tuple[NDArray[Any], NDArray[Any]]],
+) -> Estimate:
+    """Estimate a coefficient of agreement with its interval.
+
+    Parameters
+    ----------
+    figure : callable
+        :func:`alpha` with a metric, or :func:`weighted_kappa`.
+    by_clip : ndarray, shape (clips, kinds, kinds)
+        How labels meet on each clip.
+    resampled : ndarray, shape (resamples, kinds, kinds)
+        Sums over the clips of each resample.
+    weighted : callable
+        Gives what :func:`~jasco.benchmark.bootstrap.weighted_sums` makes of ``by_clip``; called
+        where resamples are not enough.
+    """
+    labels = by_clip.sum(axis=(1, 2))
+    clips = int((labels > 0).sum())
+    value = float(figure(by_clip.sum(axis=0)))
+    differing = int((labels - np.trace(by_clip, axis1=1, axis2=2) > 0.1).sum())
+    if np.isnan(value) or clips < LEAST_CLIPS or differing >= LEAST_DIFFERENT:
+        return estimate(value, figure(resampled), clips)
+    sums, another = weighted()
+    by_chance, perfect = (
+        added * (in_blocks(labels).max() * another)[:, None, None] for added in _another_clip(sums)
+    )
+    low = np.quantile(figure(sums + by_chance), TAIL)
+    high = np.quantile(figure(sums + perfect), 1 - TAIL)
+    return Estimate(value, (float(low), float(high)))
+
+
+def _another_clip(sums: NDArray[Any]) -> tuple[Array, Array]:
+    """Give a clip of one label on which judges agree by chance, and one on which they agree."""
+    total = sums.sum(axis=(-2, -1))[..., None]
+    rows, columns = sums.sum(axis=-1) / total, sums.sum(axis=-2) / total
+    return (
+        rows[..., :, None] * columns[..., None, :],
+        (rows + columns)[..., None] / 2 * np.eye(sums.shape[-1]),
+    )
 
 
 def coincidences(labels: Sequence[NDArray[Any]], kinds: int) -> Array:

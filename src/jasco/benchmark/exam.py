@@ -12,7 +12,7 @@ Verdicts that could not be read are not counted as right or wrong: their rate st
 Metrics
 -------
 * *Accuracy* of rating, orientation, and both; of labelled rows also quadratic weighted kappa of
-  the gated score. Intervals by clip; Wilson's where all or none is right.
+  the gated score. Intervals over clips.
 * *False-credit rate*: the share of answers given a higher gated score than they deserve, among
   canaries or adversarial rows; with Wilson's interval (*Journal of the American Statistical
   Association* 22, 1927), since none of 5 still allows 43 %.
@@ -21,18 +21,17 @@ Metrics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.agreement import weighted_kappa
-from jasco.benchmark.bootstrap import NO_ESTIMATE, Estimate, estimate, resampled_sums
+from jasco.benchmark.agreement import estimate_agreement, weighted_kappa
+from jasco.benchmark.bootstrap import NO_ESTIMATE, Estimate, Ratios, in_blocks, weighted_sums
 from jasco.benchmark.clips import Clip, Item
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.faults import TOO_GENERAL
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.marks import RATINGS, ratio
+from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.tables import read_table
 from jasco.benchmark.verdicts import Orientation, Verdict
 
@@ -252,23 +251,28 @@ def mark(questions: Sequence[Question], verdicts: Sequence[Verdict | None]) -> P
         orientations[clip, places[expected.orientation], places[verdict.orientation]] += 1
         if question.adversarial:
             credited[question.name] = credited.get(question.name, 0) + (given > deserved)
-    size = len(RATINGS)
-    together = np.hstack([columns, ratings.reshape(len(clips), size**2)])
-    total, drawn = together.sum(axis=0), _drawn(together)
-    shares = [
-        _share(total[place], total[0], ratio(drawn[:, place], drawn[:, 0]), len(clips))
-        for place in (1, 2, 3)
-    ]
+    flat = ratings.reshape(len(clips), len(RATINGS) ** 2)
+    shares = Ratios(
+        [(columns[:, 1:], np.repeat(columns[:, :1], 3, axis=1))], low=0, high=1, beside=flat
+    )
+    accuracy, rating_accuracy, orientation_accuracy = shares.estimates([0])
+
+    def weighted() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        sums, another = weighted_sums(in_blocks(flat))
+        return sums.reshape(-1, *ratings.shape[1:]), another
+
     return Part(
         asked=len(questions),
         judged=sum(verdict is not None for verdict in verdicts),
         read=len(read),
-        accuracy=shares[0],
-        rating_accuracy=shares[1],
-        orientation_accuracy=shares[2],
-        kappa=estimate(
-            weighted_kappa(total[4:].reshape(size, size)),
-            weighted_kappa(drawn[:, 4:].reshape(-1, size, size)),
+        accuracy=accuracy,
+        rating_accuracy=rating_accuracy,
+        orientation_accuracy=orientation_accuracy,
+        kappa=estimate_agreement(
+            weighted_kappa,
+            ratings,
+            shares.beside_resampled.reshape(-1, *ratings.shape[1:]),
+            weighted,
         ),
         ratings=ratings.sum(axis=0).astype(np.int64),
         orientations=orientations.sum(axis=0).astype(np.int64),
@@ -276,16 +280,6 @@ def mark(questions: Sequence[Question], verdicts: Sequence[Verdict | None]) -> P
         credited=sum(credited.values()),
         credited_by_name=credited,
     )
-
-
-def _share(hits: float, tries: float, resampled: NDArray[np.float64], clips: int) -> Estimate:
-    if tries and hits in (0, tries):  # every resample says the same; the next clip may not
-        return wilson(round(clips * hits / tries), clips)
-    return estimate(ratio(np.array(hits), np.array(tries)), resampled)
-
-
-def _drawn(columns: NDArray[np.float64]) -> NDArray[Any]:
-    return resampled_sums(columns) if len(columns) else np.zeros((1, columns.shape[1]))
 
 
 def wilson(hits: int, tries: int) -> Estimate:

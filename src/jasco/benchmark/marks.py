@@ -127,6 +127,10 @@ class Marks:
             unreadable=self.unreadable[kept],
         )
 
+    def of_items(self, kept: NDArray[np.bool_]) -> Self:
+        """Keep the verdicts on some items only; those on the others are missing."""
+        return replace(self, ratings=np.where(kept, self.ratings, np.nan).astype(np.float32))
+
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
     """Divide; NaN where there is nothing to divide by."""

@@ -25,16 +25,23 @@ Wang, Mousavi, Ploujnikov, Ravanelli: *What Are They Doing? Joint Audio-Speech C
 ICASSP 2025, section 3.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import comb
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jasco.benchmark.agreement import Agreement, Compared
-from jasco.benchmark.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, estimate, resampled_sums
+from jasco.benchmark.bootstrap import (
+    NO_ESTIMATE,
+    RESAMPLES,
+    Estimate,
+    Ratios,
+    in_blocks,
+    resampled_sums,
+)
 from jasco.benchmark.instructions import INSTRUCTIONS, SOUND_FIRST
 from jasco.benchmark.marks import RATINGS, Marks, ratio
 from jasco.benchmark.verdicts import Orientation
@@ -108,14 +115,16 @@ def score_panel(panel: Mapping[str, Marks], resamples: int = RESAMPLES) -> Panel
         For the intervals.
     """
     compared = Compared({name: marks.labels() for name, marks in panel.items()})
-    values, spreads, sums, drawn = _with_resamples(panel.values(), compared.columns, resamples)
+    figures = Ratios(map(_terms, panel.values()), _LEAST, _MOST, compared.columns, resamples)
     judges = {
-        name: replace(_counts(marks), **_estimates(value, spread))
-        for (name, marks), value, spread in zip(panel.items(), values, spreads, strict=True)
+        name: replace(_counts(marks), **_named(figures.estimates([place])))
+        for place, (name, marks) in enumerate(panel.items())
     }
-    mean = _estimates(_mean_of_each(values), _mean_of_each(spreads))
+    mean = _named(figures.estimates(range(len(panel))))
     return PanelScore(
-        replace(average(list(judges.values())), **mean), judges, compared.agreement(sums, drawn)
+        replace(average(list(judges.values())), **mean),
+        judges,
+        compared.agreement(figures.beside_sums, figures.beside_resampled),
     )
 
 
@@ -123,14 +132,19 @@ def score_difference(
     ours: Sequence[Marks], theirs: Sequence[Marks], resamples: int = RESAMPLES
 ) -> dict[str, Any]:
     """Give one panel's figures minus another's, paired over clips: estimates by name."""
-    nothing = np.empty((len(ours[0].ratings), 0))
-    values, spreads, *_ = _with_resamples([*ours, *theirs], nothing, resamples)
+    figures = Ratios(map(_terms, [*ours, *theirs]), _LEAST, _MOST, resamples=resamples)
+    places = range(len(ours) + len(theirs))
+    return _named(figures.estimates(places[: len(ours)], places[len(ours) :]))
 
-    def apart(figures: Sequence[Figures]) -> Figures:
-        means = [_mean_of_each(half) for half in (figures[: len(ours)], figures[len(ours) :])]
-        return {name: means[0][name] - means[1][name] for name in means[0]}
 
-    return _estimates(apart(values), apart(spreads))
+def bound_difference(
+    ours: Sequence[Marks], theirs: Sequence[Marks], figure: Literal["best_mean", "mean"]
+) -> tuple[float, float]:
+    """Give the least and the most that two panels can differ by once every verdict is there."""
+    (low, high), (other_low, other_high) = (
+        _mean_ends([_bounds(marks, figure) for marks in panel]) for panel in (ours, theirs)
+    )
+    return low - other_high, high - other_low
 
 
 def score_agreement(panel: Mapping[str, Marks], resamples: int = RESAMPLES) -> Agreement | None:
@@ -138,9 +152,8 @@ def score_agreement(panel: Mapping[str, Marks], resamples: int = RESAMPLES) -> A
     compared = Compared({name: marks.labels() for name, marks in panel.items()})
     if not len(compared.columns):
         return None
-    return compared.agreement(
-        compared.columns.sum(axis=0), resampled_sums(compared.columns, resamples)
-    )
+    columns = in_blocks(compared.columns)
+    return compared.agreement(columns.sum(axis=0), resampled_sums(columns, resamples))
 
 
 def average(scores: Sequence[Score]) -> Score:
@@ -173,9 +186,7 @@ def _mean_ends(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return sum(low) / len(low), sum(high) / len(high)
 
 
-# --- what clips add to sums, and figures from sums ---
-
-Figures = dict[str, NDArray[np.float64]]
+# --- what clips add to the figures ---
 
 _K = len(INSTRUCTIONS)
 # With a clip's scores sorted: how probably each is the best of k that are drawn.
@@ -183,84 +194,58 @@ _BEST_OF = np.array(
     [[comb(rank, k - 1) / comb(_K, k) for rank in range(_K)] for k in range(1, _K + 1)]
 )
 _SOUND_FIRST = np.isin(np.arange(1, _K + 1), SOUND_FIRST)
-_WIDTHS = {
-    "judged": 1, "of_several": 1, "best": 1, "mean": 1, "orientations": len(Orientation),
-    "whole": 1, "best_at": _K, "readable": _K, "scores": _K, "paired": 1, "apart": 1,
-}  # fmt: skip
+_DEPENDENCE = {"audio": Orientation.AUDIO, "both": Orientation.BOTH, "speech": Orientation.SPEECH}
+_WORST, _BEST = RATINGS[0], RATINGS[-1]
+# How many figures of each name there are, and the least and the most that a clip has of each.
+_FIGURES = {
+    "best_mean": (1, _WORST, _BEST),
+    "mean": (1, _WORST, _BEST),
+    **dict.fromkeys(_DEPENDENCE, (1, 0, 1)),
+    "best_at": (_K, _WORST, _BEST),
+    "by_instruction": (_K, _WORST, _BEST),
+    "sound_first": (1, _WORST - _BEST, _BEST - _WORST),
+}
+_WIDTHS, _LEAST, _MOST = map(np.array, zip(*_FIGURES.values(), strict=True))
+_LEAST, _MOST = np.repeat(_LEAST, _WIDTHS), np.repeat(_MOST, _WIDTHS)
 
 
-def _with_resamples(
-    sheets: Iterable[Marks], beside: NDArray[Any], resamples: int
-) -> tuple[list[Figures], list[Figures], NDArray[Any], NDArray[Any]]:
-    """Compute each judge's figures, and those of the resamples; and the sums of other columns."""
-    columns = [*map(_columns, sheets), beside]
-    ends = np.cumsum([each.shape[1] for each in columns])[:-1]
-    together = np.hstack(columns)  # so that all have the same resamples
-    *totals, others = np.split(together.sum(axis=0), ends)
-    *drawn, others_drawn = np.split(resampled_sums(together, resamples), ends, axis=1)
-    return [*map(_figures, totals)], [*map(_figures, drawn)], others, others_drawn
-
-
-def _columns(marks: Marks) -> NDArray[np.float64]:
-    """Give what each clip adds to sums, in columns as wide as ``_WIDTHS`` says."""
-    readable = marks.readable
+def _terms(marks: Marks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give what each clip adds to the parts and the wholes of the figures, in their order."""
+    readable, several = marks.readable, not marks.once
     scores = np.where(readable, marks.gated(), 0).astype(float)
-    best, mean = marks.best_by_clip(), marks.mean_by_clip()
     judged = readable.any(axis=1)
+    oriented = {
+        name: (readable & (marks.orientations == tuple(Orientation).index(orientation))).sum(axis=1)
+        for name, orientation in _DEPENDENCE.items()
+    }
     halves = [
         ratio(scores[:, half].sum(axis=1), readable[:, half].sum(axis=1))
         for half in (_SOUND_FIRST, ~_SOUND_FIRST)
     ]
     apart = halves[0] - halves[1]
-    paired = ~np.isnan(apart)
-    whole = np.full(len(scores), readable.all())
-    several = not marks.once
-    parts = {
-        "judged": judged,
-        "of_several": judged & several,
-        "best": np.where(judged, best, 0),
-        "mean": np.where(judged, mean, 0),
-        "orientations": [
-            (readable & (marks.orientations == place)).sum(axis=1)
-            for place in range(len(Orientation))
-        ],
-        "whole": whole,
-        "best_at": _BEST_OF @ np.sort(scores, axis=1).T,
-        "readable": (readable & several).T,
-        "scores": scores.T,
-        "paired": paired,
-        "apart": np.where(paired, apart, 0),
+    every = sum(oriented.values())
+    whole = np.full((len(scores), _K), readable.all())
+    terms = {
+        "best_mean": (marks.best_by_clip(), judged & several),
+        "mean": (marks.mean_by_clip(), judged),
+        **{name: (count, every) for name, count in oriented.items()},
+        "best_at": (np.sort(scores, axis=1) @ _BEST_OF.T, whole),
+        "by_instruction": (scores, readable & several),
+        "sound_first": (apart, ~np.isnan(apart)),
     }
-    return np.vstack([parts[name] for name in _WIDTHS]).T
+    parts, wholes = (
+        np.column_stack([terms[name][side] for name in _FIGURES]).astype(float) for side in (0, 1)
+    )
+    return np.where(wholes > 0, parts, 0), wholes
 
 
-def _figures(sums: NDArray[Any]) -> Figures:
-    """Compute figures from sums over clips, each of shape (..., width); NaN where undefined."""
-    ends = np.cumsum(list(_WIDTHS.values()))[:-1]
-    parts = dict(zip(_WIDTHS, np.split(np.asarray(sums, float), ends, axis=-1), strict=True))
-    places = {o: parts["orientations"][..., i, None] for i, o in enumerate(Orientation)}
-    oriented = places[Orientation.AUDIO] + places[Orientation.BOTH] + places[Orientation.SPEECH]
-    return {
-        "best_mean": ratio(parts["best"], parts["of_several"]),
-        "mean": ratio(parts["mean"], parts["judged"]),
-        "audio": ratio(places[Orientation.AUDIO], oriented),
-        "both": ratio(places[Orientation.BOTH], oriented),
-        "speech": ratio(places[Orientation.SPEECH], oriented),
-        "best_at": ratio(parts["best_at"], parts["whole"]),
-        "by_instruction": ratio(parts["scores"], parts["readable"]),
-        "sound_first": ratio(parts["apart"], parts["paired"]),
+def _named(estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Name estimates of the figures, which stand in their order."""
+    ends = np.cumsum(_WIDTHS)
+    found: dict[str, Any] = {
+        name: tuple(estimates[end - width : end]) if width > 1 else estimates[end - 1]
+        for name, width, end in zip(_FIGURES, _WIDTHS, ends, strict=True)
     }
-
-
-def _mean_of_each(figures: Sequence[Figures]) -> Figures:
-    return {name: np.mean([each[name] for each in figures], axis=0) for name in figures[0]}
-
-
-def _estimates(values: Figures, spreads: Figures) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        estimates = tuple(map(estimate, value, spreads[name].T))
-        found[name] = estimates if len(estimates) > 1 else estimates[0]
     if found["best_at"][0].value is None:
         found["best_at"] = ()
     return found
@@ -270,15 +255,23 @@ def _counts(marks: Marks) -> Score:
     """Give what has no interval."""
     oriented = marks.orientations[marks.readable]
     neither = oriented == tuple(Orientation).index(Orientation.NEITHER)
-    scores = marks.expected_scores()
-    readable = ~np.isnan(scores)
-    ends = [np.where(readable, scores, missing) for missing in (RATINGS[0], RATINGS[-1])]
-    low, high = (float(each.max(axis=1).mean()) for each in ends)
+    readable = ~np.isnan(marks.expected_scores())
     return Score(
         neither_rate=float(neither.mean()) if len(neither) else None,
-        unreadable_rate=float(marks.unreadable.sum() / scores.size),
+        unreadable_rate=float(marks.unreadable.sum() / readable.size),
         coverage=float(readable.mean()),
         complete=bool(readable.all()),
-        bounds=None if marks.once else (low, high),
-        mean_bounds=(float(ends[0].mean()), float(ends[1].mean())),
+        bounds=None if marks.once else _bounds(marks, "best_mean"),
+        mean_bounds=_bounds(marks, "mean"),
     )
+
+
+def _bounds(marks: Marks, figure: Literal["best_mean", "mean"]) -> tuple[float, float]:
+    """Give a figure with every missing verdict at its worst, and at its best."""
+    scores = marks.expected_scores()
+    by_clip = np.max if figure == "best_mean" else np.mean
+    low, high = (
+        float(by_clip(np.where(np.isnan(scores), missing, scores), axis=1).mean())
+        for missing in (_WORST, _BEST)
+    )
+    return low, high

@@ -1,12 +1,12 @@
 """Models side by side: paired differences, as JSON and as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from jasco.benchmark.comparison import Comparison, compare, holm
+from jasco.benchmark.comparison import LEAST_CLIPS, Comparison, compare, holm
 from jasco.benchmark.errors import InputError, Refused, one_line
 from jasco.benchmark.marks import Marks
 from jasco.evaluation.results import JudgeFacts, Results
@@ -38,9 +38,10 @@ from jasco.reports.table import doubts
 Named = tuple[str, Results]
 _SHARES = ("audio", "both", "speech")
 _HEADER = (
-    "difference", "clips", "best-mean", "95 %", "tested", "p", "p (Holm)", "detectable", "mean",
-    "95 %", *_SHARES,
+    "difference", "clips", "best-mean", "95 %", "bounds", "tested", "p", "p (Holm)", "detectable",
+    "mean", "95 %", *_SHARES,
 )  # fmt: skip
+_BOUNDS = _HEADER.index("bounds")
 _TESTED = _HEADER.index("tested")
 
 
@@ -191,9 +192,14 @@ def _pair(first: str, second: str, compared: Comparison, p_holm: float | None) -
         "first": first,
         "second": second,
         "clips": compared.clips,
+        "clips_left_out": compared.clips_left_out,
+        "items": compared.items,
+        "items_expected": compared.items_expected,
+        "complete": compared.complete,
         "best_mean": compared.best_mean.value,
         "best_mean_ci": interval(compared.best_mean),
         "tested": compared.tested,
+        "tested_bounds": list(compared.bounds),
         "p": compared.p,
         "p_holm": p_holm,
         "minimum_detectable_difference": compared.detectable,
@@ -210,13 +216,14 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     rows = [
         [
             f"{pair['first']}\n  minus {pair['second']}",
-            str(pair["clips"]),
+            compared_on(pair),
             signed_number(pair["best_mean"]),
             between(pair["best_mean_ci"]),
+            bounds(pair),
             pair["tested"].replace("_", "-"),
             p_value(pair["p"]),
             p_value(pair["p_holm"]),
-            number(pair["minimum_detectable_difference"]),
+            detectable(pair),
             signed_number(pair["mean"]),
             between(pair["mean_ci"]),
             *(signed_percent(pair["modality_dependence"][name]) for name in _SHARES),
@@ -224,12 +231,13 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         for pair in summary["pairs"]
     ]
     with_people = any(pair["tested"] == "mean" for pair in summary["pairs"])
-    if not with_people:  # then all is about best-mean
-        for row in (header, *rows):
-            del row[_TESTED]
+    unneeded = [_TESTED] * (not with_people) + [_BOUNDS] * all_complete(summary["pairs"])
+    for row in (header, *rows):
+        for place in unneeded:
+            del row[place]
     incomplete = [name for name, model in summary["models"].items() if not model["complete"]]
     remarks = [
-        f"{name}: INCOMPLETE; compared on the clips that have a verdict of every judge"
+        f"{name}: INCOMPLETE; compared where every judge of both models has a readable verdict"
         for name in incomplete
     ]
     judges = {
@@ -246,10 +254,45 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     return "\n".join([table(header, rows), "", explained, *exams, *remarks, signed])
 
 
+def compared_on(pair: Mapping[str, Any]) -> str:
+    """Say on how many clips two models are compared; where some are missing, on how many items."""
+    told = str(pair["clips"])
+    if pair["clips_left_out"]:
+        told += f" of {pair['clips'] + pair['clips_left_out']}"
+    if pair["items"] < pair["items_expected"]:
+        told += f" ({pair['items']} of {pair['items_expected']} items)"
+    return told
+
+
+def bounds(pair: Mapping[str, Any], write: Callable[[Sequence[float]], str] = between) -> str:
+    """Write the bounds of the difference that is tested; nothing where no verdict is missing."""
+    return "" if pair["complete"] or not pair["tested_bounds"] else write(pair["tested_bounds"])
+
+
+def detectable(pair: Mapping[str, Any]) -> str:
+    """Write the minimum detectable difference, which is never 0."""
+    value = pair["minimum_detectable_difference"]
+    return number(value) if value is None or value >= _SMALLEST else f"< {number(_SMALLEST)}"
+
+
+_SMALLEST = 0.01
+
+
 def explain(pairs: Sequence[Mapping[str, Any]]) -> str:
     """Say what stands in the columns of a table of differences."""
-    with_people = any(pair["tested"] == "mean" for pair in pairs)
-    return f"{_DIFFERENCES} {_ABOUT_PEOPLE}" if with_people else _DIFFERENCES
+    told = [_DIFFERENCES]
+    if any(pair["clips"] < LEAST_CLIPS for pair in pairs):
+        told.append(f"Of fewer than {LEAST_CLIPS} clips there is no p.")
+    if not all_complete(pairs):
+        told.append(_ABOUT_MISSING)
+    if any(pair["tested"] == "mean" for pair in pairs):
+        told.append(_ABOUT_PEOPLE)
+    return " ".join(told)
+
+
+def all_complete(pairs: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether no pair of models lacks a verdict: then there is no need for bounds."""
+    return all(pair["complete"] for pair in pairs)
 
 
 _DIFFERENCES = (
@@ -258,7 +301,15 @@ _DIFFERENCES = (
     "five. Judges and decoding are held fixed; how much they vary is not in the intervals."
 )
 
+_ABOUT_MISSING = (
+    "Where verdicts are missing, models are compared on the items that every judge of both has a "
+    "readable verdict on: best-mean is that of the best of the common prompts of each clip, and "
+    "clips without any are left out. What is missing is taken to be missing by chance. Bounds: "
+    "every missing verdict at its worst for one model and at its best for the other."
+)
+
 _ABOUT_PEOPLE = (
     "A person hears a clip once and answers one prompt: compared with one, p, Holm and detectable "
-    "are those of the mean (best of 1)."
+    "are those of the mean (best of 1), a model's over the prompts that have a readable verdict, "
+    "and p exchanges the person's answers with a model's."
 )

@@ -7,7 +7,7 @@ from typing import Any
 from jasco.benchmark.bootstrap import RESAMPLES
 from jasco.benchmark.errors import one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.reports.comparison import explain
+from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.layout import between, number, p_value, percent, signed_number
 from jasco.reports.table import FIGURES, backing, marked, mixtures, preflight_doubt, remarks, title
 
@@ -95,21 +95,23 @@ def _best(report: Mapping[str, Any]) -> set[str]:
 
 def _differences(report: Mapping[str, Any]) -> str:
     models: Models = report["models"]
+    whole = all_complete(report["pairs"])
     rows = [
         [
             " $-$ ".join(_name(pair[place], models[pair[place]]) for place in ("first", "second")),
-            str(pair["clips"]),
+            compared_on(pair),
             _difference(pair["best_mean"], pair["best_mean_ci"]),
+            *([] if whole else [bounds(pair, _between)]),
             _math(p_value(pair["p"])),
             _math(p_value(pair["p_holm"])),
-            _figure(number(pair["minimum_detectable_difference"])),
+            _math(detectable(pair)),
             _difference(pair["mean"], pair["mean_ci"]),
         ]
         for pair in report["pairs"]
     ]
     header = (
-        "Difference", "Clips", r"Best-mean [95\,\%]", "$p$", "$p$ (Holm)", "Detectable",
-        r"Mean [95\,\%]",
+        "Difference", "Clips", r"Best-mean [95\,\%]", *([] if whole else ["Bounds"]), "$p$",
+        "$p$ (Holm)", "Detectable", r"Mean [95\,\%]",
     )  # fmt: skip
     caption = [*_circumstances(report), escaped(explain(report["pairs"])), *_reservations(models)]
     return _table("tab:jasco-differences", caption, header, rows)

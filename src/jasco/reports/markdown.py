@@ -6,7 +6,7 @@ from typing import Any
 
 from jasco.benchmark.errors import one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.reports.comparison import explain
+from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.layout import (
     between,
     number,
@@ -170,18 +170,20 @@ def _agreement(models: Models) -> str:
 
 
 def _differences(pairs: Sequence[Mapping[str, Any]]) -> str:
+    whole = all_complete(pairs)
     header = (
-        "difference", "clips", "best-mean [95 %]", "p", "p (Holm)", "detectable", "mean [95 %]",
-        *_SHARES,
+        "difference", "clips", "best-mean [95 %]", *([] if whole else ["bounds"]), "p", "p (Holm)",
+        "detectable", "mean [95 %]", *_SHARES,
     )  # fmt: skip
     rows = [
         [
             f"{cell(pair['first'])} minus {cell(pair['second'])}",
-            str(pair["clips"]),
+            compared_on(pair),
             with_interval(pair["best_mean"], pair["best_mean_ci"], signed_number),
+            *([] if whole else [bounds(pair)]),
             p_value(pair["p"]),
             p_value(pair["p_holm"]),
-            number(pair["minimum_detectable_difference"]),
+            detectable(pair),
             with_interval(pair["mean"], pair["mean_ci"], signed_number),
             *(signed_percent(pair["modality_dependence"][name]) for name in _SHARES),
         ]

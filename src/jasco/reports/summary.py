@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jasco.benchmark.agreement import Agreement
-from jasco.benchmark.bootstrap import RESAMPLES, SEED
+from jasco.benchmark.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
 from jasco.benchmark.dataset import ALTERED
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
@@ -131,7 +131,8 @@ def signature(results: Sequence[Results]) -> str:
 def signed(protocol: str, *parts: str, intervals: bool = True) -> str:
     """Put a signature together: what made the figures, then how their intervals were made."""
     version = f"jasco:{__version__}"
-    made = f"bootstrap:{RESAMPLES},seed={SEED}" if intervals else "intervals:none"
+    bootstrap = f"bootstrap:{RESAMPLES},seed={SEED},percentile_from={PERCENTILE_CLIPS}"
+    made = bootstrap if intervals else "intervals:none"
     return "|".join([version, f"protocol:{protocol or 'none'}", *parts, made])
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jasco.benchmark import dataset
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.providers.datasets import LICENCE
-from jasco.reports.comparison import explain
+from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.exam import judge_line
 from jasco.reports.exports import summarise_report
 from jasco.reports.layout import (
@@ -95,7 +95,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
             "dependence": list(dependence(models, beside)),
             "prompts": [*best_of(models), *by_prompt(models)],
         },
-        "pairs": Table(_PAIR, list(_pairs(pairs))),
+        "pairs": _pairs(pairs),
         "not_compared": summary.get("not_compared", ()),
         "explained": explain(pairs),
         "signature": summary["signature"],
@@ -164,22 +164,29 @@ def _figures(name: str, figures: Mapping[str, Any], kind: str) -> Row:
     )
 
 
-_PAIR = ("difference", "clips", "best-mean", "p (Holm)", "detectable", "mean")
-
-
-def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for pair in pairs:
-        yield Row(
+def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Table:
+    # Bounds stand beside where a verdict is missing.
+    beside = [] if all_complete(pairs) else ["bounds"]
+    header = ("difference", "clips", "best-mean", "p (Holm)", "detectable", "mean", *beside)
+    rows = [
+        Row(
             [
                 f"{pair['first']} minus {pair['second']}",
-                str(pair["clips"]),
+                compared_on(pair),
                 signed_number(pair["best_mean"]),
                 p_value(pair["p_holm"]),
-                number(pair["minimum_detectable_difference"]),
+                detectable(pair),
                 signed_number(pair["mean"]),
+                *(bounds(pair) for _ in beside),
             ],
-            below=["", "", between(pair["best_mean_ci"]), "", "", between(pair["mean_ci"])],
+            below=[
+                "", "", between(pair["best_mean_ci"]), "", "", between(pair["mean_ci"]),
+                *("" for _ in beside),
+            ],
         )
+        for pair in pairs
+    ]  # fmt: skip
+    return Table(header, rows)
 
 
 def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
