@@ -229,18 +229,18 @@ def test_a_rating_is_read_whatever_its_dress(text: str) -> None:
     assert read_verdict(f"Explanation1: It fits.\n\n{text}\n\nExplanation2: So do I.").rating == 2
 
 
+CONTRADICTIONS = [
+    "Rating: 1", "**Final rating:** 0/2", '{"Rating": 1}', "| Rating | 0 |", "### Rating\n\n1",
+    "Rating: (1)", "My rating is 1.", "Rating: 1 (aligned)", "Rating:\n0",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("text", DRESSED)
-@pytest.mark.parametrize(
-    "other",
-    [
-        "Rating: 1", "**Final rating:** 0/2", '{"Rating": 1}', "| Rating | 0 |", "### Rating\n\n1",
-        "Rating: (1)",
-    ],
-)  # fmt: skip
-def test_all_statements_must_agree_whatever_their_dress(text: str, other: str) -> None:
-    assert read_verdict(f"{text}\n\n{other}").rating is None
-    if not text.startswith(("<think", "[THINK")):
-        assert read_verdict(f"{other}\n\n{text}").rating is None
+def test_all_statements_must_agree_whatever_their_dress(text: str) -> None:
+    for other in CONTRADICTIONS:
+        assert read_verdict(f"{text}\n\n{other}").rating is None, other
+        if not text.startswith(("<think", "[THINK")):
+            assert read_verdict(f"{other}\n\n{text}").rating is None, other
 
 
 DOUBTFUL = [
@@ -295,6 +295,59 @@ DOUBTFUL = [
 def test_what_a_careful_reader_doubts_is_unreadable(text: str) -> None:
     assert read_verdict(text).rating is None
     assert read_verdict(f"Orientation: Both\n\n{text}\n\nOrientation: Both").rating is None
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("Rating: 0 (does not mention the keyword)", 0),
+        ("Rating: 0 (no action predicted)", 0),
+        ("Rating: 0 - the answer isn't related to the scene", 0),
+        ("Rating: 0 (based on one modality)", 0),
+        ("Rating: 1 (aligned but lacks the keyword)", 1),
+        ("Rating: 1 (logical enough but not the most possible)", 1),
+        ("Rating: 2 (very logical and the most probable)", 2),
+        ("Rating: 2 (does not mention the keyword)", None),
+        ("Rating: 2 (but vague)", None),
+        ("Rating: 0 (not sure)", None),
+        ("Rating: 0 (not)", None),
+        ("Rating: 0 (no)", None),
+        ("Rating: 1 (but not sure that it is vague)", None),
+        ("Rating: 1 (not the most possible)", None),
+        ("Rating: 2 (most probable)", None),
+    ],
+)
+def test_a_remark_may_name_what_the_answer_lacks(text: str, rating: int | None) -> None:
+    assert read_verdict(text).rating == rating
+
+
+HEDGING = [
+    "maybe", "perhaps", "possibly", "probably", "most likely", "unlikely", "presumably",
+    "apparently", "it seems", "I guess", "best guess", "I think", "I suppose", "I feel",
+    "in my opinion", "unsure", "uncertain", "unclear", "doubtful", "in doubt", "questionable",
+    "arguable", "debatable", "tentative", "provisional", "preliminary", "draft", "pending review",
+    "to be confirmed", "to be decided", "TBD", "hmm", "could be lower", "might change",
+    "would be higher", "should be revised", "about", "around", "approximately", "roughly",
+    "almost", "nearly", "barely", "somewhat", "mostly", "partly", "at best", "at least",
+    "more or less", "borderline", "rounded up", "average", "low", "or lower", "either way",
+    "if anything", "unless wrong", "except for this", "but", "although it fits", "however",
+    "otherwise", "still", "wrong", "incorrect", "false", "a mistake", "an error", "typo", "oops",
+    "sorry", "correction", "ignore this", "disregard", "scratch that", "retracted", "withdrawn",
+    "revoked", "superseded", "reconsidered", "previously", "initially", "actually lower", "not",
+    "not sure", "no", "not really", "cannot tell", "can't say", "isn't certain", "isn’t so",
+    "never mind", "hard to say", "difficult", "close call", "torn", "low confidence", "estimate",
+    "hypothetically", "for example", "e.g.", "default", "random", "placeholder", "joke", "half",
+    "two", "ten", "vielleicht", "oder so", "peut etre", "quizas", "forse", "n/a", "idk", "so-so",
+    "iffy", "dubious", "Unsure", "MAYBE", "may be", "un-sure",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hedge", HEDGING)
+def test_a_remark_that_hedges_makes_a_value_unclear(hedge: str) -> None:
+    for form in (" ({})", " [{}]", " - {}", "; {}", ". {}.", ", because {}", " (it is {} so)"):
+        remark = form.format(hedge)
+        text = f"Rating: 0{remark}\nExplanation2: x\nOrientation: Both{remark}"
+        assert read_verdict(text) == Verdict(None, None), text
 
 
 @pytest.mark.parametrize(
@@ -613,16 +666,33 @@ def test_invisible_characters_change_nothing(characters: list[str]) -> None:
     assert read_verdict(text) == Verdict(2, BOTH)
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "x", " ", "(", "1/", "1. ", "*", "~", ">", "- ", "Rating: ", "Rating:\n", "Both/", "0",
-        "Rating: 2 (", "Rating" + " " * 9, "\n", "\r", "</think>", "Orientation: [", "Rating: 1 ",
-    ],
-)  # fmt: skip
+PIECES = [
+    "x", " ", "(", "1/", "1. ", "*", "~", ">", "- ", "Rating: ", "Rating:\n", "Both/", "0",
+    "Rating: 2 (", "Rating" + " " * 9, "\n", "\r", "</think>", "Orientation: [", "Rating: 1 ", ":",
+    "[", "{", "[{", '{"Rating": ', '{"Rating": "', '{"a":', '"rating":2,', "'Rating'", "<rating>",
+    "~~", "~~a~~ ", "~~a", "> a\n", "### Rating\n\n", "Rating:\n\n", "| Rating ", "|",
+    "| Rating |\n|---|\n", "|-", "\\boxed{", "$", "<|eot_id|>", "</s>x", "<|", "<think>\n", "the ",
+    "my final rating ", "so, ", "Rating: 2\n(a)\n", "Explanation1: ", "\\u0052", "\\", "\u200b",
+    "\u00a0", "\ud800", "\0", "\u2028", "Rating: (", "Rating: ([{<$\"'", "0/1/2/", "int ",
+    "Rating: 1! ", "however, rating: 1. ", "```\n", "→ ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
 def test_time_grows_with_the_length_and_no_faster(piece: str) -> None:
-    text = "Rating: 2" + piece * (200_000 // len(piece)) + "!"
+    assert seconds_to_read(piece, 100_000) < 3  # a fraction of one; hours where it is quadratic
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_megabyte_is_read_in_seconds(piece: str) -> None:
+    assert seconds_to_read(piece, 1_000_000) < 20
+
+
+def seconds_to_read(piece: str, length: int) -> float:
+    text = "Rating: 2" + piece * (length // len(piece)) + "!"
     began = time.process_time()
     read_verdict(text)
     read_repair(text)
-    assert time.process_time() - began < 3  # milliseconds; hours where it is quadratic
+    read_constrained(piece * (length // len(piece)))
+    return time.process_time() - began

@@ -83,7 +83,7 @@ _PLAIN = str.maketrans("：＝\u2010\u2011，。；！（）［］【】｛｝",
 
 _THINKING = re.compile(r"</ ?(?:think|thinking|thought|reasoning) ?>|\[/THINK\]", FLAGS)
 _THINKING_BEGINS = re.compile(
-    r"^ ?(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])", FLAGS | re.MULTILINE
+    r"(^ ?)?(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])(?(1)| ?$)", FLAGS | re.MULTILINE
 )
 
 _END = (
@@ -116,7 +116,10 @@ def _unless_within_a_line(tokens: re.Match[str]) -> str:
 
 # --- lines, quotations, markup ---
 
-_LIST_MARK = r"(?:[-+•·‣◦▪●○■□–—→➤►✓✔✅☑] ?|[0-9]{1,2}[.)] ?|\([0-9]{1,2}\) ?|[a-z]\) )"
+_SIGN_OF_A_LIST = (
+    "(?![❌❎✖✗✘⛔\U0001f6ab❓❔⁉])[-+•·‣–—\u2190-\u2bff\U0001f000-\U0001f8ff\U0001fa00-\U0001faff]"
+)
+_LIST_MARK = rf"(?:{_SIGN_OF_A_LIST} ?|[0-9]{{1,2}}[.)] ?|\([0-9]{{1,2}}\) ?|[a-z]\) )"
 _QUOTED = re.compile(r"^ ?(?:(?:[-+*•]|[0-9]{1,2}[.)]) ){0,3}>[^\n]*", FLAGS | re.MULTILINE)
 _FENCE = re.compile(r"^ ?(?:[-+*•] )?(?:`{3,}+|~{3,}+)[\w+.-]* ?(?:\n|\Z)", FLAGS | re.MULTILINE)
 _STRIKE_TAG = re.compile(r"</?(?:del|strike)>", FLAGS)
@@ -181,19 +184,26 @@ _BOXED = re.compile(r"[ $]*\\boxed ?\{.*", FLAGS)
 # Any line that has one of these is looked at more closely.
 _WORTH_A_LOOK = re.compile(
     r"rating|orientation|score|answer|choice|verdict|decision|label|conclusion|classification"
-    r"|judge?ment|boxed|actually|correction|edit|update|reflection|thought|sorry|wait|instead|mea[nt]|\b(?:rate|give|choose|pick|go|classif)",
+    r"|judge?ment|boxed|actually|correction|edit|update|reflection|thought|sorry|wait|instead|mea[nt]"
+    r"|\b(?:rate|give|choose|pick|go|classif)",
     FLAGS,
 )
-_LEAD = (
-    r"(?:(?:my|the|a|an|so|thus|therefore|hence|then|i|i'd|i'll|would|will|should|must|now|give|rate"
-    r"|assign|choose|pick|go|with|to|be|it|its|for|is|and|but|final|revised|corrected|correct|updated"
-    r"|new|overall|actual|right|better|best|on|upon|further|reflection|second|thoughts?|after|all"
-    r"|reconsidering|reconsideration|sorry|wait|no|actually|hmm|correction|edit|update|note|in"
-    r"|conclusion|summary|answer|verdict|initial|first|preliminary|original|old|previous|tentative"
-    r"|explanation ?[12]?|provisional|alternative|proposed|suggested|task ?[12]|it's|mean|meant"
-    r"|make|that|instead|rather|this|as|can|classify|classified|however|or)[ ,:.!\]–—-]{1,3})"
+# Words that may lead to a statement in a sentence.
+_LEAD_WORDS = """
+    my the a an so thus therefore hence then i i'd i'll would will should must now give rate
+    assign choose pick go with to be it its it's for is and but or as that this final revised
+    revise corrected correct updated new overall actual right better best on upon further
+    reflection second thoughts? after all reconsidering reconsideration sorry wait no actually hmm
+    correction edit update note in conclusion summary answer verdict initial first preliminary
+    original old previous tentative explanation[12]? provisional alternative proposed suggested
+    task[12]? mean meant make instead rather can classify classified however changed? lower(?:ed)?
+    raised? set keep
+"""
+_LEAD = rf"(?:(?:{'|'.join(_LEAD_WORDS.split())})[ ,:.!\]–—-]{{1,3}})"
+_LINK = (
+    r"(?: ?(?:[-=–—]{0,2}>|[:=→–—-])| (?:is|was|now|becomes|became|remains"
+    r"|should|must|would|has|been|be|changed|lowered|raised|of|as|to|thus|therefore)\b){0,6}"
 )
-_LINK = r"(?: ?(?:[-=–—]*>|[:=→–—-])| (?:is|was|becomes|remains|should be|must be|of|as|to)\b){0,3}"
 _SENTENCE = re.compile(
     rf"[^\w\s\"'“”‘’«]{{0,4}} ?({_LEAD}{{0,8}})"
     rf"(?:(?:rating|score)(?P<rating>)|(?P<orientation>orientation)|(?P<any>answer|choice|verdict"

@@ -8,7 +8,7 @@ Placeholders are passed over. What is left must be definite and agree, else the 
 unreadable: nothing is ever guessed.
 
 A remark behind a value, in brackets or after a dash, is harmless only if it is plain English
-without a digit, without a question mark and without a word of ``_HEDGES``.
+without a digit, without a question mark and without a word of :mod:`jasco.benchmark.hedges`.
 """
 
 import json
@@ -16,8 +16,9 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from jasco.benchmark.hedges import is_hedge
 from jasco.benchmark.statements import (
     FLAGS,
     Statement,
@@ -160,6 +161,9 @@ class _Grammar(Generic[T]):
         The words of a remark that only repeats the value.
     informal : mapping of str to T
         Names that are too informal to be read, and plain enough to contradict.
+    best : T
+        The value of an answer without a shortcoming. A remark on any other value may name one
+        ("0 (does not mention the keyword)"); on this one it would leave doubt.
     """
 
     kind: str
@@ -167,6 +171,7 @@ class _Grammar(Generic[T]):
     meanings: Mapping[str, T]
     repeated: Mapping[T, Set[frozenset[str]]]
     informal: Mapping[str, T]
+    best: T
 
     def options(self, text: str) -> set[T]:
         """Return the values that are listed in a text, one beside the other."""
@@ -188,6 +193,7 @@ _RATING = _Grammar[int](
     {"0": 0, "1": 1, "2": 2},
     {0: {frozenset({"zero"})}, 1: {frozenset({"one"})}, 2: {frozenset({"two"})}},
     {"zero": 0, "one": 1, "two": 2},
+    best=2,
 )
 _ORIENTATION = _Grammar[Orientation](
     "orientation",
@@ -213,6 +219,7 @@ _ORIENTATION = _Grammar[Orientation](
         Orientation.NEITHER: {frozenset({"neither"})},
     },
     {"audio": Orientation.AUDIO, "speech": Orientation.SPEECH},
+    best=Orientation.BOTH,
 )
 _BRACKETS = {
     "(": ")", "[": "]", "{": "}", "<": ">", "$": "$",
@@ -226,51 +233,22 @@ _REMARK = re.compile(
     FLAGS,
 )
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?", FLAGS)
-_TASK = re.compile(r"\btask ?[12]\b", FLAGS)
-_HEDGE_WORDS = (
-    # denial and retraction
-    """no not never none nor cannot cant dont doesnt didnt isnt wasnt arent wont wouldnt shouldnt
-    couldnt nope nah wrong wrongly incorrect incorrectly false untrue invalid inaccurate mistake
-    mistaken mistakenly error erroneous erroneously typo oops sorry apologies scratch strike
-    struck cancel cancelled canceled ignore ignored disregard discard discarded retract retracted
-    withdraw withdrawn revoke revoked void delete deleted undo change changed changes changing
-    revise revised revisit revision reconsider reconsidered reconsidering corrected correction
-    update updated adjust adjusted amend amended edit edited replace replaced supersede
-    superseded previously previous formerly former earlier initial initially original originally
-    actually instead rather wait kidding joking jk fake disagree review recheck check checked
-    verify """
-    # doubt
-    """maybe perhaps possible possibly probable probably likely likelier unlikely presumably
-    supposedly apparently seemingly seem seems seemed appear appears arguably conceivably
-    potential potentially theoretically hypothetical hypothetically might may could would should
-    unsure sure certain certainty uncertain uncertainly uncertainty unclear ambiguous ambiguously
-    ambiguity doubt doubts doubtful doubtfully dubious debatable questionable disputable
-    contestable controversial hesitant hesitantly hesitate hesitation guess guessed guessing
-    guesstimate think thinking thoughts believe suppose supposing assume assuming assumption feel
-    feels feeling suspect reckon hunch opinion imo imho afaik tentative tentatively provisional
-    provisionally preliminary draft temporary interim placeholder pending tbd tbc tba undecided
-    undetermined indeterminate inconclusive unknown unconfirmed unverified unreliable confidence
-    confident hard difficult tough subjective subjectively arbitrary arbitrarily random randomly
-    default dummy example eg sample caveat caveats reservation reservations caution cautious
-    cautiously skeptical sceptical torn toss coin flip stretch idk dunno na subject """
-    # approximation and degree
-    """about around approximate approximately approx roughly circa ca almost nearly near somewhere
-    somewhat slightly barely hardly scarcely mostly mainly primarily largely predominantly
-    chiefly partly partially partial half halves halfway third thirds quarter quarters ish kinda
-    sorta kind sort quite fairly weak weakly borderline between middle least most best worst
-    lower low higher less more fewer minus plus below above range lean leans leaning toward
-    towards closer bordering verging generous generously lenient leniently harsh harshly """
-    # alternatives, conditions and concessions
-    """or either neither versus vs alternatively alternative alternate otherwise else if whether
-    depending depends depend conditional conditionally unless except but although though tho
-    however albeit despite nevertheless nonetheless notwithstanding yet still out scale """
-    # other numbers
-    """zero one two three four five six seven eight nine ten hundred once twice double """
-    # the commonest of these in other languages; letters beyond A to Z are doubtful anyway
-    """oder vielleicht wohl etwa nicht kein nein falsch unsicher eventuell ou peut pas non faux
-    environ quiza quizas talvez vez acaso incierto falso forse circa oppure misschien kanske """
+_SHORTCOMING = re.compile(
+    r"\b(?:(?:(?:do|does|did|is|are|was|were)(?: not|n't)|not|no)"
+    r"(?: (?:it|explicitly|specifically|directly|clearly|specific|explicit|clear|any|the|a)){0,3}"
+    r" (?:mention|nam|includ|contain|stat|specif|describ|captur|creat|predict|match|align|relat"
+    r"|mirror|relevan|based|inferr|support|action|keyword|link|connection)[a-z]*"
+    r"|but(?: (?:it|is|still|too|the)){0,2} (?:lack|miss|omit|vague|general|without)[a-z]*)\b",
+    FLAGS,
 )
-_HEDGES: Final = frozenset(_HEDGE_WORDS.split())
+# These are the rubric's own words.
+_RUBRIC = re.compile(
+    r"\b(?:logical enough but not the most possible|very logical and the most probable"
+    r"|one modality)\b",
+    FLAGS,
+)
+_APOSTROPHES = str.maketrans("‘’", "''")
+_TASK = re.compile(r"\btask ?[12]\b", FLAGS)
 
 
 def _agreed(grammar: _Grammar[T], statements: Iterable[Statement]) -> T | None:
@@ -326,17 +304,19 @@ def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
     """Whether what follows a value leaves it as it is."""
     if tail.strip(" ") in ("", ".", ",", ";", "!"):
         return True
-    match = _REMARK.fullmatch(_TASK.sub("task", tail).replace("’", "'"))
+    match = _REMARK.fullmatch(_TASK.sub("task", tail).translate(_APOSTROPHES))
     if not match or ".." in tail or any(tail.count(a) != tail.count(b) for a, b in _PAIRS):
         return False
-    words = frozenset(word.lower() for word in _WORD.findall(match[1]))
+    remark = _RUBRIC.sub("aligned", match[1].replace("e.g.", "eg"))
+    if meaning != grammar.best:
+        remark = _SHORTCOMING.sub("", remark)
+    words = frozenset(word.lower() for word in _WORD.findall(remark))
     if words in grammar.repeated[meaning]:
         return True
-    others = (each[1].lower() for each in grammar.core.finditer(match[1]))
+    others = (each[1].lower() for each in grammar.core.finditer(remark))
     return not (
         words <= grammar.informal.keys()
-        or words & _HEDGES
-        or any(word.endswith("n't") for word in words)
+        or any(map(is_hedge, words))
         or any(grammar.meanings[other] != meaning for other in others)
     )
 
@@ -348,7 +328,7 @@ _ENCLOSED = re.compile(r"[(\[<{]([^()\[\]<>{}]*)[)\]>}](.*)", FLAGS)
 _RANGE = re.compile(r"0 ?[-–~] ?2|0 ?\.\. ?2|0 to 2|out of 2", FLAGS)
 _PLACEHOLDER_NOUN = re.compile(
     r"\b(?:int|integers?|numbers?|digits?|scores?|ratings?|values?|orientations?|labels?|choices?"
-    r"|options?|below|follows|final|task|choose|select|pick|insert|enter)\b",
+    r"|options?|below|follows|final|revised|corrected|updated|task|choose|select|pick|insert|enter)\b",
     FLAGS,
 )
 _PLACEHOLDER = re.compile(
@@ -381,7 +361,9 @@ def _is_placeholder(grammar: _Grammar[T], text: str) -> bool:
 
 # --- what else is read ---
 
-_BARE_LABEL = re.compile(rf"[\s\"'‘“(\[{{$<]{{0,4}}{_ORIENTATION.core.pattern}", FLAGS)
+_BARE_LABEL = re.compile(
+    rf"[ {re.escape(''.join(_BRACKETS))}]{{0,4}}{_ORIENTATION.core.pattern}", FLAGS
+)
 _QUOTES = "'\"‘’“”"
 _REPLY_BEGINS = re.compile(
     r"\A(?:[-+•] )?(?:(?:the|my|its|final|chosen|model's|model’s) ){0,3}"
