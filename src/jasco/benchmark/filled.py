@@ -18,7 +18,13 @@ from jasco.benchmark.dataset import DataSet, name_of
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.tables import Table, read_table
-from jasco.benchmark.verdicts import Orientation, Verdict, read_verdict
+from jasco.benchmark.verdicts import (
+    Orientation,
+    Verdict,
+    read_orientation,
+    read_rating,
+    read_verdict,
+)
 
 COLUMNS = (
     "id", "audio", "n_frames", "audio_sound", "spoken_text", "prompt", "with_speech",
@@ -130,7 +136,7 @@ class FilledFile:
 
     def _told(self, key: Key, row: Mapping[str, str]) -> Verdict:
         rating, orientation = row.get("rating", ""), row.get("orientation", "")
-        told = read_verdict(f"Rating: {rating}\nOrientation: {orientation}")
+        told = Verdict(read_rating(rating), read_orientation(orientation))
         for name, cell, value in (
             ("rating", rating, told.rating),
             ("orientation", orientation, told.orientation),

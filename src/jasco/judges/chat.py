@@ -94,8 +94,9 @@ def _response_format(both: str) -> dict[str, Any]:
 
 def _whole_lines(answer: Response) -> str:
     """Leave out the line in which an answer was cut off: "Rating: 1" may have become 1.5."""
-    cut = answer.finish_reason == "length"
-    return answer.text.rpartition("\n")[0] if cut else answer.text
+    if answer.finish_reason != "length":
+        return answer.text
+    return answer.text[: max(answer.text.rfind("\n"), answer.text.rfind("\r"), 0)]
 
 
 def _attempt(asked: str, answer: Response) -> Attempt:
