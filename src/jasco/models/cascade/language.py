@@ -1,5 +1,12 @@
-"""The language model: SmolLM2-135M-Instruct (Allal et al., 2025) in 4 bits through llama.cpp."""
+"""The language model: SmolLM2-135M-Instruct (Allal et al., 2025) in 4 bits through llama.cpp.
 
+Answers are reproducible. In floating point the order of a sum decides its last bits, and llama.cpp
+chooses the order by how many threads there are, how many conversations and tokens are computed
+together, and how much of a prompt is still in its cache. So each server has one thread and one
+conversation at a time, and is taken back to the same state before each question.
+"""
+
+import queue
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +16,8 @@ from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.responses import Failure, Response
 
-PARALLEL = 8
-"""Conversations generated at once: a clip's instructions."""
+MAX_SERVERS = 8
+"""Most servers: each takes a core and 60 MB, beside the weights, which they share."""
 
 _CONTEXT = 1_024  # tokens of one conversation; the examples and a question take about 240
 _SILENT = -1  # llama.cpp's log level below errors: what fails comes back as a value
@@ -42,15 +49,10 @@ _EXAMPLES = (
 def conversation(tags: Sequence[str], transcript: str, instruction: str) -> list[dict[str, str]]:
     """Put what was heard, and the instruction, into words for the language model.
 
-    The part that all clips share comes first, and the instruction last, so that llama.cpp can
-    keep what it computed for the beginning.
+    The part that all questions share comes first, so that llama.cpp can keep what it computed for
+    it.
     """
-    messages = [{"role": "system", "content": _SYSTEM}]
-    for sounds, speech, instructed, answer in _EXAMPLES:
-        messages.append({"role": "user", "content": _user(sounds, speech, instructed)})
-        messages.append({"role": "assistant", "content": answer})
-    messages.append({"role": "user", "content": _user(tags, transcript, instruction)})
-    return messages
+    return [*_SHARED, {"role": "user", "content": _user(tags, transcript, instruction)}]
 
 
 def _user(tags: Sequence[str], transcript: str, instruction: str) -> str:
@@ -61,38 +63,37 @@ def _user(tags: Sequence[str], transcript: str, instruction: str) -> str:
     )
 
 
+_SHARED = [{"role": "system", "content": _SYSTEM}]
+for _sounds, _speech, _instruction, _answer in _EXAMPLES:
+    _SHARED += [
+        {"role": "user", "content": _user(_sounds, _speech, _instruction)},
+        {"role": "assistant", "content": _answer},
+    ]
+# A question that begins like none (they begin with "Sounds:"), and is not answered. llama.cpp
+# keeps what a prompt has in common with the one before. After this one that is the shared part
+# alone, to the token; after another question about the clip it would be more.
+_REWIND = {"messages": [*_SHARED, {"role": "user", "content": "-"}], "max_tokens": 0}
+
+
 class LanguageModel:
-    """SmolLM2, ready to answer; calls from several threads are generated together.
+    """SmolLM2, ready to answer; calls from several threads are spread over the servers.
 
     Parameters
     ----------
     path : Path
         The GGUF file.
-    threads : int
-        Processor threads for all conversations.
+    servers : int
+        How many questions are answered at once, each by a server with a thread of its own. The
+        answers do not depend on it.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
-        import xllamacpp
-
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_parallel = PARALLEL
-        params.n_ctx = PARALLEL * _CONTEXT
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        params.verbosity = _SILENT
-        # The server listens on a free port of this machine whether we want it or not.
-        params.api_keys = [secrets.token_hex()]
-        params.ui = params.endpoint_slots = False
-        try:
-            self._server = xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise InputError(
-                f"{path}: xllamacpp {xllamacpp.__version__} cannot load it: {error}"
-            ) from error
+    def __init__(self, path: Path, servers: int) -> None:
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(servers):
+            self._idle.put(_server(path))
 
     def reply(
-        self, messages: list[dict[str, str]], max_tokens: int, temperature: float
+        self, messages: list[dict[str, str]], max_tokens: int, temperature: float, seed: int
     ) -> Response | Failure:
         """Continue a conversation by one turn. Blocks; what goes wrong comes back as a failure."""
         question = {
@@ -102,11 +103,40 @@ class LanguageModel:
             ],
             "max_tokens": max_tokens,
             "temperature": temperature,
+            "seed": seed,
         }
+        server = self._idle.get()
         try:
-            return _response(self._server.handle_chat_completions(question))
+            rewound = server.handle_chat_completions(_REWIND)
+            if "error" in rewound:
+                return Failure("error", f"llama.cpp: {rewound['error']}")
+            return _response(server.handle_chat_completions(question))
         except (RuntimeError, ValueError, LookupError, TypeError) as error:
             return Failure("error", f"{type(error).__name__}: {error}")
+        finally:
+            self._idle.put(server)
+
+
+def _server(path: Path) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_gpu_layers = 0
+    params.n_ctx = _CONTEXT
+    params.n_parallel = params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.cache_ram_mib = 0  # no second cache, of earlier prompts
+    params.verbosity = _SILENT
+    # The server listens on a free port of this machine whether we want it or not.
+    params.api_keys = [secrets.token_hex()]
+    params.ui = params.endpoint_slots = False
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: xllamacpp {xllamacpp.__version__} cannot load it: {error}"
+        ) from error
 
 
 def _response(reply: dict[str, Any]) -> Response | Failure:
