@@ -33,7 +33,7 @@ from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.responses import Failure, Response
 from jasco.models import cascade
 from jasco.models.cascade import Cascade, item_seed, language, sounds
-from jasco.models.cascade.language import conversation
+from jasco.models.cascade.language import make_prompt
 from jasco.models.cascade.speech import Transcriber
 from jasco.providers.audio import Audio, read_audio
 from jasco.providers.folders import cache_folder
@@ -74,11 +74,11 @@ class Mouth:
         self.at_once, self.most, self.lock = 0, 0, threading.Lock()
         self.heard: list[Any] = []
 
-    def reply(self, messages: Any, max_tokens: int, temperature: float, seed: int) -> Response:
+    def reply(self, prompt: Any, max_tokens: int, temperature: float, seed: int) -> Response:
         with self.lock:
             self.at_once += 1
             self.most = max(self.most, self.at_once)
-            self.heard.append((messages, max_tokens, temperature, seed))
+            self.heard.append((prompt, max_tokens, temperature, seed))
         time.sleep(0.02)
         with self.lock:
             self.at_once -= 1
@@ -153,11 +153,9 @@ def test_one_computation_a_clip(four_cores: None) -> None:
     assert asyncio.run(run()) == [Response("", "stop")] * 8
     assert ears.calls == 1
     assert 1 < mouth.most <= 4  # one a core
-    asked = sorted(messages[-1]["content"] for messages, *_ in mouth.heard)
-    assert asked == sorted(
-        conversation(["Rain", "Water"], "Come in!", item.instruction)[-1]["content"]
-        for item in items_of(clip())
-    )
+    assert {prompt for prompt, *_ in mouth.heard} == {
+        make_prompt(["Rain", "Water"], "Come in!", item.instruction) for item in items_of(clip())
+    }
     assert {(tokens, temperature) for _, tokens, temperature, _ in mouth.heard} == {(9, 0.5)}
     assert {seed for *_, seed in mouth.heard} == {
         item_seed(7, audio(), item.instruction) for item in items_of(clip())
@@ -250,15 +248,29 @@ def test_the_event_loop_stays_free() -> None:
 
 
 def test_what_the_language_model_is_told() -> None:
-    *examples, last = conversation(["Rain", "Water"], "Come in!", "What is going on?")
-    assert last == {
-        "role": "user",
-        "content": 'Sounds: Rain, Water\nSpeech: "Come in!"\nWhat is going on? '
-        "Answer in one sentence.",
-    }
-    assert [message["role"] for message in examples] == ["system", *["user", "assistant"] * 2]
-    nothing = conversation([], "", "What?")[-1]["content"]
-    assert nothing.startswith("Sounds: none\nSpeech: none\n")
+    prompt = make_prompt(["Rain", "Water"], "Come in!", "What is going on?")
+    turns = (prompt.clip + prompt.instruction).split("<|im_start|>")[1:]
+    assert [turn.partition("\n")[0] for turn in turns] == [
+        "system",
+        *["user", "assistant"] * 3,
+    ]
+    assert turns[-2:] == [
+        (
+            'user\nSounds: Rain, Water\nSpeech: "Come in!"\nWhat is going on? '
+            "Answer in one sentence.<|im_end|>\n"
+        ),
+        "assistant\n",
+    ]
+    assert all(turn.endswith("<|im_end|>\n") for turn in turns[:-1])
+    assert prompt.clip == make_prompt(["Rain", "Water"], "Come in!", "Why?").clip
+    assert make_prompt([], "", "What?").clip.endswith("user\nSounds: none\nSpeech: none\n")
+
+
+@pytest.mark.parametrize("instruction", INSTRUCTIONS)
+def test_no_instruction_begins_with_what_marks_the_end_of_a_part(instruction: str) -> None:
+    prompt = make_prompt([], "", instruction)
+    assert not prompt.instruction.startswith(language._OTHER)
+    assert not prompt.clip.removeprefix(language._SHARED).startswith(language._OTHER)
 
 
 class Server:
@@ -266,7 +278,7 @@ class Server:
         self.replies = list(replies)
         self.asked: list[Any] = []
 
-    def handle_chat_completions(self, question: Any) -> Any:
+    def handle_completions(self, question: Any) -> Any:
         self.asked.append(question)
         reply = told("") if question["max_tokens"] == 0 else self.replies.pop(0)
         if isinstance(reply, Exception):
@@ -275,82 +287,105 @@ class Server:
 
 
 class CachingServer:
-    """Keeps its last prompt, as llama.cpp does, and answers how much of it a new one shares."""
+    """Keeps what a prompt has in common with the last one, as llama.cpp does.
+
+    What it computes anew is one batch; it answers with the batches that the prompt was computed in.
+    """
 
     def __init__(self) -> None:
-        self.last = ""
+        self.batches: list[str] = []
+        self.fails = 0
 
-    def handle_chat_completions(self, question: Any) -> Any:
-        prompt = "".join(f"<{each['role']}>{each['content']}" for each in question["messages"])
-        pairs = zip(self.last, prompt, strict=False)
-        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        self.last = prompt
-        return told(f"{shared} characters are kept")
+    def handle_completions(self, question: Any) -> Any:
+        pairs = zip("".join(self.batches), question["prompt"], strict=False)
+        left = shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        kept = []
+        for batch in self.batches:
+            kept.append(batch[:left])
+            left -= len(kept[-1])
+        self.batches = [*filter(None, kept), question["prompt"][shared:]]
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("out of memory")
+        return told(repr(self.batches))
 
 
 def language_model(*servers: Any) -> language.LanguageModel:
     model = language.LanguageModel.__new__(language.LanguageModel)
     model._idle = queue.SimpleQueue()
     for server in servers:
-        model._idle.put(server)
+        model._idle.put((server, ""))
     return model
 
 
-def reply(given: Any, text: str = "hello") -> tuple[Response | Failure, Server]:
+PROMPT = make_prompt(["Rain"], "Come in!", "What?")
+
+
+def reply(given: Any) -> tuple[Response | Failure, Server]:
     server = Server(given)
-    messages = [{"role": "user", "content": text}]
-    return language_model(server).reply(messages, 5, 0.0, 11), server
+    return language_model(server).reply(PROMPT, 5, 0.0, 11), server
 
 
 @pytest.mark.parametrize("servers", [1, 3])
-def test_an_answer_does_not_depend_on_what_was_asked_before(servers: int) -> None:
+@pytest.mark.parametrize("fails", [0, 1, 2, 3])
+def test_an_answer_does_not_depend_on_what_was_asked_before(servers: int, fails: int) -> None:
     questions = [
-        (conversation(tags, speech, instruction), 64, 0.0, 5)
+        (make_prompt(tags, speech, instruction), 64, 0.0, 5)
         for tags, speech in ((["Rain"], "Come in!"), (["Rain"], "Come out!"), ([], ""))
         for instruction in INSTRUCTIONS
     ]
     alone = [language_model(CachingServer()).reply(*question) for question in questions]
-    assert len({answer.text for answer in alone if isinstance(answer, Response)}) == 1
     for order in (range(24), reversed(range(24)), random.Random(1).sample(range(24), 12)):
-        model = language_model(*(CachingServer() for _ in range(servers)))
-        assert all(model.reply(*questions[place]) == alone[place] for place in order)
+        llama = [CachingServer() for _ in range(servers)]
+        model = language_model(*llama)
+        for count, place in enumerate(order):
+            if count == 6:
+                llama[0].fails = fails
+            answer = model.reply(*questions[place])
+            assert answer == alone[place] or (fails and isinstance(answer, Failure))
 
 
-def test_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, server = reply(told("Yes."))
-    rewinding, question = server.asked
-    assert rewinding["max_tokens"] == 0
-    assert question == {
-        "messages": [{"role": "user", "content": "hello"}],
-        "max_tokens": 5,
-        "temperature": 0.0,
-        "seed": 11,
-    }
+def test_what_is_asked() -> None:
+    model = language_model(server := Server(told("Yes."), told("Yes."), told("No.")))
+    other = make_prompt(["Rain"], "Come in!", "Why?"), make_prompt(["Rain"], "Come out!", "Why?")
+    for prompt in (PROMPT, *other):
+        model.reply(prompt, 5, 0.5, 11)
+    asked = [question.pop("prompt") for question in server.asked]
+    shared = language._SHARED
+    assert asked == [
+        *(shared + "-", PROMPT.clip + "-", PROMPT.clip + PROMPT.instruction),
+        *(PROMPT.clip + "-", other[0].clip + other[0].instruction),
+        *(shared + "-", other[1].clip + "-", other[1].clip + other[1].instruction),
+    ]
+    questions = [options for options in server.asked if options["max_tokens"]]
+    assert questions == [{"max_tokens": 5, "temperature": 0.5, "seed": 11}] * 3
 
 
 def test_a_server_is_free_again_whatever_happens() -> None:
-    model = language_model(
-        Server(RuntimeError("gone"), KeyError("odd"), {"error": {}}, told("Yes."))
-    )
-    question = ([{"role": "user", "content": "hello"}], 5, 0.0, 0)
-    assert [type(model.reply(*question)) for _ in range(4)] == [Failure, Failure, Failure, Response]
+    given = RuntimeError("gone"), KeyError("odd"), {"error": {}}, MemoryError(), told("Yes.")
+    model = language_model(Server(*given))
+    kinds = []
+    for _ in given:
+        try:
+            kinds.append(type(model.reply(PROMPT, 5, 0.0, 0)))
+        except MemoryError:
+            kinds.append(MemoryError)
+    assert kinds == [Failure, Failure, Failure, MemoryError, Response]
 
 
-def test_what_cannot_be_rewound_is_not_asked() -> None:
+def test_a_part_that_cannot_be_computed_is_not_built_upon() -> None:
     class Stuck(Server):
-        def handle_chat_completions(self, question: Any) -> Any:
-            super().handle_chat_completions(question)
-            return {"error": {"message": "busy"}}
+        def handle_completions(self, question: Any) -> Any:
+            super().handle_completions(question)
+            return {"error": {"message": "too long"}}
 
-    server = Stuck(told("Yes."))
-    failure = language_model(server).reply([{"role": "user", "content": "hello"}], 5, 0.0, 0)
-    assert isinstance(failure, Failure)
-    assert "busy" in failure.message
+    failure = language_model(server := Stuck()).reply(PROMPT, 5, 0.0, 0)
+    assert failure == Failure("rejected", "too long")
     assert len(server.asked) == 1
 
 
 def test_servers_compute_in_one_order_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sums are the same however many cores there are: one thread, one conversation at a time."""
+    """Sums are the same however many cores there are: one thread, one question at a time."""
 
     class Parameters:
         def __init__(self) -> None:
@@ -375,7 +410,7 @@ def test_servers_compute_in_one_order_only(monkeypatch: pytest.MonkeyPatch) -> N
 
 def told(content: str | None) -> dict[str, Any]:
     return {
-        "choices": [{"finish_reason": "length", "message": {"content": content}}],
+        "choices": [{"finish_reason": "length", "text": content}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
     }
 
@@ -393,10 +428,12 @@ def test_replies_become_responses_or_failures() -> None:
 
 
 def test_lone_surrogates_are_replaced_both_ways() -> None:
-    response, server = reply(told("a \udc00 \ud83d\ude00"), "b \ud800")
+    response, _ = reply(told("a \udc00 \ud83d\ude00"))
     assert isinstance(response, Response)
     assert response.text == "a � 😀"
-    assert server.asked[-1]["messages"] == [{"role": "user", "content": "b �"}]
+    prompt = make_prompt([], "b \ud800", "c \ud800")
+    assert "b �" in prompt.clip
+    assert "c �" in prompt.instruction
 
 
 # Sounds
@@ -663,11 +700,11 @@ def test_answers_are_the_same_byte_for_byte(
 @pytest.mark.timeout(1_200)
 def test_samples_are_those_of_the_seed(real_models: None) -> None:
     """At a temperature above 0 as well, whatever else is asked."""
-    some = ask(1, "cascade,temperature=1,seed=3", 1, 0.25, 1)
-    more = ask(2, "cascade,temperature=1,seed=3", 2, 0.5, 16)
-    other = ask(2, "cascade,temperature=1,seed=4", 1, 0.25, 16)
+    some = ask(1, "cascade,temperature=1,seed=3", 1, 0.15, 1)
+    more = ask(2, "cascade,temperature=1,seed=3", 2, 0.3, 16)
+    other = ask(2, "cascade,temperature=1,seed=4", 1, 0.15, 16)
     common = some.keys() & more.keys()
-    assert len(common) > 8
+    assert len(common) >= 4
     assert all(some[place] == more[place] for place in common)
     assert some.keys() == other.keys()
     assert sum(some[place] != other[place] for place in some) > len(some) / 2
@@ -678,24 +715,34 @@ def test_samples_are_those_of_the_seed(real_models: None) -> None:
 def test_only_what_questions_share_is_kept_between_them(real_models: None) -> None:
     """Else how much is computed anew, and how it rounds, depends on what was asked before."""
     model = language.LanguageModel(find_weight(SMOLLM2) / SMOLLM2.files[0].name, 1)
-    server = model._idle.get()
-    kept = []
+    server, _ = model._idle.get()
+    asked = []
 
     class Watched:
-        def handle_chat_completions(self, question: Any) -> Any:
-            reply = server.handle_chat_completions(question)
-            kept.append((question["max_tokens"], reply["usage"]["prompt_tokens_details"]))
+        def handle_completions(self, question: Any) -> Any:
+            reply = server.handle_completions(question)
+            usage = reply["usage"]
+            tokens = usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]
+            asked.append((question["max_tokens"], *tokens))
             return reply
 
-    model._idle.put(Watched())
+    model._idle.put((Watched(), ""))
     for tags in (["Rain", "Water"], ["Rain"], []):
         for speech in ("Come in!", "Come", "- no", ""):
-            for instruction in INSTRUCTIONS[:3]:
-                model.reply(conversation(tags, speech, instruction), 2, 0.0, 0)
-    questions = [details["cached_tokens"] for tokens, details in kept if tokens]
-    assert len(questions) == 36
-    assert set(questions) == {questions[0]}
-    assert questions[0] > 100
+            for instruction in INSTRUCTIONS[:4]:
+                assert isinstance(
+                    model.reply(make_prompt(tags, speech, instruction), 2, 0.0, 0), Response
+                )
+    (_, shared, _), *rest = asked  # with the token that marks the end of a part
+    clip = -1
+    for max_tokens, tokens, kept in rest:
+        if max_tokens:
+            assert kept == clip - 1
+        elif kept == shared - 1:
+            clip = tokens
+        else:
+            assert tokens in (shared, clip)
+    assert len(rest) == 12 * 2 + 36 + 48 - 1
 
 
 @pytest.mark.slow
@@ -715,7 +762,7 @@ def test_real_speech_is_transcribed(real_models: None, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_overlong_conversation_is_rejected(real_models: None) -> None:
     model = language.LanguageModel(find_weight(SMOLLM2) / SMOLLM2.files[0].name, 1)
-    reply = model.reply(conversation([], "word " * 3_000, "What?"), 4, 0.0, 0)
+    reply = model.reply(make_prompt([], "word " * 3_000, "What?"), 4, 0.0, 0)
     assert isinstance(reply, Failure)
     assert reply.kind == "rejected"
     assert "context" in reply.message

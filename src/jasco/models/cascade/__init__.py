@@ -19,7 +19,7 @@ from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.responses import Failure, Response
-from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, conversation
+from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.model import Model
@@ -153,7 +153,7 @@ class Cascade(Model):
         return await asyncio.get_running_loop().run_in_executor(
             self._speaking,
             self._language_model.reply,
-            conversation(heard.tags, heard.transcript, item.instruction),
+            make_prompt(heard.tags, heard.transcript, item.instruction),
             options["max_tokens"],
             options["temperature"],
             item_seed(options["seed"], audio, item.instruction),
