@@ -287,7 +287,7 @@ class Server:
 
 
 class CachingServer:
-    """Keeps what a prompt has in common with the last one, as llama.cpp does.
+    """Keeps what a prompt has in common with the last one, as llama.cpp does, unless it fails.
 
     What it computes anew is one batch; it answers with the batches that the prompt was computed in.
     """
@@ -306,6 +306,7 @@ class CachingServer:
         self.batches = [*filter(None, kept), question["prompt"][shared:]]
         if self.fails:
             self.fails -= 1
+            self.batches = []
             raise RuntimeError("out of memory")
         return told(repr(self.batches))
 
