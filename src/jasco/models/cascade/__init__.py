@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import os
+import platform
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,7 @@ from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.responses import Failure, Response
-from jasco.models.cascade.language import PARALLEL, LanguageModel, conversation
+from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.model import Model
@@ -36,6 +38,39 @@ class Heard:
     transcript: str
 
 
+def item_seed(seed: int, audio: Audio, instruction: str) -> int:
+    """Derive the seed of one question, so that no answer depends on which were asked before.
+
+    Parameters
+    ----------
+    seed : int
+        The user's.
+    audio : Audio
+    instruction : str
+
+    Returns
+    -------
+    int
+        From 0 to 2**32 - 2: to llama.cpp 2**32 - 1 means a random one.
+    """
+    question = b"\0".join((str(seed).encode(), _digest(audio), instruction.encode()))
+    return int.from_bytes(hashlib.blake2b(question, digest_size=8).digest()) % (2**32 - 1)
+
+
+def _digest(audio: Audio) -> bytes:
+    return hashlib.blake2b(audio.samples.tobytes()).digest()
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name the processor; only the kind of machine where Linux does not say more."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    named = re.search(r"^model name\s*:(.*\S)", text, re.MULTILINE)
+    return named[1].strip() if named else platform.machine()
+
+
 class Cascade(Model):
     """Speech to text and sound tagging, read by a small language model.
 
@@ -52,8 +87,13 @@ class Cascade(Model):
     on those flatters it a little.
 
     What is heard depends on the audio alone and is computed once for a clip's eight instructions.
-    Answers generated side by side share matrix products, whose rounding depends on the company:
-    now and then an answer differs between runs, at temperature 0 as well.
+
+    Answers are reproducible, byte for byte: on one machine, with the same versions of the
+    libraries, an answer depends on the audio, the instruction and the identity options alone. It
+    is the same in any order, after an interruption, beside other questions, and on any number of
+    the machine's cores. At a temperature above 0 the same holds for each ``seed``. A processor of
+    another kind, or another version of a library, may round differently, and an answer may then
+    differ.
     """
 
     NAME: ClassVar[str | None] = None
@@ -64,6 +104,7 @@ class Cascade(Model):
         Option("weights", "a folder with the weights, looked into before the cache", read=Path),
         Option("max_tokens", "length of an answer", at_least(1, int), 64, identity=True),
         Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
+        Option("seed", "seed of the sampling", at_least(0, int), 0, identity=True),
     )
 
     def __init__(self, spec: Spec) -> None:
@@ -71,34 +112,34 @@ class Cascade(Model):
         self._heard: OrderedDict[bytes, Future[Heard | Failure]] = OrderedDict()
         # Pools of our own: asyncio's shared one has but six threads on two cores.
         self._listening = ThreadPoolExecutor(1, "listening")
-        self._speaking = ThreadPoolExecutor(PARALLEL, "speaking")
+        self._servers = min(MAX_SERVERS, len(os.sched_getaffinity(0)))
+        self._speaking = ThreadPoolExecutor(self._servers, "speaking")
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Load the three models, fetching their weights at first use."""
         await asyncio.get_running_loop().run_in_executor(self._listening, self._load)
 
     def _load(self) -> None:
-        # The threads of a matrix product wait for each other hundreds of times a token. By default
-        # they spin meanwhile: beside one other busy process, generation on two cores took three to
-        # seven times as long, asleep about twice. Alone, the whole job takes some 5 % longer so.
-        # The setting is read when the libraries are loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:  # before anything is downloaded
-            import faster_whisper  # noqa: F401
-            import onnxruntime  # noqa: F401
-            import xllamacpp  # noqa: F401
+            import ctranslate2
+            import faster_whisper
+            import onnxruntime
+            import xllamacpp
         except ImportError as error:
             raise InputError(
                 f"the cascade needs {error.name or error}: pip install 'jasco[cascade]'"
             ) from error
+        libraries = (ctranslate2, faster_whisper, np, onnxruntime, xllamacpp)
+        self.facts = {"processor": processor()} | {
+            library.__name__: str(library.__version__) for library in libraries
+        }
         whisper, yamnet, smollm2 = (
             find_weight(weight, self.spec.options["weights"])
             for weight in (WHISPER, YAMNET, SMOLLM2)
         )
-        cores = len(os.sched_getaffinity(0))
-        self._transcriber = Transcriber(whisper, min(4, cores))
+        self._transcriber = Transcriber(whisper)
         self._tagger = Tagger(yamnet)
-        self._language_model = LanguageModel(smollm2 / SMOLLM2.files[0].name, min(8, cores))
+        self._language_model = LanguageModel(smollm2 / SMOLLM2.files[0].name, self._servers)
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Listen, once a clip, then answer."""
@@ -108,17 +149,19 @@ class Cascade(Model):
         heard = await asyncio.shield(asyncio.wrap_future(self._hearing(audio)))
         if isinstance(heard, Failure):
             return heard
+        options = self.spec.options
         return await asyncio.get_running_loop().run_in_executor(
             self._speaking,
             self._language_model.reply,
-            conversation(heard.tags, heard.transcript, item.instruction),
-            self.spec.options["max_tokens"],
-            self.spec.options["temperature"],
+            make_prompt(heard.tags, heard.transcript, item.instruction),
+            options["max_tokens"],
+            options["temperature"],
+            item_seed(options["seed"], audio, item.instruction),
         )
 
     def _hearing(self, audio: Audio) -> "Future[Heard | Failure]":
         """Begin to listen to this audio, or join who has begun."""
-        key = hashlib.blake2b(audio.samples.tobytes()).digest()
+        key = _digest(audio)
         known = self._heard.get(key)
         if known and not (known.done() and isinstance(known.result(), Failure)):  # else once more
             self._heard.move_to_end(key)

@@ -1,7 +1,16 @@
-"""The language model: SmolLM2-135M-Instruct (Allal et al., 2025) in 4 bits through llama.cpp."""
+"""The language model: SmolLM2-135M-Instruct (Allal et al., 2025) in 4 bits through llama.cpp.
 
+Answers are reproducible. In floating point the order of a sum decides its last bits, and llama.cpp
+chooses the order by the number of threads, by what else is computed in the same batch, and by how
+much of a prompt it still has from the one before. So a server has one thread and one question at a
+time, and a prompt is computed in the same three steps whatever was asked before: the part that all
+questions share, then what was heard in the clip, then the instruction. The first two are kept.
+"""
+
+import queue
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +18,12 @@ from jasco.benchmark.errors import InputError, whole_text
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.responses import Failure, Response
 
-PARALLEL = 8
-"""Conversations generated at once: a clip's instructions."""
+MAX_SERVERS = 8
+"""Most servers: each takes a core and 60 MB, beside the weights, which they share."""
 
-_CONTEXT = 1_024  # tokens of one conversation; the examples and a question take about 240
+_CONTEXT = 1_024  # tokens of one prompt and answer; the examples and a question take about 240
 _SILENT = -1  # llama.cpp's log level below errors: what fails comes back as a value
 
-
-_SYSTEM = "You infer from sounds and speech what people are doing."
-_USER = """\
-Sounds: {sounds}
-Speech: {speech}
-{instruction} Answer in one sentence."""
 # Without examples so small a model explains the words of the instruction ("The speaker uses audio
 # and spoken text"). Their scenes are none of the benchmark's. More of them helped no further.
 _EXAMPLES = (
@@ -39,74 +42,110 @@ _EXAMPLES = (
 )
 
 
-def conversation(tags: Sequence[str], transcript: str, instruction: str) -> list[dict[str, str]]:
-    """Put what was heard, and the instruction, into words for the language model.
+@dataclass(frozen=True)
+class Prompt:
+    """A question as SmolLM2 was trained to read it, in the two parts that it is computed in.
 
-    The part that all clips share comes first, and the instruction last, so that llama.cpp can
-    keep what it computed for the beginning.
+    Attributes
+    ----------
+    clip : str
+        What all questions share, and what was heard in the clip.
+    instruction : str
+        The rest, up to where the answer begins.
     """
-    messages = [{"role": "system", "content": _SYSTEM}]
-    for sounds, speech, instructed, answer in _EXAMPLES:
-        messages.append({"role": "user", "content": _user(sounds, speech, instructed)})
-        messages.append({"role": "assistant", "content": answer})
-    messages.append({"role": "user", "content": _user(tags, transcript, instruction)})
-    return messages
+
+    clip: str
+    instruction: str
 
 
-def _user(tags: Sequence[str], transcript: str, instruction: str) -> str:
-    return _USER.format(
-        sounds=", ".join(tags) or "none",
-        speech=f'"{transcript}"' if transcript else "none",
-        instruction=instruction,
+def make_prompt(tags: Sequence[str], transcript: str, instruction: str) -> Prompt:
+    """Put what was heard, and the instruction, into words for the language model."""
+    return Prompt(
+        whole_text(_SHARED + _heard(tags, transcript)),
+        whole_text(f"{_instructed(instruction)}<|im_end|>\n<|im_start|>assistant\n"),
     )
 
 
+def _heard(tags: Sequence[str], transcript: str) -> str:
+    speech = f'"{transcript}"' if transcript else "none"
+    return f"Sounds: {', '.join(tags) or 'none'}\nSpeech: {speech}\n"
+
+
+def _instructed(instruction: str) -> str:
+    return f"{instruction} Answer in one sentence."
+
+
+def _turn(role: str, content: str) -> str:
+    return f"<|im_start|>{role}\n{content}<|im_end|>\n"
+
+
+_SHARED = "".join(
+    [
+        _turn("system", "You infer from sounds and speech what people are doing."),
+        *(
+            _turn("user", _heard(tags, transcript) + _instructed(instruction))
+            + _turn("assistant", answer)
+            for tags, transcript, instruction, answer in _EXAMPLES
+        ),
+        "<|im_start|>user\n",
+    ]
+)
+# llama.cpp keeps the tokens that a prompt has in common with the one before. After a part and this
+# token, with which neither what was heard nor an instruction begins, that is just the part.
+_OTHER = "-"
+
+
 class LanguageModel:
-    """SmolLM2, ready to answer; calls from several threads are generated together.
+    """SmolLM2, ready to answer; calls from several threads are spread over the servers.
 
     Parameters
     ----------
     path : Path
         The GGUF file.
-    threads : int
-        Processor threads for all conversations.
+    servers : int
+        How many questions are answered at once, each by a server with a thread of its own. The
+        answers do not depend on it.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
-        import xllamacpp
-
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_parallel = PARALLEL
-        params.n_ctx = PARALLEL * _CONTEXT
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        params.verbosity = _SILENT
-        # The server listens on a free port of this machine whether we want it or not.
-        params.api_keys = [secrets.token_hex()]
-        params.ui = params.endpoint_slots = False
-        try:
-            self._server = xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise InputError(
-                f"{path}: xllamacpp {xllamacpp.__version__} cannot load it: {error}"
-            ) from error
+    def __init__(self, path: Path, servers: int) -> None:
+        # Each with the clip's part of the prompt that it has computed last.
+        self._idle: queue.SimpleQueue[tuple[Any, str]] = queue.SimpleQueue()
+        for _ in range(servers):
+            self._idle.put((_server(path), ""))
 
     def reply(
-        self, messages: list[dict[str, str]], max_tokens: int, temperature: float
+        self, prompt: Prompt, max_tokens: int, temperature: float, seed: int
     ) -> Response | Failure:
-        """Continue a conversation by one turn. Blocks; what goes wrong comes back as a failure."""
-        question = {
-            # llama.cpp takes no lone surrogates, nor does the run's file.
-            "messages": [
-                message | {"content": whole_text(message["content"])} for message in messages
-            ],
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-        }
+        """Answer a question. Blocks; what goes wrong comes back as a failure."""
+        options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        computed = ""  # after a failure nobody knows what is kept
+        server, kept = self._idle.get()
         try:
-            return _response(self._server.handle_chat_completions(question))
-        except (RuntimeError, ValueError, LookupError, TypeError) as error:
-            return Failure("error", f"{type(error).__name__}: {error}")
+            response = _answer(server, kept, prompt, options)
+            if isinstance(response, Response):
+                computed = prompt.clip
+            return response
+        finally:
+            self._idle.put((server, computed))
+
+
+def _answer(
+    server: Any, kept: str, prompt: Prompt, options: Mapping[str, float]
+) -> Response | Failure:
+    """Take a server back to what was heard in the clip, and ask from there."""
+    parts = (prompt.clip,) if kept == prompt.clip else (_SHARED, prompt.clip)
+    for part in parts:
+        computed = _complete(server, part + _OTHER, {"max_tokens": 0})
+        if isinstance(computed, Failure):
+            return computed
+    return _complete(server, prompt.clip + prompt.instruction, options)
+
+
+def _complete(server: Any, text: str, options: Mapping[str, float]) -> Response | Failure:
+    try:
+        return _response(server.handle_completions({"prompt": text, **options}))
+    except (RuntimeError, ValueError, LookupError, TypeError) as error:
+        return Failure("error", f"{type(error).__name__}: {error}")
 
 
 def _response(reply: dict[str, Any]) -> Response | Failure:
@@ -114,7 +153,29 @@ def _response(reply: dict[str, Any]) -> Response | Failure:
         return Failure("rejected", str(reply["error"].get("message", reply["error"])))
     choice, usage = reply["choices"][0], reply["usage"]
     return Response(
-        text=whole_text(choice["message"]["content"] or ""),
+        text=whole_text(choice["text"] or ""),
         finish_reason=choice["finish_reason"],
         usage={key: usage[key] for key in ("prompt_tokens", "completion_tokens")},
     )
+
+
+def _server(path: Path) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_gpu_layers = 0
+    params.n_ctx = _CONTEXT
+    params.n_parallel = params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.cache_ram_mib = 0  # no second cache, of earlier prompts
+    params.verbosity = _SILENT
+    # The server listens on a free port of this machine whether we want it or not.
+    params.api_keys = [secrets.token_hex()]
+    params.ui = params.endpoint_slots = False
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: xllamacpp {xllamacpp.__version__} cannot load it: {error}"
+        ) from error

@@ -68,7 +68,9 @@ def log_mel_patches(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
     magnitudes = np.abs(np.fft.rfft(frames * window, FFT))
-    log_mel = np.log(magnitudes @ mel_filters() + _LOG_OFFSET)
+    # Not with "@", whose last bits depend on the number of cores (see speech.Filters).
+    mel = np.einsum("tf,fb->tb", magnitudes, mel_filters(), optimize=False)
+    log_mel = np.log(mel + _LOG_OFFSET)
     patches = np.lib.stride_tricks.sliding_window_view(log_mel, PATCH, axis=0)[::PATCH_HOP]
     return patches.transpose(0, 2, 1)
 

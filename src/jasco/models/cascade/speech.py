@@ -6,6 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class Filters:
+    """The matrix of Whisper's mel filters, for products that are the same on any number of cores.
+
+    NumPy leaves ``@`` to a library that splits the sums among the cores: on one core and on two, a
+    spectrogram differs in its last bits, and now and then a transcript by a comma or a word.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (bands, frequencies)
+    """
+
+    def __init__(self, matrix: NDArray[np.float32]) -> None:
+        self._matrix = matrix
+
+    def __matmul__(self, spectrum: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Multiply by a spectrum, shape (frequencies, frames), without that library."""
+        product: NDArray[np.float32] = np.einsum(
+            "bf,ft->bt", self._matrix, spectrum, optimize=False
+        )
+        return product
+
+
 class Transcriber:
     """Whisper, ready to write down what is said.
 
@@ -13,16 +35,17 @@ class Transcriber:
     ----------
     folder : Path
         The CTranslate2 model with its tokenizer.
-    threads : int
-        Processor threads for one clip.
     """
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path) -> None:
         from faster_whisper import WhisperModel
 
+        # One thread: how sums are split among several decides their last bits.
         self._model = WhisperModel(
-            str(folder), device="cpu", compute_type="int8", cpu_threads=threads, num_workers=1
+            str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1
         )
+        features = self._model.feature_extractor
+        features.mel_filters = Filters(features.mel_filters)
 
     def transcript(self, samples: NDArray[np.float32]) -> str:
         """Write down what is said in English; empty where nothing is.
