@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chat_server import Serve
+from synthetic import make_data
 
 import jasco
 from jasco.benchmark.dataset import read_data_set
@@ -342,7 +343,8 @@ def test_a_model_of_a_spec_takes_no_other_name(data: Path) -> None:
         jasco.evaluate(open_spec("judge", "offline"), data=data, judges=[])
 
 
-def test_figures_become_a_data_frame(data: Path) -> None:
+def test_figures_become_a_data_frame(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", clips=5)  # fewer have no intervals
     evaluation = jasco.evaluate(answer, data=data, judges=["offline"])
     frame = evaluation.to_pandas()
     assert list(frame["judge"].isna()) == [True, False]
