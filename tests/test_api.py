@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chat_server import Serve
+from synthetic import make_data
 
 import jasco
 from jasco.benchmark.dataset import read_data_set
@@ -183,7 +184,8 @@ def test_what_is_no_model_is_told(data: Path, model: Any, told: str) -> None:
         jasco.evaluate(model, data=data, judges=[])
 
 
-def test_figures_become_a_data_frame(data: Path) -> None:
+def test_figures_become_a_data_frame(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", 5)  # fewer have no intervals
     evaluation = jasco.evaluate(answer, data=data, judges=["offline"])
     frame = evaluation.to_pandas()
     assert list(frame["judge"].isna()) == [True, False]
