@@ -1,9 +1,10 @@
 """How the cost of ``jasco score RUN`` grows: three judges, intervals, agreement, 10,000 resamples.
 
 Runs of more and more clips are made up, with verdicts as long as a judge's; each is scored by the
-command in a process of its own.
+command in a process of its own. With ``--blocks``, figures of many clips alone, in memory: with the
+clips summed in blocks and one by one, and by how much the ends of intervals differ.
 
-Usage: ``python benchmarks/scoring.py [--verdicts N ...]``
+Usage: ``python benchmarks/scoring.py [--verdicts N ... | --blocks CLIPS]``
 """
 
 import argparse
@@ -12,14 +13,20 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
+from jasco.benchmark import bootstrap
 from jasco.benchmark.clips import Clip
 from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.marks import Marks
 from jasco.benchmark.responses import Response
+from jasco.benchmark.scoring import Score, score_panel
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.schema import Row, response_row, verdict_row
 from jasco.evaluation.store import Store
@@ -44,7 +51,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verdicts", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--blocks", type=int, metavar="CLIPS")
     options = parser.parse_args()
+    if options.blocks:
+        compare_blocks(options.blocks)
+        return
     print(f"{'verdicts':>10} {'CPU s':>7} {'wall s':>7} {'peak MB':>8} {'µs a verdict':>13}")
     for verdicts in options.verdicts:
         with tempfile.TemporaryDirectory() as folder:
@@ -56,6 +67,36 @@ def main() -> None:
             f"{cost.megabytes:>8.0f} {rate:>13.1f}",
             flush=True,
         )
+
+
+def compare_blocks(clips: int) -> None:
+    """Compute the figures of many clips, one by one and in blocks."""
+    panel = {f"judge-{n}": _marks(n, clips) for n in range(JUDGES)}
+    ends: list[list[tuple[float, float]]] = []
+    for blocks in (clips, bootstrap.BLOCKS):
+        bootstrap.BLOCKS = blocks
+        before = time.process_time(), time.perf_counter()
+        scored = score_panel(panel)
+        cpu, wall = time.process_time() - before[0], time.perf_counter() - before[1]
+        print(f"{clips} clips, {blocks:>7} blocks: CPU {cpu:.1f} s, wall {wall:.1f} s", flush=True)
+        ends.append(_ends(scored.panel))
+    furthest = np.abs(np.array(ends[0]) - np.array(ends[1])).max()
+    widest = np.ptp(np.array(ends[0]), axis=1).max()
+    print(f"ends of {len(ends[0])} intervals differ by at most {furthest:.5f} (width {widest:.5f})")
+
+
+def _marks(seed: int, clips: int) -> Marks:
+    draw = np.random.default_rng(seed)
+    return Marks(
+        draw.integers(0, 3, (clips, PROMPTS)).astype(np.float32),
+        draw.integers(0, 4, (clips, PROMPTS)).astype(np.int8),
+        np.zeros((clips, PROMPTS), bool),
+    )
+
+
+def _ends(score: Score) -> list[tuple[float, float]]:
+    figures = [score.best_mean, score.mean, score.audio, score.both, score.speech, *score.best_at]
+    return [each.interval for each in (*figures, score.sound_first) if each.interval]
 
 
 def make_run(folder: Path, clips: int) -> Path:

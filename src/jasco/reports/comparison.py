@@ -310,6 +310,6 @@ _ABOUT_MISSING = (
 
 _ABOUT_PEOPLE = (
     "A person hears a clip once and answers one prompt: compared with one, p, Holm and detectable "
-    "are those of the mean (best of 1), a model's over the prompts that have a readable verdict, "
-    "and p exchanges the person's answers with a model's."
+    "are those of the mean (best of 1), a model's over the prompts that have a readable verdict; "
+    "p: by exchanging the person's answers with the model's."
 )
