@@ -21,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from jasco.benchmark.hedges import is_hedge
+
 Kind = Literal["rating", "orientation"]
 FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
@@ -179,6 +181,8 @@ _NUMBERED = re.compile(r"[0-9]{1,2}[.)] ")
 _SHORT = 60
 _NAMED = re.compile(r"rating|orientation", FLAGS)
 _REMARK = re.compile(r"\([^()]*\)\.?")
+_FEW_WORDS = re.compile(r"(?:[a-z0-9'’.,!?…-]+ ?){1,3}", FLAGS)
+_APOSTROPHES = str.maketrans("’", "'")
 _BOXED = re.compile(r"[ $]*\\boxed ?\{.*", FLAGS)
 
 # Any line that has one of these is looked at more closely.
@@ -273,8 +277,8 @@ def _with_lines_below(last: Statement, lines: Sequence[str], number: int) -> Ite
     below = number + 1
     if not value and "\0" not in last.value:
         value, below = _value_below(lines, number, bool(_HEADING.match(lines[number])))
-    elif value and below < len(lines) and _is_remark(lines[below]):
-        value += f" {plain_line(lines[below])}"
+    elif value and below < len(lines) and (remark := _remark(lines[below])):
+        value += remark
         below += 1
     yield replace(last, value=value)
     yield from _bare_line(last.kind, lines, below)
@@ -318,9 +322,18 @@ def _next_text(lines: Sequence[str], number: int) -> int:
     return number
 
 
-def _is_remark(line: str) -> bool:
+def _remark(line: str) -> str:
+    """Return the remark that a line is on the statement above it: in brackets, or a bare hedge."""
     line = plain_line(line)
-    return len(line) <= _SHORT and bool(_REMARK.fullmatch(line)) and not _NAMED.search(line)
+    if len(line) > _SHORT or _NAMED.search(line):
+        return ""
+    if _REMARK.fullmatch(line):
+        return f" {line}"
+    words = line.lower().translate(_APOSTROPHES).strip(" .,!?…").split()
+    if not _FEW_WORDS.fullmatch(line) or words == ["neither"]:
+        return ""
+    doubtful = any(mark in line for mark in ("?", "…", "...")) or any(map(is_hedge, words))
+    return f" ({line})" if doubtful else ""
 
 
 def _in_sentences(line: str) -> Iterator[Statement]:
