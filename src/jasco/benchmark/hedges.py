@@ -4,6 +4,7 @@ The list is long on purpose: a remark that is refused costs one verdict, and say
 taken for harmless would be a silently wrong number.
 """
 
+import re
 from typing import Final
 
 _WORDS = (
@@ -57,6 +58,14 @@ _STEMS = """
 """
 _EXACTLY: Final = frozenset(_WORDS.split())
 _BEGINNINGS: Final = tuple(_STEMS.split())
+
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+
+
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a text, in lower case."""
+    return frozenset(_WORD.findall(text.lower().replace("e.g.", "eg")))
 
 
 def is_hedge(word: str) -> bool:
