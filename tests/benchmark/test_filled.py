@@ -211,6 +211,7 @@ def test_only_answered_and_judged_rows_have_a_verdict(write: Write) -> None:
         ("Rating: 2", "2", "Good", Verdict(2, Orientation.BOTH)),
         ("Orientation: Both", "", "", Verdict(None, Orientation.BOTH)),
         ("?", "2.0", "audio-oriented", Verdict(2, Orientation.AUDIO)),
+        ("?", " 2 ", "Audio\u2011Oriented", Verdict(2, Orientation.AUDIO)),
     ],
 )
 def test_where_the_text_cannot_be_read_the_columns_tell(
@@ -228,6 +229,9 @@ def test_where_the_text_cannot_be_read_the_columns_tell(
         ({"rating": "three"}, "rating 'three' is none of 0, 1, 2"),
         ({"rating": "3"}, "rating '3' is none of 0, 1, 2"),
         ({"orientation": "Sound"}, "orientation 'Sound' is none of Audio-Oriented, "),
+        ({"rating": "2 (?)"}, r"rating '2 \(\?\)' is none of 0, 1, 2"),
+        ({"rating": "2\nOrientation: Both"}, "rating .* is none of 0, 1, 2"),
+        ({"orientation": "Both\nRating: 2"}, "orientation .* is none of Audio-Oriented, "),
     ],
 )
 def test_columns_that_contradict_the_text_or_say_nothing_are_refused(

@@ -347,8 +347,12 @@ def hedged(rng: random.Random, name: str, value: Value) -> str:
     form = rng.choice(forms).format(one, other)
     if form.startswith(">"):  # would be a quotation in a line of its own
         return f"{labelled(rng, name)}{rng.choice(SIGNS)}{form}"
+    below = rng.choice(
+        ["(?)", "(maybe)", "maybe", "?", f"or {other}", "I guess.", "(wrong)", "..."]
+    )
     return rng.choice(
         [
+            f"{name}: {one}\n{below}",
             f"{labelled(rng, name)}{rng.choice(SIGNS)}{form}",
             f"{rng.choice(LEADS)}**{name}:** {form}",
             f"{name}:\n{form}",
@@ -376,9 +380,10 @@ class Case:
 
 
 def contradicting(rng: random.Random, name: str, value: Value) -> str:
-    return rng.choice([*STATEMENTS, informally, informally])(
-        rng, name, other_than(rng, name, value)
-    )
+    other = other_than(rng, name, value)
+    if rng.random() < 0.05:
+        return f'{{"{name}": "{value}", "{name}": "{other}"}}'
+    return rng.choice([*STATEMENTS, informally, informally])(rng, name, other)
 
 
 def case(rng: random.Random) -> Case:

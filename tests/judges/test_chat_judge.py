@@ -122,6 +122,9 @@ def test_decoding_is_greedy_with_a_thousand_tokens() -> None:
         ("<think>First I thought\nRating: 0\nOrientation: Neither", Verdict(None, None)),
         ("Rating: 2\nOrientation: Both\nRating: 1", Verdict(2, Orientation.BOTH)),
         ("Rating: 2\nOrientation: Both", Verdict(2, None)),
+        ("Rating: 2\rOrientation: Both\rRating: 1", Verdict(2, Orientation.BOTH)),
+        ("~~Rating: 2\nOrientation: Both\nno, ra", Verdict(None, Orientation.BOTH)),
+        ('{"Rating": 2, "Orientation": "Both"', Verdict(None, None)),
         ("Rating: 1", Verdict(None, None)),
     ],
 )

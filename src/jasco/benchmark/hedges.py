@@ -4,6 +4,7 @@ The list is long on purpose: a remark that is refused costs one verdict, and say
 taken for harmless would be a silently wrong number.
 """
 
+import re
 from typing import Final
 
 _WORDS = (
@@ -27,8 +28,8 @@ _WORDS = (
     """about around approx circa ca almost nearly near somewhere somewhat slightly barely hardly
     scarcely mostly mainly primarily largely chiefly partly half halves halfway third thirds
     quarter quarters ish kinda sorta kind sort quite fairly weak weakly middle least most best
-    worst low lower high higher less more fewer minus plus below above range closer extent round
-    rounded rounding average averaged between """
+    worst low lower high higher less more fewer minus plus below above range closer stronger
+    extent round rounded rounding average averaged between """
     # alternatives, conditions and concessions
     """or either neither versus vs otherwise else if whether unless except but although though tho
     however albeit despite nevertheless nonetheless notwithstanding yet still out scale """
@@ -44,19 +45,27 @@ _STEMS = """
     await begrudg bordering borderl cancel cautio caveat chang charit check compromis conceiv
     conditional confid confirm conflict conject contest conting contradict controvers convinc
     corrected correction debat decid delet depend deprecat determin disagree discard disput
-    disregard doubt dubious errone error estimat exaggerat exampl fiction finali generous grudg
-    guess harshl hesit hypothe ignor inaccura inconclus inconsist incorrect indecis indetermin
-    inflat invalid lean lenien likel loose misjudg misread mistak moderate nominal ostensib
-    overrat partial placehold possib potential practical predominan prelimin presum presumabl
-    probab provision question reassess reckon reconsider relative reluct replac reported
-    reservation rethink retract review revis revok rough sarcas sceptic seem skeptic specul
-    stretch subjectiv supersed suppos suspect suspicio technical tentativ theoret toward uncertain
-    unclear unconfirm unconvinc undecid underrat undeserv undetermin unfair unjustif unlikel
-    unproven unreliab unresolv unreview unsettl unsure untru unverif updat verg verif virtual
-    waver withdr
+    disregard dominan dominat doubt dubious emphas errone error estimat exaggerat exampl favor
+    favour fiction finali generous grudg guess harshl hesit hypothe ignor inaccura inconclus
+    inconsist incorrect indecis indetermin inflat invalid lean lenien likel loose misjudg misread
+    mistak moderate nominal ostensib overrat partial placehold possib potential practical
+    predominan prefer prelimin presum probab provision question reassess reckon reconsider
+    relative reluct replac reported reservation rethink retract review revis revok rough sarcas
+    sceptic seem skeptic skew slant specul stretch subjectiv supersed suppos suspect suspicio
+    technical tentativ theoret tilt toward uncertain unclear unconfirm unconvinc undecid underrat
+    undeserv undetermin unfair unjustif unlikel unproven unreliab unresolv unreview unsettl unsure
+    untru unverif updat verg verif virtual waver withdr
 """
 _EXACTLY: Final = frozenset(_WORDS.split())
 _BEGINNINGS: Final = tuple(_STEMS.split())
+
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+
+
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a text, in lower case."""
+    return frozenset(_WORD.findall(text.lower().replace("e.g.", "eg")))
 
 
 def is_hedge(word: str) -> bool:

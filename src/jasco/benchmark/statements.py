@@ -21,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from jasco.benchmark.hedges import is_hedge, words_in
+
 Kind = Literal["rating", "orientation"]
 FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
@@ -79,7 +81,7 @@ _INVISIBLE = re.compile(
 )
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[^\S\n]+")
-_PLAIN = str.maketrans("：＝\u2010\u2011，。；！（）［］【】｛｝", ":=--,.;!()[][]{}")
+_PLAIN = str.maketrans("：＝\u2010\u2011‘’，。；！（）［］【】｛｝", ":=--'',.;!()[][]{}")
 
 _THINKING = re.compile(r"</ ?(?:think|thinking|thought|reasoning) ?>|\[/THINK\]", FLAGS)
 _THINKING_BEGINS = re.compile(
@@ -179,6 +181,7 @@ _NUMBERED = re.compile(r"[0-9]{1,2}[.)] ")
 _SHORT = 60
 _NAMED = re.compile(r"rating|orientation", FLAGS)
 _REMARK = re.compile(r"\([^()]*\)\.?")
+_FEW_WORDS = re.compile(r"(?:[a-z0-9'.,!?…-]+ ?){1,3}", FLAGS)
 _BOXED = re.compile(r"[ $]*\\boxed ?\{.*", FLAGS)
 
 # Any line that has one of these is looked at more closely.
@@ -205,13 +208,13 @@ _LINK = (
     r"|should|must|would|has|been|be|changed|lowered|raised|of|as|to|thus|therefore)\b){0,6}"
 )
 _SENTENCE = re.compile(
-    rf"[^\w\s\"'“”‘’«]{{0,4}} ?({_LEAD}{{0,8}})"
+    rf"[^\w\s\"'“”«]{{0,4}} ?({_LEAD}{{0,8}})"
     rf"(?:(?:rating|score)(?P<rating>)|(?P<orientation>orientation)|(?P<any>answer|choice|verdict"
     rf"|decision|label|conclusion|classification|judge?ment)){_LINK} ?(?P<value>\S.*)",
     FLAGS,
 )
 _OWN = re.compile(r"\b(?:my|final|revised|corrected?|updated|new|overall|actual)\b", FLAGS)
-_CHOICE = re.compile(rf"[^\w\s\"'“”‘’«]{{0,4}} ?((?:{_LEAD}){{1,8}}) ?(?P<value>\S.*)", FLAGS)
+_CHOICE = re.compile(rf"[^\w\s\"'“”«]{{0,4}} ?((?:{_LEAD}){{1,8}}) ?(?P<value>\S.*)", FLAGS)
 _CHOOSES = re.compile(
     r"\b(?:actually|correction|edit|update|reflection|thoughts?|sorry|wait|instead|meant?|rate|give"
     r"|choose|pick|classify|classified|go with)\b",
@@ -273,8 +276,8 @@ def _with_lines_below(last: Statement, lines: Sequence[str], number: int) -> Ite
     below = number + 1
     if not value and "\0" not in last.value:
         value, below = _value_below(lines, number, bool(_HEADING.match(lines[number])))
-    elif value and below < len(lines) and _is_remark(lines[below]):
-        value += f" {plain_line(lines[below])}"
+    elif value and below < len(lines) and (remark := _remark(lines[below])):
+        value += remark
         below += 1
     yield replace(last, value=value)
     yield from _bare_line(last.kind, lines, below)
@@ -284,7 +287,7 @@ def _below_a_name(kind: Kind, lines: Sequence[str], number: int) -> Iterator[Sta
     underlined = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1]))
     if underlined or _HEADING.match(lines[number]):
         value, below = _value_below(lines, number + underlined, heading=True)
-        if len(value) <= _SHORT or _LIKE_A_VALUE.match(value):  # else a chapter about ratings
+        if _LIKE_A_VALUE.match(value):  # else a chapter about ratings
             yield Statement(kind, value)
         yield from _bare_line(kind, lines, below)
     else:
@@ -318,9 +321,18 @@ def _next_text(lines: Sequence[str], number: int) -> int:
     return number
 
 
-def _is_remark(line: str) -> bool:
+def _remark(line: str) -> str:
+    """Return the remark that a line is on the statement above it: in brackets, or a bare hedge."""
     line = plain_line(line)
-    return len(line) <= _SHORT and bool(_REMARK.fullmatch(line)) and not _NAMED.search(line)
+    if len(line) > _SHORT or _NAMED.search(line):
+        return ""
+    if _REMARK.fullmatch(line):
+        return f" {line}"
+    words = words_in(line)
+    if not _FEW_WORDS.fullmatch(line) or words == {"neither"}:
+        return ""
+    doubtful = any(mark in line for mark in ("?", "…", "...")) or any(map(is_hedge, words))
+    return f" ({line})" if doubtful else ""
 
 
 def _in_sentences(line: str) -> Iterator[Statement]:
@@ -356,7 +368,10 @@ def _of_either_kind(value: str) -> Iterator[Statement]:
 
 _DELIMITER = re.compile(r" ?\|? ?:?-+:? ?(?:\| ?:?-+:? ?)*+\|? ?")
 _CELL_NAME = re.compile(rf"{_NAME} ?({_BRACKET}?) ?{_SIGN}?", FLAGS)
-_LIKE_A_VALUE = re.compile(r"\W{0,3}[0-9]|.{0,20}\b(?:oriented|both|good|neither)\b", FLAGS)
+_LIKE_A_VALUE = re.compile(
+    r"\W{0,3}[0-9]|.{0,24}(?:[0-9]|\b(?:oriented|both|good|neither|audio|speech|zero|one|two)\b)",
+    FLAGS,
+)
 
 
 def _in_tables(lines: Sequence[str]) -> Iterator[Statement]:
@@ -418,7 +433,8 @@ _MEMBER = re.compile(
 _ELEMENT = re.compile(r"<(rating|orientation)>\s?([^<>\n]{0,300})\s?</\1>", FLAGS)
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})", FLAGS)
 _MEMBERS_BEFORE = re.compile(
-    r"[ `\0]*(?:[a-z]{1,10} )?(?:[][{},]|[\"']\w{1,40}[\"'] ?[:=]|\Z)"
+    r"[ `\0]*(?:(?:json5?|jsonc|javascript|js|python|yaml) )?"
+    r"(?:[][{},]|[\"']\w{1,40}[\"'] ?[:=]|\Z)"
     rf"|{_LEAD}{{0,6}}(?:here is |here's )?{_LEAD}{{0,4}}(?:json|output|evaluation|assessment"
     rf"|result|judge?ment|verdict|answer)(?: is)? ?[:=]? ?`{{0,3}} ?[\[{{]",
     FLAGS,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Generic, TypeVar
 
-from jasco.benchmark.hedges import is_hedge
+from jasco.benchmark.hedges import is_hedge, words_in
 from jasco.benchmark.statements import (
     FLAGS,
     Statement,
@@ -223,16 +223,15 @@ _ORIENTATION = _Grammar[Orientation](
 )
 _BRACKETS = {
     "(": ")", "[": "]", "{": "}", "<": ">", "$": "$",
-    '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」", "『": "』",
+    '"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "『": "』",
 }  # fmt: skip
 _DEEPEST = 3
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
 _REMARK = re.compile(
     r"(?: ?[.,;:!] | ?[–—] ?| -{1,2} | ?(?=[(\[{])|,? (?=(?:because|since|as)\b))"
-    r"([A-Za-z ,.;:!'\"“”‘’()\[\]{}–—/&-]+)",
+    r"([A-Za-z ,.;:!'\"“”()\[\]{}–—/&-]+)",
     FLAGS,
 )
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?", FLAGS)
 _SHORTCOMING = re.compile(
     r"\b(?:(?:(?:do|does|did|is|are|was|were)(?: not|n't)|not|no)"
     r"(?: (?:it|explicitly|specifically|directly|clearly|specific|explicit|clear|any|the|a)){0,3}"
@@ -247,7 +246,6 @@ _RUBRIC = re.compile(
     r"|one modality)\b",
     FLAGS,
 )
-_APOSTROPHES = str.maketrans("‘’", "''")
 _TASK = re.compile(r"\btask ?[12]\b", FLAGS)
 
 
@@ -304,13 +302,13 @@ def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
     """Whether what follows a value leaves it as it is."""
     if tail.strip(" ") in ("", ".", ",", ";", "!"):
         return True
-    match = _REMARK.fullmatch(_TASK.sub("task", tail).translate(_APOSTROPHES))
+    match = _REMARK.fullmatch(_TASK.sub("task", tail))
     if not match or ".." in tail or any(tail.count(a) != tail.count(b) for a, b in _PAIRS):
         return False
-    remark = _RUBRIC.sub("aligned", match[1].replace("e.g.", "eg"))
+    remark = _RUBRIC.sub("aligned", match[1])
     if meaning != grammar.best:
         remark = _SHORTCOMING.sub("", remark)
-    words = frozenset(word.lower() for word in _WORD.findall(remark))
+    words = words_in(remark)
     if words in grammar.repeated[meaning]:
         return True
     others = (each[1].lower() for each in grammar.core.finditer(remark))
@@ -364,9 +362,9 @@ def _is_placeholder(grammar: _Grammar[T], text: str) -> bool:
 _BARE_LABEL = re.compile(
     rf"[ {re.escape(''.join(_BRACKETS))}]{{0,4}}{_ORIENTATION.core.pattern}", FLAGS
 )
-_QUOTES = "'\"‘’“”"
+_QUOTES = "'\"“”"
 _REPLY_BEGINS = re.compile(
-    r"\A(?:[-+•] )?(?:(?:the|my|its|final|chosen|model's|model’s) ){0,3}"
+    r"\A(?:[-+•] )?(?:(?:the|my|its|final|chosen|model's) ){0,3}"
     r"(?:(?:answer|choice|output|label|orientation|verdict) ?(?:[:=]|is:?) ?)?",
     FLAGS,
 )
