@@ -48,7 +48,7 @@ def word_error_rate(reference: str, hypothesis: str) -> float:
 
 def main(folder: Path) -> int:
     """Print a line for each clip; give the number of those that fail."""
-    transcriber = Transcriber(find_weight(WHISPER, None), threads=1)
+    transcriber = Transcriber(find_weight(WHISPER, None))
     tagger = Tagger(find_weight(YAMNET, None))
     table, failed = [], 0
     for scene in read_scenes():
