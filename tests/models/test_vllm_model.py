@@ -86,7 +86,8 @@ def test_it_hears_every_clip_byte_for_byte_before_each_prompt_and_ends(
 ) -> None:
     place = data / "dataset" / "v0"
     write_wav(place / "0.wav", tone(0, rate=48_000), rate=48_000)
-    soundfile.write(place / "1.wav", np.stack([tone(1), tone(2)], axis=1), 16_000, "FLOAT")
+    stereo = np.stack([tone(1), tone(2)], axis=1)
+    soundfile.write(place / "1.wav", stereo / 32_768, 16_000, "FLOAT")
     run = tmp_path / "run"
     done = start(jasco, data, run, ears(log=log, slow=0.3, orphan="true")).finish()
     assert done.status == 0, done.stderr

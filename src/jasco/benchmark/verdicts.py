@@ -237,7 +237,11 @@ _SHORTCOMING = re.compile(
     r"(?: (?:it|explicitly|specifically|directly|clearly|specific|explicit|clear|any|the|a)){0,3}"
     r" (?:mention|nam|includ|contain|stat|specif|describ|captur|creat|predict|match|align|relat"
     r"|mirror|relevan|based|inferr|support|action|keyword|link|connection)[a-z]*"
-    r"|but(?: (?:it|is|still|too|the)){0,2} (?:lack|miss|omit|vague|general|without)[a-z]*)\b",
+    r"|(?:partial|partially|partly|mostly|somewhat|roughly|close|near) (?:match|align|correct|right"
+    r"|similar|relevan|related|logical)[a-z]*"
+    r"|no (?:prediction|answer)"
+    r"|but(?: (?:it|is|still|too|the)){0,2} (?:lack|miss|omit|vague|general|logical|without)[a-z]*)"
+    r"\b",
     FLAGS,
 )
 # These are the rubric's own words.
@@ -307,7 +311,7 @@ def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
         return False
     remark = _RUBRIC.sub("aligned", match[1])
     if meaning != grammar.best:
-        remark = _SHORTCOMING.sub("", remark)
+        remark = _SHORTCOMING.sub("aligned", remark)
     words = words_in(remark)
     if words in grammar.repeated[meaning]:
         return True
