@@ -3,9 +3,9 @@
     jasco respond cascade --data mini --run RUN
     python recipes/mini/collect_outputs.py RUN
 
-Each different answer about a clip is a row, with the first instruction that drew it. Labels are
-kept where an answer to a clip has been labelled; new answers come without, for annotators to
-fill in. Answers that are given no more are left out.
+Each different answer about a clip is a row, with the first instruction that drew it. Where a
+clip's answer is one that has been labelled, the labels are kept; new answers come without, for
+annotators to fill in. Answers that are given no more are left out.
 """
 
 import sqlite3
