@@ -66,6 +66,12 @@ def write(fixtures: Oracle, folder: Path, variants: dict[str, Any]) -> None:
         )
 
 
+def forget(fixtures: Oracle) -> None:
+    """Let names be read again."""
+    for name in ("asked", "clips"):
+        vars(fixtures).pop(name, None)
+
+
 def cut_answers(fixtures: Oracle, system: str) -> None:
     """Let answers end after a few tokens; those of a beam search would be others."""
     config, expected = fixtures.config, fixtures.expected
@@ -129,10 +135,8 @@ def raise_rank(fixtures: Oracle) -> None:
     for name, value in fixtures.weights.items():
         if half := re.search(r"lora_([AB])", name):
             axis = list(value.shape).index(rank)
-            filling = float(half[1] == "A")
-            fixtures.weights[name] = pad(value.transpose(axis, -1), added, value=filling).transpose(
-                axis, -1
-            )
+            filled = pad(value.movedim(axis, -1), added, value=float(half[1] == "A"))
+            fixtures.weights[name] = filled.movedim(-1, axis)
     for key in {"r", "lora_rank"} & lora.keys():
         lora[key] = rank + RANKS
     for key in {"alpha", "lora_alpha"} & lora.keys():
@@ -154,9 +158,10 @@ def add_silence(fixtures: Oracle, system: str) -> None:
 
 def turn_batch(fixtures: Oracle) -> None:
     """Put a batch of LTU-AS in another order, with one more row."""
-    order = [1, 0, 1]
-    if "tltr_batch_input" in fixtures.inputs:
-        fixtures.inputs["tltr_batch_input"] = fixtures.inputs["tltr_batch_input"][order]
+    batch = fixtures.inputs.get("tltr_batch_input")
+    if batch is not None:
+        order = [*range(len(batch))[::-1], 0]
+        fixtures.inputs["tltr_batch_input"] = batch[order]
         for name, value in fixtures.expected.items():
             if name.startswith("tltr_batch."):
                 fixtures.expected[name] = value[order]
@@ -189,13 +194,11 @@ def thin_out(fixtures: Oracle) -> None:
                 value = value.movedim(long, 0)[::7].movedim(0, long)
                 name += "_every_7"
             parts[name] = value
-    fixtures.__dict__["expected"] = parts
-    kept = {name: value for name, value in fixtures.inputs.items() if stays(name)}
-    given = {name for name in fixtures.inputs if name.startswith(("tltr_batch", "synth_"))}
+    fixtures.expected = parts
     fixtures.inputs = {
-        **{name: fixtures.inputs[name] for name in given},
-        **kept,
-        f"wav_{clip}": fixtures.wave(clip),
+        name: value
+        for name, value in fixtures.inputs.items()
+        if stays(name) or name.startswith((f"wav_{clip}", "tltr_batch", "synth_"))
     }
     for key, told in fixtures.config.items():
         if key.startswith("generated"):
@@ -204,8 +207,7 @@ def thin_out(fixtures: Oracle) -> None:
                 for name, value in told.items()
                 if name == asked or name.startswith(f"{asked}.")
             }
-    for name in ("asked", "clips"):
-        fixtures.__dict__.pop(name, None)
+    forget(fixtures)
 
 
 def rename(fixtures: Oracle) -> dict[str, Any]:
@@ -223,18 +225,15 @@ def rename(fixtures: Oracle) -> dict[str, Any]:
         return re.sub(r"(?<=[._]q)\d+(?=\.|$)", lambda found: str(last - int(found[0])), name)
 
     def renamed(told: Any) -> Any:
-        return (
-            {new(key): renamed(each) for key, each in told.items()}
-            if isinstance(told, dict)
-            else told
-        )
+        if isinstance(told, dict):
+            return {new(key): renamed(each) for key, each in told.items()}
+        return told
 
     fixtures.inputs, config = renamed(fixtures.inputs), renamed(fixtures.config)
-    fixtures.__dict__["expected"] = renamed(fixtures.expected)
+    fixtures.expected = renamed(fixtures.expected)
     config["questions"] = config["questions"][::-1]
     fixtures.config = config
-    for name in ("asked", "clips"):
-        fixtures.__dict__.pop(name, None)
+    forget(fixtures)
     if not (fixtures.folder / "beats_variants_config.json").is_file():
         return {}
     variants: dict[str, Any] = fixtures.json("beats_variants_config")

@@ -191,9 +191,10 @@ def stages(port: Port) -> Iterator[Stage]:
             lambda features: {"tltr.out": model.tltr(features[None])},
         )
         yield Stage(clip, [f"{clip}.tltr.out"], partial(project, model))
-    batch = torch.from_numpy(port.oracle.inputs["tltr_batch_input"])
-    yield Stage("tltr_batch", [], lambda: {"out": model.tltr(batch)})
-    yield Stage("tltr_batch", ["tltr_batch.out"], partial(project, model))
+    if "tltr_batch_input" in port.oracle.inputs:
+        batch = torch.from_numpy(port.oracle.inputs["tltr_batch_input"])
+        yield Stage("tltr_batch", [], lambda: {"out": model.tltr(batch)})
+        yield Stage("tltr_batch", ["tltr_batch.out"], partial(project, model))
     for asked in port.oracle.asked:
         heard = f"{port.oracle.clip_of(asked)}.audio_embeds"
         yield Stage(asked, [heard], partial(ask, asked))

@@ -269,6 +269,8 @@ class TestParity:
             close(ours, oracle.expected[name], END_TO_END, name)
 
     def test_other_settings_of_beats(self, oracle: Oracle) -> None:
+        if not (oracle.folder / "beats_variants_config.json").is_file():
+            pytest.skip("the fixtures have no other settings of BEATs")
         weights = oracle.tensors("beats_variants_weights")
         expected = oracle.tensors("beats_variants_expected")
         config = oracle.json("beats_variants_config")

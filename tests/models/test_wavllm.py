@@ -218,13 +218,16 @@ def stages(port: Port) -> Iterator[Stage]:
         return computed
 
     def choose(asked: str, logits: Any) -> Tensors:
-        greedy = port.generated(asked, "greedy")
+        """Give what can be told from logits, of which the last ones may be all that there is."""
+        computed, greedy = {}, port.generated(asked, "greedy")
         hypothesis = [*port.right(asked)[1:], *greedy]
-        every = torch.log_softmax(logits[0, -len(hypothesis) :] / port.temperature, dim=-1)
-        return {
-            "greedy_lprobs": port.drawn_from(logits, greedy),
-            "greedy_positional_scores": every[range(len(hypothesis)), hypothesis],
-        }
+        if logits.shape[1] >= len(greedy):
+            computed["greedy_lprobs"] = port.drawn_from(logits, greedy)
+        if logits.shape[1] >= len(hypothesis):
+            rows = logits[0, -len(hypothesis) :] / port.temperature
+            odds = torch.log_softmax(rows, dim=-1)
+            computed["greedy_positional_scores"] = odds[range(len(hypothesis)), hypothesis]
+        return computed
 
     for clip in port.oracle.clips:
         yield Stage(clip, [], partial(hear, port.samples(clip)))
