@@ -202,7 +202,7 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
         "proxy": facts.proxy,
         "verdicts": facts.given,
         "failed": dict(facts.failed),
-        "failed_for_good": facts.final,
+        "failed_final": facts.final,
         "unreadable_cut_off": facts.cut_off,
         "served": list(facts.served),
         "exam": facts.exam,

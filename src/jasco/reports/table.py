@@ -193,7 +193,7 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: no judge has marked it yet"
     for judge, figures in model["judges"].items():
         failed = sum(figures["failed"].values())
-        left = answers["answered"] - figures["verdicts"] - figures["failed_for_good"]
+        left = answers["answered"] - figures["verdicts"] - figures["failed_final"]
         if left > 0 and len(model["judges"]) > 1:
             yield (
                 f"{judge}: {left} of {answers['answered']} answers have no verdict of this judge: "
