@@ -221,7 +221,7 @@ def missing(summary: Mapping[str, Any]) -> Iterator[str]:
         if unanswered:
             why = f" ({kinds(answers['failed'])})" if answers["failed"] else ""
             lacking.append(f"{unanswered} of {answers['expected']} items not answered{why}")
-        if not model["judges"] and answers["answered"]:
+        if not model["judges"] and (answers["answered"] or not lacking):
             lacking.append("not judged yet")
         if not model["complete"] and model["judges"]:
             lacking.append(f"coverage {percent(model['coverage'])}")
