@@ -30,7 +30,7 @@ PARITY = [Path(__file__).with_name(f"test_{name}.py") for name in (*SYSTEMS, "tr
 
 
 @pytest.mark.oracle
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("fewer", [False, True])
 def test_fixtures_in_another_layout_pass(tmp_path: Path, fewer: bool) -> None:
     if os.environ.get("JASCO_ORACLE"):
@@ -40,7 +40,10 @@ def test_fixtures_in_another_layout_pass(tmp_path: Path, fewer: bool) -> None:
             pytest.skip(f"no fixtures of {name} in {ORACLE}")
     relay(ORACLE, tmp_path / "oracle", fewer)
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", "oracle", "-p", "no:cacheprovider", *PARITY],
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+            *("-m", "oracle", "--timeout", "600", *PARITY),
+        ],
         # One thread: then sums are rounded otherwise, too.
         env=os.environ | {"JASCO_ORACLE": str(tmp_path / "oracle"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
