@@ -17,9 +17,11 @@ demo: .venv/demo
 test: check
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
-# The second tier: kills, real models, whole runs, whatever needs torch.
+# The second tier: simulations, which are nothing but computing, two at a time; then kills, real
+# models, whole runs, whatever needs torch, one by one.
 test-slow: .venv/torch
-	$(BIN)/pytest -m 'slow or oracle' --timeout 1200
+	$(BIN)/pytest -m slow tests/benchmark --numprocesses 2 --timeout 1200
+	$(BIN)/pytest -m 'slow or oracle' --ignore tests/benchmark --timeout 1200 --durations 12
 
 check: .venv/installed
 	$(BIN)/ruff format --check
