@@ -1,9 +1,9 @@
 """The command line: parse, call, print.
 
-Exit status: 0 done, nothing is left that the same command could finish (what is missing still is
-said); 1 a bug of ours; 2 the user's input is wrong; 3 refused, the run holds something else,
-another process has it or the model does not hear; 4 the same command may finish what is left;
-130 interrupted. Results go to stdout, everything else to stderr.
+Exit status: 0 done, nothing is left that the same command could finish (missing items are still
+reported); 1 an internal error; 2 invalid input; 3 refused: the run holds something else, another
+process is writing to it, or the model ignores the audio; 4 the same command may finish what is
+left; 130 interrupted. Results go to stdout, everything else to stderr.
 """
 
 import argparse

@@ -243,7 +243,7 @@ def _in_lines(lines: Sequence[str]) -> Iterator[Statement]:
 
 
 def _in_line(line: str) -> list[Statement]:
-    struck = "~~" in line  # from here on, or up to here: nobody can tell
+    struck = "~~" in line  # unpaired: what it strikes out is unclear
     match, binding = _LINE.fullmatch(line.lstrip("~ \0") if struck else line), True
     if not match and line.startswith(tuple("([{$")):
         match = _LINE.fullmatch(line[1:].rstrip(".,; ").removesuffix(_CLOSING[line[0]]))

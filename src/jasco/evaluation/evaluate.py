@@ -135,7 +135,7 @@ def evaluate(
             store.hold_source("models", model_number, spec.label, job.model.fingerprint())
         for number, judge in judges.items():
             store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
-        if not store.has_answers():  # what earlier commands meant to cover binds nobody
+        if not store.has_answers():  # a run without answers may still cover fewer clips
             store.narrow(0)
         held = store.covered
         covered = clips_covered(job, data, held)

@@ -42,7 +42,7 @@ from jasco.providers.folders import data_folder
 from jasco.providers.specs import identity_key
 
 _SCHEMA_VERSION = 1
-# ``served`` is empty where nobody tells; several names stand one a line.
+# ``served`` is empty if the server does not name its model; results join several by newlines.
 _SCHEMA = """
 CREATE TABLE verdicts (
   judge TEXT NOT NULL, served TEXT NOT NULL, question TEXT NOT NULL, rating INTEGER,

@@ -71,7 +71,7 @@ class Answers:
     preflight : mapping or None
         What was seen of the model beforehand; None where there was nothing to see.
     clipped : mapping of str to int, or None
-        Clipped samples of the clips that have any, by clip id; None where nobody has counted them.
+        Clipped samples of the clips that have any, by clip id; None if not counted.
     audio_warnings : mapping of str to list of str
         Ids of clips by what is odd about their audio: they are silent, say.
     """
