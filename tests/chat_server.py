@@ -32,7 +32,8 @@ FAULTS = (
 )  # fmt: skip
 NO_ANSWER = {
     "filtered": "content filter", "filtered in part": "content filter",
-    "nothing within max_tokens": "cut off", "refusal": "refusal",
+    "nothing within max_tokens": "cut off", "reasoning only": "no text", "tool call": "no text",
+    "null as content": "no text",
 }  # fmt: skip
 """Completions without an answer that a repeat does not mend, and what kind of failure each is."""
 
@@ -50,8 +51,16 @@ class Behaviour:
     faults : float
         The share of requests that meet a fault, drawn from ``kinds`` by ``seed``, the request
         and how often it came: not by the order of arrival.
-    status, error : int, str
-        Every request is answered with this status and message, where it is not 200.
+    status, error, code : int, str, str
+        Every request is answered with this status, message and code, where it is not 200; with
+        ``retry_after``, where that is not 0.
+    wants : str
+        What a request must have, or it is told so with status 400: ``max_completion_tokens``,
+        ``stream``, ``audio_url``, ``data_url``, ``no temperature``, ``no system role``.
+    echoes : bool
+        It puts the key that it was sent, whole and in part, into whatever it answers.
+    size : int
+        Bytes of white space before what it answers.
     busy : int
         The first so many requests are told 429, to come back after ``retry_after`` seconds.
     die_after : int or None
@@ -83,6 +92,10 @@ class Behaviour:
     seed: int = 0
     status: int = 200
     error: str = "no"
+    code: str = ""
+    wants: str = ""
+    echoes: bool = False
+    size: int = 0
     busy: int = 0
     retry_after: str = "0"
     die_after: int | None = None
@@ -193,6 +206,7 @@ def audio_in(body: dict[str, Any]) -> bytes:
     try:
         [message] = body["messages"]
         audio, text = message["content"]
+        audio = as_input_audio(audio)
         assert (message["role"], audio["type"], text["type"]) == ("user", "input_audio", "text")
         assert (audio.keys(), text.keys()) == ({"type", "input_audio"}, {"type", "text"})
         assert audio["input_audio"]["format"] == "wav"
@@ -204,6 +218,43 @@ def audio_in(body: dict[str, Any]) -> bytes:
     except (AssertionError, LookupError, TypeError, ValueError, wave.Error, EOFError) as error:
         raise ValueError(f"no proper audio part before a text: {error!r}") from None
     return content
+
+
+def as_input_audio(part: dict[str, Any]) -> dict[str, Any]:
+    """Give an audio part as the usual one, in whatever form it came."""
+    prefix = "data:audio/wav;base64,"
+    if part["type"] == "audio_url":
+        assert part["audio_url"]["url"].startswith(prefix)
+        data = part["audio_url"]["url"].removeprefix(prefix)
+        return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+    held = part["input_audio"]
+    return {**part, "input_audio": {**held, "data": held["data"].removeprefix(prefix)}}
+
+
+WANTED = {
+    "max_completion_tokens": "Unsupported parameter: 'max_tokens' is not supported with this "
+    "model. Use 'max_completion_tokens' instead.",
+    "stream": "This model only support stream mode, please enable the stream parameter.",
+    "audio_url": "Unknown part type: input_audio",
+    "data_url": "The provided URL does not appear to be valid.",
+    "no temperature": "Unsupported value: 'temperature' does not support 0.0 with this model.",
+    "no system role": "System role not supported",
+}
+"""What a server says to a request that is not as it wants it."""
+
+
+def is_as_wanted(body: dict[str, Any], wanted: str) -> bool:
+    """Whether a request is as a server wants it."""
+    parts = body["messages"][-1]["content"]
+    audio = parts[0] if isinstance(parts, list) else None
+    return {
+        "max_completion_tokens": "max_tokens" not in body and "max_completion_tokens" in body,
+        "stream": body.get("stream") is True,
+        "audio_url": audio is None or audio["type"] == "audio_url",
+        "data_url": audio is None or audio.get("input_audio", {}).get("data", "")[:5] == "data:",
+        "no temperature": "temperature" not in body,
+        "no system role": all(each["role"] != "system" for each in body["messages"]),
+    }[wanted]
 
 
 def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple[str, str]:
@@ -292,6 +343,10 @@ def _main(behaviour: Behaviour) -> None:
     async def answer(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         nonlocal came, answered
         came += 1
+        if behaviour.wants and not is_as_wanted(body, behaviour.wants):
+            note(request, body, "refused", "", "")
+            error = {"message": WANTED[behaviour.wants]}
+            return web.json_response({"error": error}, status=400)
         try:
             kind, text = answer_to(body, behaviour)
         except ValueError as error:
@@ -317,7 +372,11 @@ def _main(behaviour: Behaviour) -> None:
             if _holds(body, held):
                 status = refusal
         if status != 200:
-            return web.json_response({"error": {"message": behaviour.error}}, status=status)
+            error = {"message": behaviour.error + echo(request)}
+            error |= {"code": behaviour.code} if behaviour.code else {}
+            told = behaviour.retry_after
+            headers = {"Retry-After": told} if told != "0" else None
+            return web.json_response({"error": error}, status=status, headers=headers)
         if fault:
             response: web.StreamResponse = await _befall(
                 request, fault, body["model"], text, behaviour
@@ -327,7 +386,22 @@ def _main(behaviour: Behaviour) -> None:
             os._exit(1)
         answered += 1
         names = behaviour.served or (body["model"],)
-        return web.json_response(_completion(names[answered % len(names)], text))
+        whole = _completion(names[answered % len(names)], text)
+        if behaviour.echoes:
+            name, said = whole["model"] + echo(request), text + echo(request)
+            whole = _completion(name, said, reasoning_content=f"I was sent{echo(request)}")
+        if body.get("stream"):
+            return web.Response(text=_as_stream(whole), content_type="text/event-stream")
+        if behaviour.size:
+            return await _long(request, behaviour.size, json.dumps(whole))
+        return web.json_response(whole)
+
+    def echo(request: web.Request) -> str:
+        if not behaviour.echoes:
+            return ""
+        key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        basic = base64.b64encode(f"user:{key}".encode()).decode()
+        return f" {key} {key[:8]}****{key[-4:]} {key[4:]} {basic}"
 
     async def serve() -> None:
         application = web.Application(client_max_size=1 << 30)
@@ -340,6 +414,33 @@ def _main(behaviour: Behaviour) -> None:
         await asyncio.Event().wait()
 
     asyncio.run(serve())
+
+
+def _as_stream(whole: dict[str, Any]) -> str:
+    """Write a completion as a stream: word by word."""
+    [choice] = whole["choices"]
+    words = choice["message"]["content"].split(" ")
+    pieces = [{"content": " " * bool(place) + word} for place, word in enumerate(words)]
+    chunks = [{"index": 0, "delta": piece, "finish_reason": None} for piece in pieces]
+    chunks.append({"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]})
+    bodies = [{"model": whole["model"], "choices": [chunk]} for chunk in chunks]
+    events = [*bodies, {"choices": [], "usage": whole["usage"]}]
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+
+
+async def _long(request: Any, size: int, end: str) -> Any:
+    """Answer with so much white space before the end, until the client has had enough."""
+    from aiohttp import web
+
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    try:
+        for _ in range(size // 2**20):
+            await response.write(b" " * 2**20)
+        await response.write(end.encode())
+    except ConnectionError:
+        pass
+    return response
 
 
 async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Behaviour) -> Any:
@@ -386,6 +487,8 @@ async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Be
         "filtered in part": _completion(model, text[:-1], "content_filter"),
         "nothing within max_tokens": _completion(model, "", "length"),
         "refusal": _completion(model, None, refusal="I cannot help with that."),
+        "reasoning only": _completion(model, None, reasoning_content="They may flee."),
+        "tool call": _completion(model, None, "tool_calls", tool_calls=[{"id": "1"}]),
     }
     body = odd[fault]
     return web.Response(

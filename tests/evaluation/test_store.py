@@ -385,7 +385,14 @@ def test_a_reader_sees_one_moment_of_a_run_that_grows(folder: Path) -> None:
             assert later.count_responses(model) != before
 
 
+def as_version_3(folder: Path) -> None:
+    with sqlite3.connect(folder / "run.db") as run:
+        run.execute("ALTER TABLE responses DROP COLUMN reasoning")
+        run.execute("PRAGMA user_version = 3")
+
+
 def as_version_2(folder: Path) -> None:
+    as_version_3(folder)
     with sqlite3.connect(folder / "run.db") as run:
         for table in ("responses", "verdicts"):
             run.execute(f"ALTER TABLE {table} DROP COLUMN final")
@@ -415,4 +422,24 @@ def test_a_run_of_version_2_is_read_as_it_is_and_migrated_when_written_to(folder
         assert copy.execute("PRAGMA user_version").fetchone() == (2,)
         assert copy.execute("SELECT count(*) FROM responses").fetchone() == (3,)
     with sqlite3.connect(folder / "run.db") as run:
-        assert run.execute("PRAGMA user_version").fetchone() == (3,)
+        assert run.execute("PRAGMA user_version").fetchone() == (4,)
+
+
+def test_a_run_of_version_3_is_read_as_it_is_and_keeps_reasoning_once_it_is_written_to(
+    folder: Path,
+) -> None:
+    with Store.to_write(folder) as store:
+        store.hold(DATA)
+        model, _ = mark(store, MARKED)
+        held = store.responses(model, 0)
+    as_version_3(folder)
+    before = (folder / "run.db").read_bytes()
+    with Store.to_read(folder) as store:
+        assert store.responses(model, 0) == held
+    assert (folder / "run.db").read_bytes() == before
+    thoughtful = Response("They flee.", reasoning="A siren.")
+    with Store.to_write(folder) as store:
+        store.commit([response_row(model, 1, 1, thoughtful, 1.0)])
+        assert store.responses(model, 1)[1] == thoughtful
+    with sqlite3.connect(folder / "run-version-3.db") as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (3,)

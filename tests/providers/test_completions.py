@@ -122,20 +122,97 @@ def test_an_error_may_name_the_filter(code: str) -> None:
     assert (said.kind, said.final) == ("content filter", True)
 
 
-@pytest.mark.parametrize("greedy", [True, False])
-def test_a_refusal_beside_an_empty_text_is_no_empty_answer(*, greedy: bool) -> None:
-    for text in (None, ""):
-        said = failure(read(text, refusal="I cannot help.", greedy=greedy))
-        assert said == Failure("refusal", "the model refused: I cannot help.", final=greedy)
+def test_a_refusal_in_a_field_of_its_own_is_the_models_answer() -> None:
+    for text in (None, "", " "):
+        assert read(text, refusal="I cannot help.") == Response("I cannot help.", "stop")
+    assert read("They flee.", refusal="I cannot help.") == Response("They flee.", "stop")
     assert read("They flee.", refusal=None) == Response("They flee.", "stop")
 
 
+@pytest.mark.parametrize("greedy", [True, False])
 @pytest.mark.parametrize("reason", ["tool_calls", "function_call", "other"])
-def test_nothing_is_no_answer_where_the_model_did_not_end_it(reason: str) -> None:
+def test_nothing_is_no_answer_where_the_model_did_not_end_it(reason: str, *, greedy: bool) -> None:
     for text in (None, ""):
-        assert failure(read(text, reason)).kind == "malformed"
-    assert failure(read("", tool_calls=[{"id": "1"}])).kind == "malformed"
+        said = failure(read(text, reason, greedy=greedy))
+        assert (said.kind, said.final) == ("no text", greedy)
+    assert failure(read("", tool_calls=[{"id": "1"}])).kind == "no text"
+    assert failure(read(None)).kind == "no text"
     assert read("They flee.", reason) == Response("They flee.", reason)
+
+
+PARTS: list[Any] = [
+    [{"type": "text", "text": "They "}, {"type": "text", "text": "flee."}],
+    [{"type": "output_text", "text": "They flee."}],
+    ["They ", "flee."],
+]
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_a_text_may_come_in_parts(parts: list[Any]) -> None:
+    assert read(parts) == Response("They flee.", "stop")
+
+
+@pytest.mark.parametrize(
+    "thought", ["A siren.", [{"type": "text", "text": "A "}, {"type": "text", "text": "siren."}]]
+)
+def test_a_part_that_is_reasoning_is_kept_apart(thought: Any) -> None:
+    parts = [{"type": "thinking", "thinking": thought}, {"type": "text", "text": "They flee."}]
+    assert read(parts) == Response("They flee.", "stop", reasoning="A siren.")
+
+
+@pytest.mark.parametrize("part", [7, {"type": "image_url"}, {"type": "text", "text": None}])
+def test_a_part_that_is_no_text_is_malformed(part: Any) -> None:
+    assert failure(read([part])).kind == "malformed"
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_in_a_field_of_its_own_is_kept_apart_and_is_no_answer(field: str) -> None:
+    assert read("They flee.", **{field: "A siren."}).reasoning == "A siren."  # type: ignore[union-attr]
+    for text in (None, "", " "):
+        said = failure(read(text, **{field: "A siren."}))
+        assert (said.kind, said.final) == ("no text", True)
+        assert "A siren." in said.message
+        assert failure(read(text, "length", **{field: "A siren."})).kind == "cut off"
+
+
+def test_a_legacy_completion_has_a_text_without_a_message() -> None:
+    body = {"choices": [{"index": 0, "text": "They flee.", "finish_reason": "stop"}]}
+    assert read_body(body) == Response("They flee.", "stop")
+
+
+def stream(*pieces: Any, end: str = "data: [DONE]\n\n") -> Response | Failure:
+    body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + end
+    return read_completion(body.encode(), max_tokens=77, greedy=True)
+
+
+def piece(text: str | None, reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    delta |= {} if text is None else {"content": text}
+    return {"model": "org/m", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+
+def test_a_streamed_body_is_joined() -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 5}
+    pieces = [piece(None, role="assistant"), piece("They "), piece("flee."), piece(None, "stop")]
+    whole = stream(*pieces, {"choices": [], "usage": usage})
+    assert whole == Response("They flee.", "stop", usage, "org/m")
+    assert stream(*pieces[1:], end="") == Response("They flee.", "stop", served="org/m")
+    commented = b": keep-alive\n\ndata: " + json.dumps(piece("They flee.", "stop")).encode()
+    assert read_completion(commented, max_tokens=1, greedy=True) == Response(
+        "They flee.", "stop", served="org/m"
+    )
+
+
+def test_reasoning_may_be_streamed() -> None:
+    pieces = piece(None, reasoning_content="A "), piece(None, reasoning_content="siren.")
+    assert stream(*pieces, piece("They flee.", "stop")) == Response(
+        "They flee.", "stop", served="org/m", reasoning="A siren."
+    )
+
+
+def test_a_stream_that_breaks_off_or_ends_in_an_error_is_no_answer() -> None:
+    assert failure(stream(piece("They "), end="")).kind == "malformed"
+    assert failure(stream(piece("They "), {"error": ERROR}, end="")).kind == "error"
+    assert failure(stream(piece("They "), end="data: {broken")).kind == "malformed"
 
 
 @pytest.mark.parametrize("index", [1, -1, True, False, "0", [], 0.5])
@@ -158,9 +235,8 @@ def test_a_choice_without_an_index_is_the_first(index: dict[str, Any]) -> None:
         None, 7, "x", [], [{"choices": [choice()]}], {}, {"choices": None}, {"choices": "two"},
         {"choices": []}, {"choices": [None]}, {"choices": ["x"]}, {"choices": {"0": choice()}},
         {"choices": [choice(message="hello")]}, {"choices": [choice(message=None)]},
-        {"choices": [choice(message={})]}, {"choices": [choice(message={"content": 42})]},
-        {"choices": [choice(message={"content": None})]}, {"choices": [choice(finish_reason=0)]},
-        {"choices": [choice(message={"content": [{"type": "text", "text": "x"}]})]},
+        {"choices": [choice(message={"content": 42})]},
+        {"choices": [choice(finish_reason=0)]},
     ],
 )  # fmt: skip
 def test_what_holds_no_one_text_is_malformed(body: Any) -> None:
@@ -199,6 +275,19 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+def words_of(choices: list[Any]) -> list[str]:
+    """List every text that may be the answer in choices: whole, or joined of parts."""
+    found = []
+    for each in choices:
+        message = each.get("message") or {"content": each.get("text")}
+        content = message.get("content")
+        if isinstance(content, list):
+            parts = [part if isinstance(part, str) else part.get("text", "") for part in content]
+            content = "".join(parts)
+        found += [content or "", message.get("refusal")]
+    return found
+
+
 @given(body=JSON, choices=st.lists(JSON, max_size=2), message=JSON, reason=JSON)
 def test_whatever_comes_is_an_answer_or_a_failure_with_a_kind(
     body: Any, choices: list[Any], message: Any, reason: Any
@@ -210,8 +299,7 @@ def test_whatever_comes_is_an_answer_or_a_failure_with_a_kind(
             assert outcome.kind
             assert outcome.message
         else:
-            texts = [each["message"]["content"] for each in each["choices"] if "message" in each]
-            assert outcome.text in texts
+            assert outcome.text in words_of(each["choices"])
 
 
 def test_usage_and_the_name_of_the_model_that_answered_are_kept() -> None:
@@ -219,3 +307,17 @@ def test_usage_and_the_name_of_the_model_that_answered_are_kept() -> None:
     body = {"choices": [choice()], "usage": usage, "model": "org/m"}
     kept = {"prompt_tokens": 7, "completion_tokens": 5}
     assert read_body(body) == Response("They flee.", "stop", kept, "org/m")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        "many", 7, [1], {"prompt_tokens": "7", "completion_tokens": -1},
+        {"prompt_tokens": 10**400, "completion_tokens": True}, {"prompt_tokens": [7]},
+        {"prompt_tokens": float("inf"), "completion_tokens": float("nan")},
+    ],
+)  # fmt: skip
+def test_a_count_of_tokens_that_is_none_is_left_out(usage: Any) -> None:
+    outcome = read_body({"choices": [choice()], "usage": usage})
+    assert isinstance(outcome, Response)
+    assert outcome.usage == {}

@@ -12,8 +12,8 @@ class Failure:
     ----------
     kind : str
         A short word or two to count by: ``timeout``, ``connection``, ``server``, ``rate limit``,
-        ``malformed``, ``error``, ``rejected``, ``content filter``, ``refusal``, ``cut off``,
-        ``crash``, ``memory``, ``unanswered``, ``unjudged``.
+        ``malformed``, ``error``, ``rejected``, ``moderation``, ``content filter``, ``no text``,
+        ``cut off``, ``crash``, ``memory``, ``unanswered``, ``unjudged``.
     message : str
         What was seen, in one line.
     final : bool
@@ -39,9 +39,12 @@ class Response:
         Tokens as counted by whoever generated them: ``prompt_tokens``, ``completion_tokens``.
     served : str or None
         What the server called the model that answered.
+    reasoning : str
+        What the model reasoned before its answer; judges are not shown it.
     """
 
     text: str
     finish_reason: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     served: str | None = None
+    reasoning: str = ""

@@ -130,11 +130,14 @@ def evaluate(
         judges = dict(zip(numbers, job.judges, strict=True))
         for provider in (*job.judges, *([job.model] if job.model else ())):
             provider.folder = job.run
+            provider.say = say
         if job.model:
             spec = job.model.spec
             store.hold_source("models", model_number, spec.label, job.model.fingerprint())
+            job.model.adaptations.update(store.adaptations("models", model_number))
         for number, judge in judges.items():
             store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
+            judge.adaptations.update(store.adaptations("judges", number))
         if not store.has_answers():  # a run without answers may still cover fewer clips
             store.narrow(0)
         held = store.covered
@@ -156,6 +159,10 @@ def evaluate(
         finally:
             with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
                 copy_exams(store, judges, model_number)
+                if job.model:
+                    store.hold_adaptations("models", model_number, job.model.adaptations)
+                for number, judge in judges.items():
+                    store.hold_adaptations("judges", number, judge.adaptations)
                 store.narrow(held or covered)
 
 

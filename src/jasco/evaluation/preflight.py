@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from jasco.benchmark.clips import Clip, Item
 from jasco.benchmark.errors import Refused, one_line
 from jasco.benchmark.responses import Failure, Response
-from jasco.evaluation.runner import all_at_once
+from jasco.evaluation.runner import all_at_once, answer_of
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
 
@@ -174,7 +174,7 @@ async def see(
 
     async def ask(probe: Probe) -> None:
         async with slots:
-            answer = await model.answer(probe.item, probe.audio)
+            answer = await answer_of(model, probe.item, probe.audio)
         watch(answer)
         told.append(Told(probe.item.number, probe.sound, answer, probe.item.clip.id))
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.protocols import Protocol
+from jasco.benchmark.reasoning import without_reasoning
 from jasco.benchmark.responses import Failure, Response
 from jasco.evaluation.schema import Row, response_row, verdict_row
 from jasco.evaluation.writer import Writer
@@ -140,7 +141,7 @@ class _Runner:
         def row(answer: Response | Failure, seconds: float) -> Row:
             return response_row(self._work.model_number, place, item.number, answer, seconds)
 
-        return await self._call(lambda: model.answer(item, audio), row)
+        return await self._call(lambda: answer_of(model, item, audio), row)
 
     async def _judge(
         self, number: int, judge: Judge, repeat: int, place: int, item: Item, prediction: str
@@ -166,6 +167,14 @@ class _Runner:
             await self._writer.write(row(outcome, time.monotonic() - began))
         self._work.watch(outcome)
         return outcome
+
+
+async def answer_of(model: Model, item: Item, audio: Audio | None) -> Response | Failure:
+    """Ask a model; what it reasons before its answer is kept apart from the answer's text."""
+    answer = await model.answer(item, audio)
+    if isinstance(answer, Failure):
+        return answer
+    return without_reasoning(answer, model.spec.identity)
 
 
 async def all_at_once(works: Iterable[Coroutine[Any, Any, None]]) -> None:

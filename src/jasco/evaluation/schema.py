@@ -11,7 +11,7 @@ from typing import Any
 from jasco.benchmark.responses import Failure, Response
 from jasco.judges.judge import Judgement
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x4A415343  # "JASC": tells a run from any other SQLite file
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -27,7 +27,7 @@ CREATE TABLE responses (
   model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
   instruction INTEGER NOT NULL, text TEXT, failure_kind TEXT, failure_message TEXT,
   finish_reason TEXT, usage TEXT, served TEXT, seconds REAL, written_at TEXT NOT NULL,
-  final INTEGER NOT NULL DEFAULT 0,
+  final INTEGER NOT NULL DEFAULT 0, reasoning TEXT,
   UNIQUE (model, clip, instruction), CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
 );
 CREATE TABLE verdicts (
@@ -39,34 +39,41 @@ CREATE TABLE verdicts (
   UNIQUE (model, judge, protocol, repeat, clip, instruction)
 );
 """
-# Version 2 did not say which failures are final. What a server refused is.
-FROM_VERSION_2 = (
-    *(
-        f"ALTER TABLE {table} ADD COLUMN final INTEGER NOT NULL DEFAULT 0"
-        for table in ("responses", "verdicts")
+# Version 2 did not say which failures are final; what a server refused is. Version 3 did not keep
+# what a model reasoned before its answer.
+MIGRATIONS = {
+    2: (
+        *(
+            f"ALTER TABLE {table} ADD COLUMN final INTEGER NOT NULL DEFAULT 0"
+            for table in ("responses", "verdicts")
+        ),
+        *(
+            f"UPDATE {table} SET final = 1 WHERE failure_kind = 'rejected'"
+            for table in ("responses", "verdicts")
+        ),
+        "PRAGMA user_version = 3",
     ),
-    *(
-        f"UPDATE {table} SET final = 1 WHERE failure_kind = 'rejected'"
-        for table in ("responses", "verdicts")
+    3: ("ALTER TABLE responses ADD COLUMN reasoning TEXT", "PRAGMA user_version = 4"),
+}
+"""By version, what makes a run of it one of the next version."""
+_FINAL = "ifnull(failure_kind = 'rejected', 0) AS final"
+VIEWS = {
+    2: (
+        f"CREATE TEMP VIEW responses AS SELECT *, {_FINAL}, NULL AS reasoning FROM main.responses",
+        f"CREATE TEMP VIEW verdicts AS SELECT *, {_FINAL} FROM main.verdicts",
     ),
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
-"""Makes a run of version 2 one of this version."""
-AS_IF_MIGRATED = tuple(
-    f"CREATE TEMP VIEW {table} AS SELECT *, ifnull(failure_kind = 'rejected', 0) AS final "
-    f"FROM main.{table}"
-    for table in ("responses", "verdicts")
-)
-"""Has a connection read a run of version 2 like one of this version, without writing to it."""
+    3: ("CREATE TEMP VIEW responses AS SELECT *, NULL AS reasoning FROM main.responses",),
+}
+"""By version, what has a connection read a run of it like one of this version, unchanged."""
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 # What is done stays as it is; only a failure gives way to a later attempt.
 _PUT_RESPONSE = f"""
-INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?)
+INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?, ?)
 ON CONFLICT DO UPDATE SET
   text = excluded.text, failure_kind = excluded.failure_kind,
   failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
   usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
-  written_at = excluded.written_at, final = excluded.final
+  written_at = excluded.written_at, final = excluded.final, reasoning = excluded.reasoning
 WHERE responses.failure_kind IS NOT NULL
 """
 _PUT_VERDICT = f"""
@@ -92,12 +99,15 @@ def response_row(
 ) -> Row:
     """Make the row of an answer, or of its failure; None where nobody knows how long it took."""
     values: tuple[Any, ...]
+    reasoning = None
     if isinstance(answer, Failure):
         values = (None, answer.kind, answer.message, None, None, None)
     else:
+        reasoning = answer.reasoning or None
         usage = json.dumps(dict(answer.usage)) if answer.usage else None
         values = (answer.text, None, None, answer.finish_reason, usage, answer.served)
-    return _PUT_RESPONSE, (model, clip, number, *values, seconds, _is_final(answer))
+    key = model, clip, number
+    return _PUT_RESPONSE, (*key, *values, seconds, _is_final(answer), reasoning)
 
 
 def verdict_row(

@@ -29,10 +29,10 @@ from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.schema import (
     APPLICATION_ID,
-    AS_IF_MIGRATED,
-    FROM_VERSION_2,
+    MIGRATIONS,
     SCHEMA,
     SCHEMA_VERSION,
+    VIEWS,
     Row,
     attempts_text,
 )
@@ -224,7 +224,10 @@ class Store:
         if gone:
             self.forget(*_TOLD_BY_THE_MODEL)
             with self._connection:
-                self._connection.execute("DELETE FROM facts WHERE name LIKE 'source of model %'")
+                for what in ("source", "adaptations"):
+                    self._connection.execute(
+                        "DELETE FROM facts WHERE name LIKE ?", (f"{what} of model %",)
+                    )
         for _, label, identity in self.models():
             if identity != dict(spec.identity):
                 raise RunRefused(
@@ -267,12 +270,26 @@ class Store:
         if fingerprint:
             self.remember({name: fingerprint})
 
+    def hold_adaptations(self, table: str, number: int, adaptations: Mapping[str, Any]) -> None:
+        """Keep how requests of a model or judge differ from the usual, as its server asked."""
+        if adaptations:
+            self.remember({_adaptations_fact(table, number): json.dumps(dict(adaptations))})
+
+    def adaptations(self, table: str, number: int) -> dict[str, Any]:
+        """Give what :meth:`hold_adaptations` keeps; empty where nothing was changed."""
+        held: dict[str, Any] = json.loads(self.fact(_adaptations_fact(table, number)) or "{}")
+        return held
+
     def remove_judge(self, number: int) -> int:
         """Remove a judge with its verdicts; give how many those were, failures included."""
         with self._connection:
             given = self._connection.execute("DELETE FROM verdicts WHERE judge = ?", (number,))
             self._connection.execute("DELETE FROM judges WHERE judge = ?", (number,))
-        self.forget(_source_fact("judges", number), f"exam of judge {number}")
+        self.forget(
+            _source_fact("judges", number),
+            _adaptations_fact("judges", number),
+            f"exam of judge {number}",
+        )
         return given.rowcount
 
     def back_up(self) -> Path:
@@ -430,13 +447,13 @@ class Store:
         """Give what there is for a clip, by number of the instruction."""
         query = (
             "SELECT instruction, text, failure_kind, failure_message, final, finish_reason, usage, "
-            "served FROM responses WHERE model = ? AND clip = ?"
+            "served, reasoning FROM responses WHERE model = ? AND clip = ?"
         )
         return {
             number: Failure(kind, message, bool(final))
             if kind
-            else Response(text, reason, json.loads(usage or "{}"), served)
-            for number, text, kind, message, final, reason, usage, served in (
+            else Response(text, reason, json.loads(usage or "{}"), served, reasoning or "")
+            for number, text, kind, message, final, reason, usage, served, reasoning in (
                 self._connection.execute(query, (model, clip))
             )
         }
@@ -678,14 +695,14 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
             )
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if create and version == 2 and application == APPLICATION_ID:
-            _migrate(folder, connection)
+        if version in MIGRATIONS and application == APPLICATION_ID:
+            if create:
+                _migrate(folder, connection, version)
+            else:
+                for statement in VIEWS[version]:
+                    connection.execute(statement)
             version = SCHEMA_VERSION
         if not create:
-            if version == 2:
-                for statement in AS_IF_MIGRATED:
-                    connection.execute(statement)
-                version = SCHEMA_VERSION
             connection.execute("PRAGMA query_only = 1")
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
@@ -703,13 +720,14 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(folder: Path, connection: sqlite3.Connection) -> None:
-    """Make a run of version 2 one of this version; a copy of it stays beside it."""
-    _copy(connection, folder / "run-version-2.db")
+def _migrate(folder: Path, connection: sqlite3.Connection, version: int) -> None:
+    """Make a run of an older version one of this version; a copy of it stays beside it."""
+    _copy(connection, folder / f"run-version-{version}.db")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in FROM_VERSION_2:
-            connection.execute(statement)
+        for each in range(version, SCHEMA_VERSION):
+            for statement in MIGRATIONS[each]:
+                connection.execute(statement)
 
 
 def _copy(connection: sqlite3.Connection, path: Path) -> None:
@@ -733,6 +751,10 @@ def _is_done(retry_final: bool) -> str:
 
 def _source_fact(table: str, number: int) -> str:
     return f"source of {table.removesuffix('s')} {number}"
+
+
+def _adaptations_fact(table: str, number: int) -> str:
+    return f"adaptations of {table.removesuffix('s')} {number}"
 
 
 def _holder(folder: Path) -> str:

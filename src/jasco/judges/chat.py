@@ -16,11 +16,18 @@ from jasco.benchmark.verdicts import (
     verdict_schema,
 )
 from jasco.judges.judge import Attempt, Judge, Judgement
-from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
+from jasco.providers.chat import (
+    FURTHER_OPTIONS,
+    TRANSPORT_OPTIONS,
+    ChatClient,
+    decoding_options,
+    request_format,
+)
+from jasco.providers.requests import Message
 from jasco.providers.specs import Option, Spec, at_least, one_of
 
-DECODING = decoding_options(max_tokens=1000)
 JUDGING_OPTIONS = (
+    *decoding_options(max_tokens=1000),
     Option(
         "output",
         "text, or json: the server holds it to a schema",
@@ -28,6 +35,15 @@ JUDGING_OPTIONS = (
         "text",
         identity=True,
     ),
+    Option(
+        "system",
+        "user puts the system message into the user's, for models without that role",
+        one_of("system", "user"),
+        "system",
+        identity=True,
+        if_given=True,
+    ),
+    *FURTHER_OPTIONS,
     Option("repeats", "how often a fifth of the clips is judged", at_least(1, int), 1),
 )
 
@@ -40,7 +56,7 @@ class ChatJudge(Judge):
 
     NAME = "MODEL"
     VERBATIM = False
-    OPTIONS = (*DECODING, *JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
+    OPTIONS = (*JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -51,13 +67,14 @@ class ChatJudge(Judge):
         self._client = self._connect()
 
     def _connect(self) -> ChatClient | None:
-        return ChatClient(self.spec)
+        return ChatClient(self.spec, self)
 
     async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
         """Ask for a verdict and, where its orientation cannot be read, once more for that."""
         as_json = self.spec.options["output"] == "json"
-        form = _response_format(protocol.both) if as_json else {}
-        answer = await self._ask(item, protocol.judge_prompt(item, prediction), form)
+        answer = await self._ask(
+            item, protocol.judge_prompt(item, prediction), self._form(protocol)
+        )
         if isinstance(answer, Failure):
             return answer
         read = read_constrained if as_json else read_verdict
@@ -80,16 +97,32 @@ class ChatJudge(Judge):
         self, item: Item, prompt: str, form: Mapping[str, Any] = MappingProxyType({})
     ) -> Response | Failure:
         assert self._client
-        return await self._client.ask(
-            [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}],
-            item.clip.id,
-            form,
-        )
+        return await self._client.ask(self._messages(prompt), item.clip.id, form)
 
+    def request(
+        self, item: Item, prediction: str, protocol: Protocol, repair_of: str | None = None
+    ) -> Mapping[str, Any]:
+        """Return the body of the request for a verdict, or for a repair of what was said."""
+        written = request_format(self.spec, self.adaptations)
+        if repair_of is not None:
+            return written.body(self._messages(protocol.repair_prompt(repair_of)))
+        prompt = protocol.judge_prompt(item, prediction)
+        return written.body(self._messages(prompt), self._form(protocol))
 
-def _response_format(both: str) -> dict[str, Any]:
-    schema = {"name": "verdict", "strict": True, "schema": verdict_schema(both)}
-    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    def _messages(self, prompt: str) -> list[Message]:
+        if self.spec.options["system"] == "user":
+            return [{"role": "user", "content": f"{SYSTEM_MESSAGE}\n\n{prompt}"}]
+        return [
+            {"role": "system", "content": SYSTEM_MESSAGE},
+            {"role": "user", "content": prompt},
+        ]
+
+    def _form(self, protocol: Protocol) -> Mapping[str, Any]:
+        """Return the form that the answer is to have; empty for a text."""
+        if self.spec.options["output"] != "json":
+            return {}
+        schema = {"name": "verdict", "strict": True, "schema": verdict_schema(protocol.both)}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _whole_lines(answer: Response) -> str:
@@ -100,4 +133,6 @@ def _whole_lines(answer: Response) -> str:
 
 
 def _attempt(asked: str, answer: Response) -> Attempt:
-    return Attempt(asked, answer.text, answer.finish_reason, answer.usage, answer.served)
+    return Attempt(
+        asked, answer.text, answer.finish_reason, answer.usage, answer.served, answer.reasoning
+    )

@@ -20,6 +20,7 @@ class Attempt:
     finish_reason: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     served: str | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

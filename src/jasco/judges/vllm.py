@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jasco.benchmark.dataset import DataSet
-from jasco.judges.chat import DECODING, JUDGING_OPTIONS, ChatJudge
+from jasco.judges.chat import JUDGING_OPTIONS, ChatJudge
 from jasco.providers.chat import ChatClient
 from jasco.providers.sources import folder_fingerprint
 from jasco.providers.vllm import SERVING_OPTIONS, VllmClient
@@ -19,7 +19,7 @@ class VllmJudge(ChatJudge):
     NAME = "MODEL"
     SERVES = True
     ALONE = True
-    OPTIONS = (*DECODING, *JUDGING_OPTIONS, *SERVING_OPTIONS)
+    OPTIONS = (*JUDGING_OPTIONS, *SERVING_OPTIONS)
 
     def _connect(self) -> ChatClient | None:
         return None  # there is nobody to connect to yet
@@ -30,4 +30,4 @@ class VllmJudge(ChatJudge):
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the server and wait until it is ready."""
-        self._client = await VllmClient.start(self.spec, self.folder, "judging")
+        self._client = await VllmClient.start(self.spec, self, self.folder, "judging")

@@ -1,16 +1,33 @@
 """Any auditory LLM behind a server that speaks OpenAI's chat completions."""
 
 import base64
+from collections.abc import Mapping
+from typing import Any
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.catalogue import known_window
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
-from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
-from jasco.providers.specs import Spec
+from jasco.providers.chat import (
+    FURTHER_OPTIONS,
+    TRANSPORT_OPTIONS,
+    ChatClient,
+    decoding_options,
+    request_format,
+)
+from jasco.providers.requests import Message
+from jasco.providers.specs import Option, Spec, one_of
 
-DECODING = decoding_options(max_tokens=512)
+REASONING = Option(
+    "reasoning",
+    "drop: judges are shown the answer only; keep: what is reasoned before it as well",
+    one_of("drop", "keep"),
+    "drop",
+    identity=True,
+    if_given=True,
+)
+ANSWERING = (*decoding_options(max_tokens=512), REASONING, *FURTHER_OPTIONS)
 
 
 class ChatModel(Model):
@@ -24,7 +41,7 @@ class ChatModel(Model):
     VERBATIM = False
     HEARS = True
     SERVED = True
-    OPTIONS = (*DECODING, *TRANSPORT_OPTIONS)
+    OPTIONS = (*ANSWERING, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -32,20 +49,29 @@ class ChatModel(Model):
         self.window = known_window(spec.name)  # the server cuts a clip without a word
 
     def _connect(self) -> ChatClient | None:
-        return ChatClient(self.spec)
+        return ChatClient(self.spec, self)
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Ask the server."""
         assert self._client
         assert audio is not None
         data = base64.b64encode(audio.wav).decode()
-        content = [
-            {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
-            {"type": "text", "text": item.instruction},
-        ]
-        return await self._client.ask([{"role": "user", "content": content}], item.clip.id)
+        return await self._client.ask([_message(item, data)], item.clip.id)
+
+    def request(self, item: Item) -> Mapping[str, Any]:
+        """Return the body of the request for an item, without the audio."""
+        written = request_format(self.spec, self.adaptations)
+        return written.body([_message(item, {"wav": "left out here"})])
 
     async def close(self) -> None:
         """Close the connections."""
         if self._client:
             await self._client.close()
+
+
+def _message(item: Item, data: object) -> Message:
+    content = [
+        {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
+        {"type": "text", "text": item.instruction},
+    ]
+    return {"role": "user", "content": content}

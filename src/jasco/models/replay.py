@@ -5,6 +5,7 @@ from pathlib import Path
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.filled import Key, check_against, read_filled
+from jasco.benchmark.reasoning import without_reasoning
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
@@ -32,7 +33,11 @@ class Replay(Model):
 
     def disowns(self, item: Item, text: str) -> bool:
         """Whether the file says something else by now."""
-        return self._answers.get((item.clip.id, item.number)) != text
+        given = self._answers.get((item.clip.id, item.number))
+        if given is None:
+            return True
+        shown = without_reasoning(Response(given), self.spec.identity)
+        return isinstance(shown, Failure) or shown.text != text
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:  # noqa: ARG002
         """Look the answer up."""

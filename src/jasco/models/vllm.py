@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jasco.benchmark.dataset import DataSet
-from jasco.models.chat import DECODING, ChatModel
+from jasco.models.chat import ANSWERING, ChatModel
 from jasco.providers.chat import ChatClient
 from jasco.providers.sources import folder_fingerprint
 from jasco.providers.vllm import SERVING_OPTIONS, VllmClient
@@ -19,7 +19,7 @@ class VllmModel(ChatModel):
 
     NAME = "MODEL"
     SERVES = True
-    OPTIONS = (*DECODING, *SERVING_OPTIONS)
+    OPTIONS = (*ANSWERING, *SERVING_OPTIONS)
 
     def _connect(self) -> ChatClient | None:
         return None  # there is nobody to connect to yet
@@ -30,4 +30,4 @@ class VllmModel(ChatModel):
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the server and wait until it is ready."""
-        self._client = await VllmClient.start(self.spec, self.folder, "answering")
+        self._client = await VllmClient.start(self.spec, self, self.folder, "answering")

@@ -1,32 +1,46 @@
-"""The client for servers that speak OpenAI's chat completions, and how their trouble is met.
+"""The client for servers that speak OpenAI's chat completions, with retries.
 
 A call ends in one of three ways: a :class:`~jasco.benchmark.responses.Response`, a
 :class:`~jasco.benchmark.responses.Failure` of this one call, or an exception because no call can
-succeed: ``InputError`` where the user must mend something, :class:`ServerGone` where nobody
-answers any more.
+succeed: ``InputError`` where the user must correct something, :class:`ServerGone` or
+:class:`QuotaExhausted` where the server gives no answers for now.
 """
 
 import asyncio
+import base64
+import json
 import os
-import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-import openai
+import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from yarl import URL
 
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.responses import Failure, Response
-from jasco.providers.completions import read_completion
-from jasco.providers.specs import Option, Spec, address, at_least
-
-Message = Mapping[str, Any]
-"""One chat message, as it goes over the wire."""
+from jasco.providers.budget import NOTHING
+from jasco.providers.completions import read_completion, usage_of
+from jasco.providers.rejections import Meaning, Rejection, read_rejection
+from jasco.providers.requests import (
+    AUDIO_FORMS,
+    Message,
+    RequestFormat,
+    change_in_words,
+    changed,
+    holds_audio,
+    most_tokens,
+    option_for,
+    suggested_changes,
+    takes_no_audio,
+)
+from jasco.providers.secrets import mask, mask_url, read_key, secrets_of
+from jasco.providers.specs import Option, Provider, Spec, address, at_least, one_of, true_or_false
 
 ATTEMPTS = 8
 """How often a call is tried before it counts as failed."""
@@ -34,40 +48,134 @@ PATIENCE = 20.0
 """Seconds of nothing but trouble after which a server counts as gone."""
 RATE_LIMIT_PATIENCE = 900.0
 """Seconds for which a call lets a rate limit put it off."""
-# Kinds of failed completions that a repeat may mend. The others would come again, or cost as much
-# as a whole answer each time.
-_REPEATED = ("error", "malformed")
-_REFUSED_INPUT = (400, 413, 415, 422)
+ANNOUNCED_WAIT = 30.0
+"""Seconds of waiting from which on it is announced."""
+LARGEST_BODY = 8 * 2**20
+"""Bytes of a response, unpacked, that are read; a longer one is a failure."""
+# By kind of trouble, where that is fewer: such a completion has been paid for.
+_ATTEMPTS_OF = {"malformed": 3}
+_FORBIDDEN_IN_A_ROW = _FAILED_IN_A_ROW = 16
+_REJECTED_FORMATS = (400, 422)
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
+_OPENAI = "https://api.openai.com/v1"
 
 TRANSPORT_OPTIONS = (
     Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
     Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
+    Option(
+        "audio",
+        "how audio is sent: input_audio, data_url or audio_url",
+        one_of(*AUDIO_FORMS),
+        AUDIO_FORMS[0],
+    ),
+    Option("stream", "true asks for the answer in pieces", true_or_false, False),
+    Option("modalities", "what the answer consists of, such as text", repeatable=True),
 )
+
+
+def temperature(text: str) -> float | None:
+    """Read a sampling temperature; ``none`` leaves it to the server."""
+    return None if text == "none" else at_least(0, float)(text)
 
 
 def decoding_options(max_tokens: int) -> tuple[Option, ...]:
     """Options that say how text is sampled; greedy by default."""
     return (
-        Option("temperature", "sampling temperature", at_least(0, float), 0.0, identity=True),
+        Option(
+            "temperature",
+            "sampling temperature; none leaves it to the server",
+            temperature,
+            0.0,
+            identity=True,
+        ),
         Option("top_p", "nucleus sampling", at_least(0, float), identity=True),
         Option("max_tokens", "longest answer", at_least(1, int), max_tokens, identity=True),
         Option("seed", "seed of the sampling", int, identity=True),
     )
 
 
+def further_parameters(text: str) -> None:
+    """Refuse further parameters that are written by us (``ValueError``)."""
+    ours = {
+        "audio", "max_completion_tokens", "max_tokens", "messages", "modalities", "model", "n",
+        "response_format", "seed", "stream", "temperature", "top_p",
+    } & set(json.loads(text))  # fmt: skip
+    if ours:
+        raise ValueError(
+            f"extra_body.{min(ours)}: that is written by jasco; options such as max_tokens, "
+            "temperature and stream stand by themselves"
+        )
+
+
+FURTHER_OPTIONS = (
+    Option(
+        "extra_body",
+        "a further parameter of the request; JSON where it reads as such",
+        further_parameters,
+        identity=True,
+        family=True,
+        if_given=True,
+    ),
+    Option(
+        "chat_template_kwargs",
+        "a variable of the model's chat template, such as enable_thinking=false",
+        identity=True,
+        family=True,
+        if_given=True,
+    ),
+)
+
+
 class ServerGone(CannotGoOn):
-    """Nobody answers any more; what is done is kept, and the same command goes on from there."""
+    """The server gives no answers any more; what is done is kept."""
+
+
+class QuotaExhausted(CannotGoOn):
+    """The account, or its limit for a longer time, is used up; what is done is kept."""
 
 
 class _TroubleError(Exception):
     """An attempt that failed and may be repeated."""
 
-    def __init__(self, kind: str, message: str, wait: float = 0.0) -> None:
-        super().__init__(message)
-        self.failure = Failure(kind, message)
+    def __init__(self, failure: Failure, wait: float = 0.0) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
         self.wait = wait
+
+
+def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
+    """Return how requests of a model or judge are written.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its options are those above.
+    adaptations : mapping
+        What was changed because the server asked for it.
+    """
+    options = spec.options
+    sampling = {
+        name: options[name]
+        for name in ("temperature", "top_p", "seed")
+        if options[name] is not None
+    }
+    template = options.get("chat_template_kwargs")
+    return changed(
+        RequestFormat(
+            model=spec.name,
+            max_tokens=options["max_tokens"],
+            sampling=sampling,
+            extra={
+                **(options.get("extra_body") or {}),
+                **({"chat_template_kwargs": template} if template else {}),
+            },
+            audio=options.get("audio", AUDIO_FORMS[0]),
+            stream=options.get("stream", False),
+            modalities=options.get("modalities", ()),
+        ),
+        adaptations,
+    )
 
 
 class ChatClient:
@@ -77,37 +185,38 @@ class ChatClient:
     ----------
     spec : Spec
         Its name is the model's; its options are those above.
+    owner : Provider
+        Whose client it is: waits are announced to it, and it holds what was adapted.
     base_urls : sequence of str or None
         Where servers of our own are, which no proxy stands before; None where the spec says it.
+    key : str
+        The key of such a server.
     """
 
-    def __init__(self, spec: Spec, base_urls: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, spec: Spec, owner: Provider, base_urls: Sequence[str] | None = None, key: str = ""
+    ) -> None:
+        self._spec = spec
+        self._owner = owner
+        self._is_ours = base_urls is not None
         options = spec.options
-        ours = base_urls is not None
         if base_urls is None:
-            base_urls = options["base_url"]
-        self._model = spec.name
+            base_urls = options["base_url"] or (_address_of_environment(),)
+            key = _api_key(options.get("api_key_env"))
+        self._servers = [_Server.at(url, key, options.get("api_key_env")) for url in base_urls]
+        self._secrets = secrets_of(key, *base_urls)
         self._timeout = float(options["timeout"])
-        names = ("temperature", "top_p", "max_tokens", "seed")
-        self._decoding = {name: options[name] for name in names if options[name] is not None}
-        key = _api_key(options.get("api_key_env"))
-        try:
-            self._clients = [
-                openai.AsyncOpenAI(
-                    api_key=key,
-                    base_url=url,
-                    max_retries=0,
-                    timeout=openai.Timeout(self._timeout, connect=min(10.0, self._timeout)),
-                    http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if ours else None,
-                )
-                for url in base_urls or (None,)
-            ]
-        except Exception as error:  # of the HTTP library below: OPENAI_BASE_URL is no address
-            raise InputError(f"OPENAI_BASE_URL is no address ({one_line(error)})") from None
-        self._secrets = [secret for secret in (key,) if len(secret) > 4]
+        self._format = request_format(spec, owner.adaptations)
+        self._refused_changes: list[dict[str, Any]] = []
+        self._adapting = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
         self._trouble_since: float | None = None
         self._troubles = 0
-        self._served = 0
+        self._served = self._answers = 0
+        self._accepted = False
+        self._failed = 0
+        self._forbidden = 0
+        self._announced_until = 0.0
 
     async def ask(
         self,
@@ -130,12 +239,15 @@ class ChatClient:
         Raises
         ------
         InputError
-            The server refuses the key or does not know the model.
+            The server refuses the key, does not know the model, or takes no such request.
         ServerGone
-            No server has given a usable answer for :data:`PATIENCE` seconds.
+            No server has given a usable answer for :data:`PATIENCE` seconds, or nothing but rate
+            limits for :data:`RATE_LIMIT_PATIENCE` seconds.
+        QuotaExhausted
+            The account has nothing left.
         """
         first = zlib.crc32(affinity.encode())
-        served_before = self._served
+        served_before, answers_before = self._served, self._answers
 
         def is_hopeless(state: RetryCallState) -> bool:
             kind = _trouble(state).failure.kind
@@ -143,83 +255,238 @@ class ChatClient:
                 return (state.seconds_since_start or 0.0) > RATE_LIMIT_PATIENCE
             # Silence, while nobody else is served either, is the server's failure: see _ill.
             silent = kind in ("connection", "timeout") and self._served == served_before
-            return state.attempt_number >= ATTEMPTS and not silent
+            return state.attempt_number >= _ATTEMPTS_OF.get(kind, ATTEMPTS) and not silent
 
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TroubleError),
             stop=is_hopeless,
             wait=_pause,
+            before_sleep=self._announce,
             reraise=True,
         )
         try:
             async for attempt in retrying:
                 with attempt:
                     turn = first + attempt.retry_state.attempt_number - 1
-                    return await self._attempt(
-                        self._clients[turn % len(self._clients)], messages, form
-                    )
+                    server = self._servers[turn % len(self._servers)]
+                    return await self._attempt(server, messages, form)
         except _TroubleError as trouble:
+            if trouble.failure.kind == "rate limit" and self._answers == answers_before:
+                raise ServerGone(
+                    f"{self._where(server)}: nothing but rate limits for "
+                    f"{RATE_LIMIT_PATIENCE:g} s ({trouble.failure.message}); give the same "
+                    "command again later, perhaps with a smaller --concurrency"
+                ) from None
+            self._give_up(server, trouble.failure)
             return trouble.failure
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def close(self) -> None:
         """Close the connections."""
-        for client in self._clients:
-            await client.close()
+        if self._session:
+            await self._session.close()
+
+    # --- one attempt ---
 
     async def _attempt(
-        self, client: openai.AsyncOpenAI, messages: Sequence[Message], form: Mapping[str, Any]
+        self, server: "_Server", messages: Sequence[Message], form: Mapping[str, Any]
     ) -> Response | Failure:
+        written = self._format
+        status, outcome = await self._send(server, written, messages, form)
+        if status in _REJECTED_FORMATS and isinstance(outcome, Rejection):
+            adapted = await self._adapted(server, written, outcome, messages, form)
+            if isinstance(adapted, Response | Failure):
+                return adapted
+            status, outcome = adapted
+        if isinstance(outcome, Rejection):
+            return self._refused(server, outcome, messages)
+        return self._read(outcome)
+
+    async def _send(
+        self,
+        server: "_Server",
+        written: RequestFormat,
+        messages: Sequence[Message],
+        form: Mapping[str, Any],
+    ) -> "tuple[int, bytes | Rejection]":
+        """Make one request; give its status, and the body or what the server's error means."""
+        body = json.dumps(
+            written.body(messages, form), ensure_ascii=False, separators=(",", ":")
+        ).encode()
+        budget = self._owner.budget
+        reservation = None
+        if budget:
+            at_most = most_tokens(messages, written.max_tokens)
+            reservation = await budget.reserve(self._spec.label, at_most)
+        usage: Mapping[str, int] | None = None
         try:
-            async with asyncio.timeout(self._timeout):
-                raw = await client.chat.completions.with_raw_response.create(
-                    model=self._model,
-                    messages=(),
-                    # Sent as it stands: going through the messages costs the client more time
-                    # than all that we do about a call.
-                    extra_body={"messages": messages, **self._decoding, **form},
+            async with self._connected().post(
+                server.url,
+                data=body,
+                headers=server.headers,
+                timeout=aiohttp.ClientTimeout(
+                    total=self._timeout, sock_connect=min(10.0, self._timeout)
+                ),
+            ) as response:
+                content = await _read_body(response)
+                if response.status == 200:
+                    usage = usage_of(content)
+                    return 200, content
+                usage = NOTHING
+                rejection = read_rejection(response.status, response.headers, content)
+                return response.status, rejection
+        except TimeoutError:
+            failure = Failure("timeout", f"no answer within {self._timeout:g} s")
+            raise self._ill(server, failure) from None
+        except aiohttp.InvalidURL as error:
+            raise InputError(f"{self._where(server)}: not an address ({one_line(error)})") from None
+        except (aiohttp.ClientError, OSError) as error:
+            if reservation and isinstance(error, aiohttp.ClientConnectorError):
+                reservation.cancel()  # nothing was sent
+            failure = Failure("connection", self._quote(error or type(error).__name__))
+            found = not isinstance(error, aiohttp.ClientConnectorError)
+            raise self._ill(server, failure, found=found) from None
+        finally:
+            if reservation:
+                reservation.settle(usage)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                trust_env=not self._is_ours,  # proxies
+                headers={"User-Agent": "jasco"},
+            )
+        return self._session
+
+    async def _adapted(
+        self,
+        server: "_Server",
+        written: RequestFormat,
+        rejection: Rejection,
+        messages: Sequence[Message],
+        form: Mapping[str, Any],
+    ) -> "tuple[int, bytes | Rejection]":
+        """Ask again in the format that the server's error asks for; keep it if it is accepted."""
+        first: tuple[int, bytes | Rejection] = (_REJECTED_FORMATS[0], rejection)
+        async with self._adapting:
+            if self._format != written:  # another call has found it
+                return await self._send(server, self._format, messages, form)
+            refused = rejection
+            changes: dict[str, Any] = {}
+            while change := self._next_change(refused.message, changed(written, changes)):
+                changes |= change
+                status, outcome = await self._send(
+                    server, changed(written, changes), messages, form
                 )
-        except (openai.APITimeoutError, TimeoutError):
-            raise self._ill(client, "timeout", f"no answer within {self._timeout:g} s") from None
-        except openai.APIConnectionError as error:
-            raise self._ill(client, "connection", error.__cause__ or error) from None
-        except openai.APIStatusError as error:
-            return self._refused(client, error)
-        self._well()  # the server is there, whatever it says
-        return self._read(raw.content)
+                if status == 200:
+                    self._adopt(changes, rejection)
+                    return status, outcome
+                if status not in _REJECTED_FORMATS or not isinstance(outcome, Rejection):
+                    return status, outcome
+                refused = outcome
+            if changes:
+                self._refused_changes.append(changes)
+        return first
+
+    def _next_change(self, error: str, written: RequestFormat) -> dict[str, Any] | None:
+        for change in suggested_changes(error, written):
+            if change not in self._refused_changes:
+                return change
+        return None
+
+    def _adopt(self, changes: dict[str, Any], rejection: Rejection) -> None:
+        self._format = changed(self._format, changes)
+        self._owner.adaptations.update(changes)
+        self._owner.say(
+            f"{self._spec.label}: {change_in_words(changes)} from now on, because the server asks "
+            f"for it ({one_line(self._quote(rejection.message))})"
+        )
 
     def _read(self, body: bytes) -> Response | Failure:
-        outcome = read_completion(
-            body,
-            max_tokens=self._decoding["max_tokens"],
-            greedy=self._decoding["temperature"] == 0,
-        )
+        if len(body) > LARGEST_BODY:
+            outcome: Response | Failure = Failure(
+                "malformed", f"the response is larger than {LARGEST_BODY // 2**20} MiB"
+            )
+        else:
+            outcome = read_completion(
+                self._masked_body(body),
+                max_tokens=self._format.max_tokens,
+                greedy=self._format.greedy,
+            )
         if isinstance(outcome, Response):
-            return outcome
-        message = self._quote(outcome.message)
-        if outcome.kind in _REPEATED:
-            raise _TroubleError(outcome.kind, message)
-        return replace(outcome, message=message)
+            self._well()
+            self._answers += 1
+            self._failed = 0
+            self._accepted = True
+            self._forbidden = 0
+            return self._masked(outcome)
+        outcome = replace(outcome, message=self._quote(outcome.message))
+        self._well()  # the server is there, whatever it says
+        if outcome.kind in ("error", "malformed"):
+            raise _TroubleError(outcome)
+        self._answers += 1  # the others would come again, and cost as much each time
+        self._failed = 0
+        return outcome
 
-    def _refused(self, client: openai.AsyncOpenAI, error: openai.APIStatusError) -> Failure:
-        status = error.status_code
-        message = self._quote(f"HTTP {status}: {error.message}")
-        where = f"{self._address(client)}, model {self._model}"
-        if status in (401, 403):
-            raise InputError(
-                f"{where}: {message}; the key comes from OPENAI_API_KEY or api_key_env=NAME"
-            ) from None
-        if status == 404:
-            raise InputError(
-                f"{where}: {message}; does the server serve it, and does base_url end in /v1?"
-            ) from None
-        if status >= 500:
-            raise self._ill(client, "server", message, _retry_after(error)) from None
+    def _refused(
+        self, server: "_Server", rejection: Rejection, messages: Sequence[Message]
+    ) -> Failure:
+        """Return the failure of this call, or raise what concerns more than this call."""
+        message = self._quote(rejection.message)
+        where = self._where(server)
+        match rejection.meaning:
+            case Meaning.SERVER:
+                self._refuse_audio(where, message, messages)
+                raise self._ill(server, Failure("server", message), rejection.wait or 0.0)
+            case Meaning.QUOTA:
+                raise QuotaExhausted(
+                    f"{where}: {message}; what is done is kept: give the same command again when "
+                    "the account has quota"
+                )
+            case Meaning.KEY:
+                raise InputError(f"{where}: {message}; {_WHERE_KEYS_COME_FROM}")
+            case Meaning.UNKNOWN:
+                raise InputError(
+                    f"{where}: {message}; does the server serve it, and does base_url end in /v1?"
+                )
         self._well()
-        if status in (408, 409, 425, 429):
-            kind = "rate limit" if status == 429 else "server"
-            raise _TroubleError(kind, message, _retry_after(error)) from None
-        return Failure("rejected", message, final=status in _REFUSED_INPUT)
+        match rejection.meaning:
+            case Meaning.RATE_LIMIT | Meaning.BUSY:
+                is_limit = rejection.meaning is Meaning.RATE_LIMIT
+                return self._put_off(where, message, rejection.wait, is_limit=is_limit)
+            case Meaning.MODERATION:
+                return Failure("moderation", message, final=True)
+            case Meaning.FORBIDDEN:
+                self._forbidden += 1
+                if not self._accepted or self._forbidden > _FORBIDDEN_IN_A_ROW:
+                    raise InputError(f"{where}: {message}; {_WHERE_KEYS_COME_FROM}")
+                return Failure("rejected", message, final=True)
+            case Meaning.INPUT:
+                self._refuse_audio(where, message, messages)
+                if not self._accepted and (advice := option_for(message, list(self._spec.options))):
+                    raise InputError(f"{where}: {message}; {advice}")
+                return Failure("rejected", message, final=True)
+        return Failure("rejected", message)
+
+    def _refuse_audio(self, where: str, message: str, messages: Sequence[Message]) -> None:
+        if not self._accepted and holds_audio(messages) and takes_no_audio(message):
+            raise InputError(
+                f"{where}: the server takes no audio ({message}); serve a model that hears, with "
+                "what its server needs for audio"
+            )
+
+    def _put_off(self, where: str, message: str, wait: float | None, *, is_limit: bool) -> Failure:
+        """Wait as long as the server asks for; stop where that is too long to sit through."""
+        if is_limit and wait and wait > RATE_LIMIT_PATIENCE:
+            raise QuotaExhausted(
+                f"{where}: {message}; it asks to wait {_duration(wait)}: give the same command "
+                "again then"
+            )
+        kind = "rate limit" if is_limit else "server"
+        raise _TroubleError(Failure(kind, message), wait or 0.0)
+
+    # --- the server's state ---
 
     def _well(self) -> None:
         self._served += 1
@@ -227,35 +494,173 @@ class ChatClient:
         self._troubles = 0
 
     def _ill(
-        self, client: openai.AsyncOpenAI, kind: str, message: object, wait: float = 0.0
+        self, server: "_Server", failure: Failure, wait: float = 0.0, *, found: bool = True
     ) -> Exception:
         now = time.monotonic()
         if self._trouble_since is None:
             self._trouble_since = now
         self._troubles += 1
-        quoted = self._quote(message)
         if self._troubles > 3 and now - self._trouble_since > PATIENCE:
             return ServerGone(
-                f"{self._address(client)}: no usable answer for {PATIENCE:g} s ({quoted}); "
-                "start the server and give the same command again: it goes on from here"
+                f"{server.shown}: no usable answer for {PATIENCE:g} s ({failure.message}); "
+                f"{self._advice(server, found=found)}"
             )
-        return _TroubleError(kind, quoted, wait)
+        return _TroubleError(failure, min(wait, RATE_LIMIT_PATIENCE))
+
+    def _give_up(self, server: "_Server", failure: Failure) -> None:
+        """Count a call that has failed; stop after many in a row (:class:`ServerGone`)."""
+        self._failed += 1
+        if self._failed >= _FAILED_IN_A_ROW:
+            raise ServerGone(
+                f"{server.shown}: {self._failed} calls in a row have failed, each after several "
+                f"attempts ({failure.message}); see the server's log, then give the same command "
+                "again: it goes on from here"
+            )
+
+    def _advice(self, server: "_Server", *, found: bool) -> str:
+        again = "give the same command again: it goes on from here"
+        if not found:
+            if not self._is_ours and not self._spec.options["base_url"]:
+                return (
+                    f"{server.shown} was asked because the spec has no base_url=http://HOST:PORT/v1"
+                )
+            return f"start the server and {again}"
+        return f"see the server's log, then {again}"
+
+    def _announce(self, state: RetryCallState) -> None:
+        """Say that a call waits, and why: once for all calls that wait meanwhile."""
+        wait = state.next_action.sleep if state.next_action else 0.0
+        waited = state.seconds_since_start or 0.0
+        now = time.monotonic()
+        if waited + wait < ANNOUNCED_WAIT or now + wait < self._announced_until + ANNOUNCED_WAIT:
+            return
+        self._announced_until = now + wait
+        trouble = _trouble(state)
+        reason = one_line(trouble.failure.message)
+        asked = f"; the server asks for {_duration(trouble.wait)}" if trouble.wait else ""
+        self._owner.say(
+            f"{self._spec.label}: waiting {_duration(wait)}, after {_duration(waited)} of trying "
+            f"({trouble.failure.kind}: {reason}{asked})"
+        )
+
+    # --- what is quoted ---
 
     def _quote(self, message: object) -> str:
-        quoted = str(message)
-        for secret in self._secrets:
-            quoted = quoted.replace(secret, "***")
-        return one_line(quoted)
+        return one_line(mask(str(message), self._secrets))
 
-    def _address(self, client: openai.AsyncOpenAI) -> str:
-        return re.sub(r"//[^/@]*@", "//***@", str(client.base_url).rstrip("/"))
+    def _masked_body(self, body: bytes) -> bytes:
+        """Mask secrets that stand in a body, before anything of it is quoted in part."""
+        if not any(secret.encode() in body for secret in self._secrets):
+            return body
+        text = body.decode("utf-8", "surrogateescape")
+        masked = mask(text, self._secrets, shortest=_SHORTEST_IN_TEXT)
+        return masked.encode("utf-8", "surrogateescape")
+
+    def _masked(self, answer: Response) -> Response:
+        if not self._secrets:
+            return answer
+
+        def clean(text: str) -> str:
+            return mask(text, self._secrets, shortest=_SHORTEST_IN_TEXT)
+
+        return replace(
+            answer,
+            text=clean(answer.text),
+            reasoning=clean(answer.reasoning),
+            finish_reason=None if answer.finish_reason is None else clean(answer.finish_reason),
+            served=None if answer.served is None else clean(answer.served),
+        )
+
+    def _where(self, server: "_Server") -> str:
+        return f"{server.shown}, model {self._spec.name}"
+
+
+# A shorter part of a key may well be a word of an answer.
+_SHORTEST_IN_TEXT = 12
+_WHERE_KEYS_COME_FROM = "the key comes from OPENAI_API_KEY or api_key_env=NAME"
+
+
+class _Server:
+    """Where requests go, and what they carry.
+
+    Attributes
+    ----------
+    url : yarl.URL
+        Of chat completions.
+    headers : mapping
+        Of every request.
+    shown : str
+        The address up to ``/v1``, without secrets, for messages.
+    """
+
+    def __init__(self, url: URL, headers: Mapping[str, str], shown: str) -> None:
+        self.url = url
+        self.headers = headers
+        self.shown = shown
+
+    @classmethod
+    def at(cls, base_url: str, key: str, variable: str | None) -> "_Server":
+        """Make it of the address up to ``/v1``; its query stays."""
+        parts = urlsplit(base_url)
+        user, at, host = parts.netloc.rpartition("@")
+        headers = {"Content-Type": "application/json"}
+        if at and not variable:  # a key that is meant for this address is named
+            name, _, password = user.partition(":")
+            headers["Authorization"] = _basic(unquote(name), unquote(password))
+        elif key:
+            headers["Authorization"] = f"Bearer {key}"
+        for header, name in (
+            ("OpenAI-Organization", "OPENAI_ORG_ID"),
+            ("OpenAI-Project", "OPENAI_PROJECT_ID"),
+        ):
+            if (value := os.environ.get(name, "").strip()) and host == "api.openai.com":
+                headers[header] = value
+        path = parts.path.rstrip("/") + "/chat/completions"
+        url = urlunsplit((parts.scheme, host, path, parts.query, ""))
+        return cls(URL(url, encoded=True), headers, mask_url(base_url.rstrip("/")))
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body, and not much beyond the largest that is accepted."""
+    largest = LARGEST_BODY if response.status == 200 else _LARGEST_ERROR
+    pieces, size = [], 0
+    async for piece in response.content.iter_chunked(2**16):
+        pieces.append(piece)
+        size += len(piece)
+        if size > largest:
+            response.close()  # the rest is not read
+            break
+    return b"".join(pieces)
+
+
+_LARGEST_ERROR = 2**16
+
+
+def _basic(name: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+def _address_of_environment() -> str:
+    given = os.environ.get("OPENAI_BASE_URL", "").strip()
+    if not given:
+        return _OPENAI
+    try:
+        return address(given)
+    except ValueError as error:
+        raise InputError(f"OPENAI_BASE_URL is not an address: {error}") from None
 
 
 def _api_key(variable: str | None) -> str:
-    key = os.environ.get(variable or "OPENAI_API_KEY", "")
+    key = read_key(variable or "OPENAI_API_KEY")
     if variable and not key:
         raise InputError(f"api_key_env={variable}: the environment has no such variable")
-    return key or "none"  # local servers ask for none, the client insists on one
+    return key
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _trouble(state: RetryCallState) -> _TroubleError:
@@ -266,15 +671,3 @@ def _trouble(state: RetryCallState) -> _TroubleError:
 
 def _pause(state: RetryCallState) -> float:
     return _trouble(state).wait + _BACKOFF(state)
-
-
-def _retry_after(error: openai.APIStatusError) -> float:
-    told = error.response.headers.get("retry-after", "")
-    try:
-        wait = float(told)
-    except ValueError:
-        try:
-            wait = parsedate_to_datetime(told).timestamp() - time.time()
-        except ValueError:
-            return 0.0
-    return min(max(wait, 0.0), RATE_LIMIT_PATIENCE) if wait == wait else 0.0

@@ -10,7 +10,7 @@ run and the signature), the others only say where and how fast.
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
+from jasco.providers.budget import Budget
 
 Kind = Literal["model", "judge"]
 
@@ -40,6 +41,11 @@ class Option:
         Whether it may change a number.
     repeatable : bool
         Whether it may be given several times; the value is then a tuple.
+    family : bool
+        Whether it stands for ``name.KEY=VALUE``, any key; the value is then a mapping, or None.
+    if_given : bool
+        Whether the identity holds it only where it differs from its default: so it does for
+        options that came later than runs that do not know them.
     """
 
     name: str
@@ -48,6 +54,8 @@ class Option:
     default: Any = None
     identity: bool = False
     repeatable: bool = False
+    family: bool = False
+    if_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,10 @@ def identity_key(identity: Mapping[str, Any]) -> str:
     return json.dumps(dict(identity), sort_keys=True)
 
 
+def _say_nothing(_: str) -> None:
+    """Ignore a line."""
+
+
 class Provider(Protocol):
     """What every class behind an entry point has.
 
@@ -100,9 +112,16 @@ class Provider(Protocol):
     spec: Spec
     folder: Path | None = None
     """The run's folder, for logs; None where there is no run."""
+    say: Callable[[str], None] = staticmethod(_say_nothing)
+    """Says a line to the user while it works, such as why it waits."""
+    budget: Budget | None = None
+    """What limits the calls that it makes; None where nothing does."""
+    adaptations: MutableMapping[str, Any]
+    """How its requests differ from the usual because its server asked for it; kept in the run."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.adaptations = {}
 
     async def prepare(self, data: DataSet) -> None:
         """Get ready for this data set; by default nothing.
@@ -178,11 +197,8 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
     if provider.SERVES:
         options["serve"] = _read_serve(text, serve)
     identifying = [option for option in known if option.identity]
-    told = [
-        f"{option.name}={options[option.name]}"
-        for option in identifying
-        if options[option.name] != option.default
-    ]
+    given = [option for option in identifying if options[option.name] != option.default]
+    told = [each for option in given for each in _written(option, options[option.name])]
     return Spec(
         provider=head,
         name=rest,
@@ -190,7 +206,11 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
         identity=MappingProxyType(
             {"provider": head, "name": rest}
             | ({"revision": provider.REVISION} if provider.REVISION else {})
-            | {option.name: options[option.name] for option in identifying}
+            | {
+                option.name: options[option.name]
+                for option in identifying
+                if not option.if_given or option in given
+            }
         ),
         label=",".join([head + slash + rest, *told]),
     )
@@ -198,10 +218,23 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
 
 def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict[str, Any]:
     given: dict[str, list[Any]] = {}
+    families: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if key not in known:
-            names = dict.fromkeys([*known, LABEL.name])
+        family, dot, rest = key.partition(".")
+        if dot and family in known and known[family].family:
+            if not equals or not value:
+                raise InputError(f"{text!r}: {key} has no value; write {key}=...")
+            try:
+                _put(families.setdefault(family, {}), rest, value)
+            except ValueError as error:
+                raise InputError(f"{text!r}: {key}={value} is no good: {error}") from None
+            continue
+        if key not in known or known[key].family:
+            names = dict.fromkeys(
+                [f"{name}.KEY" if option.family else name for name, option in known.items()]
+                + [LABEL.name]
+            )
             raise InputError(f"{text!r}: unknown key {key!r}; it takes {', '.join(names)}")
         if not equals or not value:
             raise InputError(f"{text!r}: {key} has no value; write {key}=...")
@@ -211,12 +244,51 @@ def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict
             given.setdefault(key, []).append(_read_value(known[key], value))
         except ValueError as error:
             raise InputError(f"{text!r}: {key}={value} is no good: {error}") from None
+    for name, values in families.items():
+        try:
+            known[name].read(json.dumps(values))
+        except ValueError as error:
+            raise InputError(f"{text!r}: {error}") from None
     return {
-        name: tuple(given.get(name, ()))
+        name: families.get(name)
+        if option.family
+        else tuple(given.get(name, ()))
         if option.repeatable
         else given.get(name, [option.default])[0]
         for name, option in known.items()
     }
+
+
+def _put(values: dict[str, Any], path: str, text: str) -> None:
+    """Put a value where a dotted key says; it is JSON where it reads as such, else a text."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ValueError(f"{parent} has a value of its own already")
+    if not all([*parents, name]):
+        raise ValueError("a part of the key is empty")
+    if name in values:
+        raise ValueError("it is given twice")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    values[name] = canonical(value)
+
+
+def _written(option: Option, value: Any, prefix: str = "") -> list[str]:
+    """Write an option of the identity as ``key=value``; a family as several."""
+    name = prefix or option.name
+    if option.family and isinstance(value, Mapping):
+        return [
+            each for key, part in value.items() for each in _written(option, part, f"{name}.{key}")
+        ]
+    if value is None:
+        return [f"{name}=none"]
+    if option.family and not isinstance(value, str):
+        return [f"{name}={json.dumps(value, ensure_ascii=False)}"]
+    return [f"{name}={value}"]
 
 
 def _read_value(option: Option, text: str) -> Any:
@@ -266,7 +338,9 @@ def _read_label(text: str) -> str:
 
 
 _LONGEST_LABEL = 40
-LABEL = Option("label", "tells two otherwise equal names apart", _read_label, identity=True)
+LABEL = Option(
+    "label", "tells two otherwise equal names apart", _read_label, identity=True, if_given=True
+)
 """Every provider takes it whose name is not verbatim; an identity holds it only where given."""
 
 
@@ -280,6 +354,13 @@ def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], fl
         return value
 
     return read
+
+
+def true_or_false(text: str) -> bool:
+    """Read ``true`` or ``false``."""
+    if text not in ("true", "false"):
+        raise ValueError("true or false is needed")
+    return text == "true"
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from jasco.benchmark.responses import Failure, Response
-from jasco.providers.chat import ChatClient, Message
+from jasco.providers.chat import ChatClient
 from jasco.providers.folders import data_folder
+from jasco.providers.requests import Message
 from jasco.providers.server import Program, Server
-from jasco.providers.specs import Option, Spec, at_least
+from jasco.providers.specs import Option, Provider, Spec, at_least
 
 SERVING_OPTIONS = (
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
@@ -25,19 +26,21 @@ class VllmClient(ChatClient):
     ``--KEY``); ``serve.command=PATH`` names the program.
     """
 
-    def __init__(self, spec: Spec, server: Server, doing: str) -> None:
-        super().__init__(spec, (server.url,))
+    def __init__(self, spec: Spec, owner: Provider, server: Server, doing: str) -> None:
+        super().__init__(spec, owner, (server.url,))
         self._server = server
         self._doing = doing
 
     @classmethod
-    async def start(cls, spec: Spec, folder: Path | None, doing: str) -> Self:
+    async def start(cls, spec: Spec, owner: Provider, folder: Path | None, doing: str) -> Self:
         """Start the server and wait until it is ready.
 
         Parameters
         ----------
         spec : Spec
             Its name is the model's; its options are :data:`SERVING_OPTIONS` and those of decoding.
+        owner : Provider
+            Whose client it is.
         folder : Path or None
             The run's; the server's words go to ``logs`` in it. None is the user's own.
         doing : str
@@ -59,7 +62,7 @@ class VllmClient(ChatClient):
             )
         )
         try:
-            return cls(spec, server, doing)
+            return cls(spec, owner, server, doing)
         except BaseException:
             await server.stop()
             raise

@@ -1,0 +1,204 @@
+"""What a server means by a status other than 200: whom the error concerns, and for how long.
+
+An error concerns one request (it is too long, it was flagged), every request (the key, the account,
+the name of the model), or the moment (a rate limit, an overloaded server).
+"""
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Meaning(StrEnum):
+    """What a rejection is about."""
+
+    KEY = "the key is refused"
+    QUOTA = "the account has nothing left"
+    UNKNOWN = "there is no such address or model"
+    MODERATION = "this input was flagged"
+    INPUT = "this input is refused"
+    FORBIDDEN = "the key is refused, or this input"
+    RATE_LIMIT = "too many requests"
+    BUSY = "not now"
+    SERVER = "the server has failed"
+    OTHER = "refused for another reason"
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A response with a status other than 200.
+
+    Attributes
+    ----------
+    meaning : Meaning
+        What it is about.
+    message : str
+        The status and the server's own words.
+    wait : float or None
+        Seconds that the server asks to wait; None where it does not say.
+    """
+
+    meaning: Meaning
+    message: str
+    wait: float | None = None
+
+
+LONGEST_BELIEVED_WAIT = 7 * 24 * 3600.0
+"""A server that asks for more than a week is not believed."""
+_KEY = re.compile(
+    r"(?:api|access|subscription)[ _-]?(?:key|token)[^.]{0,40}\b(?:invalid|not valid|incorrect|"
+    r"expired|missing|revoked|disabled|required)|"
+    r"(?:invalid|incorrect|missing|expired|no) (?:api|access|subscription)[ _-]?(?:key|token)|"
+    r"api_key_invalid|invalid_api_key|invalid x-api-key|authentication_error",
+    re.IGNORECASE,
+)
+_QUOTA_CODES = {
+    "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded",
+    "insufficient_balance", "insufficient_credits", "credit_limit_reached", "arrearage",
+    "account_deactivated",
+}  # fmt: skip
+_QUOTA = re.compile(
+    r"exceeded your current quota|check your plan and billing|insufficient (?:account )?"
+    r"(?:balance|credits?|funds|quota)|credit balance is too low|out of credits|"
+    r"(?:quota|credits?) (?:has been|is|are) (?:exhausted|used up)|payment required|"
+    r"billing (?:hard )?limit|requires more credits|free-models-per-day",
+    re.IGNORECASE,
+)
+_MODERATION = re.compile(
+    r"flagged|moderation|content[ _-]?(?:filter|policy|management policy)|"
+    r"data[ _]?inspection|inappropriate content|safety (?:system|filter|policy)|"
+    r"responsible ?ai|usage polic|prohibited[ _]content",
+    re.IGNORECASE,
+)
+_INPUT = (400, 413, 415, 422)
+_NOT_NOW = (408, 409, 425)
+_LONGEST_MESSAGE = 2_000
+
+
+def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Rejection:
+    """Read a response with a status other than 200.
+
+    Parameters
+    ----------
+    status : int
+        The HTTP status.
+    headers : mapping
+        Their names in any case, as a case-insensitive mapping gives them.
+    body : bytes
+        As much of it as was read.
+    """
+    error = _error_of(body)
+    words = _words(error, body)
+    message = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+    codes = {str(error.get(name, "")).lower() for name in ("code", "type", "status")}
+    wait = _wait(headers, error, words)
+    return Rejection(_meaning(status, words, codes, wait), message, wait)
+
+
+def _meaning(status: int, words: str, codes: set[str], wait: float | None) -> Meaning:
+    if status == 402:
+        return Meaning.QUOTA
+    if status in (400, 401, 403, 429):
+        if codes & _QUOTA_CODES:
+            return Meaning.QUOTA
+        # The same words with a time to wait are a limit per minute: Gemini's are.
+        if _QUOTA.search(words) and wait is None:
+            return Meaning.QUOTA
+    if status == 401 or (status in (400, 403) and _KEY.search(" ".join([words, *codes]))):
+        return Meaning.KEY
+    if status in (403, *_INPUT) and _MODERATION.search(" ".join([words, *codes])):
+        return Meaning.MODERATION
+    if status == 403:
+        return Meaning.FORBIDDEN
+    if status == 404:
+        return Meaning.UNKNOWN
+    if status in _INPUT:
+        return Meaning.INPUT
+    if status == 429:
+        return Meaning.RATE_LIMIT
+    if status in _NOT_NOW:
+        return Meaning.BUSY
+    return Meaning.SERVER if status >= 500 else Meaning.OTHER
+
+
+def _error_of(body: bytes) -> Mapping[str, Any]:
+    """Return the object that says what is wrong; empty where there is none."""
+    try:
+        held = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(held, list) and held:
+        held = held[0]
+    if not isinstance(held, dict):
+        return {}
+    error = held.get("error", held)
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _words(error: Mapping[str, Any], body: bytes) -> str:
+    """Quote the server: its message, or its body without markup."""
+    message = error.get("message") or error.get("detail") or error.get("msg")
+    if not isinstance(message, str):
+        message = json.dumps(message, ensure_ascii=False) if message else ""
+    if not message:
+        message = re.sub(
+            r"<[^>]{0,500}>", " ", body[: 2 * _LONGEST_MESSAGE].decode("utf-8", "replace")
+        )
+    elif reasons := _reasons(error):
+        message = f"{message} ({reasons})"
+    return " ".join(message[:_LONGEST_MESSAGE].split())
+
+
+def _reasons(error: Mapping[str, Any]) -> str:
+    """Return what a gateway adds: the words of the server behind it, or the reasons of a flag."""
+    metadata = error.get("metadata")
+    if not isinstance(metadata, dict):
+        return ""
+    found = metadata.get("raw") or metadata.get("reasons")
+    if isinstance(found, list):
+        found = ", ".join(str(each) for each in found)
+    return found if isinstance(found, str) else ""
+
+
+def _wait(headers: Mapping[str, str], error: Mapping[str, Any], words: str) -> float | None:
+    """Return the seconds that a server asks to wait: as a header, or in its error."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        if name in headers and (wait := _seconds(headers[name], unit)) is not None:
+            return wait
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict) and isinstance(delay := detail.get("retryDelay"), str):
+            return _believed(_number(delay.removesuffix("s")))
+    if match := re.search(r"(?:retry|try again) in (\d{1,6}(?:\.\d{1,9})?) ?s", words):
+        return _believed(float(match[1]))
+    return None
+
+
+def _seconds(text: str, unit: float) -> float | None:
+    """Read seconds, or a date; None where it is neither."""
+    number = _number(text)
+    if number is not None:
+        return _believed(number * unit)
+    try:
+        return _believed(parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):
+        return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _believed(seconds: float | None) -> float | None:
+    if seconds is None or math.isnan(seconds) or seconds > LONGEST_BELIEVED_WAIT:
+        return None
+    return max(seconds, 0.0)
