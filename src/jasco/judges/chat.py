@@ -40,6 +40,7 @@ class ChatJudge(Judge):
 
     NAME = "MODEL"
     VERBATIM = False
+    METERED = True
     OPTIONS = (*DECODING, *JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:

@@ -24,6 +24,7 @@ class ChatModel(Model):
     VERBATIM = False
     HEARS = True
     SERVED = True
+    METERED = True
     OPTIONS = (*DECODING, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:

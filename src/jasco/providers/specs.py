@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
+from jasco.providers.budget import Budget
 
 Kind = Literal["model", "judge"]
 
@@ -94,12 +95,16 @@ class Provider(Protocol):
     """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
     ALONE: ClassVar[bool] = False
     """Whether it takes the machine for itself: it is prepared, used and closed before the next."""
+    METERED: ClassVar[bool] = False
+    """Whether its calls and their tokens are counted, because they may cost something."""
     REVISION: ClassVar[str] = ""
     """Which version of the data that it ships; part of the identity where there is one."""
 
     spec: Spec
     folder: Path | None = None
     """The run's folder, for logs; None where there is no run."""
+    budget: Budget | None = None
+    """Where every HTTP request is to reserve what it may take; None where nobody counts."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -155,6 +160,42 @@ def open_spec(kind: Kind, text: str) -> Any:
             f"{kind} {text!r} needs {error.name}: pip install 'jasco[{provider}]'"
         ) from error
     return made_by(parse_spec(text, made_by))
+
+
+def reopen(kind: Kind, identity: Mapping[str, Any]) -> Any:
+    """Make a model or judge again from the identity that a run holds of it.
+
+    Its transport (address, key, timeout) is not known any more: it can tell what it sends, and is
+    not to be asked anything.
+
+    Returns
+    -------
+    Model, Judge or None
+        None where its provider is not installed any more, or cannot be made of this identity.
+    """
+    known = providers(kind)
+    if identity.get("provider") not in known:
+        return None
+    try:
+        made_by = known[identity["provider"]].load()
+        return made_by(_spec_of(identity, made_by))
+    except (ImportError, InputError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _spec_of(identity: Mapping[str, Any], provider: type[Provider]) -> Spec:
+    options: dict[str, Any] = {
+        option.name: () if option.repeatable else option.default for option in provider.OPTIONS
+    }
+    options |= {"serve": {}} if provider.SERVES else {}
+    options |= {key: each for key, each in identity.items() if key not in ("provider", "name")}
+    return Spec(
+        provider=identity["provider"],
+        name=identity["name"],
+        options=MappingProxyType(options),
+        identity=MappingProxyType(dict(identity)),
+        label="/".join(filter(None, [identity["provider"], identity["name"]])),
+    )
 
 
 def parse_spec(text: str, provider: type[Provider]) -> Spec:
