@@ -12,7 +12,7 @@ from jasco.evaluation.hearing import audio_facts
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
-from jasco.evaluation.spending import Spending, prices_for, spending_of
+from jasco.evaluation.spending import Spending, is_metered, prices_for, spending_of
 from jasco.evaluation.store import PREFLIGHT, AudioFacts, Store
 from jasco.providers.limits import NO_LIMITS
 from jasco.providers.prices import Price
@@ -89,7 +89,7 @@ def plan(job: Job) -> Iterator[str]:
         yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
     providers = [*([job.model] if job.model else ()), *job.judges]
     estimate = _Estimate(prices_for(job.limits, job.prices, providers, done.spent, done.labels))
-    if job.model and job.model.METERED and answers:
+    if job.model and is_metered(job.model) and answers:
         words = sum(map(len, INSTRUCTIONS)) / len(INSTRUCTIONS) / _CHARACTERS_A_TOKEN
         seconds = sum(file.seconds for file in audio.values()) / len(clips)
         tokens = words + seconds * _TOKENS_A_SECOND, _ANSWER_TOKENS
@@ -109,7 +109,7 @@ def plan(job: Job) -> Iterator[str]:
         verdicts += missing
         label = judge.spec.label
         taken = f", {estimate.of(label, missing, prompt, _VERDICT_TOKENS)}"
-        yield f"judge: {label}: {missing} calls to make{taken if judge.METERED else ''}"
+        yield f"judge: {label}: {missing} calls to make{taken if is_metered(judge) else ''}"
     if estimate.cost:
         yield f"cost: about {estimate.cost:.2f}{estimate.without_price}"
     if job.limits != NO_LIMITS:

@@ -72,6 +72,11 @@ def spent_of(store: Store) -> dict[str, Spent]:
     return dict(counted.spent)
 
 
+def is_metered(provider: Provider) -> bool:
+    """Whether somebody's calls and tokens are counted; one who does not say so computes here."""
+    return getattr(provider, "METERED", False)
+
+
 def open_budget(
     store: Store, limits: Limits, given: PriceList, providers: Sequence[Provider]
 ) -> Budget:
@@ -115,7 +120,7 @@ def prices_for(
     InputError
         As :func:`open_budget`.
     """
-    asked = [each.spec.label for each in providers if each.METERED]
+    asked = [each.spec.label for each in providers if is_metered(each)]
     given.check(list(dict.fromkeys([*(p.spec.label for p in providers), *labels, *held.by])))
     takers = list(dict.fromkeys([*asked, *held.by]))
     prices = dict(held.prices)
