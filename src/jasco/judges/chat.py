@@ -81,6 +81,7 @@ class ChatJudge(Judge):
         self, item: Item, prompt: str, form: Mapping[str, Any] = MappingProxyType({})
     ) -> Response | Failure:
         assert self._client
+        self._client.budget = self.budget
         return await self._client.ask(
             [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}],
             item.clip.id,

@@ -38,6 +38,7 @@ class ChatModel(Model):
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Ask the server."""
         assert self._client
+        self._client.budget = self.budget
         assert audio is not None
         data = base64.b64encode(audio.wav).decode()
         content = [

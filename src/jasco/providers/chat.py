@@ -22,6 +22,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.responses import Failure, Response
+from jasco.providers.budget import NOTHING, Budget
 from jasco.providers.completions import read_completion
 from jasco.providers.specs import Option, Spec, address, at_least
 
@@ -87,6 +88,8 @@ class ChatClient:
         if base_urls is None:
             base_urls = options["base_url"]
         self._model = spec.name
+        self._label = spec.label
+        self.budget: Budget | None = None
         self._timeout = float(options["timeout"])
         names = ("temperature", "top_p", "max_tokens", "seed")
         self._decoding = {name: options[name] for name in names if options[name] is not None}
@@ -168,6 +171,31 @@ class ChatClient:
             await client.close()
 
     async def _attempt(
+        self, client: openai.AsyncOpenAI, messages: Sequence[Message], form: Mapping[str, Any]
+    ) -> Response | Failure:
+        if self.budget is None:
+            return await self._request(client, messages, form)
+        with await self.budget.reserve(self._label, self._at_most(messages)) as room:
+            try:
+                outcome = await self._request(client, messages, form)
+            except (_TroubleError, InputError):
+                room.settle(NOTHING)
+                raise
+            room.settle(outcome.usage if isinstance(outcome, Response) else None)
+        return outcome
+
+    def _at_most(self, messages: Sequence[Message]) -> int:
+        """Bound the tokens of a request: no token is less than a byte, a second of audio 50."""
+        texts, audio = 0, 0
+        for message in messages:
+            content = message["content"]
+            parts: list[Any] = [{"text": content}] if isinstance(content, str) else content
+            for part in parts:
+                texts += len(str(part.get("text", "")).encode()) + 16
+                audio += len(part.get("input_audio", {}).get("data", ""))
+        return texts + audio * 50 // 42_000 + int(self._decoding["max_tokens"])
+
+    async def _request(
         self, client: openai.AsyncOpenAI, messages: Sequence[Message], form: Mapping[str, Any]
     ) -> Response | Failure:
         try:
