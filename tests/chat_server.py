@@ -74,6 +74,8 @@ class Behaviour:
         File for the requests, a JSON object a line; none where empty.
     bodies : bool
         Whether the log holds what was sent, not only its hash.
+    usage : tuple of int
+        Prompt and completion tokens of every answer, as it counts them; none where it is empty.
     """
 
     port: int = 0
@@ -96,6 +98,7 @@ class Behaviour:
     served: tuple[str, ...] = ()
     log: str = ""
     bodies: bool = False
+    usage: tuple[int, ...] = (7, 5)
 
 
 @dataclass(frozen=True)
@@ -327,7 +330,9 @@ def _main(behaviour: Behaviour) -> None:
             os._exit(1)
         answered += 1
         names = behaviour.served or (body["model"],)
-        return web.json_response(_completion(names[answered % len(names)], text))
+        whole = _completion(names[answered % len(names)], text)
+        counts = zip(("prompt_tokens", "completion_tokens"), behaviour.usage, strict=False)
+        return web.json_response(whole | {"usage": dict(counts) or None})
 
     async def serve() -> None:
         application = web.Application(client_max_size=1 << 30)

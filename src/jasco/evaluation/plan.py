@@ -108,8 +108,10 @@ def plan(job: Job) -> Iterator[str]:
         missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
         verdicts += missing
         label = judge.spec.label
-        taken = f", {estimate.of(label, missing, prompt, _VERDICT_TOKENS)}"
-        yield f"judge: {label}: {missing} calls to make{taken if is_metered(judge) else ''}"
+        takes = ""
+        if is_metered(judge):
+            takes = f", {estimate.of(label, missing, prompt, _VERDICT_TOKENS)}"
+        yield f"judge: {label}: {missing} calls to make{takes}"
     if estimate.cost:
         yield f"cost: about {estimate.cost:.2f}{estimate.without_price}"
     if job.limits != NO_LIMITS:
