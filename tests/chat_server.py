@@ -83,6 +83,8 @@ class Behaviour:
         File for the requests, a JSON object a line; none where empty.
     bodies : bool
         Whether the log holds what was sent, not only its hash.
+    usage : tuple of int
+        Prompt and completion tokens of every answer, as it counts them; none where it is empty.
     """
 
     port: int = 0
@@ -109,6 +111,7 @@ class Behaviour:
     served: tuple[str, ...] = ()
     log: str = ""
     bodies: bool = False
+    usage: tuple[int, ...] = (7, 5)
 
 
 @dataclass(frozen=True)
@@ -387,6 +390,8 @@ def _main(behaviour: Behaviour) -> None:
         answered += 1
         names = behaviour.served or (body["model"],)
         whole = _completion(names[answered % len(names)], text)
+        counts = zip(("prompt_tokens", "completion_tokens"), behaviour.usage, strict=False)
+        whole["usage"] = dict(counts) or None
         if behaviour.echoes:
             name, said = whole["model"] + echo(request), text + echo(request)
             whole = _completion(name, said, reasoning_content=f"I was sent{echo(request)}")

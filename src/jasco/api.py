@@ -9,7 +9,7 @@ import operator
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -132,6 +132,11 @@ def evaluate(
     concurrency: int = 16,
     preflight: bool = True,
     retry_final: bool = False,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    max_cost: float | None = None,
+    price_in: "float | Mapping[str, float] | None" = None,
+    price_out: "float | Mapping[str, float] | None" = None,
 ) -> Evaluation:
     """Let a model answer, have the answers marked, and give the figures.
 
@@ -165,6 +170,14 @@ def evaluate(
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
         failures such as a content filter's.
+    max_calls, max_tokens : int or None
+        HTTP requests, and tokens in and out, that the run may take in total, earlier calls on it
+        included; :class:`CannotGoOn` is raised before one of them is passed.
+    max_cost : float or None
+        Likewise, in the currency of the prices.
+    price_in, price_out : float, mapping of str to float, or None
+        Prices of a million prompt and completion tokens: of all, or by model or judge, as tables
+        name them or as ``provider/name``.
 
     Returns
     -------
@@ -178,8 +191,14 @@ def evaluate(
         kept in the run.
     """
     from jasco.evaluation.evaluate import Job
+    from jasco.providers.limits import read_limits
+    from jasco.providers.prices import read_price_list
     from jasco.providers.specs import open_spec
 
+    limits = read_limits(max_calls, max_tokens, max_cost, ("max_calls", "max_tokens", "max_cost"))
+    prices = read_price_list(
+        _prices("price_in", price_in), _prices("price_out", price_out), ("price_in", "price_out")
+    )
     if name is not None and not (isinstance(name, str) and name.strip()):
         raise InputError(f"name must be a text that is not empty: got {_shown(name)}")
     if isinstance(model, str):
@@ -197,6 +216,8 @@ def evaluate(
             judges=_judges(judges),
             retry_final=_boolean("retry_final", retry_final),
             data=_data(data),
+            limits=limits,
+            prices=prices,
         )
         _run(job)
         return score(folder)
@@ -326,6 +347,17 @@ def _positive(name: str, value: Any, otherwise: str = "") -> int:
     if number < 1:
         raise InputError(f"{name} must be a positive integer{otherwise}: got {_shown(value)}")
     return number
+
+
+def _prices(name: str, given: object) -> list[str]:
+    """Write prices as on the command line."""
+    if given is None:
+        return []
+    if not isinstance(given, Mapping):
+        return [str(given)]
+    if not all(isinstance(each, str) and each for each in given):
+        raise InputError(f"{name} must be a number, or have names of models or judges as its keys")
+    return [f"{each}={price}" for each, price in given.items()]
 
 
 def _boolean(name: str, value: object) -> bool:

@@ -95,10 +95,14 @@ def _respond(options: argparse.Namespace) -> int:
     done = _evaluate(job)
     from jasco.evaluation.results import results_of_run
     from jasco.reports.layout import kinds
+    from jasco.reports.spending import spending_line, summarise_spending
 
-    answers = results_of_run(options.run).answers
+    results = results_of_run(options.run)
+    answers = results.answers
     why = f" ({kinds(answers.failed)})" if answers.failed else ""
     _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
+    if results.spent and (line := spending_line(summarise_spending(results.spent))):
+        _say(line)
     return 0 if done else EXIT_INCOMPLETE
 
 
@@ -387,10 +391,14 @@ def _job(options: argparse.Namespace) -> "Job":
     from jasco.evaluation.evaluate import Job
     from jasco.judges.panel import open_judges
     from jasco.providers.datasets import find_data
+    from jasco.providers.limits import read_limits
+    from jasco.providers.prices import read_price_list
     from jasco.providers.specs import open_spec
 
     if options.protocol:
         protocol_named(options.protocol)
+    limits = read_limits(options.max_calls, options.max_tokens, options.max_cost)
+    prices = read_price_list(options.price_in, options.price_out)
     data = find_data(options.data, _say) if isinstance(options.data, str) else options.data
     return Job(
         run=options.run,
@@ -402,6 +410,8 @@ def _job(options: argparse.Namespace) -> "Job":
         concurrency=options.concurrency,
         preflight=not options.no_preflight,
         retry_final=options.retry_final,
+        limits=limits,
+        prices=prices,
     )
 
 
@@ -558,6 +568,7 @@ def _add_judge(commands: "Commands") -> None:
     _add_judging(parser)
     _add_concurrency(parser)
     _add_retrying(parser)
+    _add_spending(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
     parser.set_defaults(command=_judge, limit=None, no_preflight=False)
 
@@ -732,6 +743,7 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         "--no-preflight", action="store_true", help="do not first see whether the model hears"
     )
     _add_retrying(parser)
+    _add_spending(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and do nothing"
     )
@@ -760,6 +772,27 @@ def _add_retrying(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask again what is final: unreadable verdicts, content filters, refused input",
     )
+
+
+def _add_spending(parser: argparse.ArgumentParser) -> None:
+    for name, what in (
+        ("calls", "HTTP requests"),
+        ("tokens", "tokens, in and out"),
+        ("cost", "money, in the currency of the prices"),
+    ):
+        parser.add_argument(
+            f"--max-{name}",
+            metavar="N",
+            help=f"end before the run has taken more {what}, earlier commands included",
+        )
+    for way in ("in", "out"):
+        parser.add_argument(
+            f"--price-{way}",
+            action="append",
+            default=[],
+            metavar="[NAME=]PRICE",
+            help=f"of a million tokens {way}, of all or of one model or judge; may be repeated",
+        )
 
 
 def _add_showing(parser: argparse.ArgumentParser) -> None:

@@ -14,17 +14,21 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
-from jasco.benchmark.responses import Response
+from jasco.benchmark.responses import Failure, Response
 from jasco.evaluation.exam import copy_exams
 from jasco.evaluation.hearing import audio_facts, audio_reader
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import State, is_due, refuse, see, skipped
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
+from jasco.evaluation.spending import keep_spent, open_budget, spent_rows
 from jasco.evaluation.store import PREFLIGHT, AudioFacts, RunRefused, RunUnwritable, Store
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
+from jasco.providers.budget import Budget, BudgetReached
+from jasco.providers.limits import NO_LIMITS, Limits
+from jasco.providers.prices import NO_PRICES, PriceList
 from jasco.providers.specs import identity_key
 
 
@@ -53,6 +57,10 @@ class Job:
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
         failures such as a content filter's.
+    limits : Limits
+        What may be spent on the run in total, earlier commands included.
+    prices : PriceList
+        What tokens cost, where the user says so.
 
     Raises
     ------
@@ -69,6 +77,8 @@ class Job:
     concurrency: int = 16
     preflight: bool = True
     retry_final: bool = False
+    limits: Limits = NO_LIMITS
+    prices: PriceList = NO_PRICES
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -111,7 +121,7 @@ def evaluate(
         Something in the user's hands is wrong: data, audio, a key, a model's name.
     RunRefused
         The run holds something else, or another process writes to it.
-    RunUnwritable, ServerGone
+    RunUnwritable, ServerGone, BudgetReached
         It cannot go on; what was done is kept.
     DoesNotHear
         The model's answers do not depend on the audio.
@@ -120,7 +130,9 @@ def evaluate(
     """
     if job.data is None:
         Store.to_read(job.run).close()  # do not make a run where there is none
+    providers = [*job.judges, *([job.model] if job.model else ())]
     with Store.to_write(job.run) as store:
+        budget = open_budget(store, job.limits, job.prices, providers)
         data = store.hold(job.data or store.data())
         if job.judges:
             store.hold_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
@@ -128,9 +140,11 @@ def evaluate(
         model_number = _hold_model(job, store)
         numbers = store.hold_judges([judge.spec for judge in job.judges])
         judges = dict(zip(numbers, job.judges, strict=True))
-        for provider in (*job.judges, *([job.model] if job.model else ())):
+        for provider in providers:
             provider.folder = job.run
             provider.say = say
+            provider.budget = budget
+        keep_spent(store, budget)
         if job.model:
             spec = job.model.spec
             store.hold_source("models", model_number, spec.label, job.model.fingerprint())
@@ -152,12 +166,15 @@ def evaluate(
             )
         store.widen(covered)
         try:
-            asyncio.run(_run(job, store, data, clips, model_number, judges, protocol, say, begun))
+            asyncio.run(
+                _run(job, store, data, clips, model_number, judges, protocol, budget, say, begun)
+            )
             return not _left(store, model_number, judges, protocol)
         except asyncio.CancelledError:  # SIGTERM, or the caller
             raise KeyboardInterrupt from None
         finally:
             with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
+                keep_spent(store, budget)
                 copy_exams(store, judges, model_number)
                 if job.model:
                     store.hold_adaptations("models", model_number, job.model.adaptations)
@@ -210,6 +227,7 @@ async def _run(
     model_number: int,
     judges: dict[int, Judge],
     protocol: Protocol,
+    budget: Budget,
     say: Callable[[str], None],
     begun: Callable[[Stop], None],
 ) -> None:
@@ -220,7 +238,7 @@ async def _run(
     served = {number: judge for number, judge in judges.items() if not judge.ALONE}
 
     async with AsyncExitStack() as stack:
-        writer = Writer(store)
+        writer = Writer(store, lambda: spent_rows(budget))
         stack.push_async_callback(writer.close)
         for number, judge in served.items():
             stack.push_async_callback(judge.close)
@@ -246,7 +264,7 @@ async def _run(
                 async with _prepared(model, data, store, clips, model_number, say):
                     left = _unanswered(store, model_number, retry_final=job.retry_final)
                     if is_due(model, left, store.fact(PREFLIGHT)):
-                        await _preflight(job, work, store, progress, say)
+                        await _preflight(job, work, store, progress, budget, say)
                     await run(work, writer)
             if served and not together:
                 await run(judging, writer)
@@ -255,16 +273,24 @@ async def _run(
 
 
 async def _preflight(
-    job: Job, work: Work, store: Store, progress: Progress, say: Callable[[str], None]
+    job: Job,
+    work: Work,
+    store: Store,
+    progress: Progress,
+    budget: Budget,
+    say: Callable[[str], None],
 ) -> None:
     """See that the model hears; keep what was seen, or that nobody looked."""
     assert work.model is not None
     if not job.preflight:
         store.remember({PREFLIGHT: skipped(store.fact(PREFLIGHT))})
         return
-    finding = await see(
-        work.model, work.clips, work.read_audio, work.concurrency, progress.see_beforehand
-    )
+
+    def watch(outcome: Response | Failure) -> None:
+        progress.see_beforehand(outcome)
+        keep_spent(store, budget)  # no row tells of it
+
+    finding = await see(work.model, work.clips, work.read_audio, work.concurrency, watch)
     store.remember({PREFLIGHT: finding.as_json()})
     refuse(work.model.spec.label, finding)
     if finding.state == State.INCONCLUSIVE:
@@ -343,7 +369,7 @@ async def _judge_in_turn(
         try:
             await judge.prepare(data)
             await run(replace(work, judges={number: judge}), writer)
-        except RunUnwritable:
+        except (RunUnwritable, BudgetReached):
             raise
         except CannotGoOn as trouble:  # the next judge may do better
             say(one_line(trouble, 1000))

@@ -1,6 +1,6 @@
 """What a command would do, without doing it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jasco.benchmark.clips import Clip, items_of
@@ -12,7 +12,10 @@ from jasco.evaluation.hearing import audio_facts
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
+from jasco.evaluation.spending import Spending, is_metered, prices_for, spending_of
 from jasco.evaluation.store import PREFLIGHT, AudioFacts, Store
+from jasco.providers.limits import NO_LIMITS
+from jasco.providers.prices import Price
 from jasco.providers.published import name_with_audio
 from jasco.providers.specs import identity_key
 
@@ -20,6 +23,7 @@ _CHARACTERS_A_TOKEN = 4
 # Assumed until the run has seen calls of its own.
 _ANSWER_SECONDS, _ANSWER_TOKENS = 2.0, 60
 _VERDICT_SECONDS, _VERDICT_TOKENS = 8.0, 300
+_TOKENS_A_SECOND = 25  # of audio; models differ: some 10 to 50
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class _Done:
         How long a call took on average.
     preflight : str or None
         What the run knows of a preflight.
+    spent : Spending
+        What was spent on it.
+    labels : tuple of str
+        Its model and judges.
     """
 
     covered: int = 0
@@ -49,6 +57,8 @@ class _Done:
     answer_seconds: float | None = None
     verdict_seconds: float | None = None
     preflight: str | None = None
+    spent: Spending = field(default_factory=lambda: Spending({}, {}))
+    labels: tuple[str, ...] = ()
 
 
 def plan(job: Job) -> Iterator[str]:
@@ -77,20 +87,35 @@ def plan(job: Job) -> Iterator[str]:
         minutes = sum(file.seconds for file in audio.values()) / 60
         heard = minutes / len(clips) * (answers + probes)
         yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
+    providers = [*([job.model] if job.model else ()), *job.judges]
+    estimate = _Estimate(prices_for(job.limits, job.prices, providers, done.spent, done.labels))
+    if job.model and is_metered(job.model) and answers:
+        words = sum(map(len, INSTRUCTIONS)) / len(INSTRUCTIONS) / _CHARACTERS_A_TOKEN
+        seconds = sum(file.seconds for file in audio.values()) / len(clips)
+        tokens = words + seconds * _TOKENS_A_SECOND, _ANSWER_TOKENS
+        yield (
+            f"tokens: {job.model.spec.label}: "
+            f"{estimate.of(job.model.spec.label, answers + probes, *tokens)}, "
+            f"at {_TOKENS_A_SECOND} a second of audio (assumed)"
+        )
 
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
-    tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
+    prompt = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
     verdicts = 0
     for judge in job.judges:
         wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
         missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
         verdicts += missing
-        thousands = missing * tokens / 1000, missing * _VERDICT_TOKENS / 1000
-        yield (
-            f"judge: {judge.spec.label}: {missing} calls to make, "
-            "about {:.0f}k tokens in and {:.0f}k out".format(*thousands)
-        )
+        label = judge.spec.label
+        takes = ""
+        if is_metered(judge):
+            takes = f", {estimate.of(label, missing, prompt, _VERDICT_TOKENS)}"
+        yield f"judge: {label}: {missing} calls to make{takes}"
+    if estimate.cost:
+        yield f"cost: about {estimate.cost:.2f}{estimate.without_price}"
+    if job.limits != NO_LIMITS:
+        yield f"limits: {_limits(job, done.spent)}"
 
     answer = done.answer_seconds or _ANSWER_SECONDS
     verdict = done.verdict_seconds or _VERDICT_SECONDS
@@ -100,6 +125,43 @@ def plan(job: Job) -> Iterator[str]:
         f"{answer:.2g} s an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
         f"({_basis(done.verdict_seconds)})"
     )
+
+
+@dataclass
+class _Estimate:
+    """The cost of what was estimated so far."""
+
+    prices: Mapping[str, Price]
+    cost: float = 0.0
+    lacking: list[str] = field(default_factory=list)
+
+    def of(self, label: str, calls: int, into: float, out: float) -> str:
+        """Add somebody's calls, of so many tokens each; say what they take."""
+        words = f"about {calls * into / 1000:.0f}k tokens in and {calls * out / 1000:.0f}k out"
+        price = self.prices.get(label)
+        if price is None:
+            self.lacking.append(label)
+            return words
+        cost = float(price.of(round(calls * into), round(calls * out)))
+        self.cost += cost
+        return f"{words}, about {cost:.2f}"
+
+    @property
+    def without_price(self) -> str:
+        """Say whose cost is not known."""
+        return f", without {', '.join(self.lacking)}: no price" if self.lacking else ""
+
+
+def _limits(job: Job, spent: Spending) -> str:
+    total, limits = spent.total.landed(), job.limits
+    told = []
+    if limits.calls is not None:
+        told.append(f"{limits.calls:,} calls, of which {total.calls:,} are spent")
+    if limits.tokens is not None:
+        told.append(f"{limits.tokens:,} tokens, of which {total.tokens:,} are spent")
+    if limits.cost is not None:
+        told.append(f"cost {limits.cost}, of which {spent.cost or 0:.2f} is spent")
+    return "; ".join(told)
 
 
 def _read(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
@@ -132,6 +194,8 @@ def _done(job: Job) -> _Done:
             store.mean_seconds("responses"),
             store.mean_seconds("verdicts"),
             store.fact(PREFLIGHT),
+            spending_of(store),
+            tuple(label for _, label, _ in (*store.models(), *store.judges())),
         )
 
 

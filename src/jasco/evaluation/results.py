@@ -26,6 +26,7 @@ from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement,
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken, is_of
 from jasco.evaluation.people import hears_once
+from jasco.evaluation.spending import Spending, spending_of
 from jasco.evaluation.store import PREFLIGHT, Store
 
 
@@ -151,6 +152,8 @@ class Results:
         By the judge's label; those that gave a verdict.
     without_verdict : mapping of str to (mapping of str to int)
         Judges that gave none, and how often their calls failed, by kind: they do not count.
+    spent : Spending or None
+        What was spent on the run, by everybody; None of files.
     clips : tuple of Clip
         In the order of the marks.
     marks : mapping of str to Marks
@@ -170,6 +173,7 @@ class Results:
     served: tuple[str, ...] = ()
     rows: Mapping[str, list[JudgedRow]] | None = None
     without_verdict: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    spent: Spending | None = None
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -380,6 +384,7 @@ def _results(store: Store, *, compat: bool) -> Results:
         served=store.served("responses", model),
         marks=marks,
         rows=rows,
+        spent=spending_of(store),
     )
 
 

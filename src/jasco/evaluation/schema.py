@@ -90,6 +90,8 @@ _PUT_VERDICT_AGAIN = f"""{_PUT_VERDICT} OR (
   (verdicts.rating IS NULL OR verdicts.orientation IS NULL) AND excluded.failure_kind IS NULL)
 """
 
+PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+
 Row = tuple[str, tuple[Any, ...]]
 """A statement and its values, ready to be committed."""
 

@@ -30,6 +30,7 @@ from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.schema import (
     APPLICATION_ID,
     MIGRATIONS,
+    PUT_FACT,
     SCHEMA,
     SCHEMA_VERSION,
     VIEWS,
@@ -616,6 +617,23 @@ class Store:
         """How long a call took on average in ``responses`` or ``verdicts``."""
         return self._connection.execute(f"SELECT avg(seconds) FROM {table}").fetchone()[0]  # type: ignore[no-any-return]
 
+    def usages(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Go through the calls to servers that the rows tell of: label of the asked, and usage.
+
+        Repeated requests and failures, of which no row tells, are not among them.
+        """
+        answers = (
+            "SELECT label, usage FROM responses JOIN models USING (model) "
+            "WHERE usage NOT NULL OR served NOT NULL"
+        )
+        for label, usage in self._connection.execute(answers):
+            yield label, json.loads(usage or "{}")
+        verdicts = "SELECT label, attempts FROM verdicts JOIN judges USING (judge)"
+        for label, attempts in self._connection.execute(f"{verdicts} WHERE attempts NOT NULL"):
+            for attempt in json.loads(attempts):
+                if attempt.get("usage") or attempt.get("served"):
+                    yield label, attempt.get("usage") or {}
+
     def commit(self, rows: list[Row]) -> None:
         """Write rows in one transaction: all are on disk when this returns.
 
@@ -658,10 +676,7 @@ class Store:
         return json.dumps(held, ensure_ascii=False)
 
     def _remember(self, facts: Mapping[str, str]) -> None:
-        self._connection.executemany(
-            "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            facts.items(),
-        )
+        self._connection.executemany(PUT_FACT, facts.items())
 
     def _number(self, table: str, spec: Spec) -> int:
         identity = identity_key(spec.identity)

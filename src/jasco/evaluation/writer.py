@@ -1,7 +1,7 @@
 """Committing rows from many tasks: each waits until its own row is on disk."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -18,10 +18,18 @@ class Writer:
 
     Rows that arrive while a commit is under way share the next one: no row waits for company,
     and a fast server does not mean a commit a row.
+
+    Parameters
+    ----------
+    store : Store
+        The run, open.
+    beside : callable
+        Gives rows that every transaction is to hold as well: what was spent so far.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, beside: Callable[[], Sequence[Row]] = tuple) -> None:
         self._store = store
+        self._beside = beside
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._waiting: list[tuple[Row, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -58,7 +66,8 @@ class Writer:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                await self._in_thread(self._store.commit, [row for row, _ in batch])
+                rows = [*(row for row, _ in batch), *self._beside()]
+                await self._in_thread(self._store.commit, rows)
             except Exception as error:
                 for _, done in batch:
                     if not done.done():

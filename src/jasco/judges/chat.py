@@ -56,6 +56,7 @@ class ChatJudge(Judge):
 
     NAME = "MODEL"
     VERBATIM = False
+    METERED = True
     OPTIONS = (*JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:

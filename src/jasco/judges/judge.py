@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from jasco.benchmark.clips import Clip, Item
 from jasco.benchmark.protocols import Protocol as BenchmarkProtocol
@@ -41,6 +41,20 @@ class Judge(Provider, Protocol):
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:  # noqa: ARG002
         """Whether a verdict that a run holds is known not to be this judge's; by default never."""
         return False
+
+    def request(
+        self,
+        item: Item,  # noqa: ARG002
+        prediction: str,  # noqa: ARG002
+        protocol: BenchmarkProtocol,  # noqa: ARG002
+        repair_of: str | None = None,  # noqa: ARG002
+    ) -> Mapping[str, Any] | None:
+        """Return the body of the request that asks for a verdict on an answer.
+
+        With ``repair_of``, what the judge wrote, it is the one that asks once more for the
+        orientation. None where nothing is sent as JSON, which is so by default.
+        """
+        return None
 
     async def judge(
         self, item: Item, prediction: str, protocol: BenchmarkProtocol

@@ -41,6 +41,7 @@ class ChatModel(Model):
     VERBATIM = False
     HEARS = True
     SERVED = True
+    METERED = True
     OPTIONS = (*ANSWERING, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:

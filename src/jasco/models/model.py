@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.responses import Failure, Response
@@ -29,6 +29,13 @@ class Model(Provider, Protocol):
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
         """Whether an answer that a run holds is known not to be this model's; by default never."""
         return False
+
+    def request(self, item: Item) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """Return the body of the request that asks about an item, without the audio's bytes.
+
+        None where nothing is sent as JSON, which is so by default.
+        """
+        return None
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Answer one item. What goes wrong with this item alone is a failure, not an error.

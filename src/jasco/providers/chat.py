@@ -294,10 +294,7 @@ class ChatClient:
         written = self._format
         status, outcome = await self._send(server, written, messages, form)
         if status in _REJECTED_FORMATS and isinstance(outcome, Rejection):
-            adapted = await self._adapted(server, written, outcome, messages, form)
-            if isinstance(adapted, Response | Failure):
-                return adapted
-            status, outcome = adapted
+            outcome = await self._adapted(server, written, outcome, messages, form)
         if isinstance(outcome, Rejection):
             return self._refused(server, outcome, messages)
         return self._read(outcome)
@@ -366,28 +363,26 @@ class ChatClient:
         rejection: Rejection,
         messages: Sequence[Message],
         form: Mapping[str, Any],
-    ) -> "tuple[int, bytes | Rejection]":
+    ) -> bytes | Rejection:
         """Ask again in the format that the server's error asks for; keep it if it is accepted."""
-        first: tuple[int, bytes | Rejection] = (_REJECTED_FORMATS[0], rejection)
-        async with self._adapting:
-            if self._format != written:  # another call has found it
-                return await self._send(server, self._format, messages, form)
-            refused = rejection
-            changes: dict[str, Any] = {}
-            while change := self._next_change(refused.message, changed(written, changes)):
-                changes |= change
-                status, outcome = await self._send(
-                    server, changed(written, changes), messages, form
-                )
-                if status == 200:
-                    self._adopt(changes, rejection)
-                    return status, outcome
-                if status not in _REJECTED_FORMATS or not isinstance(outcome, Rejection):
-                    return status, outcome
-                refused = outcome
-            if changes:
-                self._refused_changes.append(changes)
-        return first
+        async with self._adapting:  # one call finds the format, others wait for it
+            if self._format == written:
+                refused = rejection
+                changes: dict[str, Any] = {}
+                while change := self._next_change(refused.message, changed(written, changes)):
+                    changes |= change
+                    again = changed(written, changes)
+                    status, outcome = await self._send(server, again, messages, form)
+                    if not isinstance(outcome, Rejection):
+                        self._adopt(changes, rejection)
+                        return outcome
+                    if status not in _REJECTED_FORMATS:
+                        return outcome
+                    refused = outcome
+                if changes:
+                    self._refused_changes.append(changes)
+                return rejection
+        return (await self._send(server, self._format, messages, form))[1]
 
     def _next_change(self, error: str, written: RequestFormat) -> dict[str, Any] | None:
         for change in suggested_changes(error, written):
@@ -616,8 +611,14 @@ class _Server:
             if (value := os.environ.get(name, "").strip()) and host == "api.openai.com":
                 headers[header] = value
         path = parts.path.rstrip("/") + "/chat/completions"
-        url = urlunsplit((parts.scheme, host, path, parts.query, ""))
-        return cls(URL(url, encoded=True), headers, mask_url(base_url.rstrip("/")))
+        shown = mask_url(base_url.rstrip("/"))
+        try:
+            url = URL(urlunsplit((parts.scheme, host, path, parts.query, "")), encoded=True)
+        except ValueError:
+            raise InputError(
+                f"{one_line(shown)}: not an address; write http://HOST:PORT/v1"
+            ) from None
+        return cls(url, headers, shown)
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:

@@ -106,6 +106,8 @@ class Provider(Protocol):
     """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
     ALONE: ClassVar[bool] = False
     """Whether it takes the machine for itself: it is prepared, used and closed before the next."""
+    METERED: ClassVar[bool] = False
+    """Whether its calls and their tokens are counted, because they may cost something."""
     REVISION: ClassVar[str] = ""
     """Which version of the data that it ships; part of the identity where there is one."""
 
@@ -115,7 +117,7 @@ class Provider(Protocol):
     say: Callable[[str], None] = staticmethod(_say_nothing)
     """Says a line to the user while it works, such as why it waits."""
     budget: Budget | None = None
-    """What limits the calls that it makes; None where nothing does."""
+    """Where every HTTP request is to reserve what it may take; None where nothing is counted."""
     adaptations: MutableMapping[str, Any]
     """How its requests differ from the usual because its server asked for it; kept in the run."""
 
@@ -174,6 +176,42 @@ def open_spec(kind: Kind, text: str) -> Any:
             f"{kind} {text!r} needs {error.name}: pip install 'jasco[{provider}]'"
         ) from error
     return made_by(parse_spec(text, made_by))
+
+
+def reopen(kind: Kind, identity: Mapping[str, Any]) -> Any:
+    """Make a model or judge again from the identity that a run holds of it.
+
+    Its transport (address, key, timeout) is not known any more: it can tell what it sends, and is
+    not to be asked anything.
+
+    Returns
+    -------
+    Model, Judge or None
+        None where its provider is not installed any more, or cannot be made of this identity.
+    """
+    known = providers(kind)
+    if identity.get("provider") not in known:
+        return None
+    try:
+        made_by = known[identity["provider"]].load()
+        return made_by(_spec_of(identity, made_by))
+    except (ImportError, InputError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _spec_of(identity: Mapping[str, Any], provider: type[Provider]) -> Spec:
+    options: dict[str, Any] = {
+        option.name: () if option.repeatable else option.default for option in provider.OPTIONS
+    }
+    options |= {"serve": {}} if provider.SERVES else {}
+    options |= {key: each for key, each in identity.items() if key not in ("provider", "name")}
+    return Spec(
+        provider=identity["provider"],
+        name=identity["name"],
+        options=MappingProxyType(options),
+        identity=MappingProxyType(dict(identity)),
+        label="/".join(filter(None, [identity["provider"], identity["name"]])),
+    )
 
 
 def parse_spec(text: str, provider: type[Provider]) -> Spec:

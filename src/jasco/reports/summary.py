@@ -19,6 +19,7 @@ from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
 from jasco.reports.layout import interval
 from jasco.reports.published import published_results
+from jasco.reports.spending import summarise_spending
 from jasco.version import __version__
 
 SCHEMA = 1
@@ -193,6 +194,7 @@ def _model(results: Results) -> dict[str, Any]:
         "agreement": _agreement(figures.agreement) if figures and figures.agreement else None,
         "data_faults": _faults(results),
         "answers": _answers(results.answers),
+        "spent": summarise_spending(results.spent) if results.spent else None,
     }
 
 

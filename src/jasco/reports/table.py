@@ -6,6 +6,7 @@ from typing import Any
 from jasco.benchmark.errors import one_line
 from jasco.reports.exam import judge_line
 from jasco.reports.layout import between, kinds, number, percent, table, with_interval
+from jasco.reports.spending import spending_line
 
 _HEADER = (
     "model / judge", "best-mean", "95 %", "bounds", "mean", "audio", "both", "speech",
@@ -209,6 +210,8 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             )
     for judge, failures in model["judges_without_verdict"].items():
         yield f"{judge}: gave no verdict ({kinds(failures)}), and is left out of the figures"
+    if line := spending_line(model["spent"]):
+        yield f"{name}: {line}"
     yield from cautions(name, model)
 
 
