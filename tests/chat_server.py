@@ -33,7 +33,6 @@ FAULTS = (
 NO_ANSWER = {
     "filtered": "content filter", "filtered in part": "content filter",
     "nothing within max_tokens": "cut off", "reasoning only": "no text", "tool call": "no text",
-    "null as content": "no text",
 }  # fmt: skip
 """Completions without an answer that a repeat does not mend, and what kind of failure each is."""
 

@@ -129,8 +129,9 @@ def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) ->
         ("error as finish reason", "error", chat.ATTEMPTS),
         ("error in the choice", "error", chat.ATTEMPTS),
         ("error beside the choices", "error", chat.ATTEMPTS),
-        ("choice of another index", "malformed", 3),
-        ("html", "malformed", 3),
+        ("choice of another index", "malformed", chat.ALIKE),
+        ("null as content", "malformed", chat.ALIKE),
+        ("html", "malformed", chat.ALIKE),
     ],
 )
 def test_what_a_repeat_may_mend_is_repeated_and_never_final(
@@ -215,11 +216,16 @@ def test_a_server_in_trouble_is_gone_when_patience_ends(
 
 
 @pytest.mark.parametrize("fault", ["html", "error beside the choices"])
-def test_nothing_usable_in_a_row_ends_it(serve: Serve, fault: str) -> None:
+def test_nothing_usable_in_a_row_for_long_ends_it(
+    serve: Serve, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "FAILED_IN_A_ROW", 4)
     server = serve(faults=1.0, kinds=(fault,))
-    assert all(isinstance(each, Failure) for each in ask(server, calls=15))
-    with pytest.raises(chat.ServerGone, match="16 calls in a row"):
-        ask(server, calls=16)
+    assert all(isinstance(each, Failure) for each in ask(server, calls=5))
+    monkeypatch.setattr(chat, "FAILING_PATIENCE", 0.0)
+    assert all(isinstance(each, Failure) for each in ask(server, calls=3))
+    with pytest.raises(chat.ServerGone, match="4 calls in a row"):
+        ask(server, calls=4)
 
 
 @pytest.mark.parametrize("status", [400, 500])

@@ -133,10 +133,10 @@ def test_a_refusal_in_a_field_of_its_own_is_the_models_answer() -> None:
 @pytest.mark.parametrize("reason", ["tool_calls", "function_call", "other"])
 def test_nothing_is_no_answer_where_the_model_did_not_end_it(reason: str, *, greedy: bool) -> None:
     for text in (None, ""):
-        said = failure(read(text, reason, greedy=greedy))
+        assert failure(read(text, reason, greedy=greedy)).kind == "malformed"
+        said = failure(read(text, reason, greedy=greedy, tool_calls=[{"id": "1"}]))
         assert (said.kind, said.final) == ("no text", greedy)
-    assert failure(read("", tool_calls=[{"id": "1"}])).kind == "no text"
-    assert failure(read(None)).kind == "no text"
+    assert failure(read(None)).kind == "malformed"
     assert read("They flee.", reason) == Response("They flee.", reason)
 
 

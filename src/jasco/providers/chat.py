@@ -52,9 +52,13 @@ ANNOUNCED_WAIT = 30.0
 """Seconds of waiting from which on it is announced."""
 LARGEST_BODY = 8 * 2**20
 """Bytes of a response, unpacked, that are read; a longer one is a failure."""
-# By kind of trouble, where that is fewer: such a completion has been paid for.
-_ATTEMPTS_OF = {"malformed": 3}
-_FORBIDDEN_IN_A_ROW = _FAILED_IN_A_ROW = 16
+ALIKE = 3
+"""So many responses in a row that are malformed in the same way are not repeated any more."""
+FAILED_IN_A_ROW = 64
+"""So many failed calls without an answer between them may mean that the server is gone, ..."""
+FAILING_PATIENCE = 60.0
+"""... and do so where there has been no answer for so many seconds."""
+_FORBIDDEN_IN_A_ROW = 16
 _REJECTED_FORMATS = (400, 422)
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 _OPENAI = "https://api.openai.com/v1"
@@ -215,6 +219,7 @@ class ChatClient:
         self._served = self._answers = 0
         self._accepted = False
         self._failed = 0
+        self._answered_at = time.monotonic()
         self._forbidden = 0
         self._announced_until = 0.0
 
@@ -248,6 +253,7 @@ class ChatClient:
         """
         first = zlib.crc32(affinity.encode())
         served_before, answers_before = self._served, self._answers
+        attempts: list[Failure] = []
 
         def is_hopeless(state: RetryCallState) -> bool:
             kind = _trouble(state).failure.kind
@@ -255,7 +261,10 @@ class ChatClient:
                 return (state.seconds_since_start or 0.0) > RATE_LIMIT_PATIENCE
             # Silence, while nobody else is served either, is the server's failure: see _ill.
             silent = kind in ("connection", "timeout") and self._served == served_before
-            return state.attempt_number >= _ATTEMPTS_OF.get(kind, ATTEMPTS) and not silent
+            attempts.append(_trouble(state).failure)
+            if kind == "malformed" and attempts[-ALIKE:] == [attempts[-1]] * ALIKE:
+                return True
+            return state.attempt_number >= ATTEMPTS and not silent
 
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TroubleError),
@@ -411,8 +420,7 @@ class ChatClient:
             )
         if isinstance(outcome, Response):
             self._well()
-            self._answers += 1
-            self._failed = 0
+            self._has_answered()
             self._accepted = True
             self._forbidden = 0
             return self._masked(outcome)
@@ -420,8 +428,7 @@ class ChatClient:
         self._well()  # the server is there, whatever it says
         if outcome.kind in ("error", "malformed"):
             raise _TroubleError(outcome)
-        self._answers += 1  # the others would come again, and cost as much each time
-        self._failed = 0
+        self._has_answered()  # the others would come again, and cost as much each time
         return outcome
 
     def _refused(
@@ -502,10 +509,16 @@ class ChatClient:
             )
         return _TroubleError(failure, min(wait, RATE_LIMIT_PATIENCE))
 
+    def _has_answered(self) -> None:
+        self._answers += 1
+        self._failed = 0
+        self._answered_at = time.monotonic()
+
     def _give_up(self, server: "_Server", failure: Failure) -> None:
         """Count a call that has failed; stop after many in a row (:class:`ServerGone`)."""
         self._failed += 1
-        if self._failed >= _FAILED_IN_A_ROW:
+        silent = time.monotonic() - self._answered_at
+        if self._failed >= FAILED_IN_A_ROW and silent > FAILING_PATIENCE:
             raise ServerGone(
                 f"{server.shown}: {self._failed} calls in a row have failed, each after several "
                 f"attempts ({failure.message}); see the server's log, then give the same command "

@@ -286,7 +286,7 @@ def _failure_without_text(
     if message.get("tool_calls"):
         return Failure(NO_TEXT, "a tool call, and no text", final=greedy)
     if text is None or _name(reason) not in _ENDED:
-        return Failure(NO_TEXT, f"no text (finish reason {reason!r})", final=greedy)
+        raise _MalformedError(f"no text (finish reason {reason!r})")
     return None
 
 

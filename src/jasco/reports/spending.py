@@ -16,7 +16,9 @@ def summarise_spending(spending: Spending) -> dict[str, Any]:
     return {
         **_counts(spending.total, spending.cost),
         "providers": {
-            label: _counts(each, spending.cost_of(label)) for label, each in spending.by.items()
+            label: _counts(each, spending.cost_of(label))
+            for label, each in spending.by.items()
+            if each.calls or each.in_flight
         },
         "prices": {
             label: {"in": float(price.into), "out": float(price.out)}
