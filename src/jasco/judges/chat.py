@@ -16,7 +16,7 @@ from jasco.benchmark.verdicts import (
     verdict_schema,
 )
 from jasco.judges.judge import Attempt, Judge, Judgement
-from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, decoding_options
+from jasco.providers.chat import TRANSPORT_OPTIONS, ChatClient, body, decoding_options
 from jasco.providers.specs import Option, Spec, at_least, one_of
 
 DECODING = decoding_options(max_tokens=1000)
@@ -54,6 +54,16 @@ class ChatJudge(Judge):
     def _connect(self) -> ChatClient | None:
         return ChatClient(self.spec)
 
+    def request(
+        self, item: Item, prediction: str, protocol: Protocol, repair_of: str | None = None
+    ) -> Mapping[str, Any]:
+        """Return the body that asks for a verdict, or once more for its orientation."""
+        if repair_of is not None:
+            return body(self.spec, _messages(protocol.repair_prompt(repair_of)))
+        as_json = self.spec.options["output"] == "json"
+        form = _response_format(protocol.both) if as_json else {}
+        return body(self.spec, _messages(protocol.judge_prompt(item, prediction)), form)
+
     async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
         """Ask for a verdict and, where its orientation cannot be read, once more for that."""
         as_json = self.spec.options["output"] == "json"
@@ -82,11 +92,11 @@ class ChatJudge(Judge):
     ) -> Response | Failure:
         assert self._client
         self._client.budget = self.budget
-        return await self._client.ask(
-            [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}],
-            item.clip.id,
-            form,
-        )
+        return await self._client.ask(_messages(prompt), item.clip.id, form)
+
+
+def _messages(prompt: str) -> list[dict[str, Any]]:
+    return [{"role": "system", "content": SYSTEM_MESSAGE}, {"role": "user", "content": prompt}]
 
 
 def _response_format(both: str) -> dict[str, Any]:

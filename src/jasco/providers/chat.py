@@ -58,6 +58,15 @@ def decoding_options(max_tokens: int) -> tuple[Option, ...]:
     )
 
 
+def body(
+    spec: Spec, messages: Sequence[Message], form: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return the body of a request as it is sent."""
+    names = ("temperature", "top_p", "max_tokens", "seed")
+    decoding = {name: spec.options[name] for name in names if spec.options[name] is not None}
+    return {"model": spec.name, "messages": messages, **decoding, **form}
+
+
 class ServerGone(CannotGoOn):
     """Nobody answers any more; what is done is kept, and the same command goes on from there."""
 
