@@ -303,11 +303,25 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
 def _forget(options: argparse.Namespace) -> int:
     from jasco.evaluation.forget import forget
 
-    forgotten = forget(options.run, options.judge)
-    _say(
-        f"{options.run}: removed {forgotten.judge} with {forgotten.rows} verdicts; the run as it "
-        f"was is {forgotten.backup}"
-    )
+    forgotten = forget(options.run, options.judge, clips=options.clip, failed=options.failed)
+    if forgotten.backup is None:
+        _say(f"{options.run}: there is nothing to remove; the run stays as it is")
+        return 0
+    what = f"{forgotten.answers} answers and {forgotten.rows} verdicts"
+    if forgotten.judge is not None:
+        what = f"{forgotten.rows} verdicts of {forgotten.judge}"
+        if not options.clip and not options.failed:
+            what = f"{forgotten.judge} with {forgotten.rows} verdicts"
+    _say(f"{options.run}: removed {what}; the run as it was is {forgotten.backup}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from jasco.evaluation.show import show
+    from jasco.reports.show import as_json, render_item
+
+    shown = show(options.run, options.clip, options.prompt)
+    print(as_json(shown) if options.json else render_item(shown))
     return 0
 
 
@@ -534,6 +548,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_view(commands)
     _add_exam(commands)
+    _add_show(commands)
     _add_forget(commands)
     _add_data(commands)
     _add_convert(commands)
@@ -685,13 +700,36 @@ def _add_exam(commands: "Commands") -> None:
 def _add_forget(commands: "Commands") -> None:
     parser = commands.add_parser(
         "forget",
-        help="remove a judge from a run",
-        description="Remove a judge with its verdicts from a run. A copy of the run as it was is "
-        "kept beside it.",
+        help="remove a judge, or answers and verdicts, from a run",
+        description="Remove from a run a judge with its verdicts, or answers and verdicts that the "
+        "same command is to make again. A copy of the run as it was is kept beside it.",
     )
     parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--judge", required=True, metavar="JUDGE", help="as tables name it")
+    parser.add_argument(
+        "--judge", metavar="JUDGE", help="as tables name it; with --clip or --failed, only those"
+    )
+    parser.add_argument(
+        "--clip", action="append", default=[], metavar="ID",
+        help="answers and verdicts of a clip; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--failed", action="store_true", help="failures, final ones too, and unreadable verdicts"
+    )
     parser.set_defaults(command=_forget)
+
+
+def _add_show(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "show",
+        help="show what was sent and answered about one item",
+        description="Show one item of a run: what the model and the judges were sent, and all that "
+        "they answered.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--clip", required=True, metavar="ID", help="the clip's id")
+    parser.add_argument("--prompt", required=True, metavar="N", help="1 to 8")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_show)
 
 
 def _add_data(commands: "Commands") -> None:

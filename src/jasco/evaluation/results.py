@@ -635,6 +635,8 @@ def _with_itself(store: Store, model: int, judge: int, clips: int) -> Agreement 
     if len(repeats) < 2:
         return None
     sampled = np.asarray(repeats[1].readable.any(axis=1))
+    if not sampled.any():  # none of the repeats can be read
+        return None
     return score_agreement({str(n): marks.of_clips(sampled) for n, marks in enumerate(repeats)})
 
 

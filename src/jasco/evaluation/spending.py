@@ -135,6 +135,12 @@ def keep_spent(store: Store, budget: Budget) -> None:
     store.remember({SPENT: spent, PRICES: prices})
 
 
+def keep_spent_of_rows(store: Store) -> None:
+    """Keep what the rows of a run tell of its spending, before some of them are removed."""
+    if store.fact(SPENT) is None:
+        store.remember({SPENT: spent_as_json(spent_of(store))})
+
+
 def spent_rows(budget: Budget) -> list[Row]:
     """Make the row that says what was spent so far, to be committed beside others."""
     return [(PUT_FACT, (SPENT, spent_as_json(budget.spent)))]

@@ -617,6 +617,60 @@ class Store:
         """How long a call took on average in ``responses`` or ``verdicts``."""
         return self._connection.execute(f"SELECT avg(seconds) FROM {table}").fetchone()[0]  # type: ignore[no-any-return]
 
+    def audio_of(self, clip: int) -> tuple[str, str, float] | None:
+        """Give path, SHA-256 and seconds of a clip's audio; None where it was never read."""
+        query = (
+            "SELECT audio_path, audio_sha256, seconds FROM clips "
+            "WHERE clip = ? AND audio_sha256 NOT NULL"
+        )
+        row: tuple[str, str, float] | None = self._connection.execute(query, (clip,)).fetchone()
+        return row
+
+    def rows_of(self, table: str, clip: int, instruction: int) -> list[dict[str, Any]]:
+        """Give an item's rows of ``responses`` or ``verdicts``, whole, by name of the column."""
+        query = f"SELECT * FROM {table} WHERE clip = ? AND instruction = ? ORDER BY 1, 2, 3, 4"
+        found = self._connection.execute(query, (clip, instruction))
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def remove_rows(
+        self,
+        *,
+        judge: int | None = None,
+        clips: Sequence[int] | None = None,
+        failed: bool = False,
+        count_only: bool = False,
+    ) -> tuple[int, int]:
+        """Remove answers and verdicts, so that they are made again; give how many of each.
+
+        Parameters
+        ----------
+        judge : int or None
+            Whose verdicts only; None takes everybody's, and the answers too.
+        clips : sequence of int or None
+            The places of the clips that they are about; None takes all.
+        failed : bool
+            Failures and unreadable verdicts only.
+        count_only : bool
+            Whether to count them, and leave them there.
+        """
+        on = f"clip IN ({','.join('?' * len(clips))})" if clips is not None else "1"
+        values = [*(clips or ())]
+        failure = "failure_kind IS NOT NULL"
+        answers = f"{on} AND {failure if failed else '1'}"
+        verdicts = f"{on} AND {_TO_REPLACE if failed else '1'}"
+        if judge is not None:
+            answers, verdicts = "0", f"{verdicts} AND judge = {judge:d}"
+        counts = []
+        with self._connection:
+            for table, which in (("responses", answers), ("verdicts", verdicts)):
+                given = values if "?" in which else []
+                query = f"SELECT count(*) FROM {table} WHERE {which}"
+                counts.append(int(self._connection.execute(query, given).fetchone()[0]))
+                if not count_only:
+                    self._connection.execute(f"DELETE FROM {table} WHERE {which}", given)
+        return counts[0], counts[1]
+
     def usages(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Go through the calls to servers that the rows tell of: label of the asked, and usage.
 
@@ -755,6 +809,9 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
         raise RunUnwritable(f"{path}: the run cannot be copied there: {error}") from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+_TO_REPLACE = "(failure_kind IS NOT NULL OR rating IS NULL OR orientation IS NULL)"
 
 
 def _is_done(retry_final: bool) -> str:

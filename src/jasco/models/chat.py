@@ -62,7 +62,7 @@ class ChatModel(Model):
     def request(self, item: Item) -> Mapping[str, Any]:
         """Return the body of the request for an item, without the audio."""
         written = request_format(self.spec, self.adaptations)
-        return written.body([_message(item, {"wav": "left out here"})])
+        return written.body([_message(item, "")])
 
     async def close(self) -> None:
         """Close the connections."""
@@ -70,7 +70,7 @@ class ChatModel(Model):
             await self._client.close()
 
 
-def _message(item: Item, data: object) -> Message:
+def _message(item: Item, data: str) -> Message:
     content = [
         {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
         {"type": "text", "text": item.instruction},

@@ -94,8 +94,7 @@ class RequestFormat:
         if part["type"] != "input_audio":
             return part
         audio = part["input_audio"]
-        data = audio["data"]
-        url = f"data:audio/{audio['format']};base64,{data}" if isinstance(data, str) else data
+        url = f"data:audio/{audio['format']};base64,{audio['data']}"
         if self.audio == "audio_url":
             return {"type": "audio_url", "audio_url": {"url": url}}
         return {"type": "input_audio", "input_audio": {**audio, "data": url}}
