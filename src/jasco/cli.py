@@ -94,11 +94,13 @@ def _respond(options: argparse.Namespace) -> int:
         return _print_plan(job, as_json=False)
     done = _evaluate(job)
     from jasco.evaluation.results import results_of_run
-    from jasco.reports.layout import kinds
+    from jasco.reports.layout import kinds, reason_lines
 
     answers = results_of_run(options.run).answers
     why = f" ({kinds(answers.failed)})" if answers.failed else ""
     _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
+    for line in reason_lines(job.model.spec.label if job.model else "", answers.reasons):
+        _say(line)
     return 0 if done else EXIT_INCOMPLETE
 
 
