@@ -75,7 +75,10 @@ def _complaints(debug: bool) -> Iterator[_Complaint]:
 
 
 def _say(line: str) -> None:
-    print(f"jasco: {line}", file=sys.stderr)
+    if tqdm := sys.modules.get("tqdm"):  # a bar may be shown: it gives way to the line
+        tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
+    else:
+        print(f"jasco: {line}", file=sys.stderr)
 
 
 # --- commands ---
@@ -288,7 +291,9 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
     with closing(ExamStore.of_user()) as store:
         try:
             with _stdout_kept_clean():
-                take_exam(judge, exam, store, options.concurrency, failed, again=options.again)
+                take_exam(
+                    judge, exam, store, options.concurrency, failed, again=options.again, say=_say
+                )
         except CannotGoOn as reason:
             _say(one_line(reason, 1000))
         result = exam_result(judge, exam, store, failed)
@@ -559,9 +564,14 @@ def _add_judge(commands: "Commands") -> None:
     parser.add_argument("target", type=Path, metavar="RUN|FILLED.csv")
     _add_judging(parser)
     _add_concurrency(parser)
+    parser.add_argument(
+        "--no-preflight",
+        action="store_true",
+        help="do not first ask each judge a question whose verdict is known",
+    )
     _add_retrying(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
-    parser.set_defaults(command=_judge, limit=None, no_preflight=False)
+    parser.set_defaults(command=_judge, limit=None)
 
 
 def _add_choosing(parser: argparse.ArgumentParser) -> None:
@@ -731,7 +741,9 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="CLIPS", help="the first clips only")
     _add_concurrency(parser)
     parser.add_argument(
-        "--no-preflight", action="store_true", help="do not first see whether the model hears"
+        "--no-preflight",
+        action="store_true",
+        help="do not first see whether the model hears, nor ask each judge a known question",
     )
     _add_retrying(parser)
     parser.add_argument(

@@ -40,6 +40,8 @@ class _Done:
         How long a call took on average.
     preflight : str or None
         What the run knows of a preflight.
+    readable : set of str
+        Identities of judges that have given a readable verdict.
     """
 
     covered: int = 0
@@ -49,6 +51,7 @@ class _Done:
     answer_seconds: float | None = None
     verdict_seconds: float | None = None
     preflight: str | None = None
+    readable: frozenset[str] = frozenset()
 
 
 def plan(job: Job) -> Iterator[str]:
@@ -81,16 +84,22 @@ def plan(job: Job) -> Iterator[str]:
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
     tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
-    verdicts = 0
+    verdicts = checks = 0
     for judge in job.judges:
         wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
         missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
         verdicts += missing
+        is_new = identity_key(judge.spec.identity) not in done.readable
+        checks += bool(job.preflight and judge.CHECKED and is_new and missing)
         thousands = missing * tokens / 1000, missing * _VERDICT_TOKENS / 1000
         yield (
             f"judge: {judge.spec.label}: {missing} calls to make, "
             "about {:.0f}k tokens in and {:.0f}k out".format(*thousands)
         )
+
+    if checks:
+        calls = "1 call" if checks == 1 else f"{checks} calls"
+        yield f"known question to each judge first: {calls} to make"
 
     answer = done.answer_seconds or _ANSWER_SECONDS
     verdict = done.verdict_seconds or _VERDICT_SECONDS
@@ -132,6 +141,11 @@ def _done(job: Job) -> _Done:
             store.mean_seconds("responses"),
             store.mean_seconds("verdicts"),
             store.fact(PREFLIGHT),
+            frozenset(
+                identity_key(held)
+                for number, _, held in store.judges()
+                if store.has_readable_verdict(number)
+            ),
         )
 
 

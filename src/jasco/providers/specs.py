@@ -100,6 +100,8 @@ class Provider(Protocol):
     spec: Spec
     folder: Path | None = None
     """The run's folder, for logs; None where there is no run."""
+    say: Callable[[str], None] = staticmethod(lambda _: None)
+    """Takes a line that the user should read; does nothing where there is no run."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
