@@ -263,7 +263,7 @@ BODIES = {
     "deaf-and-noisy": "return ' '.join(random.sample(WORDS, 9))",
     "noisy": "return ' '.join([*random.sample(WORDS, 9), *loudness(audio)])",
     "hearing": "return ' '.join(loudness(audio))",
-    "mostly-failing": "if 'Guess' not in prompt: raise RuntimeError('no\\nluck')\n    return 'Rain.'",
+    "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nluck')",
     "failing": "raise RuntimeError('no\\nluck')",
     "switched": "return ' '.join(loudness(audio)) if SWITCH.exists() else 'Rain.'",
 }
