@@ -37,6 +37,10 @@ NO_ANSWER = {
 """Completions without an answer that a repeat does not mend, and what kind of failure each is."""
 
 
+KNOWN_QUESTION = "waves breaking on a beach and gulls calling"
+"""In the prompt of the question that a judge is asked first: it gives the verdict that is due."""
+
+
 @dataclass
 class Behaviour:
     """How a server behaves.
@@ -277,6 +281,8 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
     for text, said in behaviour.judge_says.items():
         if text in content:
             return "verdict", said
+    if KNOWN_QUESTION in content:
+        return "verdict", "Rating: 2\nOrientation: Both"
     return "verdict", (
         f"Explanation1: I think so.\nRating: {digest[0] % 3}\n"
         f"Explanation2: It rests on that.\nOrientation: {LABELS[digest[1] % 4]}"

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from chat_server import Serve
+from runs import verdict, write_run
 from synthetic import make_data
 
 import jasco
 from jasco.benchmark.dataset import read_data_set
+from jasco.benchmark.responses import Failure
 from jasco.judges.panel import open_judges
 from jasco.providers.specs import open_spec
 
@@ -371,6 +373,9 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
     unanswered = frame["answer"].isna()
     assert evaluation.figures["answers"]["answered"] == (~unanswered).sum() < 32
     assert frame[unanswered]["rating"].isna().all()
+    assert frame[unanswered]["failure"].str.startswith("error: ValueError: no").all()
+    assert frame[unanswered]["failure"].str.contains("test_api.py:").all()
+    assert frame[~unanswered]["failure"].isna().all()
     assert not evaluation.complete
     marked = frame[~unanswered]
     assert set(marked["rating"]) <= {0, 1, 2}
@@ -378,6 +383,27 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
     assert marked["judge_output"].str.startswith("Proxy verdict").all()
     best = frame.groupby("clip")["score"].max().mean()
     assert best == pytest.approx(evaluation.best_mean)
+
+
+def test_a_data_frame_says_why_there_is_no_verdict(data: Path, tmp_path: Path) -> None:
+    run = write_run(
+        tmp_path / "run",
+        read_data_set(data),
+        lambda *_: "They flee.",
+        {
+            "some": lambda clip, _: verdict(2, "Both") if clip else Failure("server", "HTTP 500"),
+            "none": lambda *_: Failure("rejected", "HTTP 400: no"),
+        },
+    )
+    frame = jasco.score(run).items_to_pandas()
+    some, none = (frame[frame["judge"] == f"openai/{name}"] for name in ("some", "none"))
+    assert len(some) == len(none) == 32
+    assert (none["judge_failure"] == "rejected: HTTP 400: no").all()
+    assert none["rating"].isna().all()
+    assert (some["judge_failure"] == "server: HTTP 500").sum() == 8
+    assert some["judge_failure"].isna().sum() == 24
+    chosen = jasco.score(run, judges="openai/some").items_to_pandas()
+    assert set(chosen["judge"]) == {"openai/some"}
 
 
 def test_judged_files_are_scored(data: Path, tmp_path: Path) -> None:

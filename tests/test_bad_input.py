@@ -587,7 +587,7 @@ def test_a_verdict_on_another_answer_does_not_count(jasco: Jasco, place: Place) 
     jasco(*place.respond())
     result = jasco("judge", place.run, "--judge", f"csv/{path}")
     assert result.status == 4
-    assert "1 verdicts failed (1 unjudged)" in result.stdout
+    assert "1 verdict failed (1 unjudged)" in result.stdout
 
 
 def test_names_that_are_not_utf_8_do_no_harm(jasco: Jasco, place: Place) -> None:

@@ -207,13 +207,15 @@ def test_a_judge_that_refuses_the_key_ends_the_run_with_the_answers_kept(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     well, wrong = serve(), serve(status=401)
-    result = jasco(
+    command = (
         "eval", f"openai/ears,base_url={well.url}", "--data", data, "--run", tmp_path / "run",
         f"--judge=openai/judge,base_url={wrong.url}",
     )  # fmt: skip
-    assert result.status == 2
-    assert wrong.url in one_line_of_complaint(result)
-    assert rows(tmp_path / "run")[0] > 0
+    for more, answered in (((), False), (("--no-preflight",), True)):
+        result = jasco(*command, *more)
+        assert result.status == 2
+        assert wrong.url in one_line_of_complaint(result)
+        assert (rows(tmp_path / "run")[0] > 0) == answered
 
 
 def test_a_retry_after_is_waited_for_as_seconds_or_as_a_date(

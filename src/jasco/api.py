@@ -99,8 +99,9 @@ class Evaluation:
         """Give all that was answered and marked as a data frame: a row for each item and judge.
 
         Columns: ``clip``, ``instruction`` (1 to 8), ``prompt``, ``reference``, ``answer``,
-        ``judge``, ``rating`` (0 to 2), ``orientation``, ``score`` (the rating where it counts,
-        else 0), ``judge_output``. What is missing is None.
+        ``failure`` (why there is no answer: kind and message), ``judge``, ``rating`` (0 to 2),
+        ``orientation``, ``score`` (the rating where it counts, else 0), ``judge_output``,
+        ``judge_failure`` (why there is no verdict). What is missing is None.
 
         Raises
         ------
@@ -262,7 +263,9 @@ def score(
 
     def read_items() -> "JudgedItems":
         # What the published script reads need not be a whole filled file: it is read when asked.
-        return (items or judged_items_of_files(paths)).judged_by(results.judges)
+        return (items or judged_items_of_files(paths)).judged_by(
+            [*results.judges, *results.without_verdict]
+        )
 
     return Evaluation(results.model, summarise([results]), read_items)
 

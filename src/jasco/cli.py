@@ -75,7 +75,10 @@ def _complaints(debug: bool) -> Iterator[_Complaint]:
 
 
 def _say(line: str) -> None:
-    print(f"jasco: {line}", file=sys.stderr)
+    if tqdm := sys.modules.get("tqdm"):  # a bar may be shown: it gives way to the line
+        tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
+    else:
+        print(f"jasco: {line}", file=sys.stderr)
 
 
 # --- commands ---
@@ -94,13 +97,15 @@ def _respond(options: argparse.Namespace) -> int:
         return _print_plan(job, as_json=False)
     done = _evaluate(job)
     from jasco.evaluation.results import results_of_run
-    from jasco.reports.layout import kinds
+    from jasco.reports.layout import kinds, reason_lines
     from jasco.reports.spending import spending_line, summarise_spending
 
     results = results_of_run(options.run)
     answers = results.answers
     why = f" ({kinds(answers.failed)})" if answers.failed else ""
     _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
+    for line in reason_lines(job.model.spec.label if job.model else "", answers.reasons):
+        _say(line)
     if results.spent and (line := spending_line(summarise_spending(results.spent))):
         _say(line)
     return 0 if done else EXIT_INCOMPLETE
@@ -290,7 +295,9 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
     with closing(ExamStore.of_user()) as store:
         try:
             with _stdout_kept_clean():
-                take_exam(judge, exam, store, options.concurrency, failed, again=options.again)
+                take_exam(
+                    judge, exam, store, options.concurrency, failed, again=options.again, say=_say
+                )
         except CannotGoOn as reason:
             _say(one_line(reason, 1000))
         result = exam_result(judge, exam, store, failed)
@@ -582,10 +589,15 @@ def _add_judge(commands: "Commands") -> None:
     parser.add_argument("target", type=Path, metavar="RUN|FILLED.csv")
     _add_judging(parser)
     _add_concurrency(parser)
+    parser.add_argument(
+        "--no-preflight",
+        action="store_true",
+        help="do not first ask each judge a question whose verdict is known",
+    )
     _add_retrying(parser)
     _add_spending(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
-    parser.set_defaults(command=_judge, limit=None, no_preflight=False)
+    parser.set_defaults(command=_judge, limit=None)
 
 
 def _add_choosing(parser: argparse.ArgumentParser) -> None:
@@ -778,7 +790,9 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="CLIPS", help="the first clips only")
     _add_concurrency(parser)
     parser.add_argument(
-        "--no-preflight", action="store_true", help="do not first see whether the model hears"
+        "--no-preflight",
+        action="store_true",
+        help="do not first see whether the model hears, nor ask each judge a known question",
     )
     _add_retrying(parser)
     _add_spending(parser)

@@ -87,6 +87,7 @@ class Marker:
     failing: Sequence[Key] = ()
     shown: dict[Key, str] = field(default_factory=dict)
     ALONE: bool = False
+    CHECKED: bool = False
 
     def __post_init__(self) -> None:
         self.spec = _spec(self.name)

@@ -181,4 +181,4 @@ def test_repeats_none_of_which_can_be_read_are_no_agreement(
     judge = serve(judge_says={"": "Well."}, repair_says="Well.")
     run = write_run(tmp_path / "mute", read_data_set(data), lambda *_: "x", {})
     told = f"openai/j,repeats=2,temperature=1,base_url={judge.url}"
-    assert jasco("judge", run, "--judge", told).status == 0
+    assert jasco("judge", run, "--judge", told, "--no-preflight").status == 0

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import signal
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from jasco.evaluation.preflight import (
     see,
 )
 from jasco.providers.audio import Audio
+from jasco.providers.specs import open_spec
 
 SOUNDS = (Sound.CLIP, Sound.CLIP, Sound.OTHER, Sound.SILENCE)
 LOST = Failure("timeout", "no answer within 2 s")
@@ -222,6 +224,8 @@ def test_where_there_is_no_other_clip_noise_is_heard(samples: list[np.ndarray]) 
 class Ears:
     """A model that hears, or answers by chance; it counts what it is asked."""
 
+    spec = open_spec("model", "csv/ears").spec
+
     def __init__(self, *, hears: bool) -> None:
         self.hears = hears
         self.asked: list[tuple[int, bytes]] = []
@@ -262,6 +266,7 @@ BODIES = {
     "deaf-and-noisy": "return ' '.join(random.sample(WORDS, 9))",
     "noisy": "return ' '.join([*random.sample(WORDS, 9), *loudness(audio)])",
     "hearing": "return ' '.join(loudness(audio))",
+    "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nluck')",
     "failing": "raise RuntimeError('no\\nluck')",
     "switched": "return ' '.join(loudness(audio)) if SWITCH.exists() else 'Rain.'",
 }
@@ -440,17 +445,35 @@ def test_another_model_in_a_run_that_came_to_nothing_is_looked_at_itself(
     assert place("constant").status == 3
 
 
-def test_probes_that_fail_leave_it_open_and_the_run_goes_on(place: Place) -> None:
-    result = place("failing")
+def test_most_probes_failing_leave_it_open_and_the_run_goes_on(place: Place) -> None:
+    result = place("mostly-failing")
     assert result.status == 4
-    first, last = result.stderr.splitlines()
-    reason = "0 of 12 probes were answered (error: RuntimeError: no luck)"
-    assert first.startswith(f"jasco: preflight: {reason}: nobody knows whether python/")
-    assert "0 of 32 items are answered" in last
+    first, failure, last, quoted = result.stderr.splitlines()
+    assert first.startswith("jasco: preflight: 4 of 12 probes were answered (error: RuntimeError:")
+    assert "error: RuntimeError: no luck (" in failure
+    assert "of 32 items are answered" in last
+    assert "RuntimeError: no luck" in quoted
     assert place.calls == 12 + 32
     assert place.fact()["state"] == "inconclusive"
     table, _ = place.score()
-    assert reason in table
+    assert "4 of 12 probes were answered" in table
+
+
+def test_where_no_probe_is_answered_no_item_is_asked(place: Place) -> None:
+    result = place("failing")
+    assert result.status == 4  # a function may succeed the next time
+    [line] = result.stderr.splitlines()
+    assert "none of 12 probes" in line
+    assert "RuntimeError: no luck (" in line
+    assert re.search(r"mine\.py:\d+: raise RuntimeError\(", line)
+    assert (place.calls, place.rows()) == (12, 0)
+    assert place.fact()["state"] == "inconclusive"
+    anyway = place("failing", "--no-preflight")
+    assert anyway.status == 4
+    assert (place.calls, place.rows()) == (12 + 32, 32)
+    first, *_ = anyway.stderr.splitlines()
+    assert "error: RuntimeError: no luck (" in first
+    assert "raise RuntimeError(" in first
     assert place("hearing").status == 0  # looked at again
     assert place.fact()["state"] == "passed"
 

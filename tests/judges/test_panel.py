@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from chat_server import ChatServer, Serve
+from chat_server import KNOWN_QUESTION, ChatServer, Serve
 from command import Jasco, Result
 from synthetic import make_data
 
@@ -80,7 +80,8 @@ def test_each_is_asked_in_the_protocols_words_and_their_figures_are_averaged(
         for prompt in [PROTOCOLS["v2"].judge_prompt(item, "PREDICTION")]
     ]
     for server, name in zip(servers, MODELS, strict=True):
-        bodies = [request.body for request in server.requests()]
+        first, *bodies = [request.body for request in server.requests()]
+        assert KNOWN_QUESTION in first["messages"][1]["content"]
         assert {body["model"] for body in bodies} == {name}
         assert all(
             body.keys() == {"messages", "model", "temperature", "max_tokens"} for body in bodies

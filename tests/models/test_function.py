@@ -128,7 +128,9 @@ def test_what_the_function_raises_is_a_failure(
     ask: Any, names: str, what: str, message: str
 ) -> None:
     outcomes, _ = ask(f"def answer({names}):\n    {what}")
-    assert the_failure(outcomes) == Failure("error", message)
+    failure = the_failure(outcomes)
+    assert (failure.kind, failure.final) == ("error", False)
+    assert failure.message == f"{message} (mine.py:3: {what})"
 
 
 @pytest.mark.parametrize(

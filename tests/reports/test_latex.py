@@ -118,7 +118,7 @@ def test_an_incomplete_model_is_marked_and_its_bounds_are_told() -> None:
     assert lines(REPORT)[-1].startswith(r"openai/third\dag{} & 0.00 & ")
     told = r"\dag{} openai/third is incomplete: coverage 75.0 \%; with what is missing, best-mean "
     assert told + "is from 0.00 to 1.00." in caption(REPORT)
-    assert "% openai/third: 4 of 16 items are not answered (4 timeout)\n" in to_latex(REPORT)
+    assert "% openai/third: 4 of 16 items are not answered (4 timeouts)\n" in to_latex(REPORT)
 
 
 def test_differences_are_paired_signed_and_corrected() -> None:

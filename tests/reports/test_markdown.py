@@ -124,8 +124,8 @@ def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
         f"{JUDGE}: has taken no exam; see: jasco exam --help",
         f"{MODEL}: 3 answers were cut off at the longest length allowed",
         f"{MODEL}: computed with device cpu",
-        f"{OTHER}: 4 of 16 items are not answered (4 timeout)",
-        f"{JUDGE}: 2 verdicts failed (2 server)",
+        f"{OTHER}: 4 of 16 items are not answered (4 timeouts)",
+        f"{JUDGE}: 2 verdicts failed (2 server errors)",
     ):
         assert lines.count(line) == 1
     assert any(line.startswith(f"{OTHER}: INCOMPLETE.") for line in lines)

@@ -180,7 +180,7 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     assert items[1, 1]["verdicts"][0][1:3] == [None, None]
     text = " ".join(Reader(page).text.split())
     assert "2 of 24 items are not answered (1 timeout)" in text
-    assert "1 answers were cut off at the longest length allowed" in text
+    assert "1 answer was cut off at the longest length allowed" in text
     assert "INCOMPLETE" in text
     assert "bounds" in text
 

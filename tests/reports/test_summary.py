@@ -102,6 +102,7 @@ def test_without_judges_there_are_no_figures() -> None:
         "answered": 3,
         "truncated": 1,
         "failed": {"timeout": 13},
+        "reasons": [],
         "treated_clips": 2,
         "clipped_clips": None,
         "most_clipped": None,

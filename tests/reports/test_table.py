@@ -62,7 +62,7 @@ def test_an_incomplete_run_says_so_and_shows_its_bounds() -> None:
     assert "1.00 to 1.50" not in text
     assert "0.50 to 1.50" in text
     assert "openai/m: INCOMPLETE." in text
-    assert "openai/judge-0: 8 verdicts failed (8 server)" in text
+    assert "openai/judge-0: 8 verdicts failed (8 server errors)" in text
 
 
 def test_unreadable_verdicts_make_it_incomplete_too() -> None:
@@ -83,7 +83,7 @@ def test_a_panel_has_a_row_for_itself_and_one_a_judge() -> None:
 
 def test_items_without_an_answer_are_told_by_kind() -> None:
     text = rendered(judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
-    assert "5 of 16 items are not answered (4 timeout, 1 error)" in text
+    assert "5 of 16 items are not answered (4 timeouts, 1 error)" in text
     assert "2 answers were cut off" in text
     assert "converted to 16 kHz mono PCM16: 3 clips" in text
     assert "INCOMPLETE" in text
@@ -187,6 +187,6 @@ def test_the_best_mean_of_a_person_is_a_dash() -> None:
 
 def test_what_a_person_has_not_answered_is_bounded_in_words() -> None:
     text = of_a_person(1)
-    assert "human/Anna: 1 of 2 items are not answered" in text
+    assert "human/Anna: 1 of 2 items is not answered" in text
     assert "human/Anna: INCOMPLETE. The mean counts the clips" in text
     assert "at its worst and at its best it is 0.00 to 1.00." in text

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+LASTING = frozenset({"rejected", "content filter", "moderation", "no text", "cut off"})
+"""Kinds of failures that the same request would meet again, final or not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

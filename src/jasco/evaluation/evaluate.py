@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
@@ -17,12 +15,20 @@ from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.benchmark.responses import Failure, Response
 from jasco.evaluation.exam import copy_exams
 from jasco.evaluation.hearing import audio_facts, audio_reader
+from jasco.evaluation.judge_check import JudgeUnusable, check_judges, refuse_unusable
 from jasco.evaluation.people import hears_once
-from jasco.evaluation.preflight import State, is_due, refuse, see, skipped
-from jasco.evaluation.progress import Progress
+from jasco.evaluation.preflight import State, is_due, refuse, refuse_unanswered, see, skipped
+from jasco.evaluation.progress import Progress, counted
 from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
 from jasco.evaluation.spending import keep_spent, open_budget, spent_rows
-from jasco.evaluation.store import PREFLIGHT, AudioFacts, RunRefused, RunUnwritable, Store
+from jasco.evaluation.store import (
+    PREFLIGHT,
+    AudioFacts,
+    RunRefused,
+    RunUnwritable,
+    Store,
+    check_fact,
+)
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
@@ -53,7 +59,8 @@ class Job:
     concurrency : int
         Calls in flight at once.
     preflight : bool
-        Whether to see first that the model hears.
+        Whether to see first that the model hears, and that each judge gives a verdict that can be
+        read on a question with a known one.
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
         failures such as a content filter's.
@@ -125,6 +132,10 @@ def evaluate(
         It cannot go on; what was done is kept.
     DoesNotHear
         The model's answers do not depend on the audio.
+    NothingAnswered
+        The model, or its server, refused all that it was asked first.
+    JudgeUnusable
+        A judge, or its server, refused a first question, or its verdict could not be read.
     KeyboardInterrupt
         It was told to stop; what was done is kept.
     """
@@ -148,10 +159,10 @@ def evaluate(
         if job.model:
             spec = job.model.spec
             store.hold_source("models", model_number, spec.label, job.model.fingerprint())
-            job.model.adaptations.update(store.adaptations("models", model_number))
+            job.model.adaptations = store.adaptations("models", model_number)
         for number, judge in judges.items():
             store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
-            judge.adaptations.update(store.adaptations("judges", number))
+            judge.adaptations = store.adaptations("judges", number)
         if not store.has_answers():  # a run without answers may still cover fewer clips
             store.narrow(0)
         held = store.covered
@@ -202,7 +213,7 @@ def _listen(
     data: DataSet, clips: Sequence[Clip], say: Callable[[str], None]
 ) -> dict[int, AudioFacts]:
     """Read every clip once before anything is spent on the first."""
-    facts = audio_facts(data, tqdm(clips, "reading audio", disable=None, leave=False))
+    facts = audio_facts(data, counted(clips, "reading audio", "clip", say))
     treated = sum(bool(each.treatments) for each in facts)
     if treated:
         say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
@@ -244,7 +255,8 @@ async def _run(
             stack.push_async_callback(judge.close)
             await judge.prepare(data)
             _check_verdicts(store, clips, model_number, number, judge)
-        with Progress(_calls(job, store, model_number, judges, protocol)) as progress:
+        await _check_judges(job, store, model_number, served, protocol, say)
+        with Progress(_calls(job, store, model_number, judges, protocol), say) as progress:
             judging = Work(
                 clips=clips,
                 model_number=model_number,
@@ -269,7 +281,7 @@ async def _run(
             if served and not together:
                 await run(judging, writer)
             alone = {number: judge for number, judge in judges.items() if judge.ALONE}
-            await _judge_in_turn(replace(judging, judges=alone), data, store, writer, say)
+            await _judge_in_turn(job, replace(judging, judges=alone), data, store, writer, say)
 
 
 async def _preflight(
@@ -292,9 +304,38 @@ async def _preflight(
 
     finding = await see(work.model, work.clips, work.read_audio, work.concurrency, watch)
     store.remember({PREFLIGHT: finding.as_json()})
+    refuse_unanswered(work.model.spec.label, finding)
     refuse(work.model.spec.label, finding)
     if finding.state == State.INCONCLUSIVE:
         say(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
+
+
+async def _check_judges(
+    job: Job,
+    store: Store,
+    model_number: int,
+    judges: Mapping[int, Judge],
+    protocol: Protocol,
+    say: Callable[[str], None],
+) -> None:
+    """Ask judges that have given no readable verdict yet, and are to judge, a known question."""
+    if not job.preflight:
+        return
+    retry = job.retry_final
+    answers = _unanswered(store, model_number, retry_final=retry) if job.model else 0
+    due = {
+        number: judge
+        for number, judge in judges.items()
+        if judge.CHECKED
+        and not store.has_readable_verdict(number)
+        and (answers or _unjudged(store, model_number, number, judge, protocol, retry_final=retry))
+    }
+    checks = await check_judges(due, protocol, job.concurrency)
+    store.remember({check_fact(number): each.as_json() for number, each in checks.items()})
+    refuse_unusable(checks.values())
+    for each in checks.values():
+        if remark := each.remark():
+            say(remark)
 
 
 def _awaited(job: Job, store: Store, model_number: int) -> Model | None:
@@ -358,26 +399,32 @@ async def _prepared(
 
 
 async def _judge_in_turn(
-    work: Work, data: DataSet, store: Store, writer: Writer, say: Callable[[str], None]
+    job: Job, work: Work, data: DataSet, store: Store, writer: Writer, say: Callable[[str], None]
 ) -> None:
     """Let judges that take the machine for themselves judge, one after the other."""
-    troubles = 0
+    troubles: list[CannotGoOn | JudgeUnusable] = []
     for number, judge in work.judges.items():
         if not _is_needed(store, work, number, judge):
             continue
         say(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(data)
+            await _check_judges(job, store, work.model_number, {number: judge}, work.protocol, say)
             await run(replace(work, judges={number: judge}), writer)
         except (RunUnwritable, BudgetReached):
             raise
-        except CannotGoOn as trouble:  # the next judge may do better
+        except (CannotGoOn, JudgeUnusable) as trouble:  # the next judge may do better
+            if isinstance(trouble, JudgeUnusable) and len(work.judges) == 1:
+                raise
             say(one_line(trouble, 1000))
-            troubles += 1
+            troubles.append(trouble)
         finally:
             await judge.close()
     if troubles:
-        raise CannotGoOn(f"{troubles} of {len(work.judges)} judges did not get through")
+        told = f"{len(troubles)} of {len(work.judges)} judges did not get through"
+        if refused := [each for each in troubles if isinstance(each, JudgeUnusable)]:
+            raise JudgeUnusable(f"{told}: {'; '.join(map(str, refused))}")
+        raise CannotGoOn(told)
 
 
 def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -309,6 +310,7 @@ def take_exam(
     failed: list[Failure],
     *,
     again: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Ask what was not answered yet; failures are counted in ``failed``.
 
@@ -316,6 +318,8 @@ def take_exam(
     ----------
     again : bool
         Whether to ask everything anew, whatever is known.
+    say : callable
+        Takes lines about the progress.
 
     Raises
     ------
@@ -325,7 +329,7 @@ def take_exam(
         It was told to stop; what was done is kept.
     """
     try:
-        asyncio.run(_take(judge, exam, store, concurrency, failed, again=again))
+        asyncio.run(_take(judge, exam, store, concurrency, failed, again=again, say=say))
     except asyncio.CancelledError:  # SIGTERM
         raise KeyboardInterrupt from None
 
@@ -355,6 +359,7 @@ async def _take(
     failed: list[Failure],
     *,
     again: bool,
+    say: Callable[[str], None],
 ) -> None:
     stop_on_sigterm()
     asked_about = {_asked(each, exam): each for each in exam.questions}
@@ -381,13 +386,15 @@ async def _take(
         stack.push_async_callback(judge.close)
         if missing:
             await judge.prepare(exam.data)
-            with Progress(len(missing)) as progress:
-                await all_at_once(ask(*each, progress.see) for each in missing.items())
+            with Progress(len(missing), say) as progress:
+                watch = partial(progress.see, judge.spec.label)
+                await all_at_once(ask(*each, watch) for each in missing.items())
             # Another model is served than before: what the one before said is not its exam.
             if store.served(judge) != served and (left := not_in(store.verdicts(judge))):
                 failed.clear()
-                with Progress(len(left)) as progress:
-                    await all_at_once(ask(*each, progress.see) for each in left.items())
+                with Progress(len(left), say) as progress:
+                    watch = partial(progress.see, judge.spec.label)
+                    await all_at_once(ask(*each, watch) for each in left.items())
 
 
 def _asked(question: Question, exam: Exam) -> str:

@@ -48,6 +48,8 @@ class _Done:
         What was spent on it.
     labels : tuple of str
         Its model and judges.
+    readable : set of str
+        Identities of judges that have given a readable verdict.
     """
 
     covered: int = 0
@@ -59,6 +61,7 @@ class _Done:
     preflight: str | None = None
     spent: Spending = field(default_factory=lambda: Spending({}, {}))
     labels: tuple[str, ...] = ()
+    readable: frozenset[str] = frozenset()
 
 
 def plan(job: Job) -> Iterator[str]:
@@ -102,11 +105,13 @@ def plan(job: Job) -> Iterator[str]:
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
     prompt = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
-    verdicts = 0
+    verdicts = checks = 0
     for judge in job.judges:
         wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
         missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
         verdicts += missing
+        is_new = identity_key(judge.spec.identity) not in done.readable
+        checks += bool(job.preflight and judge.CHECKED and is_new and missing)
         label = judge.spec.label
         takes = ""
         if is_metered(judge):
@@ -116,6 +121,10 @@ def plan(job: Job) -> Iterator[str]:
         yield f"cost: about {estimate.cost:.2f}{estimate.without_price}"
     if job.limits != NO_LIMITS:
         yield f"limits: {_limits(job, done.spent)}"
+
+    if checks:
+        calls = "1 call" if checks == 1 else f"{checks} calls"
+        yield f"known question to each judge first: {calls} to make"
 
     answer = done.answer_seconds or _ANSWER_SECONDS
     verdict = done.verdict_seconds or _VERDICT_SECONDS
@@ -196,6 +205,11 @@ def _done(job: Job) -> _Done:
             store.fact(PREFLIGHT),
             spending_of(store),
             tuple(label for _, label, _ in (*store.models(), *store.judges())),
+            frozenset(
+                identity_key(held)
+                for number, _, held in store.judges()
+                if store.has_readable_verdict(number)
+            ),
         )
 
 

@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.benchmark.clips import Clip, Item
-from jasco.benchmark.errors import Refused, one_line
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.errors import CannotGoOn, Refused, one_line
+from jasco.benchmark.reasons import reasons_of
+from jasco.benchmark.responses import LASTING, Failure, Response
 from jasco.evaluation.runner import all_at_once, answer_of
 from jasco.models.model import Model
 from jasco.providers.audio import Audio
@@ -48,6 +49,10 @@ _TOKEN = re.compile(r"[^\W\u2e80-\U0010ffff]+|\w")
 
 class DoesNotHear(Refused):
     """The model's answers do not depend on the audio."""
+
+
+class NothingAnswered(Refused):
+    """The model, or its server, refuses every probe."""
 
 
 class State(StrEnum):
@@ -229,8 +234,7 @@ def judge(told: Sequence[Told]) -> Finding:
         if isinstance(each.answer, Response)
     ]
     if len(given) < _ANSWERED * len(told):
-        failure = next(each.answer for each in told if isinstance(each.answer, Failure))
-        why = one_line(f"{failure.kind}: {failure.message}", 120)
+        why = _commonest(told)
         reason = f"{len(given)} of {len(told)} probes were answered ({why})"
         return Finding(State.INCONCLUSIVE, reason, told)
 
@@ -341,6 +345,39 @@ def _told_as_json(told: Told) -> dict[str, Any]:
             else {"failure_kind": answer.kind, "failure_message": answer.message}
         ),
     }
+
+
+def _commonest(told: Sequence[Told]) -> str:
+    """Quote the commonest message of the commonest kind of failure."""
+    reason = reasons_of(each.answer for each in told if isinstance(each.answer, Failure))[0]
+    return one_line(f"{reason.kind}: {reason.message}", 300)
+
+
+def refuse_unanswered(label: str, finding: Finding) -> None:
+    """Raise if no probe at all was answered.
+
+    Raises
+    ------
+    NothingAnswered
+        Every probe was refused in a way that every item would be.
+    CannotGoOn
+        Some probes failed in a way that may pass.
+    """
+    failures = [each.answer for each in finding.told if isinstance(each.answer, Failure)]
+    if not failures or len(failures) < len(finding.told):
+        return
+    told = (
+        f"preflight: {label} answered none of {len(failures)} probes ({_commonest(finding.told)})"
+    )
+    if all(each.final or each.kind in LASTING for each in failures):
+        raise NothingAnswered(
+            f"{told}; see that it takes audio and such requests, or go on all the same with "
+            "--no-preflight"
+        )
+    raise CannotGoOn(
+        f"{told}; see to that and give the same command again, or go on all the same with "
+        "--no-preflight"
+    )
 
 
 def refuse(label: str, finding: Finding) -> None:

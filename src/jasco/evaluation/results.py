@@ -21,13 +21,14 @@ from jasco.benchmark.faults import Fault, known_faults
 from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_rows
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.marks import Marks
+from jasco.benchmark.reasons import Reason
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken, is_of
 from jasco.evaluation.people import hears_once
 from jasco.evaluation.spending import Spending, spending_of
-from jasco.evaluation.store import PREFLIGHT, Store
+from jasco.evaluation.store import PREFLIGHT, Store, check_fact
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Answers:
         Clipped samples of the clips that have any, by clip id; None if not counted.
     audio_warnings : mapping of str to list of str
         Ids of clips by what is odd about their audio: they are silent, say.
+    reasons : sequence of Reason
+        The commonest message of each kind of failure.
     """
 
     expected: int
@@ -88,6 +91,7 @@ class Answers:
     preflight: Mapping[str, Any] | None = None
     clipped: Mapping[str, int] | None = None
     audio_warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    reasons: Sequence[Reason] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,10 @@ class JudgeFacts:
         Its exam, in the schema of ``jasco exam --json``; None where it has taken none.
     examined_as : tuple of str
         What its server called it in an exam that is not of what judged here; empty without one.
+    reasons : sequence of Reason
+        The commonest message of each kind of failure.
+    check : mapping or None
+        How it answered the question with a known verdict; None where it was not asked.
     """
 
     proxy: bool = False
@@ -128,6 +136,8 @@ class JudgeFacts:
     with_itself: Agreement | None = None
     exam: Mapping[str, Any] | None = None
     examined_as: tuple[str, ...] = ()
+    reasons: Sequence[Reason] = ()
+    check: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,8 @@ class Results:
         Judges that gave none, and how often their calls failed, by kind: they do not count.
     spent : Spending or None
         What was spent on the run, by everybody; None of files.
+    reasons_without_verdict : mapping of str to sequence of Reason
+        The commonest messages of their failures.
     clips : tuple of Clip
         In the order of the marks.
     marks : mapping of str to Marks
@@ -174,6 +186,7 @@ class Results:
     rows: Mapping[str, list[JudgedRow]] | None = None
     without_verdict: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     spent: Spending | None = None
+    reasons_without_verdict: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -209,6 +222,7 @@ class Results:
             marks={label: self.marks[label] for label in labels if label in self.marks},
             rows=None if self.rows is None else {label: self.rows[label] for label in labels},
             without_verdict={},
+            reasons_without_verdict={},
         )
 
     @property
@@ -379,6 +393,11 @@ def _results(store: Store, *, compat: bool) -> Results:
             for judge, name, _ in store.judges()
             if name not in judges and (failed := store.count_verdicts(model, judge)[1])
         },
+        reasons_without_verdict={
+            name: reasons
+            for judge, name, _ in store.judges()
+            if name not in judges and (reasons := store.reasons(model, judge))
+        },
         clips=clips,
         identity=model_identity,
         served=store.served("responses", model),
@@ -410,6 +429,8 @@ def _judge_facts(
         _with_itself(store, model, judge, clips),
         exam,
         examined_as,
+        store.reasons(model, judge),
+        json.loads(store.fact(check_fact(judge)) or "null"),
     )
 
 
@@ -434,6 +455,7 @@ def _answers(store: Store, model: int, expected: int) -> Answers:
         json.loads(store.fact(PREFLIGHT) or "null"),
         None if found is None else clipped,
         warnings,
+        store.reasons(model),
     )
 
 
@@ -509,6 +531,9 @@ class JudgedItems:
         Items whose answer ended at the longest length allowed.
     audio : mapping of str to (str, str)
         By clip id: path and SHA-256 of what was heard.
+    judge_failures : mapping
+        By judge and item: why there is no verdict, where that is known; also of judges that gave
+        no verdict at all.
     """
 
     clips: tuple[Clip, ...]
@@ -517,10 +542,18 @@ class JudgedItems:
     failures: Mapping[Key, Failure] = field(default_factory=dict)
     cut_off: frozenset[Key] = frozenset()
     audio: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    judge_failures: Mapping[str, Mapping[Key, Failure]] = field(default_factory=dict)
 
     def judged_by(self, labels: Iterable[str]) -> Self:
         """Keep what some judges wrote only."""
-        return replace(self, judges={label: self.judges[label] for label in labels})
+        kept = list(labels)
+        return replace(
+            self,
+            judges={label: self.judges[label] for label in kept if label in self.judges},
+            judge_failures={
+                label: self.judge_failures[label] for label in kept if label in self.judge_failures
+            },
+        )
 
 
 def judged_items_of_run(folder: Path) -> JudgedItems:
@@ -539,6 +572,13 @@ def _judged_items(store: Store) -> JudgedItems:
             (clips[clip].id, n): ([each.get("text", "") for each in said], verdicts[clip, n])
             for clip, n, said in store.judge_texts(model, judge)
         }
+    failures = {
+        label: {
+            (clips[clip].id, n): failure
+            for clip, n, failure in store.verdict_failures(model, judge)
+        }
+        for judge, label, _ in store.judges()
+    }
     given = {
         (clip.id, number): answer
         for place, clip in enumerate(clips)
@@ -552,6 +592,7 @@ def _judged_items(store: Store) -> JudgedItems:
         {key: each for key, each in given.items() if isinstance(each, Failure)},
         frozenset(key for key, each in answers.items() if each.finish_reason == "length"),
         store.audio_files(),
+        {label: each for label, each in failures.items() if each},
     )
 
 

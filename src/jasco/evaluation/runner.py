@@ -47,7 +47,7 @@ class Work:
     concurrency : int
         Calls in flight at once, answers and verdicts together.
     watch : callable
-        Is told of each call that has ended.
+        Is given each call that has ended: the model's or judge's label, and the outcome.
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend.
     """
@@ -59,7 +59,7 @@ class Work:
     protocol: Protocol
     read_audio: Callable[[Clip], Audio]
     concurrency: int
-    watch: Callable[[Response | Judgement | Failure], None]
+    watch: Callable[[str, Response | Judgement | Failure], None]
     retry_final: bool = False
 
 
@@ -141,7 +141,7 @@ class _Runner:
         def row(answer: Response | Failure, seconds: float) -> Row:
             return response_row(self._work.model_number, place, item.number, answer, seconds)
 
-        return await self._call(lambda: answer_of(model, item, audio), row)
+        return await self._call(model.spec.label, lambda: answer_of(model, item, audio), row)
 
     async def _judge(
         self, number: int, judge: Judge, repeat: int, place: int, item: Item, prediction: str
@@ -152,10 +152,13 @@ class _Runner:
             key = work.model_number, number, work.protocol.name, repeat, place, item.number
             return verdict_row(*key, outcome, seconds, again=work.retry_final)
 
-        await self._call(lambda: judge.judge(item, prediction, work.protocol), row)
+        await self._call(
+            judge.spec.label, lambda: judge.judge(item, prediction, work.protocol), row
+        )
 
     async def _call(
         self,
+        who: str,
         call: Callable[[], Awaitable[Outcome]],
         row: Callable[[Outcome, float], Row],
     ) -> Outcome:
@@ -165,7 +168,7 @@ class _Runner:
             began = time.monotonic()
             outcome = await call()
             await self._writer.write(row(outcome, time.monotonic() - began))
-        self._work.watch(outcome)
+        self._work.watch(who, outcome)
         return outcome
 
 

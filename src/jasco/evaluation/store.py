@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
+from jasco.benchmark.reasons import Reason, commonest_reasons
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.schema import (
@@ -290,6 +291,7 @@ class Store:
             _source_fact("judges", number),
             _adaptations_fact("judges", number),
             f"exam of judge {number}",
+            check_fact(number),
         )
         return given.rowcount
 
@@ -585,6 +587,35 @@ class Store:
         counts = dict(self._connection.execute(query, (model, judge, self.covered)))
         return counts.pop(None, 0), counts
 
+    def reasons(self, model: int, judge: int | None = None) -> tuple[Reason, ...]:
+        """Find the commonest message of each kind of failure: the model's, or a judge's."""
+        table, condition, values = "responses", "model = ? AND clip < ?", [model, self.covered]
+        if judge is not None:
+            table, condition = "verdicts", f"{condition} AND judge = ? AND repeat = 0"
+            values.append(judge)
+        query = (
+            f"SELECT failure_kind, ifnull(failure_message, ''), count(*), sum(final) FROM {table} "
+            f"WHERE {condition} AND failure_kind IS NOT NULL GROUP BY 1, 2"
+        )
+        return commonest_reasons(self._connection.execute(query, values))
+
+    def verdict_failures(self, model: int, judge: int) -> Iterator[tuple[int, int, Failure]]:
+        """Go through a judge's calls that failed: clip, instruction, failure."""
+        query = (
+            "SELECT clip, instruction, failure_kind, ifnull(failure_message, ''), final "
+            "FROM verdicts WHERE model = ? AND judge = ? AND clip < ? AND repeat = 0 "
+            "AND failure_kind IS NOT NULL"
+        )
+        rows = self._connection.execute(query, (model, judge, self.covered))
+        for clip, number, kind, message, final in rows:
+            yield clip, number, Failure(kind, message, bool(final))
+
+    def has_readable_verdict(self, judge: int) -> bool:
+        """Whether the run holds a verdict of a judge that could be read."""
+        return self._exists(
+            "verdicts", "rating NOT NULL AND orientation NOT NULL AND judge = ?", judge
+        )
+
     def count_final_verdicts(self, model: int, judge: int) -> int:
         """Count a judge's failures that a repeat cannot mend."""
         query = (
@@ -819,6 +850,11 @@ def _is_done(retry_final: bool) -> str:
     if retry_final:
         return "v.failure_kind IS NULL AND v.rating NOT NULL AND v.orientation NOT NULL"
     return "(v.failure_kind IS NULL OR v.final)"
+
+
+def check_fact(judge: int) -> str:
+    """Name the fact that says how a judge answered the question whose verdict is known."""
+    return f"check of judge {judge}"
 
 
 def _source_fact(table: str, number: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from jasco.benchmark.clips import Clip, Item
 from jasco.benchmark.protocols import Protocol as BenchmarkProtocol
@@ -33,6 +33,13 @@ class Judgement:
 
 class Judge(Provider, Protocol):
     """Somebody who marks answers."""
+
+    CHECKED: ClassVar[bool] = True
+    """Whether it is asked one question with a known verdict before a run's first answers.
+
+    That costs a call, and saves hundreds where a judge refuses each or cannot be read. Judges that
+    read verdicts from a file, or compute them here, have no need of it.
+    """
 
     def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002
         """Whether it was trained on outputs about a clip: an exam leaves those out."""

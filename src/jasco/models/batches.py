@@ -35,6 +35,8 @@ class Batches:
         How many questions the model takes at once.
     alike : callable
         Tells what questions must have in common to go together.
+    place_of : callable
+        Tells where in the user's code an exception was raised; empty where that is not known.
 
     Attributes
     ----------
@@ -42,8 +44,13 @@ class Batches:
         How many questions the model takes at once, as far as is known.
     """
 
-    def __init__(self, size: int = 1, alike: Callable[[Question], Hashable] = lambda _: None):
-        self.size, self._alike = size, alike
+    def __init__(
+        self,
+        size: int = 1,
+        alike: Callable[[Question], Hashable] = lambda _: None,
+        place_of: Callable[[BaseException], str] = lambda _: "",
+    ):
+        self.size, self._alike, self._place_of = size, alike, place_of
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: list[tuple[Question, asyncio.Future[Outcome]]] = []
 
@@ -74,7 +81,7 @@ class Batches:
         except (
             BaseException
         ) as error:  # of any library, sys.exit() too: these questions', no others'
-            failure = _failure(error)
+            failure = _failure(error, self._place_of(error))
         # Only here has the error let go of what the failed attempt held in memory.
         if failure.kind == "memory":
             empty_cache()
@@ -100,10 +107,10 @@ class Batches:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _failure(error: BaseException) -> Failure:
+def _failure(error: BaseException, place: str) -> Failure:
     if isinstance(error, MalformedAnswersError):
         return Failure("malformed", str(error))
-    what = f"{type(error).__name__}: {one_line(error)}"
+    what = f"{type(error).__name__}: {one_line(error)}{f' ({place})' if place else ''}"
     short = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
     if short or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
         return Failure("memory", what)

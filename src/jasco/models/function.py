@@ -27,6 +27,7 @@ from jasco.benchmark.errors import InputError, one_line, whole_text
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, MalformedAnswersError, Question
 from jasco.models.model import Model
+from jasco.models.raised import file_of, raised_at
 from jasco.providers.audio import SAMPLING_RATE, Audio
 from jasco.providers.sources import code_fingerprint, file_fingerprint
 from jasco.providers.specs import Spec, parse_spec
@@ -46,7 +47,8 @@ class FunctionModel(Model):
     def __init__(self, spec: Spec, function: Callable[..., Any] | None = None) -> None:
         super().__init__(spec)
         self._function = function
-        self._batches = Batches()
+        self._file = ""
+        self._batches = Batches(place_of=lambda error: raised_at(error, self._file))
         self._answer_all: Callable[[Sequence[Question]], Sequence[Response | Failure]]
 
     @classmethod
@@ -76,6 +78,7 @@ class FunctionModel(Model):
         function = self._function
         if function is None:
             function = await self._batches.in_thread(lambda: _import_function(self.spec.name))
+        self._file = file_of(function)
         if _takes_batches(function):
             self._batches.size = _BATCH
             self._answer_all = lambda questions: _call_batch(function, questions)
@@ -188,8 +191,9 @@ def _import_module(name: str, module_name: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # the user's module may raise anything
-        what = f"{type(error).__name__}: {one_line(error)}"
-        raise InputError(f"python/{name}: cannot be imported ({what})") from error
+        what, place = f"{type(error).__name__}: {one_line(error)}", raised_at(error)
+        where = f" at {place}" if place else ""
+        raise InputError(f"python/{name}: cannot be imported ({what}){where}") from error
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -210,7 +210,6 @@ class ChatClient:
         self._servers = [_Server.at(url, key, options.get("api_key_env")) for url in base_urls]
         self._secrets = secrets_of(key, *base_urls)
         self._timeout = float(options["timeout"])
-        self._format = request_format(spec, owner.adaptations)
         self._refused_changes: list[dict[str, Any]] = []
         self._adapting = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -296,6 +295,10 @@ class ChatClient:
             await self._session.close()
 
     # --- one attempt ---
+
+    @property
+    def _format(self) -> RequestFormat:
+        return request_format(self._spec, self._owner.adaptations)
 
     async def _attempt(
         self, server: "_Server", messages: Sequence[Message], form: Mapping[str, Any]
@@ -400,7 +403,6 @@ class ChatClient:
         return None
 
     def _adopt(self, changes: dict[str, Any], rejection: Rejection) -> None:
-        self._format = changed(self._format, changes)
         self._owner.adaptations.update(changes)
         self._owner.say(
             f"{self._spec.label}: {change_in_words(changes)} from now on, because the server asks "

@@ -33,7 +33,7 @@ from jasco.reports.summary import (
     summarise_models,
     unlike,
 )
-from jasco.reports.table import doubts
+from jasco.reports.table import doubts, failures
 
 Named = tuple[str, Results]
 _SHARES = ("audio", "both", "speech")
@@ -240,6 +240,7 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
         f"{name}: INCOMPLETE; compared where every judge of both models has a readable verdict"
         for name in incomplete
     ]
+    remarks += [line for name, model in summary["models"].items() for line in failures(name, model)]
     judges = {
         name: figures for model in summary["models"].values()
         for name, figures in model["judges"].items()

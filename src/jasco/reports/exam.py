@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from jasco.benchmark.bootstrap import Estimate
@@ -9,9 +10,10 @@ from jasco.benchmark.clips import annotations_sha256
 from jasco.benchmark.errors import one_line
 from jasco.benchmark.exam import CANARY, KNOWN, LABELLED, Part
 from jasco.benchmark.marks import RATINGS
+from jasco.benchmark.reasons import reasons_of
 from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.exam import ExamResult
-from jasco.reports.layout import interval, kinds, percent, table, with_interval
+from jasco.reports.layout import interval, kinds, percent, reason_lines, table, with_interval
 from jasco.reports.summary import made_by, signed
 
 
@@ -49,6 +51,7 @@ def summarise_exam(result: ExamResult) -> dict[str, Any]:
         },
         "unreadable_rate": unreadable / judged if judged else None,
         "failed": dict(Counter(failure.kind for failure in result.failed)),
+        "reasons": [asdict(reason) for reason in reasons_of(result.failed)],
         "seconds_a_verdict": result.seconds,
         "tokens_a_verdict": result.tokens,
     }
@@ -182,6 +185,7 @@ def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
             )
     if exam["failed"]:
         yield f"calls that failed: {kinds(exam['failed'])}"
+        yield from reason_lines(exam["judge"], exam["reasons"])
     if not exam["complete"]:
         yield "INCOMPLETE: not every question has a verdict; the same command goes on from here"
     yield f"signature: {exam['signature']}"

@@ -9,7 +9,16 @@ from jasco.benchmark.errors import one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.layout import between, number, p_value, percent, signed_number
-from jasco.reports.table import FIGURES, backing, marked, mixtures, preflight_doubt, remarks, title
+from jasco.reports.table import (
+    FIGURES,
+    backing,
+    failures,
+    marked,
+    mixtures,
+    preflight_doubt,
+    remarks,
+    title,
+)
 
 _LONGEST = 100_000
 _SHARES = ("audio", "both", "speech")
@@ -167,8 +176,15 @@ def _reservations(models: Models) -> Iterator[str]:
 
 
 def _notes(models: Models) -> list[str]:
-    """Say what the figures rest on: exams of the judges, known faults of the data."""
-    lines = [line for name, model in models.items() for line in backing(name, model)]
+    """Say what the figures rest on, and why calls failed.
+
+    That is exams of the judges, known faults of the data, and the commonest messages of failures.
+    """
+    lines = [
+        line
+        for name, model in models.items()
+        for line in (*backing(name, model), *failures(name, model))
+    ]
     return [escaped(f"{line}.") for line in dict.fromkeys(lines)]
 
 

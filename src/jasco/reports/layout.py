@@ -1,10 +1,14 @@
 """How figures and tables are written for people: one way, everywhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from tabulate import tabulate
 
 from jasco.benchmark.bootstrap import Estimate
+from jasco.benchmark.errors import one_line
+from jasco.benchmark.reasons import Reason
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -53,7 +57,52 @@ def with_interval(
 
 def kinds(counted: Mapping[str, int]) -> str:
     """Write how often each kind of failure was met."""
-    return ", ".join(f"{times} {kind}" for kind, times in counted.items())
+    return ", ".join(_counted(times, kind) for kind, times in counted.items())
+
+
+_NOUNS = {
+    "connection": ("connection error", "connection errors"),
+    "crash": ("crash", "crashes"),
+    "error": ("error", "errors"),
+    "memory": ("memory error", "memory errors"),
+    "rate limit": ("rate limit", "rate limits"),
+    "refusal": ("refusal", "refusals"),
+    "server": ("server error", "server errors"),
+    "timeout": ("timeout", "timeouts"),
+}
+"""Kinds of failures that are nouns, in the singular and the plural; others stay as they are."""
+
+
+def _counted(number: int, kind: str) -> str:
+    one, several = _NOUNS.get(kind, (kind, kind))
+    return f"{number} {one if number == 1 else several}"
+
+
+LONGEST_REASON = 400
+"""Characters of a failure's message that are printed."""
+
+
+def reason_lines(
+    who: str, reasons: Sequence[Mapping[str, Any]] | Sequence[Reason]
+) -> Iterator[str]:
+    """Quote the commonest message of each kind of failure, a line each.
+
+    Parameters
+    ----------
+    who : str
+        The model or judge whose calls failed.
+    reasons : sequence of mapping or of Reason
+        As a summary has them.
+    """
+    for each in reasons:
+        reason = asdict(each) if isinstance(each, Reason) else each
+        number, final = reason["of"], reason["final"]
+        told = _counted(number, reason["kind"])
+        if final:
+            told += " (final)" if final == number else f" ({final} of them final)"
+        often = "" if number == 1 else ", each" if reason["count"] == number else ", most often"
+        times = f" ({reason['count']})" if often == ", most often" else ""
+        yield f'{who}: {told}{often}{times}: "{one_line(reason["message"], LONGEST_REASON)}"'
 
 
 def table(

@@ -6,6 +6,7 @@ from typing import Any
 from jasco.benchmark.clips import items_of
 from jasco.benchmark.filled import Key
 from jasco.benchmark.instructions import INSTRUCTIONS
+from jasco.benchmark.responses import Failure
 from jasco.benchmark.verdicts import Verdict
 from jasco.evaluation.results import JudgedItems
 
@@ -55,7 +56,10 @@ def item_rows(items: JudgedItems) -> Iterator[Row]:
 
     ``judge`` is None where nobody has judged; ``answer`` and ``rating`` are None where there is
     none. ``score`` is what counts: the rating of an answer that rests on both cues, else 0.
+    ``failure`` and ``judge_failure`` say why there is no answer, or no verdict: ``kind: message``.
     """
+    # Judges that gave no verdict have rows too: only there it stands why.
+    judges = dict.fromkeys([*items.judges, *items.judge_failures])
     for clip in items.clips:
         for item in items_of(clip):
             key = clip.id, item.number
@@ -65,9 +69,11 @@ def item_rows(items: JudgedItems) -> Iterator[Row]:
                 "prompt": item.instruction,
                 "reference": clip.reference,
                 "answer": items.answers.get(key),
+                "failure": _why(items.failures.get(key)),
             }
-            for judge, said in items.judges.items() or [(None, _NOTHING)]:
-                texts, verdict = said.get(key, ([], None))
+            for judge in judges or [None]:
+                texts, verdict = items.judges.get(judge or "", _NOTHING).get(key, ([], None))
+                failed = items.judge_failures.get(judge or "", {}).get(key)
                 readable = verdict is not None and verdict.readable
                 yield {
                     **answer,
@@ -76,4 +82,9 @@ def item_rows(items: JudgedItems) -> Iterator[Row]:
                     "orientation": verdict and verdict.orientation and str(verdict.orientation),
                     "score": verdict.gated if verdict and readable else None,
                     "judge_output": texts[0] if texts else None,
+                    "judge_failure": _why(failed),
                 }
+
+
+def _why(failure: Failure | None) -> str | None:
+    return f"{failure.kind}: {failure.message}" if failure else None

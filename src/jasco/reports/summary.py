@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +14,7 @@ from jasco.benchmark.dataset import ALTERED
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS
+from jasco.benchmark.reasons import Reason
 from jasco.benchmark.scoring import Score
 from jasco.benchmark.verdicts import Orientation
 from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
@@ -187,6 +188,9 @@ def _model(results: Results) -> dict[str, Any]:
         "judges_without_verdict": {
             name: dict(failed) for name, failed in results.without_verdict.items()
         },
+        "judges_without_verdict_reasons": {
+            name: _reasons(reasons) for name, reasons in results.reasons_without_verdict.items()
+        },
         "judges": {
             name: _judge(results.judges[name], score)
             for name, score in (figures.judges.items() if figures else ())
@@ -205,6 +209,8 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
         "verdicts": facts.given,
         "failed": dict(facts.failed),
         "failed_final": facts.final,
+        "reasons": _reasons(facts.reasons),
+        "check": dict(facts.check) if facts.check else None,
         "unreadable_cut_off": facts.cut_off,
         "served": list(facts.served),
         "exam": facts.exam,
@@ -285,6 +291,7 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "answered": answers.answered,
         "truncated": answers.truncated,
         "failed": dict(failed),
+        "reasons": _reasons(answers.reasons),
         "treated_clips": answers.treated_clips,
         "clipped_clips": None if answers.clipped is None else len(answers.clipped),
         "most_clipped": _most_clipped(answers.clipped or {}),
@@ -294,6 +301,10 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "circumstances": [dict(each) for each in answers.circumstances],
         "preflight": _preflight(answers.preflight),
     }
+
+
+def _reasons(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
+    return [asdict(each) for each in reasons]
 
 
 def _most_clipped(clipped: Mapping[str, int]) -> dict[str, Any] | None:

@@ -5,7 +5,15 @@ from typing import Any
 
 from jasco.benchmark.errors import one_line
 from jasco.reports.exam import judge_line
-from jasco.reports.layout import between, kinds, number, percent, table, with_interval
+from jasco.reports.layout import (
+    between,
+    kinds,
+    number,
+    percent,
+    reason_lines,
+    table,
+    with_interval,
+)
 from jasco.reports.spending import spending_line
 
 _HEADER = (
@@ -167,9 +175,12 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     unanswered = answers["expected"] - answers["answered"]
     if unanswered:
         why = f" ({kinds(answers['failed'])})" if answers["failed"] else ""
-        yield f"{name}: {unanswered} of {answers['expected']} items are not answered{why}"
-    if answers["truncated"]:
-        yield f"{name}: {answers['truncated']} answers were cut off at the longest length allowed"
+        are = "is" if unanswered == 1 else "are"
+        yield f"{name}: {unanswered} of {answers['expected']} items {are} not answered{why}"
+    yield from reason_lines(name, answers["reasons"])
+    if cut := answers["truncated"]:
+        were = "answer was" if cut == 1 else "answers were"
+        yield f"{name}: {cut} {were} cut off at the longest length allowed"
     if answers["treated_clips"]:
         treated = answers["treated_clips"]
         yield f"{name}: converted to 16 kHz mono PCM16: {treated} clip{'s' if treated > 1 else ''}"
@@ -202,7 +213,11 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
                 f"it: jasco forget RUN --judge {judge}"
             )
         if failed:
-            yield f"{judge}: {failed} verdicts failed ({kinds(figures['failed'])})"
+            verdicts = "verdict" if failed == 1 else "verdicts"
+            yield f"{judge}: {failed} {verdicts} failed ({kinds(figures['failed'])})"
+            yield from reason_lines(judge, figures["reasons"])
+        if check := check_doubt(figures["check"]):
+            yield f"{judge}: {check}"
         if cut := figures["unreadable_cut_off"]:
             yield (
                 f"{judge}: {cut} of its unreadable verdicts were cut off at the longest length "
@@ -210,9 +225,29 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             )
     for judge, failures in model["judges_without_verdict"].items():
         yield f"{judge}: gave no verdict ({kinds(failures)}), and is left out of the figures"
+        yield from reason_lines(judge, model["judges_without_verdict_reasons"].get(judge, ()))
     if line := spending_line(model["spent"]):
         yield f"{name}: {line}"
     yield from cautions(name, model)
+
+
+def failures(name: str, model: Mapping[str, Any]) -> Iterator[str]:
+    """Quote the commonest messages of a model's failures, and of its judges' failures."""
+    yield from reason_lines(name, model["answers"]["reasons"])
+    for judge, figures in model["judges"].items():
+        yield from reason_lines(judge, figures["reasons"])
+    for judge, reasons in model["judges_without_verdict_reasons"].items():
+        yield from reason_lines(judge, reasons)
+
+
+def check_doubt(check: Mapping[str, Any] | None) -> str:
+    """Say that a judge got the question with a known verdict wrong; empty where it did not."""
+    if check is None or check["state"] != "wrong":
+        return ""
+    return (
+        f"gave rating {check['rating']}, {check['orientation']} to a known question whose verdict "
+        "is 2, Both"
+    )
 
 
 def missing(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -39,6 +39,7 @@ class Offline(Judge):
     """
 
     NAME = None
+    CHECKED = False
     VERBATIM = False
     OPTIONS = ()
     REVISION = _revision()

@@ -1,0 +1,48 @@
+"""Where in a user's own code an exception was raised."""
+
+import functools
+import json
+from typing import Any
+
+from jasco.models.raised import file_of, raised_at
+
+
+def fails(text: str) -> Any:
+    return json.loads(text)  # raised in a library
+
+
+class Calls:
+    def __call__(self) -> None:
+        fails("{")
+
+
+def caught(call: Any) -> BaseException:
+    try:
+        call()
+    except BaseException as error:
+        return error
+    raise AssertionError
+
+
+def test_the_innermost_line_of_the_users_file_is_named() -> None:
+    place = raised_at(caught(lambda: fails("{")), __file__)
+    assert place.endswith("return json.loads(text) # raised in a library")
+    assert "test_raised.py:" in place
+    assert raised_at(caught(lambda: fails("{"))) == place  # libraries are not the user's
+
+
+def test_what_is_raised_outside_of_any_code_has_no_place() -> None:
+    assert raised_at(ValueError("never raised")) == ""
+
+
+def test_the_file_of_anything_that_can_be_called() -> None:
+    for function in (fails, functools.partial(fails, "{"), Calls(), Calls().__call__):
+        assert file_of(function) == __file__
+    assert file_of(len) == ""
+
+
+def test_code_without_a_file_is_named_by_its_line() -> None:
+    code = compile("def f():\n    raise ValueError\n", "<cell 3>", "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert raised_at(caught(names["f"]), file_of(names["f"])) == "<cell 3>:2"

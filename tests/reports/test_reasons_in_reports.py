@@ -1,0 +1,139 @@
+"""Why calls failed is quoted in every output, and foreign messages are text there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Jasco
+from made_results import JUDGE, MODEL, OTHER, marked, results
+from runs import verdict, write_run
+from synthetic import make_data
+
+from jasco.benchmark.dataset import read_data_set
+from jasco.benchmark.reasons import Reason
+from jasco.benchmark.responses import Failure
+from jasco.evaluation.results import Answers, results_of_run
+from jasco.reports.comparison import render_comparison
+from jasco.reports.exports import export, summarise_report
+from jasco.reports.layout import kinds, reason_lines
+from jasco.reports.table import render
+
+HOSTILE = 'HTTP 400: <script>alert(1)</script>\n| *x* \\input{y} "q"'
+NO_AUDIO = Reason("rejected", "HTTP 400: model takes no audio", 3, 4, 4)
+
+
+def report(reason: Reason = NO_AUDIO) -> dict[str, Any]:
+    first = results(
+        MODEL,
+        marked(missing=4),
+        answers=Answers(16, 12, failed={reason.kind: 4}, reasons=[reason]),
+        facts={"failed": {"server": 1}, "reasons": [Reason("server", "HTTP 500: down", 1, 1)]},
+        without_verdict={"openai/none": {"rejected": 9}},
+        reasons_without_verdict={"openai/none": [Reason("rejected", "HTTP 401: key", 9, 9, 9)]},
+    )
+    return summarise_report([first, results(OTHER, marked(1))])
+
+
+@pytest.mark.parametrize("form", ["terminal", "comparison", "markdown", "latex", "json"])
+def test_every_output_quotes_them(form: str) -> None:
+    told = report()
+    written = {"terminal": render, "comparison": render_comparison}.get(
+        form, lambda each: export(each, form)
+    )(told)
+    for message in ("model takes no audio", "HTTP 500: down", "HTTP 401: key"):
+        assert message in written
+
+
+def test_they_are_fields_of_the_json() -> None:
+    model = report()["models"][MODEL]
+    assert model["answers"]["reasons"] == [
+        {"kind": "rejected", "message": NO_AUDIO.message, "count": 3, "of": 4, "final": 4}
+    ]
+    assert model["judges"][JUDGE]["reasons"][0]["message"] == "HTTP 500: down"
+    assert model["judges_without_verdict"] == {"openai/none": {"rejected": 9}}
+    assert model["judges_without_verdict_reasons"]["openai/none"][0]["final"] == 9
+
+
+def test_a_foreign_message_is_one_line_of_text_everywhere() -> None:
+    told = report(Reason("rejected", HOSTILE, 4, 4))
+    for written in (render(told), render_comparison(told), export(told, "markdown")):
+        [line] = [line for line in written.splitlines() if "alert(1)" in line.replace("\\", "")]
+        assert "input" in line
+    assert r"\<script\>" in export(told, "markdown")
+    body = export(told, "latex").partition(r"\begin{table}")[2]
+    assert "alert(1)" in body
+    assert r"\input" not in body
+
+
+def test_a_long_message_is_cut_where_it_is_printed_only() -> None:
+    long = "x" * 5000
+    told = report(Reason("error", long, 4, 4))
+    assert max(map(len, render(told).splitlines())) < 1000
+    assert json.loads(export(told, "json"))["models"][MODEL]["answers"]["reasons"][0][
+        "message"
+    ] == long  # fmt: skip
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    assert kinds({"error": 3, "timeout": 1, "rejected": 2}) == "3 errors, 1 timeout, 2 rejected"
+    assert list(reason_lines("m", [Reason("error", "no", 1, 1)])) == ['m: 1 error: "no"']
+    assert list(reason_lines("m", [Reason("error", "no", 3, 3, 3)])) == [
+        'm: 3 errors (final), each: "no"'
+    ]
+    assert list(reason_lines("m", [Reason("error", "no", 2, 3)])) == [
+        'm: 3 errors, most often (2): "no"'
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = make_data(tmp_path / "data", clips=3)
+
+    def answer(clip: int, prompt: int) -> Any:
+        if clip:
+            return "They flee."
+        return Failure("rejected", f"HTTP 400: <b>no</b> audio (request {prompt})", final=True)
+
+    return write_run(
+        tmp_path / "run",
+        read_data_set(folder),
+        answer,
+        {
+            "well": lambda *_: verdict(2, "Both"),
+            "some": lambda clip, _: verdict(2, "Both") if clip == 1 else Failure("server", "down"),
+            "none": lambda *_: Failure("error", "quota is used up"),
+        },
+    )
+
+
+def test_they_are_read_from_the_run(run: Path) -> None:
+    found = results_of_run(run)
+    [rejected] = found.answers.reasons
+    assert (rejected.kind, rejected.count, rejected.of, rejected.final) == ("rejected", 8, 8, 8)
+    assert rejected.message == "HTTP 400: <b>no</b> audio (request 1)"
+    assert found.judges["openai/some"].reasons == (Reason("server", "down", 8, 8),)
+    assert found.judges["openai/well"].reasons == ()
+    assert found.reasons_without_verdict == {
+        "openai/none": (Reason("error", "quota is used up", 16, 16),)
+    }
+    assert found.judged_by(["openai/well"]).reasons_without_verdict == {}
+
+
+def test_the_commands_print_them(run: Path, jasco: Jasco) -> None:
+    table = jasco("score", run).stdout
+    for message in ("<b>no</b> audio", '"down"', '"quota is used up"'):
+        assert message in table
+    [model] = json.loads(jasco("score", run, "--json").stdout)["models"].values()
+    assert model["judges"]["openai/some"]["reasons"][0]["of"] == 8
+
+
+def test_the_page_quotes_them_as_text(run: Path, tmp_path: Path, jasco: Jasco) -> None:
+    pytest.importorskip("jinja2")
+    page = tmp_path / "page.html"
+    done = jasco("report", run, "-o", page)
+    assert done.status == 0, done.stderr
+    text = page.read_text("utf-8")
+    assert "&lt;b&gt;no&lt;/b&gt; audio" in text
+    assert "<b>no</b>" not in text
+    assert "quota is used up" in text
