@@ -230,6 +230,7 @@ async def _run(
                 concurrency=job.concurrency,
                 watch=progress.see,
                 retry_final=job.retry_final,
+                seconds=store.audio_seconds(),
             )
             model = _awaited(job, store, model_number)
             # A model on our own cores or GPU has them for itself: judging waits until it is done.

@@ -363,6 +363,11 @@ class Store:
         rows = self._connection.execute(query, (self.covered,))
         return {id_: (path, sha256) for id_, path, sha256 in rows}
 
+    def audio_seconds(self) -> dict[str, float]:
+        """Give the length of the clips' audio, by id, as far as it was read."""
+        query = "SELECT id, seconds FROM clips WHERE seconds NOT NULL AND clip < ?"
+        return dict(self._connection.execute(query, (self.covered,)))
+
     def treated_clips(self) -> int:
         """Count the clips whose audio had to be resampled, mixed down or converted."""
         query = "SELECT count(*) FROM clips WHERE treatments != '' AND clip < ?"
