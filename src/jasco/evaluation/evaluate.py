@@ -120,7 +120,7 @@ def evaluate(
     """
     if job.data is None:
         Store.to_read(job.run).close()  # do not make a run where there is none
-    with Store.to_write(job.run) as store:
+    with Store.to_write(job.run, say=say) as store:
         data = store.hold(job.data or store.data())
         if job.judges:
             store.hold_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))

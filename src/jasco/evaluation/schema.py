@@ -62,7 +62,7 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 # What is done stays as it is; only a failure gives way to a later attempt.
 _PUT_RESPONSE = f"""
 INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?)
-ON CONFLICT DO UPDATE SET
+ON CONFLICT (model, clip, instruction) DO UPDATE SET
   text = excluded.text, failure_kind = excluded.failure_kind,
   failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
   usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
@@ -71,7 +71,7 @@ WHERE responses.failure_kind IS NOT NULL
 """
 _PUT_VERDICT = f"""
 INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?)
-ON CONFLICT DO UPDATE SET
+ON CONFLICT (model, judge, protocol, repeat, clip, instruction) DO UPDATE SET
   rating = excluded.rating, orientation = excluded.orientation, served = excluded.served,
   failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
   attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at,

@@ -12,14 +12,14 @@ import platform
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 from numpy.typing import NDArray
 
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
@@ -27,6 +27,8 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.database import Connection, check_sqlite
+from jasco.evaluation.locks import if_it_is_dead, lock_of
 from jasco.evaluation.schema import (
     APPLICATION_ID,
     AS_IF_MIGRATED,
@@ -69,13 +71,15 @@ class AudioFacts:
 class Store:
     """An open run."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
+    def __init__(self, folder: Path, connection: Connection, lock: BaseFileLock | None) -> None:
         self.folder = folder
         self._connection = connection
         self._lock = lock
 
     @classmethod
-    def to_write(cls, folder: Path, patience: float = 0) -> Self:
+    def to_write(
+        cls, folder: Path, patience: float = 0, say: Callable[[str], None] | None = None
+    ) -> Self:
         """Open a run as its one writer; make it where there is none.
 
         Parameters
@@ -84,6 +88,8 @@ class Store:
             The run's.
         patience : float
             Seconds to wait for another writer's end.
+        say : callable, optional
+            Is told where it waits because another program reads the run.
 
         Raises
         ------
@@ -96,14 +102,17 @@ class Store:
             raise InputError(f"{folder}: a file; --run takes a folder, which need not exist yet")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "run.lock")
+            lock = lock_of(folder)
             lock.acquire(timeout=patience)
         except Timeout:
-            raise RunRefused(f"{folder}: {_holder(folder)} is writing to this run") from None
+            remedy = if_it_is_dead(lock)
+            raise RunRefused(
+                f"{folder}: {_holder(folder)} is writing to this run{remedy}"
+            ) from None
         except OSError as error:
             raise RunUnwritable(f"{folder}: {error.strerror or error}") from None
         try:
-            return cls(folder, _connect(folder, create=True), lock)
+            return cls(folder, _connect(folder, create=True, say=say), lock)
         except BaseException:
             lock.release()
             raise
@@ -113,7 +122,7 @@ class Store:
         """Open a run to look at it (``InputError`` where there is none).
 
         Until it is closed, all that is read is of one moment, however the run grows meanwhile. Its
-        writer waits that long (up to a minute): close it as soon as everything is read.
+        writer waits that long (up to ten minutes): close it as soon as everything is read.
         """
         path = folder / "run.db"
         if not path.is_file() or not path.stat().st_size:
@@ -604,8 +613,14 @@ class Store:
         """How long a call took on average in ``responses`` or ``verdicts``."""
         return self._connection.execute(f"SELECT avg(seconds) FROM {table}").fetchone()[0]  # type: ignore[no-any-return]
 
+    def hurry(self) -> None:
+        """Wait for other programs that read the run for seconds from now on, not for minutes."""
+        self._connection.hurried = True
+
     def commit(self, rows: list[Row]) -> None:
         """Write rows in one transaction: all are on disk when this returns.
+
+        Waits as long as another program has a read transaction open.
 
         Raises
         ------
@@ -647,7 +662,8 @@ class Store:
 
     def _remember(self, facts: Mapping[str, str]) -> None:
         self._connection.executemany(
-            "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            "INSERT INTO facts VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             facts.items(),
         )
 
@@ -666,14 +682,22 @@ class Store:
         return [(number, label, json.loads(identity)) for number, label, identity in rows]
 
 
-def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
+def _connect(folder: Path, *, create: bool, say: Callable[[str], None] | None = None) -> Connection:
     path = folder / "run.db"
+    check_sqlite()
     try:
         # Even a reader opens for writing: after a kill it has to roll back what was half-written.
         mode = "rwc" if create else "rw" if os.access(folder, os.W_OK) else "ro"
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60, check_same_thread=False
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=60,
+            check_same_thread=False,
+            factory=Connection,
         )
+        connection.say = say
+        if create:
+            connection.make_durable()
         # A run killed while it was made is empty again once this has rolled it back.
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if create and not tables:
@@ -708,11 +732,10 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(folder: Path, connection: sqlite3.Connection) -> None:
+def _migrate(folder: Path, connection: Connection) -> None:
     """Make a run of version 2 one of this version; a copy of it stays beside it."""
     _copy(connection, folder / "run-version-2.db")
     with connection:
-        connection.execute("BEGIN IMMEDIATE")
         for statement in FROM_VERSION_2:
             connection.execute(statement)
 
