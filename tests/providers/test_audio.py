@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import os
 import wave
 from pathlib import Path
 from typing import Any
@@ -373,8 +374,47 @@ def test_samples_that_are_not_numbers_are_refused(path: Path, odd: float) -> Non
 
 
 def test_hours_are_no_clip(path: Path) -> None:
-    written(path, np.zeros(3601), 1, subtype="PCM_U8")
-    with pytest.raises(InputError, match="longer than an hour"):
+    written(path, np.zeros(1801 * 1000), 1000, subtype="PCM_U8")
+    with pytest.raises(InputError, match="longer than 30 minutes"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate", "limit"),
+    [
+        ((50, 1), 999, r"999 Hz.*1,000"),
+        ((50, 1), 1, "1,000"),
+        ((50, 1), 768_001, r"768,001 Hz.*768,000"),
+        ((50, 65), 16_000, r"65 channels.*64"),
+    ],
+)
+def test_rates_and_channels_have_limits(
+    path: Path, shape: tuple[int, int], rate: int, limit: str
+) -> None:
+    written(path, np.full(shape, 0.1), rate)
+    with pytest.raises(InputError, match=limit):
+        read_audio(path)
+
+
+@pytest.mark.parametrize(("shape", "rate"), [((500, 64), 1000), ((5000, 1), 655_350)])
+def test_at_a_limit_audio_is_read(path: Path, shape: tuple[int, int], rate: int) -> None:
+    written(path, np.full(shape, 0.1), rate)
+    assert read_audio(path).seconds == pytest.approx(shape[0] / rate, abs=1e-3)
+
+
+def test_a_file_of_more_samples_than_the_limit_is_refused_before_it_is_decoded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jasco.providers.audio._MOST_SAMPLES", 9_999)
+    written(path, np.full((5_000, 2), 0.1), 48_000)
+    with pytest.raises(InputError, match="10,000 samples"):
+        read_audio(path)
+
+
+def test_a_file_larger_than_the_limit_is_refused(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 10 << 30)
+    with pytest.raises(InputError, match="200 MiB"):
         read_audio(path)
 
 

@@ -262,7 +262,7 @@ def test_a_flac_of_unknown_length_is_decoded_to_its_end(heard: Heard) -> None:
     assert np.array_equal(heard(flac_that_says(0)), SAMPLES)
 
 
-@pytest.mark.parametrize("frames", [1, 15_999, 16_001, 30_000_000])
+@pytest.mark.parametrize("frames", [1, 15_999, 16_001, 20_000_000])
 def test_a_flac_of_another_length_than_it_says_is_refused(frames: int, refusal: Refusal) -> None:
     assert refusal(flac_that_says(frames)).startswith("corrupt: ")
 
@@ -383,10 +383,10 @@ def flac_of_unknown_length(path: Path, seconds: int, rate: int, channels: int) -
 
 
 def test_a_stream_is_refused_while_it_is_decoded(path: Path) -> None:
-    flac_of_unknown_length(path, 3600, 1000, 1)
-    assert read_audio(path).seconds == 3600
-    flac_of_unknown_length(path, 3660, 1000, 1)
-    with pytest.raises(InputError, match="longer than an hour"):
+    flac_of_unknown_length(path, 1800, 1000, 1)
+    assert read_audio(path).seconds == 1800
+    flac_of_unknown_length(path, 1860, 1000, 1)
+    with pytest.raises(InputError, match="longer than 30 minutes"):
         read_audio(path)
 
 
@@ -403,7 +403,7 @@ def test_a_small_file_that_decodes_to_gigabytes_takes_little_memory(path: Path) 
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     line, kilobytes = done.stdout.splitlines()
-    assert "longer than an hour" in line
+    assert "longer than 30 minutes" in line
     assert int(kilobytes) < 400_000
 
 

@@ -142,7 +142,7 @@ def evaluate(
     if job.data is None:
         Store.to_read(job.run).close()  # do not make a run where there is none
     providers = [*job.judges, *([job.model] if job.model else ())]
-    with Store.to_write(job.run) as store:
+    with Store.to_write(job.run, say=say) as store:
         budget = open_budget(store, job.limits, job.prices, providers)
         data = store.hold(job.data or store.data())
         if job.judges:
@@ -267,6 +267,7 @@ async def _run(
                 concurrency=job.concurrency,
                 watch=progress.see,
                 retry_final=job.retry_final,
+                seconds=store.audio_seconds(),
             )
             model = _awaited(job, store, model_number)
             # A model on our own cores or GPU has them for itself: judging waits until it is done.

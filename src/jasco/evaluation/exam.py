@@ -35,6 +35,7 @@ from jasco.benchmark.exam import (
 from jasco.benchmark.protocols import Protocol
 from jasco.benchmark.responses import Failure
 from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.database import check_sqlite
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, stop_on_sigterm
 from jasco.evaluation.store import RunUnwritable, Store
@@ -163,9 +164,11 @@ class ExamStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        check_sqlite()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._connection.execute("PRAGMA synchronous = EXTRA")
             _bring_up_to_date(self._connection)
         except (OSError, sqlite3.OperationalError) as error:
             raise RunUnwritable(f"{path}: {error}; JASCO_DATA names another folder") from None

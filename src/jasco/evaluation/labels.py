@@ -22,6 +22,7 @@ from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.responses import Response
 from jasco.benchmark.tables import write_rows, write_table
 from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.database import check_sqlite
 from jasco.evaluation.people import person_named
 from jasco.evaluation.store import RunRefused, RunUnwritable, Store
 
@@ -48,7 +49,7 @@ COMMIT;
 """
 _PUT = """
 INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-ON CONFLICT DO UPDATE SET
+ON CONFLICT (person, clip_id, instruction) DO UPDATE SET
   clip_sha256 = excluded.clip_sha256, answer = excluded.answer, rating = excluded.rating,
   orientation = excluded.orientation, note = excluded.note, written_at = excluded.written_at
 """
@@ -221,8 +222,10 @@ class Labels:
         mode = "rwc" if create else "rw" if os.access(self.folder, os.W_OK) else "ro"
         address = f"{path.absolute().as_uri()}?mode={mode}"
         tables = "SELECT count(*) FROM sqlite_master"
+        check_sqlite()
         try:
             with closing(sqlite3.connect(address, uri=True, timeout=60)) as labels:
+                labels.execute("PRAGMA synchronous = EXTRA")
                 # It is empty where it is new, or where whoever made it was killed at it.
                 if mode != "ro" and not labels.execute(tables).fetchone()[0]:
                     labels.executescript(_SCHEMA)

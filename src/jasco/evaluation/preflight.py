@@ -34,7 +34,7 @@ from jasco.benchmark.reasons import reasons_of
 from jasco.benchmark.responses import LASTING, Failure, Response
 from jasco.evaluation.runner import all_at_once, answer_of
 from jasco.models.model import Model
-from jasco.providers.audio import Audio
+from jasco.providers.audio import SAMPLING_RATE, Audio
 
 INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
 """Numbers of the instructions of the first dozen, and of the second."""
@@ -43,6 +43,7 @@ PROBES = 4 * len(INSTRUCTIONS[0])
 _ANSWERED = 2 / 3  # with fewer answers than this nothing can be said
 _CHANCE = 0.05  # a model that does not hear passes a dozen at most this often
 _DEALS = 9_999
+_LONGEST_PROBE = 60  # seconds: of a longer clip, its beginning
 # Words; in scripts that write none apart, characters.
 _TOKEN = re.compile(r"[^\W\u2e80-\U0010ffff]+|\w")
 
@@ -200,7 +201,7 @@ def choose(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) -> Sounds
 
     The lengths are equal because a model that is handed nothing but a length does not hear.
     """
-    pair = [(clip, read_audio(clip)) for clip in (clips[0], clips[len(clips) // 2])]
+    pair = [(clip, _beginning(read_audio(clip))) for clip in (clips[0], clips[len(clips) // 2])]
     (other, short), (clip, long) = sorted(pair, key=lambda each: each[1].seconds)
     padded = np.pad(short.samples, (0, len(long.samples) - len(short.samples)))
     silence = np.zeros_like(long.samples)
@@ -210,6 +211,11 @@ def choose(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) -> Sounds
     else:
         second = other, Sound.OTHER, Audio(padded)
     return (clip, Sound.CLIP, long), second, (clip, Sound.SILENCE, Audio(silence))
+
+
+def _beginning(audio: Audio) -> Audio:
+    longest = _LONGEST_PROBE * SAMPLING_RATE
+    return audio if len(audio.samples) <= longest else Audio(audio.samples[:longest].copy())
 
 
 def probes(sounds: Sounds, numbers: Sequence[int]) -> list[Probe]:

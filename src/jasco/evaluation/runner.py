@@ -6,17 +6,19 @@ So memory does not grow with the number of clips, and a run can stop anywhere.
 """
 
 import asyncio
+import math
 import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.protocols import Protocol
 from jasco.benchmark.reasoning import without_reasoning
 from jasco.benchmark.responses import Failure, Response
+from jasco.evaluation.capacity import Capacity
 from jasco.evaluation.schema import Row, response_row, verdict_row
 from jasco.evaluation.writer import Writer
 from jasco.judges.judge import Judge, Judgement
@@ -50,6 +52,8 @@ class Work:
         Is given each call that has ended: the model's or judge's label, and the outcome.
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend.
+    seconds : mapping of str to float
+        How long the audio of a clip is, by id, as far as it is known.
     """
 
     clips: Sequence[Clip]
@@ -61,6 +65,7 @@ class Work:
     concurrency: int
     watch: Callable[[str, Response | Judgement | Failure], None]
     retry_final: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 async def run(work: Work, writer: Writer) -> None:
@@ -78,6 +83,9 @@ async def run(work: Work, writer: Writer) -> None:
     await all_at_once(runner.go_through(places) for _ in range(workers))
 
 
+# What is in memory of one second of audio, with the request that carries it, is some 0.2 MB.
+_SECONDS, _SECONDS_A_CALL = 1_800, 30
+
 SAMPLED = 5
 """One clip in so many is judged repeatedly, where a judge is asked to."""
 
@@ -92,6 +100,9 @@ class _Runner:
         self._work = work
         self._writer = writer
         self._slots = asyncio.Semaphore(work.concurrency)
+        # Clips of usual lengths never wait for these; of very long ones, fewer are in memory.
+        seconds = max(_SECONDS, _SECONDS_A_CALL * work.concurrency)
+        self._clips, self._requests = Capacity(seconds), Capacity(seconds)
 
     async def go_through(self, places: Iterator[int]) -> None:
         for place in places:
@@ -104,13 +115,16 @@ class _Runner:
         judged = await self._writer.judged(
             work.model_number, work.protocol.name, place, retry_final=work.retry_final
         )
-        audio = None
         missing = [item for item in items if self._is_missing(held.get(item.number))]
-        if work.model and work.model.HEARS and missing:
-            audio = await asyncio.to_thread(work.read_audio, work.clips[place])
-        await all_at_once(
-            self._do_item(place, item, audio, held.get(item.number), judged) for item in items
-        )
+        heard = bool(work.model and work.model.HEARS and missing)
+        seconds = work.seconds.get(work.clips[place].id, 0) if heard else 0
+        async with self._clips.hold(math.ceil(seconds)):
+            audio = None
+            if heard:
+                audio = await asyncio.to_thread(work.read_audio, work.clips[place])
+            await all_at_once(
+                self._do_item(place, item, audio, held.get(item.number), judged) for item in items
+            )
 
     async def _do_item(
         self,
@@ -141,7 +155,8 @@ class _Runner:
         def row(answer: Response | Failure, seconds: float) -> Row:
             return response_row(self._work.model_number, place, item.number, answer, seconds)
 
-        return await self._call(model.spec.label, lambda: answer_of(model, item, audio), row)
+        async with self._requests.hold(math.ceil(audio.seconds) if audio else 0):
+            return await self._call(model.spec.label, lambda: answer_of(model, item, audio), row)
 
     async def _judge(
         self, number: int, judge: Judge, repeat: int, place: int, item: Item, prediction: str

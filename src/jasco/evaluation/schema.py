@@ -69,7 +69,7 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 # What is done stays as it is; only a failure gives way to a later attempt.
 _PUT_RESPONSE = f"""
 INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?, ?)
-ON CONFLICT DO UPDATE SET
+ON CONFLICT (model, clip, instruction) DO UPDATE SET
   text = excluded.text, failure_kind = excluded.failure_kind,
   failure_message = excluded.failure_message, finish_reason = excluded.finish_reason,
   usage = excluded.usage, served = excluded.served, seconds = excluded.seconds,
@@ -78,7 +78,7 @@ WHERE responses.failure_kind IS NOT NULL
 """
 _PUT_VERDICT = f"""
 INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NOW}, ?)
-ON CONFLICT DO UPDATE SET
+ON CONFLICT (model, judge, protocol, repeat, clip, instruction) DO UPDATE SET
   rating = excluded.rating, orientation = excluded.orientation, served = excluded.served,
   failure_kind = excluded.failure_kind, failure_message = excluded.failure_message,
   attempts = excluded.attempts, seconds = excluded.seconds, written_at = excluded.written_at,
@@ -90,7 +90,7 @@ _PUT_VERDICT_AGAIN = f"""{_PUT_VERDICT} OR (
   (verdicts.rating IS NULL OR verdicts.orientation IS NULL) AND excluded.failure_kind IS NULL)
 """
 
-PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 Row = tuple[str, tuple[Any, ...]]
 """A statement and its values, ready to be committed."""

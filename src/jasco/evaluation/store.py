@@ -12,14 +12,14 @@ import platform
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 from numpy.typing import NDArray
 
 from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
@@ -28,6 +28,8 @@ from jasco.benchmark.errors import CannotGoOn, InputError, Refused
 from jasco.benchmark.reasons import Reason, commonest_reasons
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.evaluation.database import Connection, check_sqlite
+from jasco.evaluation.locks import if_it_is_dead, lock_of
 from jasco.evaluation.schema import (
     APPLICATION_ID,
     MIGRATIONS,
@@ -71,13 +73,15 @@ class AudioFacts:
 class Store:
     """An open run."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
+    def __init__(self, folder: Path, connection: Connection, lock: BaseFileLock | None) -> None:
         self.folder = folder
         self._connection = connection
         self._lock = lock
 
     @classmethod
-    def to_write(cls, folder: Path, patience: float = 0) -> Self:
+    def to_write(
+        cls, folder: Path, patience: float = 0, say: Callable[[str], None] | None = None
+    ) -> Self:
         """Open a run as its one writer; make it where there is none.
 
         Parameters
@@ -86,6 +90,8 @@ class Store:
             The run's.
         patience : float
             Seconds to wait for another writer's end.
+        say : callable, optional
+            Is told where it waits because another program reads the run.
 
         Raises
         ------
@@ -98,14 +104,17 @@ class Store:
             raise InputError(f"{folder}: a file; --run takes a folder, which need not exist yet")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "run.lock")
+            lock = lock_of(folder)
             lock.acquire(timeout=patience)
         except Timeout:
-            raise RunRefused(f"{folder}: {_holder(folder)} is writing to this run") from None
+            remedy = if_it_is_dead(lock)
+            raise RunRefused(
+                f"{folder}: {_holder(folder)} is writing to this run{remedy}"
+            ) from None
         except OSError as error:
             raise RunUnwritable(f"{folder}: {error.strerror or error}") from None
         try:
-            return cls(folder, _connect(folder, create=True), lock)
+            return cls(folder, _connect(folder, create=True, say=say), lock)
         except BaseException:
             lock.release()
             raise
@@ -115,7 +124,7 @@ class Store:
         """Open a run to look at it (``InputError`` where there is none).
 
         Until it is closed, all that is read is of one moment, however the run grows meanwhile. Its
-        writer waits that long (up to a minute): close it as soon as everything is read.
+        writer waits that long (up to ten minutes): close it as soon as everything is read.
         """
         path = folder / "run.db"
         if not path.is_file() or not path.stat().st_size:
@@ -382,6 +391,11 @@ class Store:
         )
         rows = self._connection.execute(query, (self.covered,))
         return {id_: (path, sha256) for id_, path, sha256 in rows}
+
+    def audio_seconds(self) -> dict[str, float]:
+        """Give the length of the clips' audio, by id, as far as it was read."""
+        query = "SELECT id, seconds FROM clips WHERE seconds NOT NULL AND clip < ?"
+        return dict(self._connection.execute(query, (self.covered,)))
 
     def treated_clips(self) -> int:
         """Count the clips whose audio had to be resampled, mixed down or converted."""
@@ -719,8 +733,14 @@ class Store:
                 if attempt.get("usage") or attempt.get("served"):
                     yield label, attempt.get("usage") or {}
 
+    def hurry(self) -> None:
+        """Wait for other programs that read the run for seconds from now on, not for minutes."""
+        self._connection.hurried = True
+
     def commit(self, rows: list[Row]) -> None:
         """Write rows in one transaction: all are on disk when this returns.
+
+        Waits as long as another program has a read transaction open.
 
         Raises
         ------
@@ -778,14 +798,22 @@ class Store:
         return [(number, label, json.loads(identity)) for number, label, identity in rows]
 
 
-def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
+def _connect(folder: Path, *, create: bool, say: Callable[[str], None] | None = None) -> Connection:
     path = folder / "run.db"
+    check_sqlite()
     try:
         # Even a reader opens for writing: after a kill it has to roll back what was half-written.
         mode = "rwc" if create else "rw" if os.access(folder, os.W_OK) else "ro"
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60, check_same_thread=False
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=60,
+            check_same_thread=False,
+            factory=Connection,
         )
+        connection.say = say
+        if create:
+            connection.make_durable()
         # A run killed while it was made is empty again once this has rolled it back.
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if create and not tables:
@@ -820,11 +848,10 @@ def _connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(folder: Path, connection: sqlite3.Connection, version: int) -> None:
+def _migrate(folder: Path, connection: Connection, version: int) -> None:
     """Make a run of an older version one of this version; a copy of it stays beside it."""
     _copy(connection, folder / f"run-version-{version}.db")
     with connection:
-        connection.execute("BEGIN IMMEDIATE")
         for each in range(version, SCHEMA_VERSION):
             for statement in MIGRATIONS[each]:
                 connection.execute(statement)

@@ -56,6 +56,7 @@ class Writer:
     async def close(self) -> None:
         """Commit what still waits, also for tasks that were cancelled meanwhile."""
         if self._writing is not None:
+            self._store.hurry()
             await self._writing
         self._thread.shutdown()
 

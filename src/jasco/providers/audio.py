@@ -33,8 +33,11 @@ CANCELLED = "channels cancel each other out"
 """Warning: the mean of the channels has less than a hundredth of their power."""
 
 _FULL_SCALE = 32_768
-_LONGEST = 3_600  # seconds; a clip of hours is a mistake, and would fill the memory
-_LARGEST = 1 << 31  # bytes, for the same reason
+_LONGEST = 1_800  # seconds; a longer clip is a mistake, and would fill the memory
+_LARGEST = 200 << 20  # bytes, for the same reason
+_RATES = range(1_000, 768_001)  # below, a second's samples become thousands
+_MOST_CHANNELS = 64
+_MOST_SAMPLES = 1 << 30  # of all channels: some seconds of decoding
 _BLOCK = 1 << 18
 _FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "FLAC", "OGG", "MP3")
 _IN_BLOCKS = ("GSM610", "IMA_ADPCM", "MS_ADPCM")
@@ -123,7 +126,7 @@ def read_file(path: Path) -> AudioFile:
     ------
     InputError
         The file is missing, empty, cut off, damaged, not audio, of another scale than -1 to 1, or
-        longer than an hour.
+        beyond a limit: 30 minutes, 200 MiB, 64 channels, 1,000 to 768,000 Hz.
     """
     content = _content(path)
     return _decoded(path, content, hashlib.sha256(content).hexdigest())
@@ -165,7 +168,7 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(content) > _LARGEST:
-        raise InputError(f"{path}: larger than 2 GiB; is this a clip?")
+        raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; is this a clip?")
     return content
 
 
@@ -200,6 +203,13 @@ def _read(path: Path, file: _Decoder, whole: Encoded, sha256: str) -> AudioFile:
             f"{path}: {file.format_info}, {file.subtype_info}: whether such a file is whole cannot "
             "be seen; convert it to WAV or FLAC"
         )
+    if file.samplerate not in _RATES:
+        raise InputError(
+            f"{path}: its sampling rate is {file.samplerate:,} Hz; it must be from "
+            f"{_RATES[0]:,} to {_RATES[-1]:,} Hz"
+        )
+    if file.channels > _MOST_CHANNELS:
+        raise InputError(f"{path}: has {file.channels} channels, more than {_MOST_CHANNELS}")
     announced = whole.frames or file.frames
     treatments = tuple(
         name
@@ -211,8 +221,9 @@ def _read(path: Path, file: _Decoder, whole: Encoded, sha256: str) -> AudioFile:
         if needed
     )
     longest = _LONGEST * file.samplerate
-    if longest < announced < _UNKNOWN:
-        raise _too_long(path)
+    most = min(longest, _MOST_SAMPLES // file.channels)
+    if most < announced < _UNKNOWN:
+        raise _too_long(path, announced, file)
     survey, converter, peak = _Survey(file), _Converter(file.samplerate), 0.0
     for block in _blocks(file, announced):
         if not np.isfinite(block).all():
@@ -222,8 +233,8 @@ def _read(path: Path, file: _Decoder, whole: Encoded, sha256: str) -> AudioFile:
             raise _wrong_scale(path, peak)
         mono = block.mean(axis=1)
         survey.add(block, mono)
-        if survey.frames > longest:
-            raise _too_long(path)
+        if survey.frames > most:
+            raise _too_long(path, survey.frames, file)
         converter.add(mono.astype(np.float32))
     if survey.are_integers and peak > 1:
         raise _wrong_scale(path, peak)
@@ -243,8 +254,12 @@ def _read(path: Path, file: _Decoder, whole: Encoded, sha256: str) -> AudioFile:
     )
 
 
-def _too_long(path: Path) -> InputError:
-    return InputError(f"{path}: longer than an hour; is this a clip?")
+def _too_long(path: Path, frames: int, file: _Decoder) -> InputError:
+    if frames > _LONGEST * file.samplerate:
+        how = f"longer than {_LONGEST // 60} minutes ({frames / file.samplerate / 60:.1f} or more)"
+    else:
+        how = f"decodes to {frames * file.channels:,} samples or more, above {_MOST_SAMPLES:,}"
+    return InputError(f"{path}: {how}; is this a clip?")
 
 
 def _wrong_scale(path: Path, peak: float) -> InputError:

@@ -1,19 +1,23 @@
 """The command: the app served, and its address told."""
 
+import asyncio
 import errno
+import logging
 import os
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from jasco.benchmark.errors import InputError
 from jasco.providers.datasets import find_data
 from jasco.viewer.app import make_app
+from jasco.viewer.connections import BACKLOG, limited, most_connections
 from jasco.viewer.data import check_alike
 from jasco.viewer.security import DEFAULT_HOST, Address
 
@@ -66,11 +70,23 @@ def view(
             if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
             server = uvicorn.Config(
-                app, http="h11", ws="none", lifespan="off", log_level="critical",
+                app, http=limited(most_connections()), backlog=BACKLOG, ws="none",
+                lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
                 timeout_graceful_shutdown=_PATIENCE,
             )  # fmt: skip
-            uvicorn.Server(server).run([listening])
+            asyncio.run(_serve(uvicorn.Server(server), listening))
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    asyncio.get_running_loop().set_exception_handler(_ignore)
+    await server.serve([listening])
+
+
+def _ignore(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Leave out what asyncio reports of single connections: no descriptor is left, say."""
+    if not isinstance(context.get("exception"), OSError):
+        logging.getLogger("asyncio").error(context["message"], exc_info=context.get("exception"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

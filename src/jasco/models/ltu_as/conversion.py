@@ -8,7 +8,6 @@ Three files, each with names of its own:
 * Whisper large-v1 in OpenAI's layout (``large-v1.pt``), whose decoder is not needed.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from jasco.models.native.weights import (
     Rename,
     Weights,
     read_base,
+    read_json,
     read_torch,
     rename,
     write_folder,
@@ -162,8 +162,8 @@ def convert_files(
     """
     config, tokenizer = base / "config.json", base / TOKENIZER
     try:
-        llama = llama_sizes(json.loads(config.read_text("utf-8")))
-    except (OSError, ValueError, AttributeError):
+        llama = llama_sizes(read_json(config))
+    except (InputError, ValueError, AttributeError, TypeError):
         raise InputError(f"{config}: no configuration of a language model") from None
     if not tokenizer.is_file():
         raise InputError(f"{tokenizer}: is missing; it belongs to the language model")

@@ -77,7 +77,9 @@ class NativeModel(Model):
         name = wanted["dtype"]
         if name == "auto":
             name = "float32" if device == "cpu" else "float16"
-        self._system = self.load(self._folder, device, getattr(torch, name))
+        weights = _import(label, "jasco.models.native.weights")
+        with weights.config_checked(self._folder):
+            self._system = self.load(self._folder, device, getattr(torch, name))
         self.window = self._system.window
         self.facts = {
             "dtype": name,

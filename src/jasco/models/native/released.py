@@ -9,8 +9,9 @@ from typing import Any
 
 from jasco.benchmark.clips import items_of
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.providers.audio import read_audio
+from jasco.providers.drafts import whole_folder
 
 _EXTRA = "pip install 'jasco[native]'"
 
@@ -92,7 +93,12 @@ def convert(system: str, sources: Sequence[str], folder: Path | None, *, trusted
         raise InputError("--out DIR is missing: a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is there already; give --out a new folder")
-    _module(system, "conversion").convert_files(**paths, folder=folder, trusted=trusted)
+    convert_files = _module(system, "conversion").convert_files
+    try:
+        with whole_folder(folder) as draft:
+            convert_files(**paths, folder=draft, trusted=trusted)
+    except OSError as error:
+        raise CannotGoOn(f"{folder}: cannot be written ({error.strerror or error})") from None
 
 
 def check(folder: Path, data: DataSet) -> Iterator[str]:
@@ -113,7 +119,8 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
     shapes = weights.shapes_in(folder)
     numbers = sum(int(torch.tensor(shape).prod()) for shape in shapes.values())
     yield f"{folder}: {system}, {len(shapes)} weights, {numbers:,} numbers"
-    loaded = _module(system, "system").load(folder, "cpu", torch.float32)
+    with weights.config_checked(folder):
+        loaded = _module(system, "system").load(folder, "cpu", torch.float32)
     yield "every weight is there, with its shape"
     clip = data.clips[0]
     path = data.audio_path(clip)

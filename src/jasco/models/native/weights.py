@@ -3,7 +3,8 @@
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,30 @@ from jasco.benchmark.errors import InputError, one_line
 Weights = dict[str, torch.Tensor]
 Rename = Callable[[str], str | None]
 """Gives a key's name in the port; None: known, and of no use. ``KeyError``: unknown."""
+
+
+_LARGEST_JSON = 32 << 20  # bytes; the index of the largest model has some hundred thousand
+_LARGEST_HEADER = 32 << 20
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a model (``InputError`` where it is missing, broken or far too large)."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_JSON + 1)
+        if len(content) > _LARGEST_JSON:
+            raise InputError(
+                f"{path}: larger than {_LARGEST_JSON >> 20} MiB; is it the right file?"
+            )
+        return json.loads(content)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; is the download complete?") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: no JSON ({one_line(error)}); is the download complete?"
+        ) from None
 
 
 def read_torch(path: Path, *, trusted: bool = False) -> Any:
@@ -36,11 +61,15 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
     try:
         # Left on the disk until it is needed, where the file's format allows that.
         mapped = zipfile.is_zipfile(path)
+        if mapped:
+            _check_entries(path)
         return torch.load(path, map_location="cpu", weights_only=not trusted, mmap=mapped)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
+    except InputError:
+        raise
     except Exception as error:  # of zip files, pickles, torch
-        what = one_line(error, 200)
+        what = one_line(error, 200) or type(error).__name__
         if not trusted and "weights_only" in str(error).lower().replace(" ", "_"):
             raise InputError(
                 f"{path}: holds objects that only code of its own can read ({what}); if you trust "
@@ -49,9 +78,31 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
         raise InputError(f"{path}: cannot be read ({what}); is the download complete?") from error
 
 
+def _check_entries(path: Path) -> None:
+    """Refuse what torch never writes: a packed entry may be of any size, and is mapped wrongly."""
+    with zipfile.ZipFile(path) as file:
+        entries = file.infolist()
+    size = sum(entry.file_size for entry in entries)
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise InputError(f"{path}: its entries are compressed, which torch does not read")
+    if size > path.stat().st_size:
+        raise InputError(f"{path}: announces {size:,} bytes, more than the file has; is it whole?")
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > _LARGEST_HEADER:
+        raise InputError(
+            f"{path}: announces a header of {size:,} bytes, more than {_LARGEST_HEADER:,}; is this "
+            "safetensors, and whole?"
+        )
+
+
 def read_safetensors(path: Path) -> Weights:
     """Read a file of safetensors (``InputError`` where it is none)."""
     try:
+        _check_header(path)
         with safe_open(path, "pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError:
@@ -71,14 +122,33 @@ def read_base(folder: Path) -> Weights:
     for kind, read in (("model.safetensors", read_safetensors), ("pytorch_model.bin", read_torch)):
         index = folder / f"{kind}.index.json"
         if index.is_file():
-            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-            if any(Path(name).name != name for name in names):
-                raise InputError(f"{index}: names files outside its folder")
+            names = _files_of(index)
             return {key: value for name in names for key, value in read(folder / name).items()}
         if (folder / kind).is_file():
             weights: Weights = read(folder / kind)
             return weights
     raise InputError(f"{folder}: no weights there (model.safetensors or pytorch_model.bin)")
+
+
+def _files_of(index: Path) -> list[str]:
+    """List the files of a checkpoint in several parts."""
+    content = read_json(index)
+    found = content.get("weight_map") if isinstance(content, Mapping) else None
+    names = list(found.values()) if isinstance(found, Mapping) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"{index}: does not say in which file each weight is (weight_map); is the download "
+            "complete?"
+        )
+    if other := [name for name in names if Path(name).name != name or name in ("", ".", "..")]:
+        raise InputError(f"{index}: names a file outside its folder: {one_line(other[0], 80)!r}")
+    files = sorted(set(names))
+    if missing := [name for name in files if not (index.parent / name).is_file()]:
+        raise InputError(
+            f"{index.parent / missing[0]}: there is no such file, which {index.name} names; is the "
+            "download complete?"
+        )
+    return files
 
 
 def rename(
@@ -166,6 +236,20 @@ def write_folder(folder: Path, config: Mapping[str, Any], weights: Weights) -> N
     (folder / CONFIG).write_text(text, "utf-8")
 
 
+@contextmanager
+def config_checked(folder: Path) -> Iterator[None]:
+    """Load a converted model: a configuration of which none can be made is an ``InputError``."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        what = one_line(f"{type(error).__name__}: {error}", 120)
+        raise InputError(
+            f"{folder / CONFIG}: sizes that make no model ({what}); convert it again"
+        ) from error
+
+
 def kind_of(folder: Path) -> str:
     """Tell which model a converted folder holds (``InputError`` where it is none)."""
     return str(_config(folder)["jasco_model"])
@@ -175,6 +259,7 @@ def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
     """List the shapes of a converted folder's weights, without reading them."""
     path = folder / WEIGHTS
     try:
+        _check_header(path)
         with safe_open(path, "pt") as file:
             return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
@@ -191,8 +276,8 @@ def read_folder(folder: Path, kind: str) -> tuple[dict[str, Any], Weights]:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / CONFIG).read_text("utf-8"))
+        config: dict[str, Any] = read_json(folder / CONFIG)
         config["jasco_model"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError, IndexError):
         raise InputError(f"{folder}: no converted model there; see: jasco convert --help") from None
     return config

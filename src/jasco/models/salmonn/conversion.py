@@ -5,7 +5,6 @@ SALMONN's own with what was trained. Of each, every key has one place in the net
 list of what is of no use; anything else is refused by name.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from jasco.models.native.weights import (
     TOKENIZER,
     Weights,
     read_base,
+    read_json,
     read_torch,
     rename,
     write_folder,
@@ -132,9 +132,9 @@ def _entries(path: Path, names: tuple[str, ...], trusted: bool) -> list[Any]:
 
 def _sizes(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         return {name: content[name] for name in names if name in content}
-    except (OSError, ValueError, TypeError) as error:
+    except (InputError, TypeError) as error:
         raise InputError(f"{path}: cannot be read; is the download complete?") from error
 
 
