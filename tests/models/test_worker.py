@@ -434,7 +434,7 @@ def test_options_stand_before_the_command() -> None:
 
 def test_a_variable_that_is_wanted_and_not_there_is_told() -> None:
     with pytest.raises(InputError, match="NOT_THERE_AT_ALL"):
-        Worker(parse_spec("worker,env=NOT_THERE_AT_ALL/true", Worker))
+        asyncio.run(Worker(parse_spec("worker,env=NOT_THERE_AT_ALL/true", Worker)).prepare(DATA))
 
 
 @needs_entry_point

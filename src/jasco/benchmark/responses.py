@@ -1,7 +1,10 @@
 """What a model gives back: a text, or a failure. Never an empty string for a failure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from jasco.benchmark.errors import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,11 @@ class Response:
     finish_reason: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     served: str | None = None
+
+
+_TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+
+
+def served_name(text: str) -> str:
+    """Return what a server calls its model as one clean line, of 100 characters at most."""
+    return one_line(_TERMINAL_SEQUENCE.sub("", text[:10_000]), 100)

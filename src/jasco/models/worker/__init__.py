@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.responses import Failure, Response, served_name
 from jasco.models.model import Model
 from jasco.models.worker.environment import environment_for, is_secret, variable
 from jasco.models.worker.files import ClipFiles
@@ -99,14 +99,8 @@ class Worker(Model):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._command = _split(spec.name)
-        wanted = spec.options["env"]
-        self._environment = environment_for(os.environ, wanted)
-        self._secrets = tuple(
-            form
-            for name in wanted
-            if is_secret(name)
-            for form in secrets_of(self._environment[name])
-        )
+        self._environment: dict[str, str] = {}
+        self._secrets: tuple[str, ...] = ()
         self._start_timeout = _seconds("JASCO_WORKER_START")
         self._timeout = _seconds("JASCO_WORKER_TIMEOUT")
         self.ignored = 0
@@ -134,6 +128,10 @@ class Worker(Model):
             raise InputError(
                 f"{self.spec.label}: there is no program {self._command[0]!r} on the PATH"
             )
+        wanted = self.spec.options["env"]
+        self._environment = environment_for(os.environ, wanted)
+        secret = [self._environment[name] for name in wanted if is_secret(name)]
+        self._secrets = tuple(form for value in secret for form in secrets_of(value))
         self._files = ClipFiles()
         self._life = await self._start()
         self._leading = asyncio.create_task(self._lead())
@@ -180,7 +178,7 @@ class Worker(Model):
             )
             try:
                 handshake = await self._shake_hands(process)
-                self.facts = {"name": handshake.name} | _told(handshake.versions)
+                self.facts = {"name": served_name(handshake.name)} | _told(handshake.versions)
                 return _Life(process, handshake)
             except Broken as trouble:
                 how = await process.end()
