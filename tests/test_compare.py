@@ -12,7 +12,11 @@ from chat_server import Serve
 from command import Jasco, Result
 from synthetic import make_data
 
+from jasco.benchmark.clips import Clip
 from jasco.benchmark.dataset import read_data_set
+from jasco.benchmark.verdicts import Verdict
+from jasco.evaluation.results import JudgedItems
+from jasco.reports.disagreements import write_disagreements
 
 
 def evaluated(
@@ -325,6 +329,20 @@ def test_where_judges_differ_most_comes_first_with_all_they_wrote(
     assert rows[0]["openai/kind: text"] == "Rating: 2\nOrientation: hard to say\n---\nBoth"
     assert rows[0]["openai/strict: text"].startswith("'=1+1")  # no formula in a spreadsheet
     assert rows[0]["tgt_text"] == clip.reference
+
+
+def test_a_judge_s_name_is_no_formula_in_the_header(tmp_path: Path) -> None:
+    clip = Clip("1", "rain", "run", "a", "b", "they flee", "flee")
+    judges = {"＝kind": (2, "Both"), "=strict": (0, "Neither")}
+    items = JudgedItems(
+        clips=(clip,), answers={("1", 1): "@a"},
+        judges={name: {("1", 1): (["said"], Verdict(*told))} for name, told in judges.items()},
+    )  # fmt: skip
+    write_disagreements(tmp_path / "out.csv", items)
+    header, row = csv.reader((tmp_path / "out.csv").open(newline="", encoding="utf-8"))
+    assert "'=strict: rating" in header
+    assert "'＝kind: rating" in header
+    assert "'@a" in row
 
 
 def test_one_judge_disagrees_with_nobody(

@@ -73,7 +73,12 @@ def main() -> None:
         except BlockingIOError:
             sys.exit("ValueError: Free memory on device is less than desired memory utilization")
     time.sleep(options.slow)
+    key = os.environ.get("VLLM_API_KEY")
+    if key:
+        say(f"INFO non-default args: {{'api_key': ['{key}']}}")
     if options.crash_at_start:
+        if key:
+            sys.exit(f"ValueError: bad key {key[:-3]}...")
         sys.exit("ValueError: No available memory for the cache blocks.")
     if options.port_taken and not options.port_taken.exists():
         options.port_taken.touch()
@@ -89,6 +94,8 @@ def main() -> None:
         def do_POST(self) -> None:
             nonlocal answered
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if key and self.headers["authorization"] != f"Bearer {key}":
+                return self.reply(401, {"error": {"message": "Unauthorized"}})
             answered += 1
             if options.crash_after is not None and answered > options.crash_after:
                 say("RuntimeError: CUDA error: an illegal memory access")

@@ -41,6 +41,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--backwards", action="store_true", help="answers a batch last one first")
     parser.add_argument("--twice", action="store_true")
     parser.add_argument("--answer", help="JSON to answer with, beside the id")
+    parser.add_argument("--tells", help="answers with what this environment variable holds")
     parser.add_argument("--immortal", action="store_true")
     parser.add_argument("--orphan", action="store_true", help="has a child in another session")
     parser.add_argument("--child", action="store_true", help="has a child that holds its output")
@@ -142,6 +143,8 @@ class Standin:
     def answer(self, request: dict[str, Any], error: "str | None") -> None:
         text = f"{request['prompt']} {seconds_of(request['audio']):g}"
         told = {"error": error} if error else {"text": text}
+        if self.options.tells:
+            told["text"] = os.environ.get(self.options.tells, "nothing")
         if self.options.answer:
             told = json.loads(self.options.answer)
         for _ in range(1 + self.options.twice):

@@ -11,9 +11,22 @@ From Python, :func:`evaluate` does what ``jasco eval`` does, and :func:`score` g
 a run; what they raise is :class:`InputError`, :class:`Refused` or :class:`CannotGoOn`.
 """
 
-from jasco.api import Evaluation, evaluate, score
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused
-from jasco.version import __version__
+import sys
+
+if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sys.flags.safe_path:
+    # ``python -m jasco`` looks for modules in the working folder first: no file there is to take
+    # the place of a library. This runs before anything else is imported.
+    del sys.path[0]
+    from jasco.launch import listen
+
+    listen()
+
+# What is imported early is little (see ``launch``): the rest is imported when it is asked for.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jasco.api import Evaluation, evaluate, score
+    from jasco.benchmark.errors import CannotGoOn, InputError, Refused
+    from jasco.version import __version__
 
 __all__ = [
     "CannotGoOn",
@@ -24,3 +37,20 @@ __all__ = [
     "evaluate",
     "score",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from jasco import api, version
+    from jasco.benchmark import errors
+
+    homes = (api, errors, version)
+    globals().update(
+        {each: getattr(h, each) for h in homes for each in __all__ if hasattr(h, each)}
+    )
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

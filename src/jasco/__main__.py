@@ -2,6 +2,7 @@
 
 import sys
 
-from jasco.cli import main
+from jasco.launch import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

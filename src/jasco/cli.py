@@ -6,19 +6,25 @@ process is writing to it, or the model ignores the audio; 4 the same command may
 left; 130 interrupted. Results go to stdout, everything else to stderr.
 """
 
+import _thread
 import argparse
+import errno
 import json
 import os
 import re
+import select
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
+from jasco.launch import end_at_once
+from jasco.streams import discard, is_utf8
 from jasco.version import __version__
 
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
@@ -40,15 +46,60 @@ _EXIT_STATUS: dict[type[Exception], int] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status."""
-    options = _parser().parse_args(arguments)
+    with _complaints(debug=False) as complaint:
+        options = _parsed(arguments)
+        if isinstance(options, int):  # all is said: help, or what is wrong
+            complaint.status = options
+    if complaint.status or isinstance(options, int):
+        sys.exit(_flushed(complaint.status))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send, as Ctrl-C
+    if signal.getsignal(signal.SIGINT) is end_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.unraisablehook = _unraisable
     with _complaints(options.debug) as complaint:
         complaint.status = options.command(options)
-    sys.stdout.flush()
+    complaint.status = _flushed(complaint.status)
     if complaint.status == EXIT_INTERRUPTED:
         sys.stderr.flush()
         os._exit(EXIT_INTERRUPTED)  # a model's thread may be busy for long; nothing waits for it
     return complaint.status
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace | int:
+    """Give the options, or the exit status where there is nothing left to do."""
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+
+
+def _flushed(status: int) -> int:
+    """Hand on what was printed; give the exit status, which it changes where that fails."""
+    with _complaints(debug=False) as complaint:
+        complaint.status = status
+        sys.stdout.flush()
+    if complaint.status != status or _is_broken(sys.stdout):
+        discard(1)  # what is left in the buffer is written at the very end
+        with suppress(OSError):
+            sys.stdout.flush()
+    return complaint.status
+
+
+def _is_broken(stream: TextIO) -> bool:
+    """Return whether the reader of a stream has gone."""
+    with suppress(OSError, ValueError):
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    return False
+
+
+def _unraisable(ignored: "sys.UnraisableHookArgs") -> None:
+    """See to an exception that could not be raised: an interruption is put off, not lost."""
+    if ignored.exc_type is KeyboardInterrupt:
+        threading.Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 class _Complaint:
@@ -62,16 +113,38 @@ def _complaints(debug: bool) -> Iterator[_Complaint]:
     try:
         yield complaint
     except KeyboardInterrupt:
-        _say("interrupted; what was done is kept, the same command goes on from there")
+        _say(_INTERRUPTED)
         complaint.status = EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_broken(sys.stdout):
+            discard(1)  # the reader of our output has seen enough
+            return
+        if _comes_of_an_interruption(error):
+            _say(_INTERRUPTED)
+            complaint.status = EXIT_INTERRUPTED
+            return
         statuses = [status for kind, status in _EXIT_STATUS.items() if isinstance(error, kind)]
         if debug or not statuses:
             raise
-        _say(one_line(error, 1000))
+        _say(one_line(_in_words(error), 1000))
         complaint.status = statuses[0]
+
+
+_INTERRUPTED = "interrupted; what was done is kept, the same command goes on from there"
+
+
+def _comes_of_an_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C was met by a library, which made another error of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _in_words(error: Exception) -> object:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        where = error.filename or "the output"
+        return f"{where}: cannot be written ({error.strerror}); free some space, or write elsewhere"
+    return error
 
 
 def _say(line: str) -> None:
@@ -203,6 +276,8 @@ def _report(options: argparse.Namespace) -> int:
 
         with whole_file(Path(os.path.realpath(options.output))) as file:  # a link stays one
             file.write(text)
+    elif form == "json" and not is_utf8(sys.stdout):
+        print(json.dumps(report, indent=2))
     else:
         print(text, end="")
     _say_what_is_missing(report)
@@ -500,7 +575,10 @@ def _print_score(
 def _print(
     summary: dict[str, Any], render: Callable[[dict[str, Any]], str], *, as_json: bool
 ) -> None:
-    print(json.dumps(summary, indent=2, ensure_ascii=False) if as_json else render(summary))
+    if as_json:
+        print(json.dumps(summary, indent=2, ensure_ascii=not is_utf8(sys.stdout)))
+    else:
+        print(render(summary))
 
 
 def _say_what_is_missing(summary: dict[str, Any]) -> None:
@@ -532,6 +610,10 @@ def _print_providers(kind: "Kind") -> int:
 
 class _Parser(argparse.ArgumentParser):
     """Complains in one line, as everything else does."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:  # what cannot be written is told, as for every other command
+            (file or sys.stderr).write(message)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message, 1000)}; see: {self.prog} --help\n")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jasco.benchmark.errors import InputError
-from jasco.benchmark.tables import read_table, write_table
+from jasco.benchmark.tables import escape_formula, read_table, write_table
 
 AWKWARD = st.sampled_from(['"', ",", "\n", "\r", "\r\n", " ", "=1+1", "\ufeff", "\0", "'", ";"])
 CELLS = st.one_of(st.text(), st.lists(AWKWARD, max_size=4).map("".join))
@@ -153,3 +153,24 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path: Path) -> 
 def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
     write_table(tmp_path / "new" / "table.csv", ["a"], [])
     assert (tmp_path / "new" / "table.csv").read_bytes() == b"a\n"
+
+
+@pytest.mark.parametrize(
+    "start", ["", " ", "\u00a0", "\ufeff", "\u200b", '"', "'", ' "', "\u3000", "“"]
+)
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹦")
+def test_no_text_is_taken_for_a_formula(start: str, sign: str) -> None:
+    cell = f"{start}{sign}1+1"
+    assert escape_formula(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["\tx", "\rx", "\nx"])
+def test_no_text_begins_with_a_tab_or_a_line_break(cell: str) -> None:
+    assert escape_formula(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize(
+    "cell", [-1, -0.5, 3, None, "", " ", "a=b", "a - b", "'quoted'", "犬", "1-2"]
+)
+def test_numbers_and_other_texts_stay(cell: object) -> None:
+    assert escape_formula(cell) is cell

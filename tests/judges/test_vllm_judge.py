@@ -262,3 +262,57 @@ def test_only_who_starts_a_server_takes_settings_for_it(jasco: Jasco, data: Path
     )
     assert done.status == 2
     assert "unknown key 'serve.x'" in done.stderr
+
+
+KEY = "local-9fQ2xLw7TbV0zKdR4"
+
+
+def contents(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_its_key_reaches_the_server_and_is_seen_nowhere(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
+) -> None:
+    run = tmp_path / "run"
+    running = eval_(jasco, serve, data, run, judge(slow=0.5, **{"api-key": KEY}))
+    wait_for(pids, "\n")
+    seen = [psutil.Process(pid).cmdline() for pid in living(pids)]
+    seen += [each.parent().cmdline() for each in map(psutil.Process, living(pids))]
+    assert KEY not in str(seen)
+    done = running.finish()
+    assert done.status == 0, done.stderr
+    [log] = (run / "logs").iterdir()
+    assert KEY in log.read_text()  # the server's own words
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.parent.stat().st_mode & 0o777 == 0o700
+    assert KEY[:6] not in done.stdout + done.stderr
+    log.unlink()
+    assert KEY[:6].encode() not in contents(run)
+
+
+def test_its_key_is_not_quoted_when_it_fails(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, judge: Judge
+) -> None:
+    logs = tmp_path / "run" / "logs"
+    logs.mkdir(parents=True)
+    old = logs / "vllm-some-judge.log"
+    old.touch(0o644)
+    spec = judge(crash_at_start="true", **{"api-key": KEY, "hf-token": KEY[::-1]})
+    done = eval_(jasco, serve, data, tmp_path / "run", spec).finish()
+    assert done.status == 4, done.stderr
+    assert "bad key ***" in done.stderr
+    assert KEY[:6] not in done.stdout + done.stderr
+    assert old.stat().st_mode & 0o777 == 0o600
+    assert KEY[::-1] not in old.read_text()
+
+
+@pytest.mark.parametrize(
+    "more", ["serve.api-key=se kret-1", "serve.api-key=a,serve.api-key=sekret"]
+)
+def test_a_key_that_cannot_be_used_is_not_quoted(
+    jasco: Jasco, data: Path, tmp_path: Path, more: str, judge: Judge
+) -> None:
+    done = jasco("judge", tmp_path / "run", "--judge", f"{judge()},{more}")
+    assert done.status == 2
+    assert "kret" not in done.stderr

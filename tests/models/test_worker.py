@@ -30,7 +30,8 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError
 from jasco.benchmark.responses import Failure, Response
 from jasco.models import worker
-from jasco.models.worker import Worker, lines
+from jasco.models.worker import Worker, environment, lines
+from jasco.models.worker.environment import environment_for
 from jasco.models.worker.files import ClipFiles
 from jasco.providers.audio import Audio
 from jasco.providers.specs import parse_spec, providers
@@ -375,7 +376,7 @@ def test_the_command_is_verbatim_and_is_the_identity() -> None:
     spec = parse_spec("worker/sh -c 'a,b=c'", Worker)
     assert spec.name == "sh -c 'a,b=c'"
     assert spec.label == "worker/sh -c 'a,b=c'"
-    assert dict(spec.options) == {}
+    assert dict(spec.options) == {"env": ()}
 
 
 def test_a_question_that_is_given_up_leaves_the_others_alone(
@@ -395,6 +396,66 @@ def test_a_question_that_is_given_up_leaves_the_others_alone(
             await model.close()
 
     assert len(asyncio.run(go())) == 6
+
+
+# --- the environment ---
+
+
+@pytest.mark.parametrize(
+    ("name", "is_handed_on"),
+    [
+        ("PATH", True), ("LC_ALL", True), ("CUDA_VISIBLE_DEVICES", True), ("https_proxy", True),
+        ("SLURM_JOB_ID", True), ("TOKENIZERS_PARALLELISM", True), ("HF_HOME", True),
+        ("HF_TOKEN", False), ("OPENAI_API_KEY", False), ("MY_VARIABLE", False),
+        ("CUDA_SECRET", False), ("SINGULARITY_DOCKER_PASSWORD", False), ("WANDB_API_KEY", False),
+    ],
+)  # fmt: skip
+def test_a_worker_gets_the_variables_of_a_list(name: str, is_handed_on: bool) -> None:
+    assert (name in environment_for({name: "x"})) is is_handed_on
+    assert environment_for({name: "x"}, [name]) == {name: "x"}
+
+
+def test_every_variable_that_is_handed_on_is_documented() -> None:
+    document = DOCUMENT.read_text()
+    names = {name for name in environment.NAMES if not name.endswith("_PROXY")}
+    missing = [name for name in names | set(environment.PREFIXES) if name not in document]
+    assert not missing
+
+
+def test_options_stand_before_the_command() -> None:
+    spec = parse_spec("worker,env=A,env=B/sh -c 'x/y,env=C'", Worker)
+    assert spec.options["env"] == ("A", "B")
+    assert spec.name == "sh -c 'x/y,env=C'"
+    assert spec.identity == parse_spec("worker/sh -c 'x/y,env=C'", Worker).identity
+    for wrong in ("worker,env=a b/sh", "worker,color=red/sh", "worker,env=/sh"):
+        with pytest.raises(InputError):
+            parse_spec(wrong, Worker)
+
+
+def test_a_variable_that_is_wanted_and_not_there_is_told() -> None:
+    with pytest.raises(InputError, match="NOT_THERE_AT_ALL"):
+        asyncio.run(Worker(parse_spec("worker,env=NOT_THERE_AT_ALL/true", Worker)).prepare(DATA))
+
+
+@needs_entry_point
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [("", "nothing"), (",env=MY_KEY", "***"), (",env=MY_PLACE,env=MY_KEY", "***")],
+)
+def test_a_key_reaches_a_worker_that_it_is_given_to_and_nobody_else(
+    jasco: Jasco, data: Path, tmp_path: Path, wanted: str, text: str
+) -> None:
+    spec = command(tmp_path, tells="MY_KEY").replace("worker/", f"worker{wanted}/", 1)
+    done = jasco(
+        "respond", spec, "--data", data, "--run", tmp_path / "run", "--no-preflight",
+        env={"MY_KEY": "9fQ2xLw7TbV0zKdR4", "MY_PLACE": "here"},
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as store:
+        assert store.execute("SELECT DISTINCT text FROM responses").fetchall() == [(text,)]
+    assert "9fQ2xL" not in done.stdout + done.stderr
+    [log] = (tmp_path / "run" / "logs").glob("*.log")
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 # --- the lines and the files ---

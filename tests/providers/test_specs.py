@@ -260,3 +260,31 @@ def test_no_text_raises_anything_but_a_complaint(kind: specs.Kind, text: str) ->
         assert str(error)
     else:
         assert made.spec.label.encode()  # the run can hold it
+
+
+KEY = "9fQ2xLw7TbV0zKdR4"
+
+
+@pytest.mark.parametrize("kind", ["model", "judge"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"openai/m,api_key={KEY}", f"openai/m,api-key={KEY}", f"openai/m,apikey={KEY},label=x",
+        f"openai/m,api_key_env={KEY}", f"openai/m,{KEY}", f"openai/m,token={KEY}",
+        f"openai/m,base_url=http://user:{KEY}@host:x/v1", f"openai/m,base_url=user:{KEY}@host/v1",
+        f"openai/m,base_url=http://host/v1?api_key={KEY},color=red",
+        f"openai/m,base_url=http://a:{KEY}@host/v1,timeout=x", f"openai/sk-{KEY}",
+        f"opnai/m,api_key={KEY}", f"vllm/m,serve.api-key={KEY},timeout=x",
+        f"vllm/m,serve.api-key={KEY},serve.api-key={KEY}", f"three-judges,api_key={KEY}",
+    ],
+)  # fmt: skip
+def test_a_key_that_was_typed_into_a_spec_is_not_quoted(kind: specs.Kind, text: str) -> None:
+    with pytest.raises(InputError) as error:
+        specs.open_spec(kind, text).prepare(None)
+    shown = str(error.value)
+    assert not any(KEY[at : at + 6] in shown for at in range(len(KEY)))
+
+
+def test_a_key_in_a_spec_is_told_where_it_belongs() -> None:
+    with pytest.raises(InputError, match="api_key_env=NAME"):
+        specs.open_spec("model", "openai/m,api-key=abc")

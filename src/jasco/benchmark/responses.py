@@ -1,7 +1,10 @@
 """What a model gives back: a text, or a failure. Never an empty string for a failure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from jasco.benchmark.errors import one_line
 
 LASTING = frozenset({"rejected", "content filter", "moderation", "no text", "cut off"})
 """Kinds of failures that the same request would meet again, final or not."""
@@ -51,3 +54,11 @@ class Response:
     usage: Mapping[str, int] = field(default_factory=dict)
     served: str | None = None
     reasoning: str = ""
+
+
+_TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+
+
+def served_name(text: str) -> str:
+    """Return what a server calls its model as one clean line, of 100 characters at most."""
+    return one_line(_TERMINAL_SEQUENCE.sub("", text[:10_000]), 100)

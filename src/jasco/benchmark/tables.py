@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -113,3 +114,21 @@ def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str,
         # By itself, Python before 3.13 leaves a bare carriage return unquoted.
         writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
         writer.writerow(row)
+
+
+def escape_formula(cell: object) -> object:
+    """Return a cell for a table that spreadsheets open, so that none takes a text for a formula.
+
+    A text gets an apostrophe before it where it begins with a tab or a line break, or where its
+    first character after white space, quotes and invisible characters is ``=``, ``+``, ``-`` or
+    ``@``, in full width too. Numbers are left as they are.
+    """
+    if not isinstance(cell, str) or not cell:
+        return cell
+    first = next((each for each in cell if not _is_passed_over(each)), "")
+    is_formula = unicodedata.normalize("NFKC", first)[:1] in ("=", "+", "-", "@")
+    return f"'{cell}" if is_formula or cell[0] in "\t\r\n" else cell
+
+
+def _is_passed_over(character: str) -> bool:
+    return unicodedata.category(character)[0] in "ZC" or character in "\"'`\u2018\u2019\u201c\u201d"

@@ -33,7 +33,7 @@ from jasco.benchmark.exam import (
     read_labels,
 )
 from jasco.benchmark.protocols import Protocol
-from jasco.benchmark.responses import Failure
+from jasco.benchmark.responses import Failure, served_name
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.database import check_sqlite
 from jasco.evaluation.progress import Progress
@@ -288,7 +288,8 @@ def exam_taken(
 
 def is_of(exam: Mapping[str, Any], served: Sequence[str]) -> bool:
     """Whether an exam is of the model that was served so, as far as both tell."""
-    return not served or not exam["served"] or sorted(exam["served"]) == sorted(served)
+    examined = sorted(map(served_name, exam["served"]))
+    return not served or not examined or examined == sorted(map(served_name, served))
 
 
 def exam_fact(judge: int) -> str:
@@ -348,7 +349,7 @@ def exam_result(
         if exam.labels or kind != LABELLED:
             parts[kind] = mark(asked, [verdicts.get(_asked(each, exam)) for each in asked])
     seconds, tokens = store.cost(judge)
-    served = tuple(filter(None, [store.served(judge)]))
+    served = tuple(filter(None, [served_name(store.served(judge))]))
     return ExamResult(
         judge.spec.label, judge.spec.identity, exam, parts, failed, seconds, tokens, served
     )

@@ -22,7 +22,7 @@ from jasco.benchmark.filled import FilledFile, Key, read_filled, read_judged_row
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.marks import Marks
 from jasco.benchmark.reasons import Reason
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.responses import Failure, Response, served_name
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken, is_of
@@ -665,7 +665,7 @@ def _exam(
     for exam in taken:
         if is_of(exam, served):
             return exam, ()
-    return None, tuple(taken[0]["served"]) if taken else ()
+    return None, tuple(map(served_name, taken[0]["served"])) if taken else ()
 
 
 def _with_itself(store: Store, model: int, judge: int, clips: int) -> Agreement | None:

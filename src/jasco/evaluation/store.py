@@ -26,7 +26,7 @@ from jasco.benchmark.clips import Clip, annotations_sha256, combined_sha256
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, Refused
 from jasco.benchmark.reasons import Reason, commonest_reasons
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.responses import Failure, Response, served_name
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.database import Connection, check_sqlite
 from jasco.evaluation.locks import if_it_is_dead, lock_of
@@ -527,7 +527,7 @@ class Store:
         rows = self._connection.execute(
             query + judge_too, (model,) if judge is None else (model, judge)
         )
-        return tuple(sorted(name for (name,) in rows))
+        return tuple(sorted({served_name(name) for (name,) in rows} - {""}))
 
     def judge_texts(self, model: int, judge: int) -> Iterator[tuple[int, int, list[Any]]]:
         """Go through what a judge wrote: clip, instruction, attempts; clip by clip."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jasco.benchmark.errors import InputError
 from jasco.judges.judge import Judge
+from jasco.providers.secrets import mask_spec
 from jasco.providers.specs import open_spec
 
 THREE_JUDGES = "three-judges"
@@ -45,8 +46,8 @@ def open_judges(text: str) -> list[Judge]:
         addresses *= len(models)
     if len(addresses) != len(models):
         raise InputError(
-            f"{text!r}: {len(addresses)} addresses for {len(models)} judges; give one for all, "
-            f"or one each in this order: {', '.join(models)}"
+            f"{mask_spec(text)!r}: {len(addresses)} addresses for {len(models)} judges; give one "
+            f"for all, or one each in this order: {', '.join(models)}"
         )
     return [
         open_spec("judge", ",".join([f"openai/{model}", *others, address]))

@@ -17,6 +17,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import MethodType, ModuleType
 from typing import Any
@@ -98,20 +99,26 @@ class FunctionModel(Model):
 def _source_file(module_name: str) -> list[Path]:
     if module_name.endswith(".py"):
         return [Path(module_name)]
-    with suppress(Exception), _working_folder_first():  # of a module above it, which is run
+    with suppress(Exception), _path_restored():  # of a module above it, which is run
+        _append_to_path(Path.cwd())
         found = importlib.util.find_spec(module_name)
         return [Path(found.origin)] if found and found.origin else []
     return []
 
 
 @contextmanager
-def _working_folder_first() -> Iterator[None]:
+def _path_restored() -> Iterator[None]:
     before = [*sys.path]
-    sys.path.insert(0, str(Path.cwd()))
     try:
         yield
     finally:
         sys.path[:] = before
+
+
+def _append_to_path(folder: Path) -> None:
+    """Let modules be found in a folder, after all that is installed: they take nobody's place."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def name_of(model: object) -> str:
@@ -188,22 +195,47 @@ def _import_module(name: str, module_name: str) -> ModuleType:
     try:
         if module_name.endswith(".py"):
             return _import_file(Path(module_name).resolve())
-        sys.path.insert(0, str(Path.cwd()))
+        _see_that_it_is_not_shadowed(name, module_name)
+        _append_to_path(Path.cwd())
         return importlib.import_module(module_name)
+    except InputError:
+        raise
     except (Exception, SystemExit) as error:  # the user's module may raise anything
         what, place = f"{type(error).__name__}: {one_line(error)}", raised_at(error)
         where = f" at {place}" if place else ""
         raise InputError(f"python/{name}: cannot be imported ({what}){where}") from error
 
 
+def _see_that_it_is_not_shadowed(name: str, module_name: str) -> None:
+    """Refuse a module of the working folder that has the name of an installed one."""
+    top = module_name.partition(".")[0]
+    here = [Path.cwd() / f"{top}.py", Path.cwd() / top / "__init__.py"]
+    mine = next((path for path in here if path.is_file()), None)
+    found = _installed(top) if mine else None
+    if mine and found and not (found.origin and Path(found.origin).resolve() == mine.resolve()):
+        raise InputError(
+            f"python/{name}: {mine} has the name of an installed library "
+            f"({found.origin or top}), which comes first; rename it, or name a file: "
+            f"python/path/to/{top}.py:function"
+        )
+
+
+def _installed(name: str) -> ModuleSpec | None:
+    """Find what is imported by a name while no folder of the user's is looked at."""
+    with suppress(Exception):  # no name of a module, or one whose parts are odd
+        return importlib.util.find_spec(name)
+    return None
+
+
 def _import_file(path: Path) -> ModuleType:
     # By its path, not its name: there may be another module of that name.
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"_{path.stem}_file" if _installed(path.stem) else path.stem
+    _append_to_path(path.parent)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)  # what the file defines can be pickled
+    sys.modules.setdefault(name, module)  # what the file defines can be pickled
     spec.loader.exec_module(module)
     return module
 

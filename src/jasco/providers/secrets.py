@@ -29,9 +29,10 @@ _USER_WITHOUT_SCHEME = re.compile(
     r"[^\s,=/@:'\"]+:(?!//)(?:(?!,[A-Za-z][\w.-]*=)[^\s@'\"])+@(?=[\w\[])"
 )
 _KEY_SHAPES = re.compile(
-    r"\b(?:(?:sk|pk|rk|xai|nvapi|pplx|key)-[A-Za-z0-9_-]{8,}|(?:hf|gsk|ghp|r8|glpat)_[A-Za-z0-9]{16,}"
+    r"\b(?:(?:sk|xai|nvapi|pplx)-[A-Za-z0-9_-]{8,}|(?:hf|gsk|ghp)_[A-Za-z0-9]{16,}"
     r"|AIza[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)"
 )
+_BARE_KEY = re.compile(r"(?<=,)(?=[^,]*[0-9])(?=[^,]*[A-Za-z])[A-Za-z0-9_+/.-]{16,}=*(?=,|$)")
 _SCHEME_AND_CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)( +|%20)[^\s,'\"]{4,}")
 _FLAG_AND_VALUE = re.compile(r"(--?)([A-Za-z][\w.-]*)( +)(?!-)('[^']*'|\"[^\"]*\"|\S+)")
 _NAME_AND_VALUE = re.compile(
@@ -286,7 +287,7 @@ def mask_spec(text: str) -> str:
         ),
         text,
     )
-    return _KEY_SHAPES.sub(HIDDEN, _mask_pairs(text))
+    return _BARE_KEY.sub(HIDDEN, _KEY_SHAPES.sub(HIDDEN, _mask_pairs(text)))
 
 
 def _mask_pairs(text: str) -> str:

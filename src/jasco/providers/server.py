@@ -1,14 +1,15 @@
 """Servers that are started for a run, and always ended: on success, error, Ctrl-C and SIGKILL."""
 
 import asyncio
+import os
 import re
 import shutil
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,6 +17,8 @@ from tqdm import tqdm
 from jasco.benchmark.errors import InputError, one_line
 from jasco.providers.chat import ServerGone
 from jasco.providers.guarded import clear_up, guarded, how_it_ended, last_words, tail
+from jasco.providers.logs import command_line, open_log
+from jasco.providers.secrets import mask
 
 _HOST = "127.0.0.1"
 _PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
@@ -36,12 +39,18 @@ class Program:
         Seconds that it may take to get ready.
     log : Path
         Where its words go.
+    environment : mapping of str to str
+        Environment variables that it gets beside ours: secrets, which a process list would show.
+    secrets : sequence of str
+        What messages hide of its words.
     """
 
     name: str
     command: Sequence[str]
     start_timeout: float
     log: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
     def pid_file(self) -> Path:
@@ -78,7 +87,6 @@ class Server:
                 f"{program.name}: there is no program {program.command[0]!r} on the PATH; "
                 "install vLLM there, or name it with serve.command=/path/to/vllm"
             )
-        program.log.parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(_TRIES):
             server = await cls._launch(program, _free_port())
             try:
@@ -98,18 +106,22 @@ class Server:
     @classmethod
     async def _launch(cls, program: Program, port: int) -> "Server":
         program.pid_file.unlink(missing_ok=True)
+        log = open_log(program.log)
         address = ("--host", _HOST, "--port", str(port))
-        with program.log.open("ab") as log:
-            beginning = log.tell()
-            log.write(f"--- {' '.join([*program.command, *address])}\n".encode())
-            log.flush()
+        command = [*program.command, *address]
+        try:
+            beginning = os.fstat(log).st_size
+            os.write(log, command_line(command, program.secrets))
             process = await asyncio.create_subprocess_exec(
-                *guarded([*program.command, *address], program.pid_file),
+                *guarded(command, program.pid_file),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us: we end it in good order
+                env=os.environ | program.environment,
             )
+        finally:
+            os.close(log)
         return cls(program, process, port, beginning)
 
     async def _ready(self) -> None:
@@ -147,7 +159,7 @@ class Server:
         return f"it said: {last_words(self._said())}; its log: {self._program.log}"
 
     def _said(self) -> str:
-        return tail(self._program.log, self._beginning)
+        return mask(tail(self._program.log, self._beginning), self._program.secrets)
 
     async def stop(self) -> None:
         """End the program and all that it has started. Takes its grace time at the longest."""

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
 from jasco.providers.budget import Budget
+from jasco.providers.secrets import is_secret_name, mask_spec, shown_variable
 
 Kind = Literal["model", "judge"]
 
@@ -100,7 +101,7 @@ class Provider(Protocol):
     NAME: ClassVar[str | None]
     """What the name after the slash is, for help; None where the provider takes none."""
     VERBATIM: ClassVar[bool]
-    """Whether everything after the slash is the name, commas included; it has no options then."""
+    """Whether everything after the slash is the name, commas included; options stand before it."""
     OPTIONS: ClassVar[Sequence[Option]]
     SERVES: ClassVar[bool] = False
     """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
@@ -163,17 +164,19 @@ def open_spec(kind: Kind, text: str) -> Any:
         The provider or a key is unknown, a value cannot be read, a name is missing, or the
         provider needs an extra that is not installed.
     """
+    shown = mask_spec(text)
     if text != whole_text(text):
-        raise InputError(f"{kind} {text!r}: not UTF-8")
+        raise InputError(f"{kind} {shown!r}: not UTF-8")
     known = providers(kind)
     provider = re.split("[/,]", text, maxsplit=1)[0]
     if provider not in known:
-        raise InputError(f"{kind} {text!r}: provider {provider!r} is unknown; see: jasco {kind}s")
+        provider = re.split("[/,]", shown, maxsplit=1)[0]
+        raise InputError(f"{kind} {shown!r}: provider {provider!r} is unknown; see: jasco {kind}s")
     try:
         made_by = known[provider].load()
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{kind} {text!r} needs {error.name}: pip install 'jasco[{provider}]'"
+            f"{kind} {shown!r} needs {error.name}: pip install 'jasco[{provider}]'"
         ) from error
     return made_by(parse_spec(text, made_by))
 
@@ -215,23 +218,36 @@ def _spec_of(identity: Mapping[str, Any], provider: type[Provider]) -> Spec:
 
 
 def parse_spec(text: str, provider: type[Provider]) -> Spec:
-    """Read a spec for the provider that it names."""
+    """Read a spec for the provider that it names.
+
+    Where its name is verbatim, options stand before the slash: ``worker,env=NAME/COMMAND``.
+    """
     head, slash, rest = text.partition("/")
     pairs: list[str] = []
-    if not provider.VERBATIM:
+    if provider.VERBATIM:
+        head, *pairs = head.split(",")
+    else:
         if "," in head:  # no name, or none before the first option
             (head, *pairs), slash, rest = text.split(","), "", ""
         else:
             rest, *pairs = rest.split(",")
     if provider.NAME is None and rest:
-        raise InputError(f"{text!r}: {head} takes no name; write {head}[,key=value...]")
+        raise InputError(f"{mask_spec(text)!r}: {head} takes no name; write {head}[,key=value...]")
     if provider.NAME is not None and not rest:
-        raise InputError(f"{text!r}: write {head}/{provider.NAME}")
+        raise InputError(f"{mask_spec(text)!r}: write {head}/{provider.NAME}")
+    is_path = "/" in rest and "://" not in rest  # of a file, or an organisation's model
+    if not provider.VERBATIM and not is_path and (shown := mask_spec(rest)) != rest:
+        raise InputError(
+            f"{head}/{shown}: the name holds what looks like a key or a password, and names are "
+            "shown and kept; write it without"
+        )
     serve = [pair for pair in pairs if provider.SERVES and pair.startswith(_SERVE)]
     pairs = [pair for pair in pairs if pair not in serve]
     labelled = not provider.VERBATIM and any(pair.startswith("label=") for pair in pairs)
     known = (*provider.OPTIONS, LABEL) if labelled else provider.OPTIONS
-    options = _read_options(text, pairs, {option.name: option for option in known})
+    options = _read_options(
+        text, pairs, {option.name: option for option in known}, verbatim=provider.VERBATIM
+    )
     if provider.SERVES:
         options["serve"] = _read_serve(text, serve)
     identifying = [option for option in known if option.identity]
@@ -254,39 +270,43 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
     )
 
 
-def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict[str, Any]:
+def _read_options(
+    text: str, pairs: list[str], known: dict[str, Option], *, verbatim: bool
+) -> dict[str, Any]:
     given: dict[str, list[Any]] = {}
     families: dict[str, dict[str, Any]] = {}
+    shown = mask_spec(text)
     for pair in pairs:
         key, equals, value = pair.partition("=")
         family, dot, rest = key.partition(".")
-        if dot and family in known and known[family].family:
+        if dot and family in known and known[family].family and not is_secret_name(rest):
             if not equals or not value:
-                raise InputError(f"{text!r}: {key} has no value; write {key}=...")
+                raise InputError(f"{shown!r}: {key} has no value; write {key}=...")
             try:
                 _put(families.setdefault(family, {}), rest, value)
             except ValueError as error:
-                raise InputError(f"{text!r}: {key}={value} is no good: {error}") from None
+                raise InputError(f"{shown!r}: {mask_spec(pair)} is no good: {error}") from None
             continue
         if key not in known or known[key].family:
-            names = dict.fromkeys(
-                [f"{name}.KEY" if option.family else name for name, option in known.items()]
-                + [LABEL.name]
-            )
-            raise InputError(f"{text!r}: unknown key {key!r}; it takes {', '.join(names)}")
+            raise InputError(f"{shown!r}: {_unknown(pair, known, verbatim=verbatim)}")
         if not equals or not value:
-            raise InputError(f"{text!r}: {key} has no value; write {key}=...")
+            raise InputError(f"{shown!r}: {key} has no value; write {key}=...")
+        if key.endswith("_env") and shown_variable(value) != value:
+            raise InputError(
+                f"{shown!r}: the environment has no variable of that name; {key} takes the name "
+                "of the variable that holds the key, not the key"
+            )
         if key in given and not known[key].repeatable:
-            raise InputError(f"{text!r}: {key} is given twice")
+            raise InputError(f"{shown!r}: {key} is given twice")
         try:
             given.setdefault(key, []).append(_read_value(known[key], value))
         except ValueError as error:
-            raise InputError(f"{text!r}: {key}={value} is no good: {error}") from None
+            raise InputError(f"{shown!r}: {mask_spec(pair)} is no good: {error}") from None
     for name, values in families.items():
         try:
             known[name].read(json.dumps(values))
         except ValueError as error:
-            raise InputError(f"{text!r}: {error}") from None
+            raise InputError(f"{shown!r}: {error}") from None
     return {
         name: families.get(name)
         if option.family
@@ -329,6 +349,19 @@ def _written(option: Option, value: Any, prefix: str = "") -> list[str]:
     return [f"{name}={value}"]
 
 
+def _unknown(pair: str, known: Mapping[str, Option], *, verbatim: bool) -> str:
+    key = pair.partition("=")[0].strip()
+    if "api_key_env" in known and is_secret_name(key):
+        return (
+            f"{key!r} is no option: keys are never typed into a spec; set an environment variable "
+            "to the key and write api_key_env=NAME"
+        )
+    named = [f"{name}.KEY" if option.family else name for name, option in known.items()]
+    names = named if verbatim else [*dict.fromkeys([*named, LABEL.name])]
+    takes = f"it takes {', '.join(names)}" if names else "it takes no options"
+    return f"unknown key {mask_spec(f',{key}')[1:]!r}; {takes}"
+
+
 def _read_value(option: Option, text: str) -> Any:
     value = option.read(text)
     if not option.identity:
@@ -362,9 +395,9 @@ def _read_serve(text: str, pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         key, _, value = pair.removeprefix(_SERVE).partition("=")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", key, re.IGNORECASE) or not value:
-            raise InputError(f"{text!r}: {pair!r} is no {_SERVE}KEY=VALUE")
+            raise InputError(f"{mask_spec(text)!r}: {mask_spec(pair)!r} is no {_SERVE}KEY=VALUE")
         if key in given:
-            raise InputError(f"{text!r}: {_SERVE}{key} is given twice")
+            raise InputError(f"{mask_spec(text)!r}: {_SERVE}{key} is given twice")
         given[key] = value
     return given
 

@@ -1,15 +1,18 @@
 """A client that brings its own server: ``vllm serve MODEL``, started for it and ended with it."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from jasco.benchmark.errors import InputError
 from jasco.benchmark.responses import Failure, Response
 from jasco.providers.chat import ChatClient
 from jasco.providers.folders import data_folder
 from jasco.providers.requests import Message
+from jasco.providers.secrets import is_secret_name, read_key, secrets_of
 from jasco.providers.server import Program, Server
 from jasco.providers.specs import Option, Provider, Spec, at_least
 
@@ -23,11 +26,12 @@ class VllmClient(ChatClient):
     """One model on a vLLM server of our own.
 
     ``serve.KEY=VALUE`` of its spec is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as
-    ``--KEY``); ``serve.command=PATH`` names the program.
+    ``--KEY``); ``serve.command=PATH`` names the program. ``serve.api-key`` and ``serve.hf-token``
+    go to it in its environment, where no list of processes shows them.
     """
 
     def __init__(self, spec: Spec, owner: Provider, server: Server, doing: str) -> None:
-        super().__init__(spec, owner, (server.url,))
+        super().__init__(spec, owner, (server.url,), serve_key(spec))
         self._server = server
         self._doing = doing
 
@@ -53,12 +57,15 @@ class VllmClient(ChatClient):
         ServerGone
             It ended, or did not get ready in time; the message quotes its error.
         """
+        secret = [value for key, value in spec.options["serve"].items() if is_secret_name(key)]
         server = await Server.start(
             Program(
                 f"vllm serve {spec.name}",
                 serve_command(spec),
                 spec.options["start_timeout"],
                 (folder or data_folder()) / "logs" / _log_name(spec.name),
+                serve_environment(spec),
+                tuple(form for each in (serve_key(spec), *secret) for form in secrets_of(each)),
             )
         )
         try:
@@ -96,10 +103,47 @@ def serve_command(spec: Spec) -> list[str]:
     serve = dict(spec.options["serve"])
     command = [serve.pop("command", "vllm"), "serve", spec.name]
     for key, value in serve.items():
+        if _variable_for(key, value):
+            continue
         # A key with a dot is a part of a setting, and takes its value as it stands.
         flag = {} if "." in key else {"true": [f"--{key}"], "false": [f"--no-{key}"]}
         command += flag.get(value.lower(), [f"--{key}", value])
     return command
+
+
+def serve_environment(spec: Spec) -> dict[str, str]:
+    """Return the environment variables in which a spec's secrets go to the server.
+
+    Raises
+    ------
+    InputError
+        A secret holds what no header can carry; the message does not quote it.
+    """
+    found: dict[str, str] = {}
+    for key, value in spec.options["serve"].items():
+        if variable := _variable_for(key, value):
+            if not re.fullmatch("[!-~]+", value):
+                raise InputError(
+                    f"serve.{key} holds spaces, control characters or characters beyond ASCII; "
+                    "give nothing but the key"
+                )
+            found[variable] = value
+    return found
+
+
+def serve_key(spec: Spec) -> str:
+    """Return the key that the server is asked with: its own, and never that of another service."""
+    return serve_environment(spec).get(_API_KEY) or read_key(_API_KEY)
+
+
+_API_KEY = "VLLM_API_KEY"
+_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
+
+
+def _variable_for(key: str, value: str) -> str | None:
+    """Name the environment variable that takes the place of a flag."""
+    is_switch = value.lower() in ("true", "false")  # of a token that is stored elsewhere
+    return None if is_switch else _VARIABLES.get(key.lower().replace("_", "-"))
 
 
 def _log_name(model: str) -> str:

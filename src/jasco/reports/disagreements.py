@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.errors import InputError
-from jasco.benchmark.tables import write_table
+from jasco.benchmark.tables import escape_formula, write_table
 from jasco.benchmark.verdicts import Verdict
 from jasco.evaluation.disagreements import Apart, apart
 from jasco.evaluation.results import JudgedItems
@@ -32,7 +32,9 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
     columns = [*_ITEM, *(f"{judge}: {part}" for judge in items.judges for part in _JUDGE)]
     differing = apart(items)
     rows = _rows(items, differing)
-    write_table(path, columns, ({name: _guarded(row[name]) for name in columns} for row in rows))
+    headers = {name: str(escape_formula(name)) for name in columns}
+    escaped = ({headers[name]: escape_formula(row[name]) for name in columns} for row in rows)
+    write_table(path, list(headers.values()), escaped)
     return len(differing)
 
 
@@ -57,8 +59,3 @@ def _rows(items: JudgedItems, differing: Iterable[Apart]) -> Iterator[dict[str, 
             told = ("" if rating is None else rating, orientation or "", "\n---\n".join(texts))
             row |= zip((f"{judge}: {part}" for part in _JUDGE), told, strict=True)
         yield row
-
-
-def _guarded(cell: object) -> object:
-    """Keep a spreadsheet from taking a model's words for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell

@@ -1,6 +1,7 @@
 """The result as one JSON object, in the documented schema."""
 
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
@@ -152,7 +153,8 @@ def made_by(label: str, identity: Mapping[str, Any], served: Sequence[str] = ())
         for key, value in sorted(identity.items())
         if key not in ("provider", "name") and value is not None
     ]
-    told += [f"served={name}" for name in served]
+    # What separates the parts of a signature is no part of a server's name in it.
+    told += [f"served={re.sub('[|{},]', '_', name)}" for name in served]
     return f"{label.split(',')[0] if told else label}{{{','.join(told)}}}" if told else label
 
 

@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
-from jasco.benchmark.responses import Failure, Response
+from jasco.benchmark.responses import Failure, Response, served_name
 from jasco.models.model import Model
+from jasco.models.worker.environment import environment_for, is_secret, variable
 from jasco.models.worker.files import ClipFiles
 from jasco.models.worker.lines import (
     Handshake,
@@ -33,6 +34,7 @@ from jasco.models.worker.lines import (
 )
 from jasco.models.worker.process import Broken, Process
 from jasco.providers.audio import Audio
+from jasco.providers.secrets import mask, mask_spec, secrets_of
 from jasco.providers.sources import file_fingerprint
 from jasco.providers.specs import Option, Spec
 
@@ -85,11 +87,20 @@ class Worker(Model):
     VERBATIM: ClassVar[bool] = True
     HEARS: ClassVar[bool] = True
     SERVED: ClassVar[bool] = False  # it computes on this machine: judges wait until it is done
-    OPTIONS: ClassVar[Sequence[Option]] = ()
+    OPTIONS: ClassVar[Sequence[Option]] = (
+        Option(
+            "env",
+            "environment variable that it gets as well: worker,env=NAME/COMMAND; may be repeated",
+            variable,
+            repeatable=True,
+        ),
+    )
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._command = _split(spec.name)
+        self._environment: dict[str, str] = {}
+        self._secrets: tuple[str, ...] = ()
         self._start_timeout = _seconds("JASCO_WORKER_START")
         self._timeout = _seconds("JASCO_WORKER_TIMEOUT")
         self.ignored = 0
@@ -117,6 +128,10 @@ class Worker(Model):
             raise InputError(
                 f"{self.spec.label}: there is no program {self._command[0]!r} on the PATH"
             )
+        wanted = self.spec.options["env"]
+        self._environment = environment_for(os.environ, wanted)
+        secret = [self._environment[name] for name in wanted if is_secret(name)]
+        self._secrets = tuple(form for value in secret for form in secrets_of(value))
         self._files = ClipFiles()
         self._life = await self._start()
         self._leading = asyncio.create_task(self._lead())
@@ -158,10 +173,12 @@ class Worker(Model):
         """Start a worker that gets as far as its handshake."""
         for start in range(1, _STARTS + 1):
             assert self._files
-            process = await Process.start(self._command, self._files.folder, self._log)
+            process = await Process.start(
+                self._command, self._files.folder, self._log, self._environment, self._secrets
+            )
             try:
                 handshake = await self._shake_hands(process)
-                self.facts = {"name": handshake.name} | _told(handshake.versions)
+                self.facts = {"name": served_name(handshake.name)} | _told(handshake.versions)
                 return _Life(process, handshake)
             except Broken as trouble:
                 how = await process.end()
@@ -196,7 +213,7 @@ class Worker(Model):
                 while True:
                     lines = await process.read()
                     for place, line in enumerate(lines):
-                        if told := read_object(line):
+                        if told := self._read(line):
                             for other in lines[place + 1 :]:
                                 process.ignore(other)
                             return read_handshake(told)
@@ -209,6 +226,16 @@ class Worker(Model):
             ) from None
         except InputError as error:
             raise InputError(f"{self.spec.label}: {error}; see docs/workers.md") from None
+
+    def _read(self, line: bytes) -> dict[str, Any] | None:
+        """Read a message; a secret that the worker was given and that it repeats is hidden."""
+        told = read_object(line)
+        if not told or not self._secrets:
+            return told
+        try:
+            return {key: _masked(value, self._secrets) for key, value in told.items()}
+        except RecursionError:
+            return None  # no message of ours is nested so deep
 
     async def _end(self, life: _Life, grace: float = 0.0) -> str:
         how = await life.process.end(grace)
@@ -310,7 +337,7 @@ class Worker(Model):
             life.process.send(write_request(number, question.prompt, question.audio))
 
     def _take(self, life: _Life, line: bytes) -> None:
-        told = read_object(line)
+        told = self._read(line)
         number = answered_number(told) if told else None
         if told is None or number not in life.outstanding:
             life.process.ignore(line)
@@ -330,11 +357,22 @@ def _told(versions: Mapping[str, Any]) -> dict[str, str]:
     return {one_line(key, 40): one_line(value, 100) for key, value in list(versions.items())[:20]}
 
 
+def _masked(value: Any, secrets: Sequence[str]) -> Any:
+    """Hide secrets anywhere in what JSON held."""
+    if isinstance(value, str):
+        return mask(value, secrets)
+    if isinstance(value, list):
+        return [_masked(each, secrets) for each in value]
+    if isinstance(value, dict):
+        return {mask(key, secrets): _masked(each, secrets) for key, each in value.items()}
+    return value
+
+
 def _split(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InputError(f"worker/{command}: no command line ({error})") from None
+        raise InputError(f"worker/{mask_spec(command)}: no command line ({error})") from None
     if not words:
         raise InputError("worker/: write worker/COMMAND, such as worker/python my_worker.py")
     return words

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -10,6 +10,8 @@ from typing import Self
 from jasco.benchmark.errors import one_line
 from jasco.models.worker.lines import LONGEST, STOP, LineSplitter, LineTooLong
 from jasco.providers.guarded import clear_up, guarded, how_it_ended, last_words, tail
+from jasco.providers.logs import command_line, open_log
+from jasco.providers.secrets import mask
 
 _PIECE = 65_536
 _LOOK = 0.05
@@ -41,19 +43,28 @@ class Process:
         pid_file: Path,
         log: Path | None,
         beginning: int,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._process = process
         self._lifeline: int | None = lifeline
         self._pid_file = pid_file
         self._log = log
         self._beginning = beginning  # where its part of the log begins
+        self._secrets = secrets
         self._lines = LineSplitter()
         self.ignored = 0
         """Lines on its output that were no messages."""
         self._last_ignored = ""
 
     @classmethod
-    async def start(cls, command: Sequence[str], folder: Path, log: Path | None) -> Self:
+    async def start(
+        cls,
+        command: Sequence[str],
+        folder: Path,
+        log: Path | None,
+        environment: Mapping[str, str],
+        secrets: Sequence[str] = (),
+    ) -> Self:
         """Start a worker.
 
         Parameters
@@ -64,10 +75,14 @@ class Process:
             A place for files of ours.
         log : Path or None
             Where its standard error goes; None is where ours goes.
+        environment : mapping of str to str
+            Its environment variables.
+        secrets : sequence of str
+            What messages hide of its words.
         """
         pid_file = folder / "worker.pid"
         pid_file.unlink(missing_ok=True)
-        beginning, error = _open_log(log, command)
+        beginning, error = _open_log(log, command, secrets)
         theirs, ours = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -77,7 +92,8 @@ class Process:
                 stderr=error,
                 pass_fds=(theirs,),
                 start_new_session=True,  # Ctrl-C is for us: we end it in good order
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},  # an answer must not wait for the next
+                # An answer must not wait for the next.
+                env={**environment, "PYTHONUNBUFFERED": "1"},
             )
         except BaseException:
             os.close(ours)  # what may have been started ends
@@ -86,7 +102,7 @@ class Process:
             os.close(theirs)
             if error is not None:
                 os.close(error)
-        return cls(process, ours, pid_file, log, beginning)
+        return cls(process, ours, pid_file, log, beginning, secrets)
 
     def send(self, line: bytes) -> None:
         """Hand a line on. It never waits: what is outstanding is little."""
@@ -114,19 +130,23 @@ class Process:
     def ignore(self, line: bytes) -> None:
         """Keep in mind that there was a line that is no message."""
         self.ignored += 1
-        self._last_ignored = one_line(line[:500].decode("utf-8", "replace"), 100)
+        said = mask(line[:_PIECE].decode("utf-8", "replace"), self._secrets)
+        self._last_ignored = one_line(said, 100)
 
     def last_words(self) -> str:
         """Quote what it said last."""
         words = []
         if self._log:
-            words.append(f"it said: {last_words(tail(self._log, self._beginning))}")
+            words.append(f"it said: {last_words(self._said())}")
         if self.ignored:
             words.append(
                 f"{self.ignored} lines on its stdout were no messages, the last: "
                 f"{self._last_ignored!r}"
             )
         return "; ".join(words or ["it said nothing on its stdout"])
+
+    def _said(self) -> str:
+        return mask(tail(self._log, self._beginning), self._secrets) if self._log else ""
 
     async def end(self, grace: float = 0.0) -> str:
         """End the worker and all that it has started; say how it ended.
@@ -172,11 +192,12 @@ class Process:
                 pass
 
 
-def _open_log(log: Path | None, command: Sequence[str]) -> tuple[int, int | None]:
+def _open_log(
+    log: Path | None, command: Sequence[str], secrets: Sequence[str]
+) -> tuple[int, int | None]:
     """Open a log at its end; give where that is, and the file descriptor."""
     if log is None:
         return 0, None
-    log.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    os.write(file, f"--- {' '.join(command)}\n".encode(errors="replace"))
+    file = open_log(log)
+    os.write(file, command_line(command, secrets))
     return os.fstat(file).st_size, file

@@ -1,0 +1,65 @@
+"""Which environment variables a worker gets: those of a list, and those that the user names."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from jasco.benchmark.errors import InputError
+
+NAMES = frozenset(
+    ("CC", "COLUMNS", "CURL_CA_BUNDLE", "CXX", "HOME", "HOSTNAME", "LANG", "LANGUAGE",
+     "LOADEDMODULES", "LOGNAME", "MODULEPATH", "MPLBACKEND", "MPLCONFIGDIR", "PATH", "PWD",
+     "REQUESTS_CA_BUNDLE", "SHELL", "TEMP", "TERM", "TMP", "TMPDIR",
+     "TOKENIZERS_PARALLELISM", "TZ", "USER",
+     "ALL_PROXY", "FTP_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+)  # fmt: skip
+"""Variables that are handed on; of a proxy's, the lower case too."""
+PREFIXES = (
+    "APPTAINER", "CONDA", "CUBLAS", "CUDA", "CUDNN", "GOMP_", "GPU_", "HF_", "HIP_", "HSA_",
+    "HUGGINGFACE_", "JASCO_", "JAX_", "KMP_", "LC_", "LD_", "LMOD_", "MAMBA", "MIOPEN_", "MKL_",
+    "NCCL_", "NUMBA_", "NUMEXPR_", "NVIDIA_", "OMP_", "ONEAPI_", "OPENBLAS_", "PYENV", "PYTHON",
+    "PYTORCH_", "ROCM_", "ROCR_", "SINGULARITY", "SLURM_", "SSL_CERT_", "TF_", "TORCH",
+    "TRANSFORMERS_", "TRITON_", "VIRTUAL_ENV", "VLLM_", "XDG_", "XLA_", "ZE_",
+)  # fmt: skip
+"""What variables that are handed on begin with, unless they may hold a secret."""
+_SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE")
+
+
+def environment_for(environment: Mapping[str, str], wanted: Sequence[str] = ()) -> dict[str, str]:
+    """Return the variables of an environment that a worker gets.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Ours.
+    wanted : sequence of str
+        Names of further variables, whatever they hold.
+
+    Raises
+    ------
+    InputError
+        A variable that is wanted is not there.
+    """
+    for name in wanted:
+        if name not in environment:
+            raise InputError(f"env={name}: the environment has no such variable; set it first")
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in wanted or name in NAMES or name.upper() in NAMES or _is_handed_on(name)
+    }
+
+
+def _is_handed_on(name: str) -> bool:
+    return name.startswith(PREFIXES) and not is_secret(name)
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a variable of this name may hold a secret."""
+    return bool(_SECRET.search(name.upper()))
+
+
+def variable(text: str) -> str:
+    """Read the name of an environment variable (``ValueError`` where it is none)."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError("the name of an environment variable is needed")
+    return text
