@@ -162,7 +162,8 @@ def evaluate(
     concurrency : int
         Calls in flight at once, where calls are made.
     preflight : bool
-        Whether to see first that the model hears, and to refuse one that does not.
+        Whether to see first that the model hears, and to refuse one that does not; and to ask
+        each judge one question with a known verdict before all others.
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
         failures such as a content filter's.
