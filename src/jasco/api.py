@@ -8,6 +8,7 @@ import logging
 import operator
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -372,12 +373,38 @@ def _run(job: "Job") -> None:
     from jasco.evaluation.evaluate import evaluate as do
 
     stop = _Stop()
-    with ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
+    with _messages_shown(), ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
         try:
             thread.submit(do, job, _log.info, stop.begun).result()
         except KeyboardInterrupt:
             stop.now()
             raise
+
+
+class _Handler(logging.Handler):
+    """Writes messages to stderr, where a bar of progress gives way to them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        with suppress(OSError, ValueError):  # where stderr is gone, nobody misses the line
+            tqdm.write(f"jasco: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def _messages_shown() -> Iterator[None]:
+    """Show messages where nobody has said what becomes of them, as in a plain notebook."""
+    if _log.hasHandlers() or _log.level != logging.NOTSET:
+        yield
+        return
+    handler = _Handler()
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(logging.NOTSET)
 
 
 class _Stop:
