@@ -258,7 +258,8 @@ def die_and_resume(
     dying = serve(die_after=50)
     result = jasco(*command_line(dying.url, data, run, "--concurrency=8", "--json"), patch=patch)
     assert result.status == 4, result
-    assert dying.url in one_line_of_complaint(result)
+    # Calls that failed, and progress, may have been reported before.
+    assert dying.url in result.stderr.splitlines()[-1]
     before = sum(rows(run))
     assert 42 <= before <= 50
     [model] = json.loads(result.stdout)["models"].values()  # what there is, is shown

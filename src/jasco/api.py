@@ -8,6 +8,7 @@ import logging
 import operator
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -167,7 +168,8 @@ def evaluate(
     concurrency : int
         Calls in flight at once, where calls are made.
     preflight : bool
-        Whether to see first that the model hears, and to refuse one that does not.
+        Whether to see first that the model hears, and to refuse one that does not; and to ask
+        each judge one question with a known verdict before all others.
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
         failures such as a content filter's.
@@ -403,12 +405,38 @@ def _run(job: "Job") -> None:
     from jasco.evaluation.evaluate import evaluate as do
 
     stop = _Stop()
-    with ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
+    with _messages_shown(), ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
         try:
             thread.submit(do, job, _log.info, stop.begun).result()
         except KeyboardInterrupt:
             stop.now()
             raise
+
+
+class _Handler(logging.Handler):
+    """Writes messages to stderr, where a bar of progress gives way to them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        with suppress(OSError, ValueError):  # where stderr is gone, nobody misses the line
+            tqdm.write(f"jasco: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def _messages_shown() -> Iterator[None]:
+    """Show messages where nobody has said what becomes of them, as in a plain notebook."""
+    if _log.hasHandlers() or _log.level != logging.NOTSET:
+        yield
+        return
+    handler = _Handler()
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(logging.NOTSET)
 
 
 class _Stop:

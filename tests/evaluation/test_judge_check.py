@@ -170,3 +170,20 @@ def test_a_judge_with_a_server_of_its_own_is_asked_once_that_is_ready(
     assert done.status == 0, done.stderr
     models = [json.loads(line)["model"] for line in log.read_text("utf-8").splitlines()]
     assert models == ["some/judge-1"] * 9 + ["some/judge-2"] * 9
+
+
+def test_a_judge_that_cannot_be_used_does_not_keep_the_next_one_from_judging(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, vllm: Any
+) -> None:
+    judges = ["--judge", vllm("some/odd", hears="true"), "--judge", vllm("some/well")]
+    command = (
+        "eval", f"openai/ears,base_url={serve().url}", "--data", data, "--limit", 1,
+        "--run", tmp_path / "run",
+    )  # fmt: skip
+    done = jasco(*command, *judges)
+    assert done.status == 3, done.stderr
+    assert "vllm/some/odd" in done.stderr.splitlines()[-1]
+    [model] = json.loads(jasco("score", tmp_path / "run", "--json").stdout)["models"].values()
+    assert [(name, each["verdicts"]) for name, each in model["judges"].items()] == [
+        ("vllm/some/well", 8)
+    ]

@@ -97,3 +97,19 @@ def test_of_a_person_one_verdict_a_clip_is_expected(
     judging = replace(asking(job, server, "j"), run=listener.folder, data=None, model=None)
     assert planned(judging) == [CLIPS]
     assert made(judging, server) == CLIPS
+
+
+def test_the_known_question_to_a_new_judge_is_counted(job: Job, server: ChatServer) -> None:
+    def asked_first(job: Job) -> list[int]:
+        return [
+            int(n)
+            for line in plan(job)
+            if "known question" in line
+            for n in re.findall(r": (\d+) calls? to make", line)
+        ]
+
+    careful = asking(replace(job, preflight=True), server, "j", "k")
+    assert asked_first(careful) == [2]
+    assert asked_first(replace(careful, preflight=False)) == []
+    assert made(careful, server) == 12 + 48 + 2 + 2 * 48
+    assert asked_first(asking(careful, server, "j", "k", "new")) == [1]

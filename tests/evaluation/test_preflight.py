@@ -588,3 +588,28 @@ def test_an_interruption_ends_it_at_once_and_it_is_asked_again(
     well = serve()
     assert ask(jasco, well.url, data, run).status == 0
     assert len(well.requests()) == 12 + 16
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "quoted"),
+    [
+        ({"status": 400, "error": "audio is not supported"}, 3, "audio is not supported"),
+        ({"bewitched": {"the": "filtered"}}, 3, "content filter"),
+        ({"bewitched": {"the": "error beside the choices"}, "error": "busy"}, 4, "upstream: busy"),
+    ],
+)
+def test_a_server_that_answers_no_probe_is_asked_no_item(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path,
+    behaviour: dict[str, Any], status: int, quoted: str,
+) -> None:  # fmt: skip
+    server, run = serve(**behaviour), tmp_path / "run"
+    result = ask(jasco, server.url, data, run, patch=FEW_ATTEMPTS)
+    assert result.status == status
+    [line] = result.stderr.splitlines()
+    assert "none of 12 probes" in line
+    assert quoted in line
+    assert "--no-preflight" in line
+    assert len({request.key for request in server.requests()}) <= 12
+    anyway = ask(jasco, server.url, data, run, "--no-preflight", "--limit", 1, patch=FEW_ATTEMPTS)
+    assert anyway.status == (0 if status == 3 else 4)
+    assert quoted in anyway.stderr.splitlines()[-1]

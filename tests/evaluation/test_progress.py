@@ -143,6 +143,35 @@ def test_on_a_terminal_a_line_stands_alone_beside_the_bar(tmp_path: Path) -> Non
     assert "3/3" in text
 
 
+NOTEBOOK = """
+import jasco
+from jasco.evaluation import progress
+progress.INTERVAL = 0.2
+
+def answer(audio, sampling_rate, prompt):
+    import time; time.sleep(0.1)
+    raise KeyError("the key")
+
+jasco.evaluate(answer, data="mini", judges=[], limit=1, preflight=False)
+"""
+
+
+def test_from_python_messages_are_written_where_logging_is_not_configured() -> None:
+    def run(before: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", before + NOTEBOOK],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        assert done.stdout == ""
+        return done.stderr.splitlines()
+
+    lines = run("")
+    [failure] = [line for line in lines if "KeyError" in line]
+    assert failure.startswith("jasco: python/__main__:answer: error: KeyError: 'the key'")
+    assert any(line.startswith("jasco: progress: ") for line in lines)
+    assert run("import logging; logging.basicConfig()\n") == []
+
+
 def test_a_function_that_raises_is_said_with_its_line_in_a_log(
     caplog: Any, data: Path, tmp_path: Path
 ) -> None:

@@ -41,6 +41,12 @@ def test_the_file_of_anything_that_can_be_called() -> None:
     assert file_of(len) == ""
 
 
+def test_a_file_name_that_is_no_text_is_written_as_text() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("def f():\n    raise ValueError\n", "my\udcff\n.py", "exec"), names)
+    assert raised_at(caught(names["f"])).encode() == b"my? .py:2"
+
+
 def test_code_without_a_file_is_named_by_its_line() -> None:
     code = compile("def f():\n    raise ValueError\n", "<cell 3>", "exec")
     names: dict[str, Any] = {}

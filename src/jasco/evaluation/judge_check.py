@@ -94,9 +94,10 @@ class Check:
         """Say why the judge cannot be used, in its own or its server's words."""
         if isinstance(self.outcome, Judgement):
             text = self.outcome.attempts[0].text if self.outcome.attempts else ""
+            wrote = repr(one_line(text, _QUOTED)) if text.strip() else "nothing"
             return (
                 f"{self.judge} gave no readable verdict on a question with a known one; it "
-                f"wrote: {one_line(text, _QUOTED)!r}"
+                f"wrote {wrote}"
             )
         if isinstance(self.outcome, Failure):
             told = f"{self.outcome.kind}: {one_line(self.outcome.message, _QUOTED)}"

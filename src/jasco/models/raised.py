@@ -52,7 +52,7 @@ def raised_at(error: BaseException, file: str = "") -> str:
 def _written(frame: FrameType, number: int) -> str:
     name = frame.f_code.co_filename
     source = linecache.getline(name, number, frame.f_globals).strip()
-    where = f"{_shown(name)}:{number}"
+    where = f"{one_line(_shown(name))}:{number}"
     return f"{where}: {one_line(source, _LONGEST_LINE)}" if source else where
 
 

@@ -61,6 +61,7 @@ def kinds(counted: Mapping[str, int]) -> str:
 
 
 _NOUNS = {
+    "content filter": ("stopped by a content filter", "stopped by a content filter"),
     "connection": ("connection error", "connection errors"),
     "crash": ("crash", "crashes"),
     "error": ("error", "errors"),
@@ -70,7 +71,7 @@ _NOUNS = {
     "server": ("server error", "server errors"),
     "timeout": ("timeout", "timeouts"),
 }
-"""Kinds of failures that are nouns, in the singular and the plural; others stay as they are."""
+"""What is counted, in the singular and the plural, for kinds that cannot follow a number."""
 
 
 def _counted(number: int, kind: str) -> str:
