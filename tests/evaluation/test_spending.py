@@ -246,6 +246,27 @@ def test_from_python(server: ChatServer, data: Path, run: Path) -> None:
     assert done.figures["spent"]["cost"] == pytest.approx((32 * 7 * 3.5 + 64 * 5 * 10) / 1e6)
 
 
+def test_an_exam_ends_before_its_limit(jasco: Jasco, server: ChatServer, data: Path) -> None:
+    told = "exam", f"openai/j,base_url={server.url}", "--data", data, "--price-in", 1
+    assert jasco(*told).status == 2  # half a price
+    stopped = jasco(*told, "--price-out", 1, "--max-calls", 5)
+    assert stopped.status == 4
+    assert len(server.requests()) == 5
+    assert "5 calls" in stopped.stderr
+    assert jasco(*told, "--price-out", 1).status == 0
+
+
+def test_no_server_is_started_when_there_is_no_room_for_a_call(
+    jasco: Jasco, server: ChatServer, vllm: Callable[..., str], data: Path, run: Path, pids: Path
+) -> None:
+    told = [f"openai/m,base_url={server.url}", "--data", data, "--run", run, "--limit", 1]
+    assert jasco("respond", *told, "--no-preflight", "--max-calls", 8).status == 0
+    stopped = jasco("judge", run, "--judge", vllm("j"), "--max-calls", 8)
+    assert stopped.status == 4
+    assert not pids.exists()
+    assert jasco("judge", run, "--judge", vllm("j"), "--max-calls", 16).status == 0
+
+
 def test_files_have_spent_nothing(jasco: Jasco, data: Path, tmp_path: Path) -> None:
     make_data(tmp_path / "other", 2)
     run = write_run(

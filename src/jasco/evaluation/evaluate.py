@@ -325,6 +325,8 @@ async def _prepared(
 ) -> AsyncIterator[None]:
     """Have a model ready that is the one of the run's answers; keep what it tells of itself."""
     if model.SERVES:
+        if model.budget:
+            model.budget.check(model.spec.label)
         say(f"starting {model.spec.label}")
     try:
         await model.prepare(data)
@@ -358,6 +360,8 @@ async def _judge_in_turn(
     for number, judge in work.judges.items():
         if not _is_needed(store, work, number, judge):
             continue
+        if judge.budget:
+            judge.budget.check(judge.spec.label)
         say(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(data)
