@@ -186,6 +186,17 @@ def test_after_a_kill_what_was_in_flight_counts_as_spent(
     assert fact(run, SPENT)["openai/m"]["calls"] == sent
 
 
+def test_what_probes_took_is_known_after_a_kill(serve: Serve, jasco: Jasco, run: Path) -> None:
+    slow = serve(latency=0.3)
+    told = ["respond", f"openai/m,base_url={slow.url}", "--data", "mini", "--run", run]
+    command = jasco.start(*told, "--concurrency", "2")
+    slow.wait_for(8)
+    command.kill()
+    held = results_of_run(run).spent
+    assert held
+    assert 4 <= held.total.calls <= 8
+
+
 def test_a_run_of_an_older_version_tells_what_its_rows_tell(data: Path, run: Path) -> None:
     usage = {"prompt_tokens": IN, "completion_tokens": OUT}
 

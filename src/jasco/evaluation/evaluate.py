@@ -257,7 +257,7 @@ async def _run(
                 async with _prepared(model, data, store, clips, model_number, say):
                     left = _unanswered(store, model_number, retry_final=job.retry_final)
                     if is_due(model, left, store.fact(PREFLIGHT)):
-                        await _preflight(job, work, store, progress, budget, say)
+                        await _preflight(job, work, store, writer, progress, say)
                     await run(work, writer)
             if served and not together:
                 await run(judging, writer)
@@ -269,8 +269,8 @@ async def _preflight(
     job: Job,
     work: Work,
     store: Store,
+    writer: Writer,
     progress: Progress,
-    budget: Budget,
     say: Callable[[str], None],
 ) -> None:
     """See that the model hears; keep what was seen, or that nobody looked."""
@@ -281,9 +281,10 @@ async def _preflight(
 
     def watch(outcome: Response | Failure) -> None:
         progress.see_beforehand(outcome)
-        keep_spent(store, budget)  # no row tells of it
+        writer.write_soon()  # what it took: there is no row to write it with
 
     finding = await see(work.model, work.clips, work.read_audio, work.concurrency, watch)
+    await writer.finish()
     store.remember({PREFLIGHT: finding.as_json()})
     refuse(work.model.spec.label, finding)
     if finding.state == State.INCONCLUSIVE:
