@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer, Serve
-from command import FEW_ATTEMPTS, HASTY, Jasco, Result
+from command import FEW_ATTEMPTS, HASTY, Jasco, Result, figures_in
 
 from jasco.benchmark.instructions import INSTRUCTIONS
 
@@ -135,11 +135,11 @@ def test_a_command_that_extends_a_run_and_comes_to_nothing_leaves_it_as_it_was(
 ) -> None:
     judge, run = serve(), tmp_path / "run"
     assert evaluate(jasco, serve(), judge, tmp_path, "--limit", 2).status == 0
-    before = jasco("score", run, "--json").stdout
+    before = figures_in(jasco("score", run, "--json"))
     dead = serve()
     dead.kill()
     assert evaluate(jasco, dead, judge, tmp_path).status == 4
-    assert jasco("score", run, "--json").stdout == before
+    assert figures_in(jasco("score", run, "--json")) == before
 
 
 def test_a_command_that_came_to_nothing_binds_no_later_one(

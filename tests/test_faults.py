@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from chat_server import FAULTS, NO_ANSWER, ChatServer, Serve
-from command import FEW_ATTEMPTS, HASTY, Command, Jasco, Result
+from command import FEW_ATTEMPTS, HASTY, Command, Jasco, Result, figures_in
 from synthetic import make_data
 
 INSTRUCTIONS = (
@@ -61,14 +61,6 @@ def one_line_of_complaint(result: Result) -> str:
     return line
 
 
-def figures(result: Result) -> dict[str, Any]:
-    """Give what a command printed as JSON, but for the calls and tokens that it took."""
-    printed: dict[str, Any] = json.loads(result.stdout)
-    for model in printed["models"].values():
-        assert model.pop("spent")["calls"]
-    return printed
-
-
 def wait_for_rows(run: Path, count: int) -> None:
     until = time.monotonic() + 30
     while True:
@@ -94,7 +86,7 @@ def test_with_a_fifth_of_the_requests_failing_the_run_is_complete_and_as_without
     assert (smooth.status, rough.status) == (0, 0), rough
     assert len({request.fault for request in faulty.requests()}) > 12
     assert rows(tmp_path / "rough") == (96, 96)
-    assert figures(rough) == figures(smooth)
+    assert figures_in(rough) == figures_in(smooth)
 
 
 LASTING = tuple(kind for kind in FAULTS if kind != "429")  # a rate limit is waited for, even long
@@ -278,7 +270,7 @@ def test_a_run_whose_server_died_resumes_on_another_port_with_no_call_made_twice
     die_and_resume(jasco, serve, data, tmp_path / "run", HASTY)
     straight = serve()
     jasco(*command_line(straight.url, data, tmp_path / "straight"))
-    scores = [figures(jasco("score", tmp_path / run, "--json")) for run in ("run", "straight")]
+    scores = [figures_in(jasco("score", tmp_path / run, "--json")) for run in ("run", "straight")]
     assert scores[0] == scores[1]
 
 

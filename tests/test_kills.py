@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from chat_server import Request, Serve
-from command import Jasco
+from command import Jasco, figures_in
 from synthetic import make_data
 
 CLIPS, CONCURRENCY, KILLS = 60, 8, 20
@@ -51,7 +51,7 @@ def committed(run: Path) -> set[Row]:
 
 
 def contents(run: Path) -> list[list[Any]]:
-    """Give all that a run holds but times."""
+    """Give all that a run holds but times, and what it took."""
     return [
         query(run, "SELECT clip, instruction, text, finish_reason FROM responses ORDER BY 1, 2"),
         query(
@@ -59,7 +59,10 @@ def contents(run: Path) -> list[list[Any]]:
             "SELECT label, clip, instruction, rating, orientation, attempts "
             "FROM verdicts JOIN judges USING (judge) ORDER BY 1, 2, 3",
         ),
-        query(run, "SELECT * FROM facts WHERE name NOT LIKE 'created%' ORDER BY name"),
+        query(
+            run,
+            "SELECT * FROM facts WHERE name NOT LIKE 'created%' AND name != 'spent' ORDER BY name",
+        ),
         query(run, "SELECT id, annotations_sha256, audio_sha256 FROM clips ORDER BY clip"),
     ]
 
@@ -157,4 +160,6 @@ def test_killed_at_any_moment_a_run_repeats_only_what_was_in_flight_and_ends_the
     unkilled = jasco(*command, "--run", tmp_path / "unkilled")
     assert unkilled.status == 0
     assert contents(run) == contents(tmp_path / "unkilled")
-    assert json.loads(finished.stdout) == json.loads(unkilled.stdout)
+    assert figures_in(finished) == figures_in(unkilled)
+    [spent] = [model["spent"] for model in json.loads(finished.stdout)["models"].values()]
+    assert abs(spent["calls"] - len(requests)) <= KILLS * CONCURRENCY  # but for what was in flight

@@ -30,6 +30,7 @@ from jasco.version import __version__
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
     from jasco.evaluation.evaluate import Job
     from jasco.judges.judge import Judge
+    from jasco.providers.budget import Budget
     from jasco.providers.specs import Kind
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -351,16 +352,25 @@ def _exam(options: argparse.Namespace) -> int:
     judges = open_judges(options.judge)
     if options.json and len(judges) > 1:
         raise InputError("--json takes one judge; examine the panel's one by one")
-    return max([_examine(judge, options) for judge in judges])
+    from jasco.evaluation.spending import exam_budget
+    from jasco.providers.limits import read_limits
+    from jasco.providers.prices import read_price_list
+
+    limits = read_limits(options.max_calls, options.max_tokens, options.max_cost)
+    budget = exam_budget(limits, read_price_list(options.price_in, options.price_out), judges)
+    return max([_examine(judge, options, budget) for judge in judges])
 
 
-def _examine(judge: "Judge", options: argparse.Namespace) -> int:
+def _examine(judge: "Judge", options: argparse.Namespace, budget: "Budget") -> int:
     from jasco.benchmark.protocols import PROTOCOLS, protocol_named
     from jasco.benchmark.responses import Failure
     from jasco.evaluation.exam import Exam, ExamStore, exam_result, take_exam
+    from jasco.evaluation.spending import Spending
     from jasco.providers.datasets import find_data
     from jasco.reports.exam import render_exam, summarise_exam
+    from jasco.reports.spending import spending_line, summarise_spending
 
+    judge.budget = budget
     protocol = protocol_named(options.protocol or next(iter(PROTOCOLS)))
     data = find_data(options.data, _say)
     exam = Exam.about(data, protocol, judge, options.gold)
@@ -379,6 +389,8 @@ def _examine(judge: "Judge", options: argparse.Namespace) -> int:
         summary = summarise_exam(result)
         store.keep_result(judge, exam, summary)
     _print(summary, render_exam, as_json=options.json)
+    if line := spending_line(summarise_spending(Spending(budget.spent, budget.prices))):
+        _say(line)
     return 0 if result.left == 0 else EXIT_INCOMPLETE
 
 
@@ -784,6 +796,7 @@ def _add_exam(commands: "Commands") -> None:
     parser.add_argument("--gold", type=Path, metavar="GOLD.csv", help="labelled rows")
     parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
     _add_concurrency(parser)
+    _add_spending(parser, "this command")
     parser.add_argument(
         "--again", action="store_true", help="ask everything anew: the server has another model"
     )
@@ -908,7 +921,9 @@ def _add_retrying(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_spending(parser: argparse.ArgumentParser) -> None:
+def _add_spending(
+    parser: argparse.ArgumentParser, whose: str = "the run, earlier commands included,"
+) -> None:
     for name, what in (
         ("calls", "HTTP requests"),
         ("tokens", "tokens, in and out"),
@@ -917,7 +932,7 @@ def _add_spending(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--max-{name}",
             metavar="N",
-            help=f"end before the run has taken more {what}, earlier commands included",
+            help=f"end before {whose} has taken more {what}",
         )
     for way in ("in", "out"):
         parser.add_argument(

@@ -16,7 +16,10 @@ from jasco.benchmark.responses import Failure, Response
 from jasco.providers.specs import open_spec, reopen
 from jasco.reports.show import harmless
 
-EVIL = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback\u2028 \r\x08\x7f"
+EVIL = (
+    "=== judge openai/kind\nwritten at 1999\n"
+    "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback\u2028 \r\x08\x7f"
+)
 
 
 def shown(jasco: Jasco, run: Path, clip: str = "1", prompt: int = 3) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def test_what_is_shown_is_what_was_sent_and_answered(
     text = jasco("show", run, "--clip", "0", "--prompt", "3").stdout
     for part in (
         item["model"]["reply"]["text"],
-        "Rating: 2\nExplanation2: no more.",
+        "    Rating: 2\n    Explanation2: no more.",
         path,
         "prompt_tokens",
     ):
@@ -89,6 +92,8 @@ def test_what_a_model_wrote_cannot_steer_a_terminal(
         for more in ([], ["--json"]):
             out = jasco("show", run, "--clip", "1", "--prompt", prompt, *more).stdout
             assert harmless(out) == out.replace("\x7f", "\\x7f")
+            assert "\n=== judge openai/kind" not in out
+            assert "\nwritten at 1999" not in out
             assert "\x1b" not in out
             assert "\x9b" not in out
             assert "\u202e" not in out

@@ -186,6 +186,17 @@ def test_after_a_kill_what_was_in_flight_counts_as_spent(
     assert fact(run, SPENT)["openai/m"]["calls"] == sent
 
 
+def test_what_probes_took_is_known_after_a_kill(serve: Serve, jasco: Jasco, run: Path) -> None:
+    slow = serve(latency=0.3)
+    told = ["respond", f"openai/m,base_url={slow.url}", "--data", "mini", "--run", run]
+    command = jasco.start(*told, "--concurrency", "2")
+    slow.wait_for(8)
+    command.kill()
+    held = results_of_run(run).spent
+    assert held
+    assert 4 <= held.total.calls <= 8
+
+
 def test_a_run_of_an_older_version_tells_what_its_rows_tell(data: Path, run: Path) -> None:
     usage = {"prompt_tokens": IN, "completion_tokens": OUT}
 
@@ -244,6 +255,27 @@ def test_from_python(server: ChatServer, data: Path, run: Path) -> None:
     done = package.evaluate(f"openai/m,{at}", **asked, max_cost=100, **prices)
     assert done.figures["spent"]["calls"] == WHOLE
     assert done.figures["spent"]["cost"] == pytest.approx((32 * 7 * 3.5 + 64 * 5 * 10) / 1e6)
+
+
+def test_an_exam_ends_before_its_limit(jasco: Jasco, server: ChatServer, data: Path) -> None:
+    told = "exam", f"openai/j,base_url={server.url}", "--data", data, "--price-in", 1
+    assert jasco(*told).status == 2  # half a price
+    stopped = jasco(*told, "--price-out", 1, "--max-calls", 5)
+    assert stopped.status == 4
+    assert len(server.requests()) == 5
+    assert "5 calls" in stopped.stderr
+    assert jasco(*told, "--price-out", 1).status == 0
+
+
+def test_no_server_is_started_when_there_is_no_room_for_a_call(
+    jasco: Jasco, server: ChatServer, vllm: Callable[..., str], data: Path, run: Path, pids: Path
+) -> None:
+    told = [f"openai/m,base_url={server.url}", "--data", data, "--run", run, "--limit", 1]
+    assert jasco("respond", *told, "--no-preflight", "--max-calls", 8).status == 0
+    stopped = jasco("judge", run, "--judge", vllm("j"), "--max-calls", 8)
+    assert stopped.status == 4
+    assert not pids.exists()
+    assert jasco("judge", run, "--judge", vllm("j"), "--max-calls", 16).status == 0
 
 
 def test_files_have_spent_nothing(jasco: Jasco, data: Path, tmp_path: Path) -> None:

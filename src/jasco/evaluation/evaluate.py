@@ -277,7 +277,7 @@ async def _run(
                 async with _prepared(model, data, store, clips, model_number, say):
                     left = _unanswered(store, model_number, retry_final=job.retry_final)
                     if is_due(model, left, store.fact(PREFLIGHT)):
-                        await _preflight(job, work, store, progress, budget, say)
+                        await _preflight(job, work, store, writer, progress, say)
                     await run(work, writer)
             if served and not together:
                 await run(judging, writer)
@@ -289,8 +289,8 @@ async def _preflight(
     job: Job,
     work: Work,
     store: Store,
+    writer: Writer,
     progress: Progress,
-    budget: Budget,
     say: Callable[[str], None],
 ) -> None:
     """See that the model hears; keep what was seen, or that nobody looked."""
@@ -301,9 +301,10 @@ async def _preflight(
 
     def watch(outcome: Response | Failure) -> None:
         progress.see_beforehand(outcome)
-        keep_spent(store, budget)  # no row tells of it
+        writer.write_soon()  # what it took: there is no row to write it with
 
     finding = await see(work.model, work.clips, work.read_audio, work.concurrency, watch)
+    await writer.finish()
     store.remember({PREFLIGHT: finding.as_json()})
     refuse_unanswered(work.model.spec.label, finding)
     refuse(work.model.spec.label, finding)
@@ -374,6 +375,8 @@ async def _prepared(
 ) -> AsyncIterator[None]:
     """Have a model ready that is the one of the run's answers; keep what it tells of itself."""
     if model.SERVES:
+        if model.budget:
+            model.budget.check(model.spec.label)
         say(f"starting {model.spec.label}")
     try:
         await model.prepare(data)
@@ -407,6 +410,8 @@ async def _judge_in_turn(
     for number, judge in work.judges.items():
         if not _is_needed(store, work, number, judge):
             continue
+        if judge.budget:
+            judge.budget.check(judge.spec.label)
         say(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(data)

@@ -31,16 +31,23 @@ class Writer:
         self._store = store
         self._beside = beside
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._waiting: list[tuple[Row, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Row], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def write(self, row: Row) -> None:
         """Commit a row (``RunUnwritable`` where that cannot be done)."""
+        await self._queue(row)
+
+    def write_soon(self) -> None:
+        """Commit what is beside all rows, without a row and without waiting for it."""
+        self._queue().add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _queue(self, *rows: Row) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((row, done))
+        self._waiting.append((rows, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting())
-        await done
+        return done
 
     async def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
         """Give what the store holds for a clip, by number of the instruction."""
@@ -53,11 +60,15 @@ class Writer:
         judged = partial(self._store.judged, retry_final=retry_final)
         return await self._in_thread(judged, model, protocol, clip)
 
-    async def close(self) -> None:
-        """Commit what still waits, also for tasks that were cancelled meanwhile."""
+    async def finish(self) -> None:
+        """Commit what still waits."""
         if self._writing is not None:
             self._store.hurry()
             await self._writing
+
+    async def close(self) -> None:
+        """Commit what still waits, also for tasks that were cancelled meanwhile."""
+        await self.finish()
         self._thread.shutdown()
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -67,7 +78,7 @@ class Writer:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                rows = [*(row for row, _ in batch), *self._beside()]
+                rows = [*(row for rows, _ in batch for row in rows), *self._beside()]
                 await self._in_thread(self._store.commit, rows)
             except Exception as error:
                 for _, done in batch:

@@ -178,6 +178,11 @@ class Budget:
             self._serve()
             raise
 
+    def check(self, who: str) -> None:
+        """See that there is room for anything before a server is started (``BudgetReached``)."""
+        if not self._in_flight() and (reached := self._reached or self._passed(who, 1)):
+            raise reached
+
     def count(self, who: str, usage: Mapping[str, int] | None, at_most: int = 0) -> None:
         """Count a call that was made without a reservation."""
         self._spent.setdefault(who, Spent()).add(usage, at_most)

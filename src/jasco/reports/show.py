@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping
+from textwrap import indent
 from typing import Any
 
 _SHOWN_ALREADY = ("text", "reasoning", "asked", "request")
@@ -72,17 +73,26 @@ def _request(body: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _reply(name: str, reply: Mapping[str, Any]) -> Iterator[str]:
     if reply.get("reasoning"):
-        yield from ("--- reasoning", str(reply["reasoning"]))
-    yield from (f"--- {name}", str(reply["text"]), "---")
+        yield from ("--- reasoning", _quoted(reply["reasoning"]))
+    yield from (f"--- {name}", _quoted(reply["text"]), "---")
     for key, value in reply.items():
         if key not in _SHOWN_ALREADY and value not in (None, {}, ""):
             told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield f"{key.replace('_', ' ')}: {told}"
+            yield _line(f"{key.replace('_', ' ')}: {told}")
+
+
+def _quoted(text: object) -> str:
+    """Indent what a model wrote: nothing in it looks like a line of ours."""
+    return indent(str(text), "    ", lambda _: True)
+
+
+def _line(text: str) -> str:
+    return text.replace("\n", "\\n")
 
 
 def _failure(failure: Mapping[str, Any]) -> str:
     final = ", final" if failure["final"] else ""
-    return f"failure: {failure['kind']}{final}: {failure['message']}"
+    return _line(f"failure: {failure['kind']}{final}: {failure['message']}")
 
 
 def _made(made: Mapping[str, Any]) -> str:
