@@ -1,6 +1,7 @@
 """CSV in and out."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,16 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path: Path) -> 
 def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
     write_table(tmp_path / "new" / "table.csv", ["a"], [])
     assert (tmp_path / "new" / "table.csv").read_bytes() == b"a\n"
+
+
+def test_a_table_beyond_a_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "1,2\n" * 50)
+    monkeypatch.setattr("jasco.benchmark.tables._MOST_CELLS", 100)
+    assert len(read_table(path).rows) == 50
+    monkeypatch.setattr("jasco.benchmark.tables._MOST_CELLS", 99)
+    with pytest.raises(InputError, match=r"table\.csv: more than 99 cells"):
+        read_table(path)
+    os.truncate(path, 10 << 30)
+    with pytest.raises(InputError, match=r"table\.csv: larger than 256 MiB"):
+        read_table(path)
