@@ -1,6 +1,7 @@
 """CSV in and out."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,16 @@ def test_no_text_begins_with_a_tab_or_a_line_break(cell: str) -> None:
 )
 def test_numbers_and_other_texts_stay(cell: object) -> None:
     assert escape_formula(cell) is cell
+
+
+def test_a_table_beyond_a_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n" + "1,2\n" * 50)
+    monkeypatch.setattr("jasco.benchmark.tables._MOST_CELLS", 100)
+    assert len(read_table(path).rows) == 50
+    monkeypatch.setattr("jasco.benchmark.tables._MOST_CELLS", 99)
+    with pytest.raises(InputError, match=r"table\.csv: more than 99 cells"):
+        read_table(path)
+    os.truncate(path, 10 << 30)
+    with pytest.raises(InputError, match=r"table\.csv: larger than 256 MiB"):
+        read_table(path)

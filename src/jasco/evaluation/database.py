@@ -1,6 +1,7 @@
 """SQLite files that we write to: durable, and patient with other programs that read them."""
 
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ class Connection(sqlite3.Connection):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.say: Callable[[str], None] | None = None
+        self.say: Callable[[str], None] = _to_stderr
         self.hurried = False
 
     def __enter__(self) -> Self:
@@ -81,7 +82,7 @@ class Connection(sqlite3.Connection):
                             f"another program has been reading {self._name()} for {waited:.0f} s; "
                             "close it there, then repeat the command"
                         ) from None
-                if waited >= ANNOUNCED and not said and self.say:
+                if waited >= ANNOUNCED and not said:
                     said = True
                     self.say(
                         f"waiting: another program is reading {self._name()}; close it there "
@@ -93,6 +94,10 @@ class Connection(sqlite3.Connection):
 
     def _name(self) -> str:
         return Path(self.execute("PRAGMA database_list").fetchone()[2]).name
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"jasco: {line}\n")
 
 
 def is_in_use(error: sqlite3.OperationalError) -> bool:

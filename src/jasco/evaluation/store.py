@@ -91,7 +91,7 @@ class Store:
         patience : float
             Seconds to wait for another writer's end.
         say : callable, optional
-            Is told where it waits because another program reads the run.
+            Is told where it waits because another program reads the run; None writes to stderr.
 
         Raises
         ------
@@ -811,7 +811,8 @@ def _connect(folder: Path, *, create: bool, say: Callable[[str], None] | None = 
             check_same_thread=False,
             factory=Connection,
         )
-        connection.say = say
+        if say:
+            connection.say = say
         if create:
             connection.make_durable()
         # A run killed while it was made is empty again once this has rolled it back.

@@ -1,7 +1,9 @@
 """Where data sets come from: a folder, or the published one, fetched file by file."""
 
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +23,8 @@ LICENCE = (
 )
 _COMMIT = "e728f83c6014d97a47294ab4810a6390598f8af5"
 _SOURCE = f"https://raw.githubusercontent.com/BenoitWang/What_Are_They_Doing/{_COMMIT}/"
+_LARGEST_FILE = 64 << 20  # bytes; a clip has less than one million
+_ABANDONED = 3_600  # seconds after which nobody writes to a temporary file any more
 _SOURCE_VARIABLE = "JASCO_WATD_URL"
 """Environment variable that names a mirror of the published repository."""
 
@@ -80,9 +84,10 @@ def fetch(folder: Path | None, say: Callable[[str], None]) -> Path:
         retry_if_failed=2,
     )
     done = 0
+    _remove_left_behind(folder, expected)
     try:
         for path in tqdm(expected, "fetching", unit="file", disable=None):
-            files_there.fetch(path, downloader=pooch.HTTPDownloader(timeout=30))
+            files_there.fetch(path, downloader=_download)
             done += 1
     except (requests.RequestException, ValueError) as error:
         offline = isinstance(error, requests.ConnectionError)
@@ -95,6 +100,30 @@ def fetch(folder: Path | None, say: Callable[[str], None]) -> Path:
         raise Unreachable(f"{folder}: {error.strerror}; free some room and repeat") from None
     say(LICENCE)
     return folder
+
+
+def _download(url: str, file: object, _pooch: object) -> None:
+    """Download a file, up to a size that none of ours has."""
+    import requests
+
+    size = 0
+    # Its length is not always told, and a packed answer may unpack to anything.
+    with requests.get(url, stream=True, timeout=30) as answer, Path(str(file)).open("wb") as target:
+        answer.raise_for_status()
+        for part in answer.iter_content(1 << 16):
+            size += len(part)
+            if size > _LARGEST_FILE:
+                raise ValueError(f"larger than {_LARGEST_FILE >> 20} MiB, which no file of it is")
+            target.write(part)
+
+
+def _remove_left_behind(folder: Path, expected: Iterable[str]) -> None:
+    """Remove what a download that was killed has left; it is in nobody's way but takes room."""
+    for place in {(folder / path).parent for path in expected}:
+        for path in place.glob("tmp*"):
+            with suppress(OSError):
+                if path.is_file() and time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
 
 def verify(data: DataSet) -> Iterator[str]:

