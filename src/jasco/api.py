@@ -229,10 +229,16 @@ def score(
     InputError
         There is nothing to score, it cannot be read, or a judge is not there.
     """
-    from jasco.evaluation.results import judged_items_of_files, read_run, results_of_files
+    from jasco.evaluation.results import (
+        judged_items_of_files,
+        read_run,
+        results_of_files,
+        see_targets,
+    )
     from jasco.reports.summary import summarise
 
     paths = _paths(target)
+    see_targets(paths, together=True)
     if len(paths) == 1 and paths[0].is_dir():
         results, items = read_run(paths[0], compat=compat)
     else:

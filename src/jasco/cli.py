@@ -103,9 +103,15 @@ def _respond(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace) -> int:
+    from jasco.evaluation.results import see_targets
+
+    see_targets([options.target], together=True)
     if options.target.is_dir():
         if options.output:
-            raise InputError("-o goes with a filled CSV; a run keeps its verdicts")
+            raise InputError(
+                f"-o goes with a responses CSV; {options.target} is a run, which keeps its "
+                "verdicts: leave out -o"
+            )
         options.run, options.data, options.model = options.target, None, None
         return _evaluate_and_score(_job(options), as_json=False)
     return _judge_file(options)
@@ -115,9 +121,18 @@ def _judge_file(options: argparse.Namespace) -> int:
     from jasco.benchmark.filled import VERDICT_COLUMNS, judged_rows, read_filled
     from jasco.benchmark.tables import write_table
     from jasco.evaluation.results import JUDGING_RUN, judged_items_of_run
+    from jasco.judges.panel import PANELS
 
-    if not options.output or len(options.judge) != 1:
-        raise InputError("a filled CSV takes one --judge and -o JUDGED.csv")
+    if not options.output:
+        raise InputError(
+            f"{options.target}: -o JUDGED.csv is missing: the file that the verdicts on a "
+            "responses CSV are written to"
+        )
+    if len(options.judge) != 1 or options.judge[0].split(",")[0] in PANELS:
+        raise InputError(
+            f"{options.target}: a responses CSV takes one judge at a time; give each a command "
+            "with an -o of its own, and all of these to: jasco score"
+        )
     file = read_filled(options.target)
     if nans := sum(text.strip().lower() == "nan" for text in file.answers().values()):
         _say(f"{file.path}: answers that read 'nan': {nans}; empty the cell if none was given")
@@ -147,9 +162,10 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _write_disagreements(targets: list[Path], output: Path) -> None:
-    from jasco.evaluation.results import judged_items_of_files, judged_items_of_run
+    from jasco.evaluation.results import judged_items_of_files, judged_items_of_run, see_targets
     from jasco.reports.disagreements import write_disagreements
 
+    see_targets(targets, together=True)
     if targets[0].is_dir():
         if len(targets) > 1:
             raise InputError("--disagreements takes one run, or the judged CSV files of one model")
@@ -164,6 +180,11 @@ def _compare(options: argparse.Namespace) -> int:
     from jasco.evaluation.results import results_of
     from jasco.reports.comparison import render_comparison, summarise_comparison
 
+    if len(options.target) < 2:
+        raise InputError(
+            f"compare takes two models or more, {options.target[0]} is one; give another run or "
+            "CSV file beside it"
+        )
     results = results_of(options.target, judges=options.judge)
     summary = summarise_comparison(results, anyway=options.anyway)
     _print(summary, render_comparison, as_json=options.json)
@@ -254,8 +275,9 @@ def _see_that_it_can_be_written(output: Path, targets: list[Path]) -> None:
         raise InputError(f"{output}: there is no folder {output.parent}; make it first")
     if output.exists() and not output.is_file():
         raise InputError(f"{output}: no file, and not to be replaced by one; name another -o")
-    from jasco.evaluation.results import files_of_model
+    from jasco.evaluation.results import files_of_model, see_targets
 
+    see_targets(targets)
     read = [path for target in targets for path in files_of_model(target)[1]]
     if os.path.realpath(output) in map(os.path.realpath, read):
         raise InputError(f"{output}: the report would replace what it is about; name another -o")

@@ -97,3 +97,26 @@ def test_of_a_person_one_verdict_a_clip_is_expected(
     judging = replace(asking(job, server, "j"), run=listener.folder, data=None, model=None)
     assert planned(judging) == [CLIPS]
     assert made(judging, server) == CLIPS
+
+
+def test_what_makes_no_calls_has_none_and_no_tokens(job: Job) -> None:
+    local = replace(
+        job, model=open_spec("model", "cascade"), judges=[open_spec("judge", "offline")]
+    )
+    lines = list(plan(local))
+    assert planned(local) == []
+    [judge] = [line for line in lines if line.startswith("judge: ")]
+    assert judge == f"judge: offline: {CLIPS * 8} verdicts to give, no calls"
+    assert not [line for line in lines if "token" in line or "a verdict" in line]
+
+
+def test_one_of_something_is_in_the_singular(job: Job) -> None:
+    one = replace(
+        job,
+        model=None,
+        limit=1,
+        concurrency=1,
+        judges=[open_spec("judge", "openai/j,base_url=http://127.0.0.1:1/v1")],
+    )
+    lines = "\n".join(plan(one))
+    assert "with 1 call at once" in lines

@@ -211,6 +211,7 @@ async def _run(
     assert task is not None
     begun(lambda: loop.call_soon_threadsafe(task.cancel))
     served = {number: judge for number, judge in judges.items() if not judge.ALONE}
+    _check_programs(job, store, model_number, judges, protocol)
 
     async with AsyncExitStack() as stack:
         writer = Writer(store)
@@ -245,6 +246,26 @@ async def _run(
                 await run(judging, writer)
             alone = {number: judge for number, judge in judges.items() if judge.ALONE}
             await _judge_in_turn(replace(judging, judges=alone), data, store, writer, say)
+
+
+def _check_programs(
+    job: Job,
+    store: Store,
+    model_number: int,
+    judges: Mapping[int, Judge],
+    protocol: Protocol,
+) -> None:
+    """See that the programs are there that will be started, before anything is asked or spent."""
+    model = _awaited(job, store, model_number)
+    if model:
+        model.check()
+    answers_come = bool(model and _unanswered(store, model_number, retry_final=job.retry_final))
+    for number, judge in judges.items():
+        retry = job.retry_final
+        if answers_come or _unjudged(
+            store, model_number, number, judge, protocol, retry_final=retry
+        ):
+            judge.check()
 
 
 async def _preflight(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.errors import count
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.evaluation.evaluate import Job, clips_covered
@@ -13,6 +14,7 @@ from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
 from jasco.evaluation.store import PREFLIGHT, AudioFacts, Store
+from jasco.models.model import Model
 from jasco.providers.published import name_with_audio
 from jasco.providers.specs import identity_key
 
@@ -65,14 +67,19 @@ def plan(job: Job) -> Iterator[str]:
     items = len(clips) * done.items_a_clip
     audio = _read(data, clips) if job.model and job.model.HEARS else {}
     name = name_with_audio(data.name, {id_: file.sha256 for id_, file in audio.items()})
-    yield f"data: {name}, {len(clips)} of {len(data.clips)} clips, {items} items"
+    yield (
+        f"data: {name}, {len(clips)} of {count(len(data.clips), 'clip')}, {count(items, 'item')}"
+    )
 
     answers = max(items - done.answers, 0) if job.model else 0
     if job.model:
-        yield f"model: {job.model.spec.label}: {answers} calls to make, {items - answers} done"
+        todo = count(answers, "item" if _is_local(job.model) else "call")
+        do = "answer" if _is_local(job.model) else "make"
+        yield f"model: {job.model.spec.label}: {todo} to {do}, {items - answers} done"
     probes = PROBES if job.preflight and is_due(job.model, answers, done.preflight) else 0
     if probes:
-        yield f"preflight: {probes} calls to make, or twice as many where answers vary"
+        asked = "questions to answer" if _is_local(job.model) else "calls to make"
+        yield f"preflight: {probes} {asked}, or twice as many where answers vary"
     if job.model and job.model.HEARS:
         minutes = sum(file.seconds for file in audio.values()) / 60
         heard = minutes / len(clips) * (answers + probes)
@@ -85,27 +92,43 @@ def plan(job: Job) -> Iterator[str]:
     for judge in job.judges:
         wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
         missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
+        if judge.LOCAL:
+            yield f"judge: {judge.spec.label}: {count(missing, 'verdict')} to give, no calls"
+            continue
         verdicts += missing
         thousands = missing * tokens / 1000, missing * _VERDICT_TOKENS / 1000
         yield (
-            f"judge: {judge.spec.label}: {missing} calls to make, "
+            f"judge: {judge.spec.label}: {count(missing, 'call')} to make, "
             "about {:.0f}k tokens in and {:.0f}k out".format(*thousands)
         )
 
-    answer = done.answer_seconds or _ANSWER_SECONDS
+    answer = done.answer_seconds or (0.0 if job.model and job.model.LOCAL else _ANSWER_SECONDS)
     verdict = done.verdict_seconds or _VERDICT_SECONDS
     minutes = ((answers + probes) * answer + verdicts * verdict) / job.concurrency / 60
-    yield (
-        f"time: about {minutes:.0f} minutes with {job.concurrency} calls at once, at "
-        f"{answer:.2g} s an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
-        f"({_basis(done.verdict_seconds)})"
+    paces = []
+    if answers and not (job.model and job.model.LOCAL):
+        paces.append(f"{answer:.2g} s an answer ({_basis(done.answer_seconds)})")
+    if verdicts:
+        paces.append(f"{verdict:.2g} s a verdict ({_basis(done.verdict_seconds)})")
+    at = (
+        f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}" if paces else ""
     )
+    yield f"time: {_about(minutes)}{at}"
 
 
 def _read(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
     with_audio = [clip for clip in clips if data.audio_path(clip)]
     ids = [clip.id for clip in with_audio]
     return dict(zip(ids, audio_facts(data, with_audio), strict=True))
+
+
+def _is_local(model: Model | None) -> bool:
+    """Whether a model computes or reads here, so that there are no calls to speak of."""
+    return model is not None and (model.LOCAL or not model.SERVED)
+
+
+def _about(minutes: float) -> str:
+    return "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
 
 
 def _basis(seconds: float | None) -> str:

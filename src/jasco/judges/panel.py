@@ -33,7 +33,7 @@ def open_judges(text: str) -> list[Judge]:
     """
     panel, *pairs = text.split(",")
     if panel not in PANELS:
-        return [open_spec("judge", text)]
+        return [open_spec("judge", text, tuple(PANELS))]
     models = PANELS[panel]
     addresses = [pair for pair in pairs if pair.startswith("base_url=")]
     others = [pair for pair in pairs if pair not in addresses]

@@ -17,6 +17,7 @@ class Replay(Judge):
 
     NAME = "JUDGED.csv"
     VERBATIM = True
+    LOCAL = True
     OPTIONS = ()
 
     def __init__(self, spec: Spec) -> None:

@@ -17,6 +17,7 @@ class Replay(Model):
     NAME = "FILLED.csv"
     VERBATIM = True
     HEARS = False
+    LOCAL = True
     SERVED = True
     OPTIONS = ()
 

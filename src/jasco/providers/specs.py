@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
+from jasco.benchmark.suggestions import did_you_mean, near
 
 Kind = Literal["model", "judge"]
 
@@ -94,6 +95,8 @@ class Provider(Protocol):
     """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
     ALONE: ClassVar[bool] = False
     """Whether it takes the machine for itself: it is prepared, used and closed before the next."""
+    LOCAL: ClassVar[bool] = False
+    """Whether it makes no calls and counts no tokens: a file is read, or a classifier computes."""
     REVISION: ClassVar[str] = ""
     """Which version of the data that it ships; part of the identity where there is one."""
 
@@ -103,6 +106,17 @@ class Provider(Protocol):
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+
+    def check(self) -> None:
+        """See, quickly, that the programs that it starts are there; by default nothing.
+
+        It is called before the first call to any model or judge.
+
+        Raises
+        ------
+        InputError
+            One is missing.
+        """
 
     async def prepare(self, data: DataSet) -> None:
         """Get ready for this data set; by default nothing.
@@ -133,8 +147,10 @@ def providers(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"jasco.{kind}s")}
 
 
-def open_spec(kind: Kind, text: str) -> Any:
+def open_spec(kind: Kind, text: str, other_names: Sequence[str] = ()) -> Any:
     """Make the model or judge that a spec names.
+
+    ``other_names`` are what else may be written there, for suggestions.
 
     Raises
     ------
@@ -147,7 +163,10 @@ def open_spec(kind: Kind, text: str) -> Any:
     known = providers(kind)
     provider = re.split("[/,]", text, maxsplit=1)[0]
     if provider not in known:
-        raise InputError(f"{kind} {text!r}: provider {provider!r} is unknown; see: jasco {kind}s")
+        raise InputError(
+            f"{kind} {text!r}: provider {provider!r} is unknown; see: jasco {kind}s"
+            f"{_meant(text, provider, [*known, *other_names])}"
+        )
     try:
         made_by = known[provider].load()
     except ModuleNotFoundError as error:
@@ -155,6 +174,22 @@ def open_spec(kind: Kind, text: str) -> Any:
             f"{kind} {text!r} needs {error.name}: pip install 'jasco[{provider}]'"
         ) from error
     return made_by(parse_spec(text, made_by))
+
+
+def _meant(text: str, provider: str, known: Sequence[str]) -> str:
+    """Suggest, without options, what a text with an unknown provider may stand for."""
+    name = text.partition(",")[0]
+    rest = name.removeprefix(provider)
+    if found := near(provider, known):
+        return f"; did you mean {' or '.join(each + rest for each in found)}?"
+    if name.lower().endswith(".csv"):
+        fitting = ["csv"]
+    elif re.fullmatch(r"[\w./]+:\w+", name):
+        fitting = ["python"]
+    else:
+        fitting = ["openai", "vllm", "hf"] if rest else ["openai"]
+    specs = [f"{each}/{name}" for each in fitting if each in known]
+    return f"; a provider stands first: {' or '.join(specs)}" if specs else ""
 
 
 def parse_spec(text: str, provider: type[Provider]) -> Spec:
@@ -202,7 +237,10 @@ def _read_options(text: str, pairs: list[str], known: dict[str, Option]) -> dict
         key, equals, value = pair.partition("=")
         if key not in known:
             names = dict.fromkeys([*known, LABEL.name])
-            raise InputError(f"{text!r}: unknown key {key!r}; it takes {', '.join(names)}")
+            raise InputError(
+                f"{text!r}: unknown key {key!r}; it takes {', '.join(names)}"
+                f"{did_you_mean(key, names)}"
+            )
         if not equals or not value:
             raise InputError(f"{text!r}: {key} has no value; write {key}=...")
         if key in given and not known[key].repeatable:
@@ -274,7 +312,11 @@ def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], fl
     """Make a reader of numbers that are not below a bound."""
 
     def read(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{what} of at least {lowest} is needed") from None
         if not lowest <= value < float("inf"):
             raise ValueError(f"a number of at least {lowest} is needed")
         return value

@@ -9,7 +9,7 @@ from typing import Any, Self
 from jasco.benchmark.responses import Failure, Response
 from jasco.providers.chat import ChatClient, Message
 from jasco.providers.folders import data_folder
-from jasco.providers.server import Program, Server
+from jasco.providers.server import Program, Server, check_program
 from jasco.providers.specs import Option, Spec, at_least
 
 SERVING_OPTIONS = (
@@ -86,6 +86,11 @@ class VllmClient(ChatClient):
             await super().close()
         finally:
             await self._server.stop()
+
+
+def check_vllm(spec: Spec) -> None:
+    """Raise ``InputError`` where the program that serves a spec's model is missing."""
+    check_program(f"vllm serve {spec.name}", serve_command(spec)[0])
 
 
 def serve_command(spec: Spec) -> list[str]:

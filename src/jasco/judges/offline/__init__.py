@@ -40,6 +40,7 @@ class Offline(Judge):
 
     NAME = None
     VERBATIM = False
+    LOCAL = True
     OPTIONS = ()
     REVISION = _revision()
 
