@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jasco.benchmark.errors import InputError, one_line
+from jasco.python_names import named_as_in_python, python_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from jasco.models.model import Model
 
 _log = logging.getLogger("jasco")
+
+
+def _say(line: str) -> None:
+    _log.info("%s", python_names(line))
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,6 +125,7 @@ def _data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
     return DataFrame(rows)
 
 
+@named_as_in_python()
 def evaluate(
     model: "str | Callable[..., Any] | Model | object",
     *,
@@ -202,6 +208,7 @@ def evaluate(
         return score(folder)
 
 
+@named_as_in_python()
 def score(
     target: "str | Path | Sequence[str | Path]",
     *,
@@ -268,7 +275,7 @@ def _data(data: "str | Path | DataSet") -> "DataSet":
         return data
     if not _is_path(data):
         raise InputError(f"data must be a name, a folder or a data set: got {_shown(data)}")
-    return find_data(str(data), _log.info)
+    return find_data(str(data), _say)
 
 
 def _judges(judges: "Sequence[str | Judge]") -> "list[Judge]":
@@ -376,7 +383,7 @@ def _run(job: "Job") -> None:
     stop = _Stop()
     with ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
         try:
-            thread.submit(do, job, _log.info, stop.begun).result()
+            thread.submit(do, job, _say, stop.begun).result()
         except KeyboardInterrupt:
             stop.now()
             raise
