@@ -18,7 +18,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, Refused, count, one_line
+from jasco.benchmark.suggestions import did_you_mean
 from jasco.version import __version__
 
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
@@ -40,7 +41,12 @@ _EXIT_STATUS: dict[type[Exception], int] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.error(
+            "no command; to begin: jasco eval cascade --data mini --judge offline --run first"
+        )
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send, as Ctrl-C
     with _complaints(options.debug) as complaint:
         complaint.status = options.command(options)
@@ -98,7 +104,10 @@ def _respond(options: argparse.Namespace) -> int:
 
     answers = results_of_run(options.run).answers
     why = f" ({kinds(answers.failed)})" if answers.failed else ""
-    _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
+    _say(
+        f"{answers.answered} of {count(answers.expected, 'item')} are answered in "
+        f"{options.run}{why}"
+    )
     return 0 if done else EXIT_INCOMPLETE
 
 
@@ -173,7 +182,7 @@ def _write_disagreements(targets: list[Path], output: Path) -> None:
     else:
         items = judged_items_of_files(targets)
     written = write_disagreements(output, items)
-    _say(f"{output}: {written} items on which the judges differ")
+    _say(f"{output}: {count(written, 'item')} on which the judges differ")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -323,8 +332,8 @@ def _forget(options: argparse.Namespace) -> int:
 
     forgotten = forget(options.run, options.judge)
     _say(
-        f"{options.run}: removed {forgotten.judge} with {forgotten.rows} verdicts; the run as it "
-        f"was is {forgotten.backup}"
+        f"{options.run}: removed {forgotten.judge} with {count(forgotten.rows, 'verdict')}; "
+        f"the run as it was is {forgotten.backup}"
     )
     return 0
 
@@ -524,6 +533,13 @@ def _print_providers(kind: "Kind") -> int:
 class _Parser(argparse.ArgumentParser):
     """Complains in one line, as everything else does."""
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(
+                action, f"{value!r} is none of {', '.join(names)}{did_you_mean(str(value), names)}"
+            )
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message, 1000)}; see: {self.prog} --help\n")
 
@@ -553,15 +569,19 @@ def _parser() -> argparse.ArgumentParser:
         ("models", _list_models, "models"),
         ("judges", _list_judges, "judges"),
     ):
-        listing = commands.add_parser(name, help=f"list what {what} can be named, and how")
+        listing = commands.add_parser(
+            name, help=f"list the {what} that can be named, with their options"
+        )
         listing.set_defaults(command=command)
-    doctor = commands.add_parser("doctor", help="what is here, what is lacking, what is in the way")
+    doctor = commands.add_parser("doctor", help="what is installed here, and what is missing")
     doctor.set_defaults(command=_doctor)
     return parser
 
 
 def _add_eval(commands: "Commands") -> None:
-    parser = commands.add_parser("eval", help="answer, judge and score")
+    parser = commands.add_parser(
+        "eval", help="let a model answer, have the answers judged, print the scores"
+    )
     _add_answering(parser)
     _add_judging(parser)
     _add_showing(parser)
@@ -569,18 +589,27 @@ def _add_eval(commands: "Commands") -> None:
 
 
 def _add_respond(commands: "Commands") -> None:
-    parser = commands.add_parser("respond", help="answer only")
+    parser = commands.add_parser("respond", help="let a model answer, without judging")
     _add_answering(parser)
     parser.set_defaults(command=_respond, judge=[], protocol=None)
 
 
 def _add_judge(commands: "Commands") -> None:
-    parser = commands.add_parser("judge", help="judge the answers of a run or a filled CSV")
-    parser.add_argument("target", type=Path, metavar="RUN|FILLED.csv")
+    parser = commands.add_parser("judge", help="judge the answers of a run or of a responses CSV")
+    parser.add_argument(
+        "target",
+        type=Path,
+        metavar="RUN|RESPONSES.csv",
+        help="the folder of a run, or a CSV file with answers in the column allm_output",
+    )
     _add_judging(parser)
     _add_concurrency(parser)
     _add_retrying(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="JUDGED.csv",
+        help="where the verdicts on a responses CSV go: its columns and judge_output, rating, "
+        "orientation (a run keeps its own)",
+    )  # fmt: skip
     parser.set_defaults(command=_judge, limit=None, no_preflight=False)
 
 
@@ -683,7 +712,9 @@ def _add_exam(commands: "Commands") -> None:
     )
     parser.add_argument("judge", metavar="JUDGE", help="provider/name[,key=value...]")
     parser.add_argument("--data", required=True, metavar="DATA", help=_DATA_HELP)
-    parser.add_argument("--gold", type=Path, metavar="GOLD.csv", help="labelled rows")
+    parser.add_argument(
+        "--gold", type=Path, metavar="GOLD.csv", help="rows labelled by people, to compare with"
+    )
     parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
     _add_concurrency(parser)
     parser.add_argument(
@@ -700,7 +731,7 @@ def _add_forget(commands: "Commands") -> None:
         description="Remove a judge with its verdicts from a run. A copy of the run as it was is "
         "kept beside it.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--judge", required=True, metavar="JUDGE", help="as tables name it")
     parser.set_defaults(command=_forget)
 
@@ -709,7 +740,9 @@ def _add_data(commands: "Commands") -> None:
     data = commands.add_parser("data", help="fetch, verify and lay out data sets")
     parts = data.add_subparsers(required=True, metavar="COMMAND")
     fetch = parts.add_parser("fetch", help="bring the published data set (CC BY-NC 4.0)")
-    fetch.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="default: the cache")
+    fetch.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR", help="where to (default: the cache)"
+    )
     fetch.set_defaults(command=_data_fetch)
     verify = parts.add_parser("verify", help="look at every clip of a data set")
     verify.add_argument("data", metavar="DATA", help=_DATA_HELP)
@@ -745,10 +778,23 @@ _DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
 
 
 def _add_answering(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="provider/name[,key=value...]")
+    parser.add_argument(
+        "model", metavar="MODEL", help="provider/name[,key=value...]; see: jasco models"
+    )
     parser.add_argument("--data", required=True, metavar="DATA", help=_DATA_HELP)
-    parser.add_argument("--run", required=True, type=Path, metavar="RUN", help="the run's folder")
-    parser.add_argument("--limit", type=_positive, metavar="CLIPS", help="the first clips only")
+    parser.add_argument(
+        "--run",
+        required=True,
+        type=Path,
+        metavar="RUN",
+        help="folder that keeps all answers and verdicts; made if need be, gone on with if there",
+    )
+    parser.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="CLIPS",
+        help="take only so many clips, from the first on",
+    )
     _add_concurrency(parser)
     parser.add_argument(
         "--no-preflight", action="store_true", help="do not first see whether the model hears"
@@ -765,14 +811,14 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="JUDGE",
-        help="provider/name[,key=value...]; several are a panel",
+        help="provider/name[,key=value...]; may be repeated: a panel; see: jasco judges",
     )
     parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
 
 
 def _add_concurrency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--concurrency", type=_positive, default=16, metavar="N", help="calls in flight (16)"
+        "--concurrency", type=_positive, default=16, metavar="N", help="calls at once (default: 16)"
     )
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, count, one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.benchmark.responses import Response
@@ -144,8 +144,8 @@ def evaluate(
             store.hold_audio(_listen(data, clips, say))
         if job.limit and job.limit < covered == held:
             say(
-                f"--limit {job.limit} has no effect: {job.run} covers {covered} clips already; "
-                "for fewer, take another --run"
+                f"--limit {job.limit} has no effect: {job.run} covers {count(covered, 'clip')} "
+                "already; for fewer, take another --run"
             )
         store.widen(covered)
         try:
@@ -181,17 +181,19 @@ def _listen(
     facts = audio_facts(data, tqdm(clips, "reading audio", disable=None, leave=False))
     treated = sum(bool(each.treatments) for each in facts)
     if treated:
-        say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
+        say(f"converted to 16 kHz mono PCM16: {treated} of {count(len(clips), 'clip')}")
     clipped = {clip.id: each.clipped for each, clip in zip(facts, clips, strict=True)}
     if number := sum(samples > 0 for samples in clipped.values()):
         most = max(clipped, key=lambda id_: clipped[id_])
         say(
-            f"clipped samples: {number} of {len(clips)} clips (most: clip {most}, "
-            f"{clipped[most]} samples)"
+            f"clipped samples: {number} of {count(len(clips), 'clip')} (most: clip {most}, "
+            f"{count(clipped[most], 'sample')})"
         )
     for warning in dict.fromkeys(warning for each in facts for warning in each.warnings):
         ids = [c.id for c, each in zip(clips, facts, strict=True) if warning in each.warnings]
-        say(f"{warning}: {len(ids)} of {len(clips)} clips ({one_line(', '.join(ids), 80)})")
+        say(
+            f"{warning}: {len(ids)} of {count(len(clips), 'clip')} ({one_line(', '.join(ids), 80)})"
+        )
     return dict(enumerate(facts))
 
 
@@ -337,8 +339,9 @@ async def _prepared(
         store.hold_circumstances(model.facts, model.window)
         if model.window and (longer := store.clips_longer_than(model.window)):
             say(
-                f"{longer} of {store.covered} clips are longer than the {model.window:g} s that "
-                f"{model.spec.label} hears: it is asked about their beginning"
+                f"{longer} of {count(store.covered, 'clip')} are longer than the "
+                f"{model.window:g} s that {model.spec.label} hears: it is asked about their "
+                "beginning"
             )
         yield
     finally:
@@ -365,7 +368,10 @@ async def _judge_in_turn(
         finally:
             await judge.close()
     if troubles:
-        raise CannotGoOn(f"{troubles} of {len(work.judges)} judges did not get through")
+        raise CannotGoOn(
+            f"{troubles} of {count(len(work.judges), 'judge')} did not get through; the same "
+            "command goes on from here"
+        )
 
 
 def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, count
 from jasco.judges.judge import Judge
 from jasco.providers.specs import open_spec
 
@@ -45,8 +45,8 @@ def open_judges(text: str) -> list[Judge]:
         addresses *= len(models)
     if len(addresses) != len(models):
         raise InputError(
-            f"{text!r}: {len(addresses)} addresses for {len(models)} judges; give one for all, "
-            f"or one each in this order: {', '.join(models)}"
+            f"{text!r}: {count(len(addresses), 'address')} for {count(len(models), 'judge')}; "
+            f"give one for all, or one each in this order: {', '.join(models)}"
         )
     return [
         open_spec("judge", ",".join([f"openai/{model}", *others, address]))
