@@ -589,6 +589,21 @@ def a_newer_run_to_score(p: Place) -> Sequence[object]:
     return ["score", p.run]
 
 
+@case(2, "no command; to begin: jasco eval cascade", "jasco --help")
+def no_command(_: Place) -> Sequence[object]:
+    return []
+
+
+@case(2, "invalid choice: 'evl'", "did you mean eval?")
+def a_misspelt_command(_: Place) -> Sequence[object]:
+    return ["evl"]
+
+
+@case(2, "invalid choice: 'verfy'", "did you mean verify?")
+def a_misspelt_command_on_data(_: Place) -> Sequence[object]:
+    return ["data", "verfy", "mini"]
+
+
 def the_line(result: Result) -> str:
     lines = [line for line in result.stderr.splitlines() if line]
     assert len(lines) == 1, result.stderr

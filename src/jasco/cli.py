@@ -537,7 +537,9 @@ class _Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             names = [str(choice) for choice in action.choices]
             raise argparse.ArgumentError(
-                action, f"{value!r} is none of {', '.join(names)}{did_you_mean(str(value), names)}"
+                action,
+                f"invalid choice: {value!r} (choose from {', '.join(names)})"
+                f"{did_you_mean(str(value), names)}",
             )
 
     def error(self, message: str) -> NoReturn:
