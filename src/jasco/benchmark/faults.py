@@ -46,4 +46,5 @@ def repetitions(clips: Sequence[Clip]) -> Iterator[str]:
         repeated = [text for text, number in Counter(texts).items() if number > 1]
         if repeated:
             stand = "stands" if len(repeated) == 1 else "stand"
-            yield f"{count(len(repeated), f'{what} label')} {stand} with more than one clip"
+            labels = count(len(repeated), f"label of {what}", f"labels of {what}")
+            yield f"{labels} {stand} with more than one clip"

@@ -36,7 +36,7 @@ def person_named(name: str) -> str:
     if "," in known:
         raise InputError("a name cannot hold a comma; write it without")
     if not 1 <= len(known) <= _LONGEST_NAME:
-        raise InputError(f"a name has 1 to {_LONGEST_NAME} characters, this one has {len(known)}")
+        raise InputError(f"a name has 1 to {_LONGEST_NAME} characters, this one {len(known)}")
     return known
 
 

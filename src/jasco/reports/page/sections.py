@@ -73,8 +73,9 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
         if line not in warnings
     ]
     if missing_audio:
+        are = "is" if len(missing_audio) == 1 else "are"
         lines.append(
-            f"{count(len(missing_audio), 'clip')} shown without sound, which is not where it was, "
+            f"{count(len(missing_audio), 'clip')} {are} shown without their sound, which is not where it was, "
             f"or not what it was: {', '.join(missing_audio[:10])}"
         )
     pairs = summary.get("pairs", ())
