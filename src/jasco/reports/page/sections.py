@@ -75,8 +75,8 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
     if missing_audio:
         are = "is" if len(missing_audio) == 1 else "are"
         lines.append(
-            f"{count(len(missing_audio), 'clip')} {are} shown without their sound, which is not where it was, "
-            f"or not what it was: {', '.join(missing_audio[:10])}"
+            f"{count(len(missing_audio), 'clip')} {are} shown without their sound, which is not "
+            f"where it was, or not what it was: {', '.join(missing_audio[:10])}"
         )
     pairs = summary.get("pairs", ())
     return {
