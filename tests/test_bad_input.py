@@ -122,12 +122,12 @@ def case(status: int, *says: str) -> Callable[[Arrange], Arrange]:
     return enter
 
 
-@case(2, "nowhere", "no such folder", "--data takes")
+@case(2, "nowhere", "no such folder", "watd", "mini")
 def no_such_data_folder(p: Place) -> Sequence[object]:
     return p.respond(data=p.folder / "nowhere")
 
 
-@case(2, "v0", "--data takes the folder above 'dataset'")
+@case(2, "v0/dataset/v0/v0.csv", "did you mean ", "/data?")
 def the_folder_inside_the_data_set(p: Place) -> Sequence[object]:
     return p.respond(data=p.v0.parent)
 
@@ -381,7 +381,7 @@ def a_file_with_only_a_header(p: Place) -> Sequence[object]:
     return ["score", path]
 
 
-@case(2, "none.csv", "No such file")
+@case(2, "none.csv: no such run or CSV file")
 def a_file_to_score_that_is_not_there(p: Place) -> Sequence[object]:
     return ["score", p.folder / "none.csv"]
 
@@ -402,13 +402,13 @@ def the_same_file_twice(p: Place) -> Sequence[object]:
     return ["score", path, path]
 
 
-@case(2, "one --judge and -o JUDGED.csv")
+@case(2, "filled.csv: -o JUDGED.csv is missing")
 def judging_a_file_without_an_output(p: Place) -> Sequence[object]:
     path = p.filled()
     return ["judge", path, "--judge", f"csv/{path}"]
 
 
-@case(2, "-o goes with a filled CSV; a run keeps its verdicts")
+@case(2, "-o goes with a responses CSV", "leave out -o")
 def judging_a_run_with_an_output(p: Place) -> Sequence[object]:
     p.run.mkdir()
     return ["judge", p.run, "--judge", f"csv/{p.filled()}", "-o", p.folder / "out.csv"]
@@ -462,10 +462,146 @@ def a_foreign_database(p: Place) -> Sequence[object]:
     return p.respond()
 
 
-@case(3, "run.db: schema version 99, this is jasco ", "or another --run")
+@case(3, "run.db: made by a newer jasco (schema version 99", "update jasco", "another --run")
 def a_newer_run(p: Place) -> Sequence[object]:
     p.database(0x4A415343, 99)
     return p.respond()
+
+
+def a_near_name(p: Place, *words: object) -> Sequence[object]:
+    """Give a name beside ``filled.csv`` that is not there."""
+    p.filled()
+    return [*words, p.folder / "filed"]
+
+
+@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
+def judging_a_run_that_is_not_there(p: Place) -> Sequence[object]:
+    return [*a_near_name(p, "judge"), "--judge", "offline"]
+
+
+@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
+def scoring_a_run_that_is_not_there(p: Place) -> Sequence[object]:
+    return a_near_name(p, "score")
+
+
+@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
+def writing_disagreements_of_a_run_that_is_not_there(p: Place) -> Sequence[object]:
+    return [*a_near_name(p, "score"), "--disagreements", p.folder / "o.csv"]
+
+
+@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
+def comparing_a_run_that_is_not_there(p: Place) -> Sequence[object]:
+    return [*a_near_name(p, "compare"), p.filled()]
+
+
+@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
+def reporting_a_run_that_is_not_there(p: Place) -> Sequence[object]:
+    return [*a_near_name(p, "report"), "-o", p.folder / "page.html"]
+
+
+@case(2, "rum: no run there", "did you mean ", "/run?")
+def removing_a_judge_from_a_run_that_is_not_there(p: Place) -> Sequence[object]:
+    p.run.mkdir()
+    return ["forget", p.folder / "rum", "--judge", "offline"]
+
+
+@case(2, "no run there", "did you mean ", "/run?")
+def a_folder_of_runs_for_a_run(p: Place) -> Sequence[object]:
+    p.run.mkdir()
+    (p.run / "run.db").touch()
+    return ["score", p.folder]
+
+
+@case(2, "run.db: a database, not a CSV file", "/run")
+def the_file_of_a_run_for_a_run(p: Place) -> Sequence[object]:
+    p.database(0x4A415343, 99)
+    return ["score", p.run / "run.db"]
+
+
+@case(2, "gol.csv: No such file", "did you mean ", "gold.csv?")
+def labels_that_are_not_there(p: Place) -> Sequence[object]:
+    (p.folder / "gold.csv").touch()
+    return ["exam", "offline", "--data", p.data, "--gold", p.folder / "gol.csv"]
+
+
+@case(2, "mimi: no such folder", "did you mean mini?")
+def a_misspelt_data_set_to_verify(_: Place) -> Sequence[object]:
+    return ["data", "verify", "mimi"]
+
+
+@case(2, "protocol 'V2' is unknown", "did you mean v2?")
+def a_protocol_in_capitals(p: Place) -> Sequence[object]:
+    return ["exam", "offline", "--data", p.data, "--protocol", "V2"]
+
+
+@case(2, "'opnai' is unknown; see: jasco models; did you mean openai/m?")
+def a_misspelt_provider(p: Place) -> Sequence[object]:
+    return p.respond("opnai/m,base_url=http://127.0.0.1:1/v1")
+
+
+@case(2, "'Qwen' is unknown", "openai/Qwen/Qwen2-Audio", "hf/Qwen/Qwen2-Audio")
+def a_name_on_the_hub_without_a_provider(p: Place) -> Sequence[object]:
+    return p.respond("Qwen/Qwen2-Audio")
+
+
+@case(2, "'three-judge' is unknown; see: jasco judges; did you mean three-judges?")
+def a_misspelt_panel(p: Place) -> Sequence[object]:
+    return ["judge", p.filled(), "--judge", "three-judge", "-o", p.folder / "o.csv"]
+
+
+@case(2, "unknown key 'base_ur'", "did you mean base_url?")
+def a_misspelt_key(p: Place) -> Sequence[object]:
+    return p.respond("openai/m,base_ur=http://127.0.0.1:1/v1")
+
+
+@case(2, "temperature=hot is no good: a number of at least 0 is needed")
+def words_for_a_number(p: Place) -> Sequence[object]:
+    return p.respond("openai/m,temperature=hot,base_url=http://127.0.0.1:1/v1")
+
+
+@case(2, "--judge flled: no such judge", "did you mean filled?")
+def a_misspelt_judge_to_score(p: Place) -> Sequence[object]:
+    return ["score", p.filled(), "--judge", "flled"]
+
+
+@case(
+    2, "column 'allm_output' is missing; it has id, ", "rename 'allm_ouput'", "jasco data template"
+)
+def a_misspelt_column(p: Place) -> Sequence[object]:
+    path = p.filled()
+    path.write_text(path.read_text("utf-8").replace("allm_output", "allm_ouput"))
+    return ["judge", path, "--judge", "offline", "-o", p.folder / "o.csv"]
+
+
+@case(2, "filled.csv: a responses CSV takes one judge at a time")
+def a_panel_for_a_file(p: Place) -> Sequence[object]:
+    return ["judge", p.filled(), "--judge", "three-judges", "-o", p.folder / "o.csv"]
+
+
+@case(2, "compare takes two models or more", "filled.csv")
+def one_model_to_compare(p: Place) -> Sequence[object]:
+    return ["compare", p.filled()]
+
+
+@case(3, "run.db: made by a newer jasco (schema version 99", "update jasco")
+def a_newer_run_to_score(p: Place) -> Sequence[object]:
+    p.database(0x4A415343, 99)
+    return ["score", p.run]
+
+
+@case(2, "no command; to begin: jasco eval cascade", "jasco --help")
+def no_command(_: Place) -> Sequence[object]:
+    return []
+
+
+@case(2, "invalid choice: 'evl'", "did you mean eval?")
+def a_misspelt_command(_: Place) -> Sequence[object]:
+    return ["evl"]
+
+
+@case(2, "invalid choice: 'verfy'", "did you mean verify?")
+def a_misspelt_command_on_data(_: Place) -> Sequence[object]:
+    return ["data", "verfy", "mini"]
 
 
 def the_line(result: Result) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jasco.benchmark.errors import InputError, one_line
+from jasco.python_names import named_as_in_python, python_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from jasco.models.model import Model
 
 _log = logging.getLogger("jasco")
+
+
+def _say(line: str) -> None:
+    _log.info("%s", python_names(line))
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,6 +127,7 @@ def _data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
     return DataFrame(rows)
 
 
+@named_as_in_python()
 def evaluate(
     model: "str | Callable[..., Any] | Model | object",
     *,
@@ -226,6 +232,7 @@ def evaluate(
         return score(folder)
 
 
+@named_as_in_python()
 def score(
     target: "str | Path | Sequence[str | Path]",
     *,
@@ -253,10 +260,16 @@ def score(
     InputError
         There is nothing to score, it cannot be read, or a judge is not there.
     """
-    from jasco.evaluation.results import judged_items_of_files, read_run, results_of_files
+    from jasco.evaluation.results import (
+        judged_items_of_files,
+        read_run,
+        results_of_files,
+        see_targets,
+    )
     from jasco.reports.summary import summarise
 
     paths = _paths(target)
+    see_targets(paths, together=True)
     if len(paths) == 1 and paths[0].is_dir():
         results, items = read_run(paths[0], compat=compat)
     else:
@@ -288,7 +301,7 @@ def _data(data: "str | Path | DataSet") -> "DataSet":
         return data
     if not _is_path(data):
         raise InputError(f"data must be a name, a folder or a data set: got {_shown(data)}")
-    return find_data(str(data), _log.info)
+    return find_data(str(data), _say)
 
 
 def _judges(judges: "Sequence[str | Judge]") -> "list[Judge]":
@@ -407,7 +420,7 @@ def _run(job: "Job") -> None:
     stop = _Stop()
     with _messages_shown(), ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
         try:
-            thread.submit(do, job, _log.info, stop.begun).result()
+            thread.submit(do, job, _say, stop.begun).result()
         except KeyboardInterrupt:
             stop.now()
             raise

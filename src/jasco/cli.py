@@ -22,7 +22,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, Refused, count, one_line
+from jasco.benchmark.suggestions import did_you_mean
 from jasco.launch import end_at_once
 from jasco.streams import discard, is_utf8
 from jasco.version import __version__
@@ -177,7 +178,10 @@ def _respond(options: argparse.Namespace) -> int:
     results = results_of_run(options.run)
     answers = results.answers
     why = f" ({kinds(answers.failed)})" if answers.failed else ""
-    _say(f"{answers.answered} of {answers.expected} items are answered in {options.run}{why}")
+    _say(
+        f"{answers.answered} of {count(answers.expected, 'item')} are answered in "
+        f"{options.run}{why}"
+    )
     for line in reason_lines(job.model.spec.label if job.model else "", answers.reasons):
         _say(line)
     if results.spent and (line := spending_line(summarise_spending(results.spent))):
@@ -186,9 +190,15 @@ def _respond(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace) -> int:
+    from jasco.evaluation.results import see_targets
+
+    see_targets([options.target], together=True)
     if options.target.is_dir():
         if options.output:
-            raise InputError("-o goes with a filled CSV; a run keeps its verdicts")
+            raise InputError(
+                f"-o goes with a responses CSV; {options.target} is a run, which keeps its "
+                "verdicts: leave out -o"
+            )
         options.run, options.data, options.model = options.target, None, None
         return _evaluate_and_score(_job(options), as_json=False)
     return _judge_file(options)
@@ -198,9 +208,18 @@ def _judge_file(options: argparse.Namespace) -> int:
     from jasco.benchmark.filled import VERDICT_COLUMNS, judged_rows, read_filled
     from jasco.benchmark.tables import write_table
     from jasco.evaluation.results import JUDGING_RUN, judged_items_of_run
+    from jasco.judges.panel import PANELS
 
-    if not options.output or len(options.judge) != 1:
-        raise InputError("a filled CSV takes one --judge and -o JUDGED.csv")
+    if not options.output:
+        raise InputError(
+            f"{options.target}: -o JUDGED.csv is missing: the file that the verdicts on a "
+            "responses CSV are written to"
+        )
+    if len(options.judge) != 1 or options.judge[0].split(",")[0] in PANELS:
+        raise InputError(
+            f"{options.target}: a responses CSV takes one judge at a time; give each a command "
+            "with an -o of its own, and all of these to: jasco score"
+        )
     file = read_filled(options.target)
     if nans := sum(text.strip().lower() == "nan" for text in file.answers().values()):
         _say(f"{file.path}: answers that read 'nan': {nans}; empty the cell if none was given")
@@ -230,9 +249,10 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _write_disagreements(targets: list[Path], output: Path) -> None:
-    from jasco.evaluation.results import judged_items_of_files, judged_items_of_run
+    from jasco.evaluation.results import judged_items_of_files, judged_items_of_run, see_targets
     from jasco.reports.disagreements import write_disagreements
 
+    see_targets(targets, together=True)
     if targets[0].is_dir():
         if len(targets) > 1:
             raise InputError("--disagreements takes one run, or the judged CSV files of one model")
@@ -240,13 +260,18 @@ def _write_disagreements(targets: list[Path], output: Path) -> None:
     else:
         items = judged_items_of_files(targets)
     written = write_disagreements(output, items)
-    _say(f"{output}: {written} items on which the judges differ")
+    _say(f"{output}: {count(written, 'item')} on which the judges differ")
 
 
 def _compare(options: argparse.Namespace) -> int:
     from jasco.evaluation.results import results_of
     from jasco.reports.comparison import render_comparison, summarise_comparison
 
+    if len(options.target) < 2:
+        raise InputError(
+            f"compare takes two models or more, {options.target[0]} is one; give another run or "
+            "CSV file beside it"
+        )
     results = results_of(options.target, judges=options.judge)
     summary = summarise_comparison(results, anyway=options.anyway)
     _print(summary, render_comparison, as_json=options.json)
@@ -339,8 +364,9 @@ def _see_that_it_can_be_written(output: Path, targets: list[Path]) -> None:
         raise InputError(f"{output}: there is no folder {output.parent}; make it first")
     if output.exists() and not output.is_file():
         raise InputError(f"{output}: no file, and not to be replaced by one; name another -o")
-    from jasco.evaluation.results import files_of_model
+    from jasco.evaluation.results import files_of_model, see_targets
 
+    see_targets(targets)
     read = [path for target in targets for path in files_of_model(target)[1]]
     if os.path.realpath(output) in map(os.path.realpath, read):
         raise InputError(f"{output}: the report would replace what it is about; name another -o")
@@ -401,11 +427,12 @@ def _forget(options: argparse.Namespace) -> int:
     if forgotten.backup is None:
         _say(f"{options.run}: there is nothing to remove; the run stays as it is")
         return 0
-    what = f"{forgotten.answers} answers and {forgotten.rows} verdicts"
+    verdicts = count(forgotten.rows, "verdict")
+    what = f"{count(forgotten.answers, 'answer')} and {verdicts}"
     if forgotten.judge is not None:
-        what = f"{forgotten.rows} verdicts of {forgotten.judge}"
+        what = f"{verdicts} of {forgotten.judge}"
         if not options.clip and not options.failed:
-            what = f"{forgotten.judge} with {forgotten.rows} verdicts"
+            what = f"{forgotten.judge} with {verdicts}"
     _say(f"{options.run}: removed {what}; the run as it was is {forgotten.backup}")
     return 0
 
@@ -627,6 +654,15 @@ class _Parser(argparse.ArgumentParser):
         if message:  # what cannot be written is told, as for every other command
             (file or sys.stderr).write(message)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(
+                action,
+                f"invalid choice: {value!r} (choose from {', '.join(names)})"
+                f"{did_you_mean(str(value), names)}",
+            )
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message, 1000)}; see: {self.prog} --help\n")
 
@@ -657,15 +693,19 @@ def _parser() -> argparse.ArgumentParser:
         ("models", _list_models, "models"),
         ("judges", _list_judges, "judges"),
     ):
-        listing = commands.add_parser(name, help=f"list what {what} can be named, and how")
+        listing = commands.add_parser(
+            name, help=f"list the {what} that can be named, with their options"
+        )
         listing.set_defaults(command=command)
-    doctor = commands.add_parser("doctor", help="what is here, what is lacking, what is in the way")
+    doctor = commands.add_parser("doctor", help="what is installed here, and what is missing")
     doctor.set_defaults(command=_doctor)
     return parser
 
 
 def _add_eval(commands: "Commands") -> None:
-    parser = commands.add_parser("eval", help="answer, judge and score")
+    parser = commands.add_parser(
+        "eval", help="let a model answer, have the answers judged, print the scores"
+    )
     _add_answering(parser)
     _add_judging(parser)
     _add_showing(parser)
@@ -673,14 +713,19 @@ def _add_eval(commands: "Commands") -> None:
 
 
 def _add_respond(commands: "Commands") -> None:
-    parser = commands.add_parser("respond", help="answer only")
+    parser = commands.add_parser("respond", help="let a model answer, without judging")
     _add_answering(parser)
     parser.set_defaults(command=_respond, judge=[], protocol=None)
 
 
 def _add_judge(commands: "Commands") -> None:
-    parser = commands.add_parser("judge", help="judge the answers of a run or a filled CSV")
-    parser.add_argument("target", type=Path, metavar="RUN|FILLED.csv")
+    parser = commands.add_parser("judge", help="judge the answers of a run or of a responses CSV")
+    parser.add_argument(
+        "target",
+        type=Path,
+        metavar="RUN|RESPONSES.csv",
+        help="the folder of a run, or a CSV file with answers in the column allm_output",
+    )
     _add_judging(parser)
     _add_concurrency(parser)
     parser.add_argument(
@@ -690,7 +735,11 @@ def _add_judge(commands: "Commands") -> None:
     )
     _add_retrying(parser)
     _add_spending(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="JUDGED.csv")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="JUDGED.csv",
+        help="where the verdicts on a responses CSV go: its columns and judge_output, rating, "
+        "orientation (a run keeps its own)",
+    )  # fmt: skip
     parser.set_defaults(command=_judge, limit=None)
 
 
@@ -793,7 +842,9 @@ def _add_exam(commands: "Commands") -> None:
     )
     parser.add_argument("judge", metavar="JUDGE", help="provider/name[,key=value...]")
     parser.add_argument("--data", required=True, metavar="DATA", help=_DATA_HELP)
-    parser.add_argument("--gold", type=Path, metavar="GOLD.csv", help="labelled rows")
+    parser.add_argument(
+        "--gold", type=Path, metavar="GOLD.csv", help="rows labelled by people, to compare with"
+    )
     parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
     _add_concurrency(parser)
     _add_spending(parser, "this command")
@@ -811,7 +862,7 @@ def _add_forget(commands: "Commands") -> None:
         description="Remove from a run a judge with its verdicts, or answers and verdicts that the "
         "same command is to make again. A copy of the run as it was is kept beside it.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument(
         "--judge", metavar="JUDGE", help="as tables name it; with --clip or --failed, only those"
     )
@@ -843,7 +894,9 @@ def _add_data(commands: "Commands") -> None:
     data = commands.add_parser("data", help="fetch, verify and lay out data sets")
     parts = data.add_subparsers(required=True, metavar="COMMAND")
     fetch = parts.add_parser("fetch", help="bring the published data set (CC BY-NC 4.0)")
-    fetch.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="default: the cache")
+    fetch.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR", help="where to (default: the cache)"
+    )
     fetch.set_defaults(command=_data_fetch)
     verify = parts.add_parser("verify", help="look at every clip of a data set")
     verify.add_argument("data", metavar="DATA", help=_DATA_HELP)
@@ -879,10 +932,23 @@ _DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
 
 
 def _add_answering(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="provider/name[,key=value...]")
+    parser.add_argument(
+        "model", metavar="MODEL", help="provider/name[,key=value...]; see: jasco models"
+    )
     parser.add_argument("--data", required=True, metavar="DATA", help=_DATA_HELP)
-    parser.add_argument("--run", required=True, type=Path, metavar="RUN", help="the run's folder")
-    parser.add_argument("--limit", type=_positive, metavar="CLIPS", help="the first clips only")
+    parser.add_argument(
+        "--run",
+        required=True,
+        type=Path,
+        metavar="RUN",
+        help="folder that keeps all answers and verdicts; made if need be, gone on with if there",
+    )
+    parser.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="CLIPS",
+        help="take only so many clips, from the first on",
+    )
     _add_concurrency(parser)
     parser.add_argument(
         "--no-preflight",
@@ -902,14 +968,14 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="JUDGE",
-        help="provider/name[,key=value...]; several are a panel",
+        help="provider/name[,key=value...]; may be repeated: a panel; see: jasco judges",
     )
     parser.add_argument("--protocol", metavar="NAME", help=_PROTOCOL_HELP)
 
 
 def _add_concurrency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--concurrency", type=_positive, default=16, metavar="N", help="calls in flight (16)"
+        "--concurrency", type=_positive, default=16, metavar="N", help="calls at once (default: 16)"
     )
 
 

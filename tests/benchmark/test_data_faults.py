@@ -16,6 +16,6 @@ def test_shared_labels_are_counted() -> None:
     clips = [clip("1"), clip("2"), clip("3", "wind", "fly"), clip("4", "wind", "x")]
     assert list(repetitions(clips)) == [
         "2 labels of sound stand with more than one clip",
-        "1 labels of keywords stand with more than one clip",
+        "1 label of keywords stands with more than one clip",
     ]
     assert list(repetitions(clips[1:3])) == []

@@ -64,7 +64,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
     ("content", "complaint"),
     [
         (HEADER, "no clips in it, only a header"),
-        ("", "column 'audio_id' is missing"),
+        ("", "v0.csv: the file is empty"),
         (HEADER.replace("Speech,", "speech,") + "\n", "column 'Speech' is missing"),
         (f"{HEADER},Audio\n1,a,b,c,d,e,f,g\n", "two columns are named 'Audio'"),
         (f"{HEADER}\n1,a,b,c,d,e,f\n2,a,b,c,d,e,f\n1,a,b,c,d,e,f\n", "id 1 stands in rows 1 and 3"),
@@ -72,7 +72,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
         (f"{HEADER}\n1,a,b\n", "line 2: 3 cells under 7 columns"),
         (f'{HEADER}\n1,"a,b\n', "line 2: not a CSV file"),
         (HEADER.encode() + b"\n1,a,b\xff,c,d,e,f\n", "line 2: not UTF-8"),
-        (HEADER.encode("utf-16"), "line 1: not UTF-8"),
+        (HEADER.encode("utf-16"), "UTF-16, not UTF-8"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | bytes, complaint: str) -> None:
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | bytes, comp
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder; --data takes"):
+    with pytest.raises(InputError, match="no such folder"):
         read_data_set(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="--data takes the folder above 'dataset'"):
+    with pytest.raises(InputError, match=r"there is no file .*v0\.csv"):
         read_data_set(tmp_path)

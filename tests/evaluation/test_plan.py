@@ -113,3 +113,26 @@ def test_the_known_question_to_a_new_judge_is_counted(job: Job, server: ChatServ
     assert asked_first(replace(careful, preflight=False)) == []
     assert made(careful, server) == 12 + 48 + 2 + 2 * 48
     assert asked_first(asking(careful, server, "j", "k", "new")) == [1]
+
+
+def test_what_makes_no_calls_has_none_and_no_tokens(job: Job) -> None:
+    local = replace(
+        job, model=open_spec("model", "cascade"), judges=[open_spec("judge", "offline")]
+    )
+    lines = list(plan(local))
+    assert planned(local) == []
+    [judge] = [line for line in lines if line.startswith("judge: ")]
+    assert judge == f"judge: offline: {CLIPS * 8} verdicts to give, no calls"
+    assert not [line for line in lines if "token" in line or "a verdict" in line]
+
+
+def test_one_of_something_is_in_the_singular(job: Job) -> None:
+    one = replace(
+        job,
+        model=None,
+        limit=1,
+        concurrency=1,
+        judges=[open_spec("judge", "openai/j,base_url=http://127.0.0.1:1/v1")],
+    )
+    lines = "\n".join(plan(one))
+    assert "with 1 call at once" in lines

@@ -304,9 +304,13 @@ def test_a_broken_file_is_refused(folder: Path, content: bytes, complaint: str) 
 @pytest.mark.parametrize(
     ("application", "version", "complaint"),
     [
-        (7, SCHEMA_VERSION, "a database of something else; take another --run"),
+        (7, SCHEMA_VERSION, "a database of something else"),
         (0, 0, "a database of something else"),
-        (APPLICATION_ID, SCHEMA_VERSION + 1, f"schema version {SCHEMA_VERSION + 1}, this is jasco"),
+        (
+            APPLICATION_ID,
+            SCHEMA_VERSION + 1,
+            f"made by a newer jasco .schema version {SCHEMA_VERSION + 1}",
+        ),
     ],
 )
 def test_a_foreign_or_newer_file_is_refused_and_left_alone(

@@ -228,10 +228,14 @@ def test_a_request_to_stop_that_is_lost_is_repeated(
 def test_the_program_is_looked_for_before_anything_is_started(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
+    server = serve()
+    model = f"openai/ears,base_url={server.url}"
     spec = "vllm/some/judge,serve.command=no-such-program"
-    done = eval_(jasco, serve, data, tmp_path / "run", spec).finish()
+    done = jasco("eval", model, "--data", data, "--run", tmp_path / "run", "--judge", spec)
     assert done.status == 2
     assert "there is no program 'no-such-program' on the PATH" in done.stderr
+    assert "starting" not in done.stderr
+    assert server.requests() == []  # no answer is paid for that could not be judged
 
 
 def test_what_is_for_the_server_is_handed_on() -> None:

@@ -280,6 +280,7 @@ def test_the_program_is_looked_for_before_anything_is_started(
     done = start(jasco, data, tmp_path / "run", model).finish()
     assert done.status == 2
     assert "there is no program 'no-such-program' on the PATH" in done.stderr
+    assert "starting" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

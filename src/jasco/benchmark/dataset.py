@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jasco.benchmark.clips import Clip, annotations_sha256
 from jasco.benchmark.errors import InputError, whole_text
+from jasco.benchmark.suggestions import did_you_mean, did_you_mean_path
 from jasco.benchmark.tables import read_table
 
 ANNOTATIONS = Path("dataset", "v0", "v0.csv")
@@ -73,16 +74,34 @@ def read_data_set(folder: Path) -> DataSet:
     """
     path = folder / ANNOTATIONS
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; --data takes a folder, 'watd' or 'mini'")
+        meant = did_you_mean(str(folder), (PUBLISHED, MINI)) or did_you_mean_path(
+            folder, folders=True
+        )
+        raise InputError(
+            f"{folder}: no such folder, and no data set of that name; the data is a folder that "
+            f"holds {ANNOTATIONS}, or {PUBLISHED}, or {MINI}{meant}"
+        )
     if not path.is_file():
         raise InputError(
-            f"{folder}: no {ANNOTATIONS} in it; --data takes the folder above 'dataset'"
+            f"{folder}: not a data set: there is no file {path}; give the folder that holds "
+            f"{ANNOTATIONS}{_meant(folder)}"
         )
     table = read_table(path, required=COLUMNS)
     clips = tuple(_clips(table.rows, path))
     if not clips:
         raise InputError(f"{path}: no clips in it, only a header")
     return DataSet(name_of(clips, folder.resolve().name), clips, folder)
+
+
+def _meant(folder: Path) -> str:
+    """Name the data sets above a folder, or in it."""
+    above = [each for each in (folder.parent, folder.parent.parent) if each != folder]
+    try:
+        near = [*above, *sorted(each for each in folder.iterdir() if each.is_dir())]
+        found = [str(each) for each in near if (each / ANNOTATIONS).is_file()]
+    except OSError:
+        return ""
+    return f"; did you mean {' or '.join(found[:3])}?" if found else ""
 
 
 def _clips(rows: list[dict[str, str]], path: Path) -> Iterator[Clip]:

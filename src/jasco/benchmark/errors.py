@@ -16,6 +16,27 @@ class CannotGoOn(Exception):  # noqa: N818 - no error: what was done is kept, an
     """The world outside does not let us finish."""
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number before its noun: ``1 clip``, ``2 clips``, ``0 replies``.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        What, in the singular: its last word is the one that changes.
+    plural : str
+        The plural, where it is not the regular one.
+    """
+    if number == 1:
+        return f"1 {noun}"
+    if not plural:
+        is_ies = noun.endswith("y") and noun[-2:-1] not in tuple("aeiou")
+        is_es = noun.endswith(("s", "x", "z", "ch", "sh"))
+        plural = noun[:-1] + "ies" if is_ies else f"{noun}es" if is_es else f"{noun}s"
+    return f"{number} {plural}"
+
+
 def one_line(text: object, longest: int = 200) -> str:
     """Quote foreign text in a message: one line, printable, not too long."""
     line = " ".join(str(text)[: 4 * longest].split())

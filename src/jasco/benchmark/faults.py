@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jasco.benchmark.clips import Clip
+from jasco.benchmark.errors import count
 
 _DIGITS = 12
 TOO_GENERAL = "1f3f301487a2"
@@ -44,4 +45,6 @@ def repetitions(clips: Sequence[Clip]) -> Iterator[str]:
     ):
         repeated = [text for text, number in Counter(texts).items() if number > 1]
         if repeated:
-            yield f"{len(repeated)} labels of {what} stand with more than one clip"
+            stand = "stands" if len(repeated) == 1 else "stand"
+            labels = count(len(repeated), f"label of {what}", f"labels of {what}")
+            yield f"{labels} {stand} with more than one clip"

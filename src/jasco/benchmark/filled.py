@@ -35,6 +35,7 @@ _CLIP_COLUMNS = (
     "id", "audio_sound", "spoken_text", "audio_only_target", "speech_only_target",
     "tgt_text", "target_keywords",
 )  # fmt: skip
+_REMEDY = "; a file to fill in: jasco data template DATA -o FILE.csv"
 _JUDGE_COLUMNS = ("judge_output", "llama3_extract")
 
 Key = tuple[str, int]
@@ -158,9 +159,9 @@ def read_filled(path: Path) -> FilledFile:
         A column is missing, a prompt is unknown, an item occurs twice, or two rows of a clip
         differ in its annotations.
     """
-    table = read_table(path, required=(*_CLIP_COLUMNS, "prompt", "allm_output"))
+    table = read_table(path, (*_CLIP_COLUMNS, "prompt", "allm_output"), _REMEDY)
     if not table.rows:
-        raise InputError(f"{path}: no rows in it, only a header")
+        raise InputError(f"{path}: no rows in it, only a header{_REMEDY}")
     numbers = {instruction: number for number, instruction in enumerate(INSTRUCTIONS, start=1)}
     clips: dict[str, Clip] = {}
     rows: dict[Key, int] = {}
@@ -168,7 +169,8 @@ def read_filled(path: Path) -> FilledFile:
         where = f"{path}, row {number} (clip {row['id']!r})"
         if row["prompt"] not in numbers:
             raise InputError(
-                f"{where}: prompt {row['prompt'][:60]!r} is none of the 8 instructions"
+                f"{where}: prompt {row['prompt'][:60]!r} is none of the 8 instructions; "
+                "leave the column as jasco data template wrote it"
             )
         try:
             clip = Clip(*(row[column] for column in _CLIP_COLUMNS))
@@ -178,7 +180,9 @@ def read_filled(path: Path) -> FilledFile:
             raise InputError(f"{where}: other annotations than in the clip's first row")
         key = clip.id, numbers[row["prompt"]]
         if key in rows:
-            raise InputError(f"{where}: prompt {key[1]} stands in row {rows[key]} already")
+            raise InputError(
+                f"{where}: prompt {key[1]} stands in row {rows[key]} already; leave one"
+            )
         rows[key] = number
     return FilledFile(path, table, list(rows), tuple(clips.values()))
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from jasco.benchmark.clips import Item
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.suggestions import did_you_mean
 
 SYSTEM_MESSAGE = "You are an NLP assistant"
 
@@ -71,5 +72,8 @@ PROTOCOLS = {name: _read(name, both) for name, both in (("v2", "Both"), ("v1", "
 def protocol_named(name: str) -> Protocol:
     """Look a protocol up (``InputError`` where there is none of that name)."""
     if name not in PROTOCOLS:
-        raise InputError(f"protocol {name!r} is unknown; there are {', '.join(PROTOCOLS)}")
+        raise InputError(
+            f"protocol {name!r} is unknown; there are {', '.join(PROTOCOLS)}"
+            f"{did_you_mean(name, PROTOCOLS)}"
+        )
     return PROTOCOLS[name]

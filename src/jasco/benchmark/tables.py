@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from jasco.benchmark.errors import CannotGoOn, InputError
+from jasco.benchmark.errors import CannotGoOn, InputError, count, one_line
+from jasco.benchmark.suggestions import did_you_mean_path, near
 
 # A model may ramble; a cell beyond this is an accident or an attack.
 _LONGEST_CELL = 50_000_000
@@ -28,8 +29,17 @@ class Table:
     rows: list[dict[str, str]]
 
 
-def read_table(path: Path, required: Sequence[str] = ()) -> Table:
+def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Table:
     """Read a CSV file with a header, every cell as the text that stands there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where it is.
+    required : sequence of str
+        Columns that it must have.
+    remedy : str
+        What a user can do where columns are missing, for the message.
 
     Raises
     ------
@@ -41,14 +51,20 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
+        if what := _other_format(content, path):
+            raise InputError(f"{path}: {what}")
         if len(content) > _LARGEST:
             raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; split it into several")
         text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: {error.strerror}{did_you_mean_path(path)}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; it must begin with a line of column names")
     csv.field_size_limit(_LONGEST_CELL)
     if other := _other_separator(text, required):
         raise InputError(
@@ -70,11 +86,36 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
         raise InputError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from None
     missing = [column for column in required if column not in columns]
     if missing:
-        raise InputError(f"{path}: column {missing[0]!r} is missing; it has {', '.join(columns)}")
+        raise InputError(f"{path}: {_lacking(missing, columns, required)}{remedy}")
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
         raise InputError(f"{path}: two columns are named {twice[0]!r}")
     return Table(columns, rows)
+
+
+_FORMATS = (
+    (b"PK\x03\x04", "an Excel workbook or another archive, not a CSV file; save it as CSV UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook, not a CSV file; save it as CSV UTF-8"),
+    (b"\xff\xfe", "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)"),
+    (b"\xfe\xff", "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)"),
+)
+
+
+def _other_format(content: bytes, path: Path) -> str:
+    """Name what a file is, where it is known to be no CSV; nothing where it may be one."""
+    if content.startswith(b"SQLite format 3\0"):
+        return f"a database, not a CSV file; a run is given by its folder, here {path.parent}"
+    return next((what for magic, what in _FORMATS if content.startswith(magic)), "")
+
+
+def _lacking(missing: list[str], columns: Sequence[str], required: Sequence[str]) -> str:
+    """Say which columns are missing, which there are, and which of those may be meant."""
+    others = [column for column in columns if column not in required]
+    named = ", ".join(map(repr, missing))
+    what = f"column {named} is" if len(missing) == 1 else f"columns {named} are"
+    meant = [f"{found!r} to {column!r}" for column in missing for found in near(column, others)[:1]]
+    rename = f"; if it is misspelt, rename {', '.join(meant)}" if meant else ""
+    return f"{what} missing; it has {one_line(', '.join(columns), 400)}{rename}"
 
 
 def _other_separator(text: str, required: Sequence[str]) -> str | None:
@@ -93,7 +134,11 @@ def _other_separator(text: str, required: Sequence[str]) -> str | None:
 
 def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dict[str, str]:
     if len(cells) != len(columns):
-        raise InputError(f"{path}, line {line}: {len(cells)} cells under {len(columns)} columns")
+        raise InputError(
+            f"{path}, line {line}: {count(len(cells), 'cell')} under "
+            f"{count(len(columns), 'column')}; give each line as many cells, and put quotation "
+            "marks around a cell that holds a comma"
+        )
     return dict(zip(columns, cells, strict=True))
 
 

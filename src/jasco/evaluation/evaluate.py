@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jasco.benchmark.clips import Clip, Item, items_of
 from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, count, one_line
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.benchmark.responses import Failure, Response
@@ -172,8 +172,8 @@ def evaluate(
             store.hold_audio(_listen(data, clips, say))
         if job.limit and job.limit < covered == held:
             say(
-                f"--limit {job.limit} has no effect: {job.run} covers {covered} clips already; "
-                "for fewer, take another --run"
+                f"--limit {job.limit} has no effect: {job.run} covers {count(covered, 'clip')} "
+                "already; for fewer, take another --run"
             )
         store.widen(covered)
         try:
@@ -216,17 +216,19 @@ def _listen(
     facts = audio_facts(data, counted(clips, "reading audio", "clip", say))
     treated = sum(bool(each.treatments) for each in facts)
     if treated:
-        say(f"converted to 16 kHz mono PCM16: {treated} of {len(clips)} clips")
+        say(f"converted to 16 kHz mono PCM16: {treated} of {count(len(clips), 'clip')}")
     clipped = {clip.id: each.clipped for each, clip in zip(facts, clips, strict=True)}
     if number := sum(samples > 0 for samples in clipped.values()):
         most = max(clipped, key=lambda id_: clipped[id_])
         say(
-            f"clipped samples: {number} of {len(clips)} clips (most: clip {most}, "
-            f"{clipped[most]} samples)"
+            f"clipped samples: {number} of {count(len(clips), 'clip')} (most: clip {most}, "
+            f"{count(clipped[most], 'sample')})"
         )
     for warning in dict.fromkeys(warning for each in facts for warning in each.warnings):
         ids = [c.id for c, each in zip(clips, facts, strict=True) if warning in each.warnings]
-        say(f"{warning}: {len(ids)} of {len(clips)} clips ({one_line(', '.join(ids), 80)})")
+        say(
+            f"{warning}: {len(ids)} of {count(len(clips), 'clip')} ({one_line(', '.join(ids), 80)})"
+        )
     return dict(enumerate(facts))
 
 
@@ -247,6 +249,7 @@ async def _run(
     assert task is not None
     begun(lambda: loop.call_soon_threadsafe(task.cancel))
     served = {number: judge for number, judge in judges.items() if not judge.ALONE}
+    _check_programs(job, store, model_number, judges, protocol)
 
     async with AsyncExitStack() as stack:
         writer = Writer(store, lambda: spent_rows(budget))
@@ -283,6 +286,26 @@ async def _run(
                 await run(judging, writer)
             alone = {number: judge for number, judge in judges.items() if judge.ALONE}
             await _judge_in_turn(job, replace(judging, judges=alone), data, store, writer, say)
+
+
+def _check_programs(
+    job: Job,
+    store: Store,
+    model_number: int,
+    judges: Mapping[int, Judge],
+    protocol: Protocol,
+) -> None:
+    """See that the programs are there that will be started, before anything is asked or spent."""
+    model = _awaited(job, store, model_number)
+    if model:
+        model.check()
+    answers_come = bool(model and _unanswered(store, model_number, retry_final=job.retry_final))
+    for number, judge in judges.items():
+        retry = job.retry_final
+        if answers_come or _unjudged(
+            store, model_number, number, judge, protocol, retry_final=retry
+        ):
+            judge.check()
 
 
 async def _preflight(
@@ -394,8 +417,9 @@ async def _prepared(
         store.hold_circumstances(model.facts, model.window)
         if model.window and (longer := store.clips_longer_than(model.window)):
             say(
-                f"{longer} of {store.covered} clips are longer than the {model.window:g} s that "
-                f"{model.spec.label} hears: it is asked about their beginning"
+                f"{longer} of {count(store.covered, 'clip')} are longer than the "
+                f"{model.window:g} s that {model.spec.label} hears: it is asked about their "
+                "beginning"
             )
         yield
     finally:
@@ -427,7 +451,10 @@ async def _judge_in_turn(
         finally:
             await judge.close()
     if troubles:
-        told = f"{len(troubles)} of {len(work.judges)} judges did not get through"
+        told = (
+            f"{len(troubles)} of {count(len(work.judges), 'judge')} did not get through; the same "
+            "command goes on from here"
+        )
         if refused := [each for each in troubles if isinstance(each, JudgeUnusable)]:
             raise JudgeUnusable(f"{told}: {'; '.join(map(str, refused))}")
         raise CannotGoOn(told)

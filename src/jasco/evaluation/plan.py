@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jasco.benchmark.clips import Clip, items_of
 from jasco.benchmark.dataset import DataSet
+from jasco.benchmark.errors import count
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.protocols import PROTOCOLS, protocol_named
 from jasco.evaluation.evaluate import Job, clips_covered
@@ -14,6 +15,7 @@ from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
 from jasco.evaluation.spending import Spending, is_metered, prices_for, spending_of
 from jasco.evaluation.store import PREFLIGHT, AudioFacts, Store
+from jasco.models.model import Model
 from jasco.providers.limits import NO_LIMITS
 from jasco.providers.prices import Price
 from jasco.providers.published import name_with_audio
@@ -78,14 +80,19 @@ def plan(job: Job) -> Iterator[str]:
     items = len(clips) * done.items_a_clip
     audio = _read(data, clips) if job.model and job.model.HEARS else {}
     name = name_with_audio(data.name, {id_: file.sha256 for id_, file in audio.items()})
-    yield f"data: {name}, {len(clips)} of {len(data.clips)} clips, {items} items"
+    yield (
+        f"data: {name}, {len(clips)} of {count(len(data.clips), 'clip')}, {count(items, 'item')}"
+    )
 
     answers = max(items - done.answers, 0) if job.model else 0
     if job.model:
-        yield f"model: {job.model.spec.label}: {answers} calls to make, {items - answers} done"
+        todo = count(answers, "item" if _is_local(job.model) else "call")
+        do = "answer" if _is_local(job.model) else "make"
+        yield f"model: {job.model.spec.label}: {todo} to {do}, {items - answers} done"
     probes = PROBES if job.preflight and is_due(job.model, answers, done.preflight) else 0
     if probes:
-        yield f"preflight: {probes} calls to make, or twice as many where answers vary"
+        asked = "questions to answer" if _is_local(job.model) else "calls to make"
+        yield f"preflight: {probes} {asked}, or twice as many where answers vary"
     if job.model and job.model.HEARS:
         minutes = sum(file.seconds for file in audio.values()) / 60
         heard = minutes / len(clips) * (answers + probes)
@@ -109,31 +116,35 @@ def plan(job: Job) -> Iterator[str]:
     for judge in job.judges:
         wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
         missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
+        if not is_metered(judge):
+            yield f"judge: {judge.spec.label}: {count(missing, 'verdict')} to give, no calls"
+            continue
         verdicts += missing
         is_new = identity_key(judge.spec.identity) not in done.readable
         checks += bool(job.preflight and judge.CHECKED and is_new and missing)
         label = judge.spec.label
-        takes = ""
-        if is_metered(judge):
-            takes = f", {estimate.of(label, missing, prompt, _VERDICT_TOKENS)}"
-        yield f"judge: {label}: {missing} calls to make{takes}"
+        takes = estimate.of(label, missing, prompt, _VERDICT_TOKENS)
+        yield f"judge: {label}: {count(missing, 'call')} to make, {takes}"
     if estimate.cost:
         yield f"cost: about {estimate.cost:.2f}{estimate.without_price}"
     if job.limits != NO_LIMITS:
         yield f"limits: {_limits(job, done.spent)}"
 
     if checks:
-        calls = "1 call" if checks == 1 else f"{checks} calls"
-        yield f"known question to each judge first: {calls} to make"
+        yield f"known question to each judge first: {count(checks, 'call')} to make"
 
-    answer = done.answer_seconds or _ANSWER_SECONDS
+    answer = done.answer_seconds or (0.0 if _reads_a_file(job.model) else _ANSWER_SECONDS)
     verdict = done.verdict_seconds or _VERDICT_SECONDS
     minutes = ((answers + probes) * answer + verdicts * verdict) / job.concurrency / 60
-    yield (
-        f"time: about {minutes:.0f} minutes with {job.concurrency} calls at once, at "
-        f"{answer:.2g} s an answer ({_basis(done.answer_seconds)}) and {verdict:.2g} s a verdict "
-        f"({_basis(done.verdict_seconds)})"
+    paces = []
+    if answers and not _reads_a_file(job.model):
+        paces.append(f"{answer:.2g} s an answer ({_basis(done.answer_seconds)})")
+    if verdicts:
+        paces.append(f"{verdict:.2g} s a verdict ({_basis(done.verdict_seconds)})")
+    at = (
+        f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}" if paces else ""
     )
+    yield f"time: {_about(minutes)}{at}"
 
 
 @dataclass
@@ -177,6 +188,20 @@ def _read(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
     with_audio = [clip for clip in clips if data.audio_path(clip)]
     ids = [clip.id for clip in with_audio]
     return dict(zip(ids, audio_facts(data, with_audio), strict=True))
+
+
+def _is_local(model: Model | None) -> bool:
+    """Whether a model computes or reads here, so that there are no calls to speak of."""
+    return model is not None and not is_metered(model)
+
+
+def _reads_a_file(model: Model | None) -> bool:
+    """Whether a model takes no time: it needs no audio and makes no calls."""
+    return model is not None and not model.HEARS and not is_metered(model)
+
+
+def _about(minutes: float) -> str:
+    return "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
 
 
 def _basis(seconds: float | None) -> str:

@@ -24,6 +24,7 @@ from jasco.benchmark.marks import Marks
 from jasco.benchmark.reasons import Reason
 from jasco.benchmark.responses import Failure, Response, served_name
 from jasco.benchmark.scoring import PanelScore, Score, average, score_agreement, score_panel
+from jasco.benchmark.suggestions import did_you_mean, did_you_mean_path
 from jasco.benchmark.verdicts import PROXY_MARK, Verdict
 from jasco.evaluation.exam import exam_fact, exam_taken, is_of
 from jasco.evaluation.people import hears_once
@@ -262,9 +263,11 @@ def judge_named(name: str, judges: Iterable[str], model: str) -> str:
     found = [label for label in labels if label.split(",")[0] == name]
     if len(found) == 1:
         return found[0]
+    by_name = [label.split(",")[0] for label in labels]
     known = f"there are: {', '.join(labels)}" if labels else "nobody has judged it"
     what = "more than one judge of that name" if found else "no such judge"
-    raise InputError(f"--judge {one_line(name)}: {what} of {model}; {known}")
+    meant = "" if found else did_you_mean(name, dict.fromkeys([*labels, *by_name]))
+    raise InputError(f"--judge {one_line(name)}: {what} of {model}; {known}{meant}")
 
 
 def without_panel(figures: PanelScore) -> PanelScore:
@@ -328,6 +331,7 @@ def results_of(
         A target is given twice or cannot be read, runs stand beside files, or a judge is not
         there.
     """
+    see_targets(targets, together=together)
     places = [os.path.realpath(target) for target in targets]
     for number, place in enumerate(places):
         if place in places[:number]:
@@ -336,12 +340,27 @@ def results_of(
     if all(target.is_dir() for target in targets):
         results = [results_of_run(target, compat=compat) for target in targets]
     elif any(target.is_dir() for target in targets):
-        raise InputError("give runs or judged CSV files, not both")
+        run = next(target for target in targets if target.is_dir())
+        file = next(target for target in targets if not target.is_dir())
+        raise InputError(
+            f"{run} is a folder, {file} a file: give runs or judged CSV files, not both"
+        )
     elif together:
         results = [results_of_files(targets, compat=compat)]
     else:
         results = [results_of_model(target, compat=compat) for target in targets]
     return [each.judged_by(judges) for each in results]
+
+
+def see_targets(targets: Iterable[Path], *, together: bool = False) -> None:
+    """Raise ``InputError``, with near names, for a target that is neither a folder nor a file.
+
+    Unless they are ``together``, a target may be ``NAME=A.csv+B.csv``.
+    """
+    for target in targets:
+        for path in [target] if together else files_of_model(target)[1]:
+            if not path.exists():
+                raise InputError(f"{path}: no such run or CSV file{did_you_mean_path(path)}")
 
 
 def results_of_model(target: Path, *, compat: bool = False) -> Results:

@@ -30,6 +30,7 @@ from jasco.benchmark.responses import Failure, Response, served_name
 from jasco.benchmark.verdicts import Orientation, Verdict
 from jasco.evaluation.database import Connection, check_sqlite
 from jasco.evaluation.locks import if_it_is_dead, lock_of
+from jasco.evaluation.no_run import no_run, what_to_do
 from jasco.evaluation.schema import (
     APPLICATION_ID,
     MIGRATIONS,
@@ -107,12 +108,15 @@ class Store:
             lock = lock_of(folder)
             lock.acquire(timeout=patience)
         except Timeout:
-            remedy = if_it_is_dead(lock)
+            remedy = if_it_is_dead(lock) or "; wait until it has ended, or end it"
             raise RunRefused(
                 f"{folder}: {_holder(folder)} is writing to this run{remedy}"
             ) from None
         except OSError as error:
-            raise RunUnwritable(f"{folder}: {error.strerror or error}") from None
+            raise RunUnwritable(
+                f"{folder}: the run's folder cannot be written to ({error.strerror or error}); "
+                "make it writable, free some room, or take another --run"
+            ) from None
         try:
             return cls(folder, _connect(folder, create=True, say=say), lock)
         except BaseException:
@@ -128,7 +132,7 @@ class Store:
         """
         path = folder / "run.db"
         if not path.is_file() or not path.stat().st_size:
-            raise InputError(f"{folder}: no run there (no run.db in it)")
+            raise InputError(no_run(folder))
         connection = _connect(folder, create=False)
         connection.execute("BEGIN")
         return cls(folder, connection, None)
@@ -148,7 +152,7 @@ class Store:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.close()
         if isinstance(error, sqlite3.OperationalError):
-            raise RunUnwritable(f"{self.folder}: {error}") from None
+            raise RunUnwritable(f"{self.folder}: {error}{what_to_do(error)}") from None
 
     # --- what the run is about ---
 
@@ -259,7 +263,9 @@ class Store:
                 if label == spec.label and identity != json.loads(identity_key(spec.identity)):
                     raise RunRefused(
                         f"{self.folder}: the run holds verdicts of another {label} "
-                        f"({_difference(identity, spec.identity)}); take another --run"
+                        f"({_difference(identity, spec.identity)}); tell the two apart with "
+                        "label=NAME in the spec, or remove the other one's verdicts: jasco forget "
+                        f"{self.folder} --judge {label}"
                     )
         return [self._number("judges", spec) for spec in specs]
 
@@ -276,7 +282,12 @@ class Store:
         if made and held and fingerprint and held != fingerprint:
             raise RunRefused(
                 f"{self.folder}: {label} has changed: its code, file or folder is not what gave "
-                "the answers in this run; put it back, or take another --run"
+                + (
+                    "the answers in this run; put it back, or take another --run"
+                    if table == "models"
+                    else "the verdicts in this run; put it back, or remove them: jasco forget "
+                    f"{self.folder} --judge {label}"
+                )
             )
         if fingerprint:
             self.remember({name: fingerprint})
@@ -318,7 +329,7 @@ class Store:
         if held and held != name and self._holds_any("verdicts"):
             raise RunRefused(
                 f"{self.folder}: the run is judged by protocol {held}, not {name}; "
-                "take another --run"
+                f"take --protocol {held}, or another --run"
             )
         with self._connection:
             self._remember({"protocol": name})
@@ -752,7 +763,7 @@ class Store:
                 for statement, values in rows:
                     self._connection.execute(statement, values)
         except sqlite3.OperationalError as error:
-            raise RunUnwritable(f"{self.folder}: {error}") from None
+            raise RunUnwritable(f"{self.folder}: {error}{what_to_do(error)}") from None
 
     # --- details ---
 
@@ -835,18 +846,24 @@ def _connect(folder: Path, *, create: bool, say: Callable[[str], None] | None = 
             connection.execute("PRAGMA query_only = 1")
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
-            raise RunUnwritable(f"{path}: {error}") from None
-        raise RunRefused(f"{path}: broken, or not a run ({error}); take another --run") from None
+            raise RunUnwritable(f"{path}: {error}{what_to_do(error)}") from None
+        raise RunRefused(f"{path}: broken, or not a run ({error}); {_ANOTHER[create]}") from None
     if application != APPLICATION_ID:
         connection.close()
-        raise RunRefused(f"{path}: a database of something else; take another --run")
+        raise RunRefused(f"{path}: a database of something else; {_ANOTHER[create]}")
     if version != SCHEMA_VERSION:
         connection.close()
         raise RunRefused(
-            f"{path}: schema version {version}, this is jasco {__version__} with version "
-            f"{SCHEMA_VERSION}; use the jasco it was made with, or another --run"
+            f"{path}: made by {'a newer' if version > SCHEMA_VERSION else 'another'} jasco (schema "
+            f"version {version}; this is jasco {__version__}, with version {SCHEMA_VERSION}); "
+            f"{'update jasco' if version > SCHEMA_VERSION else 'use the jasco it was made with'}"
+            f"{', or take another --run' if create else ''}"
         )
     return connection
+
+
+_ANOTHER = {True: "take another --run", False: "give the folder of a run"}
+"""What to do where there is no run, by whether one was to be made there."""
 
 
 def _migrate(folder: Path, connection: Connection, version: int) -> None:

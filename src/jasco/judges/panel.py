@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, count
 from jasco.judges.judge import Judge
 from jasco.providers.secrets import mask_spec
 from jasco.providers.specs import open_spec
@@ -34,7 +34,7 @@ def open_judges(text: str) -> list[Judge]:
     """
     panel, *pairs = text.split(",")
     if panel not in PANELS:
-        return [open_spec("judge", text)]
+        return [open_spec("judge", text, tuple(PANELS))]
     models = PANELS[panel]
     addresses = [pair for pair in pairs if pair.startswith("base_url=")]
     others = [pair for pair in pairs if pair not in addresses]
@@ -46,8 +46,9 @@ def open_judges(text: str) -> list[Judge]:
         addresses *= len(models)
     if len(addresses) != len(models):
         raise InputError(
-            f"{mask_spec(text)!r}: {len(addresses)} addresses for {len(models)} judges; give one "
-            f"for all, or one each in this order: {', '.join(models)}"
+            f"{mask_spec(text)!r}: {count(len(addresses), 'address')} for "
+            f"{count(len(models), 'judge')}; give one for all, or one each in this order: "
+            f"{', '.join(models)}"
         )
     return [
         open_spec("judge", ",".join([f"openai/{model}", *others, address]))

@@ -6,7 +6,7 @@ from jasco.benchmark.dataset import DataSet
 from jasco.judges.chat import JUDGING_OPTIONS, ChatJudge
 from jasco.providers.chat import ChatClient
 from jasco.providers.sources import folder_fingerprint
-from jasco.providers.vllm import SERVING_OPTIONS, VllmClient
+from jasco.providers.vllm import SERVING_OPTIONS, VllmClient, check_vllm
 
 
 class VllmJudge(ChatJudge):
@@ -27,6 +27,10 @@ class VllmJudge(ChatJudge):
     def fingerprint(self) -> str:
         """Hash the checkpoint, where it is a folder."""
         return folder_fingerprint(Path(self.spec.name).expanduser())
+
+    def check(self) -> None:
+        """See that vLLM, or what ``serve.command`` names, is there."""
+        check_vllm(self.spec)
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the server and wait until it is ready."""

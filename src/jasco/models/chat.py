@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jasco.benchmark.clips import Item
+from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.catalogue import known_window
 from jasco.models.model import Model
@@ -63,6 +64,15 @@ class ChatModel(Model):
         """Return the body of the request for an item, without the audio."""
         written = request_format(self.spec, self.adaptations)
         return written.body([_message(item, "")])
+
+    def check(self) -> None:
+        """See that there is an address that is meant to be asked."""
+        if self._client:
+            self._client.check()
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
+        """See that there is an address that is meant to be asked."""
+        self.check()
 
     async def close(self) -> None:
         """Close the connections."""

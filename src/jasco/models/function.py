@@ -25,6 +25,7 @@ from typing import Any
 from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, one_line, whole_text
+from jasco.benchmark.errors import count as in_words
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, MalformedAnswersError, Question
 from jasco.models.model import Model
@@ -266,8 +267,8 @@ def _listed(answers: object, count: int) -> Sequence[object]:
     if isinstance(listed, Sequence) and not isinstance(listed, str | bytes | bytearray):
         if len(listed) == count:
             return listed
-        found = f"{len(listed)} answers"
-    prompts = "1 prompt" if count == 1 else f"{count} prompts"
+        found = in_words(len(listed), "answer")
+    prompts = in_words(count, "prompt")
     raise MalformedAnswersError(f"the function returned {found} for {prompts}, not a list of str")
 
 

@@ -24,6 +24,7 @@ from yarl import URL
 
 from jasco.benchmark.errors import CannotGoOn, InputError, one_line
 from jasco.benchmark.responses import Failure, Response
+from jasco.providers.addresses import default_address_note
 from jasco.providers.budget import NOTHING
 from jasco.providers.completions import read_completion, usage_of
 from jasco.providers.rejections import Meaning, Rejection, read_rejection
@@ -289,6 +290,16 @@ class ChatClient:
             return trouble.failure
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def check(self) -> None:
+        """See that the address is meant to be asked (``InputError`` where it hardly is)."""
+        options = self._spec.options
+        if not self._is_ours and (
+            note := default_address_note(
+                self._spec.name, options["base_url"], os.environ, options.get("api_key_env")
+            )
+        ):
+            raise InputError(f"{self._spec.label}: {note}")
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session:
@@ -532,7 +543,8 @@ class ChatClient:
         if not found:
             if not self._is_ours and not self._spec.options["base_url"]:
                 return (
-                    f"{server.shown} was asked because the spec has no base_url=http://HOST:PORT/v1"
+                    "it was asked because neither the spec nor OPENAI_BASE_URL names another "
+                    "address: base_url=http://HOST:PORT/v1"
                 )
             return f"start the server and {again}"
         return f"see the server's log, then {again}"

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jasco.benchmark.clips import annotations_sha256
 from jasco.benchmark.dataset import MINI, PUBLISHED, PUBLISHED_SHA256, DataSet, read_data_set
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, count, one_line
 from jasco.benchmark.faults import known_faults, repetitions
 from jasco.providers.audio import file_sha256, read_file
 from jasco.providers.folders import cache_folder
@@ -97,7 +97,9 @@ def fetch(folder: Path | None, say: Callable[[str], None]) -> Path:
             "the same command goes on from there)"
         ) from None
     except OSError as error:
-        raise Unreachable(f"{folder}: {error.strerror}; free some room and repeat") from None
+        raise Unreachable(
+            f"{folder}: {error.strerror}; make it writable or free some room, and repeat"
+        ) from None
     say(LICENCE)
     return folder
 
@@ -135,7 +137,7 @@ def verify(data: DataSet) -> Iterator[str]:
         The data set cannot be used: the first thing that is wrong with it.
     """
     sha256 = annotations_sha256(data.clips)
-    yield f"{len(data.clips)} clips, annotations {sha256}"
+    yield f"{count(len(data.clips), 'clip')}, annotations {sha256}"
     seconds, hashes = 0.0, dict[str, str]()
     for clip in data.clips:
         path = data.audio_path(clip)

@@ -82,11 +82,7 @@ class Server:
         ServerGone
             It ended, or did not get ready in time; the message quotes its error.
         """
-        if not shutil.which(program.command[0]):
-            raise InputError(
-                f"{program.name}: there is no program {program.command[0]!r} on the PATH; "
-                "install vLLM there, or name it with serve.command=/path/to/vllm"
-            )
+        check_program(program.name, program.command[0])
         for attempt in range(_TRIES):
             server = await cls._launch(program, _free_port())
             try:
@@ -169,6 +165,20 @@ class Server:
         with suppress(asyncio.CancelledError):
             clear_up(await asyncio.shield(self.ended), self._program.pid_file)
         self._program.pid_file.unlink(missing_ok=True)
+
+
+def check_program(name: str, program: str) -> None:
+    """Raise ``InputError`` where there is no such program to serve a model with."""
+    if shutil.which(program):
+        return
+    if "/" in program:
+        where = f"there is no program {program}; serve.command=/path/to/vllm names another"
+    else:
+        where = (
+            f"there is no program {program!r} on the PATH; install vLLM there, or name it with "
+            "serve.command=/path/to/vllm"
+        )
+    raise InputError(f"{name}: {where}")
 
 
 def _free_port() -> int:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError, whole_text
+from jasco.benchmark.suggestions import did_you_mean, near
 from jasco.providers.budget import Budget
 from jasco.providers.secrets import is_secret_name, mask_spec, shown_variable
 
@@ -126,6 +127,17 @@ class Provider(Protocol):
         self.spec = spec
         self.adaptations = {}
 
+    def check(self) -> None:
+        """See, quickly, that the programs that it starts are there; by default nothing.
+
+        It is called before the first call to any model or judge.
+
+        Raises
+        ------
+        InputError
+            One is missing.
+        """
+
     async def prepare(self, data: DataSet) -> None:
         """Get ready for this data set; by default nothing.
 
@@ -155,8 +167,10 @@ def providers(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"jasco.{kind}s")}
 
 
-def open_spec(kind: Kind, text: str) -> Any:
+def open_spec(kind: Kind, text: str, other_names: Sequence[str] = ()) -> Any:
     """Make the model or judge that a spec names.
+
+    ``other_names`` are what else may be written there, for suggestions.
 
     Raises
     ------
@@ -171,7 +185,10 @@ def open_spec(kind: Kind, text: str) -> Any:
     provider = re.split("[/,]", text, maxsplit=1)[0]
     if provider not in known:
         provider = re.split("[/,]", shown, maxsplit=1)[0]
-        raise InputError(f"{kind} {shown!r}: provider {provider!r} is unknown; see: jasco {kind}s")
+        raise InputError(
+            f"{kind} {shown!r}: provider {provider!r} is unknown; see: jasco {kind}s"
+            f"{_meant(shown, provider, [*known, *other_names])}"
+        )
     try:
         made_by = known[provider].load()
     except ModuleNotFoundError as error:
@@ -215,6 +232,22 @@ def _spec_of(identity: Mapping[str, Any], provider: type[Provider]) -> Spec:
         identity=MappingProxyType(dict(identity)),
         label="/".join(filter(None, [identity["provider"], identity["name"]])),
     )
+
+
+def _meant(text: str, provider: str, known: Sequence[str]) -> str:
+    """Suggest, without options, what a text with an unknown provider may stand for."""
+    name = text.partition(",")[0]
+    rest = name.removeprefix(provider)
+    if found := near(provider, known):
+        return f"; did you mean {' or '.join(each + rest for each in found)}?"
+    if name.lower().endswith(".csv"):
+        fitting = ["csv"]
+    elif re.fullmatch(r"[\w./]+:\w+", name):
+        fitting = ["python"]
+    else:
+        fitting = ["openai", "vllm", "hf"] if rest else ["openai"]
+    specs = [f"{each}/{name}" for each in fitting if each in known]
+    return f"; a provider stands first: {' or '.join(specs)}" if specs else ""
 
 
 def parse_spec(text: str, provider: type[Provider]) -> Spec:
@@ -359,7 +392,7 @@ def _unknown(pair: str, known: Mapping[str, Option], *, verbatim: bool) -> str:
     named = [f"{name}.KEY" if option.family else name for name, option in known.items()]
     names = named if verbatim else [*dict.fromkeys([*named, LABEL.name])]
     takes = f"it takes {', '.join(names)}" if names else "it takes no options"
-    return f"unknown key {mask_spec(f',{key}')[1:]!r}; {takes}"
+    return f"unknown key {mask_spec(f',{key}')[1:]!r}; {takes}{did_you_mean(key, names)}"
 
 
 def _read_value(option: Option, text: str) -> Any:
@@ -419,7 +452,11 @@ def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], fl
     """Make a reader of numbers that are not below a bound."""
 
     def read(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{what} of at least {lowest} is needed") from None
         if not lowest <= value < float("inf"):
             raise ValueError(f"a number of at least {lowest} is needed")
         return value

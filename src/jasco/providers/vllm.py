@@ -13,7 +13,7 @@ from jasco.providers.chat import ChatClient
 from jasco.providers.folders import data_folder
 from jasco.providers.requests import Message
 from jasco.providers.secrets import is_secret_name, read_key, secrets_of
-from jasco.providers.server import Program, Server
+from jasco.providers.server import Program, Server, check_program
 from jasco.providers.specs import Option, Provider, Spec, at_least
 
 SERVING_OPTIONS = (
@@ -96,6 +96,11 @@ class VllmClient(ChatClient):
             await super().close()
         finally:
             await self._server.stop()
+
+
+def check_vllm(spec: Spec) -> None:
+    """Raise ``InputError`` where the program that serves a spec's model is missing."""
+    check_program(f"vllm serve {spec.name}", serve_command(spec)[0])
 
 
 def serve_command(spec: Spec) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jasco.benchmark.comparison import LEAST_CLIPS, Comparison, compare, holm
-from jasco.benchmark.errors import InputError, Refused, one_line
+from jasco.benchmark.errors import InputError, Refused, count, one_line
 from jasco.benchmark.marks import Marks
 from jasco.evaluation.results import JudgeFacts, Results
 from jasco.providers.specs import identity_key
@@ -261,7 +261,7 @@ def compared_on(pair: Mapping[str, Any]) -> str:
     if pair["clips_left_out"]:
         told += f" of {pair['clips'] + pair['clips_left_out']}"
     if pair["items"] < pair["items_expected"]:
-        told += f" ({pair['items']} of {pair['items_expected']} items)"
+        told += f" ({pair['items']} of {count(pair['items_expected'], 'item')})"
     return told
 
 

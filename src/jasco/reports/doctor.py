@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from tabulate import tabulate
 
 from jasco.benchmark.dataset import MINI, PUBLISHED
-from jasco.benchmark.errors import one_line
+from jasco.benchmark.errors import count, one_line
 from jasco.models.transformers.families import FAMILIES
 from jasco.providers.datasets import LICENCE
 from jasco.providers.folders import cache_folder
@@ -43,7 +43,7 @@ def examine() -> Iterator[str]:
     cache = cache_folder()
     yield (
         f"jasco {__version__}, Python {platform.python_version()}, {platform.platform()}, "
-        f"{len(os.sched_getaffinity(0))} processor cores"
+        f"{count(len(os.sched_getaffinity(0)), 'processor core')}"
     )
     yield from (f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi tells of none)"])
     yield f"vllm: {shutil.which('vllm') or 'not on the PATH; serve.command=... names it elsewhere'}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from jasco.benchmark.bootstrap import Estimate
 from jasco.benchmark.clips import annotations_sha256
-from jasco.benchmark.errors import one_line
+from jasco.benchmark.errors import count, one_line
 from jasco.benchmark.exam import CANARY, KNOWN, LABELLED, Part
 from jasco.benchmark.marks import RATINGS
 from jasco.benchmark.reasons import reasons_of
@@ -113,7 +113,7 @@ def render_exam(exam: Mapping[str, Any]) -> str:
 def _lines(exam: Mapping[str, Any]) -> Iterator[str]:
     data = exam["data"]
     yield (
-        f"Exam of {exam['judge']} on {data['name']}: {data['clips']} clips, "
+        f"Exam of {exam['judge']} on {data['name']}: {count(data['clips'], 'clip')}, "
         f"protocol {exam['protocol']}"
     )
     yield ""
@@ -170,7 +170,7 @@ def _matrix(
 def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
     yield f"unreadable: {percent(exam['unreadable_rate'])} of the verdicts"
     for name, number in exam["canaries"]["credited"].items():
-        yield f"canary '{name}' was given credit {number} times: its answers earn nothing"
+        yield f"canary '{name}' was given credit {count(number, 'time')}: its answers earn nothing"
     if exam["seconds_a_verdict"] is not None:
         tokens = exam["tokens_a_verdict"]
         cost = f", {tokens:.0f} tokens" if tokens else ""
@@ -217,7 +217,9 @@ def exam_line(exam: Mapping[str, Any] | None) -> str:
         orientation = with_interval(
             labelled["orientation_accuracy"], labelled["orientation_accuracy_ci"], percent
         )
-        told.append(f"{labelled['read']} labelled rows: kappa {kappa}, orientation {orientation}")
+        told.append(
+            f"{count(labelled['read'], 'labelled row')}: kappa {kappa}, orientation {orientation}"
+        )
     told.append(f"unreadable {percent(exam['unreadable_rate'])}")
     partly = "" if exam["complete"] else " (not finished)"
     return f"exam on {exam['data']['name']}{partly}: {'; '.join(told)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jasco.benchmark.errors import one_line
+from jasco.benchmark.errors import count, one_line
 from jasco.reports.exam import judge_line
 from jasco.reports.layout import (
     between,
@@ -58,7 +58,8 @@ def title(summary: Mapping[str, Any]) -> str:
     """Say which data the figures are about."""
     data = summary["data"]
     return (
-        f"JASCO on {data['name']}: {data['clips']} clips, {data['items']} items, "
+        f"JASCO on {data['name']}: {count(data['clips'], 'clip')}, "
+        f"{count(data['items'], 'item')}, "
         f"protocol {summary['protocol'] or 'none yet'}"
     )
 
@@ -175,27 +176,28 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     unanswered = answers["expected"] - answers["answered"]
     if unanswered:
         why = f" ({kinds(answers['failed'])})" if answers["failed"] else ""
+        expected = count(answers["expected"], "item")
         are = "is" if unanswered == 1 else "are"
-        yield f"{name}: {unanswered} of {answers['expected']} items {are} not answered{why}"
+        yield f"{name}: {unanswered} of {expected} {are} not answered{why}"
     yield from reason_lines(name, answers["reasons"])
     if cut := answers["truncated"]:
-        were = "answer was" if cut == 1 else "answers were"
-        yield f"{name}: {cut} {were} cut off at the longest length allowed"
+        were = "was" if cut == 1 else "were"
+        yield f"{name}: {count(cut, 'answer')} {were} cut off at the longest length allowed"
     if answers["treated_clips"]:
         treated = answers["treated_clips"]
-        yield f"{name}: converted to 16 kHz mono PCM16: {treated} clip{'s' if treated > 1 else ''}"
+        yield f"{name}: converted to 16 kHz mono PCM16: {count(treated, 'clip')}"
     if most := answers["most_clipped"]:
         clipped = answers["clipped_clips"]
         yield (
-            f"{name}: clipped samples: {clipped} clip{'s' if clipped > 1 else ''} (most: clip "
-            f"{one_line(most['clip'], 40)}, {most['samples']} samples)"
+            f"{name}: clipped samples: {count(clipped, 'clip')} (most: clip "
+            f"{one_line(most['clip'], 40)}, {count(most['samples'], 'sample')})"
         )
     for warning, clips in answers["audio_warnings"].items():
         named = one_line(", ".join(clips), 80)
-        yield f"{name}: {warning}: {len(clips)} clip{'s' if len(clips) > 1 else ''} ({named})"
+        yield f"{name}: {warning}: {count(len(clips), 'clip')} ({named})"
     if cut := answers["cut_clips"]:
         yield (
-            f"{name}: {cut} clip{'s are' if cut > 1 else ' is'} longer than the "
+            f"{name}: {count(cut, 'clip')} {'is' if cut == 1 else 'are'} longer than the "
             f"{answers['window']:g} s that it hears, and cut off there"
         )
     for circumstances in answers["circumstances"]:
@@ -208,13 +210,12 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
         left = answers["answered"] - figures["verdicts"] - figures["failed_final"]
         if left > 0 and len(model["judges"]) > 1:
             yield (
-                f"{judge}: {left} of {answers['answered']} answers have no verdict of this judge: "
-                "finish it with the command that began it, leave it out with --judge, or remove "
-                f"it: jasco forget RUN --judge {judge}"
+                f"{judge}: {left} of {count(answers['answered'], 'answer')} have no verdict of "
+                "this judge: finish it with the command that began it, leave it out with --judge, "
+                f"or remove it: jasco forget RUN --judge {judge}"
             )
         if failed:
-            verdicts = "verdict" if failed == 1 else "verdicts"
-            yield f"{judge}: {failed} {verdicts} failed ({kinds(figures['failed'])})"
+            yield f"{judge}: {count(failed, 'verdict')} failed ({kinds(figures['failed'])})"
             yield from reason_lines(judge, figures["reasons"])
         if check := check_doubt(figures["check"]):
             yield f"{judge}: {check}"
@@ -258,7 +259,9 @@ def missing(summary: Mapping[str, Any]) -> Iterator[str]:
         lacking = []
         if unanswered:
             why = f" ({kinds(answers['failed'])})" if answers["failed"] else ""
-            lacking.append(f"{unanswered} of {answers['expected']} items not answered{why}")
+            lacking.append(
+                f"{unanswered} of {count(answers['expected'], 'item')} not answered{why}"
+            )
         if not model["judges"] and (answers["answered"] or not lacking):
             lacking.append("not judged yet")
         if not model["complete"] and model["judges"]:

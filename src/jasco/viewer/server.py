@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from jasco.benchmark.errors import InputError
+from jasco.benchmark.suggestions import did_you_mean_path
 from jasco.providers.datasets import find_data
 from jasco.viewer.app import make_app
 from jasco.viewer.connections import BACKLOG, limited, most_connections
@@ -63,6 +64,10 @@ def view(
     with suppress(KeyboardInterrupt):  # it was asked to stop, and does
         given = find_data(data, say) if data else None
         check_alike(runs, given)
+        for run in runs:
+            if not run.exists():
+                meant = did_you_mean_path(run, folders=True)
+                say(f"{run}: no run there yet; it is shown once there is one{meant}")
         with closing(_listen(host, port)) as listening:
             address = Address.of(host, listening.getsockname()[1])
             app = make_app(runs, given, keep, address, say)

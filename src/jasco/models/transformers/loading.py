@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jasco.benchmark.errors import InputError, one_line
+from jasco.benchmark.errors import InputError, count, one_line
 from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
 from jasco.providers.audio import SAMPLING_RATE, Audio
@@ -91,7 +91,7 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
     # transformers fills gaps with random numbers and goes on; the answers would be noise.
     if gaps := sorted(report["missing_keys"]):
         raise InputError(
-            f"{label}: the checkpoint lacks {len(gaps)} weights of {type(model).__name__} "
+            f"{label}: the checkpoint lacks {count(len(gaps), 'weight')} of {type(model).__name__} "
             f"({one_line(gaps[0], 80)}...); is the download complete?"
         )
     if folder := family.adapter:

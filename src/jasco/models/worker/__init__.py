@@ -122,12 +122,19 @@ class Worker(Model):
         given = [path for path in named if path.is_file()][:1]
         return file_fingerprint([program, *given] if _is_script(program) else given)
 
+    def check(self) -> None:
+        """See that the worker's program is there."""
+        program = self._command[0]
+        if not shutil.which(program):
+            where = "" if "/" in program else " on the PATH"
+            raise InputError(
+                f"{self.spec.label}: there is no program {program!r}{where}; write worker/ and the "
+                "command as in a shell, with the path of its program"
+            )
+
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
         """Start the worker and wait for its handshake."""
-        if not shutil.which(self._command[0]):
-            raise InputError(
-                f"{self.spec.label}: there is no program {self._command[0]!r} on the PATH"
-            )
+        self.check()
         wanted = self.spec.options["env"]
         self._environment = environment_for(os.environ, wanted)
         secret = [self._environment[name] for name in wanted if is_secret(name)]

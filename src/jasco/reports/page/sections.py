@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.benchmark import dataset
+from jasco.benchmark.errors import count
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.providers.datasets import LICENCE
 from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
@@ -72,14 +73,15 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
         if line not in warnings
     ]
     if missing_audio:
+        are = "is" if len(missing_audio) == 1 else "are"
         lines.append(
-            f"{len(missing_audio)} clips are shown without their sound, which is not where it was, "
-            f"or not what it was: {', '.join(missing_audio[:10])}"
+            f"{count(len(missing_audio), 'clip')} {are} shown without their sound, which is not "
+            f"where it was, or not what it was: {', '.join(missing_audio[:10])}"
         )
     pairs = summary.get("pairs", ())
     return {
         "title": "Joint audio-speech co-reasoning",
-        "about": f"{title(summary)}. {len(models)} model{'s' if len(models) > 1 else ''}.",
+        "about": f"{title(summary)}. {count(len(models), 'model')}.",
         "sections": [
             ("results", "Results"), ("reading", "How to read this"), ("dependence", "Modality"),
             ("prompts", "Prompts"), ("heat", "Clips and prompts"), ("judges", "Judges"),
