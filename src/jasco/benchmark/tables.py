@@ -35,6 +35,8 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
         No such file, not UTF-8, other separators than commas, no header, a column missing or
         named twice, or a row of another length than the header.
     """
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path}: a device, which may never end; name a file")
     try:
         text = path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
@@ -91,7 +93,15 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file to be written whole or not at all (``CannotGoOn`` where it cannot be)."""
+    """Open a file to be written whole or not at all (``CannotGoOn`` where it cannot be).
+
+    Raises
+    ------
+    InputError
+        The path has no name, such as that of the working folder.
+    """
+    if not path.name:
+        raise InputError(f"{str(path)!r}: not the name of a file to write; name one")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
