@@ -174,3 +174,10 @@ def test_odd_arguments_are_told_in_one_line(run: Path, line: str) -> None:
     done = shell(line, run)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_key_in_a_mistyped_command_is_not_quoted(run: Path) -> None:
+    done = shell("jasco score run --api-key 9fQ2xLw7TbV0zKdR4", run)
+    assert done.returncode == 2
+    assert "--api-key" in done.stderr
+    assert "9fQ2xL" not in done.stderr
