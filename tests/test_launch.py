@@ -160,3 +160,24 @@ def test_a_module_that_has_a_library_s_name_is_told(folder: Path) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "random.py" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "jasco data template mini -o ''", "jasco data template mini -o /",
+        "jasco view --no-browser --host $(printf 'x%.0s' {1..300})",
+        "jasco score /dev/full", "jasco score /dev/zero",
+    ],
+)  # fmt: skip
+def test_odd_arguments_are_told_in_one_line(run: Path, line: str) -> None:
+    done = shell(line, run)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_key_in_a_mistyped_command_is_not_quoted(run: Path) -> None:
+    done = shell("jasco score run --api-key 9fQ2xLw7TbV0zKdR4", run)
+    assert done.returncode == 2
+    assert "--api-key" in done.stderr
+    assert "9fQ2xL" not in done.stderr

@@ -664,7 +664,11 @@ class _Parser(argparse.ArgumentParser):
             )
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {one_line(message, 1000)}; see: {self.prog} --help\n")
+        from jasco.providers.secrets import mask_spec  # a key may have been typed by mistake
+
+        self.exit(
+            2, f"{self.prog}: {one_line(mask_spec(message), 1000)}; see: {self.prog} --help\n"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -48,6 +48,8 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Ta
         named twice, a row of another length than the header, or too large: more than 256 MiB or 10
         million cells.
     """
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path}: a device, which may never end; name a file")
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
@@ -150,7 +152,15 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file to be written whole or not at all (``CannotGoOn`` where it cannot be)."""
+    """Open a file to be written whole or not at all (``CannotGoOn`` where it cannot be).
+
+    Raises
+    ------
+    InputError
+        The path has no name, such as that of the working folder.
+    """
+    if not path.name:
+        raise InputError(f"{str(path)!r}: not the name of a file to write; name one")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, one_line
 from jasco.benchmark.suggestions import did_you_mean_path
 from jasco.providers.datasets import find_data
 from jasco.viewer.app import make_app
@@ -106,3 +106,7 @@ def _listen(host: str, port: int) -> socket.socket:
                 f"port {port} is taken; give another --port (0 takes a free one)"
             ) from None
         raise InputError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+    except UnicodeError:
+        raise InputError(
+            f"cannot listen on {one_line(host, 60)}: no name of a machine; give another --host"
+        ) from None
