@@ -69,8 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace | int:
     """Give the options, or the exit status where there is nothing left to do."""
+    parser = _parser()
     try:
-        return _parser().parse_args(arguments)
+        if not (sys.argv[1:] if arguments is None else arguments):
+            parser.error(
+                "no command; to begin: jasco eval cascade --data mini --judge offline --run first"
+            )
+        return parser.parse_args(arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
 

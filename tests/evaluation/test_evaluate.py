@@ -57,6 +57,9 @@ class Ears:
     async def prepare(self, data: DataSet) -> None:
         self.data = data
 
+    def check(self) -> None:
+        pass
+
     def fingerprint(self) -> str:
         return ""
 
@@ -91,6 +94,9 @@ class Marker:
 
     def __post_init__(self) -> None:
         self.spec = _spec(self.name)
+
+    def check(self) -> None:
+        pass
 
     def fingerprint(self) -> str:
         return ""

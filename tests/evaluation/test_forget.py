@@ -12,7 +12,7 @@ from command import Jasco, Result
 from runs import verdict, write_run
 
 from jasco.benchmark.dataset import read_data_set
-from jasco.benchmark.errors import InputError
+from jasco.benchmark.errors import InputError, count
 from jasco.benchmark.instructions import INSTRUCTIONS
 from jasco.benchmark.responses import Failure, Response
 from jasco.evaluation.forget import forget
@@ -81,9 +81,9 @@ def test_what_was_named_is_removed_and_nothing_else(
     result = jasco("forget", run, *told)
     assert result.status == 0
     assert rows(run) == FIRST - gone
-    assert f"{sum(each[0] != M for each in gone)} verdicts" in result.stderr
+    assert count(sum(each[0] != M for each in gone), "verdict") in result.stderr
     if "--judge" not in told:
-        assert f"{sum(each[0] == M for each in gone)} answers" in result.stderr
+        assert count(sum(each[0] == M for each in gone), "answer") in result.stderr
     [backup] = backups(run)
     assert backup.name in result.stderr
     with Store.to_read(run) as store:

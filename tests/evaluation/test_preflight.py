@@ -507,7 +507,7 @@ def test_a_filled_file_and_a_judge_alone_have_none(place: Place, jasco: Jasco) -
 
 def test_a_dry_run_counts_the_probes(place: Place) -> None:
     dry = place("constant", "--dry-run")
-    assert "preflight: 12 calls to make" in dry.stdout
+    assert "preflight: 12 questions to answer" in dry.stdout
     assert "preflight" not in place("constant", "--dry-run", "--no-preflight").stdout
     place("hearing", "--limit", 1)
     assert "preflight" not in place("hearing", "--dry-run").stdout
@@ -593,7 +593,7 @@ def test_an_interruption_ends_it_at_once_and_it_is_asked_again(
 @pytest.mark.parametrize(
     ("behaviour", "status", "quoted"),
     [
-        ({"status": 400, "error": "audio is not supported"}, 3, "audio is not supported"),
+        ({"status": 400, "error": "the clip is too long"}, 3, "the clip is too long"),
         ({"bewitched": {"the": "filtered"}}, 3, "content filter"),
         ({"bewitched": {"the": "error beside the choices"}, "error": "busy"}, 4, "upstream: busy"),
     ],
@@ -612,4 +612,4 @@ def test_a_server_that_answers_no_probe_is_asked_no_item(
     assert len({request.key for request in server.requests()}) <= 12
     anyway = ask(jasco, server.url, data, run, "--no-preflight", "--limit", 1, patch=FEW_ATTEMPTS)
     assert anyway.status == (0 if status == 3 else 4)
-    assert quoted in anyway.stderr.splitlines()[-1]
+    assert quoted in anyway.stderr.splitlines()[-2]  # the last line says what was spent

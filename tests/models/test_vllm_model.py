@@ -157,14 +157,13 @@ def test_the_standin_refuses_what_is_no_proper_question_about_audio(content: Any
         audio_in({"messages": [{"role": "user", "content": content}]})
 
 
-def test_a_model_that_takes_no_audio_fails_item_by_item_and_says_so(
+def test_a_model_that_takes_no_audio_is_refused_at_once_and_its_server_is_ended(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec
 ) -> None:
     done = start(jasco, data, tmp_path / "run", vllm("some/reader")).finish()
-    assert done.status == 0  # what a server refuses is final
-    assert "0 of 32 items are answered" in done.stderr
-    assert "32 rejected" in done.stderr
-    assert counted(tmp_path / "run", "responses") == (0, 32)
+    assert done.status == 2
+    assert "takes no audio" in done.stderr
+    assert counted(tmp_path / "run", "responses") == (0, 0)
     assert_nothing_lives(pids)
 
 

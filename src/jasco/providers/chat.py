@@ -518,7 +518,7 @@ class ChatClient:
         if self._troubles > 3 and now - self._trouble_since > PATIENCE:
             return ServerGone(
                 f"{server.shown}: no usable answer for {PATIENCE:g} s ({failure.message}); "
-                f"{self._advice(server, found=found)}"
+                f"{self._advice(found=found)}"
             )
         return _TroubleError(failure, min(wait, RATE_LIMIT_PATIENCE))
 
@@ -538,7 +538,7 @@ class ChatClient:
                 "again: it goes on from here"
             )
 
-    def _advice(self, server: "_Server", *, found: bool) -> str:
+    def _advice(self, *, found: bool) -> str:
         again = "give the same command again: it goes on from here"
         if not found:
             if not self._is_ours and not self._spec.options["base_url"]:
