@@ -398,7 +398,7 @@ def _main(behaviour: Behaviour) -> None:
         counts = zip(("prompt_tokens", "completion_tokens"), behaviour.usage, strict=False)
         whole["usage"] = dict(counts) or None
         if behaviour.echoes:
-            name, said = whole["model"] + echo(request), text + echo(request)
+            name, said = whole["model"] + echo(request), f"{echo(request)}\n{text}"
             whole = _completion(name, said, reasoning_content=f"I was sent{echo(request)}")
         if body.get("stream"):
             return web.Response(text=_as_stream(whole), content_type="text/event-stream")

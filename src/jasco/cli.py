@@ -640,13 +640,19 @@ def _print_providers(kind: "Kind") -> int:
         first_line = (provider.__doc__ or "").strip().splitlines()[0]
         print(f"{name}/{provider.NAME}" if provider.NAME else name, first_line, sep="\n  ")
         for option in provider.OPTIONS if provider.VERBATIM else (*provider.OPTIONS, LABEL):
-            default = "" if option.default is None else f" (default {option.default})"
-            print(f"    {option.name}=...  {option.help}{default}")
+            key = f"{option.name}.KEY" if option.family else option.name
+            print(f"    {key}=...  {option.help}{_default(option.default)}")
         if provider.SERVES:
             print(
                 "    serve.KEY=...  handed on to the server as --KEY; serve.command=PATH names it"
             )
     return 0
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return ""
+    return f" (default {str(value).lower() if isinstance(value, bool) else value})"
 
 
 # --- the parser ---
@@ -671,9 +677,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         from jasco.providers.secrets import mask_spec  # a key may have been typed by mistake
 
-        self.exit(
-            2, f"{self.prog}: {one_line(mask_spec(message), 1000)}; see: {self.prog} --help\n"
-        )
+        self.exit(2, f"jasco: {one_line(mask_spec(message), 1000)}; see: {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:

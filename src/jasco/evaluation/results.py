@@ -125,6 +125,8 @@ class JudgeFacts:
         The commonest message of each kind of failure.
     check : mapping or None
         How it answered the question with a known verdict; None where it was not asked.
+    adaptations : mapping
+        How its requests differ from the usual because its server asked for it.
     """
 
     proxy: bool = False
@@ -139,6 +141,7 @@ class JudgeFacts:
     examined_as: tuple[str, ...] = ()
     reasons: Sequence[Reason] = ()
     check: Mapping[str, Any] | None = None
+    adaptations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,8 @@ class Results:
         What was spent on the run, by everybody; None of files.
     reasons_without_verdict : mapping of str to sequence of Reason
         The commonest messages of their failures.
+    adaptations : mapping
+        How the model's requests differ from the usual because its server asked for it.
     clips : tuple of Clip
         In the order of the marks.
     marks : mapping of str to Marks
@@ -188,6 +193,7 @@ class Results:
     without_verdict: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     spent: Spending | None = None
     reasons_without_verdict: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
+    adaptations: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -420,6 +426,7 @@ def _results(store: Store, *, compat: bool) -> Results:
         clips=clips,
         identity=model_identity,
         served=store.served("responses", model),
+        adaptations=store.adaptations("models", model),
         marks=marks,
         rows=rows,
         spent=spending_of(store),
@@ -450,6 +457,7 @@ def _judge_facts(
         examined_as,
         store.reasons(model, judge),
         json.loads(store.fact(check_fact(judge)) or "null"),
+        store.adaptations("judges", judge),
     )
 
 

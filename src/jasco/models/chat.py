@@ -8,9 +8,10 @@ from jasco.benchmark.clips import Item
 from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.catalogue import known_window
-from jasco.models.model import Model
+from jasco.models.model import REASONING, Model
 from jasco.providers.audio import Audio
 from jasco.providers.chat import (
+    AUDIO_FORM,
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,
     ChatClient,
@@ -18,16 +19,8 @@ from jasco.providers.chat import (
     request_format,
 )
 from jasco.providers.requests import Message
-from jasco.providers.specs import Option, Spec, one_of
+from jasco.providers.specs import Spec
 
-REASONING = Option(
-    "reasoning",
-    "drop: judges are shown the answer only; keep: what is reasoned before it as well",
-    one_of("drop", "keep"),
-    "drop",
-    identity=True,
-    if_given=True,
-)
 ANSWERING = (*decoding_options(max_tokens=512), REASONING, *FURTHER_OPTIONS)
 
 
@@ -43,7 +36,7 @@ class ChatModel(Model):
     HEARS = True
     SERVED = True
     METERED = True
-    OPTIONS = (*ANSWERING, *TRANSPORT_OPTIONS)
+    OPTIONS = (*ANSWERING, *TRANSPORT_OPTIONS, AUDIO_FORM)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)

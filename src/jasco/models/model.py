@@ -7,7 +7,17 @@ from typing import Any, ClassVar, Protocol
 from jasco.benchmark.clips import Item
 from jasco.benchmark.responses import Failure, Response
 from jasco.providers.audio import Audio
-from jasco.providers.specs import Provider
+from jasco.providers.specs import Option, Provider, one_of
+
+REASONING = Option(
+    "reasoning",
+    "drop: judges are shown the answer only; keep: what is reasoned before it as well",
+    one_of("drop", "keep"),
+    "drop",
+    identity=True,
+    if_given=True,
+)
+"""Of models that reason in their text or beside it."""
 
 
 class Model(Provider, Protocol):

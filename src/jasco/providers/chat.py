@@ -68,15 +68,18 @@ TRANSPORT_OPTIONS = (
     Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
     Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
-    Option(
-        "audio",
-        "how audio is sent: input_audio, data_url or audio_url",
-        one_of(*AUDIO_FORMS),
-        AUDIO_FORMS[0],
-    ),
     Option("stream", "true asks for the answer in pieces", true_or_false, False),
     Option("modalities", "what the answer consists of, such as text", repeatable=True),
 )
+
+
+AUDIO_FORM = Option(
+    "audio",
+    "how audio is sent: input_audio, data_url or audio_url",
+    one_of(*AUDIO_FORMS),
+    AUDIO_FORMS[0],
+)
+"""For models; judges are sent none."""
 
 
 def temperature(text: str) -> float | None:

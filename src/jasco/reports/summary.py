@@ -187,6 +187,7 @@ def _model(results: Results) -> dict[str, Any]:
         "proxy": any(judge.proxy for judge in results.judges.values()),
         "mixed": results.mixed,
         "served": list(results.served),
+        "adaptations": dict(results.adaptations),
         "judges_without_verdict": {
             name: dict(failed) for name, failed in results.without_verdict.items()
         },
@@ -215,6 +216,7 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
         "check": dict(facts.check) if facts.check else None,
         "unreadable_cut_off": facts.cut_off,
         "served": list(facts.served),
+        "adaptations": dict(facts.adaptations),
         "exam": facts.exam,
         "examined_as": list(facts.examined_as),
         "agreement_with_itself": _agreement(facts.with_itself) if facts.with_itself else None,

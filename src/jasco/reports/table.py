@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jasco.benchmark.errors import count, one_line
+from jasco.providers.requests import change_in_words
 from jasco.reports.exam import judge_line
 from jasco.reports.layout import (
     between,
@@ -227,6 +228,9 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     for judge, failures in model["judges_without_verdict"].items():
         yield f"{judge}: gave no verdict ({kinds(failures)}), and is left out of the figures"
         yield from reason_lines(judge, model["judges_without_verdict_reasons"].get(judge, ()))
+    for who, figures in ((name, model), *model["judges"].items()):
+        if words := change_in_words(figures["adaptations"]):
+            yield f"{who}: {words}, because its server asked for it"
     if line := spending_line(model["spent"]):
         yield f"{name}: {line}"
     yield from cautions(name, model)

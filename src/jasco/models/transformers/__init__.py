@@ -9,7 +9,7 @@ from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.batches import Batches, Question
 from jasco.models.devices import DEVICE
-from jasco.models.model import Model
+from jasco.models.model import REASONING, Model
 from jasco.models.transformers.generation import Generator
 from jasco.models.transformers.loading import load
 from jasco.providers.audio import Audio
@@ -41,6 +41,7 @@ class HuggingFace(Model):
         Option("attn", "attention: eager, sdpa, flash_attention_2, ...", identity=True),
         Option("max_tokens", "longest answer", at_least(1, int), 256, identity=True),
         Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
+        REASONING,
         DEVICE,
         Option("batch", "questions answered at once", at_least(1, int), 8),
     )
