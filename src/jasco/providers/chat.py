@@ -323,7 +323,7 @@ class ChatClient:
             outcome = await self._adapted(server, written, outcome, messages, form)
         if isinstance(outcome, Rejection):
             return self._refused(server, outcome, messages)
-        return self._read(outcome)
+        return self._kept(outcome)
 
     async def _send(
         self,
@@ -331,8 +331,8 @@ class ChatClient:
         written: RequestFormat,
         messages: Sequence[Message],
         form: Mapping[str, Any],
-    ) -> "tuple[int, bytes | Rejection]":
-        """Make one request; give its status, and the body or what the server's error means."""
+    ) -> tuple[int, Response | Failure | Rejection]:
+        """Make one request; give its status, and what the response says."""
         body = json.dumps(
             written.body(messages, form), ensure_ascii=False, separators=(",", ":")
         ).encode()
@@ -352,23 +352,23 @@ class ChatClient:
                 ),
             ) as response:
                 content = await _read_body(response)
-                if response.status == 200:
-                    usage = usage_of(content)
-                    return 200, content
+            if response.status != 200:
                 usage = NOTHING
-                rejection = read_rejection(response.status, response.headers, content)
-                return response.status, rejection
+                return response.status, read_rejection(response.status, response.headers, content)
+            outcome = self._read(content, written)
+            usage = outcome.usage if isinstance(outcome, Response) else usage_of(content)
+            return 200, outcome
         except TimeoutError:
             failure = Failure("timeout", f"no answer within {self._timeout:g} s")
             raise self._ill(server, failure) from None
-        except aiohttp.InvalidURL as error:
-            raise InputError(f"{self._where(server)}: not an address ({one_line(error)})") from None
         except (aiohttp.ClientError, OSError) as error:
             if reservation and isinstance(error, aiohttp.ClientConnectorError):
                 reservation.cancel()  # nothing was sent
             failure = Failure("connection", self._quote(error or type(error).__name__))
             found = not isinstance(error, aiohttp.ClientConnectorError)
             raise self._ill(server, failure, found=found) from None
+        except UnicodeError as error:  # of a host's name
+            raise InputError(f"{self._where(server)}: not an address ({one_line(error)})") from None
         finally:
             if reservation:
                 reservation.settle(usage)
@@ -389,7 +389,7 @@ class ChatClient:
         rejection: Rejection,
         messages: Sequence[Message],
         form: Mapping[str, Any],
-    ) -> bytes | Rejection:
+    ) -> Response | Failure | Rejection:
         """Ask again in the format that the server's error asks for; keep it if it is accepted."""
         async with self._adapting:  # one call finds the format, others wait for it
             if self._format == written:
@@ -423,25 +423,26 @@ class ChatClient:
             f"for it ({one_line(self._quote(rejection.message))})"
         )
 
-    def _read(self, body: bytes) -> Response | Failure:
+    def _read(self, body: bytes, written: RequestFormat) -> Response | Failure:
+        """Read what a completion says, without secrets."""
         if len(body) > LARGEST_BODY:
-            outcome: Response | Failure = Failure(
-                "malformed", f"the response is larger than {LARGEST_BODY // 2**20} MiB"
-            )
-        else:
-            outcome = read_completion(
-                self._masked_body(body),
-                max_tokens=self._format.max_tokens,
-                greedy=self._format.greedy,
-            )
+            size = f"{LARGEST_BODY // 2**20} MiB"
+            return Failure("malformed", f"the response is larger than {size}")
+        outcome = read_completion(
+            self._masked_body(body), max_tokens=written.max_tokens, greedy=written.greedy
+        )
         if isinstance(outcome, Response):
-            self._well()
+            return self._masked(outcome)
+        return replace(outcome, message=self._quote(outcome.message))
+
+    def _kept(self, outcome: Response | Failure) -> Response | Failure:
+        """Return what is kept of a call; raise what is to be repeated."""
+        self._well()  # the server is there, whatever it says
+        if isinstance(outcome, Response):
             self._has_answered()
             self._accepted = True
             self._forbidden = 0
-            return self._masked(outcome)
-        outcome = replace(outcome, message=self._quote(outcome.message))
-        self._well()  # the server is there, whatever it says
+            return outcome
         if outcome.kind in ("error", "malformed"):
             raise _TroubleError(outcome)
         self._has_answered()  # the others would come again, and cost as much each time
