@@ -13,10 +13,11 @@ import pytest
 from chat_server import Serve
 from command import FEW_ATTEMPTS, Jasco
 
+from jasco.benchmark.errors import duration
 from jasco.benchmark.responses import Failure, Response
 from jasco.benchmark.verdicts import Verdict
 from jasco.evaluation import progress
-from jasco.evaluation.progress import Progress, counted, duration
+from jasco.evaluation.progress import Progress, counted
 from jasco.judges.judge import Judgement
 
 OK = Response("yes")

@@ -1,4 +1,4 @@
-"""The three ways in which a command ends early, and how foreign text is quoted in a message.
+"""The three ways in which a command ends early, and how text and numbers stand in a message.
 
 Each message says what, where and what to do, in one line.
 """
@@ -47,3 +47,10 @@ def one_line(text: object, longest: int = 200) -> str:
 def whole_text(text: str) -> str:
     """Replace lone surrogates, which no file and no database can hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the largest unit that fits, rounded: ``45 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
-from jasco.benchmark.errors import one_line
+from jasco.benchmark.errors import duration, one_line
 from jasco.benchmark.responses import Failure, Response
 from jasco.judges.judge import Judgement
 
@@ -166,10 +166,3 @@ def _rate(per_second: float, unit: str) -> str:
 
 def _left(number: int, per_second: float) -> str:
     return f"about {duration(number / per_second)} left" if per_second > 0 and number > 0 else ""
-
-
-def duration(seconds: float) -> str:
-    """Write a time in the largest unit that fits, rounded: ``45 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

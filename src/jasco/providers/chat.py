@@ -22,9 +22,9 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 from yarl import URL
 
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line
+from jasco.benchmark.errors import CannotGoOn, InputError, duration, one_line
 from jasco.benchmark.responses import Failure, Response
-from jasco.providers.addresses import default_address_note
+from jasco.providers.addresses import DEFAULT_ADDRESS, default_address_note
 from jasco.providers.budget import NOTHING
 from jasco.providers.completions import read_completion, usage_of
 from jasco.providers.rejections import Meaning, Rejection, read_rejection
@@ -62,7 +62,6 @@ FAILING_PATIENCE = 60.0
 _FORBIDDEN_IN_A_ROW = 16
 _REJECTED_FORMATS = (400, 422)
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
-_OPENAI = "https://api.openai.com/v1"
 
 TRANSPORT_OPTIONS = (
     Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
@@ -364,7 +363,7 @@ class ChatClient:
         except (aiohttp.ClientError, OSError) as error:
             if reservation and isinstance(error, aiohttp.ClientConnectorError):
                 reservation.cancel()  # nothing was sent
-            failure = Failure("connection", self._quote(error or type(error).__name__))
+            failure = Failure("connection", self._quote(_connection_trouble(error)))
             found = not isinstance(error, aiohttp.ClientConnectorError)
             raise self._ill(server, failure, found=found) from None
         except UnicodeError as error:  # of a host's name
@@ -452,7 +451,7 @@ class ChatClient:
         self, server: "_Server", rejection: Rejection, messages: Sequence[Message]
     ) -> Failure:
         """Return the failure of this call, or raise what concerns more than this call."""
-        message = self._quote(rejection.message)
+        message = self._quote(rejection.message).removesuffix(".")
         where = self._where(server)
         match rejection.meaning:
             case Meaning.SERVER:
@@ -499,7 +498,7 @@ class ChatClient:
         """Wait as long as the server asks for; stop where that is too long to sit through."""
         if is_limit and wait and wait > RATE_LIMIT_PATIENCE:
             raise QuotaExhausted(
-                f"{where}: {message}; it asks to wait {_duration(wait)}: give the same command "
+                f"{where}: {message}; it asks to wait {duration(wait)}: give the same command "
                 "again then"
             )
         kind = "rate limit" if is_limit else "server"
@@ -563,9 +562,9 @@ class ChatClient:
         self._announced_until = now + wait
         trouble = _trouble(state)
         reason = one_line(trouble.failure.message)
-        asked = f"; the server asks for {_duration(trouble.wait)}" if trouble.wait else ""
+        asked = f"; the server asks for {duration(trouble.wait)}" if trouble.wait else ""
         self._owner.say(
-            f"{self._spec.label}: waiting {_duration(wait)}, after {_duration(waited)} of trying "
+            f"{self._spec.label}: waiting {duration(wait)}, after {duration(waited)} of trying "
             f"({trouble.failure.kind}: {reason}{asked})"
         )
 
@@ -668,6 +667,16 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 _LARGEST_ERROR = 2**16
 
 
+def _connection_trouble(error: Exception) -> str:
+    """Say in plain words why there is no connection, or no whole response."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno or 0
+        return os.strerror(number) if number > 0 else error.os_error.strerror or str(error)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the response broke off, or cannot be unpacked"
+    return str(error) or type(error).__name__
+
+
 def _basic(name: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
 
@@ -675,7 +684,7 @@ def _basic(name: str, password: str) -> str:
 def _address_of_environment() -> str:
     given = os.environ.get("OPENAI_BASE_URL", "").strip()
     if not given:
-        return _OPENAI
+        return DEFAULT_ADDRESS
     try:
         return address(given)
     except ValueError as error:
@@ -687,12 +696,6 @@ def _api_key(variable: str | None) -> str:
     if variable and not key:
         raise InputError(f"api_key_env={variable}: the environment has no such variable")
     return key
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _trouble(state: RetryCallState) -> _TroubleError:
