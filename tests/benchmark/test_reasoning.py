@@ -28,6 +28,14 @@ from jasco.benchmark.responses import Failure, Response
             "They flee.",
         ),
         ("<think>A siren.", "<think>A siren.", ""),
+        ("<think>A</think> <think>B</think>They", "<think>A</think> <think>B</think>", "They"),
+        (
+            "They are at the beach. <reasoning>Waves.</reasoning>",
+            "",
+            "They are at the beach. <reasoning>Waves.</reasoning>",
+        ),
+        ("<answer>beach</answer><think>x</think>", "", "<answer>beach</answer><think>x</think>"),
+        ("They are at the beach.\n</thought>", "", "They are at the beach.\n</thought>"),
         ("I think they flee.", "", "I think they flee."),
         ("They wrote <think> on the wall.", "", "They wrote <think> on the wall."),
     ],
@@ -58,11 +66,15 @@ def test_judges_are_shown_the_answer_only_unless_reasoning_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("temperature", "reason", "kind", "final"),
-    [(0.0, "stop", "no text", True), (0.7, "stop", "no text", False),
-     (0.0, "length", "cut off", True)],
-)  # fmt: skip
+    [
+        (0.0, "stop", "no text", True),
+        (0.7, "stop", "no text", False),
+        (None, "stop", "no text", False),
+        (0.0, "length", "cut off", True),
+    ],
+)
 def test_reasoning_without_an_answer_is_a_failure(
-    temperature: float, reason: str, kind: str, *, final: bool
+    temperature: float | None, reason: str, kind: str, *, final: bool
 ) -> None:
     outcome = without_reasoning(Response("<think>A siren.", reason), {"temperature": temperature})
     assert isinstance(outcome, Failure)

@@ -103,9 +103,12 @@ def test_an_input_that_moderation_flags_is_a_final_failure_of_that_call(
 
 
 def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) -> None:
-    server = serve(refused={"no such word here": 403, "gun": 403}, error="Forbidden")
+    server = serve(refused={"gun": 403}, error="Forbidden")
     with pytest.raises(InputError, match="api_key_env"):
-        ask(server, messages=[{"role": "user", "content": "gun"}])
+        ask(server, messages=[{"role": "user", "content": "gun"}], calls=3)
+    [alone] = ask(server, messages=[{"role": "user", "content": "gun"}])
+    assert isinstance(alone, Failure)
+    assert not alone.final
 
     async def go() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}")
@@ -304,6 +307,8 @@ def test_a_change_that_does_not_help_is_not_kept(serve: Serve) -> None:
         ("temperature=none", "temperature", None),
         ("modalities=text", "modalities", ["text"]),
         ("extra_body.top_k=5", "top_k", 5),
+        ("extra_body.stop_token_ids=[1]", "stop_token_ids", [1]),
+        ("extra_body.thinking_token_budget=5", "thinking_token_budget", 5),
         ("extra_body.reasoning.effort=low", "reasoning", {"effort": "low"}),
         (
             "chat_template_kwargs.enable_thinking=false",
@@ -320,7 +325,15 @@ def test_options_go_into_the_request(serve: Serve, option: str, key: str, value:
 
 
 @pytest.mark.parametrize(
-    "option", ["extra_body.model=x", "extra_body.temperature=1", "extra_body=1", "extra_body.=1"]
+    "option",
+    [
+        "extra_body.model=x",
+        "extra_body.temperature=1",
+        "extra_body=1",
+        "extra_body.=1",
+        "extra_body.api_key=sk-1",
+        'extra_body.metadata={"api_key":"sk-1"}',
+    ],
 )
 def test_what_we_write_is_no_further_parameter(option: str) -> None:
     with pytest.raises(InputError):
@@ -363,6 +376,38 @@ def test_a_key_that_no_header_can_carry_is_named_not_quoted(
     with pytest.raises(InputError, match="OPENAI_API_KEY") as error:
         ask(serve())
     assert key not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["test", "null", "EMPTY", "choices"])
+def test_a_word_for_a_key_changes_no_answer(
+    serve: Serve, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server = serve(judge_says={"": f"This is a {key} of gulls, null or EMPTY."})
+    assert answered(server).text == f"This is a {key} of gulls, null or EMPTY."
+
+
+def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -> None:
+    server = serve(refused={"corrupt": 400}, error="Unknown part type: input_audio")
+    said: list[str] = []
+
+    async def go() -> list[Response | Failure]:
+        judge = open_spec("judge", f"openai/m,base_url={server.url}")
+        judge.say = said.append
+        client = chat.ChatClient(judge.spec, judge)
+        corrupt = [
+            {**HEARD[0], "content": [HEARD[0]["content"][0], {"type": "text", "text": "corrupt"}]}
+        ]  # type: ignore[index]
+        try:
+            return [await client.ask(each) for each in (HEARD, corrupt)]
+        finally:
+            await client.close()
+
+    first, second = asyncio.run(go())
+    assert isinstance(first, Response)
+    assert isinstance(second, Failure)
+    assert not said
+    assert len(server.requests()) == 2
 
 
 def test_no_key_is_fine(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.benchmark.responses import Failure, Response
-from jasco.providers.completions import read_completion
+from jasco.providers.completions import read_completion, reported_status
 
 ERROR = {"code": 502, "message": "Provider returned error"}
 
@@ -207,6 +207,43 @@ def test_reasoning_may_be_streamed() -> None:
     assert stream(*pieces, piece("They flee.", "stop")) == Response(
         "They flee.", "stop", served="org/m", reasoning="A siren."
     )
+
+
+def test_separators_of_lines_within_a_streamed_text_stay() -> None:
+    text = "They\u2028flee\u0085now\x0c."
+    body = "data: " + json.dumps(piece(text, "stop"), ensure_ascii=False) + "\n\n"
+    outcome = read_completion(body.encode(), max_tokens=1, greedy=True)
+    assert isinstance(outcome, Response)
+    assert outcome.text == text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": 402, "message": "Insufficient credits"}, 402),
+        ({"code": "429"}, 429),
+        ({"code": "insufficient_quota"}, 429),
+        ({"code": 502}, 200),
+        ({"code": "x"}, 200),
+        ("overloaded", 200),
+        (None, 200),
+    ],
+)
+def test_a_gateway_may_report_a_status_within_a_body(error: Any, status: int) -> None:
+    assert reported_status(json.dumps({"error": error, "choices": []}).encode()) == status
+
+
+def test_a_finish_reason_is_a_text_that_can_be_kept() -> None:
+    body = (
+        b'{"choices": [{"message": {"content": "x"}, "finish_reason": "\\ud800'
+        + b"y" * 200
+        + b'"}]}'
+    )
+    outcome = read_completion(body, max_tokens=1, greedy=True)
+    assert isinstance(outcome, Response)
+    assert outcome.finish_reason is not None
+    assert outcome.finish_reason.encode()
+    assert len(outcome.finish_reason) <= 100
 
 
 def test_a_stream_that_breaks_off_or_ends_in_an_error_is_no_answer() -> None:

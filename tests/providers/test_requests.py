@@ -69,6 +69,10 @@ MAX_TOKENS = (
         (MAX_TOKENS, {"limit_name": "max_completion_tokens"}),
         ("Unknown part type: input_audio", {"audio": "audio_url"}),
         (
+            "Invalid value: 'input_audio'. Supported values are: 'text' and 'audio_url'.",
+            {"audio": "audio_url"},
+        ),
+        (
             (
                 "Input tag 'input_audio' found using 'type' does not match any of the expected "
                 "tags: "
@@ -110,6 +114,8 @@ def test_names_and_transport_follow_the_servers_error_once(
         "Unsupported value: 'temperature' does not support 0.0 with this model.",
         "System role not supported",
         "Invalid audio data",
+        "Invalid input_audio: cannot decode",
+        "input_audio duration is 40 s, expected at most 30 s",
         "",
     ],
 )
@@ -161,7 +167,14 @@ def test_another_error_names_no_option(error: str) -> None:
         ("m is not a multimodal model", True),
         ("This model does not support audio", True),
         ("At most 1 audio(s) may be provided in one request.", False),
+        ("This model does not support input of type audio", True),
+        ("No endpoints found that support input audio", True),
         ("audio is too long", False),
+        ("cannot process audio: the file is corrupt", False),
+        ("Audio longer than 30 seconds is not supported", False),
+        ("does not support audio files longer than 25 MB", False),
+        ("audio sample rate 44100 not supported", False),
+        ("audio service is temporarily not available", False),
         ("overloaded", False),
     ],
 )

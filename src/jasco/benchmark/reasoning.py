@@ -15,12 +15,11 @@ from jasco.benchmark.responses import Failure, Response
 NO_TEXT = "no text"
 """The kind of failure of a completion that holds no answer, such as one of reasoning only."""
 _NAME = r"(?:think|thinking|thought|reasoning)"
-_OPENING = re.compile(
-    rf"\s*(?:<{_NAME}>|\[THINK\]|<\|channel\|>analysis<\|message\|>)", re.IGNORECASE
-)
-_CLOSING = re.compile(
-    rf"</{_NAME}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE
-)  # the last one opens the answer of a model that writes in channels
+_TAG = rf"(?:<{_NAME}>|\[THINK\]|<\|channel\|>analysis<\|message\|>)"
+_OPENING = re.compile(_TAG, re.IGNORECASE)
+_CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+# Of the opening tags, only that of these may stand in the prompt.
+_CLOSING_ALONE = re.compile(r"</think>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -35,8 +34,9 @@ def split_reasoning(text: str) -> tuple[str, str]:
     -------
     reasoning, answer : str
         Together they are the text. The reasoning holds its tags; it is empty where there is none.
-        It ends with its last closing tag, whether the opening one is there (many chat templates
-        write it into the prompt) or not; reasoning that is not closed leaves no answer.
+        It ends with its closing tag, whether the opening one is there (many chat templates write
+        it into the prompt) or not; reasoning that is not closed leaves no answer. Tags after the
+        beginning of an answer are part of it.
 
     Examples
     --------
@@ -45,11 +45,20 @@ def split_reasoning(text: str) -> tuple[str, str]:
     >>> split_reasoning("They build a sandcastle.")
     ('', 'They build a sandcastle.')
     """
-    closings = list(_CLOSING.finditer(text))
-    if closings:
-        end = closings[-1].end()
-        return text[:end], text[end:]
-    return (text, "") if _OPENING.match(text) else ("", text)
+    end = 0
+    while opening := _OPENING.match(text, _after_space(text, end)):
+        closing = _CLOSING.search(text, opening.end())
+        if not closing:
+            return text, ""
+        end = closing.end()
+    alone = _CLOSING_ALONE.search(text, end)
+    if alone and not _OPENING.search(text, end, alone.start()):
+        end = alone.end()
+    return text[:end], text[end:]
+
+
+def _after_space(text: str, start: int) -> int:
+    return len(text) - len(text[start:].lstrip())
 
 
 def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Response | Failure:
@@ -77,7 +86,8 @@ def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Respo
         return answer
     if not text.strip():
         cut_off = answer.finish_reason == "length"
-        return only_reasoning(reasoning, cut_off=cut_off, greedy=not identity.get("temperature"))
+        greedy = identity.get("temperature", 0) == 0  # none: the server samples as it likes
+        return only_reasoning(reasoning, cut_off=cut_off, greedy=greedy)
     joined = f"{answer.reasoning}\n{reasoning}" if answer.reasoning else reasoning
     return replace(answer, text=text.lstrip(), reasoning=joined)
 

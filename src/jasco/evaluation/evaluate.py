@@ -159,10 +159,10 @@ def evaluate(
         if job.model:
             spec = job.model.spec
             store.hold_source("models", model_number, spec.label, job.model.fingerprint())
-            job.model.adaptations = store.adaptations("models", model_number)
+            job.model.adaptations = {}
         for number, judge in judges.items():
             store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
-            judge.adaptations = store.adaptations("judges", number)
+            judge.adaptations = {}
         if not store.has_answers():  # a run without answers may still cover fewer clips
             store.narrow(0)
         held = store.covered
@@ -296,10 +296,10 @@ def _check_programs(
     protocol: Protocol,
 ) -> None:
     """See that the programs are there that will be started, before anything is asked or spent."""
-    model = _awaited(job, store, model_number)
-    if model:
-        model.check()
-    answers_come = bool(model and _unanswered(store, model_number, retry_final=job.retry_final))
+    unanswered = _unanswered(store, model_number, retry_final=job.retry_final)
+    answers_come = job.model is not None and unanswered > 0
+    if job.model and answers_come:
+        job.model.check()
     for number, judge in judges.items():
         retry = job.retry_final
         if answers_come or _unjudged(
@@ -449,6 +449,7 @@ async def _judge_in_turn(
             say(one_line(trouble, 1000))
             troubles.append(trouble)
         finally:
+            await writer.finish()  # what was cancelled may still be writing
             await judge.close()
     if troubles:
         told = (

@@ -389,6 +389,7 @@ async def _take(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(judge.close)
         if missing:
+            judge.check()
             await judge.prepare(exam.data)
             with Progress(len(missing), say) as progress:
                 watch = partial(progress.see, judge.spec.label)

@@ -138,6 +138,9 @@ async def check_judges(
         async with slots:
             try:
                 outcome = await judge.judge(ITEM, ANSWER, protocol)
+                unreadable = isinstance(outcome, Judgement) and not outcome.verdict.readable
+                if unreadable and judge.spec.options.get("temperature", 0) != 0:  # it may be chance
+                    outcome = await judge.judge(ITEM, ANSWER, protocol)
             except (InputError, Refused, CannotGoOn) as error:
                 outcome = error
         checks[number] = Check(judge.spec.label, outcome)

@@ -42,7 +42,7 @@ def if_it_is_dead(lock: BaseFileLock) -> str:
 
 
 def _can_be_locked(path: Path) -> bool:
-    with path.open("ab") as file:
+    with path.open("a+b") as file:  # a shared lock may need a file that can be read
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError as error:

@@ -108,7 +108,7 @@ def _model(
 ) -> dict[str, Any]:
     model: Model | None = reopen("model", identity)
     if model:
-        model.adaptations.update(adaptations)
+        model.adaptations = dict(adaptations)
     body = model.request(item) if model else None
     answer = row["failure_kind"] is None
     return {
@@ -152,7 +152,7 @@ def _judge(
 ) -> dict[str, Any]:
     judge: Judge | None = reopen("judge", identity)
     if judge:
-        judge.adaptations.update(adaptations)
+        judge.adaptations = dict(adaptations)
     prediction = answered["text"] or ""
     return {
         "label": label,

@@ -295,7 +295,8 @@ class Store:
     def hold_adaptations(self, table: str, number: int, adaptations: Mapping[str, Any]) -> None:
         """Keep how requests of a model or judge differ from the usual, as its server asked."""
         if adaptations:
-            self.remember({_adaptations_fact(table, number): json.dumps(dict(adaptations))})
+            held = self.adaptations(table, number) | dict(adaptations)
+            self.remember({_adaptations_fact(table, number): json.dumps(held)})
 
     def adaptations(self, table: str, number: int) -> dict[str, Any]:
         """Give what :meth:`hold_adaptations` keeps; empty where nothing was changed."""
@@ -304,15 +305,18 @@ class Store:
 
     def remove_judge(self, number: int) -> int:
         """Remove a judge with its verdicts; give how many those were, failures included."""
-        with self._connection:
-            given = self._connection.execute("DELETE FROM verdicts WHERE judge = ?", (number,))
-            self._connection.execute("DELETE FROM judges WHERE judge = ?", (number,))
-        self.forget(
+        facts = (
             _source_fact("judges", number),
             _adaptations_fact("judges", number),
             f"exam of judge {number}",
             check_fact(number),
         )
+        with self._connection:
+            given = self._connection.execute("DELETE FROM verdicts WHERE judge = ?", (number,))
+            self._connection.execute("DELETE FROM judges WHERE judge = ?", (number,))
+            self._connection.executemany(
+                "DELETE FROM facts WHERE name = ?", [(fact,) for fact in facts]
+            )
         return given.rowcount
 
     def back_up(self) -> Path:

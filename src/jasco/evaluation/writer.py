@@ -63,11 +63,12 @@ class Writer:
     async def finish(self) -> None:
         """Commit what still waits."""
         if self._writing is not None:
-            self._store.hurry()
             await self._writing
 
     async def close(self) -> None:
         """Commit what still waits, also for tasks that were cancelled meanwhile."""
+        if self._writing is not None:
+            self._store.hurry()
         await self.finish()
         self._thread.shutdown()
 

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import Any
 
 from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.errors import InputError
 from jasco.benchmark.protocols import SYSTEM_MESSAGE, Protocol
 from jasco.benchmark.responses import Failure, Response
@@ -94,10 +93,6 @@ class ChatJudge(Judge):
         """See that there is an address that is meant to be asked."""
         if self._client:
             self._client.check()
-
-    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
-        """See that there is an address that is meant to be asked."""
-        self.check()
 
     async def close(self) -> None:
         """Close the connections."""

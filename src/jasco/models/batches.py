@@ -10,6 +10,7 @@ from jasco.benchmark.errors import one_line
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.devices import empty_cache
 from jasco.providers.audio import Audio
+from jasco.providers.secrets import mask_spec
 
 T = TypeVar("T")
 Question = tuple[Audio, str]
@@ -110,7 +111,9 @@ class Batches:
 def _failure(error: BaseException, place: str) -> Failure:
     if isinstance(error, MalformedAnswersError):
         return Failure("malformed", str(error))
-    what = f"{type(error).__name__}: {one_line(error)}{f' ({place})' if place else ''}"
+    what = (
+        f"{type(error).__name__}: {one_line(mask_spec(str(error)))}{f' ({place})' if place else ''}"
+    )
     short = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
     if short or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
         return Failure("memory", what)

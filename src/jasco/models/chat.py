@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
 from jasco.benchmark.responses import Failure, Response
 from jasco.models.catalogue import known_window
 from jasco.models.model import REASONING, Model
@@ -62,10 +61,6 @@ class ChatModel(Model):
         """See that there is an address that is meant to be asked."""
         if self._client:
             self._client.check()
-
-    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
-        """See that there is an address that is meant to be asked."""
-        self.check()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from jasco.benchmark.errors import one_line
+from jasco.providers.secrets import mask_spec
 
 _LIBRARIES = (
     "<frozen ",
@@ -53,7 +54,7 @@ def _written(frame: FrameType, number: int) -> str:
     name = frame.f_code.co_filename
     source = linecache.getline(name, number, frame.f_globals).strip()
     where = f"{one_line(_shown(name))}:{number}"
-    return f"{where}: {one_line(source, _LONGEST_LINE)}" if source else where
+    return f"{where}: {one_line(mask_spec(source), _LONGEST_LINE)}" if source else where
 
 
 def _shown(name: str) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from jasco.benchmark.errors import CannotGoOn, InputError, duration, one_line
 from jasco.benchmark.responses import Failure, Response
 from jasco.providers.addresses import DEFAULT_ADDRESS, default_address_note
 from jasco.providers.budget import NOTHING
-from jasco.providers.completions import read_completion, usage_of
+from jasco.providers.completions import read_completion, reported_status, usage_of
 from jasco.providers.rejections import Meaning, Rejection, read_rejection
 from jasco.providers.requests import (
     AUDIO_FORMS,
@@ -59,7 +60,9 @@ FAILED_IN_A_ROW = 64
 """So many failed calls without an answer between them may mean that the server is gone, ..."""
 FAILING_PATIENCE = 60.0
 """... and do so where there has been no answer for so many seconds."""
-_FORBIDDEN_IN_A_ROW = 16
+# A 403 may concern the key, or one input. So many in a row concern the key: ...
+_FORBIDDEN_FIRST = 2  # ... before anything was answered, ...
+_FORBIDDEN_IN_A_ROW = 16  # ... and afterwards.
 _REJECTED_FORMATS = (400, 422)
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=8)
 
@@ -212,6 +215,12 @@ class ChatClient:
             key = _api_key(options.get("api_key_env"))
         self._servers = [_Server.at(url, key, options.get("api_key_env")) for url in base_urls]
         self._secrets = secrets_of(key, *base_urls)
+        # A short word such as "EMPTY" or "none" protects nothing, and occurs in answers.
+        self._long_secrets = tuple(
+            secret
+            for secret in self._secrets
+            if len(secret) >= _SHORTEST_IN_TEXT or not secret.isalpha()
+        )
         self._timeout = float(options["timeout"])
         self._refused_changes: list[dict[str, Any]] = []
         self._adapting = asyncio.Lock()
@@ -341,22 +350,27 @@ class ChatClient:
             at_most = most_tokens(messages, written.max_tokens)
             reservation = await budget.reserve(self._spec.label, at_most)
         usage: Mapping[str, int] | None = None
+        connect = min(10.0, self._timeout)
         try:
             async with self._connected().post(
                 server.url,
                 data=body,
                 headers=server.headers,
-                timeout=aiohttp.ClientTimeout(
-                    total=self._timeout, sock_connect=min(10.0, self._timeout)
-                ),
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=connect),
             ) as response:
                 content = await _read_body(response)
-            if response.status != 200:
+            status = response.status if response.status != 200 else reported_status(content)
+            if status != 200:
                 usage = NOTHING
-                return response.status, read_rejection(response.status, response.headers, content)
+                return status, read_rejection(status, response.headers, content)
             outcome = self._read(content, written)
             usage = outcome.usage if isinstance(outcome, Response) else usage_of(content)
             return 200, outcome
+        except aiohttp.ConnectionTimeoutError:
+            if reservation:
+                reservation.cancel()  # nothing was sent
+            failure = Failure("connection", f"no connection within {connect:g} s")
+            raise self._ill(server, failure, found=False) from None
         except TimeoutError:
             failure = Failure("timeout", f"no answer within {self._timeout:g} s")
             raise self._ill(server, failure) from None
@@ -410,6 +424,8 @@ class ChatClient:
         return (await self._send(server, self._format, messages, form))[1]
 
     def _next_change(self, error: str, written: RequestFormat) -> dict[str, Any] | None:
+        if self._accepted:  # the format is one that the server takes: this request is at fault
+            return None
         for change in suggested_changes(error, written):
             if change not in self._refused_changes:
                 return change
@@ -437,14 +453,11 @@ class ChatClient:
     def _kept(self, outcome: Response | Failure) -> Response | Failure:
         """Return what is kept of a call; raise what is to be repeated."""
         self._well()  # the server is there, whatever it says
-        if isinstance(outcome, Response):
-            self._has_answered()
-            self._accepted = True
-            self._forbidden = 0
-            return outcome
-        if outcome.kind in ("error", "malformed"):
+        if isinstance(outcome, Failure) and outcome.kind in ("error", "malformed"):
             raise _TroubleError(outcome)
-        self._has_answered()  # the others would come again, and cost as much each time
+        self._has_answered()  # other failures would come again, and cost as much each time
+        self._accepted = True
+        self._forbidden = 0
         return outcome
 
     def _refused(
@@ -455,7 +468,8 @@ class ChatClient:
         where = self._where(server)
         match rejection.meaning:
             case Meaning.SERVER:
-                self._refuse_audio(where, message, messages)
+                if rejection.status in (500, 501):
+                    self._refuse_audio(where, message, messages)
                 raise self._ill(server, Failure("server", message), rejection.wait or 0.0)
             case Meaning.QUOTA:
                 raise QuotaExhausted(
@@ -465,6 +479,7 @@ class ChatClient:
             case Meaning.KEY:
                 raise InputError(f"{where}: {message}; {_WHERE_KEYS_COME_FROM}")
             case Meaning.UNKNOWN:
+                self._refuse_audio(where, message, messages)
                 raise InputError(
                     f"{where}: {message}; does the server serve it, and does base_url end in /v1?"
                 )
@@ -477,9 +492,9 @@ class ChatClient:
                 return Failure("moderation", message, final=True)
             case Meaning.FORBIDDEN:
                 self._forbidden += 1
-                if not self._accepted or self._forbidden > _FORBIDDEN_IN_A_ROW:
+                if self._forbidden > (_FORBIDDEN_IN_A_ROW if self._accepted else _FORBIDDEN_FIRST):
                     raise InputError(f"{where}: {message}; {_WHERE_KEYS_COME_FROM}")
-                return Failure("rejected", message, final=True)
+                return Failure("rejected", message, final=self._accepted)
             case Meaning.INPUT:
                 self._refuse_audio(where, message, messages)
                 if not self._accepted and (advice := option_for(message, list(self._spec.options))):
@@ -502,7 +517,7 @@ class ChatClient:
                 "again then"
             )
         kind = "rate limit" if is_limit else "server"
-        raise _TroubleError(Failure(kind, message), wait or 0.0)
+        raise _TroubleError(Failure(kind, message), min(wait or 0.0, RATE_LIMIT_PATIENCE))
 
     # --- the server's state ---
 
@@ -575,18 +590,18 @@ class ChatClient:
 
     def _masked_body(self, body: bytes) -> bytes:
         """Mask secrets that stand in a body, before anything of it is quoted in part."""
-        if not any(secret.encode() in body for secret in self._secrets):
+        if not any(secret.encode() in body for secret in self._long_secrets):
             return body
         text = body.decode("utf-8", "surrogateescape")
-        masked = mask(text, self._secrets, shortest=_SHORTEST_IN_TEXT)
+        masked = mask(text, self._long_secrets, shortest=_SHORTEST_IN_TEXT)
         return masked.encode("utf-8", "surrogateescape")
 
     def _masked(self, answer: Response) -> Response:
-        if not self._secrets:
+        if not self._long_secrets:
             return answer
 
         def clean(text: str) -> str:
-            return mask(text, self._secrets, shortest=_SHORTEST_IN_TEXT)
+            return mask(text, self._long_secrets, shortest=_SHORTEST_IN_TEXT)
 
         return replace(
             answer,
@@ -670,6 +685,8 @@ _LARGEST_ERROR = 2**16
 def _connection_trouble(error: Exception) -> str:
     """Say in plain words why there is no connection, or no whole response."""
     if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ssl.SSLError):
+            return str(error.os_error)
         number = error.os_error.errno or 0
         return os.strerror(number) if number > 0 else error.os_error.strerror or str(error)
     if isinstance(error, aiohttp.ClientPayloadError):

@@ -82,11 +82,30 @@ def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response |
     served = completion.get("model")
     return Response(
         text=whole_text(text or ""),
-        finish_reason="length" if _name(reason) in _CUT_OFF else reason,
+        finish_reason="length"
+        if _name(reason) in _CUT_OFF
+        else reason and whole_text(reason)[:100],
         usage=_usage(completion.get("usage")),
         served=whole_text(served) if isinstance(served, str) else None,
         reasoning=whole_text(reasoning),
     )
+
+
+_STATUSES = (400, 401, 402, 403, 413, 422, 429)
+
+
+def reported_status(body: bytes) -> int:
+    """Return the status that a gateway reports within a response with HTTP status 200."""
+    if b'"error"' not in body[:_QUOTED]:
+        return 200
+    try:
+        error = _read_object(body).get("error")
+    except (_MalformedError, RecursionError):
+        return 200
+    code = str(error.get("code")) if isinstance(error, dict) else ""
+    if code == "insufficient_quota":
+        return 429
+    return int(code) if code in map(str, _STATUSES) else 200
 
 
 def usage_of(body: bytes) -> dict[str, int]:
@@ -127,7 +146,7 @@ def _events(body: bytes) -> list[dict[str, Any]]:
     pieces = []
     ended = False
     try:
-        for line in body.decode().splitlines():
+        for line in re.split("\r\n|\r|\n", body.decode()):  # others may stand in a text
             field, _, value = line.partition(":")
             value = value.strip()
             if field != "data" or not value:

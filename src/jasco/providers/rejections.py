@@ -40,12 +40,15 @@ class Rejection:
         What it is about.
     message : str
         The status and the server's own words.
+    status : int
+        The HTTP status, or the one that a gateway reports instead.
     wait : float or None
         Seconds that the server asks to wait; None where it does not say.
     """
 
     meaning: Meaning
     message: str
+    status: int
     wait: float | None = None
 
 
@@ -98,7 +101,7 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     message = f"HTTP {status}: {words}" if words else f"HTTP {status}"
     codes = {str(error.get(name, "")).lower() for name in ("code", "type", "status")}
     wait = _wait(headers, error, words)
-    return Rejection(_meaning(status, words, codes, wait), message, wait)
+    return Rejection(_meaning(status, words, codes, wait), message, status, wait)
 
 
 def _meaning(status: int, words: str, codes: set[str], wait: float | None) -> Meaning:

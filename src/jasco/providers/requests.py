@@ -112,6 +112,14 @@ _STREAM_ONLY = re.compile(
     r"enable the stream|stream must be (?:set to )?true",
     re.IGNORECASE,
 )
+# Of the type of the part, not of what it holds.
+_UNKNOWN_PART = re.compile(
+    r"(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|not supported)[^.]{0,40}"
+    r"\b(?:type|tag|value|part)s?\b[^.]{0,20}input_audio|"
+    r"input_audio[^.]{0,60}(?:does not match|not one of|is not (?:a )?(?:valid|supported|known)|"
+    r"unknown|unsupported)",
+    re.IGNORECASE,
+)
 _BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url", re.IGNORECASE)
 
 
@@ -139,7 +147,7 @@ def suggested_changes(error: str, written: RequestFormat) -> Iterator[dict[str, 
     if written.audio == "input_audio":
         if _BAD_URL.search(error):
             yield {"audio": "data_url"}
-        elif "input_audio" in error and _UNSUPPORTED.search(error):
+        elif _UNKNOWN_PART.search(error):
             yield {"audio": "audio_url"}
 
 
@@ -200,8 +208,10 @@ def option_for(error: str, options: Sequence[str]) -> str | None:
 
 
 _NO_AUDIO = re.compile(
-    r"audio\b.{0,60}(?:not supported|unsupported|not enabled|not available|mmproj)|"
-    r"(?:not|n't) (?:support|accept|process|handle)\w* (?:the )?(?:\w+ )?audio|"
+    r"\baudio(?: (?:input|content|modality|data|part)s?)? (?:is|are) "
+    r"(?:not supported|unsupported|not enabled)|\bmmproj\b|"
+    r"(?:not|n't) (?:support|accept|take)\w* (?:the )?(?:\w+ ){0,3}audio"
+    r"(?: (?:input|content|modalit(?:y|ie)|part)s?)?(?: yet)?\s*(?:[.;,(\"'}\])]|$)|"
     r"at most 0 audio|not a multimodal model|no endpoints found that support input audio",
     re.IGNORECASE,
 )

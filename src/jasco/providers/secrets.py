@@ -23,6 +23,8 @@ _SECRET_WORDS = frozenset(
      "credentials", "headers", "key", "passphrase", "passwd", "password", "pwd", "secret",
      "secrets", "sig", "signature", "token")
 )  # fmt: skip
+_NO_SECRETS = ("budget", "count", "env", "ids", "limit")
+"""What a name ends in whose value is no secret, such as ``thinking_token_budget``."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+?(?=,[A-Za-z][\w.-]*=|[\s'\"<>]|$)")
 _USER_WITHOUT_SCHEME = re.compile(
@@ -89,7 +91,9 @@ def is_secret_name(name: str) -> bool:
     The name of an environment variable is no secret: ``api_key_env``.
     """
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(words) and words[-1] != "env" and not _SECRET_WORDS.isdisjoint(words)
+    if not words or words[-1] in _NO_SECRETS:
+        return False
+    return not _SECRET_WORDS.isdisjoint(words)
 
 
 def secrets_of(key: str, *urls: str) -> tuple[str, ...]:

@@ -365,7 +365,15 @@ def _put(values: dict[str, Any], path: str, text: str) -> None:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = text
+    if _holds_secret_name(value):
+        raise ValueError("keys are never typed into a spec; take api_key_env=NAME")
     values[name] = canonical(value)
+
+
+def _holds_secret_name(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(is_secret_name(key) or _holds_secret_name(each) for key, each in value.items())
+    return isinstance(value, list) and any(map(_holds_secret_name, value))
 
 
 def _written(option: Option, value: Any, prefix: str = "") -> list[str]:
