@@ -11,7 +11,7 @@ from chat_server import KNOWN_QUESTION, ChatServer, Serve
 from command import FEW_ATTEMPTS, Jasco, Result
 
 from jasco.benchmark.protocols import PROTOCOLS
-from jasco.evaluation.judge_check import ANSWER, ITEM
+from jasco.evaluation.judge_check import ANSWERS, ITEM
 
 GOOD, ODD = "Rating: 2\nOrientation: Both", "I would rather not say."
 
@@ -78,7 +78,7 @@ def test_it_is_asked_once_and_under_the_runs_protocol(place: Place, serve: Serve
     judge = serve(bodies=True)
     assert place(judge, more=["--limit", 1, "--protocol", "v1"]).status == 0
     prompts = [request.body["messages"][-1]["content"] for request in judge.requests()]
-    assert prompts[0] == PROTOCOLS["v1"].judge_prompt(ITEM, ANSWER)
+    assert prompts[0] == PROTOCOLS["v1"].judge_prompt(ITEM, ANSWERS[0])
     place(judge, more=["--limit", 2])
     prompts = [request.body["messages"][-1]["content"] for request in judge.requests()]
     assert len(prompts) == 1 + 16

@@ -592,7 +592,7 @@ def test_weights_that_are_missing_are_not_made_up(
     weights = load_file(folder / "model.safetensors")
     del weights[min(weights)]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(InputError, match="lacks 1 weights of Qwen2AudioFor"):
+    with pytest.raises(InputError, match="lacks 1 weight of Qwen2AudioFor"):
         load(folder)
 
 

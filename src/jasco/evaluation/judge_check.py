@@ -1,7 +1,8 @@
 """Whether a judge can be used at all, seen from one question before hundreds are asked.
 
 The question is about a clip that is in no data set, with an answer that deserves the best verdict.
-A judge that refuses it, or whose verdict cannot be read, would fail on every answer of a run. One
+A judge that refuses it, or none of whose verdicts on three such answers can be read, would fail on
+most answers of a run. One
 that gives another verdict can be used: how fit it is shows its exam, not a single question.
 """
 
@@ -31,10 +32,18 @@ ITEM = Item(
     ),
     1,
 )
-ANSWER = (
-    "Waves and gulls tell of a beach, and the speaker wants to build a castle where it is wet: "
-    "they are building a sandcastle on the beach."
+ANSWERS = (
+    (
+        "Waves and gulls tell of a beach, and the speaker wants to build a castle where it is "
+        "wet: they are building a sandcastle on the beach."
+    ),
+    (
+        "They are building a sandcastle on the beach. The waves and the gulls are heard at the "
+        "sea, and the speaker says where the castle is to be built."
+    ),
+    ("Building a sandcastle: the sounds are those of a beach, and the words are about a castle."),
 )
+"""The next one is asked about where the verdict on the one before cannot be read."""
 EXPECTED = Verdict(2, Orientation.BOTH)
 _QUOTED = 300
 
@@ -96,8 +105,8 @@ class Check:
             text = self.outcome.attempts[0].text if self.outcome.attempts else ""
             wrote = repr(one_line(text, _QUOTED)) if text.strip() else "nothing"
             return (
-                f"{self.judge} gave no readable verdict on a question with a known one; it "
-                f"wrote {wrote}"
+                f"{self.judge} gave no readable verdict on {len(ANSWERS)} questions with a known "
+                f"one; it wrote {wrote}"
             )
         if isinstance(self.outcome, Failure):
             told = f"{self.outcome.kind}: {one_line(self.outcome.message, _QUOTED)}"
@@ -137,10 +146,10 @@ async def check_judges(
         outcome: Judgement | Failure | InputError | Refused | CannotGoOn
         async with slots:
             try:
-                outcome = await judge.judge(ITEM, ANSWER, protocol)
-                unreadable = isinstance(outcome, Judgement) and not outcome.verdict.readable
-                if unreadable and judge.spec.options.get("temperature", 0) != 0:  # it may be chance
-                    outcome = await judge.judge(ITEM, ANSWER, protocol)
+                for answer in ANSWERS:
+                    outcome = await judge.judge(ITEM, answer, protocol)
+                    if not isinstance(outcome, Judgement) or outcome.verdict.readable:
+                        break
             except (InputError, Refused, CannotGoOn) as error:
                 outcome = error
         checks[number] = Check(judge.spec.label, outcome)

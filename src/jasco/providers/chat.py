@@ -8,6 +8,7 @@ succeed: ``InputError`` where the user must correct something, :class:`ServerGon
 
 import asyncio
 import base64
+import io
 import json
 import os
 import ssl
@@ -341,9 +342,11 @@ class ChatClient:
         form: Mapping[str, Any],
     ) -> tuple[int, Response | Failure | Rejection]:
         """Make one request; give its status, and what the response says."""
-        body = json.dumps(
-            written.body(messages, form), ensure_ascii=False, separators=(",", ":")
-        ).encode()
+        body = io.BytesIO(
+            json.dumps(
+                written.body(messages, form), ensure_ascii=False, separators=(",", ":")
+            ).encode()
+        )
         budget = self._owner.budget
         reservation = None
         if budget:
@@ -383,6 +386,7 @@ class ChatClient:
         except UnicodeError as error:  # of a host's name
             raise InputError(f"{self._where(server)}: not an address ({one_line(error)})") from None
         finally:
+            body.close()  # frees what a cycle of references to the request would keep for long
             if reservation:
                 reservation.settle(usage)
 
