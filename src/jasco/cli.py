@@ -960,7 +960,7 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         "--limit",
         type=_positive,
         metavar="CLIPS",
-        help="use only the first N clips",
+        help="use only this many clips, from the first on",
     )
     _add_concurrency(parser)
     parser.add_argument(
@@ -1006,12 +1006,12 @@ def _add_spending(
     for name, what in (
         ("calls", "HTTP requests"),
         ("tokens", "prompt and completion tokens"),
-        ("cost", "in the currency of the prices"),
+        ("cost", "cost, in the currency of the prices"),
     ):
         parser.add_argument(
             f"--max-{name}",
             metavar="N",
-            help=f"stop before {whose} exceeds N {what}",
+            help=f"stop before {whose} exceeds this limit of {what}",
         )
     for way in ("in", "out"):
         parser.add_argument(
