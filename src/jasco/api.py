@@ -174,14 +174,14 @@ def evaluate(
     concurrency : int
         Calls in flight at once, where calls are made.
     preflight : bool
-        Whether to see first that the model hears, and to refuse one that does not; and to ask
-        each judge one question with a known verdict before all others.
+        Whether to check first that the model uses the audio, and refuse one that does not; and to
+        ask each judge one question with a known verdict before all others.
     retry_final : bool
         Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
         failures such as a content filter's.
     max_calls, max_tokens : int or None
-        HTTP requests, and tokens in and out, that the run may take in total, earlier calls on it
-        included; :class:`CannotGoOn` is raised before one of them is passed.
+        HTTP requests, and tokens in and out, that the run may use in total, including earlier
+        calls; :class:`CannotGoOn` is raised before a limit is exceeded.
     max_cost : float or None
         Likewise, in the currency of the prices.
     price_in, price_out : float, mapping of str to float, or None
@@ -432,13 +432,13 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        with suppress(OSError, ValueError):  # where stderr is gone, nobody misses the line
+        with suppress(OSError, ValueError):  # stderr is closed
             tqdm.write(f"jasco: {record.getMessage()}", file=sys.stderr)
 
 
 @contextmanager
 def _messages_shown() -> Iterator[None]:
-    """Show messages where nobody has said what becomes of them, as in a plain notebook."""
+    """Write messages to stderr if logging is not configured, as in a plain notebook."""
     if _log.hasHandlers() or _log.level != logging.NOTSET:
         yield
         return

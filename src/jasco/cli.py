@@ -102,7 +102,7 @@ def _is_broken(stream: TextIO) -> bool:
 
 
 def _unraisable(ignored: "sys.UnraisableHookArgs") -> None:
-    """See to an exception that could not be raised: an interruption is put off, not lost."""
+    """Handle an exception that could not be raised: an interruption is deferred, not lost."""
     if ignored.exc_type is KeyboardInterrupt:
         threading.Timer(0.05, _thread.interrupt_main).start()
     else:
@@ -954,19 +954,19 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="RUN",
-        help="folder that keeps all answers and verdicts; made if need be, gone on with if there",
+        help="folder for all answers and verdicts; created if missing, continued if it exists",
     )
     parser.add_argument(
         "--limit",
         type=_positive,
         metavar="CLIPS",
-        help="take only so many clips, from the first on",
+        help="use only this many clips, from the first on",
     )
     _add_concurrency(parser)
     parser.add_argument(
         "--no-preflight",
         action="store_true",
-        help="do not first see whether the model hears, nor ask each judge a known question",
+        help="check neither that the model uses the audio nor that each judge can be used",
     )
     _add_retrying(parser)
     _add_spending(parser)
@@ -1005,13 +1005,13 @@ def _add_spending(
 ) -> None:
     for name, what in (
         ("calls", "HTTP requests"),
-        ("tokens", "tokens, in and out"),
-        ("cost", "money, in the currency of the prices"),
+        ("tokens", "prompt and completion tokens"),
+        ("cost", "cost, in the currency of the prices"),
     ):
         parser.add_argument(
             f"--max-{name}",
             metavar="N",
-            help=f"end before {whose} has taken more {what}",
+            help=f"stop before {whose} exceeds this limit of {what}",
         )
     for way in ("in", "out"):
         parser.add_argument(
@@ -1019,7 +1019,7 @@ def _add_spending(
             action="append",
             default=[],
             metavar="[NAME=]PRICE",
-            help=f"of a million tokens {way}, of all or of one model or judge; may be repeated",
+            help=f"price per million tokens {way}, for all or for one NAME; may be repeated",
         )
 
 

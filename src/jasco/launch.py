@@ -1,4 +1,4 @@
-"""The command from its first moment to its last, so that Ctrl-C is met in good order throughout.
+"""The entry point of the command, which handles Ctrl-C from start to exit.
 
 It imports as little as can be: everything else is imported once the signal is taken care of.
 """

@@ -54,7 +54,7 @@ class JudgeUnusable(Refused):
 
 @dataclass(frozen=True)
 class Check:
-    """What a judge made of the question.
+    """How a judge answered the known question.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Check:
         return isinstance(self.outcome, Refused) or self.state == "unreadable"
 
     def as_json(self) -> str:
-        """Write it down for the run."""
+        """Return the outcome as JSON, as the run stores it."""
         fact: dict[str, Any] = {"state": self.state}
         if isinstance(self.outcome, Judgement):
             verdict = self.outcome.verdict
@@ -100,21 +100,21 @@ class Check:
         return json.dumps(fact, ensure_ascii=False)
 
     def complaint(self) -> str:
-        """Say why the judge cannot be used, in its own or its server's words."""
+        """Format why the judge cannot be used, quoting it or its server."""
         if isinstance(self.outcome, Judgement):
             text = self.outcome.attempts[0].text if self.outcome.attempts else ""
             wrote = repr(one_line(text, _QUOTED)) if text.strip() else "nothing"
             return (
-                f"{self.judge} gave no readable verdict on {len(ANSWERS)} questions with a known "
-                f"one; it wrote {wrote}"
+                f"{self.judge} gave no readable verdict on {len(ANSWERS)} known questions; it "
+                f"wrote {wrote}"
             )
         if isinstance(self.outcome, Failure):
             told = f"{self.outcome.kind}: {one_line(self.outcome.message, _QUOTED)}"
-            return f"{self.judge} failed on a question with a known verdict ({told})"
+            return f"{self.judge} failed on the known question ({told})"
         return str(self.outcome)
 
     def remark(self) -> str:
-        """Say in one line that the verdict is another one than it should be; else empty."""
+        """Return one line if the verdict is not the expected one; else an empty string."""
         if self.state != "wrong" or not isinstance(self.outcome, Judgement):
             return ""
         verdict = self.outcome.verdict
@@ -128,7 +128,7 @@ class Check:
 async def check_judges(
     judges: Mapping[int, Judge], protocol: Protocol, concurrency: int
 ) -> dict[int, Check]:
-    """Ask judges, which are prepared, the question; by their numbers.
+    """Ask prepared judges the known question; return the checks by the judges' numbers.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def refuse_unusable(checks: Collection[Check]) -> None:
     JudgeUnusable
         The server refuses the question, or the verdict cannot be read.
     CannotGoOn
-        What is in the way may pass.
+        The error may be temporary.
     """
     bad = [each for each in checks if not each.is_usable]
     if not bad:
@@ -180,7 +180,7 @@ def refuse_unusable(checks: Collection[Check]) -> None:
         raise InputError(told)
     if any(each.is_lasting for each in bad):
         raise JudgeUnusable(
-            f"{told}; see to the judge's spec and its server, or go on all the same with "
+            f"{told}; correct the judge's spec or its server, or continue anyway with "
             "--no-preflight"
         )
-    raise CannotGoOn(f"{told}; see to that and give the same command again: it goes on from here")
+    raise CannotGoOn(f"{told}; repeat the command when this is resolved: it goes on from here")

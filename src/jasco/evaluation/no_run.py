@@ -1,4 +1,4 @@
-"""What to say of a run that is not there, or cannot be written."""
+"""Messages about a run that does not exist or cannot be written."""
 
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def what_to_do(error: object) -> str:
 
 
 _STEPS = {
-    "disk is full": "free some room, and give the same command again",
+    "disk is full": "free some disk space and repeat the command",
     "readonly database": "make the folder and its files writable",
     "database is locked": "another program has the file open; close it, and give the same command "
     "again",
-    "disk I/O error": "see that the disk is there and has room, and give the same command again",
-    "unable to open": "see that the folder is there and may be read and written",
+    "disk I/O error": "check the disk and its free space, and repeat the command",
+    "unable to open": "check that the folder exists and is readable and writable",
 }
 
 

@@ -360,14 +360,14 @@ def _commonest(told: Sequence[Told]) -> str:
 
 
 def refuse_unanswered(label: str, finding: Finding) -> None:
-    """Raise if no probe at all was answered.
+    """Raise if no probe was answered.
 
     Raises
     ------
     NothingAnswered
         Every probe was refused in a way that every item would be.
     CannotGoOn
-        Some probes failed in a way that may pass.
+        Some probes failed with a temporary error.
     """
     failures = [each.answer for each in finding.told if isinstance(each.answer, Failure)]
     if not failures or len(failures) < len(finding.told):
@@ -377,12 +377,11 @@ def refuse_unanswered(label: str, finding: Finding) -> None:
     )
     if all(each.final or each.kind in LASTING for each in failures):
         raise NothingAnswered(
-            f"{told}; see that it takes audio and such requests, or go on all the same with "
+            f"{told}; check that it accepts audio and these requests, or continue anyway with "
             "--no-preflight"
         )
     raise CannotGoOn(
-        f"{told}; see to that and give the same command again, or go on all the same with "
-        "--no-preflight"
+        f"{told}; repeat the command when this is resolved, or continue anyway with --no-preflight"
     )
 
 

@@ -141,7 +141,7 @@ class _PlainLines:
             self._seen.append((now, done))
             rate = (done - done_before) / (now - before)
             told = [trouble, _rate(rate, self._unit), _left(total - done, rate)]
-            with suppress(OSError, ValueError):  # where stderr is gone, nobody misses the line
+            with suppress(OSError, ValueError):  # stderr is closed
                 self._say(self._line(done, total, told))
 
     def close(self) -> None:

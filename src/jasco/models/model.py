@@ -11,7 +11,7 @@ from jasco.providers.specs import Option, Provider, one_of
 
 REASONING = Option(
     "reasoning",
-    "drop: judges are shown the answer only; keep: what is reasoned before it as well",
+    "drop: judges see only the answer; keep: the reasoning before it as well",
     one_of("drop", "keep"),
     "drop",
     identity=True,

@@ -48,15 +48,15 @@ from jasco.providers.specs import Option, Provider, Spec, address, at_least, one
 ATTEMPTS = 8
 """How often a call is tried before it counts as failed."""
 PATIENCE = 20.0
-"""Seconds of nothing but trouble after which a server counts as gone."""
+"""Seconds without a usable response after which a server counts as unavailable."""
 RATE_LIMIT_PATIENCE = 900.0
-"""Seconds for which a call lets a rate limit put it off."""
+"""Seconds for which a call waits for a rate limit."""
 ANNOUNCED_WAIT = 30.0
-"""Seconds of waiting from which on it is announced."""
+"""Seconds; longer waits are announced."""
 LARGEST_BODY = 8 * 2**20
 """Bytes of a response, unpacked, that are read; a longer one is a failure."""
 ALIKE = 3
-"""So many responses in a row that are malformed in the same way are not repeated any more."""
+"""Number of consecutive responses malformed in the same way after which a call is not retried."""
 FAILED_IN_A_ROW = 64
 """So many failed calls without an answer between them may mean that the server is gone, ..."""
 FAILING_PATIENCE = 60.0
@@ -71,8 +71,8 @@ TRANSPORT_OPTIONS = (
     Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
     Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
-    Option("stream", "true asks for the answer in pieces", true_or_false, False),
-    Option("modalities", "what the answer consists of, such as text", repeatable=True),
+    Option("stream", "true requests a streamed response", true_or_false, False),
+    Option("modalities", "output modalities to request, such as text", repeatable=True),
 )
 
 
@@ -107,22 +107,22 @@ def decoding_options(max_tokens: int) -> tuple[Option, ...]:
 
 
 def further_parameters(text: str) -> None:
-    """Refuse further parameters that are written by us (``ValueError``)."""
+    """Raise ``ValueError`` for further parameters that jasco itself sets."""
     ours = {
         "audio", "max_completion_tokens", "max_tokens", "messages", "modalities", "model", "n",
         "response_format", "seed", "stream", "temperature", "top_p",
     } & set(json.loads(text))  # fmt: skip
     if ours:
         raise ValueError(
-            f"extra_body.{min(ours)}: that is written by jasco; options such as max_tokens, "
-            "temperature and stream stand by themselves"
+            f"extra_body.{min(ours)}: jasco sets it; use an option of the spec, such as "
+            "max_tokens, temperature or stream"
         )
 
 
 FURTHER_OPTIONS = (
     Option(
         "extra_body",
-        "a further parameter of the request; JSON where it reads as such",
+        "a further parameter of the request; parsed as JSON if possible",
         further_parameters,
         identity=True,
         family=True,
@@ -261,7 +261,7 @@ class ChatClient:
             No server has given a usable answer for :data:`PATIENCE` seconds, or nothing but rate
             limits for :data:`RATE_LIMIT_PATIENCE` seconds.
         QuotaExhausted
-            The account has nothing left.
+            The account's quota is exhausted.
         """
         first = zlib.crc32(affinity.encode())
         served_before, answers_before = self._served, self._answers
@@ -303,7 +303,7 @@ class ChatClient:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def check(self) -> None:
-        """See that the address is meant to be asked (``InputError`` where it hardly is)."""
+        """Raise ``InputError`` if the default address is used, but hardly meant."""
         options = self._spec.options
         if not self._is_ours and (
             note := default_address_note(
@@ -514,7 +514,7 @@ class ChatClient:
             )
 
     def _put_off(self, where: str, message: str, wait: float | None, *, is_limit: bool) -> Failure:
-        """Wait as long as the server asks for; stop where that is too long to sit through."""
+        """Wait as long as the server asks for; stop if that is too long."""
         if is_limit and wait and wait > RATE_LIMIT_PATIENCE:
             raise QuotaExhausted(
                 f"{where}: {message}; it asks to wait {duration(wait)}: give the same command "
@@ -572,7 +572,7 @@ class ChatClient:
         return f"see the server's log, then {again}"
 
     def _announce(self, state: RetryCallState) -> None:
-        """Say that a call waits, and why: once for all calls that wait meanwhile."""
+        """Announce that a call waits, and why, once for all calls that wait at the same time."""
         wait = state.next_action.sleep if state.next_action else 0.0
         waited = state.seconds_since_start or 0.0
         now = time.monotonic()
@@ -687,7 +687,7 @@ _LARGEST_ERROR = 2**16
 
 
 def _connection_trouble(error: Exception) -> str:
-    """Say in plain words why there is no connection, or no whole response."""
+    """Format why there is no connection, or no complete response."""
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, ssl.SSLError):
             return str(error.os_error)

@@ -16,11 +16,11 @@ from typing import Any
 
 
 class Meaning(StrEnum):
-    """What a rejection is about."""
+    """What an error response is about."""
 
     KEY = "the key is refused"
-    QUOTA = "the account has nothing left"
-    UNKNOWN = "there is no such address or model"
+    QUOTA = "the account's quota is exhausted"
+    UNKNOWN = "the address or model does not exist"
     MODERATION = "this input was flagged"
     INPUT = "this input is refused"
     FORBIDDEN = "the key is refused, or this input"
@@ -53,7 +53,7 @@ class Rejection:
 
 
 LONGEST_BELIEVED_WAIT = 7 * 24 * 3600.0
-"""A server that asks for more than a week is not believed."""
+"""A longer wait that a server asks for is ignored."""
 _KEY = re.compile(
     r"(?:api|access|subscription)[ _-]?(?:key|token)[^.]{0,40}\b(?:invalid|not valid|incorrect|"
     r"expired|missing|revoked|disabled|required)|"
@@ -145,7 +145,7 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
 
 
 def _words(error: Mapping[str, Any], body: bytes) -> str:
-    """Quote the server: its message, or its body without markup."""
+    """Return the server's message, or its body without markup."""
     message = error.get("message") or error.get("detail") or error.get("msg")
     if not isinstance(message, str):
         message = json.dumps(message, ensure_ascii=False) if message else ""

@@ -1,4 +1,4 @@
-"""How a chat completion is asked for: the body of the request, and what servers differ in.
+"""The body of a chat completion request, and how it is adapted to a server.
 
 Some servers know a parameter by another name, or want audio or the transport in another form. That
 changes no answer, so such a change is made where a server's error asks for it. What would change
@@ -124,7 +124,7 @@ _BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url",
 
 
 def suggested_changes(error: str, written: RequestFormat) -> Iterator[dict[str, Any]]:
-    """Say what to change in a format because of a server's error, by names of its attributes.
+    """Yield changes of a format that a server's error suggests, by names of its attributes.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def changed(written: RequestFormat, changes: Mapping[str, Any]) -> RequestFormat
 
 
 def change_in_words(changes: Mapping[str, Any]) -> str:
-    """Say in words what was changed."""
+    """Format changes as text."""
     words = {
         "limit_name": "max_tokens is sent as {}",
         "audio": "audio is sent as {}",
@@ -184,7 +184,7 @@ _NO_SYSTEM_ROLE = re.compile(
 
 
 def option_for(error: str, options: Sequence[str]) -> str | None:
-    """Name the option that makes a request one that the server accepts, by the server's error.
+    """Return the option that resolves a server's error.
 
     Parameters
     ----------

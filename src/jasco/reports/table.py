@@ -246,7 +246,7 @@ def failures(name: str, model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def check_doubt(check: Mapping[str, Any] | None) -> str:
-    """Say that a judge got the question with a known verdict wrong; empty where it did not."""
+    """Format that a judge got the known question wrong; empty if it did not."""
     if check is None or check["state"] != "wrong":
         return ""
     return (

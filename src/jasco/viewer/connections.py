@@ -1,4 +1,4 @@
-"""Connections that do not last for ever, and of which there are never too many.
+"""Time limits for connections, and a limit on their number.
 
 uvicorn limits how long a connection may idle after an answer, but not before the first request, in
 the middle of one, or while nobody reads the answer. Every such connection holds a file descriptor.
@@ -100,7 +100,7 @@ class Connection(H11Protocol):
         self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """Wait for somebody to read on, but not for ever."""
+        """Wait, up to a limit, for the client to continue reading."""
         super().pause_writing()
         self._stop_reading()
         self._reading = self.loop.call_later(ANSWER_SECONDS, self.transport.abort)

@@ -246,7 +246,7 @@ const explore = (data) => {
     }
     show();
     const lacking = answered < fitting ? `, ${answered} of them answered` : "";
-    status.textContent = `${fitting} of ${data.items.length} items${lacking}, in ${found.length} of ${data.clips.length} clips`;
+    status.textContent = `${fitting} of ${data.items.length} item${data.items.length === 1 ? "" : "s"}${lacking}, in ${found.length} of ${data.clips.length} clip${data.clips.length === 1 ? "" : "s"}`;
   };
   const afresh = () => {
     count = AT_ONCE;
