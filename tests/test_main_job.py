@@ -30,8 +30,10 @@ def test_the_cascade_is_judged_by_a_language_model_behind_llama_cpp(
             "eval", "cascade", "--data", published, "--limit", CLIPS, "--run", run, "--json",
             "--judge", f"openai/smollm2,max_tokens=120,base_url={url}",
         )  # fmt: skip
-        first = jasco(*command, env=home, timeout=900)
-        again = jasco(*command, env=home, timeout=60)
+        refused = jasco(*command, env=home, timeout=900)
+        first = jasco(*command, "--no-preflight", env=home, timeout=900)
+        again = jasco(*command, "--no-preflight", env=home, timeout=60)
+    assert refused.status == 3  # no verdict of so small a judge on a known question is readable
     summary = json.loads(first.stdout)
     assert json.loads(again.stdout) == summary
     model = summary["models"]["cascade"]

@@ -58,7 +58,7 @@ def place(jasco: Jasco, serve: Serve, data: Path, tmp_path: Path) -> Place:
         ),
     ],
 )
-def test_a_judge_that_cannot_be_used_is_found_out_with_one_question(
+def test_a_judge_that_cannot_be_used_is_found_out_with_few_questions(
     place: Place, serve: Serve, behaviour: dict[str, Any], status: int, quoted: str
 ) -> None:
     judge = serve(**behaviour)
@@ -68,10 +68,18 @@ def test_a_judge_that_cannot_be_used_is_found_out_with_one_question(
     assert "openai/judge-0" in done.stderr
     assert "Traceback" not in done.stderr
     assert place.ears.requests() == []
-    assert len({request.key for request in judge.requests() if request.kind == "verdict"}) == 1
+    asked = {request.key for request in judge.requests() if request.kind == "verdict"}
+    assert len(asked) == (len(ANSWERS) if quoted == ODD else 1)
     well = serve()
     assert place(well).status == 0  # the run is none the worse
     assert place.facts()["check of judge 1"]["state"] == "passed"
+
+
+def test_a_judge_that_is_unreadable_once_can_be_used(place: Place, serve: Serve) -> None:
+    judge = serve(judge_says={ANSWERS[0]: ODD}, repair_says=ODD)
+    done = place(judge, more=["--limit", 1])
+    assert done.status in (0, 4), done.stderr
+    assert place.facts()["check of judge 1"]["state"] in ("passed", "wrong")
 
 
 def test_it_is_asked_once_and_under_the_runs_protocol(place: Place, serve: Serve) -> None:
