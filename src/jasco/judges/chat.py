@@ -57,6 +57,7 @@ class ChatJudge(Judge):
     NAME = "MODEL"
     VERBATIM = False
     METERED = True
+    CHECKED = True
     OPTIONS = (*JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:

@@ -34,11 +34,11 @@ class Judgement:
 class Judge(Provider, Protocol):
     """Somebody who marks answers."""
 
-    CHECKED: ClassVar[bool] = True
+    CHECKED: ClassVar[bool] = False
     """Whether it is asked one question with a known verdict before a run's first answers.
 
-    That costs a call, and saves hundreds where a judge refuses each or cannot be read. Judges that
-    read verdicts from a file, or compute them here, have no need of it.
+    That costs a call, and saves hundreds where a judge refuses each or cannot be read: language
+    models set it. Judges that read verdicts from a file, or compute them here, have no need of it.
     """
 
     def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002

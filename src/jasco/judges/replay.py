@@ -16,7 +16,6 @@ class Replay(Judge):
     """The judge's texts of a judged CSV, on the very answers that they were given on."""
 
     NAME = "JUDGED.csv"
-    CHECKED = False
     VERBATIM = True
     OPTIONS = ()
 

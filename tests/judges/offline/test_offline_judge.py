@@ -171,3 +171,10 @@ def test_it_gives_thousands_of_verdicts_a_minute() -> None:
     for answer in answers:
         judged(CASTLE, answer)
     assert time.process_time() - began < 100 * 60 / 3_000
+
+
+def test_the_readme_shows_the_revision_that_ships() -> None:
+    """Any change to the judge's code or data is another judge: runs that it judged refuse it."""
+    revision = open_spec("judge", "offline").REVISION
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    assert f"judges:offline(proxy){{revision={revision}}}" in readme

@@ -39,7 +39,6 @@ class Offline(Judge):
     """
 
     NAME = None
-    CHECKED = False
     VERBATIM = False
     OPTIONS = ()
     REVISION = _revision()
