@@ -386,7 +386,7 @@ class ChatClient:
         except UnicodeError as error:  # of a host's name
             raise InputError(f"{self._where(server)}: not an address ({one_line(error)})") from None
         finally:
-            body.close()  # frees what a cycle of references to the request would keep for long
+            body.close()  # a clip of minutes is megabytes: they are freed at once
             if reservation:
                 reservation.settle(usage)
 
