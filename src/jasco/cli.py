@@ -662,7 +662,7 @@ class _Parser(argparse.ArgumentParser):
     """Complains in one line, as everything else does."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        if message:  # what cannot be written is told, as for every other command
+        if message:  # argparse ignores a failed write; here it is reported
             (file or sys.stderr).write(message)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

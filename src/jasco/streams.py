@@ -32,7 +32,7 @@ def is_utf8(stream: TextIO) -> bool:
 
 
 class _Messages:
-    """Standard error, which nobody may read any more: that ends no command."""
+    """Standard error; a failed write to it does not end a command."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -303,7 +303,7 @@ def test_a_wheel_that_unpacks_to_far_too_much_is_not_unpacked(index: Path, where
 
 
 def test_only_what_is_wanted_is_unpacked(index: Path, tmp_path: Path) -> None:
-    make_wheel(index, MEMBERS | {"../outside": b"x", "/tmp/outside": b"x", "much": bytes(99_999)})
+    make_wheel(index, MEMBERS | {"../outside": b"x", "/outside": b"x", "much": bytes(99_999)})
     find_weight(WEIGHT)
     assert not list(tmp_path.rglob("outside*")) + list(tmp_path.rglob("much"))
 

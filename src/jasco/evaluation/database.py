@@ -43,10 +43,10 @@ def check_sqlite() -> None:
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose transactions (``with connection:``) wait until nobody else uses the file.
+    """A connection whose transactions (``with connection:``) wait until the file is not in use.
 
-    Without a write-ahead log, nobody can commit while another program has a read transaction open.
-    So a transaction takes the whole file when it begins, and cannot fail for that reason later.
+    Without a write-ahead log, a commit fails while another program has a read transaction open.
+    Each transaction therefore locks the whole file when it begins.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -101,5 +101,5 @@ def _to_stderr(line: str) -> None:
 
 
 def is_in_use(error: sqlite3.OperationalError) -> bool:
-    """Whether an error says that somebody else has the file."""
+    """Return whether an error means that another program is using the file."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -156,7 +156,7 @@ class _Estimate:
     lacking: list[str] = field(default_factory=list)
 
     def of(self, label: str, calls: int, into: float, out: float) -> str:
-        """Add somebody's calls, of so many tokens each; say what they take."""
+        """Add the calls of a model or judge, and return their tokens and cost in words."""
         words = f"about {calls * into / 1000:.0f}k tokens in and {calls * out / 1000:.0f}k out"
         price = self.prices.get(label)
         if price is None:
@@ -168,7 +168,7 @@ class _Estimate:
 
     @property
     def without_price(self) -> str:
-        """Say whose cost is not known."""
+        """Return in words which models and judges have no price."""
         return f", without {', '.join(self.lacking)}: no price" if self.lacking else ""
 
 

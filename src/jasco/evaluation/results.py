@@ -167,7 +167,7 @@ class Results:
     without_verdict : mapping of str to (mapping of str to int)
         Judges that gave none, and how often their calls failed, by kind: they do not count.
     spent : Spending or None
-        What was spent on the run, by everybody; None of files.
+        What was spent on the run, by model and judge; None for files.
     reasons_without_verdict : mapping of str to sequence of Reason
         The commonest messages of their failures.
     adaptations : mapping
@@ -197,7 +197,7 @@ class Results:
 
     @cached_property
     def figures(self) -> PanelScore | None:
-        """The panel's figures and each judge's; None where nobody has judged.
+        """The panel's figures and each judge's; None where there is no verdict.
 
         Of a mixed panel, the panel itself has no figures but its coverage.
         """
@@ -270,7 +270,7 @@ def judge_named(name: str, judges: Iterable[str], model: str) -> str:
     if len(found) == 1:
         return found[0]
     by_name = [label.split(",")[0] for label in labels]
-    known = f"there are: {', '.join(labels)}" if labels else "nobody has judged it"
+    known = f"there are: {', '.join(labels)}" if labels else "it has no verdicts"
     what = "more than one judge of that name" if found else "no such judge"
     meant = "" if found else did_you_mean(name, dict.fromkeys([*labels, *by_name]))
     raise InputError(f"--judge {one_line(name)}: {what} of {model}; {known}{meant}")

@@ -32,7 +32,7 @@ class Spending:
 
     @property
     def total(self) -> Spent:
-        """Everybody's together."""
+        """The sum over models and judges."""
         total = Spent()
         for each in self.by.values():
             for name, count in vars(each).items():
@@ -46,7 +46,7 @@ class Spending:
 
     @property
     def cost(self) -> Decimal | None:
-        """The cost of all; None where somebody's is not known."""
+        """The total cost; None if the cost of a model or judge is not known."""
         costs = [self.cost_of(label) for label in self.by]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
@@ -73,7 +73,7 @@ def spent_of(store: Store) -> dict[str, Spent]:
 
 
 def is_metered(provider: Provider) -> bool:
-    """Whether somebody's calls and tokens are counted; one who does not say so computes here."""
+    """Return whether the calls and tokens of a provider are counted; by default they are not."""
     return getattr(provider, "METERED", False)
 
 
@@ -85,7 +85,7 @@ def open_budget(
     Raises
     ------
     InputError
-        A price is given for somebody who is not there, or half of it only; or the cost is limited
+        A price is given for an unknown model or judge, or only half of it; or the cost is limited
         and a price is missing.
     """
     held = spending_of(store)
@@ -105,12 +105,12 @@ def prices_for(
     held: Spending,
     labels: Sequence[str] = (),
 ) -> dict[str, Price]:
-    """Find the price of everybody who takes tokens: as given now, or else as the run holds it.
+    """Find the price of each metered model and judge: as given now, else as stored in the run.
 
     Parameters
     ----------
     limits : Limits
-        Where the cost is limited, nobody may be without a price.
+        If the cost is limited, every model and judge needs a price.
     given : PriceList
         What the user says now.
     providers : sequence of Provider

@@ -706,7 +706,7 @@ class Store:
         Parameters
         ----------
         judge : int or None
-            Whose verdicts only; None takes everybody's, and the answers too.
+            Remove only the verdicts of this judge; None removes all verdicts, and the answers.
         clips : sequence of int or None
             The places of the clips that they are about; None takes all.
         failed : bool

@@ -117,7 +117,7 @@ def _path_restored() -> Iterator[None]:
 
 
 def _append_to_path(folder: Path) -> None:
-    """Let modules be found in a folder, after all that is installed: they take nobody's place."""
+    """Let modules be found in a folder, after all installed modules, which they cannot shadow."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 

@@ -163,7 +163,7 @@ class Budget:
         BudgetReached
             There is no room, and nothing is in flight that could free any.
         InputError
-            The cost is limited, and nobody knows what this one's tokens cost.
+            The cost is limited, and there is no price for this model or judge.
         """
         if self._limits.cost is not None and who not in self._prices:
             raise InputError(_without_price([who]))

@@ -24,7 +24,7 @@ LICENCE = (
 _COMMIT = "e728f83c6014d97a47294ab4810a6390598f8af5"
 _SOURCE = f"https://raw.githubusercontent.com/BenoitWang/What_Are_They_Doing/{_COMMIT}/"
 _LARGEST_FILE = 64 << 20  # bytes; a clip has less than one million
-_ABANDONED = 3_600  # seconds after which nobody writes to a temporary file any more
+_ABANDONED = 3_600  # seconds without a change after which a temporary file is abandoned
 _SOURCE_VARIABLE = "JASCO_WATD_URL"
 """Environment variable that names a mirror of the published repository."""
 
@@ -120,7 +120,7 @@ def _download(url: str, file: object, _pooch: object) -> None:
 
 
 def _remove_left_behind(folder: Path, expected: Iterable[str]) -> None:
-    """Remove what a download that was killed has left; it is in nobody's way but takes room."""
+    """Remove what a download that was killed has left; it only takes up space."""
     for place in {(folder / path).parent for path in expected}:
         for path in place.glob("tmp*"):
             with suppress(OSError):

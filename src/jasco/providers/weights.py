@@ -25,7 +25,7 @@ from jasco.benchmark.errors import InputError
 from jasco.providers.audio import file_sha256
 from jasco.providers.folders import cache_folder
 
-_ABANDONED = 24 * 3600  # seconds after which nobody fetches into a temporary folder any more
+_ABANDONED = 24 * 3600  # seconds without a change after which a folder is abandoned
 _HUB_TIMEOUT = 5  # seconds until a hub that does not answer is taken for unreachable
 
 
@@ -249,7 +249,7 @@ def _fetch(weight: Weight, folder: Path) -> None:
 
 
 def _remove_left_behind(weight: Weight, place: Path) -> None:
-    """Remove what a download that was killed has left: it is in nobody's way but takes room."""
+    """Remove what a download that was killed has left: it only takes up space."""
     for path in place.glob(f"{weight.name}-*"):
         with suppress(OSError):
             if path.is_dir() and time.time() - path.stat().st_mtime > _ABANDONED:

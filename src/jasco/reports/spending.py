@@ -39,7 +39,7 @@ def _counts(spent: Spent, cost: Decimal | None) -> dict[str, Any]:
 
 
 def spending_line(spent: Mapping[str, Any] | None) -> str:
-    """Say in one line what was spent; empty where nothing was, or nobody knows."""
+    """Say in one line what was spent; empty if nothing was, or it is not known."""
     if not spent or not spent["calls"]:
         return ""
     parts = spent["providers"]

@@ -1,7 +1,7 @@
 """Time limits for connections, and a limit on their number.
 
 uvicorn limits how long a connection may idle after an answer, but not before the first request, in
-the middle of one, or while nobody reads the answer. Every such connection holds a file descriptor.
+the middle of one, or while a response waits to be read. Every such connection holds a descriptor.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 REQUEST_SECONDS = float(os.environ.get("JASCO_VIEW_SECONDS", "20"))
 """How long a request may take to arrive, headers and body together."""
 ANSWER_SECONDS = 60.0
-"""How long an answer may wait for somebody to read on."""
+"""Seconds for which a response may wait for its reader."""
 BACKLOG = 32
 """Connections accepted at once, before any of them is looked at."""
 _MOST = 512
