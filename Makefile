@@ -20,8 +20,8 @@ test: check
 # The second tier: simulations, which are nothing but computing, two at a time; then kills, real
 # models, whole runs, whatever needs torch, one by one.
 test-slow: .venv/torch
-	$(BIN)/pytest -m slow tests/benchmark --numprocesses 2 --timeout 1200
-	$(BIN)/pytest -m 'slow or oracle' --ignore tests/benchmark --timeout 1200 --durations 12
+	$(BIN)/pytest -m slow tests/metrics tests/protocol --numprocesses 2 --timeout 1200
+	$(BIN)/pytest -m 'slow or oracle' --ignore tests/metrics --ignore tests/protocol --timeout 1200 --durations 12
 
 check: .venv/installed
 	$(BIN)/ruff format --check

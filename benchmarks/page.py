@@ -14,10 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from browser import chromium, quiet_tab
-from large_runs import write_large_runs
-
 from jasco.reports.page.content import open_shown
 from jasco.reports.page.render import render_page
+from large_runs import write_large_runs
 
 FILTERS = (("text", "castle"), ("text", ""), ("score", "scored 2"), ("order", "hardest first"))
 FILTER = """([name, value]) => {

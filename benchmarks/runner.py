@@ -70,10 +70,10 @@ def measure_rates(url: str, folder: Path, rounds: int) -> dict[str, float]:
 
 def time_jasco(url: str, folder: Path) -> float:
     """Time ``evaluate()``."""
+    from jasco.backends.specs import open_spec
+    from jasco.data.fetching import find_data
     from jasco.evaluation.evaluate import Job, evaluate
-    from jasco.evaluation.results import results_of_run
-    from jasco.providers.datasets import find_data
-    from jasco.providers.specs import open_spec
+    from jasco.runs.results import results_of_run
 
     job = Job(
         run=folder / "run",
@@ -121,10 +121,10 @@ TURNS = {"bare": time_bare_loop, "jasco": time_jasco}
 
 def payloads(data: Path) -> list[dict[str, Any]]:
     """Put together what ``jasco eval`` sends."""
-    from jasco.benchmark.clips import items_of
-    from jasco.benchmark.dataset import read_data_set
-    from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
-    from jasco.providers.audio import read_audio
+    from jasco.data.audio import read_audio
+    from jasco.data.dataset import read_data_set
+    from jasco.protocol.clips import items_of
+    from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
 
     data_set = read_data_set(data)
     requests: list[dict[str, Any]] = []

@@ -21,17 +21,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jasco.benchmark import bootstrap
-from jasco.benchmark.clips import Clip
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.marks import Marks
-from jasco.benchmark.responses import Response
-from jasco.benchmark.scoring import Score, score_panel
-from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.schema import Row, response_row, verdict_row
-from jasco.evaluation.store import Store
-from jasco.judges.judge import Attempt, Judgement
-from jasco.providers.specs import Spec
+from jasco.backends.specs import Spec
+from jasco.data.dataset import DataSet
+from jasco.metrics import bootstrap
+from jasco.metrics.scoring import Score, score_panel
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.clips import Clip
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.responses import Response
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.schema import Row, response_row, verdict_row
+from jasco.runs.store import Store
 
 JUDGES, PROMPTS = 3, 8
 PUBLISHED = 80 * PROMPTS * JUDGES
@@ -85,9 +85,9 @@ def compare_blocks(clips: int) -> None:
     print(f"ends of {len(ends[0])} intervals differ by at most {furthest:.5f} (width {widest:.5f})")
 
 
-def _marks(seed: int, clips: int) -> Marks:
+def _marks(seed: int, clips: int) -> VerdictMatrix:
     draw = np.random.default_rng(seed)
-    return Marks(
+    return VerdictMatrix(
         draw.integers(0, 3, (clips, PROMPTS)).astype(np.float32),
         draw.integers(0, 4, (clips, PROMPTS)).astype(np.int8),
         np.zeros((clips, PROMPTS), bool),
@@ -157,7 +157,7 @@ def score(run: Path) -> Cost:
 _SCORE_AND_TELL = """
 import re, sys
 from pathlib import Path
-from jasco.cli import main
+from jasco.cli.main import main
 status = main(sys.argv[1:])
 print(re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1], file=sys.stderr)
 sys.exit(status)

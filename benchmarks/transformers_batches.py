@@ -20,14 +20,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import tiny_models
-from synthetic import tone
-
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.responses import Failure, Response
+from jasco.backends.specs import open_spec
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
 from jasco.models.transformers import HuggingFace
-from jasco.providers.audio import Audio
-from jasco.providers.specs import open_spec
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.responses import Failure, Response
+from synthetic import tone
 
 SIZES = (8, 1)
 TOKENS = 48

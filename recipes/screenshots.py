@@ -24,13 +24,13 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from jasco.benchmark.clips import items_of
-from jasco.benchmark.dataset import MINI
-from jasco.benchmark.filled import COLUMNS, template_rows
-from jasco.benchmark.tables import read_table, write_table
-from jasco.providers.datasets import find_data
+from jasco.data.csv_files import read_table, write_table
+from jasco.data.dataset import MINI
+from jasco.data.fetching import find_data
+from jasco.data.responses_csv import COLUMNS, template_rows
+from jasco.protocol.clips import items_of
 
-_LABELS = Path(str(files("jasco.benchmark"))) / MINI / "gold-cascade.csv"
+_LABELS = Path(str(files("jasco.data"))) / MINI / "gold-cascade.csv"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 

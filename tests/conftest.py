@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
 from chat_server import ChatServer, Serve
 from command import Jasco
-from hypothesis import settings
+from places import HELPERS, PUBLISHED
 from synthetic import make_data
 
-VLLM_STANDIN = Path(__file__).with_name("vllm_standin.py")
-PUBLISHED = Path(__file__).parents[2] / "shared" / "watd"
+VLLM_STANDIN = HELPERS / "vllm_standin.py"
 
 # Machines differ, and tests run beside each other: no example fails for being slow.
 settings.register_profile("unhurried", deadline=None)

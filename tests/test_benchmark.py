@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+from chat_server import ChatServer
+from places import ROOT
+
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.mark.slow

@@ -7,15 +7,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from command import Jasco
 
 import jasco
-from jasco.cli import _parser
-from jasco.evaluation.store import Store
+from command import Jasco
+from jasco.backends.specs import open_spec, parse_spec
+from jasco.cli.main import _parser
 from jasco.judges.panel import open_judges
-from jasco.providers.specs import open_spec, parse_spec
-
-ROOT = Path(__file__).parents[1]
+from jasco.runs.store import Store
+from places import ROOT
 
 
 def blocks(document: str, language: str) -> list[str]:

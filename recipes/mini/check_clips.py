@@ -16,10 +16,10 @@ import numpy as np
 from make_clips import MINI, RATE, read_scenes
 from tabulate import tabulate
 
+from jasco.backends.weights import WHISPER, YAMNET, find_weight
+from jasco.data.audio import read_audio
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
-from jasco.providers.audio import read_audio
-from jasco.providers.weights import WHISPER, YAMNET, find_weight
 
 HIGHEST_ERROR_RATE = 0.2
 TAGS = 5

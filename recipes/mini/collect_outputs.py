@@ -16,7 +16,7 @@ from pathlib import Path
 
 from make_clips import MINI
 
-from jasco.benchmark.tables import read_table, write_table
+from jasco.data.csv_files import read_table, write_table
 
 GOLD = MINI / "gold-cascade.csv"
 ANSWERS = """

@@ -36,7 +36,7 @@ RATE = 16_000
 SCENES = Path(__file__).with_name("scenes.csv")
 """The published columns, then how a clip is made and what a tagger should hear in it."""
 PUBLISHED_COLUMNS = 7
-MINI = Path(__file__).parents[2] / "src" / "jasco" / "benchmark" / "mini"
+MINI = Path(__file__).parents[2] / "src" / "jasco" / "data" / "mini"
 
 _BEFORE, _AFTER = 1.0, 0.4  # seconds of the sound alone
 _FADE = 0.05  # seconds

@@ -22,13 +22,13 @@ from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from jasco.benchmark.clips import Clip
-from jasco.benchmark.dataset import COLUMNS, read_data_set
-from jasco.benchmark.tables import read_table
-from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.data.csv_files import read_table
+from jasco.data.dataset import COLUMNS, read_data_set
 from jasco.judges.offline.classifier import CLASSES, Classifier
 from jasco.judges.offline.features import compare, target
 from jasco.judges.offline.vectors import Vectors
+from jasco.protocol.clips import Clip
+from jasco.protocol.verdicts import Orientation, Verdict
 
 CORPUS = Path(__file__).parent / "corpus"
 PACKAGE = Path(__file__).parents[2] / "src" / "jasco"

@@ -2,13 +2,16 @@
 
 Data flows one way through the packages, which are named for what they hold::
 
-    benchmark -> providers -> models, judges -> evaluation -> reports
+    protocol -> metrics -> data -> backends -> runs -> models, judges -> evaluation -> reports
 
-``benchmark`` says what is measured, ``providers`` reaches what is outside, ``models`` answer,
-``judges`` mark the answers, ``evaluation`` runs it all into one folder, ``reports`` shows it.
+``protocol`` defines clips, instructions, responses and verdicts; ``metrics`` computes the figures;
+``data`` reads data sets and audio; ``backends`` reaches servers and weights; ``runs`` is the run
+on disk; ``models`` answer; ``judges`` rate the answers; ``evaluation`` runs it all; ``reports``
+shows it.
 
 From Python, :func:`evaluate` does what ``jasco eval`` does, and :func:`score` gives the figures of
-a run; what they raise is :class:`InputError`, :class:`Refused` or :class:`CannotGoOn`.
+a run; what they raise is :class:`InputError`, :class:`RunConflictError` or
+:class:`IncompleteError`.
 """
 
 import sys
@@ -17,7 +20,7 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
     # ``python -m jasco`` looks for modules in the working folder first: no file there is to take
     # the place of a library. This runs before anything else is imported.
     del sys.path[0]
-    from jasco.launch import listen
+    from jasco.cli.launch import listen
 
     listen()
 
@@ -25,14 +28,14 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jasco.api import Evaluation, evaluate, score
-    from jasco.benchmark.errors import CannotGoOn, InputError, Refused
+    from jasco.errors import IncompleteError, InputError, RunConflictError
     from jasco.version import __version__
 
 __all__ = [
-    "CannotGoOn",
     "Evaluation",
+    "IncompleteError",
     "InputError",
-    "Refused",
+    "RunConflictError",
     "__version__",
     "evaluate",
     "score",
@@ -42,8 +45,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from jasco import api, version
-    from jasco.benchmark import errors
+    from jasco import api, errors, version
 
     homes = (api, errors, version)
     globals().update(

@@ -2,7 +2,7 @@
 
 import sys
 
-from jasco.launch import main
+from jasco.cli.launch import main
 
 if __name__ == "__main__":
     sys.exit(main())

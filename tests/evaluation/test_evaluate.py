@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from synthetic import tone, write_wav
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet, read_data_set
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.protocols import Protocol
-from jasco.benchmark.responses import Failure, Response
-from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.backends.specs import Spec
+from jasco.data.audio import Audio, file_sha256
+from jasco.data.dataset import DataSet, read_data_set
+from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import Job, evaluate
-from jasco.evaluation.listening import Listener
-from jasco.evaluation.results import results_of_run
-from jasco.evaluation.store import RunRefused, Store
-from jasco.judges.judge import Attempt, Judgement
-from jasco.providers.audio import Audio, file_sha256
-from jasco.providers.specs import Spec
+from jasco.human.listening import Listener
+from jasco.protocol.clips import Item
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.protocols import Protocol
+from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.results import results_of_run
+from jasco.runs.store import Store
+from synthetic import tone, write_wav
 
 
 def _spec(name: str) -> Spec:
@@ -45,10 +45,10 @@ class Ears:
     heard: dict[Key, Audio | None] = field(default_factory=dict)
     open: int = 0
     most_open: int = 0
-    HEARS: bool = True
-    SERVED: bool = True
-    SERVES: bool = False
-    window: float | None = None
+    uses_audio: bool = True
+    remote: bool = True
+    launches_server: bool = False
+    max_audio_seconds: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,8 +89,8 @@ class Marker:
     name: str = "marker"
     failing: Sequence[Key] = ()
     shown: dict[Key, str] = field(default_factory=dict)
-    ALONE: bool = False
-    CHECKED: bool = False
+    exclusive: bool = False
+    needs_check: bool = False
 
     def __post_init__(self) -> None:
         self.spec = _spec(self.name)
@@ -205,7 +205,7 @@ def test_of_a_person_one_item_a_clip_is_counted(data: Path, tmp_path: Path) -> N
     evaluate(Job(anna.folder, None, None, [marker]), print)
     assert sorted(marker.shown) == sorted((i.clip.id, i.number) for i in anna.items[:3])
     results = results_of_run(anna.folder)
-    assert (results.once, results.complete) == (True, False)
+    assert (results.single_prompt, results.complete) == (True, False)
     assert (results.answers.expected, results.answers.answered, results.data.items) == (4, 3, 4)
     assert results.figures.panel.coverage == 3 / 4
     anna.cannot_tell(anna.items[3])
@@ -240,7 +240,7 @@ def test_no_more_calls_are_open_than_allowed(go: Any, concurrency: int) -> None:
 def test_a_model_that_does_not_hear_needs_no_audio(go: Any, data: Path, tmp_path: Path) -> None:
     for path in data.rglob("*.wav"):
         path.unlink()
-    ears = Ears(HEARS=False)
+    ears = Ears(uses_audio=False)
     go(ears)
     assert set(ears.heard.values()) == {None}
     with Store.to_read(tmp_path / "run") as store:
@@ -269,27 +269,27 @@ def test_clips_longer_than_the_window_are_told_and_counted(
 ) -> None:
     path = data / "dataset" / "v0" / "2.wav"
     soundfile.write(path, tone(2, 3.5), 16_000)
-    assert go(Ears(window=3.5), limit=3) == []  # it just fits
-    [told] = go(Ears(window=3.0))
+    assert go(Ears(max_audio_seconds=3.5), limit=3) == []  # it just fits
+    [told] = go(Ears(max_audio_seconds=3.0))
     assert told == (
         "1 of 4 clips are longer than the 3 s that test/ears hears: it is asked about their "
         "beginning"
     )
     answers = results_of_run(tmp_path / "run").answers
-    assert (answers.window, answers.cut_clips) == (3.0, 1)
+    assert (answers.max_audio_seconds, answers.cut_clips) == (3.0, 1)
 
 
 def test_circumstances_are_kept_each_once(go: Any, tmp_path: Path) -> None:
     assert go(Ears(), limit=1) == []
     for facts, clips in ((HERE, 2), (HERE, 3), (THERE, 4)):
         go(Ears(facts=facts), limit=clips)
-    assert results_of_run(tmp_path / "run").answers.circumstances == [HERE, THERE]
+    assert results_of_run(tmp_path / "run").answers.runtime == [HERE, THERE]
 
 
 def test_other_audio_is_refused(go: Any, data: Path) -> None:
     go(Ears(failing=[("0", 1)]))
     soundfile.write(data / "dataset" / "v0" / "1.wav", tone(9), 16_000)
-    with pytest.raises(RunRefused, match=r"1\.wav: other audio"):
+    with pytest.raises(RunConflictError, match=r"1\.wav: other audio"):
         go(Ears())
 
 
@@ -306,11 +306,11 @@ def test_audio_that_is_replaced_on_the_way_never_reaches_the_model(
             return await super().answer(item, audio)
 
     meddler = Meddler()
-    with pytest.raises(RunRefused, match=r"3\.wav: replaced while .* put that one back"):
+    with pytest.raises(RunConflictError, match=r"3\.wav: replaced while .* put that one back"):
         go(meddler, concurrency=1, preflight=False)
     assert meddler.heard
     assert not any(clip == "3" for clip, _ in meddler.heard)
-    with pytest.raises(RunRefused, match=r"3\.wav: other audio"):
+    with pytest.raises(RunConflictError, match=r"3\.wav: other audio"):
         go(Ears())
     path.write_bytes(there)
     ears = Ears()
@@ -327,7 +327,7 @@ def test_audio_that_is_replaced_before_the_preflight_is_not_heard_in_it(
             (data / "dataset" / "v0" / "0.wav").write_bytes(b"RIFF, half written")
 
     ears = Late()
-    with pytest.raises(RunRefused, match=r"0\.wav: replaced"):
+    with pytest.raises(RunConflictError, match=r"0\.wav: replaced"):
         go(ears)
     assert ears.heard == {}
 
@@ -345,7 +345,7 @@ def test_what_is_hashed_are_the_bytes_that_are_decoded(
         return reads(self, *arguments, **more)
 
     monkeypatch.setattr(Path, "open", opened)
-    with pytest.raises(RunRefused, match=r"2\.wav: replaced"):
+    with pytest.raises(RunConflictError, match=r"2\.wav: replaced"):
         go(Ears())
     monkeypatch.undo()
     write_wav(path, tone(50))
@@ -377,11 +377,11 @@ def test_clipped_and_silent_clips_are_told_and_counted(go: Any, data: Path, tmp_
 def test_other_data_models_and_protocols_are_refused(go: Any, data: Path) -> None:
     go(Ears(), Marker())
     whole = read_data_set(data)
-    with pytest.raises(RunRefused, match="holds the data set synthetic"):
+    with pytest.raises(RunConflictError, match="holds the data set synthetic"):
         go(Ears(), data=DataSet("less", whole.clips[:2], whole.folder))
-    with pytest.raises(RunRefused, match="test/ears, not of test/other"):
+    with pytest.raises(RunConflictError, match="test/ears, not of test/other"):
         go(Ears("other"))
-    with pytest.raises(RunRefused, match="protocol v2, not v1"):
+    with pytest.raises(RunConflictError, match="protocol v2, not v1"):
         go(Ears(), Marker(), protocol="v1")
 
 
@@ -391,7 +391,7 @@ def test_answers_that_the_model_disowns_are_refused(go: Any) -> None:
             return item.number == 5
 
     go(Ears())
-    with pytest.raises(RunRefused, match="clip 0, prompt 5: the run holds another answer"):
+    with pytest.raises(RunConflictError, match="clip 0, prompt 5: the run holds another answer"):
         go(Changed())
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chat_server import KNOWN_QUESTION, ChatServer, Serve
 from command import FEW_ATTEMPTS, Jasco, Result
-
-from jasco.benchmark.protocols import PROTOCOLS
 from jasco.evaluation.judge_check import ANSWERS, ITEM
+from jasco.protocol.protocols import PROTOCOLS
 
 GOOD, ODD = "Rating: 2\nOrientation: Both", "I would rather not say."
 

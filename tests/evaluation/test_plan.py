@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, Serve
-from synthetic import make_data
 
-from jasco.benchmark.dataset import read_data_set
+from chat_server import ChatServer, Serve
+from jasco.backends.specs import open_spec
+from jasco.data.dataset import read_data_set
 from jasco.evaluation.evaluate import Job, evaluate
-from jasco.evaluation.listening import Listener
 from jasco.evaluation.plan import plan
-from jasco.providers.specs import open_spec
+from jasco.human.listening import Listener
+from synthetic import make_data
 
 CLIPS = 6  # the first and the last are judged repeatedly
 

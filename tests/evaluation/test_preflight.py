@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chat_server import Serve
-from command import FEW_ATTEMPTS, HASTY, Jasco, Result
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import make_data, tone, write_wav
 
-from jasco.benchmark.clips import Clip, Item
-from jasco.benchmark.responses import Failure, Response
+from chat_server import Serve
+from command import FEW_ATTEMPTS, HASTY, Jasco, Result
+from jasco.backends.specs import open_spec
+from jasco.data.audio import Audio
 from jasco.evaluation.preflight import (
     INSTRUCTIONS,
     PROBES,
@@ -35,8 +34,9 @@ from jasco.evaluation.preflight import (
     likeness,
     see,
 )
-from jasco.providers.audio import Audio
-from jasco.providers.specs import open_spec
+from jasco.protocol.clips import Clip, Item
+from jasco.protocol.responses import Failure, Response
+from synthetic import make_data, tone, write_wav
 
 SOUNDS = (Sound.CLIP, Sound.CLIP, Sound.OTHER, Sound.SILENCE)
 LOST = Failure("timeout", "no answer within 2 s")
@@ -491,7 +491,7 @@ def test_clips_that_are_all_alike_and_very_short_are_enough(place: Place) -> Non
 
 
 def test_a_filled_file_and_a_judge_alone_have_none(place: Place, jasco: Jasco) -> None:
-    from jasco.benchmark.tables import read_table, write_table
+    from jasco.data.csv_files import read_table, write_table
 
     template = place.folder / "template.csv"
     jasco("data", "template", place.data, "-o", template)

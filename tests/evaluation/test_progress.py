@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chat_server import Serve
 from command import FEW_ATTEMPTS, Jasco
-
-from jasco.benchmark.errors import duration
-from jasco.benchmark.responses import Failure, Response
-from jasco.benchmark.verdicts import Verdict
+from jasco.errors import duration
 from jasco.evaluation import progress
 from jasco.evaluation.progress import Progress, counted
-from jasco.judges.judge import Judgement
+from jasco.protocol.judgement import Judgement
+from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import Verdict
 
 OK = Response("yes")
 UNREADABLE = Judgement(Verdict(None, None), ())
@@ -117,9 +117,9 @@ def test_a_run_says_what_fails_while_it_goes_on(
 
 SCRIPT = """
 import sys
-from jasco.cli import _say
+from jasco.cli.main import _say
 from jasco.evaluation.progress import Progress
-from jasco.benchmark.responses import Failure
+from jasco.protocol.responses import Failure
 with Progress(3, _say) as shown:
     for _ in range(3):
         shown.see("m", Failure("error", "bad luck"))

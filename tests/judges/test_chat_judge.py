@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
-from jasco.benchmark.responses import Failure, Response
-from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.judges.chat import ChatJudge
-from jasco.judges.judge import Attempt, Judgement
-from jasco.providers.specs import open_spec
+from jasco.backends.specs import open_spec
+from jasco.errors import InputError
+from jasco.judges.chat_judge import ChatJudge
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
+from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import Orientation, Verdict
 
 ITEM = items_of(Clip("7", "rain", "run", "a", "b", "they flee", "flee"))[3]
 UNCLEAR = "Rating: 2\nExplanation2: It rests on much.\nOrientation: hard to say"

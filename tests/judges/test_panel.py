@@ -6,19 +6,19 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+
 from chat_server import KNOWN_QUESTION, ChatServer, Serve
 from command import Jasco, Result
-from synthetic import make_data
-
-from jasco.benchmark.clips import items_of
-from jasco.benchmark.dataset import read_data_set
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.filled import COLUMNS, template_rows
-from jasco.benchmark.protocols import PROTOCOLS, SYSTEM_MESSAGE
-from jasco.benchmark.tables import write_table
-from jasco.evaluation.results import judged_items_of_run
+from jasco.backends.vllm_server import serve_command
+from jasco.data.csv_files import write_table
+from jasco.data.dataset import read_data_set
+from jasco.data.responses_csv import COLUMNS, template_rows
+from jasco.errors import InputError
 from jasco.judges.panel import PANELS, open_judges
-from jasco.providers.vllm import serve_command
+from jasco.protocol.clips import items_of
+from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
+from jasco.runs.results import judged_items_of_run
+from synthetic import make_data
 
 MODELS = PANELS["three-judges"]
 
@@ -26,7 +26,7 @@ MODELS = PANELS["three-judges"]
 def test_without_an_address_each_is_served_in_turn_as_published() -> None:
     judges = open_judges("three-judges,serve.max-model-len=4096,temperature=1")
     assert [judge.spec.name for judge in judges] == list(MODELS)
-    assert all(judge.ALONE and judge.spec.options["temperature"] == 1 for judge in judges)
+    assert all(judge.exclusive and judge.spec.options["temperature"] == 1 for judge in judges)
     assert serve_command(judges[0].spec) == [
         "vllm", "serve", MODELS[0], "--max-model-len", "4096", "--tensor-parallel-size", "4",
     ]  # fmt: skip

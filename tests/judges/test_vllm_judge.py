@@ -8,15 +8,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from chat_server import Serve
 from command import Command, Jasco, Result
+from jasco.backends.specs import parse_spec
+from jasco.backends.vllm_server import serve_command
+from jasco.errors import InputError
+from jasco.judges.vllm_judge import VllmJudge
+from jasco.protocol.instructions import INSTRUCTIONS
 from processes import assert_nothing_lives, living, wait_for, wait_for_log
-
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.judges.vllm import VllmJudge
-from jasco.providers.specs import parse_spec
-from jasco.providers.vllm import serve_command
 
 Judge = Callable[..., str]
 
@@ -190,7 +190,7 @@ def test_it_ends_even_if_its_guard_is_killed(
     [server] = living(pids)
     guard = psutil.Process(server).parent()
     assert guard is not None
-    assert any("guard.py" in word for word in guard.cmdline())
+    assert any("supervisor.py" in word for word in guard.cmdline())
     guard.kill()
     done = command.finish()
     assert done.status == 4

@@ -23,22 +23,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import Jasco
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.benchmark.clips import Clip, Item, items_of
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.responses import Failure, Response
+from command import Jasco
+from jasco.backends.specs import open_spec, parse_spec
+from jasco.backends.weights import SMOLLM2, WHISPER, find_weight
+from jasco.data.audio import Audio, read_audio
+from jasco.data.folders import cache_folder
+from jasco.errors import InputError
 from jasco.models import cascade
 from jasco.models.cascade import Cascade, item_seed, language, sounds
 from jasco.models.cascade.language import make_prompt
 from jasco.models.cascade.speech import Transcriber
-from jasco.providers.audio import Audio, read_audio
-from jasco.providers.folders import cache_folder
-from jasco.providers.specs import open_spec, parse_spec
-from jasco.providers.weights import SMOLLM2, WHISPER, find_weight
+from jasco.protocol.clips import Clip, Item, items_of
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.responses import Failure, Response
 
 
 def clip(number: int = 1) -> Clip:
@@ -639,10 +639,10 @@ _ASK = """
 import asyncio, json, os, random, sys
 cores, spec, seed, share, at_once = json.loads(sys.argv[1])
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-from jasco.benchmark.clips import items_of
-from jasco.providers.audio import read_audio
-from jasco.providers.datasets import find_data
-from jasco.providers.specs import open_spec
+from jasco.protocol.clips import items_of
+from jasco.data.audio import read_audio
+from jasco.data.fetching import find_data
+from jasco.backends.specs import open_spec
 
 async def main():
     data, model = find_data("mini", print), open_spec("model", spec)

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import tone
 
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.responses import Failure, Response
+from jasco.backends.specs import open_spec
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError
 from jasco.models.batches import Batches
 from jasco.models.function import FunctionModel
-from jasco.providers.audio import Audio
-from jasco.providers.specs import open_spec
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.responses import Failure, Response
+from synthetic import tone
 
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 DATA = DataSet("one", (CLIP,))

@@ -12,23 +12,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from jasco.backends.specs import open_spec
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError
+from jasco.models.transformers import HuggingFace, families, loading
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.responses import Failure, Response
 from oracle import ORACLE
 from synthetic import tone
-
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.responses import Failure, Response
-from jasco.models.transformers import HuggingFace, families, loading
-from jasco.providers.audio import Audio
-from jasco.providers.specs import open_spec
 
 torch = pytest.importorskip("torch", reason="needs the extra transformers")
 transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
 
-import tiny_models  # noqa: E402
 from tokenizers.processors import TemplateProcessing  # noqa: E402
 from transformers.integrations import peft  # noqa: E402
+
+import tiny_models  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
@@ -224,7 +225,7 @@ def test_what_was_chosen_is_told(load: Any, checkpoint: Any) -> None:
     ],
 )
 def test_the_window_is_told(load: Any, checkpoint: Any, family: str, seconds: float | None) -> None:
-    assert load(checkpoint(family)).window == seconds
+    assert load(checkpoint(family)).max_audio_seconds == seconds
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
@@ -255,7 +256,7 @@ def test_the_end_of_a_clip_of_half_a_minute_and_more_reaches_the_model(
     load: Any, checkpoint: Any, family: str
 ) -> None:
     model = load(checkpoint(family), "max_tokens=1")
-    seconds = min(model.window or 40, 40)
+    seconds = min(model.max_audio_seconds or 40, 40)
     long = tone(1, seconds)
     changed = long.copy()
     changed[int((seconds - 1) * 16_000) :] = 0

@@ -16,17 +16,17 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+
 from chat_server import Serve, audio_in
 from command import Command, Jasco
+from jasco.backends.specs import parse_spec, providers
+from jasco.backends.vllm_server import serve_command
+from jasco.data.audio import read_audio
+from jasco.data.dataset import read_data_set
+from jasco.models.vllm_model import VllmModel
+from jasco.protocol.clips import items_of
 from processes import assert_nothing_lives, living, wait_for, wait_for_log
 from synthetic import make_data, tone, write_wav
-
-from jasco.benchmark.clips import items_of
-from jasco.benchmark.dataset import read_data_set
-from jasco.models.vllm import VllmModel
-from jasco.providers.audio import read_audio
-from jasco.providers.specs import parse_spec, providers
-from jasco.providers.vllm import serve_command
 
 Spec = Callable[..., str]
 

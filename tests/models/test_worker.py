@@ -19,25 +19,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Jasco
 from hypothesis import given
 from hypothesis import strategies as st
-from processes import assert_nothing_lives, living
-from synthetic import make_data, tone
 
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError
-from jasco.benchmark.responses import Failure, Response
+from command import Jasco
+from jasco.backends.specs import parse_spec, providers
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError
 from jasco.models import worker
 from jasco.models.worker import Worker, environment, lines
 from jasco.models.worker.environment import environment_for
 from jasco.models.worker.files import ClipFiles
-from jasco.providers.audio import Audio
-from jasco.providers.specs import parse_spec, providers
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.responses import Failure, Response
+from places import HELPERS, ROOT
+from processes import assert_nothing_lives, living
+from synthetic import make_data, tone
 
-STANDIN = Path(__file__).parents[1] / "worker_standin.py"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "workers.md"
+STANDIN = HELPERS / "worker_standin.py"
+DOCUMENT = ROOT / "docs" / "workers.md"
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 DATA = DataSet("one", (CLIP,))
 ITEMS = items_of(CLIP)
@@ -260,7 +261,7 @@ def test_workers_that_never_answer_are_given_up(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_SILENT_LIVES", 5)
-    with pytest.raises(CannotGoOn, match=r"5 workers in a row ended before .* CUDA error"):
+    with pytest.raises(IncompleteError, match=r"5 workers in a row ended before .* CUDA error"):
         ask(crash_always=True)
     assert len((tmp_path / "pids").read_text().split()) == 5
 
@@ -288,7 +289,7 @@ def test_if_its_guard_is_killed_it_is_started_again_and_nothing_is_left(
         "pids, log = map(pathlib.Path, sys.argv[1:])\n"
         "while not log.exists(): time.sleep(0.02)\n"
         "guard = psutil.Process(int(pids.read_text().split()[0])).parent()\n"
-        "assert any('guard.py' in word for word in guard.cmdline())\n"
+        "assert any('supervisor.py' in word for word in guard.cmdline())\n"
         "guard.kill()\n"
     )
     killing = subprocess.Popen([sys.executable, "-c", killer, tmp_path / "pids", tmp_path / "log"])
@@ -335,7 +336,7 @@ def test_a_handshake_without_end_is_refused(ask: Ask) -> None:
 
 
 def test_one_that_dies_at_every_start_is_given_up_after_three(ask: Ask, tmp_path: Path) -> None:
-    with pytest.raises(CannotGoOn, match=r"with status 1 .* 3 times in a row; .*CUDA is not"):
+    with pytest.raises(IncompleteError, match=r"with status 1 .* 3 times in a row; .*CUDA is not"):
         ask(dies_at_start=9)
     assert len((tmp_path / "pids").read_text().split()) == 3
 
@@ -347,7 +348,7 @@ def test_one_that_starts_at_the_third_time_will_do(ask: Ask) -> None:
 
 
 def test_one_that_cannot_be_started_again_ends_all_questions(ask: Ask) -> None:
-    with pytest.raises(CannotGoOn, match="3 times in a row"):
+    with pytest.raises(IncompleteError, match="3 times in a row"):
         ask(crash_on=FOURTH, starts_once=True)
 
 
@@ -530,7 +531,7 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(CannotGoOn, match=r"\.wav: No space left on device; TMPDIR"):
+    with pytest.raises(IncompleteError, match=r"\.wav: No space left on device; TMPDIR"):
         ask()
 
 

@@ -4,22 +4,22 @@ import json
 from typing import Any
 
 import pytest
-from made_results import MODEL, OTHER, marked, results
 
-from jasco.benchmark.marks import Marks
-from jasco.reports.comparison import (
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.reports.comparison_table import (
     compared_on,
     detectable,
     render_comparison,
     summarise_comparison,
 )
+from made_results import MODEL, OTHER, marked, results
 
 
-def compared(one: Marks, other: Marks) -> dict[str, Any]:
+def compared(one: VerdictMatrix, other: VerdictMatrix) -> dict[str, Any]:
     return summarise_comparison([results(MODEL, one), results(OTHER, other)])
 
 
-def pair_of(one: Marks, other: Marks) -> dict[str, Any]:
+def pair_of(one: VerdictMatrix, other: VerdictMatrix) -> dict[str, Any]:
     [pair] = compared(one, other)["pairs"]
     return pair
 

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_results import DATA, JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
-from jasco.benchmark.bootstrap import RESAMPLES
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.verdicts import Orientation
-from jasco.evaluation.results import Data
+from jasco.errors import InputError
+from jasco.metrics.bootstrap import RESAMPLES
+from jasco.protocol.verdicts import Orientation
 from jasco.reports.exports import export, summarise_report
 from jasco.reports.summary import summarise
+from jasco.runs.results import Data
+from made_results import DATA, JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
 ALONE = summarise_report([results(MODEL, marked())])
 TWO = summarise_report(

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
-from jasco.benchmark.agreement import Agreement
-from jasco.benchmark.bootstrap import Estimate
-from jasco.benchmark.errors import one_line
-from jasco.benchmark.verdicts import Orientation
-from jasco.evaluation.results import Answers
+from jasco.errors import one_line
+from jasco.metrics.agreement import Agreement
+from jasco.metrics.bootstrap import Estimate
+from jasco.protocol.verdicts import Orientation
 from jasco.reports.exports import summarise_report
 from jasco.reports.latex import escaped, to_latex
 from jasco.reports.table import backing
+from jasco.runs.results import Answers
+from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
 DATA = "two"
 PAIR = [results(MODEL, marked()), results(OTHER, marked(1))]
@@ -204,7 +204,7 @@ def test_what_the_figures_rest_on_stands_below_them_as_in_the_other_outputs() ->
             results(OTHER, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
         ]
     )
-    report["models"][OTHER]["data_faults"] = FAULTY
+    report["models"][OTHER]["known_issues"] = FAULTY
     told = [line for name, model in report["models"].items() for line in backing(name, model)]
     assert notes(report) == [escaped(f"{line}.") for line in dict.fromkeys(told)]
     exam = r"exam on mini\_1: known answers 90.0 \% {[}80.0 to 100.0 \%{]} right; canaries credited"

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_results import MODEL, OTHER, changed, marked, results
 
-from jasco.benchmark.agreement import Agreement
-from jasco.benchmark.bootstrap import Estimate
-from jasco.reports.comparison import render_comparison
+from jasco.metrics.agreement import Agreement
+from jasco.metrics.bootstrap import Estimate
+from jasco.reports.comparison_table import render_comparison
 from jasco.reports.exports import export, summarise_report
 from jasco.reports.layout import (
     between,
@@ -22,6 +21,7 @@ from jasco.reports.layout import (
     with_interval,
 )
 from jasco.reports.table import render
+from made_results import MODEL, OTHER, changed, marked, results
 
 NEGATIVE_ZERO = re.compile(r"[-−]0(\.0*)?(?![\d.])")
 ROUNDS_TO_ZERO = [0.0, -0.0, 0.0049, -0.0049, 1e-300, -1e-300, -5e-324]

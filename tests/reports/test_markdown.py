@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from jasco.benchmark.errors import one_line
-from jasco.benchmark.verdicts import Orientation
-from jasco.evaluation.results import Answers
+from jasco.errors import one_line
+from jasco.protocol.verdicts import Orientation
 from jasco.reports.exports import summarise_report
 from jasco.reports.markdown import cell, code, prose, to_markdown
+from jasco.runs.results import Answers
+from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
 DATA = "two"
 REPORT = summarise_report(
@@ -23,7 +23,7 @@ REPORT = summarise_report(
             MODEL,
             marked(),
             marked(1),
-            answers=Answers(16, 16, 3, circumstances=[{"device": "cpu"}]),
+            answers=Answers(16, 16, 3, runtime=[{"device": "cpu"}]),
         ),
         results(
             OTHER,

@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from runs import verdict, write_run
 from synthetic import make_data, tone, write_wav
 
 pytest.importorskip("vl_convert", reason="needs the extra viewer")
 
-from jasco.benchmark.clips import Clip
-from jasco.benchmark.dataset import DataSet, read_data_set
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.responses import Failure, Response
-from jasco.evaluation.listening import Listener
-from jasco.providers.audio import Audio
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet, read_data_set
+from jasco.errors import InputError
+from jasco.human.listening import Listener
+from jasco.protocol.clips import Clip
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.responses import Failure, Response
 from jasco.reports.page.charts import best_of, headline
 from jasco.reports.page.content import content_of, open_shown, packed
 from jasco.reports.page.render import render_page, visible

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from browser import barriers, chromium, quiet_tab
 from runs import verdict, write_run
 from synthetic import make_data
 
 pytest.importorskip("vl_convert", reason="needs the extra viewer")
 
-from jasco.benchmark.dataset import read_data_set
-from jasco.benchmark.responses import Failure
+from jasco.data.dataset import read_data_set
+from jasco.protocol.responses import Failure
 from jasco.reports.page.content import open_shown
 from jasco.reports.page.render import render_page
 

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Jasco
-from made_results import JUDGE, MODEL, OTHER, marked, results
-from runs import verdict, write_run
-from synthetic import make_data
 
-from jasco.benchmark.dataset import read_data_set
-from jasco.benchmark.reasons import Reason
-from jasco.benchmark.responses import Failure
-from jasco.evaluation.results import Answers, results_of_run
-from jasco.reports.comparison import render_comparison
+from command import Jasco
+from jasco.data.dataset import read_data_set
+from jasco.protocol.failure_reasons import Reason
+from jasco.protocol.responses import Failure
+from jasco.reports.comparison_table import render_comparison
 from jasco.reports.exports import export, summarise_report
 from jasco.reports.layout import kinds, reason_lines
 from jasco.reports.table import render
+from jasco.runs.results import Answers, results_of_run
+from made_results import JUDGE, MODEL, OTHER, marked, results
+from runs import verdict, write_run
+from synthetic import make_data
 
 HOSTILE = 'HTTP 400: <script>alert(1)</script>\n| *x* \\input{y} "q"'
 NO_AUDIO = Reason("rejected", "HTTP 400: model takes no audio", 3, 4, 4)

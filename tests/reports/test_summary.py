@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.marks import Marks
-from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
+from jasco.errors import InputError
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.summary import signature, summarise
+from jasco.runs.results import Answers, Data, JudgeFacts, Results
 
 FIGURES = {
     "best_mean", "best_mean_ci", "mean", "best_at_k", "modality_dependence", "neither_rate",
@@ -19,8 +19,8 @@ DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
 WHOLE = Answers(16, 16)
 
 
-def scored(*verdicts: Verdict, cells: int = 16) -> Marks:
-    marks = Marks.none_yet(2)
+def scored(*verdicts: Verdict, cells: int = 16) -> VerdictMatrix:
+    marks = VerdictMatrix.none_yet(2)
     for place in range(cells):
         marks.enter(place // 8, place % 8 + 1, verdicts[place % len(verdicts)])
     return marks
@@ -32,10 +32,10 @@ NOTHING = scored(Verdict(None, None))
 
 
 def results(
-    answers: Answers = WHOLE, model: str = "openai/m", data: Data = DATA, **marks: Marks
+    answers: Answers = WHOLE, model: str = "openai/m", data: Data = DATA, **marks: VerdictMatrix
 ) -> Results:
     named = {f"openai/{name}": each for name, each in marks.items()}
-    return Results(model, data, "v2", answers, dict.fromkeys(named, JudgeFacts()), marks=named)
+    return Results(model, data, "v2", answers, dict.fromkeys(named, JudgeFacts()), matrices=named)
 
 
 def the_model(each: Results) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def test_without_judges_there_are_no_figures() -> None:
         "clipped_clips": None,
         "most_clipped": None,
         "audio_warnings": {},
-        "window": None,
+        "max_audio_seconds": None,
         "cut_clips": 0,
-        "circumstances": [],
+        "runtime": [],
         "preflight": None,
     }
 
@@ -163,16 +163,16 @@ PERSON = {"provider": "human", "name": "Anna"}
 ITEMS = Data("two", "a" * 64, "b" * 64, 2, 2)
 
 
-def of_a_person(cells: int = 2, **marks: Marks) -> Results:
+def of_a_person(cells: int = 2, **marks: VerdictMatrix) -> Results:
     named = marks or {"a": once(cells)}
     return Results(
         "human/Anna", ITEMS, "v2", Answers(2, cells), dict.fromkeys(named, JudgeFacts()),
-        marks=named, identity=PERSON,
+        matrices=named, identity=PERSON,
     )  # fmt: skip
 
 
-def once(cells: int) -> Marks:
-    marks = Marks.none_yet(2, once=True)
+def once(cells: int) -> VerdictMatrix:
+    marks = VerdictMatrix.none_yet(2, single_prompt=True)
     for place in range(cells):
         marks.enter(place, 3 * place + 1, Verdict(2 * place, Orientation.BOTH))
     return marks

@@ -3,26 +3,26 @@
 import re
 from typing import Any
 
-from jasco.benchmark.marks import Marks
-from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.summary import summarise
 from jasco.reports.table import render
+from jasco.runs.results import Answers, Data, JudgeFacts, Results
 
 DATA = Data("two", "a" * 64, None, 2, 16)
 
 
-def scored(verdict: Verdict, cells: int = 16, clips: int = 2) -> Marks:
-    marks = Marks.none_yet(clips)
+def scored(verdict: Verdict, cells: int = 16, clips: int = 2) -> VerdictMatrix:
+    marks = VerdictMatrix.none_yet(clips)
     for place in range(cells):
         marks.enter(place // 8, place % 8 + 1, verdict)
     return marks
 
 
-Judged = tuple[Marks, JudgeFacts]
+Judged = tuple[VerdictMatrix, JudgeFacts]
 
 
-def judged(marks: Marks, **facts: Any) -> Judged:
+def judged(marks: VerdictMatrix, **facts: Any) -> Judged:
     return marks, JudgeFacts(**facts)
 
 
@@ -37,7 +37,7 @@ def results(*judges: Judged, answers: Answers | None = None, protocol: str = "v2
         protocol,
         answers or Answers(16, 16),
         {f"openai/judge-{n}": facts for n, (_, facts) in enumerate(judges)},
-        marks={f"openai/judge-{n}": marks for n, (marks, _) in enumerate(judges)},
+        matrices={f"openai/judge-{n}": marks for n, (marks, _) in enumerate(judges)},
     )
 
 
@@ -90,8 +90,8 @@ def test_items_without_an_answer_are_told_by_kind() -> None:
 
 
 def test_what_a_model_did_not_hear_and_how_it_computed_is_told() -> None:
-    circumstances = [{"device": "cpu", "torch": "2.13"}, {"device": "cuda:0\n\x1b[2J"}]
-    answers = Answers(16, 16, window=30.0, cut_clips=2, circumstances=circumstances)
+    runtime = [{"device": "cpu", "torch": "2.13"}, {"device": "cuda:0\n\x1b[2J"}]
+    answers = Answers(16, 16, max_audio_seconds=30.0, cut_clips=2, runtime=runtime)
     text = rendered(judged(GOOD), answers=answers)
     assert "openai/m: 2 clips are longer than the 30 s that it hears, and cut off there" in text
     assert "openai/m: computed with device cpu, torch 2.13\n" in text
@@ -158,7 +158,7 @@ def test_a_figure_has_its_interval_and_what_lies_behind_it() -> None:
 
 
 def of_a_person(cells: int) -> str:
-    marks = Marks.none_yet(2, once=True)
+    marks = VerdictMatrix.none_yet(2, single_prompt=True)
     for place in range(cells):
         marks.enter(place, 3, Verdict(2 * place, Orientation.BOTH))
     identity = {"provider": "human", "name": "Anna"}
@@ -167,7 +167,7 @@ def of_a_person(cells: int) -> str:
             [
                 Results(
                     "human/Anna", Data("two", "a" * 64, None, 2, 2), "v2", Answers(2, cells),
-                    {"openai/j": JudgeFacts()}, marks={"openai/j": marks}, identity=identity,
+                    {"openai/j": JudgeFacts()}, matrices={"openai/j": marks}, identity=identity,
                 )
             ]
         )

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import verdict, write_run
 
-from jasco.benchmark.dataset import read_data_set
+from jasco.data.dataset import read_data_set
+from runs import verdict, write_run
 
 
 @pytest.fixture
@@ -35,11 +35,10 @@ def said() -> list[str]:
 @pytest.fixture
 def visit(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Come to the app as somebody: ``visit(run)``; ``afresh`` after it was started again."""
-    from visitor import PORT, Visitor
-
     from jasco.viewer import live
     from jasco.viewer.app import make_app
     from jasco.viewer.security import Address
+    from visitor import PORT, Visitor
 
     # Runs are read again whenever they have changed.
     monkeypatch.setattr(live, "_PAUSE", 0.0)

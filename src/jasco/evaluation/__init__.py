@@ -1,1 +1,1 @@
-"""How it runs: the run store, the runner, and the results that a run or judged files hold."""
+"""Running an evaluation: the plan, the preflight, the runner."""

@@ -7,35 +7,34 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jasco.benchmark.clips import Clip, Item, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, count, one_line
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
-from jasco.benchmark.responses import Failure, Response
-from jasco.evaluation.exam import copy_exams
-from jasco.evaluation.hearing import audio_facts, audio_reader
-from jasco.evaluation.judge_check import JudgeUnusable, check_judges, refuse_unusable
-from jasco.evaluation.people import hears_once
+from jasco.backends.budget import Budget, BudgetReachedError
+from jasco.backends.limits import NO_LIMITS, Limits
+from jasco.backends.prices import NO_PRICES, PriceList
+from jasco.backends.specs import identity_key
+from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError, RunConflictError, count, one_line
+from jasco.evaluation.judge_check import JudgeUnusableError, check_judges, refuse_unusable
 from jasco.evaluation.preflight import State, is_due, refuse, refuse_unanswered, see, skipped
 from jasco.evaluation.progress import Progress, counted
 from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
-from jasco.evaluation.spending import keep_spent, open_budget, spent_rows
-from jasco.evaluation.store import (
+from jasco.judges.judge import Judge
+from jasco.models.model import Model
+from jasco.protocol.clips import Clip, Item, items_of
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
+from jasco.protocol.responses import Failure, Response
+from jasco.runs.audio_manifest import audio_facts, audio_reader
+from jasco.runs.commit_queue import Writer
+from jasco.runs.exam_records import copy_exams
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.spending import keep_spent, open_budget, spent_rows
+from jasco.runs.store import (
     PREFLIGHT,
     AudioFacts,
-    RunRefused,
-    RunUnwritable,
+    RunUnwritableError,
     Store,
     check_fact,
 )
-from jasco.evaluation.writer import Writer
-from jasco.judges.judge import Judge
-from jasco.models.model import Model
-from jasco.providers.budget import Budget, BudgetReached
-from jasco.providers.limits import NO_LIMITS, Limits
-from jasco.providers.prices import NO_PRICES, PriceList
-from jasco.providers.specs import identity_key
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ Stop = Callable[[], object]
 
 
 def evaluate(
-    job: Job, say: Callable[[str], None], begun: Callable[[Stop], None] = lambda _: None
+    job: Job, notify: Callable[[str], None], begun: Callable[[Stop], None] = lambda _: None
 ) -> bool:
     """Do what is missing in a run.
 
@@ -112,7 +111,7 @@ def evaluate(
     ----------
     job : Job
         What to do.
-    say : callable
+    notify : callable
         Is told, in one line each, what a user should know.
     begun : callable
         Is told how to stop it, before the first call is made.
@@ -126,15 +125,15 @@ def evaluate(
     ------
     InputError
         Something in the user's hands is wrong: data, audio, a key, a model's name.
-    RunRefused
+    RunConflictError
         The run holds something else, or another process writes to it.
-    RunUnwritable, ServerGone, BudgetReached
+    RunUnwritableError, ServerGoneError, BudgetReachedError
         It cannot go on; what was done is kept.
-    DoesNotHear
+    AudioIgnoredError
         The model's answers do not depend on the audio.
-    NothingAnswered
+    NoResponseError
         The model, or its server, refused all that it was asked first.
-    JudgeUnusable
+    JudgeUnusableError
         A judge, or its server, refused a first question, or its verdict could not be read.
     KeyboardInterrupt
         It was told to stop; what was done is kept.
@@ -142,7 +141,7 @@ def evaluate(
     if job.data is None:
         Store.to_read(job.run).close()  # do not make a run where there is none
     providers = [*job.judges, *([job.model] if job.model else ())]
-    with Store.to_write(job.run, say=say) as store:
+    with Store.to_write(job.run, notify=notify) as store:
         budget = open_budget(store, job.limits, job.prices, providers)
         data = store.hold(job.data or store.data())
         if job.judges:
@@ -153,7 +152,7 @@ def evaluate(
         judges = dict(zip(numbers, job.judges, strict=True))
         for provider in providers:
             provider.folder = job.run
-            provider.say = say
+            provider.notify = notify
             provider.budget = budget
         keep_spent(store, budget)
         if job.model:
@@ -168,17 +167,17 @@ def evaluate(
         held = store.covered
         covered = clips_covered(job, data, held)
         clips = data.clips[:covered]
-        if job.model and job.model.HEARS:
-            store.hold_audio(_listen(data, clips, say))
+        if job.model and job.model.uses_audio:
+            store.hold_audio(_listen(data, clips, notify))
         if job.limit and job.limit < covered == held:
-            say(
+            notify(
                 f"--limit {job.limit} has no effect: {job.run} covers {count(covered, 'clip')} "
                 "already; for fewer, take another --run"
             )
         store.widen(covered)
         try:
             asyncio.run(
-                _run(job, store, data, clips, model_number, judges, protocol, budget, say, begun)
+                _run(job, store, data, clips, model_number, judges, protocol, budget, notify, begun)
             )
             return not _left(store, model_number, judges, protocol)
         except asyncio.CancelledError:  # SIGTERM, or the caller
@@ -186,7 +185,9 @@ def evaluate(
         finally:
             with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
                 keep_spent(store, budget)
-                copy_exams(store, judges, model_number)
+                copy_exams(
+                    store, {n: judge.spec.identity for n, judge in judges.items()}, model_number
+                )
                 if job.model:
                     store.hold_adaptations("models", model_number, job.model.adaptations)
                 for number, judge in judges.items():
@@ -210,23 +211,23 @@ def clips_covered(job: Job, data: DataSet, covered: int) -> int:
 
 
 def _listen(
-    data: DataSet, clips: Sequence[Clip], say: Callable[[str], None]
+    data: DataSet, clips: Sequence[Clip], notify: Callable[[str], None]
 ) -> dict[int, AudioFacts]:
     """Read every clip once before anything is spent on the first."""
-    facts = audio_facts(data, counted(clips, "reading audio", "clip", say))
-    treated = sum(bool(each.treatments) for each in facts)
+    facts = audio_facts(data, counted(clips, "reading audio", "clip", notify))
+    treated = sum(bool(each.conversions) for each in facts)
     if treated:
-        say(f"converted to 16 kHz mono PCM16: {treated} of {count(len(clips), 'clip')}")
+        notify(f"converted to 16 kHz mono PCM16: {treated} of {count(len(clips), 'clip')}")
     clipped = {clip.id: each.clipped for each, clip in zip(facts, clips, strict=True)}
     if number := sum(samples > 0 for samples in clipped.values()):
         most = max(clipped, key=lambda id_: clipped[id_])
-        say(
+        notify(
             f"clipped samples: {number} of {count(len(clips), 'clip')} (most: clip {most}, "
             f"{count(clipped[most], 'sample')})"
         )
     for warning in dict.fromkeys(warning for each in facts for warning in each.warnings):
         ids = [c.id for c, each in zip(clips, facts, strict=True) if warning in each.warnings]
-        say(
+        notify(
             f"{warning}: {len(ids)} of {count(len(clips), 'clip')} ({one_line(', '.join(ids), 80)})"
         )
     return dict(enumerate(facts))
@@ -241,14 +242,14 @@ async def _run(
     judges: dict[int, Judge],
     protocol: Protocol,
     budget: Budget,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     begun: Callable[[Stop], None],
 ) -> None:
     stop_on_sigterm()
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
     begun(lambda: loop.call_soon_threadsafe(task.cancel))
-    served = {number: judge for number, judge in judges.items() if not judge.ALONE}
+    served = {number: judge for number, judge in judges.items() if not judge.exclusive}
     _check_programs(job, store, model_number, judges, protocol)
 
     async with AsyncExitStack() as stack:
@@ -258,8 +259,8 @@ async def _run(
             stack.push_async_callback(judge.close)
             await judge.prepare(data)
             _check_verdicts(store, clips, model_number, number, judge)
-        await _check_judges(job, store, model_number, served, protocol, say)
-        with Progress(_calls(job, store, model_number, judges, protocol), say) as progress:
+        await _check_judges(job, store, model_number, served, protocol, notify)
+        with Progress(_calls(job, store, model_number, judges, protocol), notify) as progress:
             judging = Work(
                 clips=clips,
                 model_number=model_number,
@@ -274,18 +275,18 @@ async def _run(
             )
             model = _awaited(job, store, model_number)
             # A model on our own cores or GPU has them for itself: judging waits until it is done.
-            together = model is not None and model.SERVED
+            together = model is not None and model.remote
             if model:
                 work = replace(judging, model=model, judges=served if together else {})
-                async with _prepared(model, data, store, clips, model_number, say):
+                async with _prepared(model, data, store, clips, model_number, notify):
                     left = _unanswered(store, model_number, retry_final=job.retry_final)
                     if is_due(model, left, store.fact(PREFLIGHT)):
-                        await _preflight(job, work, store, writer, progress, say)
+                        await _preflight(job, work, store, writer, progress, notify)
                     await run(work, writer)
             if served and not together:
                 await run(judging, writer)
-            alone = {number: judge for number, judge in judges.items() if judge.ALONE}
-            await _judge_in_turn(job, replace(judging, judges=alone), data, store, writer, say)
+            alone = {number: judge for number, judge in judges.items() if judge.exclusive}
+            await _judge_in_turn(job, replace(judging, judges=alone), data, store, writer, notify)
 
 
 def _check_programs(
@@ -314,7 +315,7 @@ async def _preflight(
     store: Store,
     writer: Writer,
     progress: Progress,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> None:
     """See that the model hears; keep what was seen, or that nobody looked."""
     assert work.model is not None
@@ -332,7 +333,7 @@ async def _preflight(
     refuse_unanswered(work.model.spec.label, finding)
     refuse(work.model.spec.label, finding)
     if finding.state == State.INCONCLUSIVE:
-        say(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
+        notify(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
 
 
 async def _check_judges(
@@ -341,7 +342,7 @@ async def _check_judges(
     model_number: int,
     judges: Mapping[int, Judge],
     protocol: Protocol,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> None:
     """Ask judges that have given no readable verdict yet, and are to judge, a known question."""
     if not job.preflight:
@@ -351,7 +352,7 @@ async def _check_judges(
     due = {
         number: judge
         for number, judge in judges.items()
-        if judge.CHECKED
+        if judge.needs_check
         and not store.has_readable_verdict(number)
         and (answers or _unjudged(store, model_number, number, judge, protocol, retry_final=retry))
     }
@@ -360,12 +361,12 @@ async def _check_judges(
     refuse_unusable(checks.values())
     for each in checks.values():
         if remark := each.remark():
-            say(remark)
+            notify(remark)
 
 
 def _awaited(job: Job, store: Store, model_number: int) -> Model | None:
     """Give the model, but not one that would be loaded or served for nothing: all is answered."""
-    costs_nothing = job.model is not None and job.model.SERVED and not job.model.SERVES
+    costs_nothing = job.model is not None and job.model.remote and not job.model.launches_server
     left = _unanswered(store, model_number, retry_final=job.retry_final)
     return job.model if costs_nothing or left else None
 
@@ -381,7 +382,7 @@ def _check_verdicts(
         item = Item(clips[clip], n)
         written = attempts[0].get("text", "") if attempts else ""
         if judge.disowns(item, written, verdicts[clip, n]):
-            raise RunRefused(
+            raise RunConflictError(
                 f"{store.folder}: clip {item.clip.id}, prompt {n}: the run holds another verdict "
                 f"than {judge.spec.label} gives now; put the file back, or take another --run"
             )
@@ -394,13 +395,13 @@ async def _prepared(
     store: Store,
     clips: Sequence[Clip],
     model_number: int,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> AsyncIterator[None]:
     """Have a model ready that is the one of the run's answers; keep what it tells of itself."""
-    if model.SERVES:
+    if model.launches_server:
         if model.budget:
             model.budget.check(model.spec.label)
-        say(f"starting {model.spec.label}")
+        notify(f"starting {model.spec.label}")
     try:
         await model.prepare(data)
         for place, clip in enumerate(clips):
@@ -408,18 +409,18 @@ async def _prepared(
             for item in items_of(clip):
                 answer = held.get(item.number)
                 if isinstance(answer, Response) and model.disowns(item, answer.text):
-                    raise RunRefused(
+                    raise RunConflictError(
                         f"{store.folder}: clip {clip.id}, prompt {item.number}: the run holds "
                         f"another answer than {model.spec.label} gives now; take another --run"
                     )
         if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
             store.hold_source("models", model_number, model.spec.label, revision)
-        store.hold_circumstances(model.facts, model.window)
-        if model.window and (longer := store.clips_longer_than(model.window)):
-            say(
+        store.hold_runtime(model.facts, model.max_audio_seconds)
+        if model.max_audio_seconds and (longer := store.clips_longer_than(model.max_audio_seconds)):
+            notify(
                 f"{longer} of {count(store.covered, 'clip')} are longer than the "
-                f"{model.window:g} s that {model.spec.label} hears: it is asked about their "
-                "beginning"
+                f"{model.max_audio_seconds:g} s that {model.spec.label} hears: it is asked "
+                "about their beginning"
             )
         yield
     finally:
@@ -427,26 +428,28 @@ async def _prepared(
 
 
 async def _judge_in_turn(
-    job: Job, work: Work, data: DataSet, store: Store, writer: Writer, say: Callable[[str], None]
+    job: Job, work: Work, data: DataSet, store: Store, writer: Writer, notify: Callable[[str], None]
 ) -> None:
     """Let judges that take the machine for themselves judge, one after the other."""
-    troubles: list[CannotGoOn | JudgeUnusable] = []
+    troubles: list[IncompleteError | JudgeUnusableError] = []
     for number, judge in work.judges.items():
         if not _is_needed(store, work, number, judge):
             continue
         if judge.budget:
             judge.budget.check(judge.spec.label)
-        say(f"starting {judge.spec.label}, which has the machine for itself")
+        notify(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(data)
-            await _check_judges(job, store, work.model_number, {number: judge}, work.protocol, say)
+            await _check_judges(
+                job, store, work.model_number, {number: judge}, work.protocol, notify
+            )
             await run(replace(work, judges={number: judge}), writer)
-        except (RunUnwritable, BudgetReached):
+        except (RunUnwritableError, BudgetReachedError):
             raise
-        except (CannotGoOn, JudgeUnusable) as trouble:  # the next judge may do better
-            if isinstance(trouble, JudgeUnusable) and len(work.judges) == 1:
+        except (IncompleteError, JudgeUnusableError) as trouble:  # the next judge may do better
+            if isinstance(trouble, JudgeUnusableError) and len(work.judges) == 1:
                 raise
-            say(one_line(trouble, 1000))
+            notify(one_line(trouble, 1000))
             troubles.append(trouble)
         finally:
             await writer.finish()  # what was cancelled may still be writing
@@ -456,9 +459,9 @@ async def _judge_in_turn(
             f"{len(troubles)} of {count(len(work.judges), 'judge')} did not get through; the same "
             "command goes on from here"
         )
-        if refused := [each for each in troubles if isinstance(each, JudgeUnusable)]:
-            raise JudgeUnusable(f"{told}: {'; '.join(map(str, refused))}")
-        raise CannotGoOn(told)
+        if refused := [each for each in troubles if isinstance(each, JudgeUnusableError)]:
+            raise JudgeUnusableError(f"{told}: {'; '.join(map(str, refused))}")
+        raise IncompleteError(told)
 
 
 def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:
@@ -496,7 +499,7 @@ def _left(store: Store, model_number: int, judges: Mapping[int, Judge], protocol
 
 def _unanswered(store: Store, model_number: int, *, retry_final: bool = False) -> int:
     [(*_, identity)] = [each for each in store.models() if each[0] == model_number]
-    expected = store.covered * (1 if hears_once(identity) else len(INSTRUCTIONS))
+    expected = store.covered * (1 if is_single_prompt(identity) else len(INSTRUCTIONS))
     final = 0 if retry_final else store.count_final(model_number)
     return expected - store.count_responses(model_number)[0] - final
 

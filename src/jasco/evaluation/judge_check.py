@@ -12,13 +12,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jasco.benchmark.clips import Clip, Item
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
-from jasco.benchmark.protocols import Protocol
-from jasco.benchmark.responses import LASTING, Failure
-from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.evaluation.runner import all_at_once
-from jasco.judges.judge import Judge, Judgement
+from jasco.judges.judge import Judge
+from jasco.protocol.clips import Clip, Item
+from jasco.protocol.judgement import Judgement
+from jasco.protocol.protocols import Protocol
+from jasco.protocol.responses import LASTING, Failure
+from jasco.protocol.verdicts import Orientation, Verdict
 
 ITEM = Item(
     Clip(
@@ -48,7 +49,7 @@ EXPECTED = Verdict(2, Orientation.BOTH)
 _QUOTED = 300
 
 
-class JudgeUnusable(Refused):
+class JudgeUnusableError(RunConflictError):
     """A judge refuses a question that it should answer, or its verdicts cannot be read."""
 
 
@@ -65,7 +66,7 @@ class Check:
     """
 
     judge: str
-    outcome: Judgement | Failure | InputError | Refused | CannotGoOn
+    outcome: Judgement | Failure | InputError | RunConflictError | IncompleteError
 
     @property
     def state(self) -> str:
@@ -86,7 +87,7 @@ class Check:
         """Whether the answers of a run would meet the same."""
         if isinstance(self.outcome, Failure):
             return self.outcome.final or self.outcome.kind in LASTING
-        return isinstance(self.outcome, Refused) or self.state == "unreadable"
+        return isinstance(self.outcome, RunConflictError) or self.state == "unreadable"
 
     def as_json(self) -> str:
         """Return the outcome as JSON, as the run stores it."""
@@ -143,14 +144,14 @@ async def check_judges(
     checks: dict[int, Check] = {}
 
     async def ask(number: int, judge: Judge) -> None:
-        outcome: Judgement | Failure | InputError | Refused | CannotGoOn
+        outcome: Judgement | Failure | InputError | RunConflictError | IncompleteError
         async with slots:
             try:
                 for answer in ANSWERS:
                     outcome = await judge.judge(ITEM, answer, protocol)
                     if not isinstance(outcome, Judgement) or outcome.verdict.readable:
                         break
-            except (InputError, Refused, CannotGoOn) as error:
+            except (InputError, RunConflictError, IncompleteError) as error:
                 outcome = error
         checks[number] = Check(judge.spec.label, outcome)
 
@@ -165,9 +166,9 @@ def refuse_unusable(checks: Collection[Check]) -> None:
     ------
     InputError
         As a judge raised it: a key is wrong, or its server knows no such model.
-    JudgeUnusable
+    JudgeUnusableError
         The server refuses the question, or the verdict cannot be read.
-    CannotGoOn
+    IncompleteError
         The error may be temporary.
     """
     bad = [each for each in checks if not each.is_usable]
@@ -179,8 +180,8 @@ def refuse_unusable(checks: Collection[Check]) -> None:
     if any(isinstance(each.outcome, InputError) for each in bad):
         raise InputError(told)
     if any(each.is_lasting for each in bad):
-        raise JudgeUnusable(
+        raise JudgeUnusableError(
             f"{told}; correct the judge's spec or its server, or continue anyway with "
             "--no-preflight"
         )
-    raise CannotGoOn(f"{told}; repeat the command when this is resolved: it goes on from here")
+    raise IncompleteError(f"{told}; repeat the command when this is resolved: it goes on from here")

@@ -3,23 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import count
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.protocols import PROTOCOLS, protocol_named
+from jasco.backends.limits import NO_LIMITS
+from jasco.backends.prices import Price
+from jasco.backends.specs import identity_key
+from jasco.data.dataset import DataSet
+from jasco.data.published_files import name_with_audio
+from jasco.errors import count
 from jasco.evaluation.evaluate import Job, clips_covered
-from jasco.evaluation.hearing import audio_facts
-from jasco.evaluation.people import hears_once
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.runner import repeats_of
-from jasco.evaluation.spending import Spending, is_metered, prices_for, spending_of
-from jasco.evaluation.store import PREFLIGHT, AudioFacts, Store
 from jasco.models.model import Model
-from jasco.providers.limits import NO_LIMITS
-from jasco.providers.prices import Price
-from jasco.providers.published import name_with_audio
-from jasco.providers.specs import identity_key
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.protocols import PROTOCOLS, protocol_named
+from jasco.runs.audio_manifest import audio_facts
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.spending import Spending, is_metered, prices_for, spending_of
+from jasco.runs.store import PREFLIGHT, AudioFacts, Store
 
 _CHARACTERS_A_TOKEN = 4
 # Assumed until the run has seen calls of its own.
@@ -78,7 +78,7 @@ def plan(job: Job) -> Iterator[str]:
     data = job.data or _data(job)
     clips = data.clips[: clips_covered(job, data, done.covered)]
     items = len(clips) * done.items_a_clip
-    audio = _read(data, clips) if job.model and job.model.HEARS else {}
+    audio = _read(data, clips) if job.model and job.model.uses_audio else {}
     name = name_with_audio(data.name, {id_: file.sha256 for id_, file in audio.items()})
     yield (
         f"data: {name}, {len(clips)} of {count(len(data.clips), 'clip')}, {count(items, 'item')}"
@@ -93,7 +93,7 @@ def plan(job: Job) -> Iterator[str]:
     if probes:
         asked = "questions to answer" if _is_local(job.model) else "calls to make"
         yield f"preflight: {probes} {asked}, or twice as many where answers vary"
-    if job.model and job.model.HEARS:
+    if job.model and job.model.uses_audio:
         minutes = sum(file.seconds for file in audio.values()) / 60
         heard = minutes / len(clips) * (answers + probes)
         yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
@@ -121,7 +121,7 @@ def plan(job: Job) -> Iterator[str]:
             continue
         verdicts += missing
         is_new = identity_key(judge.spec.identity) not in done.readable
-        checks += bool(job.preflight and judge.CHECKED and is_new and missing)
+        checks += bool(job.preflight and judge.needs_check and is_new and missing)
         label = judge.spec.label
         takes = estimate.of(label, missing, prompt, _VERDICT_TOKENS)
         yield f"judge: {label}: {count(missing, 'call')} to make, {takes}"
@@ -197,7 +197,7 @@ def _is_local(model: Model | None) -> bool:
 
 def _reads_a_file(model: Model | None) -> bool:
     """Whether a model takes no time: it needs no audio and makes no calls."""
-    return model is not None and not model.HEARS and not is_metered(model)
+    return model is not None and not model.uses_audio and not is_metered(model)
 
 
 def _about(minutes: float) -> str:
@@ -222,7 +222,7 @@ def _done(job: Job) -> _Done:
         model, _, identity = store.models()[0]
         return _Done(
             store.covered,
-            1 if hears_once(identity) else len(INSTRUCTIONS),
+            1 if is_single_prompt(identity) else len(INSTRUCTIONS),
             store.count_responses(model)[0] + (0 if job.retry_final else store.count_final(model)),
             _verdicts(job, store, model),
             store.mean_seconds("responses"),

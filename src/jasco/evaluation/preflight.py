@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.clips import Clip, Item
-from jasco.benchmark.errors import CannotGoOn, Refused, one_line
-from jasco.benchmark.reasons import reasons_of
-from jasco.benchmark.responses import LASTING, Failure, Response
+from jasco.data.audio import SAMPLING_RATE, Audio
+from jasco.errors import IncompleteError, RunConflictError, one_line
 from jasco.evaluation.runner import all_at_once, answer_of
 from jasco.models.model import Model
-from jasco.providers.audio import SAMPLING_RATE, Audio
+from jasco.protocol.clips import Clip, Item
+from jasco.protocol.failure_reasons import reasons_of
+from jasco.protocol.responses import LASTING, Failure, Response
 
 INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
 """Numbers of the instructions of the first dozen, and of the second."""
@@ -48,11 +48,11 @@ _LONGEST_PROBE = 60  # seconds: of a longer clip, its beginning
 _TOKEN = re.compile(r"[^\W\u2e80-\U0010ffff]+|\w")
 
 
-class DoesNotHear(Refused):
+class AudioIgnoredError(RunConflictError):
     """The model's answers do not depend on the audio."""
 
 
-class NothingAnswered(Refused):
+class NoResponseError(RunConflictError):
     """The model, or its server, refuses every probe."""
 
 
@@ -138,7 +138,7 @@ class Finding:
 
 def is_due(model: Model | None, unanswered: int, held: str | None) -> bool:
     """Whether a model is to be looked at, by what is left and what the run holds of a preflight."""
-    return bool(model and model.HEARS and unanswered and _state(held) != State.PASSED)
+    return bool(model and model.uses_audio and unanswered and _state(held) != State.PASSED)
 
 
 def skipped(held: str | None) -> str:
@@ -364,9 +364,9 @@ def refuse_unanswered(label: str, finding: Finding) -> None:
 
     Raises
     ------
-    NothingAnswered
+    NoResponseError
         Every probe was refused in a way that every item would be.
-    CannotGoOn
+    IncompleteError
         Some probes failed with a temporary error.
     """
     failures = [each.answer for each in finding.told if isinstance(each.answer, Failure)]
@@ -376,19 +376,19 @@ def refuse_unanswered(label: str, finding: Finding) -> None:
         f"preflight: {label} answered none of {len(failures)} probes ({_commonest(finding.told)})"
     )
     if all(each.final or each.kind in LASTING for each in failures):
-        raise NothingAnswered(
+        raise NoResponseError(
             f"{told}; check that it accepts audio and these requests, or continue anyway with "
             "--no-preflight"
         )
-    raise CannotGoOn(
+    raise IncompleteError(
         f"{told}; repeat the command when this is resolved, or continue anyway with --no-preflight"
     )
 
 
 def refuse(label: str, finding: Finding) -> None:
-    """Refuse a model that does not hear (:class:`DoesNotHear`)."""
+    """Refuse a model that does not hear (:class:`AudioIgnoredError`)."""
     if finding.state == State.REFUSED:
-        raise DoesNotHear(
+        raise AudioIgnoredError(
             f"preflight: {label} {finding.reason}; see that the audio reaches it and that its "
             "text reaches us, or go on all the same with --no-preflight"
         )

@@ -9,9 +9,9 @@ from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
-from jasco.benchmark.errors import duration, one_line
-from jasco.benchmark.responses import Failure, Response
-from jasco.judges.judge import Judgement
+from jasco.errors import duration, one_line
+from jasco.protocol.judgement import Judgement
+from jasco.protocol.responses import Failure, Response
 
 T = TypeVar("T")
 INTERVAL = 30.0
@@ -31,12 +31,12 @@ class Progress:
     ----------
     calls : int
         How many calls are expected.
-    say : callable
+    notify : callable
         Takes each line.
     """
 
-    def __init__(self, calls: int, say: Callable[[str], None] = lambda _: None) -> None:
-        self._say = say
+    def __init__(self, calls: int, notify: Callable[[str], None] = lambda _: None) -> None:
+        self._notify = notify
         self._done = 0
         self._failed = 0
         self._unreadable = 0
@@ -44,7 +44,7 @@ class Progress:
         self._total = calls
         self._bar = tqdm(total=calls, unit="call", disable=None, smoothing=0.05, dynamic_ncols=True)
         self._lines = (
-            _PlainLines("progress", "call", self._counts, say) if _is_off(self._bar) else None
+            _PlainLines("progress", "call", self._counts, notify) if _is_off(self._bar) else None
         )
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Progress:
         """
         if isinstance(outcome, Failure) and (who, outcome.kind) not in self._reported:
             self._reported.add((who, outcome.kind))
-            self._say(f"{who}: {outcome.kind}: {one_line(outcome.message, _LONGEST)}")
+            self._notify(f"{who}: {outcome.kind}: {one_line(outcome.message, _LONGEST)}")
         self._count(outcome)
 
     def _count(self, outcome: Response | Judgement | Failure) -> None:
@@ -95,11 +95,15 @@ class Progress:
         return self._done, self._total, self._trouble()
 
 
-def counted(things: Sequence[T], what: str, unit: str, say: Callable[[str], None]) -> Iterator[T]:
+def counted(
+    things: Sequence[T], what: str, unit: str, notify: Callable[[str], None]
+) -> Iterator[T]:
     """Go through things and show how far that is, in the same two ways as :class:`Progress`."""
     done = 0
     bar = tqdm(things, what, disable=None, leave=False)
-    lines = _PlainLines(what, unit, lambda: (done, len(things), ""), say) if _is_off(bar) else None
+    lines = (
+        _PlainLines(what, unit, lambda: (done, len(things), ""), notify) if _is_off(bar) else None
+    )
     try:
         for thing in bar:
             yield thing
@@ -122,9 +126,9 @@ class _PlainLines:
         what: str,
         unit: str,
         counts: Callable[[], tuple[int, int, str]],
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
-        self._what, self._unit, self._counts, self._say = what, unit, counts, say
+        self._what, self._unit, self._counts, self._notify = what, unit, counts, notify
         self._began = time.monotonic()
         self._seen = deque([(self._began, 0)], _RECENT)
         self._ended = threading.Event()
@@ -142,7 +146,7 @@ class _PlainLines:
             rate = (done - done_before) / (now - before)
             told = [trouble, _rate(rate, self._unit), _left(total - done, rate)]
             with suppress(OSError, ValueError):  # stderr is closed
-                self._say(self._line(done, total, told))
+                self._notify(self._line(done, total, told))
 
     def close(self) -> None:
         """End the lines with a last one, if there was any."""
@@ -151,7 +155,7 @@ class _PlainLines:
         if self._said_any:
             done, total, trouble = self._counts()
             took = f"ended after {duration(time.monotonic() - self._began)}"
-            self._say(self._line(done, total, [trouble, took]))
+            self._notify(self._line(done, total, [trouble, took]))
 
     def _line(self, done: int, total: int, told: Sequence[str]) -> str:
         units = self._unit if total == 1 else f"{self._unit}s"

@@ -14,16 +14,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from jasco.benchmark.clips import Clip, Item, items_of
-from jasco.benchmark.protocols import Protocol
-from jasco.benchmark.reasoning import without_reasoning
-from jasco.benchmark.responses import Failure, Response
+from jasco.data.audio import Audio
 from jasco.evaluation.capacity import Capacity
-from jasco.evaluation.schema import Row, response_row, verdict_row
-from jasco.evaluation.writer import Writer
-from jasco.judges.judge import Judge, Judgement
+from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.providers.audio import Audio
+from jasco.protocol.clips import Clip, Item, items_of
+from jasco.protocol.judgement import Judgement
+from jasco.protocol.protocols import Protocol
+from jasco.protocol.reasoning import without_reasoning
+from jasco.protocol.responses import Failure, Response
+from jasco.runs.commit_queue import Writer
+from jasco.runs.schema import Row, response_row, verdict_row
 
 Outcome = TypeVar("Outcome", Response | Failure, Judgement | Failure)
 
@@ -73,7 +74,7 @@ async def run(work: Work, writer: Writer) -> None:
 
     Raises
     ------
-    InputError, ServerGone, RunUnwritable
+    InputError, ServerGoneError, RunUnwritableError
         Going on is pointless; what was done is kept.
     """
     runner = _Runner(work, writer)
@@ -116,7 +117,7 @@ class _Runner:
             work.model_number, work.protocol.name, place, retry_final=work.retry_final
         )
         missing = [item for item in items if self._is_missing(held.get(item.number))]
-        heard = bool(work.model and work.model.HEARS and missing)
+        heard = bool(work.model and work.model.uses_audio and missing)
         seconds = work.seconds.get(work.clips[place].id, 0) if heard else 0
         async with self._clips.hold(math.ceil(seconds)):
             audio = None

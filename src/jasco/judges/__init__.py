@@ -1,1 +1,1 @@
-"""Who marks: judges, one module a kind, behind the interface of :mod:`.judge`."""
+"""Judges: one module or folder for each kind, behind the interface in :mod:`.judge`."""

@@ -1,40 +1,20 @@
 """What a judge is to the rest of the house."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from jasco.benchmark.clips import Clip, Item
-from jasco.benchmark.protocols import Protocol as BenchmarkProtocol
-from jasco.benchmark.responses import Failure
-from jasco.benchmark.verdicts import Verdict
-from jasco.providers.specs import Provider
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a judge wrote when it was asked: ``asked`` is ``verdict`` or ``repair``."""
-
-    asked: str
-    text: str
-    finish_reason: str | None = None
-    usage: Mapping[str, int] = field(default_factory=dict)
-    served: str | None = None
-    reasoning: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict and every word it was read from."""
-
-    verdict: Verdict
-    attempts: tuple[Attempt, ...]
+from jasco.backends.specs import Provider
+from jasco.protocol.clips import Clip, Item
+from jasco.protocol.judgement import Judgement
+from jasco.protocol.protocols import Protocol as BenchmarkProtocol
+from jasco.protocol.responses import Failure
+from jasco.protocol.verdicts import Verdict
 
 
 class Judge(Provider, Protocol):
     """Somebody who marks answers."""
 
-    CHECKED: ClassVar[bool] = False
+    needs_check: ClassVar[bool] = False
     """Whether it is asked one question with a known verdict before a run's first answers.
 
     That costs a call, and saves hundreds where a judge refuses each or cannot be read: language
@@ -72,7 +52,7 @@ class Judge(Provider, Protocol):
         ------
         InputError
             Nothing can be judged until the user mends something.
-        ServerGone
+        ServerGoneError
             There is nobody left to ask.
         """
         ...

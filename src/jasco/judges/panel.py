@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from jasco.benchmark.errors import InputError, count
+from jasco.backends.secrets import mask_spec
+from jasco.backends.specs import open_spec
+from jasco.errors import InputError, count
 from jasco.judges.judge import Judge
-from jasco.providers.secrets import mask_spec
-from jasco.providers.specs import open_spec
 
 THREE_JUDGES = "three-judges"
 PANELS: dict[str, Sequence[str]] = {
@@ -30,7 +30,7 @@ def open_judges(text: str) -> list[Judge]:
     Raises
     ------
     InputError
-        As :func:`~jasco.providers.specs.open_spec`, or two addresses for three judges.
+        As :func:`~jasco.backends.specs.open_spec`, or two addresses for three judges.
     """
     panel, *pairs = text.split(",")
     if panel not in PANELS:

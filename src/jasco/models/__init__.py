@@ -1,1 +1,1 @@
-"""Who answers: auditory LLMs, one module a kind, behind the interface of :mod:`.model`."""
+"""Auditory LLMs: one module or folder for each kind, behind the interface in :mod:`.model`."""

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TypeVar
 
-from jasco.benchmark.errors import one_line
-from jasco.benchmark.responses import Failure, Response
+from jasco.backends.secrets import mask_spec
+from jasco.data.audio import Audio
+from jasco.errors import one_line
 from jasco.models.devices import empty_cache
-from jasco.providers.audio import Audio
-from jasco.providers.secrets import mask_spec
+from jasco.protocol.responses import Failure, Response
 
 T = TypeVar("T")
 Question = tuple[Audio, str]

@@ -26,7 +26,7 @@ class Known:
         Parameters, rounded.
     licence : str
         Of its weights.
-    window : float or None
+    max_audio_seconds : float or None
         Seconds of a clip that it hears; None: as much as its context holds.
     vllm : bool
         Whether vLLM can serve it.
@@ -36,7 +36,7 @@ class Known:
     family: str
     billions: float
     licence: str
-    window: float | None
+    max_audio_seconds: float | None
     vllm: bool = True
 
     @property
@@ -74,4 +74,4 @@ CATALOGUE: Sequence[Known] = (
 
 def known_window(name: str) -> float | None:
     """Tell how many seconds a model hears, by its name; None: all, or it is not known."""
-    return next((known.window for known in CATALOGUE if known.name == name), None)
+    return next((known.max_audio_seconds for known in CATALOGUE if known.name == name), None)

@@ -4,8 +4,8 @@ import re
 import sys
 from typing import Any
 
-from jasco.benchmark.errors import InputError
-from jasco.providers.specs import Option
+from jasco.backends.specs import Option
+from jasco.errors import InputError
 
 
 def _device(text: str) -> str:

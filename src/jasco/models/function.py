@@ -22,17 +22,17 @@ from pathlib import Path
 from types import MethodType, ModuleType
 from typing import Any
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError, one_line, whole_text
-from jasco.benchmark.errors import count as in_words
-from jasco.benchmark.responses import Failure, Response
+from jasco.backends.fingerprints import code_fingerprint, file_fingerprint
+from jasco.backends.specs import Spec, parse_spec
+from jasco.data.audio import SAMPLING_RATE, Audio
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError, one_line, whole_text
+from jasco.errors import count as in_words
 from jasco.models.batches import Batches, MalformedAnswersError, Question
 from jasco.models.model import Model
 from jasco.models.raised import file_of, raised_at
-from jasco.providers.audio import SAMPLING_RATE, Audio
-from jasco.providers.sources import code_fingerprint, file_fingerprint
-from jasco.providers.specs import Spec, parse_spec
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Failure, Response
 
 _BATCH = 8
 
@@ -41,9 +41,9 @@ class FunctionModel(Model):
     """A Python function that answers; it may take batches."""
 
     NAME = "module:function"
-    VERBATIM = True
-    HEARS = True
-    SERVED = False
+    raw_name = True
+    uses_audio = True
+    remote = False
     OPTIONS = ()
 
     def __init__(self, spec: Spec, function: Callable[..., Any] | None = None) -> None:

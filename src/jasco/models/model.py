@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.responses import Failure, Response
-from jasco.providers.audio import Audio
-from jasco.providers.specs import Option, Provider, one_of
+from jasco.backends.specs import Option, Provider, one_of
+from jasco.data.audio import Audio
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Failure, Response
 
 REASONING = Option(
     "reasoning",
@@ -26,14 +26,14 @@ class Model(Provider, Protocol):
     Calls may overlap, as many as the user allows; a model that cannot work so queues them itself.
     """
 
-    HEARS: ClassVar[bool]
+    uses_audio: ClassVar[bool]
     """Whether it is handed audio: without, a clip's file is not even looked for."""
-    SERVED: ClassVar[bool]
+    remote: ClassVar[bool]
     """Whether it answers on another machine or process, so that judges may work meanwhile."""
 
     facts: Mapping[str, str] = MappingProxyType({})
     """After ``prepare``: how it computes (precision, device, versions), for the record."""
-    window: float | None = None
+    max_audio_seconds: float | None = None
     """After ``prepare``: seconds of a clip that it hears; None: all, or nobody can tell."""
 
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
@@ -54,7 +54,7 @@ class Model(Provider, Protocol):
         ------
         InputError
             Nothing can be answered until the user mends something.
-        ServerGone
+        ServerGoneError
             There is nobody left to ask.
         """
         ...

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from jasco.benchmark.errors import one_line
-from jasco.providers.secrets import mask_spec
+from jasco.backends.secrets import mask_spec
+from jasco.errors import one_line
 
 _LIBRARIES = (
     "<frozen ",

@@ -1,1 +1,1 @@
-"""What is shown: the summary that scripts read, the table that people read."""
+"""What is shown: the report model, and its writers."""

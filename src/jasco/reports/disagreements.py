@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.tables import escape_formula, write_table
-from jasco.benchmark.verdicts import Verdict
-from jasco.evaluation.disagreements import Apart, apart
-from jasco.evaluation.results import JudgedItems
+from jasco.data.csv_files import escape_formula, write_table
+from jasco.errors import InputError
+from jasco.protocol.clips import Item
+from jasco.protocol.verdicts import Verdict
+from jasco.reports.disagreements_found import Apart, apart
+from jasco.runs.results import JudgedItems
 
 _ITEM = (
     "difference", "id", "prompt_index", "prompt", "audio_sound", "spoken_text",
@@ -20,7 +20,7 @@ _JUDGE = ("rating", "orientation", "text")
 def write_disagreements(path: Path, items: JudgedItems) -> int:
     """Write the items on which judges differ, those most apart first; give their number.
 
-    How far they differ is what :func:`~jasco.evaluation.disagreements.apart` says.
+    How far they differ is what :func:`~jasco.reports.disagreements_found.apart` says.
 
     Raises
     ------

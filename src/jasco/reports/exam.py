@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from jasco.benchmark.bootstrap import Estimate
-from jasco.benchmark.clips import annotations_sha256
-from jasco.benchmark.errors import count, one_line
-from jasco.benchmark.exam import CANARY, KNOWN, LABELLED, Part
-from jasco.benchmark.marks import RATINGS
-from jasco.benchmark.reasons import reasons_of
-from jasco.benchmark.verdicts import Orientation
-from jasco.evaluation.exam import ExamResult
+from jasco.errors import count, one_line
+from jasco.judge_exam.exam import ExamResult
+from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Part
+from jasco.metrics.verdict_matrix import RATINGS
+from jasco.protocol.clips import annotations_sha256
+from jasco.protocol.failure_reasons import reasons_of
+from jasco.protocol.verdicts import Orientation
 from jasco.reports.layout import interval, kinds, percent, reason_lines, table, with_interval
 from jasco.reports.summary import made_by, signed
 

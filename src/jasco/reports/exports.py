@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jasco.benchmark.errors import whole_text
-from jasco.evaluation.results import Results
-from jasco.reports.comparison import summarise_comparable
+from jasco.errors import whole_text
+from jasco.reports.comparison_table import summarise_comparable
 from jasco.reports.latex import to_latex
 from jasco.reports.markdown import to_markdown
 from jasco.reports.rows import figure_rows
 from jasco.reports.summary import summarise
+from jasco.runs.results import Results
 
 
 def summarise_report(results: Sequence[Results]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def summarise_report(results: Sequence[Results]) -> dict[str, Any]:
     -------
     dict
         The summary with the published results beside it; of several models also ``pairs`` and
-        ``not_compared``, as :func:`jasco.reports.comparison.summarise_comparable` gives them.
+        ``not_compared``, as :func:`jasco.reports.comparison_table.summarise_comparable` gives them.
 
     Raises
     ------

@@ -4,10 +4,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jasco.benchmark.bootstrap import RESAMPLES
-from jasco.benchmark.errors import one_line
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
+from jasco.errors import one_line
+from jasco.metrics.bootstrap import RESAMPLES
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.reports.comparison_table import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.layout import between, number, p_value, percent, signed_number
 from jasco.reports.table import (
     FIGURES,

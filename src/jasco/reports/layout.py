@@ -6,9 +6,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from jasco.benchmark.bootstrap import Estimate
-from jasco.benchmark.errors import one_line
-from jasco.benchmark.reasons import Reason
+from jasco.errors import one_line
+from jasco.metrics.bootstrap import Estimate
+from jasco.protocol.failure_reasons import Reason
 
 
 def number(value: float | None, digits: int = 2) -> str:

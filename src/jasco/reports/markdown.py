@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jasco.benchmark.errors import one_line
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
+from jasco.errors import one_line
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.reports.comparison_table import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.layout import (
     between,
     number,

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jasco.benchmark.clips import items_of
-from jasco.benchmark.filled import Key
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.responses import Failure
-from jasco.benchmark.verdicts import Verdict
-from jasco.evaluation.results import JudgedItems
+from jasco.data.responses_csv import Key
+from jasco.protocol.clips import items_of
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.responses import Failure
+from jasco.protocol.verdicts import Verdict
+from jasco.runs.results import JudgedItems
 
 Row = dict[str, Any]
 

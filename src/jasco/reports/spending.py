@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from jasco.evaluation.spending import Spending
-from jasco.providers.budget import Spent
+from jasco.backends.budget import Spent
+from jasco.runs.spending import Spending
 
 
 def summarise_spending(spending: Spending) -> dict[str, Any]:

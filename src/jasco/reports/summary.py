@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from jasco.benchmark.agreement import Agreement
-from jasco.benchmark.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
-from jasco.benchmark.dataset import ALTERED
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.protocols import PROTOCOLS
-from jasco.benchmark.reasons import Reason
-from jasco.benchmark.scoring import Score
-from jasco.benchmark.verdicts import Orientation
-from jasco.evaluation.results import Answers, Data, JudgeFacts, Results
+from jasco.data.dataset import ALTERED
+from jasco.errors import InputError
+from jasco.metrics.agreement import Agreement
+from jasco.metrics.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
+from jasco.metrics.scoring import Score
+from jasco.protocol.failure_reasons import Reason
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.protocols import PROTOCOLS
+from jasco.protocol.verdicts import Orientation
 from jasco.reports.layout import interval
-from jasco.reports.published import published_results
+from jasco.reports.published_results import published_results
 from jasco.reports.spending import summarise_spending
+from jasco.runs.results import Answers, Data, JudgeFacts, Results
 from jasco.version import __version__
 
 SCHEMA = 1
@@ -179,11 +179,11 @@ def summarise_data(data: Data) -> dict[str, Any]:
 
 def _model(results: Results) -> dict[str, Any]:
     figures = results.figures
-    none = replace(_NO_FIGURES, bounds=None) if results.once else _NO_FIGURES
+    none = replace(_NO_FIGURES, bounds=None) if results.single_prompt else _NO_FIGURES
     return {
         **_figures(figures.panel if figures else none),
         "complete": results.complete,
-        "items_a_clip": 1 if results.once else len(INSTRUCTIONS),
+        "items_a_clip": 1 if results.single_prompt else len(INSTRUCTIONS),
         "proxy": any(judge.proxy for judge in results.judges.values()),
         "mixed": results.mixed,
         "served": list(results.served),
@@ -199,7 +199,7 @@ def _model(results: Results) -> dict[str, Any]:
             for name, score in (figures.judges.items() if figures else ())
         },
         "agreement": _agreement(figures.agreement) if figures and figures.agreement else None,
-        "data_faults": _faults(results),
+        "known_issues": _faults(results),
         "answers": _answers(results.answers),
         "spent": summarise_spending(results.spent) if results.spent else None,
     }
@@ -300,9 +300,9 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "clipped_clips": None if answers.clipped is None else len(answers.clipped),
         "most_clipped": _most_clipped(answers.clipped or {}),
         "audio_warnings": {name: list(ids) for name, ids in answers.audio_warnings.items()},
-        "window": answers.window,
+        "max_audio_seconds": answers.max_audio_seconds,
         "cut_clips": answers.cut_clips,
-        "circumstances": [dict(each) for each in answers.circumstances],
+        "runtime": [dict(each) for each in answers.runtime],
         "preflight": _preflight(answers.preflight),
     }
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jasco.benchmark.errors import count, one_line
-from jasco.providers.requests import change_in_words
+from jasco.backends.requests import change_in_words
+from jasco.errors import count, one_line
 from jasco.reports.exam import judge_line
 from jasco.reports.layout import (
     between,
@@ -107,7 +107,7 @@ def backing(name: str, model: Mapping[str, Any]) -> Iterator[str]:
 
 def faults(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     """Say what is known to be wrong with the data, and what it does to the figures."""
-    if known := model["data_faults"]:
+    if known := model["known_issues"]:
         figure = "mean" if model["items_a_clip"] == 1 else "best_mean"
         without = with_interval(known[f"{figure}_without"], known[f"{figure}_without_ci"])
         yield (
@@ -199,10 +199,10 @@ def remarks(name: str, model: Mapping[str, Any]) -> Iterator[str]:
     if cut := answers["cut_clips"]:
         yield (
             f"{name}: {count(cut, 'clip')} {'is' if cut == 1 else 'are'} longer than the "
-            f"{answers['window']:g} s that it hears, and cut off there"
+            f"{answers['max_audio_seconds']:g} s that it hears, and cut off there"
         )
-    for circumstances in answers["circumstances"]:
-        told = ", ".join(f"{key} {value}" for key, value in circumstances.items())
+    for runtime in answers["runtime"]:
+        told = ", ".join(f"{key} {value}" for key, value in runtime.items())
         yield f"{name}: computed with {one_line(told, 500)}"
     if not model["judges"]:
         yield f"{name}: no judge has marked it yet"

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
+from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.viewer.browse import Browse, Layout
 from jasco.viewer.data import Finder
 from jasco.viewer.disagreements import Disagreements
@@ -23,8 +23,8 @@ from jasco.viewer.security import Address, Guard
 
 _STATUS: dict[type[Exception], int] = {
     InputError: 400,
-    Refused: 409,
-    CannotGoOn: 503,
+    RunConflictError: 409,
+    IncompleteError: 503,
     sqlite3.DatabaseError: 503,
     OSError: 503,
 }
@@ -35,7 +35,7 @@ def make_app(
     data: DataSet | None,
     keep: Path,
     address: Address,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> ASGIApp:
     """Make the app.
 
@@ -49,13 +49,13 @@ def make_app(
         Where listeners' runs are.
     address : Address
         Where it is served.
-    say : callable
+    notify : callable
         Is told, in one line each, what went wrong.
     """
-    live = Live(runs, Layout(), say)
+    live = Live(runs, Layout(), notify)
 
     def show_bug(request: Request, error: Exception) -> Response:
-        say(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
+        notify(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
         return trouble(500, "Something went wrong here.")
 
     app = Starlette(

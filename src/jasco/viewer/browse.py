@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from jasco.providers.audio import Audio
+from jasco.data.audio import Audio
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
 from jasco.reports.page.sounds import spectrogram

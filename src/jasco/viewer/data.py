@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jasco.benchmark.clips import annotations_sha256
-from jasco.benchmark.dataset import ANNOTATIONS, MINI, DataSet, read_data_set
-from jasco.benchmark.errors import InputError
-from jasco.evaluation.store import Store
-from jasco.providers.audio import file_sha256
-from jasco.providers.datasets import find_data
+from jasco.data.audio import file_sha256
+from jasco.data.dataset import ANNOTATIONS, MINI, DataSet, read_data_set
+from jasco.data.fetching import find_data
+from jasco.errors import InputError
+from jasco.protocol.clips import annotations_sha256
+from jasco.runs.store import Store
 
 Heard = dict[str, tuple[str, str]]
 """Path and hash of what was heard of each clip, by its id."""

@@ -16,14 +16,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.marks import RATINGS
-from jasco.benchmark.verdicts import Orientation, Verdict
-from jasco.evaluation.disagreements import apart
-from jasco.evaluation.labels import LONGEST_NOTE, Label, Labels
-from jasco.evaluation.people import person_named
-from jasco.evaluation.results import JudgedItems
+from jasco.errors import InputError
+from jasco.human.annotations import LONGEST_NOTE, Label, Labels
+from jasco.metrics.verdict_matrix import RATINGS
+from jasco.protocol.clips import Item
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.reports.disagreements_found import apart
+from jasco.runs.participants import person_named
+from jasco.runs.results import JudgedItems
 from jasco.viewer.forms import Form, form_route, name_in, remember_name
 from jasco.viewer.live import Live
 from jasco.viewer.pages import page

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jasco.benchmark.errors import InputError
-from jasco.evaluation.people import person_named
+from jasco.errors import InputError
+from jasco.runs.participants import person_named
 from jasco.viewer.security import form_of
 
 Form: TypeAlias = Mapping[str, str]

@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
-from jasco.evaluation.listening import LONGEST_ANSWER, Listener, exists
-from jasco.evaluation.people import person_named
-from jasco.evaluation.store import Store
-from jasco.providers.audio import Audio, read_unchanged
+from jasco.data.audio import Audio, read_unchanged
+from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.human.listening import LONGEST_ANSWER, Listener, exists
+from jasco.protocol.clips import Item
+from jasco.runs.participants import person_named
+from jasco.runs.store import Store
 from jasco.viewer.forms import Form, form_route, name_in, remember_name
 from jasco.viewer.live import Live
 from jasco.viewer.pages import page, trouble
@@ -68,7 +68,7 @@ class Listening:
         try:
             data = self._find_data()
             known = self._who(request)
-        except (InputError, Refused, CannotGoOn) as error:
+        except (InputError, RunConflictError, IncompleteError) as error:
             return self._start(data, wrong=one_line(error, 400))
         return self._start(data, known)
 
@@ -84,7 +84,7 @@ class Listening:
             elif not been:
                 return page("is_that_you.html", name=name)
             self._open(name)
-        except (InputError, Refused, CannotGoOn) as error:
+        except (InputError, RunConflictError, IncompleteError) as error:
             return self._start(data, given=given, wrong=one_line(error, 400), status=422)
         answer = RedirectResponse("/listen/next", 303)
         remember_name(answer, COOKIE, name)
@@ -155,7 +155,7 @@ class Listening:
                 listener.answer(item, text)
         except InputError as error:
             return self._question(listener, item, text, one_line(error, 400), 422)
-        except (Refused, CannotGoOn) as error:
+        except (RunConflictError, IncompleteError) as error:
             wrong = f"Not kept yet: {one_line(error, 400)}. Send it again in a moment."
             return self._question(listener, item, text, wrong, 503)
         return RedirectResponse(_address(listener, item), 303)

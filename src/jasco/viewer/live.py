@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.benchmark.errors import CannotGoOn, InputError, Refused, one_line
-from jasco.evaluation.results import read_run
+from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.reports.page.content import Shown
 from jasco.reports.summary import distinct_names, unlike
+from jasco.runs.results import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
 _SHARE = 3.0  # of a reading's time to wait before the next one
@@ -69,10 +69,10 @@ LayOut = Callable[[Runs], tuple[str, bytes]]
 class Live:
     """Runs that may be growing. Any number of threads may ask."""
 
-    def __init__(self, folders: Sequence[Path], lay_out: LayOut, say: Callable[[str], None]):
+    def __init__(self, folders: Sequence[Path], lay_out: LayOut, notify: Callable[[str], None]):
         self._watched = [_Watched(folder) for folder in folders]
         self._lay_out = lay_out
-        self._say = say
+        self._notify = notify
         self._latest: Snapshot | None = None
         self._stamps: list[str] = []
         self._next = 0.0
@@ -108,7 +108,7 @@ class Live:
         try:
             self._renew()
         except Exception as error:  # the server goes on; whoever asks is told
-            self._say(f"the runs cannot be shown: {one_line(error)}")
+            self._notify(f"the runs cannot be shown: {one_line(error)}")
         finally:
             self._working.release()
 
@@ -145,7 +145,7 @@ class _Watched:
             self.shown = Shown(*read_run(self.folder))
         except InputError:
             self.shown, self.note = None, f"{self.folder}: nothing there yet"
-        except (Refused, CannotGoOn, sqlite3.DatabaseError) as error:
+        except (RunConflictError, IncompleteError, sqlite3.DatabaseError) as error:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"

@@ -14,9 +14,8 @@ from typing import Any
 
 import uvicorn
 
-from jasco.benchmark.errors import InputError, one_line
-from jasco.benchmark.suggestions import did_you_mean_path
-from jasco.providers.datasets import find_data
+from jasco.data.fetching import find_data
+from jasco.errors import InputError, did_you_mean_path, one_line
 from jasco.viewer.app import make_app
 from jasco.viewer.connections import BACKLOG, limited, most_connections
 from jasco.viewer.data import check_alike
@@ -27,7 +26,7 @@ _PATIENCE = 2  # seconds for answers that are under way when it ends
 
 def view(
     runs: Sequence[Path],
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     *,
     data: str | None,
     keep: Path,
@@ -41,7 +40,7 @@ def view(
     ----------
     runs : sequence of pathlib.Path
         What there is to look at; need not be there yet.
-    say : callable
+    notify : callable
         Is told the address, and what goes wrong.
     data : str or None
         A data set to listen to, by folder or name.
@@ -58,20 +57,20 @@ def view(
     ------
     InputError
         The runs are about different data, or it cannot be served there.
-    RunRefused
+    RunConflictError
         One is no run.
     """
     with suppress(KeyboardInterrupt):  # it was asked to stop, and does
-        given = find_data(data, say) if data else None
+        given = find_data(data, notify) if data else None
         check_alike(runs, given)
         for run in runs:
             if not run.exists():
                 meant = did_you_mean_path(run, folders=True)
-                say(f"{run}: no run there yet; it is shown once there is one{meant}")
+                notify(f"{run}: no run there yet; it is shown once there is one{meant}")
         with closing(_listen(host, port)) as listening:
             address = Address.of(host, listening.getsockname()[1])
-            app = make_app(runs, given, keep, address, say)
-            say(f"{address.url} (Ctrl-C ends it)")
+            app = make_app(runs, given, keep, address, notify)
+            notify(f"{address.url} (Ctrl-C ends it)")
             if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
             server = uvicorn.Config(

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.data.fetching import find_data
 from jasco.judges.offline.classifier import CLASSES, Classifier
-from jasco.providers.datasets import find_data
+from jasco.protocol.verdicts import Orientation, Verdict
 
 
 def giving(**shares: float) -> Classifier:
@@ -100,9 +100,9 @@ def test_only_both_has_a_rating() -> None:
 
 
 def test_what_ships_fits_the_features() -> None:
-    from jasco.benchmark.clips import Clip
     from jasco.judges.offline.features import compare, target
     from jasco.judges.offline.vectors import Vectors
+    from jasco.protocol.clips import Clip
 
     vectors, shipped = Vectors.load(), Classifier.load()
     clip = target(Clip("1", "rain", "run", "a", "b", "c", "d"), vectors)

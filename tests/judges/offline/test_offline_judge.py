@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PUBLISHED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.protocols import PROTOCOLS
-from jasco.benchmark.tables import read_table
-from jasco.benchmark.verdicts import PROXY_MARK, Orientation, Verdict, read_verdict
-from jasco.providers.datasets import find_data
-from jasco.providers.specs import open_spec
+from jasco.backends.specs import open_spec
+from jasco.data.csv_files import read_table
+from jasco.data.dataset import DataSet
+from jasco.data.fetching import find_data
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.protocols import PROTOCOLS
+from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict, read_verdict
+from places import PUBLISHED, ROOT
 
 MINI = find_data("mini", print)
 CASTLE = Clip(
@@ -176,5 +176,5 @@ def test_it_gives_thousands_of_verdicts_a_minute() -> None:
 def test_the_readme_shows_the_revision_that_ships() -> None:
     """Any change to the judge's code or data is another judge: runs that it judged refuse it."""
     revision = open_spec("judge", "offline").REVISION
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
     assert f"judges:offline(proxy){{revision={revision}}}" in readme

@@ -4,14 +4,15 @@ import hashlib
 from functools import lru_cache
 from importlib.resources import files
 
-from jasco.benchmark.clips import Clip, Item
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.protocols import Protocol
-from jasco.benchmark.verdicts import PROXY_MARK, Verdict
-from jasco.judges.judge import Attempt, Judge, Judgement
+from jasco.data.dataset import DataSet
+from jasco.judges.judge import Judge
 from jasco.judges.offline.classifier import Classifier
 from jasco.judges.offline.features import Target, compare, target
 from jasco.judges.offline.vectors import Vectors
+from jasco.protocol.clips import Clip, Item
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.protocols import Protocol
+from jasco.protocol.verdicts import PROXY_MARK, Verdict
 
 _REMEMBERED = 64  # clips; a clip's items come close together
 
@@ -39,7 +40,7 @@ class Offline(Judge):
     """
 
     NAME = None
-    VERBATIM = False
+    raw_name = False
     OPTIONS = ()
     REVISION = _revision()
 

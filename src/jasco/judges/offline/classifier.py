@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Orientation, Verdict
 
 Array = NDArray[np.float32]
 _ARRAYS = ("centre", "scale", "weights", "offsets", "examples", "example_weights")

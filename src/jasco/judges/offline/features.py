@@ -14,9 +14,9 @@ from typing import Self
 
 import numpy as np
 
-from jasco.benchmark.clips import Clip
 from jasco.judges.offline.reading import read
 from jasco.judges.offline.vectors import Array, Vectors, content_words, stem
+from jasco.protocol.clips import Clip
 
 TEXTS = ("reference", "audio", "speech", "sound", "words")
 _REFERENCE, _AUDIO, _SPEECH, _SOUND, _WORDS = range(len(TEXTS))

@@ -15,17 +15,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import InputError
-from jasco.benchmark.responses import Failure, Response
+from jasco.backends.specs import Option, Spec, at_least
+from jasco.backends.weights import SMOLLM2, WHISPER, YAMNET, find_weight
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError
 from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.model import Model
-from jasco.providers.audio import Audio
-from jasco.providers.specs import Option, Spec, at_least
-from jasco.providers.weights import SMOLLM2, WHISPER, YAMNET, find_weight
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Failure, Response
 
 _REMEMBERED = 64  # clips; a clip's items come close together
 
@@ -97,9 +97,9 @@ class Cascade(Model):
     """
 
     NAME: ClassVar[str | None] = None
-    VERBATIM: ClassVar[bool] = False
-    HEARS: ClassVar[bool] = True
-    SERVED: ClassVar[bool] = False
+    raw_name: ClassVar[bool] = False
+    uses_audio: ClassVar[bool] = True
+    remote: ClassVar[bool] = False
     OPTIONS: ClassVar[Sequence[Option]] = (
         Option("weights", "a folder with the weights, looked into before the cache", read=Path),
         Option("max_tokens", "length of an answer", at_least(1, int), 64, identity=True),

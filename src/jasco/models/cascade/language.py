@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jasco.benchmark.errors import InputError, whole_text
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.responses import Failure, Response
+from jasco.errors import InputError, whole_text
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.responses import Failure, Response
 
 MAX_SERVERS = 8
 """Most servers: each takes a core and 60 MB, beside the weights, which they share."""

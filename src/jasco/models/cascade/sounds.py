@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark.errors import InputError
-from jasco.providers.audio import SAMPLING_RATE
+from jasco.data.audio import SAMPLING_RATE
+from jasco.errors import InputError
 
 FRAME, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, and zeros up to the next power of two
 BANDS, LOWEST, HIGHEST = 64, 125.0, 7_500.0  # Hz

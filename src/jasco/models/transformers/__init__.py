@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.responses import Failure, Response
+from jasco.backends.fingerprints import folder_fingerprint
+from jasco.backends.specs import Option, Spec, at_least, one_of
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
 from jasco.models.batches import Batches, Question
 from jasco.models.devices import DEVICE
 from jasco.models.model import REASONING, Model
 from jasco.models.transformers.generation import Generator
 from jasco.models.transformers.loading import load
-from jasco.providers.audio import Audio
-from jasco.providers.sources import folder_fingerprint
-from jasco.providers.specs import Option, Spec, at_least, one_of
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Failure, Response
 
 
 class HuggingFace(Model):
@@ -26,9 +26,9 @@ class HuggingFace(Model):
     """
 
     NAME: ClassVar[str | None] = "MODEL"
-    VERBATIM: ClassVar[bool] = False
-    HEARS: ClassVar[bool] = True
-    SERVED: ClassVar[bool] = False
+    raw_name: ClassVar[bool] = False
+    uses_audio: ClassVar[bool] = True
+    remote: ClassVar[bool] = False
     OPTIONS: ClassVar[Sequence[Option]] = (
         Option("revision", "commit, tag or branch on the hub", identity=True),
         Option(
@@ -63,7 +63,7 @@ class HuggingFace(Model):
         options = self.spec.options
         loaded = load(self.spec.name, options)
         self._generator = Generator(loaded, options["max_tokens"], options["temperature"])
-        self.window = loaded.family.window_seconds(loaded.processor)
+        self.max_audio_seconds = loaded.family.window_seconds(loaded.processor)
         settings = {"generation": self._generator.settings} if self._generator.settings else {}
         self.facts = {**loaded.facts, **settings}
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jasco.data.audio import SAMPLING_RATE
 from jasco.models.batches import Question
-from jasco.providers.audio import SAMPLING_RATE
 
 TINY_WEIGHTS = "tiny weights"
 """Run end to end by our tests, with random weights of a tiny size."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jasco.benchmark.errors import whole_text
-from jasco.benchmark.responses import Response
+from jasco.errors import whole_text
 from jasco.models.batches import Question
 from jasco.models.transformers.loading import Loaded
+from jasco.protocol.responses import Response
 
 
 class Generator:

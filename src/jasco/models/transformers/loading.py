@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jasco.benchmark.errors import InputError, count, one_line
+from jasco.data.audio import SAMPLING_RATE, Audio
+from jasco.errors import InputError, count, one_line
 from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
-from jasco.providers.audio import SAMPLING_RATE, Audio
 
 T = TypeVar("T")
 EXTRA = "pip install 'jasco[transformers]'"

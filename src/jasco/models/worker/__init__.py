@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jasco.benchmark.clips import Item
-from jasco.benchmark.dataset import DataSet
-from jasco.benchmark.errors import CannotGoOn, InputError, one_line
-from jasco.benchmark.responses import Failure, Response, served_name
+from jasco.backends.fingerprints import file_fingerprint
+from jasco.backends.secrets import mask, mask_spec, secrets_of
+from jasco.backends.specs import Option, Spec
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError, one_line
 from jasco.models.model import Model
 from jasco.models.worker.environment import environment_for, is_secret, variable
 from jasco.models.worker.files import ClipFiles
@@ -33,10 +35,8 @@ from jasco.models.worker.lines import (
     write_request,
 )
 from jasco.models.worker.process import Broken, Process
-from jasco.providers.audio import Audio
-from jasco.providers.secrets import mask, mask_spec, secrets_of
-from jasco.providers.sources import file_fingerprint
-from jasco.providers.specs import Option, Spec
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Failure, Response, served_name
 
 _STARTS = 3
 """Starts in a row that may fail."""
@@ -84,9 +84,9 @@ class Worker(Model):
     """
 
     NAME: ClassVar[str | None] = "COMMAND"
-    VERBATIM: ClassVar[bool] = True
-    HEARS: ClassVar[bool] = True
-    SERVED: ClassVar[bool] = False  # it computes on this machine: judges wait until it is done
+    raw_name: ClassVar[bool] = True
+    uses_audio: ClassVar[bool] = True
+    remote: ClassVar[bool] = False  # it computes on this machine: judges wait until it is done
     OPTIONS: ClassVar[Sequence[Option]] = (
         Option(
             "env",
@@ -165,7 +165,7 @@ class Worker(Model):
         try:
             if self._leading:
                 self._leading.cancel()
-                with suppress(asyncio.CancelledError, InputError, CannotGoOn):
+                with suppress(asyncio.CancelledError, InputError, IncompleteError):
                     await self._leading
             if self._life:
                 idle = not self._life.outstanding
@@ -196,7 +196,7 @@ class Worker(Model):
                         "see docs/workers.md"
                     ) from None
                 if start == _STARTS:
-                    raise CannotGoOn(
+                    raise IncompleteError(
                         f"{self.spec.label} ended {how} while it was starting, {start} times in a "
                         f"row; {process.last_words()}{self._log_hint}"
                     ) from None
@@ -271,7 +271,7 @@ class Worker(Model):
                 silent = 0 if life.answers else silent + 1
                 self._give_back(life, failure)
                 if silent == _SILENT_LIVES:
-                    raise CannotGoOn(
+                    raise IncompleteError(
                         f"{self.spec.label}: {silent} workers in a row ended before they had "
                         f"answered anything; the last: {failure.message}{self._log_hint}; mend it, "
                         "and the same command goes on from here"

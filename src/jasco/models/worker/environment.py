@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from jasco.benchmark.errors import InputError
+from jasco.errors import InputError
 
 NAMES = frozenset(
     ("CC", "COLUMNS", "CURL_CA_BUNDLE", "CXX", "HOME", "HOSTNAME", "LANG", "LANGUAGE",

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from jasco.benchmark.errors import CannotGoOn
-from jasco.providers.audio import Audio
+from jasco.data.audio import Audio
+from jasco.errors import IncompleteError
 
 _KEPT = 64
 """Files that stay beside those in use: a clip's questions come close together."""
@@ -57,6 +57,6 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise CannotGoOn(
+        raise IncompleteError(
             f"{path}: {error.strerror}; TMPDIR names another place for temporary files"
         ) from None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jasco.benchmark.errors import InputError, one_line, whole_text
-from jasco.benchmark.responses import Failure, Response
-from jasco.providers.audio import SAMPLING_RATE
+from jasco.data.audio import SAMPLING_RATE
+from jasco.errors import InputError, one_line, whole_text
+from jasco.protocol.responses import Failure, Response
 
 LONGEST = 10_000_000
 """Bytes of a line; a longer one is a mistake, and would fill the memory."""

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from jasco.benchmark.errors import one_line
+from jasco.backends.logs import command_line, open_log
+from jasco.backends.secrets import mask
+from jasco.backends.supervised import clear_up, guarded, how_it_ended, last_words, tail
+from jasco.errors import one_line
 from jasco.models.worker.lines import LONGEST, STOP, LineSplitter, LineTooLong
-from jasco.providers.guarded import clear_up, guarded, how_it_ended, last_words, tail
-from jasco.providers.logs import command_line, open_log
-from jasco.providers.secrets import mask
 
 _PIECE = 65_536
 _LOOK = 0.05
@@ -24,7 +24,7 @@ class Broken(Exception):  # noqa: N818 - no error of ours
     Attributes
     ----------
     kind, message : str
-        As in a :class:`~jasco.benchmark.responses.Failure`.
+        As in a :class:`~jasco.protocol.responses.Failure`.
     """
 
     def __init__(self, kind: str, message: str) -> None:

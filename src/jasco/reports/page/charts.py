@@ -13,7 +13,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-from jasco.benchmark.errors import one_line
+from jasco.errors import one_line
 from jasco.reports.layout import number, percent, with_interval
 
 _SPECS = files("jasco.reports.page") / "specs"

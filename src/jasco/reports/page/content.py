@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jasco.benchmark.clips import Clip, items_of
-from jasco.benchmark.faults import known_faults
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.benchmark.verdicts import Orientation
-from jasco.evaluation.disagreements import apart
-from jasco.evaluation.results import (
+from jasco.data.audio import Audio, read_unchanged
+from jasco.data.known_issues import known_faults
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.verdicts import Orientation
+from jasco.reports.disagreements_found import apart
+from jasco.reports.page.sounds import data_url, mp3, spectrogram
+from jasco.reports.summary import distinct_names
+from jasco.runs.results import (
     JudgedItems,
     Results,
     files_of_model,
@@ -20,9 +23,6 @@ from jasco.evaluation.results import (
     read_run,
     results_of_model,
 )
-from jasco.providers.audio import Audio, read_unchanged
-from jasco.reports.page.sounds import data_url, mp3, spectrogram
-from jasco.reports.summary import distinct_names
 
 _ORIENTATIONS = tuple(Orientation)
 
@@ -119,7 +119,7 @@ def _items(
         for item in items_of(clip):
             for number, each in enumerate(shown.values()):
                 key = clip.id, item.number
-                if each.results.once and key not in each.items.answers:
+                if each.results.single_prompt and key not in each.items.answers:
                     continue  # nobody was asked
                 given = [
                     (judge, said[key]) for judge, said in each.items.judges.items() if key in said

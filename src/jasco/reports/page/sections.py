@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.benchmark import dataset
-from jasco.benchmark.errors import count
-from jasco.benchmark.instructions import INSTRUCTIONS
-from jasco.providers.datasets import LICENCE
-from jasco.reports.comparison import all_complete, bounds, compared_on, detectable, explain
+from jasco.data import dataset
+from jasco.data.fetching import LICENCE
+from jasco.errors import count
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.reports.comparison_table import all_complete, bounds, compared_on, detectable, explain
 from jasco.reports.exam import judge_line
 from jasco.reports.exports import summarise_report
 from jasco.reports.layout import (
@@ -101,7 +101,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
         "not_compared": summary.get("not_compared", ()),
         "explained": explain(pairs),
         "signature": summary["signature"],
-        "people": any(each.once for each in results),
+        "people": any(each.single_prompt for each in results),
         "prompts": INSTRUCTIONS,
         "heatmaps": [_heatmap(name, each) for name, each in shown.items()],
         "judges": list(_judges(models)),
@@ -209,7 +209,7 @@ def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
 def _scores(shown: Shown) -> NDArray[np.float64]:
     """Average the judges' gated scores, shape (clips, instructions); NaN where there is none."""
     shape = len(shown.results.clips), len(INSTRUCTIONS)
-    sheets = np.array([marks.gated() for marks in shown.results.marks.values()], float)
+    sheets = np.array([matrix.gated() for matrix in shown.results.matrices.values()], float)
     sheets = sheets.reshape(-1, *shape)
     known = ~np.isnan(sheets)
     with np.errstate(invalid="ignore"):

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from jasco.providers.audio import SAMPLING_RATE, Audio
+from jasco.data.audio import SAMPLING_RATE, Audio
 
 _WIDTH, _HEIGHT, _WINDOW = 320, 128, 512  # pixels, pixels, samples
 _RANGE = 70.0  # decibels below the loudest that are shown

@@ -1,0 +1,1 @@
+"""How models and judges are reached: specs, chat servers, started servers, weights."""

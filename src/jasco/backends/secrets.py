@@ -1,0 +1,314 @@
+"""Keys and passwords: read from the environment, and hidden in every text that is shown or kept."""
+
+import base64
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+from jasco.errors import InputError
+
+HIDDEN = "***"
+"""What stands in the place of a secret."""
+
+_SHORTEST_SECRET = 4
+"""Characters of a secret that is hidden wherever it stands; fewer occur by chance."""
+_SHORTEST_TO_SHIFT = 5
+_SHORTEST_END = 3
+"""Characters of a secret's beginning or end that are hidden beside a server's own mask."""
+_SERVERS_MASK = re.compile(r" ?([\[(<]?(?:\*+|\.{2,}|…+|•+|x{3,}|X{3,}|#{3,})[\])>]?) ?")
+_SECRET_WORDS = frozenset(
+    ("apikey", "auth", "authorization", "authorisation", "bearer", "cookie", "credential",
+     "credentials", "headers", "key", "passphrase", "passwd", "password", "pwd", "secret",
+     "secrets", "sig", "signature", "token")
+)  # fmt: skip
+_NO_SECRETS = ("budget", "count", "env", "ids", "limit")
+"""What a name ends in whose value is no secret, such as ``thinking_token_budget``."""
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+?(?=,[A-Za-z][\w.-]*=|[\s'\"<>]|$)")
+_USER_WITHOUT_SCHEME = re.compile(
+    r"[^\s,=/@:'\"]+:(?!//)(?:(?!,[A-Za-z][\w.-]*=)[^\s@'\"])+@(?=[\w\[])"
+)
+_KEY_SHAPES = re.compile(
+    r"\b(?:(?:sk|xai|nvapi|pplx)-[A-Za-z0-9_-]{8,}|(?:hf|gsk|ghp)_[A-Za-z0-9]{16,}"
+    r"|AIza[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)"
+)
+_BARE_KEY = re.compile(r"(?<=,)(?=[^,]*[0-9])(?=[^,]*[A-Za-z])[A-Za-z0-9_+/.-]{16,}=*(?=,|$)")
+_SCHEME_AND_CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)( +|%20)[^\s,'\"]{4,}")
+_FLAG_AND_VALUE = re.compile(r"(--?)([A-Za-z][\w.-]*)( +)(?!-)('[^']*'|\"[^\"]*\"|\S+)")
+_NAME_AND_VALUE = re.compile(
+    r"""([A-Za-z][\w.-]*)(["']?\s*[:=]\s*)"""
+    r"""("[^"]*"?|'[^']*'?|\{.*|.*?(?=,\s*[A-Za-z][\w.-]*=|\s+--?[A-Za-z]|["'}]|$))""",
+    re.DOTALL,
+)
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,59}|[a-z_]{1,40}")
+
+
+def read_key(variable: str) -> str:
+    """Return the key that an environment variable holds.
+
+    Parameters
+    ----------
+    variable : str
+        Its name.
+
+    Returns
+    -------
+    str
+        The key without white space and quotes around it; empty where there is none.
+
+    Raises
+    ------
+    InputError
+        What is left holds spaces, control or non-ASCII characters, which no header can carry, or
+        the name is none. The message names the variable and never quotes its value.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+        raise InputError(
+            "api_key_env takes the name of an environment variable, not a key; "
+            "write api_key_env=NAME"
+        )
+    key = os.environ.get(variable, "").strip()
+    while len(key) > 1 and key[0] == key[-1] and key[0] in "\"'":
+        key = key[1:-1].strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise InputError(
+            f"{shown_variable(variable)}: the key in it holds spaces, control characters or "
+            "characters beyond ASCII; set it again with nothing but the key"
+        )
+    return key
+
+
+def shown_variable(name: str) -> str:
+    """Return the name of an environment variable, hidden where it may be a key typed by mistake."""
+    return name if _VARIABLE.fullmatch(name) or name in os.environ else HIDDEN
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether the value under this name is to be hidden, such as that of ``api-key``.
+
+    The name of an environment variable is no secret: ``api_key_env``.
+    """
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _NO_SECRETS:
+        return False
+    return not _SECRET_WORDS.isdisjoint(words)
+
+
+def secrets_of(key: str, *urls: str) -> tuple[str, ...]:
+    """List what must not be seen of a key and of the addresses that it is used with.
+
+    Parameters
+    ----------
+    key : str
+        The key; empty where there is none.
+    *urls : str
+        Addresses that may hold ``user:password@`` or ``?api_key=``.
+
+    Returns
+    -------
+    tuple of str
+        The key, ``user:password``, the password and the values in queries, each as it stands and
+        in percent encoding and base64 (as in Basic authentication, and inside of a longer text).
+    """
+    plain = [key]
+    for url in urls:
+        _, user_info, rest = _split(url)
+        user, _, password = user_info.partition(":")
+        plain += [user_info, password or user]
+        plain += [value for name, value in _parameters(rest) if is_secret_name(name)]
+    return tuple(dict.fromkeys(form for text in plain if text for form in _forms(text)))
+
+
+def _forms(text: str) -> Iterator[str]:
+    for plain in dict.fromkeys((text, unquote(text), unquote_plus(text))):
+        yield plain
+        for safe in ("", "/", ":"):
+            yield quote(plain, safe=safe, errors="replace")
+        yield quote_plus(plain, errors="replace")
+        data = plain.encode(errors="replace")
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(data).decode()
+            # What a text before it shifts by one or two bytes reads otherwise.
+            for shift in (0, 1, 2) if len(data) > _SHORTEST_TO_SHIFT else ():
+                whole = (len(data) + shift) // 3 * 3 - shift
+                yield encode(b" " * shift + data[:whole]).decode()[shift and shift + 1 :]
+
+
+def mask(text: str, secrets: Sequence[str], *, shortest: int = 6) -> str:
+    """Hide secrets in a text, whole and in part.
+
+    It must come before anything that cuts the text: a part may be too short to be known again.
+
+    Parameters
+    ----------
+    text : str
+        Any text; it takes time in proportion to its length.
+    secrets : sequence of str
+        As :func:`secrets_of` lists them. Of fewer than 4 characters they are left alone.
+    shortest : int
+        Characters in a row that count as a part of a secret. At the mask of a server's own
+        (``sk-a****xyz``) three from the beginning or the end of the secret are enough.
+
+    Returns
+    -------
+    str
+        The text with ``***`` for each; unchanged where there is none.
+    """
+    parts, short, ends = _known(tuple(secrets), shortest)
+    spans = [*_parts_in(text, parts, short, shortest), *ends.at_masks_in(text)]
+    while spans:
+        pieces, end = [], 0
+        for start, stop in _merged(sorted(spans)):
+            pieces += [text[end:start], HIDDEN]
+            end = stop
+        text = "".join([*pieces, text[end:]])
+        # A secret with asterisks may have come about.
+        spans = [*_parts_in(text, parts, short, shortest)]
+    return text
+
+
+@lru_cache(maxsize=64)
+def _known(
+    secrets: tuple[str, ...], shortest: int
+) -> tuple[frozenset[str], re.Pattern[str] | None, "_Ends"]:
+    secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+    long = tuple(secret for secret in secrets if len(secret) >= shortest)
+    short = [re.escape(secret) for secret in secrets if len(secret) < shortest]
+    parts = frozenset(
+        secret[at : at + shortest] for secret in long for at in range(len(secret) - shortest + 1)
+    )
+    whole = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(short)})(?![A-Za-z0-9])") if short else None
+    return parts, whole, _Ends(secrets)
+
+
+class _Ends:
+    """How secrets begin and end."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._heads = self._by_last_characters(secrets)
+        self._tails = self._by_last_characters([secret[::-1] for secret in secrets])
+
+    @staticmethod
+    def _by_last_characters(secrets: Sequence[str]) -> dict[str, list[str]]:
+        """List beginnings of secrets by their last characters, the longest first."""
+        found: dict[str, list[str]] = {}
+        for secret in secrets:
+            for end in range(len(secret), _SHORTEST_END - 1, -1):
+                found.setdefault(secret[end - _SHORTEST_END : end], []).append(secret[:end])
+        return {last: sorted(heads, key=len, reverse=True) for last, heads in found.items()}
+
+    def at_masks_in(self, text: str) -> Iterator[tuple[int, int]]:
+        """Give where a server's own mask stands after a beginning or before an end."""
+        for run in _SERVERS_MASK.finditer(text):
+            before, after = self._before(text, run.start()), self._after(text, run.end())
+            if before or after:
+                yield (
+                    run.start() - before if before else run.start(1),
+                    run.end() + after if after else run.end(1),
+                )
+
+    def _before(self, text: str, end: int) -> int:
+        heads = self._heads.get(text[max(0, end - _SHORTEST_END) : end], ())
+        return next((len(head) for head in heads if text.endswith(head, 0, end)), 0)
+
+    def _after(self, text: str, start: int) -> int:
+        tails = self._tails.get(text[start : start + _SHORTEST_END][::-1], ())
+        return next((len(tail) for tail in tails if text.startswith(tail[::-1], start)), 0)
+
+
+def _parts_in(
+    text: str, parts: frozenset[str], short: re.Pattern[str] | None, shortest: int
+) -> Iterator[tuple[int, int]]:
+    if parts:
+        for at in range(len(text) - shortest + 1):
+            if text[at : at + shortest] in parts:
+                yield at, at + shortest
+    if short:
+        yield from (found.span() for found in short.finditer(text))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Join spans, in order of their starts, that overlap or touch."""
+    joined: tuple[int, int] | None = None
+    for start, stop in spans:
+        if joined and start <= joined[1]:
+            joined = joined[0], max(joined[1], stop)
+            continue
+        if joined:
+            yield joined
+        joined = start, stop
+    if joined:
+        yield joined
+
+
+def mask_url(url: str) -> str:
+    """Hide user, password and secret parameters in an address, whether or not it is a valid one."""
+    scheme, user_info, rest = _split(url)
+    path, *parameters = re.split(r"([?#&;])", rest)
+    for at, parameter in enumerate(parameters):
+        name, equals, value = parameter.partition("=")
+        if value and is_secret_name(unquote(name)):
+            parameters[at] = name + equals + HIDDEN
+    return scheme + (f"{HIDDEN}@" if user_info else "") + path + "".join(parameters)
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Give the scheme with its slashes, what stands before the ``@``, and the rest."""
+    scheme, slashes, rest = url.rpartition("://") if url.count("://") == 1 else url.partition("://")
+    if not slashes:
+        scheme, rest = "", url
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" not in authority:
+        # In an address that is none, the password itself may hold a slash.
+        _, colon, port = authority.rpartition(":")
+        if not colon or port.isdecimal() or authority.endswith("]"):
+            return scheme + slashes, "", rest
+        authority = rest
+    user_info, _, _ = authority.rpartition("@")
+    return scheme + slashes, user_info, rest[len(user_info) + 1 :] if user_info else rest
+
+
+def _parameters(rest: str) -> Iterator[tuple[str, str]]:
+    for parameter in re.split(r"[?#&;]", rest)[1:]:
+        name, _, value = parameter.partition("=")
+        yield unquote(name), value
+
+
+def mask_spec(text: str) -> str:
+    """Hide what looks like a secret in a spec, or a command line, as a user typed it.
+
+    That is the value of a key such as ``api_key``, ``token`` or ``serve.api-key``, what an
+    address holds of them, ``Bearer ...``, and what has the shape of a common provider's key.
+    """
+    text = _SCHEME_AND_CREDENTIAL.sub(rf"\1\2{HIDDEN}", text)
+    text = _ADDRESS.sub(lambda found: mask_url(found[0]), text)
+    text = _USER_WITHOUT_SCHEME.sub(f"{HIDDEN}@", text)
+    text = _FLAG_AND_VALUE.sub(
+        lambda found: (
+            "".join([*found.groups()[:3], HIDDEN]) if is_secret_name(found[2]) else found[0]
+        ),
+        text,
+    )
+    return _BARE_KEY.sub(HIDDEN, _KEY_SHAPES.sub(HIDDEN, _mask_pairs(text)))
+
+
+def _mask_pairs(text: str) -> str:
+    pieces, end = [], 0
+    for start in re.finditer(r"[A-Za-z][\w.-]*", text):
+        if start.start() < end:
+            continue
+        found = _NAME_AND_VALUE.match(text, start.start())
+        if not found or not found[3] or not _is_hidden(found[1], found[3]):
+            continue
+        pieces += [text[end : found.start(3)], HIDDEN]
+        end = found.end()
+    return "".join([*pieces, text[end:]])
+
+
+def _is_hidden(name: str, value: str) -> bool:
+    if is_secret_name(name):
+        return True
+    is_variable = name.lower().endswith("env") and is_secret_name(name[:-3])
+    return is_variable and not _VARIABLE.fullmatch(value)

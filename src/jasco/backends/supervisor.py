@@ -1,0 +1,103 @@
+"""Runs a program and sees to it that nothing of it outlives whoever started it.
+
+    python supervisor.py LIFELINE PIDFILE PROGRAM ARGUMENT...
+
+Whoever starts this holds the other end of the file descriptor LIFELINE. When that end closes, on
+purpose or because its holder was killed, the program is told to stop, and after some seconds it is
+killed, with all that it has started. A parent-death signal alone would not do: it follows the
+thread that started the program, and reaches no grandchildren. PIDFILE is told the program's process
+group, for whoever has to end it should this be killed itself. Where LIFELINE is not 0, standard
+input is the program's.
+
+Only the standard library, and nothing of this package: it must start at once.
+"""
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+GRACE = float(os.environ.get("JASCO_GRACE", "20"))
+"""Seconds between the first request to stop and the kill."""
+_AGAIN = 3.0  # seconds between two requests: while it starts, vLLM loses one
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def main() -> int:
+    """Run the program; give its exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are for whoever started us, and who tells us
+    # What the program leaves behind becomes our child, wherever it has hidden.
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    lifeline = int(sys.argv[1])
+    program = subprocess.Popen(  # noqa: S603 (it is what the user asked for)
+        sys.argv[3:],
+        stdin=None if lifeline else subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_restored,
+    )
+    if lifeline:
+        os.close(0)  # the program's alone: who writes to it must notice its end
+    with suppress(OSError):
+        Path(sys.argv[2]).write_text(str(program.pid))
+    with suppress(ProcessLookupError):
+        _watch(program, lifeline)
+    _kill_all()
+    status = program.wait()
+    return status if status >= 0 else 128 - status  # as shells tell a signal
+
+
+def _restored() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # should we be killed
+
+
+def _prctl(option: int, value: int) -> None:
+    with suppress(OSError, AttributeError):  # another system than Linux has no such thing
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _watch(program: "subprocess.Popen[bytes]", lifeline: int) -> None:
+    while program.poll() is None:
+        if not select.select([lifeline], [], [], 0.1)[0] or os.read(lifeline, 1024):
+            continue
+        began = told = time.monotonic()
+        os.killpg(program.pid, signal.SIGTERM)
+        while program.poll() is None and (now := time.monotonic()) - began < GRACE:
+            if now - told > _AGAIN:
+                os.killpg(program.pid, signal.SIGTERM)
+                told = now
+            time.sleep(0.05)
+        return
+
+
+def _kill_all() -> None:
+    """Kill what is left: our children, and theirs as they become ours."""
+    while children := _children():
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.01)
+
+
+def _children() -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state != "Z":
+                found.append(int(entry.parent.name))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,0 @@
-"""The eight instructions that every clip is asked with, in the published order."""
-
-from importlib.resources import files
-
-INSTRUCTIONS: tuple[str, ...] = tuple(
-    (files("jasco.benchmark") / "prompts" / "instructions.txt").read_text("utf-8").splitlines()
-)
-SOUND_FIRST = (1, 4, 6, 7)
-"""Numbers of the instructions that name the sound before the speech."""

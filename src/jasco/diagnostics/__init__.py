@@ -1,0 +1,1 @@
+"""What is installed, and which models and judges can be named."""

@@ -1,0 +1,1 @@
+"""Examining a judge: the questions, asking them, and the figures."""

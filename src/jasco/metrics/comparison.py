@@ -1,0 +1,249 @@
+"""Whether two models differ: paired over clips.
+
+Conventions
+-----------
+Two models are compared on the same clips: what counts is the difference on each clip, shape
+(clips,), first model minus second.
+
+Where verdicts are missing, a model that has more of them has more attempts at a clip's best score.
+So two models are compared on their common items, those that every judge of both has a readable
+verdict on: a clip's best score is that of its common items, as many for one model as for the other,
+and every other figure is of these items as well. Clips without a common item do not count. What is
+missing is taken to be missing by chance; where one model's verdicts are missing because of their
+scores, only the bounds of its best-mean say what that may hide.
+
+Metrics
+-------
+* *Sign-flip permutation test*: were the models alike, each clip's difference could as well have
+  the other sign. Where one of the two was asked about each clip once, *any* of a clip's answers
+  could as well be the single one: differences of one answer and a mean of several are not
+  symmetric, and flipping their signs finds too many (of weak models on 20 clips 7 % at the level
+  of 1 %). No p of fewer than 10 clips.
+* *Holm's correction* of the p-values of several pairs: *Scandinavian Journal of Statistics* 6
+  (1979).
+* *Figure tested*: best-mean; the mean (best of 1) where one of the two was asked about each clip
+  once, as people are. Then each clip's mean is that of all readable verdicts on it: it does not
+  depend on how many there are.
+* *Minimum detectable difference*: what a benchmark of this size finds four times out of five
+  (power 80 %, two-sided level 5 %).
+
+Miller, arXiv 2411.00640, sections 4 and 5.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, in_blocks
+from jasco.metrics.scoring import bound_difference, score_difference
+from jasco.metrics.verdict_matrix import VerdictMatrix, ratio
+
+FLIPS = 10_000
+SEED = 20240924
+LEAST_CLIPS = 10  # that a p-value needs
+_ALL_SIGNS = 13  # up to so many clips that differ, every pattern of signs is tried
+_CELLS = 4_000_000
+_POWER = 2.8  # 1.96 + 0.84, quantiles of the normal distribution
+_SAME = 1e-9  # differences smaller than this come from rounding
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model minus another, on the items that every judge of both has marked.
+
+    Attributes
+    ----------
+    clips : int
+        How many clips count: those with an item that all have marked.
+    clips_left_out : int
+        The others.
+    items, items_expected : int
+        Items that all have marked, and those that were to be marked; where one of the two was
+        asked about each clip once, one item a clip.
+    complete : bool
+        Whether no verdict is missing.
+    bounds : tuple of float
+        The difference of the figure that is tested, over all clips, with every missing verdict at
+        its worst for one model and at its best for the other.
+    best_mean, mean, audio, both, speech : Estimate
+        Differences of the panels' figures; intervals paired over clips.
+    p : float or None
+        Permutation test of the difference of the figure that is tested; None for fewer than 10
+        clips.
+    detectable : float or None
+        Minimum detectable difference of that figure.
+    tested : str
+        Which it is: ``best_mean``, or ``mean`` where one of the two has no best-mean.
+    """
+
+    clips: int
+    clips_left_out: int
+    items: int
+    items_expected: int
+    complete: bool
+    bounds: tuple[float, float]
+    best_mean: Estimate = NO_ESTIMATE
+    mean: Estimate = NO_ESTIMATE
+    audio: Estimate = NO_ESTIMATE
+    both: Estimate = NO_ESTIMATE
+    speech: Estimate = NO_ESTIMATE
+    p: float | None = None
+    detectable: float | None = None
+    tested: Literal["best_mean", "mean"] = "best_mean"
+
+
+def compare(
+    first: Mapping[str, VerdictMatrix],
+    second: Mapping[str, VerdictMatrix],
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Compare two models, each marked by a panel.
+
+    Parameters
+    ----------
+    first, second : mapping of str to VerdictMatrix
+        By judge; the same clips in the same order.
+    resamples : int
+        For the intervals.
+    """
+    sheets = [*first.values(), *second.values()]
+    single_prompt = any(matrix.single_prompt for matrix in sheets)
+    tested: Literal["best_mean", "mean"] = "mean" if single_prompt else "best_mean"
+    readable = np.array([matrix.readable for matrix in sheets])
+    common = np.asarray(readable.all(axis=0))
+    judged = np.asarray(readable.any(axis=2, keepdims=True).all(axis=0))
+    items = judged if single_prompt else common  # of people one item a clip is expected, whichever
+    counted = np.asarray(items.any(axis=1))
+    missing = [np.isnan(matrix.expected_scores()).any() for matrix in sheets]
+    size: dict[str, Any] = {
+        "clips": int(counted.sum()),
+        "clips_left_out": int((~counted).sum()),
+        "items": int(items.sum()),
+        "items_expected": items.size,
+        "complete": not any(missing),
+        "bounds": bound_difference([*first.values()], [*second.values()], tested),
+        "tested": tested,
+    }
+    if not size["clips"]:
+        return Comparison(**size)
+    ours, theirs = (
+        [
+            (matrix if single_prompt else matrix.of_items(common)).of_clips(counted)
+            for matrix in panel.values()
+        ]
+        for panel in (first, second)
+    )
+    by_clip = VerdictMatrix.mean_by_clip if single_prompt else VerdictMatrix.best_by_clip
+    scores = [np.mean([by_clip(matrix) for matrix in panel], axis=0) for panel in (ours, theirs)]
+    apart = scores[0] - scores[1]
+    differences = score_difference(ours, theirs, resamples)
+    return Comparison(
+        **size,
+        **{name: differences[name] for name in ("best_mean", "mean", "audio", "both", "speech")},
+        p=_p(apart, scores, (ours, theirs)) if len(apart) >= LEAST_CLIPS else None,
+        detectable=minimum_detectable_difference(apart),
+    )
+
+
+def _p(
+    apart: NDArray[Any], scores: Sequence[NDArray[Any]], panels: Sequence[Sequence[VerdictMatrix]]
+) -> float:
+    single_prompt = [any(matrix.single_prompt for matrix in panel) for panel in panels]
+    if single_prompt[0] == single_prompt[1]:
+        return sign_flip_p(apart)
+    single = single_prompt.index(True)
+    several = np.mean([matrix.gated() for matrix in panels[1 - single]], axis=0)
+    return exchange_p(scores[single], several)
+
+
+def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED) -> float:
+    """Test whether the mean difference is 0, two-sided.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (clips,)
+        First model minus second; many clips are summed in random blocks first.
+    flips : int
+        How many patterns of signs are drawn, where there are too many to try all.
+    seed : int
+        Fixes the draws.
+
+    Returns
+    -------
+    float
+        The p-value: at least 1 / (flips + 1) where signs are drawn.
+    """
+    apart = in_blocks(np.asarray(differences, float))
+    apart = apart[apart != 0]  # its sign changes nothing
+    seen = abs(apart.sum()) * (1 - 1e-9) - 1e-12  # equal sums must not differ by rounding
+    if len(apart) <= _ALL_SIGNS:
+        patterns = np.arange(2 ** len(apart))[:, None] >> np.arange(len(apart)) & 1
+        return float(np.mean(np.abs((1 - 2 * patterns) @ apart) >= seen))
+    random = np.random.default_rng(seed)
+    extreme, at_once = 0, max(1, _CELLS // len(apart))
+    for start in range(0, flips, at_once):
+        shape = min(at_once, flips - start), len(apart)
+        signs = 1 - 2 * random.integers(2, size=shape, dtype=np.int8).astype(float)
+        extreme += int(np.count_nonzero(np.abs(signs @ apart) >= seen))
+    return (extreme + 1) / (flips + 1)
+
+
+def exchange_p(
+    single: NDArray[Any], several: NDArray[Any], flips: int = FLIPS, seed: int = SEED
+) -> float:
+    """Test whether single answers score as one of several on the same clip does, two-sided.
+
+    Parameters
+    ----------
+    single : ndarray, shape (clips,)
+        The score of each clip's single answer.
+    several : ndarray, shape (clips, answers)
+        Scores of the others; NaN where there is none.
+    flips : int
+        How often one of a clip's answers is drawn to be the single one.
+    seed : int
+        Fixes the draws.
+
+    Returns
+    -------
+    float
+        The p-value: at least 1 / (flips + 1).
+    """
+    answers = np.sort(np.column_stack([single, several]), axis=1)  # missing ones come last
+    number = (~np.isnan(answers)).sum(axis=1, keepdims=True)
+    others = np.nansum(answers, axis=1, keepdims=True) - answers
+    if_single = np.where(number > 1, answers - others / np.maximum(number - 1, 1), 0)
+    seen = abs(np.nansum(single - ratio(np.nansum(several, axis=1), number[:, 0] - 1)))
+    seen = seen * (1 - 1e-9) - 1e-12  # equal sums must not differ by rounding
+    random = np.random.default_rng(seed)
+    clips = np.arange(len(single))
+    extreme, at_once = 0, max(1, _CELLS // len(single))
+    for start in range(0, flips, at_once):
+        drawn = random.random((min(at_once, flips - start), len(single))) * number[:, 0]
+        sums = if_single[clips, drawn.astype(int)].sum(axis=1)
+        extreme += int(np.count_nonzero(np.abs(sums) >= seen))
+    return (extreme + 1) / (flips + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number: the chance of any false alarm stays below the level."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
+
+
+def minimum_detectable_difference(differences: NDArray[Any]) -> float | None:
+    """Say which true difference would be found with power 80 %.
+
+    None for fewer than two clips, and where all differ by the same: how much other clips would
+    vary cannot be told from them.
+    """
+    clips = len(differences)
+    spread = float(np.std(differences, ddof=1)) if clips > 1 else 0.0
+    return _POWER * spread / clips**0.5 if spread > _SAME else None

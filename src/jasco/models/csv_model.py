@@ -1,0 +1,47 @@
+"""Answers that were made elsewhere and filled into a CSV."""
+
+from pathlib import Path
+
+from jasco.backends.specs import Spec
+from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
+from jasco.data.responses_csv import Key, check_against, read_responses_csv
+from jasco.models.model import Model
+from jasco.protocol.clips import Item
+from jasco.protocol.reasoning import without_reasoning
+from jasco.protocol.responses import Failure, Response
+
+
+class Replay(Model):
+    """The answers of a filled CSV. An empty ``allm_output`` is an item not answered."""
+
+    NAME = "FILLED.csv"
+    raw_name = True
+    uses_audio = False
+    remote = True
+    OPTIONS = ()
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._answers: dict[Key, str] = {}
+
+    async def prepare(self, data: DataSet) -> None:
+        """Read the file and hold it against the data."""
+        file = read_responses_csv(Path(self.spec.name))
+        check_against(file, data)
+        self._answers = file.answers()
+
+    def disowns(self, item: Item, text: str) -> bool:
+        """Whether the file says something else by now."""
+        given = self._answers.get((item.clip.id, item.number))
+        if given is None or given == text:  # reasoning included, in a run of an older version
+            return given is None
+        shown = without_reasoning(Response(given), self.spec.identity)
+        return isinstance(shown, Failure) or shown.text != text
+
+    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:  # noqa: ARG002
+        """Look the answer up."""
+        text = self._answers.get((item.clip.id, item.number))
+        if text is None:
+            return Failure("unanswered", "no answer in the file")
+        return Response(text)

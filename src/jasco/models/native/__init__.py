@@ -1,1 +1,0 @@
-"""What the ports of the published systems share: text, language model, weights, decoding."""

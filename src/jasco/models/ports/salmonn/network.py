@@ -1,0 +1,84 @@
+"""The whole network: two encoders, the connector and the language model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from jasco.models.ports.language import make_llama, splice
+from jasco.models.ports.lora import add_updates
+from jasco.models.ports.salmonn.beats import Beats, BeatsConfig
+from jasco.models.ports.salmonn.connector import Connector
+from jasco.models.ports.salmonn.features import filter_bank, fit, log_mel
+from jasco.models.ports.text import BOS
+
+
+class Salmonn(nn.Module):
+    """SALMONN.
+
+    Parameters
+    ----------
+    config : mapping
+        Sizes: ``llama`` and ``whisper`` as in their ``config.json``, ``beats`` as in the ``cfg`` of
+        its file, ``qformer`` as for BERT, ``window``, in seconds and in frames, and ``lora``, the
+        language model's updates: ``r``, ``alpha`` and ``targets``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.whisper = WhisperEncoder(WhisperConfig(**config["whisper"]))
+        beats = BeatsConfig.of(config["beats"])
+        self.beats = Beats(beats)
+        self.connector = Connector(
+            config["qformer"],
+            config["window"],
+            speech=config["whisper"]["d_model"],
+            audio=beats.encoder_embed_dim,
+            out=config["llama"]["hidden_size"],
+        )
+        self.llama = make_llama(config["llama"])
+        lora = config["lora"]
+        add_updates(self.llama, lora["targets"], lora["r"], lora["alpha"] / lora["r"])
+
+    def audio_embeddings(self, samples: NDArray[np.floating]) -> torch.Tensor:
+        """Hear a sound.
+
+        Parameters
+        ----------
+        samples : ndarray of float, shape (samples,)
+            From -1 to 1, at 16 kHz.
+
+        Returns
+        -------
+        Tensor, shape (windows * queries, width of the language model)
+        """
+        sizes, place = self.whisper.config, self.connector.query_tokens
+        fitted = fit(samples)
+        # Whisper's second convolution halves the time.
+        mel = log_mel(fitted, sizes.num_mel_bins, 2 * sizes.max_source_positions)
+        speech = self.whisper(mel.to(place)).last_hidden_state
+        audio = self.beats(filter_bank(fitted).to(place))
+        embeddings: torch.Tensor = self.connector(speech, audio)
+        return embeddings
+
+    def sequence(
+        self, left: Sequence[int], audio: torch.Tensor, right: Sequence[int]
+    ) -> torch.Tensor:
+        """Put the prompt's tokens around what was heard.
+
+        Parameters
+        ----------
+        left, right : sequence of int
+            Without the token that begins a text.
+        audio : Tensor, shape (length, width of the language model)
+
+        Returns
+        -------
+        Tensor, shape (1, length of all, width of the language model)
+        """
+        return splice(self.llama, [[BOS, *left], audio, right])

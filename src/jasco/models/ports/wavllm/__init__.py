@@ -1,0 +1,29 @@
+"""WavLLM (Hu et al., 2024), from the waveform to the text.
+
+A clip is heard twice: by Whisper in parts of 30 seconds, and by WavLM as a whole (``features``).
+A connector each shortens the two streams, which side by side become embeddings of Llama
+(``connectors``, ``model``). Llama's projections have low-rank updates (``updates``), which each
+prompt scales anew, by what Llama makes of the question alone (``scale``). The prompt stands around
+the sounds (``prompts``), and the answer is drawn by the rules of fairseq's search (``search``).
+``conversion`` turns the published checkpoint into a folder, and ``system`` loads and asks that.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jasco.models.ports.provider import NativeModel, options
+
+if TYPE_CHECKING:
+    from jasco.models.ports.wavllm.system import System
+
+
+class WavLlmModel(NativeModel):
+    """WavLLM, from a folder that ``jasco convert wavllm`` has made."""
+
+    OPTIONS = options("official", "greedy")
+
+    def load(self, folder: Path, device: str, dtype: Any) -> "System":
+        """Load the network and its tokenizer."""
+        from jasco.models.ports.wavllm.system import load
+
+        return load(folder, device, dtype)

@@ -1,0 +1,102 @@
+"""Clips, items and their hashes: what a benchmark of this kind consists of.
+
+Conventions
+-----------
+A clip is known by its ``id``, a piece of a file name. Clips stand in the order of their data
+set; hashes over several clips run in order of id (as numbers where all ids are numbers).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from jasco.errors import InputError
+from jasco.protocol.instructions import INSTRUCTIONS
+
+_SAFE_ID = re.compile(r"[\w-](?:[\w. -]*[\w-])?")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sound and a spoken sentence heard at once, and what follows from each and from both.
+
+    Attributes
+    ----------
+    id : str
+        Name of the clip; its audio file is ``ID.wav``.
+    sound, speech : str
+        What is heard beside the voice, and what the voice says.
+    audio_only, speech_only : str
+        The answers that follow from one cue alone: plausible, and wrong.
+    reference : str
+        The answer that follows from both.
+    keywords : str
+        Comma-separated words that a full answer contains.
+    """
+
+    id: str
+    sound: str
+    speech: str
+    audio_only: str
+    speech_only: str
+    reference: str
+    keywords: str
+
+    def __post_init__(self) -> None:
+        if not _SAFE_ID.fullmatch(self.id):
+            raise InputError(
+                f"clip id {self.id!r} cannot name a file: use letters, digits, '-', '_', '.'"
+            )
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The seven annotations in the order of the published ``v0.csv``."""
+        return (
+            self.id, self.sound, self.speech, self.audio_only, self.speech_only,
+            self.reference, self.keywords,
+        )  # fmt: skip
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the cells as a compact JSON array in UTF-8, as 64 hexadecimal digits."""
+        text = json.dumps(self.cells, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A clip asked about with one of the instructions (``number`` counts from 1)."""
+
+    clip: Clip
+    number: int
+
+    @property
+    def instruction(self) -> str:
+        """The text the model is asked."""
+        return INSTRUCTIONS[self.number - 1]
+
+
+def items_of(clip: Clip) -> list[Item]:
+    """List the items of a clip, in the order of the instructions."""
+    return [Item(clip, number) for number in range(1, len(INSTRUCTIONS) + 1)]
+
+
+def id_order(ids: Iterable[str]) -> list[str]:
+    """Sort ids: by value where all are whole numbers, else as text."""
+    ids = list(ids)
+    if all(re.fullmatch(r"[0-9]{1,18}", id_) for id_ in ids):
+        return sorted(ids, key=lambda id_: (int(id_), id_))
+    return sorted(ids)
+
+
+def combined_sha256(hashes: dict[str, str]) -> str:
+    """Hash hashes: SHA-256 over the values in order of id, joined by newlines."""
+    return hashlib.sha256("\n".join(hashes[id_] for id_ in id_order(hashes)).encode()).hexdigest()
+
+
+def annotations_sha256(clips: Iterable[Clip]) -> str:
+    """Hash the annotations of a data set, whatever the order of its rows."""
+    return combined_sha256({clip.id: clip.sha256 for clip in clips})

@@ -1,0 +1,387 @@
+"""Reading a judge's answer: its rating and its orientation, or that it cannot be read.
+
+Conventions
+-----------
+What an answer states is found in :mod:`jasco.protocol.statements`. The value of a statement is
+*definite* (``2``, ``Both``), a *placeholder* (``(int)``, the echoed list of options) or unclear.
+Placeholders are passed over. What is left must be definite and agree, else the answer is
+unreadable: nothing is ever guessed.
+
+A remark behind a value, in brackets or after a dash, is harmless only if it is plain English
+without a digit, without a question mark and without a word of :mod:`jasco.protocol.hedges`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, Generic, TypeVar
+
+from jasco.protocol.hedges import is_hedge, words_in
+from jasco.protocol.statements import (
+    FLAGS,
+    Statement,
+    answer_lines,
+    answer_text,
+    find_statements,
+    plain_value,
+)
+
+T = TypeVar("T")
+
+
+class Orientation(StrEnum):
+    """Which cue an answer rests on."""
+
+    AUDIO = "Audio-Oriented"
+    SPEECH = "Speech-Oriented"
+    BOTH = "Both"
+    NEITHER = "Neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judge's rating (0, 1, 2) and orientation; None where it could not be read."""
+
+    rating: int | None
+    orientation: Orientation | None
+
+    @property
+    def readable(self) -> bool:
+        """Whether both parts could be read: only then does the verdict count."""
+        return self.rating is not None and self.orientation is not None
+
+    @property
+    def gated(self) -> int:
+        """The score that counts: the rating where the orientation is Both, else 0.
+
+        Of a readable verdict only: what could not be read has no score.
+        """
+        assert self.rating is not None
+        assert self.orientation is not None
+        return self.rating if self.orientation is Orientation.BOTH else 0
+
+
+PROXY_MARK = "Proxy verdict"
+"""Begins what a stand-in for a judge writes: its figures are marked wherever the text travels."""
+
+
+def read_verdict(text: str) -> Verdict:
+    """Read what a judge wrote in answer to the judge prompt. Never raises, never guesses."""
+    return _verdict(find_statements(text))
+
+
+def read_constrained(text: str) -> Verdict:
+    """Read a verdict that its server held to :func:`verdict_schema`: a JSON object."""
+    try:
+        members = json.loads(answer_text(text), object_pairs_hook=_Members)
+    except (ValueError, RecursionError):
+        return Verdict(None, None)
+    if not isinstance(members, _Members):
+        return Verdict(None, None)
+    ratings, orientations = members.named("rating"), members.named("orientation")
+    if not all(type(each) is int for each in ratings) or not all(
+        isinstance(each, str) for each in orientations
+    ):
+        return Verdict(None, None)
+    return _verdict(
+        [Statement("rating", str(each)) for each in ratings]
+        + [Statement("orientation", plain_value(each)) for each in orientations]
+    )
+
+
+def read_repair(text: str) -> Orientation | None:
+    """Read the reply to the repair prompt: a line may also be the bare label, in quotes or not."""
+    lines = map(_replied, answer_lines(text))
+    bare = [Statement("orientation", line) for line in lines if _BARE_LABEL.match(line)]
+    return _agreed(_ORIENTATION, [*find_statements(text), *bare])
+
+
+def read_rating(cell: str) -> int | None:
+    """Read a rating that stands alone, as in a cell of a table."""
+    return _definite(_RATING, plain_value(cell))
+
+
+def read_orientation(cell: str) -> Orientation | None:
+    """Read an orientation that stands alone, as in a cell of a table."""
+    return _definite(_ORIENTATION, plain_value(cell))
+
+
+def verdict_schema(both: str) -> dict[str, Any]:
+    """Give the JSON schema of a verdict: the rubric's four lines, in its order.
+
+    Parameters
+    ----------
+    both : str
+        What the protocol calls an answer that rests on both cues.
+    """
+    labels = [both if each is Orientation.BOTH else str(each) for each in Orientation]
+    properties = {
+        "Explanation1": {"type": "string"},
+        "Rating": {"type": "integer", "enum": [0, 1, 2]},
+        "Explanation2": {"type": "string"},
+        "Orientation": {"type": "string", "enum": labels},
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _verdict(statements: Iterable[Statement]) -> Verdict:
+    statements = list(statements)
+    return Verdict(_agreed(_RATING, statements), _agreed(_ORIENTATION, statements))
+
+
+# --- values ---
+
+
+class _Unclear(Enum):
+    """What a value is that is neither definite nor a placeholder."""
+
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class _Grammar(Generic[T]):
+    """How the values of a kind are written.
+
+    Attributes
+    ----------
+    kind : str
+        The kind of statement.
+    core : re.Pattern
+        Matches the beginning of a definite value; its first group names the meaning.
+    meanings : mapping of str to T
+        What the names mean, in lower case.
+    repeated : mapping of T to set of frozenset of str
+        The words of a remark that only repeats the value.
+    informal : mapping of str to T
+        Names that are too informal to be read, and plain enough to contradict.
+    best : T
+        The value of an answer without a shortcoming. A remark on any other value may name one
+        ("0 (does not mention the keyword)"); on this one it would leave doubt.
+    """
+
+    kind: str
+    core: re.Pattern[str]
+    meanings: Mapping[str, T]
+    repeated: Mapping[T, Set[frozenset[str]]]
+    informal: Mapping[str, T]
+    best: T
+
+    def options(self, text: str) -> set[T]:
+        """Return the values that are listed in a text, one beside the other."""
+        found = set()
+        for option in _OPTION_ENDS.split(text.strip(" .")):
+            match = self.core.fullmatch(option.strip())
+            if not match:
+                return set()
+            found.add(self.meanings[match[1].lower()])
+        return found
+
+
+_ORIENTED = r" ?-? ?orient(?:at)?ed"
+_RATING = _Grammar[int](
+    "rating",
+    re.compile(
+        r"(?:score ?:? ?)?([012])(?:\.0+)?(?: ?(?:/|out of|of) ?2(?:\.0+)?)?(?![\w%])", FLAGS
+    ),
+    {"0": 0, "1": 1, "2": 2},
+    {0: {frozenset({"zero"})}, 1: {frozenset({"one"})}, 2: {frozenset({"two"})}},
+    {"zero": 0, "one": 1, "two": 2},
+    best=2,
+)
+_ORIENTATION = _Grammar[Orientation](
+    "orientation",
+    re.compile(
+        rf"(audio(?={_ORIENTED})|speech(?={_ORIENTED})|both|good|neither)(?:{_ORIENTED})?(?!\w)",
+        FLAGS,
+    ),
+    {
+        "audio": Orientation.AUDIO,
+        "speech": Orientation.SPEECH,
+        "both": Orientation.BOTH,
+        "good": Orientation.BOTH,
+        "neither": Orientation.NEITHER,
+    },
+    {
+        Orientation.AUDIO: {frozenset({"audio"}), frozenset({"audio", "oriented"})},
+        Orientation.SPEECH: {frozenset({"speech"}), frozenset({"speech", "oriented"})},
+        Orientation.BOTH: {
+            frozenset({"both"}),
+            frozenset({"good"}),
+            frozenset({"audio", "speech"}),
+        },
+        Orientation.NEITHER: {frozenset({"neither"})},
+    },
+    {"audio": Orientation.AUDIO, "speech": Orientation.SPEECH},
+    best=Orientation.BOTH,
+)
+_BRACKETS = {
+    "(": ")", "[": "]", "{": "}", "<": ">", "$": "$",
+    '"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "『": "』",
+}  # fmt: skip
+_DEEPEST = 3
+_PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
+_REMARK = re.compile(
+    r"(?: ?[.,;:!] | ?[–—] ?| -{1,2} | ?(?=[(\[{])|,? (?=(?:because|since|as)\b))"
+    r"([A-Za-z ,.;:!'\"“”()\[\]{}–—/&-]+)",
+    FLAGS,
+)
+_SHORTCOMING = re.compile(
+    r"\b(?:(?:(?:do|does|did|is|are|was|were)(?: not|n't)|not|no)"
+    r"(?: (?:it|explicitly|specifically|directly|clearly|specific|explicit|clear|any|the|a)){0,3}"
+    r" (?:mention|nam|includ|contain|stat|specif|describ|captur|creat|predict|match|align|relat"
+    r"|mirror|relevan|based|inferr|support|action|keyword|link|connection)[a-z]*"
+    r"|(?:partial|partially|partly|mostly|somewhat|roughly|close|near) (?:match|align|correct|right"
+    r"|similar|relevan|related|logical)[a-z]*"
+    r"|no (?:prediction|answer)"
+    r"|but(?: (?:it|is|still|too|the)){0,2} (?:lack|miss|omit|vague|general|logical|without)[a-z]*)"
+    r"\b",
+    FLAGS,
+)
+# These are the rubric's own words.
+_RUBRIC = re.compile(
+    r"\b(?:logical enough but not the most possible|very logical and the most probable"
+    r"|one modality)\b",
+    FLAGS,
+)
+_TASK = re.compile(r"\btask ?[12]\b", FLAGS)
+
+
+def _agreed(grammar: _Grammar[T], statements: Iterable[Statement]) -> T | None:
+    """Return what all statements of a kind agree on, if they do."""
+    own = [each for each in statements if each.kind == grammar.kind]
+    readings: set[T | _Unclear] = set()
+    for each in own:
+        if each.binding and (reading := _reading(grammar, each.value)) is not None:
+            readings.add(reading)
+    if len(readings) != 1 or isinstance(reading := readings.pop(), _Unclear):
+        return None
+    others = {_informal(grammar, each.value) for each in own if not each.binding}
+    return reading if others <= {reading, None} else None
+
+
+def _reading(grammar: _Grammar[T], value: str) -> T | _Unclear | None:
+    """Return what a value means; None where it is a placeholder."""
+    definite = _definite(grammar, value)
+    if definite is not None:
+        return definite
+    rest = _behind_a_placeholder(grammar, value)
+    if rest is None:
+        return _Unclear.UNCLEAR
+    definite = _definite(grammar, rest.lstrip(": "))
+    if definite is None and not _ONLY_WORDS.fullmatch(_LISTED.sub("", rest)):
+        return _Unclear.UNCLEAR
+    return definite
+
+
+def _informal(grammar: _Grammar[T], value: str) -> T | None:
+    definite = _definite(grammar, value)
+    return grammar.informal.get(value.lower().strip(" .!'\"")) if definite is None else definite
+
+
+def _definite(grammar: _Grammar[T], value: str, depth: int = _DEEPEST) -> T | None:
+    """Return what a value says beyond doubt, if anything."""
+    value = value.strip()
+    if match := grammar.core.match(value):
+        meaning = grammar.meanings[match[1].lower()]
+        return meaning if _is_harmless(grammar, meaning, value[match.end() :]) else None
+    closing = _BRACKETS.get(value[:1])
+    if not closing or not depth:
+        return None
+    inner, closed, tail = value[1:].partition(closing)
+    inside = _definite(grammar, inner, depth - 1) if closed else None
+    if inside is not None and _is_harmless(grammar, inside, tail):
+        return inside
+    whole = value.rstrip(".,;!")
+    return _definite(grammar, whole[1:-1], depth - 1) if whole.endswith(closing) else None
+
+
+def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
+    """Whether what follows a value leaves it as it is."""
+    if tail.strip(" ") in ("", ".", ",", ";", "!"):
+        return True
+    match = _REMARK.fullmatch(_TASK.sub("task", tail))
+    if not match or ".." in tail or any(tail.count(a) != tail.count(b) for a, b in _PAIRS):
+        return False
+    remark = _RUBRIC.sub("aligned", match[1])
+    if meaning != grammar.best:
+        remark = _SHORTCOMING.sub("aligned", remark)
+    words = words_in(remark)
+    if words in grammar.repeated[meaning]:
+        return True
+    others = (each[1].lower() for each in grammar.core.finditer(remark))
+    return not (
+        words <= grammar.informal.keys()
+        or any(map(is_hedge, words))
+        or any(grammar.meanings[other] != meaning for other in others)
+    )
+
+
+# --- placeholders ---
+
+_OPTION_ENDS = re.compile(r" ?(?:[/|,;]| or\b)+ ?", FLAGS)
+_ENCLOSED = re.compile(r"[(\[<{]([^()\[\]<>{}]*)[)\]>}](.*)", FLAGS)
+_RANGE = re.compile(r"0 ?[-–~] ?2|0 ?\.\. ?2|0 to 2|out of 2", FLAGS)
+_PLACEHOLDER_NOUN = re.compile(
+    r"\b(?:int|integers?|numbers?|digits?|scores?|ratings?|values?|orientations?|labels?|choices?"
+    r"|options?|below|follows|final|revised|corrected|updated|task|choose|select|pick|insert|enter)\b",
+    FLAGS,
+)
+_PLACEHOLDER = re.compile(
+    rf"(?:(?:{_PLACEHOLDER_NOUN.pattern}|(?:choose|pick|select) one|one of|your|the|an?|of|from"
+    r"|fill|in|here|put|provide|give|as|see|given|will|be|is|only|single|to|task ?[12]|scale|max)"
+    r"(?:[ ,:.;/]{1,2}|$))*",
+    FLAGS,
+)
+_LISTED = re.compile(r"\b(?:(?:choose|pick|select) one|one of:? )", FLAGS)
+_ONLY_WORDS = re.compile(
+    r"(?!.*\b(?:zero|one|two|three|both|good|neither|audio|speech)\b)[a-z ,.;:'()–—-]*", FLAGS
+)
+
+
+def _behind_a_placeholder(grammar: _Grammar[T], value: str) -> str | None:
+    """Return what follows the placeholder that a value begins with; None where there is none."""
+    if match := _ENCLOSED.fullmatch(value):
+        inner, rest = match[1].strip(), match[2].strip()
+        known = not inner or _RANGE.fullmatch(inner) or _is_placeholder(grammar, inner)
+        return rest if known else None
+    listed, bracket, rest = value.partition(" (")
+    return bracket + rest if not value or _is_placeholder(grammar, listed) else None
+
+
+def _is_placeholder(grammar: _Grammar[T], text: str) -> bool:
+    if grammar.options(_LISTED.sub("", text, count=1)) == set(grammar.meanings.values()):
+        return True
+    return bool(_PLACEHOLDER.fullmatch(text) and _PLACEHOLDER_NOUN.search(text))
+
+
+# --- what else is read ---
+
+_BARE_LABEL = re.compile(
+    rf"[ {re.escape(''.join(_BRACKETS))}]{{0,4}}{_ORIENTATION.core.pattern}", FLAGS
+)
+_QUOTES = "'\"“”"
+_REPLY_BEGINS = re.compile(
+    r"\A(?:[-+•] )?(?:(?:the|my|its|final|chosen|model's) ){0,3}"
+    r"(?:(?:answer|choice|output|label|orientation|verdict) ?(?:[:=]|is:?) ?)?",
+    FLAGS,
+)
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of a JSON object, those of the same name too."""
+
+    def named(self, name: str) -> list[Any]:
+        return [value for key, value in self if key.strip().lower() == name]
+
+
+def _replied(line: str) -> str:
+    """Return what a line of a reply says, without what leads to it and without stray quotes."""
+    line = _REPLY_BEGINS.sub("", line)
+    return line if _definite(_ORIENTATION, line) else line.strip(_QUOTES)

@@ -1,1 +1,0 @@
-"""How things outside are reached: specs, audio files, chat servers, downloads."""

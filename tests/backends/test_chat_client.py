@@ -1,0 +1,447 @@
+"""What the client makes of what a server answers; for whole runs, see test_faults."""
+
+import asyncio
+import base64
+import json
+import resource
+import time
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from chat_server import NO_ANSWER, ChatServer, Serve
+from jasco.backends import chat_client as chat
+from jasco.backends.specs import open_spec
+from jasco.errors import InputError
+from jasco.protocol.responses import Failure, Response
+
+SECRET = "sk-5ecret-Ahx7-0123456789"
+QUESTION = [{"role": "user", "content": "What is it?"}]
+WAV = b"RIFF\x26\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x80\x3e\0\0\0\x7d\0\0\2\0\x10\0data\2\0\0\0\7\0"
+HEARD = [
+    {
+        "role": "user",
+        "content": [
+            {
+                "type": "input_audio",
+                "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"},
+            },
+            {"type": "text", "text": "What are they doing?"},
+        ],
+    }
+]
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat, "_BACKOFF", wait_none())
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+
+
+class Said(list[str]):
+    """The lines that a client has said to the user."""
+
+
+def ask(
+    server: ChatServer,
+    options: str = "",
+    messages: Any = QUESTION,
+    said: list[str] | None = None,
+    calls: int = 1,
+) -> list[Response | Failure]:
+    async def go() -> list[Response | Failure]:
+        judge = open_spec("judge", f"openai/m,base_url={server.url}{options}")
+        judge.notify = (said if said is not None else []).append
+        client = chat.ChatClient(judge.spec, judge)
+        try:
+            return await asyncio.gather(*(client.ask(messages) for _ in range(calls)))
+        finally:
+            await client.close()
+
+    return asyncio.run(go())
+
+
+def failed(server: ChatServer, options: str = "", messages: Any = QUESTION) -> Failure:
+    [outcome] = ask(server, options, messages)
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def answered(server: ChatServer, options: str = "", messages: Any = QUESTION) -> Response:
+    [outcome] = ask(server, options, messages)
+    assert isinstance(outcome, Response)
+    return outcome
+
+
+# --- errors of one call ---
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_an_input_that_is_refused_is_a_final_failure(serve: Serve, status: int) -> None:
+    server = serve(status=status, error="too long")
+    failure = failed(server)
+    assert (failure.kind, failure.final) == ("rejected", True)
+    assert "too long" in failure.message
+    assert len(server.requests()) == 1
+
+
+@pytest.mark.parametrize("status", [405, 410])
+def test_what_is_refused_for_other_reasons_is_not_final(serve: Serve, status: int) -> None:
+    failure = failed(serve(status=status))
+    assert (failure.kind, failure.final) == ("rejected", False)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_an_input_that_moderation_flags_is_a_final_failure_of_that_call(
+    serve: Serve, status: int
+) -> None:
+    server = serve(status=status, error="Your input was flagged by moderation")
+    failure = failed(server)
+    assert (failure.kind, failure.final) == ("moderation", True)
+    assert len(server.requests()) == 1
+
+
+def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) -> None:
+    server = serve(refused={"gun": 403}, error="Forbidden")
+    with pytest.raises(InputError, match="api_key_env"):
+        ask(server, messages=[{"role": "user", "content": "gun"}], calls=3)
+    [alone] = ask(server, messages=[{"role": "user", "content": "gun"}])
+    assert isinstance(alone, Failure)
+    assert not alone.final
+
+    async def go() -> list[Response | Failure]:
+        judge = open_spec("judge", f"openai/m,base_url={server.url}")
+        client = chat.ChatClient(judge.spec, judge)
+        words = ["a", "gun", "b"]
+        try:
+            return [await client.ask([{"role": "user", "content": word}]) for word in words]
+        finally:
+            await client.close()
+
+    first, gun, last = asyncio.run(go())
+    assert isinstance(first, Response)
+    assert isinstance(last, Response)
+    assert isinstance(gun, Failure)
+    assert (gun.kind, gun.final) == ("rejected", True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "calls"),
+    [
+        ("error as finish reason", "error", chat.ATTEMPTS),
+        ("error in the choice", "error", chat.ATTEMPTS),
+        ("error beside the choices", "error", chat.ATTEMPTS),
+        ("choice of another index", "malformed", chat.ALIKE),
+        ("null as content", "malformed", chat.ALIKE),
+        ("html", "malformed", chat.ALIKE),
+    ],
+)
+def test_what_a_repeat_may_mend_is_repeated_and_never_final(
+    serve: Serve, fault: str, kind: str, calls: int
+) -> None:
+    server = serve(faults=1.0, kinds=(fault,))
+    failure = failed(server)
+    assert (failure.kind, failure.final) == (kind, False)
+    assert len(server.requests()) == calls
+
+
+@pytest.mark.parametrize(("options", "greedy"), [("", True), (",temperature=0.7", False)])
+@pytest.mark.parametrize("fault", NO_ANSWER)
+def test_what_comes_again_is_asked_once_and_final_where_it_is_sure_to_come_again(
+    serve: Serve, fault: str, options: str, *, greedy: bool
+) -> None:
+    server = serve(faults=1.0, kinds=(fault,))
+    failure = failed(server, options)
+    assert failure.kind == NO_ANSWER[fault]
+    assert failure.final == (greedy or failure.kind == "content filter")
+    assert len(server.requests()) == 1
+
+
+def test_a_refusal_in_a_field_of_its_own_is_an_answer(serve: Serve) -> None:
+    assert answered(serve(faults=1.0, kinds=("refusal",))).text == "I cannot help with that."
+
+
+def test_the_message_of_a_cut_off_names_the_option(serve: Serve) -> None:
+    server = serve(faults=1.0, kinds=("nothing within max_tokens",))
+    assert "max_tokens=9 " in failed(server, ",max_tokens=9").message
+
+
+# --- errors of all calls ---
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (402, "Insufficient credits", ""),
+        (429, "You exceeded your current quota", "insufficient_quota"),
+        (400, "Your credit balance is too low", ""),
+    ],
+)
+def test_an_empty_account_ends_it_at_once_in_the_servers_words(
+    serve: Serve, status: int, error: str, code: str
+) -> None:
+    server = serve(status=status, error=error, code=code)
+    with pytest.raises(chat.QuotaExhaustedError, match=error):
+        ask(server)
+    assert len(server.requests()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_invalid_key_ends_it_at_once_whatever_the_status(serve: Serve, status: int) -> None:
+    server = serve(status=status, error="API key not valid. Please pass a valid API key.")
+    with pytest.raises(InputError, match="API key not valid"):
+        ask(server)
+    assert len(server.requests()) == 1
+
+
+def test_a_rate_limit_for_hours_ends_it_at_once(serve: Serve) -> None:
+    server = serve(status=429, error="limit per day", retry_after="43200")
+    with pytest.raises(chat.QuotaExhaustedError, match=r"12\.0 h"):
+        ask(server)
+    assert len(server.requests()) == 1
+
+
+def test_nothing_but_rate_limits_end_it_when_patience_ends(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "RATE_LIMIT_PATIENCE", 0.2)
+    with pytest.raises(chat.ServerGoneError, match="slow down"):
+        ask(serve(status=429, error="slow down"))
+
+
+def test_a_server_in_trouble_is_gone_when_patience_ends(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "PATIENCE", 0.0)
+    with pytest.raises(chat.ServerGoneError):
+        ask(serve(faults=1.0, kinds=("503",)), calls=4)
+
+
+@pytest.mark.parametrize("fault", ["html", "error beside the choices"])
+def test_nothing_usable_in_a_row_for_long_ends_it(
+    serve: Serve, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "FAILED_IN_A_ROW", 4)
+    server = serve(faults=1.0, kinds=(fault,))
+    assert all(isinstance(each, Failure) for each in ask(server, calls=5))
+    monkeypatch.setattr(chat, "FAILING_PATIENCE", 0.0)
+    assert all(isinstance(each, Failure) for each in ask(server, calls=3))
+    with pytest.raises(chat.ServerGoneError, match="4 calls in a row"):
+        ask(server, calls=4)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_server_without_audio_is_said_to_take_none(serve: Serve, status: int) -> None:
+    server = serve(status=status, error="audio input is not supported - hint: the mmproj")
+    with pytest.raises(InputError, match="takes no audio"):
+        ask(server, messages=HEARD)
+    assert len(server.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wants", "option"),
+    [("no temperature", "temperature=none"), ("no system role", "system=user")],
+)
+def test_prompt_and_sampling_are_changed_by_the_user_alone(
+    serve: Serve, wants: str, option: str
+) -> None:
+    server = serve(wants=wants)
+    messages = [{"role": "system", "content": "You judge."}, *QUESTION]
+    with pytest.raises(InputError, match=option):
+        ask(server, messages=messages)
+    if wants == "no temperature":
+        assert answered(server, f",{option}", messages)
+
+
+# --- waiting ---
+
+
+def test_a_long_wait_is_announced_once_with_its_reason(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "ANNOUNCED_WAIT", 0.5)
+    said: list[str] = []
+    server = serve(busy=4, retry_after="1")
+    outcomes = ask(server, said=said, calls=4)
+    assert all(isinstance(each, Response) for each in outcomes)
+    [line] = said
+    assert "busy" in line
+    assert "429" in line
+
+
+def test_a_short_wait_is_not_announced(serve: Serve) -> None:
+    said: list[str] = []
+    ask(serve(busy=4, retry_after="1"), said=said)
+    assert not said
+
+
+# --- forms of requests ---
+
+
+@pytest.mark.parametrize("wants", ["max_completion_tokens", "stream", "audio_url", "data_url"])
+def test_names_and_transport_are_adapted_once_and_said(serve: Serve, wants: str) -> None:
+    said: list[str] = []
+    server = serve(wants=wants)
+    outcomes = ask(server, messages=HEARD, said=said, calls=8)
+    assert all(isinstance(each, Response) for each in outcomes)
+    refused = [each for each in server.requests() if each.kind == "refused"]
+    assert 1 <= len(refused) <= 8
+    [line] = said
+    assert wants.replace("_url", "") in line
+
+
+def test_a_change_that_does_not_help_is_not_kept(serve: Serve) -> None:
+    server = serve(status=400, error="Unknown part type: input_audio")
+    said: list[str] = []
+    outcomes = ask(server, messages=HEARD, said=said, calls=3)
+    assert {each.kind for each in outcomes if isinstance(each, Failure)} == {"rejected"}
+    assert len(server.requests()) == 4
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "value"),
+    [
+        ("stream=true", "stream", True),
+        ("temperature=none", "temperature", None),
+        ("modalities=text", "modalities", ["text"]),
+        ("extra_body.top_k=5", "top_k", 5),
+        ("extra_body.stop_token_ids=[1]", "stop_token_ids", [1]),
+        ("extra_body.thinking_token_budget=5", "thinking_token_budget", 5),
+        ("extra_body.reasoning.effort=low", "reasoning", {"effort": "low"}),
+        (
+            "chat_template_kwargs.enable_thinking=false",
+            "chat_template_kwargs",
+            {"enable_thinking": False},
+        ),
+    ],
+)
+def test_options_go_into_the_request(serve: Serve, option: str, key: str, value: Any) -> None:
+    server = serve(bodies=True)
+    answered(server, f",{option}")
+    [request] = server.requests()
+    assert request.body.get(key) == value
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "extra_body.model=x",
+        "extra_body.temperature=1",
+        "extra_body=1",
+        "extra_body.=1",
+        "extra_body.api_key=sk-1",
+        'extra_body.metadata={"api_key":"sk-1"}',
+    ],
+)
+def test_what_we_write_is_no_further_parameter(option: str) -> None:
+    with pytest.raises(InputError):
+        open_spec("judge", f"openai/m,base_url=http://127.0.0.1:9/v1,{option}")
+
+
+def test_further_parameters_are_part_of_the_identity_where_given_and_transport_is_not() -> None:
+    def identity(options: str) -> dict[str, Any]:
+        address = "base_url=http://127.0.0.1:9/v1"
+        return dict(open_spec("judge", f"openai/m,{address}{options}").spec.identity)
+
+    plain = identity("")
+    assert identity(",stream=true,modalities=text,timeout=9") == plain
+    assert identity(",extra_body.top_k=5") == {**plain, "extra_body": {"top_k": 5}}
+    assert identity(",system=user") == {**plain, "system": "user"}
+    assert identity(",temperature=none") == {**plain, "temperature": None}
+
+
+# --- addresses and keys ---
+
+
+def test_the_query_of_an_address_stays_and_its_user_is_sent(serve: Serve) -> None:
+    server = serve(bodies=True)
+    address = server.url.replace("//", "//me:p%40ss@") + "?api-version=2"
+
+    class At:
+        url = address
+
+    ask(At())  # type: ignore[arg-type]
+    [request] = server.requests()
+    basic = base64.b64encode(b"me:p@ss").decode()
+    assert request.headers["Authorization"] == f"Basic {basic}"
+
+
+@pytest.mark.parametrize("key", ["clé", "two words", "line\nbreak"])
+def test_a_key_that_no_header_can_carry_is_named_not_quoted(
+    serve: Serve, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(InputError, match="OPENAI_API_KEY") as error:
+        ask(serve())
+    assert key not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["test", "null", "EMPTY", "choices"])
+def test_a_word_for_a_key_changes_no_answer(
+    serve: Serve, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server = serve(judge_says={"": f"This is a {key} of gulls, null or EMPTY."})
+    assert answered(server).text == f"This is a {key} of gulls, null or EMPTY."
+
+
+def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -> None:
+    server = serve(refused={"corrupt": 400}, error="Unknown part type: input_audio")
+    said: list[str] = []
+
+    async def go() -> list[Response | Failure]:
+        judge = open_spec("judge", f"openai/m,base_url={server.url}")
+        judge.notify = said.append
+        client = chat.ChatClient(judge.spec, judge)
+        corrupt = [
+            {**HEARD[0], "content": [HEARD[0]["content"][0], {"type": "text", "text": "corrupt"}]}
+        ]  # type: ignore[index]
+        try:
+            return [await client.ask(each) for each in (HEARD, corrupt)]
+        finally:
+            await client.close()
+
+    first, second = asyncio.run(go())
+    assert isinstance(first, Response)
+    assert isinstance(second, Failure)
+    assert not said
+    assert len(server.requests()) == 2
+
+
+def test_no_key_is_fine(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    server = serve(bodies=True)
+    answered(server)
+    assert "Authorization" not in server.requests()[0].headers
+
+
+def test_the_key_is_in_no_message_and_in_no_answer(serve: Serve) -> None:
+    outcome = answered(serve(echoes=True))
+    shown = json.dumps([outcome.text, outcome.reasoning, outcome.served])
+    assert "***" in shown
+    for part in parts_of(SECRET, 12):
+        assert part not in shown
+    message = failed(serve(status=400, echoes=True)).message
+    assert "***" in message
+    for part in parts_of(SECRET, 6):
+        assert part not in message
+
+
+def parts_of(secret: str, size: int) -> list[str]:
+    return [secret[at : at + size] for at in range(len(secret) - size + 1)]
+
+
+# --- size ---
+
+
+def test_a_body_that_is_too_large_is_not_read_to_its_end(serve: Serve) -> None:
+    server = serve(size=300 * 2**20)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    failure = failed(server)
+    assert (failure.kind, failure.final) == ("malformed", False)
+    assert "8 MiB" in failure.message
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+    assert time.monotonic() - began < 30

@@ -1,0 +1,172 @@
+"""The published annotations with other audio: called so wherever the data set's name stands."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command import Jasco
+from jasco.data.audio import file_sha256
+from jasco.data.dataset import read_data_set
+from jasco.data.fetching import verify
+from jasco.data.published_files import name_with_audio, published_files
+from jasco.errors import InputError
+from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.plan import plan
+from jasco.models.function import FunctionModel
+from jasco.protocol.clips import annotations_sha256
+from jasco.reports.exports import export, summarise_report
+from jasco.reports.page.sections import licence
+from jasco.reports.summary import shared_data, signature
+from jasco.reports.table import title
+from jasco.runs.results import results_of_run
+from jasco.runs.store import Store
+from synthetic import make_data, tone, write_wav
+
+ALTERED = "watd (altered audio)"
+
+
+def test_only_what_was_read_is_called_altered() -> None:
+    published = {path.split("/")[-1][:-4]: sha for path, sha in published_files().items()}
+    some = {id_: published[id_] for id_ in ("1", "47")}
+    assert name_with_audio("watd", {}) == "watd"
+    assert name_with_audio("watd", some) == "watd"
+    assert name_with_audio("watd", {**some, "2": published["1"]}) == ALTERED
+    assert name_with_audio(ALTERED, some) == "watd"  # mended before anything was answered
+    assert name_with_audio("mine", {"1": "x"}) == "mine"
+
+
+@pytest.fixture
+def watd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a data set that passes for the published one."""
+    folder = make_data(tmp_path / "anything")
+    hashes = {
+        str(path.relative_to(folder)): file_sha256(path)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    sha256 = annotations_sha256(read_data_set(folder).clips)
+    monkeypatch.setattr("jasco.data.dataset.PUBLISHED_SHA256", sha256)
+    monkeypatch.setattr("jasco.data.fetching.PUBLISHED_SHA256", sha256)
+    for module in ("published_files", "fetching"):
+        monkeypatch.setattr(f"jasco.data.{module}.published_files", lambda: hashes)
+    return folder
+
+
+def alter(folder: Path, clip: int = 1) -> None:
+    write_wav(folder / "dataset" / "v0" / f"{clip}.wav", tone(77))
+
+
+@pytest.fixture
+def respond(watd: Path, tmp_path: Path) -> Callable[..., Any]:
+    def respond(limit: int | None = None, run: str = "run") -> Any:
+        model = FunctionModel.of(lambda audio, rate, prompt: str(audio.sum()), "mine")
+        evaluate(
+            Job(tmp_path / run, read_data_set(watd), model, (), limit=limit, preflight=False),
+            lambda _: None,
+        )
+        return results_of_run(tmp_path / run)
+
+    return respond
+
+
+def test_a_run_on_altered_audio_is_called_so_wherever_its_name_stands(
+    watd: Path, respond: Callable[..., Any], tmp_path: Path
+) -> None:
+    alter(watd)
+    results = respond()
+    summary = summarise_report([results])
+    assert results.data.name == summary["data"]["name"] == ALTERED
+    assert title(summary).startswith(f"JASCO on {ALTERED}: ")
+    assert f"|data:{ALTERED}[4x8]|" in signature([results])
+    for form in ("markdown", "csv", "json"):
+        assert ALTERED in export(summary, form)
+    assert "altered" in export(summary, "latex")
+    assert "CC BY-NC" in licence(ALTERED)
+    with Store.to_read(tmp_path / "run") as store:
+        assert store.fact("data") == store.data().name == ALTERED
+
+
+def test_a_run_on_the_published_audio_is_not(respond: Callable[..., Any], tmp_path: Path) -> None:
+    assert respond().data.name == "watd"
+    with Store.to_read(tmp_path / "run") as store:
+        assert store.fact("data") == "watd"
+
+
+def test_altered_clips_beyond_the_limit_are_not_claimed(
+    watd: Path, respond: Callable[..., Any]
+) -> None:
+    alter(watd, 3)
+    assert respond(limit=2).data.name == "watd"
+    assert respond().data.name == ALTERED  # the same run, extended
+
+
+def test_a_run_of_an_older_version_is_called_by_the_hashes_that_it_holds(
+    watd: Path, respond: Callable[..., Any], tmp_path: Path
+) -> None:
+    alter(watd)
+    respond()
+    with Store.to_write(tmp_path / "run") as store:
+        store.remember({"data": "watd"})
+        store.forget("audio")
+    results = results_of_run(tmp_path / "run")
+    assert results.data.name == ALTERED
+    assert results.answers.clipped is None
+
+
+def test_beside_a_run_on_altered_audio_answers_from_a_file_do_not_hide_it(
+    watd: Path, respond: Callable[..., Any]
+) -> None:
+    alter(watd)
+    altered = respond()
+    from dataclasses import replace
+
+    unknown = replace(altered, data=replace(altered.data, name="watd", audio_sha256=None))
+    for results in ([unknown, altered], [altered, unknown]):
+        assert shared_data(results).name == ALTERED
+
+
+def test_the_plan_and_verify_call_it_so_too(watd: Path, tmp_path: Path) -> None:
+    def planned(limit: int | None = None) -> str:
+        model = FunctionModel.of(lambda audio, rate, prompt: "", "mine")
+        return next(plan(Job(tmp_path / "run", read_data_set(watd), model, (), limit=limit)))
+
+    assert planned().startswith("data: watd, ")
+    assert "annotations and audio are the published ones" in list(verify(read_data_set(watd)))
+    alter(watd, 2)
+    assert planned().startswith(f"data: {ALTERED}, ")
+    assert planned(limit=2).startswith("data: watd, ")
+    lines = []
+    with pytest.raises(InputError, match=r"watd \(altered audio\): .*2\.wav: not the published"):
+        lines.extend(verify(read_data_set(watd)))
+    assert "published" not in "".join(lines)
+
+
+def test_a_folder_that_is_only_called_watd_is_another_data_set(tmp_path: Path) -> None:
+    assert read_data_set(make_data(tmp_path / "watd")).name == "watd (other clips)"
+
+
+def test_the_published_set_with_one_clip_replaced(
+    published: Path, jasco: Jasco, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(published / "dataset" / "v0", copy / "dataset" / "v0")
+    (tmp_path / "mine.py").write_text("def answer(audio, rate, prompt): return str(len(audio))\n")
+
+    def respond(run: str) -> str:
+        done = jasco(
+            "respond", f"python/{tmp_path}/mine.py:answer", "--data", copy, "--limit", 3,
+            "--run", tmp_path / run, "--no-preflight",
+        )  # fmt: skip
+        assert done.status == 0, done
+        told = json.loads(jasco("score", tmp_path / run, "--json").stdout)
+        return str(told["data"]["name"])
+
+    assert respond("one") == "watd"
+    first = copy / "dataset" / "v0" / "1.wav"
+    first.chmod(0o644)
+    shutil.copyfile(copy / "dataset" / "v0" / "2.wav", first)
+    assert respond("other") == ALTERED

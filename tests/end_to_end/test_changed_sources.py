@@ -1,0 +1,180 @@
+"""What answered or judged and has changed since is refused, not mixed with what it was."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jasco as package
+from chat_server import Serve
+from command import Jasco
+from jasco.backends.specs import open_spec
+from jasco.data.csv_files import read_table, write_table
+from jasco.errors import RunConflictError
+from runs import verdict
+from synthetic import make_data
+
+HEARING = """
+import hashlib
+
+def answer(audio, sampling_rate, prompt):
+    return {extra!r} + hashlib.sha256(audio.tobytes() + prompt.encode()).hexdigest()
+"""
+
+
+def respond(jasco: Jasco, model: str, tmp_path: Path, *more: object) -> Any:
+    return jasco(
+        "respond", model, "--data", tmp_path / "synthetic", "--run", tmp_path / "run", *more
+    )
+
+
+def test_an_edited_function_is_refused(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(HEARING.format(extra=""))
+    assert respond(jasco, f"python/{path}:answer", tmp_path, "--limit", 2).status == 0
+    path.write_text(HEARING.format(extra="x"))
+    for more in ([], ["--limit", 2]):  # whether there is anything left to answer or not
+        done = respond(jasco, f"python/{path}:answer", tmp_path, *more)
+        assert done.status == 3
+        assert "has changed" in done.stderr
+    path.write_text(HEARING.format(extra=""))
+    assert respond(jasco, f"python/{path}:answer", tmp_path).status == 0
+
+
+def test_an_edited_function_whose_run_came_to_nothing_is_taken(
+    jasco: Jasco, data: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def answer(audio, sampling_rate, prompt):\n    return 'always this'\n")
+    assert respond(jasco, f"python/{path}:answer", tmp_path).status == 3  # it does not hear
+    path.write_text(HEARING.format(extra=""))
+    assert respond(jasco, f"python/{path}:answer", tmp_path).status == 0
+
+
+def test_a_function_that_is_defined_anew_is_refused(data: Path, tmp_path: Path) -> None:
+    def made(extra: str) -> Any:
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(HEARING.format(extra=extra), names)
+        return names["answer"]
+
+    given: dict[str, Any] = {"data": data, "judges": ["offline"], "run": tmp_path / "run"}
+    package.evaluate(made(""), name="mine", **given)
+    package.evaluate(made(""), name="mine", **given)
+    with pytest.raises(RunConflictError, match="has changed"):
+        package.evaluate(made("x"), name="mine", **given)
+
+
+def test_a_workers_program_that_changed_is_refused(
+    jasco: Jasco, data: Path, tmp_path: Path
+) -> None:
+    from jasco.backends.specs import parse_spec
+    from jasco.models.worker import Worker
+
+    path = tmp_path / "worker.py"
+    path.write_text("print(1)")
+    worker = Worker(parse_spec(f"worker/python {path} --log {tmp_path / 'log'}", Worker))
+    before = worker.fingerprint()
+    (tmp_path / "log").touch()  # what it writes is no part of it
+    assert worker.fingerprint() == before
+    path.write_text("print(2)")
+    assert worker.fingerprint() != before
+
+
+@pytest.mark.parametrize("change", ["text", "cell", "row gone"])
+def test_an_edited_file_of_verdicts_is_refused(
+    change: str, jasco: Jasco, serve: Serve, tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "synthetic", 2)
+    run, path = tmp_path / "run", tmp_path / "judged.csv"
+    given = ["--data", data, "--run", run]
+    jasco("respond", f"openai/ears,base_url={serve().url}", *given)
+    made = tmp_path / "answers.csv"
+    jasco("data", "template", data, "-o", made)
+    answers = json.loads(items_of_run(run))
+    table = read_table(made)
+    rows: list[dict[str, object]] = [
+        {**row, "allm_output": answers[n], "judge_output": verdict(2, "Both")}
+        if n
+        else {**row, "allm_output": answers[n], "judge_output": "Rating: 2", "orientation": "Both"}
+        for n, row in enumerate(table.rows)
+    ]
+    columns = [*table.columns, "judge_output", "orientation"]
+
+    def write() -> None:
+        write_table(path, columns, [{"orientation": "", **row} for row in rows])
+
+    write()
+    assert jasco("judge", run, "--judge", f"csv/{path}").status == 0
+    assert jasco("judge", run, "--judge", f"csv/{path}").status == 0
+    if change == "text":
+        rows[3]["judge_output"] = verdict(0, "Neither")
+    elif change == "cell":
+        rows[0]["orientation"] = "Neither"
+    else:
+        del rows[3]
+    write()
+    done = jasco("judge", run, "--judge", f"csv/{path}")
+    assert done.status == 3
+    assert "another verdict" in done.stderr
+
+
+def items_of_run(run: Path) -> str:
+    from jasco.runs.results import judged_items_of_run
+
+    return json.dumps(list(judged_items_of_run(run).answers.values()))
+
+
+def test_a_file_of_verdicts_may_grow(jasco: Jasco, serve: Serve, tmp_path: Path) -> None:
+    data = make_data(tmp_path / "synthetic", 2)
+    run, path = tmp_path / "run", tmp_path / "judged.csv"
+    jasco("respond", f"openai/ears,base_url={serve().url}", "--data", data, "--run", run)
+    jasco("data", "template", data, "-o", path)
+    answers = json.loads(items_of_run(run))
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = [*rows[0], "judge_output"]
+    judged: list[dict[str, object]] = [
+        {**row, "allm_output": answers[n], "judge_output": verdict(1, "Both")}
+        for n, row in enumerate(rows)
+    ]
+    write_table(path, columns, judged[:9])
+    assert jasco("judge", run, "--judge", f"csv/{path}").status == 4
+    write_table(path, columns, judged)
+    assert jasco("judge", run, "--judge", f"csv/{path}").status == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("model", "hf/{folder}"),
+        ("model", "vllm/{folder}"),
+        ("model", "salmonn/{folder}"),
+        ("model", "ltu-as/{folder}"),
+        ("model", "wavllm/{folder}"),
+        ("judge", "vllm/{folder}"),
+    ],
+)
+def test_a_checkpoint_is_told_by_its_folder(kind: Any, spec: str, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    provider = open_spec(kind, spec.format(folder=folder))
+    before = provider.fingerprint()
+    assert before == provider.fingerprint() != ""
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    assert provider.fingerprint() != before
+
+
+def test_a_module_is_told_by_its_file(
+    jasco: Jasco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine_alone.py").write_text("raise RuntimeError('not to be imported')")
+    function = open_spec("model", "python/mine_alone:answer")
+    before = function.fingerprint()
+    assert before
+    (tmp_path / "mine_alone.py").write_text("")
+    assert function.fingerprint() != before
+    assert open_spec("model", "python/no_such_module:answer").fingerprint() == ""

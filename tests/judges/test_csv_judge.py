@@ -1,0 +1,79 @@
+"""Verdicts that stand in a judged CSV."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jasco.backends.specs import open_spec
+from jasco.data.csv_files import write_table
+from jasco.data.dataset import DataSet
+from jasco.data.responses_csv import COLUMNS, VERDICT_COLUMNS, template_rows
+from jasco.errors import InputError
+from jasco.judges.csv_judge import Replay
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.protocols import PROTOCOLS
+from jasco.protocol.responses import Failure
+from jasco.protocol.verdicts import Orientation, Verdict
+
+CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
+DATA = DataSet("one", (CLIP,))
+GOOD = "Rating: 2\nOrientation: Both"
+JUDGED: list[tuple[str, str, str, str]] = [  # answer, judge's text, rating, orientation
+    ("said", GOOD, "", ""),
+    ("said", "unclear", "", ""),
+    ("said", "Rating: 1", "1", "Neither"),
+    ("said", "", "", ""),
+    ("", GOOD, "", ""),
+    ("said", GOOD, "2", "Both"),
+    (" ", GOOD, "", ""),
+]
+
+
+def prepared(folder: Path, judged: list[tuple[str, str, str, str]] = JUDGED) -> Replay:
+    path = folder / "judged.csv"
+    rows: list[dict[str, Any]] = [
+        row | dict(zip(("allm_output", *VERDICT_COLUMNS), cells, strict=True))
+        for row, cells in zip(template_rows(DATA, {"7": 1}), judged, strict=False)
+    ]
+    write_table(path, [*COLUMNS, *VERDICT_COLUMNS], rows)
+    judge: Replay = open_spec("judge", f"csv/{path}")
+    asyncio.run(judge.prepare(DATA))
+    return judge
+
+
+def marks(judge: Replay, number: int, prediction: str) -> Judgement | Failure:
+    item = items_of(CLIP)[number - 1]
+    return asyncio.run(judge.judge(item, prediction, PROTOCOLS["v2"]))
+
+
+def test_a_verdict_comes_with_the_text_that_it_was_read_from(tmp_path: Path) -> None:
+    judge = prepared(tmp_path)
+    good = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", GOOD),))
+    assert marks(judge, 1, "said") == good
+    assert marks(judge, 6, "said") == good
+    assert marks(judge, 7, " ") == good
+    assert marks(judge, 2, "said") == Judgement(
+        Verdict(None, None), (Attempt("verdict", "unclear"),)
+    )
+    assert marks(judge, 3, "said") == Judgement(
+        Verdict(1, Orientation.NEITHER), (Attempt("verdict", "Rating: 1"),)
+    )
+
+
+@pytest.mark.parametrize("number", [4, 5, 8])
+def test_where_the_file_has_no_verdict_there_is_none(tmp_path: Path, number: int) -> None:
+    outcome = marks(prepared(tmp_path), number, "said")
+    assert outcome == Failure("unjudged", "no verdict in the file")
+
+
+def test_a_verdict_on_another_answer_is_none(tmp_path: Path) -> None:
+    outcome = marks(prepared(tmp_path), 1, "said something else")
+    assert outcome == Failure("unjudged", "the file's verdict is on another answer")
+
+
+def test_columns_that_contradict_the_text_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="rating says 1, the judge's text says 2"):
+        prepared(tmp_path, [("said", GOOD, "1", "")])

@@ -1,0 +1,186 @@
+"""Agreement of judges, against published examples and maintained libraries."""
+
+import warnings
+
+import krippendorff
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
+from jasco.metrics.agreement import (
+    Agreement,
+    Compared,
+    alpha,
+    coincidences,
+    confusions,
+    weighted_kappa,
+)
+from jasco.metrics.scoring import score_panel
+from jasco.metrics.verdict_matrix import VerdictMatrix
+
+# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C; 0 is missing.
+PUBLISHED = np.array(
+    [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3],
+        [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
+    ]
+)
+
+LABELS = st.integers(1, 5).flatmap(
+    lambda clips: st.lists(
+        st.lists(st.integers(-1, 2), min_size=8 * clips, max_size=8 * clips),
+        min_size=2,
+        max_size=4,
+    )
+)
+
+
+def of_clips(labels: list[list[int]]) -> list[np.ndarray]:
+    return [np.array(each).reshape(-1, 8) for each in labels]
+
+
+def test_alpha_of_the_published_example() -> None:
+    matrix = coincidences([each.reshape(3, 4) - 1 for each in PUBLISHED], 5).sum(axis=0)
+    assert alpha(matrix, "nominal") == pytest.approx(0.743, abs=0.0005)
+    assert alpha(matrix, "ordinal") == pytest.approx(0.815, abs=0.0005)
+
+
+@given(LABELS)
+@pytest.mark.parametrize("metric", ["nominal", "ordinal"])
+def test_alpha_is_that_of_the_library(metric: str, labels: list[list[int]]) -> None:
+    ours = float(alpha(coincidences(of_clips(labels), 3).sum(axis=0), metric))  # type: ignore[arg-type]
+    data = np.where(np.array(labels) < 0, np.nan, labels)
+    met = data[:, (~np.isnan(data)).sum(axis=0) > 1]
+    if len(np.unique(met[~np.isnan(met)])) < 2:
+        assert np.isnan(ours)
+    else:
+        theirs = krippendorff.alpha(data, level_of_measurement=metric, value_domain=[0, 1, 2])
+        assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@given(LABELS)
+def test_kappa_and_confusions_are_those_of_the_library(labels: list[list[int]]) -> None:
+    matrix = confusions(*of_clips(labels[:2]), 3).sum(axis=0)
+    pairs = [pair for pair in zip(*labels[:2], strict=True) if min(pair) >= 0]
+    ours, theirs = zip(*pairs, strict=True) if pairs else ((), ())
+    if pairs:
+        assert (matrix == confusion_matrix(ours, theirs, labels=[0, 1, 2])).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if len(set(ours) | set(theirs)) < 2:
+            assert np.isnan(weighted_kappa(matrix))
+        else:
+            expected = cohen_kappa_score(ours, theirs, weights="quadratic", labels=[0, 1, 2])
+            assert weighted_kappa(matrix) == pytest.approx(expected, abs=1e-9)
+
+
+def test_kappa_of_cohens_example() -> None:
+    # Cohen (1968), table 1: three diagnoses, 200 patients; with the article's own weights it is
+    # 0.348. With quadratic weights, by hand: 1 - (sum of w f) / (sum of w e).
+    table = np.array([[88, 14, 18], [10, 40, 10], [2, 6, 12]])
+    apart = [[0, 1, 4], [1, 0, 1], [4, 1, 0]]
+    seen = sum(apart[i][j] * table[i, j] for i in range(3) for j in range(3))
+    by_chance = sum(
+        apart[i][j] * table[i].sum() * table[:, j].sum() / 200 for i in range(3) for j in range(3)
+    )
+    assert weighted_kappa(table) == pytest.approx(1 - seen / by_chance)
+
+
+def test_resamples_are_sums() -> None:
+    labels = [np.random.default_rng(n).integers(-1, 3, (6, 8)) for n in range(3)]
+    chosen = [0, 0, 3, 5, 5, 5]
+    drawn = coincidences(labels, 3)[chosen].sum(axis=0)
+    assert alpha(drawn, "ordinal") == pytest.approx(
+        alpha(coincidences([each[chosen] for each in labels], 3).sum(axis=0), "ordinal")
+    )
+    both = np.stack([drawn, coincidences(labels, 3).sum(axis=0)])
+    assert alpha(both, "ordinal")[0] == pytest.approx(alpha(drawn, "ordinal"))
+
+
+def sheet(ratings: np.ndarray, orientations: np.ndarray) -> VerdictMatrix:
+    return VerdictMatrix(
+        ratings.astype(np.float32), orientations.astype(np.int8), np.zeros(ratings.shape, bool)
+    )
+
+
+def marks(ratings: int | np.ndarray, orientations: int | np.ndarray) -> VerdictMatrix:
+    return VerdictMatrix(
+        np.broadcast_to(np.asarray(ratings, np.float32), (4, 8)),
+        np.broadcast_to(np.asarray(orientations, np.int8), (4, 8)),
+        np.zeros((4, 8), bool),
+    )
+
+
+def test_a_panel_tells_how_each_pair_agrees() -> None:
+    ratings = np.arange(32).reshape(4, 8) % 3
+    twin, other = marks(ratings, ratings), marks((ratings + 1) % 3, 3)
+    agreement = score_panel({"a": twin, "b": twin, "c": other}, resamples=50).agreement
+    assert agreement is not None
+    assert [pair.judges for pair in agreement.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    same, unlike, _ = agreement.pairs
+    assert same.rating_kappa.value == 1
+    assert same.rating_kappa.interval is None  # four clips are too few
+    assert (same.ratings == np.diag([11, 11, 10])).all()
+    assert unlike.orientations[:, 3].sum() == 32
+    assert unlike.rating_kappa.value is not None
+    assert unlike.rating_kappa.value < 0
+    assert agreement.rating_alpha.value is not None
+    assert agreement.rating_alpha.value < 1
+
+
+def test_agreement_has_an_interval_from_five_clips_on() -> None:
+    def panel(clips: int) -> Agreement:
+        random = np.random.default_rng(4)
+        ratings = random.integers(0, 3, (clips, 8))
+        noisy = np.where(
+            random.random((clips, 8)) < 0.3, random.integers(0, 3, (clips, 8)), ratings
+        )
+        sheets = {"a": sheet(ratings, ratings), "b": sheet(noisy, ratings)}
+        agreement = score_panel(sheets).agreement
+        assert agreement
+        return agreement
+
+    assert panel(4).rating_alpha.interval is None
+    for clips in (5, 12, 40):
+        agreement = panel(clips)
+        for each in (agreement.rating_alpha, agreement.pairs[0].rating_kappa):
+            assert each.interval is not None
+            assert each.value is not None
+            assert each.interval[0] < each.value < each.interval[1]
+        # Judges who never differed on these clips may differ on others.
+        assert agreement.orientation_alpha.value == 1
+        assert agreement.orientation_alpha.interval is not None
+        low, high = agreement.orientation_alpha.interval
+        assert low == pytest.approx(0.025 ** (1 / clips), abs=0.03)
+        assert high == 1
+
+
+def test_clips_that_one_judge_has_marked_do_not_count() -> None:
+    random = np.random.default_rng(4)
+    one, other = (sheet(*random.integers(0, 3, (2, 20, 8))) for _ in range(2))
+    four = other.of_items(np.arange(20)[:, None] < 4)
+    agreement = score_panel({"a": one, "b": four}).agreement
+    assert agreement
+    assert agreement.rating_alpha.value is not None
+    assert agreement.rating_alpha.interval is None
+    assert agreement.pairs[0].rating_kappa.interval is None
+
+
+def test_one_judge_agrees_with_nobody() -> None:
+    assert score_panel({"a": marks(1, 1)}, resamples=10).agreement is None
+
+
+def test_unreadable_verdicts_are_missing_not_different() -> None:
+    whole = marks(np.arange(32).reshape(4, 8) % 3, 1)
+    holes = VerdictMatrix(whole.ratings.copy(), whole.orientations, whole.unreadable)
+    holes.ratings[:2] = np.nan
+    compared = Compared({"a": whole.labels(), "b": holes.labels()})
+    sums = compared.columns.sum(axis=0)
+    agreement = compared.agreement(sums, sums[None])
+    assert agreement is not None
+    assert agreement.rating_alpha.value == 1
+    assert agreement.pairs[0].ratings.sum() == 16

@@ -1,0 +1,279 @@
+"""Intervals: the same draws for all, against drawing one by one and published formulas."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from jasco.metrics import bootstrap
+from jasco.metrics.bootstrap import (
+    NO_ESTIMATE,
+    Estimate,
+    Ratios,
+    estimate,
+    in_blocks,
+    resampled_sums,
+    weighted_sums,
+)
+from jasco.metrics.scoring import PanelScore, Score, score_difference, score_panel
+from jasco.metrics.verdict_matrix import VerdictMatrix
+
+
+def test_sums_are_those_of_clips_drawn_with_replacement() -> None:
+    powers = 7.0 ** np.arange(5)[:, None]  # a sum to the base 7 says how often each was drawn
+    sums = resampled_sums(powers, resamples=3000)[:, 0].astype(int)
+    times = np.array([[total // 7**clip % 7 for clip in range(5)] for total in sums])
+    assert (times.sum(axis=1) == 5).all()
+    assert times.mean(axis=0) == pytest.approx(np.ones(5), abs=0.1)
+    assert times.var(axis=0) == pytest.approx(np.full(5, 0.8), abs=0.15)  # 5 x 1/5 x 4/5
+
+
+def test_the_same_clips_are_drawn_whatever_is_summed() -> None:
+    random = np.random.default_rng(0)
+    columns = random.integers(0, 9, (40, 3))
+    together = resampled_sums(columns, resamples=100)
+    for place in range(3):
+        assert (
+            resampled_sums(columns[:, [place]], resamples=100)[:, 0] == together[:, place]
+        ).all()
+    assert (resampled_sums(columns, resamples=100, seed=1) != together).any()
+
+
+def test_many_clips_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, another = weighted_sums(np.eye(20), resamples=10)
+    monkeypatch.setattr(bootstrap, "_CELLS", 70)  # 3 resamples of 20 clips at once
+    ones = resampled_sums(np.ones((20, 1)), resamples=10)
+    assert (ones == 20).all()
+    in_parts, another_in_parts = weighted_sums(np.eye(20), resamples=10)
+    assert in_parts == pytest.approx(whole)
+    assert another_in_parts == pytest.approx(another)
+
+
+def test_of_no_clips_the_sums_are_0() -> None:
+    assert (resampled_sums(np.empty((0, 2)), resamples=3) == np.zeros((3, 2))).all()
+
+
+# --- percentile intervals ---
+
+
+def test_an_interval_holds_the_middle_95_percent() -> None:
+    assert estimate(5.0, np.arange(1001), clips=80).interval == pytest.approx((25, 975))
+
+
+def test_what_is_undefined_has_no_estimate() -> None:
+    assert estimate(np.nan, np.ones(3), clips=80) == NO_ESTIMATE
+    assert estimate(1.0, np.full(3, np.nan), clips=80) == Estimate(1.0, None)
+    assert estimate(1.0, np.array([np.nan, 1, 2]), clips=80).interval == pytest.approx(
+        (1.025, 1.975)
+    )
+
+
+def test_what_is_the_same_in_every_resample_has_no_interval() -> None:
+    assert estimate(1.0, np.ones(3), clips=80) == Estimate(1.0, None)
+    noise = 1 + 1e-7 * np.arange(10)  # of single precision
+    assert estimate(1.0, noise, clips=80) == Estimate(1.0, None)
+
+
+@pytest.mark.parametrize("clips", [5, 12, 39])
+def test_of_few_clips_the_tails_are_those_of_student(clips: int) -> None:
+    ends = estimate(0.5, np.linspace(0, 1, 100_001), clips=clips).interval
+    assert ends
+    # Hesterberg (2014), section 4.3.
+    tail = stats.norm.cdf(-((clips / (clips - 1)) ** 0.5) * stats.t.ppf(0.975, clips - 1))
+    assert ends == pytest.approx((tail, 1 - tail), abs=1e-5)
+
+
+# --- averages of bounded scores ---
+
+
+def average(scores: np.ndarray, low: float = 0, high: float = 2, **more: int) -> Estimate:
+    """Estimate the mean of scores."""
+    parts = np.asarray(scores, float)[:, None]
+    [found] = Ratios([(parts, np.ones_like(parts))], low, high, **more).estimates([0])
+    return found
+
+
+@pytest.mark.parametrize(("clips", "ones"), [(5, 0), (5, 2), (9, 9), (80, 0), (80, 3), (80, 79)])
+def test_of_scores_of_two_values_it_is_the_interval_of_clopper_and_pearson(
+    clips: int, ones: int
+) -> None:
+    found = average(np.arange(clips) < ones, high=1)
+    theirs = stats.binomtest(ones, clips).proportion_ci(method="exact")
+    assert found.value == ones / clips
+    assert found.interval == pytest.approx((theirs.low, theirs.high), abs=0.012)
+
+
+def test_of_equal_scores_the_interval_is_as_wide_as_another_clip_allows() -> None:
+    for clips in (5, 10, 80):
+        beyond = 1 - 0.025 ** (1 / clips)
+        for score in (0, 1, 2):
+            found = average(np.full(clips, score))
+            ends = score * (1 - beyond), score + (2 - score) * beyond
+            assert found.interval == pytest.approx(ends, abs=0.02)
+
+
+def test_gaffkes_interval_is_that_of_sorted_uniform_numbers() -> None:
+    # As Learned-Miller and Thomas (2019) write it: the upper end is the quantile of
+    # 2 - (sum of U(i) * (x(i + 1) - x(i))), U and x sorted, x(n + 1) = 2.
+    scores = np.array([0, 0, 0.25, 0.5, 0.5, 1, 2])
+    uniform = np.sort(np.random.default_rng(1).random((200_000, 7)), axis=1)
+    steps = np.diff([*scores, 2])
+    upper = np.quantile(2 - uniform @ steps, 0.975)
+    lower = 2 - np.quantile(2 - uniform @ np.diff([*(2 - scores[::-1]), 2]), 0.975)
+    assert average(scores).interval == pytest.approx((lower, upper), abs=0.03)
+
+
+def test_shares_are_bounded_by_a_clip_of_one_kind_only() -> None:
+    wholes = np.array([8, 8, 4, 2, 8, 8, 6, 8])[:, None]
+    [none, every] = (Ratios([(share * wholes, wholes)], 0, 1).estimates([0])[0] for share in (0, 1))
+    assert none.interval and every.interval
+    assert none.interval[0] == 0 < none.interval[1] < 0.6
+    assert 0.4 < every.interval[0] < 1 == every.interval[1]
+
+
+def test_fewer_than_five_clips_have_no_interval() -> None:
+    scores = np.array([0, 1, 2, 0, 2])
+    assert average(scores[:4]) == Estimate(0.75, None)
+    assert average(scores).interval is not None
+
+
+def test_only_clips_that_count_are_counted() -> None:
+    counting = np.arange(80) < 4
+    parts = np.where(counting, np.arange(80) % 3, 0)[:, None].astype(float)
+    [four] = Ratios([(parts, counting[:, None])], 0, 2).estimates([0])
+    assert four == Estimate(0.75, None)
+    # A judge that has hardly begun leaves the mean of both judges without an interval.
+    every = np.random.default_rng(1).integers(0, 3, (80, 1)).astype(float)
+    both = Ratios([(parts, counting[:, None]), (every, np.ones((80, 1)))], 0, 2)
+    assert both.estimates([1])[0].interval is not None
+    assert both.estimates([0, 1])[0].interval is None
+    assert both.estimates([1], [0])[0].interval is None
+
+
+def test_where_few_clips_differ_resamples_are_not_trusted() -> None:
+    # Percentile intervals of so few are too short: of three in eighty, 5 % is quite possible.
+    three = average(np.arange(80) < 3)
+    assert three.interval
+    assert (
+        three.interval[1]
+        > 0.1
+        > np.quantile(np.random.default_rng(1).binomial(80, 3 / 80, 10_000) / 80, 0.975)
+    )
+    forty = average(np.arange(80) % 2)
+    assert forty.interval == pytest.approx((0.39, 0.61), abs=0.02)
+
+
+def test_a_difference_is_bounded_by_a_clip_that_one_wins() -> None:
+    same = np.ones((20, 1))
+    figures = Ratios([(same, same), (same, same)], 0, 2)
+    [apart] = figures.estimates([0], [1])
+    beyond = 1 - 0.025 ** (1 / 20)
+    assert apart.value == 0
+    assert apart.interval == pytest.approx((-2 * beyond, 2 * beyond), abs=0.03)
+
+
+# --- many clips ---
+
+
+def test_many_clips_are_summed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "BLOCKS", 30)
+    ones = in_blocks(np.ones((100, 2)))
+    assert sorted(ones[:, 0]) == [3] * 20 + [4] * 10
+    order = np.random.default_rng(0).permutation(100).astype(float)
+    blocks = in_blocks(np.column_stack([order, order**2]))
+    assert (blocks == in_blocks(np.column_stack([order, order**2]))).all()
+    assert blocks.sum(axis=0) == pytest.approx([99 * 100 / 2, 99 * 100 * 199 / 6])
+    assert (np.diff(in_blocks(np.arange(100.0))) != 3).any()  # not of neighbours
+    assert (in_blocks(order[:30]) == order[:30]).all()
+
+
+def test_blocks_hardly_change_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(0).choice(3, 12_000, p=[0.5, 0.3, 0.2])
+    in_500 = []
+    for blocks in (500, 12_000):
+        monkeypatch.setattr(bootstrap, "BLOCKS", blocks)
+        in_500.append(average(scores, resamples=4000).interval)
+    error = np.std(scores) / 12_000**0.5
+    assert in_500[0] == pytest.approx(in_500[1], abs=0.2 * error)
+
+
+def test_figures_of_many_clips_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = {name: marks(seed, 300) for seed, name in enumerate("ab")}
+    whole = score_panel(panel, resamples=200)
+    monkeypatch.setattr(bootstrap, "BLOCKS", 100)
+    blocks = score_panel(panel, resamples=200)
+    for ours, theirs in zip(estimates(whole), estimates(blocks), strict=True):
+        assert ours.value == pytest.approx(theirs.value)
+        assert ours.interval == pytest.approx(theirs.interval, abs=0.06)
+
+
+# --- whatever the clips ---
+
+
+def marks(seed: int, clips: int) -> VerdictMatrix:
+    random = np.random.default_rng(seed)
+    return VerdictMatrix(
+        random.integers(0, 3, (clips, 8)).astype(np.float32),
+        random.integers(0, 4, (clips, 8)).astype(np.int8),
+        np.zeros((clips, 8), bool),
+    )
+
+
+def estimates(scored: PanelScore) -> list[Estimate]:
+    return [each for score in (scored.panel, *scored.judges.values()) for each in figures(score)]
+
+
+def figures(score: Score) -> list[Estimate]:
+    return [
+        score.best_mean, score.mean, score.audio, score.both, score.speech,
+        *score.best_at, *score.by_instruction, score.sound_first,
+    ]  # fmt: skip
+
+
+SHEETS = st.builds(
+    lambda clips, seed, ratings, orientations, missing: (
+        clips, np.random.default_rng(seed), ratings, orientations, missing,
+    ),
+    st.integers(1, 60),
+    st.integers(0, 2**32),
+    st.sampled_from([(0,), (2,), (1, 1, 1, 2), (0, 1, 2), (0,) * 40 + (2,)]),
+    st.sampled_from([(2,), (3,), (0, 2), (2,) * 40 + (1,), (0, 1, 2, 3)]),
+    st.sampled_from([0, 0.3, 0.9]),
+)  # fmt: skip
+
+
+def sheet(clips, random, ratings, orientations, missing) -> VerdictMatrix:
+    drawn = VerdictMatrix(
+        random.choice(ratings, (clips, 8)).astype(np.float32),
+        random.choice(orientations, (clips, 8)).astype(np.int8),
+        np.zeros((clips, 8), bool),
+    )
+    return drawn.of_items(random.random((clips, 8)) >= missing)
+
+
+@given(SHEETS)
+def test_an_interval_lies_within_what_clips_can_score_and_has_a_width(drawn) -> None:
+    judges = [sheet(*drawn) for _ in range(2)]
+    scored = score_panel({"a": judges[0], "b": judges[1]}, resamples=400)
+    apart = score_difference(judges[:1], judges[1:], resamples=400)
+    for score in (scored.panel, *scored.judges.values()):
+        for each in (score.best_mean, score.mean, *score.best_at, *score.by_instruction):
+            assert proper(each, 0, 2), each
+        for each in (score.audio, score.both, score.speech):
+            assert proper(each, 0, 1), each
+        assert proper(score.sound_first, -2, 2)
+    assert all(proper(apart[name], -2, 2) for name in ("best_mean", "mean"))
+    assert all(proper(apart[name], -1, 1) for name in ("audio", "both", "speech"))
+    if drawn[0] < 5:
+        assert not any(each.interval for each in estimates(scored))
+    if drawn[0] >= 5 and not drawn[-1]:
+        assert scored.panel.best_mean.interval
+        assert scored.panel.mean.interval
+
+
+def proper(found: Estimate, least: float, most: float) -> bool:
+    if found.interval is None:
+        return True
+    low, high = found.interval
+    return found.value is not None and least <= low <= found.value <= high <= most and low < high

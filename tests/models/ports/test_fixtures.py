@@ -1,0 +1,145 @@
+"""That the parity tests read what they need from the fixtures, whatever these are."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from oracle import (
+    ORACLE,
+    Oracle,
+    Stage,
+    difference,
+    differences,
+    end_to_end,
+    stage_by_stage,
+)
+
+torch = pytest.importorskip("torch", reason="needs the extra native")
+pytest.importorskip("transformers", reason="needs the extra native")
+pytest.importorskip("safetensors", reason="needs the extra native")
+
+from relayout import SYSTEMS, relay  # noqa: E402
+
+pytestmark = pytest.mark.slow
+PARITY = [
+    *(Path(__file__).with_name(f"test_{name}.py") for name in SYSTEMS),
+    Path(__file__).parents[1] / "test_transformers.py",
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("fewer", [False, True])
+def test_fixtures_in_another_layout_pass(tmp_path: Path, fewer: bool) -> None:
+    if os.environ.get("JASCO_ORACLE"):
+        pytest.skip("other layouts are made of the usual fixtures alone")
+    for name in (*SYSTEMS, "qwen2_audio"):
+        if not (ORACLE / name).is_dir():
+            pytest.skip(f"no fixtures of {name} in {ORACLE}")
+    relay(ORACLE, tmp_path / "oracle", fewer)
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+            *("-m", "oracle", "--timeout", "600", *PARITY),
+        ],
+        # One thread: then sums are rounded otherwise, too.
+        env=os.environ | {"JASCO_ORACLE": str(tmp_path / "oracle"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout
+    assert fewer or "skipped" not in run.stdout
+
+
+def fixtures(folder: Path, **inputs: Any) -> Oracle:
+    (folder / "some").mkdir()
+    (folder / "some" / "config.json").write_text("{}")
+    np.savez(folder / "some" / "inputs.npz", **inputs)
+    return Oracle("some", folder)
+
+
+def test_clips_may_be_patterns(tmp_path: Path) -> None:
+    wave = np.arange(7, dtype=np.int16)
+    oracle = fixtures(
+        tmp_path, wav_a=wave, wav_bell_pattern=wave, wav_bell_len=np.array(16), wav_x_len=wave[:3]
+    )
+    assert oracle.clips == ["a", "bell", "x_len"]
+    assert oracle.wave("a").tolist() == list(range(7))
+    assert oracle.wave("bell").tolist() == [*range(7), *range(7), 0, 1]
+    assert len(oracle.wave("x_len")) == 3
+
+
+def test_clips_may_have_any_names(tmp_path: Path) -> None:
+    ids = np.array([5, 6])
+    names = {f"wav_{clip}": np.zeros(1, np.int16) for clip in ("a", "a.b", "b")}
+    oracle = fixtures(tmp_path, **names, **{"a.b.q10.left_ids": ids, "b.q0.left_ids": ids})
+    assert oracle.asked == ["a.b.q10", "b.q0"]
+    assert [oracle.clip_of(asked) for asked in oracle.asked] == ["a.b", "b"]
+    assert oracle.clip_of("beats_padded_batch.out") == ""
+
+
+WHOLE = torch.arange(60.0).reshape(2, 10, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("a.x", WHOLE),
+        ("a.x_every_4", WHOLE[:, ::4]),
+        ("a.x_cols_every_2", WHOLE[..., ::2]),
+        ("a.x_head", WHOLE[:, :5]),
+        ("a.x_first1", WHOLE[:1]),
+        ("a.x_last2", WHOLE[:, -2:]),
+        ("a.logits", WHOLE[:, -4:]),
+    ],
+)
+def test_parts_are_compared_with_what_they_are_parts_of(name: str, part: Any) -> None:
+    computed = {"a.x": WHOLE, "a.logits": WHOLE}
+    assert differences(computed, {name: part}) == {name: 0}
+    assert differences(computed, {name: part + 0.5}) == {name: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a.x", WHOLE[:, :5]),  # the name does not say that it is a part
+        ("a.x_every_4", WHOLE[:, ::3]),
+        ("a.x_head", torch.cat([WHOLE, WHOLE])),
+        ("a.x_head", WHOLE[:1, :5]),
+        ("a.x_head", WHOLE[:, :0]),
+        ("a.x_last2", WHOLE[0, -2:]),
+        ("a.logits", torch.cat([WHOLE, WHOLE], dim=1)),
+        ("a.count", torch.tensor([4])),
+        ("a.x", WHOLE.where(WHOLE != 3, torch.nan)),
+        ("a.x", WHOLE.where(WHOLE != 3, -torch.inf)),
+    ],
+)
+def test_what_cannot_be_compared_is_infinitely_far(name: str, value: Any) -> None:
+    computed = {"a.x": WHOLE, "a.logits": WHOLE, "a.count": torch.tensor([3])}
+    assert differences(computed, {name: value}) == {name: math.inf}
+
+
+def test_what_is_banned_must_be_banned() -> None:
+    one, other = torch.tensor([0, -torch.inf]), torch.tensor([0.25, -torch.inf])
+    assert difference(one, other) == 0.25
+    assert difference(one.flip(0), other) == math.inf
+
+
+def test_what_nobody_computes_is_left_out() -> None:
+    assert differences({"a.x": WHOLE}, {"a.y": WHOLE, "a.y_every_2": WHOLE}) == {}
+
+
+def test_stages_take_what_is_stored_or_what_was_computed() -> None:
+    stages = [
+        Stage("a", [], lambda: {"x": 1}),
+        Stage("a", ["a.x"], lambda x: {"y": x + 1}),
+        Stage("b", ["a.y"], lambda y: {"z": y + 1}),
+    ]
+    assert end_to_end(stages) == {"a.x": 1, "a.y": 2, "b.z": 3}
+    assert stage_by_stage(stages, {"a.y": 10}) == {"b.z": 11}

@@ -1,0 +1,155 @@
+"""How the ports' prompts become tokens.
+
+``JASCO_LLAMA_TOKENIZER`` names Llama's ``tokenizer.model`` (the one of WavLLM's repository will
+do), which is not ours to hand on.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from oracle import Oracle
+
+sentencepiece = pytest.importorskip("sentencepiece", reason="needs the extra native")
+
+from jasco.errors import InputError  # noqa: E402
+from jasco.models.ports.ltu_as.prompt import prompt_ids  # noqa: E402
+from jasco.models.ports.salmonn.prompt import halves  # noqa: E402
+from jasco.models.ports.text import BOS, EOS, Tokenizer  # noqa: E402
+from jasco.models.ports.wavllm.prompts import QUOTED, RIGHT, make_prompt  # noqa: E402
+
+pytestmark = pytest.mark.slow
+QUESTION = "What sound can you hear?"
+WORDS = f"USER: <Speech> </Speech> {QUESTION} ASSISTANT: </SPEECH> [/INST] ### Input: a dog runs"
+SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # what SentencePiece writes for a space
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a small model with Llama's settings."""
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([WORDS] * 30),
+        model_writer=written,
+        model_type="bpe",
+        vocab_size=330,
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        unk_id=0,
+        bos_id=BOS,
+        eos_id=EOS,
+        pad_id=-1,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
+    path.write_bytes(written.getvalue())
+    return path
+
+
+@pytest.fixture
+def tokenizer(trained: Path) -> Tokenizer:
+    return Tokenizer(trained)
+
+
+@pytest.fixture
+def pieces(trained: Path) -> "sentencepiece.SentencePieceProcessor":
+    return sentencepiece.SentencePieceProcessor(model_file=str(trained))
+
+
+@pytest.fixture
+def llama() -> Tokenizer:
+    path = os.environ.get("JASCO_LLAMA_TOKENIZER")
+    if not path:
+        pytest.skip("JASCO_LLAMA_TOKENIZER names no tokenizer.model of Llama")
+    return Tokenizer(Path(path))
+
+
+def test_nothing_is_added_and_a_first_space_is_kept(
+    tokenizer: Tokenizer, pieces: "sentencepiece.SentencePieceProcessor"
+) -> None:
+    ids = tokenizer.encode("a dog")
+    assert BOS not in ids
+    assert EOS not in ids
+    assert "".join(map(pieces.id_to_piece, ids)) == f"{SPACE}a{SPACE}dog"
+    spaced = tokenizer.encode(" </SPEECH> ?")
+    assert pieces.id_to_piece(spaced[0]).startswith(SPACE)
+    assert "".join(map(pieces.id_to_piece, spaced)) == f"{SPACE}{SPACE}</SPEECH>{SPACE}?"
+
+
+def test_what_follows_the_sound_begins_with_a_lone_space_that_gives_way(
+    tokenizer: Tokenizer, pieces: "sentencepiece.SentencePieceProcessor"
+) -> None:
+    plain = make_prompt(tokenizer, QUESTION, second_bos=False)
+    assert pieces.id_to_piece(plain.right[0]) == SPACE
+    prompt = make_prompt(tokenizer, QUESTION)
+    assert prompt.right == [BOS, *plain.right[1:]]
+    assert prompt.left[0] == BOS
+    assert BOS not in prompt.left[1:]
+    assert prompt.quoted == tokenizer.encode(f'"{QUESTION}"')
+    assert BOS not in prompt.quoted
+
+
+def test_halves_are_tokenised_on_their_own(
+    tokenizer: Tokenizer, pieces: "sentencepiece.SentencePieceProcessor"
+) -> None:
+    left, right = (tokenizer.encode(half) for half in halves(QUESTION))
+    # Each half gets the space of a text's beginning; in one piece the second would not.
+    assert pieces.id_to_piece(left[0]).startswith(SPACE)
+    assert pieces.id_to_piece(right[0]).startswith(SPACE)
+    assert left + right != tokenizer.encode("".join(halves(QUESTION)))
+
+
+def test_a_prompt_begins_with_bos_behind_the_clip(tokenizer: Tokenizer) -> None:
+    ids = prompt_ids(tokenizer, QUESTION, "a dog")
+    text = f"### Instruction:\n{QUESTION}\n\n### Input:\na dog\n\n### Response:\n"
+    assert ids == [BOS, *tokenizer.encode(text)]
+
+
+def test_what_stands_for_no_text_is_left_out_of_answers(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode("a dog runs")
+    assert tokenizer.decode([BOS, *ids, EOS, 100_000]) == "a dog runs"
+
+
+def test_what_is_no_tokenizer_of_llama_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.model"
+    for content in (b"", b"nonsense"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"tokenizer\.model: "):
+            Tokenizer(path)
+    with pytest.raises(InputError, match="cannot be read as a SentencePiece model"):
+        Tokenizer(tmp_path / "nowhere")
+
+
+def test_golden_numbers_of_llama(llama: Tokenizer) -> None:
+    left, right = (llama.encode(half) for half in halves(QUESTION))
+    assert left == [3148, 1001, 29901, 529, 10649, 5309, 29958]
+    assert right == [
+        1533, 10649, 5309, 29958, 1724, 6047, 508, 366, 8293, 29973, 13, 22933, 9047, 13566, 29901
+    ]  # fmt: skip
+    plain = make_prompt(llama, "What sound?", second_bos=False)
+    assert (len(plain.left), plain.left[0]) == (57, BOS)
+    assert plain.right == [
+        29871, 1533, 29903, 4162, 29923, 3210, 29958, 1724, 6047, 29973, 518, 29914, 25580, 29962
+    ]  # fmt: skip
+    assert make_prompt(llama, "What sound?").right == [BOS, *plain.right[1:]]
+
+
+@pytest.mark.oracle
+def test_the_numbers_that_fixtures_record(llama: Tokenizer) -> None:
+    asked = Oracle("salmonn").config
+    for number, question in enumerate(asked["questions"]):
+        left, right = (llama.encode(half) for half in halves(question))
+        assert left == asked["real_token_ids"]["left"]
+        assert right == asked["real_token_ids"][f"right_q{number}"]
+    for each in Oracle("ltu_as").config["questions"]:
+        assert prompt_ids(llama, each["question"], each["transcript"]) == each["real_ids"]
+    asked = Oracle("wavllm").config
+    for number, question in enumerate(asked["questions"]):
+        numbers = asked["real_token_ids"]
+        assert make_prompt(llama, question).left == numbers["left"]
+        assert llama.encode(RIGHT.format(question=question)) == numbers[f"right_q{number}"]
+        assert llama.encode(QUOTED.format(question=question)) == numbers[f"scale_q{number}"]

@@ -1,0 +1,72 @@
+"""Answers that were filled into a CSV."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jasco.backends.specs import open_spec
+from jasco.data.csv_files import write_table
+from jasco.data.dataset import DataSet
+from jasco.data.responses_csv import COLUMNS, template_rows
+from jasco.errors import InputError
+from jasco.models.csv_model import Replay
+from jasco.protocol.clips import Clip, Item, items_of
+from jasco.protocol.responses import Failure, Response
+
+CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in "78")
+DATA = DataSet("two", CLIPS)
+TEXTS = ["said", "", " ", "nan", "NaN", "a\rb", "{reference}", "None"]
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """Fill the first clip in; the second one's rows are not there."""
+    path = tmp_path / "filled, by me.csv"
+    rows: list[dict[str, Any]] = list(template_rows(DATA, {"7": 1, "8": 1}))[:8]
+    answered = [row | {"allm_output": text} for row, text in zip(rows, TEXTS, strict=True)]
+    write_table(path, COLUMNS, answered)
+    return path
+
+
+def prepared(path: Path, data: DataSet = DATA) -> Replay:
+    model: Replay = open_spec("model", f"csv/{path}")
+    asyncio.run(model.prepare(data))
+    return model
+
+
+def answers(model: Replay, items: list[Item]) -> list[Response | Failure]:
+    return [asyncio.run(model.answer(item, None)) for item in items]
+
+
+def test_answers_are_given_as_they_stand(filled: Path) -> None:
+    unanswered = Failure("unanswered", "no answer in the file")
+    assert answers(prepared(filled), items_of(CLIPS[0])) == [
+        Response(text) if text else unanswered for text in TEXTS
+    ]
+
+
+def test_a_row_that_is_not_there_is_not_answered(filled: Path) -> None:
+    given = answers(prepared(filled), items_of(CLIPS[1]))
+    assert {answer.kind for answer in given if isinstance(answer, Failure)} == {"unanswered"}
+    assert len(given) == 8
+
+
+def test_an_answer_that_the_file_no_longer_gives_is_disowned(filled: Path) -> None:
+    model = prepared(filled)
+    first, second = items_of(CLIPS[0])[:2]
+    assert not model.disowns(first, "said")
+    assert model.disowns(first, "said something else")
+    assert model.disowns(second, "an answer, now empty")
+
+
+def test_the_file_must_be_there_and_about_the_data(filled: Path) -> None:
+    with pytest.raises(InputError, match="clip 7 is not in the data set other"):
+        prepared(filled, DataSet("other", CLIPS[1:]))
+    with pytest.raises(InputError, match=r"none\.csv"):
+        prepared(filled.with_name("none.csv"))
+
+
+def test_the_model_hears_nothing() -> None:
+    assert not Replay.uses_audio

@@ -1,0 +1,43 @@
+"""Where judges differ, and how far."""
+
+from jasco.protocol.clips import Clip
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.reports.disagreements_found import Apart, apart
+from jasco.runs.results import JudgedItems
+
+AUDIO, SPEECH, BOTH, NEITHER = Orientation
+CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "c", "k") for id_ in ("b", "a"))
+
+
+def items(*judges: dict[tuple[str, int], Verdict]) -> JudgedItems:
+    said = {
+        f"judge {n}": {key: (["said"], verdict) for key, verdict in each.items()}
+        for n, each in enumerate(judges)
+    }
+    return JudgedItems(CLIPS, {}, said)
+
+
+def test_scores_ratings_and_orientations_add_up() -> None:
+    one = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(2, BOTH), ("a", 8): Verdict(1, AUDIO)}
+    other = {("b", 1): Verdict(1, BOTH), ("b", 2): Verdict(0, NEITHER), ("a", 8): Verdict(1, BOTH)}
+    third = {("b", 1): Verdict(1, BOTH), ("b", 2): Verdict(0, SPEECH)}
+    assert apart(items(one, other, third)) == [
+        Apart(6, "b", 2),  # 2 scored, 2 rated, 2 further orientations
+        Apart(2, "b", 1),
+        Apart(2, "a", 8),
+    ]
+
+
+def test_who_agrees_or_gave_nothing_readable_is_not_apart() -> None:
+    one = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(2, BOTH), ("b", 3): Verdict(2, BOTH)}
+    other = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(None, NEITHER)}
+    assert apart(items(one, other)) == []
+    assert apart(items(one)) == apart(items()) == []
+
+
+def test_items_alike_apart_stand_in_the_runs_order() -> None:
+    keys = [("b", 2), ("b", 7), ("a", 1), ("a", 3)]
+    one, other = (
+        dict.fromkeys(reversed(keys), verdict) for verdict in (Verdict(1, BOTH), Verdict(0, BOTH))
+    )
+    assert [(clip, number) for _, clip, number in apart(items(one, other))] == keys

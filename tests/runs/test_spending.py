@@ -1,0 +1,291 @@
+"""What a run has spent: kept through kills and commands, shown, and never beyond its limits."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jasco as package
+from chat_server import ChatServer, Serve
+from command import HASTY, Jasco, Result
+from jasco.data.dataset import read_data_set
+from jasco.protocol.responses import Response
+from jasco.runs.results import results_of_run
+from jasco.runs.spending import SPENT
+from jasco.runs.store import Store
+from runs import verdict, write_run
+from synthetic import make_data
+
+IN, OUT = 7, 5  # what the server says that a call took
+WHOLE = 4 * 8 * 2  # answers and verdicts
+
+Eval = Callable[..., Result]
+
+
+@pytest.fixture
+def server(serve: Serve) -> ChatServer:
+    return serve()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def evaluated(jasco: Jasco, server: ChatServer, data: Path, run: Path) -> Eval:
+    def evaluate(*more: object, judges: tuple[str, ...] = ("j",)) -> Result:
+        at = f"base_url={server.url}"
+        named = [word for judge in judges for word in ("--judge", f"openai/{judge},{at}")]
+        told = "eval", f"openai/m,{at}", "--data", data, "--run", run, *named, "--no-preflight"
+        return jasco(*told, "--json", *more)
+
+    return evaluate
+
+
+def spent(result: Result, model: str = "openai/m") -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(result.stdout)["models"][model]["spent"]
+    return told
+
+
+def fact(run: Path, name: str) -> Any:
+    with Store.to_read(run) as store:
+        return json.loads(store.fact(name) or "null")
+
+
+def test_what_was_spent_is_shown_with_its_cost_and_stays_known(
+    evaluated: Eval, jasco: Jasco, run: Path, tmp_path: Path
+) -> None:
+    result = evaluated("--price-in", 1000, "--price-out", 3000, "--price-out", "openai/j=0")
+    assert result.status == 0
+    half = {"calls": 32, "prompt_tokens": 32 * IN, "completion_tokens": 32 * OUT}
+    assert spent(result) == {
+        "calls": 64, "prompt_tokens": 64 * IN, "completion_tokens": 64 * OUT,
+        "without_usage": 0, "in_flight": 0, "cost": pytest.approx(0.928),
+        "providers": {
+            "openai/m": {**half, "without_usage": 0, "in_flight": 0, "cost": pytest.approx(0.704)},
+            "openai/j": {**half, "without_usage": 0, "in_flight": 0, "cost": pytest.approx(0.224)},
+        },
+        "prices": {
+            "openai/m": {"in": 1000.0, "out": 3000.0}, "openai/j": {"in": 1000.0, "out": 0.0},
+        },
+    }  # fmt: skip
+    later = jasco("score", run, "--json")
+    assert spent(later) == spent(result)
+    for words in (
+        jasco("score", run).stdout,
+        jasco("report", run, "--format", "markdown").stdout,
+    ):
+        assert "64 calls" in words
+        assert "cost 0.93" in words
+    page = tmp_path / "page.html"
+    assert jasco("report", run, "-o", page, "--audio", "none").status == 0
+    assert "cost 0.93" in page.read_text("utf-8")
+
+
+def test_without_prices_there_is_no_cost(evaluated: Eval) -> None:
+    told = spent(evaluated())
+    assert told["calls"] == WHOLE
+    assert told["cost"] is None
+    assert told["prices"] == {}
+
+
+def kept(run: Path) -> int:
+    """Count the answers and verdicts that a run holds."""
+    with closing(sqlite3.connect(run / "run.db")) as rows:
+        query = "SELECT (SELECT count(*) FROM responses) + (SELECT count(*) FROM verdicts)"
+        return int(rows.execute(query).fetchone()[0])
+
+
+def test_a_limit_of_calls_is_never_passed_however_often_the_command_is_given(
+    evaluated: Eval, server: ChatServer, run: Path
+) -> None:
+    for _ in range(2):
+        stopped = evaluated("--max-calls", 20)
+        assert stopped.status == 4
+        assert "larger limit" in stopped.stderr
+        assert "20 calls" in stopped.stderr
+        assert len(server.requests()) == spent(stopped)["calls"] == kept(run) == 20
+    assert evaluated("--max-calls", WHOLE).status == 0
+    assert len(server.requests()) == WHOLE
+
+
+@pytest.mark.parametrize("limit", [("--max-tokens", 1500), ("--max-cost", 1.5)])
+def test_tokens_and_cost_end_a_run_before_their_limit(
+    serve: Serve, jasco: Jasco, data: Path, run: Path, limit: tuple[str, float]
+) -> None:
+    server = serve(usage=(60, 5))
+    told = "respond", f"openai/m,max_tokens=5,base_url={server.url}", "--data", data, "--run", run
+    prices = "--price-in", 1000, "--price-out", 1000
+    for _ in range(2):
+        assert jasco(*told, "--no-preflight", *limit, *prices).status == 4
+        assert 0 < 65 * len(server.requests()) <= 1500
+        assert kept(run) == len(server.requests())
+    larger = limit[0], 10 * limit[1]
+    assert jasco(*told, "--no-preflight", *larger).status == 0  # the run knows the prices
+    assert len(server.requests()) == 32
+
+
+def test_a_limited_cost_needs_a_price_of_everybody(evaluated: Eval, server: ChatServer) -> None:
+    lacking = evaluated("--max-cost", 1, "--price-in", "openai/m=1", "--price-out", "openai/m=1")
+    assert lacking.status == 2
+    assert "openai/j" in lacking.stderr
+    assert not server.requests()
+
+
+def test_calls_without_usage_are_told_and_count_at_their_upper_bound(
+    serve: Serve, jasco: Jasco, data: Path, run: Path
+) -> None:
+    server = serve(usage=())
+    told = "respond", f"openai/m,max_tokens=5,base_url={server.url}", "--data", data, "--run", run
+    assert jasco(*told, "--no-preflight", "--max-tokens", 1500).status == 4
+    assert 0 < len(server.requests()) < 32
+    held = results_of_run(run).spent
+    assert held
+    assert held.total.without_usage == len(server.requests())
+    assert "without usage" in jasco("score", run).stdout
+
+
+def test_a_limit_stops_the_preflight_too(jasco: Jasco, server: ChatServer, run: Path) -> None:
+    told = [f"openai/m,base_url={server.url}", "--data", "mini", "--max-calls", 5]
+    stopped = jasco("respond", *told, "--run", run)
+    assert stopped.status == 4
+    assert len(server.requests()) == 5
+
+
+def test_every_request_counts_and_a_refused_one_has_no_tokens(
+    serve: Serve, jasco: Jasco, data: Path, run: Path
+) -> None:
+    server = serve(busy=3)
+    told = ["respond", f"openai/m,base_url={server.url}", "--data", data, "--run", run]
+    result = jasco(*told, "--no-preflight", "--limit", 1)
+    assert result.status == 0
+    assert "11 calls" in result.stderr
+    assert fact(run, SPENT)["openai/m"] == {
+        "calls": 11, "prompt_tokens": 8 * IN, "completion_tokens": 8 * OUT,
+    }  # fmt: skip
+
+
+def test_after_a_kill_what_was_in_flight_counts_as_spent(
+    serve: Serve, jasco: Jasco, data: Path, run: Path
+) -> None:
+    slow = serve(latency=0.3)
+    told = ["respond", f"openai/m,base_url={slow.url}", "--data", data, "--run", run]
+    told += ["--no-preflight", "--concurrency", "4"]
+    command = jasco.start(*told)
+    slow.wait_for(10)
+    command.kill()
+    sent = len(slow.requests())
+    stopped = jasco(*told, "--max-calls", sent, patch=HASTY)
+    assert stopped.status == 4
+    assert len(slow.requests()) <= sent + 4  # at most what was in flight is lost
+    assert fact(run, SPENT)["openai/m"]["calls"] == sent
+
+
+def test_what_probes_took_is_known_after_a_kill(serve: Serve, jasco: Jasco, run: Path) -> None:
+    slow = serve(latency=0.3)
+    told = ["respond", f"openai/m,base_url={slow.url}", "--data", "mini", "--run", run]
+    command = jasco.start(*told, "--concurrency", "2")
+    slow.wait_for(8)
+    command.kill()
+    held = results_of_run(run).spent
+    assert held
+    assert 4 <= held.total.calls <= 8
+
+
+def test_a_run_of_an_older_version_tells_what_its_rows_tell(data: Path, run: Path) -> None:
+    usage = {"prompt_tokens": IN, "completion_tokens": OUT}
+
+    def answer(place: int, number: int) -> Response:
+        return Response("They flee.", "stop", usage if place else {}, "m")
+
+    write_run(run, read_data_set(data), answer, {"j": lambda _, __: verdict(2, "Both")})
+    held = results_of_run(run).spent
+    assert held
+    assert held.by.keys() == {"csv/model"}
+    told = held.by["csv/model"]
+    assert (told.calls, told.without_usage, told.tokens) == (32, 8, 24 * (IN + OUT))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [("--max-calls", "0"), ("--max-tokens", "1.5"), ("--max-cost", "-1"), ("--price-in", "free"),
+     ("--price-in", "openai/typo=1", "--price-out", "1"), ("--price-in", "1")],
+)  # fmt: skip
+def test_what_is_no_limit_and_no_price_is_refused_in_one_line(
+    evaluated: Eval, server: ChatServer, told: tuple[str, ...]
+) -> None:
+    result = evaluated(*told)
+    assert result.status == 2
+    assert result.stderr.count("\n") == 1
+    assert not server.requests()
+
+
+def test_a_dry_run_says_what_it_would_cost_and_counts_no_tokens_where_there_are_none(
+    evaluated: Eval, jasco: Jasco, data: Path, run: Path, server: ChatServer
+) -> None:
+    at = f"openai/m,base_url={server.url}"
+    told = "eval", at, "--data", data, "--run", run, "--judge", "offline", "--dry-run"
+    lines = jasco(*told, "--price-in", 1000, "--price-out", 1000, "--max-calls", 9).stdout
+    by = {line.partition(":")[0]: line for line in lines.splitlines()}
+    assert "tokens" not in by["judge"]
+    assert "about" in by["tokens"]
+    assert float(by["cost"].split()[2]) > 0
+    assert "no price" not in by["cost"]
+    assert "9 calls" in by["limits"]
+    assert "cost" not in jasco(*told).stdout
+
+
+def test_from_python(server: ChatServer, data: Path, run: Path) -> None:
+    at = f"base_url={server.url}"
+    asked: dict[str, Any] = {
+        "data": data, "judges": [f"openai/j,{at}"], "run": run, "preflight": False,
+    }  # fmt: skip
+    with pytest.raises(package.InputError, match="max_calls"):
+        package.evaluate(f"openai/m,{at}", **asked, max_calls=0)
+    with pytest.raises(package.InputError, match="price_in"):
+        package.evaluate(f"openai/m,{at}", **asked, price_in={"openai/m": "x"})
+    with pytest.raises(package.IncompleteError, match="10 calls"):
+        package.evaluate(f"openai/m,{at}", **asked, max_calls=10)
+    prices: dict[str, Any] = {"price_in": {"openai/m": 1, "openai/j": 2.5}, "price_out": 10}
+    done = package.evaluate(f"openai/m,{at}", **asked, max_cost=100, **prices)
+    assert done.figures["spent"]["calls"] == WHOLE
+    assert done.figures["spent"]["cost"] == pytest.approx((32 * 7 * 3.5 + 64 * 5 * 10) / 1e6)
+
+
+def test_an_exam_ends_before_its_limit(jasco: Jasco, server: ChatServer, data: Path) -> None:
+    told = "exam", f"openai/j,base_url={server.url}", "--data", data, "--price-in", 1
+    assert jasco(*told).status == 2  # half a price
+    stopped = jasco(*told, "--price-out", 1, "--max-calls", 5)
+    assert stopped.status == 4
+    assert len(server.requests()) == 5
+    assert "5 calls" in stopped.stderr
+    assert jasco(*told, "--price-out", 1).status == 0
+
+
+def test_no_server_is_started_when_there_is_no_room_for_a_call(
+    jasco: Jasco, server: ChatServer, vllm: Callable[..., str], data: Path, run: Path, pids: Path
+) -> None:
+    told = [f"openai/m,base_url={server.url}", "--data", data, "--run", run, "--limit", 1]
+    assert jasco("respond", *told, "--no-preflight", "--max-calls", 8).status == 0
+    stopped = jasco("judge", run, "--judge", vllm("j"), "--max-calls", 8)
+    assert stopped.status == 4
+    assert not pids.exists()
+    known_question = 1
+    enough = 16 + known_question
+    assert jasco("judge", run, "--judge", vllm("j"), "--max-calls", enough).status == 0
+
+
+def test_files_have_spent_nothing(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    make_data(tmp_path / "other", 2)
+    run = write_run(
+        tmp_path / "made", read_data_set(data), lambda *_: "They flee.",
+        {"j": lambda *_: verdict(2, "Both")},
+    )  # fmt: skip
+    told = spent(jasco("score", run, "--json"), "csv/model")
+    assert (told["calls"], told["providers"]) == (0, {})
+    assert "spent" not in jasco("score", run).stdout

@@ -1,0 +1,320 @@
+"""The report page in the app, of runs that are there, that come and that grow."""
+
+import gzip
+import io
+import itertools
+import json
+import re
+import shutil
+import threading
+import time
+import wave
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jasco.data.dataset import read_data_set
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.schema import response_row, verdict_row
+from jasco.runs.store import Store
+from jasco.viewer import live
+from jasco.viewer.live import Live, Runs
+from runs import verdict, write_run
+from synthetic import make_data, tone, write_wav
+from visitor import Visitor
+
+Visit = Callable[..., Visitor]
+MakeRun = Callable[..., Path]
+
+
+def content(visitor: Visitor) -> Any:
+    return visitor.get("/data.json").json()
+
+
+def state(visitor: Visitor) -> str:
+    return visitor.get("/state").text
+
+
+def wait_for_state(visitor: Visitor, other_than: str) -> None:
+    end = time.monotonic() + 30
+    while state(visitor) == other_than:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_page_is_the_report_with_links_in_place_of_what_is_inside_it(
+    visit: Visit, make_run: MakeRun
+) -> None:
+    visitor = visit(make_run())
+    page = visitor.get("/")
+    assert page.status_code == 200
+    assert "csv/model" in page.text
+    assert 'id="filters"' in page.text
+    assert "<style" not in page.text
+    assert not re.search(r"<script(?![^>]* src=)", page.text)
+    for link in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
+        assert visitor.get(link).status_code == 200
+    told = re.search(r'data-state="([^"]*)"', page.text)
+    assert told
+    assert told[1] == state(visitor)
+
+
+def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> None:
+    visitor = visit(make_run())
+    packed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})
+    plain = visitor.get("/data.json", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.json() == plain.json()
+    items = plain.json()["items"]
+    assert len(items) == 32
+    assert items[0]["answer"] == "answer 0.1"
+
+
+def test_a_clip_is_heard_and_seen_by_its_name(visit: Visit, make_run: MakeRun, data: Path) -> None:
+    visitor = visit(make_run())
+    clip = content(visitor)["clips"][2]
+    assert (clip["audio"], clip["spectrogram"]) == ("audio/2", "spectrogram/2")
+    assert clip["seconds"] == pytest.approx(0.25)
+    sound = visitor.get(f"/{clip['audio']}")
+    assert sound.headers["content-type"] == "audio/wav"
+    with wave.open(io.BytesIO(sound.content)) as file:
+        assert file.readframes(10**6) == tone(2).astype("<i2").tobytes()
+    picture = visitor.get(f"/{clip['spectrogram']}")
+    assert picture.headers["content-type"] == "image/webp"
+    assert visitor.get("/audio/99").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "last"),
+    [
+        ("bytes=0-", 206, 0, None), ("bytes=100-199", 206, 100, 200), ("bytes=-50", 206, -50, None),
+        ("bytes=8000-99999999", 206, 8000, None), ("bytes=0-0", 206, 0, 1), ("", 200, 0, None),
+        ("bytes=-", 200, 0, None), ("bytes=1-2,5-6", 200, 0, None), ("apples=1-2", 200, 0, None),
+        ("bytes=-99999999", 206, 0, None), ("bytes=99999999-", 416, 0, 0),
+        ("bytes=5-2", 416, 0, 0), ("bytes=-0", 416, 0, 0),
+    ],
+)  # fmt: skip
+def test_a_player_may_ask_for_a_part_of_a_sound(
+    visit: Visit, make_run: MakeRun, asked: str, status: int, first: int, last: int | None
+) -> None:
+    visitor = visit(make_run())
+    whole = visitor.get("/audio/1").content
+    part = visitor.get("/audio/1", headers={"Range": asked})
+    assert part.status_code == status
+    assert part.headers["accept-ranges"] == "bytes"
+    assert part.content == whole[first:last]
+    if status == 206:
+        begin = whole.index(part.content) if len(part.content) > 40 else 0
+        end = begin + len(part.content) - 1
+        assert part.headers["content-range"] == f"bytes {begin}-{end}/{len(whole)}"
+    if status == 416:
+        assert part.headers["content-range"] == f"bytes */{len(whole)}"
+
+
+def test_a_sound_that_is_another_one_than_was_heard_is_not_played(
+    visit: Visit, make_run: MakeRun, data: Path
+) -> None:
+    run = make_run()
+    visitor = visit(run)
+    assert visitor.get("/audio/1").status_code == 200
+    write_wav(data / "dataset" / "v0" / "1.wav", tone(3))
+    (data / "dataset" / "v0" / "2.wav").unlink()
+    for clip in (1, 2):
+        assert visitor.get(f"/audio/{clip}").status_code == 404
+        assert visitor.get(f"/spectrogram/{clip}").status_code == 404
+    clips = content(visit(run, afresh=True))["clips"]
+    assert ["audio" in clip for clip in clips] == [True, False, False, True]
+
+
+def test_without_a_run_the_page_says_how_to_name_one(visit: Visit) -> None:
+    page = visit().get("/")
+    assert page.status_code == 200
+    assert "jasco view RUN" in page.text
+    assert content(visit()) == {}
+
+
+def test_a_run_appears_when_it_comes_and_as_it_grows(
+    visit: Visit, make_run: MakeRun, tmp_path: Path
+) -> None:
+    visitor = visit(tmp_path / "run")
+    assert "nothing there yet" in visitor.get("/").text
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.db").touch()  # as it is made
+    assert "nothing there yet" in visitor.get("/").text
+
+    make_run(answer=lambda _c, _n: None)
+    assert "nothing answered yet" in visitor.get("/").text
+
+    make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
+    assert "csv/model" in visitor.get("/").text
+    assert sum(item["answer"] is not None for item in content(visitor)["items"]) == 8
+
+    began = state(visitor)
+    make_run()
+    wait_for_state(visitor, began)  # by itself
+    grown = state(visitor)
+    assert sum(bool(item["verdicts"]) for item in content(visitor)["items"]) == 32
+    time.sleep(1.2)  # the files have settled, and nothing is new
+    visitor.get("/")
+    assert state(visitor) == grown
+
+
+def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
+    run = make_run(answer=lambda _c, _n: None)
+    said: list[str] = []
+    looked = Live([run], lambda runs: ("", repr(runs.notes).encode()), said.append)
+
+    def write() -> None:
+        with Store.to_write(run) as store:
+            [(model, *_)], [(judge, *_)] = store.models(), store.judges()
+            for clip, number in itertools.product(range(4), range(1, 9)):
+                judgement = Judgement(Verdict(1, Orientation.BOTH), (Attempt("verdict", "text"),))
+                answer = response_row(model, clip, number, Response("said"), 1.0)
+                mark = verdict_row(model, judge, "v2", 0, clip, number, judgement, 1.0)
+                store.commit([answer, mark])
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    seen = {0}
+    while writing.is_alive() or max(seen) < 32:
+        runs = looked.now().runs
+        seen |= {len(shown.items.answers) for shown in runs.shown.values()}
+        assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
+    assert said == []
+
+
+def test_a_state_is_told_without_waiting_for_figures(make_run: MakeRun) -> None:
+    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
+    laid_out: list[int] = []
+
+    def lay_out(runs: Runs) -> tuple[str, bytes]:
+        laid_out.append(len(runs.shown))
+        time.sleep(0.2)
+        return "page", b""
+
+    looked = Live([run], lay_out, print)
+    looked.now()
+    make_run()
+    began = time.monotonic()
+    for _ in range(50):
+        looked.latest()
+    assert time.monotonic() - began < 0.15
+    assert len(laid_out) <= 2
+
+
+def test_figures_are_made_at_most_every_few_seconds(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
+    made: list[Runs] = []
+    monkeypatch.setattr(live, "_PAUSE", 60.0)
+    looked = Live([run], lambda runs: (made.append(runs), ("", b""))[1], print)
+    looked.now()
+    make_run()
+    looked.now()
+    assert len(made) == 1
+
+
+def test_several_runs_stand_side_by_side(visit: Visit, make_run: MakeRun) -> None:
+    page = visit(make_run("a", model="one"), make_run("b", model="two")).get("/").text
+    assert "csv/one" in page
+    assert "csv/two" in page
+
+
+def test_a_run_that_does_not_fit_beside_the_first_is_named(
+    visit: Visit, make_run: MakeRun, tmp_path: Path
+) -> None:
+    other = read_data_set(make_data(tmp_path / "other", clips=2))
+    write_run(tmp_path / "b", other, lambda *_: "said", {}, "two")
+    visitor = visit(make_run("a", model="one"), tmp_path / "b")
+    page = visitor.get("/").text
+    assert "csv/one" in page
+    assert "csv/two" not in page
+    assert f"{tmp_path / 'b'}: not shown, since it and {tmp_path / 'a'} differ in data" in page
+    assert [model["name"] for model in content(visitor)["models"]] == ["csv/one"]
+
+
+def test_what_is_no_run_is_named_and_does_not_hide_the_others(
+    visit: Visit, make_run: MakeRun, tmp_path: Path
+) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "run.db").write_text("no database, but a long enough text" * 100)
+    page = visit(make_run("a"), tmp_path / "b").get("/").text
+    assert "broken, or not a run" in page
+    assert "csv/model" in page
+
+
+def test_a_run_that_goes_away_is_missed(visit: Visit, make_run: MakeRun) -> None:
+    run = make_run()
+    visitor = visit(run)
+    assert "csv/model" in visitor.get("/").text
+    shutil.rmtree(run)
+    assert "nothing there yet" in visitor.get("/").text
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</main></body><h1>hello</h1>",
+    "a\N{RIGHT-TO-LEFT OVERRIDE}b\0\x1b[31mc\N{LINE SEPARATOR}\N{ZERO WIDTH SPACE}",
+    "{{ 7 * 7 }}{% raw %}",
+    "@@state@@",
+    "x" * 1_000_000,
+    "\n" * 10_000,
+    "&lt;b&gt;",
+)
+
+
+class Tags(HTMLParser):
+    """Reads a page as a browser would: its tags, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.handlers: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.handlers |= {name for name, _ in attrs if name.startswith("on") or name == "style"}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
+    def text(clip: int, number: int) -> str:
+        return HOSTILE[(clip * 8 + number) % len(HOSTILE)]
+
+    run = make_run(
+        answer=lambda clip, number: (
+            Failure("refused", text(clip, number)) if number == 1 else text(clip, number)
+        ),
+        judges={
+            "one": lambda clip, number: verdict(number % 3, "Both", text(clip, number)),
+            '<img src=x onerror="alert(1)">': lambda clip, number: verdict(
+                2, "Neither", text(clip, number + 1)
+            ),
+        },
+        model="<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}@@state@@",
+    )
+    visitor = visit(run)
+    page = visitor.get("/").text
+    read = Tags(page)
+    assert "img" not in read.tags
+    assert not read.handlers
+    assert page.count("<script") == 2  # our own
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
+    assert f'data-state="{state(visitor)}"' in page
+    answers = {item["answer"] for item in content(visitor)["items"]}
+    assert set(HOSTILE) <= answers  # whole, and the script sets them as texts
+    packed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-type"] == "application/json"
+    assert json.loads(gzip.decompress(gzip.compress(packed.content)))

@@ -1,0 +1,164 @@
+"""``jasco view``: an address, until it is told to stop."""
+
+import re
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from command import Jasco
+from processes import wait_for
+from synthetic import make_data
+
+pytest.importorskip("uvicorn", reason="needs the extra viewer")
+
+MakeRun = Callable[..., Path]
+NONE = ("--no-browser", "--port", 0)
+
+
+def address(home: Path, number: int = 0) -> str:
+    told = home / f"command-{number}.err"
+    wait_for(told, "http://")
+    found = re.search(r"http://\S+", told.read_text())
+    assert found
+    return found[0]
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_tells_its_address_and_ends_when_it_is_asked_to(
+    jasco: Jasco, make_run: MakeRun, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = jasco.start("view", make_run(), *NONE)
+    url = address(tmp_path)
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/", url)
+    status, page = get(url)
+    assert status == 200
+    assert "csv/model" in page
+    began = time.monotonic()
+    command.send(number)
+    result = command.finish()
+    assert time.monotonic() - began < 5
+    assert (result.status, result.stdout) == (0, "")
+    assert result.stderr == f"jasco: {url} (Ctrl-C ends it)\n"
+
+
+def test_nothing_needs_to_be_named(jasco: Jasco, tmp_path: Path) -> None:
+    jasco.start("view", *NONE)
+    assert "No run is open" in get(address(tmp_path))[1]
+
+
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])
+def test_any_other_address_needs_the_token_that_is_printed(
+    jasco: Jasco, tmp_path: Path, host: str
+) -> None:
+    jasco.start("view", "--host", host, *NONE)
+    url = address(tmp_path)
+    port, token = re.fullmatch(r"http://[^/]+:([0-9]+)/\?token=([\w-]{32,})", url).groups()
+    for path in ("/", "/state", "/listen", "/static/page.css", "/?token=x"):
+        assert get(f"http://127.0.0.1:{port}{path}")[0] == 403
+    assert get(f"http://127.0.0.1:{port}/?token={token}")[0] == 200
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(jasco: Jasco) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = jasco("view", "--port", port, "--no-browser")
+    assert result.status == 2
+    assert result.stderr == (
+        f"jasco: port {port} is taken; give another --port (0 takes a free one)\n"
+    )
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "x", "1.5", "²", "999999999"])
+def test_a_port_that_is_none_is_told(jasco: Jasco, port: str) -> None:
+    result = jasco("view", "--port", port)
+    assert result.status == 2
+    assert "is no port" in result.stderr or "expected one argument" in result.stderr
+
+
+def test_an_address_that_is_not_of_this_machine_is_told(jasco: Jasco) -> None:
+    for host in ("203.0.113.1", "no.such.host.invalid"):
+        result = jasco("view", "--host", host, *NONE)
+        assert result.status == 2
+        [line] = result.stderr.splitlines()
+        assert f"cannot listen on {host}" in line
+
+
+def test_runs_on_other_data_are_refused(jasco: Jasco, make_run: MakeRun, tmp_path: Path) -> None:
+    run, other = make_run(), make_data(tmp_path / "other", clips=2)
+    result = jasco("view", run, "--data", other, *NONE)
+    assert result.status == 2
+    assert result.stderr == (
+        f"jasco: {run} and --data are about different data; view them one by one\n"
+    )
+
+
+def test_what_is_no_run_is_told(jasco: Jasco, tmp_path: Path) -> None:
+    (tmp_path / "judged.csv").touch()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.db").write_text("x" * 1000)
+    file = jasco("view", tmp_path / "judged.csv", *NONE)
+    assert (file.status, len(file.stderr.splitlines())) == (2, 1)
+    broken = jasco("view", tmp_path / "broken", *NONE)
+    assert (broken.status, len(broken.stderr.splitlines())) == (3, 1)
+    nowhere = jasco("view", "--data", tmp_path / "nowhere", *NONE)
+    assert (nowhere.status, len(nowhere.stderr.splitlines())) == (2, 1)
+
+
+def test_a_browser_is_opened_where_there_is_a_screen(jasco: Jasco, tmp_path: Path) -> None:
+    seen, program = tmp_path / "seen", tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    program.chmod(0o755)
+    screen = {"DISPLAY": ":77", "BROWSER": f"{program} %s"}
+    jasco.start("view", "--port", 0, env=screen)
+    wait_for(seen, "http://")
+    assert seen.read_text().strip() == address(tmp_path)
+    seen.unlink()
+    jasco.start("view", *NONE, env=screen)
+    jasco.start("view", "--port", 0, env=screen | {"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert [get(address(tmp_path, number))[0] for number in (1, 2)] == [200, 200]
+    assert not seen.exists()
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from jasco.cli.main import main
+
+    for module in [name for name in sys.modules if name.startswith("jasco.viewer")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["view", "--no-browser"]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == ("jasco: view needs starlette: pip install 'jasco[viewer]'\n")
+
+
+def test_listeners_are_kept_where_it_is_said(jasco: Jasco, tmp_path: Path, data: Path) -> None:
+    keep = tmp_path / "kept"
+    jasco.start("view", "--data", data, "--keep", keep, *NONE)
+    url = address(tmp_path)
+    form = urllib.request.Request(
+        f"{url}listen/name", data=b"name=Ada", headers={"Origin": url.rstrip("/")}
+    )
+    with urllib.request.urlopen(form, timeout=20) as answer:
+        assert answer.status == 200
+    [run] = keep.iterdir()
+    assert re.fullmatch(r"ada-[0-9a-f]{16}", run.name)
+    assert (run / "run.db").is_file()

@@ -1,0 +1,207 @@
+"""The viewer with more connections than descriptors, and with visitors who never end."""
+
+import asyncio
+import contextlib
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from processes import wait_for
+
+pytest.importorskip("uvicorn", reason="needs the extra viewer")
+
+import uvicorn
+
+from jasco.viewer import connections
+from jasco.viewer.connections import limited, most_connections
+
+SECONDS = 2.0
+"""How long a request may take in these tests."""
+
+
+class View:
+    """A viewer that is running, with few descriptors."""
+
+    def __init__(self, home: Path, *more: str) -> None:
+        self.told = home / "view.err"
+        with self.told.open("w") as told:
+            self.process = subprocess.Popen(
+                ["bash", "-c", 'ulimit -n 200; exec "$@"', "bash", sys.executable, "-m", "jasco",
+                 "view", "--no-browser", "--port", "0", *more],
+                env=os.environ | {"JASCO_VIEW_SECONDS": str(SECONDS), "NO_PROXY": "*"},
+                stdout=told, stderr=told,
+            )  # fmt: skip
+        wait_for(self.told, "http://")
+        found = re.search(r"http://[^/]+:([0-9]+)/(\S*)", self.told.read_text())
+        assert found
+        self.port = int(found[1])
+        self.query = found[2]
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def status(self) -> int:
+        url = f"http://127.0.0.1:{self.port}/{self.query}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+
+    def form(self, length: int, token: str | None = None) -> bytes:
+        cookie = f"Cookie: jasco-token-{self.port}={token}\r\n" if token else ""
+        here = f"localhost:{self.port}"
+        return (
+            f"POST /listen/name HTTP/1.1\r\nHost: {here}\r\nOrigin: http://{here}\r\n{cookie}"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        ).encode()
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[Callable[..., View]]:
+    started: list[View] = []
+
+    def start(*more: str) -> View:
+        started.append(View(tmp_path, *more))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def seconds_until_closed(connection: socket.socket) -> float:
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while connection.recv(65_536):
+            pass
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"], ids=["idle", "half a header"]
+)
+def test_with_more_idle_connections_than_descriptors_a_request_is_answered(
+    view: Callable[..., View], beginning: bytes
+) -> None:
+    app = view()
+    with contextlib.ExitStack() as stack:
+        for _ in range(260):
+            connection = stack.enter_context(app.connect())
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(beginning)
+        assert app.status() == 200
+    app.process.terminate()
+    assert app.process.wait(10) == 0
+    assert len(app.told.read_text().splitlines()) == 1
+
+
+def test_a_request_that_never_ends_is_cut_off(view: Callable[..., View]) -> None:
+    app = view("--host", "localhost")
+    token = app.query.removeprefix("?token=")
+    idle, header, body = (app.connect() for _ in range(3))
+    body.sendall(app.form(1_000, token) + b"name=")
+    header.sendall(b"GET / HT")
+    began = time.monotonic()
+    with pytest.raises(ConnectionError):
+        while time.monotonic() - began < 4 * SECONDS:
+            header.sendall(b"T")
+            time.sleep(0.1)
+    assert time.monotonic() - began < 2 * SECONDS + 1
+    for each in (idle, header, body):
+        assert seconds_until_closed(each) < 1
+        each.close()
+    assert app.status() == 200
+
+
+def test_nobody_without_the_token_is_read_a_body_of(view: Callable[..., View]) -> None:
+    app = view("--host", "localhost")
+    with app.connect() as connection:
+        connection.sendall(app.form(1_000_000_000))
+        assert connection.recv(100).startswith(b"HTTP/1.1 403")
+    with app.connect() as connection:
+        connection.sendall(app.form(1_000_000_000, app.query.removeprefix("?token=")))
+        for _ in range(20):
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"x" * 10_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+# --- in this process ---
+
+
+async def with_server(
+    app: Any, most: int, visit: Callable[[int], Any], patience: float = 5
+) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=limited(most), lifespan="off", log_level="critical")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([listening]))
+    try:
+        async with asyncio.timeout(patience):
+            await visit(listening.getsockname()[1])
+    finally:
+        server.should_exit = server.force_exit = True
+        await serving
+        listening.close()
+
+
+async def answer_slowly(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await asyncio.sleep(0.5)
+    await send({"type": "http.response.body", "body": b"done"})
+
+
+def test_where_all_are_being_answered_one_more_is_told_so() -> None:
+    async def visit(port: int) -> None:
+        async def ask() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                return (await reader.read())[9:12]
+            return b"503"  # closed before the answer was read
+
+        first = [asyncio.create_task(ask()) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        assert await ask() == b"503"
+        assert await asyncio.gather(*first) == [b"200", b"200"]
+        assert await ask() == b"200"
+
+    asyncio.run(with_server(answer_slowly, 2, visit))
+
+
+def test_an_answer_that_nobody_reads_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    ended = asyncio.Event()
+
+    async def answer_at_length(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(50_000_000), "more_body": True})
+        await send({"type": "http.response.body", "body": b"x"})
+        ended.set()
+
+    async def visit(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await ended.wait()
+
+    asyncio.run(with_server(answer_at_length, 2, visit))
+
+
+@pytest.mark.parametrize("soft", [20, 64, 200, 1024, 1 << 20, resource.RLIM_INFINITY])
+def test_connections_leave_descriptors_for_files(
+    monkeypatch: pytest.MonkeyPatch, soft: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    assert 4 <= most_connections() <= 512
+    if soft >= 200:
+        assert soft == resource.RLIM_INFINITY or most_connections() <= soft - 64

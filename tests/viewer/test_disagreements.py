@@ -1,0 +1,278 @@
+"""People read answers on which judges differ, and say what they make of them."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from jasco.data.dataset import read_data_set
+from jasco.human.annotations import Labels
+from jasco.judge_exam.questions import read_labels
+from jasco.protocol.verdicts import Orientation
+from runs import verdict
+from visitor import Visitor
+
+Visit = Callable[..., Visitor]
+MakeRun = Callable[..., Path]
+
+
+def judges(**texts: str) -> dict[str, Callable[[int, int], str]]:
+    """Make two judges: they agree but on 0.1 (a little), 1.2 (most) and 2.3 (somewhat)."""
+    apart = {(0, 1): (1, "Both"), (1, 2): (0, "Neither"), (2, 3): (0, "Both")}
+    return {
+        "kind": lambda _c, _n: verdict(2, "Both", texts.get("reason", "Fine.")),
+        "stern": lambda clip, number: verdict(*apart.get((clip, number), (2, "Both"))),
+    }
+
+
+@pytest.fixture
+def run(make_run: MakeRun) -> Path:
+    return make_run(judges=judges())
+
+
+def person(visitor: Visitor, name: str) -> Visitor:
+    assert visitor.send_form("/disagreements/name", name=name).status_code == 303
+    return visitor
+
+
+def at(page: str) -> tuple[str, int]:
+    found = re.search(r"<title>Clip (\S+), prompt (\d):", page)
+    assert found, page
+    return found[1], int(found[2])
+
+
+def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
+    told = {"rating": 1, "orientation": "Both", "note": ""} | fields
+    answer = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **told)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def test_a_name_is_asked_once(visit: Visit, run: Path) -> None:
+    visitor = visit(run)
+    assert "Your name" in visitor.get("/disagreements").text
+    for wrong in ("", " ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"):
+        refused = visitor.send_form("/disagreements/name", name=wrong)
+        assert refused.status_code == 422
+        assert 'role="alert"' in refused.text
+    person(visitor, " Zoë  Ångström ")
+    assert "Zoë Ångström" in visitor.get("/disagreements").text
+    assert "Your name" not in visitor.get("/disagreements").text
+
+
+def test_those_most_apart_come_first_and_one_at_a_time(visit: Visit, run: Path) -> None:
+    visitor = person(visit(run), "Ada")
+    page = visitor.get("/disagreements").text
+    assert at(page) == ("1", 2)
+    assert "(1 of 3)" in page
+    for shown in (
+        "answer 1.2",
+        "/audio/1",
+        "a bell (&#34;ding&#34;)",
+        "fleeing from what the sound",
+    ):
+        assert shown in page
+    assert "openai/stern: 0 · Neither" in page
+    assert "answer 2.3" not in page
+    following = visitor.get(save(visitor, 1, 2)).text
+    assert at(following) == ("2", 3)
+
+
+def test_what_judges_say_is_folded_away(visit: Visit, run: Path) -> None:
+    page = person(visit(run), "Ada").get("/disagreements").text
+    assert page.index("<details>") < page.index("openai/stern") < page.index("</details>")
+    assert "<details open" not in page
+
+
+def test_labels_lie_beside_the_verdicts_and_never_over_them(visit: Visit, run: Path) -> None:
+    before = (run / "run.db").read_bytes()
+    visitor = person(visit(run), "Ada")
+    save(visitor, 1, 2, rating=2, orientation="Speech-Oriented", note="a\r\nb")
+    [label] = Labels(run).all()
+    assert (label.person, label.clip_id, label.number) == ("Ada", "1", 2)
+    assert (label.verdict.rating, label.verdict.orientation) == (2, Orientation.SPEECH)
+    assert (label.note, label.answer) == ("a\nb", "answer 1.2")
+    assert (run / "run.db").read_bytes() == before
+
+
+def test_one_may_skip_and_go_back_and_change_ones_mind(visit: Visit, run: Path) -> None:
+    visitor = person(visit(run), "Ada")
+
+    def link(page: str, name: str) -> str:
+        found = re.search(rf'<a class="button" href="([^"]*)">{name}</a>', page)
+        assert found
+        return unescape(found[1])
+
+    first = visitor.get("/disagreements").text
+    assert ">Back</a>" not in first
+    second = visitor.get(link(first, "Skip")).text
+    assert at(second) == ("2", 3)
+    save(visitor, 2, 3, note="hasty")
+    third = visitor.get("/disagreements?run=0&clip=0&prompt=1").text
+    again = visitor.get(link(third, "Back")).text
+    assert at(again) == ("2", 3)
+    assert "hasty" in again
+    assert re.search(r'name="rating" value="1"[^>]* checked', again)
+    assert re.search(r'name="orientation" value="Both"[^>]* checked', again)
+    save(visitor, 2, 3, rating=0, note="")
+    assert [label.verdict.rating for label in Labels(run).all()] == [0]
+    # Behind the last one, what was skipped comes again.
+    assert at(visitor.get(save(visitor, 0, 1)).text) == ("1", 2)
+
+
+def test_the_end_says_that_all_is_done(visit: Visit, run: Path) -> None:
+    visitor = person(visit(run), "Ada")
+    for clip, prompt in ((1, 2), (2, 3), (0, 1)):
+        location = save(visitor, clip, prompt)
+    page = visitor.get(location).text
+    assert "All done" in page
+    assert "jasco exam JUDGE" in page
+    every = visitor.get("/disagreements?run=0&every=1").text
+    assert at(every) == ("1", 2)
+    assert at(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
+
+
+def test_everybody_has_a_queue_of_their_own(visit: Visit, run: Path) -> None:
+    ada, ben = person(visit(run), "Ada"), person(visit(run), "Ben")
+    save(ada, 1, 2)
+    assert at(ada.get("/disagreements").text) == ("2", 3)
+    assert at(ben.get("/disagreements").text) == ("1", 2)
+    save(ben, 1, 2, rating=0)
+    assert {label.person: label.verdict.rating for label in Labels(run).all()} == {
+        "Ada": 1,
+        "Ben": 0,
+    }
+
+
+def test_several_people_may_label_at_once(visit: Visit, run: Path) -> None:
+    people = [person(visit(run), f"person {number}") for number in range(6)]
+
+    def label_all(visitor: Visitor) -> None:
+        for clip, prompt in ((1, 2), (2, 3), (0, 1)):
+            save(visitor, clip, prompt)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(label_all, people))
+    assert len(Labels(run).all()) == 18
+
+
+def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: Path) -> None:
+    visitor = person(visit(run), "Ada")
+    written = "my note \N{ZERO WIDTH JOINER}</textarea><b>"
+    for fields in (
+        {"rating": 1, "note": written},
+        {"orientation": "Both", "note": written},
+        {"rating": 3, "orientation": "Both", "note": written},
+        {"rating": "²", "orientation": "Both", "note": written},
+        {"rating": 1, "orientation": "Audio", "note": written},
+    ):
+        refused = visitor.send_form("/disagreements", run=0, clip=1, prompt=2, **fields)
+        assert refused.status_code == 422
+        assert "Choose a rating" in refused.text
+        assert "my note \N{ZERO WIDTH JOINER}&lt;/textarea&gt;&lt;b&gt;</textarea>" in refused.text
+    long = visitor.send_form(
+        "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
+    )
+    assert long.status_code == 422
+    assert "it may have 2000" in long.text
+    assert Labels(run).all() == []
+
+
+@pytest.mark.parametrize(
+    ("clip", "prompt"), [("9", "1"), ("1", "9"), ("1", "0"), ("1", "x"), ("../1", "1"), ("1", "²")]
+)
+def test_only_answers_of_the_run_can_be_labelled(
+    visit: Visit, run: Path, clip: str, prompt: str
+) -> None:
+    visitor = person(visit(run), "Ada")
+    address = f"/disagreements?run=0&clip={quote(clip)}&prompt={quote(prompt)}"
+    assert visitor.get(address).status_code == 404
+    sent = visitor.send_form(
+        "/disagreements", run=0, clip=clip, prompt=prompt, rating=1, orientation="Both"
+    )
+    assert sent.status_code == 404
+
+
+def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
+    answer = visit(run).send_form(
+        "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
+    )
+    assert "Your name" in answer.text
+    assert Labels(run).all() == []
+
+
+def test_the_labels_can_be_taken_to_an_exam(
+    visit: Visit, run: Path, data: Path, tmp_path: Path
+) -> None:
+    visitor = person(visit(run), "Ada")
+    note = '=1+1,"x"\nline two'
+    save(visitor, 1, 2, note=note)
+    save(visitor, 2, 3, rating=0, orientation="Neither")
+    page = visitor.get("/disagreements").text
+    assert "2 labels as CSV" in page
+    answer = visitor.get("/disagreements/labels.csv?run=0")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="labels.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [(row["id"], row["rating"], row["person"]) for row in rows] == [
+        ("1", "1", "Ada"),
+        ("2", "0", "Ada"),
+    ]
+    assert rows[0]["note"] == note
+    (tmp_path / "labels.csv").write_bytes(answer.content)
+    labels = read_labels(tmp_path / "labels.csv", read_data_set(data).clips)
+    assert [each.expected.rating for each in labels.questions] == [1, 0]
+
+
+def test_a_run_without_two_judges_says_what_to_do(visit: Visit, make_run: MakeRun) -> None:
+    one = person(visit(make_run("one")), "Ada").get("/disagreements").text
+    assert "The run has one judge" in one
+    none = person(visit(make_run("none", judges={})), "Ada").get("/disagreements").text
+    assert "The run has no judge yet" in none
+    agree = {"a": lambda _c, _n: verdict(1, "Both"), "b": lambda _c, _n: verdict(1, "Both")}
+    assert (
+        "The judges agree"
+        in person(visit(make_run("two", judges=agree)), "Ada").get("/disagreements").text
+    )
+
+
+def test_without_a_run_it_is_said(visit: Visit, tmp_path: Path) -> None:
+    assert "jasco view RUN" in person(visit(), "Ada").get("/disagreements").text
+    there = person(visit(tmp_path / "run"), "Ada")
+    assert "nothing there yet" in there.get("/disagreements").text
+    assert "nothing there yet" in there.get("/disagreements/labels.csv").text
+
+
+def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:
+    runs = [make_run("a", judges=judges(), model="one"), make_run("b", judges={}, model="two")]
+    visitor = person(visit(*runs), "Ada")
+    page = visitor.get("/disagreements").text
+    assert 'href="/disagreements?run=1"' in page
+    assert "no judge yet" in visitor.get("/disagreements?run=1").text
+    for strange in ("7", "-1", "x", "²", ""):
+        assert visitor.get(f"/disagreements?run={quote(strange)}").status_code == 200
+
+
+def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
+    hostile = '</p><script>alert(1)</script><img src=x onerror="1">\N{RIGHT-TO-LEFT OVERRIDE}\x1b'
+    run = make_run(
+        answer=lambda _c, _n: hostile * 20_000,
+        judges=judges(reason=hostile),
+        model=hostile.replace(",", ""),
+    )
+    visitor = person(visit(run), "<b>Ada</b>")
+    save(visitor, 1, 2, note=hostile)
+    for address in ("/disagreements", "/disagreements?run=0&every=1&clip=1&prompt=2"):
+        page = visitor.get(address).text
+        assert page.count("<script") == 1  # our own
+        assert "<img src=x" not in page
+        assert "&lt;b&gt;Ada&lt;/b&gt;" in page
+        assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page.replace(
+            "onerror=&#34;1&#34;&gt;\N{RIGHT-TO-LEFT OVERRIDE}", "", 1
+        )  # but in the note that is theirs to change

@@ -1,0 +1,436 @@
+"""The app in a real browser: by keyboard alone, while runs grow, through a restart."""
+
+import csv
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from browser import barriers, chromium, complaints_of, wait_until
+from command import Command, Jasco
+from processes import wait_for
+from runs import verdict, write_run
+from synthetic import make_data
+
+pytest.importorskip("starlette", reason="needs the extra viewer")
+
+from jasco.data.dataset import read_data_set
+from jasco.human.annotations import Labels
+from jasco.human.listening import items_for, listeners, run_folder
+from jasco.runs.results import judged_items_of_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.slow
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command]]:
+    """Start the command: its address, and the command."""
+    started: list[Command] = []
+
+    def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
+        keep = ("--keep", tmp_path / "human", "--no-browser")
+        started.append(jasco.start("view", *arguments, *keep, "--port", port))
+        told = tmp_path / f"command-{len(started) - 1}.err"
+        wait_for(told, "http://")
+        found = re.search(r"http://\S+", told.read_text())
+        assert found, told.read_text()
+        return found[0], started[-1]
+
+    return start
+
+
+@pytest.fixture
+def enter(browser: "Browser", serve_view: object) -> "Iterator[Callable[..., BrowserContext]]":
+    """Open a browser of somebody's own; whatever its pages complain about fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[list[str]] = []
+
+    def open_it(**options: Any) -> "BrowserContext":
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(20_000)
+        contexts[-1].on("page", lambda page: complaints.append(complaints_of(page)))
+        return contexts[-1]
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    told = [line for each in complaints for line in each]
+    assert [line for line in told if "net::ERR_" not in line] == []  # a server that was killed
+
+
+@pytest.fixture
+def long_data(tmp_path: Path) -> Path:
+    """Write clips that can be listened to."""
+    return make_data(tmp_path / "long", seconds=6)
+
+
+def judges_who_differ() -> dict[str, Callable[[int, int], str]]:
+    return {
+        "kind": lambda _c, _n: verdict(2, "Both"),
+        "stern": lambda clip, number: verdict(clip % 3, "Neither" if number > 6 else "Both"),
+    }
+
+
+def focused(page: "Page") -> str:
+    return page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+
+
+def playing(page: "Page") -> bool:
+    return page.evaluate("!document.querySelector('audio').paused")
+
+
+def name_oneself(page: "Page", address: str, name: str) -> None:
+    if address:
+        page.goto(address)
+    wait_until(page, "document.activeElement.id === 'name'")
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+
+
+def hear_and_answer(page: "Page", text: str) -> None:
+    """Play a round, from its question to its solution."""
+    wait_until(page, "document.activeElement.id === 'play'")
+    page.keyboard.press("Enter")
+    wait_until(page, "!document.querySelector('audio').paused")
+    page.keyboard.press("Tab")
+    assert focused(page) == "text"
+    page.keyboard.type(text)
+    page.keyboard.press("Alt+p")
+    wait_until(page, "document.querySelector('audio').paused")
+    page.keyboard.press("Alt+p")
+    wait_until(page, "!document.querySelector('audio').paused")
+    assert page.input_value("#text") == text
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#was")
+
+
+def go_on(page: "Page") -> None:
+    wait_until(page, "document.activeElement.text === 'Next clip'")
+    page.keyboard.press("Enter")
+    wait_until(page, "document.activeElement.id === 'play'")
+
+
+def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    long_data: Path,
+    tmp_path: Path,
+) -> None:
+    data = read_data_set(long_data)
+    url, command = serve_view("--data", long_data)
+    pages = {}
+    for name in ("Ada Lovelace", "Ben"):
+        page = enter().new_page()
+        name_oneself(page, f"{url}listen", name)
+        page.wait_for_selector("#text")
+        pages[name] = page
+    for place in (1, 2):
+        for name, page in pages.items():
+            hear_and_answer(page, f"{name} {place}")
+            go_on(page)
+
+    port = int(url.rstrip("/").rpartition(":")[2])
+    ben = pages["Ben"]
+    ben.keyboard.press("Tab")
+    ben.keyboard.type("not sent yet")
+    command.kill()
+    _, command = serve_view("--data", long_data, port=port)
+    ben.reload()
+    assert ben.input_value("#text") == "not sent yet"
+    ben.fill("#text", "")
+    for name, page in pages.items():
+        page.reload()
+        assert page.url == f"{url}listen/3"
+        hear_and_answer(page, f"{name} 3")
+        go_on(page)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert focused(page) == "I cannot tell"
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#was")
+        wait_until(page, "document.activeElement.text === 'That was the last one'")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/done")
+        assert "jasco judge" in page.inner_text("main")
+    for name in pages:
+        given = judged_items_of_run(run_folder(tmp_path / "human", name)).answers
+        order = [item.clip.id for item in items_for(name, data.clips)]
+        assert {clip: text for (clip, _), text in given.items()} == dict(
+            zip(order, [*(f"{name} {n}" for n in (1, 2, 3)), "I cannot tell."], strict=True)
+        )
+    assert [(each.name, each.done) for each in listeners(tmp_path / "human")] == [
+        ("Ada Lovelace", 4),
+        ("Ben", 4),
+    ]
+
+
+def test_a_listener_may_stop_and_come_back_in_another_browser(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    long_data: Path,
+) -> None:
+    url, _ = serve_view("--data", long_data)
+    page = enter().new_page()
+    name_oneself(page, f"{url}listen", "Ada")
+    hear_and_answer(page, "first")
+    page.click("text=Stop for now")
+    assert "1 of 4 clips are answered" in page.inner_text("main")
+    other = enter().new_page()
+    name_oneself(other, f"{url}listen", "Ada")
+    wait_until(other, "document.activeElement.textContent === 'Yes, go on as Ada'")
+    other.keyboard.press("Enter")
+    other.wait_for_url("**/listen/2")
+
+
+def test_the_sound_can_be_sought(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    long_data: Path,
+) -> None:
+    url, _ = serve_view("--data", long_data)
+    page = enter().new_page()
+    name_oneself(page, f"{url}listen", "Ada")
+    wait_until(page, "document.activeElement.id === 'play'")
+    wait_until(page, "document.querySelector('.own input').max > 5")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("End")
+    wait_until(page, "document.querySelector('audio').currentTime > 5.5")
+    page.keyboard.press("Home")
+    wait_until(page, "document.querySelector('audio').currentTime === 0")
+
+
+def test_a_run_appears_and_grows_before_the_readers_eyes(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    long_data: Path,
+    tmp_path: Path,
+) -> None:
+    data, run = read_data_set(long_data), tmp_path / "run"
+    url, _ = serve_view(run)
+    page = enter().new_page()
+    page.goto(url)
+    assert "nothing there yet" in page.inner_text("main")
+
+    def grow(clips: int, judges: dict[str, Any]) -> None:
+        def answer(clip: int, number: int) -> str | None:
+            return f"answer {clip}.{number}" if clip < clips else None
+
+        write_run(run, data, answer, judges)
+
+    grow(1, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
+    page.wait_for_selector("text=csv/model")
+    page.wait_for_selector("#clip-0")
+    page.select_option("select[name=prompt]", "2")
+    page.wait_for_selector("#clip-3")
+    page.evaluate("document.querySelector('#clip-0').scrollIntoView()")
+    page.click("#clip-0 .verdicts summary")
+    page.wait_for_selector("text=Because of the bell.")
+    page.evaluate("document.querySelector('#clip-0 audio').play()")
+    page.evaluate("window.mark = document.querySelector('#clip-0 audio')")
+    page.evaluate("document.querySelector('#heat ~ details summary').click()")
+    top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
+
+    grow(3, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
+    page.wait_for_selector("#clip-2 >> text=answer 2.2")
+    assert page.input_value("select[name=prompt]") == "2"
+    assert page.locator("#clip-2 .said").count() == 1
+    assert page.is_visible("text=Because of the bell.")
+    same = "window.mark === document.querySelector('#clip-0 audio') && !window.mark.paused"
+    assert page.evaluate(same)
+    now = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
+    assert abs(now - top) < 2
+    assert not page.evaluate("document.querySelector('#heat ~ details').open")
+
+    grow(4, judges_who_differ())
+    page.wait_for_selector("#clip-3 >> text=openai/stern")
+    assert page.is_visible("text=Because of the bell.")
+    assert "openai/stern" in page.inner_text("#results ~ div")
+
+
+def test_answers_are_labelled_by_keyboard_and_taken_away(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+) -> None:
+    run = make_run(judges=judges_who_differ())
+    url, _ = serve_view(run)
+    page = enter().new_page()
+    name_oneself(page, f"{url}disagreements", "Ada")
+    wait_until(page, "document.activeElement.name === 'rating'")
+    page.keyboard.press("1")
+    page.keyboard.press("s")
+    for _ in range(3):  # to the note
+        if focused(page) == "note":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.type("0 is what a judge says")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("text=1 label as CSV")
+    wait_until(page, "document.activeElement.name === 'rating'")
+    [label] = Labels(run).all()
+    assert (label.verdict.rating, str(label.verdict.orientation)) == (1, "Speech-Oriented")
+    assert label.note == "0 is what a judge says"
+    page.keyboard.press("2")
+    page.keyboard.press("Control+Enter")
+    assert page.evaluate("document.querySelector('form[data-keys]').checkValidity()") is False
+    page.keyboard.press("b")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("text=2 labels as CSV")
+    page.click("a.button >> text=Skip")
+    page.click("a.button >> text=Back")
+    with page.expect_download() as downloading:
+        page.click("text=2 labels as CSV")
+    path = downloading.value.path()
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        assert [row["person"] for row in csv.DictReader(file)] == ["Ada", "Ada"]
+
+
+def test_everything_can_be_done_without_scripts(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+) -> None:
+    run = make_run(judges=judges_who_differ())
+    url, _ = serve_view(run)
+    page = enter(java_script_enabled=False).new_page()
+    page.goto(f"{url}listen")
+    page.fill("#name", "Ada")
+    page.click("text=Begin")
+    page.fill("#text", "they flee")
+    page.click("text=Send")
+    page.wait_for_selector("audio")
+    page.click("text=Next clip")
+    page.goto(f"{url}disagreements")
+    page.fill("#name", "Ada")
+    page.click("text=Begin")
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Neither]")
+    page.click("text=Save and next")
+    page.wait_for_selector("text=1 label as CSV")
+
+
+def test_a_lab_comes_in_by_the_token(
+    enter: "Callable[..., BrowserContext]", serve_view: Callable[..., tuple[str, Command]]
+) -> None:
+    url, _ = serve_view("--host", "0.0.0.0")
+    found = re.fullmatch(r"http://[^/]+:([0-9]+)/(\?token=.*)", url)
+    assert found
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as seen:
+        seen.connect(("203.0.113.1", 9))  # sends nothing
+        number = seen.getsockname()[0]
+    page = enter().new_page()
+    page.goto(f"http://{number}:{found[1]}/listen{found[2]}")
+    page.wait_for_url(f"http://{number}:{found[1]}/listen")
+    name_oneself(page, "", "Ada")
+    page.wait_for_selector("#text")
+    hear_and_answer(page, "they flee")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 380])
+def test_no_view_keeps_anybody_out(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+    tmp_path: Path,
+    scheme: str,
+    width: int,
+) -> None:
+    hostile = "<b>&\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 3000
+    runs = [
+        make_run("a", judges=judges_who_differ(), model="one"),
+        make_run("b", answer=lambda _c, _n: hostile, model="two", judges=judges_who_differ()),
+        tmp_path / "c",
+    ]
+    url, _ = serve_view(*runs)
+    page = enter(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
+
+    def look() -> None:
+        assert barriers(page) == [], page.url
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+
+    page.goto(url)
+    page.wait_for_selector("#clip-0")
+    for summary in page.locator("#clip-0 summary").all()[:2]:
+        summary.click()
+    look()
+    page.goto(f"{url}disagreements")
+    look()
+    name_oneself(page, "", "Ada")
+    page.wait_for_selector("form[data-keys]")
+    page.click("summary")
+    look()
+    page.goto(f"{url}disagreements?run=1")
+    page.click("summary")
+    look()
+    page.goto(f"{url}listen")
+    look()
+    name_oneself(page, "", "Ada")
+    page.wait_for_selector("#text")
+    look()
+    for place in range(1, 5):
+        page.wait_for_url(f"**/listen/{place}")
+        page.fill("#text", "said")
+        page.click("text=Send")
+        page.wait_for_selector("#was")
+        if place == 1:
+            look()
+        page.click("a.main")
+    page.wait_for_url("**/done")
+    look()
+    page.context.clear_cookies()
+    name_oneself(page, f"{url}listen", "Ada")
+    page.wait_for_selector("text=Is that you?")
+    look()
+
+
+def test_views_with_nothing_in_them_keep_nobody_out_either(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+    tmp_path: Path,
+) -> None:
+    page = enter().new_page()
+    for runs in ((), (tmp_path / "none",), (make_run(),)):
+        url, _ = serve_view(*runs)
+        for path in ("", "listen", "disagreements"):
+            page.goto(url + path)
+            assert barriers(page) == [], page.url
+        if page.query_selector("#name"):
+            name_oneself(page, "", "Ada")
+        page.wait_for_selector("text=/Nothing to label yet|nobody to differ/")
+        assert barriers(page) == [], page.url
+
+
+def test_a_server_that_is_gone_is_told_and_found_again(
+    browser: "Browser",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+) -> None:
+    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None)
+    url, command = serve_view(run)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("#clip-0")
+    command.kill()
+    page.wait_for_selector("text=The server cannot be reached")
+    make_run()
+    serve_view(run, port=int(url.rstrip("/").rpartition(":")[2]))
+    page.wait_for_selector("#clip-3 >> text=answer 3.1")
+    page.wait_for_selector("text=Up to date at")
+    context.close()

@@ -1,0 +1,340 @@
+"""People hear clips, answer, and see the solution; nothing gives it away, nothing is lost."""
+
+import io
+import re
+import shutil
+import wave
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from jasco.data.dataset import DataSet, read_data_set
+from jasco.human.listening import CANNOT_TELL, Listener, items_for, listeners, run_folder
+from jasco.protocol.clips import Clip
+from jasco.runs.results import judged_items_of_run
+from jasco.runs.store import Store
+from runs import verdict
+from synthetic import make_data, read_annotations, tone, write_wav
+from visitor import Visitor
+
+Visit = Callable[..., Visitor]
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def clips(data: Path) -> DataSet:
+    return read_data_set(data)
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Path:
+    return tmp_path / "human"
+
+
+def begin(visitor: Visitor, name: str = "Ada") -> Visitor:
+    answer = visitor.send_form("/listen/name", name=name)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/listen/next"), answer.text
+    return visitor
+
+
+def send(visitor: Visitor, place: int, text: str, name: str = "Ada") -> None:
+    answer = visitor.send_form(f"/listen/{place}", listener=name, text=text, say="text")
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["location"] == f"/listen/{place}"
+
+
+def where(visitor: Visitor) -> str:
+    return visitor.get("/listen/next").headers["location"]
+
+
+def answers(keep: Path, name: str = "Ada") -> dict[str, str]:
+    given = judged_items_of_run(run_folder(keep, name)).answers
+    return {clip: text for (clip, _), text in given.items()}
+
+
+def test_it_is_explained_and_a_name_is_asked(visit: Visit, clips: DataSet, keep: Path) -> None:
+    page = visit(data=clips).get("/listen").text
+    assert "Your name" in page
+    assert "4 clips" in page
+    assert not keep.exists()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"])
+def test_a_name_that_is_none_is_asked_again(visit: Visit, clips: DataSet, name: str) -> None:
+    answer = visit(data=clips).send_form("/listen/name", name=name)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert "Your name" in answer.text
+
+
+def test_rounds_go_through_all_clips_in_ones_own_order(
+    visit: Visit, clips: DataSet, keep: Path
+) -> None:
+    visitor = begin(visit(data=clips))
+    for place, item in enumerate(items_for("Ada", clips.clips), start=1):
+        assert where(visitor) == f"/listen/{place}"
+        page = visitor.get(f"/listen/{place}").text
+        assert f"Clip <strong>{place}</strong> of 4" in page
+        assert item.instruction in page
+        sound = visitor.get(f"/listen/{place}/sound")
+        with wave.open(io.BytesIO(sound.content)) as file:
+            expected = tone(int(item.clip.id)).astype("<i2").tobytes()
+            assert file.readframes(10**6) == expected
+        send(visitor, place, f"about {item.clip.id}")
+        assert item.clip.reference in visitor.get(f"/listen/{place}").text.replace("&#39;", "'")
+    assert where(visitor) == "/listen/done"
+    thanks = visitor.get("/listen/done").text
+    assert "Thank you, Ada" in thanks
+    assert f"jasco judge {run_folder(keep, 'Ada')} --judge ..." in thanks
+    assert answers(keep) == {str(number): f"about {number}" for number in range(4)}
+
+
+def test_before_an_answer_is_kept_nothing_tells_of_the_solution(
+    visit: Visit, make_run: MakeRun, data: Path
+) -> None:
+    visitor = begin(visit(make_run(judges={"a": lambda _c, _n: verdict(1, "Both")})))
+    told = [
+        visitor.get(path)
+        for path in ("/listen", "/listen/next", "/listen/1", "/listen/2", "/listen/3")
+    ]
+    refused = visitor.send_form("/listen/1", listener="Ada", text="", say="text")
+    ahead = visitor.send_form("/listen/3", listener="Ada", text="ahead", say="text")
+    sound = visitor.get("/listen/1/sound")
+    for answer in (*told, refused, ahead, sound):
+        seen = answer.text + repr(answer.headers)
+        for row in read_annotations(data):
+            for column in ("Audio", "Speech", "Correct Answer", "Audio-Only Answer"):
+                assert row[column] not in seen
+            assert f"{row['audio_id']}.wav" not in seen
+            assert f"/audio/{row['audio_id']}" not in seen
+        assert not re.search(r"answer \d\.\d", answer.text)  # of the model
+        assert "#clip" not in seen
+    assert visitor.get("/listen/2/sound").status_code == 404
+    assert where(visitor) == "/listen/1"
+
+
+def test_the_solution_shows_what_it_was_and_how_models_did(
+    visit: Visit, make_run: MakeRun, clips: DataSet
+) -> None:
+    runs = [
+        make_run("a", judges={"kind": lambda _c, _n: verdict(2, "Both")}, model="one"),
+        make_run("b", judges={}, model="two"),
+    ]
+    visitor = begin(visit(*runs))
+    send(visitor, 1, "mine")
+    item = items_for("Ada", clips.clips)[0]
+    page = visitor.get("/listen/1").text.replace("&#34;", '"').replace("&#39;", "'")
+    for shown in (
+        item.clip.sound, item.clip.speech, item.clip.reference, "mine", "csv/one", "csv/two",
+        f"answer {item.clip.id}.{item.number}", "openai/kind: 2 · Both",
+    ):  # fmt: skip
+        assert shown in page
+    assert "Next clip" in page
+
+
+def test_one_may_say_that_one_cannot_tell(visit: Visit, clips: DataSet, keep: Path) -> None:
+    visitor = begin(visit(data=clips))
+    visitor.send_form("/listen/1", listener="Ada", text="", say="cannot")
+    assert list(answers(keep).values()) == [CANNOT_TELL]
+
+
+def test_the_first_answer_stands(visit: Visit, clips: DataSet, keep: Path) -> None:
+    visitor = begin(visit(data=clips))
+    send(visitor, 1, "first")
+    send(visitor, 1, "second, having seen the solution")
+    assert list(answers(keep).values()) == ["first"]
+    assert "first" in visitor.get("/listen/1").text
+
+
+def test_an_empty_or_endless_answer_is_asked_for_again(
+    visit: Visit, clips: DataSet, keep: Path
+) -> None:
+    visitor = begin(visit(data=clips))
+    for text in ("", " \r\n ", "\N{ZERO WIDTH SPACE}", "x" * 2001 + "</textarea><script>"):
+        answer = visitor.send_form("/listen/1", listener="Ada", text=text, say="text")
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+        assert answer.text.count("<script") == 1
+    assert "x" * 2001 + "&lt;/textarea&gt;" in answer.text
+    assert [each.done for each in listeners(keep)] == [0]
+
+
+def test_lines_are_kept_as_lines(visit: Visit, clips: DataSet, keep: Path) -> None:
+    send(begin(visit(data=clips)), 1, "one\r\ntwo \N{SNOWMAN}")
+    assert list(answers(keep).values()) == ["one\ntwo \N{SNOWMAN}"]
+
+
+def test_it_goes_on_after_the_server_was_started_again(
+    visit: Visit, clips: DataSet, keep: Path
+) -> None:
+    visitor = begin(visit(data=clips))
+    send(visitor, 1, "before")
+    again = visit(data=clips, afresh=True, cookies=dict(visitor.cookies))
+    assert "Welcome back, Ada" in again.get("/listen").text
+    assert "1 of 4" in again.get("/listen").text
+    assert where(again) == "/listen/2"
+    send(again, 2, "after")
+    assert sorted(answers(keep).values()) == ["after", "before"]
+
+
+def test_another_browser_is_asked_whether_it_is_the_same_person(
+    visit: Visit, clips: DataSet
+) -> None:
+    send(begin(visit(data=clips)), 1, "mine")
+    other = visit(data=clips)
+    asked = other.send_form("/listen/name", name=" Ada ")
+    assert asked.status_code == 200
+    assert "Is that you?" in asked.text
+    assert not other.cookies
+    sure = other.send_form("/listen/name", name="Ada", sure="yes")
+    assert sure.status_code == 303
+    assert where(other) == "/listen/2"
+    assert other.send_form("/listen/name", name="Ada").status_code == 303
+
+
+def test_two_listeners_have_orders_and_runs_of_their_own(
+    visit: Visit, clips: DataSet, keep: Path
+) -> None:
+    people = {name: begin(visit(data=clips), name) for name in ("Ada", "Ben", "Cy")}
+
+    def play(name: str) -> None:
+        for place in range(1, 5):
+            assert where(people[name]) == f"/listen/{place}"
+            send(people[name], place, f"{name} {place}", name)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(play, people))
+    for name in people:
+        order = [item.clip.id for item in items_for(name, clips.clips)]
+        assert answers(keep, name) == {c: f"{name} {n}" for n, c in enumerate(order, start=1)}
+    assert [(each.name, each.done) for each in listeners(keep)] == [
+        ("Ada", 4),
+        ("Ben", 4),
+        ("Cy", 4),
+    ]
+
+
+def test_a_page_of_somebody_else_is_not_taken_for_ones_own(
+    visit: Visit, clips: DataSet, keep: Path
+) -> None:
+    visitor = begin(visit(data=clips))
+    begin(visitor, "Ben")  # in another tab of the same browser
+    answer = visitor.send_form("/listen/1", listener="Ada", text="Ada's", say="text")
+    assert answer.status_code == 409
+    assert [each.done for each in listeners(keep)] == [0, 0]
+
+
+def test_without_a_name_one_is_led_to_the_beginning(visit: Visit, clips: DataSet) -> None:
+    visitor = visit(data=clips)
+    for path in ("/listen/next", "/listen/1", "/listen/done"):
+        assert visitor.get(path).headers["location"] == "/listen"
+    assert visitor.send_form("/listen/1", text="x", say="text").headers["location"] == "/listen"
+    assert visitor.get("/listen/1/sound").status_code == 404
+    visitor.cookies.set("jasco-listener", "nobody%20known")
+    assert visitor.get("/listen/1").headers["location"] == "/listen"
+    visitor.cookies.set("jasco-listener", "%00..%2f")
+    assert visitor.get("/listen").status_code == 200
+
+
+def test_an_answer_that_cannot_be_kept_is_not_lost(
+    visit: Visit, clips: DataSet, keep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jasco.human.listening._PATIENCE", 0.1)
+    visitor = begin(visit(data=clips))
+    with Store.to_write(run_folder(keep, "Ada")):  # somebody has it judged
+        answer = visitor.send_form("/listen/1", listener="Ada", text="precious", say="text")
+    assert answer.status_code == 503
+    assert "Not kept yet" in answer.text
+    assert ">precious</textarea>" in answer.text
+    send(visitor, 1, "precious")
+    assert list(answers(keep).values()) == ["precious"]
+
+
+def test_a_run_that_is_taken_away_is_told(visit: Visit, clips: DataSet, keep: Path) -> None:
+    visitor = begin(visit(data=clips))
+    shutil.rmtree(keep)
+    assert visitor.get("/listen/1").headers["location"] == "/listen"
+    begin(visitor)
+    assert visitor.get("/listen/next").headers["location"] == "/listen/1"
+
+
+def test_a_listener_of_other_data_is_told_so(
+    visit: Visit, clips: DataSet, keep: Path, tmp_path: Path
+) -> None:
+    send(begin(visit(data=clips)), 1, "mine")
+    other = read_data_set(make_data(tmp_path / "other", clips=2))
+    visitor = visit(data=other, afresh=True)
+    visitor.cookies.set("jasco-listener", "Ada")
+    beginning = visitor.get("/listen").text
+    assert "the run holds the data set synthetic" in beginning
+    assert "Your name" in beginning
+    answer = visitor.send_form("/listen/name", name="Ada", sure="yes")
+    assert answer.status_code == 422
+    assert "the run holds the data set synthetic" in answer.text
+    begin(visitor, "Ada 2")
+
+
+def test_a_sound_that_is_another_one_is_not_played(
+    visit: Visit, clips: DataSet, data: Path
+) -> None:
+    visitor = begin(visit(data=clips))
+    first = items_for("Ada", clips.clips)[0].clip.id
+    write_wav(data / "dataset" / "v0" / f"{first}.wav", tone(77))
+    assert visitor.get("/listen/1").status_code == 503
+    assert visitor.get("/listen/1/sound").status_code == 404
+
+
+def test_without_runs_there_is_mini_to_listen_to(visit: Visit) -> None:
+    assert "16 clips" in visit().get("/listen").text
+
+
+def test_with_runs_there_is_what_their_models_heard(
+    visit: Visit, make_run: MakeRun, data: Path
+) -> None:
+    run = make_run()
+    assert "4 clips" in visit(run).get("/listen").text
+    write_wav(data / "dataset" / "v0" / "2.wav", tone(77))
+    changed = visit(run, afresh=True)
+    assert "not what the model of" in changed.get("/listen").text
+    assert "not what the model of" in changed.send_form("/listen/name", name="Ada").text
+    shutil.rmtree(data)
+    assert "give --data DATA" in visit(run, afresh=True).get("/listen").text
+
+
+def test_a_run_that_is_not_there_yet_has_nothing_to_listen_to(
+    visit: Visit, make_run: MakeRun, tmp_path: Path
+) -> None:
+    visitor = visit(tmp_path / "run")
+    assert "no run is there yet" in visitor.get("/listen").text
+    make_run("run")
+    assert "4 clips" in visitor.get("/listen").text
+
+
+def test_hostile_names_answers_and_clips_are_texts(visit: Visit, tmp_path: Path) -> None:
+    hostile = '</p><script>alert(1)</script><img src=x onerror="1">\N{RIGHT-TO-LEFT OVERRIDE}'
+    folder = make_data(tmp_path / "hostile", clips=1)
+    read = read_data_set(folder)
+    clip = Clip("0", hostile, hostile * 100, "a", "b", hostile, "k")
+    visitor = begin(visit(data=DataSet("hostile", (clip,), folder)), "<b>Ada</b>")
+    assert len(read.clips) == 1
+    pages = [visitor.get("/listen").text, visitor.get("/listen/1").text]
+    send(visitor, 1, hostile, "<b>Ada</b>")
+    pages += [visitor.get("/listen/1").text, visitor.get("/listen/done").text]
+    other = visit(data=DataSet("hostile", (clip,), folder))
+    pages.append(other.send_form("/listen/name", name="<b>Ada</b>").text)
+    for page in pages:
+        assert len(re.findall("<script", page)) == page.count("/static/keys.js")
+        assert "<img" not in page
+        assert "<b>Ada" not in page
+        assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
+    assert "&lt;b&gt;Ada&lt;/b&gt;" in pages[1]
+
+
+def test_who_listens_is_opened_once(
+    visit: Visit, clips: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = begin(visit(data=clips))
+    monkeypatch.setattr(Listener, "open", None)
+    assert where(visitor) == "/listen/1"
