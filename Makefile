@@ -1,11 +1,12 @@
-# Needs Python 3.11 or newer, pip and make; everything else comes into .venv.
+# Needs Python 3.11 or newer, pip and make; everything else comes into VENV.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 
 .PHONY: demo test test-slow check clean
 
 # A whole evaluation on a bare machine. Interrupted, it goes on from where it was.
-demo: .venv/demo
+demo: $(VENV)/demo
 	$(BIN)/jasco eval cascade --data mini --judge offline --run runs/demo --published
 	@echo
 	@echo "What next? The same with your own model, behind a server or as a Python function:"
@@ -19,33 +20,33 @@ test: check
 
 # The second tier: simulations, which are nothing but computing, two at a time; then kills, real
 # models, whole runs, whatever needs torch, one by one.
-test-slow: .venv/torch
+test-slow: $(VENV)/torch
 	$(BIN)/pytest -m slow tests/metrics tests/protocol --numprocesses 2 --timeout 1200
 	$(BIN)/pytest -m 'slow or oracle' --ignore tests/metrics --ignore tests/protocol --timeout 1200 --durations 12
 
-check: .venv/installed
+check: $(VENV)/installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[cascade,test,viewer]'
 	touch $@
 
 # One that works on a processor as well; another one that is there already will do.
 TORCH ?= torch==2.13.0
 
-.venv/torch: .venv/installed
+$(VENV)/torch: $(VENV)/installed
 	$(BIN)/python -c 'import torch' 2> /dev/null || $(BIN)/pip install --quiet '$(TORCH)'
 	$(BIN)/pip install --quiet --editable '.[native,transformers]'
 	touch $@
 
-.venv/demo: pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --editable '.[cascade]'
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf $(VENV)
