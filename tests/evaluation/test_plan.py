@@ -9,7 +9,8 @@ import pytest
 from chat_server import ChatServer, Serve
 from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
-from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.evaluate import evaluate
+from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
 from jasco.human.listening import Listener
 from synthetic import make_data

@@ -25,14 +25,14 @@ from jasco.evaluation.preflight import (
     INSTRUCTIONS,
     PROBES,
     Finding,
+    ProbeResult,
     Sound,
     State,
-    Told,
-    chance_of,
-    choose,
-    judge,
-    likeness,
-    see,
+    assess,
+    choose_sounds,
+    permutation_test,
+    probe_model,
+    similarities,
 )
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Failure, Response
@@ -43,12 +43,12 @@ LOST = Failure("timeout", "no answer within 2 s")
 Rule = Callable[[int, Sound], str | Failure]
 
 
-def told(rule: Rule, dozens: int = 1) -> list[Told]:
+def told(rule: Rule, dozens: int = 1) -> list[ProbeResult]:
     numbers = [number for dozen in INSTRUCTIONS[:dozens] for number in dozen]
     asked = itertools.product(numbers, SOUNDS)
     answers = [(number, sound, rule(number, sound)) for number, sound in asked]
     return [
-        Told(number, sound, Response(said) if isinstance(said, str) else said)
+        ProbeResult(number, sound, Response(said) if isinstance(said, str) else said)
         for number, sound, said in answers
     ]
 
@@ -56,8 +56,8 @@ def told(rule: Rule, dozens: int = 1) -> list[Told]:
 def by_dozens(rule: Rule) -> Finding:
     """Judge as the preflight does: a second dozen where the first leaves it open."""
     first = told(rule)
-    finding = judge(first)
-    return judge([*first, *told(rule, 2)[PROBES:]]) if finding.open else finding
+    finding = assess(first)
+    return assess([*first, *told(rule, 2)[PROBES:]]) if finding.open else finding
 
 
 # --- what the answers show ---
@@ -65,16 +65,16 @@ def by_dozens(rule: Rule) -> Finding:
 
 @given(st.text())
 def test_a_model_that_says_one_thing_is_refused(text: str) -> None:
-    finding = judge(told(lambda *_: text))
-    assert (finding.state, finding.open, finding.chance) == (State.REFUSED, False, 1.0)
+    finding = assess(told(lambda *_: text))
+    assert (finding.state, finding.open, finding.p_value) == (State.REFUSED, False, 1.0)
     assert ("nothing" in finding.reason) == (not text.strip())
     assert "\n" not in finding.reason
 
 
 @given(st.lists(st.text(), min_size=9, max_size=9))
 def test_a_model_that_reads_the_prompt_alone_is_refused(texts: list[str]) -> None:
-    finding = judge(told(lambda number, _: texts[number]))
-    assert (finding.state, finding.open, finding.chance) == (State.REFUSED, False, 1.0)
+    finding = assess(told(lambda number, _: texts[number]))
+    assert (finding.state, finding.open, finding.p_value) == (State.REFUSED, False, 1.0)
 
 
 @given(st.text(), st.booleans())
@@ -82,26 +82,26 @@ def test_a_model_that_answers_each_audio_in_its_own_way_passes(text: str, prompt
     def rule(number: int, sound: Sound) -> str:
         return f"{text} {number if prompted else ''} it is {sound}"
 
-    finding = judge(told(rule))
+    finding = assess(told(rule))
     assert (finding.state, finding.reason) == (State.PASSED, "")
-    assert finding.same == 1 > finding.different
+    assert finding.same_audio == 1 > finding.different_audio
 
 
 def test_an_answer_of_nothing_that_was_cut_off_says_so() -> None:
-    asked = [Told(3, sound, Response("", "length")) for sound in SOUNDS]
-    assert judge(asked).reason.startswith("answers every probe with nothing (cut off")
+    asked = [ProbeResult(3, sound, Response("", "length")) for sound in SOUNDS]
+    assert assess(asked).reason.startswith("answers every probe with nothing (cut off")
 
 
 @pytest.mark.parametrize("odd", [Sound.OTHER, Sound.SILENCE])
 def test_it_is_enough_to_tell_one_audio_from_the_others(odd: Sound) -> None:
-    assert judge(told(lambda _, sound: "a dog" if sound == odd else "rain")).state == State.PASSED
+    assert assess(told(lambda _, sound: "a dog" if sound == odd else "rain")).state == State.PASSED
 
 
 def test_one_prompt_that_depends_on_the_audio_asks_for_more_and_two_are_enough() -> None:
     def hears(*numbers: int) -> Finding:
         return by_dozens(lambda n, sound: str(sound) if n in numbers else "I cannot say.")
 
-    assert judge(told(lambda n, sound: str(sound) if n == 3 else "I cannot say.")).open
+    assert assess(told(lambda n, sound: str(sound) if n == 3 else "I cannot say.")).open
     assert hears(3, 4).state == State.PASSED
     assert hears(3).state == State.REFUSED
 
@@ -142,8 +142,8 @@ def test_a_deaf_model_that_draws_from_few_variants_seldom_passes(variants: int) 
 def test_with_fewer_than_two_thirds_answered_nothing_is_known(lost: set[int]) -> None:
     asked = told(lambda _, sound: str(sound))
     for place in lost:
-        asked[place] = Told(asked[place].instruction, asked[place].sound, LOST)
-    finding = judge(asked)
+        asked[place] = ProbeResult(asked[place].instruction, asked[place].sound, LOST)
+    finding = assess(asked)
     assert (finding.state == State.INCONCLUSIVE) == (len(lost) > PROBES / 3)
     if finding.state == State.INCONCLUSIVE:
         assert finding.reason == (
@@ -152,14 +152,14 @@ def test_with_fewer_than_two_thirds_answered_nothing_is_known(lost: set[int]) ->
 
 
 def test_a_model_that_refuses_silence_is_seen_to_hear_by_the_clips() -> None:
-    finding = judge(told(lambda _, sound: LOST if sound == Sound.SILENCE else str(sound)))
+    finding = assess(told(lambda _, sound: LOST if sound == Sound.SILENCE else str(sound)))
     assert finding.state == State.PASSED
 
 
 def test_the_chance_is_that_of_all_deals() -> None:
     draw = random.Random(1)
     texts = [" ".join(draw.sample(WORDS[:9], 3)) for _ in range(8)]
-    alike = likeness(texts)
+    alike = similarities(texts)
     sounds = np.array([0, 0, 1, 2] * 2)
     deals = [
         np.array(one + other)
@@ -167,12 +167,14 @@ def test_the_chance_is_that_of_all_deals() -> None:
     ]
     sums = [alike[np.equal.outer(deal, deal)].sum() for deal in deals]
     expected = np.mean(np.array(sums) >= alike[np.equal.outer(sounds, sounds)].sum() - 1e-9)
-    assert chance_of(alike, np.repeat([3, 6], 4), sounds) == pytest.approx(expected, abs=0.02)
+    assert permutation_test(alike, np.repeat([3, 6], 4), sounds) == pytest.approx(
+        expected, abs=0.02
+    )
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6))
 def test_likeness_is_a_share(texts: list[str]) -> None:
-    alike = likeness(texts)
+    alike = similarities(texts)
     assert np.array_equal(alike, alike.T)
     assert (np.diag(alike) == 1).all()
     assert ((alike >= 0) & (alike <= 1)).all()
@@ -180,9 +182,9 @@ def test_likeness_is_a_share(texts: list[str]) -> None:
 
 def test_likeness_looks_at_words_whatever_their_script_and_counts_rare_ones_more() -> None:
     said = ["In the rain they run.", "in THE rain, they run!", "In the rain they sing.", "in a bar"]
-    alike = likeness(said)
+    alike = similarities(said)
     assert alike[0, 1] == 1 > alike[0, 2] > alike[0, 3]
-    alike = likeness(["他们在雨中奔跑", "他们在雨中唱歌", "喂"])
+    alike = similarities(["他们在雨中奔跑", "他们在雨中唱歌", "喂"])
     assert 0.2 < alike[0, 1] < 1
     assert alike[0, 2] < 0.1
 
@@ -196,7 +198,7 @@ def clips(*ids: str) -> list[Clip]:
 
 def chosen(*samples: np.ndarray) -> Any:
     audio = {str(place): Audio(each) for place, each in enumerate(samples)}
-    return choose(clips(*audio), lambda clip: audio[clip.id])
+    return choose_sounds(clips(*audio), lambda clip: audio[clip.id])
 
 
 def test_a_clip_another_one_and_silence_are_heard_and_all_last_equally_long() -> None:
@@ -247,9 +249,9 @@ def test_a_second_dozen_is_asked_only_where_the_first_leaves_it_open(
 ) -> None:
     ears, seen = Ears(hears=hears), []
     audio = {"0": Audio(tone(0)), "1": Audio(tone(1))}
-    going = see(ears, clips("0", "1"), lambda clip: audio[clip.id], 3, seen.append)  # type: ignore[arg-type]
+    going = probe_model(ears, clips("0", "1"), lambda clip: audio[clip.id], 3, seen.append)  # type: ignore[arg-type]
     finding = asyncio.run(going)
-    assert len(ears.asked) == len(seen) == len(finding.told) == dozens * PROBES
+    assert len(ears.asked) == len(seen) == len(finding.results) == dozens * PROBES
     assert sorted({number for number, _ in ears.asked}) == sorted(sum(INSTRUCTIONS[:dozens], ()))
     assert len(set(ears.asked)) == dozens * 9
     assert ears.most_open == 3
@@ -350,7 +352,7 @@ def test_a_model_that_does_not_hear_is_refused_in_one_line(
     [line] = result.stderr.splitlines()
     assert line.startswith("jasco: preflight: python/")
     assert seen in line
-    assert line.endswith("or go on all the same with --no-preflight")
+    assert line.endswith("--no-preflight")
     assert place.rows() == 0
     assert place.calls == probes
     fact = place.fact()

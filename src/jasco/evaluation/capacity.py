@@ -1,4 +1,4 @@
-"""A limit on what many tasks hold at once, whatever each of them needs."""
+"""A limit on the total that concurrent tasks hold, of which each may need another amount."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 
 class Capacity:
-    """Let tasks in while what they hold together stays within a total.
+    """A semaphore whose tasks hold amounts: their sum stays within a total.
 
-    A task that needs more than the total is let in alone.
+    A task that needs more than the total waits until it is alone.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Capacity:
 
     @asynccontextmanager
     async def hold(self, amount: int) -> AsyncIterator[None]:
-        """Wait until there is room, and hold so much until the block ends."""
+        """Wait until an amount is free, and hold it until the block ends."""
         amount = min(amount, self._total)
         while self._held + amount > self._total:
             released = asyncio.get_running_loop().create_future()
@@ -35,6 +35,6 @@ class Capacity:
         finally:
             self._held -= amount
             waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                if not each.done():
-                    each.set_result(None)
+            for released in waiting:
+                if not released.done():
+                    released.set_result(None)

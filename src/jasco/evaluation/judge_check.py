@@ -1,16 +1,15 @@
-"""Whether a judge can be used at all, seen from one question before hundreds are asked.
+"""The judge check: one question with a known verdict, asked before hundreds of others.
 
-The question is about a clip that is in no data set, with an answer that deserves the best verdict.
-A judge that refuses it, or none of whose verdicts on three such answers can be read, would fail on
-most answers of a run. One
-that gives another verdict can be used: how fit it is shows its exam, not a single question.
+The question is about a clip that is in no data set, with a response that deserves the best verdict.
+A judge that refuses it, or none of whose verdicts on three such responses is readable, would fail
+on most responses of a run. A judge that gives another verdict is usable: its exam shows how good it
+is, not a single question.
 """
 
 import asyncio
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.evaluation.runner import all_at_once
@@ -44,17 +43,19 @@ ANSWERS = (
     ),
     ("Building a sandcastle: the sounds are those of a beach, and the words are about a castle."),
 )
-"""The next one is asked about where the verdict on the one before cannot be read."""
+"""Asked in turn, until the verdict on one is readable."""
 EXPECTED = Verdict(2, Orientation.BOTH)
-_QUOTED = 300
+_LONGEST_QUOTE = 300
+
+CheckOutcome = Judgement | Failure | InputError | RunConflictError | IncompleteError
 
 
 class JudgeUnusableError(RunConflictError):
-    """A judge refuses a question that it should answer, or its verdicts cannot be read."""
+    """A judge refuses a question that it should answer, or its verdicts are not readable."""
 
 
 @dataclass(frozen=True)
-class Check:
+class JudgeCheck:
     """How a judge answered the known question.
 
     Attributes
@@ -62,11 +63,11 @@ class Check:
     judge : str
         Its label.
     outcome : Judgement, Failure or exception
-        What it answered, or why nothing can be asked of it.
+        Its last verdict, or why it gave none.
     """
 
     judge: str
-    outcome: Judgement | Failure | InputError | RunConflictError | IncompleteError
+    outcome: CheckOutcome
 
     @property
     def state(self) -> str:
@@ -78,20 +79,15 @@ class Check:
         return "passed" if self.outcome.verdict == EXPECTED else "wrong"
 
     @property
-    def is_usable(self) -> bool:
-        """Whether it gave a verdict that can be read."""
-        return self.state in ("passed", "wrong")
-
-    @property
     def is_lasting(self) -> bool:
-        """Whether the answers of a run would meet the same."""
+        """Whether the responses of a run would meet the same."""
         if isinstance(self.outcome, Failure):
             return self.outcome.final or self.outcome.kind in LASTING
         return isinstance(self.outcome, RunConflictError) or self.state == "unreadable"
 
     def as_json(self) -> str:
-        """Return the outcome as JSON, as the run stores it."""
-        fact: dict[str, Any] = {"state": self.state}
+        """Return the check as JSON, as the run stores it."""
+        fact: dict[str, object] = {"state": self.state}
         if isinstance(self.outcome, Judgement):
             verdict = self.outcome.verdict
             fact |= {"rating": verdict.rating, "orientation": verdict.orientation}
@@ -101,17 +97,17 @@ class Check:
         return json.dumps(fact, ensure_ascii=False)
 
     def complaint(self) -> str:
-        """Format why the judge cannot be used, quoting it or its server."""
+        """Format why the judge cannot be used, with a quote of it or its server."""
         if isinstance(self.outcome, Judgement):
             text = self.outcome.attempts[0].text if self.outcome.attempts else ""
-            wrote = repr(one_line(text, _QUOTED)) if text.strip() else "nothing"
+            quote = repr(one_line(text, _LONGEST_QUOTE)) if text.strip() else "nothing"
             return (
                 f"{self.judge} gave no readable verdict on {len(ANSWERS)} known questions; it "
-                f"wrote {wrote}"
+                f"wrote {quote}"
             )
         if isinstance(self.outcome, Failure):
-            told = f"{self.outcome.kind}: {one_line(self.outcome.message, _QUOTED)}"
-            return f"{self.judge} failed on the known question ({told})"
+            reason = f"{self.outcome.kind}: {one_line(self.outcome.message, _LONGEST_QUOTE)}"
+            return f"{self.judge} failed on the known question ({reason})"
         return str(self.outcome)
 
     def remark(self) -> str:
@@ -128,38 +124,41 @@ class Check:
 
 async def check_judges(
     judges: Mapping[int, Judge], protocol: Protocol, concurrency: int
-) -> dict[int, Check]:
-    """Ask prepared judges the known question; return the checks by the judges' numbers.
+) -> dict[int, JudgeCheck]:
+    """Ask prepared judges the known question.
 
     Parameters
     ----------
     judges : mapping of int to Judge
-        Those to ask.
+        Those to ask, by number.
     protocol : Protocol
         How they are asked.
     concurrency : int
         Calls in flight at once.
+
+    Returns
+    -------
+    dict of int to JudgeCheck
+        By the judges' numbers, in their order.
     """
     slots = asyncio.Semaphore(concurrency)
-    checks: dict[int, Check] = {}
+    outcomes: dict[int, CheckOutcome] = {}
 
     async def ask(number: int, judge: Judge) -> None:
-        outcome: Judgement | Failure | InputError | RunConflictError | IncompleteError
         async with slots:
             try:
                 for answer in ANSWERS:
-                    outcome = await judge.judge(ITEM, answer, protocol)
+                    outcome = outcomes[number] = await judge.judge(ITEM, answer, protocol)
                     if not isinstance(outcome, Judgement) or outcome.verdict.readable:
                         break
             except (InputError, RunConflictError, IncompleteError) as error:
-                outcome = error
-        checks[number] = Check(judge.spec.label, outcome)
+                outcomes[number] = error
 
-    await all_at_once(ask(*each) for each in judges.items())
-    return {number: checks[number] for number in judges}
+    await all_at_once(ask(*judge) for judge in judges.items())
+    return {n: JudgeCheck(judge.spec.label, outcomes[n]) for n, judge in judges.items()}
 
 
-def refuse_unusable(checks: Collection[Check]) -> None:
+def refuse_unusable(checks: Collection[JudgeCheck]) -> None:
     """Raise if a judge cannot be used, with the reasons of all that cannot.
 
     Raises
@@ -167,21 +166,23 @@ def refuse_unusable(checks: Collection[Check]) -> None:
     InputError
         As a judge raised it: a key is wrong, or its server knows no such model.
     JudgeUnusableError
-        The server refuses the question, or the verdict cannot be read.
+        The server refuses the question, or the verdict is not readable.
     IncompleteError
         The error may be temporary.
     """
-    bad = [each for each in checks if not each.is_usable]
-    if not bad:
+    unusable = [check for check in checks if check.state in ("unreadable", "failed")]
+    if not unusable:
         return
-    if len(bad) == 1 and isinstance(bad[0].outcome, Exception):
-        raise bad[0].outcome
-    told = "; ".join(dict.fromkeys(each.complaint() for each in bad))
-    if any(isinstance(each.outcome, InputError) for each in bad):
-        raise InputError(told)
-    if any(each.is_lasting for each in bad):
+    if len(unusable) == 1 and isinstance(unusable[0].outcome, Exception):
+        raise unusable[0].outcome
+    reasons = "; ".join(dict.fromkeys(check.complaint() for check in unusable))
+    if any(isinstance(check.outcome, InputError) for check in unusable):
+        raise InputError(reasons)
+    if any(check.is_lasting for check in unusable):
         raise JudgeUnusableError(
-            f"{told}; correct the judge's spec or its server, or continue anyway with "
+            f"{reasons}; correct the judge's spec or its server, or continue anyway with "
             "--no-preflight"
         )
-    raise IncompleteError(f"{told}; repeat the command when this is resolved: it goes on from here")
+    raise IncompleteError(
+        f"{reasons}; repeat the command when this is resolved: it goes on from here"
+    )
