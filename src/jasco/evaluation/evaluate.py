@@ -2,22 +2,22 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from jasco.backends.budget import BudgetReachedError
 from jasco.errors import IncompleteError, RunConflictError, count, one_line
 from jasco.evaluation.job import Job
-from jasco.evaluation.judge_check import JudgeUnusableError, check_judges, refuse_unusable
-from jasco.evaluation.preflight import State, is_due, probe_model, refuse, skipped
+from jasco.evaluation.judge_check import JudgeUnusableError, check_judges
+from jasco.evaluation.preflight import preflight
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import run, stop_on_sigterm
-from jasco.evaluation.session import Session
+from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.protocol.clips import Item, items_of
-from jasco.protocol.responses import Failure, Response
-from jasco.runs.store import PREFLIGHT, RunUnwritableError, Store, check_fact
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Response
+from jasco.runs.store import RunUnwritableError, Store
 
 Stop = Callable[[], object]
 """Ends what is going on, in good order; may be called from any thread."""
@@ -89,14 +89,17 @@ async def _evaluate(session: Session, begun: Callable[[Stop], None]) -> None:
             stack.push_async_callback(judge.close)
             await judge.prepare(session.data)
             _check_verdicts(session, number, judge)
-        await _check_judges(session, judges)
+        await check_judges(session, judges)
         with Progress(session.calls(), session.notify) as progress:
-            model = _needed_model(session)
+            model = session.job.model
+            costs_nothing = model and model.remote and not model.launches_server
+            if not costs_nothing and not session.missing_responses():
+                model = None  # it would be loaded or served without anything to ask
             # A model on our own cores or GPU has them for itself: judging waits until it is done.
             together = model is not None and model.remote
             if model:
                 async with _prepared(session, model):
-                    await _preflight(session, model, progress)
+                    await preflight(session, model, progress)
                     await run(session, progress, model, judges if together else {})
             if judges and not together:
                 await run(session, progress, None, judges)
@@ -110,60 +113,6 @@ def _check_programs(session: Session) -> None:
     for number, judge in session.judges.items():
         if session.needs(number):
             judge.check()
-
-
-def _needed_model(session: Session) -> Model | None:
-    """Return the model, but not one that would be loaded or served without anything to ask."""
-    model = session.job.model
-    costs_nothing = model is not None and model.remote and not model.launches_server
-    return model if costs_nothing or session.missing_responses() else None
-
-
-async def _preflight(session: Session, model: Model, progress: Progress) -> None:
-    """Check that the model uses the audio; record the finding, or that it was skipped."""
-    held = session.store.fact(PREFLIGHT)
-    if not is_due(model, session.missing_responses(), held):
-        return
-    if not session.job.preflight:
-        session.store.remember({PREFLIGHT: skipped(held)})
-        return
-
-    def watch(outcome: Response | Failure) -> None:
-        progress.advance(outcome, expected=False)
-        session.writer.write_soon()  # what it took: there is no row to write it with
-
-    finding = await probe_model(
-        model, session.clips, session.read_audio, session.job.concurrency, watch
-    )
-    await session.writer.finish()
-    session.store.remember({PREFLIGHT: finding.as_json()})
-    refuse(model.spec.label, finding)
-    if finding.state == State.INCONCLUSIVE:
-        session.notify(
-            f"preflight: {finding.reason}: it is not known whether {model.spec.label} uses the "
-            "audio"
-        )
-
-
-async def _check_judges(session: Session, judges: Mapping[int, Judge]) -> None:
-    """Ask judges that have given no readable verdict yet, and are to judge, a known question."""
-    if not session.job.preflight:
-        return
-    due = {
-        number: judge
-        for number, judge in judges.items()
-        if judge.needs_check
-        and not session.store.has_readable_verdict(number)
-        and session.needs(number)
-    }
-    checks = await check_judges(due, session.protocol, session.job.concurrency)
-    session.store.remember(
-        {check_fact(number): check.as_json() for number, check in checks.items()}
-    )
-    refuse_unusable(checks.values())
-    for check in checks.values():
-        if remark := check.remark():
-            session.notify(remark)
 
 
 def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
@@ -187,19 +136,16 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
     """Prepare a model, check that the run's responses are its own, and record its runtime."""
     store, label = session.store, model.spec.label
     if model.launches_server:
-        if model.budget:
-            model.budget.check(label)
+        session.budget.check(label)
         session.notify(f"starting {label}")
     try:
         await model.prepare(session.data)
         for place, clip in enumerate(session.clips):
-            responses = store.responses(session.model_number, place)
-            for item in items_of(clip):
-                response = responses.get(item.number)
-                if isinstance(response, Response) and model.disowns(item, response.text):
+            for n, response in store.responses(session.model_number, place).items():
+                if isinstance(response, Response) and model.disowns(Item(clip, n), response.text):
                     raise RunConflictError(
-                        f"{store.folder}: clip {clip.id}, prompt {item.number}: the run holds "
-                        f"another answer than {label} gives now; take another --run"
+                        f"{store.folder}: clip {clip.id}, prompt {n}: the run holds another answer "
+                        f"than {label} gives now; take another --run"
                     )
         if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
             store.hold_source("models", session.model_number, label, revision)
@@ -214,18 +160,17 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
         await model.close()
 
 
-async def _judge_in_turn(session: Session, progress: Progress, judges: Mapping[int, Judge]) -> None:
+async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -> None:
     """Run judges that take the machine for themselves, one after the other."""
     errors: list[IncompleteError | JudgeUnusableError] = []
     for number, judge in judges.items():
         if not session.remaining.verdicts(number, judge):  # no server is started for nothing
             continue
-        if judge.budget:
-            judge.budget.check(judge.spec.label)
+        session.budget.check(judge.spec.label)
         session.notify(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(session.data)
-            await _check_judges(session, {number: judge})
+            await check_judges(session, {number: judge})
             await run(session, progress, None, {number: judge})
         except (RunUnwritableError, BudgetReachedError):
             raise
@@ -238,10 +183,8 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Mapping[i
             await session.writer.finish()  # what was cancelled may still be writing
             await judge.close()
     if errors:
-        summary = (
-            f"{len(errors)} of {count(len(judges), 'judge')} did not get through; the same "
-            "command goes on from here"
-        )
+        failed = f"{len(errors)} of {count(len(judges), 'judge')}"
+        summary = f"{failed} did not get through; the same command goes on from here"
         if unusable := [str(error) for error in errors if isinstance(error, JudgeUnusableError)]:
             raise JudgeUnusableError(f"{summary}: {'; '.join(unusable)}")
         raise IncompleteError(summary)

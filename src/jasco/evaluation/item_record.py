@@ -63,12 +63,15 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
         facts = store.audio_of(place)
         audio = dict(zip(("path", "sha256", "seconds"), facts, strict=True)) if facts else None
         model, model_record = _provider(store, "model", response["model"])
-        judges = [
-            (judge_number, *_provider(store, "judge", judge_number))
-            for judge_number in sorted({row["judge"] for row in verdicts})
-        ]
+        text: str = response["text"] or ""
+        judge_records = []
+        for judge_number in sorted({row["judge"] for row in verdicts}):
+            judge, record = _provider(store, "judge", judge_number)
+            rows = [row for row in verdicts if row["judge"] == judge_number]
+            record["verdicts"] = [_verdict(row, judge, item, text) for row in rows]
+            judge_records.append(record)
     request = model.request(item) if model else None
-    failure = _failure(response)
+    outcome = _outcome(response)
     return {
         "schema": SCHEMA,
         "run": str(run),
@@ -79,22 +82,10 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
         "model": {
             **model_record,
             "request": None if request is None else _without_audio(request, audio),
-            "reply": None if failure else _reply(response),
-            "failure": failure,
-            "seconds": response["seconds"],
-            "written_at": response["written_at"],
+            "reply": None if outcome["failure"] else _reply(response),
+            **outcome,
         },
-        "judges": [
-            {
-                **judge_record,
-                "verdicts": [
-                    _verdict(row, judge, item, response["text"] or "")
-                    for row in verdicts
-                    if row["judge"] == judge_number
-                ],
-            }
-            for judge_number, judge, judge_record in judges
-        ],
+        "judges": judge_records,
     }
 
 
@@ -124,37 +115,34 @@ def _reply(row: Mapping[str, Any]) -> dict[str, Any]:
     return reply | {"usage": json.loads(row["usage"] or "{}")}
 
 
-def _failure(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    if row["failure_kind"] is None:
-        return None
-    return {
-        "kind": row["failure_kind"],
-        "message": row["failure_message"],
-        "final": bool(row["final"]),
-    }
+def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a response and a verdict have in common."""
+    kind, message, final = row["failure_kind"], row["failure_message"], bool(row["final"])
+    failure = None if kind is None else {"kind": kind, "message": message, "final": final}
+    return {"failure": failure, "seconds": row["seconds"], "written_at": row["written_at"]}
 
 
-def _verdict(row: Mapping[str, Any], judge: Any, item: Item, response: str) -> dict[str, Any]:
+def _verdict(row: Mapping[str, Any], judge: Any, item: Item, text: str) -> dict[str, Any]:
     protocol = PROTOCOLS.get(row["protocol"])
-    failure = _failure(row)
+    outcome = _outcome(row)
     attempts: list[dict[str, Any]] = json.loads(row["attempts"] or "[]")
-    texts = [attempt.get("text", "") for attempt in attempts]
-    if failure and not attempts:
-        attempts, texts = [{"asked": "verdict"}], [""]
+    if outcome["failure"] and not attempts:
+        attempts = [{"asked": "verdict"}]
+    first = attempts[0].get("text", "") if attempts else ""
 
     def request(attempt: Mapping[str, Any]) -> dict[str, Any] | None:
-        repair_of = texts[0] if attempt.get("asked") == "repair" else None
-        body = judge.request(item, response, protocol, repair_of) if judge and protocol else None
+        if not judge or not protocol:
+            return None
+        repair_of = first if attempt.get("asked") == "repair" else None
+        body = judge.request(item, text, protocol, repair_of)
         return None if body is None else dict(body)
 
     return {
         **{name: row[name] for name in ("protocol", "repeat", "rating", "orientation")},
-        "failure": failure,
-        "seconds": row["seconds"],
-        "written_at": row["written_at"],
+        **outcome,
         "attempts": [
-            {**attempt, "text": text, "request": request(attempt)}
-            for attempt, text in zip(attempts, texts, strict=True)
+            {**attempt, "text": attempt.get("text", ""), "request": request(attempt)}
+            for attempt in attempts
         ],
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from jasco.backends.limits import NO_LIMITS, Limits
@@ -64,15 +65,12 @@ class Job:
     prices: PriceList = NO_PRICES
 
     def __post_init__(self) -> None:
-        seen: set[str] = set()
-        for judge in self.judges:
-            key = identity_key(judge.spec.identity)
-            if key in seen:
+        for judge, other in combinations(self.judges, 2):
+            if identity_key(judge.spec.identity) == identity_key(other.spec.identity):
                 raise InputError(
                     f"judge {judge.spec.label} is given twice; label=NAME in its spec tells two "
                     "judges of one name apart"
                 )
-            seen.add(key)
 
     @property
     def providers(self) -> list[Model | Judge]:

@@ -8,17 +8,18 @@ is, not a single question.
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.evaluation.runner import all_at_once
+from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.judgement import Judgement
-from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import LASTING, Failure
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.store import check_fact
 
 ITEM = Item(
     Clip(
@@ -41,13 +42,11 @@ ANSWERS = (
         "They are building a sandcastle on the beach. The waves and the gulls are heard at the "
         "sea, and the speaker says where the castle is to be built."
     ),
-    ("Building a sandcastle: the sounds are those of a beach, and the words are about a castle."),
+    "Building a sandcastle: the sounds are those of a beach, and the words are about a castle.",
 )
 """Asked in turn, until the verdict on one is readable."""
 EXPECTED = Verdict(2, Orientation.BOTH)
 _LONGEST_QUOTE = 300
-
-CheckOutcome = Judgement | Failure | InputError | RunConflictError | IncompleteError
 
 
 class JudgeUnusableError(RunConflictError):
@@ -60,105 +59,104 @@ class JudgeCheck:
 
     Attributes
     ----------
-    judge : str
-        Its label.
-    outcome : Judgement, Failure or exception
-        Its last verdict, or why it gave none.
+    state : str
+        ``passed``, ``wrong`` (readable, another verdict), ``unreadable`` or ``failed``.
+    complaint : str
+        What is wrong, with a quote of the judge or its server; empty if nothing is.
+    details : mapping
+        The verdict, or the failure, for the record.
+    is_lasting : bool
+        Whether the responses of a run would meet the same.
+    error : exception or None
+        The error that the judge raised.
     """
 
-    judge: str
-    outcome: CheckOutcome
-
-    @property
-    def state(self) -> str:
-        """``passed``, ``wrong`` (readable, another verdict), ``unreadable`` or ``failed``."""
-        if not isinstance(self.outcome, Judgement):
-            return "failed"
-        if not self.outcome.verdict.readable:
-            return "unreadable"
-        return "passed" if self.outcome.verdict == EXPECTED else "wrong"
-
-    @property
-    def is_lasting(self) -> bool:
-        """Whether the responses of a run would meet the same."""
-        if isinstance(self.outcome, Failure):
-            return self.outcome.final or self.outcome.kind in LASTING
-        return isinstance(self.outcome, RunConflictError) or self.state == "unreadable"
+    state: str
+    complaint: str
+    details: Mapping[str, object]
+    is_lasting: bool = False
+    error: Exception | None = None
 
     def as_json(self) -> str:
         """Return the check as JSON, as the run stores it."""
-        fact: dict[str, object] = {"state": self.state}
-        if isinstance(self.outcome, Judgement):
-            verdict = self.outcome.verdict
-            fact |= {"rating": verdict.rating, "orientation": verdict.orientation}
-            fact["texts"] = [attempt.text for attempt in self.outcome.attempts]
-        elif isinstance(self.outcome, Failure):
-            fact |= {"failure_kind": self.outcome.kind, "failure_message": self.outcome.message}
-        return json.dumps(fact, ensure_ascii=False)
+        return json.dumps({"state": self.state, **self.details}, ensure_ascii=False)
 
-    def complaint(self) -> str:
-        """Format why the judge cannot be used, with a quote of it or its server."""
-        if isinstance(self.outcome, Judgement):
-            text = self.outcome.attempts[0].text if self.outcome.attempts else ""
+
+def assess(label: str, outcome: Judgement | Failure | Exception) -> JudgeCheck:
+    """Assess a judge from its last verdict on the known question, or from why it gave none."""
+    match outcome:
+        case Judgement(Verdict(rating, orientation) as verdict, attempts):
+            texts = [attempt.text for attempt in attempts]
+            details = {"rating": rating, "orientation": orientation, "texts": texts}
+            if verdict == EXPECTED:
+                return JudgeCheck("passed", "", details)
+            if verdict.readable:
+                complaint = (
+                    f"{label}: gave rating {rating}, {orientation} on a question whose verdict is "
+                    f"{EXPECTED.rating}, {EXPECTED.orientation}; its exam shows how fit it is: "
+                    "jasco exam --help"
+                )
+                return JudgeCheck("wrong", complaint, details)
+            text = texts[0] if texts else ""
             quote = repr(one_line(text, _LONGEST_QUOTE)) if text.strip() else "nothing"
-            return (
-                f"{self.judge} gave no readable verdict on {len(ANSWERS)} known questions; it "
-                f"wrote {quote}"
-            )
-        if isinstance(self.outcome, Failure):
-            reason = f"{self.outcome.kind}: {one_line(self.outcome.message, _LONGEST_QUOTE)}"
-            return f"{self.judge} failed on the known question ({reason})"
-        return str(self.outcome)
-
-    def remark(self) -> str:
-        """Return one line if the verdict is not the expected one; else an empty string."""
-        if self.state != "wrong" or not isinstance(self.outcome, Judgement):
-            return ""
-        verdict = self.outcome.verdict
-        return (
-            f"{self.judge}: gave rating {verdict.rating}, {verdict.orientation} on a question "
-            f"whose verdict is {EXPECTED.rating}, {EXPECTED.orientation}; its exam shows how fit "
-            "it is: jasco exam --help"
-        )
+            known = f"{len(ANSWERS)} known questions"
+            complaint = f"{label} gave no readable verdict on {known}; it wrote {quote}"
+            return JudgeCheck("unreadable", complaint, details, is_lasting=True)
+        case Failure(kind, message, final):
+            reason = f"{kind}: {one_line(message, _LONGEST_QUOTE)}"
+            complaint = f"{label} failed on the known question ({reason})"
+            failure = {"failure_kind": kind, "failure_message": message}
+            return JudgeCheck("failed", complaint, failure, is_lasting=final or kind in LASTING)
+        case error:
+            is_lasting = isinstance(error, RunConflictError)
+            return JudgeCheck("failed", str(error), {}, is_lasting, error)
 
 
-async def check_judges(
-    judges: Mapping[int, Judge], protocol: Protocol, concurrency: int
-) -> dict[int, JudgeCheck]:
-    """Ask prepared judges the known question.
+async def check_judges(session: Session, judges: Judges) -> None:
+    """Ask prepared judges the known question, and record and report what they answer.
+
+    It goes to those that are to judge and have given no readable verdict yet.
 
     Parameters
     ----------
+    session : Session
+        The job and its run.
     judges : mapping of int to Judge
-        Those to ask, by number.
-    protocol : Protocol
-        How they are asked.
-    concurrency : int
-        Calls in flight at once.
+        By number in the run.
 
-    Returns
-    -------
-    dict of int to JudgeCheck
-        By the judges' numbers, in their order.
+    Raises
+    ------
+    InputError, JudgeUnusableError, IncompleteError
+        As :func:`refuse_unusable`.
     """
-    slots = asyncio.Semaphore(concurrency)
-    outcomes: dict[int, CheckOutcome] = {}
+    if not session.job.preflight:
+        return
+    slots = asyncio.Semaphore(session.job.concurrency)
+    checks: dict[int, JudgeCheck] = {}
 
     async def ask(number: int, judge: Judge) -> None:
+        outcome: Judgement | Failure | Exception
         async with slots:
             try:
                 for answer in ANSWERS:
-                    outcome = outcomes[number] = await judge.judge(ITEM, answer, protocol)
+                    outcome = await judge.judge(ITEM, answer, session.protocol)
                     if not isinstance(outcome, Judgement) or outcome.verdict.readable:
                         break
             except (InputError, RunConflictError, IncompleteError) as error:
-                outcomes[number] = error
+                outcome = error
+        checks[number] = assess(judge.spec.label, outcome)
 
-    await all_at_once(ask(*judge) for judge in judges.items())
-    return {n: JudgeCheck(judge.spec.label, outcomes[n]) for n, judge in judges.items()}
+    new = [number for number in judges if not session.store.has_readable_verdict(number)]
+    due = [number for number in new if judges[number].needs_check and session.needs(number)]
+    await all_at_once(ask(number, judges[number]) for number in due)
+    session.store.remember({check_fact(number): checks[number].as_json() for number in due})
+    refuse_unusable([checks[number] for number in due])
+    for number in due:
+        if checks[number].complaint:
+            session.notify(checks[number].complaint)
 
 
-def refuse_unusable(checks: Collection[JudgeCheck]) -> None:
+def refuse_unusable(checks: Sequence[JudgeCheck]) -> None:
     """Raise if a judge cannot be used, with the reasons of all that cannot.
 
     Raises
@@ -171,18 +169,17 @@ def refuse_unusable(checks: Collection[JudgeCheck]) -> None:
         The error may be temporary.
     """
     unusable = [check for check in checks if check.state in ("unreadable", "failed")]
-    if not unusable:
-        return
-    if len(unusable) == 1 and isinstance(unusable[0].outcome, Exception):
-        raise unusable[0].outcome
-    reasons = "; ".join(dict.fromkeys(check.complaint() for check in unusable))
-    if any(isinstance(check.outcome, InputError) for check in unusable):
+    if len(unusable) == 1 and unusable[0].error:
+        raise unusable[0].error
+    reasons = "; ".join(dict.fromkeys(check.complaint for check in unusable))
+    if any(isinstance(check.error, InputError) for check in unusable):
         raise InputError(reasons)
     if any(check.is_lasting for check in unusable):
         raise JudgeUnusableError(
             f"{reasons}; correct the judge's spec or its server, or continue anyway with "
             "--no-preflight"
         )
-    raise IncompleteError(
-        f"{reasons}; repeat the command when this is resolved: it goes on from here"
-    )
+    if unusable:
+        raise IncompleteError(
+            f"{reasons}; repeat the command when this is resolved: it goes on from here"
+        )

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jasco.backends.prices import Price
 from jasco.backends.specs import identity_key
 from jasco.data.dataset import DataSet
 from jasco.data.published_files import name_with_audio
 from jasco.errors import count
 from jasco.evaluation.job import Job
 from jasco.evaluation.preflight import PROBES, is_due
-from jasco.evaluation.remaining import Remaining, items_per_clip, repeats_of
+from jasco.evaluation.session import Remaining, items_per_clip, repeats_of
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS, protocol_named
@@ -22,7 +21,7 @@ _CHARACTERS_PER_TOKEN = 4
 # Assumed until the run has calls of its own.
 _RESPONSE_SECONDS, _RESPONSE_TOKENS = 2.0, 60
 _VERDICT_SECONDS, _VERDICT_TOKENS = 8.0, 300
-_AUDIO_TOKENS_PER_SECOND = 25  # models differ: some 10 to 50
+_AUDIO_TOKENS = 25  # a second; models differ: some 10 to 50
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,17 @@ def plan(job: Job) -> Iterator[str]:
     of_clips = f"{len(clips)} of {count(len(done.data.clips), 'clip')}"
     yield f"data: {name}, {of_clips}, {count(items, 'item')}"
 
-    estimate = _Estimate(prices_for(job.limits, job.prices, job.providers, done.spent, done.labels))
+    prices = prices_for(job.limits, job.prices, job.providers, done.spent, done.labels)
+    costs: list[tuple[str, float | None]] = []
+
+    def estimate(label: str, calls: int, prompt_tokens: float, completion_tokens: float) -> str:
+        """Note the cost of the calls of a model or judge, and format it with their tokens."""
+        into, out = calls * prompt_tokens, calls * completion_tokens
+        cost = float(prices[label].of(round(into), round(out))) if label in prices else None
+        costs.append((label, cost))
+        about = "" if cost is None else f", about {cost:.2f}"
+        return f"about {into / 1000:.0f}k tokens in and {out / 1000:.0f}k out{about}"
+
     responses = max(items - done.responses, 0) if job.model else 0
     probes = PROBES if job.preflight and is_due(job.model, responses, done.preflight) else 0
     is_local = job.model is not None and not is_metered(job.model)
@@ -96,13 +105,12 @@ def plan(job: Job) -> Iterator[str]:
             yield f"preflight: {probes} {unit}s to {do}, or twice as many where answers vary"
         if job.model.uses_audio:
             used = seconds / 60 / len(clips) * (responses + probes)
-            yield f"audio: {seconds / 60:.1f} minutes, {used:.1f} with all prompts"
+            yield f"audio: {seconds / 60:.1f} minutes, {used:.1f} to be processed"
         if responses and not is_local:
             prompt_tokens = sum(map(len, INSTRUCTIONS)) / len(INSTRUCTIONS) / _CHARACTERS_PER_TOKEN
-            prompt_tokens += seconds / len(clips) * _AUDIO_TOKENS_PER_SECOND
-            tokens = estimate.add(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
-            rate = f"{_AUDIO_TOKENS_PER_SECOND} a second of audio (assumed)"
-            yield f"tokens: {label}: {tokens}, at {rate}"
+            prompt_tokens += seconds / len(clips) * _AUDIO_TOKENS
+            tokens = estimate(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
+            yield f"tokens: {label}: {tokens}, at {_AUDIO_TOKENS} a second of audio (assumed)"
 
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
@@ -117,11 +125,12 @@ def plan(job: Job) -> Iterator[str]:
             continue
         verdicts += missing
         checks += bool(job.preflight and judge.needs_check and missing and key not in done.checked)
-        tokens = estimate.add(label, missing, prompt_tokens, _VERDICT_TOKENS)
+        tokens = estimate(label, missing, prompt_tokens, _VERDICT_TOKENS)
         yield f"judge: {label}: {count(missing, 'call')} to make, {tokens}"
-    if estimate.cost:
-        unpriced = f", without {', '.join(estimate.unpriced)}: no price"
-        yield f"cost: about {estimate.cost:.2f}{unpriced if estimate.unpriced else ''}"
+    if total_cost := sum(cost for _, cost in costs if cost):
+        unpriced = ", ".join(label for label, cost in costs if cost is None)
+        suffix = f", without {unpriced}: no price" if unpriced else ""
+        yield f"cost: about {total_cost:.2f}{suffix}"
     if limits := _limits(job, done.spent):
         yield f"limits: {limits}"
     if checks:
@@ -131,36 +140,16 @@ def plan(job: Job) -> Iterator[str]:
     is_instant = job.model is not None and is_local and not job.model.uses_audio
     response_seconds = done.response_seconds or (0.0 if is_instant else _RESPONSE_SECONDS)
     verdict_seconds = done.verdict_seconds or _VERDICT_SECONDS
-    total = (responses + probes) * response_seconds + verdicts * verdict_seconds
+    total_seconds = (responses + probes) * response_seconds + verdicts * verdict_seconds
+    minutes = total_seconds / job.concurrency / 60
+    about = "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
     paces = []
     if responses and not is_instant:
         paces.append(f"{response_seconds:.2g} s an answer ({_basis(done.response_seconds)})")
     if verdicts:
         paces.append(f"{verdict_seconds:.2g} s a verdict ({_basis(done.verdict_seconds)})")
-    yield f"time: {_about(total / job.concurrency / 60)}" + (
-        f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}" if paces else ""
-    )
-
-
-@dataclass
-class _Estimate:
-    """The cost of the calls estimated so far, and the labels of those without a price."""
-
-    prices: Mapping[str, Price]
-    cost: float = 0.0
-    unpriced: list[str] = field(default_factory=list)
-
-    def add(self, label: str, calls: int, prompt_tokens: float, completion_tokens: float) -> str:
-        """Add the calls of a model or judge, and format their tokens and cost."""
-        into, out = calls * prompt_tokens, calls * completion_tokens
-        tokens = f"about {into / 1000:.0f}k tokens in and {out / 1000:.0f}k out"
-        price = self.prices.get(label)
-        if price is None:
-            self.unpriced.append(label)
-            return tokens
-        cost = float(price.of(round(into), round(out)))
-        self.cost += cost
-        return f"{tokens}, about {cost:.2f}"
+    pace = f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}"
+    yield f"time: {about}{pace if paces else ''}"
 
 
 def _limits(job: Job, spent: Spending) -> str:
@@ -179,10 +168,6 @@ def _read_audio(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
     with_audio = [clip for clip in clips if data.audio_path(clip)]
     facts = audio_facts(data, with_audio)
     return {clip.id: file for clip, file in zip(with_audio, facts, strict=True)}
-
-
-def _about(minutes: float) -> str:
-    return "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
 
 
 def _basis(seconds: float | None) -> str:

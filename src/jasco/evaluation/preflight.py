@@ -28,11 +28,14 @@ from numpy.typing import NDArray
 
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import IncompleteError, RunConflictError, one_line
+from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, answer_of
+from jasco.evaluation.session import Session
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.failure_reasons import reasons_of
 from jasco.protocol.responses import LASTING, Failure, Response
+from jasco.runs.store import PREFLIGHT
 
 INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
 """Numbers of the instructions of the first dozen, and of the second."""
@@ -73,15 +76,6 @@ class Sound(StrEnum):
 
 
 @dataclass(frozen=True)
-class Probe:
-    """An item, asked about with audio of some kind."""
-
-    item: Item
-    sound: Sound
-    audio: Audio
-
-
-@dataclass(frozen=True)
 class ProbeResult:
     """The outcome of a probe."""
 
@@ -92,15 +86,11 @@ class ProbeResult:
 
     def as_json(self) -> dict[str, object]:
         """Return the result, ready for JSON."""
-        outcome: dict[str, object]
-        if isinstance(self.outcome, Response):
-            outcome = {"text": self.outcome.text, "finish_reason": self.outcome.finish_reason}
-        else:
-            outcome = {
-                "failure_kind": self.outcome.kind,
-                "failure_message": self.outcome.message,
-            }
-        return {"instruction": self.instruction, "clip": self.clip, "sound": self.sound, **outcome}
+        fact = {"instruction": self.instruction, "clip": self.clip, "sound": self.sound}
+        if isinstance(self.outcome, Failure):
+            reason = {"failure_kind": self.outcome.kind, "failure_message": self.outcome.message}
+            return fact | reason
+        return fact | {"text": self.outcome.text, "finish_reason": self.outcome.finish_reason}
 
 
 @dataclass(frozen=True)
@@ -159,18 +149,39 @@ def is_due(model: Model | None, missing: int, held: str | None) -> bool:
     held : str or None
         The JSON that the run stores of an earlier preflight.
     """
-    return bool(model and model.uses_audio and missing and _state(held) != State.PASSED)
+    passed = json.loads(held or "{}").get("state") == State.PASSED
+    return bool(model and model.uses_audio and missing and not passed)
 
 
-def skipped(held: str | None) -> str:
-    """Return what the run stores where the preflight is skipped; an earlier finding is kept."""
-    if held and _state(held) != State.SKIPPED:
-        return json.dumps({**json.loads(held), "overridden": True}, ensure_ascii=False)
-    return json.dumps({"state": State.SKIPPED})
+async def preflight(session: Session, model: Model, progress: Progress) -> None:
+    """Check that a prepared model uses the audio, and record the finding, or that it was skipped.
 
+    Raises
+    ------
+    NoResponseError, IncompleteError, AudioIgnoredError
+        As :func:`refuse`.
+    """
+    store, label, held = session.store, model.spec.label, session.store.fact(PREFLIGHT)
+    if not is_due(model, session.missing_responses(), held):
+        return
+    if not session.job.preflight:
+        fact = json.loads(held) if held else {"state": State.SKIPPED}
+        if fact["state"] != State.SKIPPED:
+            fact["overridden"] = True
+        store.remember({PREFLIGHT: json.dumps(fact, ensure_ascii=False)})
+        return
 
-def _state(held: str | None) -> str | None:
-    return json.loads(held)["state"] if held else None
+    def watch(outcome: Response | Failure) -> None:
+        progress.advance(outcome, expected=False)
+        session.writer.write_soon()  # what it took: there is no row to write it with
+
+    concurrency = session.job.concurrency
+    finding = await probe_model(model, session.clips, session.read_audio, concurrency, watch)
+    await session.writer.finish()
+    store.remember({PREFLIGHT: finding.as_json()})
+    refuse(label, finding)
+    if finding.state == State.INCONCLUSIVE:
+        session.notify(f"preflight: {finding.reason}: it is unknown whether {label} uses the audio")
 
 
 async def probe_model(
@@ -199,14 +210,18 @@ async def probe_model(
     results: list[ProbeResult] = []
     sounds = await asyncio.to_thread(choose_sounds, clips, read_audio)
 
-    async def ask(probe: Probe) -> None:
+    async def ask(number: int, clip: Clip, sound: Sound, audio: Audio) -> None:
         async with slots:
-            outcome = await answer_of(model, probe.item, probe.audio)
+            outcome = await answer_of(model, Item(clip, number), audio)
         watch(outcome)
-        results.append(ProbeResult(probe.item.number, probe.sound, outcome, probe.item.clip.id))
+        results.append(ProbeResult(number, sound, outcome, clip.id))
 
     for numbers in INSTRUCTIONS:
-        await all_at_once(ask(probe) for probe in probes(sounds, numbers))
+        probes = [(number, *sound) for number in numbers for sound in (sounds[0], *sounds)]
+        # In random order: an effect of when, or with what else, a question is asked must not look
+        # like an effect of the audio.
+        order = np.random.default_rng(0).permutation(len(probes))
+        await all_at_once(ask(*probes[place]) for place in order)
         finding = assess(sorted(results, key=lambda result: (result.instruction, result.sound)))
         if not finding.open:
             break
@@ -222,35 +237,18 @@ def choose_sounds(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) ->
 
     The lengths are equal because a model that gets nothing but a length does not use the audio.
     """
-    pair = [(clip, _beginning(read_audio(clip))) for clip in (clips[0], clips[len(clips) // 2])]
-    (other, short), (clip, long) = sorted(pair, key=lambda each: each[1].seconds)
-    padded = np.pad(short.samples, (0, len(long.samples) - len(short.samples)))
-    silence = np.zeros_like(long.samples)
-    if np.array_equal(padded, long.samples):
+    longest = _LONGEST_PROBE * SAMPLING_RATE
+    chosen = clips[0], clips[len(clips) // 2]
+    pair = [(clip, read_audio(clip).samples[:longest].copy()) for clip in chosen]
+    (other, short), (clip, long) = sorted(pair, key=lambda each: len(each[1]))
+    padded = np.pad(short, (0, len(long) - len(short)))
+    silence = np.zeros_like(long)
+    if np.array_equal(padded, long):
         noise = np.random.default_rng(0).normal(0, 3_000, len(silence))
         second = clip, Sound.NOISE, Audio(np.rint(noise).astype(np.int16))
     else:
         second = other, Sound.OTHER, Audio(padded)
-    return (clip, Sound.CLIP, long), second, (clip, Sound.SILENCE, Audio(silence))
-
-
-def _beginning(audio: Audio) -> Audio:
-    longest = _LONGEST_PROBE * SAMPLING_RATE
-    return audio if len(audio.samples) <= longest else Audio(audio.samples[:longest].copy())
-
-
-def probes(sounds: Sounds, numbers: Sequence[int]) -> list[Probe]:
-    """Return the probes with some instructions: the first sound twice, the others once.
-
-    Their order is random: an effect of when, or with what else, a question is asked must not look
-    like an effect of the audio.
-    """
-    ordered = [
-        Probe(Item(clip, number), sound, audio)
-        for number in numbers
-        for clip, sound, audio in (sounds[0], *sounds)
-    ]
-    return [ordered[place] for place in np.random.default_rng(0).permutation(len(ordered))]
+    return (clip, Sound.CLIP, Audio(long)), second, (clip, Sound.SILENCE, Audio(silence))
 
 
 def assess(results: Sequence[ProbeResult]) -> Finding:
@@ -266,19 +264,15 @@ def assess(results: Sequence[ProbeResult]) -> Finding:
     p_value = permutation_test(similarity, prompts, sounds)
     same_prompt = np.triu(np.equal.outer(prompts, prompts), 1)
     same_sound = np.equal.outer(sounds, sounds)
-    figures = (
-        results,
-        _mean(similarity[same_prompt & same_sound]),
-        _mean(similarity[same_prompt & ~same_sound]),
-        p_value,
-    )
+    same = _mean(similarity[same_prompt & same_sound])
+    different = _mean(similarity[same_prompt & ~same_sound])
     if p_value <= _SIGNIFICANCE:
-        return Finding(State.PASSED, "", *figures)
-    varies = len({(probe.instruction, response.text) for probe, response in responses}) > len(
-        set(prompts)
-    )
+        return Finding(State.PASSED, "", results, same, different, p_value)
+    distinct = {(probe.instruction, response.text) for probe, response in responses}
+    varies = len(distinct) > len(set(prompts))
     more = varies and len(results) == PROBES
-    return Finding(State.REFUSED, _reason(responses, varies=varies), *figures, open=more)
+    reason = _reason(responses, varies=varies)
+    return Finding(State.REFUSED, reason, results, same, different, p_value, open=more)
 
 
 def _responses(results: Sequence[ProbeResult]) -> list[tuple[ProbeResult, Response]]:
@@ -389,15 +383,11 @@ def refuse(label: str, finding: Finding) -> None:
             f"preflight: {label} answered none of {len(failures)} probes "
             f"({_commonest(finding.results)})"
         )
+        anyway = "or continue anyway with --no-preflight"
         if all(failure.final or failure.kind in LASTING for failure in failures):
-            raise NoResponseError(
-                f"{message}; check that it accepts audio and these requests, or continue anyway "
-                "with --no-preflight"
-            )
-        raise IncompleteError(
-            f"{message}; repeat the command when this is resolved, or continue anyway with "
-            "--no-preflight"
-        )
+            remedy = "check that it accepts audio and these requests"
+            raise NoResponseError(f"{message}; {remedy}, {anyway}")
+        raise IncompleteError(f"{message}; repeat the command when this is resolved, {anyway}")
     if finding.state == State.REFUSED:
         raise AudioIgnoredError(
             f"preflight: {label} {finding.reason}; check that the audio reaches it and that its "

@@ -57,7 +57,6 @@ class Progress:
         self._began = time.monotonic()
         self._counts = deque([(self._began, 0)], _RECENT)
         self._ended = threading.Event()
-        self._has_written = False
         self._lines = threading.Thread(target=self._write_lines, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
@@ -70,7 +69,7 @@ class Progress:
         self._ended.set()
         if self._lines.is_alive():
             self._lines.join()
-        if self._has_written:
+        if len(self._counts) > 1:
             self._write(f"ended after {duration(time.monotonic() - self._began)}")
 
     def count(self, label: str, outcome: Response | Judgement | Failure) -> None:
@@ -106,7 +105,6 @@ class Progress:
 
     def _write_lines(self) -> None:
         while not self._ended.wait(INTERVAL):
-            self._has_written = True
             now, done = time.monotonic(), self._done
             then, done_then = self._counts[0]
             self._counts.append((now, done))

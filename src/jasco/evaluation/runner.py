@@ -10,15 +10,14 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from jasco.data.audio import Audio
-from jasco.evaluation.capacity import Capacity
 from jasco.evaluation.progress import Progress
-from jasco.evaluation.remaining import repeats_of
-from jasco.evaluation.session import Session
+from jasco.evaluation.session import Judges, Session, repeats_of
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.clips import Item, items_of
@@ -30,9 +29,7 @@ from jasco.runs.schema import Row, response_row, verdict_row
 Outcome = TypeVar("Outcome", Response | Failure, Judgement | Failure)
 
 
-async def run(
-    session: Session, progress: Progress, model: Model | None, judges: Mapping[int, Judge]
-) -> None:
+async def run(session: Session, progress: Progress, model: Model | None, judges: Judges) -> None:
     """Do what is missing or failed.
 
     Parameters
@@ -58,17 +55,43 @@ async def run(
     await all_at_once(runner.go_through(places) for _ in range(workers))
 
 
+class Capacity:
+    """A semaphore whose tasks hold amounts: their sum stays within a total.
+
+    A task that needs more than the total waits until it is alone.
+
+    Parameters
+    ----------
+    total : int
+        In any unit.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._free = self._total = total
+        self._released = asyncio.Event()
+
+    @asynccontextmanager
+    async def hold(self, amount: int) -> AsyncIterator[None]:
+        """Wait until an amount is free, and hold it until the block ends."""
+        amount = min(amount, self._total)
+        while amount > self._free:
+            await self._released.wait()
+        self._free -= amount
+        try:
+            yield
+        finally:
+            self._free += amount
+            self._released.set()
+            self._released = asyncio.Event()
+
+
 # What is in memory of one second of audio, with the request that carries it, is some 0.2 MB.
 _SECONDS, _SECONDS_PER_CALL = 1_800, 30
 
 
 class _Runner:
     def __init__(
-        self,
-        session: Session,
-        progress: Progress,
-        model: Model | None,
-        judges: Mapping[int, Judge],
+        self, session: Session, progress: Progress, model: Model | None, judges: Judges
     ) -> None:
         self._session, self._progress = session, progress
         self._model, self._judges = model, judges
@@ -108,7 +131,12 @@ class _Runner:
         judged: set[tuple[int, int, int]],
     ) -> None:
         if self._model and self._is_missing(response):
-            response = await self._respond(self._model, place, item, audio)
+            model = self._model
+            row = partial(response_row, self._session.model_number, place, item.number)
+            async with self._requests.hold(math.ceil(audio.seconds) if audio else 0):
+                response = await self._call(
+                    model.spec.label, lambda: answer_of(model, item, audio), row
+                )
         if isinstance(response, Response):
             await all_at_once(
                 self._judge(number, judge, repeat, place, item, response.text)
@@ -121,13 +149,6 @@ class _Runner:
         if isinstance(response, Failure):
             return self._retry_final or not response.final
         return response is None
-
-    async def _respond(
-        self, model: Model, place: int, item: Item, audio: Audio | None
-    ) -> Response | Failure:
-        row = partial(response_row, self._session.model_number, place, item.number)
-        async with self._requests.hold(math.ceil(audio.seconds) if audio else 0):
-            return await self._call(model.spec.label, lambda: answer_of(model, item, audio), row)
 
     async def _judge(
         self, number: int, judge: Judge, repeat: int, place: int, item: Item, response: str

@@ -1,21 +1,79 @@
-"""A job on its open run: what is checked and recorded before the first call, and after the last."""
+"""A job on its open run: what it works with, what it records there, and what it is still to do."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from jasco.errors import InputError, count, one_line
 from jasco.evaluation.job import Job
 from jasco.evaluation.progress import counted
-from jasco.evaluation.remaining import Remaining
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip
-from jasco.protocol.protocols import PROTOCOLS, protocol_named
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.runs.audio_manifest import audio_facts, audio_reader
 from jasco.runs.commit_queue import Writer
 from jasco.runs.exam_records import copy_exams
+from jasco.runs.participants import is_single_prompt
 from jasco.runs.spending import keep_spent, open_budget, spent_rows
 from jasco.runs.store import AudioFacts, Store
+
+SAMPLED = 5
+"""One clip in so many is judged repeatedly, where a judge's spec asks for repeats."""
+
+
+def repeats_of(judge: Judge, place: int) -> int:
+    """Return how many verdicts a judge gives on each response to the clip at a place in the run."""
+    return int(judge.spec.options.get("repeats", 1)) if place % SAMPLED == 0 else 1
+
+
+def items_per_clip(identity: Mapping[str, Any]) -> int:
+    """Return how many items of each clip the model with this identity responds to."""
+    return 1 if is_single_prompt(identity) else len(INSTRUCTIONS)
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What a model's part of a run still lacks.
+
+    Attributes
+    ----------
+    store : Store
+        The open run.
+    model_number : int
+        The model, by its number in the run.
+    protocol : Protocol
+        The protocol of the verdicts.
+    retry_final : bool
+        Whether failures and unreadable verdicts that are final count as missing.
+    """
+
+    store: Store
+    model_number: int
+    protocol: Protocol
+    retry_final: bool = False
+
+    def responses(self) -> int:
+        """Count the items without a response."""
+        identities = {number: identity for number, _, identity in self.store.models()}
+        expected = self.store.covered * items_per_clip(identities[self.model_number])
+        final = 0 if self.retry_final else self.store.count_final(self.model_number)
+        return expected - self.store.count_responses(self.model_number)[0] - final
+
+    def verdicts(self, number: int, judge: Judge) -> int:
+        """Count the verdicts that a judge has yet to give on the responses that exist."""
+        arguments = self.model_number, number, self.protocol.name
+        return sum(
+            self.store.count_unjudged(
+                *arguments, repeat, SAMPLED if repeat else 1, retry_final=self.retry_final
+            )
+            for repeat in range(repeats_of(judge, 0))
+        )
+
+
+Judges = Mapping[int, Judge]
+"""Judges by their numbers in a run."""
 
 
 class Session:
@@ -44,7 +102,7 @@ class Session:
     model_number : int
         The model whose responses the job is about, by its number in the run.
     judges : mapping of int to Judge
-        The job's judges, by their numbers in the run.
+        The job's judges, by number in the run.
     clips : sequence of Clip
         Those that the run covers: its first ones.
     audio : mapping of str to AudioFacts
@@ -73,9 +131,14 @@ class Session:
             protocol = job.protocol or protocol
             store.hold_protocol(protocol)
         self.protocol = protocol_named(protocol)
-        self.model_number = self._number_model()
+        if job.model:
+            self.model_number = store.hold_model(job.model.spec)
+        elif store.models() and store.covered:  # else killed before it began, perhaps
+            self.model_number = store.models()[0][0]
+        else:
+            raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
         numbers = store.hold_judges([judge.spec for judge in job.judges])
-        self.judges: Mapping[int, Judge] = dict(zip(numbers, job.judges, strict=True))
+        self.judges: Judges = dict(zip(numbers, job.judges, strict=True))
         keep_spent(store, budget)
         for table, number, provider in self._providers():
             provider.folder, provider.notify, provider.budget = job.run, notify, budget
@@ -125,9 +188,8 @@ class Session:
     def is_done(self) -> bool:
         """Return whether all that is missing is final."""
         left = replace(self.remaining, retry_final=False)
-        return not left.responses() and not any(
-            left.verdicts(*judge) for judge in self.judges.items()
-        )
+        verdicts = sum(left.verdicts(*judge) for judge in self.judges.items())
+        return not left.responses() and not verdicts
 
     def _providers(self) -> Iterator[tuple[str, int, Model | Judge]]:
         """Yield the model and the judges, each with its table and its number in the run."""
@@ -135,15 +197,6 @@ class Session:
             yield "models", self.model_number, self.job.model
         for number, judge in self.judges.items():
             yield "judges", number, judge
-
-    def _number_model(self) -> int:
-        if self.job.model:
-            return self.store.hold_model(self.job.model.spec)
-        if not self.store.models() or not self.store.covered:  # killed before it began, perhaps
-            raise InputError(
-                f"{self.job.run}: the run holds no answers to judge; see: jasco respond"
-            )
-        return self.store.models()[0][0]
 
     def _read_all_audio(self) -> dict[str, AudioFacts]:
         """Read every clip once, before anything is spent on the first."""

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jasco.evaluation.capacity import Capacity
+from jasco.evaluation.runner import Capacity
 
 
 async def most_at_once(amounts: list[int], total: int) -> int:
