@@ -71,7 +71,7 @@ def evaluate(
             raise KeyboardInterrupt from None
         finally:
             with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
-                session.keep()
+                session.close()
 
 
 async def _evaluate(session: Session, begun: Callable[[Stop], None]) -> None:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import IncompleteError, RunConflictError, one_line
 from jasco.evaluation.progress import Progress
-from jasco.evaluation.runner import all_at_once, answer_of
+from jasco.evaluation.runner import all_at_once, response_of
 from jasco.evaluation.session import Session
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
@@ -84,7 +84,7 @@ class ProbeResult:
     outcome: Response | Failure
     clip: str = ""
 
-    def as_json(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """Return the result, ready for JSON."""
         fact = {"instruction": self.instruction, "clip": self.clip, "sound": self.sound}
         if isinstance(self.outcome, Failure):
@@ -132,12 +132,12 @@ class Finding:
             "alike_on_same_audio": self.same_audio,
             "alike_on_different_audio": self.different_audio,
             "chance": self.p_value,
-            "answers": [result.as_json() for result in self.results],
+            "answers": [result.as_dict() for result in self.results],
         }
         return json.dumps(fact, ensure_ascii=False)
 
 
-def is_due(model: Model | None, missing: int, held: str | None) -> bool:
+def is_due(model: Model | None, missing: int, earlier: str | None) -> bool:
     """Return whether a model needs a preflight.
 
     Parameters
@@ -146,10 +146,10 @@ def is_due(model: Model | None, missing: int, held: str | None) -> bool:
         The model to be asked.
     missing : int
         Items that it is still to respond to.
-    held : str or None
+    earlier : str or None
         The JSON that the run stores of an earlier preflight.
     """
-    passed = json.loads(held or "{}").get("state") == State.PASSED
+    passed = json.loads(earlier or "{}").get("state") == State.PASSED
     return bool(model and model.uses_audio and missing and not passed)
 
 
@@ -161,11 +161,11 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
     NoResponseError, IncompleteError, AudioIgnoredError
         As :func:`refuse`.
     """
-    store, label, held = session.store, model.spec.label, session.store.fact(PREFLIGHT)
-    if not is_due(model, session.missing_responses(), held):
+    store, label, earlier = session.store, model.spec.label, session.store.fact(PREFLIGHT)
+    if not is_due(model, session.missing_responses(), earlier):
         return
     if not session.job.preflight:
-        fact = json.loads(held) if held else {"state": State.SKIPPED}
+        fact = json.loads(earlier) if earlier else {"state": State.SKIPPED}
         if fact["state"] != State.SKIPPED:
             fact["overridden"] = True
         store.remember({PREFLIGHT: json.dumps(fact, ensure_ascii=False)})
@@ -212,7 +212,7 @@ async def probe_model(
 
     async def ask(number: int, clip: Clip, sound: Sound, audio: Audio) -> None:
         async with slots:
-            outcome = await answer_of(model, Item(clip, number), audio)
+            outcome = await response_of(model, Item(clip, number), audio)
         watch(outcome)
         results.append(ProbeResult(number, sound, outcome, clip.id))
 
@@ -238,9 +238,9 @@ def choose_sounds(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) ->
     The lengths are equal because a model that gets nothing but a length does not use the audio.
     """
     longest = _LONGEST_PROBE * SAMPLING_RATE
-    chosen = clips[0], clips[len(clips) // 2]
-    pair = [(clip, read_audio(clip).samples[:longest].copy()) for clip in chosen]
-    (other, short), (clip, long) = sorted(pair, key=lambda each: len(each[1]))
+    two = clips[0], clips[len(clips) // 2]
+    pair = [(clip, read_audio(clip).samples[:longest].copy()) for clip in two]
+    (other, short), (clip, long) = sorted(pair, key=lambda chosen: len(chosen[1]))
     padded = np.pad(short, (0, len(long) - len(short)))
     silence = np.zeros_like(long)
     if np.array_equal(padded, long):
@@ -276,7 +276,7 @@ def assess(results: Sequence[ProbeResult]) -> Finding:
 
 
 def _responses(results: Sequence[ProbeResult]) -> list[tuple[ProbeResult, Response]]:
-    return [(each, each.outcome) for each in results if isinstance(each.outcome, Response)]
+    return [(probe, probe.outcome) for probe in results if isinstance(probe.outcome, Response)]
 
 
 def similarities(texts: Sequence[str]) -> NDArray[np.float64]:
@@ -360,7 +360,7 @@ def _reason(responses: Sequence[tuple[ProbeResult, Response]], *, varies: bool) 
 
 def _commonest(results: Sequence[ProbeResult]) -> str:
     """Quote the commonest message of the commonest kind of failure."""
-    failures = (each.outcome for each in results if isinstance(each.outcome, Failure))
+    failures = (probe.outcome for probe in results if isinstance(probe.outcome, Failure))
     reason = reasons_of(failures)[0]
     return one_line(f"{reason.kind}: {reason.message}", 300)
 
@@ -377,7 +377,7 @@ def refuse(label: str, finding: Finding) -> None:
     AudioIgnoredError
         The responses do not depend on the audio.
     """
-    failures = [each.outcome for each in finding.results if isinstance(each.outcome, Failure)]
+    failures = [probe.outcome for probe in finding.results if isinstance(probe.outcome, Failure)]
     if failures and len(failures) == len(finding.results):
         message = (
             f"preflight: {label} answered none of {len(failures)} probes "

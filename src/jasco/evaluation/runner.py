@@ -135,7 +135,7 @@ class _Runner:
             row = partial(response_row, self._session.model_number, place, item.number)
             async with self._requests.hold(math.ceil(audio.seconds) if audio else 0):
                 response = await self._call(
-                    model.spec.label, lambda: answer_of(model, item, audio), row
+                    model.spec.label, lambda: response_of(model, item, audio), row
                 )
         if isinstance(response, Response):
             await all_at_once(
@@ -174,7 +174,7 @@ class _Runner:
         return outcome
 
 
-async def answer_of(model: Model, item: Item, audio: Audio | None) -> Response | Failure:
+async def response_of(model: Model, item: Item, audio: Audio | None) -> Response | Failure:
     """Ask a model, and separate its reasoning from the text of its response."""
     response = await model.answer(item, audio)
     if isinstance(response, Failure):

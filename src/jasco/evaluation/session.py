@@ -162,7 +162,7 @@ class Session:
         self.writer = Writer(store, lambda: spent_rows(budget))
         self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
 
-    def keep(self) -> None:
+    def close(self) -> None:
         """Record what was spent and how requests were adapted; drop clips without responses."""
         keep_spent(self.store, self.budget)
         identities = {number: judge.spec.identity for number, judge in self.judges.items()}
