@@ -45,7 +45,7 @@ def test_off_a_terminal_there_is_a_line_now_and_then_and_a_last_one(often: None)
     assert lines[-1].startswith("progress: 8 of 8 calls, 1 failed, 1 unreadable, ended after ")
 
 
-def test_a_short_run_says_nothing_of_its_progress() -> None:
+def test_a_short_run_reports_no_progress() -> None:
     lines: list[str] = []
     with Progress(2, lines.append) as shown:
         shown.count("m", OK)
@@ -61,19 +61,19 @@ def test_reading_takes_the_same_lines(often: None) -> None:
     assert lines[-1].startswith("reading audio: 3 of 3 clips, ended after ")
 
 
-def test_the_first_failure_of_each_kind_is_said_for_model_and_judge() -> None:
+def test_the_first_failure_of_each_kind_is_reported_for_model_and_judge() -> None:
     lines: list[str] = []
     with Progress(9, lines.append) as shown:
-        for who in ("m", "j", "m"):
+        for label in ("m", "j", "m"):
             for kind in ("error", "timeout"):
-                shown.count(who, Failure(kind, f"{who}'s\n{kind}"))
+                shown.count(label, Failure(kind, f"{label}'s\n{kind}"))
     assert lines == [
         "m: error: m's error", "m: timeout: m's timeout", "j: error: j's error",
         "j: timeout: j's timeout",
     ]  # fmt: skip
 
 
-def test_calls_beforehand_add_to_those_expected(often: None) -> None:
+def test_unexpected_calls_add_to_the_total(often: None) -> None:
     lines: list[str] = []
     with Progress(1, lines.append) as shown:
         shown.advance(OK, expected=False)
@@ -98,7 +98,7 @@ def test_a_duration_is_written_in_the_largest_unit(seconds: float, written: str)
     assert duration(seconds) == written
 
 
-def test_a_run_says_what_fails_while_it_goes_on(
+def test_a_run_reports_failures_while_it_continues(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     server = serve(bewitched={"Guess what activity": "error beside the choices"}, error="bad luck")
@@ -173,7 +173,7 @@ def test_from_python_messages_are_written_where_logging_is_not_configured() -> N
     assert run("import logging; logging.basicConfig()\n") == []
 
 
-def test_a_function_that_raises_is_said_with_its_line_in_a_log(
+def test_a_log_quotes_the_line_of_a_function_that_raises(
     caplog: Any, data: Path, tmp_path: Path
 ) -> None:
     import jasco
