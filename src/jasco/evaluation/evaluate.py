@@ -111,7 +111,7 @@ def _check_programs(session: Session) -> None:
     if session.job.model and session.missing_responses():
         session.job.model.check()
     for number, judge in session.judges.items():
-        if session.needs(number):
+        if session.needs_judge(number):
             judge.check()
 
 

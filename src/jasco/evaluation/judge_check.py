@@ -82,7 +82,7 @@ class JudgeCheck:
         return json.dumps({"state": self.state, **self.details}, ensure_ascii=False)
 
 
-def assess(label: str, outcome: Judgement | Failure | Exception) -> JudgeCheck:
+def assess_judge(label: str, outcome: Judgement | Failure | Exception) -> JudgeCheck:
     """Assess a judge from its last verdict on the known question, or from why it gave none."""
     match outcome:
         case Judgement(Verdict(rating, orientation) as verdict, attempts):
@@ -144,10 +144,10 @@ async def check_judges(session: Session, judges: Judges) -> None:
                         break
             except (InputError, RunConflictError, IncompleteError) as error:
                 outcome = error
-        checks[number] = assess(judge.spec.label, outcome)
+        checks[number] = assess_judge(judge.spec.label, outcome)
 
     new = [number for number in judges if not session.store.has_readable_verdict(number)]
-    due = [number for number in new if judges[number].needs_check and session.needs(number)]
+    due = [number for number in new if judges[number].needs_check and session.needs_judge(number)]
     await all_at_once(ask(number, judges[number]) for number in due)
     session.store.remember({check_fact(number): checks[number].as_json() for number in due})
     refuse_unusable([checks[number] for number in due])

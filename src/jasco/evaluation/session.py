@@ -175,7 +175,7 @@ class Session:
         """Count the items that the job's model is still to respond to; 0 without a model."""
         return self.remaining.responses() if self.job.model else 0
 
-    def needs(self, number: int) -> bool:
+    def needs_judge(self, number: int) -> bool:
         """Return whether a judge has responses to judge, or may get some."""
         missing = self.missing_responses()
         return bool(missing or self.remaining.verdicts(number, self.judges[number]))
