@@ -72,7 +72,8 @@ def time_jasco(url: str, folder: Path) -> float:
     """Time ``evaluate()``."""
     from jasco.backends.specs import open_spec
     from jasco.data.fetching import find_data
-    from jasco.evaluation.evaluate import Job, evaluate
+    from jasco.evaluation.evaluate import evaluate
+    from jasco.evaluation.job import Job
     from jasco.runs.results import results_of_run
 
     job = Job(

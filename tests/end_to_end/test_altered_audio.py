@@ -14,7 +14,8 @@ from jasco.data.dataset import read_data_set
 from jasco.data.fetching import verify
 from jasco.data.published_files import name_with_audio, published_files
 from jasco.errors import InputError
-from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.evaluate import evaluate
+from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import annotations_sha256

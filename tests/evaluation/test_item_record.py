@@ -25,8 +25,8 @@ EVIL = (
 def shown(jasco: Jasco, run: Path, clip: str = "1", prompt: int = 3) -> dict[str, Any]:
     result = jasco("show", run, "--clip", clip, "--prompt", prompt, "--json")
     assert result.status == 0, result.stderr
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told
+    record: dict[str, Any] = json.loads(result.stdout)
+    return record
 
 
 def test_what_is_shown_is_what_was_sent_and_answered(
@@ -37,8 +37,8 @@ def test_what_is_shown_is_what_was_sent_and_answered(
     )
     run, at = tmp_path / "run", f"base_url={server.url}"
     spec = f"openai/m,temperature=0.5,seed=3,{at}"
-    told = "eval", spec, "--data", data, "--run", run, "--no-preflight", "--limit", 2
-    assert jasco(*told, "--judge", f"openai/j,repeats=2,temperature=1,{at}").status == 0
+    command = "eval", spec, "--data", data, "--run", run, "--no-preflight", "--limit", 2
+    assert jasco(*command, "--judge", f"openai/j,repeats=2,temperature=1,{at}").status == 0
     sent = [each.body for each in server.requests()]
 
     item = shown(jasco, run, "0")
@@ -128,7 +128,7 @@ def test_a_run_of_files_shows_what_there_is(jasco: Jasco, data: Path, tmp_path: 
     [("99", "1", "99"), ("0", "0", "1 to 8"), ("0", "9", "1 to 8"), ("0", "x", "1 to 8"),
      ("0", "-1", "1 to 8"), ("3", "8", "not answered"), ("\x1b[1m", "1", "none of the run")],
 )  # fmt: skip
-def test_what_is_not_there_is_said_in_one_line(
+def test_a_missing_item_is_an_error_in_one_line(
     jasco: Jasco, data: Path, tmp_path: Path, clip: str, prompt: str, named: str
 ) -> None:
     run = write_run(

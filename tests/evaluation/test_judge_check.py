@@ -58,7 +58,7 @@ def place(jasco: Jasco, serve: Serve, data: Path, tmp_path: Path) -> Place:
         ),
     ],
 )
-def test_a_judge_that_cannot_be_used_is_found_out_with_few_questions(
+def test_a_judge_that_cannot_be_used_is_refused_after_few_questions(
     place: Place, serve: Serve, behaviour: dict[str, Any], status: int, quoted: str
 ) -> None:
     judge = serve(**behaviour)
@@ -93,7 +93,7 @@ def test_it_is_asked_once_and_under_the_runs_protocol(place: Place, serve: Serve
     assert sum(KNOWN_QUESTION in prompt for prompt in prompts) == 1
 
 
-def test_a_readable_verdict_that_is_wrong_is_remarked_and_the_run_goes_on(
+def test_a_readable_verdict_that_is_wrong_is_reported_and_the_run_continues(
     place: Place, serve: Serve, jasco: Jasco
 ) -> None:
     judge = serve(judge_says={KNOWN_QUESTION: "Rating: 0\nOrientation: Audio-Oriented"})

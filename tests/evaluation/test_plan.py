@@ -9,7 +9,8 @@ import pytest
 from chat_server import ChatServer, Serve
 from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
-from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.evaluate import evaluate
+from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
 from jasco.human.listening import Listener
 from synthetic import make_data
@@ -30,21 +31,21 @@ def job(server: ChatServer, tmp_path: Path) -> Job:
 
 
 def asking(job: Job, server: ChatServer, *judges: str) -> Job:
-    """Give the same job with a model and judges of its own, as another command has."""
+    """Return the same job with a model and judges of its own, as another command has."""
     return replace(
         job,
         model=open_spec("model", f"openai/m,base_url={server.url}"),
-        judges=[open_spec("judge", f"openai/{each},base_url={server.url}") for each in judges],
+        judges=[open_spec("judge", f"openai/{judge},base_url={server.url}") for judge in judges],
     )
 
 
 def planned(job: Job) -> list[int]:
-    """Give the calls that a job would make: the model's and each judge's."""
+    """Return the calls that a job would make: the model's and each judge's."""
     return [int(n) for line in plan(job) for n in re.findall(r": (\d+) calls to make", line)]
 
 
 def made(job: Job, server: ChatServer) -> int:
-    """Do the job; count the requests that it makes."""
+    """Do the job, and return how many requests it makes."""
     before = len(server.requests())
     evaluate(job, lambda _: None)
     return len(server.requests()) - before
@@ -87,7 +88,7 @@ def test_a_run_keeps_the_clips_that_it_covers(job: Job, server: ChatServer) -> N
     assert made(judging, server) == 24
 
 
-def test_of_a_person_one_verdict_a_clip_is_expected(
+def test_of_a_participant_one_verdict_per_clip_is_expected(
     job: Job, server: ChatServer, tmp_path: Path
 ) -> None:
     assert job.data

@@ -1,4 +1,4 @@
-"""Whether a model hears: seen before the run, and a model that does not is not scored."""
+"""Whether a model uses the audio: checked before a run; a model that ignores it is not scored."""
 
 import asyncio
 import itertools
@@ -25,14 +25,14 @@ from jasco.evaluation.preflight import (
     INSTRUCTIONS,
     PROBES,
     Finding,
+    ProbeResult,
     Sound,
     State,
-    Told,
-    chance_of,
-    choose,
-    judge,
-    likeness,
-    see,
+    assess,
+    choose_sounds,
+    permutation_test,
+    probe_model,
+    similarities,
 )
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Failure, Response
@@ -43,80 +43,83 @@ LOST = Failure("timeout", "no answer within 2 s")
 Rule = Callable[[int, Sound], str | Failure]
 
 
-def told(rule: Rule, dozens: int = 1) -> list[Told]:
+def results_of(rule: Rule, dozens: int = 1) -> list[ProbeResult]:
     numbers = [number for dozen in INSTRUCTIONS[:dozens] for number in dozen]
     asked = itertools.product(numbers, SOUNDS)
     answers = [(number, sound, rule(number, sound)) for number, sound in asked]
     return [
-        Told(number, sound, Response(said) if isinstance(said, str) else said)
-        for number, sound, said in answers
+        ProbeResult(number, sound, Response(answer) if isinstance(answer, str) else answer)
+        for number, sound, answer in answers
     ]
 
 
 def by_dozens(rule: Rule) -> Finding:
     """Judge as the preflight does: a second dozen where the first leaves it open."""
-    first = told(rule)
-    finding = judge(first)
-    return judge([*first, *told(rule, 2)[PROBES:]]) if finding.open else finding
+    first = results_of(rule)
+    finding = assess(first)
+    return assess([*first, *results_of(rule, 2)[PROBES:]]) if finding.open else finding
 
 
 # --- what the answers show ---
 
 
 @given(st.text())
-def test_a_model_that_says_one_thing_is_refused(text: str) -> None:
-    finding = judge(told(lambda *_: text))
-    assert (finding.state, finding.open, finding.chance) == (State.REFUSED, False, 1.0)
-    assert ("nothing" in finding.reason) == (not text.strip())
+def test_a_model_with_one_answer_is_refused(text: str) -> None:
+    finding = assess(results_of(lambda *_: text))
+    assert (finding.state, finding.open, finding.p_value) == (State.REFUSED, False, 1.0)
+    assert finding.reason.startswith("answers every probe with nothing") == (not text.strip())
     assert "\n" not in finding.reason
 
 
 @given(st.lists(st.text(), min_size=9, max_size=9))
 def test_a_model_that_reads_the_prompt_alone_is_refused(texts: list[str]) -> None:
-    finding = judge(told(lambda number, _: texts[number]))
-    assert (finding.state, finding.open, finding.chance) == (State.REFUSED, False, 1.0)
+    finding = assess(results_of(lambda number, _: texts[number]))
+    assert (finding.state, finding.open, finding.p_value) == (State.REFUSED, False, 1.0)
 
 
 @given(st.text(), st.booleans())
-def test_a_model_that_answers_each_audio_in_its_own_way_passes(text: str, prompted: bool) -> None:
+def test_a_model_with_an_answer_for_each_audio_passes(text: str, prompted: bool) -> None:
     def rule(number: int, sound: Sound) -> str:
         return f"{text} {number if prompted else ''} it is {sound}"
 
-    finding = judge(told(rule))
+    finding = assess(results_of(rule))
     assert (finding.state, finding.reason) == (State.PASSED, "")
-    assert finding.same == 1 > finding.different
+    assert finding.same_audio == 1 > finding.different_audio
 
 
-def test_an_answer_of_nothing_that_was_cut_off_says_so() -> None:
-    asked = [Told(3, sound, Response("", "length")) for sound in SOUNDS]
-    assert judge(asked).reason.startswith("answers every probe with nothing (cut off")
+def test_the_reason_names_an_empty_answer_that_was_cut_off() -> None:
+    asked = [ProbeResult(3, sound, Response("", "length")) for sound in SOUNDS]
+    assert assess(asked).reason.startswith("answers every probe with nothing (cut off")
 
 
 @pytest.mark.parametrize("odd", [Sound.OTHER, Sound.SILENCE])
-def test_it_is_enough_to_tell_one_audio_from_the_others(odd: Sound) -> None:
-    assert judge(told(lambda _, sound: "a dog" if sound == odd else "rain")).state == State.PASSED
+def test_it_is_enough_to_distinguish_one_audio_from_the_others(odd: Sound) -> None:
+    assert (
+        assess(results_of(lambda _, sound: "a dog" if sound == odd else "rain")).state
+        == State.PASSED
+    )
 
 
 def test_one_prompt_that_depends_on_the_audio_asks_for_more_and_two_are_enough() -> None:
-    def hears(*numbers: int) -> Finding:
+    def finding(*numbers: int) -> Finding:
         return by_dozens(lambda n, sound: str(sound) if n in numbers else "I cannot say.")
 
-    assert judge(told(lambda n, sound: str(sound) if n == 3 else "I cannot say.")).open
-    assert hears(3, 4).state == State.PASSED
-    assert hears(3).state == State.REFUSED
+    assert assess(results_of(lambda n, sound: str(sound) if n == 3 else "I cannot say.")).open
+    assert finding(3, 4).state == State.PASSED
+    assert finding(3).state == State.REFUSED
 
 
 WORDS = [f"{a}{b}" for a in "bdfghklmnprst" for b in ("ana", "olo", "uri", "ect", "imp")]
 
 
-def noisy(draw: random.Random, *, hears: bool) -> Rule:
-    """Answer in twelve words, most of them drawn anew; of one that hears, four are the audio's."""
-    meant = {sound: draw.sample(WORDS, 6) for sound in SOUNDS}
+def noisy(rng: random.Random, *, uses_audio: bool) -> Rule:
+    """Answer in twelve words, most of them random; with ``uses_audio``, four are the audio's."""
+    meanings = {sound: rng.sample(WORDS, 6) for sound in SOUNDS}
 
     def rule(number: int, sound: Sound) -> str:
-        said = draw.sample(WORDS, 8) + draw.sample(meant[sound] if hears else WORDS, 4)
-        draw.shuffle(said)
-        return f"By prompt {number} they {' '.join(said)}"
+        words = rng.sample(WORDS, 8) + rng.sample(meanings[sound] if uses_audio else WORDS, 4)
+        rng.shuffle(words)
+        return f"By prompt {number} they {' '.join(words)}"
 
     return rule
 
@@ -125,25 +128,25 @@ def share_passed(rules: Sequence[Rule]) -> float:
     return sum(by_dozens(rule).state == State.PASSED for rule in rules) / len(rules)
 
 
-def test_a_model_that_samples_passes_if_it_hears_and_seldom_if_it_does_not() -> None:
-    draw = random.Random(0)
-    assert share_passed([noisy(draw, hears=True) for _ in range(60)]) > 0.95
-    assert share_passed([noisy(draw, hears=False) for _ in range(60)]) < 0.15
+def test_a_model_that_samples_passes_if_it_uses_the_audio_and_seldom_otherwise() -> None:
+    rng = random.Random(0)
+    assert share_passed([noisy(rng, uses_audio=True) for _ in range(60)]) > 0.95
+    assert share_passed([noisy(rng, uses_audio=False) for _ in range(60)]) < 0.15
 
 
 @pytest.mark.parametrize("variants", [2, 3, 5])
-def test_a_deaf_model_that_draws_from_few_variants_seldom_passes(variants: int) -> None:
-    draw = random.Random(variants)
-    rules = [lambda *_: draw.choice(WORDS[:variants])] * 60
+def test_a_model_with_few_random_variants_seldom_passes(variants: int) -> None:
+    rng = random.Random(variants)
+    rules = [lambda *_: rng.choice(WORDS[:variants])] * 60
     assert share_passed(rules) < 0.15
 
 
 @given(st.sets(st.integers(0, PROBES - 1)))
-def test_with_fewer_than_two_thirds_answered_nothing_is_known(lost: set[int]) -> None:
-    asked = told(lambda _, sound: str(sound))
+def test_with_fewer_than_two_thirds_answered_the_preflight_is_inconclusive(lost: set[int]) -> None:
+    asked = results_of(lambda _, sound: str(sound))
     for place in lost:
-        asked[place] = Told(asked[place].instruction, asked[place].sound, LOST)
-    finding = judge(asked)
+        asked[place] = ProbeResult(asked[place].instruction, asked[place].sound, LOST)
+    finding = assess(asked)
     assert (finding.state == State.INCONCLUSIVE) == (len(lost) > PROBES / 3)
     if finding.state == State.INCONCLUSIVE:
         assert finding.reason == (
@@ -151,40 +154,47 @@ def test_with_fewer_than_two_thirds_answered_nothing_is_known(lost: set[int]) ->
         )
 
 
-def test_a_model_that_refuses_silence_is_seen_to_hear_by_the_clips() -> None:
-    finding = judge(told(lambda _, sound: LOST if sound == Sound.SILENCE else str(sound)))
+def test_a_model_that_refuses_silence_passes_by_the_clips() -> None:
+    finding = assess(results_of(lambda _, sound: LOST if sound == Sound.SILENCE else str(sound)))
     assert finding.state == State.PASSED
 
 
-def test_the_chance_is_that_of_all_deals() -> None:
-    draw = random.Random(1)
-    texts = [" ".join(draw.sample(WORDS[:9], 3)) for _ in range(8)]
-    alike = likeness(texts)
+def test_the_p_value_is_that_of_all_permutations() -> None:
+    rng = random.Random(1)
+    texts = [" ".join(rng.sample(WORDS[:9], 3)) for _ in range(8)]
+    similarity = similarities(texts)
     sounds = np.array([0, 0, 1, 2] * 2)
-    deals = [
+    permutations = [
         np.array(one + other)
         for one, other in itertools.product(itertools.permutations([0, 0, 1, 2]), repeat=2)
     ]
-    sums = [alike[np.equal.outer(deal, deal)].sum() for deal in deals]
-    expected = np.mean(np.array(sums) >= alike[np.equal.outer(sounds, sounds)].sum() - 1e-9)
-    assert chance_of(alike, np.repeat([3, 6], 4), sounds) == pytest.approx(expected, abs=0.02)
+    sums = [similarity[np.equal.outer(permuted, permuted)].sum() for permuted in permutations]
+    expected = np.mean(np.array(sums) >= similarity[np.equal.outer(sounds, sounds)].sum() - 1e-9)
+    assert permutation_test(similarity, np.repeat([3, 6], 4), sounds) == pytest.approx(
+        expected, abs=0.02
+    )
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6))
-def test_likeness_is_a_share(texts: list[str]) -> None:
-    alike = likeness(texts)
-    assert np.array_equal(alike, alike.T)
-    assert (np.diag(alike) == 1).all()
-    assert ((alike >= 0) & (alike <= 1)).all()
+def test_similarities_are_shares(texts: list[str]) -> None:
+    similarity = similarities(texts)
+    assert np.array_equal(similarity, similarity.T)
+    assert (np.diag(similarity) == 1).all()
+    assert ((similarity >= 0) & (similarity <= 1)).all()
 
 
-def test_likeness_looks_at_words_whatever_their_script_and_counts_rare_ones_more() -> None:
-    said = ["In the rain they run.", "in THE rain, they run!", "In the rain they sing.", "in a bar"]
-    alike = likeness(said)
-    assert alike[0, 1] == 1 > alike[0, 2] > alike[0, 3]
-    alike = likeness(["他们在雨中奔跑", "他们在雨中唱歌", "喂"])
-    assert 0.2 < alike[0, 1] < 1
-    assert alike[0, 2] < 0.1
+def test_similarities_count_words_of_any_script_and_rare_ones_more() -> None:
+    texts = [
+        "In the rain they run.",
+        "in THE rain, they run!",
+        "In the rain they sing.",
+        "in a bar",
+    ]
+    similarity = similarities(texts)
+    assert similarity[0, 1] == 1 > similarity[0, 2] > similarity[0, 3]
+    similarity = similarities(["他们在雨中奔跑", "他们在雨中唱歌", "喂"])
+    assert 0.2 < similarity[0, 1] < 1
+    assert similarity[0, 2] < 0.1
 
 
 # --- what is asked ---
@@ -196,10 +206,10 @@ def clips(*ids: str) -> list[Clip]:
 
 def chosen(*samples: np.ndarray) -> Any:
     audio = {str(place): Audio(each) for place, each in enumerate(samples)}
-    return choose(clips(*audio), lambda clip: audio[clip.id])
+    return choose_sounds(clips(*audio), lambda clip: audio[clip.id])
 
 
-def test_a_clip_another_one_and_silence_are_heard_and_all_last_equally_long() -> None:
+def test_the_sounds_are_a_clip_another_one_and_silence_of_one_length() -> None:
     sounds = chosen(tone(0, 0.1), tone(1), tone(2, 0.3), tone(3))
     assert [sound for _, sound, _ in sounds] == [Sound.CLIP, Sound.OTHER, Sound.SILENCE]
     assert [clip.id for clip, _, _ in sounds] == ["2", "0", "2"]
@@ -214,21 +224,21 @@ def test_a_clip_another_one_and_silence_are_heard_and_all_last_equally_long() ->
 @pytest.mark.parametrize(
     "samples", [[tone(0)], [tone(0), tone(0)], [np.zeros(9, np.int16)] * 3, [tone(0)[:1]]]
 )
-def test_where_there_is_no_other_clip_noise_is_heard(samples: list[np.ndarray]) -> None:
+def test_where_there_is_no_other_clip_the_second_sound_is_noise(samples: list[np.ndarray]) -> None:
     (_, _, first), (_, sound, noise), _ = chosen(*samples)
     assert sound == Sound.NOISE
     assert len(noise.samples) == len(first.samples)
     assert not np.array_equal(noise.samples, first.samples)
 
 
-class Ears:
-    """A model that hears, or answers by chance; it counts what it is asked."""
+class ProbedModel:
+    """A model that uses the audio, or answers at random; it records its calls."""
 
-    spec = open_spec("model", "csv/ears").spec
+    spec = open_spec("model", "csv/model").spec
 
-    def __init__(self, *, hears: bool) -> None:
-        self.hears = hears
-        self.asked: list[tuple[int, bytes]] = []
+    def __init__(self, *, uses_audio: bool) -> None:
+        self.uses_audio = uses_audio
+        self.calls: list[tuple[int, bytes]] = []
         self.open = self.most_open = 0
 
     async def answer(self, item: Item, audio: Audio) -> Response:
@@ -236,24 +246,24 @@ class Ears:
         self.most_open = max(self.most_open, self.open)
         await asyncio.sleep(0.001)
         self.open -= 1
-        self.asked.append((item.number, audio.samples.tobytes()))
-        heard = np.abs(audio.samples).sum() if self.hears else len(self.asked)
-        return Response(f"number {heard} of {item.number}")
+        self.calls.append((item.number, audio.samples.tobytes()))
+        number = np.abs(audio.samples).sum() if self.uses_audio else len(self.calls)
+        return Response(f"number {number} of {item.number}")
 
 
-@pytest.mark.parametrize(("hears", "dozens"), [(True, 1), (False, 2)])
+@pytest.mark.parametrize(("uses_audio", "dozens"), [(True, 1), (False, 2)])
 def test_a_second_dozen_is_asked_only_where_the_first_leaves_it_open(
-    hears: bool, dozens: int
+    uses_audio: bool, dozens: int
 ) -> None:
-    ears, seen = Ears(hears=hears), []
+    model, outcomes = ProbedModel(uses_audio=uses_audio), []
     audio = {"0": Audio(tone(0)), "1": Audio(tone(1))}
-    going = see(ears, clips("0", "1"), lambda clip: audio[clip.id], 3, seen.append)  # type: ignore[arg-type]
-    finding = asyncio.run(going)
-    assert len(ears.asked) == len(seen) == len(finding.told) == dozens * PROBES
-    assert sorted({number for number, _ in ears.asked}) == sorted(sum(INSTRUCTIONS[:dozens], ()))
-    assert len(set(ears.asked)) == dozens * 9
-    assert ears.most_open == 3
-    assert finding.state == (State.PASSED if hears else State.REFUSED)
+    probing = probe_model(model, clips("0", "1"), lambda clip: audio[clip.id], 3, outcomes.append)  # type: ignore[arg-type]
+    finding = asyncio.run(probing)
+    assert len(model.calls) == len(outcomes) == len(finding.results) == dozens * PROBES
+    assert sorted({number for number, _ in model.calls}) == sorted(sum(INSTRUCTIONS[:dozens], ()))
+    assert len(set(model.calls)) == dozens * 9
+    assert model.most_open == 3
+    assert finding.state == (State.PASSED if uses_audio else State.REFUSED)
 
 
 # --- through the command ---
@@ -263,9 +273,9 @@ BODIES = {
     "prompt-only": "return prompt[::-1]",
     "length-only": "return f'It lasts {len(audio) / sampling_rate} s.'",
     "empty": "return ' '",
-    "deaf-and-noisy": "return ' '.join(random.sample(WORDS, 9))",
+    "ignoring-and-noisy": "return ' '.join(random.sample(WORDS, 9))",
     "noisy": "return ' '.join([*random.sample(WORDS, 9), *loudness(audio)])",
-    "hearing": "return ' '.join(loudness(audio))",
+    "using-audio": "return ' '.join(loudness(audio))",
     "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nluck')",
     "failing": "raise RuntimeError('no\\nluck')",
     "switched": "return ' '.join(loudness(audio)) if SWITCH.exists() else 'Rain.'",
@@ -321,9 +331,9 @@ class Place:
             return int(connection.execute("SELECT count(*) FROM responses").fetchone()[0])
 
     def score(self) -> tuple[str, dict[str, Any] | None]:
-        """Give the table, and what the JSON says of the preflight."""
-        table, told = (self.jasco("score", self.run, *more) for more in ((), ("--json",)))
-        [model] = json.loads(told.stdout)["models"].values()
+        """Return the table, and the preflight in the JSON."""
+        table, summary = (self.jasco("score", self.run, *more) for more in ((), ("--json",)))
+        [model] = json.loads(summary.stdout)["models"].values()
         return table.stdout, model["answers"]["preflight"]
 
 
@@ -339,10 +349,14 @@ def place(jasco: Jasco, data: Path, tmp_path: Path) -> Place:
         ("prompt-only", "the same answer to a clip, to another one and to silence ('", 12),
         ("length-only", "one answer to every clip, to silence and to every prompt ('It lasts", 12),
         ("empty", "answers every probe with nothing", 12),
-        ("deaf-and-noisy", "the same audio no more alike than different audio and silence ('", 24),
+        (
+            "ignoring-and-noisy",
+            "the same audio no more alike than different audio and silence ('",
+            24,
+        ),
     ],
 )
-def test_a_model_that_does_not_hear_is_refused_in_one_line(
+def test_a_model_that_ignores_the_audio_is_refused_in_one_line(
     place: Place, kind: str, seen: str, probes: int
 ) -> None:
     result = place(kind)
@@ -350,22 +364,24 @@ def test_a_model_that_does_not_hear_is_refused_in_one_line(
     [line] = result.stderr.splitlines()
     assert line.startswith("jasco: preflight: python/")
     assert seen in line
-    assert line.endswith("or go on all the same with --no-preflight")
+    assert line.endswith("--no-preflight")
     assert place.rows() == 0
     assert place.calls == probes
     fact = place.fact()
     assert (fact["state"], fact["probes"], fact["answered"]) == ("refused", probes, probes)
     assert fact["reason"] in line
     assert len(fact["answers"]) == probes
-    table, told = place.score()
-    assert "NOT HEARING" in table
-    assert told
-    assert told["state"] == "refused"
-    assert "answers" not in told
+    table, summary = place.score()
+    assert "by the preflight" in table
+    assert summary
+    assert summary["state"] == "refused"
+    assert "answers" not in summary
 
 
-@pytest.mark.parametrize("kind", ["noisy", "hearing"])
-def test_a_model_that_hears_passes_and_the_probes_are_no_responses(place: Place, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["noisy", "using-audio"])
+def test_a_model_that_uses_the_audio_passes_and_the_probes_are_no_responses(
+    place: Place, kind: str
+) -> None:
     assert place(kind).status == 0
     fact = place.fact()
     assert fact["state"] == "passed"
@@ -375,19 +391,18 @@ def test_a_model_that_hears_passes_and_the_probes_are_no_responses(place: Place,
     assert place.calls == 32 + fact["probes"]
     assert {each["sound"] for each in fact["answers"]} == {"clip", "another clip", "silence"}
     assert all(each["text"] for each in fact["answers"])
-    table, told = place.score()
-    assert "HEARING" not in table
-    assert "nobody knows" not in table
-    assert told == {name: value for name, value in fact.items() if name != "answers"}
+    table, summary = place.score()
+    assert "preflight" not in table
+    assert summary == {name: value for name, value in fact.items() if name != "answers"}
 
 
-def test_going_on_without_a_preflight_is_kept_and_shown(place: Place) -> None:
+def test_a_skipped_preflight_is_recorded_and_shown(place: Place) -> None:
     assert place("constant", "--no-preflight").status == 0
     assert place.calls == place.rows() == 32
     assert place.fact() == {"state": "skipped"}
-    table, told = place.score()
-    assert "nobody knows whether it hears: there was no preflight (--no-preflight)" in table
-    assert told == {"state": "skipped"}
+    table, summary = place.score()
+    assert "there was no preflight (--no-preflight)" in table
+    assert summary == {"state": "skipped"}
 
 
 def test_an_overridden_refusal_stays_in_the_result(place: Place) -> None:
@@ -396,21 +411,20 @@ def test_an_overridden_refusal_stays_in_the_result(place: Place) -> None:
     fact = place.fact()
     assert (fact["state"], fact["overridden"], len(fact["answers"])) == ("refused", True, 12)
     table, _ = place.score()
-    [line] = [line for line in table.splitlines() if "NOT HEARING" in line]
-    assert "They are building a sandcastle." in line
-    assert line.endswith("overridden by --no-preflight")
+    [line] = [line for line in table.splitlines() if "They are building a sandcastle." in line]
+    assert "overridden by --no-preflight" in line
 
 
 def test_a_passed_preflight_is_not_repeated(place: Place) -> None:
-    assert place("hearing", "--limit", 2).status == 0
+    assert place("using-audio", "--limit", 2).status == 0
     assert place.calls == 12 + 16
-    assert place("hearing").status == 0
+    assert place("using-audio").status == 0
     assert place.calls == 12 + 32
-    assert place("hearing", "--no-preflight").status == 0
+    assert place("using-audio", "--no-preflight").status == 0
     assert place.fact()["state"] == "passed"
 
 
-def test_a_refused_model_is_looked_at_again(place: Place) -> None:
+def test_a_refused_model_is_probed_again(place: Place) -> None:
     assert place("switched").status == 3
     (place.folder / "switch").touch()
     assert place("switched").status == 0
@@ -418,9 +432,9 @@ def test_a_refused_model_is_looked_at_again(place: Place) -> None:
     assert place.calls == 12 + 12 + 32
 
 
-def test_a_skipped_preflight_is_made_up_for(place: Place) -> None:
-    assert place("hearing", "--limit", 1, "--no-preflight").status == 0
-    assert place("hearing").status == 0
+def test_a_skipped_preflight_is_made_by_the_next_command(place: Place) -> None:
+    assert place("using-audio", "--limit", 1, "--no-preflight").status == 0
+    assert place("using-audio").status == 0
     assert place.fact()["state"] == "passed"
 
 
@@ -434,7 +448,7 @@ def test_a_run_that_is_all_answered_needs_none_and_starts_no_model(place: Place)
     assert place.calls == 0
 
 
-def test_another_model_in_a_run_that_came_to_nothing_is_looked_at_itself(
+def test_another_model_in_a_run_without_responses_is_probed_itself(
     place: Place, serve: Serve, tmp_path: Path
 ) -> None:
     dying = serve(die_after=12)
@@ -474,23 +488,23 @@ def test_where_no_probe_is_answered_no_item_is_asked(place: Place) -> None:
     first, *_ = anyway.stderr.splitlines()
     assert "error: RuntimeError: no luck (" in first
     assert "raise RuntimeError(" in first
-    assert place("hearing").status == 0  # looked at again
+    assert place("using-audio").status == 0  # probed again
     assert place.fact()["state"] == "passed"
 
 
 def test_one_clip_is_enough(place: Place) -> None:
-    assert place("hearing", "--limit", 1).status == 0
+    assert place("using-audio", "--limit", 1).status == 0
     assert {each["sound"] for each in place.fact()["answers"]} == {"clip", "noise", "silence"}
 
 
 def test_clips_that_are_all_alike_and_very_short_are_enough(place: Place) -> None:
     for path in (place.data / "dataset" / "v0").glob("*.wav"):
         write_wav(path, tone(0)[:1])
-    assert place("hearing").status == 0
+    assert place("using-audio").status == 0
     assert place("constant", "--limit", 1, "--run", place.folder / "other").status == 3
 
 
-def test_a_filled_file_and_a_judge_alone_have_none(place: Place, jasco: Jasco) -> None:
+def test_a_responses_csv_and_a_judge_alone_have_none(place: Place, jasco: Jasco) -> None:
     from jasco.data.csv_files import read_table, write_table
 
     template = place.folder / "template.csv"
@@ -509,8 +523,8 @@ def test_a_dry_run_counts_the_probes(place: Place) -> None:
     dry = place("constant", "--dry-run")
     assert "preflight: 12 questions to answer" in dry.stdout
     assert "preflight" not in place("constant", "--dry-run", "--no-preflight").stdout
-    place("hearing", "--limit", 1)
-    assert "preflight" not in place("hearing", "--dry-run").stdout
+    place("using-audio", "--limit", 1)
+    assert "preflight" not in place("using-audio", "--dry-run").stdout
 
 
 # --- with a server ---
@@ -521,18 +535,18 @@ def ask(jasco: Jasco, url: str, data: Path, run: Path, *more: object, **options:
     return jasco("respond", spec, "--data", data, "--run", run, *more, **options)
 
 
-def test_a_server_that_hears_passes_and_one_that_drops_the_audio_is_refused(
+def test_a_server_that_uses_the_audio_passes_and_one_that_drops_it_is_refused(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    hears = serve()
-    assert ask(jasco, hears.url, data, tmp_path / "hears", "--concurrency", 5).status == 0
-    assert len(hears.requests()) == 12 + 32
-    assert max(request.in_flight for request in hears.requests()) <= 5
-    deaf = serve(deaf=True)
-    result = ask(jasco, deaf.url, data, tmp_path / "deaf")
+    server = serve()
+    assert ask(jasco, server.url, data, tmp_path / "run", "--concurrency", 5).status == 0
+    assert len(server.requests()) == 12 + 32
+    assert max(request.in_flight for request in server.requests()) <= 5
+    dropping = serve(deaf=True)
+    result = ask(jasco, dropping.url, data, tmp_path / "dropping")
     assert result.status == 3
     assert "the same answer to a clip, to another one and to silence" in result.stderr
-    assert len(deaf.requests()) == 12
+    assert len(dropping.requests()) == 12
 
 
 def test_a_server_that_fails_now_and_then_passes(

@@ -33,11 +33,11 @@ def test_off_a_terminal_there_is_a_line_now_and_then_and_a_last_one(often: None)
     lines: list[str] = []
     with Progress(8, lines.append) as shown:
         for outcome in (OK, Failure("timeout", "late"), UNREADABLE, OK):
-            shown.see("m", outcome)
+            shown.count("m", outcome)
         time.sleep(0.13)
         count = len(lines)
         for _ in range(4):
-            shown.see("m", OK)
+            shown.count("m", OK)
     assert lines[0] == "m: timeout: late"
     assert count >= 2
     assert lines[1].startswith("progress: 4 of 8 calls, 1 failed, 1 unreadable, ")
@@ -45,10 +45,10 @@ def test_off_a_terminal_there_is_a_line_now_and_then_and_a_last_one(often: None)
     assert lines[-1].startswith("progress: 8 of 8 calls, 1 failed, 1 unreadable, ended after ")
 
 
-def test_a_short_run_says_nothing_of_its_progress() -> None:
+def test_a_short_run_reports_no_progress() -> None:
     lines: list[str] = []
     with Progress(2, lines.append) as shown:
-        shown.see("m", OK)
+        shown.count("m", OK)
     assert list(counted([1, 2], "reading audio", "clip", lines.append)) == [1, 2]
     assert lines == []
 
@@ -61,22 +61,22 @@ def test_reading_takes_the_same_lines(often: None) -> None:
     assert lines[-1].startswith("reading audio: 3 of 3 clips, ended after ")
 
 
-def test_the_first_failure_of_each_kind_is_said_for_model_and_judge() -> None:
+def test_the_first_failure_of_each_kind_is_reported_for_model_and_judge() -> None:
     lines: list[str] = []
     with Progress(9, lines.append) as shown:
-        for who in ("m", "j", "m"):
+        for label in ("m", "j", "m"):
             for kind in ("error", "timeout"):
-                shown.see(who, Failure(kind, f"{who}'s\n{kind}"))
+                shown.count(label, Failure(kind, f"{label}'s\n{kind}"))
     assert lines == [
         "m: error: m's error", "m: timeout: m's timeout", "j: error: j's error",
         "j: timeout: j's timeout",
     ]  # fmt: skip
 
 
-def test_calls_beforehand_add_to_those_expected(often: None) -> None:
+def test_unexpected_calls_add_to_the_total(often: None) -> None:
     lines: list[str] = []
     with Progress(1, lines.append) as shown:
-        shown.see_beforehand(OK)
+        shown.advance(OK, expected=False)
         time.sleep(0.08)
     assert lines[0].startswith("progress: 1 of 2 calls, ")
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_written_does_no_harm(often: None) -> None:
 
     with Progress(1, lambda line: closed(line) if "ended" not in line else None) as shown:
         time.sleep(0.12)
-        shown.see("m", OK)
+        shown.count("m", OK)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_duration_is_written_in_the_largest_unit(seconds: float, written: str)
     assert duration(seconds) == written
 
 
-def test_a_run_says_what_fails_while_it_goes_on(
+def test_a_run_reports_failures_while_it_continues(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     server = serve(bewitched={"Guess what activity": "error beside the choices"}, error="bad luck")
@@ -122,7 +122,7 @@ from jasco.evaluation.progress import Progress
 from jasco.protocol.responses import Failure
 with Progress(3, _say) as shown:
     for _ in range(3):
-        shown.see("m", Failure("error", "bad luck"))
+        shown.count("m", Failure("error", "bad luck"))
 """
 
 
@@ -173,7 +173,7 @@ def test_from_python_messages_are_written_where_logging_is_not_configured() -> N
     assert run("import logging; logging.basicConfig()\n") == []
 
 
-def test_a_function_that_raises_is_said_with_its_line_in_a_log(
+def test_a_log_quotes_the_line_of_a_function_that_raises(
     caplog: Any, data: Path, tmp_path: Path
 ) -> None:
     import jasco

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
-from jasco.evaluation.evaluate import Job, evaluate
+from jasco.evaluation.evaluate import evaluate
+from jasco.evaluation.job import Job
 from jasco.human import listening
 from jasco.human.listening import (
     CANNOT_TELL,

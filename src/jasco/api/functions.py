@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from jasco.data.dataset import DataSet
-    from jasco.evaluation.evaluate import Job, Stop
+    from jasco.evaluation.evaluate import Stop
+    from jasco.evaluation.job import Job
     from jasco.judges.judge import Judge
     from jasco.models.model import Model
     from jasco.runs.results import JudgedItems
@@ -202,7 +203,7 @@ def evaluate(
     from jasco.backends.limits import read_limits
     from jasco.backends.prices import read_price_list
     from jasco.backends.specs import open_spec
-    from jasco.evaluation.evaluate import Job
+    from jasco.evaluation.job import Job
 
     limits = read_limits(max_calls, max_tokens, max_cost, ("max_calls", "max_tokens", "max_cost"))
     prices = read_price_list(

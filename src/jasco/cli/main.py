@@ -37,7 +37,7 @@ from jasco.version import __version__
 if TYPE_CHECKING:  # what a command needs is imported by the command: --help stays quick
     from jasco.backends.budget import Budget
     from jasco.backends.specs import Kind
-    from jasco.evaluation.evaluate import Job
+    from jasco.evaluation.job import Job
     from jasco.judges.judge import Judge
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -544,7 +544,7 @@ def _job(options: argparse.Namespace) -> "Job":
     from jasco.backends.prices import read_price_list
     from jasco.backends.specs import open_spec
     from jasco.data.fetching import find_data
-    from jasco.evaluation.evaluate import Job
+    from jasco.evaluation.job import Job
     from jasco.judges.panel import open_judges
     from jasco.protocol.protocols import protocol_named
 

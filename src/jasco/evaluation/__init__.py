@@ -1,1 +1,1 @@
-"""Running an evaluation: the plan, the preflight, the runner."""
+"""Evaluating a model in a run: the job, its plan, the session, the preflight and the runner."""

@@ -1,102 +1,23 @@
-"""One command's work on one run: see that all fits, do what is missing, say how it went."""
+"""Evaluating: check that all fits, do what is missing in a run, and keep whatever was done."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
 
-from jasco.backends.budget import Budget, BudgetReachedError
-from jasco.backends.limits import NO_LIMITS, Limits
-from jasco.backends.prices import NO_PRICES, PriceList
-from jasco.backends.specs import identity_key
-from jasco.data.dataset import DataSet
-from jasco.errors import IncompleteError, InputError, RunConflictError, count, one_line
-from jasco.evaluation.judge_check import JudgeUnusableError, check_judges, refuse_unusable
-from jasco.evaluation.preflight import State, is_due, refuse, refuse_unanswered, see, skipped
-from jasco.evaluation.progress import Progress, counted
-from jasco.evaluation.runner import SAMPLED, Work, repeats_of, run, stop_on_sigterm
+from jasco.backends.budget import BudgetReachedError
+from jasco.errors import IncompleteError, RunConflictError, count, one_line
+from jasco.evaluation.job import Job
+from jasco.evaluation.judge_check import JudgeUnusableError, check_judges
+from jasco.evaluation.preflight import preflight
+from jasco.evaluation.progress import Progress
+from jasco.evaluation.runner import run, stop_on_sigterm
+from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.protocol.clips import Clip, Item, items_of
-from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
-from jasco.protocol.responses import Failure, Response
-from jasco.runs.audio_manifest import audio_facts, audio_reader
-from jasco.runs.commit_queue import Writer
-from jasco.runs.exam_records import copy_exams
-from jasco.runs.participants import is_single_prompt
-from jasco.runs.spending import keep_spent, open_budget, spent_rows
-from jasco.runs.store import (
-    PREFLIGHT,
-    AudioFacts,
-    RunUnwritableError,
-    Store,
-    check_fact,
-)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a command asks for.
-
-    Attributes
-    ----------
-    run : pathlib.Path
-        The run's folder.
-    data : DataSet or None
-        None takes the run's own.
-    model : Model or None
-        None judges the answers that the run holds.
-    judges : sequence of Judge
-        None at all only answers.
-    protocol : str or None
-        None takes the run's own, or the default.
-    limit : int or None
-        The first so many clips; None takes all that the data set (or, without one, the run) has.
-    concurrency : int
-        Calls in flight at once.
-    preflight : bool
-        Whether to see first that the model hears, and that each judge gives a verdict that can be
-        read on a question with a known one.
-    retry_final : bool
-        Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
-        failures such as a content filter's.
-    limits : Limits
-        What may be spent on the run in total, earlier commands included.
-    prices : PriceList
-        What tokens cost, where the user says so.
-
-    Raises
-    ------
-    InputError
-        Two judges have the same identity: one of them would be lost.
-    """
-
-    run: Path
-    data: DataSet | None
-    model: Model | None
-    judges: Sequence[Judge]
-    protocol: str | None = None
-    limit: int | None = None
-    concurrency: int = 16
-    preflight: bool = True
-    retry_final: bool = False
-    limits: Limits = NO_LIMITS
-    prices: PriceList = NO_PRICES
-
-    def __post_init__(self) -> None:
-        seen: set[str] = set()
-        for judge in self.judges:
-            key = identity_key(judge.spec.identity)
-            if key in seen:
-                raise InputError(
-                    f"judge {judge.spec.label} is given twice; label=NAME in its spec tells two "
-                    "judges of one name apart"
-                )
-            seen.add(key)
-
+from jasco.protocol.clips import Item
+from jasco.protocol.responses import Response
+from jasco.runs.store import RunUnwritableError, Store
 
 Stop = Callable[[], object]
 """Ends what is going on, in good order; may be called from any thread."""
@@ -112,9 +33,9 @@ def evaluate(
     job : Job
         What to do.
     notify : callable
-        Is told, in one line each, what a user should know.
+        Takes each line that the user should read.
     begun : callable
-        Is told how to stop it, before the first call is made.
+        Takes the function that stops the job, before the first call is made.
 
     Returns
     -------
@@ -124,264 +45,86 @@ def evaluate(
     Raises
     ------
     InputError
-        Something in the user's hands is wrong: data, audio, a key, a model's name.
+        The user's input is wrong: data, audio, a key, a model's name.
     RunConflictError
         The run holds something else, or another process writes to it.
     RunUnwritableError, ServerGoneError, BudgetReachedError
-        It cannot go on; what was done is kept.
+        It cannot continue; what was done is kept.
     AudioIgnoredError
-        The model's answers do not depend on the audio.
+        The model's responses do not depend on the audio.
     NoResponseError
-        The model, or its server, refused all that it was asked first.
+        The model, or its server, refused every probe.
     JudgeUnusableError
         A judge, or its server, refused a first question, or its verdict could not be read.
     KeyboardInterrupt
-        It was told to stop; what was done is kept.
+        It was stopped; what was done is kept.
     """
     if job.data is None:
         Store.to_read(job.run).close()  # do not make a run where there is none
-    providers = [*job.judges, *([job.model] if job.model else ())]
     with Store.to_write(job.run, notify=notify) as store:
-        budget = open_budget(store, job.limits, job.prices, providers)
-        data = store.hold(job.data or store.data())
-        if job.judges:
-            store.hold_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
-        protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
-        model_number = _hold_model(job, store)
-        numbers = store.hold_judges([judge.spec for judge in job.judges])
-        judges = dict(zip(numbers, job.judges, strict=True))
-        for provider in providers:
-            provider.folder = job.run
-            provider.notify = notify
-            provider.budget = budget
-        keep_spent(store, budget)
-        if job.model:
-            spec = job.model.spec
-            store.hold_source("models", model_number, spec.label, job.model.fingerprint())
-            job.model.adaptations = {}
-        for number, judge in judges.items():
-            store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
-            judge.adaptations = {}
-        if not store.has_answers():  # a run without answers may still cover fewer clips
-            store.narrow(0)
-        held = store.covered
-        covered = clips_covered(job, data, held)
-        clips = data.clips[:covered]
-        if job.model and job.model.uses_audio:
-            store.hold_audio(_listen(data, clips, notify))
-        if job.limit and job.limit < covered == held:
-            notify(
-                f"--limit {job.limit} has no effect: {job.run} covers {count(covered, 'clip')} "
-                "already; for fewer, take another --run"
-            )
-        store.widen(covered)
+        session = Session(job, store, notify)
+        store.widen(len(session.clips))
         try:
-            asyncio.run(
-                _run(job, store, data, clips, model_number, judges, protocol, budget, notify, begun)
-            )
-            return not _left(store, model_number, judges, protocol)
+            asyncio.run(_evaluate(session, begun))
+            return session.is_done()
         except asyncio.CancelledError:  # SIGTERM, or the caller
             raise KeyboardInterrupt from None
         finally:
             with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
-                keep_spent(store, budget)
-                copy_exams(
-                    store, {n: judge.spec.identity for n, judge in judges.items()}, model_number
-                )
-                if job.model:
-                    store.hold_adaptations("models", model_number, job.model.adaptations)
-                for number, judge in judges.items():
-                    store.hold_adaptations("judges", number, judge.adaptations)
-                store.narrow(held or covered)
+                session.close()
 
 
-def _hold_model(job: Job, store: Store) -> int:
-    if job.model:
-        return store.hold_model(job.model.spec)
-    if not store.models() or not store.covered:  # killed before it began, perhaps
-        raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
-    return store.models()[0][0]
-
-
-def clips_covered(job: Job, data: DataSet, covered: int) -> int:
-    """Say how many clips a job is about, in a run that covers so many already."""
-    if job.data is None and job.limit is None:
-        return covered
-    return max(covered, min(job.limit or len(data.clips), len(data.clips)))
-
-
-def _listen(
-    data: DataSet, clips: Sequence[Clip], notify: Callable[[str], None]
-) -> dict[int, AudioFacts]:
-    """Read every clip once before anything is spent on the first."""
-    facts = audio_facts(data, counted(clips, "reading audio", "clip", notify))
-    treated = sum(bool(each.conversions) for each in facts)
-    if treated:
-        notify(f"converted to 16 kHz mono PCM16: {treated} of {count(len(clips), 'clip')}")
-    clipped = {clip.id: each.clipped for each, clip in zip(facts, clips, strict=True)}
-    if number := sum(samples > 0 for samples in clipped.values()):
-        most = max(clipped, key=lambda id_: clipped[id_])
-        notify(
-            f"clipped samples: {number} of {count(len(clips), 'clip')} (most: clip {most}, "
-            f"{count(clipped[most], 'sample')})"
-        )
-    for warning in dict.fromkeys(warning for each in facts for warning in each.warnings):
-        ids = [c.id for c, each in zip(clips, facts, strict=True) if warning in each.warnings]
-        notify(
-            f"{warning}: {len(ids)} of {count(len(clips), 'clip')} ({one_line(', '.join(ids), 80)})"
-        )
-    return dict(enumerate(facts))
-
-
-async def _run(
-    job: Job,
-    store: Store,
-    data: DataSet,
-    clips: Sequence[Clip],
-    model_number: int,
-    judges: dict[int, Judge],
-    protocol: Protocol,
-    budget: Budget,
-    notify: Callable[[str], None],
-    begun: Callable[[Stop], None],
-) -> None:
+async def _evaluate(session: Session, begun: Callable[[Stop], None]) -> None:
     stop_on_sigterm()
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
     begun(lambda: loop.call_soon_threadsafe(task.cancel))
-    served = {number: judge for number, judge in judges.items() if not judge.exclusive}
-    _check_programs(job, store, model_number, judges, protocol)
+    _check_programs(session)
+    judges = {number: judge for number, judge in session.judges.items() if not judge.exclusive}
+    exclusive = {number: judge for number, judge in session.judges.items() if judge.exclusive}
 
     async with AsyncExitStack() as stack:
-        writer = Writer(store, lambda: spent_rows(budget))
-        stack.push_async_callback(writer.close)
-        for number, judge in served.items():
+        stack.push_async_callback(session.writer.close)
+        for number, judge in judges.items():
             stack.push_async_callback(judge.close)
-            await judge.prepare(data)
-            _check_verdicts(store, clips, model_number, number, judge)
-        await _check_judges(job, store, model_number, served, protocol, notify)
-        with Progress(_calls(job, store, model_number, judges, protocol), notify) as progress:
-            judging = Work(
-                clips=clips,
-                model_number=model_number,
-                model=None,
-                judges=served,
-                protocol=protocol,
-                read_audio=audio_reader(data, store.audio_files()),
-                concurrency=job.concurrency,
-                watch=progress.see,
-                retry_final=job.retry_final,
-                seconds=store.audio_seconds(),
-            )
-            model = _awaited(job, store, model_number)
+            await judge.prepare(session.data)
+            _check_verdicts(session, number, judge)
+        await check_judges(session, judges)
+        with Progress(session.calls(), session.notify) as progress:
+            model = session.job.model
+            costs_nothing = model and model.remote and not model.launches_server
+            if not costs_nothing and not session.missing_responses():
+                model = None  # it would be loaded or served without anything to ask
             # A model on our own cores or GPU has them for itself: judging waits until it is done.
             together = model is not None and model.remote
             if model:
-                work = replace(judging, model=model, judges=served if together else {})
-                async with _prepared(model, data, store, clips, model_number, notify):
-                    left = _unanswered(store, model_number, retry_final=job.retry_final)
-                    if is_due(model, left, store.fact(PREFLIGHT)):
-                        await _preflight(job, work, store, writer, progress, notify)
-                    await run(work, writer)
-            if served and not together:
-                await run(judging, writer)
-            alone = {number: judge for number, judge in judges.items() if judge.exclusive}
-            await _judge_in_turn(job, replace(judging, judges=alone), data, store, writer, notify)
+                async with _prepared(session, model):
+                    await preflight(session, model, progress)
+                    await run(session, progress, model, judges if together else {})
+            if judges and not together:
+                await run(session, progress, None, judges)
+            await _judge_in_turn(session, progress, exclusive)
 
 
-def _check_programs(
-    job: Job,
-    store: Store,
-    model_number: int,
-    judges: Mapping[int, Judge],
-    protocol: Protocol,
-) -> None:
-    """See that the programs are there that will be started, before anything is asked or spent."""
-    unanswered = _unanswered(store, model_number, retry_final=job.retry_final)
-    answers_come = job.model is not None and unanswered > 0
-    if job.model and answers_come:
-        job.model.check()
-    for number, judge in judges.items():
-        retry = job.retry_final
-        if answers_come or _unjudged(
-            store, model_number, number, judge, protocol, retry_final=retry
-        ):
+def _check_programs(session: Session) -> None:
+    """Check that the programs to be started are there, before anything is asked or spent."""
+    if session.job.model and session.missing_responses():
+        session.job.model.check()
+    for number, judge in session.judges.items():
+        if session.needs_judge(number):
             judge.check()
 
 
-async def _preflight(
-    job: Job,
-    work: Work,
-    store: Store,
-    writer: Writer,
-    progress: Progress,
-    notify: Callable[[str], None],
-) -> None:
-    """See that the model hears; keep what was seen, or that nobody looked."""
-    assert work.model is not None
-    if not job.preflight:
-        store.remember({PREFLIGHT: skipped(store.fact(PREFLIGHT))})
-        return
-
-    def watch(outcome: Response | Failure) -> None:
-        progress.see_beforehand(outcome)
-        writer.write_soon()  # what it took: there is no row to write it with
-
-    finding = await see(work.model, work.clips, work.read_audio, work.concurrency, watch)
-    await writer.finish()
-    store.remember({PREFLIGHT: finding.as_json()})
-    refuse_unanswered(work.model.spec.label, finding)
-    refuse(work.model.spec.label, finding)
-    if finding.state == State.INCONCLUSIVE:
-        notify(f"preflight: {finding.reason}: nobody knows whether {work.model.spec.label} hears")
-
-
-async def _check_judges(
-    job: Job,
-    store: Store,
-    model_number: int,
-    judges: Mapping[int, Judge],
-    protocol: Protocol,
-    notify: Callable[[str], None],
-) -> None:
-    """Ask judges that have given no readable verdict yet, and are to judge, a known question."""
-    if not job.preflight:
-        return
-    retry = job.retry_final
-    answers = _unanswered(store, model_number, retry_final=retry) if job.model else 0
-    due = {
-        number: judge
-        for number, judge in judges.items()
-        if judge.needs_check
-        and not store.has_readable_verdict(number)
-        and (answers or _unjudged(store, model_number, number, judge, protocol, retry_final=retry))
-    }
-    checks = await check_judges(due, protocol, job.concurrency)
-    store.remember({check_fact(number): each.as_json() for number, each in checks.items()})
-    refuse_unusable(checks.values())
-    for each in checks.values():
-        if remark := each.remark():
-            notify(remark)
-
-
-def _awaited(job: Job, store: Store, model_number: int) -> Model | None:
-    """Give the model, but not one that would be loaded or served for nothing: all is answered."""
-    costs_nothing = job.model is not None and job.model.remote and not job.model.launches_server
-    left = _unanswered(store, model_number, retry_final=job.retry_final)
-    return job.model if costs_nothing or left else None
-
-
-def _check_verdicts(
-    store: Store, clips: Sequence[Clip], model_number: int, number: int, judge: Judge
-) -> None:
-    """See that a judge whose verdicts lie in a file has not changed those that the run holds."""
+def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
+    """Check that a judge whose verdicts lie in a file has not changed those that the run holds."""
     if type(judge).disowns is Judge.disowns:
         return
-    verdicts = {(clip, n): each for clip, n, each in store.verdicts(model_number, number)}
-    for clip, n, attempts in store.judge_texts(model_number, number):
-        item = Item(clips[clip], n)
-        written = attempts[0].get("text", "") if attempts else ""
-        if judge.disowns(item, written, verdicts[clip, n]):
+    store, model_number = session.store, session.model_number
+    verdicts = {(place, n): verdict for place, n, verdict in store.verdicts(model_number, number)}
+    for place, n, attempts in store.judge_texts(model_number, number):
+        item = Item(session.clips[place], n)
+        text = attempts[0].get("text", "") if attempts else ""
+        if judge.disowns(item, text, verdicts[place, n]):
             raise RunConflictError(
                 f"{store.folder}: clip {item.clip.id}, prompt {n}: the run holds another verdict "
                 f"than {judge.spec.label} gives now; put the file back, or take another --run"
@@ -389,138 +132,59 @@ def _check_verdicts(
 
 
 @asynccontextmanager
-async def _prepared(
-    model: Model,
-    data: DataSet,
-    store: Store,
-    clips: Sequence[Clip],
-    model_number: int,
-    notify: Callable[[str], None],
-) -> AsyncIterator[None]:
-    """Have a model ready that is the one of the run's answers; keep what it tells of itself."""
+async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
+    """Prepare a model, check that the run's responses are its own, and record its runtime."""
+    store, label = session.store, model.spec.label
     if model.launches_server:
-        if model.budget:
-            model.budget.check(model.spec.label)
-        notify(f"starting {model.spec.label}")
+        session.budget.check(label)
+        session.notify(f"starting {label}")
     try:
-        await model.prepare(data)
-        for place, clip in enumerate(clips):
-            held = store.responses(model_number, place)
-            for item in items_of(clip):
-                answer = held.get(item.number)
-                if isinstance(answer, Response) and model.disowns(item, answer.text):
+        await model.prepare(session.data)
+        for place, clip in enumerate(session.clips):
+            for n, response in store.responses(session.model_number, place).items():
+                if isinstance(response, Response) and model.disowns(Item(clip, n), response.text):
                     raise RunConflictError(
-                        f"{store.folder}: clip {clip.id}, prompt {item.number}: the run holds "
-                        f"another answer than {model.spec.label} gives now; take another --run"
+                        f"{store.folder}: clip {clip.id}, prompt {n}: the run holds another answer "
+                        f"than {label} gives now; take another --run"
                     )
         if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
-            store.hold_source("models", model_number, model.spec.label, revision)
+            store.hold_source("models", session.model_number, label, revision)
         store.hold_runtime(model.facts, model.max_audio_seconds)
         if model.max_audio_seconds and (longer := store.clips_longer_than(model.max_audio_seconds)):
-            notify(
+            session.notify(
                 f"{longer} of {count(store.covered, 'clip')} are longer than the "
-                f"{model.max_audio_seconds:g} s that {model.spec.label} hears: it is asked "
-                "about their beginning"
+                f"{model.max_audio_seconds:g} s that {label} takes: it gets only their beginning"
             )
         yield
     finally:
         await model.close()
 
 
-async def _judge_in_turn(
-    job: Job, work: Work, data: DataSet, store: Store, writer: Writer, notify: Callable[[str], None]
-) -> None:
-    """Let judges that take the machine for themselves judge, one after the other."""
-    troubles: list[IncompleteError | JudgeUnusableError] = []
-    for number, judge in work.judges.items():
-        if not _is_needed(store, work, number, judge):
+async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -> None:
+    """Run judges that take the machine for themselves, one after the other."""
+    errors: list[IncompleteError | JudgeUnusableError] = []
+    for number, judge in judges.items():
+        if not session.remaining.verdicts(number, judge):  # no server is started for nothing
             continue
-        if judge.budget:
-            judge.budget.check(judge.spec.label)
-        notify(f"starting {judge.spec.label}, which has the machine for itself")
+        session.budget.check(judge.spec.label)
+        session.notify(f"starting {judge.spec.label}, which has the machine for itself")
         try:
-            await judge.prepare(data)
-            await _check_judges(
-                job, store, work.model_number, {number: judge}, work.protocol, notify
-            )
-            await run(replace(work, judges={number: judge}), writer)
+            await judge.prepare(session.data)
+            await check_judges(session, {number: judge})
+            await run(session, progress, None, {number: judge})
         except (RunUnwritableError, BudgetReachedError):
             raise
-        except (IncompleteError, JudgeUnusableError) as trouble:  # the next judge may do better
-            if isinstance(trouble, JudgeUnusableError) and len(work.judges) == 1:
+        except (IncompleteError, JudgeUnusableError) as error:  # the next judge may do better
+            if isinstance(error, JudgeUnusableError) and len(judges) == 1:
                 raise
-            notify(one_line(trouble, 1000))
-            troubles.append(trouble)
+            session.notify(one_line(error, 1000))
+            errors.append(error)
         finally:
-            await writer.finish()  # what was cancelled may still be writing
+            await session.writer.finish()  # what was cancelled may still be writing
             await judge.close()
-    if troubles:
-        told = (
-            f"{len(troubles)} of {count(len(work.judges), 'judge')} did not get through; the same "
-            "command goes on from here"
-        )
-        if refused := [each for each in troubles if isinstance(each, JudgeUnusableError)]:
-            raise JudgeUnusableError(f"{told}: {'; '.join(map(str, refused))}")
-        raise IncompleteError(told)
-
-
-def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:
-    """Whether there is anything to judge: a server is not started for nothing."""
-    return (
-        _unjudged(
-            store, work.model_number, number, judge, work.protocol, retry_final=work.retry_final
-        )
-        > 0
-    )
-
-
-def _calls(
-    job: Job,
-    store: Store,
-    model_number: int,
-    judges: Mapping[int, Judge],
-    protocol: Protocol,
-) -> int:
-    """Count the calls to make, if every item that is not answered yet will be."""
-    retry = job.retry_final
-    answers = _unanswered(store, model_number, retry_final=retry) if job.model else 0
-    return answers * (1 + len(judges)) + sum(
-        _unjudged(store, model_number, number, judge, protocol, retry_final=retry)
-        for number, judge in judges.items()
-    )
-
-
-def _left(store: Store, model_number: int, judges: Mapping[int, Judge], protocol: Protocol) -> int:
-    """Count the answers and verdicts that are missing and not known to stay so."""
-    return _unanswered(store, model_number) + sum(
-        _unjudged(store, model_number, number, judge, protocol) for number, judge in judges.items()
-    )
-
-
-def _unanswered(store: Store, model_number: int, *, retry_final: bool = False) -> int:
-    [(*_, identity)] = [each for each in store.models() if each[0] == model_number]
-    expected = store.covered * (1 if is_single_prompt(identity) else len(INSTRUCTIONS))
-    final = 0 if retry_final else store.count_final(model_number)
-    return expected - store.count_responses(model_number)[0] - final
-
-
-def _unjudged(
-    store: Store,
-    model_number: int,
-    number: int,
-    judge: Judge,
-    protocol: Protocol,
-    *,
-    retry_final: bool = False,
-) -> int:
-    return sum(
-        store.count_unjudged(
-            model_number,
-            number,
-            protocol.name,
-            repeat,
-            SAMPLED if repeat else 1,
-            retry_final=retry_final,
-        )
-        for repeat in range(repeats_of(judge, 0))
-    )
+    if errors:
+        failed = f"{len(errors)} of {count(len(judges), 'judge')}"
+        summary = f"{failed} did not get through; the same command goes on from here"
+        if unusable := [str(error) for error in errors if isinstance(error, JudgeUnusableError)]:
+            raise JudgeUnusableError(f"{summary}: {'; '.join(unusable)}")
+        raise IncompleteError(summary)

@@ -1,7 +1,7 @@
-"""One item of a run, whole: what was sent to the model and the judges, and what came back.
+"""The record of one item of a run: what was sent to the model and the judges, and what came back.
 
-What was sent is not stored. It is put together again from the identity that the run holds, by the
-code that sends it.
+Requests are not stored. They are built again from the identity that the run holds, by the code that
+sends them.
 """
 
 import json
@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jasco.backends.specs import reopen
+from jasco.backends.specs import Kind, reopen
 from jasco.errors import InputError, one_line
-from jasco.judges.judge import Judge
-from jasco.models.model import Model
 from jasco.protocol.clips import Item
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS
@@ -20,10 +18,14 @@ from jasco.runs.forget import place_of
 from jasco.runs.store import Store
 
 SCHEMA = 1
+_ROW_COLUMNS = {
+    "model", "judge", "clip", "instruction", "protocol", "repeat", "failure_kind",
+    "failure_message", "final", "seconds", "written_at",
+}  # fmt: skip
 
 
 def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
-    """Give all that a run knows of an item.
+    """Return everything that a run holds about an item.
 
     Parameters
     ----------
@@ -44,29 +46,32 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        There is no run, no such clip or prompt in it, or it is not answered yet.
+        There is no run, no such clip or prompt in it, or no response yet.
     """
-    number = _number(prompt)
+    number = _instruction_number(prompt)
     with Store.to_read(run) as store:
         place = place_of(store, clip)
         item = Item(store.data().clips[place], number)
-        answered = store.rows_of("responses", place, number)
-        if not answered:
+        responses = store.rows_of("responses", place, number)
+        if not responses:
             raise InputError(
                 f"{run}: clip {clip}, prompt {number} is not answered yet; the command that began "
                 "the run goes on with it"
             )
-        held = store.audio_of(place)
-        audio = dict(zip(("path", "sha256", "seconds"), held, strict=True)) if held else None
-        models = {each[0]: each[1:] for each in store.models()}
-        judges = {each[0]: each[1:] for each in store.judges()}
-        row = answered[0]
-        adapted = {
-            (table, each): store.adaptations(table, each)
-            for table, numbers in (("models", models), ("judges", judges))
-            for each in numbers
-        }
-        marked = store.rows_of("verdicts", place, number)
+        response = responses[0]
+        verdicts = store.rows_of("verdicts", place, number)
+        facts = store.audio_of(place)
+        audio = dict(zip(("path", "sha256", "seconds"), facts, strict=True)) if facts else None
+        model, model_record = _provider(store, "model", response["model"])
+        text: str = response["text"] or ""
+        judge_records = []
+        for judge_number in sorted({row["judge"] for row in verdicts}):
+            judge, record = _provider(store, "judge", judge_number)
+            rows = [row for row in verdicts if row["judge"] == judge_number]
+            record["verdicts"] = [_verdict(row, judge, item, text) for row in rows]
+            judge_records.append(record)
+    request = model.request(item) if model else None
+    outcome = _outcome(response)
     return {
         "schema": SCHEMA,
         "run": str(run),
@@ -74,21 +79,17 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
         "prompt": number,
         "instruction": item.instruction,
         "audio": audio,
-        "model": _model(*models[row["model"]], adapted["models", row["model"]], row, item, audio),
-        "judges": [
-            _judge(
-                *judges[judge],
-                adapted["judges", judge],
-                [each for each in marked if each["judge"] == judge],
-                item,
-                row,
-            )
-            for judge in sorted({each["judge"] for each in marked})
-        ],
+        "model": {
+            **model_record,
+            "request": None if request is None else _without_audio(request, audio),
+            "reply": None if outcome["failure"] else _reply(response),
+            **outcome,
+        },
+        "judges": judge_records,
     }
 
 
-def _number(prompt: int | str) -> int:
+def _instruction_number(prompt: int | str) -> int:
     text = str(prompt)
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= len(INSTRUCTIONS)):
         raise InputError(
@@ -98,105 +99,56 @@ def _number(prompt: int | str) -> int:
     return int(text)
 
 
-def _model(
-    label: str,
-    identity: Mapping[str, Any],
-    adaptations: Mapping[str, Any],
-    row: Mapping[str, Any],
-    item: Item,
-    audio: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    model: Model | None = reopen("model", identity)
-    if model:
-        model.adaptations = dict(adaptations)
-    body = model.request(item) if model else None
-    answer = row["failure_kind"] is None
-    return {
-        "label": label,
-        "identity": dict(identity),
-        "request": None if body is None else _without_audio(body, audio),
-        "reply": _reply(row) if answer else None,
-        "failure": None if answer else _failure(row),
-        "seconds": row["seconds"],
-        "written_at": row["written_at"],
-    }
-
-
-_OF_THE_ROW = {
-    "model", "judge", "clip", "instruction", "protocol", "repeat", "failure_kind",
-    "failure_message", "final", "seconds", "written_at",
-}  # fmt: skip
+def _provider(store: Store, kind: Kind, number: int) -> tuple[Any, dict[str, Any]]:
+    """Reopen a model or judge of a run (None where that fails); return its record as well."""
+    providers = store.models() if kind == "model" else store.judges()
+    [(label, identity)] = [(label, identity) for n, label, identity in providers if n == number]
+    provider = reopen(kind, identity)
+    if provider:
+        provider.adaptations = store.adaptations(f"{kind}s", number)
+    return provider, {"label": label, "identity": identity}
 
 
 def _reply(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give all that is stored of an answer, whatever columns a run has for it."""
-    reply = {name: value for name, value in row.items() if name not in _OF_THE_ROW}
+    """Return all that is stored of a response, whatever columns a run has for it."""
+    reply = {name: value for name, value in row.items() if name not in _ROW_COLUMNS}
     return reply | {"usage": json.loads(row["usage"] or "{}")}
 
 
-def _failure(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "kind": row["failure_kind"],
-        "message": row["failure_message"],
-        "final": bool(row["final"]),
-    }
+def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a response and a verdict have in common."""
+    kind, message, final = row["failure_kind"], row["failure_message"], bool(row["final"])
+    failure = None if kind is None else {"kind": kind, "message": message, "final": final}
+    return {"failure": failure, "seconds": row["seconds"], "written_at": row["written_at"]}
 
 
-def _judge(
-    label: str,
-    identity: Mapping[str, Any],
-    adaptations: Mapping[str, Any],
-    rows: list[dict[str, Any]],
-    item: Item,
-    answered: Mapping[str, Any],
-) -> dict[str, Any]:
-    judge: Judge | None = reopen("judge", identity)
-    if judge:
-        judge.adaptations = dict(adaptations)
-    prediction = answered["text"] or ""
-    return {
-        "label": label,
-        "identity": dict(identity),
-        "verdicts": [_verdict(row, judge, item, prediction) for row in rows],
-    }
-
-
-def _verdict(
-    row: Mapping[str, Any], judge: Judge | None, item: Item, prediction: str
-) -> dict[str, Any]:
+def _verdict(row: Mapping[str, Any], judge: Any, item: Item, text: str) -> dict[str, Any]:
     protocol = PROTOCOLS.get(row["protocol"])
+    outcome = _outcome(row)
+    attempts: list[dict[str, Any]] = json.loads(row["attempts"] or "[]")
+    if outcome["failure"] and not attempts:
+        attempts = [{"asked": "verdict"}]
+    first = attempts[0].get("text", "") if attempts else ""
 
-    def request(repair_of: str | None = None) -> dict[str, Any] | None:
-        if judge is None or protocol is None:
+    def request(attempt: Mapping[str, Any]) -> dict[str, Any] | None:
+        if not judge or not protocol:
             return None
-        body = judge.request(item, prediction, protocol, repair_of)
+        repair_of = first if attempt.get("asked") == "repair" else None
+        body = judge.request(item, text, protocol, repair_of)
         return None if body is None else dict(body)
 
-    attempts: list[dict[str, Any]] = json.loads(row["attempts"] or "[]")
-    first = attempts[0].get("text", "") if attempts else ""
-    failed = row["failure_kind"] is not None
     return {
-        "protocol": row["protocol"],
-        "repeat": row["repeat"],
-        "rating": row["rating"],
-        "orientation": row["orientation"],
-        "failure": _failure(row) if failed else None,
-        "seconds": row["seconds"],
-        "written_at": row["written_at"],
+        **{name: row[name] for name in ("protocol", "repeat", "rating", "orientation")},
+        **outcome,
         "attempts": [
-            {
-                **each,
-                "text": each.get("text", ""),
-                "request": request(first if each.get("asked") == "repair" else None),
-            }
-            for each in attempts or [{"asked": "verdict"}]
-            if attempts or failed
+            {**attempt, "text": attempt.get("text", ""), "request": request(attempt)}
+            for attempt in attempts
         ],
     }
 
 
 def _without_audio(body: Any, audio: Mapping[str, Any] | None) -> Any:
-    """Put a placeholder where a request holds audio, in whatever form."""
+    """Replace the audio in a request, in whatever form, by a placeholder."""
     if isinstance(body, Mapping):
         return {
             key: _placeholder(value, audio)
@@ -205,14 +157,14 @@ def _without_audio(body: Any, audio: Mapping[str, Any] | None) -> Any:
             for key, value in body.items()
         }
     if isinstance(body, list | tuple):
-        return [_without_audio(each, audio) for each in body]
+        return [_without_audio(part, audio) for part in body]
     return body
 
 
 def _placeholder(part: Any, audio: Mapping[str, Any] | None) -> Any:
-    told = "the clip's audio"
+    text = "<the clip's audio>"
     if audio:
-        told = f"{audio['path']}, {audio['seconds']:.1f} s, sha256 {audio['sha256']}"
+        text = f"<{audio['path']}, {audio['seconds']:.1f} s, sha256 {audio['sha256']}>"
     if isinstance(part, Mapping):
-        return {key: f"<{told}>" if key in ("data", "url") else each for key, each in part.items()}
-    return f"<{told}>"
+        return {key: text if key in ("data", "url") else value for key, value in part.items()}
+    return text

@@ -1,25 +1,25 @@
-"""Whether a judge can be used at all, seen from one question before hundreds are asked.
+"""The judge check: one question with a known verdict, asked before hundreds of others.
 
-The question is about a clip that is in no data set, with an answer that deserves the best verdict.
-A judge that refuses it, or none of whose verdicts on three such answers can be read, would fail on
-most answers of a run. One
-that gives another verdict can be used: how fit it is shows its exam, not a single question.
+The question is about a clip that is in no data set, with a response that deserves the best verdict.
+A judge that refuses it, or none of whose verdicts on three such responses is readable, would fail
+on most responses of a run. A judge that gives another verdict is usable: its exam shows how good it
+is, not a single question.
 """
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.evaluation.runner import all_at_once
+from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.judgement import Judgement
-from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import LASTING, Failure
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.store import check_fact
 
 ITEM = Item(
     Clip(
@@ -42,124 +42,121 @@ ANSWERS = (
         "They are building a sandcastle on the beach. The waves and the gulls are heard at the "
         "sea, and the speaker says where the castle is to be built."
     ),
-    ("Building a sandcastle: the sounds are those of a beach, and the words are about a castle."),
+    "Building a sandcastle: the sounds are those of a beach, and the words are about a castle.",
 )
-"""The next one is asked about where the verdict on the one before cannot be read."""
+"""Asked in turn, until the verdict on one is readable."""
 EXPECTED = Verdict(2, Orientation.BOTH)
-_QUOTED = 300
+_LONGEST_QUOTE = 300
 
 
 class JudgeUnusableError(RunConflictError):
-    """A judge refuses a question that it should answer, or its verdicts cannot be read."""
+    """A judge refuses a question that it should answer, or its verdicts are not readable."""
 
 
 @dataclass(frozen=True)
-class Check:
+class JudgeCheck:
     """How a judge answered the known question.
 
     Attributes
     ----------
-    judge : str
-        Its label.
-    outcome : Judgement, Failure or exception
-        What it answered, or why nothing can be asked of it.
+    state : str
+        ``passed``, ``wrong`` (readable, another verdict), ``unreadable`` or ``failed``.
+    complaint : str
+        What is wrong, with a quote of the judge or its server; empty if nothing is.
+    details : mapping
+        The verdict, or the failure, for the record.
+    is_lasting : bool
+        Whether the responses of a run would meet the same.
+    error : exception or None
+        The error that the judge raised.
     """
 
-    judge: str
-    outcome: Judgement | Failure | InputError | RunConflictError | IncompleteError
-
-    @property
-    def state(self) -> str:
-        """``passed``, ``wrong`` (readable, another verdict), ``unreadable`` or ``failed``."""
-        if not isinstance(self.outcome, Judgement):
-            return "failed"
-        if not self.outcome.verdict.readable:
-            return "unreadable"
-        return "passed" if self.outcome.verdict == EXPECTED else "wrong"
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it gave a verdict that can be read."""
-        return self.state in ("passed", "wrong")
-
-    @property
-    def is_lasting(self) -> bool:
-        """Whether the answers of a run would meet the same."""
-        if isinstance(self.outcome, Failure):
-            return self.outcome.final or self.outcome.kind in LASTING
-        return isinstance(self.outcome, RunConflictError) or self.state == "unreadable"
+    state: str
+    complaint: str
+    details: Mapping[str, object]
+    is_lasting: bool = False
+    error: Exception | None = None
 
     def as_json(self) -> str:
-        """Return the outcome as JSON, as the run stores it."""
-        fact: dict[str, Any] = {"state": self.state}
-        if isinstance(self.outcome, Judgement):
-            verdict = self.outcome.verdict
-            fact |= {"rating": verdict.rating, "orientation": verdict.orientation}
-            fact["texts"] = [attempt.text for attempt in self.outcome.attempts]
-        elif isinstance(self.outcome, Failure):
-            fact |= {"failure_kind": self.outcome.kind, "failure_message": self.outcome.message}
-        return json.dumps(fact, ensure_ascii=False)
-
-    def complaint(self) -> str:
-        """Format why the judge cannot be used, quoting it or its server."""
-        if isinstance(self.outcome, Judgement):
-            text = self.outcome.attempts[0].text if self.outcome.attempts else ""
-            wrote = repr(one_line(text, _QUOTED)) if text.strip() else "nothing"
-            return (
-                f"{self.judge} gave no readable verdict on {len(ANSWERS)} known questions; it "
-                f"wrote {wrote}"
-            )
-        if isinstance(self.outcome, Failure):
-            told = f"{self.outcome.kind}: {one_line(self.outcome.message, _QUOTED)}"
-            return f"{self.judge} failed on the known question ({told})"
-        return str(self.outcome)
-
-    def remark(self) -> str:
-        """Return one line if the verdict is not the expected one; else an empty string."""
-        if self.state != "wrong" or not isinstance(self.outcome, Judgement):
-            return ""
-        verdict = self.outcome.verdict
-        return (
-            f"{self.judge}: gave rating {verdict.rating}, {verdict.orientation} on a question "
-            f"whose verdict is {EXPECTED.rating}, {EXPECTED.orientation}; its exam shows how fit "
-            "it is: jasco exam --help"
-        )
+        """Return the check as JSON, as the run stores it."""
+        return json.dumps({"state": self.state, **self.details}, ensure_ascii=False)
 
 
-async def check_judges(
-    judges: Mapping[int, Judge], protocol: Protocol, concurrency: int
-) -> dict[int, Check]:
-    """Ask prepared judges the known question; return the checks by the judges' numbers.
+def assess_judge(label: str, outcome: Judgement | Failure | Exception) -> JudgeCheck:
+    """Assess a judge from its last verdict on the known question, or from why it gave none."""
+    match outcome:
+        case Judgement(Verdict(rating, orientation) as verdict, attempts):
+            texts = [attempt.text for attempt in attempts]
+            details = {"rating": rating, "orientation": orientation, "texts": texts}
+            if verdict == EXPECTED:
+                return JudgeCheck("passed", "", details)
+            if verdict.readable:
+                complaint = (
+                    f"{label}: gave rating {rating}, {orientation} on a question whose verdict is "
+                    f"{EXPECTED.rating}, {EXPECTED.orientation}; its exam shows how fit it is: "
+                    "jasco exam --help"
+                )
+                return JudgeCheck("wrong", complaint, details)
+            text = texts[0] if texts else ""
+            quote = repr(one_line(text, _LONGEST_QUOTE)) if text.strip() else "nothing"
+            known = f"{len(ANSWERS)} known questions"
+            complaint = f"{label} gave no readable verdict on {known}; it wrote {quote}"
+            return JudgeCheck("unreadable", complaint, details, is_lasting=True)
+        case Failure(kind, message, final):
+            reason = f"{kind}: {one_line(message, _LONGEST_QUOTE)}"
+            complaint = f"{label} failed on the known question ({reason})"
+            failure = {"failure_kind": kind, "failure_message": message}
+            return JudgeCheck("failed", complaint, failure, is_lasting=final or kind in LASTING)
+        case error:
+            is_lasting = isinstance(error, RunConflictError)
+            return JudgeCheck("failed", str(error), {}, is_lasting, error)
+
+
+async def check_judges(session: Session, judges: Judges) -> None:
+    """Ask prepared judges the known question, and record and report what they answer.
+
+    It goes to those that are to judge and have given no readable verdict yet.
 
     Parameters
     ----------
+    session : Session
+        The job and its run.
     judges : mapping of int to Judge
-        Those to ask.
-    protocol : Protocol
-        How they are asked.
-    concurrency : int
-        Calls in flight at once.
+        By number in the run.
+
+    Raises
+    ------
+    InputError, JudgeUnusableError, IncompleteError
+        As :func:`refuse_unusable`.
     """
-    slots = asyncio.Semaphore(concurrency)
-    checks: dict[int, Check] = {}
+    if not session.job.preflight:
+        return
+    slots = asyncio.Semaphore(session.job.concurrency)
+    checks: dict[int, JudgeCheck] = {}
 
     async def ask(number: int, judge: Judge) -> None:
-        outcome: Judgement | Failure | InputError | RunConflictError | IncompleteError
+        outcome: Judgement | Failure | Exception
         async with slots:
             try:
                 for answer in ANSWERS:
-                    outcome = await judge.judge(ITEM, answer, protocol)
+                    outcome = await judge.judge(ITEM, answer, session.protocol)
                     if not isinstance(outcome, Judgement) or outcome.verdict.readable:
                         break
             except (InputError, RunConflictError, IncompleteError) as error:
                 outcome = error
-        checks[number] = Check(judge.spec.label, outcome)
+        checks[number] = assess_judge(judge.spec.label, outcome)
 
-    await all_at_once(ask(*each) for each in judges.items())
-    return {number: checks[number] for number in judges}
+    new = [number for number in judges if not session.store.has_readable_verdict(number)]
+    due = [number for number in new if judges[number].needs_check and session.needs_judge(number)]
+    await all_at_once(ask(number, judges[number]) for number in due)
+    session.store.remember({check_fact(number): checks[number].as_json() for number in due})
+    refuse_unusable([checks[number] for number in due])
+    for number in due:
+        if checks[number].complaint:
+            session.notify(checks[number].complaint)
 
 
-def refuse_unusable(checks: Collection[Check]) -> None:
+def refuse_unusable(checks: Sequence[JudgeCheck]) -> None:
     """Raise if a judge cannot be used, with the reasons of all that cannot.
 
     Raises
@@ -167,21 +164,22 @@ def refuse_unusable(checks: Collection[Check]) -> None:
     InputError
         As a judge raised it: a key is wrong, or its server knows no such model.
     JudgeUnusableError
-        The server refuses the question, or the verdict cannot be read.
+        The server refuses the question, or the verdict is not readable.
     IncompleteError
         The error may be temporary.
     """
-    bad = [each for each in checks if not each.is_usable]
-    if not bad:
-        return
-    if len(bad) == 1 and isinstance(bad[0].outcome, Exception):
-        raise bad[0].outcome
-    told = "; ".join(dict.fromkeys(each.complaint() for each in bad))
-    if any(isinstance(each.outcome, InputError) for each in bad):
-        raise InputError(told)
-    if any(each.is_lasting for each in bad):
+    unusable = [check for check in checks if check.state in ("unreadable", "failed")]
+    if len(unusable) == 1 and unusable[0].error:
+        raise unusable[0].error
+    reasons = "; ".join(dict.fromkeys(check.complaint for check in unusable))
+    if any(isinstance(check.error, InputError) for check in unusable):
+        raise InputError(reasons)
+    if any(check.is_lasting for check in unusable):
         raise JudgeUnusableError(
-            f"{told}; correct the judge's spec or its server, or continue anyway with "
+            f"{reasons}; correct the judge's spec or its server, or continue anyway with "
             "--no-preflight"
         )
-    raise IncompleteError(f"{told}; repeat the command when this is resolved: it goes on from here")
+    if unusable:
+        raise IncompleteError(
+            f"{reasons}; repeat the command when this is resolved: it goes on from here"
+        )

@@ -1,251 +1,211 @@
-"""What a command would do, without doing it."""
+"""The plan of a job: what a command would do and take, as far as it can be known beforehand."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jasco.backends.limits import NO_LIMITS
-from jasco.backends.prices import Price
 from jasco.backends.specs import identity_key
 from jasco.data.dataset import DataSet
 from jasco.data.published_files import name_with_audio
 from jasco.errors import count
-from jasco.evaluation.evaluate import Job, clips_covered
+from jasco.evaluation.job import Job
 from jasco.evaluation.preflight import PROBES, is_due
-from jasco.evaluation.runner import repeats_of
-from jasco.models.model import Model
+from jasco.evaluation.session import Remaining, items_per_clip, repeats_of
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS, protocol_named
 from jasco.runs.audio_manifest import audio_facts
-from jasco.runs.participants import is_single_prompt
 from jasco.runs.spending import Spending, is_metered, prices_for, spending_of
 from jasco.runs.store import PREFLIGHT, AudioFacts, Store
 
-_CHARACTERS_A_TOKEN = 4
-# Assumed until the run has seen calls of its own.
-_ANSWER_SECONDS, _ANSWER_TOKENS = 2.0, 60
+_CHARACTERS_PER_TOKEN = 4
+# Assumed until the run has calls of its own.
+_RESPONSE_SECONDS, _RESPONSE_TOKENS = 2.0, 60
 _VERDICT_SECONDS, _VERDICT_TOKENS = 8.0, 300
-_TOKENS_A_SECOND = 25  # of audio; models differ: some 10 to 50
+_AUDIO_TOKENS = 25  # a second; models differ: some 10 to 50
 
 
 @dataclass(frozen=True)
 class _Done:
-    """What the run holds already, and how long a call took in it.
+    """What the run holds already.
 
     Attributes
     ----------
+    data : DataSet
+        The job's, or else the run's.
     covered : int
         How many clips the run is about.
-    items_a_clip : int
-        1 where a person answers, else 8.
-    answers : int
-        Those there are, and those that are not to be asked for again.
-    verdicts : dict
+    items_per_clip : int
+        1 where a human participant responds, else 8.
+    responses : int
+        Those there are, and the failures that are not to be repeated.
+    verdicts : mapping of str to int
         Verdicts by the judge's identity, repeated ones that this job asks for among them.
-    answer_seconds, verdict_seconds : float or None
+    response_seconds, verdict_seconds : float or None
         How long a call took on average.
     preflight : str or None
-        What the run knows of a preflight.
+        The JSON that the run stores of a preflight.
     spent : Spending
         What was spent on it.
-    labels : tuple of str
+    labels : sequence of str
         Its model and judges.
-    readable : set of str
+    checked : set of str
         Identities of judges that have given a readable verdict.
     """
 
+    data: DataSet
     covered: int = 0
-    items_a_clip: int = len(INSTRUCTIONS)
-    answers: int = 0
-    verdicts: dict[str, int] = field(default_factory=dict)
-    answer_seconds: float | None = None
+    items_per_clip: int = len(INSTRUCTIONS)
+    responses: int = 0
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    response_seconds: float | None = None
     verdict_seconds: float | None = None
     preflight: str | None = None
     spent: Spending = field(default_factory=lambda: Spending({}, {}))
-    labels: tuple[str, ...] = ()
-    readable: frozenset[str] = frozenset()
+    labels: Sequence[str] = ()
+    checked: frozenset[str] = frozenset()
 
 
 def plan(job: Job) -> Iterator[str]:
-    """Say in a few lines what a job would do; nothing is called, nothing is written.
+    """Format in a few lines what a job would do; nothing is called, nothing is written.
 
     Raises
     ------
     InputError
-        As the job itself would, for what can be seen beforehand.
+        As the job itself would, for what can be known beforehand.
     """
     done = _done(job)
-    data = job.data or _data(job)
-    clips = data.clips[: clips_covered(job, data, done.covered)]
-    items = len(clips) * done.items_a_clip
-    audio = _read(data, clips) if job.model and job.model.uses_audio else {}
-    name = name_with_audio(data.name, {id_: file.sha256 for id_, file in audio.items()})
-    yield (
-        f"data: {name}, {len(clips)} of {count(len(data.clips), 'clip')}, {count(items, 'item')}"
-    )
+    clips = done.data.clips[: job.clips_covered(done.data, done.covered)]
+    items = len(clips) * done.items_per_clip
+    audio = _read_audio(done.data, clips) if job.model and job.model.uses_audio else {}
+    seconds = sum(file.seconds for file in audio.values())
+    name = name_with_audio(done.data.name, {id_: file.sha256 for id_, file in audio.items()})
+    of_clips = f"{len(clips)} of {count(len(done.data.clips), 'clip')}"
+    yield f"data: {name}, {of_clips}, {count(items, 'item')}"
 
-    answers = max(items - done.answers, 0) if job.model else 0
+    prices = prices_for(job.limits, job.prices, job.providers, done.spent, done.labels)
+    costs: list[tuple[str, float | None]] = []
+
+    def estimate(label: str, calls: int, prompt_tokens: float, completion_tokens: float) -> str:
+        """Note the cost of the calls of a model or judge, and format it with their tokens."""
+        into, out = calls * prompt_tokens, calls * completion_tokens
+        cost = float(prices[label].of(round(into), round(out))) if label in prices else None
+        costs.append((label, cost))
+        about = "" if cost is None else f", about {cost:.2f}"
+        return f"about {into / 1000:.0f}k tokens in and {out / 1000:.0f}k out{about}"
+
+    responses = max(items - done.responses, 0) if job.model else 0
+    probes = PROBES if job.preflight and is_due(job.model, responses, done.preflight) else 0
+    is_local = job.model is not None and not is_metered(job.model)
     if job.model:
-        todo = count(answers, "item" if _is_local(job.model) else "call")
-        do = "answer" if _is_local(job.model) else "make"
-        yield f"model: {job.model.spec.label}: {todo} to {do}, {items - answers} done"
-    probes = PROBES if job.preflight and is_due(job.model, answers, done.preflight) else 0
-    if probes:
-        asked = "questions to answer" if _is_local(job.model) else "calls to make"
-        yield f"preflight: {probes} {asked}, or twice as many where answers vary"
-    if job.model and job.model.uses_audio:
-        minutes = sum(file.seconds for file in audio.values()) / 60
-        heard = minutes / len(clips) * (answers + probes)
-        yield f"audio: {minutes:.1f} minutes, {heard:.1f} to be heard"
-    providers = [*([job.model] if job.model else ()), *job.judges]
-    estimate = _Estimate(prices_for(job.limits, job.prices, providers, done.spent, done.labels))
-    if job.model and is_metered(job.model) and answers:
-        words = sum(map(len, INSTRUCTIONS)) / len(INSTRUCTIONS) / _CHARACTERS_A_TOKEN
-        seconds = sum(file.seconds for file in audio.values()) / len(clips)
-        tokens = words + seconds * _TOKENS_A_SECOND, _ANSWER_TOKENS
-        yield (
-            f"tokens: {job.model.spec.label}: "
-            f"{estimate.of(job.model.spec.label, answers + probes, *tokens)}, "
-            f"at {_TOKENS_A_SECOND} a second of audio (assumed)"
-        )
+        label = job.model.spec.label
+        unit, do = ("item", "answer") if is_local else ("call", "make")
+        yield f"model: {label}: {count(responses, unit)} to {do}, {items - responses} done"
+        if probes:
+            unit = "question" if is_local else "call"
+            yield f"preflight: {probes} {unit}s to {do}, or twice as many where answers vary"
+        if job.model.uses_audio:
+            used = seconds / 60 / len(clips) * (responses + probes)
+            yield f"audio: {seconds / 60:.1f} minutes, {used:.1f} to be processed"
+        if responses and not is_local:
+            prompt_tokens = sum(map(len, INSTRUCTIONS)) / len(INSTRUCTIONS) / _CHARACTERS_PER_TOKEN
+            prompt_tokens += seconds / len(clips) * _AUDIO_TOKENS
+            tokens = estimate(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
+            yield f"tokens: {label}: {tokens}, at {_AUDIO_TOKENS} a second of audio (assumed)"
 
     protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
-    prompt = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_A_TOKEN + _ANSWER_TOKENS
+    prompt_tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_PER_TOKEN + _RESPONSE_TOKENS
     verdicts = checks = 0
     for judge in job.judges:
-        wanted = done.items_a_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
-        missing = max(wanted - done.verdicts.get(identity_key(judge.spec.identity), 0), 0)
+        label, key = judge.spec.label, identity_key(judge.spec.identity)
+        wanted = done.items_per_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
+        missing = max(wanted - done.verdicts.get(key, 0), 0)
         if not is_metered(judge):
-            yield f"judge: {judge.spec.label}: {count(missing, 'verdict')} to give, no calls"
+            yield f"judge: {label}: {count(missing, 'verdict')} to give, no calls"
             continue
         verdicts += missing
-        is_new = identity_key(judge.spec.identity) not in done.readable
-        checks += bool(job.preflight and judge.needs_check and is_new and missing)
-        label = judge.spec.label
-        takes = estimate.of(label, missing, prompt, _VERDICT_TOKENS)
-        yield f"judge: {label}: {count(missing, 'call')} to make, {takes}"
-    if estimate.cost:
-        yield f"cost: about {estimate.cost:.2f}{estimate.without_price}"
-    if job.limits != NO_LIMITS:
-        yield f"limits: {_limits(job, done.spent)}"
-
+        checks += bool(job.preflight and judge.needs_check and missing and key not in done.checked)
+        tokens = estimate(label, missing, prompt_tokens, _VERDICT_TOKENS)
+        yield f"judge: {label}: {count(missing, 'call')} to make, {tokens}"
+    if total_cost := sum(cost for _, cost in costs if cost):
+        unpriced = ", ".join(label for label, cost in costs if cost is None)
+        suffix = f", without {unpriced}: no price" if unpriced else ""
+        yield f"cost: about {total_cost:.2f}{suffix}"
+    if limits := _limits(job, done.spent):
+        yield f"limits: {limits}"
     if checks:
         yield f"known question to each judge first: {count(checks, 'call')} to make"
 
-    answer = done.answer_seconds or (0.0 if _reads_a_file(job.model) else _ANSWER_SECONDS)
-    verdict = done.verdict_seconds or _VERDICT_SECONDS
-    minutes = ((answers + probes) * answer + verdicts * verdict) / job.concurrency / 60
+    # A model that needs no audio and makes no calls reads responses from a file, in no time.
+    is_instant = job.model is not None and is_local and not job.model.uses_audio
+    response_seconds = done.response_seconds or (0.0 if is_instant else _RESPONSE_SECONDS)
+    verdict_seconds = done.verdict_seconds or _VERDICT_SECONDS
+    total_seconds = (responses + probes) * response_seconds + verdicts * verdict_seconds
+    minutes = total_seconds / job.concurrency / 60
+    about = "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
     paces = []
-    if answers and not _reads_a_file(job.model):
-        paces.append(f"{answer:.2g} s an answer ({_basis(done.answer_seconds)})")
+    if responses and not is_instant:
+        paces.append(f"{response_seconds:.2g} s an answer ({_basis(done.response_seconds)})")
     if verdicts:
-        paces.append(f"{verdict:.2g} s a verdict ({_basis(done.verdict_seconds)})")
-    at = (
-        f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}" if paces else ""
-    )
-    yield f"time: {_about(minutes)}{at}"
-
-
-@dataclass
-class _Estimate:
-    """The cost of what was estimated so far."""
-
-    prices: Mapping[str, Price]
-    cost: float = 0.0
-    lacking: list[str] = field(default_factory=list)
-
-    def of(self, label: str, calls: int, into: float, out: float) -> str:
-        """Add the calls of a model or judge, and return their tokens and cost in words."""
-        words = f"about {calls * into / 1000:.0f}k tokens in and {calls * out / 1000:.0f}k out"
-        price = self.prices.get(label)
-        if price is None:
-            self.lacking.append(label)
-            return words
-        cost = float(price.of(round(calls * into), round(calls * out)))
-        self.cost += cost
-        return f"{words}, about {cost:.2f}"
-
-    @property
-    def without_price(self) -> str:
-        """Return in words which models and judges have no price."""
-        return f", without {', '.join(self.lacking)}: no price" if self.lacking else ""
+        paces.append(f"{verdict_seconds:.2g} s a verdict ({_basis(done.verdict_seconds)})")
+    pace = f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}"
+    yield f"time: {about}{pace if paces else ''}"
 
 
 def _limits(job: Job, spent: Spending) -> str:
     total, limits = spent.total.landed(), job.limits
-    told = []
+    parts = []
     if limits.calls is not None:
-        told.append(f"{limits.calls:,} calls, of which {total.calls:,} are spent")
+        parts.append(f"{limits.calls:,} calls, of which {total.calls:,} are spent")
     if limits.tokens is not None:
-        told.append(f"{limits.tokens:,} tokens, of which {total.tokens:,} are spent")
+        parts.append(f"{limits.tokens:,} tokens, of which {total.tokens:,} are spent")
     if limits.cost is not None:
-        told.append(f"cost {limits.cost}, of which {spent.cost or 0:.2f} is spent")
-    return "; ".join(told)
+        parts.append(f"cost {limits.cost}, of which {spent.cost or 0:.2f} is spent")
+    return "; ".join(parts)
 
 
-def _read(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
+def _read_audio(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
     with_audio = [clip for clip in clips if data.audio_path(clip)]
-    ids = [clip.id for clip in with_audio]
-    return dict(zip(ids, audio_facts(data, with_audio), strict=True))
-
-
-def _is_local(model: Model | None) -> bool:
-    """Whether a model computes or reads here, so that there are no calls to speak of."""
-    return model is not None and not is_metered(model)
-
-
-def _reads_a_file(model: Model | None) -> bool:
-    """Whether a model takes no time: it needs no audio and makes no calls."""
-    return model is not None and not model.uses_audio and not is_metered(model)
-
-
-def _about(minutes: float) -> str:
-    return "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
+    facts = audio_facts(data, with_audio)
+    return {clip.id: file for clip, file in zip(with_audio, facts, strict=True)}
 
 
 def _basis(seconds: float | None) -> str:
     return "assumed" if seconds is None else "as in this run so far"
 
 
-def _data(job: Job) -> DataSet:
-    with Store.to_read(job.run) as store:
-        return store.data()
-
-
 def _done(job: Job) -> _Done:
-    if not (job.run / "run.db").is_file():
-        return _Done()
+    if job.data and not (job.run / "run.db").is_file():
+        return _Done(job.data)
     with Store.to_read(job.run) as store:
+        data, covered = job.data or store.data(), store.covered
         if not store.models():
-            return _Done(store.covered)
+            return _Done(data, covered)
         model, _, identity = store.models()[0]
+        protocol = protocol_named(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
+        remaining = Remaining(store, model, protocol, job.retry_final)
+        answered = store.count_responses(model)[0]
+        numbers = {identity_key(identity): number for number, _, identity in store.judges()}
         return _Done(
-            store.covered,
-            1 if is_single_prompt(identity) else len(INSTRUCTIONS),
-            store.count_responses(model)[0] + (0 if job.retry_final else store.count_final(model)),
-            _verdicts(job, store, model),
-            store.mean_seconds("responses"),
-            store.mean_seconds("verdicts"),
-            store.fact(PREFLIGHT),
-            spending_of(store),
-            tuple(label for _, label, _ in (*store.models(), *store.judges())),
-            frozenset(
-                identity_key(held)
-                for number, _, held in store.judges()
-                if store.has_readable_verdict(number)
+            data=data,
+            covered=covered,
+            items_per_clip=items_per_clip(identity),
+            responses=covered * items_per_clip(identity) - remaining.responses(),
+            verdicts={
+                key: answered
+                - store.count_unjudged(
+                    model, numbers[key], protocol.name, retry_final=job.retry_final
+                )
+                + store.count_repeats(model, numbers[key], repeats_of(judge, 0))
+                for judge in job.judges
+                if (key := identity_key(judge.spec.identity)) in numbers
+            },
+            response_seconds=store.mean_seconds("responses"),
+            verdict_seconds=store.mean_seconds("verdicts"),
+            preflight=store.fact(PREFLIGHT),
+            spent=spending_of(store),
+            labels=[label for _, label, _ in (*store.models(), *store.judges())],
+            checked=frozenset(
+                key for key, number in numbers.items() if store.has_readable_verdict(number)
             ),
         )
-
-
-def _verdicts(job: Job, store: Store, model: int) -> dict[str, int]:
-    numbers = {identity_key(identity): number for number, _, identity in store.judges()}
-    protocol = protocol_named(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
-    answered = store.count_responses(model)[0]
-    return {
-        key: answered
-        - store.count_unjudged(model, numbers[key], protocol.name, retry_final=job.retry_final)
-        + store.count_repeats(model, numbers[key], repeats_of(judge, 0))
-        for judge in job.judges
-        if (key := identity_key(judge.spec.identity)) in numbers
-    }

@@ -1,19 +1,19 @@
-"""Whether a model hears at all, seen before anything is spent on it.
+"""The preflight: whether a model uses the audio at all, checked before anything is spent on a run.
 
-A dozen probes: three instructions, each with a clip, the same clip again, another clip and
-silence, all of one length. A model that hears gives answers to the same audio that are more alike
-than its answers to different audio. For one that does not, which audio an answer was given to is
-arbitrary: the same answers could as well have been given to each other's. So the audio is dealt
-out anew, at random and within each instruction, and what counts is how often the answers to the
-same audio then look at least as alike (a permutation test). This holds for whatever the answers
-are: drawn at random, from few variants, or rounded differently in another batch. Where the first
-dozen leaves it open, a second one is asked, with other instructions.
+It asks a dozen probes: three instructions, each with a clip, the same clip again, another clip and
+silence, all of one length. A model that uses the audio gives responses to the same audio that are
+more alike than its responses to different audio. For one that ignores it, the audio that a response
+was given to is arbitrary: the audio could as well be reassigned, at random and within each
+instruction. A permutation test counts how often the responses to the same audio look at least as
+alike under such a reassignment. It is valid whatever the responses are: sampled, from few variants,
+or rounded differently in another batch. Where the first dozen leaves the question open, a second
+one is asked, with other instructions.
 
-A model that gives the same answers whatever it is handed is always refused; one whose answers vary
-for other reasons, in nine of ten cases. One that hears and samples passes: at temperature 1 the
-cascade, whose answers are a sentence of one chosen word or two, in 94 of 100. What cannot be found
-out: that a model hears only whether there is sound at all; or that it does not hear, where it
-samples behind a gateway that gives a repeated request its first answer.
+A model that gives the same responses whatever the audio is always refused; one whose responses vary
+for other reasons, in nine of ten cases. One that uses the audio and samples passes: at temperature
+1 the cascade, whose responses are a sentence of one chosen word or two, in 94 of 100. Two things
+cannot be detected: that a model uses only whether there is sound at all; and that it ignores the
+audio, where it samples behind a gateway that returns its first response to a repeated request.
 """
 
 import asyncio
@@ -22,34 +22,35 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import IncompleteError, RunConflictError, one_line
-from jasco.evaluation.runner import all_at_once, answer_of
+from jasco.evaluation.progress import Progress
+from jasco.evaluation.runner import all_at_once, response_of
+from jasco.evaluation.session import Session
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.failure_reasons import reasons_of
 from jasco.protocol.responses import LASTING, Failure, Response
+from jasco.runs.store import PREFLIGHT
 
 INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
 """Numbers of the instructions of the first dozen, and of the second."""
 PROBES = 4 * len(INSTRUCTIONS[0])
 """How many probes are asked at once."""
-_ANSWERED = 2 / 3  # with fewer answers than this nothing can be said
-_CHANCE = 0.05  # a model that does not hear passes a dozen at most this often
-_DEALS = 9_999
+_ANSWERED = 2 / 3  # with a smaller share of responses the preflight is inconclusive
+_SIGNIFICANCE = 0.05  # a model that ignores the audio passes a dozen at most this often
+_PERMUTATIONS = 9_999
 _LONGEST_PROBE = 60  # seconds: of a longer clip, its beginning
-# Words; in scripts that write none apart, characters.
+# Words; in scripts that do not separate them, characters.
 _TOKEN = re.compile(r"[^\W\u2e80-\U0010ffff]+|\w")
 
 
 class AudioIgnoredError(RunConflictError):
-    """The model's answers do not depend on the audio."""
+    """The model's responses do not depend on the audio."""
 
 
 class NoResponseError(RunConflictError):
@@ -57,7 +58,7 @@ class NoResponseError(RunConflictError):
 
 
 class State(StrEnum):
-    """What a preflight has come to."""
+    """The outcome of a preflight."""
 
     PASSED = "passed"
     REFUSED = "refused"
@@ -66,7 +67,7 @@ class State(StrEnum):
 
 
 class Sound(StrEnum):
-    """What a probe lets hear."""
+    """The kind of audio of a probe."""
 
     CLIP = "clip"
     OTHER = "another clip"
@@ -75,27 +76,26 @@ class Sound(StrEnum):
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A question, and what is heard with it."""
-
-    item: Item
-    sound: Sound
-    audio: Audio
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a probe has brought."""
+class ProbeResult:
+    """The outcome of a probe."""
 
     instruction: int
     sound: Sound
-    answer: Response | Failure
+    outcome: Response | Failure
     clip: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the result, ready for JSON."""
+        fact = {"instruction": self.instruction, "clip": self.clip, "sound": self.sound}
+        if isinstance(self.outcome, Failure):
+            reason = {"failure_kind": self.outcome.kind, "failure_message": self.outcome.message}
+            return fact | reason
+        return fact | {"text": self.outcome.text, "finish_reason": self.outcome.finish_reason}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the answers to the probes show.
+    """What the responses to the probes show.
 
     Attributes
     ----------
@@ -103,174 +103,203 @@ class Finding:
         Passed, refused or inconclusive.
     reason : str
         What the model does, where it is refused, or why nothing is known; else empty.
-    told : sequence of Told
+    results : sequence of ProbeResult
         All that was asked.
-    same, different : float or None
-        How alike two answers to an instruction are, with the same and with different audio: 0 to 1.
-    chance : float or None
-        How likely a model that does not hear is to give such answers.
+    same_audio, different_audio : float or None
+        The mean similarity of two responses to an instruction, with the same and with different
+        audio: 0 to 1.
+    p_value : float or None
+        How likely such responses are of a model that ignores the audio.
     open : bool
         Whether more probes could change it.
     """
 
     state: State
     reason: str
-    told: Sequence[Told]
-    same: float | None = None
-    different: float | None = None
-    chance: float | None = None
+    results: Sequence[ProbeResult]
+    same_audio: float | None = None
+    different_audio: float | None = None
+    p_value: float | None = None
     open: bool = False
 
     def as_json(self) -> str:
-        """Write it down for the run."""
+        """Return the finding as JSON, as the run stores it."""
         fact = {
             "state": self.state,
             "reason": self.reason,
-            "probes": len(self.told),
-            "answered": sum(isinstance(each.answer, Response) for each in self.told),
-            "alike_on_same_audio": self.same,
-            "alike_on_different_audio": self.different,
-            "chance": self.chance,
-            "answers": [_told_as_json(each) for each in self.told],
+            "probes": len(self.results),
+            "answered": len(_responses(self.results)),
+            "alike_on_same_audio": self.same_audio,
+            "alike_on_different_audio": self.different_audio,
+            "chance": self.p_value,
+            "answers": [result.as_dict() for result in self.results],
         }
         return json.dumps(fact, ensure_ascii=False)
 
 
-def is_due(model: Model | None, unanswered: int, held: str | None) -> bool:
-    """Whether a model is to be looked at, by what is left and what the run holds of a preflight."""
-    return bool(model and model.uses_audio and unanswered and _state(held) != State.PASSED)
+def is_due(model: Model | None, missing: int, earlier: str | None) -> bool:
+    """Return whether a model needs a preflight.
+
+    Parameters
+    ----------
+    model : Model or None
+        The model to be asked.
+    missing : int
+        Items that it is still to respond to.
+    earlier : str or None
+        The JSON that the run stores of an earlier preflight.
+    """
+    passed = json.loads(earlier or "{}").get("state") == State.PASSED
+    return bool(model and model.uses_audio and missing and not passed)
 
 
-def skipped(held: str | None) -> str:
-    """Write down that nobody is to look, for the run; what was seen before is kept."""
-    if held and _state(held) != State.SKIPPED:
-        return json.dumps({**json.loads(held), "overridden": True}, ensure_ascii=False)
-    return json.dumps({"state": State.SKIPPED})
+async def preflight(session: Session, model: Model, progress: Progress) -> None:
+    """Check that a prepared model uses the audio, and record the finding, or that it was skipped.
+
+    Raises
+    ------
+    NoResponseError, IncompleteError, AudioIgnoredError
+        As :func:`refuse`.
+    """
+    store, label, earlier = session.store, model.spec.label, session.store.fact(PREFLIGHT)
+    if not is_due(model, session.missing_responses(), earlier):
+        return
+    if not session.job.preflight:
+        fact = json.loads(earlier) if earlier else {"state": State.SKIPPED}
+        if fact["state"] != State.SKIPPED:
+            fact["overridden"] = True
+        store.remember({PREFLIGHT: json.dumps(fact, ensure_ascii=False)})
+        return
+
+    def watch(outcome: Response | Failure) -> None:
+        progress.advance(outcome, expected=False)
+        session.writer.write_soon()  # what it took: there is no row to write it with
+
+    concurrency = session.job.concurrency
+    finding = await probe_model(model, session.clips, session.read_audio, concurrency, watch)
+    await session.writer.finish()
+    store.remember({PREFLIGHT: finding.as_json()})
+    refuse(label, finding)
+    if finding.state == State.INCONCLUSIVE:
+        session.notify(f"preflight: {finding.reason}: it is unknown whether {label} uses the audio")
 
 
-def _state(held: str | None) -> str | None:
-    return json.loads(held)["state"] if held else None
-
-
-async def see(
+async def probe_model(
     model: Model,
     clips: Sequence[Clip],
     read_audio: Callable[[Clip], Audio],
     concurrency: int,
     watch: Callable[[Response | Failure], None],
 ) -> Finding:
-    """Ask a model the probes; ask more where the first leave it open.
+    """Ask a model the probes, and more where the first leave the question open.
 
     Parameters
     ----------
     model : Model
-        One that hears, and is prepared.
+        One that uses audio, and is prepared.
     clips : sequence of Clip
         Those of the run.
     read_audio : callable
-        Gives a clip's audio.
+        Reads a clip's audio.
     concurrency : int
         Calls in flight at once.
     watch : callable
-        Is told of each call that has ended.
+        Takes the outcome of each call that has ended.
     """
     slots = asyncio.Semaphore(concurrency)
-    told: list[Told] = []
-    sounds = await asyncio.to_thread(choose, clips, read_audio)
+    results: list[ProbeResult] = []
+    sounds = await asyncio.to_thread(choose_sounds, clips, read_audio)
 
-    async def ask(probe: Probe) -> None:
+    async def ask(number: int, clip: Clip, sound: Sound, audio: Audio) -> None:
         async with slots:
-            answer = await answer_of(model, probe.item, probe.audio)
-        watch(answer)
-        told.append(Told(probe.item.number, probe.sound, answer, probe.item.clip.id))
+            outcome = await response_of(model, Item(clip, number), audio)
+        watch(outcome)
+        results.append(ProbeResult(number, sound, outcome, clip.id))
 
     for numbers in INSTRUCTIONS:
-        await all_at_once(ask(probe) for probe in probes(sounds, numbers))
-        finding = judge(sorted(told, key=lambda each: (each.instruction, each.sound)))
+        probes = [(number, *sound) for number in numbers for sound in (sounds[0], *sounds)]
+        # In random order: an effect of when, or with what else, a question is asked must not look
+        # like an effect of the audio.
+        order = np.random.default_rng(0).permutation(len(probes))
+        await all_at_once(ask(*probes[place]) for place in order)
+        finding = assess(sorted(results, key=lambda result: (result.instruction, result.sound)))
         if not finding.open:
             break
     return finding
 
 
 Sounds = Sequence[tuple[Clip, Sound, Audio]]
-"""What there is to be heard, and the clip that it is asked about."""
+"""The audio of the probes, each with the clip that it is asked about."""
 
 
-def choose(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) -> Sounds:
+def choose_sounds(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) -> Sounds:
     """Choose a clip, another one (noise where there is none), and silence, all of one length.
 
-    The lengths are equal because a model that is handed nothing but a length does not hear.
+    The lengths are equal because a model that gets nothing but a length does not use the audio.
     """
-    pair = [(clip, _beginning(read_audio(clip))) for clip in (clips[0], clips[len(clips) // 2])]
-    (other, short), (clip, long) = sorted(pair, key=lambda each: each[1].seconds)
-    padded = np.pad(short.samples, (0, len(long.samples) - len(short.samples)))
-    silence = np.zeros_like(long.samples)
-    if np.array_equal(padded, long.samples):
+    longest = _LONGEST_PROBE * SAMPLING_RATE
+    two = clips[0], clips[len(clips) // 2]
+    pair = [(clip, read_audio(clip).samples[:longest].copy()) for clip in two]
+    (other, short), (clip, long) = sorted(pair, key=lambda chosen: len(chosen[1]))
+    padded = np.pad(short, (0, len(long) - len(short)))
+    silence = np.zeros_like(long)
+    if np.array_equal(padded, long):
         noise = np.random.default_rng(0).normal(0, 3_000, len(silence))
         second = clip, Sound.NOISE, Audio(np.rint(noise).astype(np.int16))
     else:
         second = other, Sound.OTHER, Audio(padded)
-    return (clip, Sound.CLIP, long), second, (clip, Sound.SILENCE, Audio(silence))
+    return (clip, Sound.CLIP, Audio(long)), second, (clip, Sound.SILENCE, Audio(silence))
 
 
-def _beginning(audio: Audio) -> Audio:
-    longest = _LONGEST_PROBE * SAMPLING_RATE
-    return audio if len(audio.samples) <= longest else Audio(audio.samples[:longest].copy())
+def assess(results: Sequence[ProbeResult]) -> Finding:
+    """Assess from the results of the probes whether the model uses the audio."""
+    responses = _responses(results)
+    if len(responses) < _ANSWERED * len(results):
+        reason = f"{len(responses)} of {len(results)} probes were answered ({_commonest(results)})"
+        return Finding(State.INCONCLUSIVE, reason, results)
+
+    prompts = np.array([probe.instruction for probe, _ in responses])
+    sounds = np.unique([probe.sound for probe, _ in responses], return_inverse=True)[1]
+    similarity = similarities([response.text for _, response in responses])
+    p_value = permutation_test(similarity, prompts, sounds)
+    same_prompt = np.triu(np.equal.outer(prompts, prompts), 1)
+    same_sound = np.equal.outer(sounds, sounds)
+    same = _mean(similarity[same_prompt & same_sound])
+    different = _mean(similarity[same_prompt & ~same_sound])
+    if p_value <= _SIGNIFICANCE:
+        return Finding(State.PASSED, "", results, same, different, p_value)
+    distinct = {(probe.instruction, response.text) for probe, response in responses}
+    varies = len(distinct) > len(set(prompts))
+    more = varies and len(results) == PROBES
+    reason = _reason(responses, varies=varies)
+    return Finding(State.REFUSED, reason, results, same, different, p_value, open=more)
 
 
-def probes(sounds: Sounds, numbers: Sequence[int]) -> list[Probe]:
-    """Lay out the probes with some instructions: the first sound twice, the others once.
-
-    Their order is drawn by lot: what hangs on when, or beside what, a question is asked must not
-    look like hearing.
-    """
-    laid_out = [
-        Probe(Item(clip, number), sound, audio)
-        for number in numbers
-        for clip, sound, audio in (sounds[0], *sounds)
-    ]
-    return [laid_out[place] for place in np.random.default_rng(0).permutation(len(laid_out))]
+def _responses(results: Sequence[ProbeResult]) -> list[tuple[ProbeResult, Response]]:
+    return [(probe, probe.outcome) for probe in results if isinstance(probe.outcome, Response)]
 
 
-def judge(told: Sequence[Told]) -> Finding:
-    """Say what the answers to the probes show."""
-    given = [
-        (each.instruction, each.sound, each.answer)
-        for each in told
-        if isinstance(each.answer, Response)
-    ]
-    if len(given) < _ANSWERED * len(told):
-        why = _commonest(told)
-        reason = f"{len(given)} of {len(told)} probes were answered ({why})"
-        return Finding(State.INCONCLUSIVE, reason, told)
+def similarities(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Compute how similar texts are.
 
-    prompts = np.array([instruction for instruction, _, _ in given])
-    sounds = np.unique([sound for _, sound, _ in given], return_inverse=True)[1]
-    alike = likeness([answer.text for _, _, answer in given])
-    chance = chance_of(alike, prompts, sounds)
-    same = _mean(alike, prompts, lambda one, two: sounds[one] == sounds[two])
-    different = _mean(alike, prompts, lambda one, two: sounds[one] != sounds[two])
-    figures = (told, same, different, chance)
-    if chance <= _CHANCE:
-        return Finding(State.PASSED, "", *figures)
-    varies = len({(number, answer.text) for number, _, answer in given}) > len(set(prompts))
-    more = varies and len(told) == PROBES
-    return Finding(State.REFUSED, _reason(given, varies=varies), *figures, open=more)
+    Parameters
+    ----------
+    texts : sequence of str
+        The responses.
 
-
-def likeness(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Tell how alike texts are, each with each: 0 to 1.
-
-    It is the share of their words, and pieces of words, that two have in common; what fewer of
-    the texts hold counts for more.
+    Returns
+    -------
+    ndarray, shape (texts, texts)
+        The share of their words, and pieces of words, that two texts have in common, 0 to 1;
+        pieces that fewer of the texts hold count more.
     """
     pieces = [_pieces(text) for text in texts]
-    every = sorted(frozenset().union(*pieces))
-    held = np.array([[piece in each for piece in every] for each in pieces], float)
-    weighted = held * np.log((len(texts) + 1) / held.sum(axis=0))
-    both = weighted @ held.T
-    own = both.diagonal()
-    return np.asarray(np.round(both / (own[:, None] + own - both), 12))
+    vocabulary = sorted(frozenset().union(*pieces))
+    present = np.array([[piece in text for piece in vocabulary] for text in pieces], float)
+    weighted = present * np.log((len(texts) + 1) / present.sum(axis=0))
+    common = weighted @ present.T
+    own = common.diagonal()
+    return np.asarray(np.round(common / (own[:, None] + own - common), 12))
 
 
 def _pieces(text: str) -> frozenset[str]:
@@ -278,117 +307,89 @@ def _pieces(text: str) -> frozenset[str]:
     return frozenset(words[start : start + 3] for start in range(max(1, len(words) - 2)))
 
 
-def chance_of(
-    alike: NDArray[np.float64], prompts: NDArray[np.int64], sounds: NDArray[np.int64]
+def permutation_test(
+    similarity: NDArray[np.float64], prompts: NDArray[np.int64], sounds: NDArray[np.int64]
 ) -> float:
-    """Say how often answers that are dealt out anew look as if they depended on the audio.
+    """Compute how often responses look as if they depended on audio that is reassigned.
 
     Parameters
     ----------
-    alike : ndarray, shape (answers, answers)
-        How alike they are.
-    prompts, sounds : ndarray of int, shape (answers,)
-        What each was given to; sounds are dealt out anew among the answers to a prompt.
+    similarity : ndarray, shape (responses, responses)
+        How similar they are.
+    prompts, sounds : ndarray of int, shape (responses,)
+        The prompt and the audio of each; the audio is permuted among the responses to a prompt.
 
     Returns
     -------
     float
-        The p-value of a permutation test (Phipson and Smyth, 2010: the given deal is one of
-        them), whose statistic is how alike answers to the same audio are.
+        The p-value of a permutation test (Phipson and Smyth, 2010: the observed assignment is one
+        of them), whose statistic is the similarity of responses to the same audio.
     """
-    generator = np.random.default_rng(0)
-    deals = np.tile(sounds, (1 + _DEALS, 1))
+    rng = np.random.default_rng(0)
+    assigned = np.tile(sounds, (1 + _PERMUTATIONS, 1))
     for prompt in np.unique(prompts):
         group = prompts == prompt
-        deals[1:, group] = generator.permuted(deals[1:, group], axis=1)
-    # Every deal has as many pairs of each kind, so the sum over the same sounds says it all.
-    sums = np.zeros(len(deals))
+        assigned[1:, group] = rng.permuted(assigned[1:, group], axis=1)
+    # Every assignment has as many pairs of each kind, so the sum over the same sounds suffices.
+    sums = np.zeros(len(assigned))
     for sound in np.unique(sounds):
-        dealt = (deals == sound).astype(float)
-        sums += ((dealt @ alike) * dealt).sum(axis=1)
+        has_sound = (assigned == sound).astype(float)
+        sums += ((has_sound @ similarity) * has_sound).sum(axis=1)
     return float(np.mean(sums >= sums[0] - 1e-9))
 
 
-def _mean(
-    alike: NDArray[np.float64], prompts: NDArray[np.int64], wanted: Callable[[int, int], bool]
-) -> float | None:
-    pairs = [
-        float(alike[one, two])
-        for one, two in combinations(range(len(prompts)), 2)
-        if prompts[one] == prompts[two] and wanted(one, two)
-    ]
-    return sum(pairs) / len(pairs) if pairs else None
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return sum(values.tolist()) / len(values) if len(values) else None
 
 
-def _reason(given: Sequence[tuple[int, Sound, Response]], *, varies: bool) -> str:
-    texts = [answer.text for _, _, answer in given]
+def _reason(responses: Sequence[tuple[ProbeResult, Response]], *, varies: bool) -> str:
+    texts = {response.text: one_line(response.text, 80) for _, response in responses}
     if not any(text.strip() for text in texts):
-        cut_off = all(answer.finish_reason == "length" for _, _, answer in given)
+        cut_off = all(response.finish_reason == "length" for _, response in responses)
         why = " (cut off at the longest length allowed: max_tokens)" if cut_off else ""
         return f"answers every probe with nothing{why}"
-    if len(set(texts)) == 1:
-        return f"gives one answer to every clip, to silence and to every prompt ({_quoted(texts)})"
+    first = repr(next(iter(texts.values())))
+    if len(texts) == 1:
+        return f"gives one answer to every clip, to silence and to every prompt ({first})"
     if not varies:
-        return f"gives the same answer to a clip, to another one and to silence ({_quoted(texts)})"
-    by_sound = {sound: answer.text for _, sound, answer in given}
-    told = ", ".join(f"{_quoted([text])} to {sound}" for sound, text in by_sound.items())
-    return f"answers the same audio no more alike than different audio and silence ({told})"
+        return f"gives the same answer to a clip, to another one and to silence ({first})"
+    by_sound = {probe.sound: texts[response.text] for probe, response in responses}
+    quoted = ", ".join(f"{text!r} to {sound}" for sound, text in by_sound.items())
+    return f"answers the same audio no more alike than different audio and silence ({quoted})"
 
 
-def _quoted(texts: Sequence[str]) -> str:
-    return repr(one_line(texts[0], 80))
-
-
-def _told_as_json(told: Told) -> dict[str, Any]:
-    answer = told.answer
-    return {
-        "instruction": told.instruction,
-        "clip": told.clip,
-        "sound": told.sound,
-        **(
-            {"text": answer.text, "finish_reason": answer.finish_reason}
-            if isinstance(answer, Response)
-            else {"failure_kind": answer.kind, "failure_message": answer.message}
-        ),
-    }
-
-
-def _commonest(told: Sequence[Told]) -> str:
+def _commonest(results: Sequence[ProbeResult]) -> str:
     """Quote the commonest message of the commonest kind of failure."""
-    reason = reasons_of(each.answer for each in told if isinstance(each.answer, Failure))[0]
+    failures = (probe.outcome for probe in results if isinstance(probe.outcome, Failure))
+    reason = reasons_of(failures)[0]
     return one_line(f"{reason.kind}: {reason.message}", 300)
 
 
-def refuse_unanswered(label: str, finding: Finding) -> None:
-    """Raise if no probe was answered.
+def refuse(label: str, finding: Finding) -> None:
+    """Raise if no probe was answered, or if the model ignores the audio.
 
     Raises
     ------
     NoResponseError
         Every probe was refused in a way that every item would be.
     IncompleteError
-        Some probes failed with a temporary error.
+        No probe was answered, and some failed with a temporary error.
+    AudioIgnoredError
+        The responses do not depend on the audio.
     """
-    failures = [each.answer for each in finding.told if isinstance(each.answer, Failure)]
-    if not failures or len(failures) < len(finding.told):
-        return
-    told = (
-        f"preflight: {label} answered none of {len(failures)} probes ({_commonest(finding.told)})"
-    )
-    if all(each.final or each.kind in LASTING for each in failures):
-        raise NoResponseError(
-            f"{told}; check that it accepts audio and these requests, or continue anyway with "
-            "--no-preflight"
+    failures = [probe.outcome for probe in finding.results if isinstance(probe.outcome, Failure)]
+    if failures and len(failures) == len(finding.results):
+        message = (
+            f"preflight: {label} answered none of {len(failures)} probes "
+            f"({_commonest(finding.results)})"
         )
-    raise IncompleteError(
-        f"{told}; repeat the command when this is resolved, or continue anyway with --no-preflight"
-    )
-
-
-def refuse(label: str, finding: Finding) -> None:
-    """Refuse a model that does not hear (:class:`AudioIgnoredError`)."""
+        anyway = "or continue anyway with --no-preflight"
+        if all(failure.final or failure.kind in LASTING for failure in failures):
+            remedy = "check that it accepts audio and these requests"
+            raise NoResponseError(f"{message}; {remedy}, {anyway}")
+        raise IncompleteError(f"{message}; repeat the command when this is resolved, {anyway}")
     if finding.state == State.REFUSED:
         raise AudioIgnoredError(
-            f"preflight: {label} {finding.reason}; see that the audio reaches it and that its "
-            "text reaches us, or go on all the same with --no-preflight"
+            f"preflight: {label} {finding.reason}; check that the audio reaches it and that its "
+            "text reaches us, or continue anyway with --no-preflight"
         )

@@ -205,14 +205,14 @@ async def _take(
             judge.check()
             await judge.prepare(exam.data)
             with Progress(len(missing), notify) as progress:
-                watch = partial(progress.see, judge.spec.label)
+                watch = partial(progress.count, judge.spec.label)
                 await all_at_once(ask(*each, watch) for each in missing.items())
             # Another model is served than before: what the one before said is not its exam.
             held = store.verdicts(judge.spec.identity)
             if store.served(judge.spec.identity) != served and (left := not_in(held)):
                 failed.clear()
                 with Progress(len(left), notify) as progress:
-                    watch = partial(progress.see, judge.spec.label)
+                    watch = partial(progress.count, judge.spec.label)
                     await all_at_once(ask(*each, watch) for each in left.items())
 
 

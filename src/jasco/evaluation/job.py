@@ -1,0 +1,84 @@
+"""The job of one command: its model and judges, data, run and limits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from jasco.backends.limits import NO_LIMITS, Limits
+from jasco.backends.prices import NO_PRICES, PriceList
+from jasco.backends.specs import identity_key
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError
+from jasco.judges.judge import Judge
+from jasco.models.model import Model
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command is to do.
+
+    Attributes
+    ----------
+    run : pathlib.Path
+        The run's folder.
+    data : DataSet or None
+        None takes the run's own.
+    model : Model or None
+        None judges the responses that the run holds.
+    judges : sequence of Judge
+        Without any, responses are collected and not judged.
+    protocol : str or None
+        None takes the run's own, or the default.
+    limit : int or None
+        The number of clips, from the first on; None takes all that the data set (or, without one,
+        the run) has.
+    concurrency : int
+        Calls in flight at once.
+    preflight : bool
+        Whether to check first that the model uses the audio, and that each judge gives a readable
+        verdict on a question whose verdict is known.
+    retry_final : bool
+        Whether to repeat calls whose outcome is final: unreadable verdicts, and failures such as
+        a content filter's.
+    limits : Limits
+        What may be spent on the run in total, earlier commands included.
+    prices : PriceList
+        Prices of tokens, where the user gives them.
+
+    Raises
+    ------
+    InputError
+        Two judges have the same identity: one of them would be lost.
+    """
+
+    run: Path
+    data: DataSet | None
+    model: Model | None
+    judges: Sequence[Judge]
+    protocol: str | None = None
+    limit: int | None = None
+    concurrency: int = 16
+    preflight: bool = True
+    retry_final: bool = False
+    limits: Limits = NO_LIMITS
+    prices: PriceList = NO_PRICES
+
+    def __post_init__(self) -> None:
+        for judge, other in combinations(self.judges, 2):
+            if identity_key(judge.spec.identity) == identity_key(other.spec.identity):
+                raise InputError(
+                    f"judge {judge.spec.label} is given twice; label=NAME in its spec tells two "
+                    "judges of one name apart"
+                )
+
+    @property
+    def providers(self) -> list[Model | Judge]:
+        """The judges, and the model if there is one."""
+        return [*self.judges, *([self.model] if self.model else ())]
+
+    def clips_covered(self, data: DataSet, covered: int) -> int:
+        """Return how many clips the job is about, in a run that covers ``covered`` already."""
+        if self.data is None and self.limit is None:
+            return covered
+        return max(covered, min(self.limit or len(data.clips), len(data.clips)))

@@ -1,0 +1,218 @@
+"""A job on its open run: what it works with, what it records there, and what it is still to do."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jasco.errors import InputError, count, one_line
+from jasco.evaluation.job import Job
+from jasco.evaluation.progress import counted
+from jasco.judges.judge import Judge
+from jasco.models.model import Model
+from jasco.protocol.clips import Clip
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
+from jasco.runs.audio_manifest import audio_facts, audio_reader
+from jasco.runs.commit_queue import Writer
+from jasco.runs.exam_records import copy_exams
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.spending import keep_spent, open_budget, spent_rows
+from jasco.runs.store import AudioFacts, Store
+
+SAMPLED = 5
+"""One clip in so many is judged repeatedly, where a judge's spec asks for repeats."""
+
+
+def repeats_of(judge: Judge, place: int) -> int:
+    """Return how many verdicts a judge gives on each response to the clip at a place in the run."""
+    return int(judge.spec.options.get("repeats", 1)) if place % SAMPLED == 0 else 1
+
+
+def items_per_clip(identity: Mapping[str, Any]) -> int:
+    """Return how many items of each clip the model with this identity responds to."""
+    return 1 if is_single_prompt(identity) else len(INSTRUCTIONS)
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What a model's part of a run still lacks.
+
+    Attributes
+    ----------
+    store : Store
+        The open run.
+    model_number : int
+        The model, by its number in the run.
+    protocol : Protocol
+        The protocol of the verdicts.
+    retry_final : bool
+        Whether failures and unreadable verdicts that are final count as missing.
+    """
+
+    store: Store
+    model_number: int
+    protocol: Protocol
+    retry_final: bool = False
+
+    def responses(self) -> int:
+        """Count the items without a response."""
+        identities = {number: identity for number, _, identity in self.store.models()}
+        expected = self.store.covered * items_per_clip(identities[self.model_number])
+        final = 0 if self.retry_final else self.store.count_final(self.model_number)
+        return expected - self.store.count_responses(self.model_number)[0] - final
+
+    def verdicts(self, number: int, judge: Judge) -> int:
+        """Count the verdicts that a judge has yet to give on the responses that exist."""
+        arguments = self.model_number, number, self.protocol.name
+        return sum(
+            self.store.count_unjudged(
+                *arguments, repeat, SAMPLED if repeat else 1, retry_final=self.retry_final
+            )
+            for repeat in range(repeats_of(judge, 0))
+        )
+
+
+Judges = Mapping[int, Judge]
+"""Judges by their numbers in a run."""
+
+
+class Session:
+    """A job, and the run that it works on.
+
+    Opening a session checks that the job fits the run, records what the job works with, and reads
+    the audio.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    store : Store
+        The run, open for writing.
+    notify : callable
+        Takes lines for the user.
+
+    Attributes
+    ----------
+    budget : Budget
+        What may be spent, and what is.
+    data : DataSet
+        Its clips are in the run's order.
+    protocol : Protocol
+        How the judges are asked.
+    model_number : int
+        The model whose responses the job is about, by its number in the run.
+    judges : mapping of int to Judge
+        The job's judges, by number in the run.
+    clips : sequence of Clip
+        Those that the run covers: its first ones.
+    audio : mapping of str to AudioFacts
+        Their audio, by clip id; empty where the model uses none.
+    read_audio : callable
+        Reads a clip's audio: the very bytes that were hashed.
+    writer : Writer
+        Commits responses and verdicts to the run.
+    remaining : Remaining
+        What the job is still to do.
+
+    Raises
+    ------
+    InputError
+        The run holds no responses to judge, a price is missing, or a clip cannot be read.
+    RunConflictError
+        The run holds other data or audio, another model, protocol or source.
+    """
+
+    def __init__(self, job: Job, store: Store, notify: Callable[[str], None]) -> None:
+        self.job, self.store, self.notify = job, store, notify
+        self.budget = budget = open_budget(store, job.limits, job.prices, job.providers)
+        self.data = store.hold(job.data or store.data())
+        protocol = store.fact("protocol") or next(iter(PROTOCOLS))
+        if job.judges:
+            protocol = job.protocol or protocol
+            store.hold_protocol(protocol)
+        self.protocol = protocol_named(protocol)
+        if job.model:
+            self.model_number = store.hold_model(job.model.spec)
+        elif store.models() and store.covered:  # else killed before it began, perhaps
+            self.model_number = store.models()[0][0]
+        else:
+            raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
+        numbers = store.hold_judges([judge.spec for judge in job.judges])
+        self.judges: Judges = dict(zip(numbers, job.judges, strict=True))
+        keep_spent(store, budget)
+        for table, number, provider in self._providers():
+            provider.folder, provider.notify, provider.budget = job.run, notify, budget
+            provider.adaptations = {}
+            store.hold_source(table, number, provider.spec.label, provider.fingerprint())
+        if not store.has_answers():  # a run without responses may still cover fewer clips
+            store.narrow(0)
+        self._covered = store.covered
+        self.clips: Sequence[Clip] = self.data.clips[: job.clips_covered(self.data, store.covered)]
+        self.audio: Mapping[str, AudioFacts] = {}
+        if job.model and job.model.uses_audio:
+            self.audio = self._read_all_audio()
+            store.hold_audio(dict(enumerate(self.audio.values())))
+        files = {id_: (facts.path, facts.sha256) for id_, facts in self.audio.items()}
+        self.read_audio = audio_reader(self.data, files)
+        if job.limit and job.limit < self._covered == len(self.clips):
+            notify(
+                f"--limit {job.limit} has no effect: {job.run} covers "
+                f"{count(self._covered, 'clip')} already; for fewer, take another --run"
+            )
+        self.writer = Writer(store, lambda: spent_rows(budget))
+        self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
+
+    def close(self) -> None:
+        """Record what was spent and how requests were adapted; drop clips without responses."""
+        keep_spent(self.store, self.budget)
+        identities = {number: judge.spec.identity for number, judge in self.judges.items()}
+        copy_exams(self.store, identities, self.model_number)
+        for table, number, provider in self._providers():
+            self.store.hold_adaptations(table, number, provider.adaptations)
+        self.store.narrow(self._covered or len(self.clips))
+
+    def missing_responses(self) -> int:
+        """Count the items that the job's model is still to respond to; 0 without a model."""
+        return self.remaining.responses() if self.job.model else 0
+
+    def needs_judge(self, number: int) -> bool:
+        """Return whether a judge has responses to judge, or may get some."""
+        missing = self.missing_responses()
+        return bool(missing or self.remaining.verdicts(number, self.judges[number]))
+
+    def calls(self) -> int:
+        """Count the calls to make, if every item that lacks a response gets one."""
+        verdicts = sum(self.remaining.verdicts(*judge) for judge in self.judges.items())
+        return self.missing_responses() * (1 + len(self.judges)) + verdicts
+
+    def is_done(self) -> bool:
+        """Return whether all that is missing is final."""
+        left = replace(self.remaining, retry_final=False)
+        verdicts = sum(left.verdicts(*judge) for judge in self.judges.items())
+        return not left.responses() and not verdicts
+
+    def _providers(self) -> Iterator[tuple[str, int, Model | Judge]]:
+        """Yield the model and the judges, each with its table and its number in the run."""
+        if self.job.model:
+            yield "models", self.model_number, self.job.model
+        for number, judge in self.judges.items():
+            yield "judges", number, judge
+
+    def _read_all_audio(self) -> dict[str, AudioFacts]:
+        """Read every clip once, before anything is spent on the first."""
+        progress = counted(self.clips, "reading audio", "clip", self.notify)
+        facts = audio_facts(self.data, progress)
+        by_clip = {clip.id: audio for clip, audio in zip(self.clips, facts, strict=True)}
+        clips = count(len(facts), "clip")
+        if converted := sum(bool(audio.conversions) for audio in facts):
+            self.notify(f"converted to 16 kHz mono PCM16: {converted} of {clips}")
+        if clipped := {id_: audio.clipped for id_, audio in by_clip.items() if audio.clipped}:
+            worst = max(clipped, key=lambda id_: clipped[id_])
+            samples = count(clipped[worst], "sample")
+            self.notify(
+                f"clipped samples: {len(clipped)} of {clips} (most: clip {worst}, {samples})"
+            )
+        for warning in dict.fromkeys(warning for audio in facts for warning in audio.warnings):
+            ids = [id_ for id_, audio in by_clip.items() if warning in audio.warnings]
+            self.notify(f"{warning}: {len(ids)} of {clips} ({one_line(', '.join(ids), 80)})")
+        return by_clip

@@ -1,0 +1,177 @@
+"""A job on its run: what fits is recorded, what does not is refused before the first call."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from fake_providers import ALL_ITEMS, FakeJudge, FakeModel, fake_spec
+from jasco.data.audio import file_sha256
+from jasco.data.dataset import DataSet, read_data_set
+from jasco.errors import InputError, RunConflictError
+from jasco.evaluation.evaluate import evaluate
+from jasco.evaluation.job import Job
+from jasco.human.listening import Listener
+from jasco.runs.results import results_of_run
+from jasco.runs.store import Store
+from synthetic import tone, write_wav
+
+
+def test_without_a_run_or_its_answers_there_is_nothing_to_judge(go: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run there"):
+        go(None, FakeJudge(), data=None)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="holds no answers to judge"):
+        go(None, FakeJudge())
+
+
+def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
+    data: Path, tmp_path: Path
+) -> None:
+    with Store.to_write(tmp_path / "run") as store:
+        store.hold(read_data_set(data))
+        store.hold_model(fake_spec("model"))
+    with pytest.raises(InputError, match="holds no answers to judge"):
+        evaluate(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
+
+
+def test_a_later_larger_limit_extends_the_run(go: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    go(FakeModel(), FakeJudge(), limit=1)
+    assert results_of_run(run).data.clips == 1
+    assert results_of_run(run).complete
+    model = FakeModel()
+    go(model, FakeJudge(), limit=3)
+    assert sorted(model.audio) == ALL_ITEMS[8:24]
+    go(FakeModel(), FakeJudge(), limit=2)
+    assert results_of_run(run).data.clips == 3
+    go(FakeModel(), FakeJudge(), limit=99)
+    assert results_of_run(run).data.items == 32
+
+
+def test_a_model_that_uses_no_audio_needs_no_files(go: Any, data: Path, tmp_path: Path) -> None:
+    for path in data.rglob("*.wav"):
+        path.unlink()
+    model = FakeModel(uses_audio=False)
+    go(model)
+    assert set(model.audio.values()) == {None}
+    with Store.to_read(tmp_path / "run") as store:
+        assert store.audio_sha256() is None
+
+
+def test_missing_audio_is_an_error_before_anything_is_asked(go: Any, data: Path) -> None:
+    (data / "dataset" / "v0" / "3.wav").unlink()
+    model = FakeModel()
+    with pytest.raises(InputError, match=r"3\.wav: the audio file is missing"):
+        go(model)
+    assert model.audio == {}
+    go(model, limit=3)  # the clips before it are whole
+    assert len(model.audio) == 24
+
+
+def test_converted_clips_are_counted(go: Any, data: Path, tmp_path: Path) -> None:
+    path = data / "dataset" / "v0" / "2.wav"
+    soundfile.write(path, np.stack([tone(2)] * 2, axis=1), 16_000)
+    assert go(FakeModel()) == ["converted to 16 kHz mono PCM16: 1 of 4 clips"]
+    assert results_of_run(tmp_path / "run").answers.treated_clips == 1
+
+
+def test_other_audio_is_refused(go: Any, data: Path) -> None:
+    go(FakeModel(failing=[("0", 1)]))
+    soundfile.write(data / "dataset" / "v0" / "1.wav", tone(9), 16_000)
+    with pytest.raises(RunConflictError, match=r"1\.wav: other audio"):
+        go(FakeModel())
+
+
+def test_what_is_hashed_are_the_bytes_that_are_decoded(
+    go: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is another one at every look is refused, not recorded under a wrong hash."""
+    path, looks = data / "dataset" / "v0" / "2.wav", itertools.count()
+    reads = Path.open
+
+    def opened(self: Path, *arguments: Any, **more: Any) -> Any:
+        if self == path and arguments == ("rb",):
+            write_wav(path, tone(50 + next(looks)))
+        return reads(self, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
+    with pytest.raises(RunConflictError, match=r"2\.wav: replaced"):
+        go(FakeModel())
+    monkeypatch.undo()
+    write_wav(path, tone(50))
+    with Store.to_read(tmp_path / "run") as store:
+        assert store.audio_files()["2"][1] == file_sha256(path)
+
+
+def test_clipped_and_silent_clips_are_reported_and_counted(
+    go: Any, data: Path, tmp_path: Path
+) -> None:
+    place = data / "dataset" / "v0"
+    loud = tone(1)
+    loud[100:105], loud[200:203] = 32767, -32768
+    write_wav(place / "1.wav", loud)
+    write_wav(place / "3.wav", np.concatenate([np.full(3, 32767, np.int16), tone(3)]))
+    opposite = np.rint(-0.95 * tone(2)).astype(np.int16)
+    soundfile.write(place / "2.wav", np.stack([tone(2), opposite], axis=1), 16_000)
+    assert go(FakeModel(), limit=3) == [
+        "converted to 16 kHz mono PCM16: 1 of 3 clips",
+        "clipped samples: 1 of 3 clips (most: clip 1, 8 samples)",
+        "channels cancel each other out: 1 of 3 clips (2)",
+    ]
+    answers = results_of_run(tmp_path / "run").answers
+    assert answers.clipped == {"1": 8}
+    assert answers.audio_warnings == {"channels cancel each other out": ["2"]}
+    go(FakeModel())
+    answers = results_of_run(tmp_path / "run").answers
+    assert answers.clipped == {"1": 8, "3": 3}
+
+
+def test_other_data_models_and_protocols_are_refused(go: Any, data: Path) -> None:
+    go(FakeModel(), FakeJudge())
+    whole = read_data_set(data)
+    with pytest.raises(RunConflictError, match="holds the data set synthetic"):
+        go(FakeModel(), data=DataSet("less", whole.clips[:2], whole.folder))
+    with pytest.raises(RunConflictError, match="test/model, not of test/other"):
+        go(FakeModel("other"))
+    with pytest.raises(RunConflictError, match="protocol v2, not v1"):
+        go(FakeModel(), FakeJudge(), protocol="v1")
+
+
+def test_the_run_remembers_its_protocol(go: Any, tmp_path: Path) -> None:
+    go(FakeModel(), FakeJudge(), protocol="v1")
+    go(None, FakeJudge("later"), data=None)
+    assert results_of_run(tmp_path / "run").protocol == "v1"
+
+
+def test_a_data_set_in_another_order_keeps_every_answer_with_its_clip(
+    go: Any, data: Path, tmp_path: Path
+) -> None:
+    go(FakeModel(failing=[("0", 1)]))
+    data_set = read_data_set(data)
+    backwards = DataSet(data_set.name, data_set.clips[::-1], data_set.folder)
+    model, judge = FakeModel(), FakeJudge()
+    go(model, judge, data=backwards)
+    assert list(model.audio) == [("0", 1)]
+    assert np.array_equal(model.audio["0", 1].samples, tone(0))
+    assert judge.responses == {(clip, n): f"answer {clip} {n}" for clip, n in ALL_ITEMS}
+
+
+def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Path) -> None:
+    anna = Listener.open(tmp_path, "Anna", read_data_set(data))
+    for item in anna.items[:3]:
+        anna.cannot_tell(item)
+    judge = FakeJudge()
+    evaluate(Job(anna.folder, None, None, [judge]), print)
+    assert sorted(judge.responses) == sorted((i.clip.id, i.number) for i in anna.items[:3])
+    results = results_of_run(anna.folder)
+    assert (results.single_prompt, results.complete) == (True, False)
+    assert (results.answers.expected, results.answers.answered, results.data.items) == (4, 3, 4)
+    assert results.figures.panel.coverage == 3 / 4
+    anna.cannot_tell(anna.items[3])
+    evaluate(Job(anna.folder, None, None, [judge]), print)
+    assert results_of_run(anna.folder).complete
+    assert len(judge.responses) == 4
