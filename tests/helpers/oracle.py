@@ -220,11 +220,11 @@ class Perturbed:
     def answer(self) -> list[int]:
         return self.search.answer
 
-    def go_on(self, logits: Any) -> Any:
+    def step(self, logits: Any) -> Any:
         import torch
 
         noise = torch.rand(logits.shape, generator=self.generator)
-        return self.search.go_on(logits + self.off * (2 * noise - 1))
+        return self.search.step(logits + self.off * (2 * noise - 1))
 
 
 def finds(

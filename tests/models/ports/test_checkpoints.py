@@ -24,7 +24,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from jasco.data.whole_folder import whole_folder  # noqa: E402
 from jasco.errors import InputError  # noqa: E402
-from jasco.models.ports.weights import read_base, read_safetensors, read_torch  # noqa: E402
+from jasco.models.ports.state_dict import read_base, read_safetensors, read_torch  # noqa: E402
 
 pytestmark = pytest.mark.slow  # torch takes seconds to load
 

@@ -38,9 +38,10 @@ pytestmark = pytest.mark.slow  # torch is there in the second tier only
 
 from torch.nn.functional import pad  # noqa: E402
 
-from jasco.models.ports.decoding import Draw, Preset  # noqa: E402
+from jasco.models.ports.decoding import Preset, Sampler  # noqa: E402
 from jasco.models.ports.ltu_as import conversion  # noqa: E402
 from jasco.models.ports.ltu_as.features import every_layer, log_mel, pool_time  # noqa: E402
+from jasco.models.ports.ltu_as.inference import LtuAsInference, load  # noqa: E402
 from jasco.models.ports.ltu_as.model import LtuAs, assemble, make_empty, shapes_of  # noqa: E402
 from jasco.models.ports.ltu_as.presets import PRESETS  # noqa: E402
 from jasco.models.ports.ltu_as.prompt import (  # noqa: E402
@@ -50,7 +51,7 @@ from jasco.models.ports.ltu_as.prompt import (  # noqa: E402
     remove_thanks_for_watching,
 )
 from jasco.models.ports.ltu_as.sizes import HOP, Sizes, llama_sizes  # noqa: E402
-from jasco.models.ports.ltu_as.system import System, load  # noqa: E402
+from jasco.models.ports.state_dict import rename_key  # noqa: E402
 from jasco.models.ports.text import BOS, EOS  # noqa: E402
 
 Released = dict[str, tuple[Path, dict[str, Any]]]
@@ -161,7 +162,7 @@ def stages(port: Port) -> Iterator[Stage]:
         mixed = model.tltr.over_layers(by_layer[None])[0]
         return {"tltr.layer_tr": mixed.transpose(0, 1)}
 
-    def ask(asked: str, audio: Any) -> dict[str, Any]:
+    def prepare(asked: str, audio: Any) -> dict[str, Any]:
         ids = port.ids(asked)
         said = model.sequence(audio[0], ids)
         computed = {"inputs_embeds": said, "logits": port.logits(said, len(ids))}
@@ -197,7 +198,7 @@ def stages(port: Port) -> Iterator[Stage]:
         yield Stage("tltr_batch", ["tltr_batch.out"], partial(project, model))
     for asked in port.oracle.asked:
         heard = f"{port.oracle.clip_of(asked)}.audio_embeds"
-        yield Stage(asked, [heard], partial(ask, asked))
+        yield Stage(asked, [heard], partial(prepare, asked))
         yield Stage(f"text_only.{asked.rpartition('.')[2]}", [], partial(text_only, asked))
 
 
@@ -214,7 +215,7 @@ def draw(port: Port, asked: str, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Let the official answer be drawn, with the original's luck; give each step's numbers."""
     luck = iter(port.generated(asked, "official"))
     patch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor([next(luck)]))
-    drawn = Draw(port.preset(), penalised=port.ids(asked))
+    drawn = Sampler(port.preset(), penalised=port.ids(asked))
     steps, scores = [], drawn.scores
     patch.setattr(drawn, "scores", lambda raw: steps.append((raw, scores(raw))) or steps[-1][1])
     found(port.model.llama, port.embeddings(asked), drawn)
@@ -255,7 +256,7 @@ def test_from_waveform_to_logits_it_is_the_original(port: Port) -> None:
 
 def scores_of(port: Port, asked: str, **changes: Any) -> Any:
     """Give what the official tokens are drawn from, by the logits that are stored."""
-    drawn, scores = Draw(port.preset(**changes), penalised=port.ids(asked)), []
+    drawn, scores = Sampler(port.preset(**changes), penalised=port.ids(asked)), []
     logits, _ = port.drawn[asked]
     for token, row in zip(port.generated(asked, "official"), logits, strict=True):
         scores.append(drawn.scores(row[None]))
@@ -304,7 +305,7 @@ def test_greedy_answers_are_the_originals(port: Port, penalised: bool) -> None:
         if theirs:
             ended = theirs[-1] == EOS
             assert ended or len(theirs) == preset.max_new_tokens
-            search = partial(Draw, preset, penalised=port.ids(asked))
+            search = partial(Sampler, preset, penalised=port.ids(asked))
             embeddings = port.embeddings(asked)
             said = theirs[:-1] if ended else theirs
             assert finds(port.model.llama, embeddings, search, said, END_TO_END), asked
@@ -360,20 +361,20 @@ def test_every_key_of_a_released_file_must_be_there(port: Port) -> None:
     for file, (path, weights) in port.released.items():
         shapes = conversion.expected_of(file, port.sizes)
         for key in weights:
-            new = conversion.NAMES[file](key)
+            new = rename_key(key, conversion.KEYS[file])
             lacking = {other: value for other, value in weights.items() if other != key}
             if new is None:
-                conversion.rename(lacking, conversion.NAMES[file], shapes, path)
+                conversion.rename(lacking, conversion.KEYS[file], shapes, path)
                 continue
             with pytest.raises(InputError, match=re.escape(f"'{new}'")):
-                conversion.rename(lacking, conversion.NAMES[file], shapes, path)
+                conversion.rename(lacking, conversion.KEYS[file], shapes, path)
             bent = weights | {key: weights[key][None]}
             with pytest.raises(InputError, match=re.escape(f"'{key}' has the shape")):
-                conversion.rename(bent, conversion.NAMES[file], shapes, path)
+                conversion.rename(bent, conversion.KEYS[file], shapes, path)
             for wrong in (f"{key}.x", f"x.{key}", key.replace(".", "_", 1)):
                 with pytest.raises(InputError, match=re.escape(f"'{wrong}'")):
                     conversion.rename(
-                        lacking | {wrong: weights[key]}, conversion.NAMES[file], shapes, path
+                        lacking | {wrong: weights[key]}, conversion.KEYS[file], shapes, path
                     )
 
 
@@ -478,7 +479,7 @@ def test_real_files_hold_as_many_weights_as_the_paper_counts() -> None:
     assert len(layout["trained"]) == 160
     numbers = 0
     for file, keys in layout.items():
-        new = {key: conversion.NAMES[file](key) for key in keys}
+        new = {key: rename_key(key, conversion.KEYS[file]) for key in keys}
         named = {new[key]: shape for key, shape in keys.items() if new[key] is not None}
         assert conversion.expected_of(file, REAL) == named
         numbers += sum(map(np.prod, keys.values())) if file == "trained" else 0
@@ -678,7 +679,7 @@ def test_an_answer_is_repeatable_and_hears(folder: Path, monkeypatch: pytest.Mon
     torch.rand(1)
     assert answer(system, CLIP, "What is it?", "official") == first
     other = Audio(tone(3, 2.5))
-    assert not torch.allclose(system.hear(CLIP).embeddings, system.hear(other).embeddings)
+    assert not torch.allclose(system.encode(CLIP).embeddings, system.encode(other).embeddings)
 
 
 @pytest.mark.usefixtures("told")
@@ -693,13 +694,13 @@ def test_a_clip_is_transcribed_once(folder: Path) -> None:
     for question in ("What?", "Why?"):
         answer(system, CLIP, question, "greedy")
     assert heard == [CLIP]
-    assert system.recall(CLIP).transcript == "A dog barks."
-    assert system.hear(Audio(tone(1, 1))).transcript == ""
+    assert system.encode_once(CLIP).transcript == "A dog barks."
+    assert system.encode(Audio(tone(1, 1))).transcript == ""
 
 
 def test_a_clip_without_sound_to_analyse_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="the clip has 100 samples and LTU-AS needs 400"):
-        load(folder, "cpu", torch.float32).hear(Audio(CLIP.samples[:100]))
+        load(folder, "cpu", torch.float32).encode(Audio(CLIP.samples[:100]))
 
 
 def test_an_unknown_preset_is_refused(folder: Path) -> None:
@@ -747,7 +748,7 @@ def test_a_folder_of_other_sizes_is_refused(folder: Path) -> None:
     config = json.loads(path.read_text("utf-8"))
     config["sizes"]["rank"] = 4
     path.write_text(json.dumps(config), "utf-8")
-    with pytest.raises(InputError, match=r"down' has the shape \(8, 32\), not \(4, 32\)"):
+    with pytest.raises(InputError, match=r"lora_A' has the shape \(8, 32\), not \(4, 32\)"):
         load(folder, "cpu", torch.float32)
     config["sizes"]["depth"] = 4
     path.write_text(json.dumps(config), "utf-8")
@@ -782,4 +783,4 @@ def test_thanks_are_taken_out_of_transcripts(written: str, cleaned: str) -> None
 
 def test_a_network_without_weights_takes_no_memory() -> None:
     assert all(value.is_meta for value in make_empty(TINY).parameters())
-    assert System(make_empty(TINY), None).max_audio_seconds == 10.0
+    assert LtuAsInference(make_empty(TINY), None).max_audio_seconds == 10.0

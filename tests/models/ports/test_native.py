@@ -18,9 +18,9 @@ pytest.importorskip("transformers", reason="needs the extra native")
 
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from jasco.models.ports.decoding import Draw, Preset, decode  # noqa: E402
-from jasco.models.ports.inference import Asked, System  # noqa: E402
-from jasco.models.ports.salmonn.system import search_of  # noqa: E402
+from jasco.models.ports.decoding import Preset, Sampler, decode  # noqa: E402
+from jasco.models.ports.inference import Inference, PreparedQuestion  # noqa: E402
+from jasco.models.ports.salmonn.inference import search_of  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +124,7 @@ def test_searches_of_several_kinds_share_a_model() -> None:
 
 
 def test_the_penalty_sees_the_prompt_it_is_told_and_the_answer() -> None:
-    search = Draw(Preset(9, repetition_penalty=2.0), penalised=[3, 3, 5])
+    search = Sampler(Preset(9, repetition_penalty=2.0), penalised=[3, 3, 5])
     search.answer = [7]
     logits = torch.full((1, 10), 4.0)
     logits[0, 5] = -4.0
@@ -135,28 +135,28 @@ def test_the_penalty_sees_the_prompt_it_is_told_and_the_answer() -> None:
 def test_without_a_seed_draws_differ() -> None:
     draws = set()
     for _ in range(8):
-        search = Draw(Preset(3, temperature=1.0))
+        search = Sampler(Preset(3, temperature=1.0))
         for _ in range(3):
-            search.go_on(torch.zeros(1, 1000))
+            search.step(torch.zeros(1, 1000))
         draws.add(tuple(search.answer))
     assert len(draws) > 1
 
 
-class Parrot(System[Any, Asked]):
+class Parrot(Inference[Any, PreparedQuestion]):
     """Hears how many samples a clip has, and answers with what follows from them."""
 
     def __init__(self) -> None:
         super().__init__(tiny(0)[0], None, {"short": Preset(4)})  # type: ignore[arg-type]
         self.heard: list[Audio] = []
 
-    def hear(self, audio: Audio) -> Any:
+    def encode(self, audio: Audio) -> Any:
         self.heard.append(audio)
         return torch.full((1, 3, 16), len(audio.samples) / 16_000)
 
-    def ask(self, heard: Any, prompt: str, preset: str) -> Asked:
+    def prepare(self, heard: Any, prompt: str, preset: str) -> PreparedQuestion:
         if prompt == "too long":
             raise InputError("the question is too long")
-        return Asked(heard, Draw(self._presets[preset]), 4)
+        return PreparedQuestion(heard, Sampler(self._presets[preset]), 4)
 
     def text(self, tokens: Any) -> str:
         return " ".join(map(str, tokens))
@@ -181,12 +181,12 @@ def test_a_question_that_cannot_be_asked_fails_alone() -> None:
     system, batches, audio = Parrot(), Batches(8), Audio(tone(1, 0.5))
     prompts = ["?", "too long", "!"]
 
-    async def ask() -> list[Response | Failure]:
+    async def prepare() -> list[Response | Failure]:
         answering = lambda questions: system.answer_all(questions, "short")  # noqa: E731
         asked = [batches.answer((audio, prompt), answering) for prompt in prompts]
         return await asyncio.gather(*asked)
 
-    one, failed, other = asyncio.run(ask())
+    one, failed, other = asyncio.run(prepare())
     batches.close()
     assert one == other == system.answer_all([(audio, "?")], "short")[0]
     assert failed == Failure("error", "InputError: the question is too long")

@@ -34,17 +34,18 @@ pytest.importorskip("transformers", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
 pytestmark = pytest.mark.slow  # torch is there in the second tier only
 
-from jasco.models.ports.decoding import Draw, Preset  # noqa: E402
-from jasco.models.ports.salmonn import conversion, system  # noqa: E402
+from jasco.models.ports.decoding import Preset, Sampler  # noqa: E402
+from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
+from jasco.models.ports.salmonn import conversion, inference  # noqa: E402
 from jasco.models.ports.salmonn.beam import BeamSearch  # noqa: E402
 from jasco.models.ports.salmonn.beats import Beats, BeatsConfig, coarser  # noqa: E402
 from jasco.models.ports.salmonn.connector import windows  # noqa: E402
 from jasco.models.ports.salmonn.conversion import Published  # noqa: E402
 from jasco.models.ports.salmonn.features import filter_bank, fit, log_mel  # noqa: E402
 from jasco.models.ports.salmonn.network import Salmonn  # noqa: E402
-from jasco.models.ports.salmonn.prompt import PRESETS, halves  # noqa: E402
+from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt  # noqa: E402
+from jasco.models.ports.state_dict import write_folder  # noqa: E402
 from jasco.models.ports.text import EOS  # noqa: E402
-from jasco.models.ports.weights import write_folder  # noqa: E402
 
 Tensors = dict[str, Any]
 
@@ -88,7 +89,7 @@ def published(oracle: Oracle) -> dict[str, Published]:
 
 def converted(oracle: Oracle, config: dict[str, Any]) -> Salmonn:
     weights = conversion.convert(config, **published(oracle))
-    return system.assemble(config, weights, Path("tiny"))
+    return inference.assemble(config, weights, Path("tiny"))
 
 
 def samples_of(oracle: Oracle, clip: str) -> Any:
@@ -288,7 +289,7 @@ class TestParity:
         config = oracle.config
         for question in config["questions"]:
             whole = config["prompt_template"].format(config["speech_wrap"] + question.strip())
-            assert list(halves(question)) == whole.split("<SpeechHere>")
+            assert list(split_prompt(question)) == whole.split("<SpeechHere>")
 
     def test_audio_longer_than_speech(self, oracle: Oracle, network: Salmonn) -> None:
         speech, audio = (
@@ -306,7 +307,7 @@ class TestParity:
             preset = preset_of(oracle, kind)
             theirs = without_end(ids[1:])  # theirs begin with BOS
             assert (ids[-1] == EOS) == (len(theirs) < preset.max_new_tokens), name
-            search = partial(system.search_of, preset)
+            search = partial(inference.search_of, preset)
             assert finds(network.llama, sequence, search, theirs, END_TO_END), name
 
 
@@ -397,7 +398,7 @@ class TestWrongPortsShow:
         asked, _, kind = name.rpartition(".")
         audio = network.audio_embeddings(samples_of(oracle, oracle.clip_of(asked)))
         sequence = sequence_of(oracle, network, asked, audio)
-        search = partial(system.search_of, preset_of(oracle, kind))
+        search = partial(inference.search_of, preset_of(oracle, kind))
         assert not finds(network.llama, sequence, search, without_end(ids), END_TO_END)
 
 
@@ -546,7 +547,7 @@ class TestConversion:
         assert {key: value.shape for key, value in weights.items()} == conversion.network_shapes(
             TINY
         )
-        llama = system.assemble(TINY, weights, Path("tiny")).llama
+        llama = inference.assemble(TINY, weights, Path("tiny")).llama
         states = torch.randn(2, 3, 16)
         for each in "qkvo":
             name = f"model.layers.1.self_attn.{each}_proj"
@@ -641,7 +642,7 @@ class TestConversion:
             **conversion.SETTINGS,
         }  # fmt: skip
         shapes = conversion.network_shapes(published_sizes)
-        updates = [key for key in shapes if key.endswith((".down", ".up"))]
+        updates = [key for key in shapes if key.endswith(LORA_KEYS)]
         assert len(updates) == 128
         assert sum(key.startswith("connector.qformer.") for key in shapes) == 54
         assert sum(key.startswith("llama.") for key in shapes) == 291 + 128
@@ -653,9 +654,9 @@ class TestConversion:
 
 class TestPrompt:
     def test_halves(self) -> None:
-        left, right = halves("  What {is} it? ")
+        left, right = split_prompt("  What {is} it? ")
         assert (left, right) == ("USER: <Speech>", "</Speech> What {is} it?\nASSISTANT:")
-        assert halves(" so ", "card")[1] == "</Speech>  so \nASSISTANT:"
+        assert split_prompt(" so ", "card")[1] == "</Speech>  so \nASSISTANT:"
 
 
 class TestDecoding:
@@ -668,21 +669,21 @@ class TestDecoding:
         ],
     )
     def test_what_searches(self, preset: str, expected: Preset) -> None:
-        search = system.search_of(PRESETS[preset])
+        search = inference.search_of(PRESETS[preset])
         assert search.preset == expected
-        assert isinstance(search, Draw if preset == "greedy" else BeamSearch)
+        assert isinstance(search, Sampler if preset == "greedy" else BeamSearch)
 
     def test_a_text_that_is_cut_off_counts_one_more(self) -> None:
         """At each step half of the odds are on the end, the next most on token 3."""
         odds = torch.tensor([[0.05, 0.05, 0.5, 0.3, 0.05, 0.05]])
         # log(.3) / 2 is more than log(.5) / 1, though it is the likelier to end at once.
         search = BeamSearch(Preset(1, num_beams=1))
-        assert search.go_on(odds.log()) == []
+        assert search.step(odds.log()) == []
         assert search.answer == [3]
         # log(.5) / 1 is more than log(.3 * .5) / 2 and log(.3 * .3) / 3.
         search = BeamSearch(Preset(2, num_beams=1))
-        assert search.go_on(odds.log()) == [(0, 3)]
-        assert search.go_on(odds.log()) == []
+        assert search.step(odds.log()) == [(0, 3)]
+        assert search.step(odds.log()) == []
         assert search.answer == []
 
 
@@ -723,7 +724,7 @@ class TestSystem:
         self, downloaded: dict[str, Path], tmp_path: Path, preset: str
     ) -> None:
         conversion.convert_files(**downloaded, folder=tmp_path / "converted")
-        loaded = system.load(tmp_path / "converted", "cpu", torch.float32)
+        loaded = inference.load(tmp_path / "converted", "cpu", torch.float32)
         audio = Audio((np.arange(9000) % 700 * 20).astype(np.int16))
         asked = (audio, "What sound can you hear?")
         (response,) = loaded.answer_all([asked], preset)
@@ -738,7 +739,7 @@ class TestSystem:
         self, downloaded: dict[str, Path], tmp_path: Path
     ) -> None:
         conversion.convert_files(**downloaded, folder=tmp_path / "converted")
-        network = system.load(tmp_path / "converted", "cpu", torch.bfloat16)._network
+        network = inference.load(tmp_path / "converted", "cpu", torch.bfloat16)._network
         assert network.llama.dtype == torch.bfloat16
         assert network.llama.model.rotary_emb.inv_freq.dtype == torch.float32
         for part in (network.whisper, network.beats, network.connector):
@@ -758,4 +759,4 @@ class TestSystem:
     def test_weights_of_other_sizes(self) -> None:
         other = {**TINY, "llama": {**TINY["llama"], "num_hidden_layers": 1}}
         with pytest.raises(InputError, match="the weights do not fit the sizes"):
-            system.assemble(other, converted_files(tiny_files()), Path("tiny"))
+            inference.assemble(other, converted_files(tiny_files()), Path("tiny"))

@@ -16,7 +16,7 @@ sentencepiece = pytest.importorskip("sentencepiece", reason="needs the extra nat
 
 from jasco.errors import InputError  # noqa: E402
 from jasco.models.ports.ltu_as.prompt import prompt_ids  # noqa: E402
-from jasco.models.ports.salmonn.prompt import halves  # noqa: E402
+from jasco.models.ports.salmonn.prompt import split_prompt  # noqa: E402
 from jasco.models.ports.text import BOS, EOS, Tokenizer  # noqa: E402
 from jasco.models.ports.wavllm.prompts import QUOTED, RIGHT, make_prompt  # noqa: E402
 
@@ -96,11 +96,11 @@ def test_what_follows_the_sound_begins_with_a_lone_space_that_gives_way(
 def test_halves_are_tokenised_on_their_own(
     tokenizer: Tokenizer, pieces: "sentencepiece.SentencePieceProcessor"
 ) -> None:
-    left, right = (tokenizer.encode(half) for half in halves(QUESTION))
+    left, right = (tokenizer.encode(half) for half in split_prompt(QUESTION))
     # Each half gets the space of a text's beginning; in one piece the second would not.
     assert pieces.id_to_piece(left[0]).startswith(SPACE)
     assert pieces.id_to_piece(right[0]).startswith(SPACE)
-    assert left + right != tokenizer.encode("".join(halves(QUESTION)))
+    assert left + right != tokenizer.encode("".join(split_prompt(QUESTION)))
 
 
 def test_a_prompt_begins_with_bos_behind_the_clip(tokenizer: Tokenizer) -> None:
@@ -125,7 +125,7 @@ def test_what_is_no_tokenizer_of_llama_is_told(tmp_path: Path) -> None:
 
 
 def test_golden_numbers_of_llama(llama: Tokenizer) -> None:
-    left, right = (llama.encode(half) for half in halves(QUESTION))
+    left, right = (llama.encode(half) for half in split_prompt(QUESTION))
     assert left == [3148, 1001, 29901, 529, 10649, 5309, 29958]
     assert right == [
         1533, 10649, 5309, 29958, 1724, 6047, 508, 366, 8293, 29973, 13, 22933, 9047, 13566, 29901
@@ -142,7 +142,7 @@ def test_golden_numbers_of_llama(llama: Tokenizer) -> None:
 def test_the_numbers_that_fixtures_record(llama: Tokenizer) -> None:
     asked = Oracle("salmonn").config
     for number, question in enumerate(asked["questions"]):
-        left, right = (llama.encode(half) for half in halves(question))
+        left, right = (llama.encode(half) for half in split_prompt(question))
         assert left == asked["real_token_ids"]["left"]
         assert right == asked["real_token_ids"][f"right_q{number}"]
     for each in Oracle("ltu_as").config["questions"]:

@@ -37,26 +37,28 @@ pytest.importorskip("safetensors")
 pytestmark = pytest.mark.slow  # torch is there in the second tier only
 
 from jasco.models.ports.language import splice  # noqa: E402
+from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
+from jasco.models.ports.state_dict import rename_key  # noqa: E402
 from jasco.models.ports.text import BOS, EOS, Tokenizer  # noqa: E402
 from jasco.models.ports.wavllm.connectors import join  # noqa: E402
 from jasco.models.ports.wavllm.conversion import (  # noqa: E402
+    KEYS,
     convert_files,
     convert_weights,
     model_of,
-    name_of,
 )
 from jasco.models.ports.wavllm.features import (  # noqa: E402
     valid_positions,
     wavlm_waveform,
     whisper_parts,
 )
+from jasco.models.ports.wavllm.inference import load  # noqa: E402
 from jasco.models.ports.wavllm.model import WavLlm, assemble, shapes_of  # noqa: E402
 from jasco.models.ports.wavllm.prompts import LEFT, QUOTED, RIGHT, make_prompt  # noqa: E402
 from jasco.models.ports.wavllm.scale import states_before_norm  # noqa: E402
+from jasco.models.ports.wavllm.scaled_lora import rotary_order, scaled_lora  # noqa: E402
 from jasco.models.ports.wavllm.search import PRESETS, restrict, room, search_of  # noqa: E402
 from jasco.models.ports.wavllm.sizes import PUBLISHED  # noqa: E402
-from jasco.models.ports.wavllm.system import load  # noqa: E402
-from jasco.models.ports.wavllm.updates import halves, updated  # noqa: E402
 
 oracle = pytest.mark.oracle
 PATH = Path("final.pt")
@@ -131,7 +133,7 @@ class Port:
         return self.oracle.ids(f"{asked}.scale_prompt_ids")
 
     def scale(self, asked: str) -> Any:
-        return self.model.update_scale(self.quoted(asked))
+        return self.model.lora_scale(self.quoted(asked))
 
     def right(self, asked: str) -> list[int]:
         return [BOS, *self.oracle.ids(f"{asked}.forced_prefix_ids")]
@@ -148,7 +150,7 @@ class Port:
 
     def logits(self, asked: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
         """Give the logits behind every token, the answer's last one left out."""
-        with updated(self.model.llama, scale[None]):
+        with scaled_lora(self.model.llama, scale[None]):
             said = self.sequence(asked, audio, [*self.right(asked), *answer[:-1]])
             return self.model.llama(inputs_embeds=said).logits
 
@@ -162,7 +164,7 @@ def stages(port: Port) -> Iterator[Stage]:
     """List what is computed of each clip and of the questions about it."""
     model, sizes = port.model, port.sizes
 
-    def hear(samples: np.ndarray) -> Tensors:
+    def encode(samples: np.ndarray) -> Tensors:
         features, valid = whisper_parts(samples, sizes["whisper"])
         waveform = wavlm_waveform(samples, sizes["wavlm"])
         return {
@@ -205,7 +207,7 @@ def stages(port: Port) -> Iterator[Stage]:
         greedy, drawn = (port.generated(asked, how) for how in ("greedy", "sample"))
         logits = port.logits(asked, audio[0], scale[0], greedy)
         said = port.sequence(asked, audio[0], [*port.right(asked), *greedy[:-1]])
-        with updated(model.llama, scale):
+        with scaled_lora(model.llama, scale):
             final = states_before_norm(model.llama, said)
         computed = {
             "seq_len": torch.tensor([logits.shape[1]]),
@@ -230,7 +232,7 @@ def stages(port: Port) -> Iterator[Stage]:
         return computed
 
     for clip in port.oracle.clips:
-        yield Stage(clip, [], partial(hear, port.samples(clip)))
+        yield Stage(clip, [], partial(encode, port.samples(clip)))
         if f"{clip}.wavlm_do_normalize_true.projector" in port.oracle.expected:
             yield Stage(clip, [], partial(hear_normalised, port.samples(clip)))
         yield step(clip, "wavlm.hidden_states", "wavlm.weighted_sum", model.weighted_sum)
@@ -303,7 +305,7 @@ def test_from_waveform_to_answer_it_is_the_original(port: Port) -> None:
         embeddings = port.model.audio_embeddings(port.samples(clip))[None]
         assert torch.equal(embeddings, computed[f"{clip}.audio_embeds"]), clip
     for asked in port.oracle.asked:
-        scale = port.model.update_scale(port.quoted(asked))[None]
+        scale = port.model.lora_scale(port.quoted(asked))[None]
         assert torch.equal(scale, computed[f"{asked}.scale"]), asked
 
 
@@ -322,7 +324,7 @@ def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
         assert expected[-1] == EOS, asked
         search = partial(search_of, PRESETS["greedy"], port.room)
         said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
-        with updated(port.model.llama, port.scale(asked)[None]):
+        with scaled_lora(port.model.llama, port.scale(asked)[None]):
             assert finds(port.model.llama, said, search, expected[:-1], ROUNDING * 5e-5), asked
 
 
@@ -332,7 +334,7 @@ def test_drawn_answers_repeat_and_keep_the_rules(port: Port) -> None:
     for asked in port.oracle.asked * 2:
         search = search_of(PRESETS["official"], port.room)
         said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
-        with updated(port.model.llama, port.scale(asked)[None]):
+        with scaled_lora(port.model.llama, port.scale(asked)[None]):
             answers.append(found(port.model.llama, said, search))
     half = len(answers) // 2
     assert answers[:half] == answers[half:]
@@ -349,7 +351,7 @@ def test_the_updates_count_only_while_they_are_told_to(port: Port) -> None:
     llama, asked = port.model.llama, port.oracle.asked[0]
     words = splice(llama, [port.oracle.ids(f"{asked}.left_ids")])
     before = llama(inputs_embeds=words).logits
-    with pytest.raises(KeyError), updated(llama, port.scale(asked)[None]):
+    with pytest.raises(KeyError), scaled_lora(llama, port.scale(asked)[None]):
         assert not torch.equal(llama(inputs_embeds=words).logits, before)
         raise KeyError
     assert torch.equal(llama(inputs_embeds=words).logits, before)
@@ -391,7 +393,9 @@ def test_prompts_are_the_original_ones(port: Port) -> None:
 
 
 def in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
-    order = halves(port.sizes["llama"]["hidden_size"], port.sizes["llama"]["num_attention_heads"])
+    order = rotary_order(
+        port.sizes["llama"]["hidden_size"], port.sizes["llama"]["num_attention_heads"]
+    )
     weights = port.model.state_dict()
     for key, value in weights.items():
         if re.fullmatch(r"llama\..*[qk]_proj\.base\.weight", key):
@@ -401,7 +405,8 @@ def in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
 
 def scale_in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        "jasco.models.ports.wavllm.updates.halves", lambda width, heads: torch.arange(width)
+        "jasco.models.ports.wavllm.scaled_lora.rotary_order",
+        lambda width, heads: torch.arange(width),
     )
 
 
@@ -480,7 +485,7 @@ def published() -> dict[str, Any]:
     draw_one = partial(torch.randn, generator=generator)
     weights = {
         # Updates are there to be multiplied by from the right.
-        theirs(key): 0.3 * draw_one(shape[::-1] if key.endswith((".down", ".up")) else shape)
+        theirs(key): 0.3 * draw_one(shape[::-1] if key.endswith(LORA_KEYS) else shape)
         for key, shape in shapes_of(TINY).items()
     }
     width, out = TINY["llama"]["hidden_size"], TINY["connectors"]["out"]
@@ -519,8 +524,8 @@ def theirs(key: str) -> str:
         (r"(.*)mlp\.down_proj\.weight", r"\1feed_forward.w2.weight"),
         (r"(.*)mlp\.up_proj\.weight", r"\1feed_forward.w3.weight"),
         (r"(.*)self_attn\.(.)_proj\.base\.weight", r"\1attention.w\2.weight"),
-        (r"(.*)self_attn\.(.)_proj\.down", r"\1attention.w\2_lora_A"),
-        (r"(.*)self_attn\.(.)_proj\.up", r"\1attention.w\2_lora_B"),
+        (r"(.*)self_attn\.(.)_proj\.lora_A", r"\1attention.w\2_lora_A"),
+        (r"(.*)self_attn\.(.)_proj\.lora_B", r"\1attention.w\2_lora_B"),
     ):
         if found := re.fullmatch(ours, key):
             key = found.expand(name)
@@ -559,12 +564,12 @@ def test_wrappers_of_training_are_left_out_of_names(published: dict[str, Any]) -
 
 
 def test_queries_and_keys_are_reordered_and_nothing_else(published: dict[str, Any]) -> None:
-    weights, order = converted(published), halves(16, 2)
+    weights, order = converted(published), rotary_order(16, 2)
     assert order.tolist() == [0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15]
     moved = {
         key
         for key, value in published.items()
-        if (ours := name_of(key))
+        if (ours := rename_key(key, KEYS))
         and not torch.equal(weights[ours].T if "_lora_" in key else weights[ours], value)
     }
     layers = "gpt_model.model_llama.layers"
@@ -577,7 +582,7 @@ def test_queries_and_keys_are_reordered_and_nothing_else(published: dict[str, An
     key = f"{layers}.1.attention.wk"
     at = "llama.model.layers.1.self_attn.k_proj"
     assert torch.equal(weights[f"{at}.base.weight"], published[f"{key}.weight"][order])
-    assert torch.equal(weights[f"{at}.up"], published[f"{key}_lora_B"].T[order])
+    assert torch.equal(weights[f"{at}.lora_B"], published[f"{key}_lora_B"].T[order])
 
 
 def test_the_published_sizes_are_those_of_the_parts() -> None:
@@ -601,7 +606,7 @@ def test_the_published_sizes_are_those_of_the_parts() -> None:
         ("audio_encoder.model.layers.0.fc1.bias", "whisper.layers.0.fc1.bias"),
         (
             "gpt_model.model_llama.layers.1.attention.wo_lora_A",
-            "llama.model.layers.1.self_attn.o_proj.down",
+            "llama.model.layers.1.self_attn.o_proj.lora_A",
         ),
         ("wavlm_encoder.output_weights", "wavlm_layers"),
         ("wavlm_encoder.model.encoder.pos_conv_embed.conv.weight_g", "original0"),
@@ -760,14 +765,14 @@ def test_an_answer_tells_how_it_ended(
     folder: Path, monkeypatch: pytest.MonkeyPatch, left: int, finish: str
 ) -> None:
     system = load(folder, "cpu", torch.float32)
-    longest = system.ask(system.hear(noise(1)), "?", "greedy").longest
+    longest = system.prepare(system.encode(noise(1)), "?", "greedy").longest
 
     def say(llama: Any, prompts: Any, searches: Any, keep: Any) -> None:
         (search,) = searches
         assert search.preset == replace(PRESETS["greedy"], max_new_tokens=longest + 1)
         search.answer = (longest - left) * [40]
 
-    monkeypatch.setattr("jasco.models.ports.wavllm.system.decode", say)
+    monkeypatch.setattr("jasco.models.ports.wavllm.inference.decode", say)
     response = answer(system, noise(1), "?", "greedy")
     assert response.finish_reason == finish
     assert response.usage["completion_tokens"] == longest - left + (finish == "stop")
@@ -788,7 +793,7 @@ def test_in_half_precision_the_positions_stay_precise(folder: Path) -> None:
 
 def test_the_scale_differs_between_questions(folder: Path) -> None:
     model = load(folder, "cpu", torch.float32)._model
-    one, other = model.update_scale([5, 9, 20]), model.update_scale([7, 30])
+    one, other = model.lora_scale([5, 9, 20]), model.lora_scale([7, 30])
     assert one.shape == (16,)
     assert not torch.allclose(one, other)
     assert float(min(one.min(), other.min())) >= 0
@@ -800,13 +805,13 @@ def test_questions_of_a_batch_keep_their_scales(folder: Path) -> None:
     system = load(folder, "cpu", torch.float32)
     model, ids = system._model, ([5, 9, 20], [7, 30], [1, 60, 61, 62])
     words = [splice(model.llama, [each]) for each in ids]
-    scales = torch.stack([model.update_scale(each) for each in ids])
+    scales = torch.stack([model.lora_scale(each) for each in ids])
     said, order = [], torch.tensor([2, 0])
     with torch.inference_mode():
         for row, scale in enumerate(scales):
-            with updated(model.llama, scale[None]):
+            with scaled_lora(model.llama, scale[None]):
                 said.append(model.llama(inputs_embeds=words[row]).logits[0, :2])
-        with updated(model.llama, scales) as keep:
+        with scaled_lora(model.llama, scales) as keep:
             short = torch.cat([each[:, :2] for each in words])
             every = model.llama(inputs_embeds=short).logits
             keep(order)

@@ -112,7 +112,7 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
     InputError
         The folder holds no converted model, or not all of it.
     """
-    weights = _import("jasco.models.ports.weights")
+    weights = _import("jasco.models.ports.state_dict")
     system = weights.kind_of(folder)
     _port(system)
     torch = _import("torch")
@@ -120,7 +120,7 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
     numbers = sum(int(torch.tensor(shape).prod()) for shape in shapes.values())
     yield f"{folder}: {system}, {len(shapes)} weights, {numbers:,} numbers"
     with weights.config_checked(folder):
-        loaded = _module(system, "system").load(folder, "cpu", torch.float32)
+        loaded = _module(system, "inference").load(folder, "cpu", torch.float32)
     yield "every weight is there, with its shape"
     clip = data.clips[0]
     path = data.audio_path(clip)

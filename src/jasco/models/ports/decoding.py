@@ -76,7 +76,7 @@ def cuts_of(preset: Preset, at_least: int = 1) -> LogitsProcessorList:
     return cuts
 
 
-class Luck:
+class Rng:
     """Draws, from a seed, the same on every device.
 
     Parameters
@@ -112,7 +112,7 @@ class Search(Protocol):
     preset: Preset
     answer: list[int]
 
-    def go_on(self, logits: torch.Tensor) -> list[tuple[int, int]]:
+    def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
         """Choose what is said next.
 
         Parameters
@@ -128,7 +128,7 @@ class Search(Protocol):
         ...
 
 
-class Draw:
+class Sampler:
     """Takes a token at a time: the likeliest, or one that is drawn.
 
     Parameters
@@ -145,7 +145,7 @@ class Draw:
         self, preset: Preset, penalised: Sequence[int] = (), rules: Sequence[Rule] = ()
     ) -> None:
         self.answer: list[int] = []
-        self.preset, self._rules, self._luck = preset, rules, Luck(preset.seed)
+        self.preset, self._rules, self._rng = preset, rules, Rng(preset.seed)
         self._penalised = list(penalised)
         self._penalty = RepetitionPenaltyLogitsProcessor(preset.repetition_penalty)
         self._cuts = cuts_of(preset) if preset.temperature else LogitsProcessorList()
@@ -160,10 +160,10 @@ class Draw:
         cut: torch.Tensor = self._cuts(said, scores)
         return cut
 
-    def go_on(self, logits: torch.Tensor) -> list[tuple[int, int]]:
+    def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
         """Take one token; see :class:`Search`."""
         scores = self.scores(logits)[0]
-        token = int(self._luck.draw(scores) if self.preset.temperature else scores.argmax())
+        token = int(self._rng.draw(scores) if self.preset.temperature else scores.argmax())
         if token == EOS:
             return []
         self.answer.append(token)
@@ -209,7 +209,7 @@ def decode(
         while going:
             filled = {"attention_mask": heard, "position_ids": places} if any(filling) else {}
             said = llama(**words, **filled, **{_CACHE: cache}, logits_to_keep=1)
-            going, ways = _go_on(going, said.logits[:, -1].float())
+            going, ways = _step(going, said.logits[:, -1].float())
             if going:
                 rows, tokens = torch.tensor(ways, device=heard.device).T
                 keep(rows)
@@ -219,7 +219,7 @@ def decode(
                 words = {"input_ids": tokens[:, None]}
 
 
-def _go_on(
+def _step(
     going: Sequence[tuple[Search, int]], logits: torch.Tensor
 ) -> tuple[list[tuple[Search, int]], list[tuple[int, int]]]:
     """Let each search, which comes with its number of rows, choose by its part of the logits.
@@ -229,11 +229,11 @@ def _go_on(
     still : list of (Search, int)
         Those that go on, with how many rows.
     ways : list of (int, int)
-        As of :meth:`Search.go_on`, of all of them.
+        As of :meth:`Search.step`, of all of them.
     """
     still, ways, first = [], [], 0
     for search, rows in going:
-        chosen = search.go_on(logits[first : first + rows])
+        chosen = search.step(logits[first : first + rows])
         ways += [(first + row, token) for row, token in chosen]
         still += [(search, len(chosen))] if chosen else []
         first += rows

@@ -22,7 +22,7 @@ _REMEMBERED = 64  # clips; a clip's questions come close together
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreparedQuestion:
     """A question that the language model is ready to answer.
 
     Attributes
@@ -40,10 +40,10 @@ class Asked:
     longest: int
 
 
-A = TypeVar("A", bound=Asked)
+A = TypeVar("A", bound=PreparedQuestion)
 
 
-class System(ABC, Generic[Heard, A]):
+class Inference(ABC, Generic[Heard, A]):
     """A network, its tokenizer, and its presets.
 
     Parameters
@@ -68,11 +68,11 @@ class System(ABC, Generic[Heard, A]):
         self.max_audio_seconds = max_audio_seconds
 
     @abstractmethod
-    def hear(self, audio: Audio) -> Heard:
+    def encode(self, audio: Audio) -> Heard:
         """Listen to a clip; done once for all of its questions."""
 
     @abstractmethod
-    def ask(self, heard: Heard, prompt: str, preset: str) -> A:
+    def prepare(self, heard: Heard, prompt: str, preset: str) -> A:
         """Put a question behind, before or around what was heard of a clip."""
 
     def answer_all(self, questions: Sequence[Question], preset: str) -> list[Response]:
@@ -98,7 +98,9 @@ class System(ABC, Generic[Heard, A]):
         if preset not in self._presets:
             raise InputError(f"no preset {one_line(preset)}; there are: {', '.join(self._presets)}")
         with torch.inference_mode():
-            asked = [self.ask(self.recall(audio), prompt, preset) for audio, prompt in questions]
+            asked = [
+                self.prepare(self.encode_once(audio), prompt, preset) for audio, prompt in questions
+            ]
             self.decode(asked)
         return [self._response(each) for each in asked]
 
@@ -106,17 +108,17 @@ class System(ABC, Generic[Heard, A]):
         """Let the language model answer."""
         decode(self._llama, [each.sequence for each in asked], [each.search for each in asked])
 
-    def recall(self, audio: Audio) -> Heard:
+    def encode_once(self, audio: Audio) -> Heard:
         """Give what was heard of a clip, or listen to it."""
         key = hashlib.blake2b(audio.samples.tobytes()).digest()
         if key not in self._kept:
-            self._kept[key] = self.hear(audio)
+            self._kept[key] = self.encode(audio)
         self._kept.move_to_end(key)
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
         return self._kept[key]
 
-    def _response(self, asked: Asked) -> Response:
+    def _response(self, asked: PreparedQuestion) -> Response:
         said = asked.search.answer
         ended = len(said) < asked.longest
         usage = {

@@ -1,4 +1,4 @@
-"""Low-rank updates (LoRA; Hu et al., 2021) of a language model's attention."""
+"""Low-rank adaptation (LoRA; Hu et al., 2021) of a language model's attention."""
 
 from collections.abc import Sequence
 
@@ -7,26 +7,29 @@ from torch import nn
 from torch.nn.functional import linear
 from transformers import LlamaForCausalLM
 
+LORA_KEYS = (".lora_A", ".lora_B")
+"""What the names of LoRA's weights end in."""
 
-class UpdatedLinear(nn.Module):
-    """A projection and its update: W x + scale * (B A x).
 
-    The two are not merged: in half precision, small updates would be lost in large weights.
+class LoRALinear(nn.Module):
+    """A projection with LoRA: W x + scale * (B A x).
+
+    The two are not merged: in half precision, small values would be lost in large weights.
 
     Parameters
     ----------
     base : Linear
     rank : int
     scale : float, Tensor of shape (rows, 1, out), or None
-        How much of the update counts: of all, or of each channel in each row of a batch. None:
-        the projection alone.
+        The weight of B A x: one number, or one for each channel in each row of a batch. None: the
+        projection alone.
     """
 
     def __init__(self, base: nn.Linear, rank: int, scale: float | None = None) -> None:
         super().__init__()
         self.base = base
-        self.down = nn.Parameter(torch.zeros(rank, base.in_features))
-        self.up = nn.Parameter(torch.zeros(base.out_features, rank))
+        self.lora_A = nn.Parameter(torch.zeros(rank, base.in_features))
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank))
         self.scale: float | torch.Tensor | None = scale
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
@@ -34,14 +37,14 @@ class UpdatedLinear(nn.Module):
         projected: torch.Tensor = self.base(states)
         if self.scale is None:
             return projected
-        return projected + linear(linear(states, self.down), self.up) * self.scale
+        return projected + linear(linear(states, self.lora_A), self.lora_B) * self.scale
 
 
-def add_updates(
+def add_lora(
     llama: LlamaForCausalLM, projections: Sequence[str], rank: int, scale: float | None = None
 ) -> None:
-    """Give projections (``q_proj``, ...) of every layer's attention their updates."""
+    """Add LoRA to projections (``q_proj``, ...) of every layer's attention."""
     for layer in llama.model.layers:
         for name in projections:
             base = getattr(layer.self_attn, name)
-            setattr(layer.self_attn, name, UpdatedLinear(base, rank, scale))
+            setattr(layer.self_attn, name, LoRALinear(base, rank, scale))

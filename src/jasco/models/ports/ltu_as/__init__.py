@@ -8,7 +8,7 @@ speech recogniser wrote it down, is part of the prompt. In the order of an answe
 * :mod:`.model`: both, the projection into the language model, and the language model;
 * :mod:`.prompt`: question and transcript as text and as tokens;
 * :mod:`.presets`: how the answer is drawn;
-* :mod:`.system`: all of it, loaded from a folder and ready to be asked.
+* :mod:`.inference`: all of it, loaded from a folder and ready to be asked.
 
 :mod:`.conversion` makes that folder of the published files; :mod:`.sizes` says how large all is.
 
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 from jasco.backends.specs import Option
 from jasco.data.audio import Audio
 from jasco.errors import InputError, one_line
-from jasco.models.ports.provider import NativeModel, options
+from jasco.models.ports.port_model import PortModel, options
 
 if TYPE_CHECKING:
-    from jasco.models.ports.ltu_as.system import System, Transcriber
+    from jasco.models.ports.ltu_as.inference import LtuAsInference, Transcriber
 
 
-class LtuAsModel(NativeModel):
+class LtuAsModel(PortModel):
     """LTU-AS, from a folder that ``jasco convert ltu-as`` has made. It hears the first 10 s."""
 
     OPTIONS = (
@@ -42,10 +42,10 @@ class LtuAsModel(NativeModel):
         ),
     )
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "System":
+    def load(self, folder: Path, device: str, dtype: Any) -> "LtuAsInference":
         """Load the network and the speech recogniser."""
-        from jasco.models.ports.ltu_as.system import load
-        from jasco.models.ports.weights import kind_of
+        from jasco.models.ports.ltu_as.inference import load
+        from jasco.models.ports.state_dict import kind_of
 
         kind_of(folder)  # refused before a recogniser is fetched for nothing
         name = self.spec.options["transcriber"]

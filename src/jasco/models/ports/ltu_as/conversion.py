@@ -4,11 +4,10 @@ Three files, each with names of its own:
 
 * the base language model's folder, in the layout of transformers (``vicuna_ltuas``);
 * what was trained (``ltuas_long_noqa_a6.bin``): the transformer over time and layers, the
-  projection, and the low-rank updates, under the names of peft's wrapped model;
+  projection, and LoRA, under the names of peft's wrapped model;
 * Whisper large-v1 in OpenAI's layout (``large-v1.pt``), whose decoder is not needed.
 """
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,12 +17,14 @@ from typing import Any
 import torch
 
 from jasco.errors import InputError, one_line
-from jasco.models.ports.ltu_as.model import UPDATED, make_empty, shapes_of
+from jasco.models.ports.lora import LORA_KEYS
+from jasco.models.ports.ltu_as.model import LORA_PROJECTIONS, make_empty, shapes_of
 from jasco.models.ports.ltu_as.sizes import Sizes, llama_sizes
-from jasco.models.ports.weights import (
+from jasco.models.ports.state_dict import (
     TOKENIZER,
-    Rename,
+    KeyTable,
     Weights,
+    llama_keys,
     read_base,
     read_json,
     read_torch,
@@ -36,66 +37,43 @@ KIND = "ltu-as"
 
 # A block of Whisper's kind, by OpenAI's names and transformers'.
 _BLOCK = {
-    "attn.query": "self_attn.q_proj",
-    "attn.key": "self_attn.k_proj",
-    "attn.value": "self_attn.v_proj",
-    "attn.out": "self_attn.out_proj",
+    r"attn\.query": "self_attn.q_proj",
+    r"attn\.key": "self_attn.k_proj",
+    r"attn\.value": "self_attn.v_proj",
+    r"attn\.out": "self_attn.out_proj",
     "attn_ln": "self_attn_layer_norm",
-    "mlp.0": "fc1",
-    "mlp.2": "fc2",
+    r"mlp\.0": "fc1",
+    r"mlp\.2": "fc2",
     "mlp_ln": "final_layer_norm",
 }
-_AROUND = {
-    "encoder.conv1.weight": "conv1.weight",
-    "encoder.conv1.bias": "conv1.bias",
-    "encoder.conv2.weight": "conv2.weight",
-    "encoder.conv2.bias": "conv2.bias",
-    "encoder.positional_embedding": "embed_positions.weight",
-    "encoder.ln_post.weight": "layer_norm.weight",
-    "encoder.ln_post.bias": "layer_norm.bias",
+_TRAINED = r"base_model\.model\."  # what peft's wrapped model is called
+_TLTR = _TRAINED + r"model\.audio_encoder\.(time|layer)_tr\."
+
+KEYS: Mapping[str, KeyTable] = {
+    "base": llama_keys(LORA_PROJECTIONS),
+    "trained": (
+        (_TRAINED + r"model\.audio_proj\.1\.(weight|bias)", r"projection.\1"),
+        *(
+            (rf"{_TLTR}{theirs}\.(weight|bias)", rf"tltr.\1.{ours}.\2")
+            for theirs, ours in _BLOCK.items()
+        ),
+        (
+            _TRAINED + r"(model\.layers\.\d+\.self_attn\.\w+)\.lora_([AB])\.default\.weight",
+            r"llama.\1.lora_\2",
+        ),
+    ),
+    "whisper": (
+        (r"decoder\..+", None),
+        *(
+            (rf"encoder\.blocks\.(\d+)\.{theirs}\.(weight|bias)", rf"whisper.layers.\1.{ours}.\2")
+            for theirs, ours in _BLOCK.items()
+        ),
+        (r"encoder\.(conv[12]\.(?:weight|bias))", r"whisper.\1"),
+        (r"encoder\.positional_embedding", "whisper.embed_positions.weight"),
+        (r"encoder\.ln_post\.(weight|bias)", r"whisper.layer_norm.\1"),
+    ),
 }
-
-
-def base_name(key: str) -> str | None:
-    """Name a weight of the base language model; frequencies of positions are computed anew."""
-    if re.fullmatch(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq", key):
-        return None
-    update = rf"(model\.layers\.\d+\.self_attn\.(?:{'|'.join(UPDATED)}))\.weight"
-    if match := re.fullmatch(update, key):
-        return f"llama.{match[1]}.base.weight"
-    return f"llama.{key}"
-
-
-def trained_name(key: str) -> str:
-    """Name a weight of what was trained."""
-    if match := re.fullmatch(r"base_model\.model\.model\.audio_proj\.1\.(weight|bias)", key):
-        return f"projection.{match[1]}"
-    block = r"base_model\.model\.model\.audio_encoder\.(time|layer)_tr\.(.+)\.(weight|bias)"
-    if match := re.fullmatch(block, key):
-        return f"tltr.{match[1]}.{_BLOCK[match[2]]}.{match[3]}"
-    update = (
-        r"base_model\.model\.(model\.layers\.\d+\.self_attn\.\w+)\.lora_([AB])\.default\.weight"
-    )
-    if match := re.fullmatch(update, key):
-        return f"llama.{match[1]}.{'down' if match[2] == 'A' else 'up'}"
-    raise KeyError(key)
-
-
-def whisper_name(key: str) -> str | None:
-    """Name a weight of Whisper; the decoder's are of no use."""
-    if key.startswith("decoder."):
-        return None
-    if match := re.fullmatch(r"encoder\.blocks\.(\d+)\.(.+)\.(weight|bias)", key):
-        return f"whisper.layers.{match[1]}.{_BLOCK[match[2]]}.{match[3]}"
-    return f"whisper.{_AROUND[key]}"
-
-
-NAMES: Mapping[str, Rename] = {
-    "base": base_name,
-    "trained": trained_name,
-    "whisper": whisper_name,
-}
-"""The published files, and how the weights in each are called here."""
+"""The published files, and how the weights in each are named in the port."""
 
 
 def expected_of(file: str, sizes: Sizes) -> dict[str, torch.Size]:
@@ -106,7 +84,7 @@ def expected_of(file: str, sizes: Sizes) -> dict[str, torch.Size]:
 def _file_of(key: str) -> str:
     if key.startswith("whisper."):
         return "whisper"
-    return "base" if key.startswith("llama.") and not key.endswith((".down", ".up")) else "trained"
+    return "base" if key.startswith("llama.") and not key.endswith(LORA_KEYS) else "trained"
 
 
 def convert(
@@ -118,7 +96,7 @@ def convert(
     ----------
     sizes : Sizes
     released : mapping of str to (Path, mapping of str to Tensor)
-        By the names of :data:`NAMES`: where it is, for messages, and the weights under its names.
+        By the names of :data:`KEYS`: where it is, for messages, and the weights under its names.
 
     Returns
     -------
@@ -132,9 +110,9 @@ def convert(
     """
     return {
         key: value
-        for file, name in NAMES.items()
+        for file, table in KEYS.items()
         for key, value in rename(
-            released[file][1], name, expected_of(file, sizes), released[file][0]
+            released[file][1], table, expected_of(file, sizes), released[file][0]
         ).items()
     }
 

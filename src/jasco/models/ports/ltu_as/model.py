@@ -9,12 +9,12 @@ from torch import nn
 from torch.nn.functional import layer_norm
 
 from jasco.models.ports.language import fill, make_llama, splice
-from jasco.models.ports.lora import add_updates
+from jasco.models.ports.lora import add_lora
 from jasco.models.ports.ltu_as.features import every_layer, log_mel, make_whisper, pool_time
 from jasco.models.ports.ltu_as.sizes import Sizes
 from jasco.models.ports.ltu_as.tltr import TimeLayerTransformer
 
-UPDATED = ("q_proj", "v_proj")
+LORA_PROJECTIONS = ("q_proj", "v_proj")
 """Projections of the language model's attention that have a low-rank update."""
 
 
@@ -35,7 +35,7 @@ class LtuAs(nn.Module):
         )
         self.projection = nn.Linear(sizes.width, sizes.llama["hidden_size"])
         self.llama = make_llama(sizes.llama)
-        add_updates(self.llama, UPDATED, sizes.rank, sizes.alpha / sizes.rank)
+        add_lora(self.llama, LORA_PROJECTIONS, sizes.rank, sizes.alpha / sizes.rank)
 
     def features(self, samples: NDArray[np.float32]) -> torch.Tensor:
         """Compute what Whisper's layers make of a clip's first seconds.

@@ -10,7 +10,7 @@ updates. In the order of that way:
 - :mod:`network`: all of it in one.
 - :mod:`prompt`: the words around the sound.
 - :mod:`beam`: how the answer is searched for.
-- :mod:`system`: a loaded model that answers.
+- :mod:`inference`: a loaded model that answers.
 
 :mod:`conversion` makes its weights of the published files.
 """
@@ -18,19 +18,19 @@ updates. In the order of that way:
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jasco.models.ports.provider import NativeModel, options
+from jasco.models.ports.port_model import PortModel, options
 
 if TYPE_CHECKING:
-    from jasco.models.ports.salmonn.system import System
+    from jasco.models.ports.salmonn.inference import SalmonnInference
 
 
-class SalmonnModel(NativeModel):
+class SalmonnModel(PortModel):
     """SALMONN-7B, from a folder that ``jasco convert salmonn`` has made. It hears 30 s."""
 
     OPTIONS = options("official", "greedy", "card")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "System":
+    def load(self, folder: Path, device: str, dtype: Any) -> "SalmonnInference":
         """Load the network and its tokenizer."""
-        from jasco.models.ports.salmonn.system import load
+        from jasco.models.ports.salmonn.inference import load
 
         return load(folder, device, dtype)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import torch
 
-from jasco.models.ports.decoding import Luck, Preset, cuts_of
+from jasco.models.ports.decoding import Preset, Rng, cuts_of
 from jasco.models.ports.text import EOS
 
 
-class Way(NamedTuple):
+class Candidate(NamedTuple):
     """A token that may come next.
 
     Attributes
@@ -65,14 +65,14 @@ class BeamSearch:
 
     def __init__(self, preset: Preset) -> None:
         self.preset, self.answer = preset, list[int]()
-        self._luck = Luck(preset.seed) if preset.temperature else None
+        self._rng = Rng(preset.seed) if preset.temperature else None
         self._cuts = cuts_of(preset, at_least=2) if preset.temperature else None
         self._length = 0
         self._ended: list[Hypothesis] = []
         self._going: list[tuple[int, ...]] = [()]
         self._totals = [0.0]
 
-    def go_on(self, logits: torch.Tensor) -> list[tuple[int, int]]:
+    def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
         """Follow the best beams by one token each."""
         self._length += 1
         ways = self._best(logits.log_softmax(-1))
@@ -94,7 +94,7 @@ class BeamSearch:
             return self._end()
         return [(way.row, way.token) for way in ways]
 
-    def _best(self, likely: torch.Tensor) -> list[Way]:
+    def _best(self, likely: torch.Tensor) -> list[Candidate]:
         """Give the ways on, the best first: twice as many as beams, for every text may end.
 
         Parameters
@@ -104,18 +104,18 @@ class BeamSearch:
         """
         totals = likely + torch.tensor(self._totals, device=likely.device)[:, None]
         count = 2 * self.preset.num_beams
-        if self._luck is None or self._cuts is None:
+        if self._rng is None or self._cuts is None:
             best, at = totals.flatten().topk(count)
         else:
             texts = torch.tensor(self._going, dtype=torch.long, device=likely.device)
             left = self._cuts(texts, totals)
             copies = self.preset.num_beams // len(left)  # 1, but for the first step
             every = left.repeat(copies, 1).flatten()
-            drawn = self._luck.draw(every, count).to(every.device)
+            drawn = self._rng.draw(every, count).to(every.device)
             best, order = every[drawn].sort(descending=True)
             at = drawn[order] % left.numel()
         return [
-            Way(total, *divmod(index, likely.shape[1]))
+            Candidate(total, *divmod(index, likely.shape[1]))
             for total, index in zip(best.tolist(), at.tolist(), strict=True)
         ]
 

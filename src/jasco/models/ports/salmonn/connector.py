@@ -11,7 +11,7 @@ from transformers import Blip2QFormerConfig, Blip2QFormerModel
 _SPAN = 30.0  # seconds that Whisper's frames stand for
 
 
-class Connector(nn.Module):
+class SalmonnConnector(nn.Module):
     """A window-level Q-Former (Tang et al., 2024, section 3.1).
 
     Parameters

@@ -7,7 +7,7 @@ list of what is of no use; anything else is refused by name.
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,15 @@ from typing import Any
 import torch
 
 from jasco.errors import InputError
+from jasco.models.ports.lora import LORA_KEYS
 from jasco.models.ports.salmonn.beats import BeatsConfig
+from jasco.models.ports.salmonn.inference import KIND
 from jasco.models.ports.salmonn.network import Salmonn
-from jasco.models.ports.salmonn.system import KIND
-from jasco.models.ports.weights import (
+from jasco.models.ports.state_dict import (
     TOKENIZER,
+    KeyTable,
     Weights,
+    llama_keys,
     read_base,
     read_json,
     read_torch,
@@ -58,9 +61,6 @@ WHISPER_SIZES = (
 )  # fmt: skip
 
 _BIAS = "relative_attention_bias.weight"
-_UPDATED = "llama_model.base_model.model."  # what a Llama with updates is called in SALMONN's file
-_LORA = {"down": "A", "up": "B"}
-_UPDATE = tuple(f".{part}" for part in _LORA)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def convert(
     shapes = network_shapes(config)
     heard = beats_weights(beats, shapes)
     return {
-        **llama_weights(llama, shapes),
+        **llama_weights(llama, shapes, config["lora"]["targets"]),
         **whisper_weights(whisper, shapes),
         **heard,
         **salmonn_weights(salmonn, shapes, heard.get(_SHARED)),
@@ -184,31 +184,42 @@ def _part(shapes: Shapes, start: str) -> dict[str, torch.Size]:
     return {key: shape for key, shape in shapes.items() if key.startswith(start)}
 
 
-def llama_weights(file: Published, shapes: Shapes) -> Weights:
-    """Rename Llama's weights; its rotary frequencies are computed, not read."""
+def llama_weights(file: Published, shapes: Shapes, projections: Sequence[str]) -> Weights:
+    """Rename Llama's weights, in whose attention some projections have LoRA."""
     expected = _part(shapes, "llama.")
-    expected = {key: shape for key, shape in expected.items() if not key.endswith(_UPDATE)}
-    places = {key.removeprefix("llama.").replace(".base.", "."): key for key in expected}
-    unused = dict.fromkeys(_frequencies(shapes))
-    return rename(file.weights, {**places, **unused}.__getitem__, expected, file.path)
+    expected = {key: shape for key, shape in expected.items() if not key.endswith(LORA_KEYS)}
+    keys = llama_keys(projections, _llama_layers(shapes))
+    return rename(file.weights, keys, expected, file.path)
+
+
+_WHISPER_KEYS: KeyTable = (
+    (r"(?:model\.decoder|proj_out)\..+", None),
+    (r"model\.encoder\.(.+)", r"whisper.\1"),
+)
 
 
 def whisper_weights(file: Published, shapes: Shapes) -> Weights:
-    """Rename the weights of Whisper's encoder; its decoder is of no use."""
-    expected = _part(shapes, "whisper.")
-    places = {f"model.encoder.{key.removeprefix('whisper.')}": key for key in expected}
-
-    def place(key: str) -> str | None:
-        return None if key.startswith(("model.decoder.", "proj_out.")) else places[key]
-
-    return rename(file.weights, place, expected, file.path)
+    """Rename the weights of Whisper's encoder; its decoder is not used."""
+    return rename(file.weights, _WHISPER_KEYS, _part(shapes, "whisper."), file.path)
 
 
 _SHARED = f"beats.encoder.{_BIAS}"
 _CONVOLUTION = "beats.encoder.pos_conv.conv"
-_FACTORS = (  # as torch named them before 2.1, and after
-    ("weight_g", "weight_v"),
-    ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+_POSITIONS = r"encoder\.pos_conv\.0\."
+_BEATS_KEYS: KeyTable = (
+    (r"predictor\.(?:weight|bias)", None),
+    (_POSITIONS + "bias", f"{_CONVOLUTION}.bias"),
+    # The convolution's factors, as torch named them before 2.1, and after.
+    (
+        _POSITIONS + r"(?:weight_g|parametrizations\.weight\.original0)",
+        f"{_CONVOLUTION}.g",
+    ),
+    (
+        _POSITIONS + r"(?:weight_v|parametrizations\.weight\.original1)",
+        f"{_CONVOLUTION}.v",
+    ),
+    (rf"encoder\.layers\.0\.self_attn\.{re.escape(_BIAS)}", _SHARED),
+    (r"(.+)", r"beats.\1"),
 )
 
 
@@ -223,19 +234,11 @@ def beats_weights(file: Published, shapes: Shapes) -> Weights:
     whole = expected.pop(f"{_CONVOLUTION}.weight")
     expected[f"{_CONVOLUTION}.g"] = torch.Size([1, 1, whole[2]])
     expected[f"{_CONVOLUTION}.v"] = whole
-    places: dict[str, str | None] = {
-        key.removeprefix("beats."): key for key in expected if not key.startswith(_CONVOLUTION)
-    }
-    places["encoder.pos_conv.0.bias"] = f"{_CONVOLUTION}.bias"
-    for magnitude, direction in _FACTORS:
-        places[f"encoder.pos_conv.0.{magnitude}"] = f"{_CONVOLUTION}.g"
-        places[f"encoder.pos_conv.0.{direction}"] = f"{_CONVOLUTION}.v"
-    if places.pop(f"encoder.{_BIAS}", None):
+    copies: list[str] = []
+    if _SHARED in expected:
         first, *copies = _tables(shapes, "encoder")
-        places |= {first: _SHARED, **dict.fromkeys(copies)}
         _check_copies(file, copies, file.weights.get(first))
-    places |= dict.fromkeys(("predictor.weight", "predictor.bias"))
-    weights = rename(file.weights, places.__getitem__, expected, file.path)
+    weights = rename(file.weights, (*_unused(copies), *_BEATS_KEYS), expected, file.path)
     magnitude, direction = (weights.pop(f"{_CONVOLUTION}.{each}").float() for each in "gv")
     norm = torch.linalg.vector_norm(direction, dim=(0, 1), keepdim=True)
     weights[f"{_CONVOLUTION}.weight"] = magnitude * direction / norm
@@ -258,8 +261,25 @@ def _check_copies(file: Published, copies: list[str], original: torch.Tensor | N
             )
 
 
+_LLAMA = r"llama_model\.base_model\.model\."  # what peft calls a Llama with LoRA
+_SALMONN_KEYS: KeyTable = (
+    ("speech_query_tokens", "connector.query_tokens"),
+    (r"speech_llama_(proj\..+)", r"connector.\1"),
+    (r"(ln_(?:speech|audio)\..+)", r"connector.\1"),
+    # The Q-Former is a BERT.
+    (r"speech_Qformer\.bert\.embeddings\.position_ids", None),
+    (r"speech_Qformer\.bert\.embeddings\.LayerNorm\.(.+)", r"connector.qformer.layernorm.\1"),
+    (r"speech_Qformer\.bert\.(.+attention)\.self\.(.+)", r"connector.qformer.\1.attention.\2"),
+    (r"speech_Qformer\.bert\.(.+)", r"connector.qformer.\1"),
+    (
+        _LLAMA + r"(model\..+)\.lora_([AB])\.default\.weight",
+        r"llama.\1.lora_\2",
+    ),
+)
+
+
 def salmonn_weights(file: Published, shapes: Shapes, table: torch.Tensor | None) -> Weights:
-    """Rename what SALMONN trained: the connector, and the updates of the language model.
+    """Rename what SALMONN trained: the connector, and LoRA of the language model.
 
     Parameters
     ----------
@@ -270,43 +290,23 @@ def salmonn_weights(file: Published, shapes: Shapes, table: torch.Tensor | None)
         The position biases of BEATs, of which this file has copies.
     """
     expected = _part(shapes, "connector.")
-    places: dict[str, str | None] = {_connector_key(key): key for key in expected}
-    for key, shape in _part(shapes, "llama.").items():
-        if key.endswith(_UPDATE):
-            name, _, part = key.removeprefix("llama.").rpartition(".")
-            expected[key] = shape
-            places[f"{_UPDATED}{name}.lora_{_LORA[part]}.default.weight"] = key
+    expected |= {key: shape for key, shape in shapes.items() if key.endswith(LORA_KEYS)}
     copies = _tables(shapes, "beats.encoder")[1:] if table is not None else []
     _check_copies(file, copies, table)
-    places |= dict.fromkeys(
-        (
-            *copies,
-            "speech_Qformer.bert.embeddings.position_ids",
-            *(f"{_UPDATED}{key}" for key in _frequencies(shapes)),
-        )
+    frequencies = (
+        rf"{_LLAMA}model\.layers\.(?:{_llama_layers(shapes)})\.self_attn\.rotary_emb\.inv_freq"
     )
-    return rename(file.weights, places.__getitem__, expected, file.path)
+    keys = (*_unused(copies), (frequencies, None), *_SALMONN_KEYS)
+    return rename(file.weights, keys, expected, file.path)
 
 
-def _connector_key(key: str) -> str:
-    """Give a weight of the connector its name in SALMONN's file, where the Q-Former is a BERT."""
-    key = key.removeprefix("connector.")
-    if key == "query_tokens":
-        return "speech_query_tokens"
-    if key.startswith("proj."):
-        return f"speech_llama_{key}"
-    if not key.startswith("qformer."):
-        return key
-    key = key.replace("qformer.layernorm.", "qformer.embeddings.LayerNorm.")
-    return "speech_Qformer.bert." + key.removeprefix("qformer.").replace(
-        "attention.attention.", "attention.self."
-    )
+def _unused(keys: Sequence[str]) -> KeyTable:
+    return [(re.escape(key), None) for key in keys]
 
 
-def _frequencies(shapes: Shapes) -> list[str]:
-    """Name the rotary frequencies that older files of Llama have, one a layer."""
-    layers = _layers(shapes, r"llama\.model\.layers\.(\d+)\.")
-    return [f"model.layers.{layer}.self_attn.rotary_emb.inv_freq" for layer in layers]
+def _llama_layers(shapes: Shapes) -> str:
+    """Return a pattern of the numbers of the language model's layers."""
+    return "|".join(map(str, _layers(shapes, r"llama\.model\.layers\.(\d+)\.")))
 
 
 def _layers(shapes: Shapes, pattern: str) -> list[int]:

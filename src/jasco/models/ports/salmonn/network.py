@@ -11,9 +11,9 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from jasco.models.ports.language import make_llama, splice
-from jasco.models.ports.lora import add_updates
+from jasco.models.ports.lora import add_lora
 from jasco.models.ports.salmonn.beats import Beats, BeatsConfig
-from jasco.models.ports.salmonn.connector import Connector
+from jasco.models.ports.salmonn.connector import SalmonnConnector
 from jasco.models.ports.salmonn.features import filter_bank, fit, log_mel
 from jasco.models.ports.text import BOS
 
@@ -34,7 +34,7 @@ class Salmonn(nn.Module):
         self.whisper = WhisperEncoder(WhisperConfig(**config["whisper"]))
         beats = BeatsConfig.of(config["beats"])
         self.beats = Beats(beats)
-        self.connector = Connector(
+        self.connector = SalmonnConnector(
             config["qformer"],
             config["window"],
             speech=config["whisper"]["d_model"],
@@ -43,7 +43,7 @@ class Salmonn(nn.Module):
         )
         self.llama = make_llama(config["llama"])
         lora = config["lora"]
-        add_updates(self.llama, lora["targets"], lora["r"], lora["alpha"] / lora["r"])
+        add_lora(self.llama, lora["targets"], lora["r"], lora["alpha"] / lora["r"])
 
     def audio_embeddings(self, samples: NDArray[np.floating]) -> torch.Tensor:
         """Hear a sound.
@@ -59,7 +59,7 @@ class Salmonn(nn.Module):
         """
         sizes, place = self.whisper.config, self.connector.query_tokens
         fitted = fit(samples)
-        # Whisper's second convolution halves the time.
+        # Whisper's second convolution split_prompt the time.
         mel = log_mel(fitted, sizes.num_mel_bins, 2 * sizes.max_source_positions)
         speech = self.whisper(mel.to(place)).last_hidden_state
         audio = self.beats(filter_bank(fitted).to(place))

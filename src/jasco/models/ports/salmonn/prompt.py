@@ -15,7 +15,7 @@ PRESETS = {
 """By name; of those with several beams, ``official`` draws nothing."""
 
 
-def halves(question: str, preset: str = "official") -> tuple[str, str]:
+def split_prompt(question: str, preset: str = "official") -> tuple[str, str]:
     """Give the text before the sound and behind it; each is tokenised on its own.
 
     Parameters

@@ -2,28 +2,28 @@
 
 A clip is heard twice: by Whisper in parts of 30 seconds, and by WavLM as a whole (``features``).
 A connector each shortens the two streams, which side by side become embeddings of Llama
-(``connectors``, ``model``). Llama's projections have low-rank updates (``updates``), which each
+(``connectors``, ``model``). Llama's projections have low-rank updates (``scaled_lora``), which each
 prompt scales anew, by what Llama makes of the question alone (``scale``). The prompt stands around
 the sounds (``prompts``), and the answer is drawn by the rules of fairseq's search (``search``).
-``conversion`` turns the published checkpoint into a folder, and ``system`` loads and asks that.
+``conversion`` turns the published checkpoint into a folder, and ``inference`` loads and asks that.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jasco.models.ports.provider import NativeModel, options
+from jasco.models.ports.port_model import PortModel, options
 
 if TYPE_CHECKING:
-    from jasco.models.ports.wavllm.system import System
+    from jasco.models.ports.wavllm.inference import WavLlmInference
 
 
-class WavLlmModel(NativeModel):
+class WavLlmModel(PortModel):
     """WavLLM, from a folder that ``jasco convert wavllm`` has made."""
 
     OPTIONS = options("official", "greedy")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "System":
+    def load(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
         """Load the network and its tokenizer."""
-        from jasco.models.ports.wavllm.system import load
+        from jasco.models.ports.wavllm.inference import load
 
         return load(folder, device, dtype)

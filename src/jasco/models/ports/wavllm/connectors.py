@@ -42,7 +42,7 @@ class Adapter(nn.Module):
         return states + adapted
 
 
-class Connector(nn.Module):
+class WavLlmConnector(nn.Module):
     """What stands between one encoder and the fusion of both.
 
     Parameters

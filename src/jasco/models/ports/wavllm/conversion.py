@@ -9,18 +9,26 @@ from typing import Any
 import torch
 
 from jasco.errors import InputError, one_line
+from jasco.models.ports.lora import LORA_KEYS
+from jasco.models.ports.state_dict import (
+    TOKENIZER,
+    KeyTable,
+    Weights,
+    read_torch,
+    rename,
+    write_folder,
+)
 from jasco.models.ports.text import Tokenizer
 from jasco.models.ports.wavllm.model import shapes_of
+from jasco.models.ports.wavllm.scaled_lora import ROTATED, rotary_order
 from jasco.models.ports.wavllm.sizes import PUBLISHED
-from jasco.models.ports.wavllm.updates import ROTATED, halves
-from jasco.models.ports.weights import TOKENIZER, Weights, read_torch, rename, write_folder
 
 _WRAPPER = "_checkpoint_wrapped_module."  # where activations were recomputed in training
 
 _LAYER = r"gpt_model\.model_llama\.layers\.(\d+)\."
 _OURS = r"llama.model.layers.\1."
 
-_NAMES: tuple[tuple[str, str | None], ...] = (
+KEYS: KeyTable = (
     (r"audio_proj\.(?:weight|bias)", None),  # of a model without WavLM
     (r"wavlm_encoder\.model\.masked_spec_embed", None),  # of training
     (r"wavlm_encoder\.output_weights", "wavlm_layers"),
@@ -31,8 +39,8 @@ _NAMES: tuple[tuple[str, str | None], ...] = (
     (r"wavlm_encoder\.model\.(.+)", r"wavlm.\1"),
     (r"wavlm_audio_proj\.(.+)", r"fusion.\1"),
     (_LAYER + r"attention\.w([qkvo])\.weight", _OURS + r"self_attn.\2_proj.base.weight"),
-    (_LAYER + r"attention\.w([qkvo])_lora_A", _OURS + r"self_attn.\2_proj.down"),
-    (_LAYER + r"attention\.w([qkvo])_lora_B", _OURS + r"self_attn.\2_proj.up"),
+    (_LAYER + r"attention\.w([qkvo])_lora_A", _OURS + r"self_attn.\2_proj.lora_A"),
+    (_LAYER + r"attention\.w([qkvo])_lora_B", _OURS + r"self_attn.\2_proj.lora_B"),
     (_LAYER + r"attention_norm\.weight", _OURS + "input_layernorm.weight"),
     (_LAYER + r"ffn_norm\.weight", _OURS + "post_attention_layernorm.weight"),
     (_LAYER + r"feed_forward\.w1\.weight", _OURS + "mlp.gate_proj.weight"),
@@ -60,25 +68,7 @@ _NAMES: tuple[tuple[str, str | None], ...] = (
         )
     ),
 )
-"""The published names (as patterns of the whole name) and ours; None: known, and of no use."""
-
-_ROTATED = re.compile(rf"llama\..+\.(?:{'|'.join(ROTATED)})\.(?:base\.weight|up)")
-_TURNED = (".down", ".up")  # updates; the original multiplies by them from the right
-
-
-def name_of(key: str) -> str | None:
-    """Give a published weight's name in the port; None: it is of no use.
-
-    Raises
-    ------
-    KeyError
-        It is unknown.
-    """
-    plain = key.replace(_WRAPPER, "")
-    for pattern, ours in _NAMES:
-        if found := re.fullmatch(pattern, plain):
-            return None if ours is None else found.expand(ours)
-    raise KeyError(key)
+_ROTATED = re.compile(rf"llama\..+\.(?:{'|'.join(ROTATED)})\.(?:base\.weight|lora_B)")
 
 
 def convert_weights(
@@ -101,17 +91,23 @@ def convert_weights(
         A weight is unknown, missing, there twice or of another shape.
     """
     expected = {
-        key: torch.Size(reversed(shape)) if key.endswith(_TURNED) else shape
+        key: torch.Size(reversed(shape)) if key.endswith(LORA_KEYS) else shape
         for key, shape in shapes_of(sizes).items()
     }
-    weights = rename(published, name_of, expected, path)
-    order = halves(sizes["llama"]["hidden_size"], sizes["llama"]["num_attention_heads"])
+    plain = {key.replace(_WRAPPER, ""): value for key, value in published.items()}
+    if len(plain) < len(published):
+        raise InputError(f"{path}: a weight is there twice, with and without {_WRAPPER!r}")
+    weights = rename(plain, KEYS, expected, path)
+    order = rotary_order(sizes["llama"]["hidden_size"], sizes["llama"]["num_attention_heads"])
     return {key: _rearranged(key, value, order) for key, value in weights.items()}
 
 
 def _rearranged(key: str, value: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """Turn updates, and bring the channels of queries and keys into transformers' order."""
-    value = value.T if key.endswith(_TURNED) else value
+    """Transpose LoRA, and bring the channels of queries and keys into transformers' order.
+
+    The original multiplies by A and B from the right.
+    """
+    value = value.T if key.endswith(LORA_KEYS) else value
     return value[order] if _ROTATED.fullmatch(key) else value
 
 
@@ -136,7 +132,7 @@ def convert_files(
     trusted: bool = False,
     sizes: Mapping[str, Any] = PUBLISHED,
 ) -> None:
-    """Write the published model as a folder that :func:`.system.load` reads.
+    """Write the published model as a folder that :func:`.inference.load` reads.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def valid_positions(frames: torch.Tensor) -> int:
     """Count the encoder's positions that are kept of every part, from its valid frames.
 
     All parts keep as many as the longest: the last one so keeps some of its filling. Whisper's
-    second convolution halves the frames.
+    second convolution rotary_order the frames.
     """
     return (int(frames.max()) - 1) // 2 + 1
 

@@ -11,12 +11,12 @@ from transformers import WavLMConfig, WavLMModel, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from jasco.models.ports.language import fill, make_llama, splice
-from jasco.models.ports.lora import add_updates
-from jasco.models.ports.wavllm.connectors import Connector, join
+from jasco.models.ports.lora import add_lora
+from jasco.models.ports.state_dict import Weights
+from jasco.models.ports.wavllm.connectors import WavLlmConnector, join
 from jasco.models.ports.wavllm.features import valid_positions, wavlm_waveform, whisper_parts
 from jasco.models.ports.wavllm.scale import ScaleHead, states_before_norm
-from jasco.models.ports.wavllm.updates import UPDATED
-from jasco.models.ports.weights import Weights
+from jasco.models.ports.wavllm.scaled_lora import LORA_PROJECTIONS
 
 
 class WavLlm(nn.Module):
@@ -38,14 +38,14 @@ class WavLlm(nn.Module):
         between = sizes["connectors"]
         ends = between["width"], between["bottleneck"], between["out"]
         self.whisper = WhisperEncoder(whisper)
-        self.whisper_connector = Connector(whisper.d_model, between["whisper_middle"], *ends)
+        self.whisper_connector = WavLlmConnector(whisper.d_model, between["whisper_middle"], *ends)
         self.wavlm = WavLMModel(wavlm)
         self.wavlm_layers = nn.Parameter(torch.zeros(wavlm.num_hidden_layers + 1))
-        self.wavlm_connector = Connector(wavlm.hidden_size, between["wavlm_middle"], *ends)
+        self.wavlm_connector = WavLlmConnector(wavlm.hidden_size, between["wavlm_middle"], *ends)
         self.llama = make_llama(sizes["llama"])
         width = self.llama.config.hidden_size
         self.fusion = nn.Linear(2 * between["out"], width)
-        add_updates(self.llama, UPDATED, sizes["updates"]["rank"])
+        add_lora(self.llama, LORA_PROJECTIONS, sizes["updates"]["rank"])
         self.scale_head = ScaleHead(width, **sizes["scale"])
 
     def whisper_states(self, features: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
@@ -104,7 +104,7 @@ class WavLlm(nn.Module):
         embeddings: torch.Tensor = self.fusion(join(whisper, wavlm))[0]
         return embeddings
 
-    def update_scale(self, quoted: Sequence[int]) -> torch.Tensor:
+    def lora_scale(self, quoted: Sequence[int]) -> torch.Tensor:
         """Give the scale of the updates for a question, shape (width,); made without updates.
 
         Parameters

@@ -15,7 +15,7 @@ QUOTED = '"{question}"'
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PromptTokens:
     """A question as token numbers.
 
     Attributes
@@ -31,7 +31,7 @@ class Prompt:
     quoted: list[int]
 
 
-def make_prompt(tokenizer: Tokenizer, question: str, *, second_bos: bool = True) -> Prompt:
+def make_prompt(tokenizer: Tokenizer, question: str, *, second_bos: bool = True) -> PromptTokens:
     """Put a question into the published form.
 
     Parameters
@@ -43,7 +43,7 @@ def make_prompt(tokenizer: Tokenizer, question: str, *, second_bos: bool = True)
         published search: it starts from BOS and then forces the words without their first token.
     """
     right = tokenizer.encode(RIGHT.format(question=question))
-    return Prompt(
+    return PromptTokens(
         left=[BOS, *tokenizer.encode(LEFT)],
         right=[BOS, *right[1:]] if second_bos else right,
         quoted=tokenizer.encode(QUOTED.format(question=question)),

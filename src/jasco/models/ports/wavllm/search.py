@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from jasco.errors import InputError
-from jasco.models.ports.decoding import Draw, Preset
+from jasco.models.ports.decoding import Preset, Sampler
 from jasco.models.ports.text import EOS
 
 PRESETS = {
@@ -50,7 +50,7 @@ def restrict(scores: torch.Tensor, step: int, last: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Rules:
-    """:func:`restrict` as a rule of :class:`.Draw`."""
+    """:func:`restrict` as a rule of :class:`.Sampler`."""
 
     last: int
 
@@ -76,7 +76,7 @@ def room(preset: Preset, right: Sequence[int]) -> int:
     return left
 
 
-def search_of(preset: Preset, longest: int) -> Draw:
+def search_of(preset: Preset, longest: int) -> Sampler:
     """Give the search for an answer.
 
     Parameters
@@ -85,4 +85,4 @@ def search_of(preset: Preset, longest: int) -> Draw:
     longest : int
         The most tokens an answer may have (:func:`room`); the end comes on top.
     """
-    return Draw(replace(preset, max_new_tokens=longest + 1), rules=[Rules(longest)])
+    return Sampler(replace(preset, max_new_tokens=longest + 1), rules=[Rules(longest)])

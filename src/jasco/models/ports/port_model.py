@@ -18,7 +18,7 @@ from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
 if TYPE_CHECKING:
-    from jasco.models.ports.inference import System
+    from jasco.models.ports.inference import Inference
 
 _EXTRA = "pip install 'jasco[native]'"
 
@@ -39,7 +39,7 @@ def options(*presets: str) -> tuple[Option, ...]:
     )
 
 
-class NativeModel(Model):
+class PortModel(Model):
     """A port, which computes here, several questions at once.
 
     As with any model here, a question's company changes how sums are rounded, and in half
@@ -55,10 +55,10 @@ class NativeModel(Model):
         super().__init__(spec)
         self._batches = Batches(spec.options["batch"])
         self._folder = Path(spec.name).expanduser()
-        self._system: System[Any, Any]
+        self._system: Inference[Any, Any]
 
     @abstractmethod
-    def load(self, folder: Path, device: str, dtype: Any) -> "System[Any, Any]":
+    def load(self, folder: Path, device: str, dtype: Any) -> "Inference[Any, Any]":
         """Load a converted folder; torch and transformers are there."""
 
     def fingerprint(self) -> str:
@@ -77,7 +77,7 @@ class NativeModel(Model):
         name = wanted["dtype"]
         if name == "auto":
             name = "float32" if device == "cpu" else "float16"
-        weights = _import(label, "jasco.models.ports.weights")
+        weights = _import(label, "jasco.models.ports.state_dict")
         with weights.config_checked(self._folder):
             self._system = self.load(self._folder, device, getattr(torch, name))
         self.max_audio_seconds = self._system.max_audio_seconds

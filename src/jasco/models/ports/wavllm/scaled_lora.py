@@ -1,10 +1,10 @@
-"""The updates of Llama's attention, scaled channel by channel.
+"""LoRA of Llama's attention, scaled channel by channel.
 
 To mark positions, the published model rotates neighbouring channels of queries and keys (0 with 1,
 2 with 3, ...; Su et al., 2021); transformers' Llama rotates a head's first half with its second
-one. Both are the same model where the channels of queries and keys are reordered (:func:`halves`):
-rows of the projection and of its update, and the scale alike. Values and outputs are not
-rotated, and keep their order.
+one. Both are the same model where the channels of queries and keys are reordered
+(:func:`rotary_order`): rows of the projection and of its B, and the scale alike. Values and outputs
+are not rotated, and keep their order.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ import torch
 from transformers import LlamaForCausalLM
 
 ROTATED, PLAIN = ("q_proj", "k_proj"), ("v_proj", "o_proj")
-UPDATED = ROTATED + PLAIN
+LORA_PROJECTIONS = ROTATED + PLAIN
 """Names of the updated projections of each layer's attention."""
 
 
-def halves(width: int, heads: int) -> torch.Tensor:
+def rotary_order(width: int, heads: int) -> torch.Tensor:
     """Give the order of channels that brings each head's even ones before its odd ones.
 
     Parameters
@@ -30,13 +30,13 @@ def halves(width: int, heads: int) -> torch.Tensor:
     Returns
     -------
     Tensor of int, shape (width,)
-        Whence each channel comes: ``published[halves(...)]`` is in transformers' order.
+        Whence each channel comes: ``published[rotary_order(...)]`` is in transformers' order.
     """
     return torch.arange(width).reshape(heads, -1, 2).transpose(1, 2).flatten()
 
 
 @contextmanager
-def updated(
+def scaled_lora(
     llama: LlamaForCausalLM, scales: torch.Tensor
 ) -> Iterator[Callable[[torch.Tensor], None]]:
     """Let the updates count, for as long as this lasts.
@@ -44,7 +44,7 @@ def updated(
     Parameters
     ----------
     llama : LlamaForCausalLM
-        With updates of all of :data:`UPDATED`.
+        With updates of all of :data:`LORA_PROJECTIONS`.
     scales : Tensor, shape (rows, width)
         For each row of a batch, in the published order of channels; the same in all layers and
         projections.
@@ -54,7 +54,7 @@ def updated(
     callable
         To be told which rows a later batch consists of: Tensor of int, shape (rows,).
     """
-    order = halves(scales.shape[1], llama.config.num_attention_heads).to(scales.device)
+    order = rotary_order(scales.shape[1], llama.config.num_attention_heads).to(scales.device)
     rows = torch.arange(len(scales), device=scales.device)
 
     def keep(kept: torch.Tensor) -> None:

@@ -8,22 +8,21 @@ import torch
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError, one_line
-from jasco.models.ports import inference as native
-from jasco.models.ports.decoding import Draw, Preset, Search
-from jasco.models.ports.inference import Asked
+from jasco.models.ports.decoding import Preset, Sampler, Search
+from jasco.models.ports.inference import Inference, PreparedQuestion
 from jasco.models.ports.language import fill
 from jasco.models.ports.salmonn.beam import BeamSearch
 from jasco.models.ports.salmonn.features import WINDOW
 from jasco.models.ports.salmonn.network import Salmonn
-from jasco.models.ports.salmonn.prompt import PRESETS, halves
+from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt
+from jasco.models.ports.state_dict import TOKENIZER, Weights, read_folder
 from jasco.models.ports.text import Tokenizer
-from jasco.models.ports.weights import TOKENIZER, Weights, read_folder
 
 KIND = "salmonn"
 """What a converted folder says it holds."""
 
 
-class System(native.System[torch.Tensor, Asked]):
+class SalmonnInference(Inference[torch.Tensor, PreparedQuestion]):
     """SALMONN and its tokenizer.
 
     Parameters
@@ -36,24 +35,24 @@ class System(native.System[torch.Tensor, Asked]):
         super().__init__(network.llama, tokenizer, PRESETS, max_audio_seconds=WINDOW)
         self._network = network
 
-    def hear(self, audio: Audio) -> torch.Tensor:
+    def encode(self, audio: Audio) -> torch.Tensor:
         """Give a clip's embeddings."""
         return self._network.audio_embeddings(audio.floats)
 
-    def ask(self, heard: torch.Tensor, prompt: str, preset: str) -> Asked:
+    def prepare(self, heard: torch.Tensor, prompt: str, preset: str) -> PreparedQuestion:
         """Put a question around a clip."""
         settings = PRESETS[preset]
-        left, right = (self._tokenizer.encode(half) for half in halves(prompt, preset))
+        left, right = (self._tokenizer.encode(half) for half in split_prompt(prompt, preset))
         sequence = self._network.sequence(left, heard, right)
-        return Asked(sequence, search_of(settings), settings.max_new_tokens)
+        return PreparedQuestion(sequence, search_of(settings), settings.max_new_tokens)
 
 
 def search_of(preset: Preset) -> Search:
     """Give the search that a preset asks for."""
-    return BeamSearch(preset) if preset.num_beams > 1 else Draw(preset)
+    return BeamSearch(preset) if preset.num_beams > 1 else Sampler(preset)
 
 
-def load(folder: Path, device: str, dtype: torch.dtype) -> System:
+def load(folder: Path, device: str, dtype: torch.dtype) -> SalmonnInference:
     """Load a converted SALMONN.
 
     Parameters
@@ -72,7 +71,7 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> System:
     """
     config, weights = read_folder(folder, KIND)
     tokenizer = Tokenizer(folder / TOKENIZER)
-    return System(assemble(config, weights, folder, dtype).to(device), tokenizer)
+    return SalmonnInference(assemble(config, weights, folder, dtype).to(device), tokenizer)
 
 
 def assemble(

@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,13 @@ from safetensors.torch import save_file
 from jasco.errors import InputError, one_line
 
 Weights = dict[str, torch.Tensor]
-Rename = Callable[[str], str | None]
-"""Gives a key's name in the port; None: known, and of no use. ``KeyError``: unknown."""
+KeyTable = Sequence[tuple[str, str | None]]
+"""Patterns of a file's keys, and the names in the port, as :meth:`re.Match.expand` takes them.
+
+The first pattern that matches a whole key counts. None: known, and not used.
+"""
+SAME_KEYS: KeyTable = ((r".+", r"\g<0>"),)
+"""Of files that the port has written itself."""
 
 
 _LARGEST_JSON = 32 << 20  # bytes; the index of the largest model has some hundred thousand
@@ -151,9 +156,37 @@ def _files_of(index: Path) -> list[str]:
     return files
 
 
+def rename_key(key: str, table: KeyTable) -> str | None:
+    """Return the name of a file's key in the port; None if it is not used.
+
+    Raises
+    ------
+    KeyError
+        No pattern of the table matches it.
+    """
+    for pattern, name in table:
+        if found := re.fullmatch(pattern, key):
+            return None if name is None else found.expand(name)
+    raise KeyError(key)
+
+
+def llama_keys(projections: Sequence[str], layers: str = r"\d+") -> KeyTable:
+    """Return the table of a base Llama's keys, in whose attention some projections have LoRA.
+
+    Rotary frequencies, which older files hold, are computed anew; ``layers`` is the pattern of the
+    layers' numbers for which they may be there.
+    """
+    attention = r"model\.layers\.\d+\.self_attn\."
+    return (
+        (rf"model\.layers\.(?:{layers})\.self_attn\.rotary_emb\.inv_freq", None),
+        (rf"({attention}(?:{'|'.join(projections)}))\.weight", r"llama.\1.base.weight"),
+        (r"(.+)", r"llama.\1"),
+    )
+
+
 def rename(
     weights: Mapping[str, torch.Tensor],
-    name: Rename,
+    table: KeyTable,
     expected: Mapping[str, torch.Size],
     path: Path,
 ) -> Weights:
@@ -163,8 +196,8 @@ def rename(
     ----------
     weights : mapping of str to Tensor
         Under the file's own names.
-    name : callable
-        Gives each its name in the port.
+    table : sequence of (str, str or None)
+        How each is named in the port.
     expected : mapping of str to Size
         The shapes of what the file must bring, by name in the port.
     path : Path
@@ -179,7 +212,7 @@ def rename(
     published: dict[str, str] = {}
     for key, value in weights.items():
         try:
-            new = name(key)
+            new = rename_key(key, table)
         except KeyError:
             raise InputError(f"{path}: holds {key!r}, which the model has no place for") from None
         if new is None:

@@ -8,23 +8,22 @@ import torch
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError, one_line
-from jasco.models.ports import inference as native
-from jasco.models.ports.decoding import Draw
-from jasco.models.ports.inference import Asked
+from jasco.models.ports.decoding import Sampler
+from jasco.models.ports.inference import Inference, PreparedQuestion
 from jasco.models.ports.ltu_as.conversion import KIND
 from jasco.models.ports.ltu_as.model import LtuAs, assemble, shapes_of
 from jasco.models.ports.ltu_as.presets import PRESETS
 from jasco.models.ports.ltu_as.prompt import clean_transcript, prompt_ids
 from jasco.models.ports.ltu_as.sizes import Sizes
+from jasco.models.ports.state_dict import CONFIG, SAME_KEYS, TOKENIZER, WEIGHTS, read_folder, rename
 from jasco.models.ports.text import Tokenizer
-from jasco.models.ports.weights import CONFIG, TOKENIZER, WEIGHTS, read_folder, rename
 
 Transcriber = Callable[[Audio], str]
 """Writes down what is said in a clip, all of it; the published system takes Whisper large-v2."""
 
 
 @dataclass(frozen=True)
-class Heard:
+class EncodedClip:
     """What the system makes of a clip before it is asked.
 
     Attributes
@@ -39,7 +38,7 @@ class Heard:
     transcript: str
 
 
-class System(native.System[Heard, Asked]):
+class LtuAsInference(Inference[EncodedClip, PreparedQuestion]):
     """LTU-AS with its tokenizer and a speech recogniser.
 
     Parameters
@@ -59,18 +58,18 @@ class System(native.System[Heard, Asked]):
         )
         self._model, self._transcriber = model, transcriber
 
-    def hear(self, audio: Audio) -> Heard:
+    def encode(self, audio: Audio) -> EncodedClip:
         """Listen to a clip's beginning, and write down what is said in all of it."""
         transcript = clean_transcript(self._transcriber(audio)) if self._transcriber else ""
-        return Heard(self._model.audio_embeddings(audio.floats), transcript)
+        return EncodedClip(self._model.audio_embeddings(audio.floats), transcript)
 
-    def ask(self, heard: Heard, prompt: str, preset: str) -> Asked:
+    def prepare(self, heard: EncodedClip, prompt: str, preset: str) -> PreparedQuestion:
         """Put a question behind a clip."""
         settings = PRESETS[preset]
         ids = prompt_ids(self._tokenizer, prompt, heard.transcript)
         sequence = self._model.sequence(heard.embeddings, ids)
         # The published penalty sees the prompt's words, and not the clip.
-        return Asked(sequence, Draw(settings, penalised=ids), settings.max_new_tokens)
+        return PreparedQuestion(sequence, Sampler(settings, penalised=ids), settings.max_new_tokens)
 
     def text(self, tokens: Sequence[int]) -> str:
         """Put an answer into words, without white space around them, as the original does."""
@@ -82,7 +81,7 @@ def load(
     device: str | torch.device,
     dtype: torch.dtype,
     transcriber: Transcriber | None = None,
-) -> System:
+) -> LtuAsInference:
     """Load a converted folder (:mod:`.conversion`).
 
     Parameters
@@ -92,11 +91,11 @@ def load(
     dtype : dtype
         float16 on a graphics card and float32 on a processor are the published script's.
     transcriber : callable or None
-        See :class:`System`.
+        See :class:`LtuAsInference`.
 
     Returns
     -------
-    System
+    LtuAsInference
 
     Raises
     ------
@@ -111,6 +110,6 @@ def load(
         raise InputError(
             f"{folder / CONFIG}: not the sizes of LTU-AS ({one_line(error)}); convert it again"
         ) from error
-    weights = rename(weights, lambda key: key, shapes, folder / WEIGHTS)
+    weights = rename(weights, SAME_KEYS, shapes, folder / WEIGHTS)
     model = assemble(sizes, weights, dtype).to(device)
-    return System(model, Tokenizer(folder / TOKENIZER), transcriber)
+    return LtuAsInference(model, Tokenizer(folder / TOKENIZER), transcriber)
