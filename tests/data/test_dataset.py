@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jasco.data.dataset import read_data_set
+from jasco.data.dataset import published_files, read_data_set
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
 from synthetic import COLUMNS, read_annotations
@@ -86,3 +86,10 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         read_data_set(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"there is no file .*v0\.csv"):
         read_data_set(tmp_path)
+
+
+def test_the_published_files_are_audio_and_annotations() -> None:
+    files = published_files()
+    assert {f"dataset/v0/{number}.wav" for number in range(1, 81)} <= files.keys()
+    assert "dataset/v0/v0.csv" in files
+    assert all(len(sha256) == 64 for sha256 in files.values())

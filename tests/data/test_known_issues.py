@@ -1,6 +1,6 @@
-"""What is known to be wrong with the data."""
+"""Known issues of the data."""
 
-from jasco.data.known_issues import known_faults, repetitions
+from jasco.data.known_issues import known_issues, repetitions
 from jasco.protocol.clips import Clip
 
 
@@ -8,8 +8,8 @@ def clip(id_: str, sound: str = "rain", keywords: str = "flee") -> Clip:
     return Clip(id_, sound, "run", "a", "b", "c", keywords)
 
 
-def test_other_data_have_no_known_faults() -> None:
-    assert known_faults([clip("20"), clip("79")]) == ()
+def test_other_data_have_no_known_issues() -> None:
+    assert known_issues([clip("20"), clip("79")]) == ()
 
 
 def test_shared_labels_are_counted() -> None:

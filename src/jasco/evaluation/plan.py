@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from jasco.backends.limits import NO_LIMITS
 from jasco.backends.prices import Price
 from jasco.backends.specs import identity_key
-from jasco.data.dataset import DataSet
-from jasco.data.published_files import name_with_audio
+from jasco.data.dataset import DataSet, name_with_audio
 from jasco.errors import count
 from jasco.evaluation.evaluate import Job, clips_covered
 from jasco.evaluation.preflight import PROBES, is_due
