@@ -71,11 +71,10 @@ _Chunks = dict[bytes, tuple[int, int]]
 def _wav(content: bytes) -> Container:
     order: _Order = "big" if content[:4] == b"RIFX" else "little"
     chunks = _chunks(content, order, b"data")
-    start, size = chunks.get(b"data", (0, 0))
+    start, size = chunks[b"data"]
     if size == 0xFFFFFFFF:  # in a file beyond 4 GB, another chunk holds the size
         size = int.from_bytes(_chunk(content, chunks, b"ds64")[8:16], "little") or size
-        chunks[b"data"] = start, size
-    start, end = _sample_span(content, chunks, b"data", order)
+    end = _end_of_samples(content, start, size, order)
     form = _chunk(content, chunks, b"fmt ")
     codec = int.from_bytes(form[:2], order)
     if codec in _MPEG_IN_WAV:
@@ -91,7 +90,7 @@ def _wav(content: bytes) -> Container:
 
 def _aiff(content: bytes) -> Container:
     chunks = _chunks(content, "big", b"SSND")
-    _sample_span(content, chunks, b"SSND", "big")
+    _end_of_samples(content, *chunks[b"SSND"], "big")
     frames = int.from_bytes(_chunk(content, chunks, b"COMM")[2:6], "big")
     return Container(io.BytesIO(content), None if frames >= 0x7F000000 else frames or None)
 
@@ -99,16 +98,16 @@ def _aiff(content: bytes) -> Container:
 def _au(content: bytes) -> Container:
     order: _Order = "big" if content[:4] == b".snd" else "little"
     start, size = (int.from_bytes(content[at : at + 4], order) for at in (4, 8))
-    _check_size(content, start, size)
-    if not _is_open(size):
-        _check_rest(size, content[start + size :])
+    _end_of_samples(content, start, size)
     return Container(io.BytesIO(content))
 
 
 def _chunks(content: bytes, order: _Order, last: bytes) -> _Chunks:
     """Find the chunks up to that of the samples: where each begins, and its announced size."""
     chunks, at = _Chunks(), 12
-    while at + 8 <= len(content) and last not in chunks:
+    while last not in chunks:
+        if at + 8 > len(content):
+            raise DamagedError("cut off before its samples begin")
         name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], order)
         chunks.setdefault(name, (at + 8, size))
         at += 8 + size + size % 2
@@ -120,18 +119,37 @@ def _chunk(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
     return content[start : start + size]
 
 
-def _sample_span(content: bytes, chunks: _Chunks, name: bytes, order: _Order) -> tuple[int, int]:
-    """Return where the samples begin and end (:class:`DamagedError` where some are missing)."""
-    if name not in chunks:
-        raise DamagedError("cut off before its samples begin")
-    start, size = chunks[name]
-    _check_size(content, start, size)
+def _end_of_samples(content: bytes, start: int, size: int, order: _Order | None = None) -> int:
+    """Return where the samples end, by their announced size.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    start, size : int
+        Where its samples begin, and their announced size in bytes.
+    order : str, optional
+        Byte order of the chunks that may follow, in a container of chunks.
+
+    Raises
+    ------
+    DamagedError
+        Some are missing, or a program that died did not complete the header.
+    """
     if _is_open(size):
-        return start, len(content)
+        return len(content)
     end = start + size
-    if not any(_is_chunk(content, at, order) for at in (end + size % 2, end)):  # some do not pad
-        _check_rest(size, content[end:])
-    return start, end
+    _check_end(content, end)
+    rest = content[end:]
+    places = (end + size % 2, end)  # some programs do not pad
+    is_chunk = order and any(_is_chunk(content, at, order) for at in places)
+    is_harmless = len(rest) <= _MOST_JUNK or not rest.strip(b"\0") or rest.startswith(_TAGS)
+    if not is_chunk and not is_harmless:
+        raise DamagedError(
+            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
+            "it completed?"
+        )
+    return end
 
 
 def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
@@ -139,18 +157,9 @@ def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
     return name.isascii() and name.decode().isprintable() and at + size <= len(content)
 
 
-def _check_rest(size: int, rest: bytes) -> None:
-    """Refuse a recording whose header was not kept up to date: its program died."""
-    if len(rest) > _MOST_JUNK and rest.strip(b"\0") and not rest.startswith(_TAGS):
-        raise DamagedError(
-            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
-            "it completed?"
-        )
-
-
-def _check_size(content: bytes, start: int, size: int) -> None:
-    if start + size > len(content) and not _is_open(size):
-        raise DamagedError(f"cut off after {len(content)} of {start + size} bytes")
+def _check_end(content: bytes, end: int) -> None:
+    if end > len(content):
+        raise DamagedError(f"cut off after {len(content)} of {end} bytes")
 
 
 def _is_open(size: int) -> bool:
@@ -255,21 +264,18 @@ def _mp3(content: bytes) -> Container:
         raise DamagedError("its sampling rate changes in the middle; convert it to WAV or FLAC")
     audio = content[first : first + sum(header.size for header in headers)]
     announced = _announced_frames(audio[: headers[0].size])
-    others = len(headers) - 1
-    if announced is None:
-        frames = sum(header.samples for header in headers)
-        return Container(_EndHidden(audio), frames)
-    if announced > others + 1:  # some count the first frame too
-        raise DamagedError(f"cut off: it holds {others} of {announced} MP3 frames")
-    if announced == others and announced:
-        return Container(io.BytesIO(audio))
-    frames = sum(header.samples for header in headers[1:])
-    return Container(_EndHidden(audio[headers[0].size :]), frames)
+    if announced is not None:
+        if announced > len(headers):  # some count the first frame too
+            raise DamagedError(f"cut off: it holds {len(headers) - 1} of {announced} MP3 frames")
+        if announced == len(headers) - 1 and announced:
+            return Container(io.BytesIO(audio))
+        audio, headers = audio[headers[0].size :], headers[1:]
+    return Container(_EndHidden(audio), sum(header.samples for header in headers))
 
 
 def _frames(content: bytes, at: int) -> Iterator[_FrameHeader]:
     while header := _frame_header(content, at):
-        _check_size(content, at, header.size)
+        _check_end(content, at + header.size)
         yield header
         at += header.size
     rest = content[at:]
@@ -291,11 +297,9 @@ def _frame_header(content: bytes, at: int) -> _FrameHeader | None:
     family, divisor = _VERSIONS[version]
     hertz = _RATES[rate] // divisor
     bits_a_second = 1000 * _KILOBITS[family, layer][speed - 1]
-    if layer == 1:
-        size, samples = (12 * bits_a_second // hertz + padding) * 4, 384
-    else:
-        samples = 576 if layer == 3 and family == 2 else 1152
-        size = samples // 8 * bits_a_second // hertz + padding
+    samples = 384 if layer == 1 else 576 if layer == 3 and family == 2 else 1152
+    slot = 4 if layer == 1 else 1  # bytes by which a frame is padded
+    size = (samples // 8 // slot * bits_a_second // hertz + padding) * slot
     return _FrameHeader(size, samples, (version, layer, rate))
 
 
