@@ -369,4 +369,4 @@ def test_known_faults_are_told_with_the_result(jasco: Jasco, published: Path) ->
     assert "without the clips that have known faults" in jasco("score", judged).stdout
     told = jasco("data", "verify", published).stdout
     assert "clip 20: known issue: the voice does not say the sentence" in told
-    assert "8 labels of sound stand with more than one clip" in told
+    assert "8 labels of sound belong to more than one clip" in told

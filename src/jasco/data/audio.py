@@ -237,7 +237,7 @@ def _read(file: _Decoder, container: Container, sha256: str) -> AudioFile:
         raise InputError("the audio file holds no samples")
     samples = np.concatenate(parts)
     if not len(samples):
-        raise InputError("the audio file holds too few samples to be heard")
+        raise InputError("the audio file holds too few samples for 16 kHz")
     conversions = {
         "resampled": file.samplerate != SAMPLING_RATE,
         "mixed down": file.channels != 1,
@@ -328,10 +328,10 @@ def _blocks(file: _Decoder, frames: int) -> Iterator[NDArray[np.float64]]:
     while frames and len(block := file.read(min(size, frames), "float64", always_2d=True)):
         frames -= len(block)
         yield block
-    if not frames and file.format in ("FLAC", "AIFF"):  # whose samples may be more than announced
+    if not frames and file.format in ("FLAC", "AIFF"):  # they may hold more than announced
         with suppress(soundfile.LibsndfileError):  # a tag, for example
             if len(file.read(1)):
-                raise DamagedError("it holds more samples than it says")
+                raise DamagedError("it holds more samples than its header announces")
 
 
 def _resampled(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:

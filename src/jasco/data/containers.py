@@ -327,7 +327,7 @@ def _id3_size(content: bytes) -> int:
 
 
 class _EndHidden(io.BytesIO):
-    """A file whose end is reported far behind it, where there is silence; reading on gets nowhere.
+    """A file that reports its end far behind the real one, and is silent from there on.
 
     The decoder takes the length of an MP3 from the size of the file, which is wrong where the bit
     rate varies, and reads no further than that. A bit rate varies by a factor of 40 at most.

@@ -123,7 +123,7 @@ def read_data_set(folder: Path) -> DataSet:
             raise InputError(f"{path}, row {number}: {error}") from None
         if clip.id in clips:
             first = list(clips).index(clip.id) + 1
-            raise InputError(f"{path}: id {clip.id} stands in rows {first} and {number}")
+            raise InputError(f"{path}: id {clip.id} is in rows {first} and {number}")
         clips[clip.id] = clip
     if not clips:
         raise InputError(f"{path}: no clips in it, only a header")

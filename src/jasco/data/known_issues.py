@@ -12,7 +12,7 @@ from jasco.protocol.clips import Clip
 
 _DIGITS = 12
 TOO_GENERAL = "1f3f301487a2"
-"""The clip whose reference breaks the rubric's own rule on general terms."""
+"""Hash of the clip whose reference breaks the rubric's own rule on general terms."""
 _KNOWN = {
     "35e7a9b8b001": "the keyword 'age' occurs inside other words",
     "167d3d406970": "the voice does not say the sentence that is written down",
@@ -56,4 +56,4 @@ def repetitions(clips: Sequence[Clip]) -> Iterator[str]:
         repeated = sum(number > 1 for number in Counter(labels).values())
         if repeated:
             counted = count(repeated, f"label of {name}", f"labels of {name}")
-            yield f"{counted} {'stands' if repeated == 1 else 'stand'} with more than one clip"
+            yield f"{counted} {'belongs' if repeated == 1 else 'belong'} to more than one clip"

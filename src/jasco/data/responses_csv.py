@@ -125,7 +125,7 @@ class ResponsesCsv:
                 raise InputError(f"{where}: {name} {cells[name][:40]!r} is none of {allowed}")
             if None not in (in_text, in_cell) and in_text != in_cell:
                 raise InputError(
-                    f"{where}: {name} says {in_cell}, the judge's text says {in_text}; correct or "
+                    f"{where}: {name} is {in_cell}, but {in_text} by the judge's text; correct or "
                     "empty the cell"
                 )
         return Verdict(
@@ -164,9 +164,7 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
             raise InputError(f"{where}: other annotations than in the clip's first row")
         key = clip.id, numbers[row["prompt"]]
         if key in rows:
-            raise InputError(
-                f"{where}: prompt {key[1]} stands in row {rows[key]} already; leave one"
-            )
+            raise InputError(f"{where}: prompt {key[1]} is in row {rows[key]} already; leave one")
         rows[key] = number
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
 
