@@ -117,10 +117,7 @@ def read_data_set(folder: Path) -> DataSet:
         )
     clips: dict[str, Clip] = {}
     for number, row in enumerate(read_table(path, required=COLUMNS).rows, start=1):
-        try:
-            clip = Clip(*(row[column] for column in COLUMNS))
-        except InputError as error:
-            raise InputError(f"{path}, row {number}: {error}") from None
+        clip = clip_of_row(row, COLUMNS, f"{path}, row {number}")
         if clip.id in clips:
             first = list(clips).index(clip.id) + 1
             raise InputError(f"{path}: id {clip.id} is in rows {first} and {number}")
@@ -129,6 +126,14 @@ def read_data_set(folder: Path) -> DataSet:
         raise InputError(f"{path}: no clips in it, only a header")
     annotated = tuple(clips.values())
     return DataSet(name_of(annotated, folder.resolve().name), annotated, folder)
+
+
+def clip_of_row(row: Mapping[str, str], columns: Sequence[str], where: str) -> Clip:
+    """Return the clip of a row with these columns (``InputError`` that begins with ``where``)."""
+    try:
+        return Clip(*(row[column] for column in columns))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _data_sets_near(folder: Path) -> str:

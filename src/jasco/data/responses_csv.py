@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jasco.data.csv_files import Table, read_table
-from jasco.data.dataset import DataSet, name_of
+from jasco.data.dataset import DataSet, clip_of_row, name_of
 from jasco.errors import InputError
 from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
@@ -156,10 +156,7 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
                 f"{where}: prompt {row['prompt'][:60]!r} is none of the 8 instructions; "
                 "leave the column as jasco data template wrote it"
             )
-        try:
-            clip = Clip(*(row[column] for column in _CLIP_COLUMNS))
-        except InputError as error:
-            raise InputError(f"{path}, row {number}: {error}") from None
+        clip = clip_of_row(row, _CLIP_COLUMNS, f"{path}, row {number}")
         if clips.setdefault(clip.id, clip) != clip:
             raise InputError(f"{where}: other annotations than in the clip's first row")
         key = clip.id, numbers[row["prompt"]]
