@@ -65,17 +65,15 @@ def read_container(content: bytes) -> Container:
 # --- WAV, AIFF, AU ---
 
 _Order = Literal["little", "big"]
-_Chunks = dict[bytes, tuple[int, int]]
 
 
 def _wav(content: bytes) -> Container:
     order: _Order = "big" if content[:4] == b"RIFX" else "little"
-    chunks = _chunks(content, order, b"data")
-    start, size = chunks[b"data"]
+    chunks, start, size = _chunks(content, order, b"data")
     if size == 0xFFFFFFFF:  # in a file beyond 4 GB, another chunk holds the size
-        size = int.from_bytes(_chunk(content, chunks, b"ds64")[8:16], "little") or size
+        size = int.from_bytes(chunks.get(b"ds64", b"")[8:16], "little") or size
     end = _end_of_samples(content, start, size, order)
-    form = _chunk(content, chunks, b"fmt ")
+    form = chunks.get(b"fmt ", b"")
     codec = int.from_bytes(form[:2], order)
     if codec in _MPEG_IN_WAV:
         return _mp3(content[start:end])
@@ -84,14 +82,14 @@ def _wav(content: bytes) -> Container:
     # The last block is filled up. Some programs write a wrong number of samples into "fact".
     block_size, block_frames = (int.from_bytes(form[at : at + 2], order) for at in (12, 18))
     most = -(-(end - start) // max(1, block_size)) * block_frames
-    frames = int.from_bytes(_chunk(content, chunks, b"fact")[:4], order)
+    frames = int.from_bytes(chunks.get(b"fact", b"")[:4], order)
     return Container(io.BytesIO(content), frames if most - block_frames < frames <= most else most)
 
 
 def _aiff(content: bytes) -> Container:
-    chunks = _chunks(content, "big", b"SSND")
-    _end_of_samples(content, *chunks[b"SSND"], "big")
-    frames = int.from_bytes(_chunk(content, chunks, b"COMM")[2:6], "big")
+    chunks, start, size = _chunks(content, "big", b"SSND")
+    _end_of_samples(content, start, size, "big")
+    frames = int.from_bytes(chunks.get(b"COMM", b"")[2:6], "big")
     return Container(io.BytesIO(content), None if frames >= 0x7F000000 else frames or None)
 
 
@@ -102,21 +100,18 @@ def _au(content: bytes) -> Container:
     return Container(io.BytesIO(content))
 
 
-def _chunks(content: bytes, order: _Order, last: bytes) -> _Chunks:
-    """Find the chunks up to that of the samples: where each begins, and its announced size."""
-    chunks, at = _Chunks(), 12
-    while last not in chunks:
-        if at + 8 > len(content):
-            raise DamagedError("cut off before its samples begin")
+def _chunks(content: bytes, order: _Order, samples: bytes) -> tuple[dict[bytes, bytes], int, int]:
+    """Return the chunks before that of the samples, where it begins, and its announced size."""
+    chunks: dict[bytes, bytes] = {}
+    at = 12
+    while at + 8 <= len(content):
         name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], order)
-        chunks.setdefault(name, (at + 8, size))
-        at += 8 + size + size % 2
-    return chunks
-
-
-def _chunk(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
-    start, size = chunks.get(name, (0, 0))
-    return content[start : start + size]
+        at += 8
+        if name == samples:
+            return chunks, at, size
+        chunks.setdefault(name, content[at : at + size])
+        at += size + size % 2
+    raise DamagedError("cut off before its samples begin")
 
 
 def _end_of_samples(content: bytes, start: int, size: int, order: _Order | None = None) -> int:

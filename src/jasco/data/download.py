@@ -82,8 +82,8 @@ def download(
                 is_offline = isinstance(error, requests.ConnectionError)
                 reason = "cannot be reached; is this machine offline?" if is_offline else error
                 raise DownloadError(
-                    f"{source}{path}: {one_line(reason)} ({number} of {len(hashes)} files are in "
-                    f"{folder}; the same command goes on from there)"
+                    f"{source}{path}: {one_line(reason).partition(' for url')[0]}; {number} of "
+                    f"{len(hashes)} files are in {folder}"
                 ) from None
             bar.n = downloaded
             bar.refresh()

@@ -73,6 +73,8 @@ def fetch(folder: Path | None, notify: Callable[[str], None]) -> Path:
     source = os.environ.get(_SOURCE_VARIABLE, _SOURCE).rstrip("/") + "/"
     try:
         download(source, published_files(), folder, title=PUBLISHED, size=_SIZE)
+    except DownloadError as error:
+        raise DownloadError(f"{error}; the same command goes on from there") from None
     except OSError as error:
         raise DownloadError(
             f"{folder}: {error.strerror}; make it writable or free some room, and repeat"
