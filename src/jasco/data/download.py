@@ -103,7 +103,7 @@ def limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files and folders that a download left when it was killed, a day ago."""
+    """Remove temporary files and folders of killed downloads, unchanged for a day."""
     for path in folder.glob("tmp*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:

@@ -1,4 +1,4 @@
-"""The folders of jasco's own, and folders that are written whole or not at all."""
+"""The folders that jasco keeps files in, and folders that are written whole or not at all."""
 
 import os
 import re
@@ -17,7 +17,7 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """Return the folder for what cost something: ``JASCO_DATA``, or the user's own data."""
+    """Return the folder for what is costly to repeat: ``JASCO_DATA``, or the user's own data."""
     return Path(os.environ.get("JASCO_DATA") or user_data_dir("jasco")).expanduser()
 
 
