@@ -138,29 +138,10 @@ def _other_separator(text: str, required: Sequence[str]) -> str | None:
     return _SEPARATORS.get(best)
 
 
-def write_table(
-    path: Path,
-    columns: Sequence[str],
-    rows: Iterable[Mapping[str, object]],
-    *,
-    for_spreadsheets: bool = False,
-) -> None:
-    """Write a CSV file whole or not at all.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    columns, rows, for_spreadsheets
-        As in :func:`write_rows`.
-
-    Raises
-    ------
-    IncompleteError
-        The file cannot be written.
-    """
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV file whole or not at all, as :func:`whole_file` and :func:`write_rows` do."""
     with whole_file(path) as file:
-        write_rows(file, columns, rows, for_spreadsheets=for_spreadsheets)
+        write_rows(file, columns, rows)
 
 
 @contextmanager
