@@ -1,10 +1,10 @@
-"""Check the clips of ``mini`` with the ears of the cascade: what is said, and what sounds.
+"""Check the clips of ``mini`` by the cascade's speech recognition and audio tagging.
 
 Usage: ``python recipes/mini/check_clips.py [DATA_DIR]``, after ``pip install 'jasco[cascade]'``
 
-Whisper tiny.en writes down each clip, YAMNet names its sounds. A clip fails where the word error
-rate is above 0.2, or none of the five likeliest tags is one that ``scenes.csv`` lists for it. The
-exit status is 1 where a clip fails.
+Whisper tiny.en transcribes each clip, YAMNet tags its sounds. A clip fails if the word error rate
+is above 0.2, or if none of the five likeliest tags is one that ``scenes.csv`` lists for it. The
+exit status is 1 if a clip fails.
 """
 
 import re
@@ -31,23 +31,23 @@ def words(text: str) -> list[str]:
 
 
 def edit_distance(reference: list[str], hypothesis: list[str]) -> int:
-    """Count the words to be replaced, left out or put in (Levenshtein, row by row)."""
+    """Compute the number of words to replace, delete or insert (Levenshtein, row by row)."""
     row = list(range(len(hypothesis) + 1))
     for i, expected in enumerate(reference, 1):
         new = [i]
-        for (diagonal, above), heard in zip(pairwise(row), hypothesis, strict=True):
-            new.append(min(diagonal + (expected != heard), above + 1, new[-1] + 1))
+        for (diagonal, above), word in zip(pairwise(row), hypothesis, strict=True):
+            new.append(min(diagonal + (expected != word), above + 1, new[-1] + 1))
         row = new
     return row[-1]
 
 
 def word_error_rate(reference: str, hypothesis: str) -> float:
-    """Compute the edit distance in words for each word of the reference."""
+    """Compute the edit distance in words, divided by the words of the reference."""
     return edit_distance(words(reference), words(hypothesis)) / len(words(reference))
 
 
 def main(folder: Path) -> int:
-    """Print a line for each clip; give the number of those that fail."""
+    """Print a line for each clip, and return the number of those that fail."""
     transcriber = Transcriber(find_weight(WHISPER, None))
     tagger = Tagger(find_weight(YAMNET, None))
     table, failed = [], 0

@@ -3,9 +3,9 @@
 Usage: ``python recipes/mini/make_clips.py [OUT_DIR]``
 
 It needs NumPy, soundfile and the program ``flite`` (Debian: ``apt-get install flite``), and writes
-``OUT_DIR/dataset/v0/v0.csv`` and ``ID.wav`` beside it. A sentence is spoken by a voice of flite, a
+``OUT_DIR/dataset/v0/v0.csv`` and ``ID.wav`` beside it. A sentence is spoken by a voice of flite; a
 sound is computed from formulas and runs through the whole clip. The same versions of the three
-give the same bytes.
+write the same bytes.
 
 Conventions
 -----------
@@ -34,35 +34,35 @@ Sound = Callable[[Samples, Generator], Samples]
 RATE = 16_000
 """Samples a second."""
 SCENES = Path(__file__).with_name("scenes.csv")
-"""The published columns, then how a clip is made and what a tagger should hear in it."""
+"""The published columns, then how a clip is made and the tags that are right for it."""
 PUBLISHED_COLUMNS = 7
 MINI = Path(__file__).parents[2] / "src" / "jasco" / "data" / "mini"
 
 _BEFORE, _AFTER = 1.0, 0.4  # seconds of the sound alone
 _FADE = 0.05  # seconds
-_STEP_BACK = 0.2  # seconds in which the sound makes room for the voice
+_RAMP = 0.2  # seconds in which the sound is attenuated before the voice
 _PEAK = 0.8  # full scale is 1
 _QUIET = 0.01  # amplitude below which a voice has not begun
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One clip to be made.
+    """The recipe of a clip.
 
     Attributes
     ----------
     annotations : tuple of str
         The published columns; the first is the id.
     sentence : str
-        What is said.
+        The spoken sentence.
     sound : str
-        Name in :data:`SOUNDS`.
+        Name of the sound in :data:`SOUNDS`.
     voice : str
-        A voice of flite.
+        Name of the voice in flite.
     over : float
         Decibels by which the voice is louder than the sound.
     tags : tuple of str
-        Classes of AudioSet that would be right for the sound.
+        Classes of AudioSet that are right for the sound.
     """
 
     annotations: tuple[str, ...]
@@ -104,7 +104,7 @@ def filtered(samples: Samples, gain: Callable[[Samples], Samples]) -> Samples:
 
 
 def band(low: float, high: float, steepness: float = 4) -> Callable[[Samples], Samples]:
-    """Let pass what lies between two frequencies, with slopes like those of analogue filters."""
+    """Return the gain of a filter between two frequencies, with slopes like analogue filters."""
 
     def gain(frequencies: Samples) -> Samples:
         f = np.maximum(frequencies, 1e-3)
@@ -149,20 +149,20 @@ def on_and_off(time: Samples, on: float, off: float, edge: float = 0.005) -> Sam
     return np.clip(np.minimum(within, on - within) / edge, 0, 1)
 
 
-def added_at(sound: Samples, start: float, part: Samples) -> None:
-    """Add a part to a sound in place, from a moment on; what is beyond the end is lost."""
+def add_at(sound: Samples, start: float, part: Samples) -> None:
+    """Add a part to a sound in place, from ``start`` (seconds) on; cut it off at the end."""
     first = round(start * RATE)
     part = part[: max(0, len(sound) - first)]
     sound[first : first + len(part)] += part
 
 
 def pitch_of(note: int) -> float:
-    """Give the frequency of a key, numbered as in MIDI (69 is 440 Hz)."""
+    """Compute the frequency of a key, numbered as in MIDI (69 is 440 Hz)."""
     return float(440 * 2 ** ((note - 69) / 12))
 
 
 def pluck(frequency: float, seconds: float, rng: Generator) -> Samples:
-    """Pluck a string (Karplus and Strong, 1983): noise that runs round and grows dull."""
+    """Make a plucked string (Karplus and Strong, 1983): noise that repeats and loses its highs."""
     period = round(RATE / frequency)
     loop = filtered(rng.standard_normal(period), band(1, 3_000, 1))
     loop -= loop.mean()
@@ -221,7 +221,7 @@ def telephone(time: Samples, rng: Generator) -> Samples:
             pitch = (1_600, 1_950)[k % 2]
             for multiple, loud in ((1, 1.0), (2.32, 0.3)):
                 part = np.sin(2 * np.pi * pitch * multiple * after) * np.exp(-15 * multiple * after)
-                added_at(bells, start, loud * part * rng.uniform(0.9, 1))
+                add_at(bells, start, loud * part * rng.uniform(0.9, 1))
     return bells
 
 
@@ -244,7 +244,7 @@ def organ(time: Samples, rng: Generator) -> Samples:
                 pitch = pitch_of(note) * rank * (1 + 0.001 * rng.standard_normal())
                 if pitch < RATE / 2:
                     pipe = np.sin(2 * np.pi * (pitch * held + rng.uniform()))
-                    added_at(music, 1.1 * k, loud * pipe * wind_chest)
+                    add_at(music, 1.1 * k, loud * pipe * wind_chest)
     return echoing(music, 2, 1, rng)
 
 
@@ -256,26 +256,26 @@ def drums(time: Samples, rng: Generator) -> Samples:
     for k, start in enumerate(np.arange(0, time[-1], 15 / 112)):
         wires = band_noise(len(after), 600, 6_500, rng) * np.exp(-25 * after)
         skin = np.sin(2 * np.pi * 190 * after) * np.exp(-30 * after)
-        added_at(march, start, pattern[k % 16] * (wires + 1.2 * skin))
+        add_at(march, start, pattern[k % 16] * (wires + 1.2 * skin))
         if k % 4 == 0:
             bass = np.sin(2 * np.pi * 65 * after) * np.exp(-18 * after)
-            added_at(march, start, 2.5 * bass)
+            add_at(march, start, 2.5 * bass)
     return echoing(march, 0.4, 0.3, rng)
 
 
 def piano(time: Samples, rng: Generator) -> Samples:
-    """Make a merry tune over a bass, in a small room."""
+    """Make a tune over a bass, in a small room."""
     tune = (60, 64, 67, 64, 65, 62, 59, 55, 60, 64, 67, 72, 67, 64, 60, 55)
     bass = (48, 43, 48, 43, 48, 52, 48, 43)
     music = np.zeros(len(time))
     for notes, step, loud in ((tune, 0.28, 1), (bass, 0.56, 0.8)):
         for k, note in enumerate(notes):
-            added_at(music, k * step, loud * piano_note(note, rng))
+            add_at(music, k * step, loud * piano_note(note, rng))
     return echoing(music, 0.8, 0.3, rng)
 
 
 def piano_note(note: int, rng: Generator) -> Samples:
-    """Strike the two strings of a key and hold it for 2 s.
+    """Make the sound of a piano key with two strings, held for 2 s.
 
     A partial dies quickly at first, then slowly; the higher it is, the sooner. Stiff strings are a
     little sharp.
@@ -300,7 +300,7 @@ def heartbeat(time: Samples, rng: Generator) -> Samples:
     for start in np.arange(0.05, time[-1], 60 / 120):
         for delay, pitch, loud in ((0, 90, 1.0), (0.165, 110, 0.7)):
             thud = np.sin(2 * np.pi * pitch * after * (1 - after)) * fading
-            added_at(beats, start + delay, loud * thud * rng.uniform(0.9, 1))
+            add_at(beats, start + delay, loud * thud * rng.uniform(0.9, 1))
     return beats + 0.01 * band_noise(len(time), 40, 400, rng)
 
 
@@ -312,14 +312,14 @@ def birds(time: Samples, rng: Generator) -> Samples:
         start = rng.uniform(0, 0.4)
         while start < time[-1]:
             for _ in range(rng.integers(3, 8)):
-                added_at(song, start, loud * chirp(base * rng.uniform(0.9, 1.1), rng))
+                add_at(song, start, loud * chirp(base * rng.uniform(0.9, 1.1), rng))
                 start += rng.uniform(0.09, 0.16)
             start += rng.uniform(0.2, 0.6)
     return song + 0.01 * rng.standard_normal(len(time))
 
 
 def chirp(base: float, rng: Generator) -> Samples:
-    """Sing one note: a glide of 50 to 110 ms that bends."""
+    """Make one note of a bird: a glide of 50 to 110 ms that bends."""
     along = np.linspace(0, 1, round(rng.uniform(0.05, 0.11) * RATE))
     bend = rng.uniform(-0.3, 0.3) * along + rng.uniform(-0.25, 0.25) * np.sin(np.pi * along)
     return np.sin(2 * np.pi * np.cumsum(base * (1 + bend)) / RATE) * np.sin(np.pi * along) ** 0.7
@@ -337,7 +337,7 @@ def crickets(time: Samples, rng: Generator) -> Samples:
 
 
 def applause(time: Samples, rng: Generator) -> Samples:
-    """Make 300 people who clap, each at a speed, from a distance and with hands of their own."""
+    """Make the clapping of 300 people at different speeds, distances and pitches."""
     hall = np.zeros(len(time))
     after = np.arange(RATE // 20) / RATE
     for _ in range(300):
@@ -346,13 +346,13 @@ def applause(time: Samples, rng: Generator) -> Samples:
         palms = partial(resonance, pitch)
         while start < time[-1]:
             clap = filtered(rng.standard_normal(len(after)), palms) * np.exp(-200 * after)
-            added_at(hall, start, loud * clap)
+            add_at(hall, start, loud * clap)
             start += pause * rng.normal(1, 0.08)
     return hall
 
 
 def resonance(pitch: float, frequencies: Samples) -> Samples:
-    """Let pass what lies around a pitch (400 Hz either side), and a little of the rest."""
+    """Compute the gain of a filter around a pitch (400 Hz on each side), with some of the rest."""
     return 1 / (1 + ((frequencies - pitch) / 400) ** 2) + 0.1 / (1 + frequencies / 1_500)
 
 
@@ -378,7 +378,7 @@ def guitar(time: Samples, rng: Generator) -> Samples:
     music = np.zeros(len(time))
     for k in range(int(time[-1] / 0.22) + 1):
         chord = chords[k // 4 % 4]
-        added_at(music, k * 0.22, pluck(chord[k % 4], 1.5, rng) * rng.uniform(0.8, 1))
+        add_at(music, k * 0.22, pluck(chord[k % 4], 1.5, rng) * rng.uniform(0.8, 1))
     return music
 
 
@@ -409,7 +409,7 @@ SOUNDS: dict[str, Sound] = {
 
 
 def speak(sentence: str, voice: str) -> Samples:
-    """Let flite say a sentence; silence at both ends is cut off."""
+    """Synthesize a sentence with flite, and cut off the silence at both ends."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "voice.wav")
         subprocess.run(["flite", "-voice", voice, "-t", sentence, "-o", path], check=True)
@@ -421,15 +421,15 @@ def speak(sentence: str, voice: str) -> Samples:
 
 
 def level(samples: Samples) -> float:
-    """Compute the root mean square of what is not silence."""
-    heard = samples[np.abs(samples) > _QUIET * np.abs(samples).max()]
-    return float(np.sqrt(np.mean(heard**2)))
+    """Compute the root mean square of the samples that are not silence."""
+    loud = samples[np.abs(samples) > _QUIET * np.abs(samples).max()]
+    return float(np.sqrt(np.mean(loud**2)))
 
 
 def make_clip(scene: Scene) -> NDArray[np.int16]:
-    """Lay a sentence over a sound that begins before it and ends after it.
+    """Mix a sentence with a sound that begins before it and ends after it.
 
-    Alone, the sound is as loud as the voice; while somebody speaks, it steps back.
+    Alone, the sound is as loud as the voice; during the sentence it is attenuated.
     """
     voice = speak(scene.sentence, scene.voice)
     time = np.arange(round((_BEFORE + _AFTER) * RATE) + len(voice)) / RATE
@@ -437,12 +437,12 @@ def make_clip(scene: Scene) -> NDArray[np.int16]:
     mixed = SOUNDS[scene.sound](time, np.random.default_rng(int(scene.id)))
     decibels = np.interp(
         time,
-        [begin - _STEP_BACK, begin, end, end + _STEP_BACK],
+        [begin - _RAMP, begin, end, end + _RAMP],
         [0, -scene.over, -scene.over, 0],
     )
     mixed *= 10 ** (decibels / 20) / level(mixed)
     mixed *= np.clip(np.minimum(time, time[-1] - time) / _FADE, 0, 1)
-    added_at(mixed, begin, voice / level(voice))
+    add_at(mixed, begin, voice / level(voice))
     return np.rint(mixed * (_PEAK * 32_767 / np.abs(mixed).max())).astype(np.int16)
 
 

@@ -48,7 +48,7 @@ def path(tmp_path: Path) -> Path:
     "samples",
     [SAMPLES, np.array([5], np.int16), np.array([-32768, 32767, 0, -1, 1], np.int16)],
 )
-def test_16_khz_mono_pcm16_is_handed_on_bit_equal(path: Path, samples: np.ndarray) -> None:
+def test_16_khz_mono_pcm16_is_passed_on_bit_equal(path: Path, samples: np.ndarray) -> None:
     write_wav(path, samples)
     audio = read_audio(path)
     assert audio.samples.dtype == np.int16
@@ -73,7 +73,7 @@ def test_only_what_is_still_the_same_file_is_read_again(path: Path) -> None:
     assert read_unchanged(Path(), "") is None
 
 
-def test_a_file_that_was_replaced_is_told_from_one_that_cannot_be_read(path: Path) -> None:
+def test_a_replaced_file_is_none_and_an_unreadable_one_an_error(path: Path) -> None:
     write_wav(path, SAMPLES)
     known = file_sha256(path)
     assert read_file(path).sha256 == known
@@ -85,7 +85,7 @@ def test_a_file_that_was_replaced_is_told_from_one_that_cannot_be_read(path: Pat
         read_known(path, known)
 
 
-def test_the_published_clips_are_handed_on_bit_equal(published: Path) -> None:
+def test_the_published_clips_are_passed_on_bit_equal(published: Path) -> None:
     folder = published / "dataset" / "v0"
     for number in range(1, 81):
         audio = read_audio(folder / f"{number}.wav")
@@ -164,7 +164,7 @@ def test_what_16_khz_cannot_hold_is_filtered_out(path: Path) -> None:
     assert np.abs(read_audio(path).floats[1000:-1000]).max() < 1e-3
 
 
-def test_all_treatments_are_named(path: Path) -> None:
+def test_all_conversions_are_named(path: Path) -> None:
     written(path, RNG.normal(0, 0.1, (4800, 2)), 48_000, subtype="PCM_24")
     assert read_audio(path).conversions == ("resampled", "mixed down", "converted")
 
@@ -201,7 +201,7 @@ def test_a_long_file_is_resampled_as_if_at_once(path: Path) -> None:
 
 
 def with_runs(*runs: tuple[int, int, int], length: int = 4000) -> np.ndarray:
-    """Give quiet samples with runs of some value: where, how long, which."""
+    """Return quiet samples with runs of a value: where, how long, which."""
     samples = RNG.integers(-100, 100, length).astype(np.int16)
     for start, long, value in runs:
         samples[start : start + long] = value
@@ -284,7 +284,7 @@ def test_samples_of_another_scale_are_refused_not_clipped(
         read_audio(path)
 
 
-def test_silence_is_told(path: Path) -> None:
+def test_silence_is_a_warning(path: Path) -> None:
     write_wav(path, np.zeros(1000, np.int16))
     assert read_file(path).warnings == (SILENT,)
     assert not read_audio(path).samples.any()
@@ -294,7 +294,7 @@ def test_silence_is_told(path: Path) -> None:
     assert read_file(path).warnings == ()
 
 
-def test_channels_that_cancel_each_other_out_are_told(path: Path) -> None:
+def test_channels_that_cancel_each_other_out_are_a_warning(path: Path) -> None:
     written(path, np.stack([SAMPLES, -SAMPLES], axis=1))
     assert read_file(path).warnings == (CANCELLED, SILENT)
     written(path, np.stack([SAMPLES, -(SAMPLES * 0.95).astype(np.int16)], axis=1))

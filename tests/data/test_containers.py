@@ -1,4 +1,4 @@
-"""Audio files that are not what they say: cut off, damaged, or longer or shorter than announced."""
+"""Audio files that are cut off, damaged, or longer or shorter than announced."""
 
 import io
 import os
@@ -46,19 +46,19 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def heard(path: Path) -> Callable[[bytes], np.ndarray]:
-    """Give the samples of a file."""
+def decode(path: Path) -> Callable[[bytes], np.ndarray]:
+    """Return the samples of a file."""
 
-    def heard(content: bytes) -> np.ndarray:
+    def decode(content: bytes) -> np.ndarray:
         path.write_bytes(content)
         return read_audio(path).samples
 
-    return heard
+    return decode
 
 
 @pytest.fixture
 def refusal(path: Path) -> Callable[[bytes], str]:
-    """Give the line that refuses a file, without its name."""
+    """Return the line that refuses a file, without its name."""
 
     def refusal(content: bytes) -> str:
         path.write_bytes(content)
@@ -72,13 +72,13 @@ def refusal(path: Path) -> Callable[[bytes], str]:
     return refusal
 
 
-Heard = Callable[[bytes], np.ndarray]
+Decode = Callable[[bytes], np.ndarray]
 Refusal = Callable[[bytes], str]
 
 
 @pytest.mark.parametrize(("form", "codec"), WHOLE_ONES)
-def test_a_whole_file_has_its_own_length(form: str, codec: str, heard: Heard) -> None:
-    samples = heard(encoded(form, codec))
+def test_a_whole_file_has_its_own_length(form: str, codec: str, decode: Decode) -> None:
+    samples = decode(encoded(form, codec))
     assert len(samples) == len(SAMPLES)
     if codec in UNCOMPRESSED:
         assert np.array_equal(samples, SAMPLES)
@@ -192,8 +192,8 @@ DS64 = b"ds64" + struct.pack("<IQQQI", 28, SIZE + 72, SIZE, len(SAMPLES), 0)
         wav(size=0xFFFFFFFF, riff=0xFFFFFFFF, before=DS64, magic=b"RF64"),
     ],
 )
-def test_a_header_that_is_harmlessly_wrong_changes_nothing(content: bytes, heard: Heard) -> None:
-    assert np.array_equal(heard(content), SAMPLES)
+def test_a_header_that_is_harmlessly_wrong_changes_nothing(content: bytes, decode: Decode) -> None:
+    assert np.array_equal(decode(content), SAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -223,19 +223,19 @@ def test_a_header_that_was_not_completed_is_refused(size: int, refusal: Refusal)
 
 
 @pytest.mark.parametrize("frames", [1, 15_999, 16_001, 2**24])
-def test_an_aiff_of_another_length_than_it_says_is_refused(frames: int, refusal: Refusal) -> None:
+def test_an_aiff_of_another_length_than_announced_is_refused(frames: int, refusal: Refusal) -> None:
     content = encoded("AIFF", "PCM_16")
     at = content.index(b"COMM") + 10
     line = refusal(content[:at] + struct.pack(">I", frames) + content[at + 4 :])
     assert line.startswith("corrupt: ")
 
 
-def test_an_aiff_that_was_written_into_a_pipe_is_read(heard: Heard) -> None:
+def test_an_aiff_that_was_written_into_a_pipe_is_read(decode: Decode) -> None:
     content = encoded("AIFF", "PCM_16")
     at = content.index(b"COMM") + 10
     for frames in (0, 0x7F000000):
-        told = content[:at] + struct.pack(">I", frames) + content[at + 4 :]
-        assert np.array_equal(heard(told), SAMPLES)
+        changed = content[:at] + struct.pack(">I", frames) + content[at + 4 :]
+        assert np.array_equal(decode(changed), SAMPLES)
 
 
 def test_no_samples_are_made_of_what_follows_an_empty_data_chunk(refusal: Refusal) -> None:
@@ -253,25 +253,25 @@ def test_of_a_codec_in_blocks_the_padding_is_left_out(path: Path) -> None:
 # --- FLAC ---
 
 
-def flac_that_says(frames: int) -> bytes:
+def flac_that_announces(frames: int) -> bytes:
     content = encoded("FLAC", "PCM_16")
-    told = int.from_bytes(content[18:26], "big") >> 36 << 36 | frames
-    return content[:18] + told.to_bytes(8, "big") + content[26:]
+    stream_info = int.from_bytes(content[18:26], "big") >> 36 << 36 | frames
+    return content[:18] + stream_info.to_bytes(8, "big") + content[26:]
 
 
-def test_a_flac_of_unknown_length_is_decoded_to_its_end(heard: Heard) -> None:
-    assert np.array_equal(heard(flac_that_says(0)), SAMPLES)
+def test_a_flac_of_unknown_length_is_decoded_to_its_end(decode: Decode) -> None:
+    assert np.array_equal(decode(flac_that_announces(0)), SAMPLES)
 
 
 @pytest.mark.parametrize("frames", [1, 15_999, 16_001, 20_000_000])
-def test_a_flac_of_another_length_than_it_says_is_refused(frames: int, refusal: Refusal) -> None:
-    assert refusal(flac_that_says(frames)).startswith("corrupt: ")
+def test_a_flac_of_another_length_than_announced_is_refused(frames: int, refusal: Refusal) -> None:
+    assert refusal(flac_that_announces(frames)).startswith("corrupt: ")
 
 
-def test_tags_around_a_flac_are_passed_over(heard: Heard) -> None:
+def test_tags_around_a_flac_are_passed_over(decode: Decode) -> None:
     content = encoded("FLAC", "PCM_16")
     tag = b"ID3\x04\0\0\0\0\x01\x00" + bytes(128)
-    assert np.array_equal(heard(tag + content + b"TAG" + bytes(125)), SAMPLES)
+    assert np.array_equal(decode(tag + content + b"TAG" + bytes(125)), SAMPLES)
 
 
 # --- Ogg ---
@@ -296,16 +296,16 @@ def test_an_ogg_file_of_several_streams_is_refused(refusal: Refusal) -> None:
     assert "several streams" in refusal(b"".join([one[0], other[0], *one[1:], *other[1:]]))
 
 
-def test_what_follows_an_ogg_stream_is_passed_over(heard: Heard) -> None:
+def test_what_follows_an_ogg_stream_is_passed_over(decode: Decode) -> None:
     content = encoded("OGG", "OPUS")
-    assert np.array_equal(heard(content + b"TAG" + bytes(125)), heard(content))
+    assert np.array_equal(decode(content + b"TAG" + bytes(125)), decode(content))
 
 
 # --- MP3 ---
 
 
 def mp3(samples: np.ndarray = SAMPLES, quality: float = 0.5) -> tuple[bytes, bytes, int]:
-    """Give a first frame, which only says how long it is, those of the sound, and their number."""
+    """Return a first frame, which only holds the length, those of the sound, and their number."""
     content = encoded("MP3", "MPEG_LAYER_III", samples, compression_level=quality)
     start = content.index(content[:2], 4)
     frames = int.from_bytes(content[content.index(b"Xing") + 8 :][:4], "big")
@@ -319,34 +319,34 @@ def in_two_bit_rates(first: float, then: float) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize(("first", "then"), [(0.0, 0.99), (0.99, 0.0)])
 def test_the_length_of_an_mp3_is_counted_not_estimated(
-    first: float, then: float, heard: Heard
+    first: float, then: float, decode: Decode
 ) -> None:
     content, frames = in_two_bit_rates(first, then)
     with soundfile.SoundFile(io.BytesIO(content)) as file:
-        assert not 0.9 < file.frames / (576 * frames) < 1.1  # what the library believes
-    samples = heard(content)
+        assert not 0.9 < file.frames / (576 * frames) < 1.1  # what the library estimates
+    samples = decode(content)
     assert len(samples) == 576 * frames
     loud = np.abs(samples.astype(int)).reshape(-1, 576).max(axis=1) > 1000
     assert loud[:10].any()
     assert loud[-10:].any()
 
 
-def test_tags_around_an_mp3_are_no_sound(heard: Heard) -> None:
+def test_tags_around_an_mp3_are_no_sound(decode: Decode) -> None:
     opening, sound, frames = mp3()
     tag = b"ID3\x04\0\0\0\0\x01\x00" + bytes(128)
     for first, length in ((opening, len(SAMPLES)), (b"", 576 * frames)):
         for after in (b"TAG" + bytes(125), b"APETAGEX" + bytes(300), bytes(50)):
-            assert len(heard(tag + tag + first + sound + after)) == length
+            assert len(decode(tag + tag + first + sound + after)) == length
 
 
-def test_an_mp3_within_a_wav_is_read_as_an_mp3(heard: Heard) -> None:
+def test_an_mp3_within_a_wav_is_read_as_an_mp3(decode: Decode) -> None:
     _, sound, frames = mp3()
     form = b"fmt " + struct.pack("<IHHIIHH", 16, 0x55, 1, 16_000, 4_000, 1, 0)
     content = wav(sound).replace(wav()[12:36], form, 1)
-    assert len(heard(content)) == 576 * frames
+    assert len(decode(content)) == 576 * frames
 
 
-def test_an_mp3_of_fewer_frames_than_it_says_is_refused(refusal: Refusal) -> None:
+def test_an_mp3_of_fewer_frames_than_announced_is_refused(refusal: Refusal) -> None:
     opening, sound, frames = mp3()
     last = sound.rindex(sound[:2])
     half = sound[: sound.rindex(sound[:2], 0, last)]
@@ -357,9 +357,9 @@ def test_an_mp3_of_fewer_frames_than_it_says_is_refused(refusal: Refusal) -> Non
     assert "cut off after" in refusal(sound[: last + 3])
 
 
-def test_of_an_mp3_with_more_frames_than_it_says_all_are_decoded(heard: Heard) -> None:
+def test_of_an_mp3_with_more_frames_than_announced_all_are_decoded(decode: Decode) -> None:
     opening, sound, frames = mp3()
-    assert len(heard(opening + sound + sound)) == 2 * 576 * frames
+    assert len(decode(opening + sound + sound)) == 2 * 576 * frames
 
 
 def test_an_mp3_that_is_damaged_in_the_middle_is_refused(refusal: Refusal) -> None:
@@ -379,8 +379,8 @@ def flac_of_unknown_length(path: Path, seconds: int, rate: int, channels: int) -
         for _ in range(seconds // 60):
             file.write(np.zeros((60 * rate, channels), np.int16))
     content = path.read_bytes()
-    told = int.from_bytes(content[18:26], "big") >> 36 << 36
-    path.write_bytes(content[:18] + told.to_bytes(8, "big") + content[26:])
+    stream_info = int.from_bytes(content[18:26], "big") >> 36 << 36
+    path.write_bytes(content[:18] + stream_info.to_bytes(8, "big") + content[26:])
 
 
 def test_a_stream_is_refused_while_it_is_decoded(path: Path) -> None:

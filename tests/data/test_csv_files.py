@@ -74,9 +74,7 @@ def test_a_cell_may_be_long(tmp_path: Path) -> None:
         (b"a,a\n", "two columns are named 'a'"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(
-    tmp_path: Path, content: bytes, complaint: str
-) -> None:
+def test_an_error_names_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=complaint) as refusal:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jasco.data.dataset import read_data_set
+from jasco.data.dataset import published_files, read_data_set
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
 from synthetic import COLUMNS, read_annotations
@@ -43,7 +43,7 @@ def test_the_published_data_is_known_by_what_it_holds(published: Path, tmp_path:
     assert read_data_set(copy).name == "watd"
 
 
-def test_audio_lies_beside_the_annotations(data: Path) -> None:
+def test_audio_is_beside_the_annotations(data: Path) -> None:
     found = read_data_set(data)
     paths = [found.audio_path(clip) for clip in found.clips]
     assert paths == [data / "dataset" / "v0" / f"{number}.wav" for number in range(4)]
@@ -67,7 +67,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
         ("", "v0.csv: the file is empty"),
         (HEADER.replace("Speech,", "speech,") + "\n", "column 'Speech' is missing"),
         (f"{HEADER},Audio\n1,a,b,c,d,e,f,g\n", "two columns are named 'Audio'"),
-        (f"{HEADER}\n1,a,b,c,d,e,f\n2,a,b,c,d,e,f\n1,a,b,c,d,e,f\n", "id 1 stands in rows 1 and 3"),
+        (f"{HEADER}\n1,a,b,c,d,e,f\n2,a,b,c,d,e,f\n1,a,b,c,d,e,f\n", "id 1 .* rows 1 and 3"),
         (f"{HEADER}\n1,a,b,c,d,e,f\n../2,a,b,c,d,e,f\n", r"row 2: clip id '\.\./2' cannot name"),
         (f"{HEADER}\n1,a,b\n", "line 2: 3 cells under 7 columns"),
         (f'{HEADER}\n1,"a,b\n', "line 2: not a CSV file"),
@@ -86,3 +86,10 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         read_data_set(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"there is no file .*v0\.csv"):
         read_data_set(tmp_path)
+
+
+def test_the_published_files_are_audio_and_annotations() -> None:
+    files = published_files()
+    assert {f"dataset/v0/{number}.wav" for number in range(1, 81)} <= files.keys()
+    assert "dataset/v0/v0.csv" in files
+    assert all(len(sha256) == 64 for sha256 in files.values())

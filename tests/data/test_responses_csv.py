@@ -1,4 +1,4 @@
-"""The CSV that is filled in, and the one that a judge's answers are added to."""
+"""The responses CSV, and the one that a judge's texts are added to."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ DATA = DataSet("two", CLIPS)
 Rows = list[dict[str, Any]]
 
 
-def filled(answers: Callable[[str, int], str] = lambda id_, n: f"answer {id_} {n}") -> Rows:
+def responses(answers: Callable[[str, int], str] = lambda id_, n: f"answer {id_} {n}") -> Rows:
     rows = list(template_rows(DATA, {"7": 100, "8": 200}))
     return [
         row | {"allm_output": answers(str(row["id"]), place % 8 + 1)}
@@ -45,7 +45,7 @@ def filled(answers: Callable[[str, int], str] = lambda id_, n: f"answer {id_} {n
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[Rows], Path]:
     def write(rows: Rows) -> Path:
-        path = tmp_path / "filled.csv"
+        path = tmp_path / "responses.csv"
         write_table(path, list(rows[0]), rows)
         return path
 
@@ -88,11 +88,11 @@ def test_the_template_has_a_row_an_item_to_fill_in() -> None:
         "tgt_text": "they play",
         "allm_output": "",
     }
-    assert all(tuple(row) == COLUMNS for row in rows)
+    assert all(set(row) == set(COLUMNS) for row in rows)
 
 
 def test_answers_and_clips_come_back(write: Write) -> None:
-    file = read_responses_csv(write(filled()))
+    file = read_responses_csv(write(responses()))
     assert file.clips == CLIPS
     assert file.data.clips == CLIPS
     assert file.answers() == {(id_, n): f"answer {id_} {n}" for id_ in "78" for n in range(1, 9)}
@@ -101,7 +101,7 @@ def test_answers_and_clips_come_back(write: Write) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(st.text(), min_size=16, max_size=16))
 def test_any_answer_comes_back_as_it_was(write: Write, texts: list[str]) -> None:
-    file = read_responses_csv(write(filled(lambda id_, n: texts[(id_ == "8") * 8 + n - 1])))
+    file = read_responses_csv(write(responses(lambda id_, n: texts[(id_ == "8") * 8 + n - 1])))
     assert file.answers() == {
         (id_, n): text for (id_, n), text in zip(file.keys, texts, strict=True) if text
     }
@@ -109,19 +109,19 @@ def test_any_answer_comes_back_as_it_was(write: Write, texts: list[str]) -> None
 
 def test_an_empty_cell_is_not_answered_and_any_other_is(write: Write) -> None:
     texts = ["", " ", "\n", "nan", "NaN", "None", "0", "x"]
-    file = read_responses_csv(write(filled(lambda _, n: texts[n - 1])[:8]))
+    file = read_responses_csv(write(responses(lambda _, n: texts[n - 1])[:8]))
     assert file.answers() == {("7", n): text for n, text in enumerate(texts, 1) if text}
 
 
 def test_rows_may_be_few_and_in_any_order(write: Write) -> None:
-    rows = filled()
+    rows = responses()
     file = read_responses_csv(write([rows[13], rows[2], rows[8]]))
     assert file.keys == [("8", 6), ("7", 3), ("8", 1)]
     assert [clip.id for clip in file.clips] == ["8", "7"]
 
 
 def changed(place: int, **cells: str) -> Rows:
-    rows = filled()
+    rows = responses()
     rows[place] |= cells
     return rows
 
@@ -131,20 +131,20 @@ def changed(place: int, **cells: str) -> Rows:
     [
         (changed(2, prompt="What?"), r"row 3 \(clip '7'\): prompt 'What\?' is none of"),
         (changed(2, prompt=INSTRUCTIONS[2] + " "), "row 3 .* is none of the 8 instructions"),
-        (changed(3, prompt=INSTRUCTIONS[0]), r"row 4 \(clip '7'\): prompt 1 stands in row 1 "),
+        (changed(3, prompt=INSTRUCTIONS[0]), r"row 4 \(clip '7'\): prompt 1 .* row 1 "),
         (changed(9, audio_sound="other"), r"row 10 \(clip '8'\): other annotations"),
         (changed(0, id="../7"), r"row 1: clip id '\.\./7' cannot name a file"),
         (
-            [{k: v for k, v in row.items() if k != "tgt_text"} for row in filled()],
+            [{k: v for k, v in row.items() if k != "tgt_text"} for row in responses()],
             "column 'tgt_text' is missing",
         ),
         (
-            [{k: v for k, v in row.items() if k != "allm_output"} for row in filled()],
+            [{k: v for k, v in row.items() if k != "allm_output"} for row in responses()],
             "column 'allm_output' is missing",
         ),
     ],
 )
-def test_what_does_not_fit_is_told_with_its_row(write: Write, rows: Rows, complaint: str) -> None:
+def test_an_error_names_its_row(write: Write, rows: Rows, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         read_responses_csv(write(rows))
 
@@ -156,7 +156,7 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_must_be_about_the_data(write: Write) -> None:
-    file = read_responses_csv(write(filled()))
+    file = read_responses_csv(write(responses()))
     check_against(file, DATA)
     with pytest.raises(InputError, match="clip 8 is not in the data set one"):
         check_against(file, DataSet("one", CLIPS[:1]))
@@ -169,13 +169,13 @@ def test_a_file_must_be_about_the_data(write: Write) -> None:
 
 
 def judged(text: str = "Rating: 2\nOrientation: Both", **cells: str) -> Rows:
-    return [row | {"judge_output": text} | cells for row in filled()]
+    return [row | {"judge_output": text} | cells for row in responses()]
 
 
 def test_the_judges_text_is_read_from_either_column(write: Write) -> None:
     text = "Rating: 1\nOrientation: Good"
     ours = judged(text)
-    theirs = [row | {"llama3_extract": text} for row in filled()]
+    theirs = [row | {"llama3_extract": text} for row in responses()]
     both = [row | {"llama3_extract": "Rating: 0"} for row in ours]
     for rows in (ours, theirs, both):
         verdicts = read_responses_csv(write(rows)).verdicts()
@@ -183,8 +183,8 @@ def test_the_judges_text_is_read_from_either_column(write: Write) -> None:
         assert len(verdicts) == 16
 
 
-def test_without_a_judges_column_the_remedy_is_told(write: Write) -> None:
-    path = write(filled())
+def test_without_a_judges_column_the_error_names_the_remedy(write: Write) -> None:
+    path = write(responses())
     for read in (lambda: read_responses_csv(path).verdicts(), lambda: read_judged_rows(path)):
         with pytest.raises(InputError, match="judge the file first: jasco judge"):
             read()
@@ -224,8 +224,8 @@ def test_where_the_text_cannot_be_read_the_columns_tell(
 @pytest.mark.parametrize(
     ("cells", "complaint"),
     [
-        ({"rating": "1"}, "clip 7, prompt 1: rating says 1, the judge's text says 2"),
-        ({"orientation": "Neither"}, "orientation says Neither, the judge's text says Both"),
+        ({"rating": "1"}, "clip 7, prompt 1: rating is 1, but 2"),
+        ({"orientation": "Neither"}, "orientation is Neither, but Both"),
         ({"rating": "three"}, "rating 'three' is none of 0, 1, 2"),
         ({"rating": "3"}, "rating '3' is none of 0, 1, 2"),
         ({"orientation": "Sound"}, "orientation 'Sound' is none of Audio-Oriented, "),
@@ -242,9 +242,9 @@ def test_columns_that_contradict_the_text_or_say_nothing_are_refused(
 
 
 def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
-    path = write([row | {"mine": "x"} for row in filled()])
+    path = write([row | {"mine": "x"} for row in responses()])
     file = read_responses_csv(path)
-    given_verdicts = {
+    judged_items = {
         ("7", 1): (["Rating: 2\nOrientation: Both"], Verdict(2, Orientation.BOTH)),
         ("7", 2): (["Rating: 0\rOrientation: ?", "?"], Verdict(0, None)),
         ("8", 8): (["?"], Verdict(None, None)),
@@ -252,19 +252,19 @@ def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
     write_table(
         tmp_path / "judged.csv",
         [*file.table.columns, *VERDICT_COLUMNS],
-        judged_rows(file, given_verdicts),
+        judged_rows(file, judged_items),
     )
     read = read_responses_csv(tmp_path / "judged.csv")
     rows = read.table.rows
     assert [{k: v for k, v in row.items() if k not in VERDICT_COLUMNS} for row in rows] == list(
         file.table.rows
     )
-    told = [tuple(row[name] for name in VERDICT_COLUMNS) for row in rows]
-    assert told[0] == ("Rating: 2\nOrientation: Both", "2", "Both")
-    assert told[1] == ("Rating: 0\rOrientation: ?", "0", "")
-    assert told[15] == ("?", "", "")
-    assert set(told[2:15]) == {("", "", "")}
-    assert read.verdicts() == {key: verdict for key, (_, verdict) in given_verdicts.items()}
+    cells = [tuple(row[name] for name in VERDICT_COLUMNS) for row in rows]
+    assert cells[0] == ("Rating: 2\nOrientation: Both", "2", "Both")
+    assert cells[1] == ("Rating: 0\rOrientation: ?", "0", "")
+    assert cells[15] == ("?", "", "")
+    assert set(cells[2:15]) == {("", "", "")}
+    assert read.verdicts() == {key: verdict for key, (_, verdict) in judged_items.items()}
 
 
 def test_the_published_script_takes_any_rows(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ import pytest
 
 from command import Jasco
 from jasco.data.audio import file_sha256
-from jasco.data.dataset import read_data_set
+from jasco.data.dataset import name_with_audio, published_files, read_data_set
 from jasco.data.fetching import verify
-from jasco.data.published_files import name_with_audio, published_files
 from jasco.errors import InputError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
@@ -52,7 +51,7 @@ def watd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sha256 = annotations_sha256(read_data_set(folder).clips)
     monkeypatch.setattr("jasco.data.dataset.PUBLISHED_SHA256", sha256)
     monkeypatch.setattr("jasco.data.fetching.PUBLISHED_SHA256", sha256)
-    for module in ("published_files", "fetching"):
+    for module in ("dataset", "fetching"):
         monkeypatch.setattr(f"jasco.data.{module}.published_files", lambda: hashes)
     return folder
 

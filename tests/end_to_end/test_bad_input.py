@@ -139,7 +139,7 @@ def a_column_missing_in_the_annotations(p: Place) -> Sequence[object]:
     return p.respond()
 
 
-@case(2, "v0.csv", "id 0 stands in rows 1 and 3")
+@case(2, "v0.csv", "id 0 is in rows 1 and 3")
 def duplicate_ids(p: Place) -> Sequence[object]:
     p.change_v0(lambda text: text + "0,a,b,c,d,e,f\n")
     return p.respond()
@@ -337,7 +337,7 @@ def _score(change: Callable[[Rows], Rows]) -> Arrange:
 CASES |= {
     "duplicate_rows": (
         2,
-        ["filled.csv, row 2 (clip '0'): prompt 1 stands in row 1 already"],
+        ["filled.csv, row 2 (clip '0'): prompt 1 is in row 1 already"],
         _score(lambda rows: [rows[0], *rows]),
     ),
     "an_unknown_prompt": (
@@ -362,7 +362,7 @@ CASES |= {
     ),
     "a_rating_that_contradicts_the_judge": (
         2,
-        ["clip 0, prompt 1: rating says 1, the judge's text says 2; correct or empty the cell"],
+        ["clip 0, prompt 1: rating is 1, but 2 by the judge's text"],
         _score(lambda rows: [row | {"rating": "1"} for row in rows]),
     ),
 }

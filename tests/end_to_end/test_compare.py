@@ -368,5 +368,5 @@ def test_known_faults_are_told_with_the_result(jasco: Jasco, published: Path) ->
     assert low < faults["best_mean_without"] < high
     assert "without the clips that have known faults" in jasco("score", judged).stdout
     told = jasco("data", "verify", published).stdout
-    assert "clip 20: known fault: the voice does not say the sentence" in told
-    assert "8 labels of sound stand with more than one clip" in told
+    assert "clip 20: known issue: the voice does not say the sentence" in told
+    assert "8 labels of sound belong to more than one clip" in told

@@ -75,5 +75,5 @@ def test_a_verdict_on_another_answer_is_none(tmp_path: Path) -> None:
 
 
 def test_columns_that_contradict_the_text_are_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="rating says 1, the judge's text says 2"):
+    with pytest.raises(InputError, match="rating is 1, but 2"):
         prepared(tmp_path, [("said", GOOD, "1", "")])

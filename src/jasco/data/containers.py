@@ -1,8 +1,8 @@
-"""Whether an audio file is whole, by what its container says.
+"""Containers of audio files: whether a file is whole, and how many samples it holds.
 
 A decoder plays what is left of a file that was cut off, takes an estimate for the length of an
 MP3, and fills up the last block of a compressed recording. So the container is read first: a file
-that is not whole is refused, and the decoder is told how many samples there are to be.
+that is not whole is refused, and the decoder gets to know how many samples there are.
 """
 
 import io
@@ -15,38 +15,30 @@ from typing import Any, Literal
 _BLOCK_CODECS = (0x02, 0x11, 0x31)  # Microsoft ADPCM, IMA ADPCM, GSM 6.10
 _MPEG_IN_WAV = (0x50, 0x55)
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the audio
-_LEFTOVER = 256  # bytes after the samples that are no chunk, and harmless: less than 10 ms
+_MOST_JUNK = 256  # bytes after the samples that are no chunk, and harmless: less than 10 ms
 
 
 class DamagedError(ValueError):
-    """A file is not whole; the message says why."""
+    """A file is not whole; the message states why."""
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A file that is whole, as the decoder is to be handed it.
+class Container:
+    """A file that is whole, for the decoder.
 
     Attributes
     ----------
-    content : bytes
+    file : io.BytesIO
         The file, or the part of it that is audio.
     frames : int or None
-        Samples of a channel that it holds; None where the decoder's own count can be believed.
-    hide_end : bool
-        Whether the decoder would take its estimate, made from the size of the file, for the
-        length, and read no further.
+        Samples of a channel that it holds; None where the decoder's own count is right.
     """
 
-    content: bytes
+    file: io.BytesIO
     frames: int | None = None
-    hide_end: bool = False
-
-    def open(self) -> io.BytesIO:
-        """Open it for the decoder."""
-        return _EndHidden(self.content) if self.hide_end else io.BytesIO(self.content)
 
 
-def encoded(content: bytes) -> Encoded:
+def read_container(content: bytes) -> Container:
     """Check the container of an audio file.
 
     Raises
@@ -61,63 +53,98 @@ def encoded(content: bytes) -> Encoded:
     if content[:4] in (b".snd", b"dns."):
         return _au(content)
     if content[:4] == b"OggS":
-        return Encoded(_ogg_stream(content))
+        return _ogg(content)
     untagged = content[_id3_size(content) :]
     if untagged[:4] == b"fLaC":
         return _flac(untagged)
     if content[:3] == b"ID3" or _frame_header(content, 0):
         return _mp3(content)
-    return Encoded(content)
+    return Container(io.BytesIO(content))
 
 
 # --- WAV, AIFF, AU ---
 
 _Order = Literal["little", "big"]
-_Chunks = dict[bytes, tuple[int, int]]
 
 
-def _wav(content: bytes) -> Encoded:
+def _wav(content: bytes) -> Container:
     order: _Order = "big" if content[:4] == b"RIFX" else "little"
-    chunks = _chunks(content, order, b"data")
-    start, size = chunks.get(b"data", (0, 0))
-    if size == 0xFFFFFFFF:  # in a file beyond 4 GB it stands elsewhere
-        size = int.from_bytes(_chunk(content, chunks, b"ds64")[8:16], "little") or size
-        chunks[b"data"] = start, size
-    start, end = _sample_span(content, chunks, b"data", order)
-    form = _chunk(content, chunks, b"fmt ")
-    if int.from_bytes(form[:2], order) in _MPEG_IN_WAV:
+    chunks, start, size = _chunks(content, order, b"data")
+    if size == 0xFFFFFFFF:  # in a file beyond 4 GB, another chunk holds the size
+        size = int.from_bytes(chunks.get(b"ds64", b"")[8:16], "little") or size
+    end = _end_of_samples(content, start, size, order)
+    form = chunks.get(b"fmt ", b"")
+    codec = int.from_bytes(form[:2], order)
+    if codec in _MPEG_IN_WAV:
         return _mp3(content[start:end])
-    count = int.from_bytes(_chunk(content, chunks, b"fact")[:4], order)
-    return Encoded(content, _frames_in_blocks(form, end - start, count, order))
+    if codec not in _BLOCK_CODECS or len(form) < 20:
+        return Container(io.BytesIO(content))
+    # The last block is filled up. Some programs write a wrong number of samples into "fact".
+    block_size, block_frames = (int.from_bytes(form[at : at + 2], order) for at in (12, 18))
+    most = -(-(end - start) // max(1, block_size)) * block_frames
+    frames = int.from_bytes(chunks.get(b"fact", b"")[:4], order)
+    return Container(io.BytesIO(content), frames if most - block_frames < frames <= most else most)
 
 
-def _chunks(content: bytes, order: _Order, last: bytes) -> _Chunks:
-    """Find the chunks up to that of the samples: where each begins, and its size as it says."""
-    chunks, at = _Chunks(), 12
-    while at + 8 <= len(content) and last not in chunks:
+def _aiff(content: bytes) -> Container:
+    chunks, start, size = _chunks(content, "big", b"SSND")
+    _end_of_samples(content, start, size, "big")
+    frames = int.from_bytes(chunks.get(b"COMM", b"")[2:6], "big")
+    return Container(io.BytesIO(content), None if frames >= 0x7F000000 else frames or None)
+
+
+def _au(content: bytes) -> Container:
+    order: _Order = "big" if content[:4] == b".snd" else "little"
+    start, size = (int.from_bytes(content[at : at + 4], order) for at in (4, 8))
+    _end_of_samples(content, start, size)
+    return Container(io.BytesIO(content))
+
+
+def _chunks(content: bytes, order: _Order, samples: bytes) -> tuple[dict[bytes, bytes], int, int]:
+    """Return the chunks before that of the samples, where it begins, and its announced size."""
+    chunks: dict[bytes, bytes] = {}
+    at = 12
+    while at + 8 <= len(content):
         name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], order)
-        chunks.setdefault(name, (at + 8, size))
-        at += 8 + size + size % 2
-    return chunks
+        at += 8
+        if name == samples:
+            return chunks, at, size
+        chunks.setdefault(name, content[at : at + size])
+        at += size + size % 2
+    raise DamagedError("cut off before its samples begin")
 
 
-def _chunk(content: bytes, chunks: _Chunks, name: bytes) -> bytes:
-    start, size = chunks.get(name, (0, 0))
-    return content[start : start + size]
+def _end_of_samples(content: bytes, start: int, size: int, order: _Order | None = None) -> int:
+    """Return where the samples end, by their announced size.
 
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    start, size : int
+        Where its samples begin, and their announced size in bytes.
+    order : str, optional
+        Byte order of the chunks that may follow, in a container of chunks.
 
-def _sample_span(content: bytes, chunks: _Chunks, name: bytes, order: _Order) -> tuple[int, int]:
-    """Say where the samples begin and end (:class:`DamagedError` where they are not all there)."""
-    if name not in chunks:
-        raise DamagedError("cut off before its samples begin")
-    start, size = chunks[name]
-    _check_size(content, start, size)
+    Raises
+    ------
+    DamagedError
+        Some are missing, or a program that died did not complete the header.
+    """
     if _is_open(size):
-        return start, len(content)
+        return len(content)
     end = start + size
-    if not any(_is_chunk(content, at, order) for at in (end + size % 2, end)):  # some do not pad
-        _check_rest(size, content[end:])
-    return start, end
+    _check_end(content, end)
+    rest = content[end:]
+    places = (end + size % 2, end)  # some programs do not pad
+    is_chunk = order and any(_is_chunk(content, at, order) for at in places)
+    is_harmless = len(rest) <= _MOST_JUNK or not rest.strip(b"\0") or rest.startswith(_TAGS)
+    if not is_chunk and not is_harmless:
+        raise DamagedError(
+            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
+            "it completed?"
+        )
+    return end
 
 
 def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
@@ -125,78 +152,31 @@ def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
     return name.isascii() and name.decode().isprintable() and at + size <= len(content)
 
 
-def _check_rest(size: int, rest: bytes) -> None:
-    """Refuse a recording whose header was not kept up to date: a program that died has left it."""
-    if len(rest) > _LEFTOVER and rest.strip(b"\0") and not rest.startswith(_TAGS):
-        raise DamagedError(
-            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
-            "it completed?"
-        )
-
-
-def _check_size(content: bytes, start: int, size: int) -> None:
-    if start + size > len(content) and not _is_open(size):
-        raise DamagedError(f"cut off after {len(content)} of {start + size} bytes")
+def _check_end(content: bytes, end: int) -> None:
+    if end > len(content):
+        raise DamagedError(f"cut off after {len(content)} of {end} bytes")
 
 
 def _is_open(size: int) -> bool:
-    """Whether a size only stands there because it was not known yet: the file ends the samples.
+    """Return whether a size stands for an unknown one: the samples end with the file.
 
     It is the largest number, or close to it (sox: 0x7FFFF000 and a header), where a recording
-    went into a pipe.
+    was written into a pipe.
     """
     return 0x7FFFF000 <= size <= 0x80000000 or 0xFFFFF000 <= size <= 0xFFFFFFFF or size >= 1 << 62
-
-
-def _frames_in_blocks(form: bytes, size: int, count: int, order: _Order) -> int | None:
-    """Count the samples of a codec that packs them into blocks, the last of which is filled up.
-
-    Parameters
-    ----------
-    form : bytes
-        The chunk ``fmt``.
-    size : int
-        Bytes of samples.
-    count : int
-        Samples by the chunk ``fact``, which some programs fill in wrongly.
-    order : str
-        Of the bytes.
-    """
-    if len(form) < 20 or int.from_bytes(form[:2], order) not in _BLOCK_CODECS:
-        return None
-    block = max(1, int.from_bytes(form[12:14], order))
-    in_block = int.from_bytes(form[18:20], order)
-    most = -(-size // block) * in_block
-    return count if most - in_block < count <= most else most
-
-
-def _aiff(content: bytes) -> Encoded:
-    chunks = _chunks(content, "big", b"SSND")
-    _sample_span(content, chunks, b"SSND", "big")
-    frames = int.from_bytes(_chunk(content, chunks, b"COMM")[2:6], "big")
-    return Encoded(content, None if frames >= 0x7F000000 else frames or None)
-
-
-def _au(content: bytes) -> Encoded:
-    order: _Order = "big" if content[:4] == b".snd" else "little"
-    start, size = (int.from_bytes(content[at : at + 4], order) for at in (4, 8))
-    _check_size(content, start, size)
-    if not _is_open(size):
-        _check_rest(size, content[start + size :])
-    return Encoded(content)
 
 
 # --- FLAC ---
 
 
-def _flac(content: bytes) -> Encoded:
-    """Leave the number of samples out, so that the decoder reads on to the end of the file."""
+def _flac(content: bytes) -> Container:
+    """Remove the number of samples, so that the decoder reads on to the end of the file."""
     stream_info = int.from_bytes(content[18:26], "big")
     frames = stream_info & ((1 << 36) - 1)
-    if len(content) < 26 or not frames:
-        return Encoded(content)
-    without = (stream_info - frames).to_bytes(8, "big")
-    return Encoded(content[:18] + without + content[26:], frames)
+    if len(content) >= 26 and frames:
+        content = content[:18] + (stream_info - frames).to_bytes(8, "big") + content[26:]
+        return Container(io.BytesIO(content), frames)
+    return Container(io.BytesIO(content))
 
 
 # --- Ogg ---
@@ -205,24 +185,20 @@ _SEVERAL = "several streams in one file; convert it to WAV or FLAC"
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _ogg_stream(content: bytes) -> bytes:
-    """Check every page up to the last one; give the stream without what follows it."""
-    at, number = 0, 0
-    while True:
+def _ogg(content: bytes) -> Container:
+    """Check every page up to the last one, and leave out what follows it."""
+    at, number, is_last = 0, 0, False
+    while not is_last:
         page = _ogg_page(content, at)
-        kind, place = page[5], int.from_bytes(page[18:22], "little")
-        if kind & 2 and number:
+        is_first, is_last = bool(page[5] & 2), bool(page[5] & 4)
+        if is_first and number:
             raise DamagedError(_SEVERAL)
-        if place != number:
+        if int.from_bytes(page[18:22], "little") != number:
             raise DamagedError(f"page {number} is missing")
         at, number = at + len(page), number + 1
-        if kind & 4:
-            break
-        if at == len(content):
-            raise DamagedError(f"cut off after {at} bytes: its last page is missing")
     if content[at : at + 4] == b"OggS":
         raise DamagedError(_SEVERAL)
-    return content[:at]
+    return Container(io.BytesIO(content[:at]))
 
 
 def _ogg_page(content: bytes, at: int) -> bytes:
@@ -261,44 +237,40 @@ _VBRI_AT = 36
 
 @dataclass(frozen=True)
 class _FrameHeader:
-    """Of an MPEG audio frame: its bytes, its samples, and what is the same in all of a file."""
+    """The size of an MPEG audio frame, its samples, and what all frames of a file share."""
 
     size: int
     samples: int
     form: tuple[int, int, int]
 
 
-def _mp3(content: bytes) -> Encoded:
+def _mp3(content: bytes) -> Container:
     """Count the frames one by one.
 
-    A first frame that only holds the length is kept where it tells the truth (the decoder then
-    drops what the encoder has added at both ends), and else left out.
+    A first frame that only holds the length is kept if the length is right (the decoder then
+    drops what the encoder added at both ends), and else left out.
     """
     first = _id3_size(content)
     first += len(content[first:]) - len(content[first:].lstrip(b"\0"))
-    at, headers = first, []
-    for header in _frames(content, first):
-        headers.append(header)
-        at += header.size
+    headers = list(_frames(content, first))
     if not headers:
         raise DamagedError(f"no MP3 frame at byte {first}")
     if len({header.form for header in headers}) > 1:
         raise DamagedError("its sampling rate changes in the middle; convert it to WAV or FLAC")
-    opening = content[first : first + headers[0].size]
-    told = _frames_told(opening)
-    others = len(headers) - 1
-    if told is not None and told > others + 1:  # some count the first frame too
-        raise DamagedError(f"cut off: it holds {others} of {told} MP3 frames")
-    if told == others and told:
-        return Encoded(content[first:at])
-    if told is not None or opening[_VBRI_AT : _VBRI_AT + 4] == b"VBRI":
-        first, headers = first + headers[0].size, headers[1:]
-    return Encoded(content[first:at], sum(header.samples for header in headers), hide_end=True)
+    audio = content[first : first + sum(header.size for header in headers)]
+    announced = _announced_frames(audio[: headers[0].size])
+    if announced is not None:
+        if announced > len(headers):  # some count the first frame too
+            raise DamagedError(f"cut off: it holds {len(headers) - 1} of {announced} MP3 frames")
+        if announced == len(headers) - 1 and announced:
+            return Container(io.BytesIO(audio))
+        audio, headers = audio[headers[0].size :], headers[1:]
+    return Container(_EndHidden(audio), sum(header.samples for header in headers))
 
 
 def _frames(content: bytes, at: int) -> Iterator[_FrameHeader]:
     while header := _frame_header(content, at):
-        _check_size(content, at, header.size)
+        _check_end(content, at + header.size)
         yield header
         at += header.size
     rest = content[at:]
@@ -309,7 +281,7 @@ def _frames(content: bytes, at: int) -> Iterator[_FrameHeader]:
 
 
 def _frame_header(content: bytes, at: int) -> _FrameHeader | None:
-    """Read the header of an MPEG audio frame; None where none stands."""
+    """Read the header of an MPEG audio frame; return None where there is none."""
     if len(content) < at + 4:
         return None
     (bits,) = struct.unpack_from(">I", content, at)
@@ -320,25 +292,26 @@ def _frame_header(content: bytes, at: int) -> _FrameHeader | None:
     family, divisor = _VERSIONS[version]
     hertz = _RATES[rate] // divisor
     bits_a_second = 1000 * _KILOBITS[family, layer][speed - 1]
-    if layer == 1:
-        size, samples = (12 * bits_a_second // hertz + padding) * 4, 384
-    else:
-        samples = 576 if layer == 3 and family == 2 else 1152
-        size = samples // 8 * bits_a_second // hertz + padding
+    samples = 384 if layer == 1 else 576 if layer == 3 and family == 2 else 1152
+    slot = 4 if layer == 1 else 1  # bytes by which a frame is padded
+    size = (samples // 8 // slot * bits_a_second // hertz + padding) * slot
     return _FrameHeader(size, samples, (version, layer, rate))
 
 
-def _frames_told(opening: bytes) -> int | None:
-    """Say how many frames a file's first one announces: 0 if it leaves that open, None if audio."""
+def _announced_frames(opening: bytes) -> int | None:
+    """Read how many frames the first one announces.
+
+    Return 0 if it leaves the number open, None if it is no such frame but audio.
+    """
     for at in _XING_AT:
         if opening[at : at + 4] in (b"Xing", b"Info"):
-            flags = int.from_bytes(opening[at + 4 : at + 8], "big")
-            return int.from_bytes(opening[at + 8 : at + 12], "big") if flags & 1 else 0
-    return None
+            has_number = int.from_bytes(opening[at + 4 : at + 8], "big") & 1
+            return int.from_bytes(opening[at + 8 : at + 12], "big") if has_number else 0
+    return 0 if opening[_VBRI_AT : _VBRI_AT + 4] == b"VBRI" else None
 
 
 def _id3_size(content: bytes) -> int:
-    """Count the bytes of the tags that stand before the audio."""
+    """Count the bytes of the tags before the audio."""
     at = 0
     while content[at : at + 3] == b"ID3" and len(content) >= at + 10:
         size = 0
@@ -349,7 +322,7 @@ def _id3_size(content: bytes) -> int:
 
 
 class _EndHidden(io.BytesIO):
-    """A file whose end is reported far behind it, where there is silence; reading on gets nowhere.
+    """A file that reports its end far behind the real one, and is silent from there on.
 
     The decoder takes the length of an MP3 from the size of the file, which is wrong where the bit
     rate varies, and reads no further than that. A bit rate varies by a factor of 40 at most.

@@ -1,4 +1,4 @@
-"""CSV in and out, with every complaint in one line."""
+"""CSV files, read with errors of one line and written whole or not at all."""
 
 import csv
 import io
@@ -8,13 +8,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
 from jasco.errors import IncompleteError, InputError, count, did_you_mean_path, near, one_line
 
-# A model may ramble; a cell beyond this is an accident or an attack.
-_LONGEST_CELL = 50_000_000
+_LONGEST_CELL = 50_000_000  # characters; no response is longer, however long a model goes on
 _LARGEST = 256 << 20  # bytes; the responses of a thousand models are smaller
 _MOST_CELLS = 10_000_000
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -22,19 +22,19 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file in memory: its columns in order, and a dictionary a row."""
+    """A CSV file in memory: its columns in order, and each row by column."""
 
     columns: tuple[str, ...]
     rows: list[dict[str, str]]
 
 
 def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Table:
-    """Read a CSV file with a header, every cell as the text that stands there.
+    """Read a CSV file with a header, every cell as the text that the file holds.
 
     Parameters
     ----------
     path : pathlib.Path
-        Where it is.
+        The file.
     required : sequence of str
         Columns that it must have.
     remedy : str
@@ -47,116 +47,113 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Ta
         named twice, a row of another length than the header, or too large: more than 256 MiB or 10
         million cells.
     """
-    if path.is_char_device() or path.is_block_device():
-        raise InputError(f"{path}: a device, which may never end; name a file")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-        if what := _other_format(content, path):
-            raise InputError(f"{path}: {what}")
-        if len(content) > _LARGEST:
-            raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; split it into several")
-        text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: {error.strerror}{did_you_mean_path(path)}") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty; it must begin with a line of column names")
+    text = _read_text(path)
     csv.field_size_limit(_LONGEST_CELL)
-    if other := _other_separator(text, required):
+    if separator := _other_separator(text, required):
         raise InputError(
-            f"{path}: its columns are separated by {other}, not by commas; save it again with "
+            f"{path}: its columns are separated by {separator}, not by commas; save it again with "
             "commas (in Excel that is the list separator of the system's region)"
         )
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = []
     try:
         columns = tuple(next(reader, ()))
-        rows = []
-        for cells in reader:
-            if cells:
-                rows.append(_row(columns, cells, path, reader.line_num))
+        for cells in filter(None, reader):
+            if len(cells) != len(columns):
+                raise InputError(
+                    f"{path}, line {reader.line_num}: {count(len(cells), 'cell')} under "
+                    f"{count(len(columns), 'column')}; give each line as many cells, and put "
+                    "quotation marks around a cell that holds a comma"
+                )
+            rows.append(dict(zip(columns, cells, strict=True)))
             if len(rows) * len(columns) > _MOST_CELLS:
                 raise InputError(
                     f"{path}: more than {_MOST_CELLS:,} cells; split it into several files"
                 )
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from None
-    missing = [column for column in required if column not in columns]
-    if missing:
-        raise InputError(f"{path}: {_lacking(missing, columns, required)}{remedy}")
-    twice = [column for column in columns if columns.count(column) > 1]
-    if twice:
+    if missing := [column for column in required if column not in columns]:
+        others = [column for column in columns if column not in required]
+        raise InputError(f"{path}: {_format_missing(missing, columns, others)}{remedy}")
+    if twice := [column for column in columns if columns.count(column) > 1]:
         raise InputError(f"{path}: two columns are named {twice[0]!r}")
     return Table(columns, rows)
 
 
-_FORMATS = (
-    (b"PK\x03\x04", "an Excel workbook or another archive, not a CSV file; save it as CSV UTF-8"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook, not a CSV file; save it as CSV UTF-8"),
-    (b"\xff\xfe", "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)"),
-    (b"\xfe\xff", "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)"),
-)
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "an Excel workbook or another archive, not a CSV file; save it as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook, not a CSV file; save it as CSV UTF-8",
+    b"\xff\xfe": "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)",
+    b"\xfe\xff": "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)",
+    b"SQLite format 3\0": "a database, not a CSV file; a run is given by its folder, here {folder}",
+}
+"""What a file is instead of a CSV file, by its first bytes."""
 
 
-def _other_format(content: bytes, path: Path) -> str:
-    """Name what a file is, where it is known to be no CSV; nothing where it may be one."""
-    if content.startswith(b"SQLite format 3\0"):
-        return f"a database, not a CSV file; a run is given by its folder, here {path.parent}"
-    return next((what for magic, what in _FORMATS if content.startswith(magic)), "")
+def _read_text(path: Path) -> str:
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path}: a device, which may never end; name a file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: {error.strerror}{did_you_mean_path(path)}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    for magic, description in _OTHER_FORMATS.items():
+        if content.startswith(magic):
+            raise InputError(f"{path}: {description.format(folder=path.parent)}")
+    if len(content) > _LARGEST:
+        raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; split it into several")
+    try:
+        text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; it must begin with a line of column names")
+    return text
 
 
-def _lacking(missing: list[str], columns: Sequence[str], required: Sequence[str]) -> str:
-    """Say which columns are missing, which there are, and which of those may be meant."""
-    others = [column for column in columns if column not in required]
-    named = ", ".join(map(repr, missing))
-    what = f"column {named} is" if len(missing) == 1 else f"columns {named} are"
-    meant = [f"{found!r} to {column!r}" for column in missing for found in near(column, others)[:1]]
-    rename = f"; if it is misspelt, rename {', '.join(meant)}" if meant else ""
-    return f"{what} missing; it has {one_line(', '.join(columns), 400)}{rename}"
+def _format_missing(missing: list[str], columns: Sequence[str], others: list[str]) -> str:
+    """Format which columns are missing, which there are, and which others may be meant."""
+    names = ", ".join(map(repr, missing))
+    subject = f"column {names} is" if len(missing) == 1 else f"columns {names} are"
+    pairs = [f"{name!r} to {column!r}" for column in missing for name in near(column, others)[:1]]
+    rename = f"; if it is misspelt, rename {', '.join(pairs)}" if pairs else ""
+    return f"{subject} missing; it has {one_line(', '.join(columns), 400)}{rename}"
 
 
 def _other_separator(text: str, required: Sequence[str]) -> str | None:
-    """Name what separates the columns, where that is not the comma."""
+    """Return the name of the character that separates the columns, if it is not the comma."""
     header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     if hint := re.fullmatch("sep=(.)", header):  # Excel's own line, above the header
         return _SEPARATORS.get(hint[1])
 
-    def found(separator: str) -> int:
+    def columns_found(separator: str) -> int:
         columns = {column.strip().strip('"') for column in header.split(separator)}
         return len(columns & set(required)) if required else len(columns)
 
-    best = max((",", *_SEPARATORS), key=found)  # the comma, unless another one finds more
+    best = max((",", *_SEPARATORS), key=columns_found)  # the comma, unless another finds more
     return _SEPARATORS.get(best)
 
 
-def _row(columns: Sequence[str], cells: list[str], path: Path, line: int) -> dict[str, str]:
-    if len(cells) != len(columns):
-        raise InputError(
-            f"{path}, line {line}: {count(len(cells), 'cell')} under "
-            f"{count(len(columns), 'column')}; give each line as many cells, and put quotation "
-            "marks around a cell that holds a comma"
-        )
-    return dict(zip(columns, cells, strict=True))
-
-
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file whole or not at all (``IncompleteError`` where it cannot be written)."""
+    """Write a CSV file whole or not at all, as :func:`whole_file` and :func:`write_rows` do."""
     with whole_file(path) as file:
         write_rows(file, columns, rows)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file to be written whole or not at all (``IncompleteError`` where it cannot be).
+    """Open a text file that is written whole or not at all.
 
     Raises
     ------
     InputError
         The path has no name, such as that of the working folder.
+    IncompleteError
+        The file cannot be written.
     """
     if not path.name:
         raise InputError(f"{str(path)!r}: not the name of a file to write; name one")
@@ -173,30 +170,52 @@ def whole_file(path: Path) -> Iterator[TextIO]:
             draft.unlink(missing_ok=True)
 
 
-def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write what stands in a CSV file; ``file`` must leave line ends alone (``newline=""``)."""
-    plain = csv.DictWriter(file, columns, lineterminator="\n")
-    quoted = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    plain.writeheader()
-    for row in rows:
+def write_rows(
+    file: TextIO,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, object]],
+    *,
+    line_end: str = "\n",
+    for_spreadsheets: bool = False,
+) -> None:
+    """Write a header and rows as CSV.
+
+    Parameters
+    ----------
+    file : text file
+        Opened with ``newline=""``, so that line ends stay as they are written.
+    columns : sequence of str
+        The header.
+    rows : iterable of mapping
+        Cells by column; a missing one is empty.
+    line_end : str
+        What ends a line: CR and LF in RFC 4180, by default LF alone.
+    for_spreadsheets : bool
+        Whether headers and cells are escaped by :func:`escape_formula`. Data files are not.
+    """
+    plain = csv.DictWriter(file, columns, lineterminator=line_end)
+    quoted = csv.DictWriter(file, columns, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    for row in chain([dict(zip(columns, columns, strict=True))], rows):
+        if for_spreadsheets:
+            row = {name: escape_formula(cell) for name, cell in row.items()}
         # By itself, Python before 3.13 leaves a bare carriage return unquoted.
         writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
         writer.writerow(row)
 
 
 def escape_formula(cell: object) -> object:
-    """Return a cell for a table that spreadsheets open, so that none takes a text for a formula.
+    """Return a cell that no spreadsheet takes for a formula.
 
-    A text gets an apostrophe before it where it begins with a tab or a line break, or where its
-    first character after white space, quotes and invisible characters is ``=``, ``+``, ``-`` or
-    ``@``, in full width too. Numbers are left as they are.
+    A text gets an apostrophe before it if it begins with a tab or a line break, or if its first
+    character after white space, quotes and invisible characters is ``=``, ``+``, ``-`` or ``@``,
+    in full width too. Numbers are returned as they are.
     """
     if not isinstance(cell, str) or not cell:
         return cell
-    first = next((each for each in cell if not _is_passed_over(each)), "")
+    first = next((character for character in cell if not _is_ignorable(character)), "")
     is_formula = unicodedata.normalize("NFKC", first)[:1] in ("=", "+", "-", "@")
     return f"'{cell}" if is_formula or cell[0] in "\t\r\n" else cell
 
 
-def _is_passed_over(character: str) -> bool:
+def _is_ignorable(character: str) -> bool:
     return unicodedata.category(character)[0] in "ZC" or character in "\"'`\u2018\u2019\u201c\u201d"

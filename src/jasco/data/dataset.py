@@ -1,7 +1,8 @@
 """Data sets in the published layout: ``FOLDER/dataset/v0/v0.csv`` and ``ID.wav`` beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 from jasco.data.csv_files import read_table
@@ -14,15 +15,14 @@ COLUMNS = (
     "Correct Answer", "Correct Answer Keyword",
 )  # fmt: skip
 
-
 PUBLISHED = "watd"
 """Name of the published data set, *What Are They Doing* v0."""
 PUBLISHED_SHA256 = "3fd0912f1bd7d7a3c0275446a6f0ccfa6fdcaaf3b8df972e7367832bc3703d7a"
 """Hash of its annotations."""
 ALTERED = f"{PUBLISHED} (altered audio)"
-"""Name of its annotations with audio that is not the published one."""
+"""Name of its annotations with audio other than the published one."""
 OTHER_CLIPS = f"{PUBLISHED} (other clips)"
-"""Name of what would be called as it is, and has other annotations."""
+"""Name of a data set that is called ``watd`` and has other annotations."""
 MINI = "mini"
 """Name of the data set that comes with the package: small, and free to use for anything."""
 
@@ -34,11 +34,11 @@ class DataSet:
     Attributes
     ----------
     name : str
-        What reports call it.
+        The name in reports.
     clips : tuple of Clip
         In the order of the annotations.
     folder : pathlib.Path or None
-        None where the clips come without audio (from a filled CSV).
+        None where the clips come without audio (from a responses CSV).
     """
 
     name: str
@@ -46,15 +46,46 @@ class DataSet:
     folder: Path | None = None
 
     def audio_path(self, clip: Clip) -> Path | None:
-        """Where a clip's audio lies (not: whether it is there)."""
+        """Return the path of a clip's audio file, whether or not it exists."""
         return self.folder and (self.folder / ANNOTATIONS).with_name(f"{clip.id}.wav")
 
 
 def name_of(clips: Sequence[Clip], otherwise: str) -> str:
-    """Name a data set: the published one by what it holds, wherever it lies."""
+    """Return the name of a data set: the published one is known by its annotations.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        Its clips.
+    otherwise : str
+        The name of any other data set.
+    """
     if annotations_sha256(clips) == PUBLISHED_SHA256:
         return PUBLISHED
     return OTHER_CLIPS if otherwise in (PUBLISHED, ALTERED) else whole_text(otherwise)
+
+
+def published_files() -> dict[str, str]:
+    """Return the SHA-256 of each file of the published data set, by its path."""
+    lines = (files("jasco.data") / "watd.sha256").read_text("utf-8").splitlines()
+    return {path: sha256 for sha256, path in (line.split(maxsplit=1) for line in lines)}
+
+
+def name_with_audio(name: str, audio: Mapping[str, str]) -> str:
+    """Return the name of a data set by its audio too: published annotations may have other clips.
+
+    Parameters
+    ----------
+    name : str
+        The name by its annotations, as :func:`name_of` returns it.
+    audio : mapping of str to str
+        SHA-256 of the audio files that were read, by clip id. Other clips are not considered.
+    """
+    if name not in (PUBLISHED, ALTERED):
+        return name
+    published = published_files()
+    is_same = all(published.get(f"dataset/v0/{id_}.wav") == sha256 for id_, sha256 in audio.items())
+    return PUBLISHED if is_same else ALTERED
 
 
 def read_data_set(folder: Path) -> DataSet:
@@ -68,49 +99,49 @@ def read_data_set(folder: Path) -> DataSet:
     Raises
     ------
     InputError
-        The folder or a column is missing, an id occurs twice or leaves the folder, or the file
-        is not a CSV in UTF-8.
+        The folder or a column is missing, an id occurs twice or names a file elsewhere, or the
+        file is not a CSV in UTF-8.
     """
     path = folder / ANNOTATIONS
     if not folder.is_dir():
-        meant = did_you_mean(str(folder), (PUBLISHED, MINI)) or did_you_mean_path(
-            folder, folders=True
-        )
+        hint = did_you_mean(str(folder), (PUBLISHED, MINI))
         raise InputError(
             f"{folder}: no such folder, and no data set of that name; the data is a folder that "
-            f"holds {ANNOTATIONS}, or {PUBLISHED}, or {MINI}{meant}"
+            f"holds {ANNOTATIONS}, or {PUBLISHED}, or {MINI}"
+            f"{hint or did_you_mean_path(folder, folders=True)}"
         )
     if not path.is_file():
         raise InputError(
             f"{folder}: not a data set: there is no file {path}; give the folder that holds "
-            f"{ANNOTATIONS}{_meant(folder)}"
+            f"{ANNOTATIONS}{_data_sets_near(folder)}"
         )
-    table = read_table(path, required=COLUMNS)
-    clips = tuple(_clips(table.rows, path))
+    clips: dict[str, Clip] = {}
+    for number, row in enumerate(read_table(path, required=COLUMNS).rows, start=1):
+        clip = clip_of_row(row, COLUMNS, f"{path}, row {number}")
+        if clip.id in clips:
+            first = list(clips).index(clip.id) + 1
+            raise InputError(f"{path}: id {clip.id} is in rows {first} and {number}")
+        clips[clip.id] = clip
     if not clips:
         raise InputError(f"{path}: no clips in it, only a header")
-    return DataSet(name_of(clips, folder.resolve().name), clips, folder)
+    annotated = tuple(clips.values())
+    return DataSet(name_of(annotated, folder.resolve().name), annotated, folder)
 
 
-def _meant(folder: Path) -> str:
-    """Name the data sets above a folder, or in it."""
-    above = [each for each in (folder.parent, folder.parent.parent) if each != folder]
+def clip_of_row(row: Mapping[str, str], columns: Sequence[str], where: str) -> Clip:
+    """Return the clip of a row with these columns (``InputError`` that begins with ``where``)."""
     try:
-        near = [*above, *sorted(each for each in folder.iterdir() if each.is_dir())]
-        found = [str(each) for each in near if (each / ANNOTATIONS).is_file()]
+        return Clip(*(row[column] for column in columns))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _data_sets_near(folder: Path) -> str:
+    """Return ``; did you mean PATH?`` with the data sets above a folder, or in it."""
+    above = [path for path in (folder.parent, folder.parent.parent) if path != folder]
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir())
+        found = [str(path) for path in (*above, *below) if (path / ANNOTATIONS).is_file()]
     except OSError:
         return ""
     return f"; did you mean {' or '.join(found[:3])}?" if found else ""
-
-
-def _clips(rows: list[dict[str, str]], path: Path) -> Iterator[Clip]:
-    seen: dict[str, int] = {}
-    for number, row in enumerate(rows, start=1):
-        try:
-            clip = Clip(*(row[column] for column in COLUMNS))
-        except InputError as error:
-            raise InputError(f"{path}, row {number}: {error}") from None
-        if clip.id in seen:
-            raise InputError(f"{path}: id {clip.id} stands in rows {seen[clip.id]} and {number}")
-        seen[clip.id] = number
-        yield clip

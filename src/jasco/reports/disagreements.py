@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jasco.data.csv_files import escape_formula, write_table
+from jasco.data.csv_files import whole_file, write_rows
 from jasco.errors import InputError
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Verdict
@@ -31,10 +31,8 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
         raise InputError("--disagreements needs verdicts of two judges or more")
     columns = [*_ITEM, *(f"{judge}: {part}" for judge in items.judges for part in _JUDGE)]
     differing = apart(items)
-    rows = _rows(items, differing)
-    headers = {name: str(escape_formula(name)) for name in columns}
-    escaped = ({headers[name]: escape_formula(row[name]) for name in columns} for row in rows)
-    write_table(path, list(headers.values()), escaped)
+    with whole_file(path) as file:
+        write_rows(file, columns, _rows(items, differing), for_spreadsheets=True)
     return len(differing)
 
 

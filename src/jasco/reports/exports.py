@@ -1,11 +1,11 @@
 """The result as text to take elsewhere: a README, a paper, a data frame, a program."""
 
-import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jasco.data.csv_files import write_rows
 from jasco.errors import whole_text
 from jasco.reports.comparison_table import summarise_comparable
 from jasco.reports.latex import to_latex
@@ -54,9 +54,7 @@ def _to_csv(report: Mapping[str, Any]) -> str:
     }
     rows = [{**row, **made} for row in figure_rows(report)]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))  # ends lines as RFC 4180 wants it
-    writer.writeheader()
-    writer.writerows(rows)
+    write_rows(text, list(rows[0]), rows, line_end="\r\n")  # as RFC 4180 requires
     return text.getvalue()
 
 

@@ -280,7 +280,7 @@ def _faults(results: Results) -> dict[str, Any] | None:
     if not results.faults:
         return None
     return {
-        "clips": {fault.clip: fault.what for fault in results.faults},
+        "clips": {fault.clip: fault.text for fault in results.faults},
         "best_mean_without": without.best_mean.value if without else None,
         "best_mean_without_ci": interval(without.best_mean) if without else None,
         "mean_without": without.mean.value if without else None,

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from jasco.data.dataset import name_of
-from jasco.data.known_issues import Fault, known_faults
+from jasco.data.known_issues import KnownIssue, known_issues
 from jasco.data.responses_csv import Key, ResponsesCsv, read_judged_rows, read_responses_csv
 from jasco.errors import (
     IncompleteError,
@@ -254,9 +254,9 @@ class Results:
         )
 
     @cached_property
-    def faults(self) -> tuple[Fault, ...]:
+    def faults(self) -> tuple[KnownIssue, ...]:
         """What is known to be wrong with the data."""
-        return known_faults(self.clips)
+        return known_issues(self.clips)
 
     @cached_property
     def without_faults(self) -> Score | None:

@@ -23,8 +23,7 @@ from filelock import BaseFileLock, Timeout
 from numpy.typing import NDArray
 
 from jasco.backends.specs import Spec, identity_key
-from jasco.data.dataset import DataSet
-from jasco.data.published_files import name_with_audio
+from jasco.data.dataset import DataSet, name_with_audio
 from jasco.errors import IncompleteError, InputError, RunConflictError
 from jasco.protocol.clips import Clip, annotations_sha256, combined_sha256
 from jasco.protocol.failure_reasons import Reason, commonest_reasons

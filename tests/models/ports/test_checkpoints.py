@@ -22,7 +22,7 @@ pytest.importorskip("safetensors", reason="needs the extra native")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from jasco.data.whole_folder import whole_folder  # noqa: E402
+from jasco.data.folders import whole_folder  # noqa: E402
 from jasco.errors import InputError  # noqa: E402
 from jasco.models.ports.state_dict import read_base, read_safetensors, read_torch  # noqa: E402
 
@@ -133,7 +133,7 @@ def test_a_configuration_without_sizes_is_one_line(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from jasco.data.whole_folder import whole_folder
+from jasco.data.folders import whole_folder
 with whole_folder(Path(sys.argv[1])) as draft:
     (draft / "model.safetensors").write_bytes(bytes(1000))
     os.kill(os.getpid(), signal.SIGKILL)

@@ -139,7 +139,7 @@ class Cascade(Model):
         )
         self._transcriber = Transcriber(whisper)
         self._tagger = Tagger(yamnet)
-        self._language_model = LanguageModel(smollm2 / SMOLLM2.files[0].name, self._servers)
+        self._language_model = LanguageModel(smollm2 / next(iter(SMOLLM2.files)), self._servers)
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Listen, once a clip, then answer."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from jasco.data.audio import read_audio
 from jasco.data.dataset import DataSet
-from jasco.data.whole_folder import whole_folder
+from jasco.data.folders import whole_folder
 from jasco.errors import IncompleteError, InputError, one_line
 from jasco.protocol.clips import items_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jasco.data.audio import Audio, read_unchanged
-from jasco.data.known_issues import known_faults
+from jasco.data.known_issues import known_issues
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import Orientation
@@ -81,7 +81,7 @@ def content_of(
         By clip id: ``audio`` and ``spectrogram``, URLs of what there is.
     """
     clips = clips_of(shown)
-    faults = {fault.clip: fault.what for fault in known_faults(clips)}
+    faults = {fault.clip: fault.text for fault in known_issues(clips)}
     judges = [*dict.fromkeys(judge for each in shown.values() for judge in each.items.judges)]
     return {
         "prompts": INSTRUCTIONS,

@@ -1,0 +1,110 @@
+"""Downloads of files whose hashes are known."""
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jasco.errors import IncompleteError, one_line
+
+_TIMEOUTS = (5, 30)  # seconds until a connection, and until the next bytes
+_ABANDONED = 24 * 3600  # seconds without a change after which a temporary file is abandoned
+
+
+class DownloadError(IncompleteError):
+    """A file cannot be downloaded; those that were downloaded before it are kept."""
+
+
+def download(
+    source: str,
+    hashes: Mapping[str, str],
+    folder: Path,
+    *,
+    title: str,
+    size: int,
+    retries: int = 2,
+) -> None:
+    """Download files into a folder, except those that it holds already.
+
+    A file appears in the folder once all of it is there and its hash is right, so that any number
+    of processes may download the same files at the same time.
+
+    Parameters
+    ----------
+    source : str
+        The address that all files begin with.
+    hashes : mapping of str to str
+        The SHA-256 of each file, by its path below ``source`` and ``folder``.
+    folder : pathlib.Path
+        Where the files are to be.
+    title : str
+        Text of the progress bar, which is shown on a terminal.
+    size : int
+        Bytes of all files; one that is larger is refused.
+    retries : int
+        How often a file is tried again.
+
+    Raises
+    ------
+    DownloadError
+        The source cannot be reached, or a file is missing or another one than expected.
+    OSError
+        The folder cannot be written.
+    """
+    import pooch
+    import requests
+
+    for place in {(folder / path).parent for path in hashes}:
+        remove_abandoned(place)
+    pooch.get_logger().setLevel("ERROR")
+    registry = {path: f"sha256:{sha256}" for path, sha256 in hashes.items()}
+    files = pooch.create(folder, source, registry=registry, retry_if_failed=retries)
+    with tqdm(desc=title, total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+
+        def save_url(url: str, file: str, _pooch: object) -> None:
+            with (
+                requests.get(url, stream=True, timeout=_TIMEOUTS) as response,
+                Path(file).open("wb") as target,
+            ):
+                response.raise_for_status()
+                for chunk in limited(response.iter_content(1 << 16), size):
+                    target.write(chunk)
+                    bar.update(len(chunk))
+
+        downloaded = 0
+        for number, path in enumerate(hashes):
+            try:
+                downloaded += Path(files.fetch(path, downloader=save_url)).stat().st_size
+            except (requests.RequestException, ValueError, DownloadError) as error:
+                is_offline = isinstance(error, requests.ConnectionError)
+                reason = "cannot be reached; is this machine offline?" if is_offline else error
+                raise DownloadError(
+                    f"{source}{path}: {one_line(reason).partition(' for url')[0]}; {number} of "
+                    f"{len(hashes)} files are in {folder}"
+                ) from None
+            bar.n = downloaded
+            bar.refresh()
+
+
+def limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Yield chunks, and raise :class:`DownloadError` where they have more bytes than expected.
+
+    The size of a download is not always known before, and what is compressed may unpack to any.
+    """
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise DownloadError(f"larger than {most:,} bytes, which it should not be")
+        yield chunk
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files and folders of killed downloads, unchanged for a day."""
+    for path in folder.glob("tmp*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
