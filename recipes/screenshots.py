@@ -142,7 +142,7 @@ def _jasco(*arguments: object) -> list[str]:
 @contextmanager
 def _view(run: Path, people: Path) -> Iterator[str]:
     """Start the app; give its address."""
-    command = _jasco("view", run, "--port", 0, "--keep", people, "--no-browser")
+    command = _jasco("view", run, "--port", 0, "--human-runs", people, "--no-browser")
     app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert app.stderr is not None

@@ -24,7 +24,7 @@ def listen() -> bool:
 
 def main() -> int:
     """Run the command and return its exit status."""
-    is_listened_to = listen()
+    is_foreground = listen()
     from jasco.cli.streams import prepare_streams
 
     prepare_streams()
@@ -33,5 +33,5 @@ def main() -> int:
     try:
         return run()
     finally:  # all is done: let the interpreter end
-        if is_listened_to:
+        if is_foreground:
             signal.signal(signal.SIGINT, signal.SIG_IGN)

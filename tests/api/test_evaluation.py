@@ -43,7 +43,7 @@ class Ears:
 
 def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
     evaluation = jasco.evaluate(answer, data=data, judges=["offline"], run=tmp_path / "run")
-    assert evaluation.model == "python/tests.api.test_functions:answer"
+    assert evaluation.model == "python/tests.api.test_evaluation:answer"
     assert evaluation.complete
     assert evaluation.figures["answers"]["answered"] == 32
     assert evaluation.best_mean == evaluation.figures["best_mean"]
@@ -51,7 +51,7 @@ def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
     again = jasco.score(tmp_path / "run")
     assert again == evaluation
     assert str(again) == repr(again) == str(evaluation)
-    assert "python/tests.api.test_functions:answer" in str(evaluation)
+    assert "python/tests.api.test_evaluation:answer" in str(evaluation)
     assert "<pre>" in evaluation._repr_html_()
 
 
@@ -72,7 +72,7 @@ def test_a_spec_is_evaluated_as_on_the_command_line(data: Path, serve: Serve) ->
     other = jasco.evaluate(open_spec("model", spec), data=data, judges=[], limit=2)
     assert one.summary == other.summary
     assert one.figures["answers"]["answered"] == 16
-    with pytest.raises(jasco.InputError, match="a spec is its own name"):
+    with pytest.raises(jasco.InputError, match="leave out name='mine'"):
         jasco.evaluate(spec, data=data, judges=[], name="mine")
 
 
@@ -295,10 +295,10 @@ def test_what_shares_its_name_with_others_needs_one_of_its_own_for_a_run(
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        (answer, "tests.api.test_functions:answer"),
-        (Methods.static, "tests.api.test_functions:Methods.static"),
-        (OtherMethods.static, "tests.api.test_functions:OtherMethods.static"),
-        (Methods.of_class, "tests.api.test_functions:Methods.of_class"),
+        (answer, "tests.api.test_evaluation:answer"),
+        (Methods.static, "tests.api.test_evaluation:Methods.static"),
+        (OtherMethods.static, "tests.api.test_evaluation:OtherMethods.static"),
+        (Methods.of_class, "tests.api.test_evaluation:Methods.of_class"),
     ],
 )
 def test_what_is_found_by_its_name_needs_no_other(
@@ -330,7 +330,7 @@ def test_an_object_may_have_a_name_of_its_own(data: Path, tmp_path: Path) -> Non
     ears = Ears()
     ears.__name__ = "step-7"  # type: ignore[attr-defined]
     evaluation = jasco.evaluate(ears, data=data, judges=[], run=tmp_path / "run", limit=1)
-    assert evaluation.model == "python/tests.api.test_functions:step-7"
+    assert evaluation.model == "python/tests.api.test_evaluation:step-7"
 
 
 def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
     assert evaluation.figures["answers"]["answered"] == (~unanswered).sum() < 32
     assert frame[unanswered]["rating"].isna().all()
     assert frame[unanswered]["failure"].str.startswith("error: ValueError: no").all()
-    assert frame[unanswered]["failure"].str.contains("test_functions.py:").all()
+    assert frame[unanswered]["failure"].str.contains("test_evaluation.py:").all()
     assert frame[~unanswered]["failure"].isna().all()
     assert not evaluation.complete
     marked = frame[~unanswered]
