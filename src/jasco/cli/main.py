@@ -52,7 +52,11 @@ _MODULES = {
     modules=_MODULES,
     epilog="Exit status: 0 done; 2 wrong input; 3 refused; 4 the same command may finish what is "
     "left; 130 interrupted, resumable.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="show tracebacks")
 @click.version_option(__version__, message="jasco %(version)s")

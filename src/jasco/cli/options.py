@@ -23,15 +23,16 @@ class _Option(click.Option):
         return super().process_value(ctx, value)
 
 
-class Choice(click.Choice[str]):
-    """A choice that suggests near names for a mistyped one."""
+def choice(*names: str) -> Callable[[str], str]:
+    """Return a type that takes one of some names, and suggests near ones."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the chosen name."""
-        if value not in self.choices:
-            names = f"choose from {', '.join(self.choices)}"
-            self.fail(f"{value!r} ({names}){did_you_mean(value, self.choices)}", param, ctx)
-        return str(value)
+    def read(text: str) -> str:
+        if text not in names:
+            hint = did_you_mean(text, names)
+            raise click.BadParameter(f"{text!r}: choose from {', '.join(names)}{hint}")
+        return text
+
+    return read
 
 
 def option(*names: str, **settings: Any) -> Decorator:

@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from jasco.api.messages import write_message
-from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, Choice, flag, option
+from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
 from jasco.cli.output import print_json, print_score, print_summary
 from jasco.errors import count
 
-_FORMATS = ["html", "markdown", "latex", "csv", "json"]
+_FORMAT = choice("html", "markdown", "latex", "csv", "json")
+_FORMAT_HELP = "html, markdown, latex, csv or json (default: what FILE ends in, or html)"
 _JUDGES = option("--judge", "judges", multiple=True, help="only this judge; may be repeated")
 
 
@@ -53,8 +54,8 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
 @click.command("report")
 @TARGETS
 @option("-o", "--output", type=Path, metavar="FILE", help="its ending names the format, too")
-@option("--format", "form", type=Choice(_FORMATS), help="default: html, or what FILE ends in")
-@option("--audio", type=Choice(["none", "embed"]), default="embed", help="the page's")
+@option("--format", "form", type=_FORMAT, help=_FORMAT_HELP)
+@option("--audio", type=choice("none", "embed"), default="embed", help="in the page: none or embed")
 @_JUDGES
 def report_command(form: str | None, audio: str, **settings: Any) -> None:
     """Write a page, or tables for a paper.
