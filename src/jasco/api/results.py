@@ -279,8 +279,11 @@ def write_report(
     """
     if output:
         _check_output(output, targets)
-        form = form or _form_of(output)
-    if form in (None, "html"):
+    form = form or (_SUFFIXES.get(output.suffix.lower(), "") if output else "html")
+    if not form:
+        suffixes = ", ".join(_SUFFIXES)
+        raise InputError(f"{output}: no format ends so; end it in {suffixes}, or give --format")
+    if form == "html":
         if not output:
             raise InputError("the page is a file: name it, -o PAGE.html; other formats are printed")
         text = _page(targets, judges, audio, notify)
@@ -298,14 +301,6 @@ def write_report(
         size = output.stat().st_size / 1e6
         notify(f"{output}: {size:.1f} MB; open it in a browser, or send it")
     return ""
-
-
-def _form_of(output: Path) -> str:
-    form = _SUFFIXES.get(output.suffix.lower())
-    if form is None:
-        suffixes = ", ".join(_SUFFIXES)
-        raise InputError(f"{output}: no format ends so; end it in {suffixes}, or give --format")
-    return form
 
 
 def _check_output(output: Path, targets: Sequence[Path]) -> None:

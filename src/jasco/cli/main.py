@@ -52,11 +52,7 @@ _MODULES = {
     modules=_MODULES,
     epilog="Exit status: 0 done; 2 wrong input; 3 refused; 4 the same command may finish what is "
     "left; 130 interrupted, resumable.",
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,
-        "show_default": True,
-    },
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="show tracebacks")
 @click.version_option(__version__, message="jasco %(version)s")
@@ -116,14 +112,13 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
         statuses = [status for kind, status in _EXIT_STATUSES.items() if isinstance(error, kind)]
         if debug or not statuses:
             raise
-        if not (isinstance(error, OSError) and error.errno in _FULL):
-            write_message(one_line(error, 1000))
-        else:
-            place = error.filename or "the output"
-            reason = f"cannot be written ({error.strerror}); free some space, or write elsewhere"
-            write_message(one_line(f"{place}: {reason}", 1000))
+        message: object = error
+        if isinstance(error, OSError) and error.errno in _FULL:
+            message = f"{error.filename or 'the output'}: cannot be written ({error.strerror}); "
+            message += "free some space, or write elsewhere"
             if not error.filename:
                 discard(1)  # what is left in the buffer is written at the very end
+        write_message(one_line(message, 1000))
         return statuses[0]
 
 
