@@ -2,10 +2,11 @@
 
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jasco.api.messages import Notify
 from jasco.backends.specs import Spec, open_spec
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
@@ -26,7 +27,7 @@ def as_paths(target: str | Path | Sequence[str | Path]) -> list[Path]:
     return [Path(path) for path in paths]
 
 
-def as_data(data: str | Path | DataSet, notify: Callable[[str], None]) -> DataSet:
+def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
     """Return a data set, opened where it is a name or a folder."""
     if isinstance(data, DataSet):
         return data

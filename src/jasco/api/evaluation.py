@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jasco.api import arguments
-from jasco.api.messages import named_as_in_python, python_names, write_message
-from jasco.api.results import Evaluation, Notify, score
+from jasco.api.messages import Notify, named_as_in_python, python_names, write_message
+from jasco.api.results import Evaluation, score
 from jasco.backends.budget import Budget
 from jasco.backends.limits import read_limits
 from jasco.backends.prices import read_price_list

@@ -5,11 +5,14 @@ A message names options as on the command line; from Python, ``--run`` is ``run=
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from jasco.errors import IncompleteError, InputError, RunConflictError
 
+Notify = Callable[[str], None]
+"""Takes messages to the user, a line each."""
 _FLAGS = {
     "--compat": "compat=True",
     "--judge": "judges=",
@@ -32,6 +35,14 @@ def write_message(line: str) -> None:
         tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
     else:
         sys.stderr.write(f"jasco: {line}\n")
+
+
+def notify_missing(summary: Mapping[str, Any], notify: Notify) -> None:
+    """Notify in one line of what a summary lacks."""
+    from jasco.reports.table import missing
+
+    if parts := "; ".join(missing(summary)):
+        notify(f"incomplete: {parts}")
 
 
 def python_names(message: str) -> str:

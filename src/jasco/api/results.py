@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jasco.api.arguments import as_paths
-from jasco.api.messages import named_as_in_python
+from jasco.api.messages import Notify, named_as_in_python, notify_missing
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
 from jasco.reports.comparison_table import summarise_comparison
@@ -18,7 +18,7 @@ from jasco.reports.layout import kinds, reason_lines
 from jasco.reports.rows import figure_rows, item_rows
 from jasco.reports.spending import spending_line, summarise_spending
 from jasco.reports.summary import summarise
-from jasco.reports.table import missing, render
+from jasco.reports.table import render
 from jasco.runs.results import (
     JudgedItems,
     files_of_model,
@@ -34,7 +34,6 @@ from jasco.runs.results import (
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Notify = Callable[[str], None]
 _SUFFIXES = {
     ".html": "html", ".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json",
 }  # fmt: skip
@@ -180,12 +179,6 @@ def answer_lines(run: Path) -> list[str]:
     if results.spent and (line := spending_line(summarise_spending(results.spent))):
         lines.append(line)
     return lines
-
-
-def notify_missing(summary: dict[str, Any], notify: Notify) -> None:
-    """Notify of what a summary lacks, in one line."""
-    if parts := "; ".join(missing(summary)):
-        notify(f"incomplete: {parts}")
 
 
 def export_disagreements(targets: Sequence[Path], output: Path) -> int:

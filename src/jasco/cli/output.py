@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jasco.api.messages import write_message
+from jasco.api.messages import notify_missing, write_message
 from jasco.cli.streams import is_utf8
 
 
@@ -37,7 +37,6 @@ def print_score(
 
     Settings are those of :func:`jasco.runs.results.results_of`.
     """
-    from jasco.api.results import notify_missing
     from jasco.reports.summary import summarise
     from jasco.reports.table import render
     from jasco.runs.results import results_of
