@@ -275,7 +275,9 @@ def write_report(
     form = form or (_SUFFIXES.get(output.suffix.lower(), "") if output else "html")
     if not form:
         suffixes = ", ".join(_SUFFIXES)
-        raise InputError(f"{output}: no format ends so; end it in {suffixes}, or give --format")
+        raise InputError(
+            f"{output}: its ending names no format; end it in {suffixes}, or give --format"
+        )
     if form == "html":
         if not output:
             raise InputError("the page is a file: name it, -o PAGE.html; other formats are printed")

@@ -47,6 +47,8 @@ def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed:
     removed = count(forgotten.rows, "verdict")
     if judge is None:
         removed = f"{count(forgotten.answers, 'answer')} and {removed}"
+    elif clips or failed:
+        removed = f"{removed} of {forgotten.judge}"
     else:
-        removed += f" of {forgotten.judge}" if clips or failed else f" and {forgotten.judge}"
+        removed = f"{forgotten.judge} with {removed}"
     write_message(f"{run}: removed {removed}; the run as it was is {forgotten.backup}")
