@@ -57,7 +57,7 @@ def evaluate(
     price_in: float | Mapping[str, float] | None = None,
     price_out: float | Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """Evaluate a model: have it answer, have the answers judged, and return the figures.
+    """Evaluate a model: collect its answers, judge them, and return the figures.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def write_message(line: str) -> None:
 
 
 def notify_missing(summary: Mapping[str, Any], notify: Notify) -> None:
-    """Notify in one line of what a summary lacks."""
+    """Report in one line what a summary lacks."""
     from jasco.reports.table import missing
 
     if parts := "; ".join(missing(summary)):

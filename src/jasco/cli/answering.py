@@ -47,7 +47,7 @@ _ANSWERING = options.combined(
 @options.AS_JSON
 @options.PUBLISHED
 def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any) -> bool:
-    """Let a model answer, have the answers judged, print the scores.
+    """Evaluate a model: collect its answers, judge them, print the scores.
 
     MODEL is provider/name[,key=value...]; see: jasco models
     """
@@ -62,7 +62,7 @@ def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any)
 @click.command("respond")
 @_ANSWERING
 def respond_command(dry_run: bool, **settings: Any) -> bool:
-    """Let a model answer, without judging.
+    """Collect the answers of a model, without judging.
 
     MODEL is provider/name[,key=value...]; see: jasco models
     """

@@ -1,4 +1,4 @@
-"""Single items of a run, shown and removed: ``show`` and ``forget``."""
+"""What a run holds, shown and removed: ``show`` and ``forget``."""
 
 from pathlib import Path
 

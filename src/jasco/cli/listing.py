@@ -5,15 +5,15 @@ from typing import Literal
 
 import click
 
+_PANEL_ADDRESSES = "one address for all, or one each; without, vllm serves them in turn"
+
 
 @click.command("models")
 def models_command() -> None:
     """List the models that can be named, with their options."""
     from jasco.diagnostics.listings import render_models
 
-    print(render_models(), end="\n\n")
-    for line in _provider_lines("model"):
-        print(line)
+    print(render_models(), "", *_provider_lines("model"), sep="\n")
 
 
 @click.command("judges")
@@ -21,13 +21,10 @@ def judges_command() -> None:
     """List the judges that can be named, with their options."""
     from jasco.judges.panel import PANELS
 
-    for line in _provider_lines("judge"):
-        print(line)
+    print(*_provider_lines("judge"), sep="\n")
     for name, panel in PANELS.items():
-        print(name, f"The published panel: {', '.join(panel)}.", sep="\n  ")
-        print(
-            "    base_url=...  one address for all, or one each; without, vllm serves them in turn"
-        )
+        print(f"{name}\n  The published panel: {', '.join(panel)}.")
+        print(f"    base_url=...  {_PANEL_ADDRESSES}")
 
 
 @click.command("doctor")

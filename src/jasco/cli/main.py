@@ -94,7 +94,7 @@ def _defer_interruption(ignored: "sys.UnraisableHookArgs") -> None:
 
 
 def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: bool = False) -> int:
-    """Take a step and return its exit status; report an error in one line."""
+    """Run a step and return its exit status; report an error in one line."""
     try:
         return step() or otherwise
     except click.exceptions.Exit as end:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 
 def prepare_streams() -> None:
-    """Make the standard streams fit to be written to.
+    """Prepare the standard streams, so that writing to them ends no command.
 
     Closed ones become ``/dev/null``, before a file of ours takes their number. Characters that the
     output's encoding lacks are replaced. Messages that cannot be written are dropped.
