@@ -3,9 +3,9 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +110,14 @@ def evaluate(
         As the command's exit statuses 2, 3 and 4; the message states what to do. What was done is
         kept in the run.
     """
+    arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
     prices = [
         arguments.as_prices("price_in", price_in),
         arguments.as_prices("price_out", price_out),
     ]
-    with _folder(run) as folder:
+    folder = Path(tempfile.mkdtemp(prefix="jasco-") if run is None else run)
+    is_kept = run is not None
+    try:
         job = Job(
             run=folder,
             data=arguments.as_data(data, _notify),
@@ -130,6 +133,14 @@ def evaluate(
         )
         _run_in_thread(job)
         return score(folder)
+    except BaseException as error:
+        if not is_kept and (folder / "run.db").exists():
+            error.add_note(f"What was done is kept: run={str(folder)!r} goes on with it.")
+            is_kept = True
+        raise
+    finally:
+        if not is_kept:
+            shutil.rmtree(folder)
 
 
 def open_job(
@@ -291,8 +302,8 @@ def examine(
         The data, the labels or the judge's spec are wrong.
     """
     judge.budget = budget
-    name = arguments.as_protocol(protocol) or next(iter(PROTOCOLS))
-    exam = Exam.about(find_data(data, notify), protocol_named(name), judge, gold)
+    chosen = protocol_named(protocol or next(iter(PROTOCOLS)))
+    exam = Exam.about(find_data(data, notify), chosen, judge, gold)
     if exam.labels and exam.labels.by_id:
         notify(f"{gold}: no column clip_sha; rows are joined by id, right or wrong")
     failed: list[Failure] = []
@@ -307,25 +318,6 @@ def examine(
     if line := spending_line(summarise_spending(Spending(budget.spent, budget.prices))):
         notify(line)
     return summary, result.left == 0
-
-
-@contextmanager
-def _folder(run: str | Path | None) -> Iterator[Path]:
-    """Yield the run's folder; a temporary one stays only where something went wrong."""
-    if run is not None:
-        arguments.check("run", run, arguments.is_path(run), "a folder or None")
-        yield Path(run)
-        return
-    folder = Path(tempfile.mkdtemp(prefix="jasco-"))
-    try:
-        yield folder
-    except BaseException as error:
-        if (folder / "run.db").exists():
-            error.add_note(f"What was done is kept: run={str(folder)!r} goes on with it.")
-        else:
-            shutil.rmtree(folder)
-        raise
-    shutil.rmtree(folder)
 
 
 def _run_in_thread(job: Job) -> None:
