@@ -1,11 +1,11 @@
-"""Take the pictures in ``docs/images``: the page and the app, about an existing run.
+"""Take the pictures in ``docs/images``: of the page and the app, about a run that is there.
 
     jasco eval cascade --data mini --judge offline --run RUN
     python recipes/screenshots.py RUN
 
-The run has one judge, so disagreements are shown on those of the cascade's outputs that have human
-labels (they come with ``mini``), judged by the offline judge as well. Needs Chromium, the
-``viewer`` and the ``test`` extras.
+One judge has nobody to disagree with: where judges differ is shown on the cascade's outputs that a
+person has labelled (they come with ``mini``), judged by the offline judge as well. Needs Chromium,
+the ``viewer`` and the ``test`` extras.
 """
 
 import argparse
@@ -35,7 +35,7 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take them all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run.resolve()
@@ -47,11 +47,11 @@ def main() -> None:
         page = Path(folder) / "page.html"
         subprocess.run(_jasco("report", run, "-o", page), check=True)
         _take_page(_tab(browser), page.as_uri())
-        human_runs = Path(folder) / "human"
-        with _view(run, human_runs) as address:
+        people = Path(folder) / "people"
+        with _view(run, people) as address:
             _take_browse(_tab(browser, height=560), address)
             _take_listening(_tab(browser, width=720, height=640), address)
-        with _view(_labelled_run(Path(folder)), human_runs) as address:
+        with _view(_labelled(Path(folder)), people) as address:
             _take_disagreements(_tab(browser), address)
         browser.close()
 
@@ -102,18 +102,18 @@ def _enter(tab: Page, address: str) -> None:
     tab.click("button:text-is('Begin')")
 
 
-def _labelled_run(folder: Path) -> Path:
-    """Make a run of outputs with human labels, which the offline judge has judged as well."""
-    data, outputs = find_data(MINI, print), folder / "annotator.csv"
-    labels = {(row["id"], int(row["prompt_index"])): row for row in read_table(_LABELS).rows}
+def _labelled(folder: Path) -> Path:
+    """Make a run of outputs that a person has labelled, and the offline judge marks as well."""
+    data, outputs = find_data(MINI, print), folder / "a-person.csv"
+    given = {(row["id"], int(row["prompt_index"])): row for row in read_table(_LABELS).rows}
     rows = list(template_rows(data, dict.fromkeys((clip.id for clip in data.clips), 0)))
     for row, item in zip(
         rows, (item for clip in data.clips for item in items_of(clip)), strict=True
     ):
-        if label := labels.get((item.clip.id, item.number)):
+        if label := given.get((item.clip.id, item.number)):
             row["allm_output"] = label["allm_output"]
-            verdict = f"Rating: {label['rating']}\nOrientation: {label['orientation']}"
-            row["judge_output"] = f"{label['note']}\n{verdict}"
+            told = f"Rating: {label['rating']}\nOrientation: {label['orientation']}"
+            row["judge_output"] = f"{label['note']}\n{told}"
     write_table(outputs, [*COLUMNS, "judge_output"], rows)
     command = _jasco("eval", f"csv/{outputs.name}", "--data", MINI, "--run", "labelled")
     judges = ("--judge", f"csv/{outputs.name}", "--judge", "offline")
@@ -127,7 +127,7 @@ def _tab(browser: Any, width: int = 1080, height: int = 760) -> Page:
 
 
 def _take(tab: Page, name: str, height: int | None = None) -> None:
-    """Write a screenshot in 128 colours: pages have few."""
+    """Write what is seen, in 128 colours: pages have few."""
     if height:
         tab.set_viewport_size({**(tab.viewport_size or {}), "height": height})
     tab.wait_for_timeout(300)
@@ -140,14 +140,14 @@ def _jasco(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def _view(run: Path, human_runs: Path) -> Iterator[str]:
-    """Start the app and yield its address."""
-    command = _jasco("view", run, "--port", 0, "--human-runs", human_runs, "--no-browser")
+def _view(run: Path, people: Path) -> Iterator[str]:
+    """Start the app; give its address."""
+    command = _jasco("view", run, "--port", 0, "--human-runs", people, "--no-browser")
     app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert app.stderr is not None
-        match = next(filter(None, (re.search(r"http://\S+", line) for line in app.stderr)))
-        yield match[0]
+        found = next(filter(None, (re.search(r"http://\S+", line) for line in app.stderr)))
+        yield found[0]
     finally:
         app.terminate()
         app.wait()

@@ -6,12 +6,13 @@ import shlex
 import sqlite3
 from pathlib import Path
 
+import click
 import pytest
 
 import jasco
 from command import Jasco
 from jasco.backends.specs import open_spec, parse_spec
-from jasco.cli.main import _parser
+from jasco.cli.main import main
 from jasco.judges.panel import open_judges
 from jasco.runs.store import Store
 from places import ROOT
@@ -32,12 +33,17 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_in_the_documents_is_one_that_jasco_takes(command: str) -> None:
+def test_every_command_in_the_documents_is_one_that_jasco_takes(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts: list[click.Context] = []
+    monkeypatch.setattr(click.Command, "invoke", lambda self, context: contexts.append(context))
     _, *arguments = shlex.split(command)
-    options = _parser().parse_args(arguments)
-    if getattr(options, "model", None):
-        open_spec("model", options.model)
-    judges = getattr(options, "judge", None) or []
+    assert main(arguments) == 0
+    options = contexts[-1].params
+    if model := options.get("model"):
+        open_spec("model", model)
+    judges = options.get("judges") or options.get("judge") or ()
     for judge in [judges] if isinstance(judges, str) else judges:
         if "api_key_env" not in judge:
             open_judges(judge)

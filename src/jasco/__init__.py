@@ -7,10 +7,10 @@ Data flows one way through the packages, which are named for what they hold::
 ``protocol`` defines clips, instructions, responses and verdicts; ``metrics`` computes the figures;
 ``data`` reads data sets and audio; ``backends`` reaches servers and weights; ``runs`` is the run
 on disk; ``models`` answer; ``judges`` rate the answers; ``evaluation`` runs it all; ``reports``
-shows it.
+shows it; ``api`` holds the public functions, and ``cli`` the command.
 
-From Python, :func:`evaluate` does what ``jasco eval`` does, and :func:`score` gives the figures of
-a run; what they raise is :class:`InputError`, :class:`RunConflictError` or
+From Python, :func:`evaluate` does what ``jasco eval`` does, and :func:`score` returns the figures
+of a run; their errors are :class:`InputError`, :class:`RunConflictError` and
 :class:`IncompleteError`.
 """
 
@@ -24,10 +24,11 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
 
     listen()
 
-# What is imported early is little (see ``launch``): the rest is imported when it is asked for.
+# What is imported early is little (see ``launch``): the rest is imported when it is needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from jasco.api import Evaluation, evaluate, score
+    from jasco.api.evaluation import evaluate
+    from jasco.api.results import Evaluation, score
     from jasco.errors import IncompleteError, InputError, RunConflictError
     from jasco.version import __version__
 
@@ -40,17 +41,16 @@ __all__ = [
     "evaluate",
     "score",
 ]
+_MODULES = {"evaluate": "api.evaluation", "Evaluation": "api.results", "score": "api.results"}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from jasco import api, errors, version
+    from importlib import import_module
 
-    homes = (api, errors, version)
-    globals().update(
-        {each: getattr(h, each) for h in homes for each in __all__ if hasattr(h, each)}
-    )
+    module = "version" if name == "__version__" else _MODULES.get(name, "errors")
+    globals()[name] = getattr(import_module(f"jasco.{module}"), name)
     return globals()[name]
 
 

@@ -34,6 +34,8 @@ from jasco.api.messages import named_as_in_python, python_names
             "it said: no argument --limit-mm-per-prompt",
         ),
         ("my--run: a file", "my--run: a file"),
+        ("--max-calls: '0' is no whole number", "max_calls: '0' is no whole number"),
+        ("reached; allow more with --max-cost", "reached; allow more with max_cost="),
     ],
 )
 def test_options_become_parameters(message: str, named: str) -> None:
@@ -55,12 +57,12 @@ def test_the_class_and_the_notes_of_an_error_stay(kind: type[Exception]) -> None
 def test_what_is_raised_and_logged_names_parameters(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, serve: Serve
 ) -> None:
-    def deaf(audio: Any, sampling_rate: int, prompt: str) -> str:
+    def constant(audio: Any, sampling_rate: int, prompt: str) -> str:
         return "always the same"
 
     run = tmp_path / "run"
     with pytest.raises(jasco.RunConflictError, match="preflight=False"):
-        jasco.evaluate(deaf, data=data, judges=[], run=run, name="deaf")
+        jasco.evaluate(constant, data=data, judges=[], run=run, name="constant")
     with caplog.at_level(logging.INFO, "jasco"):
         model = f"openai/m,base_url={serve().url}"
         jasco.evaluate(model, data=data, judges=["offline"], run=run)

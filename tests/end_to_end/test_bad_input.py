@@ -595,12 +595,12 @@ def no_command(_: Place) -> Sequence[object]:
     return []
 
 
-@case(2, "invalid choice: 'evl'", "did you mean eval?")
+@case(2, "no such command: 'evl'", "did you mean eval?")
 def a_misspelt_command(_: Place) -> Sequence[object]:
     return ["evl"]
 
 
-@case(2, "invalid choice: 'verfy'", "did you mean verify?")
+@case(2, "no such command: 'verfy'", "did you mean verify?")
 def a_misspelt_command_on_data(_: Place) -> Sequence[object]:
     return ["data", "verfy", "mini"]
 

@@ -95,9 +95,15 @@ def test_what_would_not_be_a_difference_of_models_is_refused_unless_told(
         done = jasco("compare", tmp_path / "a", tmp_path / other)
         assert done.status == 3
         assert f"differ in {what}" in done.stderr
-        assert "--anyway" in done.stderr
-    assert compared(jasco, tmp_path / "a", tmp_path / "b", "--anyway")["pairs"][0]["clips"] == 4
-    assert compared(jasco, tmp_path / "a", tmp_path / "c", "--anyway")["pairs"][0]["clips"] == 3
+        assert "--allow-mismatch" in done.stderr
+    assert (
+        compared(jasco, tmp_path / "a", tmp_path / "b", "--allow-mismatch")["pairs"][0]["clips"]
+        == 4
+    )
+    assert (
+        compared(jasco, tmp_path / "a", tmp_path / "c", "--allow-mismatch")["pairs"][0]["clips"]
+        == 3
+    )
 
 
 def test_judges_of_one_name_and_another_revision_are_other_judges(
@@ -149,7 +155,7 @@ def test_a_judge_that_was_served_as_another_model_is_another_judge(
     assert done.status == 3
     assert "differ in judges" in done.stderr
     assert all(name in done.stderr for name in {*ours, *theirs})
-    over = jasco("compare", *runs, "--anyway")
+    over = jasco("compare", *runs, "--allow-mismatch")
     assert over.status == 0
     [line] = [line for line in over.stdout.splitlines() if line.startswith("compared all the same")]
     assert "differ in judges" in line

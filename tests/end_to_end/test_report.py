@@ -145,11 +145,11 @@ def test_other_data_are_refused_and_the_file_stays(
     ("arguments", "says"),
     [
         (("-o", "{}/none/out.md"), "there is no folder"),
-        (("-o", "{}/out.txt"), "names no format; end it in .html, .md, .tex, .csv, .json"),
+        (("-o", "{}/out.txt"), "end it in .html, .md, .tex, .csv, .json"),
         (("-o", "{}/data", "--format", "csv"), "not to be replaced"),
         (("-o", "{}/mine.csv"), "would replace what it is about"),
         (("-o", "{}/out.md", "--audio", "none"), "--audio is for the page"),
-        (("--format", "pdf"), "invalid choice: 'pdf'"),
+        (("--format", "pdf"), "'--format': 'pdf'"),
         (("{}/mine.csv", "--format", "csv"), "the same file is given twice"),
         (("{}/data", "--format", "csv"), "give runs or judged CSV files, not both"),
     ],

@@ -117,10 +117,10 @@ def test_a_run_reports_failures_while_it_continues(
 
 SCRIPT = """
 import sys
-from jasco.cli.main import _say
+from jasco.api.messages import write_message
 from jasco.evaluation.progress import Progress
 from jasco.protocol.responses import Failure
-with Progress(3, _say) as shown:
+with Progress(3, write_message) as shown:
     for _ in range(3):
         shown.count("m", Failure("error", "bad luck"))
 """

@@ -26,7 +26,10 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
     [
         "command",
+        "jasco.api.evaluation",
+        "jasco.cli.answering",
         "jasco.cli.main",
+        "jasco.cli.scoring",
         "jasco.evaluation.evaluate",
         "jasco.models.chat_model",
         "jasco.judges.chat_judge",

@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(jasco: Jasco) -> None:
 def test_a_port_that_is_none_is_told(jasco: Jasco, port: str) -> None:
     result = jasco("view", "--port", port)
     assert result.status == 2
-    assert "is no port" in result.stderr or "expected one argument" in result.stderr
+    assert "--port" in result.stderr
 
 
 def test_an_address_that_is_not_of_this_machine_is_told(jasco: Jasco) -> None:
@@ -152,7 +152,7 @@ def test_without_the_extra_it_says_what_to_install(
 
 def test_listeners_are_kept_where_it_is_said(jasco: Jasco, tmp_path: Path, data: Path) -> None:
     keep = tmp_path / "kept"
-    jasco.start("view", "--data", data, "--keep", keep, *NONE)
+    jasco.start("view", "--data", data, "--human-runs", keep, *NONE)
     url = address(tmp_path)
     form = urllib.request.Request(
         f"{url}listen/name", data=b"name=Ada", headers={"Origin": url.rstrip("/")}

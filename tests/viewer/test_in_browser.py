@@ -41,7 +41,7 @@ def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command
     started: list[Command] = []
 
     def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
-        keep = ("--keep", tmp_path / "human", "--no-browser")
+        keep = ("--human-runs", tmp_path / "human", "--no-browser")
         started.append(jasco.start("view", *arguments, *keep, "--port", port))
         told = tmp_path / f"command-{len(started) - 1}.err"
         wait_for(told, "http://")

@@ -1,5 +1,1 @@
-"""The public functions: what every command does, from Python."""
-
-from jasco.api.functions import Evaluation, evaluate, score
-
-__all__ = ["Evaluation", "evaluate", "score"]
+"""The public functions: what every command does, from Python; ``jasco`` exports them."""

@@ -1,35 +1,54 @@
-"""Messages in the terms of the functions: ``--run`` of the command line is ``run=`` here."""
+"""Messages to the user: written to stderr, and in the terms of the caller.
+
+A message names options as on the command line; from Python, ``--run`` is ``run=``.
+"""
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from jasco.errors import IncompleteError, InputError, RunConflictError
 
-_PARAMETERS = {
+Notify = Callable[[str], None]
+"""Takes messages to the user, a line each."""
+_FLAGS = {
     "--compat": "compat=True",
-    "--concurrency": "concurrency=",
-    "--data": "data=",
     "--judge": "judges=",
-    "--limit": "limit=",
     "--no-preflight": "preflight=False",
-    "--protocol": "protocol=",
     "--retry-final": "retry_final=True",
-    "--run": "run=",
 }
 _IN_MESSAGES = re.compile(
     r"(?P<help>see: jasco (?:eval|respond|judge)(?: --help)?(?=$|;))"
     r"|(?P<command>: jasco [a-z]+[^;]*)"
     r"|^--judge (?P<judge>.+?)(?=: )"
-    r"|--(?P<given>limit|protocol|concurrency) (?P<value>\d+|v\d+)\b"
-    r"|(?<![\w-])(?P<option>--[a-z][a-z-]*)(?![\w-])"
+    r"|(?<![\w-])--(?P<name>concurrency|data|limit|protocol|run|(?:max|price)-[a-z]+)"
+    r"(?:(?P<colon>:)| (?P<value>v?\d+)\b|(?![\w-]))"
+    r"|(?<![\w-])(?P<flag>--[a-z][a-z-]*)(?![\w-])"
 )
+
+
+def write_message(line: str) -> None:
+    """Write a message to stderr; a progress bar that is shown gives way to it."""
+    if tqdm := sys.modules.get("tqdm"):
+        tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
+    else:
+        sys.stderr.write(f"jasco: {line}\n")
+
+
+def notify_missing(summary: Mapping[str, Any], notify: Notify) -> None:
+    """Report in one line what a summary lacks."""
+    from jasco.reports.table import missing
+
+    if parts := "; ".join(missing(summary)):
+        notify(f"incomplete: {parts}")
 
 
 def python_names(message: str) -> str:
     """Return a message of the command with the parameters of :func:`jasco.evaluate` in it.
 
-    A whole command that a message suggests stays as it is, and is said to be for a terminal.
+    A whole command that a message suggests stays as it is, marked as one for a terminal.
 
     Examples
     --------
@@ -50,15 +69,16 @@ def _renamed(found: re.Match[str]) -> str:
         return f"{found['command']} (in a terminal)"
     if found["judge"]:
         return f"judges=[{found['judge']!r}]"
-    if found["given"]:
-        is_text = not found["value"].isdigit()
-        return f"{found['given']}={found['value']!r}" if is_text else found[0][2:].replace(" ", "=")
-    return _PARAMETERS.get(found["option"], found["option"])
+    if found["name"]:
+        value = found["value"] or ""
+        value = value if not value or value.isdigit() else repr(value)
+        return found["name"].replace("-", "_") + (found["colon"] or f"={value}")
+    return _FLAGS.get(found["flag"], found["flag"])
 
 
 @contextmanager
 def named_as_in_python() -> Iterator[None]:
-    """Let errors through with the names of parameters in their messages; their class stays."""
+    """Rename options to parameters in the messages of errors, whose classes stay."""
     try:
         yield
     except (InputError, RunConflictError, IncompleteError) as error:

@@ -1,6 +1,6 @@
 """The entry point of the command, which handles Ctrl-C from start to exit.
 
-It imports as little as can be: everything else is imported once the signal is taken care of.
+It imports as little as can be: everything else is imported once the signal is handled.
 """
 
 import os
@@ -16,7 +16,7 @@ def end_at_once(*_: object) -> None:
 
 
 def listen() -> bool:
-    """Take care of Ctrl-C; return whether it reaches us, as not from a shell's background."""
+    """Handle Ctrl-C; return whether it reaches us, which in a shell's background it does not."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end_at_once)
     return signal.getsignal(signal.SIGINT) is end_at_once
@@ -24,7 +24,7 @@ def listen() -> bool:
 
 def main() -> int:
     """Run the command and return its exit status."""
-    is_listened_to = listen()
+    is_foreground = listen()
     from jasco.cli.streams import prepare_streams
 
     prepare_streams()
@@ -33,5 +33,5 @@ def main() -> int:
     try:
         return run()
     finally:  # all is done: let the interpreter end
-        if is_listened_to:
+        if is_foreground:
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,12 +1,15 @@
 """The standard streams: closed ones, full ones, and those whose reader has gone."""
 
 import os
+import select
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 
 def prepare_streams() -> None:
-    """Make the standard streams fit to be written to.
+    """Prepare the standard streams, so that writing to them ends no command.
 
     Closed ones become ``/dev/null``, before a file of ours takes their number. Characters that the
     output's encoding lacks are replaced. Messages that cannot be written are dropped.
@@ -14,14 +17,11 @@ def prepare_streams() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
-    if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (as long as we run)
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure:
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="backslashreplace" if is_utf8(sys.stdout) else "replace")
     sys.stderr = _Messages(sys.stderr)
 
@@ -29,6 +29,36 @@ def prepare_streams() -> None:
 def is_utf8(stream: TextIO) -> bool:
     """Return whether a stream takes every character."""
     return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def is_broken(stream: TextIO) -> bool:
+    """Return whether the reader of a stream has gone."""
+    with suppress(OSError, ValueError):
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    return False
+
+
+def discard(number: int) -> None:
+    """Send to ``/dev/null`` all that is still written to a file descriptor."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send to stderr what a model prints, in Python or below: stdout is for results."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 class _Messages:
@@ -52,10 +82,3 @@ class _Messages:
             self._stream.flush()
         except OSError:
             discard(2)
-
-
-def discard(number: int) -> None:
-    """Let all that is still written to a file descriptor go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)

@@ -45,14 +45,16 @@ _BOUNDS = _HEADER.index("bounds")
 _TESTED = _HEADER.index("tested")
 
 
-def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) -> dict[str, Any]:
+def summarise_comparison(
+    results: Sequence[Results], *, allow_mismatch: bool = False
+) -> dict[str, Any]:
     """Compare each pair of models.
 
     Parameters
     ----------
     results : sequence of Results
         At least two models.
-    anyway : bool
+    allow_mismatch : bool
         Compare even if data, protocol or judges differ: on the clips that both have.
 
     Raises
@@ -73,10 +75,10 @@ def summarise_comparison(results: Sequence[Results], *, anyway: bool = False) ->
         for (name, one), (other_name, other) in combinations(named.items(), 2)
         if (difference := unlike(one, other) or _unlike_judges(one, other))
     ]
-    if mismatches and not anyway:
+    if mismatches and not allow_mismatch:
         raise RunConflictError(
-            f"{mismatches[0]}: their difference would not be one of models; --anyway compares "
-            "them all the same, on the clips that both have"
+            f"{mismatches[0]}: their difference would not be one of models; --allow-mismatch "
+            "compares them all the same, on the clips that both have"
         )
     return {
         "schema": SCHEMA,
@@ -248,7 +250,8 @@ def render_comparison(summary: Mapping[str, Any]) -> str:
     exams = [judge_line(name, figures) for name, figures in judges.items()]
     remarks += [line for name, model in summary["models"].items() for line in doubts(name, model)]
     remarks += [
-        f"compared all the same (--anyway): {each}" for each in summary.get("mismatches", ())
+        f"compared all the same (--allow-mismatch): {each}"
+        for each in summary.get("mismatches", ())
     ]
     signed = f"signature: {summary['signature']}"
     explained = explain(summary["pairs"])

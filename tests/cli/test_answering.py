@@ -1,4 +1,4 @@
-"""When a command says that it is done, and when the same command again may do more."""
+"""Answering and judging: exit statuses, JSON that is only JSON, a dry run that does nothing."""
 
 import json
 import sqlite3
@@ -10,6 +10,7 @@ import pytest
 from chat_server import ChatServer, Serve
 from command import FEW_ATTEMPTS, HASTY, Jasco, Result, figures_in
 from jasco.protocol.instructions import INSTRUCTIONS
+from synthetic import make_data
 
 UNREADABLE = "I would rather not say."
 GOOD = "Rating: 2\nOrientation: Both"
@@ -119,7 +120,7 @@ def test_what_can_be_read_is_status_0_however_incomplete(
         assert "not judged yet" in line
 
 
-def test_a_smaller_limit_on_a_run_is_told_to_have_no_effect(
+def test_a_smaller_limit_on_a_run_has_no_effect(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     ears, judge = serve(), serve()
@@ -151,3 +152,116 @@ def test_a_command_that_came_to_nothing_binds_no_later_one(
     done = evaluate(jasco, serve(), serve(), tmp_path, "--limit", 2, "--json")
     assert done.status == 0
     assert json.loads(done.stdout)["data"]["clips"] == 2
+
+
+# --- what is printed ---
+
+
+def servers(serve: Serve, data: Path, run: Path, **behaviour: Any) -> tuple[Any, list[object]]:
+    server = serve(**behaviour)
+    address = f"base_url={server.url}"
+    words = [f"openai/m,{address}", "--data", data, "--run", run, "--judge", f"openai/j,{address}"]
+    return server, words
+
+
+def test_json_is_one_object_and_nothing_else(jasco: Jasco, serve: Serve, tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", clips=1)
+    _, words = servers(serve, data, tmp_path / "run")
+    whole = jasco("eval", *words, "--json")
+    assert whole.status == 0
+    assert json.loads(whole.stdout)["models"]["openai/m"]["complete"] is True
+    again = jasco("score", tmp_path / "run", "--json")
+    assert (again.status, again.stderr) == (0, "")
+    assert json.loads(again.stdout) == json.loads(whole.stdout)
+
+
+def test_json_is_printed_where_the_run_is_incomplete_too(
+    jasco: Jasco, serve: Serve, tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "data", clips=2)
+    _, words = servers(serve, data, tmp_path / "run", judge_says={"clip 1": "I cannot tell."})
+    result = jasco("eval", *words, "--json")
+    assert result.status == 0  # the same command could do no more
+    assert "incomplete" in result.stderr
+    summary = json.loads(result.stdout)
+    [model] = summary["models"].values()
+    assert model["complete"] is False
+    assert model["coverage"] == 0.5
+    assert model["unreadable_rate"] == 0.5
+    assert "NaN" not in result.stdout
+    table = jasco("score", tmp_path / "run")
+    assert table.status == 0
+    assert "INCOMPLETE" in table.stdout
+
+
+def test_a_dry_run_writes_nothing_and_calls_nothing(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    server, words = servers(serve, data, tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    result = jasco("eval", *words, "--dry-run")
+    assert result.status == 0
+    assert "4 of 4 clips, 32 items" in result.stdout
+    assert "openai/m: 32 calls to make" in result.stdout
+    assert "preflight: 12 calls to make" in result.stdout
+    assert "openai/j: 32 calls to make" in result.stdout
+    answers_only = jasco("respond", *words[:5], "--dry-run", "--limit", 2)
+    assert "openai/m: 16 calls to make" in answers_only.stdout
+    assert "judge" not in answers_only.stdout
+    new = set(tmp_path.rglob("*")) - set(before)
+    assert {path.name.partition("-")[0] for path in new} <= {"command"}  # the outputs themselves
+    assert server.requests() == []
+
+
+def test_a_dry_run_on_a_run_counts_what_is_left(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    server, words = servers(serve, data, tmp_path / "run")
+    jasco("eval", *words, "--limit", 1)
+    asked = len(server.requests())
+    held = (tmp_path / "run" / "run.db").read_bytes()
+    result = jasco("eval", *words, "--dry-run")
+    assert "openai/m: 24 calls to make, 8 done" in result.stdout
+    assert "openai/j: 24 calls to make" in result.stdout
+    assert len(server.requests()) == asked
+    assert (tmp_path / "run" / "run.db").read_bytes() == held
+
+
+def test_a_function_and_a_judged_file_make_a_whole_evaluation(
+    jasco: Jasco, data: Path, tmp_path: Path
+) -> None:
+    """The ``python`` model end to end, judged by a ``csv`` judge, without any network."""
+    (tmp_path / "mine.py").write_text(
+        "def answer(audios, sampling_rate, prompts):\n"
+        "    lengths = [len(audio) * audio.any() for audio in audios]\n"
+        "    return [f'{each} {prompt[:10]}' for each, prompt in zip(lengths, prompts)]\n"
+    )
+    model = f"python/{tmp_path / 'mine.py'}:answer"
+    run, judged = tmp_path / "run", tmp_path / "judged.csv"
+    written = jasco("data", "template", data, "-o", tmp_path / "template.csv")
+    assert written.status == 0
+    answered = jasco("respond", model, "--data", data, "--run", run)
+    assert answered.status == 0
+    assert "32 of 32 items are answered" in answered.stderr
+
+    from jasco.data.csv_files import read_table, write_table
+
+    table = read_table(tmp_path / "template.csv")
+    rows = [
+        row
+        | {"allm_output": f"4000 {row['prompt'][:10]}"}
+        | {"judge_output": "Rating: 2\nOrientation: Both"}
+        for row in table.rows
+    ]
+    write_table(judged, [*table.columns, "judge_output"], rows)
+    result = jasco(
+        "eval", model, "--data", data, "--run", run, "--judge", f"csv/{judged}", "--json"
+    )
+    assert result.status == 0
+    summary = json.loads(result.stdout)
+    assert summary["models"][model]["best_mean"] == 2
+    assert summary["data"]["clips"] == 4
+    assert summary["data"]["audio_sha256"]
+    rejudged = jasco("judge", run, "--judge", f"csv/{judged}")
+    assert rejudged.status == 0
+    assert "2.00" in rejudged.stdout

@@ -1,0 +1,91 @@
+"""Options and arguments: how they are declared, and those that several commands share."""
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jasco.errors import did_you_mean
+
+Decorator = Callable[[Any], Any]
+
+
+class _Option(click.Option):
+    """An option that takes no other option for its value, as in ``--run --json``."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        for text in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(text, str) and re.match("--?[A-Za-z]", text):
+                raise click.BadParameter(f"{text} is an option, not a value", ctx, self)
+        return super().process_value(ctx, value)
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    """Return a type that takes one of some names, and suggests near ones."""
+
+    def read(text: str) -> str:
+        if text not in names:
+            hint = did_you_mean(text, names)
+            raise click.BadParameter(f"{text!r}: choose from {', '.join(names)}{hint}")
+        return text
+
+    return read
+
+
+def option(*names: str, **settings: Any) -> Decorator:
+    """Declare an option that has a value; settings as of :func:`click.option`."""
+    settings.setdefault("metavar", names[0].lstrip("-").upper())
+    return click.option(*names, cls=_Option, **settings)
+
+
+def flag(*names: str, help: str) -> Decorator:  # noqa: A002
+    """Declare an option without a value."""
+    return click.option(*names, is_flag=True, help=help)
+
+
+def combined(*decorators: Decorator) -> Decorator:
+    """Join declarations; the help shows them in this order."""
+    return lambda command: functools.reduce(lambda f, add: add(f), reversed(decorators), command)
+
+
+def spending(scope: str) -> Decorator:
+    """Declare what a command may spend; it receives ``limits`` and ``prices``, read from texts."""
+    limit = f"stop before {scope} exceeds this limit of"
+    price = "price per million tokens {}, for all or for one NAME; may be repeated"
+    price_settings = {"multiple": True, "metavar": "[NAME=]PRICE"}
+    return combined(
+        option("--max-calls", metavar="N", help=f"{limit} HTTP requests"),
+        option("--max-tokens", metavar="N", help=f"{limit} prompt and completion tokens"),
+        option("--max-cost", metavar="N", help=f"{limit} cost, in the currency of the prices"),
+        option("--price-in", help=price.format("in"), **price_settings),
+        option("--price-out", help=price.format("out"), **price_settings),
+        _with_spending_read,
+    )
+
+
+def _with_spending_read(command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def read(
+        max_calls: str, max_tokens: str, max_cost: str, price_in: Any, price_out: Any, **others: Any
+    ) -> Any:
+        from jasco.backends.limits import read_limits
+        from jasco.backends.prices import read_price_list
+
+        others["limits"] = read_limits(max_calls, max_tokens, max_cost)
+        return command(prices=read_price_list(price_in, price_out), **others)
+
+    return read
+
+
+POSITIVE = click.IntRange(min=1)
+DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
+
+AS_JSON = flag("--json", "as_json", help="print one JSON object")
+PUBLISHED = flag("--published", help="show the published results as well")
+DATA = option("--data", required=True, help=DATA_HELP)
+PROTOCOL = option("--protocol", metavar="NAME", help="v2 (default) or v1")
+CONCURRENCY = option("--concurrency", type=POSITIVE, default=16, metavar="N", help="calls at once")
+TARGETS = click.argument("targets", nargs=-1, required=True, type=Path, metavar="RUN|JUDGED.csv...")

@@ -1,0 +1,72 @@
+"""Figures of runs and judged CSV files: ``score``, ``compare`` and ``report``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jasco.api.messages import notify_missing, write_message
+from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
+from jasco.cli.output import print_json, print_score, print_summary
+from jasco.errors import count
+
+_FORMAT = choice("html", "markdown", "latex", "csv", "json")
+_FORMAT_HELP = "html, markdown, latex, csv or json (default: what FILE ends in, or html)"
+_JUDGES = option("--judge", "judges", multiple=True, help="only this judge; may be repeated")
+
+
+@click.command("score")
+@TARGETS
+@AS_JSON
+@PUBLISHED
+@flag("--compat", help="the published script's arithmetic, bug for bug")
+@_JUDGES
+@option("--disagreements", type=Path, metavar="OUT.csv", help="write where judges differ most")
+def score_command(targets: tuple[Path, ...], disagreements: Path | None, **settings: Any) -> None:
+    """Score runs, or judged CSV files of one model, a file a judge."""
+    if disagreements:
+        from jasco.api.results import export_disagreements
+
+        written = export_disagreements(targets, disagreements)
+        write_message(f"{disagreements}: {count(written, 'item')} on which the judges differ")
+    print_score(targets, **settings)
+
+
+@click.command("compare")
+@TARGETS
+@AS_JSON
+@flag("--allow-mismatch", help="even if data, protocol or judges differ")
+@_JUDGES
+def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
+    """Compare models, paired over clips.
+
+    A run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
+    """
+    from jasco.api.results import compare_models
+    from jasco.reports.comparison_table import render_comparison
+
+    summary = compare_models(targets, **settings)
+    print_summary(summary, render_comparison, as_json=as_json)
+    notify_missing(summary, write_message)
+
+
+@click.command("report")
+@TARGETS
+@option("-o", "--output", type=Path, metavar="FILE", help="its ending names the format, too")
+@option("--format", "form", type=_FORMAT, help=_FORMAT_HELP)
+@option("--audio", type=choice("none", "embed"), default="embed", help="in the page: none or embed")
+@_JUDGES
+def report_command(form: str | None, audio: str, **settings: Any) -> None:
+    """Write a page, or tables for a paper.
+
+    Figures and comparisons are written as a page, as tables for a paper or a README, or as data: a
+    run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
+    """
+    from jasco.api.results import write_report
+
+    text = write_report(form=form, audio=audio == "embed", notify=write_message, **settings)
+    if text and form == "json":
+        print_json(json.loads(text))
+    else:
+        print(text, end="")

@@ -1,0 +1,171 @@
+"""Evaluating a model from Python: in a notebook, in a training loop."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jasco
+from audible import Ears, answer
+from chat_server import Serve
+from jasco.backends.specs import open_spec
+from jasco.data.dataset import read_data_set
+from jasco.judges.panel import open_judges
+
+
+def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
+    evaluation = jasco.evaluate(answer, data=data, judges=["offline"], run=tmp_path / "run")
+    assert evaluation.model == "python/audible:answer"
+    assert evaluation.complete
+    assert evaluation.figures["answers"]["answered"] == 32
+    assert evaluation.best_mean == evaluation.figures["best_mean"]
+    assert evaluation.summary["data"]["clips"] == 4
+    again = jasco.score(tmp_path / "run")
+    assert again == evaluation
+    assert str(again) == repr(again) == str(evaluation)
+    assert "python/audible:answer" in str(evaluation)
+    assert "<pre>" in evaluation._repr_html_()
+
+
+def test_an_object_is_evaluated_under_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
+    ears = Ears()
+    evaluation = jasco.evaluate(
+        ears, data=read_data_set(data), judges="offline", run=tmp_path / "run", name="step-1000"
+    )
+    assert evaluation.model == "python/step-1000"
+    assert max(ears.batches) == 8
+    with pytest.raises(jasco.RunConflictError, match="the run holds answers of python/step-1000"):
+        jasco.evaluate(Ears(), data=data, judges=[], run=tmp_path / "run", name="step-2000")
+
+
+def test_a_spec_is_evaluated_as_on_the_command_line(data: Path, serve: Serve) -> None:
+    spec = f"openai/m,base_url={serve().url}"
+    one = jasco.evaluate(spec, data=str(data), judges=[], limit=2)
+    other = jasco.evaluate(open_spec("model", spec), data=data, judges=[], limit=2)
+    assert one.summary == other.summary
+    assert one.figures["answers"]["answered"] == 16
+    with pytest.raises(jasco.InputError, match="leave out name='mine'"):
+        jasco.evaluate(spec, data=data, judges=[], name="mine")
+
+
+def test_a_model_that_ignores_the_audio_is_refused(data: Path, tmp_path: Path) -> None:
+    def constant(audio: Any, sampling_rate: int, prompt: str) -> str:
+        return f"I was asked {prompt}"
+
+    with pytest.raises(
+        jasco.RunConflictError, match="gives the same answer to a clip, to another one"
+    ):
+        jasco.evaluate(constant, data=data, judges=[], run=tmp_path / "run", name="constant")
+    evaluation = jasco.evaluate(
+        constant, data=data, judges=[], run=tmp_path / "run", name="constant", preflight=False
+    )
+    assert evaluation.figures["answers"]["preflight"]["overridden"]
+
+
+def test_judges_may_be_made_already(data: Path) -> None:
+    judges = open_judges("offline")
+    assert jasco.evaluate(answer, data=data, judges=judges).complete
+
+
+def test_a_run_that_was_begun_goes_on(data: Path, tmp_path: Path) -> None:
+    asked = []
+
+    def counting(audio: Any, sampling_rate: int, prompt: str) -> str:
+        asked.append(prompt)
+        return answer(audio, sampling_rate, prompt)
+
+    for limit in (1, 3):
+        evaluation = jasco.evaluate(
+            counting, data=data, judges=[], run=tmp_path / "run", name="counting",
+            limit=np.int64(limit), preflight=False,
+        )  # fmt: skip
+        assert evaluation.figures["answers"]["answered"] == 8 * limit
+    assert len(asked) == 24
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Watch the place of temporary folders."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_without_a_run_nothing_is_left(data: Path, temporary: Path) -> None:
+    evaluation = jasco.evaluate(answer, data=data, judges=["offline"], limit=1)
+    assert list(temporary.iterdir()) == []
+    assert len(evaluation.items_to_pandas()) == 8  # it knows all the same
+    with pytest.raises(jasco.InputError, match="no-such-folder: "):
+        jasco.evaluate(answer, data="no-such-folder", judges=[])
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_was_done_is_kept_where_it_ends_early(
+    data: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> None:
+        raise jasco.IncompleteError("the judge is gone")
+
+    monkeypatch.setattr("jasco.judges.offline.Offline.judge", gone)
+    with pytest.raises(jasco.IncompleteError, match="the judge is gone") as caught:
+        jasco.evaluate(answer, data=data, judges=["offline"], limit=1)
+    [note] = caught.value.__notes__
+    [kept] = temporary.iterdir()
+    assert note == f"What was done is kept: run={str(kept)!r} goes on with it."
+    assert jasco.score(kept).figures["answers"]["answered"] == 8
+
+
+def test_it_works_where_a_loop_of_events_is_running(data: Path) -> None:
+    async def notebook() -> jasco.Evaluation:
+        return jasco.evaluate(answer, data=data, judges=["offline"], limit=1)
+
+    assert asyncio.run(notebook()).complete
+
+
+def test_signals_stay_the_callers(data: Path) -> None:
+    def mine(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        jasco.evaluate(answer, data=data, judges=[], limit=1)
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_ctrl_c_ends_it_in_good_order(data: Path, tmp_path: Path) -> None:
+    asked = []
+
+    def interrupting(audio: Any, sampling_rate: int, prompt: str) -> str:
+        asked.append(prompt)
+        if len(asked) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.5)
+        return answer(audio, sampling_rate, prompt)
+
+    with pytest.raises(KeyboardInterrupt):
+        jasco.evaluate(
+            interrupting, data=data, judges=[], run=tmp_path / "run", name="x", concurrency=1
+        )
+    kept = jasco.score(tmp_path / "run").figures["answers"]["answered"]
+    assert 0 < kept < 32
+
+
+def test_importing_it_loads_no_library() -> None:
+    modules = subprocess.run(
+        [sys.executable, "-c", "import jasco, sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    for library in ("numpy", "openai", "pandas", "tqdm", "sqlite3", "asyncio"):
+        assert library not in modules

@@ -1,0 +1,105 @@
+"""The figures of runs and judged CSV files, from Python."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jasco
+from audible import answer
+from jasco.data.dataset import read_data_set
+from jasco.protocol.responses import Failure
+from runs import verdict, write_run
+from synthetic import make_data
+
+
+@pytest.mark.parametrize("target", [None, 7, [], "", [None], ["a", ""], b"run"])
+def test_what_cannot_be_scored_is_refused(target: Any) -> None:
+    with pytest.raises(jasco.InputError, match="target must be a run or judged CSV files: got"):
+        jasco.score(target)
+
+
+def test_figures_become_a_data_frame(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", clips=5)  # fewer have no intervals
+    evaluation = jasco.evaluate(answer, data=data, judges=["offline"])
+    frame = evaluation.to_pandas()
+    assert list(frame["judge"].isna()) == [True, False]
+    assert frame["judge"][1] == "offline"
+    assert (frame["model"] == evaluation.model).all()
+    for column in ("best_mean", "mean", "neither_rate", "coverage"):
+        assert frame[column][0] == evaluation.figures[column]
+    low, high = evaluation.figures["best_mean_ci"]
+    assert (frame["best_mean_low"][0], frame["best_mean_high"][0]) == (low, high)
+
+
+def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
+    def failing(audio: Any, sampling_rate: int, prompt: str) -> str:
+        if "infer" in prompt:
+            raise ValueError("no")
+        return answer(audio, sampling_rate, prompt)
+
+    options = {"data": data, "run": tmp_path / "run", "name": "failing"}
+    bare = jasco.evaluate(failing, judges=[], **options).items_to_pandas()
+    assert len(bare) == 32
+    assert bare["judge"].isna().all()
+    evaluation = jasco.evaluate(failing, judges=["offline"], **options)
+    frame = evaluation.items_to_pandas()
+    unanswered = frame["answer"].isna()
+    assert evaluation.figures["answers"]["answered"] == (~unanswered).sum() < 32
+    assert frame[unanswered]["rating"].isna().all()
+    assert frame[unanswered]["failure"].str.startswith("error: ValueError: no").all()
+    assert frame[unanswered]["failure"].str.contains("test_results.py:").all()
+    assert frame[~unanswered]["failure"].isna().all()
+    assert not evaluation.complete
+    judged = frame[~unanswered]
+    assert set(judged["rating"]) <= {0, 1, 2}
+    assert (judged["score"] == judged["rating"].where(judged["orientation"] == "Both", 0)).all()
+    assert judged["judge_output"].str.startswith("Proxy verdict").all()
+    best = frame.groupby("clip")["score"].max().mean()
+    assert best == pytest.approx(evaluation.best_mean)
+
+
+def test_a_data_frame_holds_the_reason_of_a_missing_verdict(data: Path, tmp_path: Path) -> None:
+    run = write_run(
+        tmp_path / "run",
+        read_data_set(data),
+        lambda *_: "They flee.",
+        {
+            "some": lambda clip, _: verdict(2, "Both") if clip else Failure("server", "HTTP 500"),
+            "none": lambda *_: Failure("rejected", "HTTP 400: no"),
+        },
+    )
+    frame = jasco.score(run).items_to_pandas()
+    some, none = (frame[frame["judge"] == f"openai/{name}"] for name in ("some", "none"))
+    assert len(some) == len(none) == 32
+    assert (none["judge_failure"] == "rejected: HTTP 400: no").all()
+    assert none["rating"].isna().all()
+    assert (some["judge_failure"] == "server: HTTP 500").sum() == 8
+    assert some["judge_failure"].isna().sum() == 24
+    chosen = jasco.score(run, judges="openai/some").items_to_pandas()
+    assert set(chosen["judge"]) == {"openai/some"}
+
+
+def test_judged_files_are_scored(data: Path, tmp_path: Path) -> None:
+    from jasco.data.csv_files import write_table
+    from jasco.data.responses_csv import COLUMNS, template_rows
+
+    rows = [
+        {**row, "judge_output": "Rating: 2\nOrientation: Both", "allm_output": "They flee."}
+        for row in template_rows(read_data_set(data), dict.fromkeys("0123", 4000))
+    ]
+    for name in ("one", "other"):
+        write_table(tmp_path / f"{name}.csv", [*COLUMNS, "judge_output"], rows)
+    one = jasco.score(tmp_path / "one.csv")
+    assert one.best_mean == 2
+    both = jasco.score([tmp_path / "one.csv", str(tmp_path / "other.csv")])
+    assert list(both.figures["judges"]) == ["one", "other"]
+    assert len(both.items_to_pandas()) == 64
+
+
+def test_missing_pandas_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation = jasco.evaluate(answer, data=data, judges=[], limit=1)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(jasco.InputError, match="pip install pandas"):
+        evaluation.to_pandas()
