@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.data.audio import SAMPLING_RATE
 from jasco.errors import InputError
+from jasco.models.mel import mel_filters
 
 FRAME, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, and zeros up to the next power of two
 BANDS, LOWEST, HIGHEST = 64, 125.0, 7_500.0  # Hz
@@ -29,22 +29,9 @@ _LEAST = -4.6  # logit of 1 %: below, there is nothing to be heard
 
 
 @cache
-def mel_filters() -> NDArray[np.float64]:
-    """Make the triangular filters, shape (257 frequencies, 64 bands).
-
-    Edges are evenly spaced on the mel scale of HTK, ``1127 ln(1 + f / 700)``, and each triangle
-    is straight on that scale; the constant part of the signal belongs to no band.
-    """
-
-    def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(1127 * np.log1p(hertz / 700))
-
-    low, high = mel(np.array([LOWEST, HIGHEST]))
-    edges = np.linspace(low, high, BANDS + 2)
-    bins = mel(np.linspace(0, SAMPLING_RATE / 2, FFT // 2 + 1))[:, None]
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    filters: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
+def band_filters() -> NDArray[np.floating]:
+    """Return YAMNet's mel filters, in which the constant part of the signal has no band."""
+    filters = mel_filters(BANDS, LOWEST, HIGHEST, FFT).copy()
     filters[0] = 0
     return filters
 
@@ -69,7 +56,7 @@ def log_mel_patches(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
     magnitudes = np.abs(np.fft.rfft(frames * window, FFT))
     # Not with "@", whose last bits depend on the number of cores (see speech.Filters).
-    mel = np.einsum("tf,fb->tb", magnitudes, mel_filters(), optimize=False)
+    mel = np.einsum("tf,fb->tb", magnitudes, band_filters(), optimize=False)
     log_mel = np.log(mel + _LOG_OFFSET)
     patches = np.lib.stride_tricks.sliding_window_view(log_mel, PATCH, axis=0)[::PATCH_HOP]
     return patches.transpose(0, 2, 1)

@@ -5,14 +5,13 @@ Conventions
 Samples are ``float64`` from -1 to 1, at 16 kHz, shape (samples,).
 """
 
-import math
-from functools import cache
-
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
+
+from jasco.models.mel import mel_filters
 
 RATE = 16_000
 """Samples a second."""
@@ -106,22 +105,5 @@ def kaldi_filter_bank(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
     windowed = (frames - _PRE_EMPHASIS * before) * np.hanning(_FRAME) ** 0.85
     power = np.abs(np.fft.rfft(windowed, _FFT)) ** 2
-    return np.asarray(np.log(np.maximum(power @ _mel_filters(), np.finfo(np.float32).eps)))
-
-
-@cache
-def _mel_filters() -> NDArray[np.float32]:
-    """Make triangles, equally wide on the mel scale, over the bins of a Fourier transform.
-
-    In single precision, as BEATs was trained with them: where filters are narrow, it shows.
-
-    Returns
-    -------
-    ndarray of float32, shape (257, 128)
-    """
-    lowest, highest = (1127 * math.log(1 + hertz / 700) for hertz in (_LOWEST, RATE / 2))
-    edges = lowest + torch.arange(_BINS + 2) * ((highest - lowest) / (_BINS + 1))
-    at = 1127 * (1 + torch.arange(_FFT // 2 + 1)[:, None] * (RATE / _FFT) / 700).log()
-    rising = (at - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - at) / (edges[2:] - edges[1:-1])
-    return np.asarray(torch.minimum(rising, falling).clamp(min=0))
+    filters = mel_filters(_BINS, _LOWEST, RATE / 2, _FFT, np.float32)  # as BEATs was trained
+    return np.asarray(np.log(np.maximum(power @ filters, np.finfo(np.float32).eps)))
