@@ -2,11 +2,7 @@
 
 import json
 import os
-import re
-import signal
 import struct
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +18,6 @@ pytest.importorskip("safetensors", reason="needs the extra native")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from jasco.data.folders import whole_folder  # noqa: E402
 from jasco.errors import InputError  # noqa: E402
 from jasco.models.ports.state_dict import read_base, read_safetensors, read_torch  # noqa: E402
 
@@ -126,40 +121,3 @@ def test_a_configuration_without_sizes_is_one_line(
     result = jasco("convert", "--check", tmp_path)
     assert result.status == 2
     assert str(tmp_path) in result.stderr.splitlines()[-1]
-
-
-# --- a converted folder is there whole or not at all ---
-
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from jasco.data.folders import whole_folder
-with whole_folder(Path(sys.argv[1])) as draft:
-    (draft / "model.safetensors").write_bytes(bytes(1000))
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_a_conversion_that_was_killed_does_not_block_the_next(tmp_path: Path) -> None:
-    folder = tmp_path / "converted"
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", _KILLED, folder])
-        assert done.returncode == -signal.SIGKILL
-        assert not folder.exists()
-    [left] = tmp_path.iterdir()  # that of the first was removed by the second
-    assert re.match(r"\.converted\.draft-", left.name)
-    other = tmp_path / f".converted.draft-{os.getpid()}-elsewhere"
-    other.mkdir()
-    with whole_folder(folder) as draft:
-        assert not left.exists()
-        (draft / "file").touch()
-        assert not folder.exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "converted"]
-    assert [path.name for path in folder.iterdir()] == ["file"]
-
-
-def test_a_conversion_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError), whole_folder(tmp_path / "converted") as draft:
-        (draft / "file").touch()
-        raise InputError("no")
-    assert not list(tmp_path.iterdir())
