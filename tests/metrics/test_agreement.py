@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from jasco.metrics.agreement import (
     Agreement,
-    Compared,
+    LabelCounts,
     alpha,
     coincidences,
     confusions,
@@ -180,9 +180,9 @@ def test_unreadable_verdicts_are_missing_not_different() -> None:
     whole = marks(np.arange(32).reshape(4, 8) % 3, 1)
     holes = VerdictMatrix(whole.ratings.copy(), whole.orientations, whole.unreadable)
     holes.ratings[:2] = np.nan
-    compared = Compared({"a": whole.labels(), "b": holes.labels()})
-    sums = compared.columns.sum(axis=0)
-    agreement = compared.agreement(sums, sums[None])
+    counts = LabelCounts.of_panel([whole.labels(), holes.labels()])
+    sums = counts.columns.sum(axis=0)
+    agreement = counts.agreement("ab", sums[None])
     assert agreement is not None
     assert agreement.rating_alpha.value == 1
     assert agreement.pairs[0].ratings.sum() == 16
