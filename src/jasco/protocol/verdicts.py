@@ -1,4 +1,4 @@
-"""The verdict parser: reads the rating and the orientation in a judge's answer, or neither.
+"""The verdict parser, which reads the rating and the orientation in a judge's answer.
 
 Conventions
 -----------
@@ -19,14 +19,8 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from jasco.protocol.hedges import is_hedge, words_in
-from jasco.protocol.statements import (
-    FLAGS,
-    Statement,
-    answer_lines,
-    answer_text,
-    find_statements,
-    plain_value,
-)
+from jasco.protocol.plain_text import FLAGS, answer_lines, answer_text, plain_value
+from jasco.protocol.statements import Statement, find_statements
 
 T = TypeVar("T")
 
