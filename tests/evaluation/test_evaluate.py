@@ -17,7 +17,7 @@ from jasco.data.audio import Audio, file_sha256
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import Job, evaluate
-from jasco.human.listening import Listener
+from jasco.human.listening_study import Participant
 from jasco.protocol.clips import Item
 from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import Protocol
@@ -198,7 +198,7 @@ def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
 
 
 def test_of_a_person_one_item_a_clip_is_counted(data: Path, tmp_path: Path) -> None:
-    anna = Listener.open(tmp_path, "Anna", read_data_set(data))
+    anna = Participant.open(tmp_path, "Anna", read_data_set(data))
     for item in anna.items[:3]:
         anna.cannot_tell(item)
     marker = Marker()

@@ -11,7 +11,7 @@ from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
 from jasco.evaluation.evaluate import Job, evaluate
 from jasco.evaluation.plan import plan
-from jasco.human.listening import Listener
+from jasco.human.listening_study import Participant
 from synthetic import make_data
 
 CLIPS = 6  # the first and the last are judged repeatedly
@@ -91,7 +91,7 @@ def test_of_a_person_one_verdict_a_clip_is_expected(
     job: Job, server: ChatServer, tmp_path: Path
 ) -> None:
     assert job.data
-    listener = Listener.open(tmp_path, "Ada", job.data)
+    listener = Participant.open(tmp_path, "Ada", job.data)
     while item := listener.next():
         listener.answer(item, "They flee.")
     judging = replace(asking(job, server, "j"), run=listener.folder, data=None, model=None)

@@ -1,4 +1,4 @@
-"""Labels: what people say of a run's answers, beside its judges and never over them."""
+"""Annotations: what people say of a run's answers, beside its judges and never over them."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
 from jasco.errors import IncompleteError, InputError, RunConflictError
-from jasco.human.annotations import GOLD_COLUMNS, Label, Labels
+from jasco.human.annotations import GOLD_COLUMNS, Annotation, Annotations
 from jasco.judge_exam.questions import read_labels
 from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Failure, Response
@@ -54,21 +54,21 @@ def answered(folder: Path, data: DataSet, *answers: tuple[int, int, Response | F
     return folder
 
 
-def told(label: Label) -> tuple[Any, ...]:
-    return label.person, label.clip_id, label.number, label.verdict, label.note
+def told(label: Annotation) -> tuple[Any, ...]:
+    return label.annotator, label.clip_id, label.number, label.verdict, label.note
 
 
 # --- what is kept ---
 
 
 def test_what_people_say_is_kept_by_clip_instruction_and_person(run: Path) -> None:
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     assert labels.all() == []
     labels.put("Bert", "10", 2, BAD)
     labels.put(" Anna ", "10", 2, GOOD, "\nboth cues ")
     labels.put("Anna", "10", 1, GOOD)
     labels.put("Anna", "9", 8, BAD, "empty")
-    assert [told(label) for label in Labels.of_run(run).all()] == [
+    assert [told(label) for label in Annotations.of_run(run).all()] == [
         ("Anna", "9", 8, BAD, "empty"),
         ("Anna", "10", 1, GOOD, ""),
         ("Anna", "10", 2, GOOD, "both cues"),
@@ -79,7 +79,7 @@ def test_what_people_say_is_kept_by_clip_instruction_and_person(run: Path) -> No
 
 
 def test_a_person_may_change_their_mind(run: Path) -> None:
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     labels.put("Anna", "10", 1, GOOD, "clear")
     labels.put("Bert", "10", 1, GOOD)
     with closing(sqlite3.connect(run / "labels.db")) as file, file:
@@ -108,19 +108,19 @@ def test_a_person_may_change_their_mind(run: Path) -> None:
 )
 def test_what_is_no_label_is_refused(run: Path, arguments: tuple[Any, ...], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint) as refusal:
-        Labels.of_run(run).put(*arguments)
+        Annotations.of_run(run).put(*arguments)
     assert len(str(refusal.value).splitlines()) == 1
     assert not (run / "labels.db").exists()
 
 
 def test_where_there_is_no_run_there_are_no_labels(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run there"):
-        Labels.of_run(tmp_path / "none")
+        Annotations.of_run(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
 def test_while_the_run_is_written_to_people_go_on(run: Path) -> None:
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     with Store.to_write(run):
         labels.put("Anna", "10", 1, GOOD)
         assert len(labels.all()) == 1
@@ -129,16 +129,16 @@ def test_while_the_run_is_written_to_people_go_on(run: Path) -> None:
 def test_many_put_labels_at_once(run: Path) -> None:
     def put(person: int) -> None:
         for number in (1, 2, 1, 2):
-            Labels.of_run(run).put(f"person {person}", "10", number, GOOD)
+            Annotations.of_run(run).put(f"person {person}", "10", number, GOOD)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(16)))
-    assert len(Labels.of_run(run).all()) == 32
+    assert len(Annotations.of_run(run).all()) == 32
 
 
 def _put_until_killed(run: Path, pipe: Any) -> None:
     for turn in range(10_000):
-        Labels.of_run(run).put(f"person {turn}", "10", 1, GOOD)
+        Annotations.of_run(run).put(f"person {turn}", "10", 1, GOOD)
         pipe.send(turn)
 
 
@@ -152,11 +152,13 @@ def test_a_kill_loses_no_label(run: Path) -> None:
     assert process.pid
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert {f"person {turn}" for turn in said} <= {each.person for each in Labels.of_run(run).all()}
+    assert {f"person {turn}" for turn in said} <= {
+        each.annotator for each in Annotations.of_run(run).all()
+    }
 
 
 def test_a_label_stays_with_the_answer_that_it_is_about(run: Path) -> None:
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     labels.put("Anna", "10", 1, GOOD)
     (run / "run.db").unlink()
     answered(run, DataSet("three", CLIPS), (0, 1, Response("another answer")))
@@ -170,9 +172,9 @@ def test_a_label_stays_with_the_answer_that_it_is_about(run: Path) -> None:
 
 def test_a_file_that_was_being_made_when_it_was_killed_is_an_empty_one(run: Path) -> None:
     (run / "labels.db").touch()
-    assert Labels.of_run(run).all() == []
-    Labels.of_run(run).put("Anna", "10", 1, GOOD)
-    assert len(Labels.of_run(run).all()) == 1
+    assert Annotations.of_run(run).all() == []
+    Annotations.of_run(run).put("Anna", "10", 1, GOOD)
+    assert len(Annotations.of_run(run).all()) == 1
 
 
 @pytest.mark.parametrize(("application", "version"), [(7, 1), (0, 0), (0x4A41534C, 2)])
@@ -185,7 +187,7 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
             f"PRAGMA user_version = {version};"
         )
     before = (run / "labels.db").read_bytes()
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     for use_it in (labels.all, lambda: labels.put("Anna", "10", 1, GOOD)):
         with pytest.raises(RunConflictError, match="not the labels of a run"):
             use_it()
@@ -194,7 +196,7 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
 
 def test_a_broken_file_is_refused(run: Path) -> None:
     (run / "labels.db").write_bytes(b"text" * 2_000)
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     for use_it in (labels.all, lambda: labels.put("Anna", "10", 1, GOOD)):
         with pytest.raises(RunConflictError, match=r"labels\.db: broken"):
             use_it()
@@ -203,11 +205,11 @@ def test_a_broken_file_is_refused(run: Path) -> None:
 def test_what_cannot_be_written_is_told(run: Path) -> None:
     (run / "labels.db").mkdir()
     with pytest.raises(RunUnwritableError, match=r"labels\.db: unable to open"):
-        Labels.of_run(run).put("Anna", "10", 1, GOOD)
+        Annotations.of_run(run).put("Anna", "10", 1, GOOD)
 
 
 def test_users_may_query_the_file_with_any_tool(run: Path) -> None:
-    Labels.of_run(run).put("Anna", "10", 1, GOOD, "clear")
+    Annotations.of_run(run).put("Anna", "10", 1, GOOD, "clear")
     query = (
         "SELECT person, clip_id, clip_sha256, instruction, answer, rating, orientation, note "
         "FROM labels WHERE written_at > '2024'"
@@ -223,7 +225,7 @@ def test_users_may_query_the_file_with_any_tool(run: Path) -> None:
 
 
 def test_labels_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> None:
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     labels.put("Anna", "10", 2, GOOD, "sure")
     labels.put("Bert", "10", 2, BAD)
     labels.put("Bert", "9", 8, BAD)
@@ -253,7 +255,7 @@ def test_labels_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(note=st.text(max_size=50))
 def test_any_note_is_written_and_read_again(run: Path, tmp_path: Path, note: str) -> None:
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     labels.put("Anna", "10", 1, GOOD, note)
     labels.write_gold(tmp_path / "gold.csv")
     [row] = read_table(tmp_path / "gold.csv").rows
@@ -264,7 +266,7 @@ def test_any_note_is_written_and_read_again(run: Path, tmp_path: Path, note: str
 def test_a_file_that_cannot_be_written_is_told(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(IncompleteError, match="cannot be written"):
-        Labels.of_run(run).write_gold(tmp_path / "file" / "gold.csv")
+        Annotations.of_run(run).write_gold(tmp_path / "file" / "gold.csv")
 
 
 def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
@@ -277,7 +279,7 @@ def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
     jasco("judge", run, "--judge", "offline")
     before = jasco("score", run, "--json").stdout
 
-    labels = Labels.of_run(run)
+    labels = Annotations.of_run(run)
     labels.put("Anna", clip.id, 3, GOOD)
     labels.put("Bert", clip.id, 3, GOOD, "as she says")
     labels.put("Bert", other.id, 5, Verdict(0, Orientation.NEITHER))

@@ -20,19 +20,19 @@ from hypothesis import strategies as st
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import Job, evaluate
-from jasco.human import listening
-from jasco.human.listening import (
+from jasco.human import listening_study
+from jasco.human.listening_study import (
     CANNOT_TELL,
-    Listener,
+    Participant,
     exists,
     items_for,
-    listeners,
     run_folder,
 )
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Response
 from jasco.runs.store import RunUnwritableError, Store
+from participants import participants
 from synthetic import make_data, tone, write_wav
 
 CLIPS = tuple(Clip(str(n), f"rain {n}", "run", "a", "b", "c", "k") for n in range(80))
@@ -93,8 +93,7 @@ def test_over_many_listeners_every_clip_is_asked_with_every_instruction_alike() 
 
 def test_a_listener_is_made_and_gone_on_with(folder: Path, heard: DataSet) -> None:
     assert not exists(folder, "Anna")
-    assert listeners(folder) == []
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     assert (anna.done, anna.total, anna.answered()) == (0, 4, [])
     assert exists(folder, " Anna ")
     assert not exists(folder, "anna")
@@ -102,7 +101,7 @@ def test_a_listener_is_made_and_gone_on_with(folder: Path, heard: DataSet) -> No
     first = anna.next()
     assert first
     assert anna.answer(first, "They flee.\r\n")
-    again = Listener.open(folder, "Anna", heard)
+    again = Participant.open(folder, "Anna", heard)
     assert again.items == anna.items
     assert again.answered() == [(first, "They flee.")]
     second = again.next()
@@ -118,7 +117,7 @@ def test_a_listener_is_made_and_gone_on_with(folder: Path, heard: DataSet) -> No
 
 
 def test_a_listener_stands_in_an_ordinary_run(folder: Path, heard: DataSet, tmp_path: Path) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     anna.answer(anna.items[0], "They flee.")
     evaluate(Job(tmp_path / "model", heard, _noise(), [], preflight=False), print)
     with Store.to_read(anna.folder) as ours, Store.to_read(tmp_path / "model") as theirs:
@@ -150,30 +149,29 @@ def test_no_name_leaves_the_folder_and_no_two_share_one(names: set[str]) -> None
 
 @pytest.mark.parametrize("name", ["../../../etc", "/", "..", "~", "CON", "李", "a'; DROP TABLE x"])
 def test_a_hostile_name_is_a_name(folder: Path, heard: DataSet, name: str) -> None:
-    listener = Listener.open(folder, name, heard)
+    listener = Participant.open(folder, name, heard)
     assert listener.folder.parent == folder
     assert {path.name for path in folder.parent.iterdir()} == {"listeners", "synthetic"}
-    assert [each.name for each in listeners(folder)] == [name]
+    assert participants(folder) == [(name, 0)]
+    assert exists(folder, name)
 
 
-def test_those_who_are_there_are_listed_by_name(folder: Path, heard: DataSet) -> None:
-    for name in ("bert", "Änne", "Anna"):
-        Listener.open(folder, name, heard)
-    anna = Listener.open(folder, "Anna", heard)
-    anna.answer(anna.items[0], "They flee.")
-    (folder / "empty").mkdir()
-    (folder / "file").write_text("x")
-    (folder / "broken").mkdir()
-    (folder / "broken" / "run.db").write_text("x" * 5_000)
-    evaluate(Job(folder / "model", heard, _noise(), [], preflight=False), print)
-    shutil.copytree(anna.folder, folder / "copy of Anna")
-    told = [(each.name, each.done, each.total) for each in listeners(folder)]
-    assert told == [("Anna", 1, 4), ("bert", 0, 4), ("Änne", 0, 4)]
-    assert listeners(folder)[0].folder == anna.folder
+def test_only_the_run_of_a_participant_is_one(folder: Path, heard: DataSet) -> None:
+    anna = Participant.open(folder, "Anna", heard)
+    for name in ("Bert", "Cleo", "Dora", "Emil"):
+        assert not exists(folder, name)
+        run_folder(folder, name).mkdir()
+    (run_folder(folder, "Cleo") / "run.db").write_text("x" * 5_000)
+    model = Job(run_folder(folder, "Dora"), heard, _noise(), [], preflight=False)
+    evaluate(model, print)
+    shutil.copytree(anna.folder, run_folder(folder, "Emil"), dirs_exist_ok=True)
+    assert exists(folder, "Anna")
+    for name in ("Bert", "Cleo", "Dora", "Emil"):
+        assert not exists(folder, name)
 
 
 def test_names_that_are_no_good_make_nothing(folder: Path, heard: DataSet) -> None:
-    for ask in (lambda: Listener.open(folder, "a,b", heard), lambda: exists(folder, "")):
+    for ask in (lambda: Participant.open(folder, "a,b", heard), lambda: exists(folder, "")):
         with pytest.raises(InputError, match="a name"):
             ask()
     assert not folder.exists()
@@ -183,12 +181,12 @@ def test_audio_that_cannot_be_read_is_told_before_anything_is_made(
     folder: Path, heard: DataSet
 ) -> None:
     with pytest.raises(InputError, match="comes without audio"):
-        Listener.open(folder, "Anna", replace(heard, folder=None))
+        Participant.open(folder, "Anna", replace(heard, folder=None))
     path = heard.audio_path(heard.clips[2])
     assert path
     path.unlink()
     with pytest.raises(InputError, match=r"2\.wav: the audio file is missing"):
-        Listener.open(folder, "Anna", heard)
+        Participant.open(folder, "Anna", heard)
     assert not folder.exists()
 
 
@@ -196,23 +194,23 @@ def test_other_data_or_audio_is_refused_once_there_is_an_answer(
     folder: Path, heard: DataSet, tmp_path: Path
 ) -> None:
     other = read_data_set(make_data(tmp_path / "other", clips=2))
-    Listener.open(folder, "Anna", other)
-    anna = Listener.open(folder, "Anna", heard)
+    Participant.open(folder, "Anna", other)
+    anna = Participant.open(folder, "Anna", heard)
     assert anna.total == 4
     anna.answer(anna.items[0], "They flee.")
     with pytest.raises(RunConflictError, match="the run holds the data set synthetic"):
-        Listener.open(folder, "Anna", other)
+        Participant.open(folder, "Anna", other)
     path = heard.audio_path(heard.clips[0])
     assert path
     write_wav(path, tone(7))
     with pytest.raises(RunConflictError, match="other audio than the run"):
-        Listener.open(folder, "Anna", heard)
+        Participant.open(folder, "Anna", heard)
 
 
 def test_clips_in_another_order_are_the_same_clips(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     anna.answer(anna.items[0], "They flee.")
-    turned = Listener.open(folder, "Anna", replace(heard, clips=heard.clips[::-1]))
+    turned = Participant.open(folder, "Anna", replace(heard, clips=heard.clips[::-1]))
     assert turned.items == anna.items
     assert turned.answered() == [(anna.items[0], "They flee.")]
 
@@ -232,7 +230,7 @@ def test_clips_in_another_order_are_the_same_clips(folder: Path, heard: DataSet)
 def test_an_answer_that_is_none_is_refused(
     folder: Path, heard: DataSet, text: str, complaint: str
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     with pytest.raises(InputError, match=complaint):
         anna.answer(anna.items[0], text)
     assert anna.done == 0
@@ -240,22 +238,22 @@ def test_an_answer_that_is_none_is_refused(
 
 @pytest.mark.parametrize("text", ["\ud800 lone", "=1+1", "a\0b", "Rating: 2\nOrientation: Both"])
 def test_any_text_is_kept_as_it_is(folder: Path, heard: DataSet, text: str) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     anna.answer(anna.items[0], text)
     assert anna.answered() == [(anna.items[0], text.replace("\ud800", "\ufffd"))]
 
 
 def test_the_first_answer_stands(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     item = anna.items[0]
     assert anna.answer(item, "They flee.")
     assert not anna.answer(item, "It is what the solution says.")
-    assert not Listener.open(folder, "Anna", heard).cannot_tell(item)
+    assert not Participant.open(folder, "Anna", heard).cannot_tell(item)
     assert anna.answered() == [(item, "They flee.")]
 
 
 def test_only_what_the_listener_is_asked_can_be_answered(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     item = anna.items[0]
     assert anna.item(item.clip.id) == item
     with pytest.raises(InputError, match="there is no clip 'x'"):
@@ -269,15 +267,15 @@ def test_only_what_the_listener_is_asked_can_be_answered(folder: Path, heard: Da
 def test_a_clip_that_was_answered_with_another_instruction_is_not_heard_again(
     folder: Path, heard: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     item = anna.items[0]
     anna.answer(item, "They flee.")
 
     def otherwise(name: str, clips: Any) -> tuple[Item, ...]:
         return tuple(Item(each.clip, each.number % 8 + 1) for each in items_for(name, clips))
 
-    monkeypatch.setattr(listening, "items_for", otherwise)
-    changed = Listener.open(folder, "Anna", heard)
+    monkeypatch.setattr(listening_study, "items_for", otherwise)
+    changed = Participant.open(folder, "Anna", heard)
     assert changed.next() == changed.items[1]
     assert not changed.answer(changed.items[0], "again")
     assert changed.answered() == [(item, "They flee.")]
@@ -287,9 +285,9 @@ def test_many_threads_may_answer_for_one_listener_and_for_several(
     folder: Path, tmp_path: Path
 ) -> None:
     heard = read_data_set(make_data(tmp_path / "more", clips=9, seconds=0.05))
-    opened = [Listener.open(folder, name, heard) for name in ("Anna", "Anna", "Bert")]
+    opened = [Participant.open(folder, name, heard) for name in ("Anna", "Anna", "Bert")]
 
-    def answer_all(listener: Listener) -> int:
+    def answer_all(listener: Participant) -> int:
         kept = 0
         while item := listener.next():
             kept += listener.answer(item, f"by {threading.get_ident()}")
@@ -299,19 +297,19 @@ def test_many_threads_may_answer_for_one_listener_and_for_several(
         kept = list(pool.map(answer_all, opened * 2))
     assert kept[0] + kept[1] + kept[3] + kept[4] == 9
     assert kept[2] + kept[5] == 9
-    assert {(each.name, each.done) for each in listeners(folder)} == {("Anna", 9), ("Bert", 9)}
+    assert participants(folder) == [("Anna", 9), ("Bert", 9)]
 
 
 def test_another_writer_is_waited_for_but_not_for_ever(
     folder: Path, heard: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     judging = Store.to_write(anna.folder)
-    monkeypatch.setattr(listening, "_PATIENCE", 0.2)
+    monkeypatch.setattr(listening_study, "_PATIENCE", 0.2)
     with pytest.raises(RunConflictError, match="is writing to this run"):
         anna.answer(anna.items[0], "They flee.")
     assert anna.next() == anna.items[0]  # looking on is always possible
-    monkeypatch.setattr(listening, "_PATIENCE", 30)
+    monkeypatch.setattr(listening_study, "_PATIENCE", 30)
     with ThreadPoolExecutor(1) as pool:
         answering = pool.submit(anna.answer, anna.items[0], "They flee.")
         time.sleep(0.3)
@@ -322,7 +320,7 @@ def test_another_writer_is_waited_for_but_not_for_ever(
 
 
 def test_between_answers_the_run_is_free(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     for item in anna.items:
         Store.to_write(anna.folder).close()
         anna.answer(item, "They flee.")
@@ -332,12 +330,12 @@ def test_between_answers_the_run_is_free(folder: Path, heard: DataSet) -> None:
 def test_a_run_that_is_gone_or_somebody_elses_takes_no_answer(
     folder: Path, heard: DataSet, tmp_path: Path
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", heard)
     with Store.to_write(anna.folder) as store:
         store.hold_model(_noise().spec)
     with pytest.raises(RunConflictError, match="no longer the run of Anna"):
         anna.answer(anna.items[0], "They flee.")
-    bert = Listener.open(folder, "Bert", heard)
+    bert = Participant.open(folder, "Bert", heard)
     bert.folder.rename(tmp_path / "moved")
     with pytest.raises(RunUnwritableError, match="the run is gone"):
         bert.answer(bert.items[0], "They flee.")
@@ -350,7 +348,7 @@ def test_a_run_that_is_gone_or_somebody_elses_takes_no_answer(
 
 
 def _answer_until_killed(folder: Path, data: Path, pipe: Any) -> None:
-    listener = Listener.open(folder, "Anna", read_data_set(data))
+    listener = Participant.open(folder, "Anna", read_data_set(data))
     while item := listener.next():
         listener.answer(item, f"about {item.clip.id}")
         pipe.send(item.clip.id)
@@ -377,7 +375,7 @@ def test_a_listener_who_is_killed_again_and_again_loses_no_answer(
         with suppress(EOFError):  # what it said before the kill reached it
             while True:
                 told.append(ours.recv())
-    anna = Listener.open(folder, "Anna", read_data_set(data))
+    anna = Participant.open(folder, "Anna", read_data_set(data))
     kept = [item.clip.id for item, text in anna.answered() if text == f"about {item.clip.id}"]
     assert set(told) <= set(kept)
     assert len(told) == len(set(told)) >= 8
