@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
 
-from jasco.data.csv_files import write_rows, write_table
+from jasco.data.csv_files import write_rows
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import id_order
@@ -47,10 +47,8 @@ PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 _PUT = """
-INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-ON CONFLICT (person, clip_id, instruction) DO UPDATE SET
-  clip_sha256 = excluded.clip_sha256, answer = excluded.answer, rating = excluded.rating,
-  orientation = excluded.orientation, note = excluded.note, written_at = excluded.written_at
+INSERT OR REPLACE INTO labels
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 """
 
 
@@ -165,38 +163,24 @@ class Annotations:
             annotations, key=lambda each: (order[each.clip_id], each.number, each.annotator)
         )
 
-    def write_gold(self, target: Path | TextIO) -> int:
+    def write_gold(self, file: TextIO) -> None:
         """Write the annotations as labelled rows, which ``jasco exam --gold`` reads.
 
         Annotations of one answer by two annotators are two rows.
 
         Parameters
         ----------
-        target : pathlib.Path or text file
-            An open file must not translate line ends (``newline=""``).
-
-        Returns
-        -------
-        int
-            Number of rows.
-
-        Raises
-        ------
-        IncompleteError
-            The file cannot be written.
+        file : text file
+            Open for writing, without translation of line ends (``newline=""``).
         """
-        rows = []
-        for row_id, each in enumerate(self.all(), start=1):
-            cells = (
+        cells = (
+            (
                 row_id, each.clip_id, each.clip_sha256[:_SHA_DIGITS], each.number, each.answer,
                 each.rating, each.orientation, "", 0, each.note, each.annotator,
-            )  # fmt: skip
-            rows.append(dict(zip(GOLD_COLUMNS, cells, strict=True)))
-        if isinstance(target, Path):
-            write_table(target, GOLD_COLUMNS, rows)
-        else:
-            write_rows(target, GOLD_COLUMNS, rows)
-        return len(rows)
+            )
+            for row_id, each in enumerate(self.all(), start=1)
+        )  # fmt: skip
+        write_rows(file, GOLD_COLUMNS, (dict(zip(GOLD_COLUMNS, row, strict=True)) for row in cells))
 
     @property
     def _path(self) -> Path:
