@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from jasco.protocol.hedges import is_hedge, words_in
 from jasco.protocol.plain_text import (
     FLAGS,
     kept_lines,
@@ -25,6 +24,7 @@ from jasco.protocol.plain_text import (
     plain_line,
     split_unfinished_thought,
 )
+from jasco.protocol.words import is_hedge, word_list, words_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +94,7 @@ _WORTH_A_LOOK = re.compile(
     r"|\b(?:rate|give|choose|pick|go|classif)",
     FLAGS,
 )
-# Words that may lead to a statement in a sentence.
-_LEAD_WORDS = """
-    my the a an so thus therefore hence then i i'd i'll would will should must now give rate
-    assign choose pick go with to be it its it's for is and but or as that this final revised
-    revise corrected correct updated new overall actual right better best on upon further
-    reflection second thoughts? after all reconsidering reconsideration sorry wait no actually hmm
-    correction edit update note in conclusion summary answer verdict initial first preliminary
-    original old previous tentative explanation[12]? provisional alternative proposed suggested
-    task[12]? mean meant make instead rather can classify classified however changed? lower(?:ed)?
-    raised? set keep
-"""
-_LEAD = rf"(?:(?:{'|'.join(_LEAD_WORDS.split())})[ ,:.!\]–—-]{{1,3}})"
+_LEAD = rf"(?:(?:{'|'.join(word_list('lead_words.txt'))})[ ,:.!\]–—-]{{1,3}})"
 _LINK = (
     r"(?: ?(?:[-=–—]{0,2}>|[:=→–—-])| (?:is|was|now|becomes|became|remains"
     r"|should|must|would|has|been|be|changed|lowered|raised|of|as|to|thus|therefore)\b){0,6}"

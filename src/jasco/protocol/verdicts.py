@@ -8,7 +8,7 @@ Placeholders are ignored. All other values must be definite and agree, else the 
 unreadable: nothing is ever guessed.
 
 A remark after a value, in brackets or after a dash, is harmless only if it is plain English
-without a digit, without a question mark and without a word of :mod:`jasco.protocol.hedges`.
+without a digit, without a question mark and without a hedge (``hedges.txt``).
 """
 
 import json
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from jasco.protocol.hedges import is_hedge, words_in
 from jasco.protocol.plain_text import FLAGS, answer_lines, answer_text, plain_value
 from jasco.protocol.statements import Statement, find_statements
+from jasco.protocol.words import is_hedge, words_in
 
 T = TypeVar("T")
 
