@@ -231,7 +231,7 @@ def _permutation_p(
     flips: int,
     seed: int,
 ) -> float:
-    """Compute a p-value from drawn sums; ``permute`` draws as many as its second argument says."""
+    """Compute a p-value from drawn sums; ``permute(rng, rows)`` draws as many as ``rows``."""
     rng = np.random.default_rng(seed)
     extreme = sum(
         np.count_nonzero(_as_extreme(permute(rng, rows), observed))

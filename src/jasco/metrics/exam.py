@@ -1,4 +1,4 @@
-"""Figures of a judge's exam: questions whose verdict is known, and how well it did.
+"""Figures of a judge's exam: questions with known verdicts, and its accuracy on them.
 
 Conventions
 -----------

@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-A clip is identified by its ``id``, part of a file name. Clips stand in the order of their data
+A clip is identified by its ``id``, part of a file name. Clips are in the order of their data
 set; hashes over several clips run in order of id (as numbers where all ids are numbers).
 """
 
