@@ -208,15 +208,15 @@ def items_for(name: str, clips: Sequence[Clip]) -> tuple[Item, ...]:
     They are drawn by hashes of the name, which are the same on every machine.
     """
     order = sorted(clips, key=lambda clip: _digest(name, "clip", clip.sha256))
-    instructions = range(1, len(INSTRUCTIONS) + 1)
-    numbers = [
-        number
-        for turn in range(-(-len(clips) // len(INSTRUCTIONS)))
-        for number in sorted(
-            instructions, key=lambda n: _digest(name, "instruction", str(turn), str(n))
-        )
-    ]
-    return tuple(Item(clip, number) for clip, number in zip(order, numbers, strict=False))
+    items: list[Item] = []
+    for turn, start in enumerate(range(0, len(order), len(INSTRUCTIONS))):
+        items += map(Item, order[start:], _instruction_order(name, turn))
+    return tuple(items)
+
+
+def _instruction_order(name: str, turn: int) -> list[int]:
+    numbers = range(1, len(INSTRUCTIONS) + 1)
+    return sorted(numbers, key=lambda n: _digest(name, "instruction", str(turn), str(n)))
 
 
 def _digest(*parts: str) -> bytes:

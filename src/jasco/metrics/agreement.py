@@ -181,17 +181,14 @@ class LabelCounts:
         resampled : ndarray, shape (resamples, columns)
             Sums of the columns over the clips of each resample.
         """
-        terms = zip(
-            self._coefficients, self._split(self.columns), self._split(resampled), strict=False
-        )
+        matrices = self._split(resampled)
         return [
-            self._estimate(place, coefficient, by_clip, sums)
-            for place, (coefficient, by_clip, sums) in enumerate(terms)
+            self._estimate(place, coefficient, matrices[place])
+            for place, coefficient in enumerate(self._coefficients)
         ]
 
-    def _estimate(
-        self, place: int, coefficient: Coefficient, by_clip: NDArray[Any], resampled: NDArray[Any]
-    ) -> Estimate:
+    def _estimate(self, place: int, coefficient: Coefficient, resampled: NDArray[Any]) -> Estimate:
+        by_clip = self._split(self.columns)[place]
         labels = by_clip.sum(axis=(1, 2))
         clips = int((labels > 0).sum())
         value = float(coefficient(by_clip.sum(axis=0)))
@@ -199,12 +196,10 @@ class LabelCounts:
         if np.isnan(value) or clips < LEAST_CLIPS or differing >= LEAST_DIFFERENT:
             return estimate(value, coefficient(resampled), clips)
         matrices, weights = self._weighted
-        sums = matrices[place]
-        by_chance, perfect = (
-            clip * (in_blocks(labels).max() * weights)[:, None, None] for clip in _added_clips(sums)
-        )
-        low = np.quantile(coefficient(sums + by_chance), TAIL)
-        high = np.quantile(coefficient(sums + perfect), 1 - TAIL)
+        sums, added = matrices[place], (in_blocks(labels).max() * weights)[:, None, None]
+        by_chance, perfect = _added_clips(sums)
+        low = np.quantile(coefficient(sums + by_chance * added), TAIL)
+        high = np.quantile(coefficient(sums + perfect * added), 1 - TAIL)
         return Estimate(value, (float(low), float(high)))
 
     @cached_property
