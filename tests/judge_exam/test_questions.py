@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix
 
 from jasco.judge_exam.questions import canaries, known_answers
-from jasco.metrics.exam import LABELLED, Question, grade, wilson
+from jasco.metrics.exam_figures import LABELLED, Question, grade, wilson
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.verdicts import Orientation, Verdict
 

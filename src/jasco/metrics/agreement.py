@@ -3,7 +3,7 @@
 Conventions
 -----------
 Everything is computed from matrices that are sums over clips, so that a bootstrap resample is a
-sum too; leading axes are resamples. Labels are numbered from 0; a missing label is -1. Ratings
+sum too; leading axes are resamples. JudgeLabels are numbered from 0; a missing label is -1. Ratings
 are compared as the judges gave them, before the gate.
 
 Metrics
@@ -41,7 +41,7 @@ from jasco.metrics.bootstrap import (
 from jasco.metrics.verdict_matrix import ORIENTATIONS, RATINGS, ratio
 from jasco.protocol.verdicts import Verdict
 
-Labels = tuple[NDArray[np.int8], NDArray[np.int8]]
+JudgeLabels = tuple[NDArray[np.int8], NDArray[np.int8]]
 """Ratings and orientations of a judge, each of shape (clips, items)."""
 Coefficient = Callable[[NDArray[Any]], Array]
 """Computes a coefficient from sums of shape (..., labels, labels)."""
@@ -137,7 +137,7 @@ class LabelCounts:
         self.columns = np.hstack([each.reshape(len(each), each.shape[1] ** 2) for each in by_clip])
 
     @classmethod
-    def of_panel(cls, labels: Sequence[Labels], resamples: int = RESAMPLES) -> Self:
+    def of_panel(cls, labels: Sequence[JudgeLabels], resamples: int = RESAMPLES) -> Self:
         """Count the labels of a panel: coincidences of all judges, confusions of each pair."""
         coefficients: list[Coefficient] = [
             partial(alpha, metric="ordinal"),

@@ -101,10 +101,11 @@ _LINK = (
 )
 _SENTENCE = re.compile(
     rf"[^\w\s\"'“”«]{{0,4}} ?({_LEAD}{{0,8}})"
-    rf"(?:(?:rating|score)(?P<rating>)|(?P<orientation>orientation)|(?P<any>answer|choice|verdict"
-    rf"|decision|label|conclusion|classification|judge?ment)){_LINK} ?(?P<value>\S.*)",
+    rf"(?P<name>rating|score|orientation|answer|choice|verdict|decision|label|conclusion"
+    rf"|classification|judge?ment){_LINK} ?(?P<value>\S.*)",
     FLAGS,
 )
+_KINDS = {"rating": "rating", "score": "rating", "orientation": "orientation"}
 _OWN = re.compile(r"\b(?:my|final|revised|corrected?|updated|new|overall|actual)\b", FLAGS)
 _CHOICE = re.compile(rf"[^\w\s\"'“”«]{{0,4}} ?((?:{_LEAD}){{1,8}}) ?(?P<value>\S.*)", FLAGS)
 _CHOOSES = re.compile(
@@ -236,10 +237,8 @@ def _in_sentence(sentence: str) -> Iterator[Statement]:
     if sentence.startswith(tuple(_CLOSING)):
         sentence = sentence[1:].rstrip(".").removesuffix(_CLOSING[sentence[0]])
     if match := _SENTENCE.fullmatch(sentence):
-        if match["rating"] is not None:
-            yield Statement("rating", match["value"], binding=False)
-        elif match["orientation"]:
-            yield Statement("orientation", match["value"], binding=False)
+        if kind := _KINDS.get(match["name"].lower()):
+            yield Statement(kind, match["value"], binding=False)
         elif _OWN.search(match[1]):
             yield from _of_either_kind(match["value"])
     elif (match := _CHOICE.fullmatch(sentence)) and _CHOOSES.search(match[1]):

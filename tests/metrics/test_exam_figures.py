@@ -1,6 +1,6 @@
 """The figures of an exam."""
 
-from jasco.metrics.exam import KNOWN, Question, grade, unreadable_rate
+from jasco.metrics.exam_figures import KNOWN, Question, grade, unreadable_rate
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.verdicts import Orientation, Verdict
 
