@@ -17,6 +17,7 @@ NO_TEXT = "no text"
 _NAME = r"(?:think|thinking|thought|reasoning)"
 _TAG = rf"(?:<{_NAME}>|\[THINK\]|<\|channel\|>analysis<\|message\|>)"
 _OPENING = re.compile(_TAG, re.IGNORECASE)
+_OPENING_FIRST = re.compile(rf"\s*+{_TAG}", re.IGNORECASE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 # Only the opening tags of these may stand in the prompt.
 _CLOSING_ALONE = re.compile(r"</think>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
@@ -46,7 +47,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
     ('', 'They build a sandcastle.')
     """
     end = 0
-    while opening := _OPENING.match(text, _after_space(text, end)):
+    while opening := _OPENING_FIRST.match(text, end):
         closing = _CLOSING.search(text, opening.end())
         if not closing:
             return text, ""
@@ -55,10 +56,6 @@ def split_reasoning(text: str) -> tuple[str, str]:
     if alone and not _OPENING.search(text, end, alone.start()):
         end = alone.end()
     return text[:end], text[end:]
-
-
-def _after_space(text: str, start: int) -> int:
-    return len(text) - len(text[start:].lstrip())
 
 
 def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Response | Failure:
@@ -96,15 +93,12 @@ def only_reasoning(reasoning: str, *, cut_off: bool, greedy: bool) -> Failure:
     """Return the failure of a completion with reasoning and without an answer."""
     beginning = one_line(reasoning, 120)
     if cut_off:
-        return Failure(
-            "cut off",
-            f"reasoning only, no answer within max_tokens: {beginning!r}; a larger max_tokens "
-            "leaves room for one",
-            final=greedy,
+        kind, reason = "cut off", "no answer within max_tokens"
+        remedy = "a larger max_tokens leaves room for one"
+    else:
+        kind, reason = NO_TEXT, "no answer"
+        remedy = (
+            "turn reasoning off (for many servers: chat_template_kwargs.enable_thinking=false), or "
+            "correct the server's reasoning parser"
         )
-    return Failure(
-        NO_TEXT,
-        f"reasoning only, no answer: {beginning!r}; turn reasoning off (for many servers: "
-        "chat_template_kwargs.enable_thinking=false), or correct the server's reasoning parser",
-        final=greedy,
-    )
+    return Failure(kind, f"reasoning only, {reason}: {beginning!r}; {remedy}", final=greedy)
