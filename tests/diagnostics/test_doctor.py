@@ -1,4 +1,4 @@
-"""What is here, what is lacking and what is in the way."""
+"""The report of jasco doctor."""
 
 import os
 from pathlib import Path
@@ -39,7 +39,7 @@ NEW = {"torch": "2.13.0+cpu", "transformers": "5.24.0", "mistral-common": "1.9"}
 
 
 @pytest.mark.parametrize(
-    ("installed", "told"),
+    ("installed", "expected"),
     [
         ({}, "lacks torch, transformers, mistral-common: pip install 'jasco[transformers]'"),
         (NEW, "installed"),
@@ -49,17 +49,17 @@ NEW = {"torch": "2.13.0+cpu", "transformers": "5.24.0", "mistral-common": "1.9"}
         ),
     ],
 )
-def test_what_an_extra_lacks_is_told_with_the_line_that_installs_it(
-    installed: dict[str, str], told: str
+def test_what_an_extra_lacks_is_reported_with_the_line_that_installs_it(
+    installed: dict[str, str], expected: str
 ) -> None:
     lines = list(extras(REQUIRED, installed))
-    assert f"extra transformers: {told}" in lines
+    assert f"extra transformers: {expected}" in lines
     assert "extra cascade: lacks xllamacpp: pip install 'jasco[cascade]'" in lines
-    assert len(lines) == 2  # what is for tests is nobody's business
+    assert len(lines) == 2  # the extra for tests is not listed
 
 
 @pytest.mark.parametrize(
-    ("installed", "gpus", "told"),
+    ("installed", "gpus", "expected"),
     [
         ({"torchaudio": "2.11.0"}, [], "torchaudio 2.11.0 is not made for torch 2.13.0+cpu"),
         ({"torchvision": "0.28.0"}, [], "torchvision 0.28.0 is not made for torch 2.13.0+cpu"),
@@ -67,15 +67,15 @@ def test_what_an_extra_lacks_is_told_with_the_line_that_installs_it(
         ({"transformers": "5.3"}, [], "transformers 5.3 lets clips in a batch change each other"),
     ],
 )
-def test_what_does_not_go_together_is_told(
-    installed: dict[str, str], gpus: list[str], told: str
+def test_what_does_not_go_together_is_reported(
+    installed: dict[str, str], gpus: list[str], expected: str
 ) -> None:
     [trouble] = troubles({**NEW, **installed}, "3.12.1", gpus)
-    assert trouble.startswith(told)
+    assert trouble.startswith(expected)
     assert ": " in trouble  # and what to do
 
 
-def test_where_all_is_well_nothing_is_told() -> None:
+def test_where_all_is_well_nothing_is_reported() -> None:
     matching = {"torchaudio": "2.13.0+cpu", "torchvision": "0.28.0+cpu"}
     assert list(troubles({**NEW, **matching}, "3.13.0", [])) == []
     assert list(troubles({"torch": "2.14.0"}, "3.11.0", ["NVIDIA H100"])) == []
@@ -83,7 +83,7 @@ def test_where_all_is_well_nothing_is_told() -> None:
     assert len(list(troubles({}, "3.14.1", []))) == 1
 
 
-def test_what_a_kind_of_models_needs_beside_the_extra_is_told() -> None:
+def test_what_a_kind_of_models_needs_beside_the_extra_is_reported() -> None:
     one, other = families(lambda module: module not in ("timm", "torchvision"))
     assert one == (
         "hf: qwen2_5_omni, qwen3_omni_moe, gemma4, phi4_multimodal need more: "
@@ -93,7 +93,7 @@ def test_what_a_kind_of_models_needs_beside_the_extra_is_told() -> None:
     assert list(families(lambda _: True)) == []
 
 
-def test_a_gpu_is_told_by_its_name(tmp_path: Path, jasco: Jasco) -> None:
+def test_a_gpu_is_reported_by_its_name(tmp_path: Path, jasco: Jasco) -> None:
     program = tmp_path / "bin" / "nvidia-smi"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho 'NVIDIA H100, 81559 MiB, 570.1'\n")

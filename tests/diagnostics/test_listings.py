@@ -1,4 +1,4 @@
-"""What can be run, as a table."""
+"""The table of jasco models."""
 
 from command import Jasco
 from jasco.backends.specs import providers

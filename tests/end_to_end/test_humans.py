@@ -9,7 +9,7 @@ import pytest
 from command import Jasco
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
-from jasco.human.listening import Listener
+from jasco.human.listening_study import Participant
 from jasco.runs.store import Store
 
 
@@ -26,7 +26,7 @@ def deaf(tmp_path: Path) -> str:
     return f"python/{path}:answer"
 
 
-def answer(listener: Listener, clips: int) -> None:
+def answer(listener: Participant, clips: int) -> None:
     """Answer some clips: with the reference, but every fourth time with the sound's own answer."""
     for place in range(clips):
         item = listener.next()
@@ -45,7 +45,7 @@ def scored(jasco: Jasco, *targets: object) -> dict[str, Any]:
 def test_a_person_is_judged_scored_and_compared_with_a_model(
     jasco: Jasco, mini: DataSet, deaf: str, tmp_path: Path
 ) -> None:
-    anna = Listener.open(tmp_path / "listeners", "Anna", mini)
+    anna = Participant.open(tmp_path / "listeners", "Anna", mini)
     run = anna.folder
     answer(anna, 5)
 
@@ -60,7 +60,7 @@ def test_a_person_is_judged_scored_and_compared_with_a_model(
     assert low <= 5 / 16 * model["mean"] <= high == pytest.approx(low + 2 * 11 / 16)
 
     # All of it.
-    answer(Listener.open(tmp_path / "listeners", "Anna", mini), 10)
+    answer(Participant.open(tmp_path / "listeners", "Anna", mini), 10)
     last = anna.next()
     assert last
     anna.cannot_tell(last)
@@ -123,7 +123,7 @@ def test_models_alone_are_compared_without_a_word_of_people(
 def test_the_published_arithmetic_has_no_figure_for_a_person(
     jasco: Jasco, mini: DataSet, tmp_path: Path
 ) -> None:
-    anna = Listener.open(tmp_path / "listeners", "Anna", mini)
+    anna = Participant.open(tmp_path / "listeners", "Anna", mini)
     answer(anna, 1)
     jasco("judge", anna.folder, "--judge", "offline")
     done = jasco("score", anna.folder, "--compat")
@@ -134,7 +134,7 @@ def test_the_published_arithmetic_has_no_figure_for_a_person(
 def test_a_model_does_not_take_a_persons_run(
     jasco: Jasco, mini: DataSet, deaf: str, tmp_path: Path
 ) -> None:
-    anna = Listener.open(tmp_path / "listeners", "Anna", mini)
+    anna = Participant.open(tmp_path / "listeners", "Anna", mini)
     answer(anna, 1)
     done = jasco("respond", deaf, "--data", "mini", "--run", anna.folder)
     assert done.status == 3

@@ -12,7 +12,7 @@ from jasco.data.dataset import read_data_set
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
-from jasco.human.listening import Listener
+from jasco.human.listening_study import Participant
 from synthetic import make_data
 
 CLIPS = 6  # the first and the last are judged repeatedly
@@ -92,7 +92,7 @@ def test_of_a_participant_one_verdict_per_clip_is_expected(
     job: Job, server: ChatServer, tmp_path: Path
 ) -> None:
     assert job.data
-    listener = Listener.open(tmp_path, "Ada", job.data)
+    listener = Participant.open(tmp_path, "Ada", job.data)
     while item := listener.next():
         listener.answer(item, "They flee.")
     judging = replace(asking(job, server, "j"), run=listener.folder, data=None, model=None)

@@ -14,7 +14,7 @@ from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
-from jasco.human.listening import Listener
+from jasco.human.listening_study import Participant
 from jasco.runs.results import results_of_run
 from jasco.runs.store import Store
 from synthetic import tone, write_wav
@@ -161,7 +161,7 @@ def test_a_data_set_in_another_order_keeps_every_answer_with_its_clip(
 
 
 def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Path) -> None:
-    anna = Listener.open(tmp_path, "Anna", read_data_set(data))
+    anna = Participant.open(tmp_path, "Anna", read_data_set(data))
     for item in anna.items[:3]:
         anna.cannot_tell(item)
     judge = FakeJudge()

@@ -1,6 +1,5 @@
-"""Labels: what people say of a run's answers, beside its judges and never over them."""
+"""Annotations: verdicts of annotators, which no figure counts."""
 
-import io
 import json
 import multiprocessing
 import os
@@ -20,8 +19,8 @@ from jasco.backends.specs import Spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
-from jasco.errors import IncompleteError, InputError, RunConflictError
-from jasco.human.annotations import GOLD_COLUMNS, Label, Labels
+from jasco.errors import InputError, RunConflictError
+from jasco.human.annotations import GOLD_COLUMNS, Annotation, Annotations
 from jasco.judge_exam.questions import read_labels
 from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Failure, Response
@@ -54,40 +53,54 @@ def answered(folder: Path, data: DataSet, *answers: tuple[int, int, Response | F
     return folder
 
 
-def told(label: Label) -> tuple[Any, ...]:
-    return label.person, label.clip_id, label.number, label.verdict, label.note
+def cells(annotation: Annotation) -> tuple[Any, ...]:
+    return (
+        annotation.annotator,
+        annotation.clip_id,
+        annotation.number,
+        annotation.verdict,
+        annotation.note,
+    )
 
 
 # --- what is kept ---
 
 
-def test_what_people_say_is_kept_by_clip_instruction_and_person(run: Path) -> None:
-    labels = Labels.of_run(run)
-    assert labels.all() == []
-    labels.put("Bert", "10", 2, BAD)
-    labels.put(" Anna ", "10", 2, GOOD, "\nboth cues ")
-    labels.put("Anna", "10", 1, GOOD)
-    labels.put("Anna", "9", 8, BAD, "empty")
-    assert [told(label) for label in Labels.of_run(run).all()] == [
+def test_annotations_are_stored_by_clip_instruction_and_annotator(run: Path) -> None:
+    annotations = Annotations.of_run(run)
+    assert annotations.all() == []
+    annotations.put("Bert", "10", 2, BAD)
+    annotations.put(" Anna ", "10", 2, GOOD, "\nboth cues ")
+    annotations.put("Anna", "10", 1, GOOD)
+    annotations.put("Anna", "9", 8, BAD, "empty")
+    assert [cells(annotation) for annotation in Annotations.of_run(run).all()] == [
         ("Anna", "9", 8, BAD, "empty"),
         ("Anna", "10", 1, GOOD, ""),
         ("Anna", "10", 2, GOOD, "both cues"),
         ("Bert", "10", 2, BAD, ""),
     ]
-    assert [label.answer for label in labels.all()] == ["", "They flee.", AWKWARD, AWKWARD]
-    assert {label.clip_sha256 for label in labels.all()} == {CLIPS[0].sha256, CLIPS[1].sha256}
+    assert [annotation.answer for annotation in annotations.all()] == [
+        "",
+        "They flee.",
+        AWKWARD,
+        AWKWARD,
+    ]
+    assert {annotation.clip_sha256 for annotation in annotations.all()} == {
+        CLIPS[0].sha256,
+        CLIPS[1].sha256,
+    }
 
 
-def test_a_person_may_change_their_mind(run: Path) -> None:
-    labels = Labels.of_run(run)
-    labels.put("Anna", "10", 1, GOOD, "clear")
-    labels.put("Bert", "10", 1, GOOD)
+def test_an_annotator_may_change_a_verdict(run: Path) -> None:
+    annotations = Annotations.of_run(run)
+    annotations.put("Anna", "10", 1, GOOD, "clear")
+    annotations.put("Bert", "10", 1, GOOD)
     with closing(sqlite3.connect(run / "labels.db")) as file, file:
         file.execute("UPDATE labels SET written_at = '2020-01-01T00:00:00.000Z'")
-    labels.put("Anna", "10", 1, BAD)
-    anna, bert = labels.all()
-    assert told(anna) == ("Anna", "10", 1, BAD, "")
-    assert told(bert) == ("Bert", "10", 1, GOOD, "")
+    annotations.put("Anna", "10", 1, BAD)
+    anna, bert = annotations.all()
+    assert cells(anna) == ("Anna", "10", 1, BAD, "")
+    assert cells(bert) == ("Bert", "10", 1, GOOD, "")
     assert anna.written_at > bert.written_at == "2020-01-01T00:00:00.000Z"
 
 
@@ -106,63 +119,67 @@ def test_a_person_may_change_their_mind(run: Path) -> None:
         (("Anna", "8", 1, GOOD), "no answer about clip '8', prompt 1"),
     ],
 )
-def test_what_is_no_label_is_refused(run: Path, arguments: tuple[Any, ...], complaint: str) -> None:
+def test_an_invalid_annotation_is_refused(
+    run: Path, arguments: tuple[Any, ...], complaint: str
+) -> None:
     with pytest.raises(InputError, match=complaint) as refusal:
-        Labels.of_run(run).put(*arguments)
+        Annotations.of_run(run).put(*arguments)
     assert len(str(refusal.value).splitlines()) == 1
     assert not (run / "labels.db").exists()
 
 
-def test_where_there_is_no_run_there_are_no_labels(tmp_path: Path) -> None:
+def test_where_there_is_no_run_there_are_no_annotations(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run there"):
-        Labels.of_run(tmp_path / "none")
+        Annotations.of_run(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
-def test_while_the_run_is_written_to_people_go_on(run: Path) -> None:
-    labels = Labels.of_run(run)
+def test_annotations_are_written_while_the_run_is(run: Path) -> None:
+    annotations = Annotations.of_run(run)
     with Store.to_write(run):
-        labels.put("Anna", "10", 1, GOOD)
-        assert len(labels.all()) == 1
+        annotations.put("Anna", "10", 1, GOOD)
+        assert len(annotations.all()) == 1
 
 
-def test_many_put_labels_at_once(run: Path) -> None:
-    def put(person: int) -> None:
+def test_many_write_at_once(run: Path) -> None:
+    def put(annotator: int) -> None:
         for number in (1, 2, 1, 2):
-            Labels.of_run(run).put(f"person {person}", "10", number, GOOD)
+            Annotations.of_run(run).put(f"annotator {annotator}", "10", number, GOOD)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(16)))
-    assert len(Labels.of_run(run).all()) == 32
+    assert len(Annotations.of_run(run).all()) == 32
 
 
 def _put_until_killed(run: Path, pipe: Any) -> None:
     for turn in range(10_000):
-        Labels.of_run(run).put(f"person {turn}", "10", 1, GOOD)
+        Annotations.of_run(run).put(f"annotator {turn}", "10", 1, GOOD)
         pipe.send(turn)
 
 
-def test_a_kill_loses_no_label(run: Path) -> None:
+def test_a_kill_loses_no_annotation(run: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_put_until_killed, args=(run, theirs))
     process.start()
     theirs.close()
-    said = [ours.recv() for _ in range(3)]
+    turns = [ours.recv() for _ in range(3)]
     assert process.pid
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert {f"person {turn}" for turn in said} <= {each.person for each in Labels.of_run(run).all()}
+    assert {f"annotator {turn}" for turn in turns} <= {
+        each.annotator for each in Annotations.of_run(run).all()
+    }
 
 
-def test_a_label_stays_with_the_answer_that_it_is_about(run: Path) -> None:
-    labels = Labels.of_run(run)
-    labels.put("Anna", "10", 1, GOOD)
+def test_an_annotation_stays_with_the_answer_that_it_is_about(run: Path) -> None:
+    annotations = Annotations.of_run(run)
+    annotations.put("Anna", "10", 1, GOOD)
     (run / "run.db").unlink()
     answered(run, DataSet("three", CLIPS), (0, 1, Response("another answer")))
-    assert [label.answer for label in labels.all()] == ["They flee."]
-    labels.put("Anna", "10", 1, BAD)
-    assert [label.answer for label in labels.all()] == ["another answer"]
+    assert [annotation.answer for annotation in annotations.all()] == ["They flee."]
+    annotations.put("Anna", "10", 1, BAD)
+    assert [annotation.answer for annotation in annotations.all()] == ["another answer"]
 
 
 # --- what lies there is something else ---
@@ -170,9 +187,9 @@ def test_a_label_stays_with_the_answer_that_it_is_about(run: Path) -> None:
 
 def test_a_file_that_was_being_made_when_it_was_killed_is_an_empty_one(run: Path) -> None:
     (run / "labels.db").touch()
-    assert Labels.of_run(run).all() == []
-    Labels.of_run(run).put("Anna", "10", 1, GOOD)
-    assert len(Labels.of_run(run).all()) == 1
+    assert Annotations.of_run(run).all() == []
+    Annotations.of_run(run).put("Anna", "10", 1, GOOD)
+    assert len(Annotations.of_run(run).all()) == 1
 
 
 @pytest.mark.parametrize(("application", "version"), [(7, 1), (0, 0), (0x4A41534C, 2)])
@@ -185,8 +202,8 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
             f"PRAGMA user_version = {version};"
         )
     before = (run / "labels.db").read_bytes()
-    labels = Labels.of_run(run)
-    for use_it in (labels.all, lambda: labels.put("Anna", "10", 1, GOOD)):
+    annotations = Annotations.of_run(run)
+    for use_it in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
         with pytest.raises(RunConflictError, match="not the labels of a run"):
             use_it()
     assert (run / "labels.db").read_bytes() == before
@@ -194,20 +211,20 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
 
 def test_a_broken_file_is_refused(run: Path) -> None:
     (run / "labels.db").write_bytes(b"text" * 2_000)
-    labels = Labels.of_run(run)
-    for use_it in (labels.all, lambda: labels.put("Anna", "10", 1, GOOD)):
+    annotations = Annotations.of_run(run)
+    for use_it in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
         with pytest.raises(RunConflictError, match=r"labels\.db: broken"):
             use_it()
 
 
-def test_what_cannot_be_written_is_told(run: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(run: Path) -> None:
     (run / "labels.db").mkdir()
     with pytest.raises(RunUnwritableError, match=r"labels\.db: unable to open"):
-        Labels.of_run(run).put("Anna", "10", 1, GOOD)
+        Annotations.of_run(run).put("Anna", "10", 1, GOOD)
 
 
 def test_users_may_query_the_file_with_any_tool(run: Path) -> None:
-    Labels.of_run(run).put("Anna", "10", 1, GOOD, "clear")
+    Annotations.of_run(run).put("Anna", "10", 1, GOOD, "clear")
     query = (
         "SELECT person, clip_id, clip_sha256, instruction, answer, rating, orientation, note "
         "FROM labels WHERE written_at > '2024'"
@@ -222,13 +239,18 @@ def test_users_may_query_the_file_with_any_tool(run: Path) -> None:
 # --- as labelled rows ---
 
 
-def test_labels_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> None:
-    labels = Labels.of_run(run)
-    labels.put("Anna", "10", 2, GOOD, "sure")
-    labels.put("Bert", "10", 2, BAD)
-    labels.put("Bert", "9", 8, BAD)
-    gold = tmp_path / "gold.csv"
-    assert labels.write_gold(gold) == 3
+def written(annotations: Annotations, path: Path) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        annotations.write_gold(file)
+    return path
+
+
+def test_annotations_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> None:
+    annotations = Annotations.of_run(run)
+    annotations.put("Anna", "10", 2, GOOD, "sure")
+    annotations.put("Bert", "10", 2, BAD)
+    annotations.put("Bert", "9", 8, BAD)
+    gold = written(annotations, tmp_path / "gold.csv")
     table = read_table(gold)
     assert table.columns == GOLD_COLUMNS
     shipped = find_data("mini", print).folder
@@ -239,9 +261,6 @@ def test_labels_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> None:
         "allm_output": AWKWARD, "rating": "2", "orientation": "Both", "style": "",
         "adversarial": "0", "note": "sure", "person": "Anna",
     }  # fmt: skip
-    buffer = io.StringIO(newline="")
-    assert labels.write_gold(buffer) == 3
-    assert buffer.getvalue() == gold.read_bytes().decode()
 
     read = read_labels(gold, CLIPS)
     assert not read.by_id
@@ -253,18 +272,11 @@ def test_labels_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(note=st.text(max_size=50))
 def test_any_note_is_written_and_read_again(run: Path, tmp_path: Path, note: str) -> None:
-    labels = Labels.of_run(run)
-    labels.put("Anna", "10", 1, GOOD, note)
-    labels.write_gold(tmp_path / "gold.csv")
-    [row] = read_table(tmp_path / "gold.csv").rows
-    assert row["note"] == labels.all()[0].note
+    annotations = Annotations.of_run(run)
+    annotations.put("Anna", "10", 1, GOOD, note)
+    [row] = read_table(written(annotations, tmp_path / "gold.csv")).rows
+    assert row["note"] == annotations.all()[0].note
     assert row["note"] == note.strip()
-
-
-def test_a_file_that_cannot_be_written_is_told(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(IncompleteError, match="cannot be written"):
-        Labels.of_run(run).write_gold(tmp_path / "file" / "gold.csv")
 
 
 def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
@@ -277,12 +289,11 @@ def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
     jasco("judge", run, "--judge", "offline")
     before = jasco("score", run, "--json").stdout
 
-    labels = Labels.of_run(run)
-    labels.put("Anna", clip.id, 3, GOOD)
-    labels.put("Bert", clip.id, 3, GOOD, "as she says")
-    labels.put("Bert", other.id, 5, Verdict(0, Orientation.NEITHER))
-    gold = tmp_path / "gold.csv"
-    labels.write_gold(gold)
+    annotations = Annotations.of_run(run)
+    annotations.put("Anna", clip.id, 3, GOOD)
+    annotations.put("Bert", clip.id, 3, GOOD, "as she says")
+    annotations.put("Bert", other.id, 5, Verdict(0, Orientation.NEITHER))
+    gold = written(annotations, tmp_path / "gold.csv")
     done = jasco("exam", "offline", "--data", "mini", "--gold", gold, "--json")
     assert done.status == 0, done.stderr
     exam = json.loads(done.stdout)["labelled"]
@@ -292,7 +303,7 @@ def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
     after = json.loads(jasco("score", run, "--json").stdout)
     [(name, model)] = after["models"].items()
     [judge] = model["judges"].values()
-    assert judge.pop("exam")  # what stands beside the figures
-    held = json.loads(before)
-    held["models"][name]["judges"]["offline"].pop("exam")
-    assert after == held
+    assert judge.pop("exam")  # not one of the figures
+    expected = json.loads(before)
+    expected["models"][name]["judges"]["offline"].pop("exam")
+    assert after == expected

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix
 
 from jasco.judge_exam.questions import canaries, known_answers
-from jasco.metrics.exam import LABELLED, Question, mark, wilson
+from jasco.metrics.exam_figures import LABELLED, Question, grade, wilson
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.verdicts import Orientation, Verdict
 
@@ -57,7 +57,7 @@ def test_an_exam_is_marked_as_libraries_do(
         Question(LABELLED, "q", Item(CLIPS[clip], 1), "x", expected, adversarial)
         for clip, expected, _, adversarial in rows
     ]
-    part = mark(questions, [given_ for *_, given_, _ in rows])
+    part = grade(questions, [given_ for *_, given_, _ in rows])
     read = [
         (expected, verdict, adversarial)
         for _, expected, verdict, adversarial in rows
@@ -104,7 +104,7 @@ def test_none_of_five_still_allows_43_percent() -> None:
 
 def test_all_right_is_not_certain() -> None:
     questions = list(known_answers(CLIPS))
-    part = mark(questions, [each.expected for each in questions])
+    part = grade(questions, [each.expected for each in questions])
     assert part.accuracy.value == 1
     assert part.accuracy.interval is not None
     assert 0.6 < part.accuracy.interval[0] < 0.8  # ten clips

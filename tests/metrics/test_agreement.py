@@ -11,14 +11,16 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from jasco.metrics.agreement import (
     Agreement,
-    Compared,
+    LabelCounts,
     alpha,
     coincidences,
     confusions,
+    verdict_difference,
     weighted_kappa,
 )
 from jasco.metrics.scoring import score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.verdicts import Orientation, Verdict
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C; 0 is missing.
 PUBLISHED = np.array(
@@ -82,12 +84,12 @@ def test_kappa_of_cohens_example() -> None:
     # Cohen (1968), table 1: three diagnoses, 200 patients; with the article's own weights it is
     # 0.348. With quadratic weights, by hand: 1 - (sum of w f) / (sum of w e).
     table = np.array([[88, 14, 18], [10, 40, 10], [2, 6, 12]])
-    apart = [[0, 1, 4], [1, 0, 1], [4, 1, 0]]
-    seen = sum(apart[i][j] * table[i, j] for i in range(3) for j in range(3))
+    weights = [[0, 1, 4], [1, 0, 1], [4, 1, 0]]
+    observed = sum(weights[i][j] * table[i, j] for i in range(3) for j in range(3))
     by_chance = sum(
-        apart[i][j] * table[i].sum() * table[:, j].sum() / 200 for i in range(3) for j in range(3)
+        weights[i][j] * table[i].sum() * table[:, j].sum() / 200 for i in range(3) for j in range(3)
     )
-    assert weighted_kappa(table) == pytest.approx(1 - seen / by_chance)
+    assert weighted_kappa(table) == pytest.approx(1 - observed / by_chance)
 
 
 def test_resamples_are_sums() -> None:
@@ -101,13 +103,13 @@ def test_resamples_are_sums() -> None:
     assert alpha(both, "ordinal")[0] == pytest.approx(alpha(drawn, "ordinal"))
 
 
-def sheet(ratings: np.ndarray, orientations: np.ndarray) -> VerdictMatrix:
+def matrix_of(ratings: np.ndarray, orientations: np.ndarray) -> VerdictMatrix:
     return VerdictMatrix(
         ratings.astype(np.float32), orientations.astype(np.int8), np.zeros(ratings.shape, bool)
     )
 
 
-def marks(ratings: int | np.ndarray, orientations: int | np.ndarray) -> VerdictMatrix:
+def matrix(ratings: int | np.ndarray, orientations: int | np.ndarray) -> VerdictMatrix:
     return VerdictMatrix(
         np.broadcast_to(np.asarray(ratings, np.float32), (4, 8)),
         np.broadcast_to(np.asarray(orientations, np.int8), (4, 8)),
@@ -115,9 +117,9 @@ def marks(ratings: int | np.ndarray, orientations: int | np.ndarray) -> VerdictM
     )
 
 
-def test_a_panel_tells_how_each_pair_agrees() -> None:
+def test_a_panel_has_the_agreement_of_each_pair() -> None:
     ratings = np.arange(32).reshape(4, 8) % 3
-    twin, other = marks(ratings, ratings), marks((ratings + 1) % 3, 3)
+    twin, other = matrix(ratings, ratings), matrix((ratings + 1) % 3, 3)
     agreement = score_panel({"a": twin, "b": twin, "c": other}, resamples=50).agreement
     assert agreement is not None
     assert [pair.judges for pair in agreement.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
@@ -139,8 +141,8 @@ def test_agreement_has_an_interval_from_five_clips_on() -> None:
         noisy = np.where(
             random.random((clips, 8)) < 0.3, random.integers(0, 3, (clips, 8)), ratings
         )
-        sheets = {"a": sheet(ratings, ratings), "b": sheet(noisy, ratings)}
-        agreement = score_panel(sheets).agreement
+        matrices = {"a": matrix_of(ratings, ratings), "b": matrix_of(noisy, ratings)}
+        agreement = score_panel(matrices).agreement
         assert agreement
         return agreement
 
@@ -159,9 +161,9 @@ def test_agreement_has_an_interval_from_five_clips_on() -> None:
         assert high == 1
 
 
-def test_clips_that_one_judge_has_marked_do_not_count() -> None:
+def test_clips_that_only_one_judge_has_judged_do_not_count() -> None:
     random = np.random.default_rng(4)
-    one, other = (sheet(*random.integers(0, 3, (2, 20, 8))) for _ in range(2))
+    one, other = (matrix_of(*random.integers(0, 3, (2, 20, 8))) for _ in range(2))
     four = other.of_items(np.arange(20)[:, None] < 4)
     agreement = score_panel({"a": one, "b": four}).agreement
     assert agreement
@@ -170,17 +172,35 @@ def test_clips_that_one_judge_has_marked_do_not_count() -> None:
     assert agreement.pairs[0].rating_kappa.interval is None
 
 
-def test_one_judge_agrees_with_nobody() -> None:
-    assert score_panel({"a": marks(1, 1)}, resamples=10).agreement is None
+def test_one_judge_alone_has_no_agreement() -> None:
+    assert score_panel({"a": matrix(1, 1)}, resamples=10).agreement is None
 
 
 def test_unreadable_verdicts_are_missing_not_different() -> None:
-    whole = marks(np.arange(32).reshape(4, 8) % 3, 1)
+    whole = matrix(np.arange(32).reshape(4, 8) % 3, 1)
     holes = VerdictMatrix(whole.ratings.copy(), whole.orientations, whole.unreadable)
     holes.ratings[:2] = np.nan
-    compared = Compared({"a": whole.labels(), "b": holes.labels()})
-    sums = compared.columns.sum(axis=0)
-    agreement = compared.agreement(sums, sums[None])
+    counts = LabelCounts.of_panel([whole.labels(), holes.labels()])
+    sums = counts.columns.sum(axis=0)
+    agreement = counts.agreement("ab", sums[None])
     assert agreement is not None
     assert agreement.rating_alpha.value == 1
     assert agreement.pairs[0].ratings.sum() == 16
+
+
+def test_a_pair_counts_the_items_judged_alike() -> None:
+    ratings, orientations = np.arange(32).reshape(4, 8) % 3, np.zeros((4, 8), int)
+    panel = {"a": matrix(ratings, orientations), "b": matrix(ratings, ratings)}
+    agreement = score_panel(panel, resamples=10).agreement
+    assert agreement
+    pair = agreement.pairs[0]
+    assert (pair.items, pair.same_ratings, pair.same_orientations) == (32, 32, 11)
+
+
+def test_the_difference_of_verdicts_adds_up_scores_ratings_and_orientations() -> None:
+    both, neither = Orientation.BOTH, Orientation.NEITHER
+    assert verdict_difference([Verdict(2, both), Verdict(0, neither)]) == 2 + 2 + 1
+    assert verdict_difference([Verdict(2, both), Verdict(2, both)]) == 0
+    assert verdict_difference([Verdict(1, neither), Verdict(1, both)]) == 1 + 0 + 1
+    assert verdict_difference([Verdict(2, both), Verdict(None, neither)]) == 0
+    assert verdict_difference([]) == 0

@@ -167,10 +167,10 @@ def test_where_few_clips_differ_resamples_are_not_trusted() -> None:
 def test_a_difference_is_bounded_by_a_clip_that_one_wins() -> None:
     same = np.ones((20, 1))
     figures = Ratios([(same, same), (same, same)], 0, 2)
-    [apart] = figures.estimates([0], [1])
+    [difference] = figures.estimates([0], [1])
     beyond = 1 - 0.025 ** (1 / 20)
-    assert apart.value == 0
-    assert apart.interval == pytest.approx((-2 * beyond, 2 * beyond), abs=0.03)
+    assert difference.value == 0
+    assert difference.interval == pytest.approx((-2 * beyond, 2 * beyond), abs=0.03)
 
 
 # --- many clips ---
@@ -199,7 +199,7 @@ def test_blocks_hardly_change_an_interval(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_figures_of_many_clips_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    panel = {name: marks(seed, 300) for seed, name in enumerate("ab")}
+    panel = {name: matrix(seed, 300) for seed, name in enumerate("ab")}
     whole = score_panel(panel, resamples=200)
     monkeypatch.setattr(bootstrap, "BLOCKS", 100)
     blocks = score_panel(panel, resamples=200)
@@ -211,7 +211,7 @@ def test_figures_of_many_clips_are_those_of_all(monkeypatch: pytest.MonkeyPatch)
 # --- whatever the clips ---
 
 
-def marks(seed: int, clips: int) -> VerdictMatrix:
+def matrix(seed: int, clips: int) -> VerdictMatrix:
     random = np.random.default_rng(seed)
     return VerdictMatrix(
         random.integers(0, 3, (clips, 8)).astype(np.float32),
@@ -243,7 +243,7 @@ SHEETS = st.builds(
 )  # fmt: skip
 
 
-def sheet(clips, random, ratings, orientations, missing) -> VerdictMatrix:
+def matrix_of(clips, random, ratings, orientations, missing) -> VerdictMatrix:
     drawn = VerdictMatrix(
         random.choice(ratings, (clips, 8)).astype(np.float32),
         random.choice(orientations, (clips, 8)).astype(np.int8),
@@ -254,17 +254,17 @@ def sheet(clips, random, ratings, orientations, missing) -> VerdictMatrix:
 
 @given(SHEETS)
 def test_an_interval_lies_within_what_clips_can_score_and_has_a_width(drawn) -> None:
-    judges = [sheet(*drawn) for _ in range(2)]
+    judges = [matrix_of(*drawn) for _ in range(2)]
     scored = score_panel({"a": judges[0], "b": judges[1]}, resamples=400)
-    apart = score_difference(judges[:1], judges[1:], resamples=400)
+    difference = score_difference(judges[:1], judges[1:], resamples=400)
     for score in (scored.panel, *scored.judges.values()):
         for each in (score.best_mean, score.mean, *score.best_at, *score.by_instruction):
             assert proper(each, 0, 2), each
         for each in (score.audio, score.both, score.speech):
             assert proper(each, 0, 1), each
         assert proper(score.sound_first, -2, 2)
-    assert all(proper(apart[name], -2, 2) for name in ("best_mean", "mean"))
-    assert all(proper(apart[name], -1, 1) for name in ("audio", "both", "speech"))
+    assert all(proper(difference[name], -2, 2) for name in ("best_mean", "mean"))
+    assert all(proper(difference[name], -1, 1) for name in ("audio", "both", "speech"))
     if drawn[0] < 5:
         assert not any(each.interval for each in estimates(scored))
     if drawn[0] >= 5 and not drawn[-1]:

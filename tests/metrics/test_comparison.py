@@ -25,10 +25,11 @@ DIFFERENCES = st.lists(st.sampled_from([-2, -1, -1 / 3, 0, 2 / 3, 1, 2]), min_si
 
 @given(DIFFERENCES)
 def test_the_p_value_of_few_clips_is_exact(differences: list[float]) -> None:
-    seen = abs(sum(differences))
+    observed = abs(sum(differences))
     patterns = list(itertools.product((1, -1), repeat=len(differences)))
     extreme = sum(
-        abs(sum(sign * each for sign, each in zip(signs, differences, strict=True))) >= seen - 1e-9
+        abs(sum(sign * each for sign, each in zip(signs, differences, strict=True)))
+        >= observed - 1e-9
         for signs in patterns
     )
     assert sign_flip_p(np.array(differences)) == pytest.approx(extreme / len(patterns))
@@ -46,15 +47,15 @@ def test_the_p_value_of_many_clips_is_that_of_scipy() -> None:
 
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=5))
 def test_the_p_value_of_single_answers_counts_all_exchanges(clips: list[tuple[int, ...]]) -> None:
-    def apart(chosen: tuple[int, ...]) -> float:
+    def difference(chosen: tuple[int, ...]) -> float:
         return sum(
             answers[place] - (sum(answers) - answers[place]) / 2
             for answers, place in zip(clips, chosen, strict=True)
         )
 
-    exchanges = [apart(chosen) for chosen in itertools.product(range(3), repeat=len(clips))]
-    seen = abs(apart((0,) * len(clips)))
-    extreme = np.mean([abs(each) >= seen - 1e-9 for each in exchanges])
+    exchanges = [difference(chosen) for chosen in itertools.product(range(3), repeat=len(clips))]
+    observed = abs(difference((0,) * len(clips)))
+    extreme = np.mean([abs(each) >= observed - 1e-9 for each in exchanges])
     scores = np.array(clips, float)
     found = exchange_p(scores[:, 0], scores[:, 1:], flips=4000)
     assert found == pytest.approx(extreme, abs=0.04)
@@ -121,12 +122,14 @@ def test_the_detectable_difference_is_found_four_times_out_of_five() -> None:
 
 
 @pytest.mark.parametrize("everywhere", [0, 0.5, 1 / 3, -2 / 3])
-def test_clips_that_all_differ_alike_say_nothing_of_what_can_be_detected(everywhere: float) -> None:
+def test_clips_that_all_differ_alike_leave_the_detectable_difference_undefined(
+    everywhere: float,
+) -> None:
     assert minimum_detectable_difference(np.full(80, everywhere)) is None
     assert minimum_detectable_difference(np.array([everywhere] * 79 + [1])) is not None
 
 
-def marks(seed: int, clips: int = 40) -> VerdictMatrix:
+def matrix(seed: int, clips: int = 40) -> VerdictMatrix:
     random = np.random.default_rng(seed)
     return VerdictMatrix(
         random.integers(0, 3, (clips, 8)).astype(np.float32),
@@ -136,7 +139,7 @@ def marks(seed: int, clips: int = 40) -> VerdictMatrix:
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    same = compare({"a": marks(1)}, {"a": marks(1)})
+    same = compare({"a": matrix(1)}, {"a": matrix(1)})
     assert (same.best_mean.value, same.p) == (0, 1)
     # That forty clips do not differ is not to say that none would.
     assert same.best_mean.interval == pytest.approx((-0.18, 0.18), abs=0.02)
@@ -144,7 +147,7 @@ def test_a_model_does_not_differ_from_itself() -> None:
 
 
 def test_differences_are_paired_over_clips() -> None:
-    one, other = marks(1), marks(2)
+    one, other = matrix(1), matrix(2)
     best = one.best_by_clip() - other.best_by_clip()
     found = compare({"a": one}, {"a": other})
     assert found.clips == 40
@@ -159,23 +162,23 @@ def test_differences_are_paired_over_clips() -> None:
 
 
 def test_a_panel_is_averaged_before_models_are_compared() -> None:
-    panels = {"a": marks(1), "b": marks(2)}, {"a": marks(3), "b": marks(4)}
+    panels = {"a": matrix(1), "b": matrix(2)}, {"a": matrix(3), "b": matrix(4)}
     means = [np.mean([each.best_by_clip() for each in panel.values()], axis=0) for panel in panels]
     found = compare(*panels, resamples=50)
     assert found.best_mean.value == pytest.approx((means[0] - means[1]).mean())
     assert found.p == sign_flip_p(means[0] - means[1])
 
 
-def test_only_clips_that_all_have_marked_are_compared() -> None:
-    holes = marks(2)
+def test_only_clips_that_all_have_judged_are_compared() -> None:
+    holes = matrix(2)
     holes.ratings[15:, :] = np.nan
-    found = compare({"a": marks(1)}, {"a": holes}, resamples=50)
+    found = compare({"a": matrix(1)}, {"a": holes}, resamples=50)
     assert (found.clips, found.clips_left_out, found.items, found.items_expected) == (
         15, 25, 120, 320,
     )  # fmt: skip
     assert found.p is not None
     holes.ratings[:, :] = np.nan
-    nothing = compare({"a": marks(1)}, {"a": holes}, resamples=50)
+    nothing = compare({"a": matrix(1)}, {"a": holes}, resamples=50)
     assert (nothing.clips, nothing.best_mean.value, nothing.p) == (0, None, None)
     assert (nothing.clips_left_out, nothing.items, nothing.complete) == (40, 0, False)
 
@@ -186,9 +189,9 @@ def lacking(whole: VerdictMatrix, share: float, seed: int) -> VerdictMatrix:
     return whole.of_items(kept)
 
 
-def test_models_are_compared_on_the_items_that_every_judge_of_both_has_marked() -> None:
+def test_models_are_compared_on_the_items_that_every_judge_of_both_has_judged() -> None:
     panels = [
-        {"a": lacking(marks(seed), 0.3, seed), "b": lacking(marks(seed + 1), 0.2, seed + 1)}
+        {"a": lacking(matrix(seed), 0.3, seed), "b": lacking(matrix(seed + 1), 0.2, seed + 1)}
         for seed in (1, 5)
     ]
     found = compare(*panels)
@@ -214,7 +217,7 @@ def test_models_are_compared_on_the_items_that_every_judge_of_both_has_marked() 
 
 
 def test_a_model_that_has_lost_verdicts_does_not_differ_from_itself() -> None:
-    whole = marks(1, clips=200)
+    whole = matrix(1, clips=200)
     assert whole.best_by_clip().mean() > np.nanmean(lacking(whole, 0.8, 2).best_by_clip()) + 0.3
     found = compare({"a": whole}, {"a": lacking(whole, 0.8, 2)})
     assert (found.best_mean.value, found.mean.value, found.both.value, found.p) == (0, 0, 0, 1)
@@ -223,7 +226,7 @@ def test_a_model_that_has_lost_verdicts_does_not_differ_from_itself() -> None:
 
 
 def test_the_bounds_of_a_difference_put_every_missing_verdict_at_its_worst_and_best() -> None:
-    one, other = lacking(marks(1, 4), 0.3, 1), lacking(marks(2, 4), 0.5, 2)
+    one, other = lacking(matrix(1, 4), 0.3, 1), lacking(matrix(2, 4), 0.5, 2)
 
     def filled(holes: VerdictMatrix, rating: int) -> VerdictMatrix:
         lost = ~holes.readable
@@ -246,12 +249,12 @@ def test_the_bounds_of_a_difference_put_every_missing_verdict_at_its_worst_and_b
 
 @pytest.mark.parametrize("clips", [9, 10])
 def test_there_is_no_p_of_fewer_than_ten_clips(clips: int) -> None:
-    found = compare({"a": marks(1, clips)}, {"a": marks(2, clips)}, resamples=50)
+    found = compare({"a": matrix(1, clips)}, {"a": matrix(2, clips)}, resamples=50)
     assert found.clips == clips
     assert (found.p is None) == (clips < 10)
-    holes = marks(2, 40)
+    holes = matrix(2, 40)
     holes.ratings[clips:] = np.nan
-    assert (compare({"a": marks(1)}, {"a": holes}, resamples=50).p is None) == (clips < 10)
+    assert (compare({"a": matrix(1)}, {"a": holes}, resamples=50).p is None) == (clips < 10)
 
 
 def test_the_signs_of_many_clips_are_flipped_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,40 +266,40 @@ def test_the_signs_of_many_clips_are_flipped_in_blocks(monkeypatch: pytest.Monke
 
 
 def once(seed: int, clips: int = 40) -> VerdictMatrix:
-    """Make the marks of a person: one verdict a clip."""
-    heard = replace(marks(seed, clips), single_prompt=True)
+    """Return the matrix of a participant: one verdict a clip."""
+    single = replace(matrix(seed, clips), single_prompt=True)
     asked = np.random.default_rng(seed + 1).integers(0, 8, clips)
-    heard.ratings[np.arange(8) != asked[:, None]] = np.nan
-    return heard
+    single.ratings[np.arange(8) != asked[:, None]] = np.nan
+    return single
 
 
-def test_with_people_models_are_compared_at_best_of_one() -> None:
-    person, model = once(1), marks(2)
-    apart = person.mean_by_clip() - model.mean_by_clip()
+def test_with_participants_models_are_compared_at_best_of_one() -> None:
+    participant, model = once(1), matrix(2)
+    difference = participant.mean_by_clip() - model.mean_by_clip()
     for found, sign in (
-        (compare({"a": person}, {"a": model}), 1),
-        (compare({"a": model}, {"a": person}), -1),
+        (compare({"a": participant}, {"a": model}), 1),
+        (compare({"a": model}, {"a": participant}), -1),
     ):
         assert found.tested == "mean"
         assert found.clips == 40
         assert (found.best_mean.value, found.best_mean.interval) == (None, None)
-        assert found.mean.value == pytest.approx(sign * apart.mean())
+        assert found.mean.value == pytest.approx(sign * difference.mean())
         assert found.mean.interval is not None
-        assert found.p == exchange_p(person.mean_by_clip(), model.gated())
-        assert found.detectable == pytest.approx(minimum_detectable_difference(apart))
+        assert found.p == exchange_p(participant.mean_by_clip(), model.gated())
+        assert found.detectable == pytest.approx(minimum_detectable_difference(difference))
         assert found.both.value is not None
         assert (found.items, found.items_expected, found.complete) == (40, 40, True)
         assert found.bounds == pytest.approx([found.mean.value] * 2)
-    assert compare({"a": person}, {"a": once(5)}, resamples=50).tested == "mean"
-    assert compare({"a": model}, {"a": marks(3)}, resamples=50).tested == "best_mean"
+    assert compare({"a": participant}, {"a": once(5)}, resamples=50).tested == "mean"
+    assert compare({"a": model}, {"a": matrix(3)}, resamples=50).tested == "best_mean"
 
 
-def test_clips_that_a_person_has_not_answered_are_left_out() -> None:
-    person = once(1)
-    person.ratings[3:] = np.nan
-    found = compare({"a": person}, {"a": marks(2)}, resamples=50)
+def test_clips_that_a_participant_has_not_answered_are_left_out() -> None:
+    participant = once(1)
+    participant.ratings[3:] = np.nan
+    found = compare({"a": participant}, {"a": matrix(2)}, resamples=50)
     assert (found.clips, found.clips_left_out, found.items, found.items_expected) == (3, 37, 3, 40)
     assert not found.complete
-    person.ratings[:] = np.nan
-    nothing = compare({"a": person}, {"a": marks(2)}, resamples=50)
+    participant.ratings[:] = np.nan
+    nothing = compare({"a": participant}, {"a": matrix(2)}, resamples=50)
     assert (nothing.clips, nothing.p, nothing.tested) == (0, None, "mean")

@@ -225,7 +225,7 @@ def test_no_row_has_no_number() -> None:
         (["Rating: 2\nOrientation: Neither"] * 8, "no row is Audio-Oriented"),
     ],
 )
-def test_where_the_script_crashes_the_command_says_so_in_one_line(
+def test_where_the_script_crashes_the_command_reports_it_in_one_line(
     jasco: Jasco, tmp_path: Path, texts: list[str], complaint: str
 ) -> None:
     clip = Clip("7", "rain", "run", "a", "b", "they run", "run")
@@ -250,8 +250,8 @@ def orientation_of(text: str, repair: str) -> str:
     for name in ("Neither", "Audio-Oriented", "Speech-Oriented"):
         if f"Orientation: {name}" in text or f"Orientation: \n{name}" in text:
             return name
-    for said in ("Orientation: Good", "Orientation: \nGood", "Orientation: Both"):
-        if said in text:
+    for label in ("Orientation: Good", "Orientation: \nGood", "Orientation: Both"):
+        if label in text:
             return "Good"
     for name in ("Neither", "Audio-Oriented", "Speech-Oriented", "Good"):
         if name in repair:
@@ -357,8 +357,8 @@ def test_an_unfinished_run_is_not_complete(jasco: Jasco, data: Path, tmp_path: P
     done = jasco("score", run, "--compat", "--json")
     assert done.status == 0
     assert "8 of 32 items not answered" in done.stderr
-    told = json.loads(done.stdout)
-    [model] = told["models"].values()
+    result = json.loads(done.stdout)
+    [model] = result["models"].values()
     assert (model["complete"], model["coverage"]) == (False, 3 / 4)
     assert (model["best_mean"], model["best_mean_bounds"]) == (2, None)
 

@@ -45,27 +45,27 @@ EXTREME: dict[str, Model] = {
 
 
 def two_alike(random: Random, clips: int, model: Model, judges: int = 2) -> list[VerdictMatrix]:
-    """Make up two alike models on the same clips, each marked by judges who differ now and then."""
+    """Make up two alike models on the same clips, judged by judges who differ now and then."""
     easy = random.beta(*model[:2], (clips, 1))
-    sheets = []
+    matrices = []
     for _ in range(2):
         both = random.random((clips, 8)) < easy
         ratings = np.where(
             random.random((clips, 8)) < model[2], 2, random.integers(0, 2, (clips, 8))
         )
         orientations = np.where(both, 2, random.choice([0, 1, 3], (clips, 8)))
-        sheets += [
+        matrices += [
             VerdictMatrix(
-                seen_otherwise(random, ratings).astype(np.float32),
-                seen_otherwise(random, orientations).astype(np.int8),
+                with_other_labels(random, ratings).astype(np.float32),
+                with_other_labels(random, orientations).astype(np.int8),
                 np.zeros((clips, 8), bool),
             )
             for _ in range(judges)
         ]
-    return sheets
+    return matrices
 
 
-def seen_otherwise(random: Random, labels: np.ndarray) -> np.ndarray:
+def with_other_labels(random: Random, labels: np.ndarray) -> np.ndarray:
     """Exchange one label in ten for another one of the same clip."""
     return np.where(random.random(labels.shape) < 0.1, random.permuted(labels, axis=1), labels)
 
@@ -83,13 +83,13 @@ def estimates(random: Random, clips: int, model: Model, samples: int) -> Iterato
     differences = [list(FIGURES).index(name) for name in DIFFERENCES]
     at_once = min(samples, AT_ONCE)  # with the same resamples, which are drawn only once
     for _ in range(0, samples, at_once):
-        sheets = [marks for _ in range(at_once) for marks in two_alike(random, clips, model)]
-        terms = [[side[:, kept] for side in scoring._terms(marks)] for marks in sheets]
+        matrices = [matrix for _ in range(at_once) for matrix in two_alike(random, clips, model)]
+        terms = [[side[:, kept] for side in scoring._terms(matrix)] for matrix in matrices]
         ratios = Ratios(terms, scoring._LEAST[kept], scoring._MOST[kept], resamples=3000)
         for place in range(0, 4 * at_once, 4):
             ours, theirs = (place, place + 1), (place + 2, place + 3)
-            apart = ratios.estimates(ours, theirs)
-            yield [*ratios.estimates(ours), *(apart[each] for each in differences)]
+            differences = ratios.estimates(ours, theirs)
+            yield [*ratios.estimates(ours), *(differences[each] for each in differences)]
 
 
 def coverage(model: Model) -> dict[int, np.ndarray]:
@@ -138,8 +138,8 @@ def test_intervals_of_agreement_cover_the_truth() -> None:
     model = TYPICAL["middling"]
 
     def agreement(clips: int, resamples: int) -> list[Estimate]:
-        sheets = two_alike(random, clips, model, judges=3)[:3]
-        found = score_agreement(dict(zip("abc", sheets, strict=True)), resamples)
+        matrices = two_alike(random, clips, model, judges=3)[:3]
+        found = score_agreement(dict(zip("abc", matrices, strict=True)), resamples)
         assert found
         return [found.rating_alpha, found.orientation_alpha, found.pairs[0].rating_kappa]
 
@@ -162,9 +162,9 @@ def test_intervals_of_agreement_cover_the_truth() -> None:
 # --- p-values ---
 
 
-def lacking(random: Random, marks: VerdictMatrix, share: float) -> VerdictMatrix:
+def lacking(random: Random, matrix: VerdictMatrix, share: float) -> VerdictMatrix:
     """Lose a share of the verdicts by chance."""
-    return marks.of_items(random.random(marks.ratings.shape) >= share)
+    return matrix.of_items(random.random(matrix.ratings.shape) >= share)
 
 
 def p_values(
@@ -174,8 +174,8 @@ def p_values(
     random = np.random.default_rng(13)
     found = []
     for _ in range(1000):
-        sheets = two_alike(random, clips, TYPICAL[model], judges=1)
-        one, other = (lacking(random, *each) for each in zip(sheets, lost, strict=True))
+        matrices = two_alike(random, clips, TYPICAL[model], judges=1)
+        one, other = (lacking(random, *each) for each in zip(matrices, lost, strict=True))
         compared = compare(
             {"a": asked_once(random, one) if single_prompt else one}, {"a": other}, 2
         )
@@ -192,10 +192,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "exchange_p", partial(exchange_p, flips=999))
 
 
-def asked_once(random: Random, marks: VerdictMatrix) -> VerdictMatrix:
+def asked_once(random: Random, matrix: VerdictMatrix) -> VerdictMatrix:
     """Keep one verdict a clip, on whichever prompt."""
-    asked = random.integers(0, 8, (len(marks.ratings), 1))
-    return replace(marks.of_items(np.arange(8) == asked), single_prompt=True)
+    asked = random.integers(0, 8, (len(matrix.ratings), 1))
+    return replace(matrix.of_items(np.arange(8) == asked), single_prompt=True)
 
 
 LEVELS = np.array([0.01, 0.05, 0.1])
@@ -222,7 +222,7 @@ def check(found: np.ndarray, what: str) -> None:
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("clips", [12, 20, 80])
 @pytest.mark.parametrize("model", ["middling", "weak", "good"])
-def test_a_person_seldom_seems_to_differ_from_an_alike_model(clips: int, model: str) -> None:
+def test_a_participant_seldom_seems_to_differ_from_an_alike_model(clips: int, model: str) -> None:
     for lost in (0, 0.3):
         found = p_values(clips, (0, lost), model, single_prompt=True)
-        check(found, f"a person and a {model} model of which {lost} is lost, {clips} clips")
+        check(found, f"a participant and a {model} model of which {lost} is lost, {clips} clips")

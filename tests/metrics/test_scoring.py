@@ -11,30 +11,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.metrics.bootstrap import Estimate
-from jasco.metrics.scoring import PanelScore, Score, score_panel
+from jasco.metrics.scoring import (
+    ClipScores,
+    PanelScore,
+    Score,
+    clip_scores,
+    score_panel,
+    self_agreement,
+)
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.instructions import INSTRUCTIONS, SOUND_FIRST
 from jasco.protocol.verdicts import Orientation, Verdict
 
 AUDIO, SPEECH, BOTH, NEITHER = Orientation
-Sheet = list[dict[int, Verdict]]
+Table = list[dict[int, Verdict]]
 """A judge's verdicts: for each clip, by the instruction's number."""
 
 
-def marks_of(sheet: Sheet, *, single_prompt: bool = False) -> VerdictMatrix:
-    marks = VerdictMatrix.none_yet(len(sheet), single_prompt=single_prompt)
-    for clip, verdicts in enumerate(sheet):
+def matrix_of(table: Table, *, single_prompt: bool = False) -> VerdictMatrix:
+    matrix = VerdictMatrix.none_yet(len(table), single_prompt=single_prompt)
+    for clip, verdicts in enumerate(table):
         for number, verdict in verdicts.items():
-            marks.enter(clip, number, verdict)
-    return marks
+            matrix.enter(clip, number, verdict)
+    return matrix
 
 
-def score(sheet: Sheet) -> Score:
-    return panel_of(sheet).judges["0"]
+def score(table: Table) -> Score:
+    return panel_of(table).judges["0"]
 
 
-def panel_of(*sheets: Sheet) -> PanelScore:
-    return score_panel({str(n): marks_of(sheet) for n, sheet in enumerate(sheets)}, resamples=20)
+def panel_of(*tables: Table) -> PanelScore:
+    return score_panel({str(n): matrix_of(table) for n, table in enumerate(tables)}, resamples=20)
 
 
 def whole(*verdicts: Verdict) -> dict[int, Verdict]:
@@ -44,19 +51,19 @@ def whole(*verdicts: Verdict) -> dict[int, Verdict]:
 
 
 def test_the_best_gated_score_of_each_clip_is_averaged() -> None:
-    sheet = [
+    table = [
         whole(Verdict(2, AUDIO), Verdict(1, BOTH), Verdict(0, BOTH)),  # best 1: the 2 is not Both
         whole(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(2, SPEECH)),  # best 2
         whole(Verdict(2, NEITHER)),  # best 0
     ]
-    assert score(sheet).best_mean.value == pytest.approx((1 + 2 + 0) / 3)
-    assert score(sheet).mean.value == pytest.approx((1 / 8 + 2 / 8 + 0) / 3)
-    assert score(sheet).bounds == (1, 1)
-    assert score(sheet).complete
+    assert score(table).best_mean.value == pytest.approx((1 + 2 + 0) / 3)
+    assert score(table).mean.value == pytest.approx((1 / 8 + 2 / 8 + 0) / 3)
+    assert score(table).bounds == (1, 1)
+    assert score(table).complete
 
 
 def test_dependence_is_a_share_of_what_is_neither_neither_nor_unreadable() -> None:
-    sheet = [
+    table = [
         dict(
             enumerate(
                 [
@@ -72,7 +79,7 @@ def test_dependence_is_a_share_of_what_is_neither_neither_nor_unreadable() -> No
             )
         )
     ]
-    figures = score(sheet)
+    figures = score(table)
     assert (figures.audio.value, figures.both.value, figures.speech.value) == (2 / 4, 1 / 4, 1 / 4)
     assert figures.neither_rate == 1 / 5  # of the readable
     assert figures.unreadable_rate == 2 / 8  # of the expected
@@ -82,7 +89,7 @@ def test_dependence_is_a_share_of_what_is_neither_neither_nor_unreadable() -> No
 
 def test_missing_is_never_zero() -> None:
     whole_clip = whole(Verdict(2, BOTH))
-    holes: Sheet = [
+    holes: Table = [
         {3: Verdict(2, BOTH)},
         {number: Verdict(None, BOTH) for number in range(1, 9)},
         {},
@@ -97,19 +104,19 @@ def test_missing_is_never_zero() -> None:
 
 
 def test_bounds_put_what_is_missing_at_its_worst_and_best() -> None:
-    sheet = [
+    table = [
         {1: Verdict(1, BOTH)},  # 1 to 2
         whole(Verdict(1, BOTH)),  # 1 whatever comes
         {},  # 0 to 2
         {1: Verdict(2, AUDIO)},  # 0 to 2
     ]
-    assert score(sheet).best_mean.value == (1 + 1 + 0) / 3
-    assert score(sheet).bounds == (2 / 4, 7 / 4)
+    assert score(table).best_mean.value == (1 + 1 + 0) / 3
+    assert score(table).bounds == (2 / 4, 7 / 4)
 
 
 def test_nothing_readable_has_no_figures_and_the_widest_bounds() -> None:
-    for sheet in ([{}, {}], [whole(Verdict(None, None)), {}]):
-        figures = score(sheet)
+    for table in ([{}, {}], [whole(Verdict(None, None)), {}]):
+        figures = score(table)
         assert figures.best_mean.value is None
         assert figures.mean.value is None
         assert (figures.audio.value, figures.both.value, figures.speech.value) == (None, None, None)
@@ -133,8 +140,8 @@ def test_a_panel_averages_after_the_best_is_taken() -> None:
 
 
 def test_a_panel_is_the_mean_of_its_judges_and_complete_if_they_all_are() -> None:
-    one: Sheet = [whole(Verdict(2, BOTH), Verdict(1, AUDIO))]
-    other: Sheet = [{1: Verdict(1, BOTH), 2: Verdict(0, NEITHER), 3: Verdict(None, None)}]
+    one: Table = [whole(Verdict(2, BOTH), Verdict(1, AUDIO))]
+    other: Table = [{1: Verdict(1, BOTH), 2: Verdict(0, NEITHER), 3: Verdict(None, None)}]
     panel = panel_of(one, other).panel
     assert panel.best_mean.value == (2 + 1) / 2
     assert panel.mean.value == (2 / 8 + 1 / 2) / 2
@@ -163,7 +170,7 @@ VERDICTS = st.builds(
     st.sampled_from([0, 1, 2, 2, None]),
     st.sampled_from([BOTH, BOTH, BOTH, *Orientation, None]),
 )
-SHEETS = st.lists(st.dictionaries(st.integers(1, 8), VERDICTS), min_size=1, max_size=4)
+TABLES = st.lists(st.dictionaries(st.integers(1, 8), VERDICTS), min_size=1, max_size=4)
 
 
 def gated(verdict: Verdict) -> int:
@@ -171,12 +178,12 @@ def gated(verdict: Verdict) -> int:
     return verdict.rating if verdict.orientation == BOTH else 0
 
 
-@given(SHEETS)
-def test_any_sheet_scores_as_the_slow_way_says(sheet: Sheet) -> None:
-    figures = score(sheet)
+@given(TABLES)
+def test_any_table_scores_as_the_slow_way_computes(table: Table) -> None:
+    figures = score(table)
     readable = [
         [verdict for verdict in clip.values() if None not in (verdict.rating, verdict.orientation)]
-        for clip in sheet
+        for clip in table
     ]
     seen = [[gated(verdict) for verdict in clip] for clip in readable if clip]
     assert figures.best_mean.value == (pytest.approx(fmean(map(max, seen))) if seen else None)
@@ -187,26 +194,26 @@ def test_any_sheet_scores_as_the_slow_way_says(sheet: Sheet) -> None:
         share = oriented.count(orientation) / len(oriented) if oriented else None
         assert getattr(figures, name).value == share
     assert figures.neither_rate == (every.count(NEITHER) / len(every) if every else None)
-    expected = 8 * len(sheet)
-    given_verdicts = sum(len(clip) for clip in sheet)
+    expected = 8 * len(table)
+    given_verdicts = sum(len(clip) for clip in table)
     assert figures.unreadable_rate == (given_verdicts - len(every)) / expected
     assert figures.coverage == len(every) / expected
     assert figures.complete == (len(every) == expected)
 
 
-@given(SHEETS)
-def test_the_bounds_are_what_completions_can_reach(sheet: Sheet) -> None:
+@given(TABLES)
+def test_the_bounds_are_what_completions_can_reach(table: Table) -> None:
     def completed(filling: Verdict) -> float | None:
         filled = [
             {
                 number: clip[number] if number in clip and clip[number].readable else filling
                 for number in range(1, 9)
             }
-            for clip in sheet
+            for clip in table
         ]
         return score(filled).best_mean.value
 
-    bounds = score(sheet).bounds
+    bounds = score(table).bounds
     assert bounds
     low, high = bounds
     fillings = itertools.product((0, 1, 2), Orientation)
@@ -215,10 +222,10 @@ def test_the_bounds_are_what_completions_can_reach(sheet: Sheet) -> None:
     assert max(reached) == pytest.approx(high)  # type: ignore[type-var]
 
 
-@given(st.lists(SHEETS, min_size=1, max_size=3))
-def test_a_panel_is_within_its_judges(sheets: list[Sheet]) -> None:
-    longest = max(map(len, sheets))
-    scored = panel_of(*(sheet + [{}] * (longest - len(sheet)) for sheet in sheets))
+@given(st.lists(TABLES, min_size=1, max_size=3))
+def test_a_panel_is_within_its_judges(tables: list[Table]) -> None:
+    longest = max(map(len, tables))
+    scored = panel_of(*(table + [{}] * (longest - len(table)) for table in tables))
     scores, panel = list(scored.judges.values()), scored.panel
     means = [each.best_mean.value for each in scores]
     if None in means:
@@ -231,22 +238,22 @@ def test_a_panel_is_within_its_judges(sheets: list[Sheet]) -> None:
 # --- prompts: best of k, by instruction, sound first ---
 
 
-def random_sheet(seed: int, clips: int = 12) -> Sheet:
-    draw = random.Random(seed)
+def random_table(seed: int, clips: int = 12) -> Table:
+    rng = random.Random(seed)
     return [
-        {n: Verdict(draw.randrange(3), draw.choice(list(Orientation))) for n in range(1, 9)}
+        {n: Verdict(rng.randrange(3), rng.choice(list(Orientation))) for n in range(1, 9)}
         for _ in range(clips)
     ]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_best_of_k_is_the_mean_over_all_choices_of_k_prompts(seed: int) -> None:
-    sheet = random_sheet(seed)
-    figures = score(sheet)
+    table = random_table(seed)
+    figures = score(table)
     for k, found in enumerate(figures.best_at, start=1):
         by_clip = [
             fmean(max(map(gated, chosen)) for chosen in itertools.combinations(clip.values(), k))
-            for clip in sheet
+            for clip in table
         ]
         assert found.value == pytest.approx(fmean(by_clip))
     assert figures.best_at[0].value == pytest.approx(figures.mean.value)
@@ -254,40 +261,40 @@ def test_best_of_k_is_the_mean_over_all_choices_of_k_prompts(seed: int) -> None:
 
 
 def test_noise_alone_lifts_the_best_of_eight() -> None:
-    draw = random.Random(4)
-    sheet = [
-        {n: Verdict(draw.choices((0, 1, 2), (0.7, 0.2, 0.1))[0], BOTH) for n in range(1, 9)}
+    rng = random.Random(4)
+    table = [
+        {n: Verdict(rng.choices((0, 1, 2), (0.7, 0.2, 0.1))[0], BOTH) for n in range(1, 9)}
         for _ in range(4000)
     ]
-    ends = score(sheet).best_at
+    ends = score(table).best_at
     assert ends[0].value == pytest.approx(0.40, abs=0.02)
     assert ends[7].value == pytest.approx(1.51, abs=0.02)
 
 
 def test_best_of_k_needs_every_verdict() -> None:
-    sheet = random_sheet(5)
-    sheet[3][2] = Verdict(None, BOTH)
-    assert score(sheet).best_at == ()
+    table = random_table(5)
+    table[3][2] = Verdict(None, BOTH)
+    assert score(table).best_at == ()
 
 
 def test_each_instruction_has_its_mean_and_orders_are_paired_over_clips() -> None:
-    sheet = random_sheet(6)
-    sheet[0] = {1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}
-    sheet[1] = {1: Verdict(2, BOTH)}  # nothing to pair
-    figures = score(sheet)
+    table = random_table(6)
+    table[0] = {1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}
+    table[1] = {1: Verdict(2, BOTH)}  # nothing to pair
+    figures = score(table)
     for number in range(1, 9):
-        given_ = [gated(clip[number]) for clip in sheet if number in clip]
-        assert figures.by_instruction[number - 1].value == pytest.approx(fmean(given_))
-    apart = [
+        scores = [gated(clip[number]) for clip in table if number in clip]
+        assert figures.by_instruction[number - 1].value == pytest.approx(fmean(scores))
+    differences = [
         fmean(gated(clip[n]) for n in (1, 4, 6, 7) if n in clip)
         - fmean(gated(clip[n]) for n in (2, 3, 5, 8) if n in clip)
-        for clip in sheet
+        for clip in table
         if len(clip) > 1
     ]
-    assert figures.sound_first.value == pytest.approx(fmean(apart))
+    assert figures.sound_first.value == pytest.approx(fmean(differences))
 
 
-def test_an_instruction_names_the_sound_first_where_it_says_so() -> None:
+def test_an_instruction_names_the_sound_first_where_its_text_does() -> None:
     for number, text in enumerate(INSTRUCTIONS, start=1):
         sound, speech = re.search("sound", text), re.search("spoken|speaker say", text)
         assert sound
@@ -295,16 +302,16 @@ def test_an_instruction_names_the_sound_first_where_it_says_so() -> None:
         assert (number in SOUND_FIRST) == (sound.start() < speech.start()), text
 
 
-def test_intervals_are_those_of_figures_of_resampled_sheets() -> None:
+def test_intervals_are_those_of_figures_of_resampled_tables() -> None:
     names = ("best_mean", "mean", "audio", "both", "speech")
-    sheet = random_sheet(7, clips=41)  # of fewer they are not mere percentiles
-    sheet[4] = {}
-    marks = marks_of(sheet)
-    found = score_panel({"judge": marks}).panel
-    draw = np.random.default_rng(8)
+    table = random_table(7, clips=41)  # of fewer they are not mere percentiles
+    table[4] = {}
+    matrix = matrix_of(table)
+    found = score_panel({"judge": matrix}).panel
+    rng = np.random.default_rng(8)
     again = []
     for _ in range(1500):
-        chosen = marks.of_clips(draw.integers(41, size=41))
+        chosen = matrix.of_clips(rng.integers(41, size=41))
         panel = score_panel({"judge": chosen}, resamples=1).panel
         again.append([getattr(panel, name).value for name in names])
     ends = np.quantile(again, [0.025, 0.975], axis=0).T
@@ -313,22 +320,22 @@ def test_intervals_are_those_of_figures_of_resampled_sheets() -> None:
 
 
 def test_the_mean_has_bounds_as_well() -> None:
-    sheet = [{1: Verdict(1, BOTH)}, whole(Verdict(2, AUDIO)), {}]
-    assert score(sheet).mean_bounds == pytest.approx(((1 / 8) / 3, ((1 + 7 * 2) / 8 + 2) / 3))
+    table = [{1: Verdict(1, BOTH)}, whole(Verdict(2, AUDIO)), {}]
+    assert score(table).mean_bounds == pytest.approx(((1 / 8) / 3, ((1 + 7 * 2) / 8 + 2) / 3))
     complete = score([whole(Verdict(1, BOTH))])
     assert complete.mean_bounds == (1, 1)
 
 
-# --- people: one item a clip ---
+# --- human participants: one item a clip ---
 
 ONCE = st.lists(st.dictionaries(st.integers(1, 8), VERDICTS, max_size=1), min_size=1, max_size=12)
 
 
-def score_once(sheet: Sheet) -> Score:
-    return score_panel({"0": marks_of(sheet, single_prompt=True)}, resamples=20).panel
+def score_once(table: Table) -> Score:
+    return score_panel({"0": matrix_of(table, single_prompt=True)}, resamples=20).panel
 
 
-def test_of_people_one_verdict_a_clip_is_expected_and_there_is_no_best_of_several() -> None:
+def test_of_participants_one_verdict_a_clip_is_expected_and_there_is_no_best_of_several() -> None:
     figures = score_once(
         [
             {3: Verdict(2, BOTH)},
@@ -349,7 +356,7 @@ def test_of_people_one_verdict_a_clip_is_expected_and_there_is_no_best_of_severa
     assert (figures.audio.value, figures.both.value, figures.speech.value) == (0, 3 / 4, 1 / 4)
 
 
-def test_what_people_lack_is_counted_by_clip() -> None:
+def test_what_participants_lack_is_counted_by_clip() -> None:
     figures = score_once(
         [{3: Verdict(2, BOTH)}, {1: Verdict(None, BOTH)}, {}, {2: Verdict(2, NEITHER)}]
     )
@@ -362,38 +369,38 @@ def test_what_people_lack_is_counted_by_clip() -> None:
 
 
 @given(ONCE)
-def test_people_score_as_the_slow_way_says(sheet: Sheet) -> None:
-    figures = score_once(sheet)
-    read = [verdict for clip in sheet for verdict in clip.values() if verdict.readable]
+def test_participants_score_as_the_slow_way_computes(table: Table) -> None:
+    figures = score_once(table)
+    read = [verdict for clip in table for verdict in clip.values() if verdict.readable]
     assert figures.mean.value == (pytest.approx(fmean(map(gated, read))) if read else None)
-    assert figures.coverage == len(read) / len(sheet)
-    assert figures.complete == (len(read) == len(sheet))
-    assert figures.unreadable_rate == (sum(map(len, sheet)) - len(read)) / len(sheet)
-    missing = len(sheet) - len(read)
+    assert figures.coverage == len(read) / len(table)
+    assert figures.complete == (len(read) == len(table))
+    assert figures.unreadable_rate == (sum(map(len, table)) - len(read)) / len(table)
+    missing = len(table) - len(read)
     scored = sum(map(gated, read))
-    bounds = scored / len(sheet), (scored + 2 * missing) / len(sheet)
+    bounds = scored / len(table), (scored + 2 * missing) / len(table)
     assert figures.mean_bounds == pytest.approx(bounds)
-    eight = score(sheet)  # what is no best of several in a model's sheet either
+    eight = score(table)  # what is no best of several in a model's table either
     assert (figures.mean.value, figures.audio) == (eight.mean.value, eight.audio)
     assert figures.neither_rate == eight.neither_rate
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_interval_of_people_is_that_of_a_mean_over_clips(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    ratings = draw.integers(0, 3, 60)
-    sheet = [{int(draw.integers(1, 9)): Verdict(int(rating), BOTH)} for rating in ratings]
-    found = score_panel({"judge": marks_of(sheet, single_prompt=True)}).panel.mean
+def test_the_interval_of_participants_is_that_of_a_mean_over_clips(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ratings = rng.integers(0, 3, 60)
+    table = [{int(rng.integers(1, 9)): Verdict(int(rating), BOTH)} for rating in ratings]
+    found = score_panel({"judge": matrix_of(table, single_prompt=True)}).panel.mean
     error = np.std(ratings) / 60**0.5
     assert found.interval == pytest.approx(
         (ratings.mean() - 1.96 * error, ratings.mean() + 1.96 * error), abs=0.2 * error
     )
 
 
-def test_a_panel_on_people_is_the_mean_of_its_judges() -> None:
+def test_a_panel_on_participants_is_the_mean_of_its_judges() -> None:
     one, other = [{1: Verdict(2, BOTH)}, {2: Verdict(0, AUDIO)}], [{1: Verdict(0, BOTH)}, {}]
     both = score_panel(
-        {str(n): marks_of(sheet, single_prompt=True) for n, sheet in enumerate((one, other))},
+        {str(n): matrix_of(table, single_prompt=True) for n, table in enumerate((one, other))},
         resamples=20,
     )
     assert both.panel.mean.value == (1 + 0) / 2
@@ -402,3 +409,38 @@ def test_a_panel_on_people_is_the_mean_of_its_judges() -> None:
     assert both.panel.mean_bounds == ((1 + 0) / 2, (1 + 1) / 2)
     assert both.panel.coverage == (1 + 1 / 2) / 2
     assert both.agreement is not None
+
+
+# --- what reports show of clips and instructions ---
+
+
+def test_the_scores_of_a_clip_are_averaged_over_the_judges_who_have_one() -> None:
+    one: Table = [{1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}, {8: Verdict(2, AUDIO)}, {}]
+    other: Table = [{1: Verdict(1, BOTH)}, {}, {3: Verdict(None, BOTH)}]
+    first, second, third = clip_scores([matrix_of(one), matrix_of(other)], 3)
+    assert first == ClipScores((1.5, 1.0, *[None] * 6), 1.25)
+    assert second == ClipScores((*[None] * 7, 0.0), 0.0)
+    assert third == ClipScores((None,) * 8, None)
+
+
+def test_without_a_judge_no_clip_has_a_score() -> None:
+    assert clip_scores([], 2) == [ClipScores((None,) * 8, None)] * 2
+
+
+def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:
+    assert (
+        score([{1: Verdict(2, BOTH), 2: Verdict(0, BOTH), 3: Verdict(1, BOTH)}]).instruction_spread
+        == 2
+    )
+    assert score([{}]).instruction_spread is None
+
+
+def test_a_judge_is_compared_with_itself_on_the_clips_judged_twice() -> None:
+    once = matrix_of([whole(Verdict(2, BOTH), Verdict(0, AUDIO)), whole(Verdict(1, BOTH))])
+    again = matrix_of([whole(Verdict(2, BOTH), Verdict(0, AUDIO)), {}])
+    agreement = self_agreement([once, again])
+    assert agreement
+    assert agreement.rating_alpha.value == 1
+    assert agreement.pairs[0].items == 8
+    assert self_agreement([once]) is None
+    assert self_agreement([once, matrix_of([{}, {}])]) is None

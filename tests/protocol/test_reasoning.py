@@ -1,4 +1,4 @@
-"""What a model reasons before its answer is kept apart from it."""
+"""Reasoning is separated from the answer that follows it."""
 
 import pytest
 from hypothesis import given
@@ -51,13 +51,13 @@ def test_nothing_is_lost(text: str) -> None:
 
 def test_judges_are_shown_the_answer_only_unless_reasoning_is_kept() -> None:
     inline = Response("<think>A siren.</think>\nThey flee.", "stop")
-    apart = Response("They flee.", "stop", reasoning="A siren.")
+    separate = Response("They flee.", "stop", reasoning="A siren.")
     assert without_reasoning(inline, {}) == Response(
         "They flee.", "stop", reasoning="<think>A siren.</think>"
     )
-    assert without_reasoning(apart, {}) == apart
+    assert without_reasoning(separate, {}) == separate
     assert without_reasoning(inline, {"reasoning": "keep"}) == inline
-    kept = without_reasoning(apart, {"reasoning": "keep"})
+    kept = without_reasoning(separate, {"reasoning": "keep"})
     assert isinstance(kept, Response)
     assert kept.text == "<think>\nA siren.\n</think>\n\nThey flee."
     plain = Response(" They flee.")

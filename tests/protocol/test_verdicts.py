@@ -600,16 +600,16 @@ def lines_that_may_hold(text: str, word: str) -> list[str]:
 
 
 @given(TEXTS)
-def test_a_reading_stands_literally_in_the_text(text: str) -> None:
+def test_a_reading_occurs_literally_in_the_text(text: str) -> None:
     verdict = read_verdict(text)
     if verdict.rating is not None:
-        held = lines_that_may_hold(text, "rating")
-        assert any(re.search(rf"(?<![0-9]){verdict.rating}(?![0-9])", line) for line in held)
+        lines = lines_that_may_hold(text, "rating")
+        assert any(re.search(rf"(?<![0-9]){verdict.rating}(?![0-9])", line) for line in lines)
     if verdict.orientation is not None:
-        held = lines_that_may_hold(text, "orientation")
+        lines = lines_that_may_hold(text, "orientation")
         names = NAMES[verdict.orientation]
         words = all if len(names) == 2 and names[1] == "oriented" else any
-        assert any(words(name in line.lower() for name in names) for line in held)
+        assert any(words(name in line.lower() for name in names) for line in lines)
 
 
 @given(TEXTS)

@@ -397,9 +397,9 @@ def case(rng: random.Random) -> Case:
             noise = rng.choice(NOTHING)
             insert(rng, blocks, noise(rng, name, rng.choice(NAMES[name])))
             planted.append(noise.__name__)
-        draw = rng.random()
-        if draw < 0.4:
-            spoil = contradicting if draw < 0.25 else hedged
+        chance = rng.random()
+        if chance < 0.4:
+            spoil = contradicting if chance < 0.25 else hedged
             insert(rng, blocks, spoil(rng, name, value))
             planted.append(spoil.__name__)
             spoilt.add(name)
@@ -422,18 +422,18 @@ INVISIBLE = "\u200b\u200d\ufeff\u2060\xad\u200e\ufe0f"
 
 def disguised(rng: random.Random, text: str) -> str:
     """Change what cannot be seen, or means the same."""
-    draw = rng.random()
-    if draw < 0.1:
+    chance = rng.random()
+    if chance < 0.1:
         text = text.replace("\n", "\r\n")
-    elif draw < 0.13:
+    elif chance < 0.13:
         text = text.replace("\n", "\r")
-    elif draw < 0.2:
+    elif chance < 0.2:
         for _ in range(rng.randint(1, 5)):
             place = rng.randint(0, len(text))
             text = text[:place] + rng.choice(INVISIBLE) + text[place:]
-    elif draw < 0.25:
+    elif chance < 0.25:
         text = text.replace(" ", rng.choice("\u00a0\u202f\u2007"), rng.randint(1, 9))
-    elif draw < 0.3:
+    elif chance < 0.3:
         text = rng.choice(["\ufeff", "\n\n", " "]) + text + rng.choice(["\n", "\n\n", " \n"])
     if rng.random() < 0.1:
         text += rng.choice(ENDS)

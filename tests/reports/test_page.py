@@ -22,7 +22,7 @@ pytest.importorskip("vl_convert", reason="needs the extra viewer")
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError
-from jasco.human.listening import Listener
+from jasco.human.listening_study import Participant
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
@@ -229,7 +229,7 @@ def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> N
 
 
 def test_a_person_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
-    listener = Listener.open(tmp_path / "people", "Ada", read_data_set(folder))
+    listener = Participant.open(tmp_path / "people", "Ada", read_data_set(folder))
     for item in listener.items:
         listener.answer(item, "They flee.")
     page = render_page(open_shown([run, listener.folder]), audio=False)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from jasco.data.dataset import read_data_set
-from jasco.human.annotations import Labels
+from jasco.human.annotations import Annotations
 from jasco.judge_exam.questions import read_labels
 from jasco.protocol.verdicts import Orientation
 from runs import verdict
@@ -94,8 +94,8 @@ def test_labels_lie_beside_the_verdicts_and_never_over_them(visit: Visit, run: P
     before = (run / "run.db").read_bytes()
     visitor = person(visit(run), "Ada")
     save(visitor, 1, 2, rating=2, orientation="Speech-Oriented", note="a\r\nb")
-    [label] = Labels(run).all()
-    assert (label.person, label.clip_id, label.number) == ("Ada", "1", 2)
+    [label] = Annotations(run).all()
+    assert (label.annotator, label.clip_id, label.number) == ("Ada", "1", 2)
     assert (label.verdict.rating, label.verdict.orientation) == (2, Orientation.SPEECH)
     assert (label.note, label.answer) == ("a\nb", "answer 1.2")
     assert (run / "run.db").read_bytes() == before
@@ -121,7 +121,7 @@ def test_one_may_skip_and_go_back_and_change_ones_mind(visit: Visit, run: Path) 
     assert re.search(r'name="rating" value="1"[^>]* checked', again)
     assert re.search(r'name="orientation" value="Both"[^>]* checked', again)
     save(visitor, 2, 3, rating=0, note="")
-    assert [label.verdict.rating for label in Labels(run).all()] == [0]
+    assert [label.verdict.rating for label in Annotations(run).all()] == [0]
     # Behind the last one, what was skipped comes again.
     assert at(visitor.get(save(visitor, 0, 1)).text) == ("1", 2)
 
@@ -144,7 +144,7 @@ def test_everybody_has_a_queue_of_their_own(visit: Visit, run: Path) -> None:
     assert at(ada.get("/disagreements").text) == ("2", 3)
     assert at(ben.get("/disagreements").text) == ("1", 2)
     save(ben, 1, 2, rating=0)
-    assert {label.person: label.verdict.rating for label in Labels(run).all()} == {
+    assert {label.annotator: label.verdict.rating for label in Annotations(run).all()} == {
         "Ada": 1,
         "Ben": 0,
     }
@@ -159,7 +159,7 @@ def test_several_people_may_label_at_once(visit: Visit, run: Path) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(label_all, people))
-    assert len(Labels(run).all()) == 18
+    assert len(Annotations(run).all()) == 18
 
 
 def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: 
     )
     assert long.status_code == 422
     assert "it may have 2000" in long.text
-    assert Labels(run).all() == []
+    assert Annotations(run).all() == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
         "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
     )
     assert "Your name" in answer.text
-    assert Labels(run).all() == []
+    assert Annotations(run).all() == []
 
 
 def test_the_labels_can_be_taken_to_an_exam(

@@ -11,6 +11,7 @@ import pytest
 
 from browser import barriers, chromium, complaints_of, wait_until
 from command import Command, Jasco
+from participants import participants
 from processes import wait_for
 from runs import verdict, write_run
 from synthetic import make_data
@@ -18,8 +19,8 @@ from synthetic import make_data
 pytest.importorskip("starlette", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
-from jasco.human.annotations import Labels
-from jasco.human.listening import items_for, listeners, run_folder
+from jasco.human.annotations import Annotations
+from jasco.human.listening_study import items_for, run_folder
 from jasco.runs.results import judged_items_of_run
 
 if TYPE_CHECKING:
@@ -172,10 +173,7 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
         assert {clip: text for (clip, _), text in given.items()} == dict(
             zip(order, [*(f"{name} {n}" for n in (1, 2, 3)), "I cannot tell."], strict=True)
         )
-    assert [(each.name, each.done) for each in listeners(tmp_path / "human")] == [
-        ("Ada Lovelace", 4),
-        ("Ben", 4),
-    ]
+    assert participants(tmp_path / "human") == [("Ada Lovelace", 4), ("Ben", 4)]
 
 
 def test_a_listener_may_stop_and_come_back_in_another_browser(
@@ -281,7 +279,7 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("text=1 label as CSV")
     wait_until(page, "document.activeElement.name === 'rating'")
-    [label] = Labels(run).all()
+    [label] = Annotations(run).all()
     assert (label.verdict.rating, str(label.verdict.orientation)) == (1, "Speech-Oriented")
     assert label.note == "0 is what a judge says"
     page.keyboard.press("2")

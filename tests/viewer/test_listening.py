@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from jasco.data.dataset import DataSet, read_data_set
-from jasco.human.listening import CANNOT_TELL, Listener, items_for, listeners, run_folder
+from jasco.human.listening_study import CANNOT_TELL, Participant, items_for, run_folder
 from jasco.protocol.clips import Clip
 from jasco.runs.results import judged_items_of_run
 from jasco.runs.store import Store
+from participants import participants
 from runs import verdict
 from synthetic import make_data, read_annotations, tone, write_wav
 from visitor import Visitor
@@ -158,7 +159,7 @@ def test_an_empty_or_endless_answer_is_asked_for_again(
         assert 'role="alert"' in answer.text
         assert answer.text.count("<script") == 1
     assert "x" * 2001 + "&lt;/textarea&gt;" in answer.text
-    assert [each.done for each in listeners(keep)] == [0]
+    assert participants(keep) == [("Ada", 0)]
 
 
 def test_lines_are_kept_as_lines(visit: Visit, clips: DataSet, keep: Path) -> None:
@@ -209,11 +210,7 @@ def test_two_listeners_have_orders_and_runs_of_their_own(
     for name in people:
         order = [item.clip.id for item in items_for(name, clips.clips)]
         assert answers(keep, name) == {c: f"{name} {n}" for n, c in enumerate(order, start=1)}
-    assert [(each.name, each.done) for each in listeners(keep)] == [
-        ("Ada", 4),
-        ("Ben", 4),
-        ("Cy", 4),
-    ]
+    assert participants(keep) == [("Ada", 4), ("Ben", 4), ("Cy", 4)]
 
 
 def test_a_page_of_somebody_else_is_not_taken_for_ones_own(
@@ -223,7 +220,7 @@ def test_a_page_of_somebody_else_is_not_taken_for_ones_own(
     begin(visitor, "Ben")  # in another tab of the same browser
     answer = visitor.send_form("/listen/1", listener="Ada", text="Ada's", say="text")
     assert answer.status_code == 409
-    assert [each.done for each in listeners(keep)] == [0, 0]
+    assert participants(keep) == [("Ada", 0), ("Ben", 0)]
 
 
 def test_without_a_name_one_is_led_to_the_beginning(visit: Visit, clips: DataSet) -> None:
@@ -241,7 +238,7 @@ def test_without_a_name_one_is_led_to_the_beginning(visit: Visit, clips: DataSet
 def test_an_answer_that_cannot_be_kept_is_not_lost(
     visit: Visit, clips: DataSet, keep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jasco.human.listening._PATIENCE", 0.1)
+    monkeypatch.setattr("jasco.human.listening_study._PATIENCE", 0.1)
     visitor = begin(visit(data=clips))
     with Store.to_write(run_folder(keep, "Ada")):  # somebody has it judged
         answer = visitor.send_form("/listen/1", listener="Ada", text="precious", say="text")
@@ -336,5 +333,5 @@ def test_who_listens_is_opened_once(
     visit: Visit, clips: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitor = begin(visit(data=clips))
-    monkeypatch.setattr(Listener, "open", None)
+    monkeypatch.setattr(Participant, "open", None)
     assert where(visitor) == "/listen/1"

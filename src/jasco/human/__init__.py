@@ -1,1 +1,1 @@
-"""Human participants and annotators."""
+"""Human participants (listening study) and annotators."""

@@ -1,11 +1,11 @@
-"""Labels: the verdicts of people on a run's answers, beside those of its judges.
+"""Annotations: verdicts of human annotators on a run's answers.
 
-They are no judge's: no figure of the run counts them. They are what a judge can be examined with
-(``jasco exam JUDGE --gold FILE``), and lie in a file of their own, ``labels.db`` in the run's
-folder: while a run is going on, nobody else may write to ``run.db``.
+They are not a judge's: no figure of the run counts them. A judge can be examined with them
+(``jasco exam JUDGE --gold FILE``). They lie in a file of their own, ``labels.db`` in the run's
+folder, because only one process may write to ``run.db`` while a run is going on.
 
-The file is documented in ``docs/run-store.md``. Every label holds the answer that it is about, so
-that it stays true whatever becomes of the run.
+The file is documented in ``docs/run-store.md``. Every annotation holds the answer that it is about,
+so that it stays valid whatever happens to the run.
 """
 
 import os
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
-from jasco.data.csv_files import write_rows, write_table
+from jasco.data.csv_files import write_rows
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import id_order
@@ -30,9 +30,8 @@ GOLD_COLUMNS = (
     "row_id", "id", "clip_sha", "prompt_index", "allm_output", "rating", "orientation", "style",
     "adversarial", "note", "person",
 )  # fmt: skip
-"""Of labelled rows, as an exam reads them, and whose label it is."""
-LONGEST_NOTE = 2_000
-"""Characters."""
+"""Columns of labelled rows, as an exam reads them, and the annotator."""
+LONGEST_NOTE = 2_000  # characters
 _SHA_DIGITS = 12
 _APPLICATION_ID, _VERSION = 0x4A41534C, 1  # "JASL"
 _SCHEMA = f"""
@@ -48,164 +47,147 @@ PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 _PUT = """
-INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-ON CONFLICT (person, clip_id, instruction) DO UPDATE SET
-  clip_sha256 = excluded.clip_sha256, answer = excluded.answer, rating = excluded.rating,
-  orientation = excluded.orientation, note = excluded.note, written_at = excluded.written_at
+INSERT OR REPLACE INTO labels
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 """
 
 
 @dataclass(frozen=True)
-class Label:
-    """What a person says of an answer.
+class Annotation:
+    """An annotator's verdict on an answer: a row of the file's table, in the order of its columns.
 
     Attributes
     ----------
-    person : str
-        Who.
+    annotator : str
+        Name of the annotator.
     clip_id : str
         The clip's id.
     clip_sha256 : str
-        Hash of its annotations.
+        Hash of the clip's texts.
     number : int
         The instruction's number, from 1.
     answer : str
-        What the model had said.
-    verdict : Verdict
-        Rating and orientation.
+        The model's answer.
+    rating : int
+        0, 1 or 2.
+    orientation : str
+        Value of an :class:`~jasco.protocol.verdicts.Orientation`.
     note : str
-        Why; may be empty.
+        The reason; may be empty.
     written_at : str
-        When, in UTC.
+        Time of writing, in UTC.
     """
 
-    person: str
+    annotator: str
     clip_id: str
     clip_sha256: str
     number: int
     answer: str
-    verdict: Verdict
+    rating: int
+    orientation: str
     note: str
     written_at: str
 
+    @property
+    def verdict(self) -> Verdict:
+        """Rating and orientation."""
+        return Verdict(self.rating, Orientation(self.orientation))
+
 
 @dataclass(frozen=True)
-class Labels:
-    """The labels of a run. Any number of people, threads and processes may put them."""
+class Annotations:
+    """The annotations of a run. Any number of threads and processes may add to them."""
 
     folder: Path
 
     @classmethod
     def of_run(cls, folder: Path) -> Self:
-        """Take a run's labels (``InputError`` where there is no run)."""
+        """Return a run's annotations (``InputError`` where there is no run)."""
         Store.to_read(folder).close()
         return cls(folder)
 
-    def put(self, person: str, clip_id: str, number: int, verdict: Verdict, note: str = "") -> None:
-        """Keep what a person says of an answer; it is on disk when this returns.
+    def put(
+        self, annotator: str, clip_id: str, number: int, verdict: Verdict, note: str = ""
+    ) -> None:
+        """Store an annotator's verdict on an answer; it is on disk when this returns.
 
-        A person may change their mind: their latest word stands, with its time.
+        A later verdict of the same annotator on the same answer replaces the earlier one.
 
         Parameters
         ----------
-        person : str
-            Their name, as it was typed.
+        annotator : str
+            The name, as it was typed.
         clip_id : str
-            Of the clip.
+            Id of the clip.
         number : int
             The instruction's, from 1.
         verdict : Verdict
-            With both of its parts.
+            Rating and orientation, both given.
         note : str
             Up to 2,000 characters.
 
         Raises
         ------
         InputError
-            The name is no good, the verdict is not whole, the note is too long, or the run holds
+            The name is invalid, the verdict is incomplete, the note is too long, or the run holds
             no such answer.
         RunConflictError
-            What lies in the place of the labels is something else.
+            The file of annotations is of another kind or version.
         RunUnwritableError
-            They cannot be written.
+            The file cannot be written.
         """
-        who, why = person_named(person), whole_text(note).strip()
+        name, note = person_named(annotator), whole_text(note).strip()
         if verdict.rating not in RATINGS or verdict.orientation is None:
             raise InputError("a label needs both a rating (0, 1 or 2) and an orientation")
-        if len(why) > LONGEST_NOTE:
+        if len(note) > LONGEST_NOTE:
             raise InputError(
-                f"the note has {len(why)} characters; it may have {LONGEST_NOTE}: shorten it"
+                f"the note has {len(note)} characters; it may have {LONGEST_NOTE}: shorten it"
             )
         clip_sha256, answer = self._answer(clip_id, number)
         row = (
-            who, clip_id, clip_sha256, number, answer,
-            verdict.rating, Orientation(verdict.orientation), why,
+            name, clip_id, clip_sha256, number, answer,
+            verdict.rating, Orientation(verdict.orientation), note,
         )  # fmt: skip
-        with self._open(create=True) as labels, labels:
-            labels.execute(_PUT, row)
+        with self._open("rwc") as connection, connection:
+            connection.execute(_PUT, row)
 
-    def all(self) -> list[Label]:
-        """List the labels: by clip, instruction and person."""
+    def all(self) -> list[Annotation]:
+        """Return the annotations, ordered by clip, instruction and annotator."""
         if not self._path.is_file():
             return []
-        query = (
-            "SELECT person, clip_id, clip_sha256, instruction, answer, rating, orientation, note, "
-            "written_at FROM labels"
+        with self._open("rw" if os.access(self.folder, os.W_OK) else "ro") as connection:
+            annotations = [Annotation(*row) for row in connection.execute("SELECT * FROM labels")]
+        ids = id_order({annotation.clip_id for annotation in annotations})
+        order = {clip_id: place for place, clip_id in enumerate(ids)}
+        return sorted(
+            annotations, key=lambda each: (order[each.clip_id], each.number, each.annotator)
         )
-        with self._open(create=False) as labels:
-            rows = [_label(row) for row in labels.execute(query)]
-        ids = id_order({row.clip_id for row in rows})
-        places = {clip_id: place for place, clip_id in enumerate(ids)}
-        return sorted(rows, key=lambda row: (places[row.clip_id], row.number, row.person))
 
-    def write_gold(self, target: Path | TextIO) -> int:
-        """Write the labels as labelled rows, which ``jasco exam --gold`` reads.
+    def write_gold(self, file: TextIO) -> None:
+        """Write the annotations as labelled rows, which ``jasco exam --gold`` reads.
 
-        Two people's labels of one answer are two rows.
+        Annotations of one answer by two annotators are two rows.
 
         Parameters
         ----------
-        target : pathlib.Path or text file
-            A file that is open for writing must leave line ends alone (``newline=""``).
-
-        Returns
-        -------
-        int
-            How many rows.
-
-        Raises
-        ------
-        IncompleteError
-            The file cannot be written.
+        file : text file
+            Open for writing, without translation of line ends (``newline=""``).
         """
-        rows = [
-            {
-                "row_id": row_id,
-                "id": label.clip_id,
-                "clip_sha": label.clip_sha256[:_SHA_DIGITS],
-                "prompt_index": label.number,
-                "allm_output": label.answer,
-                "rating": label.verdict.rating,
-                "orientation": label.verdict.orientation,
-                "style": "",
-                "adversarial": 0,
-                "note": label.note,
-                "person": label.person,
-            }
-            for row_id, label in enumerate(self.all(), start=1)
-        ]
-        if isinstance(target, Path):
-            write_table(target, GOLD_COLUMNS, rows)
-        else:
-            write_rows(target, GOLD_COLUMNS, rows)
-        return len(rows)
+        cells = (
+            (
+                row_id, each.clip_id, each.clip_sha256[:_SHA_DIGITS], each.number, each.answer,
+                each.rating, each.orientation, "", 0, each.note, each.annotator,
+            )
+            for row_id, each in enumerate(self.all(), start=1)
+        )  # fmt: skip
+        write_rows(file, GOLD_COLUMNS, (dict(zip(GOLD_COLUMNS, row, strict=True)) for row in cells))
 
     @property
     def _path(self) -> Path:
         return self.folder / "labels.db"
 
     def _answer(self, clip_id: str, number: int) -> tuple[str, str]:
-        """Give the hash of a clip and the run's answer about it."""
+        """Return the hash of a clip and the run's answer about it."""
         with Store.to_read(self.folder) as store:
             for place, clip in enumerate(store.data().clips):
                 if clip.id == clip_id and store.models():
@@ -217,36 +199,29 @@ class Labels:
         )
 
     @contextmanager
-    def _open(self, *, create: bool) -> Iterator[sqlite3.Connection]:
-        path = self._path
-        mode = "rwc" if create else "rw" if os.access(self.folder, os.W_OK) else "ro"
-        address = f"{path.absolute().as_uri()}?mode={mode}"
-        tables = "SELECT count(*) FROM sqlite_master"
+    def _open(self, mode: str) -> Iterator[sqlite3.Connection]:
+        address = f"{self._path.absolute().as_uri()}?mode={mode}"
         check_sqlite()
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=60)) as labels:
-                labels.execute("PRAGMA synchronous = EXTRA")
-                # It is empty where it is new, or where whoever made it was killed at it.
-                if mode != "ro" and not labels.execute(tables).fetchone()[0]:
-                    labels.executescript(_SCHEMA)
-                told = [
-                    labels.execute(f"PRAGMA {name}").fetchone()[0]
+            with closing(sqlite3.connect(address, uri=True, timeout=60)) as connection:
+                connection.execute("PRAGMA synchronous = EXTRA")
+                # A new file is empty, and so is one whose creation was interrupted.
+                tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+                if mode != "ro" and not tables:
+                    connection.executescript(_SCHEMA)
+                format_ids = [
+                    connection.execute(f"PRAGMA {name}").fetchone()[0]
                     for name in ("application_id", "user_version")
                 ]
-                if told != [_APPLICATION_ID, _VERSION]:
+                if format_ids != [_APPLICATION_ID, _VERSION]:
                     raise RunConflictError(
-                        f"{path}: not the labels of a run, or those of another version of jasco"
+                        f"{self._path}: not the labels of a run, or those of another version of "
+                        "jasco"
                     )
-                yield labels
+                yield connection
         except sqlite3.OperationalError as error:
-            raise RunUnwritableError(f"{path}: {error}") from None
+            raise RunUnwritableError(f"{self._path}: {error}") from None
         except sqlite3.DatabaseError as error:
             raise RunConflictError(
-                f"{path}: broken, or not the labels of a run ({error})"
+                f"{self._path}: broken, or not the labels of a run ({error})"
             ) from None
-
-
-def _label(row: tuple[Any, ...]) -> Label:
-    person, clip_id, clip_sha256, number, answer, rating, orientation, note, written_at = row
-    verdict = Verdict(rating, Orientation(orientation))
-    return Label(person, clip_id, clip_sha256, number, answer, verdict, note, written_at)

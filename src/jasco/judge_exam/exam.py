@@ -14,7 +14,7 @@ from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, stop_on_sigterm
 from jasco.judge_exam.questions import Labels, canaries, known_answers, read_labels
 from jasco.judges.judge import Judge
-from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Part, Question, mark
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part, Question, grade
 from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, served_name
@@ -152,7 +152,7 @@ def exam_result(
     for kind in (KNOWN, CANARY, LABELLED):
         asked = [question for question in exam.questions if question.kind == kind]
         if exam.labels or kind != LABELLED:
-            parts[kind] = mark(asked, [verdicts.get(_asked(each, exam)) for each in asked])
+            parts[kind] = grade(asked, [verdicts.get(_asked(each, exam)) for each in asked])
     seconds, tokens = store.cost(judge.spec.identity)
     served = tuple(filter(None, [served_name(store.served(judge.spec.identity))]))
     return ExamResult(

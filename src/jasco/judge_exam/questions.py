@@ -7,7 +7,7 @@ from pathlib import Path
 from jasco.data.csv_files import read_table
 from jasco.data.known_issues import TOO_GENERAL
 from jasco.errors import InputError
-from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Question
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Question
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.instructions import INSTRUCTIONS

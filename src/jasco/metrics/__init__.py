@@ -1,1 +1,1 @@
-"""The figures: scores, agreement, intervals, comparisons. Pure functions on arrays."""
+"""Figures: scores, agreement, intervals, comparisons. Pure functions on arrays."""

@@ -1,9 +1,9 @@
-"""How far judges agree: Krippendorff's alpha, weighted kappa, confusion matrices.
+"""Agreement of judges: Krippendorff's alpha, weighted kappa, confusion matrices.
 
 Conventions
 -----------
 Everything is computed from matrices that are sums over clips, so that a bootstrap resample is a
-sum too; leading axes are resamples. Labels are numbered from 0; a missing label is -1. Ratings
+sum too; leading axes are resamples. JudgeLabels are numbered from 0; a missing label is -1. Ratings
 are compared as the judges gave them, before the gate.
 
 Metrics
@@ -13,16 +13,16 @@ Metrics
   count; undefined where all labels are equal.
 * *Kappa* with quadratic weights: Cohen, *Psychological Bulletin* 70 (1968). Undefined where both
   judges give one and the same label throughout.
-* *Intervals* are those of :mod:`jasco.metrics.bootstrap`. Of few clips, or where few have a
+* *Intervals* are those of :mod:`jasco.metrics.bootstrap`. Where there are few clips, or few with a
   disagreement, another clip is added: one on which judges agree perfectly (upper end), or as often
-  as by chance, given how often each label is given (lower end).
+  as by chance, given the frequency of each label (lower end).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cached_property, partial
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,28 +30,31 @@ from numpy.typing import NDArray
 from jasco.metrics.bootstrap import (
     LEAST_CLIPS,
     LEAST_DIFFERENT,
+    RESAMPLES,
     TAIL,
+    Array,
     Estimate,
     estimate,
     in_blocks,
     weighted_sums,
 )
-from jasco.metrics.verdict_matrix import RATINGS
-from jasco.protocol.verdicts import Orientation
+from jasco.metrics.verdict_matrix import ORIENTATIONS, RATINGS, ratio
+from jasco.protocol.verdicts import Verdict
 
-Array = NDArray[np.float64]
-Labels = tuple[NDArray[np.int8], NDArray[np.int8]]
+JudgeLabels = tuple[NDArray[np.int8], NDArray[np.int8]]
 """Ratings and orientations of a judge, each of shape (clips, items)."""
+Coefficient = Callable[[NDArray[Any]], Array]
+"""Computes a coefficient from sums of shape (..., labels, labels)."""
 
 
 @dataclass(frozen=True)
 class PairAgreement:
-    """How two judges agree.
+    """Agreement of two judges.
 
     Attributes
     ----------
     judges : tuple of str
-        Which two.
+        The two judges.
     rating_kappa : Estimate
         With quadratic weights.
     ratings : ndarray of int, shape (3, 3)
@@ -65,121 +68,155 @@ class PairAgreement:
     ratings: NDArray[np.int64]
     orientations: NDArray[np.int64]
 
+    @property
+    def items(self) -> int:
+        """Number of items that both judges have a readable verdict on."""
+        return int(self.ratings.sum())
+
+    @property
+    def same_ratings(self) -> int:
+        """Number of items that both give the same rating."""
+        return int(np.trace(self.ratings))
+
+    @property
+    def same_orientations(self) -> int:
+        """Number of items that both give the same orientation."""
+        return int(np.trace(self.orientations))
+
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a panel agrees: Krippendorff's alpha, and each pair of judges."""
+    """Agreement of a panel: Krippendorff's alpha, and each pair of judges."""
 
     rating_alpha: Estimate
     orientation_alpha: Estimate
     pairs: tuple[PairAgreement, ...]
 
 
-class Compared:
-    """The judges of a panel, beside one another.
+def verdict_difference(verdicts: Iterable[Verdict]) -> int:
+    """Compute how far the readable verdicts on one item differ.
+
+    The range of the gated scores, plus that of the ratings, plus one for each further orientation;
+    0 where fewer than two verdicts are readable.
+    """
+    readable = [verdict for verdict in verdicts if verdict.readable]
+    if not readable:
+        return 0
+    gated = [verdict.gated for verdict in readable]
+    ratings = [verdict.rating for verdict in readable if verdict.rating is not None]
+    orientations = {verdict.orientation for verdict in readable}
+    return max(gated) - min(gated) + max(ratings) - min(ratings) + len(orientations) - 1
+
+
+class LabelCounts:
+    """Counts of labels that meet on each clip, and coefficients of agreement from their sums.
 
     Parameters
     ----------
-    labels : mapping of str to Labels
-        By judge.
+    coefficients : sequence of callable
+        :func:`alpha` with a metric, or :func:`weighted_kappa`: one for each of the first matrices.
+    by_clip : sequence of ndarray, each of shape (clips, labels, labels)
+        Matrices of :func:`coincidences` or :func:`confusions`.
+    resamples : int
+        Number of resamples for the intervals.
 
     Attributes
     ----------
     columns : ndarray, shape (clips, columns)
-        What each clip adds to the sums that :meth:`agreement` reads.
+        The cells of all matrices side by side, to be summed over resamples.
     """
 
-    def __init__(self, labels: Mapping[str, Labels]) -> None:
-        self._pairs = list(combinations(labels, 2))
-        self._kinds = (len(RATINGS), len(Orientation)) * (1 + len(self._pairs))
-        ratings, orientations = zip(*labels.values(), strict=True)
-        matrices = [
-            coincidences(ratings, self._kinds[0]),
-            coincidences(orientations, self._kinds[1]),
+    def __init__(
+        self,
+        coefficients: Sequence[Coefficient],
+        by_clip: Sequence[NDArray[Any]],
+        resamples: int = RESAMPLES,
+    ) -> None:
+        self._coefficients, self._resamples = coefficients, resamples
+        self._sizes = [matrix.shape[1] for matrix in by_clip]
+        self.columns = np.hstack([each.reshape(len(each), each.shape[1] ** 2) for each in by_clip])
+
+    @classmethod
+    def of_panel(cls, labels: Sequence[JudgeLabels], resamples: int = RESAMPLES) -> Self:
+        """Count the labels of a panel: coincidences of all judges, confusions of each pair."""
+        coefficients: list[Coefficient] = [
+            partial(alpha, metric="ordinal"),
+            partial(alpha, metric="nominal"),
+            *[weighted_kappa for _ in combinations(labels, 2)],
         ]
-        for one, other in self._pairs:
-            for ours, theirs, kinds in zip(labels[one], labels[other], self._kinds, strict=False):
-                matrices.append(confusions(ours, theirs, kinds))
-        self.columns = np.hstack([matrix.reshape(len(matrix), -1) for matrix in matrices])
+        sizes = len(RATINGS), len(ORIENTATIONS)
+        by_kind = list(zip(sizes, zip(*labels, strict=True), strict=True))
+        matrices = [coincidences(judges, size) for size, judges in by_kind]
+        for size, judges in by_kind:
+            matrices += [confusions(*pair, size) for pair in combinations(judges, 2)]
+        return cls(coefficients, matrices, resamples)
 
-    def agreement(self, total: NDArray[Any], resampled: NDArray[Any]) -> Agreement | None:
-        """Compute how they agree, from the columns' sums; None where there is one judge only."""
-        if not self._pairs:
+    def agreement(self, judges: Iterable[str], resampled: NDArray[Any]) -> Agreement | None:
+        """Estimate the agreement of a panel; None for a single judge.
+
+        Parameters
+        ----------
+        judges : iterable of str
+            Their names, in the order of :meth:`of_panel`.
+        resampled : ndarray, shape (resamples, columns)
+            Sums of the columns over the clips of each resample.
+        """
+        pairs = list(combinations(judges, 2))
+        if not pairs:
             return None
-        totals, resamples, by_clip = map(self._matrices, (total, resampled, self.columns))
-
-        @cache
-        def weighted() -> tuple[list[NDArray[Any]], NDArray[Any]]:
-            sums, another = weighted_sums(in_blocks(self.columns), len(resampled))
-            return self._matrices(sums), another
-
-        def estimated(place: int, figure: Callable[[NDArray[Any]], Array]) -> Estimate:
-            return estimate_agreement(
-                figure,
-                by_clip[place],
-                resamples[place],
-                lambda: (weighted()[0][place], weighted()[1]),
-            )
-
+        rating_alpha, orientation_alpha, *kappas = self.estimates(resampled)
+        tables = self._split(self.columns.sum(axis=0).astype(np.int64))[2:]
+        ratings, orientations = tables[: len(pairs)], tables[len(pairs) :]
         return Agreement(
-            estimated(0, partial(alpha, metric="ordinal")),
-            estimated(1, partial(alpha, metric="nominal")),
-            tuple(
-                PairAgreement(
-                    names,
-                    estimated(place, weighted_kappa),
-                    np.rint(totals[place]).astype(np.int64),
-                    np.rint(totals[place + 1]).astype(np.int64),
-                )
-                for place, names in zip(range(2, len(totals), 2), self._pairs, strict=True)
-            ),
+            rating_alpha,
+            orientation_alpha,
+            tuple(map(PairAgreement, pairs, kappas, ratings, orientations)),
         )
 
-    def _matrices(self, sums: NDArray[Any]) -> list[NDArray[Any]]:
-        ends = np.cumsum([kinds**2 for kinds in self._kinds])[:-1]
+    def estimates(self, resampled: NDArray[Any]) -> list[Estimate]:
+        """Estimate the coefficients with their intervals.
+
+        Parameters
+        ----------
+        resampled : ndarray, shape (resamples, columns)
+            Sums of the columns over the clips of each resample.
+        """
+        matrices = self._split(resampled)
         return [
-            part.reshape(*part.shape[:-1], kinds, kinds)
-            for part, kinds in zip(np.split(sums, ends, axis=-1), self._kinds, strict=True)
+            self._estimate(place, coefficient, matrices[place])
+            for place, coefficient in enumerate(self._coefficients)
+        ]
+
+    def _estimate(self, place: int, coefficient: Coefficient, resampled: NDArray[Any]) -> Estimate:
+        by_clip = self._split(self.columns)[place]
+        labels = by_clip.sum(axis=(1, 2))
+        clips = int((labels > 0).sum())
+        value = float(coefficient(by_clip.sum(axis=0)))
+        differing = int((labels - np.trace(by_clip, axis1=1, axis2=2) > 0.1).sum())
+        if np.isnan(value) or clips < LEAST_CLIPS or differing >= LEAST_DIFFERENT:
+            return estimate(value, coefficient(resampled), clips)
+        matrices, weights = self._weighted
+        sums, added = matrices[place], (in_blocks(labels).max() * weights)[:, None, None]
+        by_chance, perfect = _added_clips(sums)
+        low = np.quantile(coefficient(sums + by_chance * added), TAIL)
+        high = np.quantile(coefficient(sums + perfect * added), 1 - TAIL)
+        return Estimate(value, (float(low), float(high)))
+
+    @cached_property
+    def _weighted(self) -> tuple[list[NDArray[Any]], NDArray[Any]]:
+        sums, weights = weighted_sums(in_blocks(self.columns), self._resamples)
+        return self._split(sums), weights
+
+    def _split(self, columns: NDArray[Any]) -> list[NDArray[Any]]:
+        ends = np.cumsum([size**2 for size in self._sizes])[:-1]
+        return [
+            part.reshape(*part.shape[:-1], size, size)
+            for part, size in zip(np.split(columns, ends, axis=-1), self._sizes, strict=True)
         ]
 
 
-def estimate_agreement(
-    figure: Callable[[NDArray[Any]], Array],
-    by_clip: NDArray[Any],
-    resampled: NDArray[Any],
-    weighted: Callable[[], tuple[NDArray[Any], NDArray[Any]]],
-) -> Estimate:
-    """Estimate a coefficient of agreement with its interval.
-
-    Parameters
-    ----------
-    figure : callable
-        :func:`alpha` with a metric, or :func:`weighted_kappa`.
-    by_clip : ndarray, shape (clips, kinds, kinds)
-        How labels meet on each clip.
-    resampled : ndarray, shape (resamples, kinds, kinds)
-        Sums over the clips of each resample.
-    weighted : callable
-        Gives what :func:`~jasco.metrics.bootstrap.weighted_sums` makes of ``by_clip``; called
-        where resamples are not enough.
-    """
-    labels = by_clip.sum(axis=(1, 2))
-    clips = int((labels > 0).sum())
-    value = float(figure(by_clip.sum(axis=0)))
-    differing = int((labels - np.trace(by_clip, axis1=1, axis2=2) > 0.1).sum())
-    if np.isnan(value) or clips < LEAST_CLIPS or differing >= LEAST_DIFFERENT:
-        return estimate(value, figure(resampled), clips)
-    sums, another = weighted()
-    by_chance, perfect = (
-        added * (in_blocks(labels).max() * another)[:, None, None] for added in _another_clip(sums)
-    )
-    low = np.quantile(figure(sums + by_chance), TAIL)
-    high = np.quantile(figure(sums + perfect), 1 - TAIL)
-    return Estimate(value, (float(low), float(high)))
-
-
-def _another_clip(sums: NDArray[Any]) -> tuple[Array, Array]:
-    """Give a clip of one label on which judges agree by chance, and one on which they agree."""
+def _added_clips(sums: NDArray[Any]) -> tuple[Array, Array]:
+    """Return a clip of one label on which judges agree by chance, and one on which they agree."""
     total = sums.sum(axis=(-2, -1))[..., None]
     rows, columns = sums.sum(axis=-1) / total, sums.sum(axis=-2) / total
     return (
@@ -188,79 +225,80 @@ def _another_clip(sums: NDArray[Any]) -> tuple[Array, Array]:
     )
 
 
-def coincidences(labels: Sequence[NDArray[Any]], kinds: int) -> Array:
+def _one_hot(labels: NDArray[Any], size: int) -> Array:
+    return np.asarray(labels[..., None] == np.arange(size), float)
+
+
+def coincidences(labels: Sequence[NDArray[Any]], size: int) -> Array:
     """Count which labels meet on the items of each clip.
 
     Parameters
     ----------
     labels : sequence of ndarray of int, each of shape (clips, items)
         One for each judge.
-    kinds : int
-        How many labels there are.
+    size : int
+        Number of different labels.
 
     Returns
     -------
-    ndarray, shape (clips, kinds, kinds)
+    ndarray, shape (clips, size, size)
         Pairs of different judges, each item's weighted to count as many labels as it has.
     """
-    counts = np.zeros((*labels[0].shape, kinds))
-    for each in labels:
-        for kind in range(kinds):
-            counts[..., kind] += each == kind
-    given = counts.sum(axis=-1)
+    counts = sum((_one_hot(judge, size) for judge in labels), np.zeros((*labels[0].shape, size)))
+    judges = counts.sum(axis=-1)
     pairs = np.einsum("nij,nik->nijk", counts, counts)
-    diagonal = np.arange(kinds)
+    diagonal = np.arange(size)
     pairs[..., diagonal, diagonal] -= counts
-    weight = np.where(given > 1, 1 / np.maximum(given - 1, 1), 0)
+    weight = np.where(judges > 1, 1 / np.maximum(judges - 1, 1), 0)
     return np.asarray(np.einsum("nijk,ni->njk", pairs, weight))
 
 
-def confusions(ours: NDArray[Any], theirs: NDArray[Any], kinds: int) -> Array:
+def confusions(first: NDArray[Any], second: NDArray[Any], size: int) -> Array:
     """Count how two judges label the items of each clip.
 
     Parameters
     ----------
-    ours, theirs : ndarray of int, shape (clips, items)
+    first, second : ndarray of int, shape (clips, items)
         Items that one of them has not labelled do not count.
-    kinds : int
-        How many labels there are.
+    size : int
+        Number of different labels.
 
     Returns
     -------
-    ndarray, shape (clips, kinds, kinds)
-        Rows are our labels, columns theirs.
+    ndarray, shape (clips, size, size)
+        Rows are the first judge's labels, columns the second's.
     """
-    hot = [
-        np.stack([each == kind for kind in range(kinds)], axis=-1).astype(float)
-        for each in (ours, theirs)
-    ]
-    return np.asarray(np.einsum("nij,nik->njk", *hot))
+    return np.asarray(np.einsum("nij,nik->njk", _one_hot(first, size), _one_hot(second, size)))
 
 
-def alpha(coinciding: NDArray[Any], metric: Literal["nominal", "ordinal"]) -> Array:
+def alpha(coincidence: NDArray[Any], metric: Literal["nominal", "ordinal"]) -> Array:
     """Compute Krippendorff's alpha.
 
     Parameters
     ----------
-    coinciding : ndarray, shape (..., kinds, kinds)
+    coincidence : ndarray, shape (..., labels, labels)
         Sums of :func:`coincidences`.
     metric : str
-        How far apart two labels are.
+        The distance of two labels.
 
     Returns
     -------
     ndarray, shape (...)
         1 is perfect, 0 what chance would give; NaN where undefined.
     """
-    observed = np.asarray(coinciding, float)
+    observed = np.asarray(coincidence, float)
     margins = observed.sum(axis=-1)
     expected = margins[..., :, None] * margins[..., None, :]
     diagonal = np.arange(margins.shape[-1])
     expected[..., diagonal, diagonal] -= margins
-    apart = _nominal(margins) if metric == "nominal" else _ordinal(margins)
-    total = margins.sum(axis=-1)
-    return _one_minus(
-        (total - 1) * (apart * observed).sum(axis=(-2, -1)), (apart * expected).sum(axis=(-2, -1))
+    distance = 1 - np.eye(margins.shape[-1])
+    if metric == "ordinal":
+        # The labels given between the two, with half of those at both ends.
+        up_to = np.cumsum(margins, axis=-1) - margins / 2
+        distance = (up_to[..., :, None] - up_to[..., None, :]) ** 2
+    return 1 - ratio(
+        (margins.sum(axis=-1) - 1) * (distance * observed).sum(axis=(-2, -1)),
+        (distance * expected).sum(axis=(-2, -1)),
     )
 
 
@@ -269,7 +307,7 @@ def weighted_kappa(confusion: NDArray[Any]) -> Array:
 
     Parameters
     ----------
-    confusion : ndarray, shape (..., kinds, kinds)
+    confusion : ndarray, shape (..., labels, labels)
         Sums of :func:`confusions`.
 
     Returns
@@ -278,27 +316,11 @@ def weighted_kappa(confusion: NDArray[Any]) -> Array:
         NaN where undefined.
     """
     observed = np.asarray(confusion, float)
-    kinds = np.arange(observed.shape[-1])
-    apart = (kinds[:, None] - kinds[None, :]) ** 2
+    labels = np.arange(observed.shape[-1])
+    distance = (labels[:, None] - labels[None, :]) ** 2
     rows, columns = observed.sum(axis=-1), observed.sum(axis=-2)
     expected = rows[..., :, None] * columns[..., None, :]
-    return _one_minus(
-        rows.sum(axis=-1) * (apart * observed).sum(axis=(-2, -1)),
-        (apart * expected).sum(axis=(-2, -1)),
+    return 1 - ratio(
+        rows.sum(axis=-1) * (distance * observed).sum(axis=(-2, -1)),
+        (distance * expected).sum(axis=(-2, -1)),
     )
-
-
-def _one_minus(part: Array, whole: Array) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(whole > 0, 1 - part / whole, np.nan)
-
-
-def _nominal(margins: Array) -> Array:
-    kinds = margins.shape[-1]
-    return 1 - np.eye(kinds)
-
-
-def _ordinal(margins: Array) -> Array:
-    # The labels given between the two, with half of those at both ends.
-    up_to = np.cumsum(margins, axis=-1) - margins / 2
-    return (up_to[..., :, None] - up_to[..., None, :]) ** 2

@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals over clips.
+"""Bootstrap intervals of figures, over clips.
 
 Conventions
 -----------
@@ -8,13 +8,13 @@ figures come from the same resamples: the same seed and number of clips draw the
 
 Methods
 -------
-All intervals have a nominal level of 95 %. Which method is used depends on the clips that count
+All intervals have a nominal level of 95 %. The method depends on the number of clips that count
 for a figure, that is, have a verdict that enters it:
 
 * *Fewer than 5 clips*: no interval.
 * *Fewer than 10 clips that differ from the rest* (always with fewer than 10 clips): Gaffke's
   interval. Resamples of few clips, or of almost equal ones, do not show what other clips would
-  score. So no interval has the width 0.
+  score. So an interval never has the width 0.
 * *Fewer than 40 clips*: the expanded percentile interval. Its tails are those at which it would be
   as wide as Student's, were the figure the mean of normal scores; the plain one covers the truth
   in 80 to 93 % of cases.
@@ -24,14 +24,14 @@ for a figure, that is, have a verdict that enters it:
 
 *Gaffke's interval* adds a clip that scores the most possible (upper end) or the least (lower end),
 weights all clips at random (exponential weights, as in the Bayesian bootstrap) and takes the
-quantile of the weighted averages. It needs nothing but the bounds of a score. For scores of two
+quantile of the weighted averages. It needs only the bounds of a score. For scores of two
 values it is the interval of Clopper and Pearson; that it covers the mean at its level whatever the
 distribution is a conjecture without a known counterexample.
 
-The methods were chosen by simulation (``tests/metrics/test_intervals.py`` measures what became of
-it). BCa, studentised, Student's and expanded percentile intervals miss the truth too often where
-scores are skewed or almost constant: of 10 clips that score 0 with a probability of 95 %, they
-cover it in 41 % of cases and Gaffke's in 99 %. Where clips do differ, Gaffke's is the widest.
+The methods were chosen by simulation (``tests/metrics/test_intervals.py`` measures their coverage).
+BCa, studentised, Student's and expanded percentile intervals miss the truth too often where scores
+are skewed or almost constant: of 10 clips that score 0 with a probability of 95 %, they cover it in
+41 % of cases and Gaffke's in 99 %. Where clips do differ, Gaffke's is the widest.
 
 Efron and Tibshirani: *An Introduction to the Bootstrap* (1993), chapter 13 (percentile
 intervals); Gaffke, *Mathematical Methods of Statistics* 14 (2005), and Learned-Miller and Thomas,
@@ -59,7 +59,7 @@ LEAST_CLIPS = 5  # that an interval needs
 PERCENTILE_CLIPS = 40  # from which on the percentile interval covers the truth often enough
 LEAST_DIFFERENT = 10  # clips that differ from the rest, for a percentile interval of any kind
 BLOCKS = 10_000
-_CELLS = 4_000_000  # draws held at once: memory does not grow with the number of clips
+_CELLS = 4_000_000  # draws in memory at once, whatever the number of clips
 _ROUNDING = 1e-5  # by which single precision may tell equal resamples apart
 _SAME = 1e-9  # as much for clips, in double precision
 
@@ -68,7 +68,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval; None where there is none.
+    """A figure and its interval, each None where undefined.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ def in_blocks(columns: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     columns : ndarray of numbers, shape (clips, ...)
-        What each clip adds to each sum.
+        Contribution of each clip to each sum.
     """
     clips = len(columns)
     if clips <= BLOCKS:
@@ -112,9 +112,9 @@ def resampled_sums(
     Parameters
     ----------
     columns : ndarray, shape (clips, columns)
-        What each clip adds to each sum.
+        Contribution of each clip to each sum.
     resamples : int
-        How many times as many clips as there are, drawn with replacement.
+        Number of resamples, each of as many clips as there are, drawn with replacement.
     seed : int
         Fixes the draws, whatever the columns.
 
@@ -123,16 +123,17 @@ def resampled_sums(
     ndarray of float, shape (resamples, columns)
     """
     clips = len(columns)
-    added = np.asarray(columns, np.float32)
-    sums = np.zeros((resamples, added.shape[1]), np.float32)
-    random = np.random.default_rng(seed)
-    for part in _parts(resamples if clips else 0, clips):
-        rows = part.stop - part.start
-        drawn = random.integers(clips, size=(rows, clips), dtype=np.int32)
+    columns = np.asarray(columns, np.float32)
+    if not clips:
+        return np.zeros((resamples, columns.shape[1]), np.float32)
+    rng = np.random.default_rng(seed)
+    sums = []
+    for rows in batches(resamples, clips):
+        drawn = rng.integers(clips, size=(rows, clips), dtype=np.int32)
         drawn += np.arange(rows, dtype=np.int32)[:, None] * clips
         times = np.bincount(drawn.ravel(), minlength=rows * clips).reshape(rows, clips)
-        sums[part] = times.astype(np.float32) @ added
-    return sums
+        sums.append(times.astype(np.float32) @ columns)
+    return np.concatenate(sums)
 
 
 def weighted_sums(
@@ -143,33 +144,34 @@ def weighted_sums(
     Returns
     -------
     sums : ndarray of float, shape (resamples, columns)
-    another : ndarray of float, shape (resamples,)
-        The weights of one clip more, which is in none of the sums.
+    added_weights : ndarray of float, shape (resamples,)
+        The weights of one additional clip, which is in none of the sums.
     """
-    added = np.asarray(columns, np.float32)
-    sums = np.empty((resamples, added.shape[1]), np.float32)
-    another = np.empty(resamples, np.float32)
-    random = np.random.default_rng(seed)
-    for part in _parts(resamples, len(added) + 1):
-        shape = part.stop - part.start, len(added) + 1
-        weights = random.standard_exponential(shape, dtype=np.float32)
-        sums[part] = weights[:, :-1] @ added
-        another[part] = weights[:, -1]
-    return sums, another
+    columns = np.asarray(columns, np.float32)
+    rng = np.random.default_rng(seed)
+    sums, added_weights = [], []
+    for rows in batches(resamples, len(columns) + 1):
+        weights = rng.standard_exponential((rows, len(columns) + 1), dtype=np.float32)
+        sums.append(weights[:, :-1] @ columns)
+        added_weights.append(weights[:, -1].copy())
+    return np.concatenate(sums), np.concatenate(added_weights)
 
 
-def _parts(resamples: int, clips: int) -> Iterator[slice]:
-    # Of whole resamples: how many fit must not change what is drawn.
+def batches(resamples: int, clips: int) -> Iterator[int]:
+    """Split resamples into batches that fit into memory: the size of each.
+
+    A batch holds whole resamples, so that its size does not change what is drawn.
+    """
     at_once = max(1, _CELLS // max(clips, 1))
     for start in range(0, resamples, at_once):
-        yield slice(start, min(start + at_once, resamples))
+        yield min(at_once, resamples - start)
 
 
 # --- intervals ---
 
 
 def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estimate:
-    """Put a figure and its percentile interval together, expanded where there are few clips.
+    """Return a figure with its percentile interval, expanded where there are few clips.
 
     Parameters
     ----------
@@ -178,7 +180,7 @@ def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estim
     resampled : ndarray, shape (resamples,)
         Its values in the resamples; those that are undefined (NaN) are left out.
     clips : int
-        How many clips count for it.
+        Number of clips that count for it.
     """
     value = float(value)
     if np.isnan(value):
@@ -192,7 +194,7 @@ def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estim
 
 
 def _expanded_tail(clips: int) -> float:
-    """Give the tail whose percentile interval is as wide as Student's, for a normal mean."""
+    """Compute the tail whose percentile interval is as wide as Student's, for a normal mean."""
     return NormalDist().cdf(-sqrt(clips / (clips - 1)) * _student_quantile(clips - 1))
 
 
@@ -214,21 +216,19 @@ class Ratios:
     Parameters
     ----------
     terms : iterable of tuple of ndarray
-        For each judge, what each clip adds to the parts and to the wholes of the figures: two
-        arrays of shape (clips, figures).
+        For each judge, the contribution of each clip to the parts and to the wholes of the figures:
+        two arrays of shape (clips, figures).
     low, high : float or ndarray, shape (figures,)
         The least and the most that a clip's part can be, divided by its whole.
-    beside : ndarray, shape (clips, columns), optional
+    others : ndarray, shape (clips, columns), optional
         Other columns, to be summed over the same resamples.
     resamples : int
-        How many.
+        Number of resamples.
 
     Attributes
     ----------
-    beside_sums : ndarray, shape (columns,)
-        The sums of the other columns.
-    beside_resampled : ndarray, shape (resamples, columns)
-        Their sums in the resamples.
+    others_resampled : ndarray, shape (resamples, columns)
+        Sums of the other columns in the resamples.
     """
 
     def __init__(
@@ -236,33 +236,33 @@ class Ratios:
         terms: Iterable[tuple[NDArray[Any], NDArray[Any]]],
         low: float | NDArray[Any],
         high: float | NDArray[Any],
-        beside: NDArray[Any] | None = None,
+        others: NDArray[Any] | None = None,
         resamples: int = RESAMPLES,
     ) -> None:
-        counting, columns = [], []
-        for parts, wholes in terms:  # one by one: of many clips they take much memory
-            counting.append((wholes > 0).sum(axis=0))
+        counts, columns = [], []
+        for parts, wholes in terms:  # one by one: for many clips they take much memory
+            counts.append((wholes > 0).sum(axis=0))
             columns += [in_blocks(parts), in_blocks(wholes)]
-        self._counting = np.array(counting)
-        figures = self._counting.shape[1]
-        self._shape = len(counting), 2, figures
+        self._counts = np.array(counts)
+        judges, figures = self._counts.shape
+        self._shape = judges, 2, figures
         self._bounds = [np.broadcast_to(np.asarray(end, float), figures) for end in (low, high)]
         self._columns = np.hstack(columns)
-        others = np.empty((len(self._columns), 0)) if beside is None else in_blocks(beside)
-        sums = resampled_sums(np.hstack([self._columns, others]), resamples)
+        other_columns = [] if others is None else [in_blocks(others)]
+        sums = resampled_sums(np.hstack([self._columns, *other_columns]), resamples)
         own = self._columns.shape[1]
         self._resampled = ratio(*self._split(sums[:, :own]))
-        self.beside_sums, self.beside_resampled = others.sum(axis=0), sums[:, own:]
+        self.others_resampled = sums[:, own:]
 
     def estimates(self, ours: Sequence[int], theirs: Sequence[int] = ()) -> list[Estimate]:
-        """Estimate the mean figures of some judges, maybe less those of others.
+        """Estimate the mean figures of some judges, optionally minus those of others.
 
         Parameters
         ----------
         ours : sequence of int
             The judges, by place.
         theirs : sequence of int
-            Those whose means are subtracted, if any.
+            The judges whose means are subtracted, if any.
         """
 
         def combine(figures: NDArray[Any]) -> Array:
@@ -270,15 +270,15 @@ class Ratios:
             return mean - figures[len(ours) :].mean(axis=0) if theirs else mean
 
         judges = [*ours, *theirs]
-        parts, wholes = (each[judges] for each in self._split(self._columns))
+        parts, wholes = (terms[judges] for terms in self._split(self._columns))
         values = combine(ratio(parts.sum(axis=1), wholes.sum(axis=1)))
         resampled = combine(self._resampled[judges])
-        counting = self._counting[judges].min(axis=0)
+        clips = self._counts[judges].min(axis=0)
         by_clip = combine(ratio(parts, wholes))
         return [
             Estimate(float(value), self._bounded_interval(place, judges, len(ours), combine))
-            if counting[place] >= LEAST_CLIPS and _different(by_clip[:, place]) < LEAST_DIFFERENT
-            else estimate(value, resampled[:, place], counting[place])
+            if clips[place] >= LEAST_CLIPS and _differing(by_clip[:, place]) < LEAST_DIFFERENT
+            else estimate(value, resampled[:, place], clips[place])
             for place, value in enumerate(values)
         ]
 
@@ -286,10 +286,10 @@ class Ratios:
         self, place: int, judges: list[int], ours: int, combine: Callable[[NDArray[Any]], Array]
     ) -> tuple[float, float]:
         """Compute Gaffke's interval of a figure."""
-        sums, another = self._weighted
-        parts, wholes = (each[judges, :, place] for each in self._split(sums))
+        sums, weights = self._weighted
+        parts, wholes = (terms[judges, :, place] for terms in self._split(sums))
         largest = self._split(self._columns)[1][judges, :, place].max(axis=1, keepdims=True)
-        added = largest * another  # what one clip more would add to the wholes
+        added = largest * weights  # contribution of the added clip to the wholes
         low, high = (float(end[place]) for end in self._bounds)
         subtracted = np.arange(len(judges))[:, None] >= ours
         least, most = np.where(subtracted, high, low), np.where(subtracted, low, high)
@@ -297,7 +297,7 @@ class Ratios:
             float(np.quantile(combine(ratio(parts + added * bound, wholes + added)), tail))
             for bound, tail in ((least, TAIL), (most, 1 - TAIL))
         ]
-        # In single precision an end may lie a little outside of what is possible.
+        # In single precision an end may lie slightly outside the possible range.
         return max(ends[0], combine(least).item()), min(ends[1], combine(most).item())
 
     @cached_property
@@ -305,13 +305,13 @@ class Ratios:
         return weighted_sums(self._columns, len(self._resampled[0]))
 
     def _split(self, columns: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give parts and wholes, each of shape (judges, rows, figures)."""
+        """Return parts and wholes, each of shape (judges, rows, figures)."""
         parts, wholes = columns.reshape(-1, *self._shape).transpose(2, 1, 0, 3)
         return parts, wholes
 
 
-def _different(by_clip: NDArray[Any]) -> int:
-    """Count the clips whose figure is not the one that most have; undefined ones do not count."""
+def _differing(by_clip: NDArray[Any]) -> int:
+    """Count the clips whose figure is not the commonest one; undefined ones do not count."""
     defined = by_clip[~np.isnan(by_clip)]
-    # Of what more than half have in common, the median is the value.
+    # The value that more than half have in common is the median.
     return int((abs(defined - np.median(defined)) > _SAME).sum()) if len(defined) else 0

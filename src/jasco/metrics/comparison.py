@@ -1,16 +1,16 @@
-"""Whether two models differ: paired over clips.
+"""Comparison of two models, paired over clips.
 
 Conventions
 -----------
-Two models are compared on the same clips: what counts is the difference on each clip, shape
-(clips,), first model minus second.
+Two models are compared on the same clips by the difference on each clip, shape (clips,), first
+model minus second.
 
 Where verdicts are missing, a model that has more of them has more attempts at a clip's best score.
 So two models are compared on their common items, those that every judge of both has a readable
 verdict on: a clip's best score is that of its common items, as many for one model as for the other,
-and every other figure is of these items as well. Clips without a common item do not count. What is
-missing is taken to be missing by chance; where one model's verdicts are missing because of their
-scores, only the bounds of its best-mean say what that may hide.
+and every other figure is of these items as well. Clips without a common item do not count. Verdicts
+are taken to be missing by chance; where one model's verdicts are missing because of their scores,
+only the bounds of its best-mean show what that may hide.
 
 Metrics
 -------
@@ -18,65 +18,63 @@ Metrics
   the other sign. Where one of the two was asked about each clip once, *any* of a clip's answers
   could as well be the single one: differences of one answer and a mean of several are not
   symmetric, and flipping their signs finds too many (of weak models on 20 clips 7 % at the level
-  of 1 %). No p of fewer than 10 clips.
+  of 1 %). There is no p-value for fewer than 10 clips.
 * *Holm's correction* of the p-values of several pairs: *Scandinavian Journal of Statistics* 6
   (1979).
 * *Figure tested*: best-mean; the mean (best of 1) where one of the two was asked about each clip
-  once, as people are. Then each clip's mean is that of all readable verdicts on it: it does not
-  depend on how many there are.
-* *Minimum detectable difference*: what a benchmark of this size finds four times out of five
-  (power 80 %, two-sided level 5 %).
+  once, as human participants are. Then each clip's mean is that of all readable verdicts on it: it
+  does not depend on their number.
+* *Minimum detectable difference*: the true difference that a benchmark of this size finds four
+  times out of five (power 80 %, two-sided level 5 %).
 
 Miller, arXiv 2411.00640, sections 4 and 5.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, in_blocks
-from jasco.metrics.scoring import bound_difference, score_difference
+from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Array, Estimate, batches, in_blocks
+from jasco.metrics.scoring import BoundedFigure, bound_difference, score_difference
 from jasco.metrics.verdict_matrix import VerdictMatrix, ratio
 
 FLIPS = 10_000
 SEED = 20240924
 LEAST_CLIPS = 10  # that a p-value needs
 _ALL_SIGNS = 13  # up to so many clips that differ, every pattern of signs is tried
-_CELLS = 4_000_000
 _POWER = 2.8  # 1.96 + 0.84, quantiles of the normal distribution
 _SAME = 1e-9  # differences smaller than this come from rounding
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model minus another, on the items that every judge of both has marked.
+    """One model minus another, on the items that every judge of both has a readable verdict on.
 
     Attributes
     ----------
     clips : int
-        How many clips count: those with an item that all have marked.
+        Number of clips that count: those with such an item.
     clips_left_out : int
-        The others.
+        Number of the other clips.
     items, items_expected : int
-        Items that all have marked, and those that were to be marked; where one of the two was
-        asked about each clip once, one item a clip.
+        Number of such items, and of all items; one item a clip where one of the two was asked about
+        each clip once.
     complete : bool
         Whether no verdict is missing.
     bounds : tuple of float
-        The difference of the figure that is tested, over all clips, with every missing verdict at
-        its worst for one model and at its best for the other.
+        The difference of the tested figure, over all clips, with every missing verdict at its worst
+        for one model and at its best for the other.
     best_mean, mean, audio, both, speech : Estimate
         Differences of the panels' figures; intervals paired over clips.
     p : float or None
-        Permutation test of the difference of the figure that is tested; None for fewer than 10
-        clips.
+        Permutation test of the difference of the tested figure; None for fewer than 10 clips.
     detectable : float or None
         Minimum detectable difference of that figure.
     tested : str
-        Which it is: ``best_mean``, or ``mean`` where one of the two has no best-mean.
+        The tested figure: ``best_mean``, or ``mean`` where one of the two has no best-mean.
     """
 
     clips: int
@@ -92,7 +90,7 @@ class Comparison:
     speech: Estimate = NO_ESTIMATE
     p: float | None = None
     detectable: float | None = None
-    tested: Literal["best_mean", "mean"] = "best_mean"
+    tested: BoundedFigure = "best_mean"
 
 
 def compare(
@@ -100,60 +98,60 @@ def compare(
     second: Mapping[str, VerdictMatrix],
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Compare two models, each marked by a panel.
+    """Compare two models, each judged by a panel.
 
     Parameters
     ----------
     first, second : mapping of str to VerdictMatrix
         By judge; the same clips in the same order.
     resamples : int
-        For the intervals.
+        Number of resamples for the intervals.
     """
-    sheets = [*first.values(), *second.values()]
-    single_prompt = any(matrix.single_prompt for matrix in sheets)
-    tested: Literal["best_mean", "mean"] = "mean" if single_prompt else "best_mean"
-    readable = np.array([matrix.readable for matrix in sheets])
+    ours, theirs = list(first.values()), list(second.values())
+    matrices = [*ours, *theirs]
+    single_prompt = any(matrix.single_prompt for matrix in matrices)
+    tested: BoundedFigure = "mean" if single_prompt else "best_mean"
+    readable = np.array([matrix.readable for matrix in matrices])
     common = np.asarray(readable.all(axis=0))
     judged = np.asarray(readable.any(axis=2, keepdims=True).all(axis=0))
-    items = judged if single_prompt else common  # of people one item a clip is expected, whichever
+    items = judged if single_prompt else common  # of a participant, any one item a clip
     counted = np.asarray(items.any(axis=1))
-    missing = [np.isnan(matrix.expected_scores()).any() for matrix in sheets]
-    size: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "clips": int(counted.sum()),
         "clips_left_out": int((~counted).sum()),
         "items": int(items.sum()),
         "items_expected": items.size,
-        "complete": not any(missing),
-        "bounds": bound_difference([*first.values()], [*second.values()], tested),
+        "complete": not any(np.isnan(matrix.expected_scores()).any() for matrix in matrices),
+        "bounds": bound_difference(ours, theirs, tested),
         "tested": tested,
     }
-    if not size["clips"]:
-        return Comparison(**size)
+    if not summary["clips"]:
+        return Comparison(**summary)
     ours, theirs = (
         [
             (matrix if single_prompt else matrix.of_items(common)).of_clips(counted)
-            for matrix in panel.values()
+            for matrix in panel
         ]
-        for panel in (first, second)
+        for panel in (ours, theirs)
     )
     by_clip = VerdictMatrix.mean_by_clip if single_prompt else VerdictMatrix.best_by_clip
     scores = [np.mean([by_clip(matrix) for matrix in panel], axis=0) for panel in (ours, theirs)]
-    apart = scores[0] - scores[1]
-    differences = score_difference(ours, theirs, resamples)
+    difference = scores[0] - scores[1]
+    estimates = score_difference(ours, theirs, resamples)
     return Comparison(
-        **size,
-        **{name: differences[name] for name in ("best_mean", "mean", "audio", "both", "speech")},
-        p=_p(apart, scores, (ours, theirs)) if len(apart) >= LEAST_CLIPS else None,
-        detectable=minimum_detectable_difference(apart),
+        **summary,
+        **{name: estimates[name] for name in ("best_mean", "mean", "audio", "both", "speech")},
+        p=_p_value(difference, scores, (ours, theirs)) if len(difference) >= LEAST_CLIPS else None,
+        detectable=minimum_detectable_difference(difference),
     )
 
 
-def _p(
-    apart: NDArray[Any], scores: Sequence[NDArray[Any]], panels: Sequence[Sequence[VerdictMatrix]]
+def _p_value(
+    difference: Array, scores: Sequence[Array], panels: Sequence[Sequence[VerdictMatrix]]
 ) -> float:
     single_prompt = [any(matrix.single_prompt for matrix in panel) for panel in panels]
     if single_prompt[0] == single_prompt[1]:
-        return sign_flip_p(apart)
+        return sign_flip_p(difference)
     single = single_prompt.index(True)
     several = np.mean([matrix.gated() for matrix in panels[1 - single]], axis=0)
     return exchange_p(scores[single], several)
@@ -167,7 +165,7 @@ def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED)
     differences : ndarray, shape (clips,)
         First model minus second; many clips are summed in random blocks first.
     flips : int
-        How many patterns of signs are drawn, where there are too many to try all.
+        Number of patterns of signs that are drawn, where there are too many to try all.
     seed : int
         Fixes the draws.
 
@@ -176,19 +174,19 @@ def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED)
     float
         The p-value: at least 1 / (flips + 1) where signs are drawn.
     """
-    apart = in_blocks(np.asarray(differences, float))
-    apart = apart[apart != 0]  # its sign changes nothing
-    seen = abs(apart.sum()) * (1 - 1e-9) - 1e-12  # equal sums must not differ by rounding
-    if len(apart) <= _ALL_SIGNS:
-        patterns = np.arange(2 ** len(apart))[:, None] >> np.arange(len(apart)) & 1
-        return float(np.mean(np.abs((1 - 2 * patterns) @ apart) >= seen))
-    random = np.random.default_rng(seed)
-    extreme, at_once = 0, max(1, _CELLS // len(apart))
-    for start in range(0, flips, at_once):
-        shape = min(at_once, flips - start), len(apart)
-        signs = 1 - 2 * random.integers(2, size=shape, dtype=np.int8).astype(float)
-        extreme += int(np.count_nonzero(np.abs(signs @ apart) >= seen))
-    return (extreme + 1) / (flips + 1)
+    differences = in_blocks(np.asarray(differences, float))
+    differences = differences[differences != 0]  # the sign of 0 changes nothing
+    clips = len(differences)
+    observed = differences.sum()
+    if clips <= _ALL_SIGNS:
+        patterns = np.arange(2**clips)[:, None] >> np.arange(clips) & 1
+        return float(np.mean(_as_extreme((1 - 2 * patterns) @ differences, observed)))
+
+    def flip(rng: np.random.Generator, rows: int) -> Array:
+        signs = 1 - 2 * rng.integers(2, size=(rows, clips), dtype=np.int8).astype(float)
+        return np.asarray(signs @ differences)
+
+    return _permutation_p(observed, flip, clips, flips, seed)
 
 
 def exchange_p(
@@ -216,30 +214,48 @@ def exchange_p(
     number = (~np.isnan(answers)).sum(axis=1, keepdims=True)
     others = np.nansum(answers, axis=1, keepdims=True) - answers
     if_single = np.where(number > 1, answers - others / np.maximum(number - 1, 1), 0)
-    seen = abs(np.nansum(single - ratio(np.nansum(several, axis=1), number[:, 0] - 1)))
-    seen = seen * (1 - 1e-9) - 1e-12  # equal sums must not differ by rounding
-    random = np.random.default_rng(seed)
+    observed = np.nansum(single - ratio(np.nansum(several, axis=1), number[:, 0] - 1))
     clips = np.arange(len(single))
-    extreme, at_once = 0, max(1, _CELLS // len(single))
-    for start in range(0, flips, at_once):
-        drawn = random.random((min(at_once, flips - start), len(single))) * number[:, 0]
-        sums = if_single[clips, drawn.astype(int)].sum(axis=1)
-        extreme += int(np.count_nonzero(np.abs(sums) >= seen))
+
+    def exchange(rng: np.random.Generator, rows: int) -> Array:
+        drawn = rng.random((rows, len(clips))) * number[:, 0]
+        return np.asarray(if_single[clips, drawn.astype(int)].sum(axis=1))
+
+    return _permutation_p(observed, exchange, len(clips), flips, seed)
+
+
+def _permutation_p(
+    observed: float,
+    permute: Callable[[np.random.Generator, int], Array],
+    clips: int,
+    flips: int,
+    seed: int,
+) -> float:
+    """Compute a p-value from drawn sums; ``permute(rng, rows)`` draws as many as ``rows``."""
+    rng = np.random.default_rng(seed)
+    extreme = sum(
+        np.count_nonzero(_as_extreme(permute(rng, rows), observed))
+        for rows in batches(flips, clips)
+    )
     return (extreme + 1) / (flips + 1)
+
+
+def _as_extreme(sums: Array, observed: float) -> NDArray[np.bool_]:
+    # With a tolerance: equal sums may differ by rounding.
+    return np.asarray(np.abs(sums) >= abs(observed) * (1 - 1e-9) - 1e-12)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values for their number: the chance of any false alarm stays below the level."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
     corrected, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
+    for rank, place in enumerate(np.argsort(p_values, kind="stable")):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         corrected[place] = highest
     return corrected
 
 
 def minimum_detectable_difference(differences: NDArray[Any]) -> float | None:
-    """Say which true difference would be found with power 80 %.
+    """Compute the true difference that would be found with power 80 %.
 
     None for fewer than two clips, and where all differ by the same: how much other clips would
     vary cannot be told from them.

@@ -1,9 +1,9 @@
 """The published script's arithmetic, bug for bug, so that old numbers can be reproduced.
 
-What it does differently from :mod:`jasco.protocol.verdicts` and :mod:`~jasco.metrics.scoring`:
-labels are looked for as substrings, in a fixed order; the last line with "Rating: " wins, and a
-row without one gets the score of the row before; an orientation that stays unknown counts as a
-score of 0. Rows run in order of id, within an id in order of the file.
+It differs from :mod:`jasco.protocol.verdicts` and :mod:`~jasco.metrics.scoring`:
+labels are found as substrings, in a fixed order; the last line with "Rating: " counts, and a row
+without one gets the score of the row before; an unknown orientation counts as a score of 0. Rows
+are in order of id, within an id in order of the file.
 """
 
 from collections import Counter
@@ -16,18 +16,7 @@ from jasco.metrics.scoring import Score
 from jasco.protocol.clips import id_order
 from jasco.protocol.instructions import INSTRUCTIONS
 
-_ANSWER_LABELS = (
-    ("N", ("Orientation: Neither", "Orientation: \nNeither")),
-    ("A", ("Orientation: Audio-Oriented", "Orientation: \nAudio-Oriented")),
-    ("S", ("Orientation: Speech-Oriented", "Orientation: \nSpeech-Oriented")),
-    ("G", ("Orientation: Good", "Orientation: \nGood", "Orientation: Both")),
-)
-_REPAIR_LABELS = (
-    ("N", ("Neither",)),
-    ("A", ("Audio-Oriented",)),
-    ("S", ("Speech-Oriented",)),
-    ("G", ("Good",)),
-)
+_LABELS = ("Neither", "Audio-Oriented", "Speech-Oriented", "Good")  # in the script's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +29,7 @@ class JudgedRow:
 
 
 def count_judged(rows: Iterable[JudgedRow]) -> int:
-    """Count the items that a judge wrote about: at most eight of a clip."""
+    """Count the items with a judge's text: at most eight of a clip."""
     of_clip = Counter(row.id for row in rows if row.text.strip())
     return sum(min(rows, len(INSTRUCTIONS)) for rows in of_clip.values())
 
@@ -53,13 +42,13 @@ def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -
     rows : sequence of JudgedRow
         In the order of the file.
     expected : int or None
-        How many items there should be, which the script does not ask; None takes eight a clip.
+        Number of expected items, which the script does not consider; None for eight a clip.
 
     Returns
     -------
     Score
-        The script's figures. Coverage is the share of the expected items that a judge wrote
-        about; there are no bounds where some are missing.
+        The script's figures. Coverage is the share of the expected items with a judge's text; there
+        are no bounds where some are missing.
 
     Raises
     ------
@@ -74,7 +63,7 @@ def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -
     rating: int | None = None
     best: list[int] = []
     gated: list[int] = []
-    labels: list[str] = []
+    labels: Counter[str] = Counter()
     for id_ in id_order(by_id):
         scores = []
         for row in by_id[id_]:
@@ -85,40 +74,40 @@ def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -
                     f"clip {id_}: the first row has no line with 'Rating: '; the published script "
                     "crashes on it, so --compat has no number for it"
                 )
-            labels.append(label)
-            scores.append(rating if label == "G" else 0)
+            labels[label] += 1
+            scores.append(rating if label == "Good" else 0)
         best.append(max(scores))
-        gated.extend(scores)
-    expected = expected or len(by_id) * len(INSTRUCTIONS)
-    judged = count_judged(rows)
-    whole = judged >= expected
-    oriented = sum(labels.count(label) for label in "AGS")
+        gated += scores
+    oriented = labels["Audio-Oriented"] + labels["Speech-Oriented"] + labels["Good"]
     if not oriented:
         raise InputError(
             "no row is Audio-Oriented, Speech-Oriented or Both; the published script divides by "
             "zero on it, so --compat has no number for it"
         )
+    expected = expected or len(by_id) * len(INSTRUCTIONS)
+    judged = count_judged(rows)
+    best_mean, mean = sum(best) / len(best), sum(gated) / len(gated)
     return Score(
-        best_mean=Estimate(sum(best) / len(best)),
-        mean=Estimate(sum(gated) / len(gated)),
-        audio=Estimate(labels.count("A") / oriented),
-        both=Estimate(labels.count("G") / oriented),
-        speech=Estimate(labels.count("S") / oriented),
-        neither_rate=labels.count("N") / len(labels),
-        unreadable_rate=labels.count("?") / len(labels),
+        best_mean=Estimate(best_mean),
+        mean=Estimate(mean),
+        audio=Estimate(labels["Audio-Oriented"] / oriented),
+        both=Estimate(labels["Good"] / oriented),
+        speech=Estimate(labels["Speech-Oriented"] / oriented),
+        neither_rate=labels["Neither"] / len(gated),
+        unreadable_rate=labels["?"] / len(gated),
         coverage=judged / expected,
-        complete=whole,
-        bounds=(sum(best) / len(best), sum(best) / len(best)) if whole else None,
-        mean_bounds=(sum(gated) / len(gated), sum(gated) / len(gated)) if whole else None,
+        complete=judged >= expected,
+        bounds=(best_mean, best_mean) if judged >= expected else None,
+        mean_bounds=(mean, mean) if judged >= expected else None,
     )
 
 
 def _label(row: JudgedRow) -> str:
-    return _first(_ANSWER_LABELS, row.text) or _first(_REPAIR_LABELS, row.repair) or "?"
-
-
-def _first(labels: Iterable[tuple[str, tuple[str, ...]]], text: str) -> str | None:
-    return next((name for name, forms in labels if any(form in text for form in forms)), None)
+    # The script takes "Both" for "Good", and a line break before a label, but not both at once.
+    text = row.text.replace("Orientation: Both", "Orientation: Good")
+    text = text.replace("Orientation: \n", "Orientation: ")
+    labels = [label for label in _LABELS if f"Orientation: {label}" in text]
+    return next(iter(labels or [label for label in _LABELS if label in row.repair]), "?")
 
 
 def _last_rating(text: str, previous: int | None) -> int | None:

@@ -6,6 +6,7 @@ Arrays have the shape (clips, instructions), clips in the order of the data set 
 in the published order. A missing verdict (not there, failed, unreadable) is missing: never 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import Orientation, Verdict
 
 RATINGS = (0, 1, 2)
-_ORIENTATIONS = tuple(Orientation)
+ORIENTATIONS = tuple(Orientation)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class VerdictMatrix:
     unreadable : ndarray of bool, shape (clips, instructions)
         A verdict that was given and could not be read.
     single_prompt : bool
-        Whether a clip was asked about with one of the instructions only, as people are: then one
-        verdict a clip is expected, whichever the instruction, and there is no best of several.
+        Whether a clip was asked about with one of the instructions only, as for human participants:
+        then one verdict a clip is expected, whichever the instruction, and no best of several.
     """
 
     ratings: NDArray[np.float32]
@@ -54,17 +55,17 @@ class VerdictMatrix:
 
     @classmethod
     def of(cls, clips: int, verdicts: NDArray[np.int64], *, single_prompt: bool = False) -> Self:
-        """VerdictMatrix from a table.
+        """Return the matrix of a table of verdicts.
 
         Parameters
         ----------
         clips : int
-            How many clips there are.
+            Number of clips.
         verdicts : ndarray of int, shape (verdicts, 4)
-            Clip by place, instruction by its number from 1, rating, orientation by place; -1 for
-            what could not be read.
+            Clip by place, instruction by its number from 1, rating, orientation by place; -1 where
+            it could not be read.
         single_prompt : bool
-            Whether a clip was asked about once only.
+            Whether a clip was asked about with one instruction only.
         """
         matrix = cls.none_yet(clips, single_prompt=single_prompt)
         clip, number, rating, orientation = verdicts.T
@@ -82,44 +83,49 @@ class VerdictMatrix:
             self.unreadable[cell] = True
         else:
             self.ratings[cell] = verdict.rating
-            self.orientations[cell] = _ORIENTATIONS.index(verdict.orientation)
+            self.orientations[cell] = ORIENTATIONS.index(verdict.orientation)
+
+    def is_oriented(self, orientation: Orientation) -> NDArray[np.bool_]:
+        """Return where an orientation is given; meaningless where the rating is NaN."""
+        return np.asarray(self.orientations == ORIENTATIONS.index(orientation))
 
     @property
     def readable(self) -> NDArray[np.bool_]:
-        """Where there is a verdict that counts."""
+        """Mask of the items with a readable verdict."""
         return ~np.isnan(self.ratings)
 
     def gated(self) -> NDArray[np.float32]:
-        """Gated scores; NaN where there is no readable verdict."""
-        both = self.orientations == _ORIENTATIONS.index(Orientation.BOTH)
-        return np.where(self.readable, np.where(both, self.ratings, 0), np.nan).astype(np.float32)
+        """Compute the gated scores; NaN where there is no readable verdict."""
+        scores = np.where(self.is_oriented(Orientation.BOTH), self.ratings, 0)
+        return np.where(self.readable, scores, np.nan).astype(np.float32)
 
     def best_by_clip(self) -> NDArray[np.float64]:
-        """Best gated score of each clip; NaN where it has no readable verdict. Shape (clips,)."""
+        """Compute the best gated score of each clip, shape (clips,); NaN without a verdict."""
         best = np.where(self.readable, self.gated(), -1).max(axis=1).astype(float)
         return np.where(best < 0, np.nan, best)
 
     def mean_by_clip(self) -> NDArray[np.float64]:
-        """Mean gated score of each clip; NaN where it has no readable verdict. Shape (clips,)."""
-        return ratio(np.nansum(self.gated(), axis=1, dtype=float), self.readable.sum(axis=1))
+        """Compute the mean gated score of each clip, shape (clips,); NaN without a verdict."""
+        return nan_mean(self.gated(), axis=1)
 
     def expected_scores(self) -> NDArray[np.float64]:
-        """Gated scores of the items that are expected; NaN where one has no readable verdict.
+        """Compute the gated scores of the expected items; NaN where there is no readable verdict.
 
         Returns
         -------
-        ndarray, shape (clips, instructions), or (clips, 1) where clips were asked about once
+        ndarray, shape (clips, instructions), or (clips, 1) with one instruction a clip
         """
         return self.mean_by_clip()[:, None] if self.single_prompt else self.gated().astype(float)
 
     def labels(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Ratings as given, and orientations by place; -1 where there is no readable verdict."""
+        """Return ratings as given, and orientations by place; -1 without a readable verdict."""
         missing = ~self.readable
         ratings = np.where(missing, -1, self.ratings).astype(np.int8)
         return ratings, np.where(missing, -1, self.orientations).astype(np.int8)
 
-    def of_clips(self, kept: NDArray[Any]) -> Self:
-        """Keep the matrix of some clips only."""
+    def of_clips(self, kept: NDArray[Any] | Sequence[int]) -> Self:
+        """Return the matrix of some clips only, by place or as a mask of shape (clips,)."""
+        kept = np.asarray(kept)
         return replace(
             self,
             ratings=self.ratings[kept],
@@ -128,11 +134,16 @@ class VerdictMatrix:
         )
 
     def of_items(self, kept: NDArray[np.bool_]) -> Self:
-        """Keep the verdicts on some items only; those on the others are missing."""
+        """Return the matrix with the verdicts on some items only, the others missing."""
         return replace(self, ratings=np.where(kept, self.ratings, np.nan).astype(np.float32))
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide; NaN where there is nothing to divide by."""
+    """Divide elementwise; NaN where the divisor is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, np.asarray(part, float) / whole, np.nan)
+
+
+def nan_mean(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
+    """Average the defined values along an axis; NaN where there is none."""
+    return ratio(np.nansum(values, axis=axis, dtype=float), (~np.isnan(values)).sum(axis=axis))

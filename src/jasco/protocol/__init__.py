@@ -1,4 +1,4 @@
-"""What is measured: clips, instructions, rubrics, responses, verdicts.
+"""Clips, instructions, judge prompts, responses and verdicts.
 
-Pure: no files but its own, no network.
+Pure: no files except its own, no network.
 """

@@ -1,8 +1,8 @@
-"""Clips, items and their hashes: what a benchmark of this kind consists of.
+"""Clips, items and their hashes.
 
 Conventions
 -----------
-A clip is known by its ``id``, a piece of a file name. Clips stand in the order of their data
+A clip is identified by its ``id``, part of a file name. Clips are in the order of their data
 set; hashes over several clips run in order of id (as numbers where all ids are numbers).
 """
 
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 
 from jasco.errors import InputError
@@ -21,16 +21,16 @@ _SAFE_ID = re.compile(r"[\w-](?:[\w. -]*[\w-])?")
 
 @dataclass(frozen=True)
 class Clip:
-    """A sound and a spoken sentence heard at once, and what follows from each and from both.
+    """A sound and a spoken sentence heard together, and what follows from each and from both.
 
     Attributes
     ----------
     id : str
         Name of the clip; its audio file is ``ID.wav``.
     sound, speech : str
-        What is heard beside the voice, and what the voice says.
+        The sound in the background, and the spoken sentence.
     audio_only, speech_only : str
-        The answers that follow from one cue alone: plausible, and wrong.
+        The answers that follow from one cue alone: plausible, but wrong.
     reference : str
         The answer that follows from both.
     keywords : str
@@ -54,10 +54,7 @@ class Clip:
     @property
     def cells(self) -> tuple[str, ...]:
         """The seven annotations in the order of the published ``v0.csv``."""
-        return (
-            self.id, self.sound, self.speech, self.audio_only, self.speech_only,
-            self.reference, self.keywords,
-        )  # fmt: skip
+        return astuple(self)
 
     @cached_property
     def sha256(self) -> str:
@@ -68,24 +65,24 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A clip asked about with one of the instructions (``number`` counts from 1)."""
+    """A clip with one of the instructions (``number`` counts from 1)."""
 
     clip: Clip
     number: int
 
     @property
     def instruction(self) -> str:
-        """The text the model is asked."""
+        """The text of the instruction."""
         return INSTRUCTIONS[self.number - 1]
 
 
 def items_of(clip: Clip) -> list[Item]:
-    """List the items of a clip, in the order of the instructions."""
+    """Return the items of a clip, in the order of the instructions."""
     return [Item(clip, number) for number in range(1, len(INSTRUCTIONS) + 1)]
 
 
 def id_order(ids: Iterable[str]) -> list[str]:
-    """Sort ids: by value where all are whole numbers, else as text."""
+    """Sort ids by value where all are whole numbers, else as text."""
     ids = list(ids)
     if all(re.fullmatch(r"[0-9]{1,18}", id_) for id_ in ids):
         return sorted(ids, key=lambda id_: (int(id_), id_))
@@ -93,10 +90,10 @@ def id_order(ids: Iterable[str]) -> list[str]:
 
 
 def combined_sha256(hashes: dict[str, str]) -> str:
-    """Hash hashes: SHA-256 over the values in order of id, joined by newlines."""
+    """Compute SHA-256 over hashes in order of id, joined by newlines."""
     return hashlib.sha256("\n".join(hashes[id_] for id_ in id_order(hashes)).encode()).hexdigest()
 
 
 def annotations_sha256(clips: Iterable[Clip]) -> str:
-    """Hash the annotations of a data set, whatever the order of its rows."""
+    """Compute the hash of a data set's annotations, whatever the order of its rows."""
     return combined_sha256({clip.id: clip.sha256 for clip in clips})

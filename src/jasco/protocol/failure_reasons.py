@@ -2,32 +2,32 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jasco.protocol.responses import Failure
 
 Group = tuple[str, str, int, int]
-"""Kind and message of failures, how many there are, and how many of them are final."""
+"""Kind and message of failures, their number, and the number of final ones."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why calls failed, for one kind of failure.
+    """The commonest reason of one kind of failure.
 
     Attributes
     ----------
     kind : str
         The kind of failure.
     message : str
-        Its commonest message, as it came; of messages that are equally common, the first in
-        alphabetical order.
+        Its commonest message, verbatim; of equally common messages, the first in alphabetical
+        order.
     count : int
-        Failures with this message, or with one that differs from it only in numbers and ids.
+        Number of failures with this message, or with one that differs only in numbers and ids.
     of : int
-        All failures of this kind.
+        Number of failures of this kind.
     final : int
-        How many of all failures of this kind a repeat cannot mend.
+        How many of them a repeat cannot mend.
     """
 
     kind: str
@@ -50,41 +50,39 @@ def commonest_reasons(groups: Iterable[Group]) -> tuple[Reason, ...]:
     tuple of Reason
         One for each kind: the commonest kind first, kinds that are equally common by name.
     """
-    kinds, final = Counter[str](), Counter[str]()
-    patterns = Counter[tuple[str, str]]()
-    messages: dict[tuple[str, str], Counter[str]] = {}
-    for kind, message, count, final_ones in groups:
-        key = kind, pattern_of(message)
-        kinds[kind] += count
-        final[kind] += final_ones
-        patterns[key] += count
-        messages.setdefault(key, Counter())[message] += count
-    chosen: dict[str, tuple[int, str]] = {}
-    for (kind, pattern), count in patterns.items():
-        found = messages[kind, pattern]
-        message = min(found, key=lambda text: (-found[text], text))
-        if kind not in chosen or (-count, message) < (-chosen[kind][0], chosen[kind][1]):
-            chosen[kind] = count, message
-    return tuple(
-        Reason(kind, chosen[kind][1], chosen[kind][0], kinds[kind], final[kind])
-        for kind in sorted(kinds, key=lambda kind: (-kinds[kind], kind))
-    )
+    by_kind: dict[str, list[Group]] = {}
+    for group in groups:
+        by_kind.setdefault(group[0], []).append(group)
+    reasons = [_commonest_reason(kind, of_kind) for kind, of_kind in by_kind.items()]
+    return tuple(sorted(reasons, key=lambda reason: (-reason.of, reason.kind)))
+
+
+def _commonest_reason(kind: str, groups: Sequence[Group]) -> Reason:
+    by_pattern: dict[str, Counter[str]] = {}
+    for _, message, count, _ in groups:
+        by_pattern.setdefault(pattern_of(message), Counter())[message] += count
+    total, final = sum(group[2] for group in groups), sum(group[3] for group in groups)
+    candidates = [
+        Reason(kind, min(texts, key=lambda text: (-texts[text], text)), texts.total(), total, final)
+        for texts in by_pattern.values()
+    ]
+    return min(candidates, key=lambda reason: (-reason.count, reason.message))
 
 
 def reasons_of(failures: Iterable[Failure]) -> tuple[Reason, ...]:
     """Find the commonest message of each kind among failures; see :func:`commonest_reasons`."""
-    return commonest_reasons((each.kind, each.message, 1, each.final) for each in failures)
+    return commonest_reasons(
+        (failure.kind, failure.message, 1, failure.final) for failure in failures
+    )
 
 
 _WORD = re.compile(r"(?:HTTP )?[\w-]+")
 
 
 def pattern_of(message: str) -> str:
-    """Write ``#`` for words that hold a digit: numbers and ids; an HTTP status stays."""
-    return _WORD.sub(_without_number, message)
+    """Return a message with ``#`` for words that hold a digit; an HTTP status stays."""
+    return _WORD.sub(lambda word: "#" if _is_number(word[0]) else word[0], message)
 
 
-def _without_number(match: re.Match[str]) -> str:
-    word = match[0]
-    is_kept = word.startswith("HTTP ") or not any(map(str.isdigit, word))
-    return word if is_kept else "#"
+def _is_number(word: str) -> bool:
+    return not word.startswith("HTTP ") and any(map(str.isdigit, word))

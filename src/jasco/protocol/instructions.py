@@ -1,4 +1,4 @@
-"""The eight instructions that every clip is asked with, in the published order."""
+"""The eight instructions, in the published order."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""What a judge wrote about a response, and the verdict that was read from it."""
+"""A judge's attempts at a verdict, and the verdict that was read from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from jasco.protocol.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a judge wrote when it was asked: ``asked`` is ``verdict`` or ``repair``."""
+    """One answer of a judge; ``asked`` is the kind of prompt: ``verdict`` or ``repair``."""
 
     asked: str
     text: str
@@ -20,7 +20,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and every word it was read from."""
+    """A verdict and the judge's answers that it was read from."""
 
     verdict: Verdict
     attempts: tuple[Attempt, ...]

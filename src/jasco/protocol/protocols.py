@@ -1,6 +1,6 @@
-"""The published protocols: how a judge is asked.
+"""The judge prompts of the two published protocols.
 
-Two were published. ``v2`` (the current page) labels an answer that rests on both cues "Both",
+ ``v2`` (the current page) labels an answer that rests on both cues "Both",
 ``v1`` (the first paper) "Good"; the verdicts are the same four.
 """
 
@@ -16,14 +16,14 @@ SYSTEM_MESSAGE = "You are an NLP assistant"
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way of asking a judge.
+    """The prompts for a judge.
 
     Attributes
     ----------
     name : str
         ``v2`` or ``v1``.
     both : str
-        What it calls an answer that rests on both cues.
+        Its label of an answer that rests on both cues.
     judge_template, repair_template : str
         The user messages, with their placeholders.
     """
@@ -34,7 +34,7 @@ class Protocol:
     repair_template: str
 
     def judge_prompt(self, item: Item, prediction: str) -> str:
-        """Ask for the verdict on what a model said about an item."""
+        """Return the prompt for a verdict on a model's answer to an item."""
         clip = item.clip
         return _fill(
             self.judge_template,
@@ -49,12 +49,12 @@ class Protocol:
         )
 
     def repair_prompt(self, judge_text: str) -> str:
-        """Ask once more for an orientation that could not be read in what the judge wrote."""
+        """Return the prompt that asks again for an orientation that could not be read."""
         return _fill(self.repair_template, explanation=judge_text.split("Explanation2: ")[-1])
 
 
 def _fill(template: str, **values: str) -> str:
-    # One pass over the known names: braces in what is filled in are text like any other.
+    # In one pass over the known names, so that braces in the values stay as they are.
     names = "|".join(values)
     return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], template)
 
@@ -69,7 +69,7 @@ PROTOCOLS = {name: _read(name, both) for name, both in (("v2", "Both"), ("v1", "
 
 
 def protocol_named(name: str) -> Protocol:
-    """Look a protocol up (``InputError`` where there is none of that name)."""
+    """Return a protocol by its name (``InputError`` where there is none of that name)."""
     if name not in PROTOCOLS:
         raise InputError(
             f"protocol {name!r} is unknown; there are {', '.join(PROTOCOLS)}"

@@ -1,8 +1,8 @@
-"""Separating what a model reasons before its answer from the answer itself.
+"""Separation of a model's reasoning from its answer.
 
-Reasoning models write their reasoning into the text, between tags, unless a server takes it out.
-Judges are shown answers: the published rubric does not expect reasoning, and a judge that reads
-"it may be a beach, or a car park" cannot tell what was finally said.
+Reasoning models write their reasoning into the text, between tags, unless a server removes it.
+Judges see the answer only: the published rubric does not expect reasoning, and a judge that reads
+"it may be a beach, or a car park" cannot know which answer is final.
 """
 
 import re
@@ -13,30 +13,31 @@ from jasco.errors import one_line
 from jasco.protocol.responses import Failure, Response
 
 NO_TEXT = "no text"
-"""The kind of failure of a completion that holds no answer, such as one of reasoning only."""
+"""The kind of failure of a completion without an answer, such as one of reasoning only."""
 _NAME = r"(?:think|thinking|thought|reasoning)"
 _TAG = rf"(?:<{_NAME}>|\[THINK\]|<\|channel\|>analysis<\|message\|>)"
 _OPENING = re.compile(_TAG, re.IGNORECASE)
+_OPENING_FIRST = re.compile(rf"\s*+{_TAG}", re.IGNORECASE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
-# Of the opening tags, only that of these may stand in the prompt.
+# Only the opening tags of these may stand in the prompt.
 _CLOSING_ALONE = re.compile(r"</think>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Split a text into the reasoning that it begins with and the answer.
+    """Split a text into the reasoning at its beginning and the answer.
 
     Parameters
     ----------
     text : str
-        What a model wrote.
+        Output of a model.
 
     Returns
     -------
     reasoning, answer : str
-        Together they are the text. The reasoning holds its tags; it is empty where there is none.
-        It ends with its closing tag, whether the opening one is there (many chat templates write
-        it into the prompt) or not; reasoning that is not closed leaves no answer. Tags after the
-        beginning of an answer are part of it.
+        The text in two parts. The reasoning includes its tags, and is empty where there is none. It
+        ends with its closing tag, with or without an opening one (which many chat templates write
+        into the prompt); reasoning that is not closed leaves no answer. Tags after the beginning of
+        an answer are part of it.
 
     Examples
     --------
@@ -46,7 +47,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
     ('', 'They build a sandcastle.')
     """
     end = 0
-    while opening := _OPENING.match(text, _after_space(text, end)):
+    while opening := _OPENING_FIRST.match(text, end):
         closing = _CLOSING.search(text, opening.end())
         if not closing:
             return text, ""
@@ -57,20 +58,16 @@ def split_reasoning(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
-def _after_space(text: str, start: int) -> int:
-    return len(text) - len(text[start:].lstrip())
-
-
 def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Response | Failure:
-    """Keep the reasoning of an answer apart from its text.
+    """Move the reasoning of an answer out of its text.
 
     Parameters
     ----------
     answer : Response
-        As the model gave it.
+        The answer as the model returned it.
     identity : mapping
-        The model's. With ``reasoning=keep`` the reasoning stays, or becomes, the beginning of the
-        text, so that judges read it.
+        The identity of the model. With ``reasoning=keep`` the reasoning stays, or becomes, the
+        beginning of the text, so that judges read it.
 
     Returns
     -------
@@ -86,25 +83,22 @@ def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Respo
         return answer
     if not text.strip():
         cut_off = answer.finish_reason == "length"
-        greedy = identity.get("temperature", 0) == 0  # none: the server samples as it likes
+        greedy = identity.get("temperature", 0) == 0  # None: the server's own sampling
         return only_reasoning(reasoning, cut_off=cut_off, greedy=greedy)
     joined = f"{answer.reasoning}\n{reasoning}" if answer.reasoning else reasoning
     return replace(answer, text=text.lstrip(), reasoning=joined)
 
 
 def only_reasoning(reasoning: str, *, cut_off: bool, greedy: bool) -> Failure:
-    """Make the failure of a completion that holds reasoning, and no answer after it."""
+    """Return the failure of a completion with reasoning and without an answer."""
     beginning = one_line(reasoning, 120)
     if cut_off:
-        return Failure(
-            "cut off",
-            f"reasoning only, no answer within max_tokens: {beginning!r}; a larger max_tokens "
-            "leaves room for one",
-            final=greedy,
+        kind, reason = "cut off", "no answer within max_tokens"
+        remedy = "a larger max_tokens leaves room for one"
+    else:
+        kind, reason = NO_TEXT, "no answer"
+        remedy = (
+            "turn reasoning off (for many servers: chat_template_kwargs.enable_thinking=false), or "
+            "correct the server's reasoning parser"
         )
-    return Failure(
-        NO_TEXT,
-        f"reasoning only, no answer: {beginning!r}; turn reasoning off (for many servers: "
-        "chat_template_kwargs.enable_thinking=false), or correct the server's reasoning parser",
-        final=greedy,
-    )
+    return Failure(kind, f"reasoning only, {reason}: {beginning!r}; {remedy}", final=greedy)

@@ -1,4 +1,4 @@
-"""What a model gives back: a text, or a failure. Never an empty string for a failure."""
+"""Responses of a model: a text, or a failure, which is never an empty text."""
 
 import re
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from jasco.errors import one_line
 
 LASTING = frozenset({"rejected", "content filter", "moderation", "no text", "cut off"})
-"""Kinds of failures that the same request would meet again, final or not."""
+"""Kinds of failures that the same request would cause again, final or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer or no verdict.
+    """The reason why there is no answer or no verdict.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class Failure:
         ``malformed``, ``error``, ``rejected``, ``moderation``, ``content filter``, ``no text``,
         ``cut off``, ``crash``, ``memory``, ``unanswered``, ``unjudged``.
     message : str
-        What was seen, in one line.
+        The reason, in one line.
     final : bool
-        Whether asking the same again cannot mend it.
+        Whether a repeat of the same request cannot mend it.
     """
 
     kind: str
@@ -33,20 +33,20 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A model's answer to one item, word for word (possibly empty: that is an answer too).
+    """A model's answer to one item, verbatim (an empty text is an answer, too).
 
     Attributes
     ----------
     text : str
-        What the model said.
+        The answer.
     finish_reason : str or None
-        ``stop``, ``length`` (cut off), or as the server put it.
+        ``stop``, ``length`` (cut off), or another word of the server.
     usage : mapping
-        Tokens as counted by whoever generated them: ``prompt_tokens``, ``completion_tokens``.
+        Tokens as counted by the model or server: ``prompt_tokens``, ``completion_tokens``.
     served : str or None
-        What the server called the model that answered.
+        The server's name of the model that answered.
     reasoning : str
-        What the model reasoned before its answer; judges are not shown it.
+        The reasoning before the answer; judges do not see it.
     """
 
     text: str
@@ -60,5 +60,5 @@ _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x
 
 
 def served_name(text: str) -> str:
-    """Return what a server calls its model as one clean line, of 100 characters at most."""
+    """Return a server's name of its model as one printable line of at most 100 characters."""
     return one_line(_TERMINAL_SEQUENCE.sub("", text[:10_000]), 100)

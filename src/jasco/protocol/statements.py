@@ -1,16 +1,13 @@
-r"""Finding the statements in a judge's answer: the places that name a rating or an orientation.
+"""Statements in a judge's answer: the places that name a rating or an orientation.
 
 Conventions
 -----------
 A *statement* is a kind (``rating`` or ``orientation``) and the text of its value. It stands in a
 line of its own (``Rating: 2``), below a heading, in a table, in a member of a JSON object or in
-an XML element. What a value means is decided in :mod:`jasco.protocol.verdicts`.
+an XML element. :mod:`jasco.protocol.verdicts` decides what a value means.
 
 A statement is *binding* where a verdict may rest on its form. The others ("My rating is 1", a
 bare label below a statement) can only contradict.
-
-Quoted lines and text that is struck out are left out; a struck-out passage leaves a ``\0``, so
-that a value is not looked for behind it.
 
 Everything here takes time linear in the length of the text: runs of blanks are collapsed before
 any pattern sees them, and repetitions are bounded, possessive or disjoint from what follows.
@@ -19,19 +16,22 @@ any pattern sees them, and repetitions are bounded, possessive or disjoint from 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
 
-from jasco.protocol.hedges import is_hedge, words_in
-
-Kind = Literal["rating", "orientation"]
-FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
+from jasco.protocol.plain_text import (
+    FLAGS,
+    kept_lines,
+    plain_characters,
+    plain_line,
+    split_unfinished_thought,
+)
+from jasco.protocol.words import is_hedge, word_list, words_in
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A kind, the text of a value, and whether a verdict may rest on it."""
 
-    kind: Kind
+    kind: str
     value: str
     binding: bool = True
 
@@ -42,122 +42,25 @@ def find_statements(text: str) -> list[Statement]:
     Parameters
     ----------
     text : str
-        Any text at all; thinking, quotations and markup are dealt with here.
+        Any text; thinking, quotations and markup are handled here.
     """
-    answer, unfinished_thought = _without_thinking(_plain_characters(text))
+    answer, unfinished_thought = split_unfinished_thought(plain_characters(text))
     found = _statements(answer)
-    return found + [replace(each, binding=False) for each in _statements(unfinished_thought)]
-
-
-def answer_text(text: str) -> str:
-    """Return what a judge wrote in plain characters: no thinking, no fences, no tokens."""
-    return _FENCE.sub("", _without_thinking(_plain_characters(text))[0])
-
-
-def answer_lines(text: str) -> list[str]:
-    """Return the lines of an answer that are neither thought, quoted nor struck out, unmarked."""
-    answer, _ = _without_thinking(_plain_characters(text))
-    return [plain_line(line).replace("\0", "").strip() for line in _kept_lines(answer)]
-
-
-def plain_value(text: str) -> str:
-    """Return a value that stands alone in plain characters and without markup."""
-    return plain_line(_plain_characters(text)).strip()
+    thoughts = _statements(unfinished_thought)
+    return found + [replace(statement, binding=False) for statement in thoughts]
 
 
 def _statements(answer: str) -> list[Statement]:
-    lines = _kept_lines(answer)
+    lines = kept_lines(answer)
     return [*_in_lines(lines), *_in_tables(lines), *_in_members("\n".join(lines))]
 
 
-# --- characters, thinking, tokens ---
-
-# Unicode's default-ignorable code points, other format characters, and control characters that
-# are no white space.
-_INVISIBLE = re.compile(
-    "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2"
-    "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]+"
-)
-_LINE_END = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_BLANKS = re.compile(r"[^\S\n]+")
-_PLAIN = str.maketrans("：＝\u2010\u2011‘’，。；！（）［］【】｛｝", ":=--'',.;!()[][]{}")
-
-_THINKING = re.compile(r"</ ?(?:think|thinking|thought|reasoning) ?>|\[/THINK\]", FLAGS)
-_THINKING_BEGINS = re.compile(
-    r"(^ ?)?(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])(?(1)| ?$)", FLAGS | re.MULTILINE
-)
-
-_END = (
-    r"(?:<\|[^\s<>|]{1,40}\|>|<｜[^\s<>｜]{1,40}｜>|</s>|\[EOS\]|\[/?INST\]"
-    r"|<(?:start_of_turn|end_of_turn|end_of_text|endoftext|eos|eot)>)"
-)
-# A model that runs on past its turn names the next one's role between two tokens, or last.
-_ENDS = re.compile(rf"(?: ?{_END}(?:(?:assistant|model|system|user)(?= ?(?:<|\n|\Z)))?)++", FLAGS)
-_LINE_IS_OVER = re.compile(r"[ *_`.]{0,8}(?:\n|\Z)")
-
-
-def _plain_characters(text: str) -> str:
-    text = _INVISIBLE.sub("", text).translate(_PLAIN)
-    return _BLANKS.sub(" ", _LINE_END.sub("\n", text))
-
-
-def _without_thinking(text: str) -> tuple[str, str]:
-    """Return the answer, and the thought that it breaks off with."""
-    text = _ENDS.sub(_unless_within_a_line, _THINKING.split(text)[-1])
-    if match := _THINKING_BEGINS.search(text):
-        return text[: match.start()], text[match.end() :]
-    return text, ""
-
-
-def _unless_within_a_line(tokens: re.Match[str]) -> str:
-    text, start, end = tokens.string, tokens.start(), tokens.end()
-    at_line_start = start == 0 or text[start - 1] == "\n"
-    return "" if at_line_start or _LINE_IS_OVER.match(text, end) else tokens[0]
-
-
-# --- lines, quotations, markup ---
+# --- statements in lines ---
 
 _SIGN_OF_A_LIST = (
     "(?![❌❎✖✗✘⛔\U0001f6ab❓❔⁉])[-+•·‣–—\u2190-\u2bff\U0001f000-\U0001f8ff\U0001fa00-\U0001faff]"
 )
 _LIST_MARK = rf"(?:{_SIGN_OF_A_LIST} ?|[0-9]{{1,2}}[.)] ?|\([0-9]{{1,2}}\) ?|[a-z]\) )"
-_QUOTED = re.compile(r"^ ?(?:(?:[-+*•]|[0-9]{1,2}[.)]) ){0,3}>[^\n]*", FLAGS | re.MULTILINE)
-_FENCE = re.compile(r"^ ?(?:[-+*•] )?(?:`{3,}+|~{3,}+)[\w+.-]* ?(?:\n|\Z)", FLAGS | re.MULTILINE)
-_STRIKE_TAG = re.compile(r"</?(?:del|strike)>", FLAGS)
-_STRUCK = re.compile(r"(?<!~)~~(?![~\s])(?:[^~\n]|~(?!~)|\n(?! ?(?:\n|\Z)))*+(?<!\s)~~(?!~)")
-
-_TAG = re.compile(
-    r"</?(?:b|i|u|em|strong|code|p|br|span|div|li|answer|output|verdict)(?: ?/)?>", FLAGS
-)
-_MARK = re.compile(r"[*_`#\\<$]")
-_MARKUP = re.compile(r"[*_`]+|^[ \0]*#{1,6}|\\(?=[][(){}*_`:#|.\\-])|\\$", FLAGS)
-_SINGLE_STARS = re.compile(r"(?<!\*)(?!\A ?\* )\*(?!\*)")
-_WRAPPED = re.compile(r"\\(?:boxed|text[a-z]{0,2}|math[a-z]{1,2}) ?\{([^{}]*)\}", FLAGS)
-_DOLLARS = re.compile(r"\$\$+")
-
-
-def _kept_lines(answer: str) -> list[str]:
-    text = _FENCE.sub("", _QUOTED.sub("", answer))
-    if "~~" in (text := _STRIKE_TAG.sub("~~", text)):
-        text = _STRUCK.sub(lambda struck: "\0" + "\n\0" * struck[0].count("\n"), text)
-    return [line.strip() for line in text.split("\n")]
-
-
-def plain_line(line: str) -> str:
-    """Return a line (or a value) without the marks of Markdown, HTML and LaTeX."""
-    if not _MARK.search(line):
-        return line.strip()
-    if line.endswith(("*", "* ")) and len(_SINGLE_STARS.findall(line)) % 2:
-        line = line.rstrip(" *") + "†"  # a footnote, which may take the value back
-    if "\\" in line:
-        line = _WRAPPED.sub(r"\1", _WRAPPED.sub(r"\1", line))
-    line = _MARKUP.sub("", _TAG.sub(" ", line))
-    return _BLANKS.sub(" ", _DOLLARS.sub("$", line)).strip()
-
-
-# --- statements in lines ---
-
 _FINAL = (
     r"(?:(?:final|revised|corrected|correct|updated|amended|adjusted|modified|reconsidered|changed"
     r"|new|overall|actual|definitive)[ _:,-]{0,2})"
@@ -191,28 +94,18 @@ _WORTH_A_LOOK = re.compile(
     r"|\b(?:rate|give|choose|pick|go|classif)",
     FLAGS,
 )
-# Words that may lead to a statement in a sentence.
-_LEAD_WORDS = """
-    my the a an so thus therefore hence then i i'd i'll would will should must now give rate
-    assign choose pick go with to be it its it's for is and but or as that this final revised
-    revise corrected correct updated new overall actual right better best on upon further
-    reflection second thoughts? after all reconsidering reconsideration sorry wait no actually hmm
-    correction edit update note in conclusion summary answer verdict initial first preliminary
-    original old previous tentative explanation[12]? provisional alternative proposed suggested
-    task[12]? mean meant make instead rather can classify classified however changed? lower(?:ed)?
-    raised? set keep
-"""
-_LEAD = rf"(?:(?:{'|'.join(_LEAD_WORDS.split())})[ ,:.!\]–—-]{{1,3}})"
+_LEAD = rf"(?:(?:{'|'.join(word_list('lead_words.txt'))})[ ,:.!\]–—-]{{1,3}})"
 _LINK = (
     r"(?: ?(?:[-=–—]{0,2}>|[:=→–—-])| (?:is|was|now|becomes|became|remains"
     r"|should|must|would|has|been|be|changed|lowered|raised|of|as|to|thus|therefore)\b){0,6}"
 )
 _SENTENCE = re.compile(
     rf"[^\w\s\"'“”«]{{0,4}} ?({_LEAD}{{0,8}})"
-    rf"(?:(?:rating|score)(?P<rating>)|(?P<orientation>orientation)|(?P<any>answer|choice|verdict"
-    rf"|decision|label|conclusion|classification|judge?ment)){_LINK} ?(?P<value>\S.*)",
+    rf"(?P<name>rating|score|orientation|answer|choice|verdict|decision|label|conclusion"
+    rf"|classification|judge?ment){_LINK} ?(?P<value>\S.*)",
     FLAGS,
 )
+_KINDS = {"rating": "rating", "score": "rating", "orientation": "orientation"}
 _OWN = re.compile(r"\b(?:my|final|revised|corrected?|updated|new|overall|actual)\b", FLAGS)
 _CHOICE = re.compile(rf"[^\w\s\"'“”«]{{0,4}} ?((?:{_LEAD}){{1,8}}) ?(?P<value>\S.*)", FLAGS)
 _CHOOSES = re.compile(
@@ -237,7 +130,7 @@ def _in_lines(lines: Sequence[str]) -> Iterator[Statement]:
         elif _BOXED.fullmatch(line):
             yield from _of_either_kind(plain)
         elif match := _NAME_ALONE.fullmatch(plain):
-            yield from _below_a_name(cast("Kind", match[1].lower()), lines, number)
+            yield from _below_name(match[1].lower(), lines, number)
         else:
             yield from _in_sentences(plain)
 
@@ -250,21 +143,19 @@ def _in_line(line: str) -> list[Statement]:
         binding = line[0] in "{$"
     if not match:
         return []
-    found: list[Statement] = []
-    kind, bracket, rest = match[1], match[2], match[3]
-    start = 0
-    for later in _NEXT_NAME.finditer(rest):
-        if kind:
-            found.append(_statement(kind, bracket, _trimmed(rest[start : later.start()]), binding))
-        kind, bracket, start = later[1], later[2], later.end()
-    if kind:
-        found.append(_statement(kind, bracket, rest[start:], binding))
-    return [replace(each, value=f"~~{each.value}") for each in found] if struck else found
+    # Kind, bracket and value of one statement after the other; an explanation has no kind.
+    parts = [match[1], match[2], *_NEXT_NAME.split(match[3])]
+    parts[2:-1:3] = map(_trimmed, parts[2:-1:3])
+    return [
+        _statement(kind, f"~~{bracket}" if struck else bracket, value, binding)
+        for kind, bracket, value in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        if kind
+    ]
 
 
 def _statement(kind: str, bracket: str, value: str, binding: bool) -> Statement:
     # "Rating (int): 2" is "Rating: (int) 2".
-    return Statement(cast("Kind", kind.lower()), f"{bracket} {value}".strip(), binding)
+    return Statement(kind.lower(), f"{bracket} {value}".strip(), binding)
 
 
 def _trimmed(value: str) -> str:
@@ -283,7 +174,7 @@ def _with_lines_below(last: Statement, lines: Sequence[str], number: int) -> Ite
     yield from _bare_line(last.kind, lines, below)
 
 
-def _below_a_name(kind: Kind, lines: Sequence[str], number: int) -> Iterator[Statement]:
+def _below_name(kind: str, lines: Sequence[str], number: int) -> Iterator[Statement]:
     underlined = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1]))
     if underlined or _HEADING.match(lines[number]):
         value, below = _value_below(lines, number + underlined, heading=True)
@@ -295,7 +186,7 @@ def _below_a_name(kind: Kind, lines: Sequence[str], number: int) -> Iterator[Sta
 
 
 def _value_below(lines: Sequence[str], number: int, heading: bool) -> tuple[str, int]:
-    """Return the value in the next line (of a heading: in its text), and the line after it."""
+    """Return the value in the next line (of a heading: in its text), and the line after that."""
     below = number + 1
     if heading:
         below = _next_text(lines, below)
@@ -307,7 +198,7 @@ def _value_below(lines: Sequence[str], number: int, heading: bool) -> tuple[str,
     return plain_line(_ITEM_MARK.sub("", text, count=1)), below + 1
 
 
-def _bare_line(kind: Kind, lines: Sequence[str], number: int) -> Iterator[Statement]:
+def _bare_line(kind: str, lines: Sequence[str], number: int) -> Iterator[Statement]:
     number = _next_text(lines, number)
     if number < len(lines) and len(lines[number]) <= _SHORT:
         text = plain_line(_ITEM_MARK.sub("", lines[number].strip(" \0"), count=1))
@@ -322,7 +213,7 @@ def _next_text(lines: Sequence[str], number: int) -> int:
 
 
 def _remark(line: str) -> str:
-    """Return the remark that a line is on the statement above it: in brackets, or a bare hedge."""
+    """Return a line as a remark on the statement above it: in brackets, or a bare hedge."""
     line = plain_line(line)
     if len(line) > _SHORT or _NAMED.search(line):
         return ""
@@ -336,7 +227,7 @@ def _remark(line: str) -> str:
 
 
 def _in_sentences(line: str) -> Iterator[Statement]:
-    """Find what the sentences of a line state in words of their own: never binding."""
+    """Find what the sentences of a line state informally: never binding."""
     for sentence in _SENTENCE_ENDS.split(line):
         if _WORTH_A_LOOK.search(sentence):
             yield from _in_sentence(sentence)
@@ -346,10 +237,8 @@ def _in_sentence(sentence: str) -> Iterator[Statement]:
     if sentence.startswith(tuple(_CLOSING)):
         sentence = sentence[1:].rstrip(".").removesuffix(_CLOSING[sentence[0]])
     if match := _SENTENCE.fullmatch(sentence):
-        if match["rating"] is not None:
-            yield Statement("rating", match["value"], binding=False)
-        elif match["orientation"]:
-            yield Statement("orientation", match["value"], binding=False)
+        if kind := _KINDS.get(match["name"].lower()):
+            yield Statement(kind, match["value"], binding=False)
         elif _OWN.search(match[1]):
             yield from _of_either_kind(match["value"])
     elif (match := _CHOICE.fullmatch(sentence)) and _CHOOSES.search(match[1]):
@@ -377,7 +266,7 @@ _LIKE_A_VALUE = re.compile(
 def _in_tables(lines: Sequence[str]) -> Iterator[Statement]:
     columns: dict[int, re.Match[str]] = {}
     in_table = False
-    for number, line in enumerate(lines):
+    for line, next_line in zip(lines, [*lines[1:], ""], strict=True):
         if "|" not in line:
             columns, in_table = {}, False
             continue
@@ -386,7 +275,7 @@ def _in_tables(lines: Sequence[str]) -> Iterator[Statement]:
         cells = _cells(line)
         names = {n: match for n, cell in enumerate(cells) if (match := _CELL_NAME.fullmatch(cell))}
         row = _row(cells, names.get(0))
-        if number + 1 < len(lines) and _is_delimiter(lines[number + 1]):
+        if _is_delimiter(next_line):
             in_table = True
             columns = {} if row and _LIKE_A_VALUE.match(cells[1]) else names
             row = None if columns else row
@@ -413,7 +302,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _row(cells: Sequence[str], name: re.Match[str] | None) -> Statement | None:
-    """Read a row as a name, a value and remarks, where its first cell is a name."""
+    """Read a row whose first cell is a name: a name, a value and remarks."""
     if len(cells) < 2 or not name:
         return None
     remarks = [cell for cell in cells[2:] if cell]
@@ -443,13 +332,12 @@ _MEMBERS_BEFORE = re.compile(
 
 def _in_members(text: str) -> Iterator[Statement]:
     if "\\u" in text:
-        text = _plain_characters(_ESCAPE.sub(_unescaped, text))
-    line = 0
-    end = 0
+        text = plain_characters(_ESCAPE.sub(_unescaped, text))
+    line = end = 0
     for match in _MEMBER.finditer(text):
         line = text.rfind("\n", end, match.start()) + 1 or line
         end = match.end()
-        value = next((each for each in match.groups()[2:] if each is not None), "")
+        value = next((group for group in match.groups()[2:] if group is not None), "")
         binding = bool(_MEMBERS_BEFORE.match(text, line, match.start()))
         yield _statement(match[2], "", plain_line(value), binding)
     for match in _ELEMENT.finditer(text):

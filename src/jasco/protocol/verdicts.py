@@ -1,38 +1,32 @@
-"""Reading a judge's answer: its rating and its orientation, or that it cannot be read.
+"""The verdict parser, which reads the rating and the orientation in a judge's answer.
 
 Conventions
 -----------
-What an answer states is found in :mod:`jasco.protocol.statements`. The value of a statement is
+:mod:`jasco.protocol.statements` finds the statements of an answer. The value of a statement is
 *definite* (``2``, ``Both``), a *placeholder* (``(int)``, the echoed list of options) or unclear.
-Placeholders are passed over. What is left must be definite and agree, else the answer is
+Placeholders are ignored. All other values must be definite and agree, else the answer is
 unreadable: nothing is ever guessed.
 
-A remark behind a value, in brackets or after a dash, is harmless only if it is plain English
-without a digit, without a question mark and without a word of :mod:`jasco.protocol.hedges`.
+A remark after a value, in brackets or after a dash, is harmless only if it is plain English
+without a digit, without a question mark and without a hedge (``hedges.txt``).
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from jasco.protocol.hedges import is_hedge, words_in
-from jasco.protocol.statements import (
-    FLAGS,
-    Statement,
-    answer_lines,
-    answer_text,
-    find_statements,
-    plain_value,
-)
+from jasco.protocol.plain_text import FLAGS, answer_lines, answer_text, plain_value
+from jasco.protocol.statements import Statement, find_statements
+from jasco.protocol.words import is_hedge, words_in
 
 T = TypeVar("T")
 
 
 class Orientation(StrEnum):
-    """Which cue an answer rests on."""
+    """The cue that an answer rests on."""
 
     AUDIO = "Audio-Oriented"
     SPEECH = "Speech-Oriented"
@@ -49,51 +43,55 @@ class Verdict:
 
     @property
     def readable(self) -> bool:
-        """Whether both parts could be read: only then does the verdict count."""
+        """Whether both parts could be read, so that the verdict counts."""
         return self.rating is not None and self.orientation is not None
 
     @property
     def gated(self) -> int:
-        """The score that counts: the rating where the orientation is Both, else 0.
-
-        Of a readable verdict only: what could not be read has no score.
-        """
+        """The gated score of a readable verdict: the rating if the orientation is Both, else 0."""
         assert self.rating is not None
         assert self.orientation is not None
         return self.rating if self.orientation is Orientation.BOTH else 0
 
 
 PROXY_MARK = "Proxy verdict"
-"""Begins what a stand-in for a judge writes: its figures are marked wherever the text travels."""
+"""First words of the text of a judge that is a proxy: they mark its figures everywhere."""
 
 
 def read_verdict(text: str) -> Verdict:
-    """Read what a judge wrote in answer to the judge prompt. Never raises, never guesses."""
+    """Read a judge's answer to the judge prompt. Never raises, never guesses."""
     return _verdict(find_statements(text))
 
 
 def read_constrained(text: str) -> Verdict:
-    """Read a verdict that its server held to :func:`verdict_schema`: a JSON object."""
+    """Read an answer that the server constrained to :func:`verdict_schema`: a JSON object."""
     try:
-        members = json.loads(answer_text(text), object_pairs_hook=_Members)
+        members = json.loads(answer_text(text), object_pairs_hook=_members_by_name)
     except (ValueError, RecursionError):
+        members = None
+    if not isinstance(members, dict):
         return Verdict(None, None)
-    if not isinstance(members, _Members):
-        return Verdict(None, None)
-    ratings, orientations = members.named("rating"), members.named("orientation")
-    if not all(type(each) is int for each in ratings) or not all(
-        isinstance(each, str) for each in orientations
-    ):
+    ratings, orientations = members.get("rating", []), members.get("orientation", [])
+    if {type(value) for value in ratings} - {int} or {type(value) for value in orientations} - {
+        str
+    }:
         return Verdict(None, None)
     return _verdict(
-        [Statement("rating", str(each)) for each in ratings]
-        + [Statement("orientation", plain_value(each)) for each in orientations]
+        [Statement("rating", str(value)) for value in ratings]
+        + [Statement("orientation", plain_value(value)) for value in orientations]
     )
+
+
+def _members_by_name(members: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:
+    by_name: dict[str, list[Any]] = {}
+    for name, value in members:
+        by_name.setdefault(name.strip().lower(), []).append(value)
+    return by_name
 
 
 def read_repair(text: str) -> Orientation | None:
     """Read the reply to the repair prompt: a line may also be the bare label, in quotes or not."""
-    lines = map(_replied, answer_lines(text))
+    lines = map(_without_introduction, answer_lines(text))
     bare = [Statement("orientation", line) for line in lines if _BARE_LABEL.match(line)]
     return _agreed(_ORIENTATION, [*find_statements(text), *bare])
 
@@ -109,14 +107,14 @@ def read_orientation(cell: str) -> Orientation | None:
 
 
 def verdict_schema(both: str) -> dict[str, Any]:
-    """Give the JSON schema of a verdict: the rubric's four lines, in its order.
+    """Return the JSON schema of a verdict: the rubric's four lines, in its order.
 
     Parameters
     ----------
     both : str
-        What the protocol calls an answer that rests on both cues.
+        The protocol's label of an answer that rests on both cues.
     """
-    labels = [both if each is Orientation.BOTH else str(each) for each in Orientation]
+    labels = [both if label is Orientation.BOTH else str(label) for label in Orientation]
     properties = {
         "Explanation1": {"type": "string"},
         "Rating": {"type": "integer", "enum": [0, 1, 2]},
@@ -131,18 +129,11 @@ def verdict_schema(both: str) -> dict[str, Any]:
     }
 
 
-def _verdict(statements: Iterable[Statement]) -> Verdict:
-    statements = list(statements)
+def _verdict(statements: Sequence[Statement]) -> Verdict:
     return Verdict(_agreed(_RATING, statements), _agreed(_ORIENTATION, statements))
 
 
 # --- values ---
-
-
-class _Unclear(Enum):
-    """What a value is that is neither definite nor a placeholder."""
-
-    UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True)
@@ -157,8 +148,8 @@ class _Grammar(Generic[T]):
         Matches the beginning of a definite value; its first group names the meaning.
     meanings : mapping of str to T
         What the names mean, in lower case.
-    repeated : mapping of T to set of frozenset of str
-        The words of a remark that only repeats the value.
+    restatements : mapping of str to T
+        Remarks that only repeat a value: their words in alphabetical order.
     informal : mapping of str to T
         Names that are too informal to be read, and plain enough to contradict.
     best : T
@@ -169,58 +160,38 @@ class _Grammar(Generic[T]):
     kind: str
     core: re.Pattern[str]
     meanings: Mapping[str, T]
-    repeated: Mapping[T, Set[frozenset[str]]]
+    restatements: Mapping[str, T]
     informal: Mapping[str, T]
     best: T
 
-    def options(self, text: str) -> set[T]:
-        """Return the values that are listed in a text, one beside the other."""
-        found = set()
-        for option in _OPTION_ENDS.split(text.strip(" .")):
-            match = self.core.fullmatch(option.strip())
-            if not match:
-                return set()
-            found.add(self.meanings[match[1].lower()])
-        return found
 
-
-_ORIENTED = r" ?-? ?orient(?:at)?ed"
+_NUMBERS = {"zero": 0, "one": 1, "two": 2}
 _RATING = _Grammar[int](
     "rating",
     re.compile(
         r"(?:score ?:? ?)?([012])(?:\.0+)?(?: ?(?:/|out of|of) ?2(?:\.0+)?)?(?![\w%])", FLAGS
     ),
-    {"0": 0, "1": 1, "2": 2},
-    {0: {frozenset({"zero"})}, 1: {frozenset({"one"})}, 2: {frozenset({"two"})}},
-    {"zero": 0, "one": 1, "two": 2},
+    meanings={"0": 0, "1": 1, "2": 2},
+    restatements=_NUMBERS,
+    informal=_NUMBERS,
     best=2,
 )
+_AUDIO, _SPEECH, _BOTH, _NEITHER = Orientation
+_LABELS = {"audio": _AUDIO, "speech": _SPEECH, "both": _BOTH, "good": _BOTH, "neither": _NEITHER}
+_ORIENTED = r" ?-? ?orient(?:at)?ed"
 _ORIENTATION = _Grammar[Orientation](
     "orientation",
     re.compile(
         rf"(audio(?={_ORIENTED})|speech(?={_ORIENTED})|both|good|neither)(?:{_ORIENTED})?(?!\w)",
         FLAGS,
     ),
-    {
-        "audio": Orientation.AUDIO,
-        "speech": Orientation.SPEECH,
-        "both": Orientation.BOTH,
-        "good": Orientation.BOTH,
-        "neither": Orientation.NEITHER,
+    meanings=_LABELS,
+    restatements={
+        **_LABELS, "audio oriented": _AUDIO, "oriented speech": _SPEECH, "audio speech": _BOTH,
     },
-    {
-        Orientation.AUDIO: {frozenset({"audio"}), frozenset({"audio", "oriented"})},
-        Orientation.SPEECH: {frozenset({"speech"}), frozenset({"speech", "oriented"})},
-        Orientation.BOTH: {
-            frozenset({"both"}),
-            frozenset({"good"}),
-            frozenset({"audio", "speech"}),
-        },
-        Orientation.NEITHER: {frozenset({"neither"})},
-    },
-    {"audio": Orientation.AUDIO, "speech": Orientation.SPEECH},
-    best=Orientation.BOTH,
-)
+    informal={"audio": _AUDIO, "speech": _SPEECH},
+    best=_BOTH,
+)  # fmt: skip
 _BRACKETS = {
     "(": ")", "[": "]", "{": "}", "<": ">", "$": "$",
     '"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "『": "』",
@@ -244,7 +215,7 @@ _SHORTCOMING = re.compile(
     r"\b",
     FLAGS,
 )
-# These are the rubric's own words.
+# The rubric's own words.
 _RUBRIC = re.compile(
     r"\b(?:logical enough but not the most possible|very logical and the most probable"
     r"|one modality)\b",
@@ -254,30 +225,32 @@ _TASK = re.compile(r"\btask ?[12]\b", FLAGS)
 
 
 def _agreed(grammar: _Grammar[T], statements: Iterable[Statement]) -> T | None:
-    """Return what all statements of a kind agree on, if they do."""
-    own = [each for each in statements if each.kind == grammar.kind]
-    readings: set[T | _Unclear] = set()
-    for each in own:
-        if each.binding and (reading := _reading(grammar, each.value)) is not None:
-            readings.add(reading)
-    if len(readings) != 1 or isinstance(reading := readings.pop(), _Unclear):
+    """Return the value that all statements of a kind agree on, if they do."""
+    own = [statement for statement in statements if statement.kind == grammar.kind]
+    readings = {
+        reading
+        for statement in own
+        if statement.binding
+        for reading in _readings(grammar, statement.value)
+    }
+    if len(readings) != 1:
         return None
-    others = {_informal(grammar, each.value) for each in own if not each.binding}
+    reading = readings.pop()
+    others = {_informal(grammar, statement.value) for statement in own if not statement.binding}
     return reading if others <= {reading, None} else None
 
 
-def _reading(grammar: _Grammar[T], value: str) -> T | _Unclear | None:
-    """Return what a value means; None where it is a placeholder."""
+def _readings(grammar: _Grammar[T], value: str) -> list[T | None]:
+    """Return the meaning of a value, or None where it is unclear; nothing of a placeholder."""
     definite = _definite(grammar, value)
     if definite is not None:
-        return definite
-    rest = _behind_a_placeholder(grammar, value)
+        return [definite]
+    rest = _after_placeholder(grammar, value)
     if rest is None:
-        return _Unclear.UNCLEAR
+        return [None]
     definite = _definite(grammar, rest.lstrip(": "))
-    if definite is None and not _ONLY_WORDS.fullmatch(_LISTED.sub("", rest)):
-        return _Unclear.UNCLEAR
-    return definite
+    is_placeholder_only = definite is None and _ONLY_WORDS.fullmatch(_LISTED.sub("", rest))
+    return [] if is_placeholder_only else [definite]
 
 
 def _informal(grammar: _Grammar[T], value: str) -> T | None:
@@ -286,7 +259,7 @@ def _informal(grammar: _Grammar[T], value: str) -> T | None:
 
 
 def _definite(grammar: _Grammar[T], value: str, depth: int = _DEEPEST) -> T | None:
-    """Return what a value says beyond doubt, if anything."""
+    """Return the unambiguous meaning of a value, if there is one."""
     value = value.strip()
     if match := grammar.core.match(value):
         meaning = grammar.meanings[match[1].lower()]
@@ -303,7 +276,7 @@ def _definite(grammar: _Grammar[T], value: str, depth: int = _DEEPEST) -> T | No
 
 
 def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
-    """Whether what follows a value leaves it as it is."""
+    """Return whether the text after a value leaves the value as it is."""
     if tail.strip(" ") in ("", ".", ",", ";", "!"):
         return True
     match = _REMARK.fullmatch(_TASK.sub("task", tail))
@@ -313,14 +286,10 @@ def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
     if meaning != grammar.best:
         remark = _SHORTCOMING.sub("aligned", remark)
     words = words_in(remark)
-    if words in grammar.repeated[meaning]:
+    if grammar.restatements.get(" ".join(sorted(words))) == meaning:
         return True
-    others = (each[1].lower() for each in grammar.core.finditer(remark))
-    return not (
-        words <= grammar.informal.keys()
-        or any(map(is_hedge, words))
-        or any(grammar.meanings[other] != meaning for other in others)
-    )
+    others = {grammar.meanings[other[1].lower()] for other in grammar.core.finditer(remark)}
+    return not (words <= grammar.informal.keys() or any(map(is_hedge, words)) or others - {meaning})
 
 
 # --- placeholders ---
@@ -345,8 +314,8 @@ _ONLY_WORDS = re.compile(
 )
 
 
-def _behind_a_placeholder(grammar: _Grammar[T], value: str) -> str | None:
-    """Return what follows the placeholder that a value begins with; None where there is none."""
+def _after_placeholder(grammar: _Grammar[T], value: str) -> str | None:
+    """Return the text after the placeholder that a value begins with; None without one."""
     if match := _ENCLOSED.fullmatch(value):
         inner, rest = match[1].strip(), match[2].strip()
         known = not inner or _RANGE.fullmatch(inner) or _is_placeholder(grammar, inner)
@@ -356,12 +325,15 @@ def _behind_a_placeholder(grammar: _Grammar[T], value: str) -> str | None:
 
 
 def _is_placeholder(grammar: _Grammar[T], text: str) -> bool:
-    if grammar.options(_LISTED.sub("", text, count=1)) == set(grammar.meanings.values()):
+    options = _OPTION_ENDS.split(_LISTED.sub("", text, count=1).strip(" ."))
+    matches = [grammar.core.fullmatch(option.strip()) for option in options]
+    meanings = {match and grammar.meanings[match[1].lower()] for match in matches}
+    if meanings == set(grammar.meanings.values()):
         return True
     return bool(_PLACEHOLDER.fullmatch(text) and _PLACEHOLDER_NOUN.search(text))
 
 
-# --- what else is read ---
+# --- replies to the repair prompt ---
 
 _BARE_LABEL = re.compile(
     rf"[ {re.escape(''.join(_BRACKETS))}]{{0,4}}{_ORIENTATION.core.pattern}", FLAGS
@@ -374,14 +346,7 @@ _REPLY_BEGINS = re.compile(
 )
 
 
-class _Members(list[tuple[str, Any]]):
-    """The members of a JSON object, those of the same name too."""
-
-    def named(self, name: str) -> list[Any]:
-        return [value for key, value in self if key.strip().lower() == name]
-
-
-def _replied(line: str) -> str:
-    """Return what a line of a reply says, without what leads to it and without stray quotes."""
+def _without_introduction(line: str) -> str:
+    """Return a line of a reply without its introduction and without stray quotes."""
     line = _REPLY_BEGINS.sub("", line)
     return line if _definite(_ORIENTATION, line) else line.strip(_QUOTES)

@@ -8,7 +8,7 @@ from typing import Any
 from jasco.errors import count, one_line
 from jasco.judge_exam.exam import ExamResult
 from jasco.metrics.bootstrap import Estimate
-from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Part
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.failure_reasons import reasons_of

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from jasco.errors import InputError
-from jasco.human.annotations import LONGEST_NOTE, Label, Labels
+from jasco.human.annotations import LONGEST_NOTE, Annotation, Annotations
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Orientation, Verdict
@@ -57,7 +57,7 @@ class Queue:
         What its judges wrote.
     order : sequence of (str, int)
         The answers, in order.
-    labels : sequence of Label
+    labels : sequence of Annotation
         All that people have said.
     person : str
         Who is asking.
@@ -70,17 +70,17 @@ class Queue:
     folder: Path
     items: JudgedItems
     order: Sequence[Place]
-    labels: Sequence[Label]
+    labels: Sequence[Annotation]
     person: str
     every: bool
 
     @property
-    def mine(self) -> dict[Place, Label]:
+    def mine(self) -> dict[Place, Annotation]:
         """What this person has said, by answer."""
         return {
             (label.clip_id, label.number): label
             for label in self.labels
-            if label.person == self.person
+            if label.annotator == self.person
         }
 
     def after(self, place: Place | None) -> Place | None:
@@ -155,7 +155,7 @@ class Disagreements:
             return self._no_run()
         place = _place(queue, form)
         try:
-            Labels.of_run(queue.folder).put(person, *place, _verdict(form), _note(form))
+            Annotations.of_run(queue.folder).put(person, *place, _verdict(form), _note(form))
         except InputError as error:
             return self._show(queue, place, form, str(error))
         after = self._queue(form["run"], person, every=queue.every)
@@ -168,7 +168,7 @@ class Disagreements:
         if not queue:
             return self._no_run()
         text = io.StringIO(newline="")
-        Labels.of_run(queue.folder).write_gold(text)
+        Annotations.of_run(queue.folder).write_gold(text)
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
@@ -181,7 +181,7 @@ class Disagreements:
         model, shown = list(runs.shown.items())[number]
         folder = runs.folders[model]
         order = [(each.clip, each.number) for each in apart(shown.items)]
-        labels = Labels.of_run(folder).all()
+        labels = Annotations.of_run(folder).all()
         return Queue(number, model, folder, shown.items, order, labels, person, every)
 
     def _no_run(self) -> Response:

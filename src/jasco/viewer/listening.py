@@ -19,7 +19,7 @@ from starlette.routing import Route
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.human.listening import LONGEST_ANSWER, Listener, exists
+from jasco.human.listening_study import LONGEST_ANSWER, Participant, exists
 from jasco.protocol.clips import Item
 from jasco.runs.participants import person_named
 from jasco.runs.store import Store
@@ -48,7 +48,7 @@ class Listening:
         self._find_data = find_data
         self._keep = keep
         self._live = live
-        self._listeners: dict[str, Listener] = {}
+        self._listeners: dict[str, Participant] = {}
         self._opening = threading.Lock()
         self.routes = [
             Route("/listen", self.start),
@@ -93,7 +93,7 @@ class Listening:
     def _start(
         self,
         data: DataSet | None = None,
-        known: Listener | None = None,
+        known: Participant | None = None,
         given: str = "",
         wrong: str = "",
         status: int = 200,
@@ -103,13 +103,13 @@ class Listening:
             clips=len(data.clips) if data else 0, view="listen",
         )  # fmt: skip
 
-    def _open(self, name: str) -> Listener:
+    def _open(self, name: str) -> Participant:
         with self._opening:
             if name not in self._listeners:
-                self._listeners[name] = Listener.open(self._keep, name, self._find_data())
+                self._listeners[name] = Participant.open(self._keep, name, self._find_data())
             return self._listeners[name]
 
-    def _who(self, request: Request) -> Listener | None:
+    def _who(self, request: Request) -> Participant | None:
         name = name_in(request, COOKIE)
         return self._open(name) if name and exists(self._keep, name) else None
 
@@ -182,7 +182,7 @@ class Listening:
         )  # fmt: skip
 
     def _question(
-        self, listener: Listener, item: Item, text: str = "", wrong: str = "", status: int = 200
+        self, listener: Participant, item: Item, text: str = "", wrong: str = "", status: int = 200
     ) -> Response:
         if not _heard(listener, item):
             return trouble(503, "The sound of the next clip is gone, or is not what it was.")
@@ -192,13 +192,13 @@ class Listening:
             view="listen", **_round(listener, item),
         )  # fmt: skip
 
-    def _solution(self, listener: Listener, item: Item, said: str) -> Response:
+    def _solution(self, listener: Participant, item: Item, said: str) -> Response:
         return page(
             "solution.html", said=said, others=list(self._others(listener, item)), view="listen",
             left=listener.total - listener.done, **_round(listener, item),
         )  # fmt: skip
 
-    def _others(self, listener: Listener, item: Item) -> Iterator[dict[str, Any]]:
+    def _others(self, listener: Participant, item: Item) -> Iterator[dict[str, Any]]:
         """Say how others answered the same."""
         key, runs = (item.clip.id, item.number), self._live.latest().runs
         for name, shown in runs.shown.items():
@@ -212,28 +212,28 @@ class Listening:
                 }
 
 
-def _round(listener: Listener, item: Item) -> dict[str, Any]:
+def _round(listener: Participant, item: Item) -> dict[str, Any]:
     return {"listener": listener, "item": item, "place": listener.items.index(item) + 1}
 
 
-def _address(listener: Listener, item: Item | None) -> str:
+def _address(listener: Participant, item: Item | None) -> str:
     return f"/listen/{listener.items.index(item) + 1}" if item else "/listen/done"
 
 
-def _item(listener: Listener, request: Request) -> Item:
+def _item(listener: Participant, request: Request) -> Item:
     for place, item in enumerate(listener.items, start=1):
         if str(place) == request.path_params["place"]:
             return item
     raise HTTPException(404, "There is no such clip to listen to.")
 
 
-def _said(listener: Listener, item: Item) -> str | None:
+def _said(listener: Participant, item: Item) -> str | None:
     """Give what the listener has answered; None where that is nothing yet."""
     said = {answered.clip.id: text for answered, text in listener.answered()}
     return said.get(item.clip.id)
 
 
-def _heard(listener: Listener, item: Item) -> Audio | None:
+def _heard(listener: Participant, item: Item) -> Audio | None:
     """Read the sound of a clip, if it is still the one that the listener's run knows."""
     with Store.to_read(listener.folder) as store:
         path, sha256 = store.audio_files().get(item.clip.id, ("", ""))

@@ -1,4 +1,4 @@
-"""People who listen: what they are asked, and that no answer is lost or given twice."""
+"""The listening study: items of a participant, and answers that are never lost or replaced."""
 
 import multiprocessing
 import os
@@ -21,19 +21,19 @@ from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
-from jasco.human import listening
-from jasco.human.listening import (
+from jasco.human import listening_study
+from jasco.human.listening_study import (
     CANNOT_TELL,
-    Listener,
+    Participant,
     exists,
     items_for,
-    listeners,
     run_folder,
 )
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Response
 from jasco.runs.store import RunUnwritableError, Store
+from participants import participants
 from synthetic import make_data, tone, write_wav
 
 CLIPS = tuple(Clip(str(n), f"rain {n}", "run", "a", "b", "c", "k") for n in range(80))
@@ -41,7 +41,7 @@ NAMES = st.text(st.characters(categories=("L", "M", "N", "P", "S")), min_size=1,
 
 
 @pytest.fixture
-def heard(data: Path) -> DataSet:
+def data_set(data: Path) -> DataSet:
     return read_data_set(data)
 
 
@@ -77,7 +77,7 @@ def test_it_depends_on_the_name_and_the_clips_alone() -> None:
     assert items_for("anna", CLIPS) != items_for("Bert", CLIPS)
 
 
-def test_over_many_listeners_every_clip_is_asked_with_every_instruction_alike() -> None:
+def test_over_many_participants_every_clip_is_asked_with_every_instruction_alike() -> None:
     asked = [items_for(f"listener {n}", CLIPS) for n in range(400)]
     total = Counter(item.number for items in asked for item in items)
     assert set(total.values()) == {400 * 10}
@@ -92,10 +92,9 @@ def test_over_many_listeners_every_clip_is_asked_with_every_instruction_alike() 
 # --- their runs ---
 
 
-def test_a_listener_is_made_and_gone_on_with(folder: Path, heard: DataSet) -> None:
+def test_a_participant_is_created_and_continued(folder: Path, data_set: DataSet) -> None:
     assert not exists(folder, "Anna")
-    assert listeners(folder) == []
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", data_set)
     assert (anna.done, anna.total, anna.answered()) == (0, 4, [])
     assert exists(folder, " Anna ")
     assert not exists(folder, "anna")
@@ -103,7 +102,7 @@ def test_a_listener_is_made_and_gone_on_with(folder: Path, heard: DataSet) -> No
     first = anna.next()
     assert first
     assert anna.answer(first, "They flee.\r\n")
-    again = Listener.open(folder, "Anna", heard)
+    again = Participant.open(folder, "Anna", data_set)
     assert again.items == anna.items
     assert again.answered() == [(first, "They flee.")]
     second = again.next()
@@ -118,10 +117,12 @@ def test_a_listener_is_made_and_gone_on_with(folder: Path, heard: DataSet) -> No
     assert (again.done, again.total) == (4, 4)
 
 
-def test_a_listener_stands_in_an_ordinary_run(folder: Path, heard: DataSet, tmp_path: Path) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+def test_a_participant_stands_in_an_ordinary_run(
+    folder: Path, data_set: DataSet, tmp_path: Path
+) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
     anna.answer(anna.items[0], "They flee.")
-    evaluate(Job(tmp_path / "model", heard, _noise(), [], preflight=False), print)
+    evaluate(Job(tmp_path / "model", data_set, _noise(), [], preflight=False), print)
     with Store.to_read(anna.folder) as ours, Store.to_read(tmp_path / "model") as theirs:
         [(model, label, identity)] = ours.models()
         assert (label, identity) == ("human/Anna", {"provider": "human", "name": "Anna"})
@@ -150,70 +151,69 @@ def test_no_name_leaves_the_folder_and_no_two_share_one(names: set[str]) -> None
 
 
 @pytest.mark.parametrize("name", ["../../../etc", "/", "..", "~", "CON", "李", "a'; DROP TABLE x"])
-def test_a_hostile_name_is_a_name(folder: Path, heard: DataSet, name: str) -> None:
-    listener = Listener.open(folder, name, heard)
-    assert listener.folder.parent == folder
+def test_a_hostile_name_is_a_name(folder: Path, data_set: DataSet, name: str) -> None:
+    participant = Participant.open(folder, name, data_set)
+    assert participant.folder.parent == folder
     assert {path.name for path in folder.parent.iterdir()} == {"listeners", "synthetic"}
-    assert [each.name for each in listeners(folder)] == [name]
+    assert participants(folder) == [(name, 0)]
+    assert exists(folder, name)
 
 
-def test_those_who_are_there_are_listed_by_name(folder: Path, heard: DataSet) -> None:
-    for name in ("bert", "Änne", "Anna"):
-        Listener.open(folder, name, heard)
-    anna = Listener.open(folder, "Anna", heard)
-    anna.answer(anna.items[0], "They flee.")
-    (folder / "empty").mkdir()
-    (folder / "file").write_text("x")
-    (folder / "broken").mkdir()
-    (folder / "broken" / "run.db").write_text("x" * 5_000)
-    evaluate(Job(folder / "model", heard, _noise(), [], preflight=False), print)
-    shutil.copytree(anna.folder, folder / "copy of Anna")
-    told = [(each.name, each.done, each.total) for each in listeners(folder)]
-    assert told == [("Anna", 1, 4), ("bert", 0, 4), ("Änne", 0, 4)]
-    assert listeners(folder)[0].folder == anna.folder
+def test_only_the_run_of_a_participant_is_one(folder: Path, data_set: DataSet) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
+    for name in ("Bert", "Cleo", "Dora", "Emil"):
+        assert not exists(folder, name)
+        run_folder(folder, name).mkdir()
+    (run_folder(folder, "Cleo") / "run.db").write_text("x" * 5_000)
+    model = Job(run_folder(folder, "Dora"), data_set, _noise(), [], preflight=False)
+    evaluate(model, print)
+    shutil.copytree(anna.folder, run_folder(folder, "Emil"), dirs_exist_ok=True)
+    assert exists(folder, "Anna")
+    for name in ("Bert", "Cleo", "Dora", "Emil"):
+        assert not exists(folder, name)
 
 
-def test_names_that_are_no_good_make_nothing(folder: Path, heard: DataSet) -> None:
-    for ask in (lambda: Listener.open(folder, "a,b", heard), lambda: exists(folder, "")):
+def test_names_that_are_no_good_make_nothing(folder: Path, data_set: DataSet) -> None:
+    for ask in (lambda: Participant.open(folder, "a,b", data_set), lambda: exists(folder, "")):
         with pytest.raises(InputError, match="a name"):
             ask()
     assert not folder.exists()
 
 
-def test_audio_that_cannot_be_read_is_told_before_anything_is_made(
-    folder: Path, heard: DataSet
+def test_audio_that_cannot_be_read_is_reported_before_anything_is_made(
+    folder: Path, data_set: DataSet
 ) -> None:
     with pytest.raises(InputError, match="comes without audio"):
-        Listener.open(folder, "Anna", replace(heard, folder=None))
-    path = heard.audio_path(heard.clips[2])
+        Participant.open(folder, "Anna", replace(data_set, folder=None))
+    path = data_set.audio_path(data_set.clips[2])
     assert path
     path.unlink()
     with pytest.raises(InputError, match=r"2\.wav: the audio file is missing"):
-        Listener.open(folder, "Anna", heard)
+        Participant.open(folder, "Anna", data_set)
     assert not folder.exists()
 
 
 def test_other_data_or_audio_is_refused_once_there_is_an_answer(
-    folder: Path, heard: DataSet, tmp_path: Path
+    folder: Path, data_set: DataSet, tmp_path: Path
 ) -> None:
     other = read_data_set(make_data(tmp_path / "other", clips=2))
-    Listener.open(folder, "Anna", other)
-    anna = Listener.open(folder, "Anna", heard)
+    Participant.open(folder, "Anna", other)
+    anna = Participant.open(folder, "Anna", data_set)
     assert anna.total == 4
     anna.answer(anna.items[0], "They flee.")
     with pytest.raises(RunConflictError, match="the run holds the data set synthetic"):
-        Listener.open(folder, "Anna", other)
-    path = heard.audio_path(heard.clips[0])
+        Participant.open(folder, "Anna", other)
+    path = data_set.audio_path(data_set.clips[0])
     assert path
     write_wav(path, tone(7))
     with pytest.raises(RunConflictError, match="other audio than the run"):
-        Listener.open(folder, "Anna", heard)
+        Participant.open(folder, "Anna", data_set)
 
 
-def test_clips_in_another_order_are_the_same_clips(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+def test_clips_in_another_order_are_the_same_clips(folder: Path, data_set: DataSet) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
     anna.answer(anna.items[0], "They flee.")
-    turned = Listener.open(folder, "Anna", replace(heard, clips=heard.clips[::-1]))
+    turned = Participant.open(folder, "Anna", replace(data_set, clips=data_set.clips[::-1]))
     assert turned.items == anna.items
     assert turned.answered() == [(anna.items[0], "They flee.")]
 
@@ -231,32 +231,34 @@ def test_clips_in_another_order_are_the_same_clips(folder: Path, heard: DataSet)
     ],
 )
 def test_an_answer_that_is_none_is_refused(
-    folder: Path, heard: DataSet, text: str, complaint: str
+    folder: Path, data_set: DataSet, text: str, complaint: str
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", data_set)
     with pytest.raises(InputError, match=complaint):
         anna.answer(anna.items[0], text)
     assert anna.done == 0
 
 
 @pytest.mark.parametrize("text", ["\ud800 lone", "=1+1", "a\0b", "Rating: 2\nOrientation: Both"])
-def test_any_text_is_kept_as_it_is(folder: Path, heard: DataSet, text: str) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+def test_any_text_is_kept_as_it_is(folder: Path, data_set: DataSet, text: str) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
     anna.answer(anna.items[0], text)
     assert anna.answered() == [(anna.items[0], text.replace("\ud800", "\ufffd"))]
 
 
-def test_the_first_answer_stands(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+def test_the_first_answer_stands(folder: Path, data_set: DataSet) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
     item = anna.items[0]
     assert anna.answer(item, "They flee.")
     assert not anna.answer(item, "It is what the solution says.")
-    assert not Listener.open(folder, "Anna", heard).cannot_tell(item)
+    assert not Participant.open(folder, "Anna", data_set).cannot_tell(item)
     assert anna.answered() == [(item, "They flee.")]
 
 
-def test_only_what_the_listener_is_asked_can_be_answered(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+def test_only_what_the_participant_is_asked_can_be_answered(
+    folder: Path, data_set: DataSet
+) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
     item = anna.items[0]
     assert anna.item(item.clip.id) == item
     with pytest.raises(InputError, match="there is no clip 'x'"):
@@ -268,51 +270,51 @@ def test_only_what_the_listener_is_asked_can_be_answered(folder: Path, heard: Da
 
 
 def test_a_clip_that_was_answered_with_another_instruction_is_not_heard_again(
-    folder: Path, heard: DataSet, monkeypatch: pytest.MonkeyPatch
+    folder: Path, data_set: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", data_set)
     item = anna.items[0]
     anna.answer(item, "They flee.")
 
     def otherwise(name: str, clips: Any) -> tuple[Item, ...]:
         return tuple(Item(each.clip, each.number % 8 + 1) for each in items_for(name, clips))
 
-    monkeypatch.setattr(listening, "items_for", otherwise)
-    changed = Listener.open(folder, "Anna", heard)
+    monkeypatch.setattr(listening_study, "items_for", otherwise)
+    changed = Participant.open(folder, "Anna", data_set)
     assert changed.next() == changed.items[1]
     assert not changed.answer(changed.items[0], "again")
     assert changed.answered() == [(item, "They flee.")]
 
 
-def test_many_threads_may_answer_for_one_listener_and_for_several(
+def test_many_threads_may_answer_for_one_participant_and_for_several(
     folder: Path, tmp_path: Path
 ) -> None:
-    heard = read_data_set(make_data(tmp_path / "more", clips=9, seconds=0.05))
-    opened = [Listener.open(folder, name, heard) for name in ("Anna", "Anna", "Bert")]
+    data_set = read_data_set(make_data(tmp_path / "more", clips=9, seconds=0.05))
+    opened = [Participant.open(folder, name, data_set) for name in ("Anna", "Anna", "Bert")]
 
-    def answer_all(listener: Listener) -> int:
+    def answer_all(participant: Participant) -> int:
         kept = 0
-        while item := listener.next():
-            kept += listener.answer(item, f"by {threading.get_ident()}")
+        while item := participant.next():
+            kept += participant.answer(item, f"by {threading.get_ident()}")
         return kept
 
     with ThreadPoolExecutor(6) as pool:
         kept = list(pool.map(answer_all, opened * 2))
     assert kept[0] + kept[1] + kept[3] + kept[4] == 9
     assert kept[2] + kept[5] == 9
-    assert {(each.name, each.done) for each in listeners(folder)} == {("Anna", 9), ("Bert", 9)}
+    assert participants(folder) == [("Anna", 9), ("Bert", 9)]
 
 
 def test_another_writer_is_waited_for_but_not_for_ever(
-    folder: Path, heard: DataSet, monkeypatch: pytest.MonkeyPatch
+    folder: Path, data_set: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", data_set)
     judging = Store.to_write(anna.folder)
-    monkeypatch.setattr(listening, "_PATIENCE", 0.2)
+    monkeypatch.setattr(listening_study, "_PATIENCE", 0.2)
     with pytest.raises(RunConflictError, match="is writing to this run"):
         anna.answer(anna.items[0], "They flee.")
     assert anna.next() == anna.items[0]  # looking on is always possible
-    monkeypatch.setattr(listening, "_PATIENCE", 30)
+    monkeypatch.setattr(listening_study, "_PATIENCE", 30)
     with ThreadPoolExecutor(1) as pool:
         answering = pool.submit(anna.answer, anna.items[0], "They flee.")
         time.sleep(0.3)
@@ -322,23 +324,23 @@ def test_another_writer_is_waited_for_but_not_for_ever(
     assert anna.done == 1
 
 
-def test_between_answers_the_run_is_free(folder: Path, heard: DataSet) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+def test_between_answers_the_run_is_free(folder: Path, data_set: DataSet) -> None:
+    anna = Participant.open(folder, "Anna", data_set)
     for item in anna.items:
         Store.to_write(anna.folder).close()
         anna.answer(item, "They flee.")
     Store.to_write(anna.folder).close()
 
 
-def test_a_run_that_is_gone_or_somebody_elses_takes_no_answer(
-    folder: Path, heard: DataSet, tmp_path: Path
+def test_a_run_that_is_gone_or_of_another_participant_takes_no_answer(
+    folder: Path, data_set: DataSet, tmp_path: Path
 ) -> None:
-    anna = Listener.open(folder, "Anna", heard)
+    anna = Participant.open(folder, "Anna", data_set)
     with Store.to_write(anna.folder) as store:
         store.hold_model(_noise().spec)
     with pytest.raises(RunConflictError, match="no longer the run of Anna"):
         anna.answer(anna.items[0], "They flee.")
-    bert = Listener.open(folder, "Bert", heard)
+    bert = Participant.open(folder, "Bert", data_set)
     bert.folder.rename(tmp_path / "moved")
     with pytest.raises(RunUnwritableError, match="the run is gone"):
         bert.answer(bert.items[0], "They flee.")
@@ -351,35 +353,35 @@ def test_a_run_that_is_gone_or_somebody_elses_takes_no_answer(
 
 
 def _answer_until_killed(folder: Path, data: Path, pipe: Any) -> None:
-    listener = Listener.open(folder, "Anna", read_data_set(data))
-    while item := listener.next():
-        listener.answer(item, f"about {item.clip.id}")
+    participant = Participant.open(folder, "Anna", read_data_set(data))
+    while item := participant.next():
+        participant.answer(item, f"about {item.clip.id}")
         pipe.send(item.clip.id)
     signal.pause()
 
 
-def test_a_listener_who_is_killed_again_and_again_loses_no_answer(
+def test_a_participant_who_is_killed_again_and_again_loses_no_answer(
     folder: Path, tmp_path: Path
 ) -> None:
     data = make_data(tmp_path / "more", clips=80, seconds=0.05)
     context = multiprocessing.get_context("forkserver")
-    told: list[str] = []
+    sent: list[str] = []
     for _ in range(4):
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_answer_until_killed, args=(folder, data, theirs))
         process.start()
         theirs.close()
         try:
-            told += [ours.recv() for _ in range(2)]
+            sent += [ours.recv() for _ in range(2)]
         finally:
             assert process.pid
             os.kill(process.pid, signal.SIGKILL)
             process.join()
-        with suppress(EOFError):  # what it said before the kill reached it
+        with suppress(EOFError):  # what it sent before the kill reached it
             while True:
-                told.append(ours.recv())
-    anna = Listener.open(folder, "Anna", read_data_set(data))
+                sent.append(ours.recv())
+    anna = Participant.open(folder, "Anna", read_data_set(data))
     kept = [item.clip.id for item, text in anna.answered() if text == f"about {item.clip.id}"]
-    assert set(told) <= set(kept)
-    assert len(told) == len(set(told)) >= 8
+    assert set(sent) <= set(kept)
+    assert len(sent) == len(set(sent)) >= 8
     assert kept == [item.clip.id for item in anna.items[: len(kept)]]

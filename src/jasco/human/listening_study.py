@@ -1,0 +1,227 @@
+"""Listening study: each participant hears every clip once and answers one of eight instructions.
+
+Their answers are an ordinary run, of the model ``human/NAME``: judges, figures and comparisons use
+them as any model's, except that there is one item a clip (best of 1).
+
+The items depend on the name alone: each participant hears the clips in an order of their own, and
+of every eight clips each is asked about with another instruction, so that the instructions are
+balanced even for participants who stop early, and random over participants for each clip.
+"""
+
+import hashlib
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from jasco.backends.specs import Spec
+from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError, RunConflictError, whole_text
+from jasco.protocol.clips import Clip, Item, annotations_sha256
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.responses import Response
+from jasco.runs.audio_manifest import audio_facts
+from jasco.runs.participants import HUMAN, person_named
+from jasco.runs.schema import response_row
+from jasco.runs.store import RunUnwritableError, Store
+
+CANNOT_TELL = "I cannot tell."
+"""The answer of a participant who gives none: judges judge it as any other."""
+LONGEST_ANSWER = 2_000  # characters
+_PATIENCE = 5.0  # seconds to wait for another writer to the run, such as a judge
+_LONGEST_SLUG = 24
+_DIGITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Participant:
+    """A participant and their run, which any number of threads and processes may share.
+
+    No file is held open: a call opens the run, and its write lock is held only while an answer is
+    written. A call raises ``RunConflictError`` where another process keeps writing to the run, or
+    where it now belongs to another participant, and ``RunUnwritableError`` or ``InputError`` where
+    it no longer exists.
+
+    Attributes
+    ----------
+    name : str
+        Name of the participant.
+    folder : pathlib.Path
+        The run.
+    items : tuple of Item
+        One item for each clip, in the order of hearing.
+    places : mapping of str to int
+        Each clip's place in the run, by its id.
+    """
+
+    name: str
+    folder: Path
+    items: tuple[Item, ...]
+    places: Mapping[str, int]
+
+    @classmethod
+    def open(cls, folder: Path, name: str, data: DataSet) -> Self:
+        """Create a participant's run, or continue it: a name stands for one participant.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Holds the participants' runs, one folder each.
+        name : str
+            The name, as it was typed.
+        data : DataSet
+            The clips. Their audio is read, so that the run can store its hashes.
+
+        Raises
+        ------
+        InputError
+            The name is invalid, or the audio cannot be read.
+        RunConflictError
+            The run is about other data, or another process is writing to it.
+        RunUnwritableError
+            The run cannot be written.
+        """
+        name = person_named(name)
+        facts = audio_facts(data, data.clips)
+        facts_by_id = {clip.id: fact for clip, fact in zip(data.clips, facts, strict=True)}
+        run = run_folder(folder, name)
+        with Store.to_write(run, _PATIENCE) as store:
+            clips = store.hold(data).clips
+            store.hold_model(_spec(name))
+            store.hold_audio({place: facts_by_id[clip.id] for place, clip in enumerate(clips)})
+            store.widen(len(clips))
+        places = {clip.id: place for place, clip in enumerate(clips)}
+        return cls(name, run, items_for(name, clips), places)
+
+    @property
+    def total(self) -> int:
+        """Number of clips."""
+        return len(self.items)
+
+    @property
+    def done(self) -> int:
+        """Number of clips with an answer."""
+        return len(self._answers())
+
+    def next(self) -> Item | None:
+        """Return the first item whose clip has no answer yet; None where all have one."""
+        answers = self._answers()
+        return next((item for item in self.items if item.clip.id not in answers), None)
+
+    def item(self, clip_id: str) -> Item:
+        """Return the participant's item of a clip (``InputError`` where there is none)."""
+        for item in self.items:
+            if item.clip.id == clip_id:
+                return item
+        raise InputError(f"there is no clip {clip_id[:40]!r} to listen to")
+
+    def answered(self) -> list[tuple[Item, str]]:
+        """Return the answered items with their answers, in the order of hearing."""
+        answers = self._answers()
+        clips = [item.clip for item in self.items if item.clip.id in answers]
+        return [(Item(clip, answers[clip.id][0]), answers[clip.id][1]) for clip in clips]
+
+    def answer(self, item: Item, text: str) -> bool:
+        """Store an answer; it is on disk when this returns.
+
+        Returns
+        -------
+        bool
+            Whether it was stored. An earlier answer to the clip is never replaced: the participant
+            may have seen the solution since.
+
+        Raises
+        ------
+        InputError
+            The text is empty or longer than 2,000 characters, or it is not the participant's item.
+        """
+        text = whole_text(text).strip()
+        if not any(character.isprintable() and not character.isspace() for character in text):
+            raise InputError("the answer is empty; write one, or say that you cannot tell")
+        if len(text) > LONGEST_ANSWER:
+            raise InputError(
+                f"the answer has {len(text)} characters; it may have {LONGEST_ANSWER}: shorten it"
+            )
+        if item not in self.items:
+            raise InputError(
+                f"clip {item.clip.id}, prompt {item.number}: {self.name} is not asked this"
+            )
+        place = self.places[item.clip.id]
+        if not (self.folder / "run.db").is_file():
+            raise RunUnwritableError(
+                f"{self.folder}: the run is gone, with what was answered in it"
+            )
+        with Store.to_write(self.folder, _PATIENCE) as store:
+            model = self._model_number(store)
+            if any(isinstance(each, Response) for each in store.responses(model, place).values()):
+                return False
+            store.commit([response_row(model, place, item.number, Response(text), None)])
+        return True
+
+    def cannot_tell(self, item: Item) -> bool:
+        """Store that the participant cannot tell: an answer as any other, and no failure."""
+        return self.answer(item, CANNOT_TELL)
+
+    def _answers(self) -> dict[str, tuple[int, str]]:
+        """Return the instruction's number and the text of each answer, by the clip's id."""
+        with Store.to_read(self.folder) as store:
+            model = self._model_number(store)
+            return {
+                clip_id: (number, answer.text)
+                for clip_id, place in self.places.items()
+                for number, answer in store.responses(model, place).items()
+                if isinstance(answer, Response)
+            }
+
+    def _model_number(self, store: Store) -> int:
+        """Return the participant's number in the run, which may be a new one by now."""
+        if store.fact("annotations_sha256") == annotations_sha256(i.clip for i in self.items):
+            for number, _, identity in store.models():
+                if identity == _spec(self.name).identity:
+                    return number
+        raise RunConflictError(f"{self.folder}: no longer the run of {self.name} on these clips")
+
+
+def exists(folder: Path, name: str) -> bool:
+    """Return whether there is such a participant (``InputError`` where the name is invalid)."""
+    name = person_named(name)
+    unusable = InputError, RunConflictError, IncompleteError, sqlite3.Error
+    with suppress(*unusable), Store.to_read(run_folder(folder, name)) as store:
+        return any(identity == _spec(name).identity for _, _, identity in store.models())
+    return False
+
+
+def run_folder(folder: Path, name: str) -> Path:
+    """Return the folder of a participant's run: partly readable, and distinct for each name."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub("[^a-z0-9]+", "-", plain)[:_LONGEST_SLUG].strip("-") or "listener"
+    return folder / f"{slug}-{_digest(name).hex()[:_DIGITS]}"
+
+
+def items_for(name: str, clips: Sequence[Clip]) -> tuple[Item, ...]:
+    """Return a participant's items, in order.
+
+    They are drawn by hashes of the name, which are the same on every machine.
+    """
+    order = sorted(clips, key=lambda clip: _digest(name, "clip", clip.sha256))
+    items: list[Item] = []
+    for turn, start in enumerate(range(0, len(order), len(INSTRUCTIONS))):
+        items += map(Item, order[start:], _instruction_order(name, turn))
+    return tuple(items)
+
+
+def _instruction_order(name: str, turn: int) -> list[int]:
+    numbers = range(1, len(INSTRUCTIONS) + 1)
+    return sorted(numbers, key=lambda n: _digest(name, "instruction", str(turn), str(n)))
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _spec(name: str) -> Spec:
+    return Spec(HUMAN, name, {}, {"provider": HUMAN, "name": name}, f"{HUMAN}/{name}")
