@@ -73,7 +73,7 @@ def time_jasco(url: str, folder: Path) -> float:
     from jasco.backends.specs import open_spec
     from jasco.data.fetching import find_data
     from jasco.evaluation.evaluate import Job, evaluate
-    from jasco.runs.results import results_of_run
+    from jasco.runs.run_results import results_of_run
 
     job = Job(
         run=folder / "run",

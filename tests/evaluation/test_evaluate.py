@@ -23,8 +23,9 @@ from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.results import results_of_run
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
+from jasco.runs.run_results import results_of_run
+from jasco.runs.writer import RunWriter
 from synthetic import tone, write_wav
 
 
@@ -190,9 +191,9 @@ def test_without_a_run_or_its_answers_there_is_nothing_to_judge(go: Any, tmp_pat
 def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
     data: Path, tmp_path: Path
 ) -> None:
-    with Store.to_write(tmp_path / "run") as store:
-        store.hold(read_data_set(data))
-        store.hold_model(_spec("ears"))
+    with RunWriter.open(tmp_path / "run") as store:
+        store.set_data(read_data_set(data))
+        store.set_model(_spec("ears"))
     with pytest.raises(InputError, match="holds no answers to judge"):
         evaluate(Job(tmp_path / "run", None, None, [Marker()]), print)
 
@@ -243,7 +244,7 @@ def test_a_model_that_does_not_hear_needs_no_audio(go: Any, data: Path, tmp_path
     ears = Ears(uses_audio=False)
     go(ears)
     assert set(ears.heard.values()) == {None}
-    with Store.to_read(tmp_path / "run") as store:
+    with RunReader.open(tmp_path / "run") as store:
         assert store.audio_sha256() is None
 
 
@@ -261,7 +262,7 @@ def test_converted_clips_are_counted(go: Any, data: Path, tmp_path: Path) -> Non
     path = data / "dataset" / "v0" / "2.wav"
     soundfile.write(path, np.stack([tone(2)] * 2, axis=1), 16_000)
     assert go(Ears()) == ["converted to 16 kHz mono PCM16: 1 of 4 clips"]
-    assert results_of_run(tmp_path / "run").answers.treated_clips == 1
+    assert results_of_run(tmp_path / "run").answers.converted_clips == 1
 
 
 def test_clips_longer_than_the_window_are_told_and_counted(
@@ -349,7 +350,7 @@ def test_what_is_hashed_are_the_bytes_that_are_decoded(
         go(Ears())
     monkeypatch.undo()
     write_wav(path, tone(50))
-    with Store.to_read(tmp_path / "run") as store:
+    with RunReader.open(tmp_path / "run") as store:
         assert store.audio_files()["2"][1] == file_sha256(path)
 
 

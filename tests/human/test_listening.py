@@ -32,7 +32,9 @@ from jasco.human.listening import (
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Response
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.database import RunUnwritableError
+from jasco.runs.reader import RunReader
+from jasco.runs.writer import RunWriter
 from synthetic import make_data, tone, write_wav
 
 CLIPS = tuple(Clip(str(n), f"rain {n}", "run", "a", "b", "c", "k") for n in range(80))
@@ -121,7 +123,7 @@ def test_a_listener_stands_in_an_ordinary_run(folder: Path, heard: DataSet, tmp_
     anna = Listener.open(folder, "Anna", heard)
     anna.answer(anna.items[0], "They flee.")
     evaluate(Job(tmp_path / "model", heard, _noise(), [], preflight=False), print)
-    with Store.to_read(anna.folder) as ours, Store.to_read(tmp_path / "model") as theirs:
+    with RunReader.open(anna.folder) as ours, RunReader.open(tmp_path / "model") as theirs:
         [(model, label, identity)] = ours.models()
         assert (label, identity) == ("human/Anna", {"provider": "human", "name": "Anna"})
         assert ours.covered == theirs.covered == 4
@@ -306,7 +308,7 @@ def test_another_writer_is_waited_for_but_not_for_ever(
     folder: Path, heard: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna = Listener.open(folder, "Anna", heard)
-    judging = Store.to_write(anna.folder)
+    judging = RunWriter.open(anna.folder)
     monkeypatch.setattr(listening, "_PATIENCE", 0.2)
     with pytest.raises(RunConflictError, match="is writing to this run"):
         anna.answer(anna.items[0], "They flee.")
@@ -324,17 +326,17 @@ def test_another_writer_is_waited_for_but_not_for_ever(
 def test_between_answers_the_run_is_free(folder: Path, heard: DataSet) -> None:
     anna = Listener.open(folder, "Anna", heard)
     for item in anna.items:
-        Store.to_write(anna.folder).close()
+        RunWriter.open(anna.folder).close()
         anna.answer(item, "They flee.")
-    Store.to_write(anna.folder).close()
+    RunWriter.open(anna.folder).close()
 
 
 def test_a_run_that_is_gone_or_somebody_elses_takes_no_answer(
     folder: Path, heard: DataSet, tmp_path: Path
 ) -> None:
     anna = Listener.open(folder, "Anna", heard)
-    with Store.to_write(anna.folder) as store:
-        store.hold_model(_noise().spec)
+    with RunWriter.open(anna.folder) as store:
+        store.set_model(_noise().spec)
     with pytest.raises(RunConflictError, match="no longer the run of Anna"):
         anna.answer(anna.items[0], "They flee.")
     bert = Listener.open(folder, "Bert", heard)

@@ -15,8 +15,8 @@ from jasco.errors import InputError, count
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 from jasco.runs.forget import forget
-from jasco.runs.results import results_of_run
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
+from jasco.runs.run_results import results_of_run
 from runs import verdict, write_run
 
 Rows = set[tuple[str, int, int]]
@@ -86,7 +86,7 @@ def test_what_was_named_is_removed_and_nothing_else(
         assert count(sum(each[0] == M for each in gone), "answer") in result.stderr
     [backup] = backups(run)
     assert backup.name in result.stderr
-    with Store.to_read(run) as store:
+    with RunReader.open(run) as store:
         assert store.covered == 4
 
 

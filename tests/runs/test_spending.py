@@ -14,9 +14,9 @@ from chat_server import ChatServer, Serve
 from command import HASTY, Jasco, Result
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Response
-from jasco.runs.results import results_of_run
+from jasco.runs.reader import RunReader
+from jasco.runs.run_results import results_of_run
 from jasco.runs.spending import SPENT
-from jasco.runs.store import Store
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -53,7 +53,7 @@ def spent(result: Result, model: str = "openai/m") -> dict[str, Any]:
 
 
 def fact(run: Path, name: str) -> Any:
-    with Store.to_read(run) as store:
+    with RunReader.open(run) as store:
         return json.loads(store.fact(name) or "null")
 
 

@@ -261,15 +261,12 @@ def score(
         There is nothing to score, it cannot be read, or a judge is not there.
     """
     from jasco.reports.summary import summarise
-    from jasco.runs.results import (
-        judged_items_of_files,
-        read_run,
-        results_of_files,
-        see_targets,
-    )
+    from jasco.runs.csv_results import judged_items_of_files, results_of_files
+    from jasco.runs.run_results import read_run
+    from jasco.runs.targets import check_targets
 
     paths = _paths(target)
-    see_targets(paths, together=True)
+    check_targets(paths, together=True)
     if len(paths) == 1 and paths[0].is_dir():
         results, items = read_run(paths[0], compat=compat)
     else:

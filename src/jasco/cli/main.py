@@ -184,7 +184,7 @@ def _respond(options: argparse.Namespace) -> int:
     done = _evaluate(job)
     from jasco.reports.layout import kinds, reason_lines
     from jasco.reports.spending import spending_line, summarise_spending
-    from jasco.runs.results import results_of_run
+    from jasco.runs.run_results import results_of_run
 
     results = results_of_run(options.run)
     answers = results.answers
@@ -201,9 +201,9 @@ def _respond(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace) -> int:
-    from jasco.runs.results import see_targets
+    from jasco.runs.targets import check_targets
 
-    see_targets([options.target], together=True)
+    check_targets([options.target], together=True)
     if options.target.is_dir():
         if options.output:
             raise InputError(
@@ -217,9 +217,10 @@ def _judge(options: argparse.Namespace) -> int:
 
 def _judge_file(options: argparse.Namespace) -> int:
     from jasco.data.csv_files import write_table
-    from jasco.data.responses_csv import VERDICT_COLUMNS, judged_rows, read_responses_csv
+    from jasco.data.responses_csv import judged_columns, judged_rows, read_responses_csv
     from jasco.judges.panel import PANELS
-    from jasco.runs.results import JUDGING_RUN, judged_items_of_run
+    from jasco.runs.csv_results import JUDGING_RUN
+    from jasco.runs.run_results import judged_items_of_run
 
     if not options.output:
         raise InputError(
@@ -238,10 +239,11 @@ def _judge_file(options: argparse.Namespace) -> int:
     options.data, options.model = file.data, f"csv/{options.target}"
     job = _job(options)
     done = _evaluate(job)
-    columns = [name for name in file.table.columns if name not in VERDICT_COLUMNS]
     items = judged_items_of_run(options.run)
-    rows = judged_rows(file, items.judges.get(job.judges[0].spec.label, {}))
-    write_table(options.output, [*columns, *VERDICT_COLUMNS], rows)
+    label = job.judges[0].spec.label
+    proxy = label in items.proxies
+    rows = judged_rows(file, items.judges.get(label, {}), proxy=proxy)
+    write_table(options.output, judged_columns(file, proxy=proxy), rows)
     _print_score([options.run], as_json=False)
     return 0 if done else EXIT_INCOMPLETE
 
@@ -261,9 +263,11 @@ def _score(options: argparse.Namespace) -> int:
 
 def _write_disagreements(targets: list[Path], output: Path) -> None:
     from jasco.reports.disagreements import write_disagreements
-    from jasco.runs.results import judged_items_of_files, judged_items_of_run, see_targets
+    from jasco.runs.csv_results import judged_items_of_files
+    from jasco.runs.run_results import judged_items_of_run
+    from jasco.runs.targets import check_targets
 
-    see_targets(targets, together=True)
+    check_targets(targets, together=True)
     if targets[0].is_dir():
         if len(targets) > 1:
             raise InputError("--disagreements takes one run, or the judged CSV files of one model")
@@ -276,7 +280,7 @@ def _write_disagreements(targets: list[Path], output: Path) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from jasco.reports.comparison_table import render_comparison, summarise_comparison
-    from jasco.runs.results import results_of
+    from jasco.runs.targets import results_of
 
     if len(options.target) < 2:
         raise InputError(
@@ -304,7 +308,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.audio != "embed":
         raise InputError(f"--audio is for the page, not for --format {form}; leave it out")
     from jasco.reports.exports import export, summarise_report
-    from jasco.runs.results import results_of
+    from jasco.runs.targets import results_of
 
     report = summarise_report(results_of(options.target, judges=options.judge))
     text = export(report, form)
@@ -375,9 +379,9 @@ def _see_that_it_can_be_written(output: Path, targets: list[Path]) -> None:
         raise InputError(f"{output}: there is no folder {output.parent}; make it first")
     if output.exists() and not output.is_file():
         raise InputError(f"{output}: no file, and not to be replaced by one; name another -o")
-    from jasco.runs.results import files_of_model, see_targets
+    from jasco.runs.targets import check_targets, files_of_model
 
-    see_targets(targets)
+    check_targets(targets)
     read = [path for target in targets for path in files_of_model(target)[1]]
     if os.path.realpath(output) in map(os.path.realpath, read):
         raise InputError(f"{output}: the report would replace what it is about; name another -o")
@@ -400,7 +404,7 @@ def _exam(options: argparse.Namespace) -> int:
 
 def _examine(judge: "Judge", options: argparse.Namespace, budget: "Budget") -> int:
     from jasco.data.fetching import find_data
-    from jasco.judge_exam.exam import Exam, exam_result, keep_result, take_exam
+    from jasco.judge_exam.examination import Exam, exam_result, keep_result, take_exam
     from jasco.protocol.protocols import PROTOCOLS, protocol_named
     from jasco.protocol.responses import Failure
     from jasco.reports.exam import render_exam, summarise_exam
@@ -620,7 +624,7 @@ def _print_score(
 ) -> None:
     from jasco.reports.summary import summarise
     from jasco.reports.table import render
-    from jasco.runs.results import results_of
+    from jasco.runs.targets import results_of
 
     results = results_of(targets, together=True, compat=compat, judges=judges)
     summary = summarise(results, published=published)

@@ -19,6 +19,7 @@ from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import (
+    PROXY_MARK,
     Orientation,
     Verdict,
     read_orientation,
@@ -31,6 +32,8 @@ COLUMNS = (
     "audio_only_target", "speech_only_target", "target_keywords", "tgt_text", "allm_output",
 )  # fmt: skip
 VERDICT_COLUMNS = ("judge_output", "rating", "orientation")
+PROXY_COLUMN = "proxy"
+"""1 in each row of a file whose verdicts are of a proxy, which only stands in for a judge."""
 _CLIP_COLUMNS = (
     "id", "audio_sound", "spoken_text", "audio_only_target", "speech_only_target",
     "tgt_text", "target_keywords",
@@ -109,6 +112,11 @@ class ResponsesCsv:
         return {
             key: self._verdict(key, rows[key], text) for key, text in self.judge_texts().items()
         }
+
+    @property
+    def proxy(self) -> bool:
+        """Whether the file's verdicts are those of a proxy."""
+        return _is_proxy(self.table, self.judge_column)
 
     @property
     def judge_column(self) -> str:
@@ -194,6 +202,20 @@ def read_judged_rows(path: Path) -> list[JudgedRow]:
     return [JudgedRow(row["id"], row[column], row.get("repair_output", "")) for row in table.rows]
 
 
+def is_proxy_file(path: Path) -> bool:
+    """Return whether the verdicts of a judged CSV are those of a proxy."""
+    table = read_table(path, required=("id",))
+    return _is_proxy(table, _judge_column(path, table))
+
+
+def _is_proxy(table: Table, judge_column: str) -> bool:
+    # Files made before there was the column have the mark in the judge's texts.
+    return any(
+        row.get(PROXY_COLUMN) == "1" or row[judge_column].startswith(PROXY_MARK)
+        for row in table.rows
+    )
+
+
 def _judge_column(path: Path, table: Table) -> str:
     column = next((name for name in _JUDGE_COLUMNS if name in table.columns), None)
     if column is None:
@@ -204,18 +226,26 @@ def _judge_column(path: Path, table: Table) -> str:
     return column
 
 
+def judged_columns(file: ResponsesCsv, *, proxy: bool = False) -> list[str]:
+    """Return the columns of a file with a judge's verdicts: those of a proxy are marked so."""
+    added = (*VERDICT_COLUMNS, PROXY_COLUMN)
+    columns = [name for name in file.table.columns if name not in added]
+    return [*columns, *(added if proxy else VERDICT_COLUMNS)]
+
+
 def judged_rows(
-    file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]]
+    file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]], *, proxy: bool = False
 ) -> Iterable[dict[str, object]]:
     """Add a judge's first texts and its verdicts to the rows of a filled file."""
     for key, row in zip(file.keys, file.table.rows, strict=True):
         texts, verdict = judged.get(key, ([""], Verdict(None, None)))
         rating, orientation = verdict.rating, verdict.orientation
         yield {
-            **row,
+            **{name: cell for name, cell in row.items() if name != PROXY_COLUMN},
             "judge_output": texts[0],
             "rating": "" if rating is None else rating,
             "orientation": orientation or "",
+            **({PROXY_COLUMN: 1} if proxy else {}),
         }
 
 

@@ -23,18 +23,15 @@ from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
 from jasco.protocol.responses import Failure, Response
-from jasco.runs.audio_manifest import audio_facts, audio_reader
-from jasco.runs.commit_queue import Writer
+from jasco.runs.audio_manifest import AudioFacts, audio_facts, audio_reader
+from jasco.runs.commit_queue import CommitQueue
+from jasco.runs.database import RunUnwritableError
 from jasco.runs.exam_records import copy_exams
 from jasco.runs.participants import is_single_prompt
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import PREFLIGHT, judge_fact
 from jasco.runs.spending import keep_spent, open_budget, spent_rows
-from jasco.runs.store import (
-    PREFLIGHT,
-    AudioFacts,
-    RunUnwritableError,
-    Store,
-    check_fact,
-)
+from jasco.runs.writer import RunWriter
 
 
 @dataclass(frozen=True)
@@ -139,16 +136,16 @@ def evaluate(
         It was told to stop; what was done is kept.
     """
     if job.data is None:
-        Store.to_read(job.run).close()  # do not make a run where there is none
+        RunReader.open(job.run).close()  # do not make a run where there is none
     providers = [*job.judges, *([job.model] if job.model else ())]
-    with Store.to_write(job.run, notify=notify) as store:
+    with RunWriter.open(job.run, notify=notify) as store:
         budget = open_budget(store, job.limits, job.prices, providers)
-        data = store.hold(job.data or store.data())
+        data = store.set_data(job.data or store.data())
         if job.judges:
-            store.hold_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
+            store.set_protocol(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
         protocol = protocol_named(store.fact("protocol") or next(iter(PROTOCOLS)))
         model_number = _hold_model(job, store)
-        numbers = store.hold_judges([judge.spec for judge in job.judges])
+        numbers = store.add_judges([judge.spec for judge in job.judges])
         judges = dict(zip(numbers, job.judges, strict=True))
         for provider in providers:
             provider.folder = job.run
@@ -157,10 +154,10 @@ def evaluate(
         keep_spent(store, budget)
         if job.model:
             spec = job.model.spec
-            store.hold_source("models", model_number, spec.label, job.model.fingerprint())
+            store.set_source("models", model_number, spec.label, job.model.fingerprint())
             job.model.adaptations = {}
         for number, judge in judges.items():
-            store.hold_source("judges", number, judge.spec.label, judge.fingerprint())
+            store.set_source("judges", number, judge.spec.label, judge.fingerprint())
             judge.adaptations = {}
         if not store.has_answers():  # a run without answers may still cover fewer clips
             store.narrow(0)
@@ -168,7 +165,7 @@ def evaluate(
         covered = clips_covered(job, data, held)
         clips = data.clips[:covered]
         if job.model and job.model.uses_audio:
-            store.hold_audio(_listen(data, clips, notify))
+            store.set_audio(_listen(data, clips, notify))
         if job.limit and job.limit < covered == held:
             notify(
                 f"--limit {job.limit} has no effect: {job.run} covers {count(covered, 'clip')} "
@@ -189,15 +186,15 @@ def evaluate(
                     store, {n: judge.spec.identity for n, judge in judges.items()}, model_number
                 )
                 if job.model:
-                    store.hold_adaptations("models", model_number, job.model.adaptations)
+                    store.add_adaptations("models", model_number, job.model.adaptations)
                 for number, judge in judges.items():
-                    store.hold_adaptations("judges", number, judge.adaptations)
+                    store.add_adaptations("judges", number, judge.adaptations)
                 store.narrow(held or covered)
 
 
-def _hold_model(job: Job, store: Store) -> int:
+def _hold_model(job: Job, store: RunWriter) -> int:
     if job.model:
-        return store.hold_model(job.model.spec)
+        return store.set_model(job.model.spec)
     if not store.models() or not store.covered:  # killed before it began, perhaps
         raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
     return store.models()[0][0]
@@ -235,7 +232,7 @@ def _listen(
 
 async def _run(
     job: Job,
-    store: Store,
+    store: RunWriter,
     data: DataSet,
     clips: Sequence[Clip],
     model_number: int,
@@ -253,11 +250,12 @@ async def _run(
     _check_programs(job, store, model_number, judges, protocol)
 
     async with AsyncExitStack() as stack:
-        writer = Writer(store, lambda: spent_rows(budget))
+        writer = CommitQueue(store, lambda: spent_rows(budget))
         stack.push_async_callback(writer.close)
         for number, judge in served.items():
             stack.push_async_callback(judge.close)
             await judge.prepare(data)
+            store.set_proxy(number, _is_proxy(judge))
             _check_verdicts(store, clips, model_number, number, judge)
         await _check_judges(job, store, model_number, served, protocol, notify)
         with Progress(_calls(job, store, model_number, judges, protocol), notify) as progress:
@@ -291,7 +289,7 @@ async def _run(
 
 def _check_programs(
     job: Job,
-    store: Store,
+    store: RunWriter,
     model_number: int,
     judges: Mapping[int, Judge],
     protocol: Protocol,
@@ -312,15 +310,15 @@ def _check_programs(
 async def _preflight(
     job: Job,
     work: Work,
-    store: Store,
-    writer: Writer,
+    store: RunWriter,
+    writer: CommitQueue,
     progress: Progress,
     notify: Callable[[str], None],
 ) -> None:
     """See that the model hears; keep what was seen, or that nobody looked."""
     assert work.model is not None
     if not job.preflight:
-        store.remember({PREFLIGHT: skipped(store.fact(PREFLIGHT))})
+        store.set_facts({PREFLIGHT: skipped(store.fact(PREFLIGHT))})
         return
 
     def watch(outcome: Response | Failure) -> None:
@@ -329,7 +327,7 @@ async def _preflight(
 
     finding = await see(work.model, work.clips, work.read_audio, work.concurrency, watch)
     await writer.finish()
-    store.remember({PREFLIGHT: finding.as_json()})
+    store.set_facts({PREFLIGHT: finding.as_json()})
     refuse_unanswered(work.model.spec.label, finding)
     refuse(work.model.spec.label, finding)
     if finding.state == State.INCONCLUSIVE:
@@ -338,7 +336,7 @@ async def _preflight(
 
 async def _check_judges(
     job: Job,
-    store: Store,
+    store: RunWriter,
     model_number: int,
     judges: Mapping[int, Judge],
     protocol: Protocol,
@@ -357,14 +355,16 @@ async def _check_judges(
         and (answers or _unjudged(store, model_number, number, judge, protocol, retry_final=retry))
     }
     checks = await check_judges(due, protocol, job.concurrency)
-    store.remember({check_fact(number): each.as_json() for number, each in checks.items()})
+    store.set_facts(
+        {judge_fact("check", number): each.as_json() for number, each in checks.items()}
+    )
     refuse_unusable(checks.values())
     for each in checks.values():
         if remark := each.remark():
             notify(remark)
 
 
-def _awaited(job: Job, store: Store, model_number: int) -> Model | None:
+def _awaited(job: Job, store: RunWriter, model_number: int) -> Model | None:
     """Give the model, but not one that would be loaded or served for nothing: all is answered."""
     costs_nothing = job.model is not None and job.model.remote and not job.model.launches_server
     left = _unanswered(store, model_number, retry_final=job.retry_final)
@@ -372,7 +372,7 @@ def _awaited(job: Job, store: Store, model_number: int) -> Model | None:
 
 
 def _check_verdicts(
-    store: Store, clips: Sequence[Clip], model_number: int, number: int, judge: Judge
+    store: RunWriter, clips: Sequence[Clip], model_number: int, number: int, judge: Judge
 ) -> None:
     """See that a judge whose verdicts lie in a file has not changed those that the run holds."""
     if type(judge).disowns is Judge.disowns:
@@ -392,7 +392,7 @@ def _check_verdicts(
 async def _prepared(
     model: Model,
     data: DataSet,
-    store: Store,
+    store: RunWriter,
     clips: Sequence[Clip],
     model_number: int,
     notify: Callable[[str], None],
@@ -414,9 +414,11 @@ async def _prepared(
                         f"another answer than {model.spec.label} gives now; take another --run"
                     )
         if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
-            store.hold_source("models", model_number, model.spec.label, revision)
-        store.hold_runtime(model.facts, model.max_audio_seconds)
-        if model.max_audio_seconds and (longer := store.clips_longer_than(model.max_audio_seconds)):
+            store.set_source("models", model_number, model.spec.label, revision)
+        store.add_runtime(model.facts, model.max_audio_seconds)
+        if model.max_audio_seconds and (
+            longer := store.count_longer_clips(model.max_audio_seconds)
+        ):
             notify(
                 f"{longer} of {count(store.covered, 'clip')} are longer than the "
                 f"{model.max_audio_seconds:g} s that {model.spec.label} hears: it is asked "
@@ -428,7 +430,12 @@ async def _prepared(
 
 
 async def _judge_in_turn(
-    job: Job, work: Work, data: DataSet, store: Store, writer: Writer, notify: Callable[[str], None]
+    job: Job,
+    work: Work,
+    data: DataSet,
+    store: RunWriter,
+    writer: CommitQueue,
+    notify: Callable[[str], None],
 ) -> None:
     """Let judges that take the machine for themselves judge, one after the other."""
     troubles: list[IncompleteError | JudgeUnusableError] = []
@@ -440,6 +447,7 @@ async def _judge_in_turn(
         notify(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(data)
+            store.set_proxy(number, _is_proxy(judge))
             await _check_judges(
                 job, store, work.model_number, {number: judge}, work.protocol, notify
             )
@@ -464,7 +472,12 @@ async def _judge_in_turn(
         raise IncompleteError(told)
 
 
-def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:
+def _is_proxy(judge: Judge) -> bool:
+    """Whether a judge only stands in for a language model."""
+    return getattr(judge, "proxy", judge.spec.provider == "offline")
+
+
+def _is_needed(store: RunWriter, work: Work, number: int, judge: Judge) -> bool:
     """Whether there is anything to judge: a server is not started for nothing."""
     return (
         _unjudged(
@@ -476,7 +489,7 @@ def _is_needed(store: Store, work: Work, number: int, judge: Judge) -> bool:
 
 def _calls(
     job: Job,
-    store: Store,
+    store: RunWriter,
     model_number: int,
     judges: Mapping[int, Judge],
     protocol: Protocol,
@@ -490,14 +503,16 @@ def _calls(
     )
 
 
-def _left(store: Store, model_number: int, judges: Mapping[int, Judge], protocol: Protocol) -> int:
+def _left(
+    store: RunWriter, model_number: int, judges: Mapping[int, Judge], protocol: Protocol
+) -> int:
     """Count the answers and verdicts that are missing and not known to stay so."""
     return _unanswered(store, model_number) + sum(
         _unjudged(store, model_number, number, judge, protocol) for number, judge in judges.items()
     )
 
 
-def _unanswered(store: Store, model_number: int, *, retry_final: bool = False) -> int:
+def _unanswered(store: RunWriter, model_number: int, *, retry_final: bool = False) -> int:
     [(*_, identity)] = [each for each in store.models() if each[0] == model_number]
     expected = store.covered * (1 if is_single_prompt(identity) else len(INSTRUCTIONS))
     final = 0 if retry_final else store.count_final(model_number)
@@ -505,7 +520,7 @@ def _unanswered(store: Store, model_number: int, *, retry_final: bool = False) -
 
 
 def _unjudged(
-    store: Store,
+    store: RunWriter,
     model_number: int,
     number: int,
     judge: Judge,

@@ -16,8 +16,7 @@ from jasco.models.model import Model
 from jasco.protocol.clips import Item
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS
-from jasco.runs.forget import place_of
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
 
 SCHEMA = 1
 
@@ -47,8 +46,8 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
         There is no run, no such clip or prompt in it, or it is not answered yet.
     """
     number = _number(prompt)
-    with Store.to_read(run) as store:
-        place = place_of(store, clip)
+    with RunReader.open(run) as store:
+        place = store.clip_index(clip)
         item = Item(store.data().clips[place], number)
         answered = store.rows_of("responses", place, number)
         if not answered:

@@ -16,10 +16,11 @@ from jasco.models.model import Model
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS, protocol_named
-from jasco.runs.audio_manifest import audio_facts
+from jasco.runs.audio_manifest import AudioFacts, audio_facts
 from jasco.runs.participants import is_single_prompt
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import PREFLIGHT
 from jasco.runs.spending import Spending, is_metered, prices_for, spending_of
-from jasco.runs.store import PREFLIGHT, AudioFacts, Store
 
 _CHARACTERS_A_TOKEN = 4
 # Assumed until the run has seen calls of its own.
@@ -209,14 +210,14 @@ def _basis(seconds: float | None) -> str:
 
 
 def _data(job: Job) -> DataSet:
-    with Store.to_read(job.run) as store:
+    with RunReader.open(job.run) as store:
         return store.data()
 
 
 def _done(job: Job) -> _Done:
     if not (job.run / "run.db").is_file():
         return _Done()
-    with Store.to_read(job.run) as store:
+    with RunReader.open(job.run) as store:
         if not store.models():
             return _Done(store.covered)
         model, _, identity = store.models()[0]
@@ -238,7 +239,7 @@ def _done(job: Job) -> _Done:
         )
 
 
-def _verdicts(job: Job, store: Store, model: int) -> dict[str, int]:
+def _verdicts(job: Job, store: RunReader, model: int) -> dict[str, int]:
     numbers = {identity_key(identity): number for number, _, identity in store.judges()}
     protocol = protocol_named(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
     answered = store.count_responses(model)[0]

@@ -23,7 +23,7 @@ from jasco.protocol.judgement import Judgement
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.reasoning import without_reasoning
 from jasco.protocol.responses import Failure, Response
-from jasco.runs.commit_queue import Writer
+from jasco.runs.commit_queue import CommitQueue
 from jasco.runs.schema import Row, response_row, verdict_row
 
 Outcome = TypeVar("Outcome", Response | Failure, Judgement | Failure)
@@ -69,7 +69,7 @@ class Work:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-async def run(work: Work, writer: Writer) -> None:
+async def run(work: Work, writer: CommitQueue) -> None:
     """Do what is missing or failed.
 
     Raises
@@ -97,7 +97,7 @@ def repeats_of(judge: Judge, place: int) -> int:
 
 
 class _Runner:
-    def __init__(self, work: Work, writer: Writer) -> None:
+    def __init__(self, work: Work, writer: CommitQueue) -> None:
         self._work = work
         self._writer = writer
         self._slots = asyncio.Semaphore(work.concurrency)

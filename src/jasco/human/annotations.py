@@ -8,7 +8,6 @@ The file is documented in ``docs/run-store.md``. Every label holds the answer th
 that it stays true whatever becomes of the run.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,14 +16,14 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 from jasco.data.csv_files import write_rows, write_table
-from jasco.errors import InputError, RunConflictError, whole_text
+from jasco.errors import InputError, whole_text
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import id_order
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.database import check_sqlite
-from jasco.runs.participants import person_named
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.database import DatabaseFormat, open_database, sqlite_errors
+from jasco.runs.participants import participant_name
+from jasco.runs.reader import RunReader
 
 GOLD_COLUMNS = (
     "row_id", "id", "clip_sha", "prompt_index", "allm_output", "rating", "orientation", "style",
@@ -34,19 +33,18 @@ GOLD_COLUMNS = (
 LONGEST_NOTE = 2_000
 """Characters."""
 _SHA_DIGITS = 12
-_APPLICATION_ID, _VERSION = 0x4A41534C, 1  # "JASL"
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS labels (
+_FORMAT = DatabaseFormat(
+    name="the labels of a run",
+    application_id=0x4A41534C,  # "JASL"
+    version=1,
+    schema="""
+CREATE TABLE labels (
   person TEXT NOT NULL, clip_id TEXT NOT NULL, clip_sha256 TEXT NOT NULL,
   instruction INTEGER NOT NULL, answer TEXT NOT NULL, rating INTEGER NOT NULL,
   orientation TEXT NOT NULL, note TEXT NOT NULL, written_at TEXT NOT NULL,
   UNIQUE (person, clip_id, instruction)
-);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
+)""",
+)
 _PUT = """
 INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ON CONFLICT (person, clip_id, instruction) DO UPDATE SET
@@ -98,7 +96,7 @@ class Labels:
     @classmethod
     def of_run(cls, folder: Path) -> Self:
         """Take a run's labels (``InputError`` where there is no run)."""
-        Store.to_read(folder).close()
+        RunReader.open(folder).close()
         return cls(folder)
 
     def put(self, person: str, clip_id: str, number: int, verdict: Verdict, note: str = "") -> None:
@@ -129,7 +127,7 @@ class Labels:
         RunUnwritableError
             They cannot be written.
         """
-        who, why = person_named(person), whole_text(note).strip()
+        who, why = participant_name(person), whole_text(note).strip()
         if verdict.rating not in RATINGS or verdict.orientation is None:
             raise InputError("a label needs both a rating (0, 1 or 2) and an orientation")
         if len(why) > LONGEST_NOTE:
@@ -146,7 +144,7 @@ class Labels:
 
     def all(self) -> list[Label]:
         """List the labels: by clip, instruction and person."""
-        if not self._path.is_file():
+        if not self._path.is_file() or not self._path.stat().st_size:
             return []
         query = (
             "SELECT person, clip_id, clip_sha256, instruction, answer, rating, orientation, note, "
@@ -206,7 +204,7 @@ class Labels:
 
     def _answer(self, clip_id: str, number: int) -> tuple[str, str]:
         """Give the hash of a clip and the run's answer about it."""
-        with Store.to_read(self.folder) as store:
+        with RunReader.open(self.folder) as store:
             for place, clip in enumerate(store.data().clips):
                 if clip.id == clip_id and store.models():
                     answer = store.responses(store.models()[0][0], place).get(number)
@@ -218,32 +216,12 @@ class Labels:
 
     @contextmanager
     def _open(self, *, create: bool) -> Iterator[sqlite3.Connection]:
-        path = self._path
-        mode = "rwc" if create else "rw" if os.access(self.folder, os.W_OK) else "ro"
-        address = f"{path.absolute().as_uri()}?mode={mode}"
-        tables = "SELECT count(*) FROM sqlite_master"
-        check_sqlite()
-        try:
-            with closing(sqlite3.connect(address, uri=True, timeout=60)) as labels:
-                labels.execute("PRAGMA synchronous = EXTRA")
-                # It is empty where it is new, or where whoever made it was killed at it.
-                if mode != "ro" and not labels.execute(tables).fetchone()[0]:
-                    labels.executescript(_SCHEMA)
-                told = [
-                    labels.execute(f"PRAGMA {name}").fetchone()[0]
-                    for name in ("application_id", "user_version")
-                ]
-                if told != [_APPLICATION_ID, _VERSION]:
-                    raise RunConflictError(
-                        f"{path}: not the labels of a run, or those of another version of jasco"
-                    )
-                yield labels
-        except sqlite3.OperationalError as error:
-            raise RunUnwritableError(f"{path}: {error}") from None
-        except sqlite3.DatabaseError as error:
-            raise RunConflictError(
-                f"{path}: broken, or not the labels of a run ({error})"
-            ) from None
+        remedy = "move it elsewhere"
+        with (
+            closing(open_database(self._path, _FORMAT, remedy, write=create)) as labels,
+            sqlite_errors(self._path),
+        ):
+            yield labels
 
 
 def _label(row: tuple[Any, ...]) -> Label:

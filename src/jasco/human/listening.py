@@ -26,9 +26,11 @@ from jasco.protocol.clips import Clip, Item, annotations_sha256
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Response
 from jasco.runs.audio_manifest import audio_facts
-from jasco.runs.participants import HUMAN, person_named
+from jasco.runs.database import RunUnwritableError
+from jasco.runs.participants import HUMAN, participant_name
+from jasco.runs.reader import RunReader
 from jasco.runs.schema import response_row
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.writer import RunWriter
 
 CANNOT_TELL = "I cannot tell."
 """What stands as the answer of somebody who gives none: judges mark it as any other."""
@@ -107,15 +109,15 @@ class Listener:
         RunUnwritableError
             It cannot be written.
         """
-        name = person_named(name)
+        name = participant_name(name)
         heard = dict(
             zip((clip.id for clip in data.clips), audio_facts(data, data.clips), strict=True)
         )
         run = run_folder(folder, name)
-        with Store.to_write(run, _PATIENCE) as store:
-            clips = store.hold(data).clips
-            store.hold_model(_spec(name))
-            store.hold_audio({place: heard[clip.id] for place, clip in enumerate(clips)})
+        with RunWriter.open(run, _PATIENCE) as store:
+            clips = store.set_data(data).clips
+            store.set_model(_spec(name))
+            store.set_audio({place: heard[clip.id] for place, clip in enumerate(clips)})
             store.widen(len(clips))
         places = {clip.id: place for place, clip in enumerate(clips)}
         return cls(name, run, items_for(name, clips), places)
@@ -178,7 +180,7 @@ class Listener:
             raise RunUnwritableError(
                 f"{self.folder}: the run is gone, with what was answered in it"
             )
-        with Store.to_write(self.folder, _PATIENCE) as store:
+        with RunWriter.open(self.folder, _PATIENCE) as store:
             model = self._number(store)
             if any(isinstance(held, Response) for held in store.responses(model, place).values()):
                 return False
@@ -191,7 +193,7 @@ class Listener:
 
     def _answers(self) -> dict[str, tuple[int, str]]:
         """Give the instruction and the text of each answer, by the clip's id."""
-        with Store.to_read(self.folder) as store:
+        with RunReader.open(self.folder) as store:
             model = self._number(store)
             return {
                 clip_id: (number, answer.text)
@@ -200,7 +202,7 @@ class Listener:
                 if isinstance(answer, Response)
             }
 
-    def _number(self, store: Store) -> int:
+    def _number(self, store: RunReader) -> int:
         """Number the listener in the run, which may have been made anew since it was opened."""
         if store.fact("annotations_sha256") == annotations_sha256(i.clip for i in self.items):
             for number, _, identity in store.models():
@@ -211,7 +213,7 @@ class Listener:
 
 def exists(folder: Path, name: str) -> bool:
     """Whether there is such a listener already (``InputError`` where the name is no good)."""
-    return _facts(run_folder(folder, person_named(name))) is not None
+    return _facts(run_folder(folder, participant_name(name))) is not None
 
 
 def listeners(folder: Path) -> list[ListenerFacts]:
@@ -252,7 +254,7 @@ def _drawn(*parts: str) -> bytes:
 def _facts(run: Path) -> ListenerFacts | None:
     """Look into a folder; None where it is not the run of a listener whom its name stands for."""
     unfit = InputError, RunConflictError, IncompleteError, sqlite3.Error
-    with suppress(*unfit), Store.to_read(run) as store:
+    with suppress(*unfit), RunReader.open(run) as store:
         for model, _, identity in store.models():
             name = str(identity.get("name"))
             if identity == _spec(name).identity and run == run_folder(run.parent, name):

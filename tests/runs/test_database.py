@@ -1,10 +1,6 @@
-"""A run beside other programs, on other file systems, with another SQLite."""
+"""Opening SQLite files: other programs, other files, other versions of the library."""
 
 import asyncio
-import errno
-import fcntl
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,11 +16,18 @@ import pytest
 from jasco.errors import InputError, RunConflictError
 from jasco.protocol.responses import Response
 from jasco.runs import database
-from jasco.runs.commit_queue import Writer
+from jasco.runs.commit_queue import CommitQueue
+from jasco.runs.database import RunUnwritableError
 from jasco.runs.exam_records import ExamStore
-from jasco.runs.locks import MARKER
-from jasco.runs.schema import Row, response_row
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import FORMAT, Row, response_row
+from jasco.runs.writer import RunWriter
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "run"
+
 
 _READER = """
 import sqlite3, sys
@@ -33,15 +36,6 @@ run.execute("BEGIN")
 run.execute("SELECT * FROM sqlite_master").fetchone()
 print("reading", flush=True)
 sys.stdin.read()
-"""
-_KILLED_WHILE_IT_HELD_THE_LOCK = """
-import errno, fcntl, os, signal, sys
-from pathlib import Path
-def refuse(*_): raise OSError(errno.ENOLCK, "no locks")
-fcntl.flock = refuse
-from jasco.runs.store import Store
-store = Store.to_write(Path(sys.argv[1]))
-os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -60,8 +54,8 @@ def another_program_that_reads(run: Path) -> Iterator["subprocess.Popen[str]"]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    with Store.to_write(tmp_path / "run") as store:
-        store.remember({"a": "fact"})
+    with RunWriter.open(tmp_path / "run") as store:
+        store.set_facts({"a": "fact"})
     return tmp_path / "run"
 
 
@@ -76,7 +70,7 @@ def row(number: int) -> Row:
 
 
 def rows_in(run: Path) -> int:
-    with Store.to_read(run) as store:
+    with RunReader.open(run) as store:
         return len(store.responses(1, 0))
 
 
@@ -84,7 +78,7 @@ def rows_in(run: Path) -> int:
 def test_a_writer_waits_for_another_program_that_reads_and_says_so(run: Path) -> None:
     said: list[str] = []
     with (
-        Store.to_write(run, notify=said.append) as store,
+        RunWriter.open(run, notify=said.append) as store,
         another_program_that_reads(run) as reader,
     ):
         assert reader.stdin
@@ -92,7 +86,7 @@ def test_a_writer_waits_for_another_program_that_reads_and_says_so(run: Path) ->
         began = time.monotonic()
         store.commit([row(1)])
         assert 0.6 < time.monotonic() - began < 1.4
-        store.remember({"another": "fact"})
+        store.set_facts({"another": "fact"})
     [line] = said
     assert "run.db" in line
     assert rows_in(run) == 1
@@ -100,7 +94,7 @@ def test_a_writer_waits_for_another_program_that_reads_and_says_so(run: Path) ->
 
 @pytest.mark.usefixtures("hasty")
 def test_others_can_look_on_while_a_writer_waits(run: Path) -> None:
-    with Store.to_write(run) as store, another_program_that_reads(run):
+    with RunWriter.open(run) as store, another_program_that_reads(run):
 
         def write() -> None:
             with pytest.raises(RunUnwritableError):
@@ -118,25 +112,25 @@ def test_others_can_look_on_while_a_writer_waits(run: Path) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_after_a_long_time_a_writer_gives_up(run: Path) -> None:
     with another_program_that_reads(run):
-        with Store.to_write(run) as store:
+        with RunWriter.open(run) as store:
             with pytest.raises(RunUnwritableError, match=r"run\.db"):
                 store.commit([row(1)])
             store.hurry()
-        with pytest.raises(RunUnwritableError, match=r"run\.db"), Store.to_write(run) as store:
-            store.remember({"a": "fact"})
+        with pytest.raises(RunUnwritableError, match=r"run\.db"), RunWriter.open(run) as store:
+            store.set_facts({"a": "fact"})
     assert rows_in(run) == 0
 
 
 @pytest.mark.usefixtures("hasty")
 def test_no_row_is_lost_meanwhile_and_an_interrupted_run_does_not_wait_for_long(run: Path) -> None:
-    async def write(store: Store, seconds: float) -> list[Any]:
-        writer = Writer(store)
+    async def write(store: RunReader, seconds: float) -> list[Any]:
+        writer = CommitQueue(store)
         tasks = [asyncio.create_task(writer.write(row(number))) for number in range(1, 9)]
         await asyncio.sleep(seconds)
         await writer.close()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
-    with Store.to_write(run) as store, another_program_that_reads(run) as reader:
+    with RunWriter.open(run) as store, another_program_that_reads(run) as reader:
         began = time.monotonic()
         assert all(isinstance(each, RunUnwritableError) for each in asyncio.run(write(store, 0.05)))
         assert time.monotonic() - began < 1
@@ -151,7 +145,7 @@ def test_no_row_is_lost_meanwhile_and_an_interrupted_run_does_not_wait_for_long(
 @pytest.mark.timeout(240)
 def test_a_program_that_reads_for_more_than_a_minute_ends_no_run(run: Path) -> None:
     said: list[str] = []
-    with Store.to_write(run, say=said.append) as store, another_program_that_reads(run) as reader:
+    with RunWriter.open(run, say=said.append) as store, another_program_that_reads(run) as reader:
         assert reader.stdin
         threading.Timer(65, reader.stdin.close).start()
         store.commit([row(1)])
@@ -161,69 +155,64 @@ def test_a_program_that_reads_for_more_than_a_minute_ends_no_run(run: Path) -> N
 
 def test_commits_survive_a_loss_of_power(run: Path, tmp_path: Path) -> None:
     exams = ExamStore(tmp_path / "exams.db")
-    with Store.to_write(run) as store:
+    with RunWriter.open(run) as store:
         for connection in (store._connection, exams._connection):
             assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     exams.close()
 
 
-# --- locks ---
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"SQLite format 3\0" + b"x" * 4080, "broken, or not a run"), (b"text" * 99, "not a run")],
+)
+def test_a_broken_file_is_refused(folder: Path, content: bytes, complaint: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "run.db").write_bytes(content)
+    for open_it in (RunReader.open, RunWriter.open):
+        with pytest.raises(RunConflictError, match=complaint):
+            open_it(folder)
+    assert (folder / "run.db").read_bytes() == content
 
 
-@pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def no_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(request.param, os.strerror(request.param))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-
-
-@pytest.mark.usefixtures("no_locks")
-def test_without_locks_a_file_keeps_a_second_writer_out(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    with Store.to_write(run) as store:
-        store.commit([row(1)])
-        with pytest.raises(RunConflictError, match=f"process {os.getpid()} on .*{MARKER}"):
-            Store.to_write(run)
-    assert not (run / MARKER).exists()
-    with Store.to_write(run) as store:
-        store.commit([row(2)])
-    assert rows_in(run) == 2
-
-
-@pytest.mark.usefixtures("no_locks")
-def test_whoever_was_killed_on_this_machine_keeps_nobody_out(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    done = subprocess.run([sys.executable, "-c", _KILLED_WHILE_IT_HELD_THE_LOCK, run])
-    assert done.returncode == -signal.SIGKILL
-    assert (run / MARKER).exists()
-    with Store.to_write(run, patience=2) as store:
-        store.commit([row(1)])
-
-
-@pytest.mark.usefixtures("no_locks")
-def test_whoever_holds_it_on_another_machine_is_named(run: Path) -> None:
-    marker = run / MARKER
-    marker.write_text("4321\nnode17\n")
-    with pytest.raises(RunConflictError, match=f"process 4321 on node17.*{MARKER}"):
-        Store.to_write(run)
-    marker.unlink()
-    Store.to_write(run).close()
-
-
-# --- SQLite ---
+@pytest.mark.parametrize(
+    ("application", "version", "complaint"),
+    [
+        (7, FORMAT.version, "a database of something else"),
+        (0, 0, "a database of something else"),
+        (
+            FORMAT.application_id,
+            FORMAT.version + 1,
+            f"made by a newer jasco .schema version {FORMAT.version + 1}",
+        ),
+    ],
+)
+def test_a_foreign_or_newer_file_is_refused_and_left_alone(
+    folder: Path, application: int, version: int, complaint: str
+) -> None:
+    folder.mkdir(parents=True)
+    connection = sqlite3.connect(folder / "run.db")
+    connection.executescript(
+        f"CREATE TABLE x (y); PRAGMA application_id = {application};"
+        f"PRAGMA user_version = {version};"
+    )
+    connection.close()
+    before = (folder / "run.db").read_bytes()
+    for open_it in (RunReader.open, RunWriter.open):
+        with pytest.raises(RunConflictError, match=complaint):
+            open_it(folder)
+    assert (folder / "run.db").read_bytes() == before
 
 
 def test_an_sqlite_that_is_too_old_is_refused_by_its_version(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 26, 0))
-    Store.to_write(run).close()
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 25, 0))
+    RunWriter.open(run).close()
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 23, 1))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.23.1")
-    for open_it in (Store.to_write, Store.to_read, lambda run: ExamStore(run / "exams.db")):
-        with pytest.raises(InputError, match=r"3\.23\.1.*3\.24"):
+    for open_it in (RunWriter.open, RunReader.open, lambda run: ExamStore(run / "exams.db")):
+        with pytest.raises(InputError, match=r"3\.23\.1.*3\.25"):
             open_it(run)
 
 

@@ -1,0 +1,232 @@
+"""The results of a run: read from its file in one moment."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jasco.errors import InputError
+from jasco.metrics.agreement import Agreement
+from jasco.metrics.compat import JudgedRow
+from jasco.metrics.scoring import score_agreement
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.responses import Failure, served_name
+from jasco.runs.exam_records import find_exam, is_of
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.reader import Entry, RunReader
+from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
+from jasco.runs.schema import PREFLIGHT, judge_fact
+from jasco.runs.spending import spending_of
+
+
+def results_of_run(folder: Path, *, compat: bool = False) -> Results:
+    """Score a run (``InputError`` where there is none, or nothing in it)."""
+    with RunReader.open(folder) as run:
+        return _results(run, compat=compat)
+
+
+def judged_items_of_run(folder: Path) -> JudgedItems:
+    """Return what a run's judges wrote (``InputError`` where there is no answer)."""
+    with RunReader.open(folder) as run:
+        return judged_items(run)
+
+
+def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItems]:
+    """Score a run and return each of its items, both as of one moment.
+
+    Raises
+    ------
+    InputError
+        There is no run, or nothing in it.
+    """
+    with RunReader.open(folder) as run:
+        return _results(run, compat=compat), judged_items(run)
+
+
+def model_of(run: RunReader) -> Entry:
+    """Return number, label and identity of a run's model (``InputError`` where it has none)."""
+    models = run.models()
+    if not models:
+        raise InputError(f"{run.folder}: the run holds no answers; see: jasco eval --help")
+    return models[0]
+
+
+def _results(run: RunReader, *, compat: bool) -> Results:
+    clips = run.data().clips[: run.covered]
+    model, label, identity = model_of(run)
+    judging = run.judges_of(model)
+    idle = [judge for judge in run.judges() if judge not in judging]
+    single_prompt = is_single_prompt(identity)
+    if compat and single_prompt:
+        raise InputError(
+            f"{run.folder}: {label} answers one prompt a clip; the published script takes "
+            "the best of 8, so --compat has no number for it"
+        )
+    data = Data.of(run.data_name, clips, run.audio_sha256(), single_prompt=single_prompt)
+    failed = {name: run.count_verdicts(model, judge)[1] for judge, name, _ in idle}
+    reasons = {name: run.reasons(model, judge) for judge, name, _ in idle}
+    return Results(
+        model=label,
+        data=data,
+        protocol=run.fact("protocol") or "",
+        answers=_answers(run, model, data.items),
+        judges={
+            name: judge_facts(run, model, judge, judge_identity, len(clips))
+            for judge, name, judge_identity in judging
+        },
+        without_verdict={name: counts for name, counts in failed.items() if counts},
+        reasons_without_verdict={name: found for name, found in reasons.items() if found},
+        clips=clips,
+        identity=identity,
+        served=run.served("responses", model),
+        adaptations=run.adaptations("models", model),
+        matrices={
+            name: VerdictMatrix.of(
+                len(clips), run.verdict_table(model, judge), single_prompt=single_prompt
+            )
+            for judge, name, _ in judging
+            if not compat
+        },
+        rows={
+            name: [
+                _judged_row(clips[clip].id, *(attempt.get("text", "") for attempt in attempts))
+                for clip, _, attempts in run.judge_texts(model, judge)
+            ]
+            for judge, name, _ in judging
+        }
+        if compat
+        else None,
+        spent=spending_of(run),
+    )
+
+
+def _judged_row(clip_id: str, text: str, repair: str = "", *_: str) -> JudgedRow:
+    return JudgedRow(clip_id, text, repair)
+
+
+def judge_facts(
+    run: RunReader, model: int, judge: int, identity: Mapping[str, Any], clips: int
+) -> JudgeFacts:
+    """Return how the verdicts of one of a run's judges came about."""
+    served = run.served("verdicts", model, judge)
+    exam, examined_as = _exam(run, judge, identity, served)
+    verdicts, failed = run.count_verdicts(model, judge)
+    return JudgeFacts(
+        proxy=run.is_proxy(judge),
+        verdicts=verdicts,
+        failed=failed,
+        final=run.count_final(model, judge),
+        cut_off=run.count_cut_off(model, judge),
+        identity=identity,
+        served=served,
+        self_agreement=_self_agreement(run, model, judge, clips),
+        exam=exam,
+        examined_as=examined_as,
+        reasons=run.reasons(model, judge),
+        check=json.loads(run.fact(judge_fact("check", judge)) or "null"),
+        adaptations=run.adaptations("judges", judge),
+    )
+
+
+def _answers(run: RunReader, model: int, expected: int) -> Answers:
+    answered, truncated, failed = run.count_responses(model)
+    max_audio_seconds = run.max_audio_seconds()
+    findings = run.audio_findings()
+    warnings = dict[str, list[str]]()
+    for clip_id, finding in (findings or {}).items():
+        for warning in finding["warnings"]:
+            warnings.setdefault(warning, []).append(clip_id)
+    return Answers(
+        expected,
+        answered,
+        truncated,
+        failed,
+        converted_clips=run.count_converted_clips(),
+        max_audio_seconds=max_audio_seconds,
+        cut_clips=0 if max_audio_seconds is None else run.count_longer_clips(max_audio_seconds),
+        runtime=run.runtime(),
+        preflight=json.loads(run.fact(PREFLIGHT) or "null"),
+        clipped=None
+        if findings is None
+        else {id_: found["clipped"] for id_, found in findings.items() if found["clipped"]},
+        audio_warnings=warnings,
+        reasons=run.reasons(model),
+    )
+
+
+def _exam(
+    run: RunReader, judge: int, identity: Mapping[str, Any], served: tuple[str, ...]
+) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """Find a judge's latest exam, or the run's copy of one that was taken elsewhere.
+
+    Returns
+    -------
+    exam : mapping or None
+        One of the model that judged here, as far as both tell.
+    examined_as : tuple of str
+        What the server called the model in an exam of another one; empty where there is none.
+    """
+    protocol, data = run.fact("protocol") or "", run.fact("annotations_sha256") or ""
+    copy = json.loads(run.fact(judge_fact("exam", judge)) or "null")
+    exams = [exam for exam in (find_exam(identity, served, protocol, data), copy) if exam]
+    for exam in exams:
+        if is_of(exam, served):
+            return exam, ()
+    return None, tuple(map(served_name, exams[0]["served"])) if exams else ()
+
+
+def _self_agreement(run: RunReader, model: int, judge: int, clips: int) -> Agreement | None:
+    repeats = [
+        VerdictMatrix.of(clips, run.verdict_table(model, judge, repeat))
+        for repeat in range(run.repeats(model, judge))
+    ]
+    if len(repeats) < 2:
+        return None
+    sampled = np.asarray(repeats[1].readable.any(axis=1))
+    if not sampled.any():  # none of the repeats can be read
+        return None
+    return score_agreement({str(n): matrix.of_clips(sampled) for n, matrix in enumerate(repeats)})
+
+
+def judged_items(run: RunReader) -> JudgedItems:
+    """Return what an open run's judges wrote (``InputError`` where there is no answer)."""
+    clips = run.data().clips[: run.covered]
+    model = model_of(run)[0]
+    judges = {}
+    for judge, label, _ in run.judges_of(model):
+        verdicts = {(clip, n): verdict for clip, n, verdict in run.verdicts(model, judge)}
+        judges[label] = {
+            (clips[clip].id, n): (
+                [attempt.get("text", "") for attempt in attempts],
+                verdicts[clip, n],
+            )
+            for clip, n, attempts in run.judge_texts(model, judge)
+        }
+    judge_failures = {
+        label: {
+            (clips[clip].id, n): failure for clip, n, failure in run.verdict_failures(model, judge)
+        }
+        for judge, label, _ in run.judges()
+    }
+    answers, failures, cut_off = {}, {}, set()
+    for place, clip in enumerate(clips):
+        for number, response in run.responses(model, place).items():
+            key = clip.id, number
+            if isinstance(response, Failure):
+                failures[key] = response
+                continue
+            answers[key] = response.text
+            if response.finish_reason == "length":
+                cut_off.add(key)
+    return JudgedItems(
+        clips,
+        answers,
+        judges,
+        failures,
+        frozenset(cut_off),
+        run.audio_files(),
+        {label: items for label, items in judge_failures.items() if items},
+        frozenset(label for judge, label, _ in run.judges() if run.is_proxy(judge)),
+    )
