@@ -57,9 +57,6 @@ class DatabaseFormat:
         As in the pragma of that name: tells such a file from any other.
     migrations : mapping of int to sequence of str
         By older version, the statements that make a file of it one of the next version.
-    views : mapping of int to sequence of str
-        By older version, the statements that let a connection read a file of it like one of this
-        version, without writing to it.
     """
 
     name: str
@@ -67,7 +64,6 @@ class DatabaseFormat:
     schema: str
     application_id: int = 0
     migrations: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    views: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 class Connection(sqlite3.Connection):
@@ -89,32 +85,27 @@ class Connection(sqlite3.Connection):
         return super().__enter__()
 
     def _begin(self) -> None:
-        [(timeout,)] = self.execute("PRAGMA busy_timeout")
         began, announced = time.monotonic(), False
-        try:
-            while True:
-                self.execute(f"PRAGMA busy_timeout = {round(1000 * ATTEMPT)}")
-                try:
-                    self.execute("BEGIN EXCLUSIVE")
-                    return
-                except sqlite3.OperationalError as error:
-                    waited = time.monotonic() - began
-                    if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-                        raise
-                    if waited >= (HURRY if self.hurried else PATIENCE):
-                        raise sqlite3.OperationalError(
-                            f"another program has been reading {self._name()} for {waited:.0f} s; "
-                            "close it there, then repeat the command"
-                        ) from None
-                if waited >= ANNOUNCED and not announced:
-                    announced = True
-                    self.notify(
-                        f"waiting: another program is reading {self._name()}; close it there "
-                        f"(given up after {PATIENCE / 60:.0f} minutes)"
-                    )
-                time.sleep(_PAUSE)
-        finally:
-            self.execute(f"PRAGMA busy_timeout = {timeout}")
+        while True:
+            try:
+                self.execute("BEGIN EXCLUSIVE")
+                return
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            waited = time.monotonic() - began
+            if waited >= (HURRY if self.hurried else PATIENCE):
+                raise sqlite3.OperationalError(
+                    f"another program has been reading {self._name()} for {waited:.0f} s; "
+                    "close it there, then repeat the command"
+                )
+            if waited >= ANNOUNCED and not announced:
+                announced = True
+                self.notify(
+                    f"waiting: another program is reading {self._name()}; close it there "
+                    f"(given up after {PATIENCE / 60:.0f} minutes)"
+                )
+            time.sleep(_PAUSE)
 
     def _name(self) -> str:
         return Path(self.execute("PRAGMA database_list").fetchone()[2]).name
@@ -124,7 +115,8 @@ def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool)
     """Open a SQLite file.
 
     For writing, it is made where there is none, and one of an older version is migrated in one
-    transaction, after a copy of it was written beside it. For reading, nothing is ever written.
+    transaction, after a copy of it was written beside it. For reading, nothing is ever written:
+    one of an older version is copied to a temporary file, which is migrated.
 
     Parameters
     ----------
@@ -150,54 +142,65 @@ def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool)
     # Even a reader opens for writing: after a kill it has to roll back what was half-written.
     mode = "rwc" if write else "rw" if os.access(path.parent, os.W_OK) else "ro"
     with sqlite_errors(path, f"broken, or not {kind.name}", remedy):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=60,
-            check_same_thread=False,
-            factory=Connection,
-        )
+        connection = _connect(f"{path.absolute().as_uri()}?mode={mode}", ATTEMPT if write else 60)
         try:
-            _check_format(connection, path, kind, remedy, write=write)
+            if write:
+                connection.execute("PRAGMA synchronous = EXTRA")
+                _create(connection, kind)
+            version = _check_version(connection, path, kind, remedy)
+            if version != kind.version and write:
+                copy_database(connection, path.with_name(f"{path.stem}-version-{version}.db"))
+                _migrate(connection, kind)
+            elif version != kind.version:
+                connection, original = _connect(), connection
+                with closing(original):
+                    original.backup(connection)
+                _migrate(connection, kind)
+            if not write:
+                connection.execute("PRAGMA query_only = 1")
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def _check_format(
-    connection: Connection, path: Path, kind: DatabaseFormat, remedy: str, *, write: bool
-) -> None:
-    if write:
-        connection.execute("PRAGMA synchronous = EXTRA")
-        # A file whose maker was killed is empty again once it has been rolled back.
-        if _is_empty(connection):
-            with connection:
-                if _is_empty(connection):
-                    _execute_all(connection, kind.schema.split(";"))
-                    connection.execute(f"PRAGMA application_id = {kind.application_id}")
-                    connection.execute(f"PRAGMA user_version = {kind.version}")
+def _connect(address: str = "", timeout: float = 0) -> Connection:
+    """Open a connection, by default to a temporary file of its own."""
+    return sqlite3.connect(
+        address, timeout, uri=bool(address), check_same_thread=False, factory=Connection
+    )
+
+
+def _create(connection: Connection, kind: DatabaseFormat) -> None:
+    # A file whose maker was killed is empty again once it has been rolled back.
+    tables = "SELECT count(*) FROM sqlite_master"
+    if connection.execute(tables).fetchone()[0]:
+        return
+    with connection:
+        if not connection.execute(tables).fetchone()[0]:
+            statements = f"{kind.schema}; PRAGMA application_id = {kind.application_id}"
+            _execute_all(connection, statements.split(";"), kind.version)
+
+
+def _check_version(connection: Connection, path: Path, kind: DatabaseFormat, remedy: str) -> int:
     if _pragma(connection, "application_id") != kind.application_id:
         raise RunConflictError(f"{path}: a database of something else, not {kind.name}; {remedy}")
     version = _pragma(connection, "user_version")
-    if version != kind.version and version not in kind.migrations:
-        maker, step = "another", "use the jasco it was made with"
-        if version > kind.version:
-            maker, step = "a newer", "update jasco"
-        raise RunConflictError(
-            f"{path}: made by {maker} jasco (schema version {version}; this is jasco "
-            f"{__version__}, with version {kind.version}); {step}, or {remedy}"
-        )
-    if version != kind.version and write:
-        copy_database(connection, path.with_name(f"{path.stem}-version-{version}.db"))
-        with connection:
-            for old in range(_pragma(connection, "user_version"), kind.version):
-                _execute_all(connection, kind.migrations[old])
-            connection.execute(f"PRAGMA user_version = {kind.version}")
-    elif version != kind.version:
-        _execute_all(connection, kind.views[version])
-    if not write:
-        connection.execute("PRAGMA query_only = 1")
+    if version == kind.version or version in kind.migrations:
+        return version
+    maker, step = "another", "use the jasco it was made with"
+    if version > kind.version:
+        maker, step = "a newer", "update jasco"
+    raise RunConflictError(
+        f"{path}: made by {maker} jasco (schema version {version}; this is jasco "
+        f"{__version__}, with version {kind.version}); {step}, or {remedy}"
+    )
+
+
+def _migrate(connection: Connection, kind: DatabaseFormat) -> None:
+    with connection:
+        for version in range(_pragma(connection, "user_version"), kind.version):
+            _execute_all(connection, kind.migrations[version], version + 1)
 
 
 @contextmanager
@@ -255,14 +258,10 @@ def check_sqlite() -> None:
         ) from None
 
 
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-
-
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _execute_all(connection: sqlite3.Connection, statements: Sequence[str]) -> None:
-    for statement in statements:
+def _execute_all(connection: Connection, statements: Sequence[str], version: int) -> None:
+    for statement in (*statements, f"PRAGMA user_version = {version}"):
         connection.execute(statement)

@@ -55,11 +55,7 @@ DROP TABLE verdicts_0;
 DROP TABLE results_0
 """
 _FORMAT = DatabaseFormat(
-    name="the records of exams",
-    version=1,
-    schema=_SCHEMA,
-    migrations={0: _MIGRATION_0.split(";")},
-    views={0: ()},
+    "the records of exams", 1, _SCHEMA, migrations={0: _MIGRATION_0.split(";")}
 )
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 _REMEDY = "JASCO_DATA names another folder"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from jasco.errors import InputError
@@ -70,13 +69,12 @@ def forget(
         label = None if judge is None else judge_named(judge, numbers, str(folder))
         number = None if label is None else numbers[label]
         indices = [run.clip_index(clip) for clip in dict.fromkeys(clips)] if clips else None
-        remove = partial(run.remove_rows, judge=number, clips=indices, failed=failed)
-        whole_judge = number is not None and not clips and not failed
-        if not whole_judge and not any(remove(count_only=True)):
-            return Forgotten(label, 0, None)
         backup = run.back_up()
         keep_spent_of_rows(run)
-        if number is not None and whole_judge:
-            return Forgotten(label, run.remove_judge(number), backup)
-        answers, verdicts = remove()
+        answers, verdicts = run.remove_rows(judge=number, clips=indices, failed=failed)
+        if number is not None and not clips and not failed:
+            run.remove_judge(number)
+        elif not answers and not verdicts:
+            backup.unlink()
+            return Forgotten(label, 0, None)
         return Forgotten(label, verdicts, backup, answers)

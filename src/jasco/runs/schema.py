@@ -43,70 +43,34 @@ CREATE TABLE verdicts (
 )
 """
 
-# --- older versions ---
-
-_FINAL = "ifnull(failure_kind = 'rejected', 0)"
-_RENAMED_FACTS = {"circumstances": "runtime", "window": "max_audio_seconds"}
+_FINAL = "final INTEGER NOT NULL DEFAULT 0"
 _PROXY_TEXT = f'[{{"asked": "verdict", "text": "{PROXY_MARK}'
 _PROXIES = (
-    "SELECT judge FROM main.verdicts WHERE repeat = 0 AND failure_kind IS NULL "
+    "SELECT judge FROM verdicts WHERE repeat = 0 AND failure_kind IS NULL "
     f"AND substr(attempts, 1, {len(_PROXY_TEXT)}) = '{_PROXY_TEXT}'"
 )
-_DATA_ROOT = (
-    "SELECT 'data_root', substr(audio_path, 1, instr(audio_path, '/dataset/v0/') - 1) "
-    "FROM main.clips WHERE instr(audio_path, '/dataset/v0/') > 1 ORDER BY clip LIMIT 1"
+_ROOT_OF_AUDIO = (
+    "SELECT 'data_root', substr(audio_path, 1, instr(audio_path, '/dataset/v0/') - 1) FROM clips "
+    "WHERE instr(audio_path, '/dataset/v0/') > 1 ORDER BY clip LIMIT 1"
 )
-_VIEWS_TO_4 = (
-    "CREATE TEMP VIEW clips AS SELECT *, treatments AS conversions FROM main.clips",
-    f"CREATE TEMP VIEW judges AS SELECT *, judge IN ({_PROXIES}) AS proxy FROM main.judges",
-    "CREATE TEMP VIEW facts AS SELECT CASE name "
-    + " ".join(f"WHEN '{old}' THEN '{new}'" for old, new in _RENAMED_FACTS.items())
-    + f" ELSE name END AS name, value FROM main.facts UNION ALL SELECT * FROM ({_DATA_ROOT})",
-)
-_REASONING = "NULL AS reasoning FROM main.responses"
-
-FORMAT = DatabaseFormat(
-    name="a run",
-    application_id=0x4A415343,  # "JASC"
-    version=5,
-    schema=_SCHEMA,
-    # Version 2 did not say which failures are final; what a server refused is. Version 3 did not
-    # keep what a model reasoned before its answer. Until version 4, only the texts of a judge said
-    # that it is a proxy, and only the paths of the audio said where the data set is.
-    migrations={
-        2: [
-            statement
-            for table in ("responses", "verdicts")
-            for statement in (
-                f"ALTER TABLE {table} ADD COLUMN final INTEGER NOT NULL DEFAULT 0",
-                f"UPDATE {table} SET final = {_FINAL}",
-            )
-        ],
-        3: ["ALTER TABLE responses ADD COLUMN reasoning TEXT"],
-        4: [
-            "ALTER TABLE clips RENAME COLUMN treatments TO conversions",
-            "ALTER TABLE judges ADD COLUMN proxy INTEGER NOT NULL DEFAULT 0",
-            f"UPDATE judges SET proxy = judge IN ({_PROXIES})",
-            *(
-                f"UPDATE facts SET name = '{new}' WHERE name = '{old}'"
-                for old, new in _RENAMED_FACTS.items()
-            ),
-            f"INSERT INTO facts {_DATA_ROOT}",
-        ],
-    },
-    views={
-        2: [
-            *_VIEWS_TO_4,
-            f"CREATE TEMP VIEW responses AS SELECT *, {_FINAL} AS final, {_REASONING}",
-            f"CREATE TEMP VIEW verdicts AS SELECT *, {_FINAL} AS final FROM main.verdicts",
-        ],
-        3: [
-            *_VIEWS_TO_4,
-            f"CREATE TEMP VIEW responses AS SELECT *, {_REASONING}",
-        ],
-        4: _VIEWS_TO_4,
-    },
-)
+_MIGRATIONS = {
+    2: [  # did not say which failures are final; what a server refused is
+        f"ALTER TABLE responses ADD COLUMN {_FINAL}",
+        f"ALTER TABLE verdicts ADD COLUMN {_FINAL}",
+        "UPDATE responses SET final = 1 WHERE failure_kind = 'rejected'",
+        "UPDATE verdicts SET final = 1 WHERE failure_kind = 'rejected'",
+    ],
+    3: ["ALTER TABLE responses ADD COLUMN reasoning TEXT"],
+    4: [  # only a judge's texts said that it is a proxy, only audio paths where the data was
+        "ALTER TABLE clips RENAME COLUMN treatments TO conversions",
+        "ALTER TABLE judges ADD COLUMN proxy INTEGER NOT NULL DEFAULT 0",
+        f"UPDATE judges SET proxy = 1 WHERE judge IN ({_PROXIES})",
+        "UPDATE facts SET name = 'runtime' WHERE name = 'circumstances'",
+        "UPDATE facts SET name = 'max_audio_seconds' WHERE name = 'window'",
+        f"INSERT INTO facts {_ROOT_OF_AUDIO}",
+    ],
+}
+FORMAT = DatabaseFormat("a run", 5, _SCHEMA, 0x4A415343, _MIGRATIONS)  # "JASC"
 
 # --- facts ---
 

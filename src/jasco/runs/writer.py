@@ -330,13 +330,12 @@ class RunWriter(RunReader):
         copy_database(self._connection, path)
         return path
 
-    def remove_judge(self, number: int) -> int:
-        """Remove a judge with its verdicts; return how many those were, failures included."""
+    def remove_judge(self, number: int) -> None:
+        """Remove a judge with its verdicts, and all facts about it."""
         with self._connection:
-            removed = self._all("DELETE FROM verdicts WHERE judge = ?", number).rowcount
-            self._all("DELETE FROM judges WHERE judge = ?", number)
+            for table in ("verdicts", "judges"):
+                self._all(f"DELETE FROM {table} WHERE judge = ?", number)
             self._delete_facts(f"* of judge {number}")
-        return removed
 
     def remove_rows(
         self,
@@ -344,7 +343,6 @@ class RunWriter(RunReader):
         judge: int | None = None,
         clips: Sequence[int] | None = None,
         failed: bool = False,
-        count_only: bool = False,
     ) -> tuple[int, int]:
         """Remove answers and verdicts, so that they are made again; return how many of each.
 
@@ -356,8 +354,6 @@ class RunWriter(RunReader):
             The indices of the clips that they are about; None takes all.
         failed : bool
             Failures and unreadable verdicts only.
-        count_only : bool
-            Whether to count them, and leave them there.
         """
         answers = verdicts = "1" if clips is None else f"clip IN ({', '.join(map(str, clips))})"
         if failed:
@@ -365,14 +361,11 @@ class RunWriter(RunReader):
             verdicts += " AND (failure_kind IS NOT NULL OR rating IS NULL OR orientation IS NULL)"
         if judge is not None:
             answers, verdicts = "0", f"{verdicts} AND judge = {judge:d}"
-        counts = []
         with self._connection:
-            for table, condition in (("responses", answers), ("verdicts", verdicts)):
-                query = f"SELECT count(*) FROM {table} WHERE {condition}"
-                counts.append(int(self._value(query)))
-                if not count_only:
-                    self._all(f"DELETE FROM {table} WHERE {condition}")
-        return counts[0], counts[1]
+            return (
+                self._all(f"DELETE FROM responses WHERE {answers}").rowcount,
+                self._all(f"DELETE FROM verdicts WHERE {verdicts}").rowcount,
+            )
 
     # --- details: statements of a transaction that is open ---
 
