@@ -2,42 +2,40 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from jasco.data.dataset import DataSet
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, stop_on_sigterm
-from jasco.judge_exam.questions import Labels, canaries, known_answers, read_labels
+from jasco.judge_exam.questions import LabelledRows, canaries, known_answers, read_labels
 from jasco.judges.judge import Judge
 from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Part, Question, mark
 from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, served_name
-from jasco.protocol.verdicts import Verdict
 from jasco.runs.exam_records import ExamStore
 
 
 @dataclass(frozen=True)
 class Exam:
-    """What a judge is asked.
+    """The questions to a judge.
 
     Attributes
     ----------
     data : DataSet
-        Whose clips it is about.
+        The data set whose clips the questions are about.
     protocol : Protocol
-        How it is asked.
+        How the judge is prompted.
     questions : tuple of Question
         Known answers, canaries, labelled rows.
-    labels : Labels or None
-        What was read from the labelled rows' file.
+    labels : LabelledRows or None
+        The labelled rows.
     labels_sha256 : str
-        Hash of that file; empty without one.
+        Hash of their file; empty without one.
     trained_on : int
         Labelled rows left out because the judge was trained on their clips.
     """
@@ -45,32 +43,26 @@ class Exam:
     data: DataSet
     protocol: Protocol
     questions: tuple[Question, ...]
-    labels: Labels | None = None
+    labels: LabelledRows | None = None
     labels_sha256: str = ""
     trained_on: int = 0
 
     @classmethod
     def about(cls, data: DataSet, protocol: Protocol, judge: Judge, gold: Path | None) -> Self:
-        """Put the questions together (``InputError`` where the labelled rows are no good)."""
-        clips = data.clips
-        asked = [*known_answers(clips), *canaries(clips)]
+        """Make the questions (``InputError`` where the labelled rows cannot be used)."""
+        questions = [*known_answers(data.clips), *canaries(data.clips)]
         if gold is None:
-            return cls(data, protocol, tuple(asked))
-        labels = read_labels(gold, clips)
+            return cls(data, protocol, tuple(questions))
+        labels = read_labels(gold, data.clips)
         new = [q for q in labels.questions if not judge.trained_on(q.item.clip)]
-        return cls(
-            data,
-            protocol,
-            (*asked, *new),
-            labels,
-            hashlib.sha256(gold.read_bytes()).hexdigest(),
-            len(labels.questions) - len(new),
-        )
+        sha256 = hashlib.sha256(gold.read_bytes()).hexdigest()
+        trained_on = len(labels.questions) - len(new)
+        return cls(data, protocol, (*questions, *new), labels, sha256, trained_on)
 
 
 @dataclass(frozen=True)
 class ExamResult:
-    """How a judge did.
+    """The result of a judge's exam.
 
     Attributes
     ----------
@@ -79,13 +71,13 @@ class ExamResult:
     identity : mapping
         What may change its verdicts.
     exam : Exam
-        What it was asked.
+        The questions.
     parts : mapping of str to Part
         By kind of question.
     failed : sequence of Failure
         Calls that failed in this session.
     seconds, tokens : float or None
-        A verdict's, on average.
+        Of a verdict, on average.
     served : tuple of str
         What its server called it.
     """
@@ -121,12 +113,12 @@ def take_exam(
     again: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Ask what was not answered yet; failures are counted in ``failed``.
+    """Ask what has no verdict yet; failures are added to ``failed``.
 
     Parameters
     ----------
     again : bool
-        Whether to ask everything anew, whatever is known.
+        Whether to ask every question anew.
     notify : callable
         Takes lines about the progress.
 
@@ -135,10 +127,50 @@ def take_exam(
     InputError, ServerGoneError, RunUnwritableError
         Going on is pointless; what was done is kept.
     KeyboardInterrupt
-        It was told to stop; what was done is kept.
+        It was interrupted; what was done is kept.
     """
+    identity = judge.spec.identity
+    questions = {_prompt_hash(question, exam): question for question in exam.questions}
+    slots = asyncio.Semaphore(concurrency)
+
+    async def ask(prompt_hash: str, progress: Progress) -> None:
+        question = questions[prompt_hash]
+        async with slots:
+            began = time.monotonic()
+            outcome = await judge.judge(question.item, question.answer, exam.protocol)
+            seconds = time.monotonic() - began
+        if isinstance(outcome, Failure):
+            failed.append(outcome)
+        else:
+            store.keep(identity, prompt_hash, outcome, seconds)
+        progress.see(judge.spec.label, outcome)
+
+    async def ask_all() -> None:
+        stop_on_sigterm()
+        verdicts = {} if again else store.verdicts(identity)
+        missing = questions.keys() - verdicts.keys()
+        if not missing:
+            return
+        judge.check()
+        await judge.prepare(exam.data)
+        # Where another model is served than before, the verdicts of that one are not its exam.
+        for _ in range(2):
+            failed.clear()
+            served = store.served(identity)
+            with Progress(len(missing), notify) as progress:
+                await all_at_once(ask(each, progress) for each in questions if each in missing)
+            missing = questions.keys() - store.verdicts(identity).keys()
+            if store.served(identity) == served or not missing:
+                return
+
+    async def ask_and_close() -> None:
+        try:
+            await ask_all()
+        finally:
+            await judge.close()
+
     try:
-        asyncio.run(_take(judge, exam, store, concurrency, failed, again=again, notify=notify))
+        asyncio.run(ask_and_close())
     except asyncio.CancelledError:  # SIGTERM
         raise KeyboardInterrupt from None
 
@@ -146,77 +178,28 @@ def take_exam(
 def exam_result(
     judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure]
 ) -> ExamResult:
-    """Mark an exam as far as it was taken."""
-    verdicts = store.verdicts(judge.spec.identity)
+    """Return the result of an exam as far as it was taken."""
+    identity = judge.spec.identity
+    verdicts = store.verdicts(identity)
     parts = {}
     for kind in (KNOWN, CANARY, LABELLED):
-        asked = [question for question in exam.questions if question.kind == kind]
+        questions = [question for question in exam.questions if question.kind == kind]
         if exam.labels or kind != LABELLED:
-            parts[kind] = mark(asked, [verdicts.get(_asked(each, exam)) for each in asked])
-    seconds, tokens = store.cost(judge.spec.identity)
-    served = tuple(filter(None, [served_name(store.served(judge.spec.identity))]))
+            given = [verdicts.get(_prompt_hash(question, exam)) for question in questions]
+            parts[kind] = mark(questions, given)
+    served = tuple(filter(None, [served_name(store.served(identity))]))
     return ExamResult(
-        judge.spec.label, judge.spec.identity, exam, parts, failed, seconds, tokens, served
+        judge.spec.label, identity, exam, parts, failed, *store.cost(identity), served
     )
 
 
 def keep_result(judge: Judge, exam: Exam, store: ExamStore, result: Mapping[str, Any]) -> None:
-    """Keep an exam's result, as it is shown."""
-    annotations = annotations_sha256(exam.data.clips)
-    store.keep_result(
-        judge.spec.identity, exam.protocol.name, annotations, exam.labels_sha256, result
-    )
+    """Store an exam's result, as it is shown."""
+    data, labels = annotations_sha256(exam.data.clips), exam.labels_sha256
+    store.keep_result(judge.spec.identity, exam.protocol.name, data, labels, result)
 
 
-async def _take(
-    judge: Judge,
-    exam: Exam,
-    store: ExamStore,
-    concurrency: int,
-    failed: list[Failure],
-    *,
-    again: bool,
-    notify: Callable[[str], None],
-) -> None:
-    stop_on_sigterm()
-    asked_about = {_asked(each, exam): each for each in exam.questions}
-
-    def not_in(held: Mapping[str, Verdict]) -> dict[str, Question]:
-        return {asked: each for asked, each in asked_about.items() if asked not in held}
-
-    missing = not_in({} if again else store.verdicts(judge.spec.identity))
-    served = store.served(judge.spec.identity)
-    slots = asyncio.Semaphore(concurrency)
-
-    async def ask(asked: str, question: Question, watch: Callable[[Any], None]) -> None:
-        async with slots:
-            began = asyncio.get_running_loop().time()
-            outcome = await judge.judge(question.item, question.answer, exam.protocol)
-            seconds = asyncio.get_running_loop().time() - began
-        if isinstance(outcome, Failure):
-            failed.append(outcome)
-        else:
-            store.keep(judge.spec.identity, asked, outcome, seconds)
-        watch(outcome)
-
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(judge.close)
-        if missing:
-            judge.check()
-            await judge.prepare(exam.data)
-            with Progress(len(missing), notify) as progress:
-                watch = partial(progress.see, judge.spec.label)
-                await all_at_once(ask(*each, watch) for each in missing.items())
-            # Another model is served than before: what the one before said is not its exam.
-            held = store.verdicts(judge.spec.identity)
-            if store.served(judge.spec.identity) != served and (left := not_in(held)):
-                failed.clear()
-                with Progress(len(left), notify) as progress:
-                    watch = partial(progress.see, judge.spec.label)
-                    await all_at_once(ask(*each, watch) for each in left.items())
-
-
-def _asked(question: Question, exam: Exam) -> str:
-    """Hash what a judge is asked, word for word."""
+def _prompt_hash(question: Question, exam: Exam) -> str:
+    """Hash the prompt of a question, word for word."""
     prompt = exam.protocol.judge_prompt(question.item, question.answer)
     return hashlib.sha256(f"{exam.protocol.name}\n{prompt}".encode()).hexdigest()

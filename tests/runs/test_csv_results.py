@@ -1,6 +1,6 @@
-"""What a run, or judged CSV files, hold."""
+"""The results of judged CSV files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ import pytest
 from command import Jasco
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
-from jasco.data.responses_csv import COLUMNS, read_responses_csv, template_rows
+from jasco.data.responses_csv import read_responses_csv, template_rows
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
+from jasco.protocol.verdicts import PROXY_MARK
 from jasco.runs.csv_results import results_of_files
 from jasco.runs.run_results import results_of_run
 
@@ -25,14 +26,18 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     def write(name: str, text: str = GOOD, clips: tuple[Clip, ...] = CLIPS, **cells: Any) -> Path:
         path = tmp_path / name
         rows = template_rows(DataSet("x", clips), {clip.id: 1 for clip in clips})
-        added = {"allm_output": "said", "judge_output": text} | cells
-        write_table(path, [*COLUMNS, "judge_output"], [row | added for row in rows])
-        return path
+        added = {"allm_output": "an answer", "judge_output": text} | cells
+        return write_table_of([row | added for row in rows], path)
 
     return write
 
 
 Write = Callable[..., Path]
+
+
+def write_table_of(rows: Sequence[Mapping[str, object]], path: Path) -> Path:
+    write_table(path, list(rows[0]), rows)
+    return path
 
 
 def test_several_files_are_several_judges_of_one_model(write: Write) -> None:
@@ -81,27 +86,37 @@ def test_expected_are_the_eight_items_of_every_clip_that_is_named(
     assert whole.figures.judges["b"].complete
 
 
-def test_a_judged_file_scores_as_its_run_does(jasco: Jasco, write: Write, tmp_path: Path) -> None:
-    judged = write("judged.csv", "Rating: 1\nOrientation: Neither")
-    done = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
-    assert done.status == 0, done
-    by_run = results_of_run(tmp_path / "again.run").figures.judges[f"csv/{judged}"]
-    assert results_of_files([tmp_path / "again.csv"]).figures.judges["again"] == by_run
-    compat = results_of_files([judged], compat=False)
-    assert compat.figures.judges["judged"] == by_run
+# --- proxies ---
 
 
-def test_a_run_is_scored_as_published_from_its_texts(
+def test_verdicts_of_a_proxy_are_marked_in_a_column_of_their_own(
     jasco: Jasco, write: Write, tmp_path: Path
 ) -> None:
-    judged = write("judged.csv", "My Rating: 2 of 10\nso Orientation: Good")
-    rows = read_responses_csv(judged).table.rows
-    rows[0]["judge_output"] = GOOD  # something that can be read, so that there is a verdict
-    write_table(judged, list(rows[0]), rows)
-    jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
-    by_run = results_of_run(tmp_path / "again.run", compat=True)
-    by_file = results_of_files([judged], compat=True)
-    [run_score] = by_run.figures.judges.values()
-    [file_score] = by_file.figures.judges.values()
-    assert run_score == file_score
-    assert file_score.best_mean.value == (2 + 0) / 2
+    responses = write("responses.csv")
+    for judge, proxy in (("offline", True), (f"csv/{responses}", False)):
+        judged = tmp_path / f"judged by proxy {proxy}.csv"
+        assert jasco("judge", responses, "--judge", judge, "-o", judged).status == 0
+        rows = read_responses_csv(judged).table.rows
+        assert {row.get("proxy") for row in rows} == {"1" if proxy else None}
+        alone = write_table_of(rows, tmp_path / "alone.csv")  # without the run that judged it
+        for compat in (False, True):
+            [facts] = results_of_files([alone], compat=compat).judges.values()
+            assert facts.proxy is proxy
+        responses = alone  # judged again, by another judge
+
+
+def test_earlier_files_mark_a_proxy_in_its_texts(write: Write) -> None:
+    for compat in (False, True):
+        path = write("judged.csv", f"{PROXY_MARK}: by a classifier.\n{GOOD}")
+        [facts] = results_of_files([path], compat=compat).judges.values()
+        assert facts.proxy
+
+
+def test_a_run_judged_from_a_proxys_file_is_judged_by_a_proxy(
+    jasco: Jasco, write: Write, tmp_path: Path
+) -> None:
+    judged = write("judged.csv", proxy=1)
+    done = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
+    assert done.status == 0, done
+    [facts] = results_of_run(tmp_path / "again.run").judges.values()
+    assert facts.proxy
