@@ -35,21 +35,8 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
     """
     if compat:
         return _published_results(paths)
-    files = _read(paths)
-    clips = {clip.id: clip for file in files.values() for clip in file.clips}
-    answers: dict[Key, str] = {}
-    for file in files.values():
-        for clip in file.clips:
-            if clips[clip.id] != clip:
-                raise InputError(f"{file.path}: clip {clip.id} differs from that of another file")
-        for key, text in file.answers().items():
-            if answers.setdefault(key, text) != text:
-                raise InputError(
-                    f"{file.path}: clip {key[0]}, prompt {key[1]}: another answer than in "
-                    "another file; several files must be several judges of one model"
-                )
-    ordered = tuple(clips.values())
-    data = Data.of(name_of(ordered, paths[0].stem), ordered)
+    files, clips, answers = _read(paths)
+    data = Data.of(name_of(clips, paths[0].stem), clips)
     judged = {label: _protocol_and_judge(file) for label, file in files.items()}
     protocols = {protocol for protocol, _ in judged.values()}
     return Results(
@@ -58,21 +45,19 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
         protocol=protocols.pop() if len(protocols) == 1 else "unknown",
         answers=Answers(data.items, len(answers)),
         judges={label: facts for label, (_, facts) in judged.items()},
-        clips=ordered,
-        matrices={label: _matrix(file, ordered) for label, file in files.items()},
+        clips=clips,
+        matrices={label: _matrix(file, clips) for label, file in files.items()},
     )
 
 
 def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
-    """Return what judges wrote in judged CSV files."""
-    files = _read(paths)
-    clips = {clip.id: clip for file in files.values() for clip in file.clips}
-    answers = {key: text for file in files.values() for key, text in file.answers().items()}
+    """Return what judges wrote in judged CSV files (``InputError`` as for their results)."""
+    files, clips, answers = _read(paths)
     judges = {}
     for label, file in files.items():
         verdicts = file.verdicts()
         judges[label] = {key: ([text], verdicts[key]) for key, text in file.judge_texts().items()}
-    return JudgedItems(tuple(clips.values()), answers, judges)
+    return JudgedItems(clips, answers, judges)
 
 
 def _published_results(paths: Sequence[Path]) -> Results:
@@ -121,8 +106,24 @@ def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
     return "unknown", JudgeFacts(proxy=file.proxy, verdicts=len(texts))
 
 
-def _read(paths: Sequence[Path]) -> dict[str, ResponsesCsv]:
-    return {label: read_responses_csv(path) for label, path in _labels(paths).items()}
+def _read(
+    paths: Sequence[Path],
+) -> tuple[dict[str, ResponsesCsv], tuple[Clip, ...], dict[Key, str]]:
+    """Read files by label, and the clips and answers that they are about."""
+    files = {label: read_responses_csv(path) for label, path in _labels(paths).items()}
+    clips = {clip.id: clip for file in files.values() for clip in file.clips}
+    answers: dict[Key, str] = {}
+    for file in files.values():
+        for clip in file.clips:
+            if clips[clip.id] != clip:
+                raise InputError(f"{file.path}: clip {clip.id} differs from that of another file")
+        for key, text in file.answers().items():
+            if answers.setdefault(key, text) != text:
+                raise InputError(
+                    f"{file.path}: clip {key[0]}, prompt {key[1]}: another answer than in "
+                    "another file; several files must be several judges of one model"
+                )
+    return files, tuple(clips.values()), answers
 
 
 def _labels(paths: Sequence[Path]) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import served_name
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.database import DatabaseFormat, RunUnwritableError, open_database, sqlite_errors
+from jasco.runs.reader import RunReader
 from jasco.runs.schema import judge_fact
 from jasco.runs.writer import RunWriter
 
@@ -138,13 +139,11 @@ class ExamStore:
             self._connection.execute(statement, values)
 
 
-def find_exam(
-    identity: Identity, served: Sequence[str], protocol: str, data: str
-) -> dict[str, Any] | None:
-    """Find a judge's exam.
+def find_exam(run: RunReader, identity: Identity, served: Sequence[str]) -> dict[str, Any] | None:
+    """Find the exam of a run's judge, under the protocol of the run.
 
-    One of the model that was served so if there is one, on this data if there is one, with labels
-    if there is one, the latest.
+    One of the model that was served so if there is one, on the run's data if there is one, with
+    labels if there is one, the latest.
     """
     path = data_folder() / "exams.db"
     if not path.is_file():
@@ -155,7 +154,8 @@ def find_exam(
     )
     try:
         with closing(open_database(path, _FORMAT, _REMEDY, write=False)) as connection:
-            values = data, identity_key(identity), protocol
+            data, protocol = run.fact("annotations_sha256"), run.fact("protocol")
+            values = data or "", identity_key(identity), protocol or ""
             rows = connection.execute(query, values).fetchall()
     except (sqlite3.Error, IncompleteError, RunConflictError):
         return None  # an exam is an addition: its absence must not keep the figures from a user
@@ -172,9 +172,8 @@ def is_of(exam: Mapping[str, Any], served: Sequence[str]) -> bool:
 
 def copy_exams(run: RunWriter, judges: Mapping[int, Identity], model: int) -> None:
     """Store the exams that a run's judges have taken with the run: it may move elsewhere."""
-    protocol, data = run.fact("protocol") or "", run.fact("annotations_sha256") or ""
     for number, judge in judges.items():
         served = run.served("verdicts", model, number)
-        if exam := find_exam(judge, served, protocol, data):
+        if exam := find_exam(run, judge, served):
             fact = judge_fact("exam", number)
             run.set_facts({fact: json.dumps(exam, ensure_ascii=False)})

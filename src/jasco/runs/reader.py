@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jasco.data.dataset import DataSet
 from jasco.data.published_files import name_with_audio
+from jasco.data.responses_csv import Key
 from jasco.errors import InputError, did_you_mean_path, one_line
 from jasco.protocol.clips import Clip, combined_sha256
 from jasco.protocol.failure_reasons import Reason, commonest_reasons
@@ -77,6 +78,10 @@ class RunReader:
         row = self._one("SELECT value FROM facts WHERE name = ?", name)
         return row[0] if row else None
 
+    def json_fact(self, name: str) -> Any:
+        """Return what one of the run's facts holds as JSON, or None."""
+        return json.loads(self.fact(name) or "null")
+
     def data(self) -> DataSet:
         """Return the data set of the run, with all of its clips but without its audio."""
         query = (
@@ -130,7 +135,7 @@ class RunReader:
 
     def adaptations(self, table: str, number: int) -> dict[str, Any]:
         """Return how requests of a model or judge were adapted to its server; empty if not."""
-        return self._json_fact(fact_about("adaptations", table, number)) or {}
+        return self.json_fact(fact_about("adaptations", table, number)) or {}
 
     def max_audio_seconds(self) -> float | None:
         """Return the seconds of a clip that the model uses; None: all, or it is not known."""
@@ -139,7 +144,7 @@ class RunReader:
 
     def runtime(self) -> list[dict[str, str]]:
         """List how responses came about: precision, device, versions; each combination once."""
-        return self._json_fact(RUNTIME) or []
+        return self.json_fact(RUNTIME) or []
 
     # --- audio ---
 
@@ -175,7 +180,7 @@ class RunReader:
             By clip id: how many samples are ``clipped``, and ``warnings``. None where it was never
             examined: answers come from a file, or an older jasco has read the audio.
         """
-        findings = self._json_fact(AUDIO)
+        findings = self.json_fact(AUDIO)
         if findings is None:
             return None
         return {id_: findings[id_] for (id_,) in self._covered_clips("id") if id_ in findings}
@@ -237,7 +242,7 @@ class RunReader:
         """Iterate over a judge's verdicts: clip, instruction, verdict."""
         columns = "clip, instruction, rating, orientation"
         for clip, number, rating, orientation in self._outcomes(columns, model, judge, _GIVEN):
-            yield clip, number, Verdict(rating, orientation and Orientation(orientation))
+            yield clip, number, _verdict(rating, orientation)
 
     def verdict_table(self, model: int, judge: int, repeat: int = 0) -> NDArray[np.int64]:
         """Return a judge's verdicts as :meth:`.VerdictMatrix.of` reads them.
@@ -259,11 +264,24 @@ class RunReader:
         for clip, number, attempts in rows:
             yield clip, number, json.loads(attempts)
 
-    def verdict_failures(self, model: int, judge: int) -> Iterator[tuple[int, int, Failure]]:
-        """Iterate over a judge's calls that failed: clip, instruction, failure."""
+    def judgements(self, model: int, judge: int) -> dict[Key, tuple[list[str], Verdict]]:
+        """Return all that a judge wrote about each item, and its verdict; clip by clip."""
+        ids, verdicts = self._covered_clips("id"), {}
+        columns = "clip, instruction, attempts, rating, orientation"
+        more = f"{_GIVEN} ORDER BY clip, instruction"
+        for clip, number, attempts, *verdict in self._outcomes(columns, model, judge, more):
+            texts = [attempt.get("text", "") for attempt in json.loads(attempts)]
+            verdicts[ids[clip][0], number] = texts, _verdict(*verdict)
+        return verdicts
+
+    def failures(self, model: int, judge: int) -> dict[Key, Failure]:
+        """Return a judge's calls that failed, by item."""
+        ids = self._covered_clips("id")
         columns = "clip, instruction, failure_kind, ifnull(failure_message, ''), final"
-        for clip, number, kind, message, final in self._outcomes(columns, model, judge, _FAILED):
-            yield clip, number, Failure(kind, message, bool(final))
+        return {
+            (ids[clip][0], number): Failure(kind, message, bool(final))
+            for clip, number, kind, message, final in self._outcomes(columns, model, judge, _FAILED)
+        }
 
     def has_readable_verdict(self, judge: int) -> bool:
         """Whether the run holds a verdict of a judge that could be read."""
@@ -376,9 +394,6 @@ class RunReader:
     def _value(self, query: str, *values: object) -> Any:
         return self._one(query, *values)[0]
 
-    def _json_fact(self, name: str) -> Any:
-        return json.loads(self.fact(name) or "null")
-
     def _covered_clips(self, columns: str, condition: str = "1", *values: object) -> list[Any]:
         query = f"SELECT {columns} FROM clips WHERE clip < ? AND {condition} ORDER BY clip"
         return self._all(query, self.covered, *values).fetchall()
@@ -403,6 +418,10 @@ class RunReader:
 
 
 _GIVEN, _FAILED = "AND failure_kind IS NULL", "AND failure_kind IS NOT NULL"
+
+
+def _verdict(rating: int | None, orientation: str | None) -> Verdict:
+    return Verdict(rating, Orientation(orientation) if orientation else None)
 
 
 def _is_done(retry_final: bool) -> str:

@@ -1,18 +1,19 @@
 """The results of a run: read from its file in one moment."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.compat import JudgedRow
 from jasco.metrics.scoring import score_agreement
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.responses import Failure, served_name
+from jasco.protocol.verdicts import Verdict
 from jasco.runs.exam_records import find_exam, is_of
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import Entry, RunReader
@@ -56,54 +57,48 @@ def model_of(run: RunReader) -> Entry:
 def _results(run: RunReader, *, compat: bool) -> Results:
     clips = run.data().clips[: run.covered]
     model, label, identity = model_of(run)
-    judging = run.judges_of(model)
-    idle = [judge for judge in run.judges() if judge not in judging]
     single_prompt = is_single_prompt(identity)
     if compat and single_prompt:
         raise InputError(
             f"{run.folder}: {label} answers one prompt a clip; the published script takes "
             "the best of 8, so --compat has no number for it"
         )
+    judges, matrices, rows = {}, {}, {}
+    for judge, name, judge_identity in run.judges_of(model):
+        judges[name] = judge_facts(run, model, judge, judge_identity, len(clips))
+        if compat:
+            rows[name] = _judged_rows(run.judgements(model, judge))
+        else:
+            table = run.verdict_table(model, judge)
+            matrices[name] = VerdictMatrix.of(len(clips), table, single_prompt=single_prompt)
+    failed, reasons = {}, {}
+    for judge, name, _ in run.judges():
+        if name not in judges and (found := run.reasons(model, judge)):
+            failed[name], reasons[name] = run.count_verdicts(model, judge)[1], found
     data = Data.of(run.data_name, clips, run.audio_sha256(), single_prompt=single_prompt)
-    failed = {name: run.count_verdicts(model, judge)[1] for judge, name, _ in idle}
-    reasons = {name: run.reasons(model, judge) for judge, name, _ in idle}
     return Results(
         model=label,
         data=data,
         protocol=run.fact("protocol") or "",
         answers=_answers(run, model, data.items),
-        judges={
-            name: judge_facts(run, model, judge, judge_identity, len(clips))
-            for judge, name, judge_identity in judging
-        },
-        without_verdict={name: counts for name, counts in failed.items() if counts},
-        reasons_without_verdict={name: found for name, found in reasons.items() if found},
+        judges=judges,
         clips=clips,
+        matrices=matrices,
         identity=identity,
         served=run.served("responses", model),
-        adaptations=run.adaptations("models", model),
-        matrices={
-            name: VerdictMatrix.of(
-                len(clips), run.verdict_table(model, judge), single_prompt=single_prompt
-            )
-            for judge, name, _ in judging
-            if not compat
-        },
-        rows={
-            name: [
-                _judged_row(clips[clip].id, *(attempt.get("text", "") for attempt in attempts))
-                for clip, _, attempts in run.judge_texts(model, judge)
-            ]
-            for judge, name, _ in judging
-        }
-        if compat
-        else None,
+        rows=rows if compat else None,
+        without_verdict=failed,
         spent=spending_of(run),
+        reasons_without_verdict=reasons,
+        adaptations=run.adaptations("models", model),
     )
 
 
-def _judged_row(clip_id: str, text: str, repair: str = "", *_: str) -> JudgedRow:
-    return JudgedRow(clip_id, text, repair)
+def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> list[JudgedRow]:
+    return [
+        JudgedRow(clip_id, texts[0], texts[1] if len(texts) > 1 else "")
+        for (clip_id, _), (texts, _) in judgements.items()
+    ]
 
 
 def judge_facts(
@@ -125,17 +120,18 @@ def judge_facts(
         exam=exam,
         examined_as=examined_as,
         reasons=run.reasons(model, judge),
-        check=json.loads(run.fact(judge_fact("check", judge)) or "null"),
+        check=run.json_fact(judge_fact("check", judge)),
         adaptations=run.adaptations("judges", judge),
     )
 
 
 def _answers(run: RunReader, model: int, expected: int) -> Answers:
     answered, truncated, failed = run.count_responses(model)
-    max_audio_seconds = run.max_audio_seconds()
-    findings = run.audio_findings()
-    warnings = dict[str, list[str]]()
+    seconds, findings = run.max_audio_seconds(), run.audio_findings()
+    clipped, warnings = dict[str, int](), dict[str, list[str]]()
     for clip_id, finding in (findings or {}).items():
+        if finding["clipped"]:
+            clipped[clip_id] = finding["clipped"]
         for warning in finding["warnings"]:
             warnings.setdefault(warning, []).append(clip_id)
     return Answers(
@@ -143,14 +139,12 @@ def _answers(run: RunReader, model: int, expected: int) -> Answers:
         answered,
         truncated,
         failed,
-        converted_clips=run.count_converted_clips(),
-        max_audio_seconds=max_audio_seconds,
-        cut_clips=0 if max_audio_seconds is None else run.count_longer_clips(max_audio_seconds),
+        run.count_converted_clips(),
+        max_audio_seconds=seconds,
+        cut_clips=0 if seconds is None else run.count_longer_clips(seconds),
         runtime=run.runtime(),
-        preflight=json.loads(run.fact(PREFLIGHT) or "null"),
-        clipped=None
-        if findings is None
-        else {id_: found["clipped"] for id_, found in findings.items() if found["clipped"]},
+        preflight=run.json_fact(PREFLIGHT),
+        clipped=None if findings is None else clipped,
         audio_warnings=warnings,
         reasons=run.reasons(model),
     )
@@ -168,9 +162,8 @@ def _exam(
     examined_as : tuple of str
         What the server called the model in an exam of another one; empty where there is none.
     """
-    protocol, data = run.fact("protocol") or "", run.fact("annotations_sha256") or ""
-    copy = json.loads(run.fact(judge_fact("exam", judge)) or "null")
-    exams = [exam for exam in (find_exam(identity, served, protocol, data), copy) if exam]
+    copy = run.json_fact(judge_fact("exam", judge))
+    exams = [exam for exam in (find_exam(run, identity, served), copy) if exam]
     for exam in exams:
         if is_of(exam, served):
             return exam, ()
@@ -194,25 +187,9 @@ def judged_items(run: RunReader) -> JudgedItems:
     """Return what an open run's judges wrote (``InputError`` where there is no answer)."""
     clips = run.data().clips[: run.covered]
     model = model_of(run)[0]
-    judges = {}
-    for judge, label, _ in run.judges_of(model):
-        verdicts = {(clip, n): verdict for clip, n, verdict in run.verdicts(model, judge)}
-        judges[label] = {
-            (clips[clip].id, n): (
-                [attempt.get("text", "") for attempt in attempts],
-                verdicts[clip, n],
-            )
-            for clip, n, attempts in run.judge_texts(model, judge)
-        }
-    judge_failures = {
-        label: {
-            (clips[clip].id, n): failure for clip, n, failure in run.verdict_failures(model, judge)
-        }
-        for judge, label, _ in run.judges()
-    }
     answers, failures, cut_off = {}, {}, set()
-    for place, clip in enumerate(clips):
-        for number, response in run.responses(model, place).items():
+    for index, clip in enumerate(clips):
+        for number, response in run.responses(model, index).items():
             key = clip.id, number
             if isinstance(response, Failure):
                 failures[key] = response
@@ -220,13 +197,14 @@ def judged_items(run: RunReader) -> JudgedItems:
             answers[key] = response.text
             if response.finish_reason == "length":
                 cut_off.add(key)
+    judge_failures = {label: run.failures(model, judge) for judge, label, _ in run.judges()}
     return JudgedItems(
         clips,
         answers,
-        judges,
+        {label: run.judgements(model, judge) for judge, label, _ in run.judges_of(model)},
         failures,
         frozenset(cut_off),
         run.audio_files(),
-        {label: items for label, items in judge_failures.items() if items},
+        {label: failed for label, failed in judge_failures.items() if failed},
         frozenset(label for judge, label, _ in run.judges() if run.is_proxy(judge)),
     )

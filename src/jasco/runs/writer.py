@@ -171,7 +171,7 @@ class RunWriter(RunReader):
         rows = self._all("SELECT clip, id, audio_sha256 FROM clips").fetchall()
         stored = {clip: (id_, sha256) for clip, id_, sha256 in rows}
         answered = self.has_answers()
-        findings = self._json_fact(AUDIO) or {}
+        findings = self.json_fact(AUDIO) or {}
         for clip, facts in audio.items():
             id_, sha256 = stored[clip]
             if answered and sha256 not in (None, facts.sha256):
