@@ -1,5 +1,10 @@
 """Runs written row by row, of three clips."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +23,15 @@ OTHER = DataSet("other", CLIPS[:2])
 FAILED = Failure("timeout", "too late")
 ANSWER = Response("they flee", "stop", {"completion_tokens": 3}, "model-7")
 JUDGEMENT = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", "Rating: 2 …"),))
+
+READER = """
+import sqlite3, sys
+run = sqlite3.connect(sys.argv[1], isolation_level=None)
+run.execute("BEGIN")
+run.execute("SELECT * FROM sqlite_master").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
 
 
 def spec(name: str, **options: Any) -> Spec:
@@ -43,3 +57,17 @@ def add_verdicts(run: RunWriter, *outcomes: Judgement | Failure) -> tuple[int, i
     for outcome in outcomes:
         run.commit([verdict_row(model, judge, "v2", 0, 0, 1, outcome, 0.5)])
     return model, judge
+
+
+@contextmanager
+def another_program_that_reads(run: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program that has a read transaction open until its input is closed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, run / "run.db"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as reader:  # fmt: skip
+        assert reader.stdout
+        assert reader.stdin
+        reader.stdout.readline()
+        yield reader
+        reader.stdin.close()

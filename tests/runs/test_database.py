@@ -1,55 +1,26 @@
 """Opening SQLite files: other programs, other files, other versions of the library."""
 
-import asyncio
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from jasco.errors import InputError, RunConflictError
 from jasco.protocol.responses import Response
 from jasco.runs import database
-from jasco.runs.commit_queue import CommitQueue
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.exam_records import ExamStore
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, Row, response_row
 from jasco.runs.writer import RunWriter
+from rows_of_runs import another_program_that_reads
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "runs" / "run"
-
-
-_READER = """
-import sqlite3, sys
-run = sqlite3.connect(sys.argv[1], isolation_level=None)
-run.execute("BEGIN")
-run.execute("SELECT * FROM sqlite_master").fetchone()
-print("reading", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def another_program_that_reads(run: Path) -> Iterator["subprocess.Popen[str]"]:
-    with subprocess.Popen(
-        [sys.executable, "-c", _READER, run / "run.db"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as reader:  # fmt: skip
-        assert reader.stdout
-        assert reader.stdin
-        reader.stdout.readline()
-        yield reader
-        reader.stdin.close()
 
 
 @pytest.fixture
@@ -75,10 +46,10 @@ def rows_in(run: Path) -> int:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_writer_waits_for_another_program_that_reads_and_says_so(run: Path) -> None:
-    said: list[str] = []
+def test_a_writer_waits_for_another_program_that_reads_and_notifies_the_user(run: Path) -> None:
+    lines: list[str] = []
     with (
-        RunWriter.open(run, notify=said.append) as store,
+        RunWriter.open(run, notify=lines.append) as store,
         another_program_that_reads(run) as reader,
     ):
         assert reader.stdin
@@ -87,7 +58,7 @@ def test_a_writer_waits_for_another_program_that_reads_and_says_so(run: Path) ->
         store.commit([row(1)])
         assert 0.6 < time.monotonic() - began < 1.4
         store.set_facts({"another": "fact"})
-    [line] = said
+    [line] = lines
     assert "run.db" in line
     assert rows_in(run) == 1
 
@@ -121,35 +92,18 @@ def test_after_a_long_time_a_writer_gives_up(run: Path) -> None:
     assert rows_in(run) == 0
 
 
-@pytest.mark.usefixtures("hasty")
-def test_no_row_is_lost_meanwhile_and_an_interrupted_run_does_not_wait_for_long(run: Path) -> None:
-    async def write(store: RunReader, seconds: float) -> list[Any]:
-        writer = CommitQueue(store)
-        tasks = [asyncio.create_task(writer.write(row(number))) for number in range(1, 9)]
-        await asyncio.sleep(seconds)
-        await writer.close()
-        return await asyncio.gather(*tasks, return_exceptions=True)
-
-    with RunWriter.open(run) as store, another_program_that_reads(run) as reader:
-        began = time.monotonic()
-        assert all(isinstance(each, RunUnwritableError) for each in asyncio.run(write(store, 0.05)))
-        assert time.monotonic() - began < 1
-        assert reader.stdin
-        threading.Timer(0.5, reader.stdin.close).start()
-        store._connection.hurried = False
-        assert asyncio.run(write(store, 1)) == [None] * 8
-    assert rows_in(run) == 8
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_program_that_reads_for_more_than_a_minute_ends_no_run(run: Path) -> None:
-    said: list[str] = []
-    with RunWriter.open(run, say=said.append) as store, another_program_that_reads(run) as reader:
+    lines: list[str] = []
+    with (
+        RunWriter.open(run, notify=lines.append) as store,
+        another_program_that_reads(run) as reader,
+    ):
         assert reader.stdin
         threading.Timer(65, reader.stdin.close).start()
         store.commit([row(1)])
-    assert len(said) == 1
+    assert len(lines) == 1
     assert rows_in(run) == 1
 
 

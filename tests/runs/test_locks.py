@@ -67,7 +67,7 @@ def test_without_locks_a_file_keeps_a_second_writer_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_locks")
-def test_whoever_was_killed_on_this_machine_keeps_nobody_out(tmp_path: Path) -> None:
+def test_a_lock_of_a_killed_process_of_this_machine_does_not_count(tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = subprocess.run([sys.executable, "-c", _KILLED_WHILE_IT_HELD_THE_LOCK, run])
     assert done.returncode == -signal.SIGKILL
@@ -77,7 +77,7 @@ def test_whoever_was_killed_on_this_machine_keeps_nobody_out(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("no_locks")
-def test_whoever_holds_it_on_another_machine_is_named(run: Path) -> None:
+def test_the_holder_on_another_machine_is_named(run: Path) -> None:
     marker = run / MARKER
     marker.write_text("4321\nnode17\n")
     with pytest.raises(RunConflictError, match=f"process 4321 on node17.*{MARKER}"):

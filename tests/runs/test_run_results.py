@@ -24,7 +24,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     def write(name: str, text: str = GOOD, clips: tuple[Clip, ...] = CLIPS, **cells: Any) -> Path:
         path = tmp_path / name
         rows = template_rows(DataSet("x", clips), {clip.id: 1 for clip in clips})
-        added = {"allm_output": "said", "judge_output": text} | cells
+        added = {"allm_output": "an answer", "judge_output": text} | cells
         write_table(path, [*COLUMNS, "judge_output"], [row | added for row in rows])
         return path
 

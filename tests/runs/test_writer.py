@@ -161,7 +161,7 @@ def test_what_was_found_in_the_audio_is_kept_by_clip(folder: Path) -> None:
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         run.widen(2)
-        assert run.audio_findings() is None  # nobody has looked
+        assert run.audio_findings() is None  # not examined
         run.set_audio({0: plain, 1: plain, 2: odd})
         assert run.audio_findings() == {}  # clip 2 is not covered
         run.set_audio({1: odd})
@@ -227,7 +227,7 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(folder: Path) -> N
         assert run.fact("holder") is None
 
 
-def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="file: a file; --run takes a folder"):
         RunWriter.open(tmp_path / "file")

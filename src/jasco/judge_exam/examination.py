@@ -158,7 +158,7 @@ def take_exam(
             failed.clear()
             served = store.served(identity)
             with Progress(len(missing), notify) as progress:
-                await all_at_once(ask(each, progress) for each in questions if each in missing)
+                await all_at_once(ask(key, progress) for key in questions if key in missing)
             missing = questions.keys() - store.verdicts(identity).keys()
             if store.served(identity) == served or not missing:
                 return

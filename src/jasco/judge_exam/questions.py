@@ -24,7 +24,7 @@ _ORDER = (
 
 
 def known_answers(clips: Sequence[Clip]) -> Iterator[Question]:
-    """Ask about each clip's own answers; not about a reference that breaks the rubric itself."""
+    """Yield questions on each clip's own answers, but no reference that breaks the rubric."""
     for item in _items(clips):
         clip = item.clip
         described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
@@ -39,7 +39,7 @@ def known_answers(clips: Sequence[Clip]) -> Iterator[Question]:
 
 
 def canaries(clips: Sequence[Clip]) -> Iterator[Question]:
-    """Ask about answers that must not be credited."""
+    """Yield questions on answers that must not be credited."""
     for item in _items(clips):
         for name, answer in (
             ("empty", ""),

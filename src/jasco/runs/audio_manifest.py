@@ -21,7 +21,7 @@ class AudioFacts:
     seconds : float
         Its duration.
     conversions : tuple of str
-        What was done to hand it to a model: resampled, say.
+        What was done to it for the model: resampling, for example.
     clipped : int
         Clipped samples.
     warnings : tuple of str

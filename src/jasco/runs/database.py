@@ -167,7 +167,11 @@ def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool)
 def _connect(address: str = "", timeout: float = 0) -> Connection:
     """Open a connection, by default to a temporary file of its own."""
     return sqlite3.connect(
-        address, timeout, uri=bool(address), check_same_thread=False, factory=Connection
+        address,
+        timeout=timeout,
+        uri=bool(address),
+        check_same_thread=False,
+        factory=Connection,
     )
 
 

@@ -165,7 +165,7 @@ def find_exam(run: RunReader, identity: Identity, served: Sequence[str]) -> dict
 
 
 def is_of(exam: Mapping[str, Any], served: Sequence[str]) -> bool:
-    """Whether an exam is of the model that was served so, as far as both tell."""
+    """Return whether an exam is of the model that was served so, as far as both tell."""
     examined = sorted(map(served_name, exam["served"]))
     return not served or not examined or examined == sorted(map(served_name, served))
 

@@ -38,7 +38,7 @@ def forget(
 ) -> Forgotten:
     """Remove a judge, or answers and verdicts, so that the same command makes them again.
 
-    What is given is combined: a judge and clips are the judge's verdicts on these clips. A judge
+    The arguments are combined: a judge and clips are the judge's verdicts on these clips. A judge
     alone is removed as a whole.
 
     Parameters

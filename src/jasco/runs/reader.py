@@ -1,4 +1,4 @@
-"""Reading a run: all that its file holds, as of one moment."""
+"""Reading a run: everything in its file, as of one moment."""
 
 import json
 import sqlite3
@@ -18,7 +18,7 @@ from jasco.protocol.failure_reasons import Reason, commonest_reasons
 from jasco.protocol.responses import Failure, Response, served_name
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.database import Connection, open_database, sqlite_errors
-from jasco.runs.schema import AUDIO, DATA_ROOT, FORMAT, MAX_AUDIO_SECONDS, RUNTIME, fact_about
+from jasco.runs.schema import FORMAT, fact_about
 
 Entry = tuple[int, str, dict[str, Any]]
 """Number, label and identity of a model or judge."""
@@ -99,7 +99,7 @@ class RunReader:
     @property
     def data_root(self) -> Path | None:
         """The folder that the data set was read from; None where it came without one."""
-        root = self.fact(DATA_ROOT)
+        root = self.fact("data_root")
         return Path(root) if root else None
 
     def clip_index(self, clip_id: str) -> int:
@@ -115,22 +115,19 @@ class RunReader:
 
     def models(self) -> list[Entry]:
         """List number, label and identity of the models."""
-        return self._entries("SELECT model, label, identity FROM models ORDER BY 1")
+        return self._entries("models")
 
     def judges(self) -> list[Entry]:
         """List number, label and identity of the judges."""
-        return self._entries("SELECT judge, label, identity FROM judges ORDER BY 1")
+        return self._entries("judges")
 
     def judges_of(self, model: int) -> list[Entry]:
         """List number, label and identity of the judges that gave a model's responses a verdict."""
-        query = (
-            "SELECT judge, label, identity FROM judges WHERE judge IN (SELECT judge FROM verdicts "
-            "WHERE model = ? AND clip < ? AND failure_kind IS NULL) ORDER BY 1"
-        )
-        return self._entries(query, model, self.covered)
+        judging = "SELECT judge FROM verdicts WHERE model = ? AND clip < ? AND failure_kind IS NULL"
+        return self._entries("judges", f"judge IN ({judging})", model, self.covered)
 
     def is_proxy(self, judge: int) -> bool:
-        """Whether a judge only stands in for a language model."""
+        """Return whether a judge only stands in for a language model."""
         return bool(self._value("SELECT proxy FROM judges WHERE judge = ?", judge))
 
     def adaptations(self, table: str, number: int) -> dict[str, Any]:
@@ -139,12 +136,12 @@ class RunReader:
 
     def max_audio_seconds(self) -> float | None:
         """Return the seconds of a clip that the model uses; None: all, or it is not known."""
-        seconds = self.fact(MAX_AUDIO_SECONDS)
+        seconds = self.fact("max_audio_seconds")
         return float(seconds) if seconds else None
 
     def runtime(self) -> list[dict[str, str]]:
         """List how responses came about: precision, device, versions; each combination once."""
-        return self.json_fact(RUNTIME) or []
+        return self.json_fact("runtime") or []
 
     # --- audio ---
 
@@ -164,12 +161,9 @@ class RunReader:
 
     def audio_of(self, clip: int) -> tuple[str, str, float] | None:
         """Return path, SHA-256 and seconds of a clip's audio; None where it was never read."""
-        row: tuple[str, str, float] | None = self._one(
-            "SELECT audio_path, audio_sha256, seconds FROM clips "
-            "WHERE clip = ? AND audio_sha256 NOT NULL",
-            clip,
-        )
-        return row
+        condition = "audio_sha256 NOT NULL AND clip = ?"
+        rows = self._covered_clips("audio_path, audio_sha256, seconds", condition, clip)
+        return rows[0] if rows else None
 
     def audio_findings(self) -> dict[str, dict[str, Any]] | None:
         """Return what was found in the audio of the clips covered, by id, if anything was.
@@ -180,7 +174,7 @@ class RunReader:
             By clip id: how many samples are ``clipped``, and ``warnings``. None where it was never
             examined: answers come from a file, or an older jasco has read the audio.
         """
-        findings = self.json_fact(AUDIO)
+        findings = self.json_fact("audio")
         if findings is None:
             return None
         return {id_: findings[id_] for (id_,) in self._covered_clips("id") if id_ in findings}
@@ -196,7 +190,7 @@ class RunReader:
     # --- responses ---
 
     def has_answers(self) -> bool:
-        """Whether the run holds any answer."""
+        """Return whether the run holds any answer."""
         return self._exists("responses")
 
     def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
@@ -284,7 +278,7 @@ class RunReader:
         }
 
     def has_readable_verdict(self, judge: int) -> bool:
-        """Whether the run holds a verdict of a judge that could be read."""
+        """Return whether the run holds a verdict of a judge that could be read."""
         condition = "AND rating NOT NULL AND orientation NOT NULL AND judge = ?"
         return self._exists("verdicts", condition, judge)
 
@@ -371,17 +365,15 @@ class RunReader:
 
         Repeated requests and failures, which leave no row, are not among them.
         """
-        responses = (
+        query = (
             "SELECT label, usage FROM responses JOIN models USING (model) "
-            "WHERE usage NOT NULL OR served NOT NULL"
+            "WHERE usage NOT NULL OR served NOT NULL UNION ALL "
+            "SELECT label, json_extract(value, '$.usage') AS usage FROM verdicts "
+            "JOIN judges USING (judge), json_each(attempts) "
+            "WHERE usage NOT NULL OR json_extract(value, '$.served') NOT NULL"
         )
-        for label, usage in self._all(responses):
+        for label, usage in self._all(query):
             yield label, json.loads(usage or "{}")
-        verdicts = "SELECT label, attempts FROM verdicts JOIN judges USING (judge)"
-        for label, attempts in self._all(f"{verdicts} WHERE attempts NOT NULL"):
-            for attempt in json.loads(attempts):
-                if attempt.get("usage") or attempt.get("served"):
-                    yield label, attempt.get("usage") or {}
 
     # --- details ---
 
@@ -402,13 +394,14 @@ class RunReader:
         self, columns: str, model: int, judge: int | None = None, more: str = "", repeat: int = 0
     ) -> sqlite3.Cursor:
         """Select from a model's responses, or a judge's verdicts on them, to the clips covered."""
-        table, whose, values = "responses", "model = ? AND clip < ?", [model, self.covered]
+        table, condition, values = "responses", "model = ? AND clip < ?", [model, self.covered]
         if judge is not None:
-            table, whose = "verdicts", f"{whose} AND judge = ? AND repeat = ?"
+            table, condition = "verdicts", f"{condition} AND judge = ? AND repeat = ?"
             values += [judge, repeat]
-        return self._all(f"SELECT {columns} FROM {table} WHERE {whose} {more}", *values)
+        return self._all(f"SELECT {columns} FROM {table} WHERE {condition} {more}", *values)
 
-    def _entries(self, query: str, *values: object) -> list[Entry]:
+    def _entries(self, table: str, condition: str = "1", *values: object) -> list[Entry]:
+        query = f"SELECT rowid, label, identity FROM {table} WHERE {condition} ORDER BY 1"
         rows = self._all(query, *values)
         return [(number, label, json.loads(identity)) for number, label, identity in rows]
 

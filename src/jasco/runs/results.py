@@ -35,7 +35,7 @@ class Data:
     annotations_sha256, audio_sha256 : str or None
         Hashes over these clips; None where they are not known.
     clips, items : int
-        How many; a participant is asked about a clip once, so that theirs are as many as the clips.
+        How many; a participant answers each clip once, which makes as many items as clips.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Answers:
     clipped : mapping of str to int, or None
         Clipped samples of the clips that have any, by clip id; None if not counted.
     audio_warnings : mapping of str to list of str
-        Ids of clips by what is odd about their audio: they are silent, say.
+        Ids of clips by the warning about their audio: that they are silent, for example.
     reasons : sequence of Reason
         The commonest message of each kind of failure.
     """
@@ -182,7 +182,7 @@ class Results:
     matrices : mapping of str to VerdictMatrix
         By the judge's label; empty with the published arithmetic.
     rows : mapping of str to list of JudgedRow, or None
-        By the judge's label, where the published script's arithmetic was asked for.
+        By the judge's label, with the published script's arithmetic.
     """
 
     model: str

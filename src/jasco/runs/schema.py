@@ -77,11 +77,10 @@ FORMAT = DatabaseFormat("a run", 5, _SCHEMA, 0x4A415343, _MIGRATIONS)  # "JASC"
 PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 PREFLIGHT = "preflight"
 """The fact that holds what the preflight has seen."""
-AUDIO, DATA_ROOT, MAX_AUDIO_SECONDS, RUNTIME = "audio", "data_root", "max_audio_seconds", "runtime"
 
 
 def judge_fact(what: str, judge: int) -> str:
-    """Return the name of a fact about a judge: its ``check``, say, or its ``exam``."""
+    """Return the name of a fact about a judge, such as its ``check`` or ``exam``."""
     return fact_about(what, "judges", judge)
 
 
@@ -96,44 +95,40 @@ Row = tuple[str, tuple[Any, ...]]
 """A statement and its values, ready to be committed."""
 
 
-def _upsert(table: str, key: Sequence[str], values: Sequence[str], replaces: str = "") -> str:
+_RESPONSE_VALUES = (
+    "text", "failure_kind", "failure_message", "finish_reason", "usage", "served", "reasoning",
+    "final", "seconds",
+)  # fmt: skip
+_VERDICT_VALUES = (
+    "rating", "orientation", "served", "failure_kind", "failure_message", "attempts", "final",
+    "seconds",
+)  # fmt: skip
+
+
+def _upsert(table: str, key: str, values: Sequence[str]) -> str:
     """Write the statement that puts a row in.
 
-    What is done stays as it is; only a failure gives way to a later attempt, or also a row of
-    which the condition ``replaces`` holds.
+    What is done stays as it is; only a failure gives way to a later attempt.
     """
     columns = [*values, "written_at"]
+    places = "?, " * (len(key.split()) + len(values))
     return (
-        f"INSERT INTO {table} ({', '.join([*key, *columns])}) "
-        f"VALUES ({'?, ' * len([*key, *values])}strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET "
+        f"INSERT INTO {table} ({key}, {', '.join(columns)}) "
+        f"VALUES ({places}strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) ON CONFLICT ({key}) DO UPDATE SET "
         f"{', '.join(f'{name} = excluded.{name}' for name in columns)} "
-        f"WHERE {table}.failure_kind IS NOT NULL{replaces}"
+        f"WHERE {table}.failure_kind IS NOT NULL"
     )
 
 
-_RESPONSE = (
-    ("model", "clip", "instruction"),
-    (
-        "text", "failure_kind", "failure_message", "finish_reason", "usage", "served", "reasoning",
-        "final", "seconds",
-    ),
-)  # fmt: skip
-_VERDICT = (
-    ("model", "judge", "protocol", "repeat", "clip", "instruction"),
-    (
-        "rating", "orientation", "served", "failure_kind", "failure_message", "attempts", "final",
-        "seconds",
-    ),
-)  # fmt: skip
-_PUT_RESPONSE = _upsert("responses", *_RESPONSE)
-_PUT_VERDICT = _upsert("verdicts", *_VERDICT)
-# Asked for again all the same, an unreadable verdict gives way to a later one, not to a failure.
-_PUT_VERDICT_AGAIN = _upsert(
-    "verdicts", *_VERDICT,
-    " OR ((verdicts.rating IS NULL OR verdicts.orientation IS NULL)"
-    " AND excluded.failure_kind IS NULL)",
-)  # fmt: skip
+_PUT_RESPONSE = _upsert("responses", "model, clip, instruction", _RESPONSE_VALUES)
+_PUT_VERDICT = _upsert(
+    "verdicts", "model, judge, protocol, repeat, clip, instruction", _VERDICT_VALUES
+)
+# Requested again, an unreadable verdict gives way to a later one, not to a failure.
+_PUT_VERDICT_AGAIN = (
+    f"{_PUT_VERDICT} OR (verdicts.rating IS NULL OR verdicts.orientation IS NULL) "
+    "AND excluded.failure_kind IS NULL"
+)
 
 
 def response_row(

@@ -28,20 +28,10 @@ from jasco.runs.database import (
 )
 from jasco.runs.locks import lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
-from jasco.runs.schema import (
-    AUDIO,
-    DATA_ROOT,
-    FORMAT,
-    MAX_AUDIO_SECONDS,
-    PREFLIGHT,
-    PUT_FACT,
-    RUNTIME,
-    Row,
-    fact_about,
-)
+from jasco.runs.schema import FORMAT, PREFLIGHT, PUT_FACT, Row, fact_about
 from jasco.version import __version__
 
-_FACTS_OF_MODEL = (PREFLIGHT, RUNTIME, MAX_AUDIO_SECONDS)
+_FACTS_OF_MODEL = (PREFLIGHT, "runtime", "max_audio_seconds")
 _ANOTHER_RUN = "take another --run"
 
 
@@ -135,7 +125,7 @@ class RunWriter(RunReader):
         stored, sha256 = self.fact("annotations_sha256"), annotations_sha256(data.clips)
         facts = {"holder": f"process {os.getpid()} on {socket.gethostname()}"}
         if data.folder:
-            facts[DATA_ROOT] = whole_text(str(data.folder.absolute()))
+            facts["data_root"] = whole_text(str(data.folder.absolute()))
         if stored and stored != sha256 and self.has_answers():
             raise RunConflictError(
                 f"{self.folder}: the run holds the data set {self.fact('data')} ({stored[:12]}), "
@@ -146,7 +136,7 @@ class RunWriter(RunReader):
                 # Without an answer, nothing depends on the data of an earlier command.
                 for table in ("verdicts", "responses", "clips"):
                     self._all(f"DELETE FROM {table}")
-                self._delete_facts("clips_covered", AUDIO, DATA_ROOT, *_FACTS_OF_MODEL)
+                self._delete_facts("clips_covered", "audio", "data_root", *_FACTS_OF_MODEL)
                 self._connection.executemany(
                     "INSERT INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
                     ((index, *clip.cells, clip.sha256) for index, clip in enumerate(data.clips)),
@@ -171,7 +161,7 @@ class RunWriter(RunReader):
         rows = self._all("SELECT clip, id, audio_sha256 FROM clips").fetchall()
         stored = {clip: (id_, sha256) for clip, id_, sha256 in rows}
         answered = self.has_answers()
-        findings = self.json_fact(AUDIO) or {}
+        findings = self.json_fact("audio") or {}
         for clip, facts in audio.items():
             id_, sha256 = stored[clip]
             if answered and sha256 not in (None, facts.sha256):
@@ -191,7 +181,7 @@ class RunWriter(RunReader):
                     for clip, facts in audio.items()
                 ),
             )
-            texts = {"data": self.data_name, AUDIO: json.dumps(findings, ensure_ascii=False)}
+            texts = {"data": self.data_name, "audio": json.dumps(findings, ensure_ascii=False)}
             self._put_facts(texts)
 
     def set_model(self, spec: Spec) -> int:
@@ -287,9 +277,9 @@ class RunWriter(RunReader):
         """
         runtime = self.runtime()
         if max_audio_seconds is not None:
-            self.set_facts({MAX_AUDIO_SECONDS: str(max_audio_seconds)})
+            self.set_facts({"max_audio_seconds": str(max_audio_seconds)})
         if facts and facts not in runtime:
-            self.set_facts({RUNTIME: json.dumps([*runtime, dict(facts)])})
+            self.set_facts({"runtime": json.dumps([*runtime, dict(facts)])})
 
     def widen(self, clips: int) -> int:
         """Extend the run to its first ``clips`` clips; return how many it covers now."""
