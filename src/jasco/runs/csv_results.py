@@ -1,6 +1,6 @@
 """The results of judged CSV files: several files are several judges of one model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.runs.reader import RunReader
 from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
-from jasco.runs.run_results import judge_facts, judged_items, model_of
+from jasco.runs.run_results import judge_facts, model_of
 
 JUDGING_RUN = ".run"
 """The suffix, instead of ``.csv``, of the folder in which a responses CSV is judged."""
@@ -94,16 +94,19 @@ def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
     folder = file.path.with_suffix(JUDGING_RUN)
     with suppress(InputError, IncompleteError, RunConflictError), RunReader.open(folder) as run:
         model = model_of(run)[0]
-        items = judged_items(run)
         authors = [
             (number, identity)
-            for number, label, identity in run.judges_of(model)
-            if {key: texts_[0] for key, (texts_, _) in items.judges[label].items()} == texts
+            for number, _, identity in run.judges_of(model)
+            if {key: written[0] for key, (written, _) in run.judgements(model, number).items()}
+            == texts
         ]
         if len(authors) == 1:
-            facts = judge_facts(run, model, *authors[0], len(items.clips))
-            return run.fact("protocol") or "unknown", facts
+            return run.fact("protocol") or "unknown", judge_facts(run, model, *authors[0])
     return "unknown", JudgeFacts(proxy=file.proxy, verdicts=len(texts))
+
+
+def _first_texts(judgements: Mapping[Key, tuple[Sequence[str], object]]) -> dict[Key, str]:
+    return {key: texts[0] for key, (texts, _) in judgements.items()}
 
 
 def _read(

@@ -31,7 +31,7 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
 def judged_items_of_run(folder: Path) -> JudgedItems:
     """Return what a run's judges wrote (``InputError`` where there is no answer)."""
     with RunReader.open(folder) as run:
-        return judged_items(run)
+        return _judged_items(run)
 
 
 def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItems]:
@@ -43,7 +43,7 @@ def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItem
         There is no run, or nothing in it.
     """
     with RunReader.open(folder) as run:
-        return _results(run, compat=compat), judged_items(run)
+        return _results(run, compat=compat), _judged_items(run)
 
 
 def model_of(run: RunReader) -> Entry:
@@ -65,7 +65,7 @@ def _results(run: RunReader, *, compat: bool) -> Results:
         )
     judges, matrices, rows = {}, {}, {}
     for judge, name, judge_identity in run.judges_of(model):
-        judges[name] = judge_facts(run, model, judge, judge_identity, len(clips))
+        judges[name] = judge_facts(run, model, judge, judge_identity)
         if compat:
             rows[name] = _judged_rows(run.judgements(model, judge))
         else:
@@ -101,9 +101,7 @@ def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> lis
     ]
 
 
-def judge_facts(
-    run: RunReader, model: int, judge: int, identity: Mapping[str, Any], clips: int
-) -> JudgeFacts:
+def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, Any]) -> JudgeFacts:
     """Return how the verdicts of one of a run's judges came about."""
     served = run.served("verdicts", model, judge)
     exam, examined_as = _exam(run, judge, identity, served)
@@ -116,7 +114,7 @@ def judge_facts(
         cut_off=run.count_cut_off(model, judge),
         identity=identity,
         served=served,
-        self_agreement=_self_agreement(run, model, judge, clips),
+        self_agreement=_self_agreement(run, model, judge),
         exam=exam,
         examined_as=examined_as,
         reasons=run.reasons(model, judge),
@@ -170,9 +168,9 @@ def _exam(
     return None, tuple(map(served_name, exams[0]["served"])) if exams else ()
 
 
-def _self_agreement(run: RunReader, model: int, judge: int, clips: int) -> Agreement | None:
+def _self_agreement(run: RunReader, model: int, judge: int) -> Agreement | None:
     repeats = [
-        VerdictMatrix.of(clips, run.verdict_table(model, judge, repeat))
+        VerdictMatrix.of(run.covered, run.verdict_table(model, judge, repeat))
         for repeat in range(run.repeats(model, judge))
     ]
     if len(repeats) < 2:
@@ -183,8 +181,7 @@ def _self_agreement(run: RunReader, model: int, judge: int, clips: int) -> Agree
     return score_agreement({str(n): matrix.of_clips(sampled) for n, matrix in enumerate(repeats)})
 
 
-def judged_items(run: RunReader) -> JudgedItems:
-    """Return what an open run's judges wrote (``InputError`` where there is no answer)."""
+def _judged_items(run: RunReader) -> JudgedItems:
     clips = run.data().clips[: run.covered]
     model = model_of(run)[0]
     answers, failures, cut_off = {}, {}, set()

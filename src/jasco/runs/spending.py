@@ -1,7 +1,7 @@
 """What was spent on a run, stored in it: calls and tokens by model and judge, and their prices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 
 from jasco.backends.budget import Budget, Spent, check_priced, read_spent, spent_as_json
@@ -34,11 +34,8 @@ class Spending:
     @property
     def total(self) -> Spent:
         """The sum over models and judges."""
-        total = Spent()
-        for spent in self.by.values():
-            for name, count in vars(spent).items():
-                setattr(total, name, getattr(total, name) + count)
-        return total
+        counts = zip(*(astuple(spent) for spent in self.by.values()), strict=True)
+        return Spent(*map(sum, counts))
 
     def cost_of(self, label: str) -> Decimal | None:
         """Compute what the tokens that are known have cost; None where there is no price."""
