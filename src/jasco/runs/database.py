@@ -23,9 +23,11 @@ ATTEMPT = 5.0
 ANNOUNCED = 30.0
 """Seconds after which the user is notified that the file is in use."""
 PATIENCE = 600.0
-"""Seconds after which writing is given up."""
+"""Seconds after which writing to a run is given up."""
+SHORT_PATIENCE = 60.0
+"""Seconds after which writing to another file is given up."""
 HURRY = 10.0
-"""The same, once the command is to end."""
+"""Seconds after which writing is given up once the command is to end."""
 _PAUSE = 0.2
 _NEXT_STEPS = {
     "disk is full": "free some disk space and repeat the command",
@@ -70,19 +72,24 @@ class Connection(sqlite3.Connection):
     """A connection whose transactions (``with connection:``) wait until the file is not in use.
 
     Without a write-ahead log, a commit fails while another program has a read transaction open.
-    Each transaction therefore locks the whole file when it begins.
+    Each transaction therefore locks the whole file when it begins; it waits for that for
+    ``patience`` seconds.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.notify: Callable[[str], object] = lambda line: sys.stderr.write(f"jasco: {line}\n")
-        self.hurried = False
+        self.patience = PATIENCE
 
     def __enter__(self) -> Self:
         """Begin a transaction."""
         if not self.in_transaction:
             self._begin()
         return super().__enter__()
+
+    def hurry(self) -> None:
+        """Wait for seconds from now on, not for minutes."""
+        self.patience = HURRY
 
     def _begin(self) -> None:
         began, announced = time.monotonic(), False
@@ -94,7 +101,7 @@ class Connection(sqlite3.Connection):
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
             waited = time.monotonic() - began
-            if waited >= (HURRY if self.hurried else PATIENCE):
+            if waited >= self.patience:
                 raise sqlite3.OperationalError(
                     f"another program has been reading {self._name()} for {waited:.0f} s; "
                     "close it there, then repeat the command"
@@ -103,7 +110,7 @@ class Connection(sqlite3.Connection):
                 announced = True
                 self.notify(
                     f"waiting: another program is reading {self._name()}; close it there "
-                    f"(given up after {PATIENCE / 60:.0f} minutes)"
+                    f"(given up after {self.patience / 60:.0f} minutes)"
                 )
             time.sleep(_PAUSE)
 

@@ -306,7 +306,7 @@ class RunWriter(RunReader):
 
     def hurry(self) -> None:
         """Wait for other programs that read the run for seconds from now on, not for minutes."""
-        self._connection.hurried = True
+        self._connection.hurry()
 
     def back_up(self) -> Path:
         """Copy the file to a new one beside it, and return that one's path."""
