@@ -136,8 +136,8 @@ class RunReader:
 
     def max_audio_seconds(self) -> float | None:
         """Return the seconds of a clip that the model uses; None: all, or it is not known."""
-        seconds = self.fact("max_audio_seconds")
-        return float(seconds) if seconds else None
+        seconds: float | None = self.json_fact("max_audio_seconds")
+        return seconds
 
     def runtime(self) -> list[dict[str, str]]:
         """List how responses came about: precision, device, versions; each combination once."""
