@@ -92,9 +92,8 @@ class RunWriter(RunReader):
 
     def close(self) -> None:
         """Close the file and release the lock."""
-        # A full disk must not keep the command from ending.
-        with suppress(sqlite3.Error), self._connection:
-            self._delete_facts("holder")
+        with suppress(sqlite3.Error):  # a full disk must not keep the command from ending
+            self.remove_facts("holder")
         super().close()
         self._lock.release()
 
@@ -104,6 +103,11 @@ class RunWriter(RunReader):
         """Store facts of the run, in place of those of the same names."""
         with self._connection:
             self._put_facts(facts)
+
+    def remove_facts(self, *names: str) -> None:
+        """Remove some of the run's facts."""
+        with self._connection:
+            self._delete_facts(*names)
 
     def set_data(self, data: DataSet) -> DataSet:
         """Store a data set in a new run; check that an old run holds this one.
