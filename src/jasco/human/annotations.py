@@ -21,7 +21,7 @@ from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import id_order
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.database import SHORT_PATIENCE, DatabaseFormat, open_database, sqlite_errors
+from jasco.runs.database import DatabaseFormat, open_database, sqlite_errors
 from jasco.runs.participants import participant_name
 from jasco.runs.reader import RunReader
 
@@ -221,7 +221,6 @@ class Labels:
             closing(open_database(self._path, _FORMAT, remedy, write=create)) as labels,
             sqlite_errors(self._path),
         ):
-            labels.patience = SHORT_PATIENCE
             yield labels
 
 

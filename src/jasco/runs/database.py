@@ -25,7 +25,7 @@ ANNOUNCED = 30.0
 PATIENCE = 600.0
 """Seconds after which writing to a run is given up."""
 SHORT_PATIENCE = 60.0
-"""Seconds after which writing to another file is given up."""
+"""Seconds after which writing to any other file is given up."""
 HURRY = 10.0
 """Seconds after which writing is given up once the command is to end."""
 _PAUSE = 0.2
@@ -79,7 +79,7 @@ class Connection(sqlite3.Connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.notify: Callable[[str], object] = lambda line: sys.stderr.write(f"jasco: {line}\n")
-        self.patience = PATIENCE
+        self.patience = SHORT_PATIENCE
 
     def __enter__(self) -> Self:
         """Begin a transaction."""
@@ -87,8 +87,12 @@ class Connection(sqlite3.Connection):
             self._begin()
         return super().__enter__()
 
+    def be_patient(self) -> None:
+        """Wait for minutes from now on."""
+        self.patience = PATIENCE
+
     def hurry(self) -> None:
-        """Wait for seconds from now on, not for minutes."""
+        """Wait for seconds from now on."""
         self.patience = HURRY
 
     def _begin(self) -> None:

@@ -20,13 +20,7 @@ from jasco.errors import IncompleteError, RunConflictError
 from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import served_name
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.database import (
-    SHORT_PATIENCE,
-    DatabaseFormat,
-    RunUnwritableError,
-    open_database,
-    sqlite_errors,
-)
+from jasco.runs.database import DatabaseFormat, RunUnwritableError, open_database, sqlite_errors
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import judge_fact
 from jasco.runs.writer import RunWriter
@@ -76,7 +70,6 @@ class ExamStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = open_database(path, _FORMAT, _REMEDY, write=True)
-            self._connection.patience = SHORT_PATIENCE
         except (OSError, RunUnwritableError) as error:
             raise RunUnwritableError(f"{error}; {_REMEDY}") from None
 

@@ -86,6 +86,7 @@ class RunWriter(RunReader):
         except BaseException:
             lock.release()
             raise
+        connection.be_patient()
         if notify:
             connection.notify = notify
         return cls(folder, connection, lock)
