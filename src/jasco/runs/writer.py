@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from filelock import BaseFileLock, Timeout
 
@@ -18,7 +18,6 @@ from jasco.backends.specs import Spec, identity_key
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.protocol.clips import annotations_sha256
-from jasco.runs.audio_manifest import AudioFacts
 from jasco.runs.database import (
     Connection,
     RunUnwritableError,
@@ -30,6 +29,9 @@ from jasco.runs.locks import lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, PREFLIGHT, PUT_FACT, Row, fact_about
 from jasco.version import __version__
+
+if TYPE_CHECKING:  # it loads the libraries that read audio
+    from jasco.runs.audio_manifest import AudioFacts
 
 _FACTS_OF_MODEL = (PREFLIGHT, "runtime", "max_audio_seconds")
 _ANOTHER_RUN = "take another --run"
@@ -151,7 +153,7 @@ class RunWriter(RunReader):
             self._put_facts(facts)
         return replace(data, clips=self.data().clips)
 
-    def set_audio(self, audio: Mapping[int, AudioFacts]) -> None:
+    def set_audio(self, audio: Mapping[int, "AudioFacts"]) -> None:
         """Store what the audio of some clips is, by index.
 
         Raises
