@@ -74,7 +74,7 @@ def time_jasco(url: str, folder: Path) -> float:
     from jasco.data.fetching import find_data
     from jasco.evaluation.evaluate import evaluate
     from jasco.evaluation.job import Job
-    from jasco.runs.results import results_of_run
+    from jasco.runs.run_results import results_of_run
 
     job = Job(
         run=folder / "run",

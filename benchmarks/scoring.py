@@ -31,7 +31,7 @@ from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.schema import Row, response_row, verdict_row
-from jasco.runs.store import Store
+from jasco.runs.writer import RunWriter
 
 JUDGES, PROMPTS = 3, 8
 PUBLISHED = 80 * PROMPTS * JUDGES
@@ -106,11 +106,11 @@ def make_run(folder: Path, clips: int) -> Path:
         "made-up",
         tuple(Clip(str(n), f"sound {n}", f"speech {n}", "a", "b", "c", "d") for n in range(clips)),
     )
-    with Store.to_write(folder) as store:
-        store.hold(data)
-        store.hold_protocol("v2")
-        model = store.hold_model(_spec("model"))
-        judges = store.hold_judges([_spec(f"judge-{n}") for n in range(JUDGES)])
+    with RunWriter.open(folder) as store:
+        store.set_data(data)
+        store.set_protocol("v2")
+        model = store.set_model(_spec("model"))
+        judges = store.add_judges([_spec(f"judge-{n}") for n in range(JUDGES)])
         store.widen(clips)
         rows: list[Row] = []
         for row in _rows(draw, clips, model, judges):

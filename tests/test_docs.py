@@ -14,7 +14,8 @@ from command import Jasco
 from jasco.backends.specs import open_spec, parse_spec
 from jasco.cli.main import main
 from jasco.judges.panel import open_judges
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
+from jasco.runs.writer import RunWriter
 from places import ROOT
 
 
@@ -51,7 +52,7 @@ def test_every_command_in_the_documents_is_one_that_jasco_takes(
 
 @pytest.mark.parametrize("query", blocks("docs/run-store.md", "sql"))
 def test_every_query_in_the_documents_fits_the_schema(query: str, tmp_path: Path) -> None:
-    Store.to_write(tmp_path).close()
+    RunWriter.open(tmp_path).close()
     with sqlite3.connect(tmp_path / "run.db") as connection:
         connection.execute(query).fetchall()
 
@@ -113,5 +114,5 @@ def test_a_checkpoint_is_evaluated_every_so_many_steps_as_documented(
         assert model.training
     assert [entry["step"] for entry in state.log_history] == [2, 4]
     assert all(entry["jasco/coverage"] == 1 for entry in state.log_history)
-    with Store.to_read(tmp_path / "runs" / "step-4") as store:
+    with RunReader.open(tmp_path / "runs" / "step-4") as store:
         assert store.models()[0][1] == "python/step-4"

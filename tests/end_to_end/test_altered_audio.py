@@ -22,8 +22,9 @@ from jasco.reports.exports import export, summarise_report
 from jasco.reports.page.sections import licence
 from jasco.reports.summary import shared_data, signature
 from jasco.reports.table import title
-from jasco.runs.results import results_of_run
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
+from jasco.runs.run_results import results_of_run
+from jasco.runs.writer import RunWriter
 from synthetic import make_data, tone, write_wav
 
 ALTERED = "watd (altered audio)"
@@ -86,13 +87,13 @@ def test_a_run_on_altered_audio_is_called_so_wherever_its_name_stands(
         assert ALTERED in export(summary, form)
     assert "altered" in export(summary, "latex")
     assert "CC BY-NC" in licence(ALTERED)
-    with Store.to_read(tmp_path / "run") as store:
+    with RunReader.open(tmp_path / "run") as store:
         assert store.fact("data") == store.data().name == ALTERED
 
 
 def test_a_run_on_the_published_audio_is_not(respond: Callable[..., Any], tmp_path: Path) -> None:
     assert respond().data.name == "watd"
-    with Store.to_read(tmp_path / "run") as store:
+    with RunReader.open(tmp_path / "run") as store:
         assert store.fact("data") == "watd"
 
 
@@ -109,9 +110,9 @@ def test_a_run_of_an_older_version_is_called_by_the_hashes_that_it_holds(
 ) -> None:
     alter(watd)
     respond()
-    with Store.to_write(tmp_path / "run") as store:
-        store.remember({"data": "watd"})
-        store.forget("audio")
+    with RunWriter.open(tmp_path / "run") as store:
+        store.set_facts({"data": "watd"})
+        store.remove_facts("audio")
     results = results_of_run(tmp_path / "run")
     assert results.data.name == ALTERED
     assert results.answers.clipped is None

@@ -457,7 +457,7 @@ def scoring_a_broken_run(p: Place) -> Sequence[object]:
     return ["score", p.run, "--json"]
 
 
-@case(3, "run.db: a database of something else; take another --run")
+@case(3, "run.db: a database of something else", "another --run")
 def a_foreign_database(p: Place) -> Sequence[object]:
     p.database(0, 1)
     return p.respond()

@@ -10,7 +10,7 @@ from command import Jasco
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
 from jasco.human.listening_study import Participant
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_person_is_judged_scored_and_compared_with_a_model(
     assert model["modality_dependence"]["both"] > 0.5
     assert model["neither_rate"] >= 1 / 16  # who cannot tell has named no action
     assert summary["data"]["items"] == 16
-    with Store.to_read(run) as store:
+    with RunReader.open(run) as store:
         assert store.count_verdicts(1, 1) == (16, {})
 
     # Beside a model.

@@ -15,8 +15,9 @@ from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
 from jasco.human.listening_study import Participant
-from jasco.runs.results import results_of_run
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
+from jasco.runs.run_results import results_of_run
+from jasco.runs.writer import RunWriter
 from synthetic import tone, write_wav
 
 
@@ -31,9 +32,9 @@ def test_without_a_run_or_its_answers_there_is_nothing_to_judge(go: Any, tmp_pat
 def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
     data: Path, tmp_path: Path
 ) -> None:
-    with Store.to_write(tmp_path / "run") as store:
-        store.hold(read_data_set(data))
-        store.hold_model(fake_spec("model"))
+    with RunWriter.open(tmp_path / "run") as store:
+        store.set_data(read_data_set(data))
+        store.set_model(fake_spec("model"))
     with pytest.raises(InputError, match="holds no answers to judge"):
         evaluate(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
 
@@ -58,7 +59,7 @@ def test_a_model_that_uses_no_audio_needs_no_files(go: Any, data: Path, tmp_path
     model = FakeModel(uses_audio=False)
     go(model)
     assert set(model.audio.values()) == {None}
-    with Store.to_read(tmp_path / "run") as store:
+    with RunReader.open(tmp_path / "run") as store:
         assert store.audio_sha256() is None
 
 
@@ -76,7 +77,7 @@ def test_converted_clips_are_counted(go: Any, data: Path, tmp_path: Path) -> Non
     path = data / "dataset" / "v0" / "2.wav"
     soundfile.write(path, np.stack([tone(2)] * 2, axis=1), 16_000)
     assert go(FakeModel()) == ["converted to 16 kHz mono PCM16: 1 of 4 clips"]
-    assert results_of_run(tmp_path / "run").answers.treated_clips == 1
+    assert results_of_run(tmp_path / "run").answers.converted_clips == 1
 
 
 def test_other_audio_is_refused(go: Any, data: Path) -> None:
@@ -103,7 +104,7 @@ def test_what_is_hashed_are_the_bytes_that_are_decoded(
         go(FakeModel())
     monkeypatch.undo()
     write_wav(path, tone(50))
-    with Store.to_read(tmp_path / "run") as store:
+    with RunReader.open(tmp_path / "run") as store:
         assert store.audio_files()["2"][1] == file_sha256(path)
 
 

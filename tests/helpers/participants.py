@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from jasco.human.listening_study import run_folder
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
 
 
 def participants(folder: Path) -> list[tuple[str, int]]:
     """Return the names of the participants and their numbers of answers, ordered by name."""
     found = []
     for run in folder.iterdir() if folder.is_dir() else ():
-        with Store.to_read(run) as store:
+        with RunReader.open(run) as store:
             [(model, _, identity)] = store.models()
             assert run == run_folder(folder, str(identity["name"]))
             found.append((str(identity["name"]), store.count_responses(model)[0]))

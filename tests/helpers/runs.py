@@ -12,8 +12,9 @@ from jasco.protocol.clips import items_of
 from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import read_verdict
+from jasco.runs.audio_manifest import AudioFacts
 from jasco.runs.schema import response_row, verdict_row
-from jasco.runs.store import AudioFacts, Store
+from jasco.runs.writer import RunWriter
 
 Answer = Callable[[int, int], str | Response | Failure | None]
 """What is answered to a clip, by place, and a prompt; None: nothing yet."""
@@ -34,14 +35,14 @@ def write_run(
     model: str = "model",
 ) -> Path:
     """Write a run, or go on with it; give its folder."""
-    with Store.to_write(folder) as store:
-        clips = store.hold(data).clips
-        store.hold_protocol("v2")
+    with RunWriter.open(folder) as store:
+        clips = store.set_data(data).clips
+        store.set_protocol("v2")
         store.widen(len(clips))
-        store.hold_audio({place: _audio(path) for place, path in _paths(data).items()})
-        number = store.hold_model(parse_spec(f"csv/{model}", Replay))
+        store.set_audio({place: _audio(path) for place, path in _paths(data).items()})
+        number = store.set_model(parse_spec(f"csv/{model}", Replay))
         specs = [parse_spec(f"openai/{name}", ChatJudge) for name in judges]
-        numbers = store.hold_judges(specs)
+        numbers = store.add_judges(specs)
         rows = []
         for place, clip in enumerate(clips):
             for item in items_of(clip):

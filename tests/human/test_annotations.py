@@ -25,8 +25,9 @@ from jasco.judge_exam.questions import read_labels
 from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.database import RunUnwritableError
 from jasco.runs.schema import response_row
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.writer import RunWriter
 
 CLIPS = tuple(Clip(id_, f"rain {id_}", "run", "a", "b", "c", "犬") for id_ in ("10", "9", "8"))
 GOOD, BAD = Verdict(2, Orientation.BOTH), Verdict(0, Orientation.AUDIO)
@@ -45,9 +46,9 @@ def run(tmp_path: Path) -> Path:
 
 def answered(folder: Path, data: DataSet, *answers: tuple[int, int, Response | Failure]) -> Path:
     spec = Spec("p", "m", {}, {"provider": "p", "name": "m"}, "p/m")
-    with Store.to_write(folder) as store:
-        store.hold(data)
-        model = store.hold_model(spec)
+    with RunWriter.open(folder) as store:
+        store.set_data(data)
+        model = store.set_model(spec)
         store.widen(len(data.clips))
         store.commit([response_row(model, *each, 0.5) for each in answers])
     return folder
@@ -136,7 +137,7 @@ def test_where_there_is_no_run_there_are_no_annotations(tmp_path: Path) -> None:
 
 def test_annotations_are_written_while_the_run_is(run: Path) -> None:
     annotations = Annotations.of_run(run)
-    with Store.to_write(run):
+    with RunWriter.open(run):
         annotations.put("Anna", "10", 1, GOOD)
         assert len(annotations.all()) == 1
 
@@ -204,7 +205,7 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
     before = (run / "labels.db").read_bytes()
     annotations = Annotations.of_run(run)
     for use_it in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
-        with pytest.raises(RunConflictError, match="not the labels of a run"):
+        with pytest.raises(RunConflictError, match=r"labels\.db"):
             use_it()
     assert (run / "labels.db").read_bytes() == before
 

@@ -32,7 +32,9 @@ from jasco.human.listening_study import (
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Response
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.database import RunUnwritableError
+from jasco.runs.reader import RunReader
+from jasco.runs.writer import RunWriter
 from participants import participants
 from synthetic import make_data, tone, write_wav
 
@@ -123,7 +125,7 @@ def test_a_participant_stands_in_an_ordinary_run(
     anna = Participant.open(folder, "Anna", data_set)
     anna.answer(anna.items[0], "They flee.")
     evaluate(Job(tmp_path / "model", data_set, _noise(), [], preflight=False), print)
-    with Store.to_read(anna.folder) as ours, Store.to_read(tmp_path / "model") as theirs:
+    with RunReader.open(anna.folder) as ours, RunReader.open(tmp_path / "model") as theirs:
         [(model, label, identity)] = ours.models()
         assert (label, identity) == ("human/Anna", {"provider": "human", "name": "Anna"})
         assert ours.covered == theirs.covered == 4
@@ -309,7 +311,7 @@ def test_another_writer_is_waited_for_but_not_for_ever(
     folder: Path, data_set: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna = Participant.open(folder, "Anna", data_set)
-    judging = Store.to_write(anna.folder)
+    judging = RunWriter.open(anna.folder)
     monkeypatch.setattr(listening_study, "_PATIENCE", 0.2)
     with pytest.raises(RunConflictError, match="is writing to this run"):
         anna.answer(anna.items[0], "They flee.")
@@ -327,17 +329,17 @@ def test_another_writer_is_waited_for_but_not_for_ever(
 def test_between_answers_the_run_is_free(folder: Path, data_set: DataSet) -> None:
     anna = Participant.open(folder, "Anna", data_set)
     for item in anna.items:
-        Store.to_write(anna.folder).close()
+        RunWriter.open(anna.folder).close()
         anna.answer(item, "They flee.")
-    Store.to_write(anna.folder).close()
+    RunWriter.open(anna.folder).close()
 
 
 def test_a_run_that_is_gone_or_of_another_participant_takes_no_answer(
     folder: Path, data_set: DataSet, tmp_path: Path
 ) -> None:
     anna = Participant.open(folder, "Anna", data_set)
-    with Store.to_write(anna.folder) as store:
-        store.hold_model(_noise().spec)
+    with RunWriter.open(anna.folder) as store:
+        store.set_model(_noise().spec)
     with pytest.raises(RunConflictError, match="no longer the run of Anna"):
         anna.answer(anna.items[0], "They flee.")
     bert = Participant.open(folder, "Bert", data_set)

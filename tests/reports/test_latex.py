@@ -200,8 +200,8 @@ FAULTY = {"clips": ["20", "33"], "best_mean_without": 1.25, "best_mean_without_c
 def test_what_the_figures_rest_on_stands_below_them_as_in_the_other_outputs() -> None:
     report = summarise_report(
         [
-            results(MODEL, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
-            results(OTHER, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
+            results(MODEL, marked(), marked(), facts={"exam": EXAM, "self_agreement": ITSELF}),
+            results(OTHER, marked(), marked(), facts={"exam": EXAM, "self_agreement": ITSELF}),
         ]
     )
     report["models"][OTHER]["known_issues"] = FAULTY

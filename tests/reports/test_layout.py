@@ -79,7 +79,7 @@ def test_no_output_holds_a_negative_zero() -> None:
     agreeing = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
     report = summarise_report(
         [
-            results(model, marked(1), marked(), facts={"with_itself": agreeing})
+            results(model, marked(1), marked(), facts={"self_agreement": agreeing})
             for model in (MODEL, OTHER)
         ]
     )

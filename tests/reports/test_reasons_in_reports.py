@@ -14,7 +14,8 @@ from jasco.reports.comparison_table import render_comparison
 from jasco.reports.exports import export, summarise_report
 from jasco.reports.layout import kinds, reason_lines
 from jasco.reports.table import render
-from jasco.runs.results import Answers, results_of_run
+from jasco.runs.results import Answers
+from jasco.runs.run_results import results_of_run
 from made_results import JUDGE, MODEL, OTHER, marked, results
 from runs import verdict, write_run
 from synthetic import make_data

@@ -15,8 +15,8 @@ from jasco.errors import InputError, count
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 from jasco.runs.forget import forget
-from jasco.runs.results import results_of_run
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
+from jasco.runs.run_results import results_of_run
 from runs import verdict, write_run
 
 Rows = set[tuple[str, int, int]]
@@ -62,7 +62,7 @@ FIRST = {(who, clip, number) for who in (M, A, B) for clip, number in ALL} - {
 
 
 @pytest.mark.parametrize(
-    ("told", "gone"),
+    ("arguments", "gone"),
     [
         (["--clip", "2"], {each for each in FIRST if each[1] == 2}),
         (["--clip", "2", "--clip", "0"], {each for each in FIRST if each[1] in (0, 2)}),
@@ -75,18 +75,18 @@ FIRST = {(who, clip, number) for who in (M, A, B) for clip, number in ALL} - {
     ],
 )  # fmt: skip
 def test_what_was_named_is_removed_and_nothing_else(
-    jasco: Jasco, run: Path, told: list[str], gone: Rows
+    jasco: Jasco, run: Path, arguments: list[str], gone: Rows
 ) -> None:
     assert rows(run) == FIRST
-    result = jasco("forget", run, *told)
+    result = jasco("forget", run, *arguments)
     assert result.status == 0
     assert rows(run) == FIRST - gone
     assert count(sum(each[0] != M for each in gone), "verdict") in result.stderr
-    if "--judge" not in told:
+    if "--judge" not in arguments:
         assert count(sum(each[0] == M for each in gone), "answer") in result.stderr
     [backup] = backups(run)
     assert backup.name in result.stderr
-    with Store.to_read(run) as store:
+    with RunReader.open(run) as store:
         assert store.covered == 4
 
 
@@ -100,12 +100,12 @@ def test_nothing_to_remove_is_said_and_leaves_no_backup(jasco: Jasco, run: Path)
 
 
 @pytest.mark.parametrize(
-    "told", [[], ["--clip", "99"], ["--judge", "openai/c", "--failed"], ["--clip", "\x1b[2J"]]
+    "arguments", [[], ["--clip", "99"], ["--judge", "openai/c", "--failed"], ["--clip", "\x1b[2J"]]
 )
 def test_what_is_not_there_is_said_and_nothing_is_removed(
-    jasco: Jasco, run: Path, told: list[str]
+    jasco: Jasco, run: Path, arguments: list[str]
 ) -> None:
-    result = jasco("forget", run, *told)
+    result = jasco("forget", run, *arguments)
     assert result.status == 2
     assert result.stderr.count("\n") == 1
     assert "\x1b" not in result.stderr
@@ -123,8 +123,8 @@ def test_no_run_is_made_where_there_is_none(tmp_path: Path) -> None:
 def evaluated(jasco: Jasco, data: Path, tmp_path: Path) -> Callable[..., Result]:
     def evaluate(server: ChatServer, *more: object) -> Result:
         at = f"base_url={server.url}"
-        told = "eval", f"openai/m,{at}", "--data", data, "--run", tmp_path / "asked"
-        return jasco(*told, "--judge", f"openai/j,{at}", "--no-preflight", *more)
+        arguments = "eval", f"openai/m,{at}", "--data", data, "--run", tmp_path / "asked"
+        return jasco(*arguments, "--judge", f"openai/j,{at}", "--no-preflight", *more)
 
     return evaluate
 
@@ -180,5 +180,5 @@ def test_repeats_none_of_which_can_be_read_are_no_agreement(
 ) -> None:
     judge = serve(judge_says={"": "Well."}, repair_says="Well.")
     run = write_run(tmp_path / "mute", read_data_set(data), lambda *_: "x", {})
-    told = f"openai/j,repeats=2,temperature=1,base_url={judge.url}"
-    assert jasco("judge", run, "--judge", told, "--no-preflight").status == 0
+    arguments = f"openai/j,repeats=2,temperature=1,base_url={judge.url}"
+    assert jasco("judge", run, "--judge", arguments, "--no-preflight").status == 0

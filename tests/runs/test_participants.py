@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.errors import InputError
-from jasco.runs.participants import is_single_prompt, person_named
+from jasco.runs.participants import is_single_prompt, participant_name
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from jasco.runs.participants import is_single_prompt, person_named
     ],
 )
 def test_who_reads_the_same_name_means_the_same_person(typed: str, known: str) -> None:
-    assert person_named(typed) == known
+    assert participant_name(typed) == known
 
 
 @pytest.mark.parametrize(
@@ -46,20 +46,20 @@ def test_who_reads_the_same_name_means_the_same_person(typed: str, known: str) -
 )
 def test_other_names_are_refused_in_one_line(typed: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint) as refusal:
-        person_named(typed)
+        participant_name(typed)
     assert str(refusal.value).isprintable()
 
 
 @given(st.one_of(st.text(), st.text(st.characters(categories=("L", "M", "N", "P", "S", "Z")))))
 def test_any_name_is_refused_or_a_plain_line_that_stands_for_itself(typed: str) -> None:
     try:
-        known = person_named(typed)
+        known = participant_name(typed)
     except InputError as refusal:
         assert len(str(refusal).splitlines()) == 1
         assert len(str(refusal)) < 200
         return
     assert 1 <= len(known) <= 40
-    assert person_named(known) == person_named(f" {known} ") == known
+    assert participant_name(known) == participant_name(f" {known} ") == known
     assert "," not in known
     assert len(known.splitlines()) == 1
     assert not any(unicodedata.category(character)[0] == "C" for character in known)

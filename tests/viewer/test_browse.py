@@ -21,7 +21,7 @@ from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.schema import response_row, verdict_row
-from jasco.runs.store import Store
+from jasco.runs.writer import RunWriter
 from jasco.viewer import live
 from jasco.viewer.live import Live, Runs
 from runs import verdict, write_run
@@ -171,7 +171,7 @@ def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> Non
     looked = Live([run], lambda runs: ("", repr(runs.notes).encode()), said.append)
 
     def write() -> None:
-        with Store.to_write(run) as store:
+        with RunWriter.open(run) as store:
             [(model, *_)], [(judge, *_)] = store.models(), store.judges()
             for clip, number in itertools.product(range(4), range(1, 9)):
                 judgement = Judgement(Verdict(1, Orientation.BOTH), (Attempt("verdict", "text"),))

@@ -13,8 +13,8 @@ import pytest
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.human.listening_study import CANNOT_TELL, Participant, items_for, run_folder
 from jasco.protocol.clips import Clip
-from jasco.runs.results import judged_items_of_run
-from jasco.runs.store import Store
+from jasco.runs.run_results import judged_items_of_run
+from jasco.runs.writer import RunWriter
 from participants import participants
 from runs import verdict
 from synthetic import make_data, read_annotations, tone, write_wav
@@ -240,7 +240,7 @@ def test_an_answer_that_cannot_be_kept_is_not_lost(
 ) -> None:
     monkeypatch.setattr("jasco.human.listening_study._PATIENCE", 0.1)
     visitor = begin(visit(data=clips))
-    with Store.to_write(run_folder(keep, "Ada")):  # somebody has it judged
+    with RunWriter.open(run_folder(keep, "Ada")):  # somebody has it judged
         answer = visitor.send_form("/listen/1", listener="Ada", text="precious", say="text")
     assert answer.status_code == 503
     assert "Not kept yet" in answer.text

@@ -24,7 +24,7 @@ from jasco.errors import IncompleteError, InputError, one_line
 from jasco.evaluation.evaluate import Stop
 from jasco.evaluation.evaluate import evaluate as run_job
 from jasco.evaluation.job import Job
-from jasco.judge_exam.exam import Exam, exam_result, keep_result, take_exam
+from jasco.judge_exam.examination import Exam, exam_result, keep_result, take_exam
 from jasco.judges.judge import Judge
 from jasco.judges.panel import PANELS
 from jasco.models.model import Model
@@ -32,8 +32,9 @@ from jasco.protocol.protocols import PROTOCOLS, protocol_named
 from jasco.protocol.responses import Failure
 from jasco.reports.exam import summarise_exam
 from jasco.reports.spending import spending_line, summarise_spending
+from jasco.runs.csv_results import JUDGING_RUN
 from jasco.runs.exam_records import ExamStore
-from jasco.runs.results import JUDGING_RUN, judged_items_of_run
+from jasco.runs.run_results import judged_items_of_run
 from jasco.runs.spending import Spending
 
 _log = logging.getLogger("jasco")
@@ -241,10 +242,10 @@ def judge_responses_csv(
     run, model = output.with_suffix(JUDGING_RUN), f"csv/{responses}"
     job = open_job(run=run, data=file.data, model=model, judges=judges, notify=notify, **settings)
     complete = run_job(job, notify)
-    added = responses_csv.VERDICT_COLUMNS
-    columns = [*(name for name in file.table.columns if name not in added), *added]
-    verdicts = judged_items_of_run(run).judges.get(job.judges[0].spec.label, {})
-    write_table(output, columns, responses_csv.judged_rows(file, verdicts))
+    items, label = judged_items_of_run(run), job.judges[0].spec.label
+    proxy = label in items.proxies
+    rows = responses_csv.judged_rows(file, items.judges.get(label, {}), proxy=proxy)
+    write_table(output, responses_csv.judged_columns(file, proxy=proxy), rows)
     return run, complete
 
 
@@ -288,7 +289,7 @@ def examine(
     notify : callable
         Takes messages to the user.
     **settings
-        ``concurrency`` and ``again``, as of :func:`jasco.judge_exam.exam.take_exam`.
+        ``concurrency`` and ``again``, as of :func:`jasco.judge_exam.examination.take_exam`.
 
     Returns
     -------

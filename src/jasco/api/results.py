@@ -19,17 +19,10 @@ from jasco.reports.rows import figure_rows, item_rows
 from jasco.reports.spending import spending_line, summarise_spending
 from jasco.reports.summary import summarise
 from jasco.reports.table import render
-from jasco.runs.results import (
-    JudgedItems,
-    files_of_model,
-    judged_items_of_files,
-    judged_items_of_run,
-    read_run,
-    results_of,
-    results_of_files,
-    results_of_run,
-    see_targets,
-)
+from jasco.runs.csv_results import judged_items_of_files, results_of_files
+from jasco.runs.results import JudgedItems
+from jasco.runs.run_results import judged_items_of_run, read_run, results_of_run
+from jasco.runs.targets import check_targets, files_of_model, results_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -151,7 +144,7 @@ def score(
         There is nothing to score, it cannot be read, or a judge is not there.
     """
     paths = as_paths(target)
-    see_targets(paths, together=True)
+    check_targets(paths, together=True)
     if len(paths) == 1 and paths[0].is_dir():
         results, items = read_run(paths[0], compat=compat)
     else:
@@ -196,7 +189,7 @@ def export_disagreements(targets: Sequence[Path], output: Path) -> int:
     InputError
         There are several runs, or fewer than two judges.
     """
-    see_targets(targets, together=True)
+    check_targets(targets, together=True)
     if not targets[0].is_dir():
         return write_disagreements(output, judged_items_of_files(targets))
     if len(targets) > 1:
@@ -303,7 +296,7 @@ def _check_output(output: Path, targets: Sequence[Path]) -> None:
         raise InputError(f"{output}: there is no folder {output.parent}; make it first")
     if output.exists() and not output.is_file():
         raise InputError(f"{output}: no file, and not to be replaced by one; name another -o")
-    see_targets(targets)
+    check_targets(targets)
     sources = [path for target in targets for path in files_of_model(target)[1]]
     if os.path.realpath(output) in map(os.path.realpath, sources):
         raise InputError(f"{output}: the report would replace what it is about; name another -o")

@@ -89,9 +89,9 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
     The first is the folder of a run, the second a CSV file with answers in the column allm_output.
     """
     from jasco.api.evaluation import judge_responses_csv, open_job
-    from jasco.runs.results import see_targets
+    from jasco.runs.targets import check_targets
 
-    see_targets([target], together=True)
+    check_targets([target], together=True)
     if target.is_dir():
         if output:
             raise InputError(

@@ -39,7 +39,7 @@ def print_score(
     """
     from jasco.reports.summary import summarise
     from jasco.reports.table import render
-    from jasco.runs.results import results_of
+    from jasco.runs.targets import results_of
 
     results = results_of(targets, together=True, **settings)
     summary = summarise(results, published=published)

@@ -19,6 +19,7 @@ from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import (
+    PROXY_MARK,
     Orientation,
     Verdict,
     read_orientation,
@@ -31,6 +32,8 @@ COLUMNS = (
     "audio_only_target", "speech_only_target", "target_keywords", "tgt_text", "allm_output",
 )  # fmt: skip
 VERDICT_COLUMNS = ("judge_output", "rating", "orientation")
+PROXY_COLUMN = "proxy"
+"""1 in each row of a file whose verdicts are of a proxy, which only stands in for a judge."""
 _CLIP_COLUMNS = (
     "id", "audio_sound", "spoken_text", "audio_only_target", "speech_only_target",
     "tgt_text", "target_keywords",
@@ -114,6 +117,11 @@ class ResponsesCsv:
         cells = (row[column] for row in self.table.rows)
         return {key: text for key, text in zip(self.keys, cells, strict=True) if text}
 
+    @property
+    def proxy(self) -> bool:
+        """Whether the file's verdicts are those of a proxy."""
+        return _is_proxy(self.table, _judge_column(self.path, self.table))
+
     def _verdict(self, key: Key, row: Mapping[str, str], text: str) -> Verdict:
         where = f"{self.path}: clip {key[0]}, prompt {key[1]}"
         cells = {name: row.get(name, "") for name in ("rating", "orientation")}
@@ -173,6 +181,20 @@ def read_judged_rows(path: Path) -> list[JudgedRow]:
     return [JudgedRow(row["id"], row[column], row.get("repair_output", "")) for row in table.rows]
 
 
+def is_proxy_file(path: Path) -> bool:
+    """Return whether the verdicts of a judged CSV are those of a proxy."""
+    table = read_table(path, required=("id",))
+    return _is_proxy(table, _judge_column(path, table))
+
+
+def _is_proxy(table: Table, judge_column: str) -> bool:
+    # Files made before there was the column have the mark in the judge's texts.
+    return any(
+        row.get(PROXY_COLUMN) == "1" or row[judge_column].startswith(PROXY_MARK)
+        for row in table.rows
+    )
+
+
 def _judge_column(path: Path, table: Table) -> str:
     column = next((name for name in _JUDGE_COLUMNS if name in table.columns), None)
     if column is None:
@@ -183,15 +205,26 @@ def _judge_column(path: Path, table: Table) -> str:
     return column
 
 
+def judged_columns(file: ResponsesCsv, *, proxy: bool = False) -> list[str]:
+    """Return the columns of a file with a judge's verdicts: those of a proxy are marked so."""
+    added = (*VERDICT_COLUMNS, PROXY_COLUMN)
+    columns = [name for name in file.table.columns if name not in added]
+    return [*columns, *(added if proxy else VERDICT_COLUMNS)]
+
+
 def judged_rows(
-    file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]]
+    file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]], *, proxy: bool = False
 ) -> Iterable[dict[str, object]]:
     """Yield the rows of a responses CSV with a judge's first texts and its verdicts."""
     for key, row in zip(file.keys, file.table.rows, strict=True):
         texts, verdict = judged.get(key, ([""], Verdict(None, None)))
-        rating = "" if verdict.rating is None else verdict.rating
-        orientation = verdict.orientation or ""
-        yield {**row, "judge_output": texts[0], "rating": rating, "orientation": orientation}
+        yield {
+            **{name: cell for name, cell in row.items() if name != PROXY_COLUMN},
+            "judge_output": texts[0],
+            "rating": "" if verdict.rating is None else verdict.rating,
+            "orientation": verdict.orientation or "",
+            **({PROXY_COLUMN: 1} if proxy else {}),
+        }
 
 
 def check_against(file: ResponsesCsv, data: DataSet) -> None:

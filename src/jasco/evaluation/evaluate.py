@@ -17,7 +17,9 @@ from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Response
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.database import RunUnwritableError
+from jasco.runs.reader import RunReader
+from jasco.runs.writer import RunWriter
 
 Stop = Callable[[], object]
 """Ends what is going on, in good order; may be called from any thread."""
@@ -60,8 +62,8 @@ def evaluate(
         It was stopped; what was done is kept.
     """
     if job.data is None:
-        Store.to_read(job.run).close()  # do not make a run where there is none
-    with Store.to_write(job.run, notify=notify) as store:
+        RunReader.open(job.run).close()  # do not make a run where there is none
+    with RunWriter.open(job.run, notify=notify) as store:
         session = Session(job, store, notify)
         store.widen(len(session.clips))
         try:
@@ -88,6 +90,7 @@ async def _evaluate(session: Session, begun: Callable[[Stop], None]) -> None:
         for number, judge in judges.items():
             stack.push_async_callback(judge.close)
             await judge.prepare(session.data)
+            session.store.set_proxy(number, _is_proxy(judge))
             _check_verdicts(session, number, judge)
         await check_judges(session, judges)
         with Progress(session.calls(), session.notify) as progress:
@@ -113,6 +116,11 @@ def _check_programs(session: Session) -> None:
     for number, judge in session.judges.items():
         if session.needs_judge(number):
             judge.check()
+
+
+def _is_proxy(judge: Judge) -> bool:
+    """Return whether a judge only stands in for a language model."""
+    return getattr(judge, "proxy", judge.spec.provider == "offline")
 
 
 def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
@@ -148,9 +156,11 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
                         f"than {label} gives now; take another --run"
                     )
         if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
-            store.hold_source("models", session.model_number, label, revision)
-        store.hold_runtime(model.facts, model.max_audio_seconds)
-        if model.max_audio_seconds and (longer := store.clips_longer_than(model.max_audio_seconds)):
+            store.set_source("models", session.model_number, label, revision)
+        store.add_runtime(model.facts, model.max_audio_seconds)
+        if model.max_audio_seconds and (
+            longer := store.count_longer_clips(model.max_audio_seconds)
+        ):
             session.notify(
                 f"{longer} of {count(store.covered, 'clip')} are longer than the "
                 f"{model.max_audio_seconds:g} s that {label} takes: it gets only their beginning"
@@ -170,6 +180,7 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
         session.notify(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(session.data)
+            session.store.set_proxy(number, _is_proxy(judge))
             await check_judges(session, {number: judge})
             await run(session, progress, None, {number: judge})
         except (RunUnwritableError, BudgetReachedError):

@@ -14,8 +14,7 @@ from jasco.errors import InputError, one_line
 from jasco.protocol.clips import Item
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS
-from jasco.runs.forget import place_of
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
 
 SCHEMA = 1
 _ROW_COLUMNS = {
@@ -49,8 +48,8 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
         There is no run, no such clip or prompt in it, or no response yet.
     """
     number = _instruction_number(prompt)
-    with Store.to_read(run) as store:
-        place = place_of(store, clip)
+    with RunReader.open(run) as store:
+        place = store.clip_index(clip)
         item = Item(store.data().clips[place], number)
         responses = store.rows_of("responses", place, number)
         if not responses:
@@ -99,7 +98,7 @@ def _instruction_number(prompt: int | str) -> int:
     return int(text)
 
 
-def _provider(store: Store, kind: Kind, number: int) -> tuple[Any, dict[str, Any]]:
+def _provider(store: RunReader, kind: Kind, number: int) -> tuple[Any, dict[str, Any]]:
     """Reopen a model or judge of a run (None where that fails); return its record as well."""
     providers = store.models() if kind == "model" else store.judges()
     [(label, identity)] = [(label, identity) for n, label, identity in providers if n == number]

@@ -19,7 +19,7 @@ from jasco.protocol.clips import Clip, Item
 from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import LASTING, Failure
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.store import check_fact
+from jasco.runs.schema import judge_fact
 
 ITEM = Item(
     Clip(
@@ -149,7 +149,9 @@ async def check_judges(session: Session, judges: Judges) -> None:
     new = [number for number in judges if not session.store.has_readable_verdict(number)]
     due = [number for number in new if judges[number].needs_check and session.needs_judge(number)]
     await all_at_once(ask(number, judges[number]) for number in due)
-    session.store.remember({check_fact(number): checks[number].as_json() for number in due})
+    session.store.set_facts(
+        {judge_fact("check", number): checks[number].as_json() for number in due}
+    )
     refuse_unusable([checks[number] for number in due])
     for number in due:
         if checks[number].complaint:

@@ -12,9 +12,10 @@ from jasco.evaluation.session import Remaining, items_per_clip, repeats_of
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS, protocol_named
-from jasco.runs.audio_manifest import audio_facts
+from jasco.runs.audio_manifest import AudioFacts, audio_facts
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import PREFLIGHT
 from jasco.runs.spending import Spending, is_metered, prices_for, spending_of
-from jasco.runs.store import PREFLIGHT, AudioFacts, Store
 
 _CHARACTERS_PER_TOKEN = 4
 # Assumed until the run has calls of its own.
@@ -176,7 +177,7 @@ def _basis(seconds: float | None) -> str:
 def _done(job: Job) -> _Done:
     if job.data and not (job.run / "run.db").is_file():
         return _Done(job.data)
-    with Store.to_read(job.run) as store:
+    with RunReader.open(job.run) as store:
         data, covered = job.data or store.data(), store.covered
         if not store.models():
             return _Done(data, covered)

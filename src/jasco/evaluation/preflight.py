@@ -35,7 +35,7 @@ from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.failure_reasons import reasons_of
 from jasco.protocol.responses import LASTING, Failure, Response
-from jasco.runs.store import PREFLIGHT
+from jasco.runs.schema import PREFLIGHT
 
 INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
 """Numbers of the instructions of the first dozen, and of the second."""
@@ -168,7 +168,7 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
         fact = json.loads(earlier) if earlier else {"state": State.SKIPPED}
         if fact["state"] != State.SKIPPED:
             fact["overridden"] = True
-        store.remember({PREFLIGHT: json.dumps(fact, ensure_ascii=False)})
+        store.set_facts({PREFLIGHT: json.dumps(fact, ensure_ascii=False)})
         return
 
     def watch(outcome: Response | Failure) -> None:
@@ -178,7 +178,7 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
     concurrency = session.job.concurrency
     finding = await probe_model(model, session.clips, session.read_audio, concurrency, watch)
     await session.writer.finish()
-    store.remember({PREFLIGHT: finding.as_json()})
+    store.set_facts({PREFLIGHT: finding.as_json()})
     refuse(label, finding)
     if finding.state == State.INCONCLUSIVE:
         session.notify(f"preflight: {finding.reason}: it is unknown whether {label} uses the audio")

@@ -12,12 +12,13 @@ from jasco.models.model import Model
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
-from jasco.runs.audio_manifest import audio_facts, audio_reader
-from jasco.runs.commit_queue import Writer
+from jasco.runs.audio_manifest import AudioFacts, audio_facts, audio_reader
+from jasco.runs.commit_queue import CommitQueue
 from jasco.runs.exam_records import copy_exams
 from jasco.runs.participants import is_single_prompt
+from jasco.runs.reader import RunReader
 from jasco.runs.spending import keep_spent, open_budget, spent_rows
-from jasco.runs.store import AudioFacts, Store
+from jasco.runs.writer import RunWriter
 
 SAMPLED = 5
 """One clip in so many is judged repeatedly, where a judge's spec asks for repeats."""
@@ -39,7 +40,7 @@ class Remaining:
 
     Attributes
     ----------
-    store : Store
+    store : RunReader
         The open run.
     model_number : int
         The model, by its number in the run.
@@ -49,7 +50,7 @@ class Remaining:
         Whether failures and unreadable verdicts that are final count as missing.
     """
 
-    store: Store
+    store: RunReader
     model_number: int
     protocol: Protocol
     retry_final: bool = False
@@ -86,7 +87,7 @@ class Session:
     ----------
     job : Job
         What to do.
-    store : Store
+    store : RunWriter
         The run, open for writing.
     notify : callable
         Takes lines for the user.
@@ -109,7 +110,7 @@ class Session:
         Their audio, by clip id; empty where the model uses none.
     read_audio : callable
         Reads a clip's audio: the very bytes that were hashed.
-    writer : Writer
+    writer : CommitQueue
         Commits responses and verdicts to the run.
     remaining : Remaining
         What the job is still to do.
@@ -122,28 +123,28 @@ class Session:
         The run holds other data or audio, another model, protocol or source.
     """
 
-    def __init__(self, job: Job, store: Store, notify: Callable[[str], None]) -> None:
+    def __init__(self, job: Job, store: RunWriter, notify: Callable[[str], None]) -> None:
         self.job, self.store, self.notify = job, store, notify
         self.budget = budget = open_budget(store, job.limits, job.prices, job.providers)
-        self.data = store.hold(job.data or store.data())
+        self.data = store.set_data(job.data or store.data())
         protocol = store.fact("protocol") or next(iter(PROTOCOLS))
         if job.judges:
             protocol = job.protocol or protocol
-            store.hold_protocol(protocol)
+            store.set_protocol(protocol)
         self.protocol = protocol_named(protocol)
         if job.model:
-            self.model_number = store.hold_model(job.model.spec)
+            self.model_number = store.set_model(job.model.spec)
         elif store.models() and store.covered:  # else killed before it began, perhaps
             self.model_number = store.models()[0][0]
         else:
             raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
-        numbers = store.hold_judges([judge.spec for judge in job.judges])
+        numbers = store.add_judges([judge.spec for judge in job.judges])
         self.judges: Judges = dict(zip(numbers, job.judges, strict=True))
         keep_spent(store, budget)
         for table, number, provider in self._providers():
             provider.folder, provider.notify, provider.budget = job.run, notify, budget
             provider.adaptations = {}
-            store.hold_source(table, number, provider.spec.label, provider.fingerprint())
+            store.set_source(table, number, provider.spec.label, provider.fingerprint())
         if not store.has_answers():  # a run without responses may still cover fewer clips
             store.narrow(0)
         self._covered = store.covered
@@ -151,7 +152,7 @@ class Session:
         self.audio: Mapping[str, AudioFacts] = {}
         if job.model and job.model.uses_audio:
             self.audio = self._read_all_audio()
-            store.hold_audio(dict(enumerate(self.audio.values())))
+            store.set_audio(dict(enumerate(self.audio.values())))
         files = {id_: (facts.path, facts.sha256) for id_, facts in self.audio.items()}
         self.read_audio = audio_reader(self.data, files)
         if job.limit and job.limit < self._covered == len(self.clips):
@@ -159,7 +160,7 @@ class Session:
                 f"--limit {job.limit} has no effect: {job.run} covers "
                 f"{count(self._covered, 'clip')} already; for fewer, take another --run"
             )
-        self.writer = Writer(store, lambda: spent_rows(budget))
+        self.writer = CommitQueue(store, lambda: spent_rows(budget))
         self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
 
     def close(self) -> None:
@@ -168,7 +169,7 @@ class Session:
         identities = {number: judge.spec.identity for number, judge in self.judges.items()}
         copy_exams(self.store, identities, self.model_number)
         for table, number, provider in self._providers():
-            self.store.hold_adaptations(table, number, provider.adaptations)
+            self.store.add_adaptations(table, number, provider.adaptations)
         self.store.narrow(self._covered or len(self.clips))
 
     def missing_responses(self) -> int:

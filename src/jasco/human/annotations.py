@@ -8,7 +8,6 @@ The file is documented in ``docs/run-store.md``. Every annotation holds the answ
 so that it stays valid whatever happens to the run.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,14 +16,14 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from jasco.data.csv_files import write_rows
-from jasco.errors import InputError, RunConflictError, whole_text
+from jasco.errors import InputError, whole_text
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import id_order
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.database import check_sqlite
-from jasco.runs.participants import person_named
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.database import DatabaseFormat, open_database, sqlite_errors
+from jasco.runs.participants import participant_name
+from jasco.runs.reader import RunReader
 
 GOLD_COLUMNS = (
     "row_id", "id", "clip_sha", "prompt_index", "allm_output", "rating", "orientation", "style",
@@ -33,19 +32,18 @@ GOLD_COLUMNS = (
 """Columns of labelled rows, as an exam reads them, and the annotator."""
 LONGEST_NOTE = 2_000  # characters
 _SHA_DIGITS = 12
-_APPLICATION_ID, _VERSION = 0x4A41534C, 1  # "JASL"
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS labels (
+_FORMAT = DatabaseFormat(
+    name="the labels of a run",
+    application_id=0x4A41534C,  # "JASL"
+    version=1,
+    schema="""
+CREATE TABLE labels (
   person TEXT NOT NULL, clip_id TEXT NOT NULL, clip_sha256 TEXT NOT NULL,
   instruction INTEGER NOT NULL, answer TEXT NOT NULL, rating INTEGER NOT NULL,
   orientation TEXT NOT NULL, note TEXT NOT NULL, written_at TEXT NOT NULL,
   UNIQUE (person, clip_id, instruction)
-);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
+)""",
+)
 _PUT = """
 INSERT OR REPLACE INTO labels
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
@@ -103,7 +101,7 @@ class Annotations:
     @classmethod
     def of_run(cls, folder: Path) -> Self:
         """Return a run's annotations (``InputError`` where there is no run)."""
-        Store.to_read(folder).close()
+        RunReader.open(folder).close()
         return cls(folder)
 
     def put(
@@ -136,7 +134,7 @@ class Annotations:
         RunUnwritableError
             The file cannot be written.
         """
-        name, note = person_named(annotator), whole_text(note).strip()
+        name, note = participant_name(annotator), whole_text(note).strip()
         if verdict.rating not in RATINGS or verdict.orientation is None:
             raise InputError("a label needs both a rating (0, 1 or 2) and an orientation")
         if len(note) > LONGEST_NOTE:
@@ -148,14 +146,14 @@ class Annotations:
             name, clip_id, clip_sha256, number, answer,
             verdict.rating, Orientation(verdict.orientation), note,
         )  # fmt: skip
-        with self._open("rwc") as connection, connection:
+        with self._open(write=True) as connection, connection:
             connection.execute(_PUT, row)
 
     def all(self) -> list[Annotation]:
         """Return the annotations, ordered by clip, instruction and annotator."""
-        if not self._path.is_file():
+        if not self._path.is_file() or not self._path.stat().st_size:
             return []
-        with self._open("rw" if os.access(self.folder, os.W_OK) else "ro") as connection:
+        with self._open(write=False) as connection:
             annotations = [Annotation(*row) for row in connection.execute("SELECT * FROM labels")]
         ids = id_order({annotation.clip_id for annotation in annotations})
         order = {clip_id: place for place, clip_id in enumerate(ids)}
@@ -188,7 +186,7 @@ class Annotations:
 
     def _answer(self, clip_id: str, number: int) -> tuple[str, str]:
         """Return the hash of a clip and the run's answer about it."""
-        with Store.to_read(self.folder) as store:
+        with RunReader.open(self.folder) as store:
             for place, clip in enumerate(store.data().clips):
                 if clip.id == clip_id and store.models():
                     answer = store.responses(store.models()[0][0], place).get(number)
@@ -199,29 +197,9 @@ class Annotations:
         )
 
     @contextmanager
-    def _open(self, mode: str) -> Iterator[sqlite3.Connection]:
-        address = f"{self._path.absolute().as_uri()}?mode={mode}"
-        check_sqlite()
-        try:
-            with closing(sqlite3.connect(address, uri=True, timeout=60)) as connection:
-                connection.execute("PRAGMA synchronous = EXTRA")
-                # A new file is empty, and so is one whose creation was interrupted.
-                tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                if mode != "ro" and not tables:
-                    connection.executescript(_SCHEMA)
-                format_ids = [
-                    connection.execute(f"PRAGMA {name}").fetchone()[0]
-                    for name in ("application_id", "user_version")
-                ]
-                if format_ids != [_APPLICATION_ID, _VERSION]:
-                    raise RunConflictError(
-                        f"{self._path}: not the labels of a run, or those of another version of "
-                        "jasco"
-                    )
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise RunUnwritableError(f"{self._path}: {error}") from None
-        except sqlite3.DatabaseError as error:
-            raise RunConflictError(
-                f"{self._path}: broken, or not the labels of a run ({error})"
-            ) from None
+    def _open(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+        with (
+            closing(open_database(self._path, _FORMAT, "move it elsewhere", write=write)) as labels,
+            sqlite_errors(self._path),
+        ):
+            yield labels

@@ -25,9 +25,11 @@ from jasco.protocol.clips import Clip, Item, annotations_sha256
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Response
 from jasco.runs.audio_manifest import audio_facts
-from jasco.runs.participants import HUMAN, person_named
+from jasco.runs.database import RunUnwritableError
+from jasco.runs.participants import HUMAN, participant_name
+from jasco.runs.reader import RunReader
 from jasco.runs.schema import response_row
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.writer import RunWriter
 
 CANNOT_TELL = "I cannot tell."
 """The answer of a participant who gives none: judges judge it as any other."""
@@ -85,14 +87,14 @@ class Participant:
         RunUnwritableError
             The run cannot be written.
         """
-        name = person_named(name)
+        name = participant_name(name)
         facts = audio_facts(data, data.clips)
         facts_by_id = {clip.id: fact for clip, fact in zip(data.clips, facts, strict=True)}
         run = run_folder(folder, name)
-        with Store.to_write(run, _PATIENCE) as store:
-            clips = store.hold(data).clips
-            store.hold_model(_spec(name))
-            store.hold_audio({place: facts_by_id[clip.id] for place, clip in enumerate(clips)})
+        with RunWriter.open(run, _PATIENCE) as store:
+            clips = store.set_data(data).clips
+            store.set_model(_spec(name))
+            store.set_audio({place: facts_by_id[clip.id] for place, clip in enumerate(clips)})
             store.widen(len(clips))
         places = {clip.id: place for place, clip in enumerate(clips)}
         return cls(name, run, items_for(name, clips), places)
@@ -155,7 +157,7 @@ class Participant:
             raise RunUnwritableError(
                 f"{self.folder}: the run is gone, with what was answered in it"
             )
-        with Store.to_write(self.folder, _PATIENCE) as store:
+        with RunWriter.open(self.folder, _PATIENCE) as store:
             model = self._model_number(store)
             if any(isinstance(each, Response) for each in store.responses(model, place).values()):
                 return False
@@ -168,7 +170,7 @@ class Participant:
 
     def _answers(self) -> dict[str, tuple[int, str]]:
         """Return the instruction's number and the text of each answer, by the clip's id."""
-        with Store.to_read(self.folder) as store:
+        with RunReader.open(self.folder) as store:
             model = self._model_number(store)
             return {
                 clip_id: (number, answer.text)
@@ -177,7 +179,7 @@ class Participant:
                 if isinstance(answer, Response)
             }
 
-    def _model_number(self, store: Store) -> int:
+    def _model_number(self, store: RunReader) -> int:
         """Return the participant's number in the run, which may be a new one by now."""
         if store.fact("annotations_sha256") == annotations_sha256(i.clip for i in self.items):
             for number, _, identity in store.models():
@@ -188,9 +190,9 @@ class Participant:
 
 def exists(folder: Path, name: str) -> bool:
     """Return whether there is such a participant (``InputError`` where the name is invalid)."""
-    name = person_named(name)
+    name = participant_name(name)
     unusable = InputError, RunConflictError, IncompleteError, sqlite3.Error
-    with suppress(*unusable), Store.to_read(run_folder(folder, name)) as store:
+    with suppress(*unusable), RunReader.open(run_folder(folder, name)) as store:
         return any(identity == _spec(name).identity for _, _, identity in store.models())
     return False
 

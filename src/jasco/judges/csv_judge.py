@@ -25,6 +25,7 @@ class Replay(Judge):
         self._answers: dict[Key, str] = {}
         self._texts: dict[Key, str] = {}
         self._verdicts: dict[Key, Verdict] = {}
+        self.proxy = False
 
     async def prepare(self, data: DataSet) -> None:
         """Read the file and hold it against the data."""
@@ -33,6 +34,7 @@ class Replay(Judge):
         self._answers = file.answers()
         self._texts = file.judge_texts()
         self._verdicts = file.verdicts()
+        self.proxy = file.proxy
 
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:
         """Whether the file says something else by now."""

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from jasco.errors import count, one_line
-from jasco.judge_exam.exam import ExamResult
+from jasco.judge_exam.examination import ExamResult
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part
 from jasco.metrics.verdict_matrix import RATINGS

@@ -209,7 +209,7 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
     return {
         **_figures(score),
         "proxy": facts.proxy,
-        "verdicts": facts.given,
+        "verdicts": facts.verdicts,
         "failed": dict(facts.failed),
         "failed_final": facts.final,
         "reasons": _reasons(facts.reasons),
@@ -219,7 +219,7 @@ def _judge(facts: JudgeFacts, score: Score) -> dict[str, Any]:
         "adaptations": dict(facts.adaptations),
         "exam": facts.exam,
         "examined_as": list(facts.examined_as),
-        "agreement_with_itself": _agreement(facts.with_itself) if facts.with_itself else None,
+        "agreement_with_itself": _agreement(facts.self_agreement) if facts.self_agreement else None,
     }
 
 
@@ -276,11 +276,11 @@ def _agreement(agreement: Agreement) -> dict[str, Any]:
 
 
 def _faults(results: Results) -> dict[str, Any] | None:
-    without = results.without_faults
-    if not results.faults:
+    without = results.without_known_issues
+    if not results.known_issues:
         return None
     return {
-        "clips": {fault.clip: fault.text for fault in results.faults},
+        "clips": {fault.clip: fault.text for fault in results.known_issues},
         "best_mean_without": without.best_mean.value if without else None,
         "best_mean_without_ci": interval(without.best_mean) if without else None,
         "mean_without": without.mean.value if without else None,
@@ -296,7 +296,7 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "truncated": answers.truncated,
         "failed": dict(failed),
         "reasons": _reasons(answers.reasons),
-        "treated_clips": answers.treated_clips,
+        "treated_clips": answers.converted_clips,
         "clipped_clips": None if answers.clipped is None else len(answers.clipped),
         "most_clipped": _most_clipped(answers.clipped or {}),
         "audio_warnings": {name: list(ids) for name, ids in answers.audio_warnings.items()},

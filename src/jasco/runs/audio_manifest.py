@@ -1,13 +1,39 @@
-"""What a run keeps of its clips' audio, whoever listens to it."""
+"""The audio of a run's clips: what the run stores of it, and reading it for a model."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from jasco.data.audio import Audio, read_file, read_known
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.protocol.clips import Clip
-from jasco.runs.store import AudioFacts
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """What a run stores of a clip's audio: never the audio itself.
+
+    Attributes
+    ----------
+    path, sha256 : str
+        The file, and the hash of its bytes.
+    seconds : float
+        Its duration.
+    conversions : tuple of str
+        What was done to it for the model: resampling, for example.
+    clipped : int
+        Clipped samples.
+    warnings : tuple of str
+        What is odd about it.
+    """
+
+    path: str
+    sha256: str
+    seconds: float
+    conversions: tuple[str, ...]
+    clipped: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def audio_facts(data: DataSet, clips: Iterable[Clip]) -> list[AudioFacts]:
@@ -29,20 +55,20 @@ def audio_facts(data: DataSet, clips: Iterable[Clip]) -> list[AudioFacts]:
     return facts
 
 
-def audio_reader(data: DataSet, held: Mapping[str, tuple[str, str]]) -> Callable[[Clip], Audio]:
-    """Give what reads a clip's audio for the model: only the very bytes that were hashed.
+def audio_reader(data: DataSet, files: Mapping[str, tuple[str, str]]) -> Callable[[Clip], Audio]:
+    """Return a function that reads a clip's audio for the model: only the bytes that were hashed.
 
     Parameters
     ----------
     data : DataSet
         With its audio.
-    held : mapping of str to (str, str)
+    files : mapping of str to (str, str)
         Path and SHA-256 of the audio that the run is about, by clip id.
     """
 
     def read(clip: Clip) -> Audio:
         path = audio_path(data, clip)
-        audio = read_known(path, held[clip.id][1])
+        audio = read_known(path, files[clip.id][1])
         if audio is None:
             raise RunConflictError(
                 f"{path}: replaced while the run is going on, which is about the file that was "
@@ -54,7 +80,7 @@ def audio_reader(data: DataSet, held: Mapping[str, tuple[str, str]]) -> Callable
 
 
 def audio_path(data: DataSet, clip: Clip) -> Path:
-    """Tell where a clip's audio lies (``InputError`` where the data comes without any)."""
+    """Return the path of a clip's audio (``InputError`` where the data comes without any)."""
     path = data.audio_path(clip)
     if path is None:
         raise InputError(f"the data set {data.name} comes without audio; give --data a folder")

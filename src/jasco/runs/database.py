@@ -1,58 +1,85 @@
-"""SQLite files that we write to: durable, and patient with other programs that read them."""
+"""SQLite files: one way to open them, durable, and patient with other programs that read them.
 
+No write-ahead log: it needs shared memory, which network file systems do not have.
+"""
+
+import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from jasco.errors import InputError
+from jasco.errors import IncompleteError, InputError, RunConflictError
+from jasco.version import __version__
 
-OLDEST = (3, 24)
-"""Where ``INSERT ... ON CONFLICT (...) DO UPDATE`` came in; all else that we use is older."""
+OLDEST_SQLITE = (3, 25)
+"""Where ``ALTER TABLE ... RENAME COLUMN`` came in; all else that is used is older."""
 ATTEMPT = 5.0
 """Seconds to wait at a time for the file; in between, others can begin to read."""
 ANNOUNCED = 30.0
-"""Seconds after which it is said that the file is in use."""
+"""Seconds after which the user is notified that the file is in use."""
 PATIENCE = 600.0
-"""Seconds after which writing is given up."""
+"""Seconds after which writing to a run is given up."""
+SHORT_PATIENCE = 60.0
+"""Seconds after which writing to any other file is given up."""
 HURRY = 10.0
-"""The same, once the command is to end."""
+"""Seconds after which writing is given up once the command is to end."""
 _PAUSE = 0.2
+_NEXT_STEPS = {
+    "disk is full": "free some disk space and repeat the command",
+    "readonly database": "make the folder and its files writable",
+    "database is locked": "another program has the file open; close it, and give the same command "
+    "again",
+    "disk I/O error": "check the disk and its free space, and repeat the command",
+    "unable to open": "check that the folder exists and is readable and writable",
+}
 
 
-def check_sqlite() -> None:
-    """Raise ``InputError`` where the SQLite library is too old or lacks its JSON functions."""
-    if sqlite3.sqlite_version_info < OLDEST:
-        needed = ".".join(map(str, OLDEST))
-        raise InputError(
-            f"SQLite {sqlite3.sqlite_version}: too old, {needed} or later is needed; take a Python "
-            "that comes with one"
-        )
-    connection = sqlite3.connect(":memory:")
-    try:
-        connection.execute("SELECT json_extract('[1]', '$[0]')")
-    except sqlite3.OperationalError:
-        raise InputError(
-            f"SQLite {sqlite3.sqlite_version}: built without its JSON functions (JSON1), which are "
-            "needed; take a Python that comes with them"
-        ) from None
-    finally:
-        connection.close()
+class RunUnwritableError(IncompleteError):
+    """The run, or what is kept of exams, cannot be written any further: disk full, folder gone."""
+
+
+@dataclass(frozen=True)
+class DatabaseFormat:
+    """A kind of SQLite file.
+
+    Attributes
+    ----------
+    name : str
+        What messages call such a file: ``a run``.
+    version : int
+        The version of the schema, as in ``PRAGMA user_version``.
+    schema : str
+        Statements that make the tables of a new file.
+    application_id : int
+        As in the pragma of that name: tells such a file from any other.
+    migrations : mapping of int to sequence of str
+        By older version, the statements that make a file of it one of the next version.
+    """
+
+    name: str
+    version: int
+    schema: str
+    application_id: int = 0
+    migrations: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 class Connection(sqlite3.Connection):
     """A connection whose transactions (``with connection:``) wait until the file is not in use.
 
     Without a write-ahead log, a commit fails while another program has a read transaction open.
-    Each transaction therefore locks the whole file when it begins.
+    Each transaction therefore locks the whole file when it begins; it waits for that for
+    ``patience`` seconds.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.notify: Callable[[str], None] = _to_stderr
-        self.hurried = False
+        self.notify: Callable[[str], object] = lambda line: sys.stderr.write(f"jasco: {line}\n")
+        self.patience = SHORT_PATIENCE
 
     def __enter__(self) -> Self:
         """Begin a transaction."""
@@ -60,46 +87,196 @@ class Connection(sqlite3.Connection):
             self._begin()
         return super().__enter__()
 
-    def make_durable(self) -> None:
-        """Have each commit survive a loss of power, the removal of its journal included."""
-        self.execute("PRAGMA synchronous = EXTRA")
+    def be_patient(self) -> None:
+        """Wait for minutes from now on."""
+        self.patience = PATIENCE
+
+    def hurry(self) -> None:
+        """Wait for seconds from now on."""
+        self.patience = HURRY
 
     def _begin(self) -> None:
-        [(timeout,)] = self.execute("PRAGMA busy_timeout")
-        began, said = time.monotonic(), False
-        try:
-            while True:
-                self.execute(f"PRAGMA busy_timeout = {round(1000 * ATTEMPT)}")
-                try:
-                    self.execute("BEGIN EXCLUSIVE")
-                    return
-                except sqlite3.OperationalError as error:
-                    waited = time.monotonic() - began
-                    if not is_in_use(error):
-                        raise
-                    if waited >= (HURRY if self.hurried else PATIENCE):
-                        raise sqlite3.OperationalError(
-                            f"another program has been reading {self._name()} for {waited:.0f} s; "
-                            "close it there, then repeat the command"
-                        ) from None
-                if waited >= ANNOUNCED and not said:
-                    said = True
-                    self.notify(
-                        f"waiting: another program is reading {self._name()}; close it there "
-                        f"(given up after {PATIENCE / 60:.0f} minutes)"
-                    )
-                time.sleep(_PAUSE)
-        finally:
-            self.execute(f"PRAGMA busy_timeout = {timeout}")
+        began, announced = time.monotonic(), False
+        while True:
+            try:
+                self.execute("BEGIN EXCLUSIVE")
+                return
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            waited = time.monotonic() - began
+            if waited >= self.patience:
+                raise sqlite3.OperationalError(
+                    f"another program has been reading {self._name()} for {waited:.0f} s; "
+                    "close it there, then repeat the command"
+                )
+            if waited >= ANNOUNCED and not announced:
+                announced = True
+                self.notify(
+                    f"waiting: another program is reading {self._name()}; close it there "
+                    f"(given up after {self.patience / 60:.0f} minutes)"
+                )
+            time.sleep(_PAUSE)
 
     def _name(self) -> str:
         return Path(self.execute("PRAGMA database_list").fetchone()[2]).name
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"jasco: {line}\n")
+def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool) -> Connection:
+    """Open a SQLite file.
+
+    For writing, it is made where there is none, and one of an older version is migrated in one
+    transaction, after a copy of it was written beside it. For reading, nothing is ever written:
+    one of an older version is copied to a temporary file, which is migrated.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file's.
+    kind : DatabaseFormat
+        What it is to be.
+    remedy : str
+        What the user can do where it is something else: the end of the message.
+    write : bool
+        Whether it is to be written to; each commit then survives a loss of power.
+
+    Raises
+    ------
+    InputError
+        The SQLite library is too old.
+    RunConflictError
+        The file is broken, or something else, or of a version that is not known.
+    RunUnwritableError
+        It cannot be opened or written.
+    """
+    check_sqlite()
+    # Even a reader opens for writing: after a kill it has to roll back what was half-written.
+    mode = "rwc" if write else "rw" if os.access(path.parent, os.W_OK) else "ro"
+    with sqlite_errors(path, f"broken, or not {kind.name}", remedy):
+        connection = _connect(f"{path.absolute().as_uri()}?mode={mode}", ATTEMPT if write else 60)
+        try:
+            if write:
+                connection.execute("PRAGMA synchronous = EXTRA")
+                _create(connection, kind)
+            version = _check_version(connection, path, kind, remedy)
+            if version != kind.version and write:
+                copy_database(connection, path.with_name(f"{path.stem}-version-{version}.db"))
+                _migrate(connection, kind)
+            elif version != kind.version:
+                connection, original = _connect(), connection
+                with closing(original):
+                    original.backup(connection)
+                _migrate(connection, kind)
+            if not write:
+                connection.execute("PRAGMA query_only = 1")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
 
 
-def is_in_use(error: sqlite3.OperationalError) -> bool:
-    """Return whether an error means that another program is using the file."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+def _connect(address: str = "", timeout: float = 0) -> Connection:
+    """Open a connection, by default to a temporary file of its own."""
+    return sqlite3.connect(
+        address,
+        timeout=timeout,
+        uri=bool(address),
+        check_same_thread=False,
+        factory=Connection,
+    )
+
+
+def _create(connection: Connection, kind: DatabaseFormat) -> None:
+    # A file whose maker was killed is empty again once it has been rolled back.
+    tables = "SELECT count(*) FROM sqlite_master"
+    if connection.execute(tables).fetchone()[0]:
+        return
+    with connection:
+        if not connection.execute(tables).fetchone()[0]:
+            statements = f"{kind.schema}; PRAGMA application_id = {kind.application_id}"
+            _execute_all(connection, statements.split(";"), kind.version)
+
+
+def _check_version(connection: Connection, path: Path, kind: DatabaseFormat, remedy: str) -> int:
+    if _pragma(connection, "application_id") != kind.application_id:
+        raise RunConflictError(f"{path}: a database of something else, not {kind.name}; {remedy}")
+    version = _pragma(connection, "user_version")
+    if version == kind.version or version in kind.migrations:
+        return version
+    maker, step = "another", "use the jasco it was made with"
+    if version > kind.version:
+        maker, step = "a newer", "update jasco"
+    raise RunConflictError(
+        f"{path}: made by {maker} jasco (schema version {version}; this is jasco "
+        f"{__version__}, with version {kind.version}); {step}, or {remedy}"
+    )
+
+
+def _migrate(connection: Connection, kind: DatabaseFormat) -> None:
+    with connection:
+        for version in range(_pragma(connection, "user_version"), kind.version):
+            _execute_all(connection, kind.migrations[version], version + 1)
+
+
+@contextmanager
+def sqlite_errors(
+    place: Path, otherwise: str = "broken", remedy: str = "use a copy of it"
+) -> Iterator[None]:
+    """Raise the errors of SQLite as those of this package, with the place and a next step.
+
+    Raises
+    ------
+    RunUnwritableError
+        The file cannot be written, or not be opened.
+    RunConflictError
+        It is no database, or a broken one: ``otherwise`` is what the message calls it.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        steps = [f"; {step}" for text, step in _NEXT_STEPS.items() if text in str(error)]
+        raise RunUnwritableError(f"{place}: {error}{''.join(steps[:1])}") from None
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # a constraint, say: an error of this package
+            raise
+        raise RunConflictError(f"{place}: {otherwise} ({error}); {remedy}") from None
+
+
+def copy_database(connection: sqlite3.Connection, path: Path) -> None:
+    """Write a copy of an open database, whole or not at all (``RunUnwritableError``)."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with closing(sqlite3.connect(draft)) as copy:
+            connection.backup(copy)
+        draft.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise RunUnwritableError(f"{path}: the run cannot be copied there: {error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def check_sqlite() -> None:
+    """Raise ``InputError`` where the SQLite library is too old or lacks its JSON functions."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(map(str, OLDEST_SQLITE))
+        raise InputError(
+            f"SQLite {sqlite3.sqlite_version}: too old, {needed} or later is needed; take a Python "
+            "that comes with one"
+        )
+    try:
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute("SELECT json_extract('[1]', '$[0]')")
+    except sqlite3.OperationalError:
+        raise InputError(
+            f"SQLite {sqlite3.sqlite_version}: built without its JSON functions (JSON1), which are "
+            "needed; take a Python that comes with them"
+        ) from None
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _execute_all(connection: Connection, statements: Sequence[str], version: int) -> None:
+    for statement in (*statements, f"PRAGMA user_version = {version}"):
+        connection.execute(statement)

@@ -1,10 +1,10 @@
 """Records of judges' exams, in a file of the user's and as copies in a run.
 
 Exams are kept in one SQLite file of the user's, ``exams.db``: each verdict by judge, by what its
-server called the model, and by the very text that was asked, so that an exam goes on where it was
-interrupted and a larger one costs only what is new; and each result by judge, served model,
-protocol, data and labels. An exam is of one served model: where the server answers as another one
-than before, everything is asked anew.
+server called the model, and by the very prompt, so that an exam goes on where it was interrupted
+and a larger one costs only what is new; and each result by judge, served model, protocol, data and
+labels. An exam is of one served model: where the server answers as another one than before, every
+question is asked anew.
 """
 
 import json
@@ -16,16 +16,18 @@ from typing import Any, Self
 
 from jasco.backends.specs import identity_key
 from jasco.data.folders import data_folder
+from jasco.errors import IncompleteError, RunConflictError
 from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import served_name
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.database import check_sqlite
-from jasco.runs.store import RunUnwritableError, Store
+from jasco.runs.database import DatabaseFormat, RunUnwritableError, open_database, sqlite_errors
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import judge_fact
+from jasco.runs.writer import RunWriter
 
 Identity = Mapping[str, Any]
 """What may change a judge's verdicts: see :class:`jasco.backends.specs.Spec`."""
 
-_SCHEMA_VERSION = 1
 # ``served`` is empty if the server does not name its model; results join several by newlines.
 _SCHEMA = """
 CREATE TABLE verdicts (
@@ -38,18 +40,26 @@ CREATE TABLE results (
   judge TEXT NOT NULL, served TEXT NOT NULL, protocol TEXT NOT NULL, data TEXT NOT NULL,
   labels TEXT NOT NULL, result TEXT NOT NULL, written_at TEXT NOT NULL,
   PRIMARY KEY (judge, served, protocol, data, labels)
-);
+)
 """
-_FROM_VERSION_0 = """
+# Version 0 did not key by served model.
+_MIGRATION_0 = f"""
+ALTER TABLE verdicts RENAME TO verdicts_0;
+ALTER TABLE results RENAME TO results_0;
+{_SCHEMA};
 INSERT INTO verdicts SELECT judge, ifnull(served, ''), question, rating, orientation, attempts,
   tokens, seconds, written_at FROM verdicts_0;
 INSERT INTO results SELECT judge,
   ifnull((SELECT group_concat(value, char(10)) FROM json_each(result, '$.served')), ''),
   protocol, data, labels, result, written_at FROM results_0;
 DROP TABLE verdicts_0;
-DROP TABLE results_0;
+DROP TABLE results_0
 """
+_FORMAT = DatabaseFormat(
+    "the records of exams", 1, _SCHEMA, migrations={0: _MIGRATION_0.split(";")}
+)
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+_REMEDY = "JASCO_DATA names another folder"
 
 
 class ExamStore:
@@ -57,14 +67,11 @@ class ExamStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        check_sqlite()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._connection.execute("PRAGMA synchronous = EXTRA")
-            _bring_up_to_date(self._connection)
-        except (OSError, sqlite3.OperationalError) as error:
-            raise RunUnwritableError(f"{path}: {error}; JASCO_DATA names another folder") from None
+            self._connection = open_database(path, _FORMAT, _REMEDY, write=True)
+        except (OSError, RunUnwritableError) as error:
+            raise RunUnwritableError(f"{error}; {_REMEDY}") from None
 
     @classmethod
     def of_user(cls) -> Self:
@@ -76,45 +83,37 @@ class ExamStore:
         self._connection.close()
 
     def served(self, judge: Identity) -> str:
-        """Give what the judge's server called the model when it was last asked."""
+        """Return what the judge's server called the model when it judged last."""
         query = "SELECT served FROM verdicts WHERE judge = ? ORDER BY written_at DESC LIMIT 1"
         row = self._connection.execute(query, (identity_key(judge),)).fetchone()
         return str(row[0]) if row else ""
 
     def verdicts(self, judge: Identity) -> dict[str, Verdict]:
-        """Give the verdicts of the model that was served last, by what was asked."""
-        query = "SELECT question, rating, orientation FROM verdicts WHERE judge = ? AND served = ?"
-        rows = self._connection.execute(query, (identity_key(judge), self.served(judge)))
+        """Return the verdicts of the model that was served last, by the hash of the prompt."""
+        rows = self._of_served("question, rating, orientation", judge)
         return {
             question: Verdict(rating, orientation and Orientation(orientation))
             for question, rating, orientation in rows
         }
 
+    def cost(self, judge: Identity) -> tuple[float | None, float | None]:
+        """Return mean seconds and tokens of a verdict."""
+        [(seconds, tokens)] = self._of_served("avg(seconds), avg(nullif(tokens, 0))", judge)
+        return seconds, tokens
+
     def keep(self, judge: Identity, question: str, judgement: Judgement, seconds: float) -> None:
-        """Keep a verdict."""
-        said = [
-            {"asked": each.asked, "text": each.text, "finish_reason": each.finish_reason}
-            for each in judgement.attempts
+        """Store a verdict."""
+        attempts = [
+            {"asked": attempt.asked, "text": attempt.text, "finish_reason": attempt.finish_reason}
+            for attempt in judgement.attempts
         ]
-        tokens = sum(sum(each.usage.values()) for each in judgement.attempts)
+        tokens = sum(sum(attempt.usage.values()) for attempt in judgement.attempts)
         verdict = judgement.verdict
         served = judgement.attempts[0].served if judgement.attempts else None
-        values = (
-            identity_key(judge), served or "", question, verdict.rating, verdict.orientation,
-            json.dumps(said, ensure_ascii=False), tokens, seconds,
+        self._put(
+            "verdicts", identity_key(judge), served or "", question, verdict.rating,
+            verdict.orientation, json.dumps(attempts, ensure_ascii=False), tokens, seconds,
         )  # fmt: skip
-        self._write(
-            f"INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_NOW})", values
-        )
-
-    def cost(self, judge: Identity) -> tuple[float | None, float | None]:
-        """Give mean seconds and tokens of a verdict."""
-        query = (
-            "SELECT avg(seconds), avg(nullif(tokens, 0)) FROM verdicts "
-            "WHERE judge = ? AND served = ?"
-        )
-        row = self._connection.execute(query, (identity_key(judge), self.served(judge))).fetchone()
-        return row[0], row[1]
 
     def keep_result(
         self,
@@ -124,48 +123,27 @@ class ExamStore:
         labels_sha256: str,
         result: Mapping[str, Any],
     ) -> None:
-        """Keep an exam's result, as it is shown."""
-        self._write(
-            f"INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, {_NOW})",
-            (
-                identity_key(judge), "\n".join(result["served"]), protocol,
-                annotations_sha256, labels_sha256,
-                json.dumps(result, ensure_ascii=False),
-            ),
+        """Store an exam's result, as it is shown."""
+        self._put(
+            "results", identity_key(judge), "\n".join(result["served"]), protocol,
+            annotations_sha256, labels_sha256, json.dumps(result, ensure_ascii=False),
         )  # fmt: skip
 
-    def _write(self, statement: str, values: Sequence[Any]) -> None:
-        try:
+    def _of_served(self, columns: str, judge: Identity) -> sqlite3.Cursor:
+        query = f"SELECT {columns} FROM verdicts WHERE judge = ? AND served = ?"
+        return self._connection.execute(query, (identity_key(judge), self.served(judge)))
+
+    def _put(self, table: str, *values: object) -> None:
+        statement = f"INSERT OR REPLACE INTO {table} VALUES ({'?, ' * len(values)}{_NOW})"
+        with sqlite_errors(self._path), self._connection:
             self._connection.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            raise RunUnwritableError(f"{self._path}: {error}") from None
 
 
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Make the tables, or take over those of the version before there was one."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
-            known = "SELECT count(*) FROM sqlite_master WHERE name = 'verdicts'"
-            old = connection.execute(known).fetchone()[0]
-            for table in ("verdicts", "results") if old else ():
-                connection.execute(f"ALTER TABLE {table} RENAME TO {table}_0")
-            for statement in (_SCHEMA + (_FROM_VERSION_0 if old else "")).split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+def find_exam(run: RunReader, identity: Identity, served: Sequence[str]) -> dict[str, Any] | None:
+    """Find the exam of a run's judge, under the protocol of the run.
 
-
-def exam_taken(
-    identity: Mapping[str, Any], served: Sequence[str], protocol: str, data: str
-) -> dict[str, Any] | None:
-    """Look up a judge's exam.
-
-    One of the model that was served so if there is one, on this data if there is one, with labels
-    if there is one, the latest.
+    One of the model that was served so if there is one, on the run's data if there is one, with
+    labels if there is one, the latest.
     """
     path = data_folder() / "exams.db"
     if not path.is_file():
@@ -175,32 +153,27 @@ def exam_taken(
         "WHERE judge = ? AND protocol = ?"
     )
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
-        ) as exams:
-            rows = exams.execute(query, (data, identity_key(identity), protocol)).fetchall()
-    except sqlite3.Error:  # what stands beside the figures must not keep them from being shown
-        return None
-    taken = [(json.loads(result), *order) for result, *order in rows]
-    best = max(taken, key=lambda each: (is_of(each[0], served), *each[1:]), default=None)
+        with closing(open_database(path, _FORMAT, _REMEDY, write=False)) as connection:
+            data, protocol = run.fact("annotations_sha256"), run.fact("protocol")
+            values = data or "", identity_key(identity), protocol or ""
+            rows = connection.execute(query, values).fetchall()
+    except (sqlite3.Error, IncompleteError, RunConflictError):
+        return None  # an exam is an addition: its absence must not keep the figures from a user
+    exams = [(json.loads(result), *order) for result, *order in rows]
+    best = max(exams, key=lambda exam: (is_of(exam[0], served), *exam[1:]), default=None)
     return best[0] if best else None
 
 
 def is_of(exam: Mapping[str, Any], served: Sequence[str]) -> bool:
-    """Whether an exam is of the model that was served so, as far as both tell."""
+    """Return whether an exam is of the model that was served so, as far as both tell."""
     examined = sorted(map(served_name, exam["served"]))
     return not served or not examined or examined == sorted(map(served_name, served))
 
 
-def exam_fact(judge: int) -> str:
-    """Name the fact under which a run keeps a copy of a judge's exam."""
-    return f"exam of judge {judge}"
-
-
-def copy_exams(store: Store, judges: Mapping[int, Identity], model: int) -> None:
-    """Keep with a run the exams that its judges have taken: the run may move elsewhere."""
-    protocol, data = store.fact("protocol") or "", store.fact("annotations_sha256") or ""
+def copy_exams(run: RunWriter, judges: Mapping[int, Identity], model: int) -> None:
+    """Store the exams that a run's judges have taken with the run: it may move elsewhere."""
     for number, judge in judges.items():
-        served = store.served("verdicts", model, number)
-        if taken := exam_taken(judge, served, protocol, data):
-            store.remember({exam_fact(number): json.dumps(taken, ensure_ascii=False)})
+        served = run.served("verdicts", model, number)
+        if exam := find_exam(run, judge, served):
+            fact = judge_fact("exam", number)
+            run.set_facts({fact: json.dumps(exam, ensure_ascii=False)})

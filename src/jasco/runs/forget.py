@@ -1,14 +1,14 @@
-"""Removing from a run what should not be in it, with a copy of the run as it was."""
+"""Removing rows from a run, with a copy of the run as it was."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from jasco.errors import InputError, one_line
+from jasco.errors import InputError
+from jasco.runs.reader import RunReader
 from jasco.runs.results import judge_named
 from jasco.runs.spending import keep_spent_of_rows
-from jasco.runs.store import Store
+from jasco.runs.writer import RunWriter
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Forgotten:
     Attributes
     ----------
     judge : str or None
-        The label of the judge that it was about; None where it was about all.
+        The label of the judge whose verdicts were removed; None where no judge was named.
     rows : int
         How many verdicts, failures included.
     backup : pathlib.Path or None
@@ -34,19 +34,19 @@ class Forgotten:
 
 
 def forget(
-    run: Path, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False
+    folder: Path, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False
 ) -> Forgotten:
     """Remove a judge, or answers and verdicts, so that the same command makes them again.
 
-    What is given is combined: a judge and clips are the judge's verdicts on these clips. A judge
+    The arguments are combined: a judge and clips are the judge's verdicts on these clips. A judge
     alone is removed as a whole.
 
     Parameters
     ----------
-    run : pathlib.Path
-        The run's folder.
+    folder : pathlib.Path
+        The run's.
     judge : str or None
-        The judge's label, or ``provider/name`` where that is enough to tell it.
+        The judge's label, or ``provider/name`` where that is unambiguous.
     clips : sequence of str
         Ids of clips: their answers and verdicts, whatever they are.
     failed : bool
@@ -61,32 +61,20 @@ def forget(
     """
     if judge is None and not clips and not failed:
         raise InputError(
-            f"{run}: nothing says what to forget; give a judge, clips, or ask for what failed"
+            f"{folder}: nothing says what to forget; give a judge, clips, or ask for what failed"
         )
-    Store.to_read(run).close()  # do not make a run where there is none
-    with Store.to_write(run) as store:
-        numbers = {label: number for number, label, _ in store.judges()}
-        label = None if judge is None else judge_named(judge, numbers, str(run))
-        places = [place_of(store, clip) for clip in dict.fromkeys(clips)] if clips else None
+    RunReader.open(folder).close()  # do not make a run where there is none
+    with RunWriter.open(folder) as run:
+        numbers = {label: number for number, label, _ in run.judges()}
+        label = None if judge is None else judge_named(judge, numbers, str(folder))
         number = None if label is None else numbers[label]
-        remove = partial(store.remove_rows, judge=number, clips=places, failed=failed)
-        whole_judge = number is not None and not clips and not failed
-        if not whole_judge and not any(remove(count_only=True)):
+        indices = [run.clip_index(clip) for clip in dict.fromkeys(clips)] if clips else None
+        backup = run.back_up()
+        keep_spent_of_rows(run)
+        answers, verdicts = run.remove_rows(judge=number, clips=indices, failed=failed)
+        if number is not None and not clips and not failed:
+            run.remove_judge(number)
+        elif not answers and not verdicts:
+            backup.unlink()
             return Forgotten(label, 0, None)
-        backup = store.back_up()
-        keep_spent_of_rows(store)
-        if number is not None and whole_judge:
-            return Forgotten(label, store.remove_judge(number), backup)
-        answers, verdicts = remove()
         return Forgotten(label, verdicts, backup, answers)
-
-
-def place_of(store: Store, clip: str) -> int:
-    """Find the place of a clip in a run (``InputError`` where it is none of the run's)."""
-    ids = [each.id for each in store.data().clips[: store.covered]]
-    if clip not in ids:
-        there = one_line(", ".join(ids), 200) or "no clips"
-        raise InputError(
-            f"{store.folder}: clip {one_line(clip, 60)!r} is none of the run; it holds {there}"
-        )
-    return ids.index(clip)

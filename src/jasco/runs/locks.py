@@ -1,4 +1,4 @@
-"""The lock of a run's one writer, on file systems without locks too."""
+"""The lock of a run's one writer, also on file systems without locks."""
 
 import errno
 import fcntl
@@ -10,14 +10,14 @@ from jasco.errors import one_line
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 MARKER = "run.lock.holder"
-"""The file that takes the lock's place where the file system knows no locks."""
+"""The file that replaces the lock where the file system does not support locks."""
 
 
 def lock_of(folder: Path) -> BaseFileLock:
-    """Give the lock of a run, which is not held yet.
+    """Return the lock of a run, not acquired yet.
 
-    Where the file system knows no locks, it is a file that names the process that holds it and its
-    machine. One that a process of this machine left behind when it was killed does not count.
+    Where the file system does not support locks, it is a file that names the process that holds it
+    and its machine. One left behind by a killed process of this machine does not count.
 
     Raises
     ------
@@ -28,8 +28,8 @@ def lock_of(folder: Path) -> BaseFileLock:
     return FileLock(path) if _can_be_locked(path) else SoftFileLock(folder / MARKER)
 
 
-def if_it_is_dead(lock: BaseFileLock) -> str:
-    """Tell what to do about a lock whose holder may have died without a trace, as words to add."""
+def remedy_if_killed(lock: BaseFileLock) -> str:
+    """Return a step for a lock whose holder may have been killed, as the end of a message."""
     if not isinstance(lock, SoftFileLock):
         return ""
     path = Path(lock.lock_file)

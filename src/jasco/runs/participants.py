@@ -1,4 +1,4 @@
-"""The people in an evaluation: what they may be called, and that they hear a clip once."""
+"""The human participants in an evaluation: their names, and that they hear a clip once."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -7,42 +7,41 @@ from typing import Any
 from jasco.errors import InputError
 
 HUMAN = "human"
-"""The provider of the models that are people: ``human/NAME``."""
+"""The provider of the models that are participants: ``human/NAME``."""
 _LONGEST_NAME = 40
 
 
-def person_named(name: str) -> str:
-    """Take a name as it was typed; give the one by which the person is known.
+def participant_name(name: str) -> str:
+    """Return the name of a participant, normalised as it is stored.
 
-    Blanks around it and doubled ones count for nothing, and neither does how its accents are
-    encoded: who reads the same name means the same person.
+    Blanks around it, doubled blanks and the encoding of accents are not part of it: names that
+    read the same are those of one participant.
 
     Raises
     ------
     InputError
         It is empty or longer than 40 characters, or holds a comma (which a spec cannot), a line
-        break, or a character that is not seen.
+        break, or an invisible character.
     """
     typed = name.strip()
-    known = " ".join(unicodedata.normalize("NFC", typed).split())
-    # Categories C* are not seen, or turn around what stands beside them; Zl and Zp break lines.
-    unseen = next(
-        (c for c in typed if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"), ""
-    )
-    if unseen:
-        raise InputError(
-            f"a name cannot hold the character U+{ord(unseen):04X}, which is not seen; leave it out"
-        )
-    if "," in known:
+    normalised = " ".join(unicodedata.normalize("NFC", typed).split())
+    for character in typed:
+        # Categories C* are invisible, or reverse the text around them; Zl and Zp break lines.
+        if unicodedata.category(character)[0] == "C" or character in "\u2028\u2029":
+            raise InputError(
+                f"a name cannot hold the character U+{ord(character):04X}, which is not seen; "
+                "leave it out"
+            )
+    if "," in normalised:
         raise InputError("a name cannot hold a comma; write it without")
-    if not 1 <= len(known) <= _LONGEST_NAME:
-        raise InputError(f"a name has 1 to {_LONGEST_NAME} characters, this one {len(known)}")
-    return known
+    if not 1 <= len(normalised) <= _LONGEST_NAME:
+        raise InputError(f"a name has 1 to {_LONGEST_NAME} characters, this one {len(normalised)}")
+    return normalised
 
 
 def is_single_prompt(identity: Mapping[str, Any]) -> bool:
-    """Whether a model is a person, who is asked about a clip with one instruction, not eight.
+    """Return whether a model is a participant, who answers one instruction a clip, not eight.
 
-    Hearing a clip again would spoil the answer: what was not understood at first may be then.
+    Hearing a clip again would bias the answer: what was not understood at first may be then.
     """
     return identity.get("provider") == HUMAN

@@ -1,18 +1,19 @@
-"""What was spent on a run, kept in it: calls and tokens by model and judge, and their prices."""
+"""What was spent on a run, stored in it: calls and tokens by model and judge, and their prices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 
 from jasco.backends.budget import Budget, Spent, check_priced, read_spent, spent_as_json
 from jasco.backends.limits import Limits
 from jasco.backends.prices import Price, PriceList, prices_as_json, read_prices
 from jasco.backends.specs import Provider
+from jasco.runs.reader import RunReader
 from jasco.runs.schema import PUT_FACT, Row
-from jasco.runs.store import Store
+from jasco.runs.writer import RunWriter
 
 SPENT, PRICES = "spent", "prices"
-"""The facts of a run that say so, as JSON by label."""
+"""The facts of a run that hold it, as JSON by label."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Spending:
     by : mapping of str to Spent
         By label of the model or judge.
     prices : mapping of str to Price
-        Likewise, where they were given.
+        Likewise, where they are known.
     """
 
     by: Mapping[str, Spent]
@@ -33,11 +34,8 @@ class Spending:
     @property
     def total(self) -> Spent:
         """The sum over models and judges."""
-        total = Spent()
-        for each in self.by.values():
-            for name, count in vars(each).items():
-                setattr(total, name, getattr(total, name) + count)
-        return total
+        counts = zip(*(astuple(spent) for spent in self.by.values()), strict=True)
+        return Spent(*map(sum, counts))
 
     def cost_of(self, label: str) -> Decimal | None:
         """Compute what the tokens that are known have cost; None where there is no price."""
@@ -52,24 +50,20 @@ class Spending:
         return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
 
 
-def spending_of(store: Store) -> Spending:
-    """Look up what was spent on a run."""
-    return Spending(spent_of(store), read_prices(store.fact(PRICES) or "{}"))
+def spending_of(run: RunReader) -> Spending:
+    """Return what was spent on a run.
 
-
-def spent_of(store: Store) -> dict[str, Spent]:
-    """Look up what was spent on a run, by label.
-
-    In a run of an older version it is put together from the usage that its rows hold: requests
-    that were repeated, and failures, are not in it.
+    In a run of an older version it is computed from the usage that its rows hold: requests that
+    were repeated, and failures, are not in it.
     """
-    told = store.fact(SPENT)
-    if told is not None:
-        return read_spent(told)
-    counted = Budget()
-    for label, usage in store.usages():
-        counted.count(label, usage)
-    return dict(counted.spent)
+    prices = read_prices(run.fact(PRICES) or "{}")
+    spent = run.fact(SPENT)
+    if spent is not None:
+        return Spending(read_spent(spent), prices)
+    budget = Budget()
+    for label, usage in run.usages():
+        budget.count(label, usage)
+    return Spending(dict(budget.spent), prices)
 
 
 def is_metered(provider: Provider) -> bool:
@@ -78,7 +72,7 @@ def is_metered(provider: Provider) -> bool:
 
 
 def open_budget(
-    store: Store, limits: Limits, given: PriceList, providers: Sequence[Provider]
+    run: RunReader, limits: Limits, price_list: PriceList, providers: Sequence[Provider]
 ) -> Budget:
     """Make a run's budget for a command; nothing is written.
 
@@ -88,64 +82,66 @@ def open_budget(
         A price is given for an unknown model or judge, or only half of it; or the cost is limited
         and a price is missing.
     """
-    held = spending_of(store)
-    labels = [label for _, label, _ in (*store.models(), *store.judges())]
-    return Budget(limits, prices_for(limits, given, providers, held, labels), held.by)
+    spending = spending_of(run)
+    labels = [label for _, label, _ in (*run.models(), *run.judges())]
+    prices = prices_for(limits, price_list, providers, spending, labels)
+    return Budget(limits, prices, spending.by)
 
 
-def exam_budget(limits: Limits, given: PriceList, judges: Sequence[Provider]) -> Budget:
+def exam_budget(limits: Limits, price_list: PriceList, judges: Sequence[Provider]) -> Budget:
     """Make the budget of one exam, whatever earlier ones took (``InputError`` as above)."""
-    return Budget(limits, prices_for(limits, given, judges, Spending({}, {})))
+    return Budget(limits, prices_for(limits, price_list, judges, Spending({}, {})))
 
 
 def prices_for(
     limits: Limits,
-    given: PriceList,
+    price_list: PriceList,
     providers: Sequence[Provider],
-    held: Spending,
+    spending: Spending,
     labels: Sequence[str] = (),
 ) -> dict[str, Price]:
-    """Find the price of each metered model and judge: as given now, else as stored in the run.
+    """Return the price of each metered model and judge: as given now, else as stored in the run.
 
     Parameters
     ----------
     limits : Limits
         If the cost is limited, every model and judge needs a price.
-    given : PriceList
-        What the user says now.
+    price_list : PriceList
+        The prices of this command.
     providers : sequence of Provider
-        Who is to be asked.
-    held : Spending
+        The models and judges that are to be called.
+    spending : Spending
         What the run holds.
     labels : sequence of str
-        Whom the run knows, besides.
+        Other models and judges of the run.
 
     Raises
     ------
     InputError
         As :func:`open_budget`.
     """
-    asked = [each.spec.label for each in providers if is_metered(each)]
-    given.check(list(dict.fromkeys([*(p.spec.label for p in providers), *labels, *held.by])))
-    takers = list(dict.fromkeys([*asked, *held.by]))
-    prices = dict(held.prices)
-    prices |= {label: price for label in takers if (price := given.of(label))}
-    check_priced(limits, takers, prices)
+    known = [provider.spec.label for provider in providers]
+    price_list.check(list(dict.fromkeys([*known, *labels, *spending.by])))
+    metered = [provider.spec.label for provider in providers if is_metered(provider)]
+    metered = list(dict.fromkeys([*metered, *spending.by]))
+    prices = dict(spending.prices)
+    prices |= {label: price for label in metered if (price := price_list.of(label))}
+    check_priced(limits, metered, prices)
     return prices
 
 
-def keep_spent(store: Store, budget: Budget) -> None:
-    """Write what was spent so far, and the prices, into the run."""
+def keep_spent(run: RunWriter, budget: Budget) -> None:
+    """Store what was spent so far, and the prices, in the run."""
     spent, prices = spent_as_json(budget.spent), prices_as_json(budget.prices)
-    store.remember({SPENT: spent, PRICES: prices})
+    run.set_facts({SPENT: spent, PRICES: prices})
 
 
-def keep_spent_of_rows(store: Store) -> None:
-    """Keep what the rows of a run tell of its spending, before some of them are removed."""
-    if store.fact(SPENT) is None:
-        store.remember({SPENT: spent_as_json(spent_of(store))})
+def keep_spent_of_rows(run: RunWriter) -> None:
+    """Store what is computed from the rows of a run, before some of them are removed."""
+    if run.fact(SPENT) is None:
+        run.set_facts({SPENT: spent_as_json(spending_of(run).by)})
 
 
 def spent_rows(budget: Budget) -> list[Row]:
-    """Make the row that says what was spent so far, to be committed beside others."""
+    """Return the row that holds what was spent so far, to be committed with others."""
     return [(PUT_FACT, (SPENT, spent_as_json(budget.spent)))]

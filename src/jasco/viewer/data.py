@@ -1,15 +1,16 @@
 """The data set that runs are about, with its sounds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from jasco.data.audio import file_sha256
-from jasco.data.dataset import ANNOTATIONS, MINI, DataSet, read_data_set
+from jasco.data.dataset import MINI, DataSet, read_data_set
 from jasco.data.fetching import find_data
 from jasco.errors import InputError
 from jasco.protocol.clips import annotations_sha256
-from jasco.runs.store import Store
+from jasco.runs.reader import RunReader
 
 Heard = dict[str, tuple[str, str]]
 """Path and hash of what was heard of each clip, by its id."""
@@ -21,7 +22,7 @@ def check_alike(runs: Sequence[Path], given: DataSet | None) -> None:
     for run in runs:
         if run.exists() and not run.is_dir():
             raise InputError(f"{run}: a file; view takes the folders of runs")
-        with suppress(InputError), Store.to_read(run) as store:  # it may come yet
+        with suppress(InputError), RunReader.open(run) as store:  # it may come yet
             if sha256 := store.fact("annotations_sha256"):
                 known[str(run)] = sha256
     for name, sha256 in known.items():
@@ -59,7 +60,7 @@ class Finder:
         for run, (data, heard) in there.items():
             if given and not _same(given, data):
                 raise InputError(f"{run} is about other data than --data")
-            if found := given or _beside(data, heard):
+            if found := given or _beside(data):
                 _check_sounds(run, found, heard)
                 return found
         if there:
@@ -72,28 +73,23 @@ def _same(one: DataSet, other: DataSet) -> bool:
 
 
 def _held(run: Path) -> tuple[DataSet, Heard] | None:
-    with suppress(InputError), Store.to_read(run) as store:
-        held = store.data()
+    """Return a run's data set, with the folder that it was read from, and what was heard."""
+    with suppress(InputError), RunReader.open(run) as store:
+        held = replace(store.data(), folder=store.data_root)
         return (held, store.audio_files()) if held.clips else None
     return None
 
 
-def _beside(held: DataSet, heard: Heard) -> DataSet | None:
-    """Find the data set of a run where its sounds lie."""
-    for data in _candidates(held, heard):
-        if _same(data, held):
-            return data
-    return None
-
-
-def _candidates(held: DataSet, heard: Heard) -> Iterator[DataSet]:
-    for folder in dict.fromkeys(Path(path).parent for path, _ in heard.values()):
-        root = folder.parents[1] if len(folder.parts) > 2 else folder
-        if root / ANNOTATIONS.parent == folder:
-            with suppress(InputError):
-                yield read_data_set(root)
+def _beside(held: DataSet) -> DataSet | None:
+    """Read the data set of a run where it was when the run was made."""
+    if held.folder:
+        with suppress(InputError):
+            data = read_data_set(held.folder)
+            if _same(data, held):
+                return data
     if held.name == MINI:
-        yield find_data(MINI, _be_silent)
+        return find_data(MINI, _be_silent)
+    return None
 
 
 def _check_sounds(run: Path, data: DataSet, heard: Heard) -> None:

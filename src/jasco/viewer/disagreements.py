@@ -22,7 +22,7 @@ from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.disagreements_found import apart
-from jasco.runs.participants import person_named
+from jasco.runs.participants import participant_name
 from jasco.runs.results import JudgedItems
 from jasco.viewer.forms import Form, form_route, name_in, remember_name
 from jasco.viewer.live import Live
@@ -138,7 +138,7 @@ class Disagreements:
     def name(self, _request: Request, form: Form) -> Response:
         """Keep who is reading."""
         try:
-            name = person_named(form.get("name", ""))
+            name = participant_name(form.get("name", ""))
         except InputError as error:
             return self._ask_for_name(form.get("name", ""), str(error))
         answer = RedirectResponse("/disagreements", 303)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jasco.errors import InputError
-from jasco.runs.participants import person_named
+from jasco.runs.participants import participant_name
 from jasco.viewer.security import form_of
 
 Form: TypeAlias = Mapping[str, str]
@@ -30,7 +30,7 @@ def form_route(path: str, handle: Callable[[Request, Form], Response]) -> Route:
 def name_in(request: Request, cookie: str) -> str:
     """Read a person's name from a cookie; empty where there is none."""
     try:
-        return person_named(unquote(request.cookies.get(cookie, "")))
+        return participant_name(unquote(request.cookies.get(cookie, "")))
     except InputError:
         return ""
 

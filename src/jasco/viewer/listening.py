@@ -21,8 +21,8 @@ from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.human.listening_study import LONGEST_ANSWER, Participant, exists
 from jasco.protocol.clips import Item
-from jasco.runs.participants import person_named
-from jasco.runs.store import Store
+from jasco.runs.participants import participant_name
+from jasco.runs.reader import RunReader
 from jasco.viewer.forms import Form, form_route, name_in, remember_name
 from jasco.viewer.live import Live
 from jasco.viewer.pages import page, trouble
@@ -77,7 +77,7 @@ class Listening:
         given, data = form.get("name", ""), None
         try:
             data = self._find_data()
-            name = person_named(given)
+            name = participant_name(given)
             been = name_in(request, COOKIE) == name or form.get("sure") == "yes"
             if not exists(self._keep, name):
                 self._listeners.pop(name, None)  # its run was taken away
@@ -235,6 +235,6 @@ def _said(listener: Participant, item: Item) -> str | None:
 
 def _heard(listener: Participant, item: Item) -> Audio | None:
     """Read the sound of a clip, if it is still the one that the listener's run knows."""
-    with Store.to_read(listener.folder) as store:
+    with RunReader.open(listener.folder) as store:
         path, sha256 = store.audio_files().get(item.clip.id, ("", ""))
         return read_unchanged(Path(path), sha256)

@@ -15,7 +15,7 @@ from pathlib import Path
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.reports.page.content import Shown
 from jasco.reports.summary import distinct_names, unlike
-from jasco.runs.results import read_run
+from jasco.runs.run_results import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
 _SHARE = 3.0  # of a reading's time to wait before the next one

@@ -15,14 +15,10 @@ from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements_found import apart
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
 from jasco.reports.summary import distinct_names
-from jasco.runs.results import (
-    JudgedItems,
-    Results,
-    files_of_model,
-    judged_items_of_files,
-    read_run,
-    results_of_model,
-)
+from jasco.runs.csv_results import judged_items_of_files
+from jasco.runs.results import JudgedItems, Results
+from jasco.runs.run_results import read_run
+from jasco.runs.targets import files_of_model, results_of_model
 
 _ORIENTATIONS = tuple(Orientation)
 

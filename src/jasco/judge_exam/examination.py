@@ -1,0 +1,205 @@
+"""Examining a judge: the exam, asking what is missing, and the result."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from jasco.data.dataset import DataSet
+from jasco.evaluation.progress import Progress
+from jasco.evaluation.runner import all_at_once, stop_on_sigterm
+from jasco.judge_exam.questions import LabelledRows, canaries, known_answers, read_labels
+from jasco.judges.judge import Judge
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part, Question, grade
+from jasco.protocol.clips import annotations_sha256
+from jasco.protocol.protocols import Protocol
+from jasco.protocol.responses import Failure, served_name
+from jasco.runs.exam_records import ExamStore
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The questions to a judge.
+
+    Attributes
+    ----------
+    data : DataSet
+        The data set whose clips the questions are about.
+    protocol : Protocol
+        How the judge is prompted.
+    questions : tuple of Question
+        Known answers, canaries, labelled rows.
+    labels : LabelledRows or None
+        The labelled rows.
+    labels_sha256 : str
+        Hash of their file; empty without one.
+    trained_on : int
+        Labelled rows left out because the judge was trained on their clips.
+    """
+
+    data: DataSet
+    protocol: Protocol
+    questions: tuple[Question, ...]
+    labels: LabelledRows | None = None
+    labels_sha256: str = ""
+    trained_on: int = 0
+
+    @classmethod
+    def about(cls, data: DataSet, protocol: Protocol, judge: Judge, gold: Path | None) -> Self:
+        """Make the questions (``InputError`` where the labelled rows cannot be used)."""
+        questions = [*known_answers(data.clips), *canaries(data.clips)]
+        if gold is None:
+            return cls(data, protocol, tuple(questions))
+        labels = read_labels(gold, data.clips)
+        new = [q for q in labels.questions if not judge.trained_on(q.item.clip)]
+        sha256 = hashlib.sha256(gold.read_bytes()).hexdigest()
+        trained_on = len(labels.questions) - len(new)
+        return cls(data, protocol, (*questions, *new), labels, sha256, trained_on)
+
+
+@dataclass(frozen=True)
+class ExamResult:
+    """The result of a judge's exam.
+
+    Attributes
+    ----------
+    judge : str
+        Its label.
+    identity : mapping
+        What may change its verdicts.
+    exam : Exam
+        The questions.
+    parts : mapping of str to Part
+        By kind of question.
+    failed : sequence of Failure
+        Calls that failed in this session.
+    seconds, tokens : float or None
+        Of a verdict, on average.
+    served : tuple of str
+        What its server called it.
+    """
+
+    judge: str
+    identity: Mapping[str, Any]
+    exam: Exam
+    parts: Mapping[str, Part]
+    failed: Sequence[Failure] = ()
+    seconds: float | None = None
+    tokens: float | None = None
+    served: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a verdict on every question."""
+        return all(part.judged == part.asked for part in self.parts.values())
+
+    @property
+    def left(self) -> int:
+        """How many questions a repeat may still bring a verdict on."""
+        missing = sum(part.asked - part.judged for part in self.parts.values())
+        return max(0, missing - sum(failure.final for failure in self.failed))
+
+
+def take_exam(
+    judge: Judge,
+    exam: Exam,
+    store: ExamStore,
+    concurrency: int,
+    failed: list[Failure],
+    *,
+    again: bool = False,
+    notify: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Ask what has no verdict yet; failures are added to ``failed``.
+
+    Parameters
+    ----------
+    again : bool
+        Whether to ask every question anew.
+    notify : callable
+        Takes lines about the progress.
+
+    Raises
+    ------
+    InputError, ServerGoneError, RunUnwritableError
+        Going on is pointless; what was done is kept.
+    KeyboardInterrupt
+        It was interrupted; what was done is kept.
+    """
+    identity = judge.spec.identity
+    questions = {_prompt_hash(question, exam): question for question in exam.questions}
+    slots = asyncio.Semaphore(concurrency)
+
+    async def ask(prompt_hash: str, progress: Progress) -> None:
+        question = questions[prompt_hash]
+        async with slots:
+            began = time.monotonic()
+            outcome = await judge.judge(question.item, question.answer, exam.protocol)
+            seconds = time.monotonic() - began
+        if isinstance(outcome, Failure):
+            failed.append(outcome)
+        else:
+            store.keep(identity, prompt_hash, outcome, seconds)
+        progress.count(judge.spec.label, outcome)
+
+    async def ask_all() -> None:
+        stop_on_sigterm()
+        verdicts = {} if again else store.verdicts(identity)
+        missing = questions.keys() - verdicts.keys()
+        if not missing:
+            return
+        judge.check()
+        await judge.prepare(exam.data)
+        # Where another model is served than before, the verdicts of that one are not its exam.
+        for _ in range(2):
+            failed.clear()
+            served = store.served(identity)
+            with Progress(len(missing), notify) as progress:
+                await all_at_once(ask(key, progress) for key in questions if key in missing)
+            missing = questions.keys() - store.verdicts(identity).keys()
+            if store.served(identity) == served or not missing:
+                return
+
+    async def ask_and_close() -> None:
+        try:
+            await ask_all()
+        finally:
+            await judge.close()
+
+    try:
+        asyncio.run(ask_and_close())
+    except asyncio.CancelledError:  # SIGTERM
+        raise KeyboardInterrupt from None
+
+
+def exam_result(
+    judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure]
+) -> ExamResult:
+    """Return the result of an exam as far as it was taken."""
+    identity = judge.spec.identity
+    verdicts = store.verdicts(identity)
+    parts = {}
+    for kind in (KNOWN, CANARY, LABELLED):
+        questions = [question for question in exam.questions if question.kind == kind]
+        if exam.labels or kind != LABELLED:
+            verdicts_given = [verdicts.get(_prompt_hash(question, exam)) for question in questions]
+            parts[kind] = grade(questions, verdicts_given)
+    served = tuple(filter(None, [served_name(store.served(identity))]))
+    return ExamResult(
+        judge.spec.label, identity, exam, parts, failed, *store.cost(identity), served
+    )
+
+
+def keep_result(judge: Judge, exam: Exam, store: ExamStore, result: Mapping[str, Any]) -> None:
+    """Store an exam's result, as it is shown."""
+    data, labels = annotations_sha256(exam.data.clips), exam.labels_sha256
+    store.keep_result(judge.spec.identity, exam.protocol.name, data, labels, result)
+
+
+def _prompt_hash(question: Question, exam: Exam) -> str:
+    """Hash the prompt of a question, word for word."""
+    prompt = exam.protocol.judge_prompt(question.item, question.answer)
+    return hashlib.sha256(f"{exam.protocol.name}\n{prompt}".encode()).hexdigest()

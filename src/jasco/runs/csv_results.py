@@ -1,0 +1,147 @@
+"""The results of judged CSV files: several files are several judges of one model."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from jasco.data.dataset import name_of
+from jasco.data.responses_csv import (
+    Key,
+    ResponsesCsv,
+    is_proxy_file,
+    read_judged_rows,
+    read_responses_csv,
+)
+from jasco.errors import IncompleteError, InputError, RunConflictError, whole_text
+from jasco.metrics.compat import count_judged
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.clips import Clip
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.runs.reader import RunReader
+from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
+from jasco.runs.run_results import judge_facts, model_of
+
+JUDGING_RUN = ".run"
+"""The suffix, instead of ``.csv``, of the folder in which a responses CSV is judged."""
+
+
+def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
+    """Score judged CSV files.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or the files are about different clips or answers.
+    """
+    if compat:
+        return _published_results(paths)
+    files, clips, answers = _read(paths)
+    data = Data.of(name_of(clips, paths[0].stem), clips)
+    judged = {label: _protocol_and_judge(file) for label, file in files.items()}
+    protocols = {protocol for protocol, _ in judged.values()}
+    return Results(
+        model="+".join(files),
+        data=data,
+        protocol=protocols.pop() if len(protocols) == 1 else "unknown",
+        answers=Answers(data.items, len(answers)),
+        judges={label: facts for label, (_, facts) in judged.items()},
+        clips=clips,
+        matrices={label: _matrix(file, clips) for label, file in files.items()},
+    )
+
+
+def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
+    """Return what judges wrote in judged CSV files (``InputError`` as for their results)."""
+    files, clips, answers = _read(paths)
+    judges = {}
+    for label, file in files.items():
+        verdicts = file.verdicts()
+        judges[label] = {key: ([text], verdicts[key]) for key, text in file.judge_texts().items()}
+    return JudgedItems(clips, answers, judges)
+
+
+def _published_results(paths: Sequence[Path]) -> Results:
+    """Read files as the published script does: they need not be whole responses CSVs."""
+    labels = _labels(paths)
+    rows = {label: read_judged_rows(path) for label, path in labels.items()}
+    ids = {row.id for judged in rows.values() for row in judged}
+    expected = len(ids) * len(INSTRUCTIONS)
+    data = Data(paths[0].stem, None, None, len(ids), expected)
+    with suppress(InputError):
+        file = read_responses_csv(paths[0])
+        annotated = Data.of(file.data.name, file.clips)
+        data = annotated if annotated.items == expected else data
+    return Results(
+        model="+".join(labels),
+        data=data,
+        protocol="as published",
+        answers=Answers(expected, max(map(count_judged, rows.values()))),
+        judges={
+            label: JudgeFacts(proxy=is_proxy_file(path), verdicts=count_judged(rows[label]))
+            for label, path in labels.items()
+        },
+        rows=rows,
+    )
+
+
+def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
+    """Return the protocol of a judged file, and how its verdicts came about.
+
+    They are known where the run lies beside it in which ``jasco judge FILE -o JUDGED.csv`` judged,
+    and that run holds the very texts of the file.
+    """
+    texts = file.judge_texts()
+    folder = file.path.with_suffix(JUDGING_RUN)
+    with suppress(InputError, IncompleteError, RunConflictError), RunReader.open(folder) as run:
+        model = model_of(run)[0]
+        authors = [
+            (number, identity)
+            for number, _, identity in run.judges_of(model)
+            if {key: written[0] for key, (written, _) in run.judgements(model, number).items()}
+            == texts
+        ]
+        if len(authors) == 1:
+            return run.fact("protocol") or "unknown", judge_facts(run, model, *authors[0])
+    return "unknown", JudgeFacts(proxy=file.proxy, verdicts=len(texts))
+
+
+def _first_texts(judgements: Mapping[Key, tuple[Sequence[str], object]]) -> dict[Key, str]:
+    return {key: texts[0] for key, (texts, _) in judgements.items()}
+
+
+def _read(
+    paths: Sequence[Path],
+) -> tuple[dict[str, ResponsesCsv], tuple[Clip, ...], dict[Key, str]]:
+    """Read files by label, and the clips and answers that they are about."""
+    files = {label: read_responses_csv(path) for label, path in _labels(paths).items()}
+    clips = {clip.id: clip for file in files.values() for clip in file.clips}
+    answers: dict[Key, str] = {}
+    for file in files.values():
+        for clip in file.clips:
+            if clips[clip.id] != clip:
+                raise InputError(f"{file.path}: clip {clip.id} differs from that of another file")
+        for key, text in file.answers().items():
+            if answers.setdefault(key, text) != text:
+                raise InputError(
+                    f"{file.path}: clip {key[0]}, prompt {key[1]}: another answer than in "
+                    "another file; several files must be several judges of one model"
+                )
+    return files, tuple(clips.values()), answers
+
+
+def _labels(paths: Sequence[Path]) -> dict[str, Path]:
+    stems = [path.stem for path in paths]
+    labels = {
+        whole_text(path.stem if stems.count(path.stem) == 1 else str(path)): path for path in paths
+    }
+    if len(labels) < len(paths):
+        raise InputError("the same file is given twice")
+    return labels
+
+
+def _matrix(file: ResponsesCsv, clips: Sequence[Clip]) -> VerdictMatrix:
+    places = {clip.id: place for place, clip in enumerate(clips)}
+    matrix = VerdictMatrix.none_yet(len(clips))
+    for (id_, number), verdict in file.verdicts().items():
+        matrix.enter(places[id_], number, verdict)
+    return matrix

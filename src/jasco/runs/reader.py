@@ -1,0 +1,438 @@
+"""Reading a run: everything in its file, as of one moment."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jasco.data.dataset import DataSet, name_with_audio
+from jasco.data.responses_csv import Key
+from jasco.errors import InputError, did_you_mean_path, one_line
+from jasco.protocol.clips import Clip, combined_sha256
+from jasco.protocol.failure_reasons import Reason, commonest_reasons
+from jasco.protocol.responses import Failure, Response, served_name
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.database import Connection, open_database, sqlite_errors
+from jasco.runs.schema import FORMAT, fact_about
+
+Entry = tuple[int, str, dict[str, Any]]
+"""Number, label and identity of a model or judge."""
+
+
+class RunReader:
+    """An open run.
+
+    Until it is closed, all that is read is of one moment, however the run grows meanwhile. Its
+    writer waits that long (up to ten minutes): close it as soon as everything is read.
+    """
+
+    def __init__(self, folder: Path, connection: Connection) -> None:
+        self.folder = folder
+        self._connection = connection
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open a run to read it; nothing is written, whatever its version.
+
+        Raises
+        ------
+        InputError
+            There is no run.
+        RunConflictError, RunUnwritableError
+            As :func:`.open_database`.
+        """
+        path = folder / "run.db"
+        if not path.is_file() or not path.stat().st_size:
+            raise InputError(_no_run(folder))
+        connection = open_database(path, FORMAT, "give the folder of another run", write=False)
+        connection.execute("BEGIN")
+        return cls(folder, connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.close()
+        if isinstance(error, sqlite3.OperationalError):
+            with sqlite_errors(self.folder):
+                raise error
+
+    # --- what the run is about ---
+
+    @property
+    def covered(self) -> int:
+        """How many clips, from the first on, the run is about."""
+        return int(self.fact("clips_covered") or 0)
+
+    def fact(self, name: str) -> str | None:
+        """Return one of the run's facts, or None."""
+        row = self._one("SELECT value FROM facts WHERE name = ?", name)
+        return row[0] if row else None
+
+    def json_fact(self, name: str) -> Any:
+        """Return what one of the run's facts holds as JSON, or None."""
+        return json.loads(self.fact(name) or "null")
+
+    def data(self) -> DataSet:
+        """Return the data set of the run, with all of its clips but without its audio."""
+        query = (
+            "SELECT id, sound, speech, audio_only, speech_only, reference, keywords "
+            "FROM clips ORDER BY clip"
+        )
+        return DataSet(self.data_name, tuple(Clip(*row) for row in self._all(query)))
+
+    @property
+    def data_name(self) -> str:
+        """What the data set is called, by its annotations and by the audio that was read."""
+        query = "SELECT id, audio_sha256 FROM clips WHERE audio_sha256 NOT NULL"
+        return name_with_audio(self.fact("data") or "", dict(self._all(query)))
+
+    @property
+    def data_root(self) -> Path | None:
+        """The folder that the data set was read from; None where it came without one."""
+        root = self.fact("data_root")
+        return Path(root) if root else None
+
+    def clip_index(self, clip_id: str) -> int:
+        """Return the index of a clip (``InputError`` where the run does not cover it)."""
+        ids = [id_ for (id_,) in self._covered_clips("id")]
+        if clip_id not in ids:
+            there = one_line(", ".join(ids), 200) or "no clips"
+            raise InputError(
+                f"{self.folder}: clip {one_line(clip_id, 60)!r} is none of the run; it holds "
+                f"{there}"
+            )
+        return ids.index(clip_id)
+
+    def models(self) -> list[Entry]:
+        """List number, label and identity of the models."""
+        return self._entries("models")
+
+    def judges(self) -> list[Entry]:
+        """List number, label and identity of the judges."""
+        return self._entries("judges")
+
+    def judges_of(self, model: int) -> list[Entry]:
+        """List number, label and identity of the judges that gave a model's responses a verdict."""
+        judging = "SELECT judge FROM verdicts WHERE model = ? AND clip < ? AND failure_kind IS NULL"
+        return self._entries("judges", f"judge IN ({judging})", model, self.covered)
+
+    def is_proxy(self, judge: int) -> bool:
+        """Return whether a judge only stands in for a language model."""
+        return bool(self._value("SELECT proxy FROM judges WHERE judge = ?", judge))
+
+    def adaptations(self, table: str, number: int) -> dict[str, Any]:
+        """Return how requests of a model or judge were adapted to its server; empty if not."""
+        return self.json_fact(fact_about("adaptations", table, number)) or {}
+
+    def max_audio_seconds(self) -> float | None:
+        """Return the seconds of a clip that the model uses; None: all, or it is not known."""
+        seconds: float | None = self.json_fact("max_audio_seconds")
+        return seconds
+
+    def runtime(self) -> list[dict[str, str]]:
+        """List how responses came about: precision, device, versions; each combination once."""
+        return self.json_fact("runtime") or []
+
+    # --- audio ---
+
+    def audio_sha256(self) -> str | None:
+        """Hash the audio of the clips covered; None where some of it was never read."""
+        hashes = dict(self._covered_clips("id, audio_sha256"))
+        return None if None in hashes.values() else combined_sha256(hashes)
+
+    def audio_files(self) -> dict[str, tuple[str, str]]:
+        """Return path and SHA-256 of the clips' audio, by id, as far as it was read."""
+        rows = self._covered_clips("id, audio_path, audio_sha256", "audio_sha256 NOT NULL")
+        return {id_: (path, sha256) for id_, path, sha256 in rows}
+
+    def audio_seconds(self) -> dict[str, float]:
+        """Return the length of the clips' audio, by id, as far as it was read."""
+        return dict(self._covered_clips("id, seconds", "seconds NOT NULL"))
+
+    def audio_of(self, clip: int) -> tuple[str, str, float] | None:
+        """Return path, SHA-256 and seconds of a clip's audio; None where it was never read."""
+        condition = "audio_sha256 NOT NULL AND clip = ?"
+        rows = self._covered_clips("audio_path, audio_sha256, seconds", condition, clip)
+        return rows[0] if rows else None
+
+    def audio_findings(self) -> dict[str, dict[str, Any]] | None:
+        """Return what was found in the audio of the clips covered, by id, if anything was.
+
+        Returns
+        -------
+        dict or None
+            By clip id: how many samples are ``clipped``, and ``warnings``. None where it was never
+            examined: answers come from a file, or an older jasco has read the audio.
+        """
+        findings = self.json_fact("audio")
+        if findings is None:
+            return None
+        return {id_: findings[id_] for (id_,) in self._covered_clips("id") if id_ in findings}
+
+    def count_converted_clips(self) -> int:
+        """Count the clips whose audio had to be resampled, mixed down or converted."""
+        return len(self._covered_clips("clip", "conversions != ''"))
+
+    def count_longer_clips(self, seconds: float) -> int:
+        """Count the clips covered that last longer."""
+        return len(self._covered_clips("clip", "seconds > ?", seconds))
+
+    # --- responses ---
+
+    def has_answers(self) -> bool:
+        """Return whether the run holds any answer."""
+        return self._exists("responses")
+
+    def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
+        """Return the responses to a clip, failures included, by number of the instruction."""
+        query = (
+            "SELECT instruction, text, failure_kind, failure_message, final, finish_reason, usage, "
+            "served, reasoning FROM responses WHERE model = ? AND clip = ?"
+        )
+        return {
+            number: Failure(kind, message, bool(final))
+            if kind
+            else Response(text, reason, json.loads(usage or "{}"), served, reasoning or "")
+            for number, text, kind, message, final, reason, usage, served, reasoning in self._all(
+                query, model, clip
+            )
+        }
+
+    def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
+        """Count the answers, the truncated ones among them, and the failures by kind."""
+        answered, truncated, failed = 0, 0, dict[str, int]()
+        columns = "failure_kind, finish_reason = 'length', count(*)"
+        for kind, cut_off, number in self._outcomes(columns, model, more="GROUP BY 1, 2"):
+            if kind:
+                failed[kind] = failed.get(kind, 0) + number
+            else:
+                answered += number
+                truncated += number if cut_off else 0
+        return answered, truncated, failed
+
+    # --- verdicts ---
+
+    def judged(
+        self, model: int, protocol: str, clip: int, *, retry_final: bool = False
+    ) -> set[tuple[int, int, int]]:
+        """List (judge, instruction, repeat) of a clip that are not to be judged again."""
+        query = (
+            "SELECT judge, instruction, repeat FROM verdicts AS v "
+            f"WHERE model = ? AND protocol = ? AND clip = ? AND {_is_done(retry_final)}"
+        )
+        return set(self._all(query, model, protocol, clip))
+
+    def verdicts(self, model: int, judge: int) -> Iterator[tuple[int, int, Verdict]]:
+        """Iterate over a judge's verdicts: clip, instruction, verdict."""
+        columns = "clip, instruction, rating, orientation"
+        for clip, number, rating, orientation in self._outcomes(columns, model, judge, _GIVEN):
+            yield clip, number, _verdict(rating, orientation)
+
+    def verdict_table(self, model: int, judge: int, repeat: int = 0) -> NDArray[np.int64]:
+        """Return a judge's verdicts as :meth:`.VerdictMatrix.of` reads them.
+
+        Returns
+        -------
+        numpy.ndarray of int, shape (verdicts, 4)
+            Clip, instruction, rating and orientation; -1 where one cannot be read.
+        """
+        codes = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(Orientation))
+        columns = f"clip, instruction, ifnull(rating, -1), CASE orientation {codes} ELSE -1 END"
+        rows = self._outcomes(columns, model, judge, _GIVEN, repeat=repeat)
+        return np.array(rows.fetchall(), np.int64).reshape(-1, 4)
+
+    def judge_texts(self, model: int, judge: int) -> Iterator[tuple[int, int, list[Any]]]:
+        """Iterate over what a judge wrote: clip, instruction, attempts; clip by clip."""
+        more = f"{_GIVEN} ORDER BY clip, instruction"
+        rows = self._outcomes("clip, instruction, attempts", model, judge, more)
+        for clip, number, attempts in rows:
+            yield clip, number, json.loads(attempts)
+
+    def judgements(self, model: int, judge: int) -> dict[Key, tuple[list[str], Verdict]]:
+        """Return all that a judge wrote about each item, and its verdict; clip by clip."""
+        ids, verdicts = self._covered_clips("id"), {}
+        columns = "clip, instruction, attempts, rating, orientation"
+        more = f"{_GIVEN} ORDER BY clip, instruction"
+        for clip, number, attempts, *verdict in self._outcomes(columns, model, judge, more):
+            texts = [attempt.get("text", "") for attempt in json.loads(attempts)]
+            verdicts[ids[clip][0], number] = texts, _verdict(*verdict)
+        return verdicts
+
+    def failures(self, model: int, judge: int) -> dict[Key, Failure]:
+        """Return a judge's calls that failed, by item."""
+        ids = self._covered_clips("id")
+        columns = "clip, instruction, failure_kind, ifnull(failure_message, ''), final"
+        return {
+            (ids[clip][0], number): Failure(kind, message, bool(final))
+            for clip, number, kind, message, final in self._outcomes(columns, model, judge, _FAILED)
+        }
+
+    def has_readable_verdict(self, judge: int) -> bool:
+        """Return whether the run holds a verdict of a judge that could be read."""
+        condition = "AND rating NOT NULL AND orientation NOT NULL AND judge = ?"
+        return self._exists("verdicts", condition, judge)
+
+    def count_verdicts(self, model: int, judge: int) -> tuple[int, dict[str, int]]:
+        """Count a judge's verdicts, and its failures by kind."""
+        columns = "failure_kind, count(*)"
+        counts = dict(self._outcomes(columns, model, judge, "GROUP BY 1").fetchall())
+        return counts.pop(None, 0), counts
+
+    def count_cut_off(self, model: int, judge: int) -> int:
+        """Count a judge's unreadable verdicts that ended at the longest length allowed."""
+        more = (
+            f"{_GIVEN} AND (rating IS NULL OR orientation IS NULL) "
+            "AND json_extract(attempts, '$[0].finish_reason') = 'length'"
+        )
+        return int(self._outcomes("count(*)", model, judge, more).fetchone()[0])
+
+    def count_repeats(self, model: int, judge: int, repeats: int) -> int:
+        """Count a judge's further verdicts on items that it judges so often."""
+        query = (
+            "SELECT count(*) FROM verdicts WHERE model = ? AND judge = ? AND clip < ? "
+            "AND repeat > 0 AND repeat < ? AND failure_kind IS NULL"
+        )
+        return int(self._value(query, model, judge, self.covered, repeats))
+
+    def repeats(self, model: int, judge: int) -> int:
+        """Count how many verdicts there are on an item that was judged repeatedly."""
+        query = "SELECT ifnull(max(repeat), 0) + 1 FROM verdicts WHERE model = ? AND judge = ?"
+        return int(self._value(query, model, judge))
+
+    def count_unjudged(
+        self,
+        model: int,
+        judge: int,
+        protocol: str,
+        repeat: int = 0,
+        every: int = 1,
+        *,
+        retry_final: bool = False,
+    ) -> int:
+        """Count the answers, to one clip in ``every``, that a judge is still to judge."""
+        query = (
+            "SELECT count(*) FROM responses AS r WHERE model = ? AND clip < ? "
+            "AND clip % ? = 0 AND failure_kind IS NULL AND NOT EXISTS (SELECT 1 FROM verdicts AS v "
+            "WHERE v.model = r.model AND v.judge = ? AND v.protocol = ? AND v.repeat = ? "
+            f"AND v.clip = r.clip AND v.instruction = r.instruction AND {_is_done(retry_final)})"
+        )
+        return int(self._value(query, model, self.covered, every, judge, protocol, repeat))
+
+    # --- responses or verdicts ---
+
+    def count_final(self, model: int, judge: int | None = None) -> int:
+        """Count the failures, a model's or a judge's, that a repeat cannot mend."""
+        return int(self._outcomes("count(*)", model, judge, f"{_FAILED} AND final").fetchone()[0])
+
+    def reasons(self, model: int, judge: int | None = None) -> tuple[Reason, ...]:
+        """Return the commonest message of each kind of failure: the model's, or a judge's."""
+        columns = "failure_kind, ifnull(failure_message, ''), count(*), sum(final)"
+        return commonest_reasons(self._outcomes(columns, model, judge, f"{_FAILED} GROUP BY 1, 2"))
+
+    def served(self, table: str, model: int, judge: int | None = None) -> tuple[str, ...]:
+        """List what servers called the model, or the judge, whose answers are here."""
+        query = f"SELECT DISTINCT served FROM {table} WHERE served IS NOT NULL AND model = ?"
+        numbers = [model]
+        if judge is not None:
+            query, numbers = f"{query} AND judge = ?", [model, judge]
+        names = {served_name(name) for (name,) in self._all(query, *numbers)}
+        return tuple(sorted(names - {""}))
+
+    def mean_seconds(self, table: str) -> float | None:
+        """Return the mean duration of a call in ``responses`` or ``verdicts``."""
+        seconds: float | None = self._value(f"SELECT avg(seconds) FROM {table}")
+        return seconds
+
+    def rows_of(self, table: str, clip: int, instruction: int) -> list[dict[str, Any]]:
+        """Return an item's rows of ``responses`` or ``verdicts``, whole, by name of the column."""
+        query = f"SELECT * FROM {table} WHERE clip = ? AND instruction = ? ORDER BY 1, 2, 3, 4"
+        rows = self._all(query, clip, instruction)
+        names = [column[0] for column in rows.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def usages(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Iterate over the calls to servers that have left a row: label of the provider, and usage.
+
+        Repeated requests and failures, which leave no row, are not among them.
+        """
+        query = (
+            "SELECT label, usage FROM responses JOIN models USING (model) "
+            "WHERE usage NOT NULL OR served NOT NULL UNION ALL "
+            "SELECT label, json_extract(value, '$.usage') AS usage FROM verdicts "
+            "JOIN judges USING (judge), json_each(attempts) "
+            "WHERE usage NOT NULL OR json_extract(value, '$.served') NOT NULL"
+        )
+        for label, usage in self._all(query):
+            yield label, json.loads(usage or "{}")
+
+    # --- details ---
+
+    def _all(self, query: str, *values: object) -> sqlite3.Cursor:
+        return self._connection.execute(query, values)
+
+    def _one(self, query: str, *values: object) -> Any:
+        return self._all(query, *values).fetchone()
+
+    def _value(self, query: str, *values: object) -> Any:
+        return self._one(query, *values)[0]
+
+    def _covered_clips(self, columns: str, condition: str = "1", *values: object) -> list[Any]:
+        query = f"SELECT {columns} FROM clips WHERE clip < ? AND {condition} ORDER BY clip"
+        return self._all(query, self.covered, *values).fetchall()
+
+    def _outcomes(
+        self, columns: str, model: int, judge: int | None = None, more: str = "", repeat: int = 0
+    ) -> sqlite3.Cursor:
+        """Select from a model's responses, or a judge's verdicts on them, to the clips covered."""
+        table, condition, values = "responses", "model = ? AND clip < ?", [model, self.covered]
+        if judge is not None:
+            table, condition = "verdicts", f"{condition} AND judge = ? AND repeat = ?"
+            values += [judge, repeat]
+        return self._all(f"SELECT {columns} FROM {table} WHERE {condition} {more}", *values)
+
+    def _entries(self, table: str, condition: str = "1", *values: object) -> list[Entry]:
+        query = f"SELECT rowid, label, identity FROM {table} WHERE {condition} ORDER BY 1"
+        rows = self._all(query, *values)
+        return [(number, label, json.loads(identity)) for number, label, identity in rows]
+
+    def _exists(self, table: str, condition: str = "", *values: object) -> bool:
+        query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE failure_kind IS NULL {condition})"
+        return bool(self._value(query, *values))
+
+
+_GIVEN, _FAILED = "AND failure_kind IS NULL", "AND failure_kind IS NOT NULL"
+
+
+def _verdict(rating: int | None, orientation: str | None) -> Verdict:
+    return Verdict(rating, Orientation(orientation) if orientation else None)
+
+
+def _is_done(retry_final: bool) -> str:
+    """Write the condition that a row ``v`` of ``verdicts`` is not to be requested again."""
+    if retry_final:
+        return "v.failure_kind IS NULL AND v.rating NOT NULL AND v.orientation NOT NULL"
+    return "(v.failure_kind IS NULL OR v.final)"
+
+
+def _no_run(folder: Path) -> str:
+    """Write the message that there is no run: what is there instead, and runs that may be meant."""
+    if folder.is_dir():
+        try:
+            runs = sorted(str(path.parent) for path in folder.glob("*/run.db"))[:3]
+        except OSError:
+            runs = []
+        meant = f"; did you mean {' or '.join(runs)}?" if runs else ""
+        return f"{folder}: no run there (no run.db in it){meant}"
+    if folder.exists():
+        meant = f"; did you mean {folder.parent}?" if folder.name == "run.db" else ""
+        return f"{folder}: no run there: it is a file, and a run is a folder{meant}"
+    return f"{folder}: no run there, nor any folder{did_you_mean_path(folder, folders=True)}"

@@ -1,0 +1,207 @@
+"""The results of a run: read from its file in one moment."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jasco.data.responses_csv import Key
+from jasco.errors import InputError
+from jasco.metrics.agreement import Agreement
+from jasco.metrics.compat import JudgedRow
+from jasco.metrics.scoring import score_agreement
+from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.responses import Failure, served_name
+from jasco.protocol.verdicts import Verdict
+from jasco.runs.exam_records import find_exam, is_of
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.reader import Entry, RunReader
+from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
+from jasco.runs.schema import PREFLIGHT, judge_fact
+from jasco.runs.spending import spending_of
+
+
+def results_of_run(folder: Path, *, compat: bool = False) -> Results:
+    """Score a run (``InputError`` where there is none, or nothing in it)."""
+    with RunReader.open(folder) as run:
+        return _results(run, compat=compat)
+
+
+def judged_items_of_run(folder: Path) -> JudgedItems:
+    """Return what a run's judges wrote (``InputError`` where there is no answer)."""
+    with RunReader.open(folder) as run:
+        return _judged_items(run)
+
+
+def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItems]:
+    """Score a run and return each of its items, both as of one moment.
+
+    Raises
+    ------
+    InputError
+        There is no run, or nothing in it.
+    """
+    with RunReader.open(folder) as run:
+        return _results(run, compat=compat), _judged_items(run)
+
+
+def model_of(run: RunReader) -> Entry:
+    """Return number, label and identity of a run's model (``InputError`` where it has none)."""
+    models = run.models()
+    if not models:
+        raise InputError(f"{run.folder}: the run holds no answers; see: jasco eval --help")
+    return models[0]
+
+
+def _results(run: RunReader, *, compat: bool) -> Results:
+    clips = run.data().clips[: run.covered]
+    model, label, identity = model_of(run)
+    single_prompt = is_single_prompt(identity)
+    if compat and single_prompt:
+        raise InputError(
+            f"{run.folder}: {label} answers one prompt a clip; the published script takes "
+            "the best of 8, so --compat has no number for it"
+        )
+    judges, matrices, rows = {}, {}, {}
+    for judge, name, judge_identity in run.judges_of(model):
+        judges[name] = judge_facts(run, model, judge, judge_identity)
+        if compat:
+            rows[name] = _judged_rows(run.judgements(model, judge))
+        else:
+            table = run.verdict_table(model, judge)
+            matrices[name] = VerdictMatrix.of(len(clips), table, single_prompt=single_prompt)
+    failed, reasons = {}, {}
+    for judge, name, _ in run.judges():
+        if name not in judges and (found := run.reasons(model, judge)):
+            failed[name], reasons[name] = run.count_verdicts(model, judge)[1], found
+    data = Data.of(run.data_name, clips, run.audio_sha256(), single_prompt=single_prompt)
+    return Results(
+        model=label,
+        data=data,
+        protocol=run.fact("protocol") or "",
+        answers=_answers(run, model, data.items),
+        judges=judges,
+        clips=clips,
+        matrices=matrices,
+        identity=identity,
+        served=run.served("responses", model),
+        rows=rows if compat else None,
+        without_verdict=failed,
+        spent=spending_of(run),
+        reasons_without_verdict=reasons,
+        adaptations=run.adaptations("models", model),
+    )
+
+
+def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> list[JudgedRow]:
+    return [
+        JudgedRow(clip_id, texts[0], texts[1] if len(texts) > 1 else "")
+        for (clip_id, _), (texts, _) in judgements.items()
+    ]
+
+
+def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, Any]) -> JudgeFacts:
+    """Return how the verdicts of one of a run's judges came about."""
+    served = run.served("verdicts", model, judge)
+    exam, examined_as = _exam(run, judge, identity, served)
+    verdicts, failed = run.count_verdicts(model, judge)
+    return JudgeFacts(
+        proxy=run.is_proxy(judge),
+        verdicts=verdicts,
+        failed=failed,
+        final=run.count_final(model, judge),
+        cut_off=run.count_cut_off(model, judge),
+        identity=identity,
+        served=served,
+        self_agreement=_self_agreement(run, model, judge),
+        exam=exam,
+        examined_as=examined_as,
+        reasons=run.reasons(model, judge),
+        check=run.json_fact(judge_fact("check", judge)),
+        adaptations=run.adaptations("judges", judge),
+    )
+
+
+def _answers(run: RunReader, model: int, expected: int) -> Answers:
+    answered, truncated, failed = run.count_responses(model)
+    seconds, findings = run.max_audio_seconds(), run.audio_findings()
+    clipped, warnings = dict[str, int](), dict[str, list[str]]()
+    for clip_id, finding in (findings or {}).items():
+        if finding["clipped"]:
+            clipped[clip_id] = finding["clipped"]
+        for warning in finding["warnings"]:
+            warnings.setdefault(warning, []).append(clip_id)
+    return Answers(
+        expected,
+        answered,
+        truncated,
+        failed,
+        run.count_converted_clips(),
+        max_audio_seconds=seconds,
+        cut_clips=0 if seconds is None else run.count_longer_clips(seconds),
+        runtime=run.runtime(),
+        preflight=run.json_fact(PREFLIGHT),
+        clipped=None if findings is None else clipped,
+        audio_warnings=warnings,
+        reasons=run.reasons(model),
+    )
+
+
+def _exam(
+    run: RunReader, judge: int, identity: Mapping[str, Any], served: tuple[str, ...]
+) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """Find a judge's latest exam, or the run's copy of one that was taken elsewhere.
+
+    Returns
+    -------
+    exam : mapping or None
+        One of the model that judged here, as far as both tell.
+    examined_as : tuple of str
+        What the server called the model in an exam of another one; empty where there is none.
+    """
+    copy = run.json_fact(judge_fact("exam", judge))
+    exams = [exam for exam in (find_exam(run, identity, served), copy) if exam]
+    for exam in exams:
+        if is_of(exam, served):
+            return exam, ()
+    return None, tuple(map(served_name, exams[0]["served"])) if exams else ()
+
+
+def _self_agreement(run: RunReader, model: int, judge: int) -> Agreement | None:
+    repeats = [
+        VerdictMatrix.of(run.covered, run.verdict_table(model, judge, repeat))
+        for repeat in range(run.repeats(model, judge))
+    ]
+    if len(repeats) < 2:
+        return None
+    sampled = np.asarray(repeats[1].readable.any(axis=1))
+    if not sampled.any():  # none of the repeats can be read
+        return None
+    return score_agreement({str(n): matrix.of_clips(sampled) for n, matrix in enumerate(repeats)})
+
+
+def _judged_items(run: RunReader) -> JudgedItems:
+    clips = run.data().clips[: run.covered]
+    model = model_of(run)[0]
+    answers, failures, cut_off = {}, {}, set()
+    for index, clip in enumerate(clips):
+        for number, response in run.responses(model, index).items():
+            key = clip.id, number
+            if isinstance(response, Failure):
+                failures[key] = response
+                continue
+            answers[key] = response.text
+            if response.finish_reason == "length":
+                cut_off.add(key)
+    judge_failures = {label: run.failures(model, judge) for judge, label, _ in run.judges()}
+    return JudgedItems(
+        clips,
+        answers,
+        {label: run.judgements(model, judge) for judge, label, _ in run.judges_of(model)},
+        failures,
+        frozenset(cut_off),
+        run.audio_files(),
+        {label: failed for label, failed in judge_failures.items() if failed},
+        frozenset(label for judge, label, _ in run.judges() if run.is_proxy(judge)),
+    )

@@ -1,0 +1,402 @@
+"""Writing a run: one process at a time, under a lock on ``run.lock``; readers may look on."""
+
+import json
+import os
+import platform
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import BaseFileLock, Timeout
+
+from jasco.backends.specs import Spec, identity_key
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError, RunConflictError, whole_text
+from jasco.protocol.clips import annotations_sha256
+from jasco.runs.database import (
+    Connection,
+    RunUnwritableError,
+    copy_database,
+    open_database,
+    sqlite_errors,
+)
+from jasco.runs.locks import lock_of, remedy_if_killed
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import FORMAT, PREFLIGHT, PUT_FACT, Row, fact_about
+from jasco.version import __version__
+
+if TYPE_CHECKING:  # it loads the libraries that read audio
+    from jasco.runs.audio_manifest import AudioFacts
+
+_FACTS_OF_MODEL = (PREFLIGHT, "runtime", "max_audio_seconds")
+_ANOTHER_RUN = "take another --run"
+
+
+class RunWriter(RunReader):
+    """An open run and its one writer, which reads what it has written so far."""
+
+    def __init__(self, folder: Path, connection: Connection, lock: BaseFileLock) -> None:
+        super().__init__(folder, connection)
+        self._lock = lock
+
+    @classmethod
+    def open(
+        cls, folder: Path, patience: float = 0, notify: Callable[[str], object] | None = None
+    ) -> Self:
+        """Open a run as its one writer; make it where there is none.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            The run's.
+        patience : float
+            Seconds to wait for another writer's end.
+        notify : callable, optional
+            Takes a line where it waits because another program reads the run; None writes to
+            stderr.
+
+        Raises
+        ------
+        RunConflictError
+            Another process writes to it, or what lies there is no run of this version.
+        RunUnwritableError
+            It cannot be written.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: a file; --run takes a folder, which need not exist yet")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = lock_of(folder)
+            lock.acquire(timeout=patience)
+        except Timeout:
+            remedy = remedy_if_killed(lock) or "; wait until it has ended, or end it"
+            raise RunConflictError(
+                f"{folder}: {_holder(folder)} is writing to this run{remedy}"
+            ) from None
+        except OSError as error:
+            raise RunUnwritableError(
+                f"{folder}: the run's folder cannot be written to ({error.strerror or error}); "
+                f"make it writable, free some room, or {_ANOTHER_RUN}"
+            ) from None
+        try:
+            connection = open_database(folder / "run.db", FORMAT, _ANOTHER_RUN, write=True)
+        except BaseException:
+            lock.release()
+            raise
+        connection.be_patient()
+        if notify:
+            connection.notify = notify
+        return cls(folder, connection, lock)
+
+    def close(self) -> None:
+        """Close the file and release the lock."""
+        with suppress(sqlite3.Error):  # a full disk must not keep the command from ending
+            self.remove_facts("holder")
+        super().close()
+        self._lock.release()
+
+    # --- what the run is about ---
+
+    def set_facts(self, facts: Mapping[str, str]) -> None:
+        """Store facts of the run, in place of those of the same names."""
+        with self._connection:
+            self._put_facts(facts)
+
+    def remove_facts(self, *names: str) -> None:
+        """Remove some of the run's facts."""
+        with self._connection:
+            self._delete_facts(*names)
+
+    def set_data(self, data: DataSet) -> DataSet:
+        """Store a data set in a new run; check that an old run holds this one.
+
+        Returns
+        -------
+        DataSet
+            The same, its clips in the order of the run: a row's index says which clip it is about.
+
+        Raises
+        ------
+        RunConflictError
+            The run was made with other data.
+        """
+        stored, sha256 = self.fact("annotations_sha256"), annotations_sha256(data.clips)
+        facts = {"holder": f"process {os.getpid()} on {socket.gethostname()}"}
+        if data.folder:
+            facts["data_root"] = whole_text(str(data.folder.absolute()))
+        if stored and stored != sha256 and self.has_answers():
+            raise RunConflictError(
+                f"{self.folder}: the run holds the data set {self.fact('data')} ({stored[:12]}), "
+                f"this one is {data.name} ({sha256[:12]}); {_ANOTHER_RUN}"
+            )
+        with self._connection:
+            if stored != sha256:
+                # Without an answer, nothing depends on the data of an earlier command.
+                for table in ("verdicts", "responses", "clips"):
+                    self._all(f"DELETE FROM {table}")
+                self._delete_facts("clips_covered", "audio", "data_root", *_FACTS_OF_MODEL)
+                self._connection.executemany(
+                    "INSERT INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
+                    ((index, *clip.cells, clip.sha256) for index, clip in enumerate(data.clips)),
+                )
+                facts |= {
+                    "data": data.name,
+                    "annotations_sha256": sha256,
+                    "created_with": f"jasco {__version__}, Python {platform.python_version()}, "
+                    f"{platform.platform()}",
+                }
+            self._put_facts(facts)
+        return replace(data, clips=self.data().clips)
+
+    def set_audio(self, audio: Mapping[int, "AudioFacts"]) -> None:
+        """Store what the audio of some clips is, by index.
+
+        Raises
+        ------
+        RunConflictError
+            The run was made with other audio.
+        """
+        rows = self._all("SELECT clip, id, audio_sha256 FROM clips").fetchall()
+        stored = {clip: (id_, sha256) for clip, id_, sha256 in rows}
+        answered = self.has_answers()
+        findings = self.json_fact("audio") or {}
+        for clip, facts in audio.items():
+            id_, sha256 = stored[clip]
+            if answered and sha256 not in (None, facts.sha256):
+                raise RunConflictError(
+                    f"{facts.path}: other audio than the run {self.folder} was made with; "
+                    f"{_ANOTHER_RUN}"
+                )
+            findings.pop(id_, None)
+            if facts.clipped or facts.warnings:
+                findings[id_] = {"clipped": facts.clipped, "warnings": facts.warnings}
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE clips SET audio_path = ?, audio_sha256 = ?, seconds = ?, conversions = ? "
+                "WHERE clip = ?",
+                (
+                    (facts.path, facts.sha256, facts.seconds, ", ".join(facts.conversions), clip)
+                    for clip, facts in audio.items()
+                ),
+            )
+            texts = {"data": self.data_name, "audio": json.dumps(findings, ensure_ascii=False)}
+            self._put_facts(texts)
+
+    def set_model(self, spec: Spec) -> int:
+        """Number the run's model (``RunConflictError`` where the run has answers of another)."""
+        answering = "SELECT model FROM responses WHERE failure_kind IS NULL"
+        without_answer = f"identity != ? AND model NOT IN ({answering})"
+        identity = identity_key(spec.identity)
+        with self._connection:  # of another model that gave no answer, its failures go too
+            models = f"SELECT model FROM models WHERE {without_answer}"
+            self._all(f"DELETE FROM responses WHERE model IN ({models})", identity)
+            removed = self._all(f"DELETE FROM models WHERE {without_answer}", identity).rowcount
+            if removed:
+                self._delete_facts(*_FACTS_OF_MODEL, "* of model *")
+        for _, label, stored in self.models():
+            if stored != dict(spec.identity):
+                raise RunConflictError(
+                    f"{self.folder}: the run holds answers of {label}, not of {spec.label}"
+                    f" ({_difference(stored, spec.identity)}); {_ANOTHER_RUN}"
+                )
+        return self._number("models", spec)
+
+    def add_judges(self, specs: Sequence[Spec]) -> list[int]:
+        """Number these judges. Those of earlier commands stay, if they gave a single verdict."""
+        identities = [identity_key(spec.identity) for spec in specs]
+        for number, _, identity in self.judges():
+            if identity_key(identity) not in identities and not self._has_judged(number):
+                self.remove_judge(number)
+        for spec in specs:
+            for _, label, identity in self.judges():
+                # Two judges of one name could not be told apart in what is shown.
+                if label == spec.label and identity != json.loads(identity_key(spec.identity)):
+                    raise RunConflictError(
+                        f"{self.folder}: the run holds verdicts of another {label} "
+                        f"({_difference(identity, spec.identity)}); tell the two apart with "
+                        "label=NAME in the spec, or remove the other one's verdicts: jasco forget "
+                        f"{self.folder} --judge {label}"
+                    )
+        return [self._number("judges", spec) for spec in specs]
+
+    def set_proxy(self, judge: int, proxy: bool) -> None:
+        """Store whether a judge only stands in for a language model."""
+        with self._connection:
+            self._all("UPDATE judges SET proxy = ? WHERE judge = ?", proxy, judge)
+
+    def set_source(self, table: str, number: int, label: str, fingerprint: str) -> None:
+        """Store what a model or judge (``models`` or ``judges``) works with, as a hash.
+
+        Raises
+        ------
+        RunConflictError
+            What the run holds was made with other code, or another file or folder.
+        """
+        name = fact_about("source", table, number)
+        if table == "models":
+            rows, column, made, remedy = "responses", "model", "answers", _ANOTHER_RUN
+        else:
+            rows, column, made = "verdicts", "judge", "verdicts"
+            remedy = f"remove them: jasco forget {self.folder} --judge {label}"
+        changed = fingerprint and self.fact(name) not in (None, fingerprint)
+        if changed and self._exists(rows, f"AND {column} = ?", number):
+            raise RunConflictError(
+                f"{self.folder}: {label} has changed: its code, file or folder is not what gave "
+                f"the {made} in this run; put it back, or {remedy}"
+            )
+        if fingerprint:
+            self.set_facts({name: fingerprint})
+
+    def add_adaptations(self, table: str, number: int, adaptations: Mapping[str, Any]) -> None:
+        """Store how requests of a model or judge were adapted to what its server asked for."""
+        if adaptations:
+            adapted = self.adaptations(table, number) | dict(adaptations)
+            self.set_facts({fact_about("adaptations", table, number): json.dumps(adapted)})
+
+    def set_protocol(self, name: str) -> None:
+        """Fix the run's protocol (``RunConflictError`` where it has verdicts under another one)."""
+        stored = self.fact("protocol")
+        if stored not in (None, name) and self._exists("verdicts"):
+            raise RunConflictError(
+                f"{self.folder}: the run is judged by protocol {stored}, not {name}; "
+                f"take --protocol {stored}, or another --run"
+            )
+        self.set_facts({"protocol": name})
+
+    def add_runtime(self, facts: Mapping[str, str], max_audio_seconds: float | None) -> None:
+        """Store how answers come about, beside what earlier commands on this run have stored.
+
+        Parameters
+        ----------
+        facts : mapping of str to str
+            Precision, device, versions, as the model reports them.
+        max_audio_seconds : float or None
+            Seconds of a clip that the model uses.
+        """
+        runtime = self.runtime()
+        if max_audio_seconds is not None:
+            self.set_facts({"max_audio_seconds": str(max_audio_seconds)})
+        if facts and facts not in runtime:
+            self.set_facts({"runtime": json.dumps([*runtime, dict(facts)])})
+
+    def widen(self, clips: int) -> int:
+        """Extend the run to its first ``clips`` clips; return how many it covers now."""
+        covered = max(clips, self.covered)
+        self.set_facts({"clips_covered": str(covered)})
+        return covered
+
+    def narrow(self, clips: int) -> None:
+        """Give up what the run covers beyond the first ``clips``, if nothing is answered there."""
+        if clips < self.covered and not self._exists("responses", "AND clip >= ?", clips):
+            self.set_facts({"clips_covered": str(clips)})
+
+    # --- rows ---
+
+    def commit(self, rows: list[Row]) -> None:
+        """Write rows in one transaction: all are on disk when this returns.
+
+        Waits as long as another program has a read transaction open.
+
+        Raises
+        ------
+        RunUnwritableError
+            Nothing of it was written.
+        """
+        with sqlite_errors(self.folder), self._connection:
+            for statement, values in rows:
+                self._all(statement, *values)
+
+    def hurry(self) -> None:
+        """Wait for other programs that read the run for seconds from now on, not for minutes."""
+        self._connection.hurry()
+
+    def back_up(self) -> Path:
+        """Copy the file to a new one beside it, and return that one's path."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        paths = (self.folder / f"run-{now}{suffix}.db" for suffix in ("", *range(1, 1000)))
+        path = next(path for path in paths if not path.exists())
+        copy_database(self._connection, path)
+        return path
+
+    def remove_judge(self, number: int) -> None:
+        """Remove a judge with its verdicts, and all facts about it."""
+        with self._connection:
+            for table in ("verdicts", "judges"):
+                self._all(f"DELETE FROM {table} WHERE judge = ?", number)
+            self._delete_facts(f"* of judge {number}")
+
+    def remove_rows(
+        self,
+        *,
+        judge: int | None = None,
+        clips: Sequence[int] | None = None,
+        failed: bool = False,
+    ) -> tuple[int, int]:
+        """Remove answers and verdicts, so that they are made again; return how many of each.
+
+        Parameters
+        ----------
+        judge : int or None
+            Remove only the verdicts of this judge; None removes all verdicts, and the answers.
+        clips : sequence of int or None
+            The indices of the clips that they are about; None takes all.
+        failed : bool
+            Failures and unreadable verdicts only.
+        """
+        answers = verdicts = "1" if clips is None else f"clip IN ({', '.join(map(str, clips))})"
+        if failed:
+            answers += " AND failure_kind IS NOT NULL"
+            verdicts += " AND (failure_kind IS NOT NULL OR rating IS NULL OR orientation IS NULL)"
+        if judge is not None:
+            answers, verdicts = "0", f"{verdicts} AND judge = {judge:d}"
+        with self._connection:
+            return (
+                self._all(f"DELETE FROM responses WHERE {answers}").rowcount,
+                self._all(f"DELETE FROM verdicts WHERE {verdicts}").rowcount,
+            )
+
+    # --- details: statements of a transaction that is open ---
+
+    def _put_facts(self, facts: Mapping[str, str]) -> None:
+        self._connection.executemany(PUT_FACT, facts.items())
+
+    def _delete_facts(self, *patterns: str) -> None:
+        for pattern in patterns:
+            self._all("DELETE FROM facts WHERE name GLOB ?", pattern)
+
+    def _number(self, table: str, spec: Spec) -> int:
+        identity = identity_key(spec.identity)
+        with self._connection:
+            self._all(
+                f"INSERT OR IGNORE INTO {table} (label, identity) VALUES (?, ?)",
+                spec.label,
+                identity,
+            )
+        return int(self._value(f"SELECT rowid FROM {table} WHERE identity = ?", identity))
+
+    def _has_judged(self, judge: int) -> bool:
+        return self._exists("verdicts", "AND judge = ?", judge)
+
+
+def _holder(folder: Path) -> str:
+    for _ in range(10):  # the holder may be just about to store who it is
+        with (
+            suppress(InputError, RunConflictError, RunUnwritableError, sqlite3.Error),
+            RunReader.open(folder) as run,
+        ):
+            if holder := run.fact("holder"):
+                return holder
+        time.sleep(0.05)
+    return "another process"
+
+
+def _difference(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    names = [name for name in {**stored, **identity} if stored.get(name) != identity.get(name)]
+    return ", ".join(
+        f"{name}: {stored.get(name)} there, {identity.get(name)} here" for name in names
+    )

@@ -1,0 +1,146 @@
+"""The tables of a run, which users may query, and their older versions."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
+from jasco.runs.audio_manifest import AudioFacts
+from jasco.runs.reader import RunReader
+from jasco.runs.schema import FORMAT, response_row, verdict_row
+from jasco.runs.writer import RunWriter
+from rows_of_runs import ANSWER, DATA, FAILED, JUDGEMENT, add_verdicts, spec
+
+DOCUMENTED = {
+    "facts": ("name", "value"),
+    "clips": ("clip", "id", "sound", "speech", "audio_path", "audio_sha256", "conversions"),
+    "models": ("model", "label", "identity"),
+    "judges": ("judge", "label", "identity", "proxy"),
+    "responses": ("model", "clip", "instruction", "text", "failure_kind", "failure_message",
+                  "finish_reason", "usage", "served", "seconds", "written_at"),
+    "verdicts": ("model", "judge", "protocol", "repeat", "clip", "instruction", "rating",
+                 "orientation", "failure_kind", "failure_message", "attempts", "seconds"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "run"
+
+
+def test_users_may_query_the_file_with_any_tool(folder: Path) -> None:
+    with RunWriter.open(folder) as run, closing(sqlite3.connect(folder / "run.db")) as user:
+        run.set_data(DATA)
+        add_verdicts(run, JUDGEMENT)
+        for table, columns in DOCUMENTED.items():
+            user.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+        query = (
+            "SELECT id, label, rating, orientation, json_extract(attempts, '$[0].text') "
+            "FROM verdicts JOIN judges USING (judge) JOIN clips USING (clip)"
+        )
+        assert user.execute(query).fetchall() == [("0", "p/j", 2, "Both", "Rating: 2 …")]
+        assert user.execute("PRAGMA application_id").fetchone() == (FORMAT.application_id,)
+        assert user.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
+        assert user.execute("PRAGMA journal_mode").fetchone() != ("wal",)
+
+
+# --- older versions ---
+
+
+def as_version(folder: Path, version: int) -> bytes:
+    """Turn a run into one of an older version; return the bytes of its file."""
+    steps = {
+        4: [
+            "ALTER TABLE clips RENAME COLUMN conversions TO treatments",
+            "ALTER TABLE judges DROP COLUMN proxy",
+            "UPDATE facts SET name = 'circumstances' WHERE name = 'runtime'",
+            "UPDATE facts SET name = 'window' WHERE name = 'max_audio_seconds'",
+            "DELETE FROM facts WHERE name = 'data_root'",
+        ],
+        3: ["ALTER TABLE responses DROP COLUMN reasoning"],
+        2: [f"ALTER TABLE {table} DROP COLUMN final" for table in ("responses", "verdicts")],
+    }
+    with closing(sqlite3.connect(folder / "run.db")) as run, run:
+        for old, statements in steps.items():
+            for statement in statements if old >= version else ():
+                run.execute(statement)
+        run.execute(f"PRAGMA user_version = {version}")
+    return (folder / "run.db").read_bytes()
+
+
+@pytest.fixture
+def held(folder: Path) -> Path:
+    """Write a run with a proxy and a judge, a final failure, and facts of every kind."""
+    text = f"{PROXY_MARK}: by a classifier.\nRating: 2\nOrientation: Both"
+    by_proxy = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
+    refused = Failure("rejected", "HTTP 400", final=True)
+    with RunWriter.open(folder) as run:
+        run.set_data(DATA)
+        model, _ = add_verdicts(run, JUDGEMENT)
+        [_, proxy] = run.add_judges([spec("j"), spec("proxy")])
+        run.set_proxy(proxy, True)
+        run.commit([response_row(model, 0, 2, refused, 1), response_row(model, 0, 3, FAILED, 1)])
+        run.commit([verdict_row(model, proxy, "v2", 0, 0, 1, by_proxy, 1.0)])
+        run.add_runtime({"device": "cpu"}, 30.0)
+        run.set_audio({0: AudioFacts("/root/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
+        run.set_facts({"data_root": "/root"})
+    return folder
+
+
+def contents(run: RunReader) -> list[object]:
+    """Read everything that a version has stored in another way."""
+    [(model, *_)] = run.models()
+    return [
+        run.responses(model, 0), run.count_final(model), run.runtime(), run.max_audio_seconds(),
+        run.count_converted_clips(), run.data_root, run.audio_files(), run.data(),
+        [(label, run.is_proxy(judge)) for judge, label, _ in run.judges()],
+        [list(run.verdicts(model, judge)) for judge, *_ in run.judges_of(model)],
+        run.judged(model, "v2", 0, retry_final=True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_written_to(
+    held: Path, version: int
+) -> None:
+    with RunReader.open(held) as run:
+        expected = contents(run)
+    assert [("p/j", False), ("p/proxy", True)] in expected
+    before = as_version(held, version)
+    with RunReader.open(held) as run:
+        assert contents(run) == expected
+    assert (held / "run.db").read_bytes() == before
+    assert [path.name for path in held.glob("*.db")] == ["run.db"]
+    thoughtful = Response("They flee.", reasoning="A siren.")
+    final = Failure("content filter", "no", final=True)
+    with RunWriter.open(held) as run:
+        assert contents(run) == expected
+        run.commit([response_row(1, 1, 1, thoughtful, 1.0), response_row(1, 1, 2, final, 1.0)])
+        run.add_judges([spec("j"), spec("k")])
+    with RunReader.open(held) as run:
+        assert run.responses(1, 1) == {1: thoughtful, 2: final}
+        assert run.responses(1, 0)[1] == ANSWER
+    with closing(sqlite3.connect(held / f"run-version-{version}.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (version,)
+        assert copy.execute("SELECT count(*) FROM responses").fetchone() == (3,)
+        names = {name for (name,) in copy.execute("SELECT name FROM facts")}
+        assert {"circumstances", "window"} <= names
+    with closing(sqlite3.connect(held / "run.db")) as user:
+        assert user.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
+        facts = dict(user.execute("SELECT name, value FROM facts"))
+        assert json.loads(facts["runtime"]) == [{"device": "cpu"}]
+        assert facts["data_root"] == "/root"
+        assert "circumstances" not in facts
+
+
+def test_a_migration_that_fails_changes_nothing(held: Path) -> None:
+    before = as_version(held, 4)
+    (held / "run-version-4.db").mkdir()  # in place of the backup
+    with pytest.raises(Exception, match=r"run-version-4\.db"):
+        RunWriter.open(held)
+    assert (held / "run.db").read_bytes() == before
