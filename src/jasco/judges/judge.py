@@ -21,6 +21,9 @@ class Judge(Provider, Protocol):
     models set it. Judges that read verdicts from a file, or compute them here, have no need of it.
     """
 
+    proxy: ClassVar[bool] = False
+    """Whether it only stands in for a protocol's judges: its figures are marked as such."""
+
     def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002
         """Whether it was trained on outputs about a clip: an exam leaves those out."""
         return False
