@@ -32,7 +32,7 @@ from jasco.backends.weights import SMOLLM2, WHISPER, find_weight
 from jasco.data.audio import Audio, read_audio
 from jasco.data.folders import cache_folder
 from jasco.errors import InputError
-from jasco.models import cascade
+from jasco.models import cascade, recent_clips
 from jasco.models.cascade import Cascade, item_seed, language, sounds
 from jasco.models.cascade.language import make_prompt
 from jasco.models.cascade.speech import Transcriber
@@ -187,7 +187,7 @@ def test_seeds_stay_as_they_are() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cascade, "_REMEMBERED", 3)
+    monkeypatch.setattr(recent_clips, "MOST", 3)
     model, ears, _ = stubbed()
 
     async def run() -> None:
@@ -601,7 +601,7 @@ def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) 
             model.answer(items[0], made_audio(waves(6))),
             model.answer(items[0], Audio(np.zeros(0, dtype=np.int16))),
         )
-        tags = [future.result().tags for future in model._heard.values()]  # type: ignore[union-attr]
+        tags = [future.result().tags for future in model._heard._values.values()]  # type: ignore[union-attr]
         assert "Siren" in tags[0]
         assert "Water" in tags[1]
         assert tags[2] == ()

@@ -5,7 +5,6 @@ import hashlib
 import os
 import platform
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,19 +14,18 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from jasco.backends.extras import import_optional
 from jasco.backends.specs import Option, Spec, at_least
 from jasco.backends.weights import SMOLLM2, WHISPER, YAMNET, find_weight
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError
 from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.model import Model
+from jasco.models.recent_clips import RecentClips, audio_digest
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
-
-_REMEMBERED = 64  # clips; a clip's items come close together
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,8 @@ def item_seed(seed: int, audio: Audio, instruction: str) -> int:
     int
         From 0 to 2**32 - 2: to llama.cpp 2**32 - 1 means a random one.
     """
-    question = b"\0".join((str(seed).encode(), _digest(audio), instruction.encode()))
+    question = b"\0".join((str(seed).encode(), audio_digest(audio), instruction.encode()))
     return int.from_bytes(hashlib.blake2b(question, digest_size=8).digest()) % (2**32 - 1)
-
-
-def _digest(audio: Audio) -> bytes:
-    return hashlib.blake2b(audio.samples.tobytes()).digest()
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -109,7 +103,7 @@ class Cascade(Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._heard: OrderedDict[bytes, Future[Heard | Failure]] = OrderedDict()
+        self._heard: RecentClips[Future[Heard | Failure]] = RecentClips()
         # Pools of our own: asyncio's shared one has but six threads on two cores.
         self._listening = ThreadPoolExecutor(1, "listening")
         self._servers = min(MAX_SERVERS, len(os.sched_getaffinity(0)))
@@ -120,18 +114,9 @@ class Cascade(Model):
         await asyncio.get_running_loop().run_in_executor(self._listening, self._load)
 
     def _load(self) -> None:
-        try:  # before anything is downloaded
-            import ctranslate2
-            import faster_whisper
-            import onnxruntime
-            import xllamacpp
-        except ImportError as error:
-            raise InputError(
-                f"the cascade needs {error.name or error}: pip install 'jasco[cascade]'"
-            ) from error
-        libraries = (ctranslate2, faster_whisper, np, onnxruntime, xllamacpp)
         self.facts = {"processor": processor()} | {
-            library.__name__: str(library.__version__) for library in libraries
+            name: str(import_optional(name, "the cascade", "cascade").__version__)
+            for name in ("ctranslate2", "faster_whisper", "numpy", "onnxruntime", "xllamacpp")
         }
         whisper, yamnet, smollm2 = (
             find_weight(weight, self.spec.options["weights"])
@@ -161,14 +146,10 @@ class Cascade(Model):
 
     def _hearing(self, audio: Audio) -> "Future[Heard | Failure]":
         """Begin to listen to this audio, or join who has begun."""
-        key = _digest(audio)
-        known = self._heard.get(key)
-        if known and not (known.done() and isinstance(known.result(), Failure)):  # else once more
-            self._heard.move_to_end(key)
-            return known
-        hearing = self._heard[key] = self._listening.submit(self._hear, audio.floats)
-        if len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
+        hearing = self._heard.get(audio)
+        if not hearing or (hearing.done() and isinstance(hearing.result(), Failure)):
+            hearing = self._listening.submit(self._hear, audio.floats)
+            self._heard.put(audio, hearing)
         return hearing
 
     def _hear(self, samples: NDArray[np.float32]) -> Heard | Failure:
@@ -181,6 +162,6 @@ class Cascade(Model):
         """Let running calls end (they are short), drop waiting ones, and free the models."""
         for pool in (self._listening, self._speaking):
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-        self._heard.clear()
+        self._heard = RecentClips()
         for name in ("_transcriber", "_tagger", "_language_model"):
             self.__dict__.pop(name, None)

@@ -1,8 +1,6 @@
 """A loaded port: what it hears of a clip, kept, and how it answers questions about it."""
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,10 +13,10 @@ from jasco.errors import InputError, one_line
 from jasco.models.batches import Question
 from jasco.models.ports.decoding import Preset, Search, decode
 from jasco.models.ports.text import Tokenizer
+from jasco.models.recent_clips import RecentClips
 from jasco.protocol.responses import Response
 
 Heard = TypeVar("Heard")
-_REMEMBERED = 64  # clips; a clip's questions come close together
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class System(ABC, Generic[Heard, A]):
         max_audio_seconds: float | None = None,
     ) -> None:
         self._llama, self._tokenizer, self._presets = llama, tokenizer, presets
-        self._kept: OrderedDict[bytes, Heard] = OrderedDict()
+        self._heard: RecentClips[Heard] = RecentClips()
         self.max_audio_seconds = max_audio_seconds
 
     @abstractmethod
@@ -108,13 +106,11 @@ class System(ABC, Generic[Heard, A]):
 
     def recall(self, audio: Audio) -> Heard:
         """Give what was heard of a clip, or listen to it."""
-        key = hashlib.blake2b(audio.samples.tobytes()).digest()
-        if key not in self._kept:
-            self._kept[key] = self.hear(audio)
-        self._kept.move_to_end(key)
-        if len(self._kept) > _REMEMBERED:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        heard = self._heard.get(audio)
+        if heard is None:
+            heard = self.hear(audio)
+            self._heard.put(audio, heard)
+        return heard
 
     def _response(self, asked: Asked) -> Response:
         said = asked.search.answer

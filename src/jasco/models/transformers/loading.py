@@ -1,6 +1,5 @@
 """How a checkpoint becomes a processor and a model, and what is said when it does not."""
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from jasco.backends.extras import import_optional
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import InputError, count, one_line
 from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
 
 T = TypeVar("T")
-EXTRA = "pip install 'jasco[transformers]'"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,9 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
         A library or the checkpoint is not to be had, or it is no audio chat model.
     """
     label = f"hf/{name}"
-    torch, transformers = _import(label, "torch"), _import(label, "transformers")
+    torch, transformers = (
+        import_optional(library, label, "transformers") for library in ("torch", "transformers")
+    )
     _hush(transformers)
     device = choose_device(label, options["device"], torch)
     place, local = _find(label, name)
@@ -126,15 +127,6 @@ def _commit(transformers: Any, place: str, version: Mapping[str, str]) -> str:
 
 def _given(**options: Any) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
-
-
-def _import(label: str, module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        # Also of a module that is there and broken: the reason is in what the error says.
-        what = one_line(error) or module
-        raise InputError(f"{label} needs {module} ({what}): {EXTRA}") from error
 
 
 def _hush(transformers: Any) -> None:
