@@ -11,7 +11,7 @@ from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
 from jasco.data.responses_csv import COLUMNS, template_rows
 from jasco.errors import InputError
-from jasco.models.csv_model import Replay
+from jasco.models.csv_model import CsvModel
 from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.responses import Failure, Response
 
@@ -30,13 +30,13 @@ def filled(tmp_path: Path) -> Path:
     return path
 
 
-def prepared(path: Path, data: DataSet = DATA) -> Replay:
-    model: Replay = open_spec("model", f"csv/{path}")
+def prepared(path: Path, data: DataSet = DATA) -> CsvModel:
+    model: CsvModel = open_spec("model", f"csv/{path}")
     asyncio.run(model.prepare(data))
     return model
 
 
-def answers(model: Replay, items: list[Item]) -> list[Response | Failure]:
+def answers(model: CsvModel, items: list[Item]) -> list[Response | Failure]:
     return [asyncio.run(model.answer(item, None)) for item in items]
 
 
@@ -69,4 +69,4 @@ def test_the_file_must_be_there_and_about_the_data(filled: Path) -> None:
 
 
 def test_the_model_hears_nothing() -> None:
-    assert not Replay.uses_audio
+    assert not CsvModel.uses_audio

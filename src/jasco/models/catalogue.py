@@ -72,6 +72,6 @@ CATALOGUE: Sequence[Known] = (
 )  # fmt: skip
 
 
-def known_window(name: str) -> float | None:
+def known_max_audio_seconds(name: str) -> float | None:
     """Tell how many seconds a model hears, by its name; None: all, or it is not known."""
     return next((known.max_audio_seconds for known in CATALOGUE if known.name == name), None)
