@@ -104,7 +104,7 @@ def qwen(load: Any, checkpoint: Any, *options: str) -> HuggingFace:
 
 def inside(model: HuggingFace) -> Any:
     """Reach what transformers made, to observe it or to break it."""
-    return model._generator._model  # type: ignore[union-attr]
+    return model._loaded.model  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
@@ -234,7 +234,7 @@ def test_a_clip_is_cut_where_its_window_ends_and_nowhere_before(
 ) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
     asked_as = families.FAMILIES[family]
-    window = asked_as.window_seconds(processor)
+    window = asked_as.max_audio_seconds(processor)
     long = tone(1, (window or 330) + 5)
 
     def features(silent_from: float) -> dict[str, Any]:
@@ -266,12 +266,10 @@ def test_the_end_of_a_clip_of_half_a_minute_and_more_reaches_the_model(
 
 def logits(model: HuggingFace, asked: Asked) -> Any:
     """Give the numbers from which the first tokens of the answers are chosen, a row each."""
-    generator: Any = model._generator
-    inputs = generator._family.inputs(
-        generator._processor, [(audio, prompt) for prompt, audio in asked]
-    )
+    loaded: Any = model._loaded
+    inputs = loaded.family.inputs(loaded.processor, [(audio, prompt) for prompt, audio in asked])
     with torch.inference_mode():
-        return generator._model(**inputs).logits[:, -1]
+        return loaded.model(**inputs).logits[:, -1]
 
 
 def out_of_memory() -> Exception:
@@ -512,9 +510,9 @@ def with_keyword(keyword: str) -> families.Family:
     ],
 )
 def test_audio_that_gets_lost_on_its_way_is_told(keyword: str, given: Any, complaint: str) -> None:
-    loading.check_hearing("hf/x", Deaf(), with_keyword("audio"), None)
+    loading.check_audio_is_used("hf/x", Deaf(), with_keyword("audio"), None)
     with pytest.raises(InputError, match=f"the audio does not reach the model.*{complaint}"):
-        loading.check_hearing("hf/x", Deaf(**given), with_keyword(keyword), None)
+        loading.check_audio_is_used("hf/x", Deaf(**given), with_keyword(keyword), None)
 
 
 def test_a_wrong_keyword_for_the_audio_is_refused(
