@@ -2,7 +2,6 @@
 
 import ast
 import asyncio
-import itertools
 import json
 import os
 import re
@@ -19,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from command import Jasco
 from jasco.backends.specs import parse_spec, providers
@@ -28,9 +25,7 @@ from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError
 from jasco.models import worker
-from jasco.models.worker import Worker, environment, lines
-from jasco.models.worker.environment import environment_for
-from jasco.models.worker.files import ClipFiles
+from jasco.models.worker import Worker
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
 from places import HELPERS, ROOT
@@ -260,7 +255,7 @@ def test_one_that_ends_when_all_is_done_is_not_started_again(ask: Ask) -> None:
 def test_workers_that_never_answer_are_given_up(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_SILENT_LIVES", 5)
+    monkeypatch.setattr(worker, "_SILENT_WORKERS", 5)
     with pytest.raises(IncompleteError, match=r"5 workers in a row ended before .* CUDA error"):
         ask(crash_always=True)
     assert len((tmp_path / "pids").read_text().split()) == 5
@@ -402,27 +397,6 @@ def test_a_question_that_is_given_up_leaves_the_others_alone(
 # --- the environment ---
 
 
-@pytest.mark.parametrize(
-    ("name", "is_handed_on"),
-    [
-        ("PATH", True), ("LC_ALL", True), ("CUDA_VISIBLE_DEVICES", True), ("https_proxy", True),
-        ("SLURM_JOB_ID", True), ("TOKENIZERS_PARALLELISM", True), ("HF_HOME", True),
-        ("HF_TOKEN", False), ("OPENAI_API_KEY", False), ("MY_VARIABLE", False),
-        ("CUDA_SECRET", False), ("SINGULARITY_DOCKER_PASSWORD", False), ("WANDB_API_KEY", False),
-    ],
-)  # fmt: skip
-def test_a_worker_gets_the_variables_of_a_list(name: str, is_handed_on: bool) -> None:
-    assert (name in environment_for({name: "x"})) is is_handed_on
-    assert environment_for({name: "x"}, [name]) == {name: "x"}
-
-
-def test_every_variable_that_is_handed_on_is_documented() -> None:
-    document = DOCUMENT.read_text()
-    names = {name for name in environment.NAMES if not name.endswith("_PROXY")}
-    missing = [name for name in names | set(environment.PREFIXES) if name not in document]
-    assert not missing
-
-
 def test_options_stand_before_the_command() -> None:
     spec = parse_spec("worker,env=A,env=B/sh -c 'x/y,env=C'", Worker)
     assert spec.options["env"] == ("A", "B")
@@ -457,73 +431,6 @@ def test_a_key_reaches_a_worker_that_it_is_given_to_and_nobody_else(
     assert "9fQ2xL" not in done.stdout + done.stderr
     [log] = (tmp_path / "run" / "logs").glob("*.log")
     assert log.stat().st_mode & 0o777 == 0o600
-
-
-# --- the lines and the files ---
-
-
-@given(st.binary(max_size=200), st.lists(st.integers(0, 200)))
-def test_lines_are_the_same_however_they_are_cut(text: bytes, cuts: list[int]) -> None:
-    splitter = lines.LineSplitter()
-    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    found = [
-        line for begin, end in itertools.pairwise(places) for line in splitter.feed(text[begin:end])
-    ]
-    assert found == text.split(b"\n")[:-1]
-
-
-@given(st.one_of(st.binary(), st.text().map(str.encode), st.just(b"[" * 100_000)))
-def test_no_line_does_harm(line: bytes) -> None:
-    told = lines.read_object(b"{" + line)
-    assert told is None or isinstance(told, dict)
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=5,
-)
-
-
-@given(st.fixed_dictionaries({}, optional={"id": json_values, "text": json_values,
-                                           "error": json_values}))  # fmt: skip
-def test_no_answer_does_harm(told: dict[str, Any]) -> None:
-    number = lines.answered_number(told)
-    assert number is None or type(number) is int
-    answer = lines.read_answer(told, "m")
-    if isinstance(answer, Response):
-        answer.text.encode()
-    else:
-        assert "\n" not in answer.message
-
-
-@given(st.text(), st.integers(1))
-def test_a_request_is_one_line_of_ascii(prompt: str, number: int) -> None:
-    line = lines.write_request(number, prompt, Path("/a b/ü.wav"))
-    assert line.isascii()
-    assert line.count(b"\n") == 1
-    assert json.loads(line) == {
-        "id": number, "prompt": prompt, "audio": "/a b/ü.wav", "sampling_rate": 16_000,
-    }  # fmt: skip
-
-
-def test_a_clip_is_written_once_and_kept_while_it_is_used() -> None:
-    async def go() -> None:
-        files = ClipFiles()
-        async with files.file(AUDIO) as path:
-            written = path.stat().st_mtime_ns
-            assert path.read_bytes() == AUDIO.wav
-            for clip in range(100, 200):
-                async with files.file(Audio(tone(clip))):
-                    pass
-            async with files.file(AUDIO) as again:
-                assert again == path
-            assert path.stat().st_mtime_ns == written
-            assert len(list(files.folder.iterdir())) <= 65
-        files.remove()
-        assert not files.folder.exists()
-
-    asyncio.run(go())
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
@@ -574,15 +481,15 @@ def test_the_template_of_the_documents_works(jasco: Jasco, data: Path, tmp_path:
 
 @needs_entry_point
 def test_failures_are_kept_and_asked_again(jasco: Jasco, data: Path, tmp_path: Path) -> None:
-    given = ["--data", data, "--run", tmp_path / "run"]
+    arguments = ["--data", data, "--run", tmp_path / "run"]
     spec = command(tmp_path, error_on=FOURTH)
-    done = jasco("respond", spec, *given)
+    done = jasco("respond", spec, *arguments)
     assert done.status == 4, done.stderr
     found = answers(tmp_path / "run")
     assert len(found) == 32
     assert [kind for _, kind, _ in found].count("error") == 4
     asked = len((tmp_path / "log").read_text().splitlines())
-    done = jasco("respond", spec, *given)
+    done = jasco("respond", spec, *arguments)
     assert done.status == 4
     assert len((tmp_path / "log").read_text().splitlines()) == asked + 4 + 1  # 1: to stop
 
@@ -640,13 +547,13 @@ def test_it_ends_with_us_however_we_end(
 def test_a_run_that_is_killed_again_and_again_ends_complete(jasco: Jasco, tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", 20, seconds=0.02)
     spec = command(tmp_path, batch=4, latency=0.01)
-    given = ["respond", spec, "--data", data, "--run", tmp_path / "run"]
+    arguments = ["respond", spec, "--data", data, "--run", tmp_path / "run"]
     for kill in range(8):
-        running = jasco.start(*given)
+        running = jasco.start(*arguments)
         time.sleep(0.2 + 0.1 * kill)
         running.kill()
         assert_nothing_lives(tmp_path / "pids")
-    done = jasco(*given)
+    done = jasco(*arguments)
     assert done.status == 0, done.stderr
     assert len(answers(tmp_path / "run")) == 160
 
