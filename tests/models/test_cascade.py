@@ -193,7 +193,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         for number in (1, 2, 3, 4, 4, 2, 1):
             await model.answer(Item(clip(number), 1), audio(number))
-            assert len(model._heard) <= 3
+            assert len(model._descriptions) <= 3
         await model.close()
 
     asyncio.run(run())
@@ -601,7 +601,7 @@ def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) 
             model.answer(items[0], made_audio(waves(6))),
             model.answer(items[0], Audio(np.zeros(0, dtype=np.int16))),
         )
-        tags = [future.result().tags for future in model._heard._values.values()]  # type: ignore[union-attr]
+        tags = [future.result().tags for future in model._descriptions._values.values()]  # type: ignore[union-attr]
         assert "Siren" in tags[0]
         assert "Water" in tags[1]
         assert tags[2] == ()
