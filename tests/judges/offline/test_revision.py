@@ -19,12 +19,12 @@ from jasco.backends.specs import open_spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import COLUMNS
 from jasco.data.fetching import find_data
-from jasco.judges.offline import REVISION
+from jasco.judges.offline import Offline
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.protocols import PROTOCOLS
 
 CORPUS = Path(__file__).parents[3] / "recipes" / "offline" / "corpus"
-RECORDED = Path(__file__).with_name(f"verdicts-{REVISION}.csv")
+RECORDED = Path(__file__).with_name(f"verdicts-{Offline.REVISION}.csv")
 DATA_SHA256 = {
     "classifier.npz": "4f24ab0d80f4c386a3e6e917d6f07a9e9c6d45b6c26ca0b83593335b59a7ddaa",
     "vectors.npz": "986b03aab9916540626f19c568d5bceeaee4406923448d941aa160fc36f5f071",
