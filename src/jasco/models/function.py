@@ -52,7 +52,7 @@ class FunctionModel(BatchedModel):
         """
         function: Any = getattr(model, "answer", model)
         spec = parse_spec(f"python/{whole_text(name or name_of(model))}", cls)
-        _check(spec.name, function)
+        _takes_batches(spec.name, function)  # else it fails only when it is called
         return cls(spec, function)
 
     def fingerprint(self) -> str:
@@ -64,9 +64,8 @@ class FunctionModel(BatchedModel):
     def load(self) -> None:
         """Import the function, unless it was handed over."""
         self._call = self._function or import_function(self.spec.name)
-        _check(self.spec.name, self._call)
+        self._takes_batches = _takes_batches(self.spec.name, self._call)
         self._file = file_of(self._call)
-        self._takes_batches = _takes_batches(self._call)
         if self._takes_batches:
             self._batches.size = _BATCH
 
@@ -114,28 +113,23 @@ def _names_around(model: Any) -> Mapping[str, Any]:
     return names if names is not None else getattr(module, "__dict__", {})
 
 
-def _check(name: str, function: Any) -> None:
-    """Raise ``InputError`` where a function cannot be called as it will be."""
+def _takes_batches(name: str, function: Any) -> bool:
+    """Return whether a function takes batches; ``InputError`` where it cannot be called."""
     if not callable(function):
         raise InputError(f"python/{name}: {type(function).__name__} is no function")
     if inspect.iscoroutinefunction(function):
         raise InputError(f"python/{name}: {function.__name__} is async; give a plain function")
     try:
-        inspect.signature(function).bind("audio", "sampling_rate", "prompt")
+        signature = inspect.signature(function)
+        signature.bind("audio", "sampling_rate", "prompt")
     except TypeError:
         raise InputError(
             f"python/{name}: the function must take (audio, sampling_rate, prompt), or batches as "
             "(audios, sampling_rate, prompts)"
         ) from None
     except ValueError:  # a built-in may have no signature
-        pass
-
-
-def _takes_batches(function: Callable[..., Any]) -> bool:
-    try:
-        return "prompts" in inspect.signature(function).parameters
-    except ValueError:
         return False
+    return "prompts" in signature.parameters
 
 
 def _listed(answers: object, number: int) -> Sequence[object]:

@@ -21,7 +21,7 @@ from jasco.backends.secrets import mask_spec, secrets_of
 from jasco.backends.specs import Option, Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.errors import IncompleteError, InputError, one_line
+from jasco.errors import IncompleteError, InputError
 from jasco.models.model import Model
 from jasco.models.worker.environment import environment_for, is_secret, variable
 from jasco.models.worker.files import ClipFiles
@@ -179,33 +179,22 @@ class Worker(Model):
     async def _start(self) -> _Session:
         """Start a worker that gets as far as its handshake."""
         assert self._files
-        for remaining in reversed(range(_STARTS)):
+        for _ in range(_STARTS):
             process = WorkerProcess(self._files.folder, self._log, self._secrets)
             await process.start(self._command, self._environment)
             try:
                 handshake = await self._shake_hands(process)
-            except BrokenWorkerError as error:
-                kind, message = error.args
-                how = await self._end(process)
-                if kind != "crash":
-                    raise InputError(
-                        f"{self.spec.label}: {message} instead of a handshake; see docs/workers.md"
-                    ) from None
-                if not remaining:
-                    raise IncompleteError(
-                        f"{self.spec.label} ended {how} while it was starting, {_STARTS} times in "
-                        f"a row; {process.last_words()}{self._log_hint}"
-                    ) from None
-            except BaseException:
-                await process.end()
-                raise
+            except BaseException as error:
+                ending = await self._end(process)
+                if not isinstance(error, BrokenWorkerError):
+                    raise
             else:
-                versions = list(handshake.versions.items())[:20]
-                self.facts = {"name": served_name(handshake.name)} | {
-                    one_line(key, 40): one_line(value, 100) for key, value in versions
-                }
+                self.facts = {"name": served_name(handshake.name), **handshake.versions}
                 return _Session(process, handshake)
-        raise AssertionError("unreachable: the last start returns or raises")
+        raise IncompleteError(
+            f"{self.spec.label} ended {ending} while it was starting, {_STARTS} times in a row; "
+            f"{process.last_words()}{self._log_hint}"
+        )
 
     @property
     def _log(self) -> Path | None:
@@ -217,6 +206,7 @@ class Worker(Model):
 
     async def _shake_hands(self, process: WorkerProcess) -> Handshake:
         """Wait for the first message; what libraries print before it is ignored."""
+        label = self.spec.label
         try:
             async with asyncio.timeout(self._start_timeout):
                 while True:
@@ -226,14 +216,21 @@ class Worker(Model):
                     if message := read_message(line, self._secrets):
                         return read_handshake(message)
                     process.ignore(line)
+        except BrokenWorkerError as error:
+            kind, reason = error.args
+            if kind == "crash":
+                raise
+            raise InputError(
+                f"{label}: {reason} instead of a handshake; see docs/workers.md"
+            ) from None
         except TimeoutError:
             raise InputError(
-                f"{self.spec.label}: no handshake within {self._start_timeout:g} s "
+                f"{label}: no handshake within {self._start_timeout:g} s "
                 f"(JASCO_WORKER_START allows more); {process.last_words()}; does it flush its "
                 f"output (conda run needs --no-capture-output)?{self._log_hint}"
             ) from None
         except InputError as error:
-            raise InputError(f"{self.spec.label}: {error}; see docs/workers.md") from None
+            raise InputError(f"{label}: {error}; see docs/workers.md") from None
 
     async def _end(self, process: WorkerProcess, grace: float = 0.0) -> str:
         how = await process.end(grace)

@@ -12,6 +12,7 @@ from jasco.errors import InputError, one_line, whole_text
 from jasco.protocol.responses import Failure, Response
 
 _VERSION = 1
+_MOST_VERSIONS = 20
 STOP = b'{"id": null, "stop": true}\n'
 """Asks a worker to end."""
 
@@ -24,14 +25,14 @@ class Handshake:
     ----------
     name : str
         What it calls its model.
-    versions : mapping
-        Of its libraries; may hold anything.
+    versions : mapping of str to str
+        Of its libraries, as it states them.
     batch : int
         How many requests it takes before it has answered the first.
     """
 
     name: str
-    versions: Mapping[str, Any]
+    versions: Mapping[str, str]
     batch: int
 
 
@@ -72,7 +73,9 @@ def read_handshake(message: Mapping[str, Any]) -> Handshake:
     if missing := [form for form, is_met in requirements.items() if not is_met]:
         quoted = one_line(json.dumps(message), 100)
         raise InputError(f"its first message lacks {', '.join(missing)}: {quoted}")
-    return Handshake(str(name), versions, batch)
+    first = list(versions.items())[:_MOST_VERSIONS]
+    lines = {one_line(key, 40): one_line(value, 100) for key, value in first}
+    return Handshake(str(name), lines, batch)
 
 
 def _is_integer(value: object) -> bool:
