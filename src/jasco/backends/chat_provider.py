@@ -1,4 +1,4 @@
-"""What models and judges share that are asked through a chat client."""
+"""The common base of models and judges that are asked through a chat client."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,7 +51,7 @@ class VllmProvider(ChatProvider):
 
     launches_server = True
     activity: ClassVar[str]
-    """What the server does meanwhile, such as "judging", for messages."""
+    """The server's task, such as "judging", for messages."""
 
     def _connect(self) -> None:
         return None  # the server is started by prepare

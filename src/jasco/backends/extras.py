@@ -29,6 +29,6 @@ def import_optional(module: str, user: str, extra: str) -> Any:
         missing = error.name or module
         if missing.startswith("jasco"):
             raise
-        # A library that is there and broken says why.
+        # The error of a library that is installed and broken contains the reason.
         reason = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
         raise InputError(f"{user} needs {missing}{reason}: pip install 'jasco[{extra}]'") from error

@@ -44,7 +44,7 @@ class CsvJudge(Judge):
         prediction: str,
         protocol: Protocol,  # noqa: ARG002
     ) -> Judgement | Failure:
-        """Look the verdict up."""
+        """Return the verdict in the file."""
         key = item.clip.id, item.number
         if key not in self._texts:
             return Failure("unjudged", "no verdict in the file")

@@ -30,7 +30,7 @@ class MalformedAnswersError(Exception):
 
 
 class Batches:
-    """Puts questions together into batches; the model's thread has one batch at a time.
+    """Groups questions into batches; the model's thread has one batch at a time.
 
     What does not fit into the memory is tried in halves, and the smaller batches stay. What fails
     otherwise is tried one by one, so that a bad question fails alone.
@@ -101,7 +101,7 @@ class Batches:
             for start in range(0, len(questions), size)
             for answer in self._answer(questions[start : start + size], answer_batch)
         ]
-        # A clip too long for any batch says nothing about the others.
+        # One clip may be too long for any batch.
         if failure.kind == "memory" and any(isinstance(answer, Response) for answer in answers):
             self.size = min(size, self.size)  # larger batches would fail first, every time
         return answers

@@ -39,7 +39,7 @@ class CsvModel(Model):
         return isinstance(shown, Failure) or shown.text != text
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:  # noqa: ARG002
-        """Look the answer up."""
+        """Return the answer in the file."""
         text = self._answers.get((item.clip.id, item.number))
         if text is None:
             return Failure("unanswered", "no answer in the file")

@@ -1,4 +1,4 @@
-"""What was computed from the clips used last: a clip's eight items come close together."""
+"""Values computed from the clips used last: a clip's eight items come close together."""
 
 import hashlib
 from collections import OrderedDict
@@ -22,9 +22,6 @@ class RecentClips(Generic[T]):
     def __init__(self) -> None:
         self._values: OrderedDict[bytes, T] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._values)
-
     def get(self, audio: Audio) -> T | None:
         """Return the value of a clip; None where there is none, or none any more."""
         key = audio_digest(audio)
@@ -33,7 +30,7 @@ class RecentClips(Generic[T]):
         return self._values.get(key)
 
     def put(self, audio: Audio, value: T) -> None:
-        """Keep the value of a clip, and drop that of the clip whose use is longest ago."""
+        """Store the value of a clip, and drop that of the clip least recently used."""
         key = audio_digest(audio)
         self._values[key] = value
         self._values.move_to_end(key)

@@ -100,7 +100,7 @@ def _find_spec(name: str) -> ModuleSpec | None:
 
 
 def _append_to_path(folder: Path) -> None:
-    """Let modules be found in a folder, after all installed modules, which they cannot shadow."""
+    """Add a folder where modules are found after all installed ones, which they cannot shadow."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 

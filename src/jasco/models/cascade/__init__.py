@@ -28,7 +28,7 @@ from jasco.protocol.responses import Failure, Response
 
 @dataclass(frozen=True)
 class Description:
-    """What the language model learns of a clip: the three likeliest sounds, and the words."""
+    """A clip in words, for the language model: its three likeliest sounds, and its speech."""
 
     tags: tuple[str, ...]
     transcript: str

@@ -132,7 +132,7 @@ class LanguageModel:
 def _answer(
     server: Any, kept: str, prompt: Prompt, options: Mapping[str, float]
 ) -> Response | Failure:
-    """Take a server back to the description of the clip, and ask from there."""
+    """Return a server to the description of the clip, and answer from there."""
     parts = (prompt.clip,) if kept == prompt.clip else (_SHARED, prompt.clip)
     for part in parts:
         computed = _complete(server, part + _OTHER, {"max_tokens": 0})

@@ -1,4 +1,4 @@
-"""What differs between the families of audio chat models, in one place.
+"""Differences between the families of audio chat models, in one place.
 
 Most are asked alike: the chat template turns a conversation into a text with a placeholder, and
 the processor replaces the placeholder by as many tokens as the audio is long. A family is a line
@@ -25,7 +25,7 @@ def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
 
 
 def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
-    """Make the inputs of a model whose template is the tokenizer's and knows nothing of audio.
+    """Make the inputs of a model whose template is the tokenizer's and has no place for audio.
 
     The placeholder is written into the text, as in the publishers' own examples.
     """
@@ -132,7 +132,7 @@ class Family:
     adapter : str or None
         The checkpoint's folder of weights that are added to the model's for audio.
     needs : sequence of (module, package)
-        What the processor needs beside transformers.
+        Libraries that the processor needs beside transformers.
     """
 
     tested: str = NOT_RUN

@@ -142,7 +142,7 @@ def _find(label: str, name: str) -> tuple[str, bool]:
 
 
 def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any:
-    """Find the class to load: the family's, else what the checkpoint names, else by kind.
+    """Return the class to load: the family's, else what the checkpoint names, else by kind.
 
     Audio Flamingo 3 is in no automatic mapping but the one for sequences to sequences.
     """
@@ -230,7 +230,7 @@ _REMEDIES = {
     "the network",
     "OutOfMemoryError": "it does not fit into the memory; try dtype=bfloat16 or another device",
 }
-"""What to do about an error, by the name of its class."""
+"""What to do after an error, by the name of its class."""
 _UNKNOWN = "it is of a kind that this transformers does not know; update transformers"
 _REMEDIES_BY_WORDS = {
     "trust_remote_code": "it brings code of its own, which is not run here; serve it in an "
@@ -253,9 +253,10 @@ def _explained(problem: str, remedy: str) -> Iterator[None]:
         yield
     except Exception as error:  # of transformers, the hub's client, safetensors, torch
         classes = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
-        known = [text for name, text in _REMEDIES.items() if name in classes]
-        known += [text for words, text in _REMEDIES_BY_WORDS.items() if words in str(error)]
-        raise InputError(f"{problem}: {[*known, f'{_quoted(error)}; {remedy}'][0]}") from error
+        remedies = [text for name, text in _REMEDIES.items() if name in classes]
+        remedies += [text for words, text in _REMEDIES_BY_WORDS.items() if words in str(error)]
+        explanation = remedies[0] if remedies else f"{_quoted(error)}; {remedy}"
+        raise InputError(f"{problem}: {explanation}") from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -47,7 +47,7 @@ _GRACE = 5.0
 
 @dataclass(eq=False)
 class _Question:
-    """What one call of ``answer`` waits for."""
+    """A question that one call of ``answer`` waits for."""
 
     prompt: str
     audio: Path
@@ -78,7 +78,7 @@ class Worker(Model):
     """A program of the user's, started for the run and ended with it.
 
     It gets one question at a time, or as many as its handshake allows. If it dies, or a question
-    takes too long, another one is started, and what was not answered is put once more: alone this
+    takes too long, another one is started, and what was not answered is sent once more: alone this
     time, so that a question that kills workers takes no other with it.
     """
 
@@ -240,7 +240,7 @@ class Worker(Model):
     # --- questions and answers ---
 
     async def _lead(self) -> Never:
-        """Put the questions to one worker after the other, until this is cancelled."""
+        """Pass the questions to one worker after the other, until this is cancelled."""
         silent = 0
         while True:
             while not self._waiting:  # a worker that ends while it is idle is not replaced
@@ -269,7 +269,7 @@ class Worker(Model):
     def _give_back(self, session: _Session, failure: Failure) -> None:
         """Queue what a worker did not answer again, first, or end it with the failure."""
         # A crash after good answers may have other reasons, such as memory that has run out: what
-        # was put alone already is now the first that a fresh worker gets, and then it is clear.
+        # was sent alone already is now the first that a fresh worker gets, and then it is clear.
         is_clear = failure.kind != "crash" or not session.answers
         again = []
         for question in session.outstanding.values():
@@ -296,7 +296,7 @@ class Worker(Model):
                 )
 
     def _hand_out(self, session: _Session) -> None:
-        """Put as many questions as the worker takes; one that is put again is put alone."""
+        """Send as many questions as the worker takes; one that is sent again is sent alone."""
         while self._waiting and session.is_open:
             question = self._waiting[0]
             if question.answer.done():  # it was cancelled

@@ -19,7 +19,7 @@ STOP = b'{"id": null, "stop": true}\n'
 
 @dataclass(frozen=True)
 class Handshake:
-    """How a worker introduces itself.
+    """A worker's introduction of itself.
 
     Attributes
     ----------

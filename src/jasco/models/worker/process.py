@@ -30,11 +30,11 @@ class WorkerProcess:
     Parameters
     ----------
     folder : Path
-        A place for files of ours.
+        For a file with its process group.
     log : Path or None
-        Where its standard error goes; None is where ours goes.
+        File for its standard error; None: that of jasco.
     secrets : sequence of str
-        What to hide of its output in messages.
+        Parts of its output to hide in messages.
     """
 
     def __init__(self, folder: Path, log: Path | None, secrets: Sequence[str] = ()) -> None:
@@ -53,17 +53,17 @@ class WorkerProcess:
         if stderr is not None:
             os.write(stderr, command_line(command, self._secrets))
             self._log_start = os.fstat(stderr).st_size
-        theirs, ours = os.pipe()
+        its_end, our_end = os.pipe()
         # The supervisor ends the program when this is closed, or we end.
-        self._lifeline = os.fdopen(ours, "wb")
+        self._lifeline = os.fdopen(our_end, "wb")
         try:
             process = await asyncio.create_subprocess_exec(
-                *guarded(command, self._pid_file, theirs),
+                *guarded(command, self._pid_file, its_end),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
                 limit=LONGEST_LINE,
-                pass_fds=(theirs,),
+                pass_fds=(its_end,),
                 start_new_session=True,  # Ctrl-C is for us: we end it in good order
                 # An answer must not wait for the next.
                 env={**environment, "PYTHONUNBUFFERED": "1"},
@@ -72,7 +72,7 @@ class WorkerProcess:
             self._lifeline.close()
             raise
         finally:
-            os.close(theirs)
+            os.close(its_end)
             if stderr is not None:
                 os.close(stderr)
         assert process.stdin
