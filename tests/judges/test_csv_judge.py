@@ -66,12 +66,15 @@ def test_a_verdict_comes_with_the_text_that_it_was_read_from(tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [4, 5, 8])
 def test_where_the_file_has_no_verdict_there_is_none(tmp_path: Path, number: int) -> None:
     outcome = marks(prepared(tmp_path), number, "said")
-    assert outcome == Failure("unjudged", "no verdict in the file")
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "unjudged"
 
 
 def test_a_verdict_on_another_answer_is_none(tmp_path: Path) -> None:
     outcome = marks(prepared(tmp_path), 1, "said something else")
-    assert outcome == Failure("unjudged", "the file's verdict is on another answer")
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "unjudged"
+    assert "another answer" in outcome.message
 
 
 def test_columns_that_contradict_the_text_are_refused_at_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Answers that were filled into a CSV."""
+"""Responses in a CSV."""
 
 import asyncio
 from pathlib import Path
@@ -41,9 +41,9 @@ def answers(model: CsvModel, items: list[Item]) -> list[Response | Failure]:
 
 
 def test_answers_are_given_as_they_stand(filled: Path) -> None:
-    unanswered = Failure("unanswered", "no answer in the file")
-    assert answers(prepared(filled), items_of(CLIPS[0])) == [
-        Response(text) if text else unanswered for text in TEXTS
+    found = answers(prepared(filled), items_of(CLIPS[0]))
+    assert [answer.text if isinstance(answer, Response) else answer.kind for answer in found] == [
+        text or "unanswered" for text in TEXTS
     ]
 
 
@@ -68,5 +68,5 @@ def test_the_file_must_be_there_and_about_the_data(filled: Path) -> None:
         prepared(filled.with_name("none.csv"))
 
 
-def test_the_model_hears_nothing() -> None:
+def test_the_model_is_handed_no_audio() -> None:
     assert not CsvModel.uses_audio

@@ -4,7 +4,6 @@ import functools
 import importlib
 import importlib.util
 import inspect
-import linecache
 import os
 import sys
 import sysconfig
@@ -122,19 +121,15 @@ def raised_at(error: BaseException, file: str = "") -> str:
         innermost frame outside of libraries; empty where there is none either.
     """
     found, fallback = None, None
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        name = frame.f_code.co_filename
-        if file and name == file:
-            found = frame, number
-        elif not name.startswith(_LIBRARIES):
-            fallback = frame, number
+    for frame in traceback.extract_tb(error.__traceback__):
+        if file and frame.filename == file:
+            found = frame
+        elif not frame.filename.startswith(_LIBRARIES):
+            fallback = frame
     if not (place := found or fallback):
         return ""
-    frame, number = place
-    name = frame.f_code.co_filename
-    source = linecache.getline(name, number, frame.f_globals).strip()
-    where = f"{one_line(_short(name))}:{number}"
-    return f"{where}: {one_line(mask_spec(source), _LONGEST_LINE)}" if source else where
+    where = f"{one_line(_short(place.filename))}:{place.lineno}"
+    return f"{where}: {one_line(mask_spec(place.line), _LONGEST_LINE)}" if place.line else where
 
 
 def _short(name: str) -> str:

@@ -17,7 +17,7 @@ from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 
 
-def test_what_the_language_model_is_told() -> None:
+def test_the_prompt_of_the_language_model() -> None:
     prompt = make_prompt(["Rain", "Water"], "Come in!", "What is going on?")
     turns = (prompt.clip + prompt.instruction).split("<|im_start|>")[1:]
     assert [turn.partition("\n")[0] for turn in turns] == [

@@ -189,12 +189,20 @@ def test_an_error_is_a_failure_of_that_item(ask: Ask) -> None:
         ('{"text": "so", "error": null, "more": 1}', Response("so", served="standin")),
         ('{"text": "so", "error": "no"}', Failure("error", "no")),
         ('{"error": {"a": ["b\\n"]}}', Failure("error", "{'a': ['b\\n']}")),
-        ('{"text": 5}', Failure("malformed", 'an answer needs "text" (a str, not int) or "error"')),
-        ("{}", Failure("malformed", 'an answer needs "text" (a str, not NoneType) or "error"')),
     ],
 )
-def test_what_is_answered_is_checked(ask: Ask, answer: str, outcome: Response | Failure) -> None:
+def test_an_answer_is_a_text_or_an_error(
+    ask: Ask, answer: str, outcome: Response | Failure
+) -> None:
     assert ask(answer=answer).outcomes == [outcome] * 8
+
+
+@pytest.mark.parametrize(("answer", "kind"), [('{"text": 5}', "int"), ("{}", "NoneType")])
+def test_an_answer_that_is_neither_is_malformed(ask: Ask, answer: str, kind: str) -> None:
+    [failure] = set(ask(answer=answer).outcomes)
+    assert isinstance(failure, Failure)
+    assert failure.kind == "malformed"
+    assert kind in failure.message
 
 
 # --- what goes wrong while it answers ---
@@ -223,9 +231,10 @@ def test_a_question_that_hangs_is_a_timeout(ask: Ask, batch: int, immortal: bool
     flags = {"immortal": True, "orphan": True} if immortal else {}
     asked = ask(hang_on=FOURTH, timeout=1, batch=batch, **flags)
     assert_good(asked.outcomes, but=FOURTH)
-    assert the_failure(asked.outcomes) == Failure(
-        "timeout", "no answer within 1 s (JASCO_WORKER_TIMEOUT allows more)"
-    )
+    failure = the_failure(asked.outcomes)
+    assert failure.kind == "timeout"
+    assert "1 s" in failure.message
+    assert "JASCO_WORKER_TIMEOUT" in failure.message
 
 
 def test_a_worker_that_chatters_for_ever_is_a_timeout(ask: Ask) -> None:
@@ -237,7 +246,9 @@ def test_a_worker_that_chatters_for_ever_is_a_timeout(ask: Ask) -> None:
 def test_a_line_without_end_is_refused(ask: Ask) -> None:
     asked = ask(flood_on=FOURTH)
     assert_good(asked.outcomes, but=FOURTH)
-    assert the_failure(asked.outcomes) == Failure("malformed", "a line of more than 10000000 bytes")
+    failure = the_failure(asked.outcomes)
+    assert failure.kind == "malformed"
+    assert "10000000 bytes" in failure.message
 
 
 @pytest.mark.parametrize("batch", [1, 8])
@@ -315,7 +326,7 @@ def test_a_wrong_handshake_is_the_users_to_mend(ask: Ask, handshake: str, told: 
     assert "\n" not in str(error.value)
 
 
-def test_what_is_said_in_place_of_a_handshake_is_quoted(ask: Ask) -> None:
+def test_what_comes_in_place_of_a_handshake_is_quoted(ask: Ask) -> None:
     with pytest.raises(InputError, match=r"no handshake within 1 s .* the last: 'hello there'"):
         ask(start=1, handshake="hello there")
 
@@ -407,7 +418,7 @@ def test_options_stand_before_the_command() -> None:
             parse_spec(wrong, Worker)
 
 
-def test_a_variable_that_is_wanted_and_not_there_is_told() -> None:
+def test_a_variable_that_is_wanted_and_not_there_is_reported() -> None:
     with pytest.raises(InputError, match="NOT_THERE_AT_ALL"):
         asyncio.run(Worker(parse_spec("worker,env=NOT_THERE_AT_ALL/true", Worker)).prepare(DATA))
 
@@ -417,7 +428,7 @@ def test_a_variable_that_is_wanted_and_not_there_is_told() -> None:
     ("wanted", "text"),
     [("", "nothing"), (",env=MY_KEY", "***"), (",env=MY_PLACE,env=MY_KEY", "***")],
 )
-def test_a_key_reaches_a_worker_that_it_is_given_to_and_nobody_else(
+def test_a_key_reaches_a_worker_that_it_is_given_to_and_no_other(
     jasco: Jasco, data: Path, tmp_path: Path, wanted: str, text: str
 ) -> None:
     spec = command(tmp_path, tells="MY_KEY").replace("worker/", f"worker{wanted}/", 1)
@@ -433,7 +444,7 @@ def test_a_key_reaches_a_worker_that_it_is_given_to_and_nobody_else(
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
+def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -503,7 +514,7 @@ def test_failures_are_kept_and_asked_again(jasco: Jasco, data: Path, tmp_path: P
         ({"dies_at_start": 9}, 4, "CUDA is not available"),
     ],
 )
-def test_a_bad_start_is_told_in_one_line(
+def test_a_bad_start_is_reported_in_one_line(
     jasco: Jasco, data: Path, tmp_path: Path, flags: dict[str, object], status: int, told: str
 ) -> None:
     spec = command(tmp_path, **flags)
