@@ -100,8 +100,6 @@ class Worker(Model):
         self._secrets: tuple[str, ...] = ()
         self._start_timeout = _seconds("JASCO_WORKER_START")
         self._timeout = _seconds("JASCO_WORKER_TIMEOUT")
-        self.ignored = 0
-        """Lines that workers wrote to their standard output and that were no messages."""
         self._numbers = itertools.count(1)
         self._waiting: deque[_Question] = deque()
         self._wake = asyncio.Event()
@@ -169,7 +167,7 @@ class Worker(Model):
                     await self._leading
             if self._session:
                 idle = not self._session.outstanding
-                await self._end(self._session.process, _GRACE if idle else 0.0)
+                await self._session.process.end(_GRACE if idle else 0.0)
         finally:
             if self._files:
                 self._files.remove()
@@ -185,7 +183,7 @@ class Worker(Model):
             try:
                 handshake = await self._shake_hands(process)
             except BaseException as error:
-                ending = await self._end(process)
+                ending = await process.end()
                 if not isinstance(error, BrokenWorkerError):
                     raise
             else:
@@ -232,11 +230,6 @@ class Worker(Model):
         except InputError as error:
             raise InputError(f"{label}: {error}; see docs/workers.md") from None
 
-    async def _end(self, process: WorkerProcess, grace: float = 0.0) -> str:
-        how = await process.end(grace)
-        self.ignored += process.ignored
-        return how
-
     # --- questions and answers ---
 
     async def _lead(self) -> Never:
@@ -252,11 +245,11 @@ class Worker(Model):
             except BrokenWorkerError as error:
                 session.is_open = False
                 failure = Failure(*error.args)
-                how = await self._end(session.process)
+                ending = await session.process.end()
                 self._session = None
                 if failure.kind == "crash":
                     last_words = session.process.last_words()
-                    failure = Failure("crash", f"the worker ended {how}; {last_words}")
+                    failure = Failure("crash", f"the worker ended {ending}; {last_words}")
                 silent = 0 if session.answers else silent + 1
                 self._give_back(session, failure)
                 if silent == _SILENT_WORKERS:
