@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def wordnet_texts(folder: Path) -> Iterator[str]:
-    """Go through the names, definitions and examples of WordNet's synsets."""
+    """Yield the names, definitions and examples of WordNet's synsets."""
     for path in sorted(folder.glob("data.*")):
         for line in path.read_text("latin-1").splitlines():
             if line.startswith(" ") or "|" not in line:
@@ -70,13 +70,13 @@ def wordnet_texts(folder: Path) -> Iterator[str]:
 
 
 def encode(encoder: SentenceTransformer, texts: list[str]) -> NDArray[np.float32]:
-    """Give the encoder's unit vectors, shape (texts, 384)."""
+    """Return the encoder's unit vectors, shape (texts, 384)."""
     vectors = encoder.encode(texts, batch_size=256, normalize_embeddings=True)
     return np.asarray(vectors, np.float32)
 
 
 def tokens(texts: list[str], known: list[str]) -> list[list[int]]:
-    """Number the pieces of each text."""
+    """Return the numbers of the pieces of each text."""
     places = {piece: place for place, piece in enumerate(known)}
     return [
         [places[piece] for word in all_words(text) for piece in pieces(word, places)]
@@ -85,22 +85,22 @@ def tokens(texts: list[str], known: list[str]) -> list[list[int]]:
 
 
 def lengths(split: list[list[int]], number: int) -> NDArray[np.float32]:
-    """Weigh pieces by how rare they are (smooth inverse frequency; Arora et al., 2017)."""
-    counts = np.bincount([place for each in split for place in each], minlength=number)
+    """Return weights of pieces by rarity (smooth inverse frequency; Arora et al., 2017)."""
+    counts = np.bincount([place for places in split for place in places], minlength=number)
     return np.asarray(RARE / (RARE + np.maximum(counts, 1) / counts.sum()), np.float32)
 
 
 def fit(
-    start: NDArray[np.float32], split: list[list[int]], wanted: NDArray[np.float32]
+    start: NDArray[np.float32], split: list[list[int]], encoded: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Fit the pieces' vectors, so that their sums are like the texts' wanted vectors."""
-    random = np.random.default_rng(0)
-    usable = random.permutation([number for number, places in enumerate(split) if places])
+    """Fit the pieces' vectors, so that their sums point where the texts' vectors do."""
+    rng = np.random.default_rng(0)
+    usable = rng.permutation([number for number, places in enumerate(split) if places])
     held_out, training = usable[:HELD_OUT], usable[HELD_OUT:]
     table = torch.nn.EmbeddingBag.from_pretrained(
         torch.tensor(start, dtype=torch.float32), freeze=False, mode="sum"
     )
-    targets = normalize(torch.tensor(wanted))
+    targets = normalize(torch.tensor(encoded))
     optimiser = torch.optim.Adam(table.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, SLOWER)
 
@@ -111,19 +111,19 @@ def fit(
         return normalize(table(joined, torch.tensor(offsets)))
 
     for epoch in range(EPOCHS):
-        random.shuffle(training)
+        rng.shuffle(training)
         for first in range(0, len(training), BATCH):
             batch = training[first : first + BATCH]
-            made, meant = sums(batch), targets[batch]
-            direction = (1 - (made * meant).sum(1)).mean()
-            similarity = ((made @ made.T - meant @ meant.T) ** 2).mean()
+            fitted, target = sums(batch), targets[batch]
+            direction = (1 - (fitted * target).sum(1)).mean()
+            similarity = ((fitted @ fitted.T - target @ target.T) ** 2).mean()
             optimiser.zero_grad()
             (direction + SIMILARITIES * similarity).backward()
             optimiser.step()
         schedule.step()
         with torch.no_grad():
-            likeness = (sums(held_out) * targets[held_out]).sum(1).mean()
-        print(f"epoch {epoch + 1}: cosine with the encoder on held-out texts {likeness:.3f}")
+            cosine = (sums(held_out) * targets[held_out]).sum(1).mean()
+        print(f"epoch {epoch + 1}: cosine with the encoder on held-out texts {cosine:.3f}")
     return table.weight.detach().numpy()
 
 

@@ -3,14 +3,16 @@
     python recipes/offline/train.py [--gold GOLD.csv --data FOLDER]
 
 Trains on the scenes and outputs in ``corpus/``, which were written for it, and on each scene's
-known answers; writes ``classifier.npz`` into the package. Then says how well it does: within the
+known answers; writes ``classifier.npz`` into the package. Then prints how well it does: within the
 corpus, cross-validated by scene; on the labelled outputs of ``mini``, which it never sees; and on
-other labelled outputs, where their file and the data set that they speak of are given. Needs
-scikit-learn.
+other labelled outputs, where their file and their data set are given. Needs scikit-learn.
+
+A new classifier is another judge: change its ``REVISION`` and record its verdicts, as
+tests/judges/offline/test_revision.py explains.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +26,8 @@ from sklearn.preprocessing import StandardScaler
 
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import COLUMNS, read_data_set
-from jasco.judges.offline.classifier import CLASSES, Classifier
-from jasco.judges.offline.features import compare, target
+from jasco.judges.offline.classifier import ARRAYS, CLASSES, Classifier
+from jasco.judges.offline.features import Target, compare
 from jasco.judges.offline.vectors import Vectors
 from jasco.protocol.clips import Clip
 from jasco.protocol.verdicts import Orientation, Verdict
@@ -33,17 +35,17 @@ from jasco.protocol.verdicts import Orientation, Verdict
 CORPUS = Path(__file__).parent / "corpus"
 PACKAGE = Path(__file__).parents[2] / "src" / "jasco"
 TRAINED = PACKAGE / "judges" / "offline" / "classifier.npz"
-MINI = PACKAGE / "benchmark" / "mini"
+MINI = PACKAGE / "data" / "mini"
 # Chosen by cross-validation within the corpus.
 STRENGTH = 5.0  # inverse of the penalty on large weights
-LINEAR = 0.08  # how much features count beside likeness to examples
+LINEAR = 0.08  # how much features count beside similarity to examples
 EXAMPLES, WIDTH = 2000, 0.01
 FOLDS = 10
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """An output, and the verdict that a person gave it."""
+    """An output and its label."""
 
     clip: Clip
     output: str
@@ -55,19 +57,19 @@ def main() -> None:
     """Train, write, examine."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gold", type=Path, help="labelled outputs")
-    parser.add_argument("--data", type=Path, help="the data set that they speak of")
+    parser.add_argument("--data", type=Path, help="their data set")
     options = parser.parse_args()
     vectors = Vectors.load()
     written, known = corpus()
     rows = [*written, *known]
-    seen = table_of(rows, vectors)
-    classifier = fitted(rows, seen)
-    classifier.save(TRAINED)
+    features = table_of(rows, vectors)
+    classifier = fitted(rows, features)
+    save(classifier, TRAINED)
     print(
         f"{TRAINED}: {len(classifier.names)} features, "
         f"{len(written)} outputs and {len(known)} known answers"
     )
-    examine("corpus, cross-validated by scene", rows, crossed(rows, seen), len(written))
+    examine("corpus, cross-validated by scene", rows, crossed(rows, features), len(written))
     for name, labels, folder in (
         ("mini", MINI / "gold.csv", MINI),
         ("mini, the cascade's own answers", MINI / "gold-cascade.csv", MINI),
@@ -76,9 +78,9 @@ def main() -> None:
         if labels:
             clips = {clip.id: clip for clip in read_data_set(folder).clips}
             outputs, answers = labelled(labels, clips), list(known_answers(clips))
-            for what, theirs in (("labels", outputs), ("known answers", answers)):
-                verdicts = marked(classifier, table_of(theirs, vectors))
-                examine(f"{name}, {what}", theirs, verdicts, len(theirs))
+            for kind, examined in (("labels", outputs), ("known answers", answers)):
+                verdicts = predicted(classifier, table_of(examined, vectors))
+                examine(f"{name}, {kind}", examined, verdicts, len(examined))
 
 
 def corpus() -> tuple[list[Labelled], list[Labelled]]:
@@ -106,7 +108,7 @@ def labelled(path: Path, clips: dict[str, Clip]) -> list[Labelled]:
 
 
 def known_answers(clips: dict[str, Clip]) -> Iterator[Labelled]:
-    """Give what is known by design: a clip's own answers, and a bare description of it."""
+    """Return what is known by design: a clip's own answers, and a bare description of it."""
     for clip in clips.values():
         described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
         yield Labelled(clip, clip.reference, Verdict(2, Orientation.BOTH))
@@ -117,13 +119,13 @@ def known_answers(clips: dict[str, Clip]) -> Iterator[Labelled]:
 
 def table_of(rows: Sequence[Labelled], vectors: Vectors) -> list[dict[str, float]]:
     """Compute the features of each row."""
-    targets = {row.clip: target(row.clip, vectors) for row in rows}
+    targets = {row.clip: Target.of(row.clip, vectors) for row in rows}
     return [compare(row.output, targets[row.clip], vectors) for row in rows]
 
 
-def fitted(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> Classifier:
-    """Fit the classifier: features and likeness to examples (Nystroem) in one regression."""
-    values = np.array([list(each.values()) for each in seen])
+def fitted(rows: Sequence[Labelled], features: Sequence[dict[str, float]]) -> Classifier:
+    """Fit the classifier: features and similarity to examples (Nystroem) in one regression."""
+    values = np.array([list(row.values()) for row in features])
     scaler = StandardScaler().fit(values)
     scaled = scaler.transform(values)
     kernel = Nystroem(gamma=WIDTH, n_components=EXAMPLES, random_state=0).fit(scaled)
@@ -134,7 +136,7 @@ def fitted(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> Classi
     )
     weights, example_weights = np.split(regression.coef_, [values.shape[1]], axis=1)
     return Classifier(
-        names=tuple(seen[0]),
+        names=tuple(features[0]),
         centre=scaler.mean_.astype(np.float32),
         scale=scaler.scale_.astype(np.float32),
         weights=(LINEAR * weights).astype(np.float32),
@@ -146,44 +148,59 @@ def fitted(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> Classi
     )
 
 
+def save(classifier: Classifier, path: Path) -> None:
+    """Write a classifier as :meth:`Classifier.load` reads it."""
+
+    def as_bytes(lines: Iterable[str]) -> NDArray[np.uint8]:
+        return np.frombuffer("\n".join(lines).encode(), np.uint8)
+
+    np.savez_compressed(
+        path,
+        names=as_bytes(classifier.names),
+        trained_on=as_bytes(sorted(classifier.trained_on)),
+        width=np.float32(classifier.width),
+        **{name: getattr(classifier, name) for name in ARRAYS},
+    )
+
+
 def class_of(verdict: Verdict) -> int:
     """Number a verdict's class. The rating of what is not Both does not count, and is 0 there."""
     both = verdict.orientation is Orientation.BOTH
     return CLASSES.index(verdict if both else Verdict(0, verdict.orientation))
 
 
-def marked(classifier: Classifier, seen: Sequence[dict[str, float]]) -> list[Verdict]:
-    """Give the classifier's verdicts."""
-    return [classifier.verdict(each)[0] for each in seen]
+def predicted(classifier: Classifier, features: Sequence[dict[str, float]]) -> list[Verdict]:
+    """Return the classifier's verdicts."""
+    return [classifier.verdict(row)[0] for row in features]
 
 
-def crossed(rows: Sequence[Labelled], seen: Sequence[dict[str, float]]) -> list[Verdict]:
-    """Give verdicts on each scene by a classifier that was trained on others."""
+def crossed(rows: Sequence[Labelled], features: Sequence[dict[str, float]]) -> list[Verdict]:
+    """Return verdicts on each scene by a classifier that was trained on others."""
     verdicts: dict[int, Verdict] = {}
     scenes = [row.clip.id for row in rows]
     for training, held_out in GroupKFold(FOLDS).split(rows, groups=scenes):
-        classifier = fitted([rows[i] for i in training], [seen[i] for i in training])
-        verdicts.update({i: classifier.verdict(seen[i])[0] for i in held_out})
+        classifier = fitted([rows[i] for i in training], [features[i] for i in training])
+        verdicts.update({i: classifier.verdict(features[i])[0] for i in held_out})
     return [verdicts[i] for i in range(len(rows))]
 
 
 def gated(verdicts: Sequence[Verdict]) -> NDArray[np.int64]:
-    """Give the scores that count."""
+    """Return the gated scores."""
     return np.array([verdict.gated for verdict in verdicts])
 
 
 def examine(name: str, rows: Sequence[Labelled], verdicts: Sequence[Verdict], first: int) -> None:
     """Print how verdicts agree with the labels of the first rows."""
     rows, verdicts = rows[:first], verdicts[:first]
-    people = [row.verdict for row in rows]
-    right = np.mean([a.orientation is b.orientation for a, b in zip(people, verdicts, strict=True)])
-    ours, theirs = gated(verdicts), gated(people)
-    kappa = cohen_kappa_score(theirs, ours, weights="quadratic", labels=[0, 1, 2])
+    labels = [row.verdict for row in rows]
+    right = np.mean([a.orientation is b.orientation for a, b in zip(labels, verdicts, strict=True)])
+    scores, gold = gated(verdicts), gated(labels)
+    kappa = cohen_kappa_score(gold, scores, weights="quadratic", labels=[0, 1, 2])
     adversarial = np.array([row.adversarial for row in rows])
-    credited = int(((ours > theirs) & adversarial).sum())
+    credited = int(((scores > gold) & adversarial).sum())
     print(
         f"{name}: {len(rows)} rows, orientation {right:.3f}, "
-        f"gated score {np.mean(ours == theirs):.3f}, weighted kappa {kappa:.3f}, "
+        f"gated score {np.mean(scores == gold):.3f}, weighted kappa {kappa:.3f}, "
         f"{credited} of {adversarial.sum()} adversarial rows credited"
     )
 

@@ -21,7 +21,7 @@ from jasco.backends.specs import (
 from jasco.errors import InputError
 from jasco.judges.chat_judge import ChatJudge
 from jasco.models.chat_model import ChatModel
-from jasco.models.csv_model import Replay
+from jasco.models.csv_model import CsvModel
 
 
 class Named(Provider):
@@ -145,7 +145,7 @@ def test_a_provider_may_take_no_name() -> None:
     "name", ["a,b.csv", "a,b=c,.csv", "/abs/olute.csv", "x=1.csv", ",", "日本"]
 )
 def test_a_verbatim_name_is_everything_after_the_slash(name: str) -> None:
-    spec = parse_spec(f"csv/{name}", Replay)
+    spec = parse_spec(f"csv/{name}", CsvModel)
     assert (spec.name, spec.label) == (name, f"csv/{name}")
     assert spec.identity == {"provider": "csv", "name": name}
 
@@ -186,7 +186,7 @@ def test_what_is_built_in_can_be_named() -> None:
     assert {"csv", "openai"} <= providers("judge").keys()
     assert isinstance(open_spec("model", "openai/m"), ChatModel)
     assert isinstance(open_spec("judge", "openai/m"), ChatJudge)
-    assert isinstance(open_spec("model", "csv/x.csv"), Replay)
+    assert isinstance(open_spec("model", "csv/x.csv"), CsvModel)
 
 
 def test_decoding_is_identity_and_where_the_server_is_is_not() -> None:

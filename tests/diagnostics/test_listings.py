@@ -2,7 +2,7 @@
 
 from command import Jasco
 from jasco.backends.specs import providers
-from jasco.models.catalogue import CATALOGUE, known_window
+from jasco.models.catalogue import CATALOGUE, known_max_audio_seconds
 from jasco.models.transformers.families import FAMILIES
 
 
@@ -28,6 +28,6 @@ def test_every_way_to_run_a_model_is_in_it(jasco: Jasco) -> None:
 
 
 def test_a_window_is_found_by_the_models_name() -> None:
-    assert known_window("Qwen/Qwen2-Audio-7B-Instruct") == 30
-    assert known_window("mistralai/Voxtral-Mini-3B-2507") is None
-    assert known_window("somebody/else") is None
+    assert known_max_audio_seconds("Qwen/Qwen2-Audio-7B-Instruct") == 30
+    assert known_max_audio_seconds("mistralai/Voxtral-Mini-3B-2507") is None
+    assert known_max_audio_seconds("somebody/else") is None

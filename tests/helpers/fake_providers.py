@@ -78,6 +78,7 @@ class FakeJudge:
     responses: dict[Key, str] = field(default_factory=dict)
     exclusive: bool = False
     needs_check: bool = False
+    proxy: bool = False
 
     def __post_init__(self) -> None:
         self.spec = fake_spec(self.name)

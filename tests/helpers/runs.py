@@ -7,7 +7,7 @@ from jasco.backends.specs import parse_spec
 from jasco.data.audio import file_sha256, read_audio
 from jasco.data.dataset import DataSet
 from jasco.judges.chat_judge import ChatJudge
-from jasco.models.csv_model import Replay
+from jasco.models.csv_model import CsvModel
 from jasco.protocol.clips import items_of
 from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
@@ -40,7 +40,7 @@ def write_run(
         store.set_protocol("v2")
         store.widen(len(clips))
         store.set_audio({place: _audio(path) for place, path in _paths(data).items()})
-        number = store.set_model(parse_spec(f"csv/{model}", Replay))
+        number = store.set_model(parse_spec(f"csv/{model}", CsvModel))
         specs = [parse_spec(f"openai/{name}", ChatJudge) for name in judges]
         numbers = store.add_judges(specs)
         rows = []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,7 +29,10 @@ class Client:
         self.forms: list[Mapping[str, Any]] = []
 
     async def ask(
-        self, messages: Sequence[dict[str, Any]], affinity: str, form: Mapping[str, Any]
+        self,
+        messages: Sequence[dict[str, Any]],
+        affinity: str,
+        form: Mapping[str, Any] = MappingProxyType({}),
     ) -> Response | Failure:
         self.forms.append(form)
         self.asked.append([(message["role"], message["content"]) for message in messages])

@@ -86,7 +86,7 @@ def failing(
     return done
 
 
-def test_a_crash_at_start_is_told_with_its_last_words(
+def test_a_crash_at_start_is_reported_with_its_last_words(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
 ) -> None:
     done = failing(jasco, serve, data, tmp_path, judge(crash_at_start="true"), pids)
@@ -112,7 +112,7 @@ def test_one_judge_that_crashes_does_not_keep_the_next_from_judging(
     assert_nothing_lives(pids)
 
 
-def test_a_crash_midway_is_told_at_once_and_resumed(
+def test_a_crash_midway_is_reported_at_once_and_resumed(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
 ) -> None:
     began = time.monotonic()
@@ -124,7 +124,7 @@ def test_a_crash_midway_is_told_at_once_and_resumed(
     assert done.status == 0
 
 
-def test_a_port_that_somebody_else_took_is_left_to_them(
+def test_a_port_that_another_program_took_is_left_to_it(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
 ) -> None:
     spec = judge(port_taken=tmp_path / "tried")
@@ -198,7 +198,7 @@ def test_it_ends_even_if_its_guard_is_killed(
     assert_nothing_lives(pids)
 
 
-def test_a_server_that_is_killed_is_told_as_such(
+def test_a_server_that_is_killed_is_reported_as_such(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
 ) -> None:
     log = tmp_path / "requests"
@@ -260,7 +260,9 @@ def test_a_setting_that_is_none_is_refused(pair: str) -> None:
         parse_spec(f"vllm/a/b,{pair}", VllmJudge)
 
 
-def test_only_who_starts_a_server_takes_settings_for_it(jasco: Jasco, data: Path) -> None:
+def test_only_a_provider_that_starts_a_server_takes_settings_for_it(
+    jasco: Jasco, data: Path
+) -> None:
     done = jasco(
         "eval", "csv/x.csv", "--data", data, "--run", data / "r", "--judge", "openai/m,serve.x=1"
     )

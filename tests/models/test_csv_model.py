@@ -1,4 +1,4 @@
-"""Answers that were filled into a CSV."""
+"""Responses in a CSV."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
 from jasco.data.responses_csv import COLUMNS, template_rows
 from jasco.errors import InputError
-from jasco.models.csv_model import Replay
+from jasco.models.csv_model import CsvModel
 from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.responses import Failure, Response
 
@@ -30,20 +30,20 @@ def filled(tmp_path: Path) -> Path:
     return path
 
 
-def prepared(path: Path, data: DataSet = DATA) -> Replay:
-    model: Replay = open_spec("model", f"csv/{path}")
+def prepared(path: Path, data: DataSet = DATA) -> CsvModel:
+    model: CsvModel = open_spec("model", f"csv/{path}")
     asyncio.run(model.prepare(data))
     return model
 
 
-def answers(model: Replay, items: list[Item]) -> list[Response | Failure]:
+def answers(model: CsvModel, items: list[Item]) -> list[Response | Failure]:
     return [asyncio.run(model.answer(item, None)) for item in items]
 
 
 def test_answers_are_given_as_they_stand(filled: Path) -> None:
-    unanswered = Failure("unanswered", "no answer in the file")
-    assert answers(prepared(filled), items_of(CLIPS[0])) == [
-        Response(text) if text else unanswered for text in TEXTS
+    found = answers(prepared(filled), items_of(CLIPS[0]))
+    assert [answer.text if isinstance(answer, Response) else answer.kind for answer in found] == [
+        text or "unanswered" for text in TEXTS
     ]
 
 
@@ -68,5 +68,5 @@ def test_the_file_must_be_there_and_about_the_data(filled: Path) -> None:
         prepared(filled.with_name("none.csv"))
 
 
-def test_the_model_hears_nothing() -> None:
-    assert not Replay.uses_audio
+def test_the_model_is_handed_no_audio() -> None:
+    assert not CsvModel.uses_audio

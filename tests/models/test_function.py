@@ -253,7 +253,9 @@ def test_a_module_is_found_from_where_the_command_runs(
         (":answer", "cannot be imported"),
     ],
 )
-def test_a_function_that_cannot_be_had_is_told(tmp_path: Path, name: str, complaint: str) -> None:
+def test_a_function_that_cannot_be_had_is_reported(
+    tmp_path: Path, name: str, complaint: str
+) -> None:
     (tmp_path / "mine.py").write_text("NUMBER = 3\nasync def later(a, b, prompt): ...\n")
     (tmp_path / "broken.py").write_text("def answer(")
     (tmp_path / "leaving.py").write_text("raise SystemExit(3)")

@@ -104,7 +104,7 @@ def qwen(load: Any, checkpoint: Any, *options: str) -> HuggingFace:
 
 def inside(model: HuggingFace) -> Any:
     """Reach what transformers made, to observe it or to break it."""
-    return model._generator._model  # type: ignore[union-attr]
+    return model._loaded.model  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
@@ -133,7 +133,7 @@ def test_every_family_that_counts_as_tested_is() -> None:
     assert tested == set(tiny_models.FAMILIES)
 
 
-def test_usage_counts_no_padding_and_a_cut_answer_is_told(load: Any, checkpoint: Any) -> None:
+def test_usage_counts_no_padding_and_a_cut_answer_is_reported(load: Any, checkpoint: Any) -> None:
     model = qwen(load, checkpoint, "max_tokens=5")
     long, short = ask(model, [(PROMPTS[0], CLIPS[1]), (PROMPTS[0], CLIPS[0])])
     assert isinstance(long, Response)
@@ -196,7 +196,7 @@ def test_half_precision_reaches_the_weights_and_the_inputs(load: Any, checkpoint
     assert len(texts(ask(model, unequal()))) == 8
 
 
-def test_what_was_chosen_is_told(load: Any, checkpoint: Any) -> None:
+def test_what_was_chosen_is_reported(load: Any, checkpoint: Any) -> None:
     model = qwen(load, checkpoint, "max_tokens=3", "device=cpu")
     assert model.facts == {
         "dtype": "float32",
@@ -224,7 +224,9 @@ def test_what_was_chosen_is_told(load: Any, checkpoint: Any) -> None:
         ("granite_speech", None),
     ],
 )
-def test_the_window_is_told(load: Any, checkpoint: Any, family: str, seconds: float | None) -> None:
+def test_the_longest_audio_is_reported(
+    load: Any, checkpoint: Any, family: str, seconds: float | None
+) -> None:
     assert load(checkpoint(family)).max_audio_seconds == seconds
 
 
@@ -234,7 +236,7 @@ def test_a_clip_is_cut_where_its_window_ends_and_nowhere_before(
 ) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
     asked_as = families.FAMILIES[family]
-    window = asked_as.window_seconds(processor)
+    window = asked_as.max_audio_seconds(processor)
     long = tone(1, (window or 330) + 5)
 
     def features(silent_from: float) -> dict[str, Any]:
@@ -266,12 +268,10 @@ def test_the_end_of_a_clip_of_half_a_minute_and_more_reaches_the_model(
 
 def logits(model: HuggingFace, asked: Asked) -> Any:
     """Give the numbers from which the first tokens of the answers are chosen, a row each."""
-    generator: Any = model._generator
-    inputs = generator._family.inputs(
-        generator._processor, [(audio, prompt) for prompt, audio in asked]
-    )
+    loaded: Any = model._loaded
+    inputs = loaded.family.inputs(loaded.processor, [(audio, prompt) for prompt, audio in asked])
     with torch.inference_mode():
-        return generator._model(**inputs).logits[:, -1]
+        return loaded.model(**inputs).logits[:, -1]
 
 
 def out_of_memory() -> Exception:
@@ -392,7 +392,7 @@ def test_an_adapter_for_audio_is_in_force(load: Any, checkpoint: Any, family: st
         ("granite_speech", "adapter_config.json"),
     ],
 )
-def test_an_adapter_for_audio_that_is_missing_is_told(
+def test_an_adapter_for_audio_that_is_missing_is_reported(
     load: Any, checkpoint: Any, tmp_path: Path, family: str, file: str
 ) -> None:
     with pytest.raises(InputError, match="is the download complete") as refusal:
@@ -511,10 +511,12 @@ def with_keyword(keyword: str) -> families.Family:
         ("audio", {"input_ids": torch.tensor([[1, 2]])}, "has no place for audio"),
     ],
 )
-def test_audio_that_gets_lost_on_its_way_is_told(keyword: str, given: Any, complaint: str) -> None:
-    loading.check_hearing("hf/x", Deaf(), with_keyword("audio"), None)
+def test_audio_that_does_not_reach_the_model_is_reported(
+    keyword: str, given: Any, complaint: str
+) -> None:
+    loading.check_audio_is_used("hf/x", Deaf(), with_keyword("audio"), None)
     with pytest.raises(InputError, match=f"the audio does not reach the model.*{complaint}"):
-        loading.check_hearing("hf/x", Deaf(**given), with_keyword(keyword), None)
+        loading.check_audio_is_used("hf/x", Deaf(**given), with_keyword(keyword), None)
 
 
 def test_a_wrong_keyword_for_the_audio_is_refused(
@@ -575,7 +577,7 @@ def without(folder: Path, copy: Path, *names: str) -> Path:
         ),
     ],
 )
-def test_a_checkpoint_that_cannot_be_loaded_is_told(
+def test_a_checkpoint_that_cannot_be_loaded_is_reported(
     load: Any, checkpoint: Any, tmp_path: Path, spoil: Any, complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint) as refusal:
@@ -597,7 +599,9 @@ def test_weights_that_are_missing_are_not_made_up(
         load(folder)
 
 
-def test_a_model_that_is_not_in_reach_is_told(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_not_in_reach_is_reported(
+    load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="give the folder of a downloaded copy") as refusal:
@@ -606,7 +610,7 @@ def test_a_model_that_is_not_in_reach_is_told(load: Any, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("option", [[], ["revision=v1"]])
-def test_the_commit_of_a_model_of_the_hub_is_told(
+def test_the_commit_of_a_model_of_the_hub_is_reported(
     load: Any, checkpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
 ) -> None:
     constants = pytest.importorskip("huggingface_hub.constants")
@@ -629,7 +633,7 @@ def test_a_template_without_which_nothing_can_be_asked_is_missed(
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers"])
-def test_a_library_that_is_missing_is_told(
+def test_a_library_that_is_missing_is_reported(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, library, None)
@@ -637,7 +641,7 @@ def test_a_library_that_is_missing_is_told(
         qwen(load, checkpoint)
 
 
-def test_what_a_family_needs_beside_is_told(
+def test_what_a_family_needs_beside_is_reported(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needy = families.Family(needs=(("no_such_module", "some-package"),))
@@ -656,7 +660,7 @@ def test_what_a_family_needs_beside_is_told(
         ("attn=nonesuch", "check attn="),
     ],
 )
-def test_an_option_that_will_not_do_is_told(
+def test_an_option_that_will_not_do_is_reported(
     load: Any, checkpoint: Any, option: str, complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint) as refusal:

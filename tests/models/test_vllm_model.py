@@ -81,7 +81,7 @@ def counted(run: Path, table: str) -> tuple[int, int]:
 # --- what the server hears ---
 
 
-def test_it_hears_every_clip_byte_for_byte_before_each_prompt_and_ends(
+def test_it_gets_every_clip_byte_for_byte_before_each_prompt_and_ends(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
 ) -> None:
     place = data / "dataset" / "v0"
@@ -225,7 +225,7 @@ def test_it_is_not_started_where_all_is_answered_and_judges_go_on(
 # --- trouble ---
 
 
-def test_a_crash_at_start_is_told_with_its_last_words_and_no_judge_is_started(
+def test_a_crash_at_start_is_reported_with_its_last_words_and_no_judge_is_started(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec, ears: Spec
 ) -> None:
     judge = vllm("some/judge")
@@ -238,7 +238,7 @@ def test_a_crash_at_start_is_told_with_its_last_words_and_no_judge_is_started(
     assert_nothing_lives(pids)
 
 
-def test_a_crash_midway_is_told_at_once_and_resumed(
+def test_a_crash_midway_is_reported_at_once_and_resumed(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
 ) -> None:
     began = time.monotonic()
@@ -310,7 +310,7 @@ def test_it_ends_with_us_however_we_end(
     assert_nothing_lives(pids)
 
 
-def test_a_server_that_is_killed_is_told_as_such(
+def test_a_server_that_is_killed_is_reported_as_such(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
 ) -> None:
     command = start(jasco, data, tmp_path / "run", ears(log=log, latency=0.2))
@@ -330,7 +330,7 @@ def test_a_server_that_is_killed_is_told_as_such(
     "JASCO_VLLM" not in os.environ,
     reason="JASCO_VLLM names no program: a vllm for processors, with vllm[audio]",
 )
-def test_vllm_itself_hears_and_says_what_transformers_does(jasco: Jasco, tmp_path: Path) -> None:
+def test_vllm_itself_answers_as_transformers_does(jasco: Jasco, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="needs jasco[transformers]")
     from tiny_models import qwen2_audio
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from jasco.backends.budget import Budget
@@ -92,17 +92,17 @@ def _say_nothing(_: str) -> None:
     """Ignore a line."""
 
 
-class Provider(Protocol):
-    """What every class behind an entry point has.
+class Provider:
+    """The base class of models and judges.
 
     It is made from a :class:`Spec` without doing any work; ``prepare`` loads what it needs.
     """
 
-    NAME: ClassVar[str | None]
+    NAME: ClassVar[str | None] = None
     """What the name after the slash is, for help; None where the provider takes none."""
-    raw_name: ClassVar[bool]
+    raw_name: ClassVar[bool] = False
     """Whether everything after the slash is the name, commas included; options stand before it."""
-    OPTIONS: ClassVar[Sequence[Option]]
+    OPTIONS: ClassVar[Sequence[Option]] = ()
     launches_server: ClassVar[bool] = False
     """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
     exclusive: ClassVar[bool] = False

@@ -90,7 +90,7 @@ async def _evaluate(session: Session, begun: Callable[[Stop], None]) -> None:
         for number, judge in judges.items():
             stack.push_async_callback(judge.close)
             await judge.prepare(session.data)
-            session.store.set_proxy(number, _is_proxy(judge))
+            session.store.set_proxy(number, judge.proxy)
             _check_verdicts(session, number, judge)
         await check_judges(session, judges)
         with Progress(session.calls(), session.notify) as progress:
@@ -116,11 +116,6 @@ def _check_programs(session: Session) -> None:
     for number, judge in session.judges.items():
         if session.needs_judge(number):
             judge.check()
-
-
-def _is_proxy(judge: Judge) -> bool:
-    """Return whether a judge only stands in for a language model."""
-    return getattr(judge, "proxy", judge.spec.provider == "offline")
 
 
 def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
@@ -180,7 +175,7 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
         session.notify(f"starting {judge.spec.label}, which has the machine for itself")
         try:
             await judge.prepare(session.data)
-            session.store.set_proxy(number, _is_proxy(judge))
+            session.store.set_proxy(number, judge.proxy)
             await check_judges(session, {number: judge})
             await run(session, progress, None, {number: judge})
         except (RunUnwritableError, BudgetReachedError):

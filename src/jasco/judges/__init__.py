@@ -1,1 +1,1 @@
-"""Judges: one module or folder for each kind, behind the interface in :mod:`.judge`."""
+"""Judges: one module or folder for each kind, with the base class in :mod:`.judge`."""

@@ -1,16 +1,14 @@
 """A language model as judge, behind a server that speaks OpenAI's chat completions."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from jasco.backends.chat_client import (
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,
-    ChatClient,
     decoding_options,
-    request_format,
 )
+from jasco.backends.chat_provider import ChatProvider
 from jasco.backends.requests import Message
 from jasco.backends.specs import Option, Spec, at_least, one_of
 from jasco.errors import InputError
@@ -49,73 +47,53 @@ JUDGING_OPTIONS = (
 )
 
 
-class ChatJudge(Judge):
+class ChatJudge(ChatProvider, Judge):
     """A judge as published: a language model that is shown the rubric and one answer.
 
     Decoding is greedy with at most 1,000 tokens; the published code sampled (temperature 1).
     """
 
-    NAME = "MODEL"
-    raw_name = False
-    METERED = True
     needs_check = True
     OPTIONS = (*JUDGING_OPTIONS, *TRANSPORT_OPTIONS)
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
         if spec.options["repeats"] > 1 and spec.options["seed"] is not None:
             raise InputError(
                 f"{spec.label}: with a seed every repeat would be the same; leave out seed"
             )
-        self._client = self._connect()
-
-    def _connect(self) -> ChatClient | None:
-        return ChatClient(self.spec, self)
+        super().__init__(spec)
 
     async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
-        """Ask for a verdict and, where its orientation cannot be read, once more for that."""
-        as_json = self.spec.options["output"] == "json"
-        answer = await self._ask(
-            item, protocol.judge_prompt(item, prediction), self._form(protocol)
+        """Request a verdict and, where its orientation cannot be read, once more that."""
+        assert self._client
+        answer = await self._client.ask(
+            self._messages(protocol.judge_prompt(item, prediction)),
+            item.clip.id,
+            self._response_format(protocol),
         )
         if isinstance(answer, Failure):
             return answer
-        read = read_constrained if as_json else read_verdict
-        verdict = read(_whole_lines(answer))
         attempts = [_attempt("verdict", answer)]
-        if verdict.orientation is None and not as_json:
-            reply = await self._ask(item, protocol.repair_prompt(answer.text))
-            if isinstance(reply, Failure):
-                return reply
-            verdict = Verdict(verdict.rating, read_repair(_whole_lines(reply)))
-            attempts.append(_attempt("repair", reply))
+        if self._as_json:
+            return Judgement(read_constrained(_whole_lines(answer)), tuple(attempts))
+        verdict = read_verdict(_whole_lines(answer))
+        if verdict.orientation is None:
+            messages = self._messages(protocol.repair_prompt(answer.text))
+            repair = await self._client.ask(messages, item.clip.id)
+            if isinstance(repair, Failure):
+                return repair
+            verdict = Verdict(verdict.rating, read_repair(_whole_lines(repair)))
+            attempts.append(_attempt("repair", repair))
         return Judgement(verdict, tuple(attempts))
-
-    def check(self) -> None:
-        """See that there is an address that is meant to be asked."""
-        if self._client:
-            self._client.check()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client:
-            await self._client.close()
-
-    async def _ask(
-        self, item: Item, prompt: str, form: Mapping[str, Any] = MappingProxyType({})
-    ) -> Response | Failure:
-        assert self._client
-        return await self._client.ask(self._messages(prompt), item.clip.id, form)
 
     def request(
         self, item: Item, prediction: str, protocol: Protocol, repair_of: str | None = None
     ) -> Mapping[str, Any]:
-        """Return the body of the request for a verdict, or for a repair of what was said."""
-        written = request_format(self.spec, self.adaptations)
+        """Return the body of the request for a verdict, or for the repair of a text."""
         if repair_of is not None:
-            return written.body(self._messages(protocol.repair_prompt(repair_of)))
-        prompt = protocol.judge_prompt(item, prediction)
-        return written.body(self._messages(prompt), self._form(protocol))
+            return self._request_body(self._messages(protocol.repair_prompt(repair_of)))
+        messages = self._messages(protocol.judge_prompt(item, prediction))
+        return self._request_body(messages, self._response_format(protocol))
 
     def _messages(self, prompt: str) -> list[Message]:
         if self.spec.options["system"] == "user":
@@ -125,22 +103,26 @@ class ChatJudge(Judge):
             {"role": "user", "content": prompt},
         ]
 
-    def _form(self, protocol: Protocol) -> Mapping[str, Any]:
-        """Return the form that the answer is to have; empty for a text."""
-        if self.spec.options["output"] != "json":
+    @property
+    def _as_json(self) -> bool:
+        return bool(self.spec.options["output"] == "json")
+
+    def _response_format(self, protocol: Protocol) -> Mapping[str, Any]:
+        """Return the part of a request that prescribes the answer's schema; empty for a text."""
+        if not self._as_json:
             return {}
         schema = {"name": "verdict", "strict": True, "schema": verdict_schema(protocol.both)}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _whole_lines(answer: Response) -> str:
-    """Leave out the line in which an answer was cut off: "Rating: 1" may have become 1.5."""
+    """Return an answer without the line in which it was cut off: "Rating: 1" may become 1.5."""
     if answer.finish_reason != "length":
         return answer.text
     return answer.text[: max(answer.text.rfind("\n"), answer.text.rfind("\r"), 0)]
 
 
-def _attempt(asked: str, answer: Response) -> Attempt:
+def _attempt(purpose: str, answer: Response) -> Attempt:
     return Attempt(
-        asked, answer.text, answer.finish_reason, answer.usage, answer.served, answer.reasoning
+        purpose, answer.text, answer.finish_reason, answer.usage, answer.served, answer.reasoning
     )

@@ -1,4 +1,4 @@
-"""Verdicts that were given elsewhere and stand in a judged CSV."""
+"""Verdicts that were made elsewhere, in a judged CSV."""
 
 from pathlib import Path
 
@@ -13,22 +13,20 @@ from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Verdict
 
 
-class Replay(Judge):
-    """The judge's texts of a judged CSV, on the very answers that they were given on."""
+class CsvJudge(Judge):
+    """The judge's texts of a judged CSV, on the very answers that they were written about."""
 
     NAME = "JUDGED.csv"
     raw_name = True
-    OPTIONS = ()
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._answers: dict[Key, str] = {}
         self._texts: dict[Key, str] = {}
         self._verdicts: dict[Key, Verdict] = {}
-        self.proxy = False
 
     async def prepare(self, data: DataSet) -> None:
-        """Read the file and hold it against the data."""
+        """Read the file and check it against the data."""
         file = read_responses_csv(Path(self.spec.name))
         check_against(file, data)
         self._answers = file.answers()
@@ -37,7 +35,7 @@ class Replay(Judge):
         self.proxy = file.proxy
 
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:
-        """Whether the file says something else by now."""
+        """Whether the file holds another text or verdict by now."""
         key = item.clip.id, item.number
         return self._texts.get(key) != text or self._verdicts.get(key) != verdict
 
@@ -47,7 +45,7 @@ class Replay(Judge):
         prediction: str,
         protocol: Protocol,  # noqa: ARG002
     ) -> Judgement | Failure:
-        """Look the verdict up."""
+        """Return the verdict in the file."""
         key = item.clip.id, item.number
         if key not in self._texts:
             return Failure("unjudged", "no verdict in the file")

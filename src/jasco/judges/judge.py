@@ -1,18 +1,23 @@
-"""What a judge is to the rest of the house."""
+"""The base class of every judge."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from jasco.backends.specs import Provider
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.judgement import Judgement
-from jasco.protocol.protocols import Protocol as BenchmarkProtocol
+from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Verdict
 
 
-class Judge(Provider, Protocol):
-    """Somebody who marks answers."""
+class Judge(Provider, ABC):
+    """A judge of responses.
+
+    A subclass implements :meth:`judge`; ``prepare``, ``close``, ``check`` and ``fingerprint`` of
+    :class:`~jasco.backends.specs.Provider` and the other methods here are optional hooks.
+    """
 
     needs_check: ClassVar[bool] = False
     """Whether it is asked one question with a known verdict before a run's first answers.
@@ -20,6 +25,8 @@ class Judge(Provider, Protocol):
     That costs a call, and saves hundreds where a judge refuses each or cannot be read: language
     models set it. Judges that read verdicts from a file, or compute them here, have no need of it.
     """
+    proxy: bool = False
+    """Whether it only stands in for a protocol's judges: its figures are marked as such."""
 
     def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002
         """Whether it was trained on outputs about a clip: an exam leaves those out."""
@@ -33,26 +40,24 @@ class Judge(Provider, Protocol):
         self,
         item: Item,  # noqa: ARG002
         prediction: str,  # noqa: ARG002
-        protocol: BenchmarkProtocol,  # noqa: ARG002
+        protocol: Protocol,  # noqa: ARG002
         repair_of: str | None = None,  # noqa: ARG002
     ) -> Mapping[str, Any] | None:
         """Return the body of the request that asks for a verdict on an answer.
 
-        With ``repair_of``, what the judge wrote, it is the one that asks once more for the
-        orientation. None where nothing is sent as JSON, which is so by default.
+        With ``repair_of``, the text that the judge wrote, it is the one that asks once more for
+        the orientation. None where nothing is sent as JSON, which is so by default.
         """
         return None
 
-    async def judge(
-        self, item: Item, prediction: str, protocol: BenchmarkProtocol
-    ) -> Judgement | Failure:
-        """Mark one answer.
+    @abstractmethod
+    async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
+        """Judge one answer.
 
         Raises
         ------
         InputError
-            Nothing can be judged until the user mends something.
+            Nothing can be judged until the user corrects something.
         ServerGoneError
-            There is nobody left to ask.
+            The server is gone.
         """
-        ...

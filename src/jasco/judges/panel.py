@@ -21,7 +21,7 @@ _SERVED_WITH = {"serve.tensor-parallel-size": "4", "serve.max-model-len": "8192"
 
 
 def open_judges(text: str) -> list[Judge]:
-    """Make the judges that a spec names: one, or those of a panel.
+    """Return the judges that a spec names: one, or those of a panel.
 
     ``three-judges`` starts a vLLM server for each, one after the other.
     ``three-judges,base_url=URL`` finds all behind one gateway, three addresses are one each, in
@@ -37,11 +37,11 @@ def open_judges(text: str) -> list[Judge]:
         return [open_spec("judge", text, tuple(PANELS))]
     models = PANELS[panel]
     addresses = [pair for pair in pairs if pair.startswith("base_url=")]
-    others = [pair for pair in pairs if pair not in addresses]
+    options = [pair for pair in pairs if pair not in addresses]
     if not addresses:
-        given = {pair.partition("=")[0] for pair in others}
-        others += [f"{key}={value}" for key, value in _SERVED_WITH.items() if key not in given]
-        return [open_spec("judge", ",".join([f"vllm/{model}", *others])) for model in models]
+        keys = {pair.partition("=")[0] for pair in options}
+        options += [f"{key}={value}" for key, value in _SERVED_WITH.items() if key not in keys]
+        return [open_spec("judge", ",".join([f"vllm/{model}", *options])) for model in models]
     if len(addresses) == 1:
         addresses *= len(models)
     if len(addresses) != len(models):
@@ -51,6 +51,6 @@ def open_judges(text: str) -> list[Judge]:
             f"{', '.join(models)}"
         )
     return [
-        open_spec("judge", ",".join([f"openai/{model}", *others, address]))
+        open_spec("judge", ",".join([f"openai/{model}", *options, address]))
         for model, address in zip(models, addresses, strict=True)
     ]

@@ -1,1 +1,1 @@
-"""Auditory LLMs: one module or folder for each kind, behind the interface in :mod:`.model`."""
+"""Auditory LLMs: one module or folder for each kind, with the base class in :mod:`.model`."""

@@ -1,22 +1,27 @@
-"""Questions that wait for a model in one thread, which takes several at once."""
+"""Models that compute here: questions wait for one thread, which takes several at once."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TypeVar
 
 from jasco.backends.secrets import mask_spec
+from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
+from jasco.data.dataset import DataSet
 from jasco.errors import one_line
 from jasco.models.devices import empty_cache
+from jasco.models.model import Model
+from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
 T = TypeVar("T")
 Question = tuple[Audio, str]
-"""What is heard, and the prompt."""
+"""A clip's audio, and the prompt."""
 Outcome = Response | Failure
-AnswerAll = Callable[[Sequence[Question]], Sequence[Outcome]]
+AnswerBatch = Callable[[Sequence[Question]], Sequence[Outcome]]
 """Answers a batch; may raise where it cannot."""
 
 
@@ -25,7 +30,7 @@ class MalformedAnswersError(Exception):
 
 
 class Batches:
-    """Puts questions together into batches; the model's thread has one batch at a time.
+    """Groups questions into batches; the model's thread has one batch at a time.
 
     What does not fit into the memory is tried in halves, and the smaller batches stay. What fails
     otherwise is tried one by one, so that a bad question fails alone.
@@ -34,10 +39,10 @@ class Batches:
     ----------
     size : int
         How many questions the model takes at once.
-    alike : callable
-        Tells what questions must have in common to go together.
+    group_of : callable
+        Returns what questions must have in common to go together.
     place_of : callable
-        Tells where in the user's code an exception was raised; empty where that is not known.
+        Returns where in the user's code an exception was raised; empty where that is not known.
 
     Attributes
     ----------
@@ -48,40 +53,42 @@ class Batches:
     def __init__(
         self,
         size: int = 1,
-        alike: Callable[[Question], Hashable] = lambda _: None,
+        group_of: Callable[[Question], Hashable] = lambda _: None,
         place_of: Callable[[BaseException], str] = lambda _: "",
     ):
-        self.size, self._alike, self._place_of = size, alike, place_of
+        self.size, self._group_of, self._place_of = size, group_of, place_of
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: list[tuple[Question, asyncio.Future[Outcome]]] = []
 
-    async def answer(self, question: Question, answer_all: AnswerAll) -> Outcome:
-        """Queue a question; ``answer_all`` is called in the thread with a batch that holds it."""
+    async def answer(self, question: Question, answer_batch: AnswerBatch) -> Outcome:
+        """Queue a question; ``answer_batch`` is called in the thread with a batch that holds it."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
         await self.in_thread(lambda: None)  # the calls before this one are done
         if self._waiting and not future.done():
             batch, self._waiting = self._waiting[: self.size], self._waiting[self.size :]
-            questions = [each for each, _ in batch]
-            answers = await self.in_thread(lambda: self._answer_parts(questions, answer_all))
+            questions = [question for question, _ in batch]
+            answers = await self.in_thread(lambda: self._answer_groups(questions, answer_batch))
             for (_, waiting), answer in zip(batch, answers, strict=True):
                 if not waiting.done():  # a cancelled question wants no answer
                     waiting.set_result(answer)
         return await future
 
-    def _answer_parts(self, questions: Sequence[Question], answer_all: AnswerAll) -> list[Outcome]:
-        parts = groupby(questions, self._alike)
-        return [answer for _, part in parts for answer in self._answer(list(part), answer_all)]
+    def _answer_groups(
+        self, questions: Sequence[Question], answer_batch: AnswerBatch
+    ) -> list[Outcome]:
+        groups = groupby(questions, self._group_of)
+        return [answer for _, group in groups for answer in self._answer([*group], answer_batch)]
 
-    def _answer(self, questions: Sequence[Question], answer_all: AnswerAll) -> Sequence[Outcome]:
-        """Answer what may go together."""
+    def _answer(
+        self, questions: Sequence[Question], answer_batch: AnswerBatch
+    ) -> Sequence[Outcome]:
+        """Answer questions that may go together."""
         try:
-            return answer_all(questions)
+            return answer_batch(questions)
         except KeyboardInterrupt:
             raise
-        except (
-            BaseException
-        ) as error:  # of any library, sys.exit() too: these questions', no others'
+        except BaseException as error:  # of any library, and sys.exit(): it concerns these alone
             failure = _failure(error, self._place_of(error))
         # Only here has the error let go of what the failed attempt held in memory.
         if failure.kind == "memory":
@@ -92,15 +99,15 @@ class Batches:
         answers = [
             answer
             for start in range(0, len(questions), size)
-            for answer in self._answer(questions[start : start + size], answer_all)
+            for answer in self._answer(questions[start : start + size], answer_batch)
         ]
-        # A clip too long for any batch says nothing about the others.
+        # One clip may be too long for any batch.
         if failure.kind == "memory" and any(isinstance(answer, Response) for answer in answers):
             self.size = min(size, self.size)  # larger batches would fail first, every time
         return answers
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Do something in the model's thread, after what is waiting for it already."""
+        """Call a function in the model's thread, after what is waiting for it already."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
@@ -111,10 +118,40 @@ class Batches:
 def _failure(error: BaseException, place: str) -> Failure:
     if isinstance(error, MalformedAnswersError):
         return Failure("malformed", str(error))
-    what = (
-        f"{type(error).__name__}: {one_line(mask_spec(str(error)))}{f' ({place})' if place else ''}"
+    name, text = type(error).__name__, str(error)
+    message = f"{name}: {one_line(mask_spec(text))}" + (f" ({place})" if place else "")
+    lacks_memory = (
+        isinstance(error, MemoryError)
+        or name == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "out of memory" in text.lower())
     )
-    short = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    if short or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
-        return Failure("memory", what)
-    return Failure("error", what)
+    return Failure("memory" if lacks_memory else "error", message)
+
+
+class BatchedModel(Model):
+    """A model that computes here, in a thread of its own, a batch of questions at a time."""
+
+    def __init__(self, spec: Spec, batches: Batches) -> None:
+        super().__init__(spec)
+        self._batches = batches
+
+    @abstractmethod
+    def load(self) -> None:
+        """Load everything that is needed to answer; called in the thread."""
+
+    @abstractmethod
+    def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Answer each question of a batch; called in the thread."""
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
+        """Load the model in its thread."""
+        await self._batches.in_thread(self.load)
+
+    async def answer(self, item: Item, audio: Audio | None) -> Outcome:
+        """Queue the question; the model's thread takes a batch at a time."""
+        assert audio is not None
+        return await self._batches.answer((audio, item.instruction), self.answer_batch)
+
+    async def close(self) -> None:
+        """End the thread once its call is over."""
+        self._batches.close()

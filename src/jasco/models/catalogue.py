@@ -1,4 +1,4 @@
-"""Models that are known by name: what they need, what they hear, how far they were tested.
+"""Models that are known by name: what they need, their longest audio, how far they were tested.
 
 Sizes and licences are as their publishers state them, looked up in November 2026.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jasco.models.transformers.families import FAMILIES, NOT_RUN, TINY_WEIGHTS
 
 _RUN_BY_VLLM = frozenset({"qwen2_audio"})
-"""Families that a real vLLM has answered with, by our tests."""
+"""Families that the tests have run with a real vLLM."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Known:
     licence : str
         Of its weights.
     max_audio_seconds : float or None
-        Seconds of a clip that it hears; None: as much as its context holds.
+        Seconds of a clip that it processes; None: as much as its context holds.
     vllm : bool
         Whether vLLM can serve it.
     """
@@ -41,12 +41,12 @@ class Known:
 
     @property
     def gigabytes(self) -> float:
-        """What its weights take with 16 bits each."""
+        """Size of its weights with 16 bits each."""
         return 2 * self.billions
 
     @property
     def tested(self) -> str:
-        """How far its family was tested, by the way in which it is run."""
+        """How far its family was tested, by provider."""
         tested = f"hf: {FAMILIES[self.family].tested}"
         by_vllm = TINY_WEIGHTS if self.family in _RUN_BY_VLLM else NOT_RUN
         return f"{tested}; vllm: {by_vllm}" if self.vllm else tested
@@ -72,6 +72,6 @@ CATALOGUE: Sequence[Known] = (
 )  # fmt: skip
 
 
-def known_window(name: str) -> float | None:
-    """Tell how many seconds a model hears, by its name; None: all, or it is not known."""
+def known_max_audio_seconds(name: str) -> float | None:
+    """Return how many seconds of a clip a model processes; None: all, or it is not known."""
     return next((known.max_audio_seconds for known in CATALOGUE if known.name == name), None)

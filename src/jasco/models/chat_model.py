@@ -8,45 +8,36 @@ from jasco.backends.chat_client import (
     AUDIO_FORM,
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,
-    ChatClient,
     decoding_options,
-    request_format,
 )
+from jasco.backends.chat_provider import ChatProvider
 from jasco.backends.requests import Message
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
-from jasco.models.catalogue import known_window
+from jasco.models.catalogue import known_max_audio_seconds
 from jasco.models.model import REASONING, Model
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
-ANSWERING = (*decoding_options(max_tokens=512), REASONING, *FURTHER_OPTIONS)
+ANSWERING_OPTIONS = (*decoding_options(max_tokens=512), REASONING, *FURTHER_OPTIONS)
 
 
-class ChatModel(Model):
+class ChatModel(ChatProvider, Model):
     """A model on a server: vLLM, SGLang, llama.cpp, a gateway, an API.
 
     The audio goes as an ``input_audio`` part (WAV, 16 kHz) before the text, so that a server's
     prefix cache serves a clip's eight prompts.
     """
 
-    NAME = "MODEL"
-    raw_name = False
-    uses_audio = True
     remote = True
-    METERED = True
-    OPTIONS = (*ANSWERING, *TRANSPORT_OPTIONS, AUDIO_FORM)
+    OPTIONS = (*ANSWERING_OPTIONS, *TRANSPORT_OPTIONS, AUDIO_FORM)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._client = self._connect()
-        self.max_audio_seconds = known_window(spec.name)  # the server cuts a clip without a word
-
-    def _connect(self) -> ChatClient | None:
-        return ChatClient(self.spec, self)
+        self.max_audio_seconds = known_max_audio_seconds(spec.name)  # servers cut clips silently
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
-        """Ask the server."""
+        """Request an answer from the server."""
         assert self._client
         assert audio is not None
         data = base64.b64encode(audio.wav).decode()
@@ -54,18 +45,7 @@ class ChatModel(Model):
 
     def request(self, item: Item) -> Mapping[str, Any]:
         """Return the body of the request for an item, without the audio."""
-        written = request_format(self.spec, self.adaptations)
-        return written.body([_message(item, "")])
-
-    def check(self) -> None:
-        """See that there is an address that is meant to be asked."""
-        if self._client:
-            self._client.check()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client:
-            await self._client.close()
+        return self._request_body([_message(item, "")])
 
 
 def _message(item: Item, data: str) -> Message:

@@ -1,4 +1,4 @@
-"""Answers that were made elsewhere and filled into a CSV."""
+"""Responses that were made elsewhere, in a responses CSV."""
 
 from pathlib import Path
 
@@ -12,35 +12,34 @@ from jasco.protocol.reasoning import without_reasoning
 from jasco.protocol.responses import Failure, Response
 
 
-class Replay(Model):
-    """The answers of a filled CSV. An empty ``allm_output`` is an item not answered."""
+class CsvModel(Model):
+    """The responses of a CSV. An empty ``allm_output`` is an item not answered."""
 
-    NAME = "FILLED.csv"
+    NAME = "RESPONSES.csv"
     raw_name = True
     uses_audio = False
     remote = True
-    OPTIONS = ()
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._answers: dict[Key, str] = {}
 
     async def prepare(self, data: DataSet) -> None:
-        """Read the file and hold it against the data."""
+        """Read the file and check it against the data."""
         file = read_responses_csv(Path(self.spec.name))
         check_against(file, data)
         self._answers = file.answers()
 
     def disowns(self, item: Item, text: str) -> bool:
-        """Whether the file says something else by now."""
-        given = self._answers.get((item.clip.id, item.number))
-        if given is None or given == text:  # reasoning included, in a run of an older version
-            return given is None
-        shown = without_reasoning(Response(given), self.spec.identity)
+        """Whether the file holds another answer by now."""
+        answer = self._answers.get((item.clip.id, item.number))
+        if answer is None or answer == text:  # reasoning included, in a run of an older version
+            return answer is None
+        shown = without_reasoning(Response(answer), self.spec.identity)
         return isinstance(shown, Failure) or shown.text != text
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:  # noqa: ARG002
-        """Look the answer up."""
+        """Return the answer in the file."""
         text = self._answers.get((item.clip.id, item.number))
         if text is None:
             return Failure("unanswered", "no answer in the file")

@@ -1,4 +1,4 @@
-"""Where a model of ours computes, and with which precision."""
+"""The device on which a model computes here."""
 
 import re
 import sys
@@ -15,11 +15,11 @@ def _device(text: str) -> str:
 
 
 DEVICE = Option("device", "auto, cpu, cuda, cuda:N, mps", _device, "auto")
-"""The option that names a device; no part of a model's identity."""
+"""The option that names a device; not part of a model's identity."""
 
 
 def choose_device(label: str, wanted: str, torch: Any) -> str:
-    """Choose a device, as :data:`DEVICE` asks (``InputError`` where it is not there)."""
+    """Return the device that :data:`DEVICE` asks for (``InputError`` where it is missing)."""
     has_mps = torch.backends.mps.is_available()
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
@@ -37,7 +37,7 @@ def choose_device(label: str, wanted: str, torch: Any) -> str:
 
 
 def empty_cache() -> None:
-    """Give back what torch, if it is in use, holds of a device's memory and does not need."""
+    """Release the memory of a device that torch, if it is in use, holds and does not need."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

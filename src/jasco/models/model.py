@@ -1,8 +1,9 @@
-"""What a model is to the rest of the house."""
+"""The base class of every model."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from jasco.backends.specs import Option, Provider, one_of
 from jasco.data.audio import Audio
@@ -20,21 +21,23 @@ REASONING = Option(
 """Of models that reason in their text or beside it."""
 
 
-class Model(Provider, Protocol):
+class Model(Provider, ABC):
     """An auditory LLM.
 
-    Calls may overlap, as many as the user allows; a model that cannot work so queues them itself.
+    A subclass implements :meth:`answer`; ``prepare``, ``close``, ``check`` and ``fingerprint`` of
+    :class:`~jasco.backends.specs.Provider` and the other methods here are optional hooks. Calls
+    may overlap, as many as the user allows; a model that cannot work so queues them itself.
     """
 
-    uses_audio: ClassVar[bool]
+    uses_audio: ClassVar[bool] = True
     """Whether it is handed audio: without, a clip's file is not even looked for."""
-    remote: ClassVar[bool]
+    remote: ClassVar[bool] = False
     """Whether it answers on another machine or process, so that judges may work meanwhile."""
 
     facts: Mapping[str, str] = MappingProxyType({})
     """After ``prepare``: how it computes (precision, device, versions), for the record."""
     max_audio_seconds: float | None = None
-    """After ``prepare``: seconds of a clip that it hears; None: all, or nobody can tell."""
+    """After ``prepare``: seconds of a clip that it processes; None: all, or not known."""
 
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
         """Whether an answer that a run holds is known not to be this model's; by default never."""
@@ -47,14 +50,14 @@ class Model(Provider, Protocol):
         """
         return None
 
+    @abstractmethod
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Answer one item. What goes wrong with this item alone is a failure, not an error.
 
         Raises
         ------
         InputError
-            Nothing can be answered until the user mends something.
+            Nothing can be answered until the user corrects something.
         ServerGoneError
-            There is nobody left to ask.
+            The server is gone.
         """
-        ...

@@ -1,6 +1,7 @@
 """From features to a rating and an orientation."""
 
 import math
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from jasco.data.fetching import find_data
 from jasco.judges.offline.classifier import CLASSES, Classifier
 from jasco.protocol.verdicts import Orientation, Verdict
+from places import ROOT
 
 
 def giving(**shares: float) -> Classifier:
@@ -85,7 +87,9 @@ def test_shares_are_those_of_a_softmax_over_features_and_likeness_to_examples() 
 
 def test_what_is_saved_is_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = Classifier.load()
-    shipped.save(tmp_path / "classifier.npz")
+    path = ROOT / "recipes" / "offline" / "train.py"
+    pytest.importorskip("sklearn", reason="training needs scikit-learn")
+    runpy.run_path(str(path))["save"](shipped, tmp_path / "classifier.npz")
     monkeypatch.setattr("jasco.judges.offline.classifier.files", lambda _: tmp_path)
     again = Classifier.load()
     assert again.names == shipped.names
@@ -100,13 +104,13 @@ def test_only_both_has_a_rating() -> None:
 
 
 def test_what_ships_fits_the_features() -> None:
-    from jasco.judges.offline.features import compare, target
+    from jasco.judges.offline.features import Target, compare
     from jasco.judges.offline.vectors import Vectors
     from jasco.protocol.clips import Clip
 
     vectors, shipped = Vectors.load(), Classifier.load()
-    clip = target(Clip("1", "rain", "run", "a", "b", "c", "d"), vectors)
-    assert tuple(compare("They flee.", clip, vectors)) == shipped.names
+    target = Target.of(Clip("1", "rain", "run", "a", "b", "c", "d"), vectors)
+    assert tuple(compare("They flee.", target, vectors)) == shipped.names
     assert shipped.weights.shape == (len(CLASSES), len(shipped.names))
     assert np.isfinite(shipped.weights).all()
     assert np.isfinite(shipped.examples).all()

@@ -49,7 +49,7 @@ def test_where_nothing_is_predicted_nothing_is_concluded(answer: str) -> None:
     assert read(answer).conclusion == ()
 
 
-def test_who_plays_judge_or_refuses_is_known() -> None:
+def test_playing_judge_and_refusing_are_recognised() -> None:
     assert read("They flee. Rating: 2").plays_judge
     assert read("I am unable to say.").refuses
     plain = read('They say "run" and flee.')

@@ -1,32 +1,16 @@
 """The offline judge: a small classifier that stands in for a language model."""
 
-import hashlib
-from functools import lru_cache
-from importlib.resources import files
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 
-from jasco.data.dataset import DataSet
 from jasco.judges.judge import Judge
 from jasco.judges.offline.classifier import Classifier
-from jasco.judges.offline.features import Target, compare, target
+from jasco.judges.offline.features import Target, compare
 from jasco.judges.offline.vectors import Vectors
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import Protocol
-from jasco.protocol.verdicts import PROXY_MARK, Verdict
-
-_REMEMBERED = 64  # clips; a clip's items come close together
-
-
-def _revision() -> str:
-    """Hash the code and the data of this package: either may change a verdict."""
-    parts = sorted(files(__name__).iterdir(), key=lambda part: part.name)
-    content = b"".join(part.read_bytes() for part in parts if part.name.endswith((".py", ".npz")))
-    return hashlib.sha256(content).hexdigest()[:12]
-
-
-@lru_cache(1)
-def _corpus() -> frozenset[str]:
-    return Classifier.load().trained_on
+from jasco.protocol.verdicts import PROXY_MARK
 
 
 class Offline(Judge):
@@ -35,27 +19,30 @@ class Offline(Judge):
     Logistic regression over similarities of word vectors, between what an answer concludes and
     the clip's texts. It does not reason: it goes wrong where what counts is how an action follows
     from the cues, and it knows no language but English. To try things, to debug, and to compare
-    runs of your own; not for figures that you publish. How often it agrees with people:
+    runs of your own; not for figures that you publish. How often it agrees with human annotators:
     docs/offline-judge.md.
     """
 
-    NAME = None
-    raw_name = False
-    OPTIONS = ()
-    REVISION = _revision()
+    REVISION = "7adf6587b24e"
+    """Part of the identity: a test demands another one whenever a verdict changes."""
+    proxy = True
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        return Classifier.load()
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        return Vectors.load()
+
+    @cached_property
+    def _target(self) -> Callable[[Clip], Target]:
+        # Of the clips used last: a clip's items come close together.
+        return lru_cache(64)(lambda clip: Target.of(clip, self._vectors))
 
     def trained_on(self, clip: Clip) -> bool:
         """Whether a clip is one of its training corpus."""
-        return clip.sha256[:12] in _corpus()
-
-    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
-        """Load the word vectors and the weights that ship with the package."""
-        self._vectors = Vectors.load()
-        self._classifier = Classifier.load()
-        self._target = lru_cache(_REMEMBERED)(self._prepare_clip)
-
-    def _prepare_clip(self, clip: Clip) -> Target:
-        return target(clip, self._vectors)
+        return clip.sha256[:12] in self._classifier.trained_on
 
     async def judge(
         self,
@@ -63,16 +50,13 @@ class Offline(Judge):
         prediction: str,
         protocol: Protocol,  # noqa: ARG002 (the verdicts of all protocols are the same four)
     ) -> Judgement:
-        """Mark one answer."""
-        found = compare(prediction, self._target(item.clip), self._vectors)
-        verdict, share = self._classifier.verdict(found)
-        return Judgement(verdict, (Attempt("verdict", _in_words(verdict, share)),))
-
-
-def _in_words(verdict: Verdict, share: float) -> str:
-    """Write a verdict as a judge does, so that it is read like any other."""
-    return (
-        f"{PROXY_MARK}: by a classifier, which takes this orientation for {share:.0%} likely.\n"
-        f"Rating: {verdict.rating}\n"
-        f"Orientation: {verdict.orientation}\n"
-    )
+        """Judge one answer."""
+        features = compare(prediction, self._target(item.clip), self._vectors)
+        verdict, share = self._classifier.verdict(features)
+        # In the words of a language model, so that it is read like any other judge's.
+        text = (
+            f"{PROXY_MARK}: by a classifier, which takes this orientation for {share:.0%} likely.\n"
+            f"Rating: {verdict.rating}\n"
+            f"Orientation: {verdict.orientation}\n"
+        )
+        return Judgement(verdict, (Attempt("verdict", text),))

@@ -1,18 +1,17 @@
 """The classifier: from features to a rating and an orientation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jasco.judges.offline.vectors import Array
 from jasco.protocol.verdicts import Orientation, Verdict
 
-Array = NDArray[np.float32]
-_ARRAYS = ("centre", "scale", "weights", "offsets", "examples", "example_weights")
+ARRAYS = ("centre", "scale", "weights", "offsets", "examples", "example_weights")
 
 CLASSES = (
     Verdict(0, Orientation.AUDIO),
@@ -22,19 +21,24 @@ CLASSES = (
     Verdict(1, Orientation.BOTH),
     Verdict(2, Orientation.BOTH),
 )
-"""What an answer can be. The rating of an answer that rests on one cue or none is 0."""
+"""The possible verdicts. The rating of an answer that rests on one cue or none is 0."""
+_RATINGS = np.array([verdict.rating for verdict in CLASSES])
+_HAVE_ORIENTATION = {
+    orientation: np.array([verdict.orientation is orientation for verdict in CLASSES])
+    for orientation in Orientation
+}
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Multinomial logistic regression on features, and on how much like known examples they are.
+    """Multinomial logistic regression on features, and on how similar to known examples they are.
 
     Attributes
     ----------
     names : tuple of str
         The features, in order.
     centre, scale : ndarray, shape (features,)
-        What is taken from a feature, and what it is divided by then.
+        What is subtracted from a feature, and what it is divided by then.
     weights : ndarray, shape (classes, features)
     offsets : ndarray, shape (classes,)
     examples : ndarray, shape (examples, features)
@@ -58,61 +62,39 @@ class Classifier:
 
     @classmethod
     def load(cls) -> Self:
-        """Read what ships with the package."""
+        """Read the classifier that ships with the package."""
         with (files("jasco.judges.offline") / "classifier.npz").open("rb") as file:
             stored = np.load(file, allow_pickle=False)
+            names, trained_on = (
+                stored[name].tobytes().decode().split("\n") for name in ("names", "trained_on")
+            )
             return cls(
-                names=_lines(stored["names"]),
-                trained_on=frozenset(_lines(stored["trained_on"])),
+                names=tuple(names),
+                trained_on=frozenset(trained_on),
                 width=float(stored["width"]),
-                **{name: stored[name].astype(np.float32) for name in _ARRAYS},
+                **{name: stored[name].astype(np.float32) for name in ARRAYS},
             )
 
-    def save(self, path: Path) -> None:
-        """Write a file as :meth:`load` reads it."""
-        np.savez_compressed(
-            path,
-            names=_as_bytes(self.names),
-            trained_on=_as_bytes(sorted(self.trained_on)),
-            width=np.float32(self.width),
-            **{name: getattr(self, name) for name in _ARRAYS},
-        )
-
     def probabilities(self, features: Mapping[str, float]) -> NDArray[np.float64]:
-        """How likely each of :data:`CLASSES` is, shape (classes,)."""
+        """Return how likely each of :data:`CLASSES` is, shape (classes,)."""
         values = np.array([features[name] for name in self.names], np.float32)
         scaled = (values - self.centre) / self.scale
-        likeness = np.exp(-self.width * ((self.examples - scaled) ** 2).sum(axis=1))
-        logits = self.weights @ scaled + self.example_weights @ likeness + self.offsets
-        raised = np.exp((logits - logits.max()).astype(np.float64))
-        return np.asarray(raised / raised.sum(), np.float64)
+        similarities = np.exp(-self.width * ((self.examples - scaled) ** 2).sum(axis=1))
+        logits = self.weights @ scaled + self.example_weights @ similarities + self.offsets
+        powers = np.exp((logits - logits.max()).astype(np.float64))
+        return np.asarray(powers / powers.sum(), np.float64)
 
     def verdict(self, features: Mapping[str, float]) -> tuple[Verdict, float]:
-        """Give the verdict, and how likely its orientation is.
+        """Return the verdict, and how likely its orientation is.
 
         The likeliest orientation comes first. A Both is then rated by the mean over its three
         ratings, rounded: of ordered classes the likeliest one is seldom the closest.
         """
         probabilities = self.probabilities(features)
-        orientations = {
-            orientation: sum(
-                p for p, each in zip(probabilities, CLASSES, strict=True)
-                if each.orientation is orientation
-            )
-            for orientation in Orientation
-        }  # fmt: skip
-        likeliest = max(orientations, key=lambda each: orientations[each])
-        share = orientations[likeliest]
-        expected = sum(
-            p * each.rating for p, each in zip(probabilities, CLASSES, strict=True)
-            if each.orientation is likeliest and each.rating
-        ) / share  # fmt: skip
-        return Verdict(round(expected), likeliest), share
-
-
-def _as_bytes(lines: Iterable[str]) -> NDArray[np.uint8]:
-    return np.frombuffer("\n".join(lines).encode(), np.uint8)
-
-
-def _lines(stored: NDArray[np.uint8]) -> tuple[str, ...]:
-    return tuple(stored.tobytes().decode().split("\n"))
+        shares = {
+            orientation: float(probabilities[classes].sum())
+            for orientation, classes in _HAVE_ORIENTATION.items()
+        }
+        likeliest = max(shares, key=lambda orientation: shares[orientation])
+        rating = (probabilities * _RATINGS)[_HAVE_ORIENTATION[likeliest]].sum() / shares[likeliest]
+        return Verdict(round(rating), likeliest), shares[likeliest]

@@ -1,9 +1,9 @@
-"""What of an answer is held against a clip: the numbers that the classifier sees.
+"""The features of an answer: how it compares with the texts of its clip.
 
 Conventions
 -----------
 A clip has five texts: the *reference*, the *audio*-only and the *speech*-only answer, the *sound*
-and the *words* that were said. Similarities are cosines of text vectors, from -1 to 1; a text
+and the *words* that are spoken. Similarities are cosines of text vectors, from -1 to 1; a text
 without a known word has a similarity of 0 to everything.
 """
 
@@ -21,7 +21,7 @@ from jasco.protocol.clips import Clip
 TEXTS = ("reference", "audio", "speech", "sound", "words")
 _REFERENCE, _AUDIO, _SPEECH, _SOUND, _WORDS = range(len(TEXTS))
 
-_SAME = 0.6  # similarity from which on two words say the same
+_SAME = 0.6  # similarity from which on two words mean the same
 _RIDGE = 0.3
 
 _LIKELY = re.compile(
@@ -65,19 +65,23 @@ class Words:
         return cls(*vectors.words(words), frozenset(map(stem, words)))
 
     def closeness(self, other: "Words") -> Array:
-        """How close each word has the closest one in another text, shape (words,)."""
+        """Return how close the closest word of another text is to each word, shape (words,)."""
         if not len(self.vectors) or not len(other.vectors):
             return np.zeros(len(self.vectors), np.float32)
         return np.asarray((self.vectors @ other.vectors.T).max(axis=1))
 
     def mean(self, values: Array) -> float:
         """Average over the words by weight; 0 where there is none."""
-        return float(values @ self.weights / max(self.weights.sum(), 1e-6))
+        return _average(values, self.weights)
+
+    def share_in(self, other: "Words") -> float:
+        """Return which share of the words' stems stands in another text."""
+        return len(self.stems & other.stems) / max(1, len(self.stems))
 
 
 @dataclass(frozen=True)
 class Target:
-    """What answers to a clip are held against: computed once a clip.
+    """The texts of a clip, to compare answers with: computed once a clip.
 
     Attributes
     ----------
@@ -86,11 +90,11 @@ class Target:
     words : tuple of Words
         Of each text.
     own : ndarray, shape (words of the reference,)
-        How much of each word of the reference the other texts do not say.
+        How much of each word of the reference is in no other text.
     beyond : mapping of str to ndarray
-        Unit vectors of what one text says beyond others.
-    keywords : of each keyword
-        Its words, and its vector.
+        Unit vectors of the part of one text that is not in others.
+    keywords : tuple of (Words, ndarray)
+        The words and the vector of each keyword.
     """
 
     texts: Array
@@ -99,73 +103,73 @@ class Target:
     beyond: Mapping[str, Array]
     keywords: tuple[tuple[Words, Array], ...]
 
+    @classmethod
+    def of(cls, clip: Clip, vectors: Vectors) -> Self:
+        """Compute the vectors and words of a clip's texts."""
+        answers = (clip.reference, clip.audio_only, clip.speech_only)
+        texts = [*(_LIKELY.sub("", answer) for answer in answers), clip.sound, clip.speech]
+        sentences = vectors.texts(texts)
+        words = tuple(Words.of(text, vectors) for text in texts)
+        elsewhere = np.max([words[_REFERENCE].closeness(other) for other in words[1:]], axis=0)
+        keywords = [keyword.strip() for keyword in clip.keywords.split(",") if keyword.strip()]
+        return cls(
+            texts=sentences,
+            words=words,
+            own=np.maximum(0, 1 - elsewhere),
+            beyond={
+                TEXTS[text]: _beyond(sentences, text, others)
+                for text, others in (
+                    (_REFERENCE, (_AUDIO, _SPEECH, _SOUND, _WORDS)),
+                    (_AUDIO, (_SPEECH,)),
+                    (_SPEECH, (_AUDIO,)),
+                    (_SOUND, (_WORDS,)),
+                    (_WORDS, (_SOUND,)),
+                )
+            },
+            keywords=tuple(
+                (Words.of(keyword, vectors), vectors.texts([keyword])[0]) for keyword in keywords
+            ),
+        )
 
-def target(clip: Clip, vectors: Vectors) -> Target:
-    """Prepare a clip."""
-    texts = [
-        _LIKELY.sub("", clip.reference), _LIKELY.sub("", clip.audio_only),
-        _LIKELY.sub("", clip.speech_only), clip.sound, clip.speech,
-    ]  # fmt: skip
-    sentences = vectors.texts(texts)
-    words = tuple(Words.of(text, vectors) for text in texts)
-    elsewhere = np.max([words[_REFERENCE].closeness(other) for other in words[1:]], axis=0)
-    keywords = [keyword.strip() for keyword in clip.keywords.split(",") if keyword.strip()]
-    return Target(
-        texts=sentences,
-        words=words,
-        own=np.maximum(0, 1 - elsewhere),
-        beyond={
-            "reference": _beyond(sentences, _REFERENCE, (_AUDIO, _SPEECH, _SOUND, _WORDS)),
-            "audio": _beyond(sentences, _AUDIO, (_SPEECH,)),
-            "speech": _beyond(sentences, _SPEECH, (_AUDIO,)),
-            "sound": _beyond(sentences, _SOUND, (_WORDS,)),
-            "words": _beyond(sentences, _WORDS, (_SOUND,)),
-        },
-        keywords=tuple(
-            (Words.of(keyword, vectors), vectors.texts([keyword])[0]) for keyword in keywords
-        ),
-    )
 
-
-def _beyond(texts: Array, which: int, others: Iterable[int]) -> Array:
-    """Take out of one text's vector what the others span."""
+def _beyond(texts: Array, text: int, others: Iterable[int]) -> Array:
+    """Return the direction of a text's vector after what the others span is taken out."""
     span = texts[list(others)]
-    parts, *_ = np.linalg.lstsq(span.T, texts[which], rcond=None)
-    return _unit(texts[which] - parts @ span)
+    parts, *_ = np.linalg.lstsq(span.T, texts[text], rcond=None)
+    return _unit(texts[text] - parts @ span)
 
 
 def _unit(vector: Array) -> Array:
     return vector / max(float(np.linalg.norm(vector)), 1e-6)
 
 
-def compare(answer: str, clip: Target, vectors: Vectors) -> dict[str, float]:
-    """Hold an answer against a clip: named numbers, the same names for every answer."""
+def _average(values: Array, weights: Array) -> float:
+    return float(values @ weights / max(weights.sum(), 1e-6))
+
+
+def compare(answer: str, target: Target, vectors: Vectors) -> dict[str, float]:
+    """Compute the features of an answer: named numbers, the same names for every answer."""
     reading = read(answer)
-    conclusion = reading.concluded
-    sentences = [text for text in reading.conclusion if content_words(text)]
-    whole, everything, last = vectors.texts(
-        [conclusion, " ".join(reading.sentences), sentences[-1] if sentences else ""]
-    )
-    said = Words.of(conclusion, vectors)
-    each = vectors.texts(sentences) if sentences else np.zeros_like(clip.texts[:1])
-    best = (each @ clip.texts.T).max(axis=0)
-    found = {
-        **_similarities("whole", whole, clip),
-        **_similarities("everything", everything, clip),
-        **_similarities("last", last, clip),
-        **{f"best.{name}": value for name, value in zip(TEXTS, best, strict=True)},
-        **_contrasts("whole", clip.texts @ whole),
+    conclusion, text = reading.concluded, " ".join(reading.sentences)
+    sentences = [sentence for sentence in reading.conclusion if content_words(sentence)] or [""]
+    whole, everything, last = vectors.texts([conclusion, text, sentences[-1]])
+    words, each = Words.of(conclusion, vectors), vectors.texts(sentences)
+    best = (each @ target.texts.T).max(axis=0)
+    length, length_of_all = len(conclusion.split()), len(text.split())
+    return {
+        **_named("whole", target.texts @ whole),
+        **_named("everything", target.texts @ everything),
+        **_named("last", target.texts @ last),
+        **_named("best", best),
+        **_contrasts("whole", target.texts @ whole),
         **_contrasts("best", best),
-        **_within(clip),
-        **{f"beyond.{name}": float(whole @ axis) for name, axis in clip.beyond.items()},
-        "best.beyond.reference": float((each @ clip.beyond["reference"]).max()),
-        **_coefficients(whole, clip),
-        **_words(said, clip),
-        **_new(said, clip),
-        **_keywords(said, each, clip),
-    }
-    length, length_of_all = len(conclusion.split()), len(" ".join(reading.sentences).split())
-    return found | {
+        **_within(target),
+        **{f"beyond.{name}": float(whole @ axis) for name, axis in target.beyond.items()},
+        "best.beyond.reference": float((each @ target.beyond["reference"]).max()),
+        **_coefficients(whole, target),
+        **_alignment(words, target),
+        **_additions(words, target),
+        **_keywords(words, each, target),
         "says.nothing": float(length == 0),
         "length": float(np.log1p(length)),
         "length.all": float(np.log1p(length_of_all)),
@@ -183,14 +187,13 @@ def compare(answer: str, clip: Target, vectors: Vectors) -> dict[str, float]:
     }
 
 
-def _similarities(part: str, vector: Array, clip: Target) -> dict[str, float]:
-    return {
-        f"{part}.{name}": float(value)
-        for name, value in zip(TEXTS, clip.texts @ vector, strict=True)
-    }
+def _named(part: str, values: Array) -> dict[str, float]:
+    """Name the values for the clip's five texts."""
+    return {f"{part}.{name}": float(value) for name, value in zip(TEXTS, values, strict=True)}
 
 
 def _contrasts(part: str, to: Array) -> dict[str, float]:
+    """Compute differences between the similarities to the clip's texts, shape (5,)."""
     one_cue = max(to[_AUDIO], to[_SPEECH])
     return {
         f"{part}.reference-audio": float(to[_REFERENCE] - to[_AUDIO]),
@@ -204,56 +207,59 @@ def _contrasts(part: str, to: Array) -> dict[str, float]:
     }
 
 
-def _within(clip: Target) -> dict[str, float]:
-    """How close the clip's own texts are: what the similarities are to be seen against."""
-    among = clip.texts @ clip.texts.T
+def _within(target: Target) -> dict[str, float]:
+    """Compute how close the clip's own texts are, by which other similarities are to be judged."""
+    among = target.texts @ target.texts.T
     pairs = ((0, 1), (0, 2), (1, 2), (0, 3), (0, 4))
     return {f"clip.{TEXTS[a]}.{TEXTS[b]}": float(among[a, b]) for a, b in pairs}
 
 
-def _coefficients(whole: Array, clip: Target) -> dict[str, float]:
-    """Make the answer up of the clip's texts (ridge regression): what each adds to the others."""
-    among = clip.texts @ clip.texts.T + _RIDGE * np.eye(len(TEXTS))
-    parts = np.linalg.solve(among, clip.texts @ whole)
-    return {f"part.{name}": float(part) for name, part in zip(TEXTS, parts, strict=True)}
+def _coefficients(whole: Array, target: Target) -> dict[str, float]:
+    """Compose the answer of the clip's texts (ridge regression): what each adds to the others."""
+    among = target.texts @ target.texts.T + _RIDGE * np.eye(len(TEXTS))
+    return _named("part", np.linalg.solve(among, target.texts @ whole))
 
 
-def _words(said: Words, clip: Target) -> dict[str, float]:
+def _alignment(words: Words, target: Target) -> dict[str, float]:
     """Align words: how much of a text is in the answer, and how much of the answer in it."""
-    found = {}
-    for name, theirs in zip(TEXTS, clip.words, strict=True):
-        recalled, close = theirs.closeness(said), said.closeness(theirs)
-        found[f"recall.{name}"] = theirs.mean(recalled)
-        found[f"precision.{name}"] = said.mean(close)
-        found[f"closest.{name}"] = float(close.max(initial=0))
-        found[f"exact.{name}"] = len(said.stems & theirs.stems) / max(1, len(theirs.stems))
-    return found
+    features = {}
+    for name, of_text in zip(TEXTS, target.words, strict=True):
+        close = words.closeness(of_text)
+        features[f"recall.{name}"] = of_text.mean(of_text.closeness(words))
+        features[f"precision.{name}"] = words.mean(close)
+        features[f"closest.{name}"] = float(close.max(initial=0))
+        features[f"exact.{name}"] = of_text.share_in(words)
+    return features
 
 
-def _new(said: Words, clip: Target) -> dict[str, float]:
-    """See what the answer adds to the cues, and on whose side each of its words is."""
-    close = [said.closeness(theirs) for theirs in clip.words]
+def _additions(words: Words, target: Target) -> dict[str, float]:
+    """Compute what the answer adds to the cues, and which side each of its words is on."""
+    close = [words.closeness(of_text) for of_text in target.words]
     audio = np.maximum(close[_AUDIO], close[_SOUND])
     speech = np.maximum(close[_SPEECH], close[_WORDS])
     new = np.maximum(close[_SOUND], close[_WORDS]) < _SAME
-    added = _unit((said.vectors * (said.weights * new)[:, None]).sum(axis=0))
-    recalled = clip.words[_REFERENCE].closeness(said)
-    own = clip.own * clip.words[_REFERENCE].weights
+    added = _unit((words.vectors * (words.weights * new)[:, None]).sum(axis=0))
+    reference = target.words[_REFERENCE]
     return {
-        "new.share": said.mean(new.astype(np.float32)),
-        **{f"new.{name}": float(to) for name, to in zip(TEXTS, clip.texts @ added, strict=True)},
-        **{f"new.beyond.{name}": float(added @ axis) for name, axis in clip.beyond.items()},
-        "side.audio": said.mean(np.maximum(audio - speech, 0)),
-        "side.speech": said.mean(np.maximum(speech - audio, 0)),
-        "side.reference": said.mean(np.maximum(close[_REFERENCE] - np.maximum(audio, speech), 0)),
-        "recall.own": float(recalled @ own / max(own.sum(), 1e-6)),
+        "new.share": words.mean(new.astype(np.float32)),
+        **_named("new", target.texts @ added),
+        **{f"new.beyond.{name}": float(added @ axis) for name, axis in target.beyond.items()},
+        "side.audio": words.mean(np.maximum(audio - speech, 0)),
+        "side.speech": words.mean(np.maximum(speech - audio, 0)),
+        "side.reference": words.mean(np.maximum(close[_REFERENCE] - np.maximum(audio, speech), 0)),
+        "recall.own": _average(reference.closeness(words), target.own * reference.weights),
     }
 
 
-def _keywords(said: Words, sentences: Array, clip: Target) -> dict[str, float]:
-    soft, exact, near = [0.0], [0.0], [0.0]
-    for theirs, vector in clip.keywords:
-        soft.append(theirs.mean(theirs.closeness(said)))
-        exact.append(len(said.stems & theirs.stems) / max(1, len(theirs.stems)))
-        near.append(float((sentences @ vector).max()))
-    return {"keyword.soft": max(soft), "keyword.exact": max(exact), "keyword.near": max(near)}
+def _keywords(words: Words, sentences: Array, target: Target) -> dict[str, float]:
+    """Compute how far the keyword that is matched best is matched."""
+    features = [
+        (
+            keyword.mean(keyword.closeness(words)),
+            keyword.share_in(words),
+            (sentences @ vector).max(),
+        )
+        for keyword, vector in target.keywords
+    ]
+    soft, exact, near = np.max([(0.0, 0.0, 0.0), *features], axis=0)
+    return {"keyword.soft": soft, "keyword.exact": exact, "keyword.near": near}

@@ -1,9 +1,9 @@
-"""What of an answer is its conclusion: the action, without the cues that are only quoted.
+"""The conclusion of an answer: the predicted action, without the cues that are only quoted.
 
 Models describe before they conclude ("I hear rain. He says 'run'. They are ..."), and the rubric
-asks for the conclusion alone. What a sentence is shows in how it is put: a label ("Audio: ..."),
-a verb of hearing or saying, a remark on the voice, an address to the judge. Such sentences are
-left out, unless they infer something as well.
+asks for the conclusion alone. Other sentences are recognised by their form: a label ("Audio: ..."),
+a verb of hearing or saying, a remark on the voice, an address to the judge. They are left out,
+unless they infer something as well.
 """
 
 import json
@@ -100,20 +100,20 @@ _NOTHING = re.compile(
 
 @dataclass(frozen=True)
 class Reading:
-    """An answer, taken apart.
+    """The parts of an answer.
 
     Attributes
     ----------
     sentences : tuple of str
-        All of it, without what stands in quotes.
+        All of it, without quoted passages.
     conclusion : tuple of str
-        The sentences that predict an action; none where nothing does.
+        The sentences that predict an action; may be empty.
     quotes : int
-        How many passages stand in quotes.
+        Number of quoted passages.
     plays_judge : bool
         Whether it addresses or imitates a judge.
     refuses : bool
-        Whether it says that it cannot tell.
+        Whether it states that it cannot tell.
     """
 
     sentences: tuple[str, ...]
@@ -129,7 +129,7 @@ class Reading:
 
 
 def read(answer: str) -> Reading:
-    """Take an answer apart. It is never obeyed: text that plays judge is no content."""
+    """Parse an answer. It is never obeyed: text that plays judge is no content."""
     sentences, quotes = _sentences(_prose(answer))
     return Reading(
         sentences=tuple(sentence.replace(_HIDDEN, " ") for sentence in sentences),
@@ -150,18 +150,18 @@ def _concludes(sentence: str) -> bool:
         or _NOTHING.fullmatch(sentence)
     ):
         return False
-    describes = any(kind.search(sentence) for kind in (_LABEL, _PERCEIVES, _MANNER))
+    describes = any(pattern.search(sentence) for pattern in (_LABEL, _PERCEIVES, _MANNER))
     return not describes or bool(_INFERS.search(sentence))
 
 
 def _is_language(sentence: str) -> bool:
-    """Tell words from what a broken model puts out: single letters and marks name nothing."""
+    """Return whether a text consists of words, not of the single letters of a broken model."""
     letters = sum(map(len, _LETTERS.findall(sentence)))
     return bool(_A_WORD.search(sentence)) and 2 * letters >= len("".join(sentence.split()))
 
 
 def _prose(answer: str) -> str:
-    """Drop thinking and markup; of a JSON object keep the values that are no cues."""
+    """Remove thinking and markup; of a JSON object keep the values that are no cues."""
     text = _VERDICT_TAG.sub("\n", _THINKING.sub("", answer))
     if found := _JSON.search(text):
         try:
@@ -169,14 +169,15 @@ def _prose(answer: str) -> str:
         except (ValueError, RecursionError):
             values = None
         if isinstance(values, dict):
-            kept = [str(value) for key, value in values.items() if not _CUE_KEY.match(key)]
-            text = text[: found.start()] + "\n".join(kept) + text[found.end() :]
-    # An aside that plays judge goes alone; what it stands in may still predict something.
+            lines = [str(value) for key, value in values.items() if not _CUE_KEY.match(key)]
+            text = text[: found.start()] + "\n".join(lines) + text[found.end() :]
+    # An aside that plays judge is removed alone; its sentence may still predict something.
     text = _ASIDE.sub(lambda aside: "" if _PLAYS_JUDGE.search(aside[0]) else aside[0], text)
     return _MARKUP.sub(" ", text)
 
 
 def _sentences(prose: str) -> tuple[list[str], int]:
+    """Split a text into sentences with quotes hidden; return them and the number of quotes."""
     quotes = 0
 
     def hide(quote: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """Vectors of words and texts, from a table that ships with the package.
 
 The table was distilled from a sentence encoder (see PROVENANCE.md beside this file): a text's
-vector is the sum of the vectors of its words' pieces, whose lengths say how much each matters.
+vector is the sum of the vectors of its words' pieces, whose lengths are their weights.
 """
 
 import re
@@ -32,8 +32,8 @@ _SUFFIXES = (
 )  # fmt: skip
 _MARKS = re.compile(r"[\u0300-\u036f]")
 INSIDE = "##"
-"""Begins a piece that continues a word."""
-_LONGEST_WORD = 100  # letters; more is no word
+"""Beginning of a piece that continues a word."""
+_LONGEST_WORD = 100  # letters
 
 
 def all_words(text: str) -> list[str]:
@@ -42,7 +42,7 @@ def all_words(text: str) -> list[str]:
 
 
 def pieces(word: str, known: Collection[str]) -> list[str]:
-    """Split a word into the longest known pieces, from the left; none where that fails.
+    """Split a word into the longest known pieces, from the left; empty where that fails.
 
     As WordPiece does (Wu et al., 2016): what continues a word begins with ``##``.
     """
@@ -60,12 +60,12 @@ def pieces(word: str, known: Collection[str]) -> list[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """Give a text's words that carry content, each once, in order."""
+    """Return a text's words that carry content, each once, in order."""
     return [word for word in dict.fromkeys(all_words(text)) if word not in _NO_CONTENT]
 
 
 def stem(word: str) -> str:
-    """Cut an English word down so that its forms mostly meet."""
+    """Return the stem of an English word; most of its forms have the same one."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             word = word.removesuffix(suffix)
@@ -74,12 +74,12 @@ def stem(word: str) -> str:
 
 
 class Vectors:
-    """Vectors of length 1, or 0 where nothing is known.
+    """Vectors of words and texts: of length 1, or 0 where nothing is known.
 
     Parameters
     ----------
     places : mapping of str to int
-        The row of each piece of a word.
+        The row of each piece of a word in the table.
     table : ndarray, shape (pieces, dimensions)
         Sums of rows are vectors of words and texts.
     """
@@ -98,11 +98,11 @@ class Vectors:
         return cls({piece: place for place, piece in enumerate(known)}, table)
 
     def texts(self, texts: Sequence[str]) -> Array:
-        """Give each text's vector, shape (texts, dimensions)."""
+        """Return each text's vector, shape (texts, dimensions)."""
         return self._sums([all_words(text) for text in texts])[0]
 
     def words(self, words: Sequence[str]) -> tuple[Array, Array]:
-        """Give each word's vector, shape (words, dimensions), and how much it matters (words,)."""
+        """Return each word's vector, shape (words, dimensions), and its weight, shape (words,)."""
         return self._sums([[word] for word in words])
 
     def _sums(self, groups: Sequence[Sequence[str]]) -> tuple[Array, Array]:

@@ -5,41 +5,37 @@ import hashlib
 import os
 import platform
 import re
-from collections import OrderedDict
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jasco.backends.extras import import_optional
 from jasco.backends.specs import Option, Spec, at_least
 from jasco.backends.weights import SMOLLM2, WHISPER, YAMNET, find_weight
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError
 from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.model import Model
+from jasco.models.recent_clips import RecentClips, audio_digest
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
-_REMEMBERED = 64  # clips; a clip's items come close together
-
 
 @dataclass(frozen=True)
-class Heard:
-    """What the ears of the cascade make of a clip: the three likeliest sounds, and the words."""
+class Description:
+    """A clip in words, for the language model: its three likeliest sounds, and its speech."""
 
     tags: tuple[str, ...]
     transcript: str
 
 
 def item_seed(seed: int, audio: Audio, instruction: str) -> int:
-    """Derive the seed of one question, so that no answer depends on which were asked before.
+    """Return the seed of one question, so that no answer depends on which were asked before.
 
     Parameters
     ----------
@@ -53,16 +49,12 @@ def item_seed(seed: int, audio: Audio, instruction: str) -> int:
     int
         From 0 to 2**32 - 2: to llama.cpp 2**32 - 1 means a random one.
     """
-    question = b"\0".join((str(seed).encode(), _digest(audio), instruction.encode()))
+    question = b"\0".join((str(seed).encode(), audio_digest(audio), instruction.encode()))
     return int.from_bytes(hashlib.blake2b(question, digest_size=8).digest()) % (2**32 - 1)
 
 
-def _digest(audio: Audio) -> bytes:
-    return hashlib.blake2b(audio.samples.tobytes()).digest()
-
-
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Name the processor; only the kind of machine where Linux does not say more."""
+    """Return the processor's name; only the kind of machine where Linux does not state more."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -80,13 +72,14 @@ class Cascade(Model):
     on AudioSet) names the three likeliest sounds that are not speech; SmolLM2-135M-Instruct
     (Allal et al., 2025, "SmolLM2: When smol goes big") gets both, two worked examples and the
     instruction, and answers at temperature 0. All run in 4 to 8 bits on a processor, without a
-    network. How something is said, and everything about a sound beyond its name, is lost: what a
-    model that hears should beat, and an evaluation that runs anywhere.
+    network. How something is said, and everything about a sound beyond its name, is lost: a
+    baseline for models that process the audio itself, and an evaluation that runs anywhere.
 
     The wording of its prompt was chosen by eye on 32 clips of the published data set, so a figure
     on those flatters it a little.
 
-    What is heard depends on the audio alone and is computed once for a clip's eight instructions.
+    Sounds and words depend on the audio alone and are computed once for a clip's eight
+    instructions.
 
     Answers are reproducible, byte for byte: on one machine, with the same versions of the
     libraries, an answer depends on the audio, the instruction and the identity options alone. It
@@ -96,11 +89,7 @@ class Cascade(Model):
     differ.
     """
 
-    NAME: ClassVar[str | None] = None
-    raw_name: ClassVar[bool] = False
-    uses_audio: ClassVar[bool] = True
-    remote: ClassVar[bool] = False
-    OPTIONS: ClassVar[Sequence[Option]] = (
+    OPTIONS = (
         Option("weights", "a folder with the weights, looked into before the cache", read=Path),
         Option("max_tokens", "length of an answer", at_least(1, int), 64, identity=True),
         Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
@@ -109,78 +98,63 @@ class Cascade(Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._heard: OrderedDict[bytes, Future[Heard | Failure]] = OrderedDict()
+        self._descriptions: RecentClips[Future[Description | Failure]] = RecentClips()
         # Pools of our own: asyncio's shared one has but six threads on two cores.
-        self._listening = ThreadPoolExecutor(1, "listening")
+        self._describing = ThreadPoolExecutor(1, "describing")
         self._servers = min(MAX_SERVERS, len(os.sched_getaffinity(0)))
-        self._speaking = ThreadPoolExecutor(self._servers, "speaking")
+        self._replying = ThreadPoolExecutor(self._servers, "replying")
 
-    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
         """Load the three models, fetching their weights at first use."""
-        await asyncio.get_running_loop().run_in_executor(self._listening, self._load)
+        await asyncio.get_running_loop().run_in_executor(self._describing, self._load)
 
     def _load(self) -> None:
-        try:  # before anything is downloaded
-            import ctranslate2
-            import faster_whisper
-            import onnxruntime
-            import xllamacpp
-        except ImportError as error:
-            raise InputError(
-                f"the cascade needs {error.name or error}: pip install 'jasco[cascade]'"
-            ) from error
-        libraries = (ctranslate2, faster_whisper, np, onnxruntime, xllamacpp)
-        self.facts = {"processor": processor()} | {
-            library.__name__: str(library.__version__) for library in libraries
+        self.facts = {"processor": processor()} | {  # before anything is downloaded
+            name: str(import_optional(name, "the cascade", "cascade").__version__)
+            for name in ("ctranslate2", "faster_whisper", "numpy", "onnxruntime", "xllamacpp")
         }
-        whisper, yamnet, smollm2 = (
-            find_weight(weight, self.spec.options["weights"])
-            for weight in (WHISPER, YAMNET, SMOLLM2)
-        )
-        self._transcriber = Transcriber(whisper)
-        self._tagger = Tagger(yamnet)
-        self._language_model = LanguageModel(smollm2 / next(iter(SMOLLM2.files)), self._servers)
+        folder = self.spec.options["weights"]
+        self._transcriber = Transcriber(find_weight(WHISPER, folder))
+        self._tagger = Tagger(find_weight(YAMNET, folder))
+        smollm2 = find_weight(SMOLLM2, folder) / next(iter(SMOLLM2.files))
+        self._language_model = LanguageModel(smollm2, self._servers)
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
-        """Listen, once a clip, then answer."""
-        if audio is None:
-            raise ValueError("a model that hears is handed audio")
+        """Describe the clip, once for all its items, then answer."""
+        assert audio is not None
         # Shielded: an item that is given up takes nothing from the others of its clip.
-        heard = await asyncio.shield(asyncio.wrap_future(self._hearing(audio)))
-        if isinstance(heard, Failure):
-            return heard
+        description = await asyncio.shield(asyncio.wrap_future(self._described(audio)))
+        if isinstance(description, Failure):
+            return description
         options = self.spec.options
         return await asyncio.get_running_loop().run_in_executor(
-            self._speaking,
+            self._replying,
             self._language_model.reply,
-            make_prompt(heard.tags, heard.transcript, item.instruction),
+            make_prompt(description.tags, description.transcript, item.instruction),
             options["max_tokens"],
             options["temperature"],
             item_seed(options["seed"], audio, item.instruction),
         )
 
-    def _hearing(self, audio: Audio) -> "Future[Heard | Failure]":
-        """Begin to listen to this audio, or join who has begun."""
-        key = _digest(audio)
-        known = self._heard.get(key)
-        if known and not (known.done() and isinstance(known.result(), Failure)):  # else once more
-            self._heard.move_to_end(key)
-            return known
-        hearing = self._heard[key] = self._listening.submit(self._hear, audio.floats)
-        if len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
-        return hearing
+    def _described(self, audio: Audio) -> "Future[Description | Failure]":
+        """Return the description of a clip that is there or under way, else begin one."""
+        description = self._descriptions.get(audio)
+        if not description or (description.done() and isinstance(description.result(), Failure)):
+            description = self._describing.submit(self._describe, audio.floats)
+            self._descriptions.put(audio, description)
+        return description
 
-    def _hear(self, samples: NDArray[np.float32]) -> Heard | Failure:
+    def _describe(self, samples: NDArray[np.float32]) -> Description | Failure:
         try:
-            return Heard(tuple(self._tagger.tags(samples)), self._transcriber.transcript(samples))
-        except Exception as error:  # of libraries with kinds of their own: this clip's, no other's
+            tags, transcript = self._tagger.tags(samples), self._transcriber.transcript(samples)
+        except Exception as error:  # of libraries with classes of their own: it concerns this clip
             return Failure("error", f"{type(error).__name__}: {error}")
+        return Description(tuple(tags), transcript)
 
     async def close(self) -> None:
-        """Let running calls end (they are short), drop waiting ones, and free the models."""
-        for pool in (self._listening, self._speaking):
+        """Wait for running calls (they are short), drop waiting ones, and free the models."""
+        for pool in (self._describing, self._replying):
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-        self._heard.clear()
+        self._descriptions = RecentClips()
         for name in ("_transcriber", "_tagger", "_language_model"):
             self.__dict__.pop(name, None)

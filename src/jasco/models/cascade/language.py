@@ -4,7 +4,7 @@ Answers are reproducible. In floating point the order of a sum decides its last 
 chooses the order by the number of threads, by what else is computed in the same batch, and by how
 much of a prompt it still has from the one before. So a server has one thread and one question at a
 time, and a prompt is computed in the same three steps whatever was asked before: the part that all
-questions share, then what was heard in the clip, then the instruction. The first two are kept.
+questions share, then the description of the clip, then the instruction. The first two are kept.
 """
 
 import queue
@@ -19,7 +19,7 @@ from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 
 MAX_SERVERS = 8
-"""Most servers: each takes a core and 60 MB, beside the weights, which they share."""
+"""Servers at most: each takes a core and 60 MB, beside the weights, which they share."""
 
 _CONTEXT = 1_024  # tokens of one prompt and answer; the examples and a question take about 240
 _SILENT = -1  # llama.cpp's log level below errors: what fails comes back as a value
@@ -49,7 +49,7 @@ class Prompt:
     Attributes
     ----------
     clip : str
-        What all questions share, and what was heard in the clip.
+        What all questions share, and the description of the clip.
     instruction : str
         The rest, up to where the answer begins.
     """
@@ -59,14 +59,14 @@ class Prompt:
 
 
 def make_prompt(tags: Sequence[str], transcript: str, instruction: str) -> Prompt:
-    """Put what was heard, and the instruction, into words for the language model."""
+    """Format the description of a clip and an instruction for the language model."""
     return Prompt(
-        whole_text(_SHARED + _heard(tags, transcript)),
+        whole_text(_SHARED + _described(tags, transcript)),
         whole_text(f"{_instructed(instruction)}<|im_end|>\n<|im_start|>assistant\n"),
     )
 
 
-def _heard(tags: Sequence[str], transcript: str) -> str:
+def _described(tags: Sequence[str], transcript: str) -> str:
     speech = f'"{transcript}"' if transcript else "none"
     return f"Sounds: {', '.join(tags) or 'none'}\nSpeech: {speech}\n"
 
@@ -83,7 +83,7 @@ _SHARED = "".join(
     [
         _turn("system", "You infer from sounds and speech what people are doing."),
         *(
-            _turn("user", _heard(tags, transcript) + _instructed(instruction))
+            _turn("user", _described(tags, transcript) + _instructed(instruction))
             + _turn("assistant", answer)
             for tags, transcript, instruction, answer in _EXAMPLES
         ),
@@ -91,7 +91,7 @@ _SHARED = "".join(
     ]
 )
 # llama.cpp keeps the tokens that a prompt has in common with the one before. After a part and this
-# token, with which neither what was heard nor an instruction begins, that is just the part.
+# token, with which neither a description nor an instruction begins, that is just the part.
 _OTHER = "-"
 
 
@@ -118,7 +118,7 @@ class LanguageModel:
     ) -> Response | Failure:
         """Answer a question. Blocks; what goes wrong comes back as a failure."""
         options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-        computed = ""  # after a failure nobody knows what is kept
+        computed = ""  # after a failure it is not known what is kept
         server, kept = self._idle.get()
         try:
             response = _answer(server, kept, prompt, options)
@@ -132,7 +132,7 @@ class LanguageModel:
 def _answer(
     server: Any, kept: str, prompt: Prompt, options: Mapping[str, float]
 ) -> Response | Failure:
-    """Take a server back to what was heard in the clip, and ask from there."""
+    """Return a server to the description of the clip, and answer from there."""
     parts = (prompt.clip,) if kept == prompt.clip else (_SHARED, prompt.clip)
     for part in parts:
         computed = _complete(server, part + _OTHER, {"max_tokens": 0})
@@ -143,20 +143,17 @@ def _answer(
 
 def _complete(server: Any, text: str, options: Mapping[str, float]) -> Response | Failure:
     try:
-        return _response(server.handle_completions({"prompt": text, **options}))
+        reply = server.handle_completions({"prompt": text, **options})
+        if "error" in reply:
+            return Failure("rejected", str(reply["error"].get("message", reply["error"])))
+        choice, usage = reply["choices"][0], reply["usage"]
+        return Response(
+            text=whole_text(choice["text"] or ""),
+            finish_reason=choice["finish_reason"],
+            usage={key: usage[key] for key in ("prompt_tokens", "completion_tokens")},
+        )
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         return Failure("error", f"{type(error).__name__}: {error}")
-
-
-def _response(reply: dict[str, Any]) -> Response | Failure:
-    if "error" in reply:
-        return Failure("rejected", str(reply["error"].get("message", reply["error"])))
-    choice, usage = reply["choices"][0], reply["usage"]
-    return Response(
-        text=whole_text(choice["text"] or ""),
-        finish_reason=choice["finish_reason"],
-        usage={key: usage[key] for key in ("prompt_tokens", "completion_tokens")},
-    )
 
 
 def _server(path: Path) -> Any:
@@ -170,7 +167,7 @@ def _server(path: Path) -> Any:
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cache_ram_mib = 0  # no second cache, of earlier prompts
     params.verbosity = _SILENT
-    # The server listens on a free port of this machine whether we want it or not.
+    # The server listens on a free port of this machine in any case.
     params.api_keys = [secrets.token_hex()]
     params.ui = params.endpoint_slots = False
     try:

@@ -25,7 +25,7 @@ _INPUT_SCALE, _INPUT_ZERO = 0.04793788492679596, 144
 _OUTPUT_SCALE, _OUTPUT_ZERO = 0.7565417289733887, 190
 _SPEECH = range(6)  # the voice is there by design, and transcribed
 _SILENCE = 494  # a pause somewhere in a clip is no sound of it
-_LEAST = -4.6  # logit of 1 %: below, there is nothing to be heard
+_LEAST = -4.6  # logit of 1 %: below, a sound counts as absent
 
 
 @cache
@@ -87,7 +87,7 @@ class Tagger:
             self._network = onnxruntime.InferenceSession(
                 folder / "model.onnx", options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # onnxruntime has its own kinds, which it does not export
+        except Exception as error:  # onnxruntime does not export its own classes
             raise InputError(
                 f"{folder}: onnxruntime {onnxruntime.__version__} cannot load YAMNet: {error}"
             ) from error

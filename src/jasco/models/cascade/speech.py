@@ -29,7 +29,7 @@ class Filters:
 
 
 class Transcriber:
-    """Whisper, ready to write down what is said.
+    """Whisper, ready to transcribe speech.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Transcriber:
         features.mel_filters = Filters(features.mel_filters)
 
     def transcript(self, samples: NDArray[np.float32]) -> str:
-        """Write down what is said in English; empty where nothing is.
+        """Transcribe the English that is spoken; empty where there is none.
 
         Parameters
         ----------

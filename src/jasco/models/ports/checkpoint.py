@@ -1,19 +1,17 @@
 """The published files of the ports, and the folders that are made of them."""
 
 import hashlib
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jasco.backends.extras import import_optional
 from jasco.data.audio import read_audio
 from jasco.data.dataset import DataSet
 from jasco.data.folders import whole_folder
 from jasco.errors import IncompleteError, InputError, one_line
 from jasco.protocol.clips import items_of
-
-_EXTRA = "pip install 'jasco[native]'"
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,10 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
     InputError
         The folder holds no converted model, or not all of it.
     """
-    weights = _import("jasco.models.ports.state_dict")
+    weights = import_optional("jasco.models.ports.state_dict", str(folder), "native")
     system = weights.kind_of(folder)
     _port(system)
-    torch = _import("torch")
+    torch = import_optional("torch", system, "native")
     shapes = weights.shapes_in(folder)
     numbers = sum(int(torch.tensor(shape).prod()) for shape in shapes.values())
     yield f"{folder}: {system}, {len(shapes)} weights, {numbers:,} numbers"
@@ -144,11 +142,4 @@ def _parts(port: Port) -> str:
 
 
 def _module(system: str, name: str) -> Any:
-    return _import(f"{PORTS[system].package}.{name}")
-
-
-def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is needed: {_EXTRA}") from error
+    return import_optional(f"{PORTS[system].package}.{name}", system, "native")

@@ -1,8 +1,6 @@
 """A loaded port: what it hears of a clip, kept, and how it answers questions about it."""
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,10 +13,10 @@ from jasco.errors import InputError, one_line
 from jasco.models.batches import Question
 from jasco.models.ports.decoding import Preset, Search, decode
 from jasco.models.ports.text import Tokenizer
+from jasco.models.recent_clips import RecentClips
 from jasco.protocol.responses import Response
 
-Heard = TypeVar("Heard")
-_REMEMBERED = 64  # clips; a clip's questions come close together
+Encoded = TypeVar("Encoded")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class PreparedQuestion:
 A = TypeVar("A", bound=PreparedQuestion)
 
 
-class Inference(ABC, Generic[Heard, A]):
+class Inference(ABC, Generic[Encoded, A]):
     """A network, its tokenizer, and its presets.
 
     Parameters
@@ -64,15 +62,15 @@ class Inference(ABC, Generic[Heard, A]):
         max_audio_seconds: float | None = None,
     ) -> None:
         self._llama, self._tokenizer, self._presets = llama, tokenizer, presets
-        self._kept: OrderedDict[bytes, Heard] = OrderedDict()
+        self._encoded: RecentClips[Encoded] = RecentClips()
         self.max_audio_seconds = max_audio_seconds
 
     @abstractmethod
-    def encode(self, audio: Audio) -> Heard:
+    def encode(self, audio: Audio) -> Encoded:
         """Listen to a clip; done once for all of its questions."""
 
     @abstractmethod
-    def prepare(self, heard: Heard, prompt: str, preset: str) -> A:
+    def prepare(self, heard: Encoded, prompt: str, preset: str) -> A:
         """Put a question behind, before or around what was heard of a clip."""
 
     def answer_all(self, questions: Sequence[Question], preset: str) -> list[Response]:
@@ -108,15 +106,13 @@ class Inference(ABC, Generic[Heard, A]):
         """Let the language model answer."""
         decode(self._llama, [each.sequence for each in asked], [each.search for each in asked])
 
-    def encode_once(self, audio: Audio) -> Heard:
+    def encode_once(self, audio: Audio) -> Encoded:
         """Give what was heard of a clip, or listen to it."""
-        key = hashlib.blake2b(audio.samples.tobytes()).digest()
-        if key not in self._kept:
-            self._kept[key] = self.encode(audio)
-        self._kept.move_to_end(key)
-        if len(self._kept) > _REMEMBERED:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        encoded = self._encoded.get(audio)
+        if encoded is None:
+            encoded = self.encode(audio)
+            self._encoded.put(audio, encoded)
+        return encoded
 
     def _response(self, asked: PreparedQuestion) -> Response:
         said = asked.search.answer

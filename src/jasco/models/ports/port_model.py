@@ -1,16 +1,15 @@
 """What the ports are to the rest of the house: models of ``eval``, from a converted folder."""
 
-import importlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jasco.backends.extras import import_optional
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.specs import Option, Spec, at_least, one_of
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError, one_line
 from jasco.models.batches import Batches, Question
 from jasco.models.devices import DEVICE, choose_device
 from jasco.models.model import Model
@@ -19,8 +18,6 @@ from jasco.protocol.responses import Failure, Response
 
 if TYPE_CHECKING:
     from jasco.models.ports.inference import Inference
-
-_EXTRA = "pip install 'jasco[native]'"
 
 
 def options(*presets: str) -> tuple[Option, ...]:
@@ -72,12 +69,12 @@ class PortModel(Model):
     def _load(self) -> None:
         label, wanted = self.spec.label, self.spec.options
         needed = "sentencepiece", "safetensors", "torch", "transformers"
-        *_, torch, transformers = (_import(label, name) for name in needed)
+        *_, torch, transformers = (import_optional(name, label, "native") for name in needed)
         device = choose_device(label, wanted["device"], torch)
         name = wanted["dtype"]
         if name == "auto":
             name = "float32" if device == "cpu" else "float16"
-        weights = _import(label, "jasco.models.ports.state_dict")
+        weights = import_optional("jasco.models.ports.state_dict", label, "native")
         with weights.config_checked(self._folder):
             self._system = self.load(self._folder, device, getattr(torch, name))
         self.max_audio_seconds = self._system.max_audio_seconds
@@ -99,10 +96,3 @@ class PortModel(Model):
     async def close(self) -> None:
         """End the thread once its call is over."""
         self._batches.close()
-
-
-def _import(label: str, module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"{label} needs {module} ({one_line(error)}): {_EXTRA}") from error

@@ -2,22 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.specs import Option, Spec, at_least, one_of
-from jasco.data.audio import Audio
-from jasco.data.dataset import DataSet
-from jasco.models.batches import Batches, Question
+from jasco.models.batches import BatchedModel, Batches, Question
 from jasco.models.devices import DEVICE
-from jasco.models.model import REASONING, Model
-from jasco.models.transformers.generation import Generator
-from jasco.models.transformers.loading import load
-from jasco.protocol.clips import Item
-from jasco.protocol.responses import Failure, Response
+from jasco.models.model import REASONING
+from jasco.models.transformers.generation import generate, set_decoding
+from jasco.models.transformers.loading import Loaded, load
+from jasco.protocol.responses import Response
 
 
-class HuggingFace(Model):
+class HuggingFace(BatchedModel):
     """A model from the hub or from a folder, asked with its own chat template.
 
     The weights are loaded in one piece, on one device. Code that a checkpoint brings is not run.
@@ -25,11 +21,8 @@ class HuggingFace(Model):
     precision an answer may differ now and then with another batch size.
     """
 
-    NAME: ClassVar[str | None] = "MODEL"
-    raw_name: ClassVar[bool] = False
-    uses_audio: ClassVar[bool] = True
-    remote: ClassVar[bool] = False
-    OPTIONS: ClassVar[Sequence[Option]] = (
+    NAME = "MODEL"
+    OPTIONS = (
         Option("revision", "commit, tag or branch on the hub", identity=True),
         Option(
             "dtype",
@@ -47,37 +40,33 @@ class HuggingFace(Model):
     )
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
-        self._batches = Batches(spec.options["batch"], self._together)
-        self._generator: Generator | None = None
+        super().__init__(spec, Batches(spec.options["batch"], self._group_of))
+        self._loaded: Loaded | None = None
 
     def fingerprint(self) -> str:
         """Hash the checkpoint, where it is a folder."""
         return folder_fingerprint(Path(self.spec.name).expanduser())
 
-    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (any data will do)
+    def load(self) -> None:
         """Load the model, downloading it at first use, and check that audio reaches it."""
-        await self._batches.in_thread(self._load)
-
-    def _load(self) -> None:
         options = self.spec.options
         loaded = load(self.spec.name, options)
-        self._generator = Generator(loaded, options["max_tokens"], options["temperature"])
-        self.max_audio_seconds = loaded.family.window_seconds(loaded.processor)
-        settings = {"generation": self._generator.settings} if self._generator.settings else {}
-        self.facts = {**loaded.facts, **settings}
+        settings = set_decoding(loaded, options["max_tokens"], options["temperature"])
+        self._loaded = loaded
+        self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
+        self.facts = {**loaded.facts} | ({"generation": settings} if settings else {})
 
-    def _together(self, question: Question) -> int:
-        assert self._generator is not None
-        return self._generator.together(question)
+    def _group_of(self, question: Question) -> int:
+        """Return the clip's length, in families where its neighbours' lengths change an answer."""
+        assert self._loaded
+        return 0 if self._loaded.family.mixes else len(question[0].samples)
 
-    async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
-        """Queue the question; the model's thread takes a batch at a time."""
-        assert audio is not None
-        assert self._generator is not None
-        return await self._batches.answer((audio, item.instruction), self._generator.answer_all)
+    def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
+        """Generate the answers."""
+        assert self._loaded
+        return generate(self._loaded, questions)
 
     async def close(self) -> None:
-        """End the thread once its call is over, and let go of the model."""
-        self._batches.close()
-        self._generator = None
+        """End the thread once its call is over, and release the model."""
+        await super().close()
+        self._loaded = None

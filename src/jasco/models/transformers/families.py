@@ -1,4 +1,4 @@
-"""What differs between the families of audio chat models, in one place.
+"""Differences between the families of audio chat models, in one place.
 
 Most are asked alike: the chat template turns a conversation into a text with a placeholder, and
 the processor replaces the placeholder by as many tokens as the audio is long. A family is a line
@@ -14,9 +14,9 @@ from jasco.data.audio import SAMPLING_RATE
 from jasco.models.batches import Question
 
 TINY_WEIGHTS = "tiny weights"
-"""Run end to end by our tests, with random weights of a tiny size."""
+"""Run end to end by the tests, with random weights of a tiny size."""
 NOT_RUN = "not run here"
-"""Written from the documentation and the source of transformers, never run by us."""
+"""Written from the documentation and the source of transformers, never run."""
 
 
 def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
@@ -25,19 +25,18 @@ def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
 
 
 def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
-    """Make the inputs of a model whose template is the tokenizer's and knows nothing of audio.
+    """Make the inputs of a model whose template is the tokenizer's and has no place for audio.
 
     The placeholder is written into the text, as in the publishers' own examples.
     """
-    texts = [
-        processor.tokenizer.apply_chat_template(
-            [{"role": "user", "content": f"{processor.audio_token}{prompt}"}],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        for _, prompt in questions
-    ]
-    return _fill(processor, questions, texts)
+    return _fill(
+        processor,
+        questions,
+        [
+            _render(processor.tokenizer, f"{processor.audio_token}{prompt}")
+            for _, prompt in questions
+        ],
+    )
 
 
 def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> Any:
@@ -58,23 +57,22 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
             "add_special_tokens": not (start and texts[0].startswith(start)),
         },
         audio_kwargs={"sampling_rate": SAMPLING_RATE},
-        common_kwargs={
-            "return_tensors": "pt"
-        },  # not a plain keyword: some versions drop it beside the others
+        # Not a plain keyword: some versions drop it beside the others.
+        common_kwargs={"return_tensors": "pt"},
     )
 
 
 def render(processor: Any, questions: Sequence[Question]) -> list[str]:
     """Write the prompts, each with a placeholder for the audio."""
-    return [
-        processor.apply_chat_template(
-            # Templates tell audio by the type or by the key; the value is not looked at.
-            [_turn({"type": "audio", "audio": "clip.wav"}, prompt)],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        for _, prompt in questions
-    ]
+    # Templates tell audio by the type or by the key; the value is not looked at.
+    audio = {"type": "audio", "audio": "clip.wav"}
+    return [_render(processor, _content(audio, prompt)) for _, prompt in questions]
+
+
+def _render(template_owner: Any, content: str | list[dict[str, str]]) -> Any:
+    return template_owner.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+    )
 
 
 def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
@@ -83,38 +81,34 @@ def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
     The audio goes as a WAV file in base64, the samples as they are. A prompt always ends where
     the answer begins, so there is nothing to add.
     """
+    contents = [
+        _content({"type": "audio", "base64": base64.b64encode(audio.wav).decode()}, prompt)
+        for audio, prompt in questions
+    ]
     return processor.apply_chat_template(
-        [
-            [_turn({"type": "audio", "base64": base64.b64encode(audio.wav).decode()}, prompt)]
-            for audio, prompt in questions
-        ]
+        [[{"role": "user", "content": content}] for content in contents]
     )
 
 
-def _turn(audio: dict[str, str], prompt: str) -> dict[str, Any]:
-    return {"role": "user", "content": [audio, {"type": "text", "text": prompt}]}
+def _content(audio: dict[str, str], prompt: str) -> list[dict[str, str]]:
+    return [audio, {"type": "text", "text": prompt}]
 
 
-def extractor_window(processor: Any) -> float | None:
-    """Tell how many seconds the feature extractor keeps of a clip (Whisper's: 30)."""
+def of_extractor(processor: Any) -> float | None:
+    """Return how many seconds the feature extractor keeps of a clip (Whisper's: 30)."""
     samples = getattr(processor.feature_extractor, "n_samples", None)
     return samples / SAMPLING_RATE if samples else None
 
 
-def processor_window(processor: Any) -> float | None:
-    """Tell how many seconds the processor keeps, which cuts a clip into windows by itself."""
+def of_processor(processor: Any) -> float | None:
+    """Return how many seconds the processor keeps, which cuts a clip into windows by itself."""
     seconds = getattr(processor, "max_audio_len", None)
     return float(seconds) if seconds else None
 
 
-def half_a_minute(processor: Any) -> float | None:  # noqa: ARG001 (it is told nowhere)
-    """Tell the window of a family whose feature extractor cuts at 480,000 samples by default."""
+def half_a_minute(processor: Any) -> float:  # noqa: ARG001 (it is declared nowhere)
+    """Return 30: the family's feature extractor cuts at 480,000 samples by default."""
     return 30.0
-
-
-def unlimited(processor: Any) -> float | None:  # noqa: ARG001
-    """Tell that a clip is heard whole, as far as the context reaches."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -124,26 +118,26 @@ class Family:
     Attributes
     ----------
     tested : str
-        :data:`TINY_WEIGHTS` or :data:`NOT_RUN`. Real weights were never run here.
+        :data:`TINY_WEIGHTS` or :data:`NOT_RUN`. No family was run with its real weights.
     inputs : callable
         Makes the model's inputs of a processor and questions.
-    window_seconds : callable
-        Tells, of a processor, after how many seconds a clip is cut off; None: never.
+    max_audio_seconds : callable
+        Returns, for a processor, the seconds after which a clip is cut off; None: never.
     mixes : bool
-        Whether clips of several lengths may share a batch: it was seen that a clip's answer does
+        Whether clips of several lengths may share a batch: tests show that a clip's answer does
         not depend on how long the others are. Qwen3-Omni's does: its encoder pads the last piece
-        of a clip to the longest piece in the batch, and hears the padding. So do some others'.
+        of a clip to the longest piece in the batch, and encodes the padding. So do some others'.
     model_class : str or None
         The class to load, where the one that the checkpoint names is not wanted.
     adapter : str or None
         The checkpoint's folder of weights that are added to the model's for audio.
     needs : sequence of (module, package)
-        What the processor needs beside transformers.
+        Libraries that the processor needs beside transformers.
     """
 
     tested: str = NOT_RUN
     inputs: Callable[[Any, Sequence[Question]], Any] = fill_template
-    window_seconds: Callable[[Any], float | None] = unlimited
+    max_audio_seconds: Callable[[Any], float | None] = lambda _: None
     mixes: bool = False
     model_class: str | None = None
     adapter: str | None = None
@@ -154,19 +148,19 @@ class Family:
 _IMAGES = (("torchvision", "torchvision"), ("PIL", "pillow"))
 
 FAMILIES: Mapping[str, Family] = {
-    "qwen2_audio": Family(TINY_WEIGHTS, window_seconds=extractor_window, mixes=True),
+    "qwen2_audio": Family(TINY_WEIGHTS, max_audio_seconds=of_extractor, mixes=True),
     "voxtral": Family(
         TINY_WEIGHTS,
         inputs=fill_voxtral,  # in windows of 30 s, as many as are needed
         mixes=True,
         needs=(("mistral_common", "'mistral-common[audio]'"),),
     ),
-    "audioflamingo3": Family(TINY_WEIGHTS, window_seconds=processor_window, mixes=True),
-    "musicflamingo": Family(TINY_WEIGHTS, window_seconds=processor_window, mixes=True),
+    "audioflamingo3": Family(TINY_WEIGHTS, max_audio_seconds=of_processor, mixes=True),
+    "musicflamingo": Family(TINY_WEIGHTS, max_audio_seconds=of_processor, mixes=True),
     # The Thinker writes; the Talker, which speaks, is not loaded.
     "qwen2_5_omni": Family(
         TINY_WEIGHTS,
-        window_seconds=extractor_window,
+        max_audio_seconds=of_extractor,
         mixes=True,
         model_class="Qwen2_5OmniThinkerForConditionalGeneration",
         needs=_IMAGES,
@@ -178,17 +172,17 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "gemma3n": Family(
         TINY_WEIGHTS,
-        window_seconds=half_a_minute,
+        max_audio_seconds=half_a_minute,
         needs=(("PIL", "pillow"), ("timm", "timm")),
     ),
-    "gemma4": Family(TINY_WEIGHTS, window_seconds=half_a_minute, mixes=True, needs=_IMAGES),
+    "gemma4": Family(TINY_WEIGHTS, max_audio_seconds=half_a_minute, mixes=True, needs=_IMAGES),
     "phi4_multimodal": Family(
         TINY_WEIGHTS,
         inputs=fill_plain,
-        adapter="speech-lora",  # without, it says that it cannot listen to audio
+        adapter="speech-lora",  # without, it answers that it cannot listen to audio
         needs=(*_IMAGES, ("peft", "peft")),
     ),
-    # Its adapter lies beside the weights, and is left out without a word where peft is missing.
+    # Its adapter lies beside the weights, and is silently left out where peft is missing.
     "granite_speech": Family(
         TINY_WEIGHTS,
         inputs=fill_plain,
@@ -198,4 +192,4 @@ FAMILIES: Mapping[str, Family] = {
 """The families that were looked at, by the ``model_type`` of their configuration."""
 
 OTHER = Family()
-"""Any other model: asked as most are, once it has shown that the audio reaches it."""
+"""Any other model: asked as most are, once it is checked that the audio reaches it."""

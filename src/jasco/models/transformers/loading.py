@@ -1,23 +1,21 @@
-"""How a checkpoint becomes a processor and a model, and what is said when it does not."""
+"""How a checkpoint becomes a processor and a model, and how errors on the way are explained."""
 
-import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from jasco.backends.extras import import_optional
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import InputError, count, one_line
 from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
-
-T = TypeVar("T")
-EXTRA = "pip install 'jasco[transformers]'"
 
 
 @dataclass(frozen=True)
@@ -41,53 +39,50 @@ class Loaded:
 
 
 def load(name: str, options: Mapping[str, Any]) -> Loaded:
-    """Load a checkpoint, from a folder or from the hub, and make sure that it hears.
+    """Load a checkpoint, from a folder or from the hub, and check that it uses the audio.
 
     Raises
     ------
     InputError
-        A library or the checkpoint is not to be had, or it is no audio chat model.
+        A library or the checkpoint is missing, or it is no audio chat model.
     """
     label = f"hf/{name}"
-    torch, transformers = _import(label, "torch"), _import(label, "transformers")
-    _hush(transformers)
+    torch, transformers = (
+        import_optional(library, label, "transformers") for library in ("torch", "transformers")
+    )
+    _quieten(transformers)
     device = choose_device(label, options["device"], torch)
     place, local = _find(label, name)
-    version = _given(revision=options["revision"])
+    version = {"revision": options["revision"]} if options["revision"] else {}
     # Without an answer, transformers would ask on the terminal whether to run foreign code.
     source = {"trust_remote_code": False} | version
-    config = _told(
-        f"{label} cannot be loaded",
-        "is it a model?",
-        lambda: transformers.AutoConfig.from_pretrained(place, **source),
-    )
+    with _explained(f"{label} cannot be loaded", "is it a model?"):
+        config = transformers.AutoConfig.from_pretrained(place, **source)
     family = FAMILIES.get(config.model_type, OTHER)
-    missing = [package for module, package in family.needs if find_spec(module) is None]
-    if missing:
+    if missing := [package for module, package in family.needs if find_spec(module) is None]:
         raise InputError(
             f"{label}: models of the kind {config.model_type} need more: "
             f"pip install {' '.join(missing)}"
         )
-    processor = _told(
-        f"{label}: its processor cannot be loaded",
-        "is it an audio chat model, and complete?",
-        lambda: transformers.AutoProcessor.from_pretrained(place, **source),
-    )
+    with _explained(
+        f"{label}: its processor cannot be loaded", "is it an audio chat model, and complete?"
+    ):
+        processor = transformers.AutoProcessor.from_pretrained(place, **source)
     prepare_padding(processor)
-    check_hearing(label, processor, family, config)
+    check_audio_is_used(label, processor, family, config)
     model_class = _class_of(label, transformers, config, family)
     attn, dtype = options["attn"], options["dtype"]
-    model, report = _told(
+    with _explained(
         f"{label}: its weights cannot be loaded",
         "check attn=" if attn else "is the download complete?",
-        lambda: model_class.from_pretrained(
+    ):
+        model, report = model_class.from_pretrained(
             place,
             dtype=dtype if dtype == "auto" else getattr(torch, dtype),
             output_loading_info=True,
             **source,
-            **_given(attn_implementation=attn),
-        ),
-    )
+            **({"attn_implementation": attn} if attn else {}),
+        )
     # transformers fills gaps with random numbers and goes on; the answers would be noise.
     if gaps := sorted(report["missing_keys"]):
         raise InputError(
@@ -95,18 +90,22 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
             f"({one_line(gaps[0], 80)}...); is the download complete?"
         )
     if folder := family.adapter:
-        _told(
+        with _explained(
             f"{label}: its weights for audio ({folder}) cannot be loaded",
             "is the download complete?",
-            lambda: _add_adapter(model, folder, place, local, version),
-        )
+        ):
+            if local:  # where transformers looks for no subfolder
+                model.load_adapter(str(Path(place, folder)))
+            else:
+                model.load_adapter(place, adapter_kwargs={"subfolder": folder, **version})
     elif getattr(config, "has_lora_adapter", False) and not getattr(
         model, "_hf_peft_config_loaded", False
     ):
         raise InputError(
             f"{label}: the checkpoint lacks its adapter for audio; is the download complete?"
         )
-    _told(f"{label} cannot be put on {device}", "try device=cpu", lambda: model.to(device).eval())
+    with _explained(f"{label} cannot be put on {device}", "try device=cpu"):
+        model.to(device).eval()
     facts = {
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
@@ -115,30 +114,15 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
         "family": f"{config.model_type} ({family.tested})",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-    } | ({} if local else {"revision": _commit(transformers, place, version)})
+    }
+    if not local:  # the commit is the name of the model's folder in the hub's cache
+        cached = transformers.utils.cached_file(place, "config.json", **version)
+        facts["revision"] = Path(cached).parent.name
     return Loaded(processor, model, family, facts)
 
 
-def _commit(transformers: Any, place: str, version: Mapping[str, str]) -> str:
-    """Tell the commit of a model of the hub, which is the name of its folder in the cache."""
-    return Path(transformers.utils.cached_file(place, "config.json", **version)).parent.name
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def _import(label: str, module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        # Also of a module that is there and broken: the reason is in what the error says.
-        what = one_line(error) or module
-        raise InputError(f"{label} needs {module} ({what}): {EXTRA}") from error
-
-
-def _hush(transformers: Any) -> None:
-    """Keep bars off what is no terminal, and warnings out of the way, unless they are wanted."""
+def _quieten(transformers: Any) -> None:
+    """Turn off progress bars where there is no terminal, and warnings unless they are wanted."""
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
     if "TRANSFORMERS_VERBOSITY" not in os.environ:
@@ -146,7 +130,7 @@ def _hush(transformers: Any) -> None:
 
 
 def _find(label: str, name: str) -> tuple[str, bool]:
-    """Tell where transformers shall look, and whether that is a folder of this machine."""
+    """Return where transformers shall look, and whether that is a folder of this machine."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -158,7 +142,7 @@ def _find(label: str, name: str) -> tuple[str, bool]:
 
 
 def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any:
-    """Find the class to load: the family's, else what the checkpoint names, else by kind.
+    """Return the class to load: the family's, else what the checkpoint names, else by kind.
 
     Audio Flamingo 3 is in no automatic mapping but the one for sequences to sequences.
     """
@@ -175,16 +159,6 @@ def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any
     )
 
 
-def _add_adapter(
-    model: Any, folder: str, place: str, local: bool, version: Mapping[str, str]
-) -> None:
-    """Add the weights that a checkpoint keeps in a folder of its own."""
-    if local:  # where transformers looks for no subfolder
-        model.load_adapter(str(Path(place, folder)))
-    else:
-        model.load_adapter(place, adapter_kwargs={"subfolder": folder, **version})
-
-
 def prepare_padding(processor: Any) -> None:
     """Pad on the left, where the prompts of a batch must not stand between prompt and answer."""
     tokenizer = getattr(processor, "tokenizer", None)
@@ -194,21 +168,21 @@ def prepare_padding(processor: Any) -> None:
             tokenizer.pad_token = tokenizer.eos_token
 
 
-def check_hearing(label: str, processor: Any, family: Family, config: Any) -> None:
-    """Make sure that audio gets through the processor.
+def check_audio_is_used(label: str, processor: Any, family: Family, config: Any) -> None:
+    """Check that audio gets through the processor.
 
     Some processors ignore an argument that they do not know, and a template may drop a part: the
-    model would answer without having heard anything, and nobody would notice. So a second of
-    silence and a second of a tone must come out as different numbers, and the prompt must hold
-    the tokens that stand for the audio.
+    model would answer without the audio, unnoticed. So a second of silence and a second of a tone
+    must come out as different numbers, and the prompt must hold the tokens that stand for the
+    audio.
 
     Raises
     ------
     InputError
         They do not, or the processor takes no audio at all.
     """
-    deaf = f"{label}: the audio does not reach the model"
-    cure = "take an audio chat model (often named ...-Instruct)"
+    problem = f"{label}: the audio does not reach the model"
+    remedy = "take an audio chat model (often named ...-Instruct)"
     time = np.arange(SAMPLING_RATE) / SAMPLING_RATE
     tone = (8000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)
     try:
@@ -217,12 +191,12 @@ def check_hearing(label: str, processor: Any, family: Family, config: Any) -> No
             for samples in (np.zeros_like(tone), tone)
         )
     except Exception as error:  # a processor may raise anything
-        raise InputError(f"{deaf} ({_what(error)}); {cure}") from error
+        raise InputError(f"{problem} ({_quoted(error)}); {remedy}") from error
     if not any(_differ(silent[key], loud.get(key)) for key in silent):
-        raise InputError(f"{deaf}: its processor makes no features of it; {cure}")
+        raise InputError(f"{problem}: its processor makes no features of it; {remedy}")
     token = audio_token(processor, config)
     if token is not None and not (silent["input_ids"] == token).any():
-        raise InputError(f"{deaf}: its prompt has no place for audio; {cure}")
+        raise InputError(f"{problem}: its prompt has no place for audio; {remedy}")
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -232,9 +206,8 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def audio_token(processor: Any, config: Any) -> int | None:
-    """Find the token that stands for a piece of audio; None where nobody tells it."""
-    holders = (processor, getattr(processor, "tokenizer", None), config)
-    for holder in holders:
+    """Return the token that stands for a piece of audio; None where it is declared nowhere."""
+    for holder in (processor, getattr(processor, "tokenizer", None), config):
         for name in ("audio_token_id", "audio_token_index"):
             token = getattr(holder, name, None)
             if isinstance(token, int):
@@ -243,55 +216,47 @@ def audio_token(processor: Any, config: Any) -> int | None:
     return processor.tokenizer.convert_tokens_to_ids(text) if isinstance(text, str) else None
 
 
-def _told(trouble: str, otherwise: str, work: Callable[[], T]) -> T:
-    """Do something with transformers; say in one line what went wrong, and what to do."""
-    try:
-        return work()
-    except Exception as error:  # of transformers, the hub's client, safetensors, torch
-        raise InputError(f"{trouble}: {_cure(error, otherwise)}") from error
-
-
-_CURES = {
+_REMEDIES = {
     "GatedRepoError": "its publisher wants to be asked; accept the terms on its page, then log in "
     "with: hf auth login",
     "RepositoryNotFoundError": "the hub has no such model, or wants a login (hf auth login); "
     "check the name",
     "RevisionNotFoundError": "the model has no such revision; check revision=",
     "LocalEntryNotFoundError": "it is not in the cache and the hub cannot be reached; give the "
-    "folder of a downloaded copy, or mend the network",
+    "folder of a downloaded copy, or restore the network",
     "OfflineModeIsEnabled": "it is not in the cache and the hub is switched off; unset "
     "HF_HUB_OFFLINE, or give the folder of a downloaded copy",
     "ConnectionError": "the hub cannot be reached; give the folder of a downloaded copy, or mend "
     "the network",
     "OutOfMemoryError": "it does not fit into the memory; try dtype=bfloat16 or another device",
 }
-"""What to do about an error, by the name of its class."""
+"""What to do after an error, by the name of its class."""
 _UNKNOWN = "it is of a kind that this transformers does not know; update transformers"
-_CURES_BY_WORDS = {
+_REMEDIES_BY_WORDS = {
     "trust_remote_code": "it brings code of its own, which is not run here; serve it in an "
     "environment of its own and use openai/...",
     "does not recognize this architecture": _UNKNOWN,
     "nrecognized model": _UNKNOWN,
-    "couldn't connect": _CURES["ConnectionError"],
-    "is not a local folder": _CURES["RepositoryNotFoundError"],
+    "couldn't connect": _REMEDIES["ConnectionError"],
+    "is not a local folder": _REMEDIES["RepositoryNotFoundError"],
 }
-"""The same where the class says nothing, by words of the message."""
+"""The same where the class is too general, by words of the message."""
 
 
-def _cure(error: BaseException, otherwise: str) -> str:
-    """Say what an error means and what to do.
+@contextmanager
+def _explained(problem: str, remedy: str) -> Iterator[None]:
+    """Raise what fails within as an ``InputError``: the problem, its cause and what to do.
 
     transformers wraps the errors of the hub's client, so the causes are looked at too.
     """
-    kinds = {kind.__name__ for each in _causes(error) for kind in type(each).__mro__}
-    for kind, cure in _CURES.items():
-        if kind in kinds:
-            return cure
-    text = str(error)
-    for words, cure in _CURES_BY_WORDS.items():
-        if words in text:
-            return cure
-    return f"{_what(error)}; {otherwise}"
+    try:
+        yield
+    except Exception as error:  # of transformers, the hub's client, safetensors, torch
+        classes = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
+        remedies = [text for name, text in _REMEDIES.items() if name in classes]
+        remedies += [text for words, text in _REMEDIES_BY_WORDS.items() if words in str(error)]
+        explanation = remedies[0] if remedies else f"{_quoted(error)}; {remedy}"
+        raise InputError(f"{problem}: {explanation}") from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -300,5 +265,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _what(error: BaseException) -> str:
+def _quoted(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(error, 120).rstrip('.')}"

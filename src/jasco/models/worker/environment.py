@@ -1,4 +1,4 @@
-"""Which environment variables a worker gets: those of a list, and those that the user names."""
+"""The environment variables that a worker gets: those of a list, and those that the user names."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ PREFIXES = (
     "PYTORCH_", "ROCM_", "ROCR_", "SINGULARITY", "SLURM_", "SSL_CERT_", "TF_", "TORCH",
     "TRANSFORMERS_", "TRITON_", "VIRTUAL_ENV", "VLLM_", "XDG_", "XLA_", "ZE_",
 )  # fmt: skip
-"""What variables that are handed on begin with, unless they may hold a secret."""
+"""Beginnings of variables that are handed on, unless they may hold a secret."""
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE")
 
 
@@ -45,12 +45,10 @@ def environment_for(environment: Mapping[str, str], wanted: Sequence[str] = ()) 
     return {
         name: value
         for name, value in environment.items()
-        if name in wanted or name in NAMES or name.upper() in NAMES or _is_handed_on(name)
+        if name in wanted
+        or name.upper() in NAMES
+        or (name.startswith(PREFIXES) and not is_secret(name))
     }
-
-
-def _is_handed_on(name: str) -> bool:
-    return name.startswith(PREFIXES) and not is_secret(name)
 
 
 def is_secret(name: str) -> bool:
@@ -60,6 +58,6 @@ def is_secret(name: str) -> bool:
 
 def variable(text: str) -> str:
     """Read the name of an environment variable (``ValueError`` where it is none)."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+    if not (text.isascii() and text.isidentifier()):
         raise ValueError("the name of an environment variable is needed")
     return text

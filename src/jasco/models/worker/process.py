@@ -1,203 +1,167 @@
-"""One life of a worker: from its start to its end, which it may bring about itself."""
+"""One worker's process: from its start to its end, which it may bring about itself."""
 
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 from jasco.backends.logs import command_line, open_log
 from jasco.backends.secrets import mask
 from jasco.backends.supervised import clear_up, guarded, how_it_ended, last_words, tail
 from jasco.errors import one_line
-from jasco.models.worker.lines import LONGEST, STOP, LineSplitter, LineTooLong
+from jasco.models.worker.messages import STOP
 
+LONGEST_LINE = 10_000_000
+"""Bytes; a longer line is a mistake, and would fill the memory."""
 _PIECE = 65_536
-_LOOK = 0.05
-"""Seconds between two looks at whether the guard has ended: its pipes may outlive it."""
+_READ_TIMEOUT = 0.25
+_WAIT_INTERVAL = 0.05
+"""Seconds between two checks whether the supervisor has ended: its pipes may outlive it."""
 
 
-class Broken(Exception):  # noqa: N818 - no error of ours
-    """A worker is of no use any more.
+class BrokenWorkerError(Exception):
+    """A worker is of no use any more; the arguments are those of a ``Failure``."""
 
-    Attributes
+
+class WorkerProcess:
+    """A worker under a supervisor; requests go to its standard input, lines come from its output.
+
+    Parameters
     ----------
-    kind, message : str
-        As in a :class:`~jasco.protocol.responses.Failure`.
+    folder : Path
+        For a file with its process group.
+    log : Path or None
+        File for its standard error; None: that of jasco.
+    secrets : sequence of str
+        Parts of its output to hide in messages.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-
-
-class Process:
-    """A worker under the guard: requests go to its standard input, lines come from its output."""
-
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        lifeline: int,
-        pid_file: Path,
-        log: Path | None,
-        beginning: int,
-        secrets: Sequence[str] = (),
-    ) -> None:
-        self._process = process
-        self._lifeline: int | None = lifeline
-        self._pid_file = pid_file
+    def __init__(self, folder: Path, log: Path | None, secrets: Sequence[str] = ()) -> None:
+        self._pid_file = folder / "worker.pid"
         self._log = log
-        self._beginning = beginning  # where its part of the log begins
         self._secrets = secrets
-        self._lines = LineSplitter()
+        self._log_start = 0
         self.ignored = 0
         """Lines on its output that were no messages."""
         self._last_ignored = ""
 
-    @classmethod
-    async def start(
-        cls,
-        command: Sequence[str],
-        folder: Path,
-        log: Path | None,
-        environment: Mapping[str, str],
-        secrets: Sequence[str] = (),
-    ) -> Self:
-        """Start a worker.
-
-        Parameters
-        ----------
-        command : sequence of str
-            The program and its arguments.
-        folder : Path
-            A place for files of ours.
-        log : Path or None
-            Where its standard error goes; None is where ours goes.
-        environment : mapping of str to str
-            Its environment variables.
-        secrets : sequence of str
-            What messages hide of its words.
-        """
-        pid_file = folder / "worker.pid"
-        pid_file.unlink(missing_ok=True)
-        beginning, error = _open_log(log, command, secrets)
-        theirs, ours = os.pipe()
+    async def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start a program with its arguments and its environment variables."""
+        self._pid_file.unlink(missing_ok=True)
+        stderr = open_log(self._log) if self._log else None
+        if stderr is not None:
+            os.write(stderr, command_line(command, self._secrets))
+            self._log_start = os.fstat(stderr).st_size
+        its_end, our_end = os.pipe()
+        # The supervisor ends the program when this is closed, or we end.
+        self._lifeline = os.fdopen(our_end, "wb")
         try:
             process = await asyncio.create_subprocess_exec(
-                *guarded(command, pid_file, theirs),
+                *guarded(command, self._pid_file, its_end),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=error,
-                pass_fds=(theirs,),
+                stderr=stderr,
+                limit=LONGEST_LINE,
+                pass_fds=(its_end,),
                 start_new_session=True,  # Ctrl-C is for us: we end it in good order
                 # An answer must not wait for the next.
                 env={**environment, "PYTHONUNBUFFERED": "1"},
             )
         except BaseException:
-            os.close(ours)  # what may have been started ends
+            self._lifeline.close()
             raise
         finally:
-            os.close(theirs)
-            if error is not None:
-                os.close(error)
-        return cls(process, ours, pid_file, log, beginning, secrets)
+            os.close(its_end)
+            if stderr is not None:
+                os.close(stderr)
+        assert process.stdin
+        assert process.stdout
+        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
 
     def send(self, line: bytes) -> None:
-        """Hand a line on. It never waits: what is outstanding is little."""
-        assert self._process.stdin
-        self._process.stdin.write(line)
+        """Write a line. It never waits: what is outstanding is little."""
+        self._stdin.write(line)
 
-    async def read(self) -> list[bytes]:
-        """Give the next lines (``Broken`` where there will be none)."""
-        assert self._process.stdout
+    async def read(self) -> bytes | None:
+        """Return the next line, without its end; None where there is none for a while.
+
+        Raises
+        ------
+        BrokenWorkerError
+            There will be none, or it is too long.
+        """
+        had_ended = self._has_ended
         try:
-            while True:
-                piece = await self._process.stdout.read(_PIECE)
-                if not piece:
-                    raise Broken("crash", "its output has ended")
-                if lines := self._lines.feed(piece):
-                    return lines
-        except LineTooLong:
-            raise Broken("malformed", f"a line of more than {LONGEST} bytes") from None
+            async with asyncio.timeout(_READ_TIMEOUT):
+                line = await self._stdout.readline()
+        except ValueError:
+            message = f"a line of more than {LONGEST_LINE} bytes"
+            raise BrokenWorkerError("malformed", message) from None
+        except TimeoutError:
+            if had_ended:  # another process holds its output open
+                raise BrokenWorkerError("crash", "it has ended") from None
+            return None
+        if not line.endswith(b"\n"):
+            raise BrokenWorkerError("crash", "its output has ended")
+        return line[:-1]
 
     @property
-    def has_ended(self) -> bool:
-        """Whether its guard has ended, and it with it."""
+    def _has_ended(self) -> bool:
+        """Whether its supervisor has ended, and it with it."""
         return self._process.returncode is not None
 
     def ignore(self, line: bytes) -> None:
-        """Keep in mind that there was a line that is no message."""
+        """Note a line that is no message."""
         self.ignored += 1
-        said = mask(line[:_PIECE].decode("utf-8", "replace"), self._secrets)
-        self._last_ignored = one_line(said, 100)
+        text = mask(line[:_PIECE].decode("utf-8", "replace"), self._secrets)
+        self._last_ignored = one_line(text, 100)
 
     def last_words(self) -> str:
-        """Quote what it said last."""
-        words = []
+        """Quote what it wrote last."""
+        quotes = []
         if self._log:
-            words.append(f"it said: {last_words(self._said())}")
+            end_of_log = mask(tail(self._log, self._log_start), self._secrets)
+            quotes.append(f"it said: {last_words(end_of_log)}")
         if self.ignored:
-            words.append(
+            quotes.append(
                 f"{self.ignored} lines on its stdout were no messages, the last: "
                 f"{self._last_ignored!r}"
             )
-        return "; ".join(words or ["it said nothing on its stdout"])
-
-    def _said(self) -> str:
-        return mask(tail(self._log, self._beginning), self._secrets) if self._log else ""
+        return "; ".join(quotes or ["it said nothing on its stdout"])
 
     async def end(self, grace: float = 0.0) -> str:
-        """End the worker and all that it has started; say how it ended.
+        """End the worker and all that it has started; return how it ended.
 
         Parameters
         ----------
         grace : float
-            Seconds in which it may end by itself, before it is told to by signal.
+            Seconds in which it may end by itself, before it gets a signal.
         """
-        assert self._process.stdin
-        # A worker that still talks must not be stuck because nobody listens.
+        # A worker that still writes must not be stuck because its output is full.
         draining = asyncio.ensure_future(self._drain())
         try:
-            if self._lifeline is not None and not self._process.stdin.is_closing():
-                self._process.stdin.write(STOP)
-            self._process.stdin.close()
+            if not self._stdin.is_closing():
+                self._stdin.write(STOP)
+            self._stdin.close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(grace):
                     await self._wait()
-            self._cut()
+            self._lifeline.close()
             await self._wait()
             assert self._process.returncode is not None
             clear_up(self._process.returncode, self._pid_file)
             await asyncio.wait([draining], timeout=1)
             return how_it_ended(self._process.returncode)
         finally:
-            self._cut()  # a second Ctrl-C must not leave it running
+            self._lifeline.close()  # a second Ctrl-C must not leave it running
             draining.cancel()
 
-    def _cut(self) -> None:
-        if self._lifeline is not None:
-            os.close(self._lifeline)  # the guard takes this for our end
-            self._lifeline = None
-
     async def _wait(self) -> None:
-        while not self.has_ended:  # noqa: ASYNC110 (Process.wait waits for the pipes as well)
-            await asyncio.sleep(_LOOK)
+        while not self._has_ended:  # noqa: ASYNC110 (Process.wait waits for the pipes as well)
+            await asyncio.sleep(_WAIT_INTERVAL)
 
     async def _drain(self) -> None:
-        assert self._process.stdout
         with suppress(OSError):
-            while await self._process.stdout.read(_PIECE):
+            while await self._stdout.read(_PIECE):
                 pass
-
-
-def _open_log(
-    log: Path | None, command: Sequence[str], secrets: Sequence[str]
-) -> tuple[int, int | None]:
-    """Open a log at its end; give where that is, and the file descriptor."""
-    if log is None:
-        return 0, None
-    file = open_log(log)
-    os.write(file, command_line(command, secrets))
-    return os.fstat(file).st_size, file

@@ -1,10 +1,10 @@
-"""Where in a user's own code an exception was raised."""
+"""The user's own code: where an exception was raised in it."""
 
 import functools
 import json
 from typing import Any
 
-from jasco.models.raised import file_of, raised_at
+from jasco.models.user_code import file_of, raised_at
 
 
 def fails(text: str) -> Any:
@@ -27,7 +27,7 @@ def caught(call: Any) -> BaseException:
 def test_the_innermost_line_of_the_users_file_is_named() -> None:
     place = raised_at(caught(lambda: fails("{")), __file__)
     assert place.endswith("return json.loads(text) # raised in a library")
-    assert "test_raised.py:" in place
+    assert "test_user_code.py:" in place
     assert raised_at(caught(lambda: fails("{"))) == place  # libraries are not the user's
 
 

@@ -1,0 +1,69 @@
+"""The common base of models and judges that are asked through a chat client."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from jasco.backends.chat_client import ChatClient, request_format
+from jasco.backends.fingerprints import folder_fingerprint
+from jasco.backends.requests import Message
+from jasco.backends.specs import Provider, Spec
+from jasco.backends.vllm_server import VllmClient, check_vllm
+from jasco.data.dataset import DataSet
+
+
+class ChatProvider(Provider):
+    """A provider on a server that speaks OpenAI's chat completions."""
+
+    NAME = "MODEL"
+    METERED = True
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._client = self._connect()
+
+    def _connect(self) -> ChatClient | None:
+        return ChatClient(self.spec, self)
+
+    def check(self) -> None:
+        """Raise ``InputError`` where no server was named and the default must not be asked."""
+        if self._client:
+            self._client.check()
+
+    def _request_body(
+        self, messages: Sequence[Message], form: Mapping[str, Any] = MappingProxyType({})
+    ) -> Mapping[str, Any]:
+        return request_format(self.spec, self.adaptations).body(messages, form)
+
+    async def close(self) -> None:
+        """Close the connections and end the server, if it is one of ours."""
+        if self._client:
+            await self._client.close()
+
+
+class VllmProvider(ChatProvider):
+    """A provider whose server, ``vllm serve MODEL``, is started for it and ended after it.
+
+    ``serve.KEY=VALUE`` is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as ``--KEY``), such as
+    ``serve.tensor-parallel-size=4``; ``serve.command=PATH`` names the program.
+    """
+
+    launches_server = True
+    activity: ClassVar[str]
+    """The server's task, such as "judging", for messages."""
+
+    def _connect(self) -> None:
+        return None  # the server is started by prepare
+
+    def fingerprint(self) -> str:
+        """Hash the checkpoint, where it is a folder."""
+        return folder_fingerprint(Path(self.spec.name).expanduser())
+
+    def check(self) -> None:
+        """Raise ``InputError`` where vLLM, or what ``serve.command`` names, is missing."""
+        check_vllm(self.spec)
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
+        """Start the server and wait until it is ready."""
+        self._client = await VllmClient.start(self.spec, self, self.folder, self.activity)

@@ -1,0 +1,117 @@
+"""Every verdict on a large fixed set is as recorded for the judge's revision.
+
+The set: the training corpus and its known answers, the labelled outputs of ``mini``, and random
+texts with odd punctuation. Where a verdict changes on purpose, change ``REVISION`` and record::
+
+    python tests/judges/offline/test_revision.py
+"""
+
+import asyncio
+import csv
+import hashlib
+import random
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from jasco.backends.specs import open_spec
+from jasco.data.csv_files import read_table
+from jasco.data.dataset import COLUMNS
+from jasco.data.fetching import find_data
+from jasco.judges.offline import Offline
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.protocols import PROTOCOLS
+
+CORPUS = Path(__file__).parents[3] / "recipes" / "offline" / "corpus"
+RECORDED = Path(__file__).with_name(f"verdicts-{Offline.REVISION}.csv")
+DATA_SHA256 = {
+    "classifier.npz": "4f24ab0d80f4c386a3e6e917d6f07a9e9c6d45b6c26ca0b83593335b59a7ddaa",
+    "vectors.npz": "986b03aab9916540626f19c568d5bceeaee4406923448d941aa160fc36f5f071",
+}
+TEXT = re.compile(
+    r"Proxy verdict: by a classifier, which takes this orientation for (\d+)% likely\.\n"
+    r"Rating: (\d)\n"
+    r"Orientation: (.+)\n"
+)
+RANDOM_TEXTS = 1_500
+
+
+def questions() -> Iterator[tuple[Clip, str]]:
+    """Return clips with answers about them, the same in every process."""
+    mini = find_data("mini", print)
+    assert mini.folder is not None
+    of_mini = {clip.id: clip for clip in mini.clips}
+    rows = []
+    for path in sorted(CORPUS.glob("*-scenes.csv")):
+        scenes = read_table(path, required=COLUMNS).rows
+        clips = {scene["audio_id"]: Clip(*map(scene.get, COLUMNS)) for scene in scenes}
+        outputs = read_table(path.with_name(path.name.replace("scenes", "outputs"))).rows
+        rows += [(clips[row["id"]], row["allm_output"]) for row in outputs]
+        for clip in clips.values():
+            described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
+            answers = (clip.reference, clip.audio_only, clip.speech_only, described)
+            rows += [(clip, answer) for answer in answers]
+    for name in ("gold.csv", "gold-cascade.csv"):
+        table = read_table(mini.folder / name)
+        rows += [(of_mini[row["id"]], row["allm_output"]) for row in table.rows]
+    yield from rows
+    rng = random.Random(0)
+    words = " ".join(answer for _, answer in rows[:2_000]).split()
+    for _ in range(RANDOM_TEXTS):
+        clip = rng.choice(list(of_mini.values()))
+        parts = range(rng.randint(1, 60))
+        marks = "\"“”'‘’{}[]:;.!?\n<>*_()、。「」é雨 "
+        yield clip, "".join(rng.choice([rng.choice(words) + " ", rng.choice(marks)]) for _ in parts)
+
+
+def verdicts() -> Iterator[tuple[int, int, str]]:
+    """Return the share in percent, the rating and the orientation of each verdict's text."""
+    judge = open_spec("judge", "offline")
+
+    async def texts() -> list[str]:
+        await judge.prepare(find_data("mini", print))
+        judgements = [
+            await judge.judge(items_of(clip)[0], answer, PROTOCOLS["v2"])
+            for clip, answer in questions()
+        ]
+        return [attempt.text for judgement in judgements for attempt in judgement.attempts]
+
+    for text in asyncio.run(texts()):
+        found = TEXT.fullmatch(text)
+        assert found, text
+        yield int(found[1]), int(found[2]), found[3]
+
+
+def test_a_changed_verdict_needs_another_revision() -> None:
+    recorded = [
+        (int(row["share"]), int(row["rating"]), row["orientation"])
+        for row in read_table(RECORDED).rows
+    ]
+    found = list(verdicts())
+    assert [row[1:] for row in found] == [row[1:] for row in recorded]
+    # On another processor a share may be rounded to the other side.
+    differences = [abs(a[0] - b[0]) for a, b in zip(found, recorded, strict=True)]
+    assert max(differences) <= 1
+    assert sum(differences) <= 3
+
+
+def test_changed_data_needs_another_revision() -> None:
+    package = files("jasco.judges.offline")
+    found = {
+        name: hashlib.sha256((package / name).read_bytes()).hexdigest() for name in DATA_SHA256
+    }
+    assert found == DATA_SHA256
+
+
+def record() -> None:
+    """Write the verdicts of a new revision."""
+    rows = list(verdicts())
+    with RECORDED.open("x", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("share", "rating", "orientation"))
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    record()

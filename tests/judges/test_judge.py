@@ -1,0 +1,45 @@
+"""The base class of every judge."""
+
+from typing import Any
+
+import pytest
+
+from jasco.backends.specs import parse_spec
+from jasco.judges.judge import Judge
+from jasco.judges.offline import Offline
+from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.judgement import Judgement
+from jasco.protocol.protocols import PROTOCOLS
+from jasco.protocol.verdicts import Orientation, Verdict
+
+CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
+GOOD = Verdict(2, Orientation.BOTH)
+
+
+class Kind(Judge):
+    """Rates every answer 2."""
+
+    async def judge(self, item: Any, prediction: str, protocol: Any) -> Judgement:
+        return Judgement(GOOD, ())
+
+
+def test_a_judge_must_judge() -> None:
+    class Silent(Judge):
+        """Has no verdict."""
+
+    with pytest.raises(TypeError, match="judge"):
+        Silent(parse_spec("silent", Silent))  # type: ignore[abstract]
+
+
+def test_everything_but_a_verdict_is_optional() -> None:
+    judge = Kind(parse_spec("kind", Kind))
+    [item, *_] = items_of(CLIP)
+    assert not judge.needs_check
+    assert not judge.trained_on(CLIP)
+    assert not judge.disowns(item, "text", GOOD)
+    assert judge.request(item, "they run", PROTOCOLS["v2"]) is None
+
+
+def test_only_a_stand_in_is_a_proxy() -> None:
+    assert Offline.proxy
+    assert not Kind.proxy

@@ -1,0 +1,389 @@
+"""The cascade: its wiring with stand-ins, and (slow) the real models."""
+
+import asyncio
+import json
+import os
+import platform
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from command import Jasco
+from jasco.backends.specs import open_spec, parse_spec
+from jasco.data.audio import Audio
+from jasco.data.folders import cache_folder
+from jasco.errors import InputError
+from jasco.models import cascade, recent_clips
+from jasco.models.cascade import Cascade, item_seed
+from jasco.models.cascade.language import make_prompt
+from jasco.protocol.clips import Clip, Item, items_of
+from jasco.protocol.responses import Failure, Response
+
+
+def clip(number: int = 1) -> Clip:
+    return Clip(str(number), "rain", "Come in!", "a", "b", "c", "d")
+
+
+def audio(number: int = 1) -> Audio:
+    return Audio(np.full(16_000, number, dtype=np.int16))
+
+
+class Ears:
+    """Stand-in for tagger and transcriber."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.fails = False
+
+    def tags(self, samples: Any) -> list[str]:
+        return ["Rain", "Water"]
+
+    def transcript(self, samples: Any) -> str:
+        self.calls += 1
+        time.sleep(0.01)
+        if self.fails:
+            raise RuntimeError("no ears")
+        return "Come in!"
+
+
+class Mouth:
+    """Stand-in for the language model; counts how many speak at once."""
+
+    def __init__(self) -> None:
+        self.at_once, self.most, self.lock = 0, 0, threading.Lock()
+        self.heard: list[Any] = []
+
+    def reply(self, prompt: Any, max_tokens: int, temperature: float, seed: int) -> Response:
+        with self.lock:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            self.heard.append((prompt, max_tokens, temperature, seed))
+        time.sleep(0.02)
+        with self.lock:
+            self.at_once -= 1
+        return Response("", "stop")
+
+
+def stubbed(text: str = "cascade") -> tuple[Cascade, Ears, Mouth]:
+    model, ears, mouth = Cascade(parse_spec(text, Cascade)), Ears(), Mouth()
+    model._tagger = model._transcriber = ears  # type: ignore[assignment]
+    model._language_model = mouth  # type: ignore[assignment]
+    return model, ears, mouth
+
+
+def test_the_spec_opens_it_without_heavy_libraries() -> None:
+    code = (
+        "import sys, jasco.models.cascade;"
+        "heavy = {'faster_whisper', 'onnxruntime', 'xllamacpp', 'ctranslate2', 'huggingface_hub'};"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert isinstance(open_spec("model", "cascade"), Cascade)
+
+
+def test_identity_is_what_may_change_a_number() -> None:
+    spec = parse_spec("cascade,weights=/somewhere,max_tokens=32", Cascade)
+    assert spec.label == "cascade,max_tokens=32"
+    assert set(spec.identity) == {"provider", "name", "max_tokens", "temperature", "seed"}
+    assert parse_spec("cascade,seed=3", Cascade).label == "cascade,seed=3"
+    assert parse_spec("cascade,seed=0", Cascade).label == "cascade"
+
+
+@pytest.mark.parametrize("seed", ["-1", "0.5", "x"])
+def test_a_seed_is_a_whole_number(seed: str) -> None:
+    with pytest.raises(InputError, match=f"seed={seed}"):
+        parse_spec(f"cascade,seed={seed}", Cascade)
+
+
+def test_a_missing_library_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    with pytest.raises(InputError, match=r"faster_whisper: pip install 'jasco\[cascade\]'"):
+        asyncio.run(Cascade(parse_spec("cascade", Cascade)).prepare([]))
+
+
+@pytest.fixture
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: AMD EPYC \n\nmodel name\t: other\n", "AMD EPYC"),
+        ("model name\t: \nflags\t: fpu\n", platform.machine()),
+        ("Features : asimd\n", platform.machine()),
+    ],
+)
+def test_the_processor_is_named(tmp_path: Path, text: str, name: str) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    assert cascade.processor(cpuinfo) == platform.machine()
+    cpuinfo.write_text(text)
+    assert cascade.processor(cpuinfo) == name
+
+
+def test_one_computation_a_clip(four_cores: None) -> None:
+    model, ears, mouth = stubbed("cascade,max_tokens=9,temperature=0.5,seed=7")
+
+    async def run() -> list[Response | Failure]:
+        answers = await asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        await model.close()
+        return answers
+
+    assert asyncio.run(run()) == [Response("", "stop")] * 8
+    assert ears.calls == 1
+    assert 1 < mouth.most <= 4  # one a core
+    assert {prompt for prompt, *_ in mouth.heard} == {
+        make_prompt(["Rain", "Water"], "Come in!", item.instruction) for item in items_of(clip())
+    }
+    assert {(tokens, temperature) for _, tokens, temperature, _ in mouth.heard} == {(9, 0.5)}
+    assert {seed for *_, seed in mouth.heard} == {
+        item_seed(7, audio(), item.instruction) for item in items_of(clip())
+    }
+
+
+def test_there_are_not_more_servers_than_memory_is_spared_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert stubbed()[0]._servers == 8
+
+
+@given(
+    st.tuples(st.integers(0), st.integers(-9, 9), st.text(st.characters(codec="utf-8"))),
+    st.tuples(st.integers(0), st.integers(-9, 9), st.text(st.characters(codec="utf-8"))),
+)
+def test_each_question_has_a_seed_of_its_own(
+    one: tuple[int, int, str], other: tuple[int, int, str]
+) -> None:
+    first, second = (item_seed(seed, audio(clip), text) for seed, clip, text in (one, other))
+    assert (first == second) == (one == other)
+    assert 0 <= first < 2**32 - 1  # which llama.cpp takes for a random one
+
+
+def test_seeds_stay_as_they_are() -> None:
+    """The same in every process and version: an interrupted run goes on with them."""
+    assert item_seed(0, audio(), "What?") == 1_152_675_374
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_clips, "MOST", 3)
+    model, ears, _ = stubbed()
+
+    async def run() -> None:
+        for number in (1, 2, 3, 4, 4, 2, 1):
+            await model.answer(Item(clip(number), 1), audio(number))
+            assert len(model._descriptions._values) <= 3
+        await model.close()
+
+    asyncio.run(run())
+    assert ears.calls == 5  # clip 1 was forgotten
+
+
+def test_a_failure_is_a_value_and_the_next_try_listens_again() -> None:
+    model, ears, _ = stubbed()
+    ears.fails = True
+
+    async def run() -> Response | Failure:
+        first = await asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        assert set(first) == {Failure("error", "RuntimeError: no ears")}
+        assert ears.calls == 1
+        ears.fails = False
+        again = await model.answer(Item(clip(), 1), audio())
+        await model.close()
+        return again
+
+    assert asyncio.run(run()) == Response("", "stop")
+
+
+def test_an_item_given_up_takes_nothing_from_the_others() -> None:
+    model, ears, _ = stubbed()
+
+    async def run() -> Response | Failure:
+        first = asyncio.create_task(model.answer(Item(clip(), 1), audio()))
+        second = asyncio.create_task(model.answer(Item(clip(), 2), audio()))
+        await asyncio.sleep(0)
+        first.cancel()
+        answer = await second
+        await model.close()
+        return answer
+
+    assert asyncio.run(run()) == Response("", "stop")
+    assert ears.calls == 1
+
+
+def test_the_event_loop_stays_free() -> None:
+    model, _, _ = stubbed()
+
+    async def run() -> int:
+        ticks = 0
+        asking = asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        while not asking.done():
+            await asyncio.sleep(0.001)
+            ticks += 1
+        await model.close()
+        return ticks
+
+    assert asyncio.run(run()) > 5
+
+
+# Real models
+
+
+def noise(seconds: float, low: float, high: float) -> np.ndarray:
+    count = int(16_000 * seconds)
+    spectrum = np.fft.rfft(np.random.default_rng(1).normal(size=count))
+    frequencies = np.fft.rfftfreq(count, 1 / 16_000)
+    spectrum[(frequencies < low) | (frequencies > high)] = 0
+    made = np.fft.irfft(spectrum, count)
+    return np.asarray(made / np.abs(made).max())
+
+
+def made_audio(samples: np.ndarray) -> Audio:
+    return Audio((samples * 20_000).astype(np.int16))
+
+
+def siren(seconds: float) -> np.ndarray:
+    times = np.arange(int(16_000 * seconds)) / 16_000
+    phase = 2 * np.pi * np.cumsum(900 + 350 * np.sin(np.pi * times)) / 16_000
+    made = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.3 * np.sin(3 * phase)
+    return np.asarray(made / np.abs(made).max())
+
+
+def waves(seconds: float) -> np.ndarray:
+    times = np.arange(int(16_000 * seconds)) / 16_000
+    return noise(seconds, 200, 4_000) * (0.15 + 0.85 * np.sin(np.pi * times / 6) ** 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """Once from end to end: sounds named rightly, answers that are text, nothing on stdout."""
+    model = Cascade(parse_spec("cascade,max_tokens=24", Cascade))
+
+    async def run() -> list[Response | Failure]:
+        await model.prepare([])
+        items = items_of(clip())[:3]
+        answers = await asyncio.gather(
+            *(model.answer(item, made_audio(siren(4))) for item in items),
+            model.answer(items[0], made_audio(waves(6))),
+            model.answer(items[0], Audio(np.zeros(0, dtype=np.int16))),
+        )
+        tags = [future.result().tags for future in model._descriptions._values.values()]  # type: ignore[union-attr]
+        assert "Siren" in tags[0]
+        assert "Water" in tags[1]
+        assert tags[2] == ()
+        await model.close()
+        return answers
+
+    for answer in asyncio.run(run()):
+        assert isinstance(answer, Response)
+        assert answer.text
+        assert answer.finish_reason in ("stop", "length")
+        assert 0 < answer.usage["completion_tokens"] <= 24
+        assert answer.usage["prompt_tokens"] > 100
+    assert capfd.readouterr().out == ""
+
+
+Answers = dict[tuple[int, int], tuple[str, str]]
+"""Text and finish reason, by place of the clip and number of the instruction."""
+
+
+def answers_of(run: Path) -> Answers:
+    if not (run / "run.db").is_file():
+        return {}
+    with closing(sqlite3.connect(run / "run.db", timeout=30)) as connection:
+        try:
+            rows = connection.execute(
+                "SELECT clip, instruction, text, finish_reason FROM responses"
+            ).fetchall()
+        except sqlite3.OperationalError:  # it is only being made
+            return {}
+    return {(clip, instruction): (text, reason) for clip, instruction, text, reason in rows}
+
+
+# Asks a cascade, without the command, for part of mini in another order; prints the answers.
+_ASK = """
+import asyncio, json, os, random, sys
+cores, spec, seed, share, at_once = json.loads(sys.argv[1])
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+from jasco.protocol.clips import items_of
+from jasco.data.audio import read_audio
+from jasco.data.fetching import find_data
+from jasco.backends.specs import open_spec
+
+async def main():
+    data, model = find_data("mini", print), open_spec("model", spec)
+    await model.prepare(data)
+    items = [(place, item) for place, clip in enumerate(data.clips) for item in items_of(clip)]
+    items = random.Random(seed).sample(items, round(share * len(items)))
+    free = asyncio.Semaphore(at_once)
+    async def ask(place, item):
+        async with free:
+            answer = await model.answer(item, read_audio(data.audio_path(item.clip)))
+        return [place, item.number, answer.text, answer.finish_reason]
+    print(json.dumps(await asyncio.gather(*(ask(*each) for each in items))))
+    await model.close()
+
+asyncio.run(main())
+"""
+
+
+def ask(cores: int, spec: str, seed: int, share: float, at_once: int) -> Answers:
+    arguments = json.dumps([cores, spec, seed, share, at_once])
+    asked = subprocess.run(
+        [sys.executable, "-c", _ASK, arguments], check=True, capture_output=True, text=True
+    )
+    rows = json.loads(asked.stdout)
+    return {(clip, instruction): (text, reason) for clip, instruction, text, reason in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_000)
+def test_answers_are_the_same_byte_for_byte(
+    real_models: None, jasco: Jasco, tmp_path: Path
+) -> None:
+    """In order; interrupted and resumed; shuffled, many at once, and on one core."""
+    home = {"JASCO_CACHE": str(cache_folder())}
+    command = ("respond", "cascade", "--data", "mini", "--run")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert jasco(*command, whole, "--concurrency", 1, env=home, timeout=900).status == 0
+    answers = answers_of(whole)
+    assert len(answers) == 128
+
+    for share, number in ((0.3, signal.SIGINT), (0.6, signal.SIGKILL)):
+        running = jasco.start(*command, broken, "--concurrency", 16, env=home)
+        while len(answers_of(broken)) < share * 128:
+            assert running.is_running()
+            time.sleep(0.05)
+        running.send(number)
+        assert running.finish(60).status == (130 if number == signal.SIGINT else -number)
+    assert len(answers_of(broken)) < 128
+    assert jasco(*command, broken, "--no-preflight", env=home, timeout=900).status == 0
+    assert answers_of(broken) == answers
+
+    assert ask(1, "cascade", 1, 1.0, 16) == answers
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_samples_are_those_of_the_seed(real_models: None) -> None:
+    """At a temperature above 0 as well, whatever else is asked."""
+    some = ask(1, "cascade,temperature=1,seed=3", 1, 0.15, 1)
+    more = ask(2, "cascade,temperature=1,seed=3", 2, 0.3, 16)
+    other = ask(2, "cascade,temperature=1,seed=4", 1, 0.15, 16)
+    common = some.keys() & more.keys()
+    assert len(common) >= 4
+    assert all(some[place] == more[place] for place in common)
+    assert some.keys() == other.keys()
+    assert sum(some[place] != other[place] for place in some) > len(some) / 2

@@ -1,0 +1,31 @@
+"""The cache of what was computed from recent clips."""
+
+import numpy as np
+import pytest
+
+from jasco.data.audio import Audio
+from jasco.models import recent_clips
+from jasco.models.recent_clips import RecentClips
+
+
+def audio(number: int) -> Audio:
+    return Audio(np.full(100, number, np.int16))
+
+
+def test_the_clips_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_clips, "MOST", 3)
+    recent: RecentClips[int] = RecentClips()
+    for number in (1, 2, 3):
+        recent.put(audio(number), number)
+    assert recent.get(audio(1)) == 1  # now 2 is the one whose use is longest ago
+    recent.put(audio(4), 4)
+    assert [recent.get(audio(number)) for number in (1, 2, 3, 4)] == [1, None, 3, 4]
+    recent.put(audio(1), 10)
+    assert [recent.get(audio(number)) for number in (1, 3, 4)] == [10, 3, 4]
+
+
+def test_a_value_belongs_to_the_samples_not_to_the_object() -> None:
+    recent: RecentClips[str] = RecentClips()
+    recent.put(audio(5), "five")
+    assert recent.get(audio(5)) == "five"
+    assert recent.get(audio(6)) is None

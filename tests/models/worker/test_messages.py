@@ -1,0 +1,46 @@
+"""The messages between a worker and jasco: no line does harm."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jasco.models.worker import messages
+from jasco.protocol.responses import Response
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode), st.just(b"[" * 100_000)))
+def test_no_line_does_harm(line: bytes) -> None:
+    told = messages.read_message(b"{" + line)
+    assert told is None or isinstance(told, dict)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(st.fixed_dictionaries({}, optional={"id": json_values, "text": json_values,
+                                           "error": json_values}))  # fmt: skip
+def test_no_answer_does_harm(told: dict[str, Any]) -> None:
+    number = messages.request_number(told)
+    assert number is None or type(number) is int
+    answer = messages.read_answer(told, "m")
+    if isinstance(answer, Response):
+        answer.text.encode()
+    else:
+        assert "\n" not in answer.message
+
+
+@given(st.text(), st.integers(1))
+def test_a_request_is_one_line_of_ascii(prompt: str, number: int) -> None:
+    line = messages.write_request(number, prompt, Path("/a b/ü.wav"))
+    assert line.isascii()
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "id": number, "prompt": prompt, "audio": "/a b/ü.wav", "sampling_rate": 16_000,
+    }  # fmt: skip
