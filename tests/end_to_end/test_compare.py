@@ -58,7 +58,7 @@ def test_two_models_are_compared_pair_by_pair(
     table = jasco("compare", *(tmp_path / name for name in "abc"))
     assert "minus openai/c" in table.stdout
     assert "signature: jasco:" in table.stdout
-    assert "openai/m: has taken no exam" in table.stdout
+    assert "openai/m: not examined" in table.stdout
 
 
 def test_judged_files_are_several_models(
@@ -95,9 +95,15 @@ def test_what_would_not_be_a_difference_of_models_is_refused_unless_told(
         done = jasco("compare", tmp_path / "a", tmp_path / other)
         assert done.status == 3
         assert f"differ in {what}" in done.stderr
-        assert "--anyway" in done.stderr
-    assert compared(jasco, tmp_path / "a", tmp_path / "b", "--anyway")["pairs"][0]["clips"] == 4
-    assert compared(jasco, tmp_path / "a", tmp_path / "c", "--anyway")["pairs"][0]["clips"] == 3
+        assert "--allow-mismatch" in done.stderr
+    assert (
+        compared(jasco, tmp_path / "a", tmp_path / "b", "--allow-mismatch")["pairs"][0]["clips"]
+        == 4
+    )
+    assert (
+        compared(jasco, tmp_path / "a", tmp_path / "c", "--allow-mismatch")["pairs"][0]["clips"]
+        == 3
+    )
 
 
 def test_judges_of_one_name_and_another_revision_are_other_judges(
@@ -149,7 +155,7 @@ def test_a_judge_that_was_served_as_another_model_is_another_judge(
     assert done.status == 3
     assert "differ in judges" in done.stderr
     assert all(name in done.stderr for name in {*ours, *theirs})
-    over = jasco("compare", *runs, "--anyway")
+    over = jasco("compare", *runs, "--allow-mismatch")
     assert over.status == 0
     [line] = [line for line in over.stdout.splitlines() if line.startswith("compared all the same")]
     assert "differ in judges" in line
@@ -239,7 +245,7 @@ def test_cautions_stand_in_a_comparison_too(
         assert done.status == 0, done.stderr
     told = jasco("compare", tmp_path / "a", tmp_path / "b").stdout
     assert "openai/a: PROXY figures" in told
-    assert "openai/b: nobody knows whether it hears: there was no preflight" in told
+    assert "openai/b: it is not known whether the model uses the audio" in told
 
 
 def test_one_model_alone_cannot_be_compared(
@@ -259,7 +265,7 @@ def test_an_answering_run_without_verdicts_is_told(
         jasco("respond", model, "--data", data, "--run", tmp_path / name)
     done = jasco("compare", tmp_path / "a", tmp_path / "b")
     assert done.status == 2
-    assert "no judge has marked it yet" in done.stderr
+    assert "not judged yet" in done.stderr
 
 
 # --- a judge with itself ---
@@ -366,7 +372,7 @@ def test_known_faults_are_told_with_the_result(jasco: Jasco, published: Path) ->
     assert faults["best_mean_without"] != model["best_mean"]
     low, high = faults["best_mean_without_ci"]
     assert low < faults["best_mean_without"] < high
-    assert "without the clips that have known faults" in jasco("score", judged).stdout
+    assert "without the clips that have known issues" in jasco("score", judged).stdout
     told = jasco("data", "verify", published).stdout
     assert "clip 20: known fault: the voice does not say the sentence" in told
     assert "8 labels of sound stand with more than one clip" in told

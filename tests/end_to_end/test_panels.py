@@ -219,7 +219,7 @@ def test_models_with_a_mixed_panel_are_compared_by_chosen_judges_only(
             "eval", f"openai/{name},base_url={url}", "--data", data, "--run", tmp_path / name,
             "--judge", f"openai/m,base_url={url}", "--judge", "offline",
         ).status == 0  # fmt: skip
-    mixed = jasco("compare", tmp_path / "a", tmp_path / "b", "--anyway")
+    mixed = jasco("compare", tmp_path / "a", tmp_path / "b", "--allow-mismatch")
     assert mixed.status == 2
     assert "--judge" in mixed.stderr
     for judge in ("openai/m", "offline"):

@@ -358,7 +358,7 @@ def test_a_model_that_does_not_hear_is_refused_in_one_line(
     assert fact["reason"] in line
     assert len(fact["answers"]) == probes
     table, told = place.score()
-    assert "NOT HEARING" in table
+    assert "AUDIO NOT USED" in table
     assert told
     assert told["state"] == "refused"
     assert "answers" not in told
@@ -377,7 +377,7 @@ def test_a_model_that_hears_passes_and_the_probes_are_no_responses(place: Place,
     assert all(each["text"] for each in fact["answers"])
     table, told = place.score()
     assert "HEARING" not in table
-    assert "nobody knows" not in table
+    assert "not known whether" not in table
     assert told == {name: value for name, value in fact.items() if name != "answers"}
 
 
@@ -386,7 +386,7 @@ def test_going_on_without_a_preflight_is_kept_and_shown(place: Place) -> None:
     assert place.calls == place.rows() == 32
     assert place.fact() == {"state": "skipped"}
     table, told = place.score()
-    assert "nobody knows whether it hears: there was no preflight (--no-preflight)" in table
+    assert "not known whether the model uses the audio: no preflight (--no-preflight)" in table
     assert told == {"state": "skipped"}
 
 
@@ -396,7 +396,7 @@ def test_an_overridden_refusal_stays_in_the_result(place: Place) -> None:
     fact = place.fact()
     assert (fact["state"], fact["overridden"], len(fact["answers"])) == ("refused", True, 12)
     table, _ = place.score()
-    [line] = [line for line in table.splitlines() if "NOT HEARING" in line]
+    [line] = [line for line in table.splitlines() if "AUDIO NOT USED" in line]
     assert "They are building a sandcastle." in line
     assert line.endswith("overridden by --no-preflight")
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.errors import InputError
-from jasco.metrics.bootstrap import RESAMPLES
+from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.exports import export, summarise_report
-from jasco.reports.summary import summarise
+from jasco.reports.comparison import summarise_report
+from jasco.reports.exports import export
+from jasco.reports.report import summarise
 from jasco.runs.results import Data
 from made_results import DATA, JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
 
@@ -37,32 +39,33 @@ def rows(report: Any) -> list[dict[str, str]]:
 
 
 def test_a_model_alone_has_its_summary_with_the_published_results_beside_it() -> None:
-    assert summarise([results(MODEL, marked())], published=True) == ALONE
-    assert "SALMONN-7B" in {each["model"] for each in ALONE["published"]}
+    alone = summarise([results(MODEL, marked())], published=True)
+    assert alone.to_json() == ALONE.to_json()
+    assert "SALMONN-7B" in {each.model for each in ALONE.published or ()}
 
 
 def test_several_models_are_compared_too() -> None:
-    assert TWO.keys() - ALONE.keys() == {"pairs", "not_compared"}
-    [pair] = TWO["pairs"]
-    assert (pair["first"], pair["second"]) == (MODEL, OTHER)
-    assert pair["best_mean"] == 1.5 - 0.5
-    assert TWO["not_compared"] == []
+    assert TWO.to_json().keys() - ALONE.to_json().keys() == {"pairs", "not_compared"}
+    [pair] = TWO.pairs or ()
+    assert (pair.first, pair.second) == (MODEL, OTHER)
+    assert pair.comparison.best_mean.value == 1.5 - 0.5
+    assert TWO.not_compared == []
 
 
 def test_runs_of_the_same_model_are_numbered() -> None:
     same = [results(MODEL, marked()), results(OTHER, marked()), results(MODEL, marked(1))]
     report = summarise_report(same)
     names = [f"{MODEL} (1)", OTHER, f"{MODEL} (3)"]
-    assert list(report["models"]) == names
-    assert [report["models"][name]["best_mean"] for name in names] == [2, 2, 1]
-    assert [(each["first"], each["second"]) for each in report["pairs"]] == [
+    assert list(report.models) == names
+    assert [report.models[name].score.best_mean.value for name in names] == [2, 2, 1]
+    assert [(pair.first, pair.second) for pair in report.pairs or ()] == [
         (names[0], names[1]), (names[0], names[2]), (names[1], names[2]),
     ]  # fmt: skip
 
 
 def test_a_name_that_looks_numbered_takes_nobody_s_place() -> None:
     awkward = [results(name, marked()) for name in ("m", "m", "m (1)")]
-    assert list(summarise_report(awkward)["models"]) == ["m (1)", "m (2)", "m (1) (3)"]
+    assert list(summarise_report(awkward).models) == ["m (1)", "m (2)", "m (1) (3)"]
 
 
 def test_models_that_cannot_be_compared_stand_side_by_side_and_that_is_said() -> None:
@@ -72,12 +75,12 @@ def test_models_that_cannot_be_compared_stand_side_by_side_and_that_is_said() ->
     )
     known = results(MODEL, marked(), facts={"identity": {"provider": "openai", "revision": "old"}})
     report = summarise_report([known, other_judge, results("openai/bare"), same])
-    assert list(report["models"]) == [MODEL, OTHER, "openai/bare", "openai/third"]
-    assert report["pairs"] == []
-    told = {(each["first"], each["second"]): each["why"] for each in report["not_compared"]}
-    assert "they differ in judges" in told[MODEL, OTHER]
-    assert "revision=new" in told[MODEL, OTHER]
-    assert told[OTHER, "openai/bare"] == "no judge has marked openai/bare yet"
+    assert list(report.models) == [MODEL, OTHER, "openai/bare", "openai/third"]
+    assert report.pairs == []
+    why = {(each.first, each.second): each.why for each in report.not_compared or ()}
+    assert "they differ in judges" in why[MODEL, OTHER]
+    assert "revision=new" in why[MODEL, OTHER]
+    assert why[OTHER, "openai/bare"] == "openai/bare: not judged yet"
 
 
 @pytest.mark.parametrize(
@@ -99,22 +102,22 @@ def test_audio_that_is_not_known_of_all_is_claimed_of_none() -> None:
     report = summarise_report(
         [results(MODEL, marked()), results(OTHER, marked(), data=from_a_file)]
     )
-    assert report["data"] == {
+    assert report.to_json()["data"] == {
         "name": "two",
         "annotations_sha256": DATA.annotations_sha256,
         "audio_sha256": None,
         "clips": 2,
         "items": 16,
     }
-    assert "text:" in report["signature"]
-    assert "audio:" not in report["signature"]
+    assert "text:" in report.signature
+    assert "audio:" not in report.signature
 
 
 def test_the_data_are_those_of_who_was_asked_most() -> None:
     asked_once = results(OTHER, data=Data("two", "a" * 64, "b" * 64, 2, 2))
     report = summarise_report([asked_once, results(MODEL, marked())])
-    assert report["data"]["items"] == 16
-    assert "|data:two[2x8]|" in report["signature"]
+    assert report.data.items == 16
+    assert "|data:two[2x8]|" in report.signature
 
 
 # --- as data ---
@@ -123,7 +126,7 @@ def test_the_data_are_those_of_who_was_asked_most() -> None:
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_json_is_the_report_as_it_is(report: Any) -> None:
     text = export(report, "json")
-    assert json.loads(text) == report
+    assert json.loads(text) == report.to_json()
     assert text.endswith("}\n")
 
 
@@ -131,9 +134,7 @@ def test_json_is_the_report_as_it_is(report: Any) -> None:
 def test_a_row_for_each_model_and_each_of_its_judges(report: Any) -> None:
     found = [(row["model"], row["judge"]) for row in rows(report)]
     assert found == [
-        (name, judge)
-        for name, model in report["models"].items()
-        for judge in ("", *model["judges"])
+        (name, judge) for name, model in report.models.items() for judge in ("", *model.judges)
     ]
 
 
@@ -151,7 +152,7 @@ def test_a_data_frame_reads_the_file_as_it_is() -> None:
     assert incomplete["complete"] is False
     assert (incomplete["best_mean_at_worst"], incomplete["best_mean_at_best"]) == (0.5, 1)
     assert pd.isna(incomplete["best_of_8"])
-    assert set(frame["signature"]) == {TWO["signature"]}
+    assert set(frame["signature"]) == {TWO.signature}
     assert (set(frame["data"]), set(frame["clips"])) == ({"two"}, {2})
     assert set(frame["protocol"]) == {"v2"}
     numbers = frame.drop(columns=["model", "judge", "data", "protocol", "signature"])
@@ -176,7 +177,7 @@ def test_whatever_a_label_holds_it_is_one_cell(label: str, judge: str) -> None:
     first, second = rows(changed)
     assert (first["model"], first["judge"]) == (label, "")
     assert (second["model"], second["judge"]) == (label, judge)
-    assert first["signature"] == changed["signature"]
+    assert first["signature"] == changed.signature
     assert float(second["best_mean"]) == 2
 
 
@@ -199,9 +200,9 @@ def test_figures_that_are_not_there_are_told_as_missing(report: Any, form: str) 
 
 
 def test_a_model_without_best_mean_alone_has_the_rest_of_its_figures() -> None:
-    answered_once = renamed(TWO, [])
-    model = answered_once["models"][MODEL]
-    model |= {"best_mean": None, "best_mean_ci": None, "best_at_k": None, "best_mean_bounds": None}
+    model = TWO.models[MODEL]
+    score = replace(model.score, best_mean=NO_ESTIMATE, best_at=(), bounds=None)
+    answered_once = replace(TWO, models={MODEL: replace(model, score=score)}, pairs=[])
     [row] = [row for row in rows(answered_once) if (row["model"], row["judge"]) == (MODEL, "")]
     assert (row["best_mean"], row["best_of_8"], row["mean"]) == ("", "", "1.5")
     for form in ("markdown", "latex"):

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from jasco.errors import one_line
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.exports import summarise_report
+from jasco.reports.comparison import summarise_report
 from jasco.reports.markdown import cell, code, prose, to_markdown
 from jasco.runs.results import Answers
 from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
@@ -71,20 +71,20 @@ def test_a_single_model_by_a_single_judge() -> None:
     headline, curve, prompts, published = tables(text)
     assert headline == [
         [
-            "model", "judges", "best-mean [95 %]", "mean", "audio", "both", "speech", "neither",
+            "model", "judges", "best-mean [95%]", "mean", "audio", "both", "speech", "neither",
             "unreadable", "coverage",
         ],
         [
-            MODEL, JUDGE, "2.00", "2.00", "0.0 %", "100.0 %", "0.0 %", "0.0 %",
-            "0.0 %", "100.0 %",
+            MODEL, JUDGE, "2.00", "2.00", "0.0%", "100.0%", "0.0%", "0.0%",
+            "0.0%", "100.0%",
         ],
     ]  # fmt: skip
     assert curve == [["model", *"12345678"], [MODEL, *["2.00"] * 8]]
     assert prompts[1] == [MODEL, *["2.00"] * 8, "0.00"]
-    assert published[1] == ["WavLLM-7B", "0.31", "12.0 %", "11.0 %", "77.0 %"]
+    assert published[1] == ["WavLLM-7B", "0.31", "12.0%", "11.0%", "77.0%"]
     assert text.startswith("## JASCO on two: 2 clips, 16 items, protocol v2\n\n| model ")
     assert "comparable with figures on the same clips by the same judges only" in text
-    assert text.endswith(f"\n\nSignature: `{ALONE['signature']}`\n")
+    assert text.endswith(f"\n\nSignature: `{ALONE.signature}`\n")
     assert "INCOMPLETE" not in text
 
 
@@ -93,17 +93,17 @@ def test_several_models_by_a_panel() -> None:
     assert [row[0] for row in headline] == ["model", MODEL, OTHER]
     assert headline[1][1] == f"{JUDGE}, {JUDGE}1"
     assert headline[0][3] == "bounds"
-    assert [row[3] for row in headline[1:]] == ["", "0.50 to 0.75"]
+    assert [row[3] for row in headline[1:]] == ["", "[0.50, 0.75]"]
     assert [row[:2] for row in by_judge[1:]] == [
         [MODEL, JUDGE], [MODEL, f"{JUDGE}1"], [OTHER, JUDGE], [OTHER, f"{JUDGE}1"],
     ]  # fmt: skip
     assert curve[2] == [OTHER, *["–"] * 8]
-    assert agreement[0][0] == "model"
+    assert agreement[0][0] == "answers of"
     assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
     assert differences[1][0] == f"{MODEL} minus {OTHER}"
-    assert differences[0][:4] == ["difference", "clips", "best-mean [95 %]", "bounds"]
+    assert differences[0][:4] == ["difference", "clips", "best-mean [95%]", "bounds"]
     # The other one's first judge has not marked 4 items: its best of that clip is 1 or 2.
-    assert differences[1][1:4] == ["2 (12 of 16 items)", "+1.00", "0.75 to 1.00"]
+    assert differences[1][1:4] == ["2 (12 of 16 items)", "+1.00", "[0.75, 1.00]"]
 
 
 def test_intervals_stand_in_brackets() -> None:
@@ -111,24 +111,24 @@ def test_intervals_stand_in_brackets() -> None:
         [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
     )
     headline, _, prompts, differences, _ = tables(to_markdown(report))
-    assert re.fullmatch(r"2.00 \[1.\d\d to 2.00\]", headline[1][2])
-    assert re.fullmatch(r"0.00 \[-0.\d\d to 0.\d\d\]", prompts[1][-1])
+    assert re.fullmatch(r"2.00 \[1.\d\d, 2.00\]", headline[1][2])
+    assert re.fullmatch(r"0.00 \[-0.\d\d, 0.\d\d\]", prompts[1][-1])
     assert differences[1][1] == "12"
-    assert re.fullmatch(r"\+1.00 \[\+0.\d\d to \+1.\d\d\]", differences[1][2])
+    assert re.fullmatch(r"\+1.00 \[\+0.\d\d, \+1.\d\d\]", differences[1][2])
     assert differences[1][3:6] == ["< 0.001", "< 0.001", "–"]
 
 
 def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
     lines = told(to_markdown(REPORT))
     for line in (
-        f"{JUDGE}: has taken no exam; see: jasco exam --help",
+        f"{JUDGE}: not examined; see: jasco exam --help",
         f"{MODEL}: 3 answers were cut off at the longest length allowed",
         f"{MODEL}: computed with device cpu",
-        f"{OTHER}: 4 of 16 items are not answered (4 timeouts)",
+        f"{OTHER}: 4 of 16 items not answered (4 timeouts)",
         f"{JUDGE}: 2 verdicts failed (2 server errors)",
     ):
         assert lines.count(line) == 1
-    assert any(line.startswith(f"{OTHER}: INCOMPLETE.") for line in lines)
+    assert any(line.startswith(f"{OTHER}: INCOMPLETE") for line in lines)
     assert any("Judges and decoding are held fixed" in line for line in lines)
 
 
@@ -141,7 +141,7 @@ def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None
 def test_models_that_are_not_compared_are_named_with_the_reason() -> None:
     text = to_markdown(summarise_report([results(MODEL, marked()), results(OTHER)]))
     assert "### Paired differences" not in text
-    line = f"{MODEL} and {OTHER} are not compared: no judge has marked {OTHER} yet"
+    line = f"{MODEL} and {OTHER} are not compared: {OTHER}: not judged yet"
     assert line in told(text)
 
 
@@ -192,7 +192,7 @@ def test_what_is_written_is_what_is_read(line: str) -> None:
 def test_the_signature_with_all_its_bars_is_one_code_span() -> None:
     [*_, last] = READER.parse(to_markdown(REPORT))[:-1]
     assert [each.type for each in last.children or ()] == ["text", "code_inline"]
-    assert (last.children or ())[1].content == REPORT["signature"]
+    assert (last.children or ())[1].content == REPORT.signature
 
 
 @pytest.mark.parametrize(

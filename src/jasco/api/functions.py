@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jasco.evaluation.evaluate import Job, Stop
     from jasco.judges.judge import Judge
     from jasco.models.model import Model
+    from jasco.reports.report import Report
     from jasco.runs.results import JudgedItems
 
 _log = logging.getLogger("jasco")
@@ -50,6 +51,7 @@ class Evaluation:
 
     model: str
     summary: dict[str, Any]
+    _report: "Report" = field(compare=False)
     _items: "Callable[[], JudgedItems]" = field(compare=False)
 
     @property
@@ -71,9 +73,9 @@ class Evaluation:
 
     def __str__(self) -> str:
         """Write the table."""
-        from jasco.reports.table import render
+        from jasco.reports.text import render
 
-        return render(self.summary)
+        return render(self._report)
 
     def __repr__(self) -> str:
         """Write the table: what a notebook or a prompt shows of it."""
@@ -99,7 +101,7 @@ class Evaluation:
         """
         from jasco.reports.rows import figure_rows
 
-        return _data_frame(list(figure_rows(self.summary)))
+        return _data_frame(list(figure_rows(self._report)))
 
     def items_to_pandas(self) -> "DataFrame":
         """Give all that was answered and marked as a data frame: a row for each item and judge.
@@ -260,7 +262,7 @@ def score(
     InputError
         There is nothing to score, it cannot be read, or a judge is not there.
     """
-    from jasco.reports.summary import summarise
+    from jasco.reports.report import summarise
     from jasco.runs.results import (
         judged_items_of_files,
         read_run,
@@ -282,7 +284,8 @@ def score(
             [*results.judges, *results.without_verdict]
         )
 
-    return Evaluation(results.model, summarise([results]), read_items)
+    report = summarise([results])
+    return Evaluation(results.model, report.to_json(), report, read_items)
 
 
 def _paths(target: "str | Path | Sequence[str | Path]") -> list[Path]:

@@ -17,7 +17,7 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what a command needs is imported by the command: --help sta
     from jasco.backends.specs import Kind
     from jasco.evaluation.evaluate import Job
     from jasco.judges.judge import Judge
+    from jasco.reports.report import Report
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
@@ -182,20 +183,20 @@ def _respond(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _print_plan(job, as_json=False)
     done = _evaluate(job)
-    from jasco.reports.layout import kinds, reason_lines
-    from jasco.reports.spending import spending_line, summarise_spending
+    from jasco.reports.formats import failure_counts, reason_texts
+    from jasco.reports.spending import spending_line
     from jasco.runs.results import results_of_run
 
     results = results_of_run(options.run)
     answers = results.answers
-    why = f" ({kinds(answers.failed)})" if answers.failed else ""
+    why = f" ({failure_counts(answers.failed)})" if answers.failed else ""
     _say(
         f"{answers.answered} of {count(answers.expected, 'item')} are answered in "
         f"{options.run}{why}"
     )
-    for line in reason_lines(job.model.spec.label if job.model else "", answers.reasons):
-        _say(line)
-    if results.spent and (line := spending_line(summarise_spending(results.spent))):
+    for text in reason_texts(answers.reasons):
+        _say(f"{results.model}: {text}")
+    if line := spending_line(results.spent):
         _say(line)
     return 0 if done else EXIT_INCOMPLETE
 
@@ -275,7 +276,8 @@ def _write_disagreements(targets: list[Path], output: Path) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from jasco.reports.comparison_table import render_comparison, summarise_comparison
+    from jasco.reports.comparison import summarise_comparison
+    from jasco.reports.text import render_comparison
     from jasco.runs.results import results_of
 
     if len(options.target) < 2:
@@ -284,9 +286,9 @@ def _compare(options: argparse.Namespace) -> int:
             "CSV file beside it"
         )
     results = results_of(options.target, judges=options.judge)
-    summary = summarise_comparison(results, anyway=options.anyway)
-    _print(summary, render_comparison, as_json=options.json)
-    _say_what_is_missing(summary)
+    report = summarise_comparison(results, allow_mismatch=options.allow_mismatch)
+    _print(report.to_json() if options.json else render_comparison(report))
+    _say_what_is_missing(report)
     return 0
 
 
@@ -303,7 +305,8 @@ def _report(options: argparse.Namespace) -> int:
         return _report_page(options)
     if options.audio != "embed":
         raise InputError(f"--audio is for the page, not for --format {form}; leave it out")
-    from jasco.reports.exports import export, summarise_report
+    from jasco.reports.comparison import summarise_report
+    from jasco.reports.exports import export
     from jasco.runs.results import results_of
 
     report = summarise_report(results_of(options.target, judges=options.judge))
@@ -314,7 +317,7 @@ def _report(options: argparse.Namespace) -> int:
         with whole_file(Path(os.path.realpath(options.output))) as file:  # a link stays one
             file.write(text)
     elif form == "json" and not is_utf8(sys.stdout):
-        print(json.dumps(report, indent=2))
+        print(json.dumps(report.to_json(), indent=2))
     else:
         print(text, end="")
     _say_what_is_missing(report)
@@ -404,7 +407,7 @@ def _examine(judge: "Judge", options: argparse.Namespace, budget: "Budget") -> i
     from jasco.protocol.protocols import PROTOCOLS, protocol_named
     from jasco.protocol.responses import Failure
     from jasco.reports.exam import render_exam, summarise_exam
-    from jasco.reports.spending import spending_line, summarise_spending
+    from jasco.reports.spending import spending_line
     from jasco.runs.exam_records import ExamStore
     from jasco.runs.spending import Spending
 
@@ -432,8 +435,8 @@ def _examine(judge: "Judge", options: argparse.Namespace, budget: "Budget") -> i
         result = exam_result(judge, exam, store, failed)
         summary = summarise_exam(result)
         keep_result(judge, exam, store, summary)
-    _print(summary, render_exam, as_json=options.json)
-    if line := spending_line(summarise_spending(Spending(budget.spent, budget.prices))):
+    _print(summary if options.json else render_exam(summary))
+    if line := spending_line(Spending(budget.spent, budget.prices)):
         _say(line)
     return 0 if result.left == 0 else EXIT_INCOMPLETE
 
@@ -618,30 +621,27 @@ def _print_score(
     judges: Sequence[str] = (),
     brief: bool = False,
 ) -> None:
-    from jasco.reports.summary import summarise
-    from jasco.reports.table import render
+    from jasco.reports.report import summarise
+    from jasco.reports.text import render
     from jasco.runs.results import results_of
 
     results = results_of(targets, together=True, compat=compat, judges=judges)
-    summary = summarise(results, published=published)
-    _print(summary, render, as_json=as_json)
+    report = summarise(results, published=published)
+    _print(report.to_json() if as_json else render(report))
     if not brief:
-        _say_what_is_missing(summary)
+        _say_what_is_missing(report)
 
 
-def _print(
-    summary: dict[str, Any], render: Callable[[dict[str, Any]], str], *, as_json: bool
-) -> None:
-    if as_json:
-        print(json.dumps(summary, indent=2, ensure_ascii=not is_utf8(sys.stdout)))
-    else:
-        print(render(summary))
+def _print(result: dict[str, Any] | str) -> None:
+    if not isinstance(result, str):
+        result = json.dumps(result, indent=2, ensure_ascii=not is_utf8(sys.stdout))
+    print(result)
 
 
-def _say_what_is_missing(summary: dict[str, Any]) -> None:
-    from jasco.reports.table import missing
+def _say_what_is_missing(report: "Report") -> None:
+    from jasco.reports.notes import missing
 
-    if lacking := "; ".join(missing(summary)):
+    if lacking := "; ".join(missing(report)):
         _say(f"incomplete: {lacking}")
 
 
@@ -807,7 +807,7 @@ def _add_compare(commands: "Commands") -> None:
     parser.add_argument("target", type=Path, nargs="+", metavar="RUN|JUDGED.csv")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--anyway", action="store_true", help="even if data, protocol or judges differ"
+        "--allow-mismatch", action="store_true", help="even if data, protocol or judges differ"
     )
     _add_choosing(parser)
     parser.set_defaults(command=_compare)

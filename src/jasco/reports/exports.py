@@ -1,68 +1,50 @@
-"""The result as text to take elsewhere: a README, a paper, a data frame, a program."""
+"""The report as text for other programs: Markdown, LaTeX, CSV, JSON."""
 
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from jasco.errors import whole_text
-from jasco.reports.comparison_table import summarise_comparable
-from jasco.reports.latex import to_latex
 from jasco.reports.markdown import to_markdown
+from jasco.reports.report import Report
 from jasco.reports.rows import figure_rows
-from jasco.reports.summary import summarise
-from jasco.runs.results import Results
 
 
-def summarise_report(results: Sequence[Results]) -> dict[str, Any]:
-    """Lay out all that a report shows.
-
-    Returns
-    -------
-    dict
-        The summary with the published results beside it; of several models also ``pairs`` and
-        ``not_compared``, as :func:`jasco.reports.comparison_table.summarise_comparable` gives them.
-
-    Raises
-    ------
-    InputError
-        The results are about different data or protocols.
-    """
-    summary = summarise(results, published=True)
-    named = dict(zip(summary["models"], results, strict=True))
-    return {**summary, **(summarise_comparable(named) if len(named) > 1 else {})}
-
-
-def export(report: Mapping[str, Any], form: str) -> str:
-    """Write a report as ``markdown``, ``latex``, ``csv`` or ``json``."""
+def export(report: Report, form: str) -> str:
+    """Format a report as ``markdown``, ``latex``, ``csv`` or ``json``."""
     return whole_text(_FORMS[form](report))
 
 
-def _to_json(report: Mapping[str, Any]) -> str:
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def _to_json(report: Report) -> str:
+    return json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _to_csv(report: Mapping[str, Any]) -> str:
-    """Write a row for each model and judge, and with each what says how it was made."""
-    data = report["data"]
+def _to_csv(report: Report) -> str:
+    """Format a row for each model and judge; each row also says how it was made."""
     made = {
-        "data": data["name"],
-        "clips": data["clips"],
-        "protocol": report["protocol"],
-        "signature": report["signature"],
+        "data": report.data.name,
+        "clips": report.data.clips,
+        "protocol": report.protocol,
+        "signature": report.signature,
     }
     rows = [{**row, **made} for row in figure_rows(report)]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))  # ends lines as RFC 4180 wants it
+    writer = csv.DictWriter(text, list(rows[0]))  # its line ends are those of RFC 4180
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-_FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+def _to_latex(report: Report) -> str:
+    from jasco.reports.latex import to_latex  # loads the LaTeX encoder
+
+    return to_latex(report)
+
+
+_FORMS: Mapping[str, Callable[[Report], str]] = {
     "markdown": to_markdown,
-    "latex": to_latex,
+    "latex": _to_latex,
     "csv": _to_csv,
     "json": _to_json,
 }

@@ -12,9 +12,9 @@ from jasco.data.known_issues import known_faults
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.disagreements_found import apart
+from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
-from jasco.reports.summary import distinct_names
+from jasco.reports.report import distinct_names
 from jasco.runs.results import (
     JudgedItems,
     Results,
@@ -112,7 +112,7 @@ def _items(
     clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     differing = [
-        {(clip, number): difference for difference, clip, number in apart(each.items)}
+        {(clip, number): difference for difference, clip, number in disagreements(each.items)}
         for each in shown.values()
     ]
     for place, clip in enumerate(clips):

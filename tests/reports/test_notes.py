@@ -10,10 +10,10 @@ from command import Jasco
 from jasco.data.dataset import read_data_set
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.responses import Failure
-from jasco.reports.comparison_table import render_comparison
-from jasco.reports.exports import export, summarise_report
-from jasco.reports.layout import kinds, reason_lines
-from jasco.reports.table import render
+from jasco.reports.comparison import summarise_report
+from jasco.reports.exports import export
+from jasco.reports.report import Report
+from jasco.reports.text import render, render_comparison
 from jasco.runs.results import Answers, results_of_run
 from made_results import JUDGE, MODEL, OTHER, marked, results
 from runs import verdict, write_run
@@ -23,7 +23,7 @@ HOSTILE = 'HTTP 400: <script>alert(1)</script>\n| *x* \\input{y} "q"'
 NO_AUDIO = Reason("rejected", "HTTP 400: model takes no audio", 3, 4, 4)
 
 
-def report(reason: Reason = NO_AUDIO) -> dict[str, Any]:
+def report(reason: Reason = NO_AUDIO) -> Report:
     first = results(
         MODEL,
         marked(missing=4),
@@ -46,7 +46,7 @@ def test_every_output_quotes_them(form: str) -> None:
 
 
 def test_they_are_fields_of_the_json() -> None:
-    model = report()["models"][MODEL]
+    model = report().to_json()["models"][MODEL]
     assert model["answers"]["reasons"] == [
         {"kind": "rejected", "message": NO_AUDIO.message, "count": 3, "of": 4, "final": 4}
     ]
@@ -73,17 +73,6 @@ def test_a_long_message_is_cut_where_it_is_printed_only() -> None:
     assert json.loads(export(told, "json"))["models"][MODEL]["answers"]["reasons"][0][
         "message"
     ] == long  # fmt: skip
-
-
-def test_numbers_agree_with_their_nouns() -> None:
-    assert kinds({"error": 3, "timeout": 1, "rejected": 2}) == "3 errors, 1 timeout, 2 rejected"
-    assert list(reason_lines("m", [Reason("error", "no", 1, 1)])) == ['m: 1 error: "no"']
-    assert list(reason_lines("m", [Reason("error", "no", 3, 3, 3)])) == [
-        'm: 3 errors (final), each: "no"'
-    ]
-    assert list(reason_lines("m", [Reason("error", "no", 2, 3)])) == [
-        'm: 3 errors, most often (2): "no"'
-    ]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from jasco.errors import InputError
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.summary import signature, summarise
+from jasco.reports.report import summarise
 from jasco.runs.results import Answers, Data, JudgeFacts, Results
 
 FIGURES = {
@@ -39,13 +39,13 @@ def results(
 
 
 def the_model(each: Results) -> dict[str, Any]:
-    summary = summarise([each])
+    summary = summarise([each]).to_json()
     json.dumps(summary, allow_nan=False)
     return summary["models"][each.model]
 
 
 def test_the_documented_keys_are_there() -> None:
-    summary = summarise([results(a=GOOD, b=HALF)])
+    summary = summarise([results(a=GOOD, b=HALF)]).to_json()
     assert summary.keys() >= {"schema", "signature", "protocol", "data", "models"}
     assert (summary["schema"], summary["protocol"]) == (1, "v2")
     assert summary["data"] == {
@@ -126,7 +126,7 @@ def test_clipped_samples_that_nobody_has_counted_are_null_not_0() -> None:
 
 def test_several_models_stand_side_by_side_if_the_data_are_the_same() -> None:
     one, other = results(a=GOOD), results(model="openai/n", a=HALF)
-    assert list(summarise([one, other])["models"]) == ["openai/m", "openai/n"]
+    assert list(summarise([one, other]).models) == ["openai/m", "openai/n"]
     with pytest.raises(
         InputError, match=r"openai/m and openai/n differ in data \(aaaaaaaaaaaa and"
     ):
@@ -135,15 +135,15 @@ def test_several_models_stand_side_by_side_if_the_data_are_the_same() -> None:
 
 def test_several_runs_of_a_model_are_numbered() -> None:
     runs = [results(a=GOOD), results(model="openai/n", a=GOOD), results(a=HALF)]
-    models = summarise(runs)["models"]
+    models = summarise(runs).models
     assert list(models) == ["openai/m (1)", "openai/n", "openai/m (3)"]
-    assert models["openai/m (3)"]["coverage"] == 0.5
+    assert models["openai/m (3)"].score.coverage == 0.5
 
 
 def test_the_signature_says_what_went_into_the_numbers() -> None:
-    told = signature([results(a=GOOD, b=HALF)]).split("|")
-    assert told[0].startswith("jasco:")
-    assert told[1:] == [
+    parts = summarise([results(a=GOOD, b=HALF)]).signature.split("|")
+    assert parts[0].startswith("jasco:")
+    assert parts[1:] == [
         "protocol:v2",
         "data:two[2x8]",
         "text:aaaaaaaaaaaa",
@@ -152,7 +152,7 @@ def test_the_signature_says_what_went_into_the_numbers() -> None:
         "judges:openai/a+openai/b",
         "bootstrap:10000,seed=20240923,percentile_from=40",
     ]
-    unknown = signature([results(data=Data("x", None, None, 2, 16))])
+    unknown = summarise([results(data=Data("x", None, None, 2, 16))]).signature
     assert "text:" not in unknown
     assert "|judges:none|" in unknown
 
@@ -207,10 +207,10 @@ def test_a_person_who_has_not_answered_all_is_incomplete() -> None:
 
 def test_a_person_stands_beside_models_on_the_same_data() -> None:
     for order in ([results(a=GOOD), of_a_person()], [of_a_person(), results(a=GOOD)]):
-        summary = summarise(order)
-        assert summary["data"]["items"] == 16
-        assert "|data:two[2x8]|" in summary["signature"]
+        report = summarise(order)
+        assert report.data.items == 16
+        assert "|data:two[2x8]|" in report.signature
     alone = summarise([of_a_person()])
-    assert alone["data"]["items"] == 2
-    assert "|data:two[2x1]|" in alone["signature"]
-    assert "|models:human/Anna|" in alone["signature"]
+    assert alone.data.items == 2
+    assert "|data:two[2x1]|" in alone.signature
+    assert "|models:human/Anna|" in alone.signature

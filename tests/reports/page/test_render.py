@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError
 from jasco.human.listening import Listener
+from jasco.metrics.bootstrap import Estimate
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
@@ -30,6 +32,8 @@ from jasco.reports.page.charts import best_of, headline
 from jasco.reports.page.content import content_of, open_shown, packed
 from jasco.reports.page.render import render_page, visible
 from jasco.reports.page.sounds import mp3, spectrogram
+from jasco.reports.report import ModelReport
+from made_results import results
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -180,7 +184,7 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     assert items[0, 3]["cut"]
     assert items[1, 1]["verdicts"][0][1:3] == [None, None]
     text = " ".join(Reader(page).text.split())
-    assert "2 of 24 items are not answered (1 timeout)" in text
+    assert "2 of 24 items not answered (1 timeout)" in text
     assert "1 answer was cut off at the longest length allowed" in text
     assert "INCOMPLETE" in text
     assert "bounds" in text
@@ -194,7 +198,7 @@ def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
         {"judge": lambda clip, _: verdict(clip % 3, "Both")},
     )
     page = render_page(open_shown([run]), audio=False)
-    assert "without the clips that have known faults (" in page
+    assert "without the clips that have known issues (" in page
     assert any(clip["fault"] for clip in unpacked(page)["clips"])
     assert "CC BY-NC 4.0" in page
     assert "Qwen2-Audio-Instruct-7B (published)" in page  # on the same clips, in the charts too
@@ -238,14 +242,14 @@ def test_a_person_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Pat
         (clip, "They flee.") for clip in range(3)
     ]
     text = " ".join(Reader(page).text.split())
-    assert "human/… is a person" in text
+    assert "human/… is a participant" in text
     assert "human/…" not in render_page(open_shown([run]), audio=False)
 
 
 def test_a_run_without_a_judge_can_be_looked_at(folder: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", read_data_set(folder), lambda *_: "They flee.", {})
     page = render_page(open_shown([run]), audio=False)
-    assert "no judge has marked it yet" in page
+    assert "not judged yet" in page
     assert unpacked(page)["items"][0]["verdicts"] == []
 
 
@@ -260,8 +264,8 @@ def test_every_chart_has_its_numbers(run: Path) -> None:
     assert page.count("<svg") == page.count("The numbers of this chart") == 4
 
 
-MODEL = {"best_mean": 1.0, "best_mean_ci": [0.5, 1.5], "mean": None, "mean_ci": None,
-         "best_at_k": None, "best_at_k_ci": None}  # fmt: skip
+MODEL = ModelReport.of(results())
+MODEL = replace(MODEL, score=replace(MODEL.score, best_mean=Estimate(1.0, (0.5, 1.5))))
 
 
 def test_a_chart_escapes_names_and_tells_long_ones_apart() -> None:
@@ -270,7 +274,7 @@ def test_a_chart_escapes_names_and_tells_long_ones_apart() -> None:
     assert "<b>" not in chart.svg
     assert "&lt;b&gt;" in chart.svg
     assert f"{'m' * 38}… (3)" in chart.svg
-    assert [row.cells[0] for row in chart.table.rows] == names
+    assert [row.names[0] for row in chart.table.rows] == names
     assert not list(best_of(dict.fromkeys(names, MODEL)))  # nothing to draw
 
 
