@@ -71,11 +71,11 @@ def test_a_single_model_by_a_single_judge() -> None:
     headline, curve, prompts, published = tables(text)
     assert headline == [
         [
-            "model", "judges", "best-mean [95%]", "mean", "audio", "both", "speech", "neither",
+            "model / judge", "best-mean [95%]", "mean", "audio", "both", "speech", "neither",
             "unreadable", "coverage",
         ],
         [
-            MODEL, JUDGE, "2.00", "2.00", "0.0%", "100.0%", "0.0%", "0.0%",
+            f"{MODEL} by {JUDGE}", "2.00", "2.00", "0.0%", "100.0%", "0.0%", "0.0%",
             "0.0%", "100.0%",
         ],
     ]  # fmt: skip
@@ -89,14 +89,18 @@ def test_a_single_model_by_a_single_judge() -> None:
 
 
 def test_several_models_by_a_panel() -> None:
-    headline, by_judge, curve, _, agreement, differences, _ = tables(to_markdown(REPORT))
-    assert [row[0] for row in headline] == ["model", MODEL, OTHER]
-    assert headline[1][1] == f"{JUDGE}, {JUDGE}1"
-    assert headline[0][3] == "bounds"
-    assert [row[3] for row in headline[1:]] == ["", "[0.50, 0.75]"]
-    assert [row[:2] for row in by_judge[1:]] == [
-        [MODEL, JUDGE], [MODEL, f"{JUDGE}1"], [OTHER, JUDGE], [OTHER, f"{JUDGE}1"],
-    ]  # fmt: skip
+    headline, curve, _, agreement, differences, _ = tables(to_markdown(REPORT))
+    by = [f"by {JUDGE}", f"by {JUDGE}1"]
+    assert [row[0] for row in headline] == ["model / judge", MODEL, *by, OTHER, *by]
+    assert headline[0][2] == "bounds"
+    assert [row[2] for row in headline[1:]] == [
+        "",
+        "",
+        "",
+        "[0.50, 0.75]",
+        "[1.00, 1.50]",
+        "",
+    ]
     assert curve[2] == [OTHER, *["–"] * 8]
     assert agreement[0][0] == "answers of"
     assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
@@ -111,7 +115,7 @@ def test_intervals_stand_in_brackets() -> None:
         [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
     )
     headline, _, prompts, differences, _ = tables(to_markdown(report))
-    assert re.fullmatch(r"2.00 \[1.\d\d, 2.00\]", headline[1][2])
+    assert re.fullmatch(r"2.00 \[1.\d\d, 2.00\]", headline[1][1])
     assert re.fullmatch(r"0.00 \[-0.\d\d, 0.\d\d\]", prompts[1][-1])
     assert differences[1][1] == "12"
     assert re.fullmatch(r"\+1.00 \[\+0.\d\d, \+1.\d\d\]", differences[1][2])
@@ -134,7 +138,7 @@ def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
 
 def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
     text = to_markdown(summarise_report([results(MODEL, marked(), facts={"proxy": True})]))
-    assert tables(text)[0][1][:2] == [f"{MODEL} (proxy)", f"{JUDGE} (proxy)"]
+    assert tables(text)[0][1][0] == f"{MODEL} by {JUDGE} (proxy)"
     assert f"{MODEL}: PROXY figures." in text
 
 
@@ -152,13 +156,13 @@ def test_a_protocol_without_published_results_shows_none() -> None:
 
 def test_a_judged_file_is_not_called_its_own_judge() -> None:
     text = to_markdown(renamed(ALONE, [(JUDGE, MODEL)]))
-    assert tables(text)[0][1][:2] == [MODEL, "–"]
+    assert tables(text)[0][1][0] == MODEL
 
 
 def test_figures_that_are_not_there_are_dashes() -> None:
     headline, *_ = tables(to_markdown(without_figures(ALONE)))
-    assert headline[1][:3] == [MODEL, JUDGE, "–"]
-    assert set(headline[1][2:]) == {"–"}
+    assert headline[1][0] == f"{MODEL} by {JUDGE}"
+    assert set(headline[1][1:]) == {"–"}
 
 
 AWKWARD = st.text(st.sampled_from(list("|`*_[]()<>~&#$@!\\{}-+=.:/ \n\tab1")), min_size=1)

@@ -45,7 +45,7 @@ GOOD = scored(Verdict(2, Orientation.BOTH))
 
 
 def row(text: str, name: str) -> list[str]:
-    lines = [line.split() for line in text.splitlines()]
+    lines = [line.replace("  by ", "").split() for line in text.splitlines()]
     return next(cells[1:] for cells in lines if cells[:1] == [name])
 
 

@@ -17,15 +17,8 @@ from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.scoring import Score
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.reports.formats import (
-    between,
-    number,
-    p_value,
-    percent,
-    signed_number,
-    signed_percent,
-    with_interval,
-)
+from jasco.reports import formats
+from jasco.reports.formats import number, percent
 from jasco.reports.published import PublishedResult
 from jasco.reports.report import SHARES, JudgeReport, ModelReport, Pair
 
@@ -64,7 +57,9 @@ class Column:
         """Format the figure."""
         value = self.value(figures)
         if isinstance(value, Estimate):
-            return with_interval(value if self.interval else Estimate(value.value), self.write)
+            return formats.with_interval(
+                value if self.interval else Estimate(value.value), self.write
+            )
         return self.write(value)
 
 
@@ -81,7 +76,7 @@ class _Numbered(Column):
 
 
 def _bounds(score: Score) -> str:
-    return "" if score.complete else between(score.bounds)
+    return "" if score.complete else formats.between(score.bounds)
 
 
 def compared_on(compared: Comparison) -> str:
@@ -107,13 +102,14 @@ def _tested(compared: Comparison) -> str:
 
 
 def _difference_bounds(compared: Comparison) -> str:
-    return "" if compared.complete else between(compared.bounds)
+    return "" if compared.complete else formats.between(compared.bounds)
 
 
 def _diagonal(counts: NDArray[np.int64]) -> str:
     return f"{counts.trace()} of {counts.sum()}"
 
 
+# Of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
 DEPENDENCE = tuple(Column(share, share, percent) for share in SHARES)
 FIGURES = (
@@ -125,41 +121,39 @@ FIGURES = (
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
 )
-"""Of a :class:`~jasco.metrics.scoring.Score`."""
+# Of a PublishedResult.
 PUBLISHED = (HEADLINE[0], *DEPENDENCE)
-"""Of a :class:`~jasco.reports.published.PublishedResult`."""
+# Of a Pair.
 DIFFERENCES = (
     Column("comparison", "clips", compared_on),
-    Column("comparison.best_mean", "best-mean [95%]", signed_number, interval=True),
+    Column("comparison.best_mean", "best-mean [95%]", formats.signed_number, interval=True),
     Column("comparison", "bounds", _difference_bounds, omitted=""),
     Column("comparison", "tested", _tested, omitted="best-mean"),
-    Column("comparison.p", "p", p_value),
-    Column("p_holm", "p (Holm)", p_value),
+    Column("comparison.p", "p", formats.p_value),
+    Column("p_holm", "p (Holm)", formats.p_value),
     Column("comparison.detectable", "detectable", detectable),
-    Column("comparison.mean", "mean [95%]", signed_number, interval=True),
-    *(Column(f"comparison.{share}", share, signed_percent) for share in SHARES),
+    Column("comparison.mean", "mean [95%]", formats.signed_number, interval=True),
+    *(Column(f"comparison.{share}", share, formats.signed_percent) for share in SHARES),
 )
-"""Of a :class:`~jasco.reports.report.Pair`."""
+# Of a Score: what the best of 1 to 8 prompts scores, and the mean of each prompt.
 BEST_OF = tuple(
     _Numbered("best_at", str(place + 1), place=place) for place in range(len(INSTRUCTIONS))
 )
-"""Of a score: what the best of 1 to 8 prompts scores."""
 BY_PROMPT = tuple(replace(column, key="by_instruction") for column in BEST_OF)
-"""Of a score: each prompt's mean."""
 PROMPT_ORDER = Column(
     "sound_first", "sound named first minus speech named first [95%]", interval=True
 )
+# Of an Agreement: Krippendorff's alpha.
 AGREEMENT = (
     Column("rating_alpha", "alpha of ratings [95%]", interval=True),
     Column("orientation_alpha", "alpha of orientations [95%]", interval=True),
 )
-"""Of an :class:`~jasco.metrics.agreement.Agreement`: Krippendorff's alpha."""
+# Of a PairAgreement.
 PAIRWISE_AGREEMENT = (
     Column("rating_kappa", "kappa [95%]", interval=True),
     Column("ratings", "same rating", _diagonal),
     Column("orientations", "same orientation", _diagonal),
 )
-"""Of a :class:`~jasco.metrics.agreement.PairAgreement`."""
 
 FIGURES_EXPLAINED = (
     "Best-mean: a clip's best score over the 8 instructions, averaged over the clips, 0 to 2. "
@@ -187,15 +181,15 @@ class Row:
 
     Attributes
     ----------
-    names : tuple of str
-        Of models and judges: the cells that come first.
+    name : str
+        Of a model, a judge or a pair: the cell that comes first.
     figures : object
         What the columns read.
     kind : str
         ``judge`` below its model, ``incomplete``, ``published``, or nothing.
     """
 
-    names: tuple[str, ...]
+    name: str
     figures: object
     kind: str = ""
 
@@ -206,14 +200,14 @@ class Table:
 
     Attributes
     ----------
-    names : tuple of str
-        Headings of the columns of names.
+    heading : str
+        Of the column of names.
     columns : sequence of Column
         The columns of figures.
     rows : sequence of Row
     """
 
-    names: tuple[str, ...]
+    heading: str
     columns: Sequence[Column]
     rows: Sequence[Row]
 
@@ -229,11 +223,11 @@ class Table:
     @property
     def header(self) -> list[str]:
         """The headings."""
-        return [*self.names, *(column.heading for column in self.shown)]
+        return [self.heading, *(column.heading for column in self.shown)]
 
     def cells(self, row: Row) -> list[str]:
         """Format a row."""
-        return [*row.names, *(column.cell(row.figures) for column in self.shown)]
+        return [row.name, *(column.cell(row.figures) for column in self.shown)]
 
 
 def marked(name: str, report: ModelReport | JudgeReport) -> str:
@@ -244,48 +238,39 @@ def marked(name: str, report: ModelReport | JudgeReport) -> str:
 
 
 def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
-    """Return the figures of models and their judges; a single judge is named with its model."""
+    """Return the figures of models and their judges; a single judge is in its model's row."""
     rows = []
     for name, model in models.items():
         judges = [
-            Row((marked(judge, report),), report.score, "judge")
+            Row(f"  by {marked(judge, report)}", report.score, "judge")
             for judge, report in model.judges.items()
         ]
-        if len(judges) == 1:
-            [judge], [label] = model.judges, judges[0].names
-            label = label if judge == name else f"{name}\n  by {label}"
-            rows.append(Row((label,), model.score))
-        else:
-            rows += [Row((marked(name, model),), model.score), *judges]
-    return Table(("model / judge",), columns, rows)
+        if len(judges) == 1 and name not in model.judges:
+            rows.append(Row(f"{name}\n{judges[0].name}", model.score))
+        else:  # a judged file has one name, for the model and for its single judge
+            rows += [Row(marked(name, model), model.score), *(judges if len(judges) > 1 else ())]
+    return Table("model / judge", columns, rows)
 
 
 def model_figures(models: Models, columns: Sequence[Column]) -> Table:
     """Return the figures of models only."""
     rows = [
-        Row((marked(name, model),), model.score, "" if model.complete else "incomplete")
+        Row(marked(name, model), model.score, "" if model.complete else "incomplete")
         for name, model in models.items()
     ]
-    return Table(("model",), columns, rows)
+    return Table("model", columns, rows)
 
 
 def published_figures(results: Iterable[PublishedResult]) -> Table:
     """Return the published figures."""
-    rows = [Row((result.model,), result, "published") for result in results]
-    return Table(("published",), PUBLISHED, rows)
+    rows = [Row(result.model, result, "published") for result in results]
+    return Table("published", PUBLISHED, rows)
 
 
 def differences(pairs: Iterable[Pair]) -> Table:
     """Return paired differences of models."""
-    rows = [
-        Row(
-            (f"{pair.first}\n  minus {pair.second}",),
-            pair,
-            "" if pair.comparison.complete else "incomplete",
-        )
-        for pair in pairs
-    ]
-    return Table(("difference",), DIFFERENCES, rows)
+    rows = [Row(f"{pair.first}\n  minus {pair.second}", pair) for pair in pairs]
+    return Table("difference", DIFFERENCES, rows)
 
 
 def agreement(models: Models) -> Table:
@@ -293,21 +278,21 @@ def agreement(models: Models) -> Table:
     rows = []
     for name, model in models.items():
         if model.agreement:
-            rows.append(Row((marked(name, model),), model.agreement))
+            rows.append(Row(marked(name, model), model.agreement))
         rows += [
-            Row((f"{judge}, with itself",), report.facts.with_itself, "judge")
+            Row(f"{judge}, with itself", report.facts.with_itself, "judge")
             for judge, report in model.judges.items()
             if report.facts.with_itself
         ]
-    return Table(("answers of",), AGREEMENT, rows)
+    return Table("answers of", AGREEMENT, rows)
 
 
 def pairwise_agreement(models: Models) -> Table:
     """Return how judges agree pair by pair."""
     rows = [
-        Row((f"{' and '.join(pair.judges)}, on {name}",), pair)
+        Row(f"{' and '.join(pair.judges)}, on {name}", pair)
         for name, model in models.items()
         if model.agreement
         for pair in model.agreement.pairs
     ]
-    return Table(("judges",), PAIRWISE_AGREEMENT, rows)
+    return Table("judges", PAIRWISE_AGREEMENT, rows)

@@ -1,7 +1,7 @@
 """A judge's exam: as one JSON object, as text, and in one line."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jasco.errors import count, one_line
@@ -15,6 +15,7 @@ from jasco.protocol.verdicts import Orientation
 from jasco.reports.columns import Column, Row, Table
 from jasco.reports.formats import (
     failure_counts,
+    number,
     percent,
     reason_texts,
     table,
@@ -104,26 +105,25 @@ def _confusions(part: Part) -> Json:
 class _ExamColumn(Column):
     """A column of an exam's parts, as the documented object has them."""
 
-    def value(self, figures: Any) -> Any:
-        return _estimate(figures, self.key)
-
     def cell(self, figures: Any) -> str:
-        return super().cell(figures) if self.key in figures else ""
+        return _figure(figures, self.key, self.write)
 
 
-def _estimate(part: Json, key: str) -> Estimate:
+def _figure(part: Json, key: str, write: Callable[[Any], str] = percent) -> str:
+    if key not in part:
+        return ""
     ends = part.get(f"{key}_ci")
-    return Estimate(part[key], tuple(ends) if ends else None)
+    return with_interval(Estimate(part[key], tuple(ends) if ends else None), write)
 
 
 _COLUMNS = (
     _ExamColumn("n", "asked", str),
     _ExamColumn("read", "read", str),
-    _ExamColumn("accuracy", "both right [95%]", percent, interval=True),
-    _ExamColumn("rating_accuracy", "rating [95%]", percent, interval=True),
-    _ExamColumn("orientation_accuracy", "orientation [95%]", percent, interval=True),
-    _ExamColumn("gated_kappa", "kappa [95%]", interval=True),
-    _ExamColumn("false_credit_rate", "false credit [95%]", percent, interval=True),
+    _ExamColumn("accuracy", "both right [95%]", percent),
+    _ExamColumn("rating_accuracy", "rating [95%]", percent),
+    _ExamColumn("orientation_accuracy", "orientation [95%]", percent),
+    _ExamColumn("gated_kappa", "kappa [95%]"),
+    _ExamColumn("false_credit_rate", "false credit [95%]", percent),
 )
 
 
@@ -142,7 +142,7 @@ def _lines(exam: Json) -> Iterator[str]:
     parts = {"known answers": exam["known_answers"], "canaries": exam["canaries"]}
     if exam["labelled"]:
         parts["labelled rows"] = exam["labelled"]
-    figures = Table(("",), _COLUMNS, [Row((name,), part) for name, part in parts.items()])
+    figures = Table("", _COLUMNS, [Row(name, part) for name, part in parts.items()])
     yield table(figures.header, [figures.cells(row) for row in figures.rows])
     for name, part in parts.items():
         if part["read"] and "orientation_confusion" in part:
@@ -193,23 +193,22 @@ def exam_status(facts: JudgeFacts) -> str:
     if (exam := facts.exam) is None:
         if not facts.examined_as:
             return "not examined; see: jasco exam --help"
-        served, examined = (
-            one_line(" and ".join(names)) for names in (facts.served, facts.examined_as)
-        )
+        names = [one_line(" and ".join(each)) for each in (facts.served, facts.examined_as)]
         return (
-            f"not examined: its server called it {served} here, and {examined} in its exam; see: "
+            f"not examined: its server called it {names[0]} here, and {names[1]} in its exam; see: "
             "jasco exam --help"
         )
     known, canary, labelled = exam["known_answers"], exam["canaries"], exam["labelled"]
     parts = [
-        f"known answers {with_interval(_estimate(known, 'accuracy'), percent)} right",
-        f"canaries credited {with_interval(_estimate(canary, 'false_credit_rate'), percent)}",
+        f"known answers {_figure(known, 'accuracy')} right",
+        f"canaries credited {_figure(canary, 'false_credit_rate')}",
     ]
     if labelled:
-        kappa = with_interval(_estimate(labelled, "gated_kappa"))
-        orientation = with_interval(_estimate(labelled, "orientation_accuracy"), percent)
-        rows = count(labelled["read"], "labelled row")
-        parts.append(f"{rows}: kappa {kappa}, orientation {orientation}")
+        parts.append(
+            f"{count(labelled['read'], 'labelled row')}: kappa "
+            f"{_figure(labelled, 'gated_kappa', number)}, orientation "
+            + _figure(labelled, "orientation_accuracy")
+        )
     parts.append(f"unreadable {percent(exam['unreadable_rate'])}")
     partly = "" if exam["complete"] else " (not finished)"
     return f"exam on {exam['data']['name']}{partly}: {'; '.join(parts)}"

@@ -8,8 +8,7 @@ from jasco.errors import count, one_line
 from jasco.metrics.bootstrap import Estimate
 from jasco.protocol.failure_reasons import Reason
 
-DASH = "–"
-"""What stands for a figure that cannot be computed."""
+DASH = "–"  # a figure that cannot be computed
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -52,19 +51,14 @@ def with_interval(estimate: Estimate, write: Callable[[float | None], str] = num
     return f"{write(estimate.value)} {between(estimate.interval, write)}".rstrip()
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple", names: int = 1
-) -> str:
-    """Format rows in one of tabulate's formats.
-
-    The first ``names`` columns are aligned to the left, the figures to the right.
-    """
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple") -> str:
+    """Format rows in one of tabulate's formats: names to the left, figures to the right."""
     return tabulate(
         rows,
         header,
         tablefmt=form,
         disable_numparse=True,
-        colalign=["left"] * names + ["right"] * (len(header) - names),
+        colalign=["left"] + ["right"] * (len(header) - 1),
         preserve_whitespace=True,
     )
 
@@ -77,11 +71,10 @@ def failure_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(_count_failures(number, kind) for kind, number in counts.items())
 
 
-_NOUNS = {
+_NOUNS = {  # kinds of failures that have a plural
     **{kind: kind for kind in ("crash", "error", "rate limit", "refusal", "timeout")},
     **{kind: f"{kind} error" for kind in ("connection", "memory", "server")},
 }
-"""Kinds of failures that have a plural."""
 
 
 def _count_failures(number: int, kind: str) -> str:
@@ -90,8 +83,7 @@ def _count_failures(number: int, kind: str) -> str:
     return f"{number} {'stopped by a content filter' if kind == 'content filter' else kind}"
 
 
-LONGEST_REASON = 400
-"""Characters of a failure's message that are printed."""
+LONGEST_REASON = 400  # characters of a failure's message that are printed
 
 
 def reason_texts(reasons: Iterable[Reason]) -> Iterator[str]:

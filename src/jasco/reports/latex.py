@@ -14,22 +14,14 @@ from pylatexenc.latexencode import (
 
 from jasco.errors import one_line
 from jasco.metrics.bootstrap import RESAMPLES
-from jasco.reports.columns import (
-    BEST_OF,
-    FIGURES,
-    FIGURES_EXPLAINED,
-    Table,
-    differences,
-    model_figures,
-)
+from jasco.reports import columns
 from jasco.reports.formats import number, table
 from jasco.reports.notes import BASIS, CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 from jasco.reports.text import title
 
 _LONGEST = 100_000
-_DAGGER = r"\dag{}"
-_COLUMNS = [column for column in FIGURES if column.heading not in ("bounds", "unreadable")]
+_COLUMNS = [column for column in columns.FIGURES if column.heading not in ("bounds", "unreadable")]
 
 
 def to_latex(report: Report) -> str:
@@ -46,80 +38,75 @@ def _comments(report: Report) -> Iterator[str]:
 
 
 def _tables(report: Report) -> Iterator[str]:
-    figures = model_figures(report.models, _COLUMNS)
+    figures = columns.model_figures(report.models, _COLUMNS)
     caption = (
-        f"{FIGURES_EXPLAINED} Intervals: bootstrap over the clips, {RESAMPLES:,} resamples; judges "
-        "and decoding are held fixed."
+        f"{columns.FIGURES_EXPLAINED} Intervals: bootstrap over the clips, {RESAMPLES:,} "
+        "resamples; judges and decoding are held fixed."
     )
     notes = note_lines(report, {*BASIS, NoteKind.REASON})
     yield _float(report, "tab:jasco", caption, figures, notes, bold=_best(report))
     if report.pairs:
-        caption = explain_pairs(report.pairs)
-        yield _float(report, "tab:jasco-differences", caption, differences(report.pairs))
+        figures, caption = columns.differences(report.pairs), explain_pairs(report.pairs)
+        yield _float(report, "tab:jasco-differences", caption, figures)
     if any(model.score.best_at for model in report.models.values()):
+        figures = columns.model_figures(report.models, columns.BEST_OF)
         caption = (
             "Best of 1 to 8 prompts: of 1 it is the mean, of 8 best-mean, which rises with noise "
             "alone."
         )
-        yield _float(report, "tab:jasco-best-of-k", caption, model_figures(report.models, BEST_OF))
+        yield _float(report, "tab:jasco-best-of-k", caption, figures)
 
 
-def _best(report: Report) -> list[int]:
-    """Return the rows of the best complete models, if the same judges judged all of them."""
-    models = list(report.models.items())
+def _best(report: Report) -> str | None:
+    """Return the best-mean of the best complete models, if the same judges judged all of them."""
     complete = {
         name: model.score.best_mean.value
-        for name, model in models
+        for name, model in report.models.items()
         if model.complete and model.score.best_mean.value is not None
     }
-    pairs = report.not_compared or ()
-    if len(complete) < 2 or any({p.first, p.second} <= complete.keys() for p in pairs):
-        return []
-    highest = number(max(complete.values()))  # figures that read alike are alike
-    return [row for row, (name, _) in enumerate(models) if number(complete.get(name)) == highest]
+    apart = any({p.first, p.second} <= complete.keys() for p in report.not_compared or ())
+    return None if len(complete) < 2 or apart else number(max(complete.values()))
 
 
 def _float(
     report: Report,
     label: str,
     caption: str,
-    figures: Table,
+    figures: columns.Table,
     notes: Sequence[str] = (),
-    bold: Sequence[int] = (),
+    bold: str | None = None,
 ) -> str:
-    rows = [list(map(escaped, figures.cells(row))) for row in figures.rows]
-    for cells, row in zip(rows, figures.rows, strict=True):
-        cells[0] += _DAGGER if row.kind == "incomplete" else ""
-    for place in bold:
-        best, *interval = rows[place][1].split(" ", 1)
-        rows[place][1] = " ".join([rf"\textbf{{{best}}}", *interval])
-    tabular = table([escaped(name.capitalize()) for name in figures.header], rows, "latex_raw")
+    rows = []
+    for row in figures.rows:
+        name, figure, *cells = map(escaped, figures.cells(row))
+        if row.kind == "incomplete":
+            name += r"\dag{}"
+        elif bold and figure.split(" ")[0] == bold:
+            figure = figure.replace(bold, rf"\textbf{{{bold}}}", 1)
+        rows.append([name, figure, *cells])
+    header = [escaped(heading.capitalize()) for heading in figures.header]
+    tabular = table(header, rows, "latex_raw")
     for rule in ("toprule", "midrule", "bottomrule"):
         tabular = tabular.replace(r"\hline", rf"\{rule}", 1)
     captions = [f"{title(report)}.", _panels(report), caption, *note_lines(report, CAUTIONS)]
-    below = [
-        r"\par\medskip",
-        r"\begin{minipage}{\linewidth}\footnotesize",
-        *(rf"{escaped(note)}.\par" for note in notes),
-        r"\end{minipage}",
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{' '.join(map(escaped, captions))}}}",
+        rf"\label{{{label}}}",
+        tabular,
     ]
-    return "\n".join(
-        [
-            r"\begin{table}[t]",
-            r"\centering",
-            rf"\caption{{{' '.join(map(escaped, captions))}}}",
-            rf"\label{{{label}}}",
-            tabular,
-            *(below if notes else ()),
-            r"\end{table}",
-        ]
-    )
+    if notes:
+        lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize"]
+        lines += [rf"{escaped(note)}.\par" for note in notes]
+        lines.append(r"\end{minipage}")
+    return "\n".join([*lines, r"\end{table}"])
 
 
 def _panels(report: Report) -> str:
-    panels = {name: ", ".join(model.judges) or "none" for name, model in report.models.items()}
     if report.protocol == "unknown":
         return "The judges are those of judged files, which do not name them."
+    panels = {name: ", ".join(model.judges) or "none" for name, model in report.models.items()}
     if len(set(panels.values())) == 1:
         return f"Judges: {next(iter(panels.values()))}."
     return f"Judges: {'; '.join(f'{judges} ({name})' for name, judges in panels.items())}."

@@ -4,25 +4,10 @@ import re
 from collections.abc import Iterator
 
 from jasco.errors import one_line
-from jasco.reports.columns import (
-    BEST_OF,
-    BY_PROMPT,
-    FIGURES,
-    FIGURES_EXPLAINED,
-    PROMPT_ORDER,
-    PUBLISHED_EXPLAINED,
-    Models,
-    Row,
-    Table,
-    agreement,
-    differences,
-    marked,
-    model_figures,
-    published_figures,
-)
-from jasco.reports.formats import DASH, table
+from jasco.reports import columns
+from jasco.reports.formats import table
 from jasco.reports.notes import NoteKind, explain_pairs, note_lines
-from jasco.reports.report import ModelReport, Report
+from jasco.reports.report import Report
 from jasco.reports.text import title
 
 _LONGEST = 100_000
@@ -35,57 +20,36 @@ def to_markdown(report: Report) -> str:
 
 def _parts(report: Report) -> Iterator[str]:
     models = report.models
+    scores = [model.score for model in models.values()]
     yield f"## {prose(title(report))}"
-    yield _table(_headline(models))
-    yield prose(FIGURES_EXPLAINED)
-    if any(len(model.judges) > 1 for model in models.values()):
-        yield from ("### By judge", _table(_by_judge(models)))
-    if any(model.score.best_at for model in models.values()):
-        yield from ("### Best of *k* prompts", _table(model_figures(models, BEST_OF)))
-    if any(each.value is not None for m in models.values() for each in m.score.by_instruction):
-        prompts = model_figures(models, (*BY_PROMPT, PROMPT_ORDER))
+    yield _table(columns.headline(models))
+    yield prose(columns.FIGURES_EXPLAINED)
+    if any(score.best_at for score in scores):
+        best_of = columns.model_figures(models, columns.BEST_OF)
+        yield from ("### Best of *k* prompts", _table(best_of))
+    if any(each.value is not None for score in scores for each in score.by_instruction):
+        prompts = columns.model_figures(models, (*columns.BY_PROMPT, columns.PROMPT_ORDER))
         yield from ("### Mean by prompt", _table(prompts))
     if any(model.agreement for model in models.values()):
-        yield from ("### Agreement of the judges (Krippendorff's alpha)", _table(agreement(models)))
+        yield from ("### Agreement of the judges", _table(columns.agreement(models)))
     if report.pairs:
-        yield from ("### Paired differences", _table(differences(report.pairs)))
+        yield from ("### Paired differences", _table(columns.differences(report.pairs)))
         yield prose(explain_pairs(report.pairs))
     if report.published:
-        yield from ("### Published results", _table(published_figures(report.published)))
-        yield prose(PUBLISHED_EXPLAINED)
+        published = columns.published_figures(report.published)
+        yield from ("### Published results", _table(published), prose(columns.PUBLISHED_EXPLAINED))
     yield "### Notes"
-    kinds = set(NoteKind) - {NoteKind.PROMPTS}
-    yield "\n".join(f"- {prose(line)}" for line in note_lines(report, kinds))
+    lines = note_lines(report, set(NoteKind) - {NoteKind.PROMPTS})
+    yield "\n".join(f"- {prose(line)}" for line in lines)
     yield f"Signature: {code(report.signature)}"
 
 
-def _headline(models: Models) -> Table:
-    rows = [
-        Row((marked(name, model), _judges(name, model)), model.score)
-        for name, model in models.items()
-    ]
-    return Table(("model", "judges"), FIGURES, rows)
-
-
-def _judges(name: str, model: ModelReport) -> str:
-    # A judged file has one name, for the model and for its judge.
-    judges = [marked(judge, report) for judge, report in model.judges.items() if judge != name]
-    return ", ".join(judges) or DASH
-
-
-def _by_judge(models: Models) -> Table:
-    rows = [
-        Row((marked(name, model), marked(judge, report)), report.score)
-        for name, model in models.items()
-        for judge, report in model.judges.items()
-    ]
-    return Table(("model", "judge"), FIGURES, rows)
-
-
-def _table(figures: Table) -> str:
-    names = len(figures.names)
-    rows = [[*map(cell, row.names), *figures.cells(row)[names:]] for row in figures.rows]
-    return table(figures.header, rows, "pipe", names)
+def _table(figures: columns.Table) -> str:
+    rows = []
+    for row in figures.rows:
+        name, *cells = figures.cells(row)
+        rows.append([cell(name), *cells])
+    return table(figures.header, rows, "pipe")
 
 
 # --- text from outside ---

@@ -5,7 +5,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -29,8 +29,7 @@ from jasco.version import __version__
 
 Json = dict[str, Any]
 SCHEMA = 1
-SHARES = ("audio", "both", "speech")
-"""The shares of modality dependence, in the order in which they are shown."""
+SHARES = ("audio", "both", "speech")  # of modality dependence, in the order of every table
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class JudgeReport:
         """Whether the judge is a proxy."""
         return self.facts.proxy
 
+    @property
+    def complete(self) -> bool:
+        """Whether every expected verdict is there and readable."""
+        return self.score.complete
+
     def to_json(self) -> Json:
         """Return the entry of ``judges`` in the documented object."""
         facts = self.facts
@@ -57,10 +61,7 @@ class JudgeReport:
                 "reasons": facts.reasons,
                 "check": facts.check or None,
                 "unreadable_cut_off": facts.cut_off,
-                "served": facts.served,
-                "adaptations": facts.adaptations,
-                "exam": facts.exam,
-                "examined_as": facts.examined_as,
+                **pick(facts, "served", "adaptations", "exam", "examined_as"),
                 "agreement_with_itself": _agreement_json(facts.with_itself),
             }
         )
@@ -117,25 +118,22 @@ class ModelReport:
     def to_json(self) -> Json:
         """Return the entry of ``models`` in the documented object."""
         results, without = self.results, self.without_known_issues
+        known_issues = {
+            "clips": {issue.clip: issue.what for issue in results.faults},
+            "best_mean_without": without.best_mean if without else NO_ESTIMATE,
+            "mean_without": without.mean if without else NO_ESTIMATE,
+        }
         return _score_json(self.score) | as_json(
             {
                 "complete": self.complete,
                 "items_a_clip": 1 if results.single_prompt else len(INSTRUCTIONS),
                 "proxy": self.proxy,
-                "mixed": results.mixed,
-                "served": results.served,
-                "adaptations": results.adaptations,
+                **pick(results, "mixed", "served", "adaptations"),
                 "judges_without_verdict": results.without_verdict,
                 "judges_without_verdict_reasons": results.reasons_without_verdict,
-                "judges": {name: judge.to_json() for name, judge in self.judges.items()},
+                "judges": self.judges,
                 "agreement": _agreement_json(self.agreement),
-                "known_issues": {
-                    "clips": {issue.clip: issue.what for issue in results.faults},
-                    "best_mean_without": without.best_mean if without else NO_ESTIMATE,
-                    "mean_without": without.mean if without else NO_ESTIMATE,
-                }
-                if results.faults
-                else None,
+                "known_issues": known_issues if results.faults else None,
                 "answers": _answers_json(results.answers),
                 "spent": spending_json(results.spent) if results.spent else None,
             }
@@ -156,15 +154,9 @@ class Pair:
         compared = self.comparison
         return as_json(
             {
-                "first": self.first,
-                "second": self.second,
-                "clips": compared.clips,
-                "clips_left_out": compared.clips_left_out,
-                "items": compared.items,
-                "items_expected": compared.items_expected,
-                "complete": compared.complete,
-                "best_mean": compared.best_mean,
-                "tested": compared.tested,
+                **pick(self, "first", "second"),
+                **pick(compared, "clips", "clips_left_out", "items", "items_expected"),
+                **pick(compared, "complete", "best_mean", "tested"),
                 "tested_bounds": compared.bounds,
                 "p": compared.p,
                 "p_holm": self.p_holm,
@@ -222,8 +214,8 @@ class Report:
 
     def to_json(self) -> Json:
         """Return the documented object; parts that the report does not have are left out."""
-        parts = {"schema": SCHEMA, **{each.name: getattr(self, each.name) for each in fields(self)}}
-        return as_json({name: part for name, part in parts.items() if part is not None})
+        parts = {name: part for name, part in vars(self).items() if part is not None}
+        return as_json({"schema": SCHEMA, **parts})
 
 
 # --- making a report ---
@@ -245,37 +237,25 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
                 "same data and protocol; give them one by one"
             )
     protocol = report.protocol or next(iter(PROTOCOLS))
-    return replace(
-        report,
-        versions={
-            "jasco": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-        published=published_results(protocol) if published else None,
-    )
+    versions = {"jasco": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    beside = published_results(protocol) if published else None
+    return replace(report, versions=versions, published=beside)
 
 
 def side_by_side(results: Sequence[Results]) -> Report:
     """Return the report of models whose data may differ."""
     protocol = next((each.protocol for each in results if each.protocol), "")
     data = shared_data(results)
-    return Report(
-        signature(results, data, protocol),
-        protocol,
-        data,
-        dict(zip(distinct_names(results), map(ModelReport.of, results), strict=True)),
-    )
+    models = dict(zip(distinct_names(results), map(ModelReport.of, results), strict=True))
+    return Report(signature(results, data, protocol), protocol, data, models)
 
 
 def distinct_names(results: Sequence[Results]) -> list[str]:
     """Return the models' names; numbered where two runs are of the same model."""
     names = [each.model for each in results]
     numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
-    chosen = [
-        other if names.count(name) > 1 else name
-        for name, other in zip(names, numbered, strict=True)
-    ]
+    pairs = zip(names, numbered, strict=True)
+    chosen = [other if names.count(name) > 1 else name for name, other in pairs]
     # A model that is called "m (1)" itself may stand beside two that are called "m".
     return chosen if len(set(chosen)) == len(chosen) else numbered
 
@@ -323,6 +303,11 @@ def as_json(entries: Mapping[str, Any]) -> Json:
     return json
 
 
+def pick(source: object, *names: str) -> Json:
+    """Return some attributes by their names."""
+    return {name: getattr(source, name) for name in names}
+
+
 def _encode(value: Any) -> Any:
     if hasattr(value, "to_json"):
         return value.to_json()
@@ -339,15 +324,11 @@ def _score_json(score: Score) -> Json:
     by_instruction = score.by_instruction
     return as_json(
         {
-            "best_mean": score.best_mean,
-            "mean": score.mean,
+            **pick(score, "best_mean", "mean"),
             "best_at_k": [figure.value for figure in score.best_at] or None,
             "best_at_k_ci": [figure.interval for figure in score.best_at] or None,
             **_dependence_json(score),
-            "neither_rate": score.neither_rate,
-            "unreadable_rate": score.unreadable_rate,
-            "coverage": score.coverage,
-            "complete": score.complete,
+            **pick(score, "neither_rate", "unreadable_rate", "coverage", "complete"),
             "best_mean_bounds": score.bounds,
             "mean_bounds": score.mean_bounds,
             "instructions": {
@@ -382,18 +363,10 @@ def _answers_json(answers: Answers) -> Json:
     # What the probes were answered is for those who look into the run.
     shown = {name: value for name, value in preflight.items() if name != "answers"}
     return {
-        "expected": answers.expected,
-        "answered": answers.answered,
-        "truncated": answers.truncated,
-        "failed": answers.failed,
-        "reasons": answers.reasons,
-        "treated_clips": answers.treated_clips,
+        **pick(answers, "expected", "answered", "truncated", "failed", "reasons", "treated_clips"),
         "clipped_clips": None if clipped is None else len(clipped),
         "most_clipped": most_clipped(answers),
-        "audio_warnings": answers.audio_warnings,
-        "max_audio_seconds": answers.max_audio_seconds,
-        "cut_clips": answers.cut_clips,
-        "runtime": answers.runtime,
+        **pick(answers, "audio_warnings", "max_audio_seconds", "cut_clips", "runtime"),
         "preflight": shown or None,
     }
 

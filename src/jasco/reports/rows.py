@@ -1,9 +1,8 @@
 """Results as rows of plain values, for data frames and CSV files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from jasco.data.responses_csv import Key
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import Score
 from jasco.protocol.clips import items_of
@@ -24,14 +23,21 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
     for name, model in report.models.items():
         rows: list[tuple[str | None, ModelReport | JudgeReport]] = [(None, model)]
         for judge, each in [*rows, *model.judges.items()]:
-            complete = model.complete if judge is None else each.score.complete
+            score = each.score
+            worst, best = score.bounds or (None, None)
             yield {
                 "model": name,
                 "judge": judge,
-                **_figures(each.score),
-                "complete": complete,
+                **_figures(score),
+                "complete": each.complete,
                 "proxy": each.proxy,
-                **_bounds_and_curves(each.score),
+                "best_mean_at_worst": worst,
+                "best_mean_at_best": best,
+                **{f"best_of_{column.heading}": column.value(score).value for column in BEST_OF},
+                **{
+                    f"mean_of_instruction_{column.heading}": column.value(score).value
+                    for column in BY_PROMPT
+                },
             }
 
 
@@ -47,22 +53,6 @@ def _figures(score: Score) -> DataRow:
     return row
 
 
-def _bounds_and_curves(score: Score) -> DataRow:
-    worst, best = score.bounds or (None, None)
-    return {
-        "best_mean_at_worst": worst,
-        "best_mean_at_best": best,
-        **{f"best_of_{column.heading}": column.value(score).value for column in BEST_OF},
-        **{
-            f"mean_of_instruction_{column.heading}": column.value(score).value
-            for column in BY_PROMPT
-        },
-    }
-
-
-_NOTHING: Mapping[Key, tuple[list[str], Verdict]] = {}
-
-
 def item_rows(items: JudgedItems) -> Iterator[DataRow]:
     """Return responses and verdicts: a row for each item and judge.
 
@@ -70,8 +60,8 @@ def item_rows(items: JudgedItems) -> Iterator[DataRow]:
     none. ``score`` is the gated score: the rating of an answer that rests on both cues, else 0.
     ``failure`` and ``judge_failure`` are why there is no answer, or no verdict: ``kind: message``.
     """
-    # Judges that gave no verdict have rows too: only there it stands why.
-    judges = dict.fromkeys([*items.judges, *items.judge_failures])
+    # Judges that gave no verdict have rows too, for why they gave none.
+    judges = dict.fromkeys([*items.judges, *items.judge_failures]) or {"": None}
     for clip in items.clips:
         for item in items_of(clip):
             key = clip.id, item.number
@@ -83,16 +73,17 @@ def item_rows(items: JudgedItems) -> Iterator[DataRow]:
                 "answer": items.answers.get(key),
                 "failure": _failure(items.failures.get(key)),
             }
-            for judge in judges or [None]:
-                texts, verdict = items.judges.get(judge or "", _NOTHING).get(key, ([], None))
+            for judge in judges:
+                by_item = items.judges.get(judge, {})
+                texts, verdict = by_item.get(key, ([None], Verdict(None, None)))
                 yield {
                     **answer,
-                    "judge": judge,
-                    "rating": verdict and verdict.rating,
-                    "orientation": verdict and verdict.orientation and str(verdict.orientation),
-                    "score": verdict.gated if verdict and verdict.readable else None,
+                    "judge": judge or None,
+                    "rating": verdict.rating,
+                    "orientation": verdict.orientation and str(verdict.orientation),
+                    "score": verdict.gated if verdict.readable else None,
                     "judge_output": texts[0] if texts else None,
-                    "judge_failure": _failure(items.judge_failures.get(judge or "", {}).get(key)),
+                    "judge_failure": _failure(items.judge_failures.get(judge, {}).get(key)),
                 }
 
 

@@ -8,8 +8,7 @@ from jasco.metrics.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
 from jasco.runs.results import Data, Results
 from jasco.version import __version__
 
-DIGITS = 12
-"""Of a hash, where people read it."""
+DIGITS = 12  # of a hash, where it is read by people
 
 
 def signature(results: Sequence[Results], data: Data, protocol: str) -> str:

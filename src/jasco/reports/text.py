@@ -1,13 +1,7 @@
 """The report as tables in the terminal."""
 
 from jasco.errors import count
-from jasco.reports.columns import (
-    PUBLISHED_EXPLAINED,
-    Table,
-    differences,
-    headline,
-    published_figures,
-)
+from jasco.reports import columns
 from jasco.reports.formats import table
 from jasco.reports.notes import BASIS, CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
@@ -24,31 +18,21 @@ def title(report: Report) -> str:
 
 def render(report: Report) -> str:
     """Format models and their judges."""
-    lines = [title(report), "", _simple(headline(report.models)), ""]
+    lines = [title(report), "", _table(columns.headline(report.models)), ""]
     lines += [*note_lines(report), f"signature: {report.signature}"]
     if report.published is not None:
-        lines += ["", _simple(published_figures(report.published)), "", PUBLISHED_EXPLAINED]
+        published = _table(columns.published_figures(report.published))
+        lines += ["", published, "", columns.PUBLISHED_EXPLAINED]
     return "\n".join(lines)
 
 
 def render_comparison(report: Report) -> str:
     """Format paired differences of models."""
     pairs = report.pairs or ()
-    kinds = (*BASIS, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON)
-    return "\n".join(
-        [
-            _simple(differences(pairs)),
-            "",
-            explain_pairs(pairs),
-            *note_lines(report, kinds),
-            f"signature: {report.signature}",
-        ]
-    )
+    lines = [_table(columns.differences(pairs)), "", explain_pairs(pairs)]
+    lines += note_lines(report, (*BASIS, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
+    return "\n".join([*lines, f"signature: {report.signature}"])
 
 
-def _simple(figures: Table) -> str:
-    rows = []
-    for row in figures.rows:
-        name, *cells = figures.cells(row)
-        rows.append([f"  {name}" if row.kind == "judge" else name, *cells])
-    return table(figures.header, rows)
+def _table(figures: columns.Table) -> str:
+    return table(figures.header, [figures.cells(row) for row in figures.rows])

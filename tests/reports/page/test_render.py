@@ -28,7 +28,7 @@ from jasco.metrics.bootstrap import Estimate
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
-from jasco.reports.page.charts import best_of, headline
+from jasco.reports.page.charts import draw
 from jasco.reports.page.content import content_of, open_shown, packed
 from jasco.reports.page.render import render_page, visible
 from jasco.reports.page.sounds import mp3, spectrogram
@@ -115,7 +115,7 @@ def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
     assert first["answer"] == "They flee, 0 and 1."
     assert [each[:3] for each in first["verdicts"]] == [[0, 1, 2], [1, 2, 0]]
     assert first["verdicts"][0][3] == verdict(1, "Both")
-    assert first["apart"] == 3  # scores 1 and 0, ratings 1 and 2, two orientations
+    assert first["difference"] == 3  # scores 1 and 0, ratings 1 and 2, two orientations
     assert content["orientations"][2] == "Both"
 
 
@@ -199,7 +199,7 @@ def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
     )
     page = render_page(open_shown([run]), audio=False)
     assert "without the clips that have known issues (" in page
-    assert any(clip["fault"] for clip in unpacked(page)["clips"])
+    assert any(clip["known_issue"] for clip in unpacked(page)["clips"])
     assert "CC BY-NC 4.0" in page
     assert "Qwen2-Audio-Instruct-7B (published)" in page  # on the same clips, in the charts too
 
@@ -270,12 +270,12 @@ MODEL = replace(MODEL, score=replace(MODEL.score, best_mean=Estimate(1.0, (0.5, 
 
 def test_a_chart_escapes_names_and_tells_long_ones_apart() -> None:
     names = ["<b>&\"'", "m" * 90 + "1", "m" * 90 + "2"]
-    (chart,) = headline(dict.fromkeys(names, MODEL), [])
+    (chart,) = draw("headline", dict.fromkeys(names, MODEL))
     assert "<b>" not in chart.svg
     assert "&lt;b&gt;" in chart.svg
     assert f"{'m' * 38}… (3)" in chart.svg
-    assert [row.names[0] for row in chart.table.rows] == names
-    assert not list(best_of(dict.fromkeys(names, MODEL)))  # nothing to draw
+    assert [row.name for row in chart.table.rows] == names
+    assert not list(draw("best_of", dict.fromkeys(names, MODEL)))  # nothing to draw
 
 
 @given(st.text())

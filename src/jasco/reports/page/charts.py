@@ -5,7 +5,7 @@ colour: by shapes, dashes, or numbers. Texts in them are data, which Vega-Lite e
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -15,22 +15,22 @@ from markupsafe import Markup
 
 from jasco.errors import one_line
 from jasco.metrics.bootstrap import Estimate
-from jasco.reports.columns import (
-    BEST_OF,
-    BY_PROMPT,
-    DEPENDENCE,
-    HEADLINE,
-    Column,
-    Models,
-    Row,
-    Table,
-    with_intervals,
-)
+from jasco.reports import columns
+from jasco.reports.columns import Column, Row, Table
 from jasco.reports.formats import number, percent
 from jasco.reports.published import PublishedResult
+from jasco.reports.report import ModelReport
 
 _SPECS = files("jasco.reports.page") / "specs"
 _LONGEST_NAME = 44  # characters
+
+# The figures of each chart, by the name of its file in ``specs/``.
+CHARTS = {
+    "headline": columns.HEADLINE,
+    "dependence": columns.DEPENDENCE,
+    "best_of": columns.BEST_OF,
+    "prompts": columns.BY_PROMPT,
+}
 
 
 @dataclass(frozen=True)
@@ -54,112 +54,56 @@ class Chart:
     @property
     def description(self) -> str:
         """The chart in words, for those who cannot see it."""
-        rows = "; ".join(" ".join(map(one_line, self.table.cells(row))) for row in self.table.rows)
-        return f"{self.title}. {self.caption} {rows}"
+        rows = [" ".join(map(one_line, self.table.cells(row))) for row in self.table.rows]
+        return f"{self.title}. {self.caption} {'; '.join(rows)}"
 
 
-def headline(models: Models, published: Sequence[PublishedResult]) -> Iterator[Chart]:
-    """Draw best-mean and mean of each model, with the published best-means below."""
-    yield from _chart(
-        "headline",
-        "Best-mean and mean",
-        "Points: best-mean and mean of each model; lines: 95% intervals.",
-        HEADLINE,
-        models,
-        published,
-    )
-
-
-def dependence(models: Models, published: Sequence[PublishedResult]) -> Iterator[Chart]:
-    """Draw the shares of what answers rest on."""
-    yield from _chart(
-        "dependence",
-        "Modality dependence",
-        "From the left: answers that rest on the audio, on both, on the speech. Those that rest on "
-        "neither are left out.",
-        DEPENDENCE,
-        models,
-        published,
-    )
-
-
-def best_of(models: Models) -> Iterator[Chart]:
-    """Draw what the best of 1 to 8 prompts scores."""
-    yield from _chart(
-        "best_of",
-        "Best of k prompts",
-        "The score if the best of k prompts counted, drawn at random: the mean at 1, best-mean at "
-        "8. A steep rise may be chance.",
-        BEST_OF,
-        models,
-    )
-
-
-def by_prompt(models: Models) -> Iterator[Chart]:
-    """Draw each prompt's mean."""
-    yield from _chart(
-        "prompts",
-        "Effect of the prompt",
-        "Each prompt's mean score, with its 95% interval.",
-        BY_PROMPT,
-        models,
-    )
-
-
-def _chart(
-    spec: str,
-    title: str,
-    caption: str,
-    columns: Sequence[Column],
-    models: Models,
-    published: Sequence[PublishedResult] = (),
+def draw(
+    name: str, models: Mapping[str, ModelReport], published: Sequence[PublishedResult] = ()
 ) -> Iterator[Chart]:
-    """Draw the figures of columns by model; nothing where there are none."""
-    rows = [Row((name,), model.score) for name, model in models.items()]
-    rows += [Row((f"{each.model} (published)",), each, "published ") for each in published]
-    names = _short(row.names[0] for row in rows)
+    """Draw one of ``CHARTS``, the published results last; nothing where there are no figures."""
+    figures = CHARTS[name]
+    rows = [Row(model, report.score) for model, report in models.items()]
+    rows += [Row(f"{each.model} (published)", each, "published ") for each in published]
+    names = _short(row.name for row in rows)
     points = [
         {
-            "model": names[row.names[0]],
+            "model": names[row.name],
             "figure": column.heading,
             "series": f"{row.kind}{column.heading}",
             "place": place,
             **point,
         }
         for row in rows
-        for place, column in enumerate(columns)
+        for place, column in enumerate(figures)
         if (point := _point(column, row.figures))
     ]
     if points:
-        table = Table(("model",), with_intervals(columns), rows)
-        yield Chart(title, caption, _draw(spec, points), table)
+        spec = _read_spec(name)
+        table = Table("model", columns.with_intervals(figures), rows)
+        yield Chart(**spec.pop("usermeta"), svg=_svg(spec, points), table=table)
 
 
 def _point(column: Column, figures: object) -> dict[str, Any] | None:
     figure = column.value(figures)
-    value, ends = (
-        (figure.value, figure.interval) if isinstance(figure, Estimate) else (figure, None)
-    )
+    value = figure.value if isinstance(figure, Estimate) else figure
     if value is None:
         return None
-    low, high = ends or (value, value)
+    low, high = (isinstance(figure, Estimate) and figure.interval) or (value, value)
     text = percent(value, digits=0) if column.write is percent else number(value)
     return {"value": value, "low": low, "high": high, "text": text}
 
 
-def _draw(spec: str, points: Sequence[dict[str, Any]]) -> Markup:
-    drawing, config = (
-        json.loads((_SPECS / f"{name}.json").read_text("utf-8")) for name in (spec, "config")
-    )
-    names = dict.fromkeys(point["model"] for point in points)
-    whole = {
-        **drawing,
-        "data": {"values": points},
-        "config": config,
-        # Each channel that tells models apart has the same ones: only so do they share a legend.
-        "params": [{"name": "models", "value": list(names)}],
-    }
-    return Markup(vl_convert.vegalite_to_svg(whole))  # noqa: S704 (a drawing of our own making)
+def _read_spec(name: str) -> dict[str, Any]:
+    spec: dict[str, Any] = json.loads((_SPECS / f"{name}.json").read_text("utf-8"))
+    return spec
+
+
+def _svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
+    # Each channel that tells models apart has the same ones: only so do they share a legend.
+    models = {"name": "models", "value": list(dict.fromkeys(each["model"] for each in points))}
+    data = {"data": {"values": points}, "config": _read_spec("config"), "params": [models]}
+    return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (a drawing of our own)
 
 
 def _short(names: Iterable[str]) -> dict[str, str]:

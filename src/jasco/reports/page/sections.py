@@ -10,20 +10,11 @@ from jasco.data.fetching import LICENCE
 from jasco.errors import count
 from jasco.metrics.report_figures import mean_of_known, mean_scores
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.reports.columns import (
-    FIGURES,
-    PUBLISHED_EXPLAINED,
-    agreement,
-    differences,
-    headline,
-    pairwise_agreement,
-    published_figures,
-    with_intervals,
-)
+from jasco.reports import columns
 from jasco.reports.comparison import summarise_report
 from jasco.reports.formats import number
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
-from jasco.reports.page import charts
+from jasco.reports.page.charts import CHARTS, draw
 from jasco.reports.page.content import Shown
 from jasco.reports.text import title
 from jasco.version import __version__
@@ -49,7 +40,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
     report = summarise_report([each.results for each in shown.values()])
     models, pairs, data = report.models, report.pairs or (), report.data.name
     published = report.published or ()
-    in_charts = published if data == dataset.PUBLISHED else ()
+    comparable = published if data == dataset.PUBLISHED else ()
     remarks = note_lines(report, _REMARKS)
     if missing_audio:
         are = "is" if len(missing_audio) == 1 else "are"
@@ -57,38 +48,33 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
             f"{count(len(missing_audio), 'clip')} {are} shown without their sound, which is not "
             f"where it was, or not what it was: {', '.join(missing_audio[:10])}"
         )
+    charts = {
+        name: list(draw(name, models, comparable if name in ("headline", "dependence") else ()))
+        for name in CHARTS
+    }
     return {
         "title": "Joint audio-speech co-reasoning",
         "about": f"{title(report)}. {count(len(models), 'model')}.",
-        "sections": [
-            ("results", "Results"), ("reading", "How to read this"), ("dependence", "Modality"),
-            ("prompts", "Prompts"), ("heat", "Clips and prompts"), ("judges", "Judges"),
-            ("whole", "Completeness"), ("clips", "Every clip"),
-        ],
         "warnings": note_lines(report, CAUTIONS),
-        "headline": headline(models, with_intervals(FIGURES)),
-        "published": published_figures(published),
-        "comparable": PUBLISHED_EXPLAINED,
+        "headline": columns.headline(models, columns.with_intervals(columns.FIGURES)),
+        "published": columns.published_figures(published),
+        "comparable": columns.PUBLISHED_EXPLAINED,
         "intervals": note_lines(report, [NoteKind.INTERVALS]),
-        "charts": {
-            "results": list(charts.headline(models, in_charts)),
-            "dependence": list(charts.dependence(models, in_charts)),
-            "prompts": [*charts.best_of(models), *charts.by_prompt(models)],
-        },
-        "pairs": differences(pairs),
-        "not_compared": note_lines(report, [NoteKind.COMPARISON]),
+        "charts": charts,
+        "pairs": columns.differences(pairs),
         "explained": explain_pairs(pairs),
+        "not_compared": note_lines(report, [NoteKind.COMPARISON]),
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
         "prompts": INSTRUCTIONS,
         "heatmaps": [_heatmap(name, each) for name, each in shown.items()],
-        "agreement": agreement(models),
-        "pairwise_agreement": pairwise_agreement(models),
+        "agreement": columns.agreement(models),
+        "pairwise_agreement": columns.pairwise_agreement(models),
         "exams": note_lines(report, [NoteKind.JUDGE]),
         "remarks": remarks,
         "licence": licence(data),
         "version": __version__,
-    }  # fmt: skip
+    }
 
 
 def licence(data: str) -> str:
@@ -99,19 +85,17 @@ def licence(data: str) -> str:
         return f"Annotations, and clips before they were altered: {LICENCE}."
     if data == dataset.MINI:
         return "Clips and annotations: mini, which comes with jasco; Apache-2.0. Voices: flite."
-    return f"Clips and annotations: the data set {data}; its licence is its owner's."
+    return f"Clips and annotations: the data set {data}; its owner says who may have them."
 
 
 def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
     clips = shown.results.clips
     scores = mean_scores(shown.results.matrices.values(), len(clips))
-    return {
-        "model": name,
-        "rows": [
-            {"clip": clip.id, "cells": map(_cell, row), "mean": number(mean_of_known(row))}
-            for clip, row in zip(clips, scores, strict=True)
-        ],
-    }
+    rows = [
+        {"clip": clip.id, "cells": map(_cell, row), "mean": number(mean_of_known(row))}
+        for clip, row in zip(clips, scores, strict=True)
+    ]
+    return {"model": name, "rows": rows}
 
 
 def _cell(score: float) -> dict[str, str]:

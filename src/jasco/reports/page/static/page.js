@@ -86,7 +86,7 @@ const ORDERS = {
   "as in the data": () => 0,
   "hardest first": (a, b) => a.mean - b.mean,
   "easiest first": (a, b) => b.mean - a.mean,
-  "judges most apart first": (a, b) => b.apart - a.apart,
+  "largest difference of judges first": (a, b) => b.difference - a.difference,
 };
 const STATES = {
   "any": () => true,
@@ -95,11 +95,11 @@ const STATES = {
   "cut off": (item) => item.cut,
   "a verdict is missing or unreadable": (item) => item.scores.includes(null) || item.lacking,
 };
-const APART = {
+const AGREEMENT = {
   "any": () => true,
-  "they differ": (item) => item.apart > 0,
+  "they differ": (item) => item.difference > 0,
   "they differ in the score": (item) => new Set(item.scores.filter((each) => each !== null)).size > 1,
-  "they agree": (item) => item.apart === 0 && item.verdicts.length > 1,
+  "they agree": (item) => item.difference === 0 && item.verdicts.length > 1,
 };
 const SCORES = {
   "any": () => true,
@@ -124,7 +124,7 @@ const prepare = (data) => {
       .join("\n").toLowerCase();
     const means = clip.items.map((item) => item.mean).filter((each) => each !== null);
     clip.mean = average(means) ?? 3;
-    clip.apart = Math.max(0, ...clip.items.map((item) => item.apart));
+    clip.difference = Math.max(0, ...clip.items.map((item) => item.difference));
   });
   return data;
 };
@@ -162,7 +162,7 @@ const clipView = (data, clip, items) => {
   const cues = el("dl", { className: "cues" });
   for (const [name, text] of [
     ["sound", clip.sound], ["speech", clip.speech], ["from both", clip.reference], ["key words", clip.keywords],
-    ["from the audio alone", clip.audio_only], ["from the speech alone", clip.speech_only], ["known fault", clip.fault],
+    ["from the audio alone", clip.audio_only], ["from the speech alone", clip.speech_only], ["known issue", clip.known_issue],
   ]) if (text) cues.append(el("dt", {}, name), el("dd", { dir: "auto" }, shown(text)));
   const view = el("article", { id: `clip-${clip.id}` }, header, cues);
   let prompt = 0, list = null;
@@ -205,7 +205,7 @@ const explore = (data) => {
     offer("prompt", [["", "all"], ...data.prompts.map((each, place) => [place + 1, `${place + 1}. ${each}`])]);
     offer("orientation", [["", "any"], ...data.orientations.map((each, place) => [place, each])]);
     offer("score", names(SCORES));
-    offer("judges", names(APART));
+    offer("judges", names(AGREEMENT));
     offer("state", names(STATES));
     offer("order", names(ORDERS));
   };
@@ -233,7 +233,7 @@ const explore = (data) => {
     const fits = (item) =>
       (want.model === "" || item.model === +want.model) && (want.prompt === "" || item.prompt === +want.prompt) &&
       (want.orientation === "" || item.verdicts.some((each) => each[2] === +want.orientation)) &&
-      SCORES[want.score](item) && APART[want.judges](item) && STATES[want.state](item);
+      SCORES[want.score](item) && AGREEMENT[want.judges](item) && STATES[want.state](item);
     found = [];
     let fitting = 0, answered = 0;
     for (const clip of [...data.clips].sort(ORDERS[want.order])) {
