@@ -99,7 +99,7 @@ class Evaluation:
         InputError
             pandas is not installed.
         """
-        from jasco.reports.rows import figure_rows
+        from jasco.reports.exports import figure_rows
 
         return _data_frame(list(figure_rows(self._report)))
 
@@ -116,7 +116,7 @@ class Evaluation:
         InputError
             pandas is not installed.
         """
-        from jasco.reports.rows import item_rows
+        from jasco.reports.exports import item_rows
 
         return _data_frame(list(item_rows(self._items())))
 

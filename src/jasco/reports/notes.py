@@ -91,7 +91,8 @@ def notes(report: Report) -> Iterator[Note]:
         yield from _about(NoteKind.DOUBT, name, _doubts(model))
         for judge, each in model.judges.items():
             yield from _about(NoteKind.DOUBT, judge, _several_served(each.facts.served))
-        yield from _proxy(name, model)
+            subject = judge if results.mixed else name
+            yield from _about(NoteKind.DOUBT, subject, [_PROXY] if each.proxy else ())
         yield from _about(NoteKind.INCOMPLETE, name, _incomplete(model))
     for pair in report.not_compared or ():
         text = f"{pair.first} and {pair.second} are not compared: {pair.why}"
@@ -266,14 +267,10 @@ def _several_served(served: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _proxy(name: str, model: ModelReport) -> Iterator[Note]:
-    if model.proxy:
-        proxies = [judge for judge, report in model.judges.items() if report.proxy]
-        text = (
-            "PROXY figures. A small classifier stands in for the protocol's judges: to try things "
-            "and to compare your own runs, not to publish; see: jasco judges"
-        )
-        yield Note(NoteKind.DOUBT, ", ".join(proxies) if model.results.mixed else name, text)
+_PROXY = (
+    "PROXY figures. A small classifier stands in for the protocol's judges: to try things and to "
+    "compare your own runs, not to publish; see: jasco judges"
+)
 
 
 def _incomplete(model: ModelReport) -> Iterator[str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from jasco.data.dataset import ALTERED
 from jasco.errors import InputError
-from jasco.metrics.agreement import Agreement
+from jasco.metrics.agreement import Agreement, PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.report_figures import spread
@@ -62,7 +62,7 @@ class JudgeReport:
                 "check": facts.check or None,
                 "unreadable_cut_off": facts.cut_off,
                 **pick(facts, "served", "adaptations", "exam", "examined_as"),
-                "agreement_with_itself": _agreement_json(facts.with_itself),
+                "agreement_with_itself": facts.with_itself,
             }
         )
 
@@ -132,7 +132,7 @@ class ModelReport:
                 "judges_without_verdict": results.without_verdict,
                 "judges_without_verdict_reasons": results.reasons_without_verdict,
                 "judges": self.judges,
-                "agreement": _agreement_json(self.agreement),
+                "agreement": self.agreement,
                 "known_issues": known_issues if results.faults else None,
                 "answers": _answers_json(results.answers),
                 "spent": spending_json(results.spent) if results.spent else None,
@@ -311,6 +311,8 @@ def pick(source: object, *names: str) -> Json:
 def _encode(value: Any) -> Any:
     if hasattr(value, "to_json"):
         return value.to_json()
+    if isinstance(value, PairAgreement):
+        return as_json({**vars(value), "orientation_names": list(Orientation)})
     if is_dataclass(value):
         return as_json(vars(value))
     if isinstance(value, Mapping):
@@ -347,15 +349,6 @@ def _dependence_json(figures: Score | Comparison) -> Json:
         "modality_dependence": {name: share.value for name, share in shares.items()},
         "modality_dependence_ci": {name: share.interval for name, share in shares.items()},
     }
-
-
-def _agreement_json(agreement: Agreement | None) -> Json | None:
-    if agreement is None:
-        return None
-    json = as_json(vars(agreement))
-    for pair in json["pairs"]:
-        pair["orientation_names"] = list(Orientation)
-    return json
 
 
 def _answers_json(answers: Answers) -> Json:

@@ -79,13 +79,13 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
 
 def licence(data: str) -> str:
     """Return whose the clips are, and on which terms they may be handed on."""
-    if data == dataset.PUBLISHED:
-        return f"Clips and annotations: {LICENCE}."
-    if data == dataset.ALTERED:
-        return f"Annotations, and clips before they were altered: {LICENCE}."
-    if data == dataset.MINI:
-        return "Clips and annotations: mini, which comes with jasco; Apache-2.0. Voices: flite."
-    return f"Clips and annotations: the data set {data}; its owner says who may have them."
+    known = {
+        dataset.PUBLISHED: f"Clips and annotations: {LICENCE}.",
+        dataset.ALTERED: f"Annotations, and clips before they were altered: {LICENCE}.",
+        dataset.MINI: "Clips and annotations: mini, part of jasco; Apache-2.0. Voices: flite.",
+    }
+    other = f"Clips and annotations: the data set {data}; its owner says who may have them."
+    return known.get(data, other)
 
 
 def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
