@@ -1,6 +1,6 @@
 """Models side by side: which pairs can be compared, and their paired differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -9,16 +9,7 @@ import numpy as np
 from jasco.backends.specs import identity_key
 from jasco.errors import InputError, RunConflictError, one_line
 from jasco.metrics.comparison import Comparison, compare, holm
-from jasco.metrics.verdict_matrix import VerdictMatrix
-from jasco.reports.report import (
-    ModelReport,
-    NotCompared,
-    Pair,
-    Report,
-    data_difference,
-    side_by_side,
-    summarise,
-)
+from jasco.reports.report import NotCompared, Pair, Report, collate, data_difference, summarise
 from jasco.reports.signature import describe, identity_name
 from jasco.runs.results import JudgeFacts, Results
 
@@ -47,20 +38,19 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
     for each in results:
         if each.mixed:
             raise InputError(f"{each.model}: {_MIXED}")
-    report = side_by_side(results)
+    report = collate(results)
     pairs = list(combinations(report.models, 2))
     mismatches = [
         f"{first} and {second} differ in {difference}"
         for first, second in pairs
-        for one, other in [(report.models[first].results, report.models[second].results)]
-        if (difference := data_difference(one, other) or _judge_difference(one, other))
+        if (difference := _difference(report, first, second))
     ]
     if mismatches and not allow_mismatch:
         raise RunConflictError(
             f"{mismatches[0]}: their difference would not be one of models; --allow-mismatch "
             "compares them all the same, on the clips that both have"
         )
-    return replace(report, pairs=_compare_pairs(report.models, pairs), mismatches=mismatches)
+    return replace(report, pairs=_compare_pairs(report, pairs), mismatches=mismatches)
 
 
 def summarise_report(results: Sequence[Results]) -> Report:
@@ -77,25 +67,27 @@ def summarise_report(results: Sequence[Results]) -> Report:
     report = summarise(results, published=True)
     if len(results) < 2:
         return report
-    pairs = list(combinations(report.models, 2))
-    not_compared = [
-        NotCompared(first, second, why)
-        for first, second in pairs
-        if (why := _why_not_compared(report.models, first, second))
-    ]
-    left_out = {(each.first, each.second) for each in not_compared}
-    compared = [pair for pair in pairs if pair not in left_out]
-    return replace(report, pairs=_compare_pairs(report.models, compared), not_compared=not_compared)
+    pairs, not_compared = [], []
+    for first, second in combinations(report.models, 2):
+        if why := _why_not_compared(report, first, second):
+            not_compared.append(NotCompared(first, second, why))
+        else:
+            pairs.append((first, second))
+    return replace(report, pairs=_compare_pairs(report, pairs), not_compared=not_compared)
 
 
-def _why_not_compared(models: Mapping[str, ModelReport], *names: str) -> str | None:
-    one, other = (models[name].results for name in names)
-    if not_judged := [name for name in names if not models[name].results.matrices]:
+def _why_not_compared(report: Report, *names: str) -> str | None:
+    if not_judged := [name for name in names if not report.models[name].results.matrices]:
         return f"{' and '.join(not_judged)}: not judged yet"
-    if one.mixed or other.mixed:
+    if any(report.models[name].results.mixed for name in names):
         return _MIXED
-    difference = _judge_difference(one, other)
+    difference = _difference(report, *names)
     return difference and f"they differ in {difference}"
+
+
+def _difference(report: Report, *names: str) -> str | None:
+    one, other = (report.models[name].results for name in names)
+    return data_difference(one, other) or _judge_difference(one, other)
 
 
 def _judge_difference(one: Results, other: Results) -> str | None:
@@ -129,14 +121,12 @@ def _names_of(judges: Sequence[tuple[str, JudgeFacts]]) -> str:
     )
 
 
-def _compare_pairs(
-    models: Mapping[str, ModelReport], pairs: Sequence[tuple[str, str]]
-) -> list[Pair]:
-    compared = [_compare(models[first].results, models[second].results) for first, second in pairs]
+def _compare_pairs(report: Report, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+    compared = [_compare(*(report.models[name].results for name in pair)) for pair in pairs]
     corrected = iter(holm([each.p for each in compared if each.p is not None]))
     return [
-        Pair(first, second, each, next(corrected) if each.p is not None else None)
-        for (first, second), each in zip(pairs, compared, strict=True)
+        Pair(*pair, each, next(corrected) if each.p is not None else None)
+        for pair, each in zip(pairs, compared, strict=True)
     ]
 
 
@@ -144,17 +134,15 @@ def _compare(one: Results, other: Results) -> Comparison:
     for results in (one, other):
         if not results.matrices:
             raise InputError(f"{results.model}: not judged yet; see: jasco judge --help")
-    places = {clip.sha256: place for place, clip in enumerate(other.clips)}
-    shared = [
-        (place, places[clip.sha256])
-        for place, clip in enumerate(one.clips)
-        if clip.sha256 in places
-    ]
+    places = [{clip.sha256: n for n, clip in enumerate(each.clips)} for each in (one, other)]
+    shared = [clip for clip in places[0] if clip in places[1]]
     if not shared:
         raise InputError(f"{one.model} and {other.model} have no clip in common")
-    ours, theirs = zip(*shared, strict=True)
-    return compare(_of_clips(one, ours), _of_clips(other, theirs))
-
-
-def _of_clips(results: Results, places: Sequence[int]) -> dict[str, VerdictMatrix]:
-    return {judge: each.of_clips(np.array(places)) for judge, each in results.matrices.items()}
+    ours, theirs = (
+        {
+            judge: matrix.of_clips(np.array([own[clip] for clip in shared]))
+            for judge, matrix in results.matrices.items()
+        }
+        for results, own in zip((one, other), places, strict=True)
+    )
+    return compare(ours, theirs)

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jasco.data.csv_files import escape_formula, write_table
+from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.metrics.report_figures import verdict_difference
 from jasco.protocol.clips import Item, items_of
+from jasco.protocol.verdicts import Verdict
 from jasco.runs.results import JudgedItems
 
 
@@ -26,21 +28,18 @@ def disagreements(items: JudgedItems) -> list[Disagreement]:
     :func:`~jasco.metrics.report_figures.verdict_difference`.
     """
     found = [
-        Disagreement(difference, clip.id, item.number)
+        Disagreement(_difference(items, (clip.id, item.number)), clip.id, item.number)
         for clip in items.clips
         for item in items_of(clip)
-        if (
-            difference := verdict_difference(
-                by_item[clip.id, item.number][1]
-                for by_item in items.judges.values()
-                if (clip.id, item.number) in by_item
-            )
-        )
     ]
+    found = [each for each in found if each.difference]
     return sorted(found, key=lambda each: -each.difference)
 
 
-_VERDICT = ("rating", "orientation", "text")
+def _difference(items: JudgedItems, key: Key) -> int:
+    return verdict_difference(
+        by_item[key][1] for by_item in items.judges.values() if key in by_item
+    )
 
 
 def write_disagreements(path: Path, items: JudgedItems) -> int:
@@ -57,14 +56,12 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
     columns = [
         "difference", "id", "prompt_index", "prompt", "audio_sound", "spoken_text",
         "audio_only_target", "speech_only_target", "tgt_text", "allm_output",
-        *(f"{judge}: {part}" for judge in items.judges for part in _VERDICT),
     ]  # fmt: skip
+    for judge in items.judges:
+        columns += [f"{judge}: rating", f"{judge}: orientation", f"{judge}: text"]
     headings = [str(escape_formula(column)) for column in columns]
-    rows = (
-        dict(zip(headings, map(escape_formula, cells), strict=True))
-        for cells in _rows(items, found)
-    )
-    write_table(path, headings, rows)
+    rows = (map(escape_formula, cells) for cells in _rows(items, found))
+    write_table(path, headings, (dict(zip(headings, row, strict=True)) for row in rows))
     return len(found)
 
 
@@ -77,10 +74,7 @@ def _rows(items: JudgedItems, found: Sequence[Disagreement]) -> Iterator[list[ob
             clip.audio_only, clip.speech_only, clip.reference, items.answers.get(key, ""),
         ]  # fmt: skip
         for by_item in items.judges.values():
-            if key not in by_item:
-                cells += ["", "", ""]
-                continue
-            texts, verdict = by_item[key]
+            texts, verdict = by_item.get(key) or ([], Verdict(None, None))
             rating = "" if verdict.rating is None else verdict.rating
             cells += [rating, verdict.orientation or "", "\n---\n".join(texts)]
         yield cells

@@ -12,15 +12,8 @@ from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.failure_reasons import Reason, reasons_of
 from jasco.protocol.verdicts import Orientation
+from jasco.reports import formats
 from jasco.reports.columns import Column, Row, Table
-from jasco.reports.formats import (
-    failure_counts,
-    number,
-    percent,
-    reason_texts,
-    table,
-    with_interval,
-)
 from jasco.reports.report import SCHEMA, Json, as_json
 from jasco.reports.signature import DIGITS, describe, join_signature
 from jasco.runs.results import JudgeFacts
@@ -109,21 +102,21 @@ class _ExamColumn(Column):
         return _figure(figures, self.key, self.write)
 
 
-def _figure(part: Json, key: str, write: Callable[[Any], str] = percent) -> str:
+def _figure(part: Json, key: str, write: Callable[[Any], str] = formats.percent) -> str:
     if key not in part:
         return ""
     ends = part.get(f"{key}_ci")
-    return with_interval(Estimate(part[key], tuple(ends) if ends else None), write)
+    return formats.with_interval(Estimate(part[key], tuple(ends) if ends else None), write)
 
 
 _COLUMNS = (
     _ExamColumn("n", "asked", str),
     _ExamColumn("read", "read", str),
-    _ExamColumn("accuracy", "both right [95%]", percent),
-    _ExamColumn("rating_accuracy", "rating [95%]", percent),
-    _ExamColumn("orientation_accuracy", "orientation [95%]", percent),
+    _ExamColumn("accuracy", "both right [95%]", formats.percent),
+    _ExamColumn("rating_accuracy", "rating [95%]", formats.percent),
+    _ExamColumn("orientation_accuracy", "orientation [95%]", formats.percent),
     _ExamColumn("gated_kappa", "kappa [95%]"),
-    _ExamColumn("false_credit_rate", "false credit [95%]", percent),
+    _ExamColumn("false_credit_rate", "false credit [95%]", formats.percent),
 )
 
 
@@ -143,7 +136,7 @@ def _lines(exam: Json) -> Iterator[str]:
     if exam["labelled"]:
         parts["labelled rows"] = exam["labelled"]
     figures = Table("", _COLUMNS, [Row(name, part) for name, part in parts.items()])
-    yield table(figures.header, [figures.cells(row) for row in figures.rows])
+    yield formats.table(figures.header, [figures.cells(row) for row in figures.rows])
     for name, part in parts.items():
         if part["read"] and "orientation_confusion" in part:
             yield from _confusion(name, list(Orientation), part["orientation_confusion"])
@@ -157,28 +150,26 @@ def _confusion(
 ) -> Iterator[str]:
     rows = [[str(label), *map(str, row)] for label, row in zip(labels, counts, strict=True)]
     yield ""
-    yield table([f"{title}, expected / given", *map(str, labels)], rows)
+    yield formats.table([f"{title}, expected / given", *map(str, labels)], rows)
 
 
 def _remarks(exam: Json) -> Iterator[str]:
-    yield f"unreadable: {percent(exam['unreadable_rate'])} of the verdicts"
+    yield f"unreadable: {formats.percent(exam['unreadable_rate'])} of the verdicts"
     for name, times in exam["canaries"]["credited"].items():
         yield f"canary '{name}' was given credit {count(times, 'time')}: its answers earn nothing"
     if exam["seconds_a_verdict"] is not None:
         tokens = exam["tokens_a_verdict"]
         cost = f", {tokens:.0f} tokens" if tokens else ""
         yield f"cost: {exam['seconds_a_verdict']:.2g} s{cost} a verdict"
-    if labelled := exam["labelled"]:
-        if labelled["rows_about_other_clips"]:
-            yield f"labelled rows about other clips: {labelled['rows_about_other_clips']}"
-        if labelled["rows_trained_on_left_out"]:
-            yield (
-                "labelled rows left out because the judge was trained on their clips: "
-                f"{labelled['rows_trained_on_left_out']}"
-            )
+    for text, key in (
+        ("about other clips", "rows_about_other_clips"),
+        ("left out because the judge was trained on their clips", "rows_trained_on_left_out"),
+    ):
+        if exam["labelled"] and exam["labelled"][key]:
+            yield f"labelled rows {text}: {exam['labelled'][key]}"
     if exam["failed"]:
-        yield f"calls that failed: {failure_counts(exam['failed'])}"
-        for text in reason_texts(Reason(**reason) for reason in exam["reasons"]):
+        yield f"calls that failed: {formats.failure_counts(exam['failed'])}"
+        for text in formats.reason_texts(Reason(**reason) for reason in exam["reasons"]):
             yield f"{exam['judge']}: {text}"
     if not exam["complete"]:
         yield "INCOMPLETE: not every question has a verdict; the same command continues from here"
@@ -206,9 +197,9 @@ def exam_status(facts: JudgeFacts) -> str:
     if labelled:
         parts.append(
             f"{count(labelled['read'], 'labelled row')}: kappa "
-            f"{_figure(labelled, 'gated_kappa', number)}, orientation "
+            f"{_figure(labelled, 'gated_kappa', formats.number)}, orientation "
             + _figure(labelled, "orientation_accuracy")
         )
-    parts.append(f"unreadable {percent(exam['unreadable_rate'])}")
+    parts.append(f"unreadable {formats.percent(exam['unreadable_rate'])}")
     partly = "" if exam["complete"] else " (not finished)"
     return f"exam on {exam['data']['name']}{partly}: {'; '.join(parts)}"

@@ -4,13 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from pylatexenc.latexencode import (
-    RULE_DICT,
-    RULE_REGEX,
-    UnicodeToLatexConversionRule,
-    UnicodeToLatexEncoder,
-    get_builtin_uni2latex_dict,
-)
+from pylatexenc import latexencode
 
 from jasco.errors import one_line
 from jasco.metrics.bootstrap import RESAMPLES
@@ -117,7 +111,7 @@ def _panels(report: Report) -> str:
 # Of the library's commands, those that every LaTeX with T1 fonts has: of Latin letters and quotes.
 _COMMANDS = {
     code: command
-    for code, command in get_builtin_uni2latex_dict().items()
+    for code, command in latexencode.get_builtin_uni2latex_dict().items()
     if (code < 0x180 and code != 0x149) or chr(code) in "–—‘’“”…"
 }
 _OWN_COMMANDS = {
@@ -130,11 +124,9 @@ _PATTERNS = [
     (re.compile(r"(?<!\w)-(?=\d)"), r"\\ensuremath{-}"),
     (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # two would be another character
 ]
-_ENCODER = UnicodeToLatexEncoder(
-    conversion_rules=[
-        UnicodeToLatexConversionRule(RULE_REGEX, _PATTERNS),
-        UnicodeToLatexConversionRule(RULE_DICT, _COMMANDS | _OWN_COMMANDS),
-    ],
+_RULES = [(latexencode.RULE_REGEX, _PATTERNS), (latexencode.RULE_DICT, _COMMANDS | _OWN_COMMANDS)]
+_ENCODER = latexencode.UnicodeToLatexEncoder(
+    conversion_rules=[latexencode.UnicodeToLatexConversionRule(*rule) for rule in _RULES],
     unknown_char_policy="unihex",
     unknown_char_warning=False,
 )

@@ -276,10 +276,8 @@ _PROXY = (
 def _incomplete(model: ModelReport) -> Iterator[str]:
     if model.complete or not model.judges:
         return
-    score = model.score
-    name, ends = "Best-mean", score.bounds
-    if model.results.single_prompt:
-        name, ends = "The mean", score.mean_bounds
+    score, single_prompt = model.score, model.results.single_prompt
+    name, ends = ("The mean", score.mean_bounds) if single_prompt else ("Best-mean", score.bounds)
     bounds = "; with every missing verdict at its worst and at its best it is " + between(ends)
     yield (
         f"INCOMPLETE: coverage {percent(score.coverage)}. {name} counts the clips that have a "

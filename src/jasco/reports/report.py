@@ -229,7 +229,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
     InputError
         The results are about different data or protocols.
     """
-    report = side_by_side(results)
+    report = collate(results)
     for (name, one), (other_name, other) in combinations(report.models.items(), 2):
         if difference := data_difference(one.results, other.results):
             raise InputError(
@@ -242,8 +242,8 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
     return replace(report, versions=versions, published=beside)
 
 
-def side_by_side(results: Sequence[Results]) -> Report:
-    """Return the report of models whose data may differ."""
+def collate(results: Sequence[Results]) -> Report:
+    """Return models side by side, whether or not their data are the same."""
     protocol = next((each.protocol for each in results if each.protocol), "")
     data = shared_data(results)
     models = dict(zip(distinct_names(results), map(ModelReport.of, results), strict=True))
