@@ -30,7 +30,7 @@ def marked(
 def results(
     model: str = MODEL, *marks: VerdictMatrix, facts: dict[str, Any] | None = None, **changes: Any
 ) -> Results:
-    """Give a model's results, by the judges openai/JUDGE, openai/JUDGE1 and so on."""
+    """Return a model's results, by the judges openai/JUDGE, openai/JUDGE1 and so on."""
     names = [f"{JUDGE}{n or ''}" for n in range(len(marks))]
     clips = len(marks[0].ratings) if marks else DATA.clips
     parts: dict[str, Any] = {

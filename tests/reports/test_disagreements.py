@@ -10,11 +10,11 @@ CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "c", "k") for id_ in ("b", "a")
 
 
 def items(*judges: dict[tuple[str, int], Verdict]) -> JudgedItems:
-    said = {
-        f"judge {n}": {key: (["said"], verdict) for key, verdict in each.items()}
+    by_judge = {
+        f"judge {n}": {key: (["text"], verdict) for key, verdict in each.items()}
         for n, each in enumerate(judges)
     }
-    return JudgedItems(CLIPS, {}, said)
+    return JudgedItems(CLIPS, {}, by_judge)
 
 
 def test_scores_ratings_and_orientations_add_up() -> None:

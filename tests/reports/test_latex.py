@@ -217,7 +217,7 @@ def test_an_exam_that_was_not_taken_is_told_and_nobodys_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preflight", "told"),
+    ("preflight", "text"),
     [
         (
             {"state": "refused", "reason": "gives a_b"},
@@ -231,13 +231,13 @@ def test_an_exam_that_was_not_taken_is_told_and_nobodys_is_not() -> None:
     ],
 )
 def test_what_speaks_against_a_model_stands_in_every_caption(
-    preflight: dict[str, Any], told: str
+    preflight: dict[str, Any], text: str
 ) -> None:
     proxy = {"proxy": True}
     doubted = results(MODEL, marked(), facts=proxy, answers=Answers(16, 16, preflight=preflight))
     report = summarise_report([doubted, results(OTHER, marked(), facts=proxy)])
     for label in ("tab:jasco", "tab:jasco-differences", "tab:jasco-best-of-k"):
-        assert f"{MODEL}: {told}" in caption(report, label)
+        assert f"{MODEL}: {text}" in caption(report, label)
         assert "PROXY figures" in caption(report, label)
         assert f"{OTHER}: it is not known" not in caption(report, label)
 

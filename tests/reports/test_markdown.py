@@ -1,4 +1,4 @@
-"""The result as Markdown: all of it said, and nothing from outside that is markup."""
+"""The result as Markdown: complete, and nothing from outside that is markup."""
 
 import re
 from typing import Any
@@ -52,7 +52,7 @@ def tables(text: str) -> list[list[list[str]]]:
 
 
 def seen(token: Token) -> str:
-    """Give the text that a reader sees."""
+    """Return the text that a reader sees."""
     return "".join(
         each.content for each in token.children or () if each.type in ("text", "code_inline")
     )
@@ -62,7 +62,7 @@ def structure(text: str) -> list[tuple[str, str]]:
     return [(token.type, token.tag) for token in READER.parse(text)]
 
 
-def told(text: str) -> list[str]:
+def inline_texts(text: str) -> list[str]:
     return [seen(token) for token in READER.parse(text) if token.type == "inline"]
 
 
@@ -123,7 +123,7 @@ def test_intervals_stand_in_brackets() -> None:
 
 
 def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
-    lines = told(to_markdown(REPORT))
+    lines = inline_texts(to_markdown(REPORT))
     for line in (
         f"{JUDGE}: not examined; see: jasco exam --help",
         f"{MODEL}: 3 answers were cut off at the longest length allowed",
@@ -146,7 +146,7 @@ def test_models_that_are_not_compared_are_named_with_the_reason() -> None:
     text = to_markdown(summarise_report([results(MODEL, marked()), results(OTHER)]))
     assert "### Paired differences" not in text
     line = f"{MODEL} and {OTHER} are not compared: {OTHER}: not judged yet"
-    assert line in told(text)
+    assert line in inline_texts(text)
 
 
 def test_a_protocol_without_published_results_shows_none() -> None:
@@ -190,7 +190,7 @@ def test_whatever_names_hold_the_shape_stays_and_nothing_is_markup(
 @given(LABELS.map(one_line).filter(bool))
 def test_what_is_written_is_what_is_read(line: str) -> None:
     for written in (prose(line), code(line), f"| a |\n| - |\n| {cell(line)} |"):
-        assert told(written)[-1] == line
+        assert inline_texts(written)[-1] == line
 
 
 def test_the_signature_with_all_its_bars_is_one_code_span() -> None:

@@ -37,10 +37,10 @@ def report(reason: Reason = NO_AUDIO) -> Report:
 
 @pytest.mark.parametrize("form", ["terminal", "comparison", "markdown", "latex", "json"])
 def test_every_output_quotes_them(form: str) -> None:
-    told = report()
+    made = report()
     written = {"terminal": render, "comparison": render_comparison}.get(
         form, lambda each: export(each, form)
-    )(told)
+    )(made)
     for message in ("model takes no audio", "HTTP 500: down", "HTTP 401: key"):
         assert message in written
 
@@ -56,21 +56,21 @@ def test_they_are_fields_of_the_json() -> None:
 
 
 def test_a_foreign_message_is_one_line_of_text_everywhere() -> None:
-    told = report(Reason("rejected", HOSTILE, 4, 4))
-    for written in (render(told), render_comparison(told), export(told, "markdown")):
+    made = report(Reason("rejected", HOSTILE, 4, 4))
+    for written in (render(made), render_comparison(made), export(made, "markdown")):
         [line] = [line for line in written.splitlines() if "alert(1)" in line.replace("\\", "")]
         assert "input" in line
-    assert r"\<script\>" in export(told, "markdown")
-    body = export(told, "latex").partition(r"\begin{table}")[2]
+    assert r"\<script\>" in export(made, "markdown")
+    body = export(made, "latex").partition(r"\begin{table}")[2]
     assert "alert(1)" in body
     assert r"\input" not in body
 
 
 def test_a_long_message_is_cut_where_it_is_printed_only() -> None:
     long = "x" * 5000
-    told = report(Reason("error", long, 4, 4))
-    assert max(map(len, render(told).splitlines())) < 1000
-    assert json.loads(export(told, "json"))["models"][MODEL]["answers"]["reasons"][0][
+    made = report(Reason("error", long, 4, 4))
+    assert max(map(len, render(made).splitlines())) < 1000
+    assert json.loads(export(made, "json"))["models"][MODEL]["answers"]["reasons"][0][
         "message"
     ] == long  # fmt: skip
 

@@ -115,13 +115,13 @@ def test_without_judges_there_are_no_figures() -> None:
 
 
 def test_clipped_samples_that_nobody_has_counted_are_null_not_0() -> None:
-    def told(**found: Any) -> tuple[Any, Any]:
+    def clipping(**found: Any) -> tuple[Any, Any]:
         answers = the_model(results(Answers(16, 3, **found)))["answers"]
         return answers["clipped_clips"], answers["most_clipped"]
 
-    assert told() == (None, None)
-    assert told(clipped={}) == (0, None)
-    assert told(clipped={"5": 3, "2": 9}) == (2, {"clip": "2", "samples": 9})
+    assert clipping() == (None, None)
+    assert clipping(clipped={}) == (0, None)
+    assert clipping(clipped={"5": 3, "2": 9}) == (2, {"clip": "2", "samples": 9})
 
 
 def test_several_models_stand_side_by_side_if_the_data_are_the_same() -> None:

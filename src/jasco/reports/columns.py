@@ -213,7 +213,7 @@ class Table:
 
     @cached_property
     def shown(self) -> list[Column]:
-        """The columns without those that say nothing here."""
+        """The columns without those that are omitted."""
         return [
             column
             for column in self.columns
@@ -230,9 +230,9 @@ class Table:
         return [row.name, *(column.cell(row.figures) for column in self.shown)]
 
 
-def marked(name: str, report: ModelReport | JudgeReport) -> str:
-    """Return the name of a model or judge, marked where its figures are a proxy's."""
-    # Beside other judges a proxy has figures of its own only: the model has none to be marked.
+def proxy_label(name: str, report: ModelReport | JudgeReport) -> str:
+    """Return the name of a model or judge, with ``(proxy)`` where its figures are a proxy's."""
+    # A proxy is not averaged with other judges: then the model has no proxy figures.
     is_mixed = isinstance(report, ModelReport) and report.results.mixed
     return f"{name} (proxy)" if report.proxy and not is_mixed else name
 
@@ -242,20 +242,23 @@ def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
     rows = []
     for name, model in models.items():
         judges = [
-            Row(f"  by {marked(judge, report)}", report.score, "judge")
+            Row(f"  by {proxy_label(judge, report)}", report.score, "judge")
             for judge, report in model.judges.items()
         ]
         if len(judges) == 1 and name not in model.judges:
             rows.append(Row(f"{name}\n{judges[0].name}", model.score))
         else:  # a judged file has one name, for the model and for its single judge
-            rows += [Row(marked(name, model), model.score), *(judges if len(judges) > 1 else ())]
+            rows += [
+                Row(proxy_label(name, model), model.score),
+                *(judges if len(judges) > 1 else ()),
+            ]
     return Table("model / judge", columns, rows)
 
 
 def model_figures(models: Models, columns: Sequence[Column]) -> Table:
     """Return the figures of models only."""
     rows = [
-        Row(marked(name, model), model.score, "" if model.complete else "incomplete")
+        Row(proxy_label(name, model), model.score, "" if model.complete else "incomplete")
         for name, model in models.items()
     ]
     return Table("model", columns, rows)
@@ -278,7 +281,7 @@ def agreement(models: Models) -> Table:
     rows = []
     for name, model in models.items():
         if model.agreement:
-            rows.append(Row(marked(name, model), model.agreement))
+            rows.append(Row(proxy_label(name, model), model.agreement))
         rows += [
             Row(f"{judge}, with itself", report.facts.with_itself, "judge")
             for judge, report in model.judges.items()

@@ -56,7 +56,7 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
 def summarise_report(results: Sequence[Results]) -> Report:
     """Return all that a report shows.
 
-    That is the models with the published results beside them; of several models also the
+    That is the models and the published results; of several models also the
     differences of those that can be compared, and why the others cannot.
 
     Raises

@@ -114,7 +114,7 @@ def _to_json(report: Report) -> str:
 
 
 def _to_csv(report: Report) -> str:
-    """Format a row for each model and judge; each row also says how it was made."""
+    """Format a row for each model and judge; each row includes how it was made."""
     data = report.data
     made = {"data": data.name, "clips": data.clips}
     made |= {"protocol": report.protocol, "signature": report.signature}

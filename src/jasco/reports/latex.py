@@ -58,8 +58,8 @@ def _best(report: Report) -> str | None:
         for name, model in report.models.items()
         if model.complete and model.score.best_mean.value is not None
     }
-    apart = any({p.first, p.second} <= complete.keys() for p in report.not_compared or ())
-    return None if len(complete) < 2 or apart else number(max(complete.values()))
+    not_compared = any({p.first, p.second} <= complete.keys() for p in report.not_compared or ())
+    return None if len(complete) < 2 or not_compared else number(max(complete.values()))
 
 
 def _float(

@@ -68,7 +68,7 @@ def prose(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Format text as a code span; not for tables, whose bars come first."""
+    """Format text as a code span; not in tables, where a bar ends the cell."""
     line = one_line(text, _LONGEST) or " "
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     space = " " if line[0] == "`" or line[-1] == "`" else ""

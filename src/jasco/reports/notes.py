@@ -23,7 +23,7 @@ from jasco.reports.spending import spending_line
 class NoteKind(Enum):
     """What a note is about."""
 
-    PROMPTS = auto()  # how much the prompts and the judges matter: tables say so too
+    PROMPTS = auto()  # how much the prompts and the judges matter: in tables too
     JUDGE = auto()  # how reliable a judge is: its exam, its agreement with itself
     KNOWN_ISSUES = auto()
     INTERVALS = auto()

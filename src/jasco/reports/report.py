@@ -199,7 +199,7 @@ class Report:
     not_compared : sequence of NotCompared or None
         The other pairs.
     mismatches : sequence of str or None
-        In what compared models differ beside being other models.
+        In what data, protocol or judges of the compared models differ.
     """
 
     signature: str
@@ -238,8 +238,8 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
             )
     protocol = report.protocol or next(iter(PROTOCOLS))
     versions = {"jasco": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    beside = published_results(protocol) if published else None
-    return replace(report, versions=versions, published=beside)
+    shown = published_results(protocol) if published else None
+    return replace(report, versions=versions, published=shown)
 
 
 def collate(results: Sequence[Results]) -> Report:
@@ -256,7 +256,7 @@ def distinct_names(results: Sequence[Results]) -> list[str]:
     numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     pairs = zip(names, numbered, strict=True)
     chosen = [other if names.count(name) > 1 else name for name, other in pairs]
-    # A model that is called "m (1)" itself may stand beside two that are called "m".
+    # A model that is called "m (1)" itself may be next to two that are called "m".
     return chosen if len(set(chosen)) == len(chosen) else numbered
 
 

@@ -1,4 +1,4 @@
-"""The signature of a result: one line that says how its figures were made."""
+"""The signature of a result: how its figures were made, in one line."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from jasco.metrics.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
 from jasco.runs.results import Data, Results
 from jasco.version import __version__
 
-DIGITS = 12  # of a hash, where it is read by people
+DIGITS = 12  # of a hash that people read
 
 
 def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
@@ -59,7 +59,7 @@ def join_signature(protocol: str, *parts: str, intervals: bool = True) -> str:
 
 
 def identity_name(label: str, identity: Mapping[str, Any]) -> str:
-    """Return ``provider/name`` of a model or judge where the label, a file's name, says less."""
+    """Return ``provider/name`` of a model or judge instead of a label that is a file's name."""
     if not identity or "," in label:
         return label
     return "/".join(filter(None, [identity.get("provider"), identity.get("name")])) or label

@@ -74,7 +74,7 @@ def tab(browser: Any, written: Callable[..., Path]) -> Iterator[Any]:
 
 
 def items(tab: Any) -> tuple[int, int]:
-    """Give how many items are shown, and how many there are."""
+    """Return how many items are shown, and how many there are."""
     found = re.match(r"(\d+) of (\d+) items", tab.inner_text("#filters output"))
     assert found
     return int(found[1]), int(found[2])
@@ -91,12 +91,12 @@ def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
     assert not page.locator("#more").is_visible()
     assert page.title() == "Joint audio-speech co-reasoning"
     assert "timeout: after 60 s" in page.inner_text("#clip-0")
-    hostile = page.inner_text("#clip-1 .said >> nth=0")
+    hostile = page.inner_text("#clip-1 .answer >> nth=0")
     assert hostile.startswith('<img src=x onerror="document.title=1"></script><script>')
     assert r"\u202eturned\u0000aaa" in hostile
     assert len(hostile) < 5000
-    page.click("#clip-1 .said >> nth=0 >> button")
-    assert len(page.inner_text("#clip-1 .said >> nth=0")) > 1_000_000
+    page.click("#clip-1 .answer >> nth=0 >> button")
+    assert len(page.inner_text("#clip-1 .answer >> nth=0")) > 1_000_000
 
 
 def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:

@@ -1,4 +1,4 @@
-"""The page as a file: what it holds, and what it lets nobody do."""
+"""The page as a file: what it holds, and what it must not do."""
 
 import base64
 import gzip

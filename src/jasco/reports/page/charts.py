@@ -53,7 +53,7 @@ class Chart:
 
     @property
     def description(self) -> str:
-        """The chart in words, for those who cannot see it."""
+        """The chart in words, for readers who cannot see it."""
         rows = [" ".join(map(one_line, self.table.cells(row))) for row in self.table.rows]
         return f"{self.title}. {self.caption} {'; '.join(rows)}"
 

@@ -1,4 +1,4 @@
-"""What a page holds of each clip: cues, sounds, answers and verdicts, packed for the browser."""
+"""The page's content by clip: cues, sounds, answers and verdicts, packed for the browser."""
 
 import gzip
 import json
@@ -36,14 +36,14 @@ class Shown:
 
 
 def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str, Shown]:
-    """Read runs, or judged CSV files, by the names that their models are to have.
+    """Read runs, or judged CSV files; return them by the names of their models.
 
     Parameters
     ----------
     targets : sequence of Path
         Folders of runs, or judged CSV files.
     judges : sequence of str
-        Whose verdicts to show; all, where none is named.
+        Judges to show; all, where none is named.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
-    """Pack content as the page unpacks it: JSON, compressed with gzip, the same bytes each time."""
+    """Return content as the page unpacks it: JSON in gzip, the same bytes each time."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
@@ -115,7 +115,7 @@ def _items(
             for number, each in enumerate(shown.values()):
                 key = clip.id, item.number
                 if each.results.single_prompt and key not in each.items.answers:
-                    continue  # was not asked
+                    continue  # this prompt was not for the participant
                 verdicts = [
                     (
                         judges.index(judge),
@@ -146,7 +146,7 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any
     Returns
     -------
     sounds : dict
-        By clip id: ``seconds``, ``spectrogram``, and ``audio`` where that was asked for.
+        By clip id: ``seconds``, ``spectrogram``, and ``audio`` where it is to be played.
     missing : list of str
         Ids of clips whose audio is gone, or is not what was used.
     """

@@ -1,4 +1,4 @@
-"""What is on the page, section by section: tables, charts and sentences for the templates."""
+"""The page, section by section: tables, charts and sentences for the templates."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -84,7 +84,7 @@ def licence(data: str) -> str:
         dataset.ALTERED: f"Annotations, and clips before they were altered: {LICENCE}.",
         dataset.MINI: "Clips and annotations: mini, part of jasco; Apache-2.0. Voices: flite.",
     }
-    other = f"Clips and annotations: the data set {data}; its owner says who may have them."
+    other = f"Clips and annotations: the data set {data}; see its licence."
     return known.get(data, other)
 
 

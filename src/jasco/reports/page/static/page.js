@@ -1,5 +1,5 @@
-// What the page does beside being read: sort and copy tables, unpack the clips, filter them.
-// Texts of models, judges and people are only ever set as text.
+// Sorts and copies tables, unpacks the clips and filters them.
+// Texts of models, judges and participants are only ever set as text.
 "use strict";
 
 const el = (tag, props = {}, ...inside) => {
@@ -14,7 +14,7 @@ const shown = (text) =>
   text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const LONG = 4000;
-const said = (text, kind) => {
+const textBlock = (text, kind) => {
   const node = el("p", { className: kind, dir: "auto" });
   node.textContent = shown(text.slice(0, LONG));
   if (text.length > LONG) {
@@ -130,11 +130,11 @@ const prepare = (data) => {
 };
 
 const verdictView = (data, item, [judge, rating, orientation, text]) => {
-  const told = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
-  const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${told}`));
+  const verdict = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
+  const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${verdict}`));
   view.dataset.of = `${item.prompt} ${data.models[item.model].name} ${data.judges[judge]}`;
   view.addEventListener("toggle", () => {
-    if (view.children.length === 1) view.append(said(text, "judged"));
+    if (view.children.length === 1) view.append(textBlock(text, "judged"));
   }, { once: true });
   return view;
 };
@@ -142,8 +142,8 @@ const verdictView = (data, item, [judge, rating, orientation, text]) => {
 const answerView = (data, item) => {
   const name = el("strong", { className: "foreign" }, shown(data.models[item.model].name));
   const row = el("li", {}, name);
-  if (item.answer === null) row.append(said(item.failure || "not answered", "failed"));
-  else row.append(said(item.answer === "" ? "(an empty answer)" : item.answer, "said"));
+  if (item.answer === null) row.append(textBlock(item.failure || "not answered", "failed"));
+  else row.append(textBlock(item.answer === "" ? "(an empty answer)" : item.answer, "answer"));
   if (item.cut) row.append(el("p", { className: "failed" }, "cut off at the longest length allowed"));
   const verdicts = el("div", { className: "verdicts" }, ...item.verdicts.map((each) => verdictView(data, item, each)));
   if (item.verdicts.length) row.append(verdicts);
@@ -212,10 +212,10 @@ const explore = (data) => {
   let found = [], count = AT_ONCE, views = new Map();
   const view = ([clip, items]) => {
     const holds = JSON.stringify([items, data.models, data.judges]), fresh = clipView(data, clip, items);
-    const held = views.get(clip.id);
-    if (!held || !held.node.firstChild.isEqualNode(fresh.firstChild)) return { holds, node: fresh };
-    if (held.holds !== holds) refill(held.node, fresh);
-    return { holds, node: held.node };
+    const old = views.get(clip.id);
+    if (!old || !old.node.firstChild.isEqualNode(fresh.firstChild)) return { holds, node: fresh };
+    if (old.holds !== holds) refill(old.node, fresh);
+    return { holds, node: old.node };
   };
   const show = () => {
     const now = found.slice(0, count);
