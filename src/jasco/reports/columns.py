@@ -229,6 +229,17 @@ class Table:
         """Format a row."""
         return [row.name, *(column.cell(row.figures) for column in self.shown)]
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether any figure could be computed."""
+        cells = [cell for row in self.rows for cell in self.cells(row)[1:]]
+        return not {*cells} <= {"", formats.DASH}
+
+    def to_text(self, form: str = "simple", escape: Callable[[str], str] = str) -> str:
+        """Format the table in one of tabulate's formats, with escaped names."""
+        rows = [[escape(row.name), *self.cells(row)[1:]] for row in self.rows]
+        return formats.table(self.header, rows, form)
+
 
 def proxy_label(name: str, report: ModelReport | JudgeReport) -> str:
     """Return the name of a model or judge, with ``(proxy)`` where its figures are a proxy's."""

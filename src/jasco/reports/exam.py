@@ -136,7 +136,7 @@ def _lines(exam: Json) -> Iterator[str]:
     if exam["labelled"]:
         parts["labelled rows"] = exam["labelled"]
     figures = Table("", _COLUMNS, [Row(name, part) for name, part in parts.items()])
-    yield formats.table(figures.header, [figures.cells(row) for row in figures.rows])
+    yield figures.to_text()
     for name, part in parts.items():
         if part["read"] and "orientation_confusion" in part:
             yield from _confusion(name, list(Orientation), part["orientation_confusion"])

@@ -42,8 +42,8 @@ def _tables(report: Report) -> Iterator[str]:
     if report.pairs:
         figures, caption = columns.differences(report.pairs), explain_pairs(report.pairs)
         yield _float(report, "tab:jasco-differences", caption, figures)
-    if any(model.score.best_at for model in report.models.values()):
-        figures = columns.model_figures(report.models, columns.BEST_OF)
+    figures = columns.model_figures(report.models, columns.BEST_OF)
+    if figures.has_figures:
         caption = (
             "Best of 1 to 8 prompts: of 1 it is the mean, of 8 best-mean, which rises with noise "
             "alone."

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from jasco.errors import one_line
 from jasco.reports import columns
-from jasco.reports.formats import table
 from jasco.reports.notes import NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 from jasco.reports.text import title
@@ -19,37 +18,26 @@ def to_markdown(report: Report) -> str:
 
 
 def _parts(report: Report) -> Iterator[str]:
-    models = report.models
-    scores = [model.score for model in models.values()]
+    models, pairs = report.models, report.pairs or ()
     yield f"## {prose(title(report))}"
-    yield _table(columns.headline(models))
+    yield columns.headline(models).to_text("pipe", cell)
     yield prose(columns.FIGURES_EXPLAINED)
-    if any(score.best_at for score in scores):
-        best_of = columns.model_figures(models, columns.BEST_OF)
-        yield from ("### Best of *k* prompts", _table(best_of))
-    if any(each.value is not None for score in scores for each in score.by_instruction):
-        prompts = columns.model_figures(models, (*columns.BY_PROMPT, columns.PROMPT_ORDER))
-        yield from ("### Mean by prompt", _table(prompts))
-    if any(model.agreement for model in models.values()):
-        yield from ("### Agreement of the judges", _table(columns.agreement(models)))
-    if report.pairs:
-        yield from ("### Paired differences", _table(columns.differences(report.pairs)))
-        yield prose(explain_pairs(report.pairs))
-    if report.published:
-        published = columns.published_figures(report.published)
-        yield from ("### Published results", _table(published), prose(columns.PUBLISHED_EXPLAINED))
+    published = columns.published_figures(report.published or ())
+    prompts = columns.model_figures(models, (*columns.BY_PROMPT, columns.PROMPT_ORDER))
+    for heading, figures, explained in (
+        ("Best of *k* prompts", columns.model_figures(models, columns.BEST_OF), ""),
+        ("Mean by prompt", prompts, ""),
+        ("Agreement of the judges", columns.agreement(models), ""),
+        ("Paired differences", columns.differences(pairs), explain_pairs(pairs)),
+        ("Published results", published, columns.PUBLISHED_EXPLAINED),
+    ):
+        if figures.has_figures:
+            parts = [f"### {heading}", figures.to_text("pipe", cell), prose(explained)]
+            yield from filter(None, parts)
     yield "### Notes"
     lines = note_lines(report, set(NoteKind) - {NoteKind.PROMPTS})
     yield "\n".join(f"- {prose(line)}" for line in lines)
     yield f"Signature: {code(report.signature)}"
-
-
-def _table(figures: columns.Table) -> str:
-    rows = []
-    for row in figures.rows:
-        name, *cells = figures.cells(row)
-        rows.append([cell(name), *cells])
-    return table(figures.header, rows, "pipe")
 
 
 # --- text from outside ---

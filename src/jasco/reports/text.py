@@ -2,7 +2,6 @@
 
 from jasco.errors import count
 from jasco.reports import columns
-from jasco.reports.formats import table
 from jasco.reports.notes import BASIS, CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 
@@ -18,10 +17,10 @@ def title(report: Report) -> str:
 
 def render(report: Report) -> str:
     """Format models and their judges."""
-    lines = [title(report), "", _table(columns.headline(report.models)), ""]
+    lines = [title(report), "", columns.headline(report.models).to_text(), ""]
     lines += [*note_lines(report), f"signature: {report.signature}"]
     if report.published is not None:
-        published = _table(columns.published_figures(report.published))
+        published = columns.published_figures(report.published).to_text()
         lines += ["", published, "", columns.PUBLISHED_EXPLAINED]
     return "\n".join(lines)
 
@@ -29,10 +28,6 @@ def render(report: Report) -> str:
 def render_comparison(report: Report) -> str:
     """Format paired differences of models."""
     pairs = report.pairs or ()
-    lines = [_table(columns.differences(pairs)), "", explain_pairs(pairs)]
+    lines = [columns.differences(pairs).to_text(), "", explain_pairs(pairs)]
     lines += note_lines(report, (*BASIS, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
     return "\n".join([*lines, f"signature: {report.signature}"])
-
-
-def _table(figures: columns.Table) -> str:
-    return table(figures.header, [figures.cells(row) for row in figures.rows])
