@@ -78,11 +78,13 @@ def _float(
         elif bold and figure.split(" ")[0] == bold:
             figure = figure.replace(bold, rf"\textbf{{{bold}}}", 1)
         rows.append([name, figure, *cells])
-    header = [escaped(heading.capitalize()) for heading in figures.header]
+    header = [escaped(heading[0].upper() + heading[1:]) for heading in figures.header]
+    header = [re.sub(r"^P\b", "$p$", heading) for heading in header]
     tabular = table(header, rows, "latex_raw")
     for rule in ("toprule", "midrule", "bottomrule"):
         tabular = tabular.replace(r"\hline", rf"\{rule}", 1)
-    captions = [f"{title(report)}.", _panels(report), caption, *note_lines(report, CAUTIONS)]
+    cautions = [f"{line.removesuffix('.')}." for line in note_lines(report, CAUTIONS)]
+    captions = [f"{title(report)}.", _panels(report), caption, *cautions]
     lines = [
         r"\begin{table}[t]",
         r"\centering",

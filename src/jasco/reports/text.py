@@ -2,7 +2,7 @@
 
 from jasco.errors import count
 from jasco.reports import columns
-from jasco.reports.notes import BASIS, CAUTIONS, NoteKind, explain_pairs, note_lines
+from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 
 
@@ -29,5 +29,5 @@ def render_comparison(report: Report) -> str:
     """Format paired differences of models."""
     pairs = report.pairs or ()
     lines = [columns.differences(pairs).to_text(), "", explain_pairs(pairs)]
-    lines += note_lines(report, (*BASIS, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
+    lines += note_lines(report, (NoteKind.JUDGE, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
     return "\n".join([*lines, f"signature: {report.signature}"])

@@ -159,7 +159,7 @@ def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
 
 def test_on_paper_there_is_all_but_what_is_clicked(tab: Any) -> None:
     tab.emulate_media(media="print")
-    assert tab.locator("table.sortable thead th >> nth=1").inner_text() == "best-mean"
+    assert tab.locator("table.sortable thead th >> nth=1").inner_text() == "best-mean [95%]"
     assert tab.locator("article >> nth=0").is_visible()
     for clicked in ("nav", "#filters", "button.copy >> nth=0", "#more", "audio >> nth=0"):
         assert not tab.locator(clicked).is_visible(), clicked
@@ -176,7 +176,7 @@ def test_a_table_is_copied(tab: Any) -> None:
     tab.click("button.copy >> nth=0")
     tab.wait_for_selector("button.copy:text-is('Copied')")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
-    assert copied[0].startswith("model / judge\tbest-mean\tmean\t")
+    assert copied[0].startswith("model / judge\tbest-mean [95%]\tbounds\tmean\t")
     assert len(copied) == 7
 
 
