@@ -15,10 +15,12 @@ from jasco.metrics.agreement import (
     alpha,
     coincidences,
     confusions,
+    verdict_difference,
     weighted_kappa,
 )
 from jasco.metrics.scoring import score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.verdicts import Orientation, Verdict
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C; 0 is missing.
 PUBLISHED = np.array(
@@ -184,3 +186,21 @@ def test_unreadable_verdicts_are_missing_not_different() -> None:
     assert agreement is not None
     assert agreement.rating_alpha.value == 1
     assert agreement.pairs[0].ratings.sum() == 16
+
+
+def test_a_pair_counts_the_items_judged_alike() -> None:
+    ratings, orientations = np.arange(32).reshape(4, 8) % 3, np.zeros((4, 8), int)
+    panel = {"a": marks(ratings, orientations), "b": marks(ratings, ratings)}
+    agreement = score_panel(panel, resamples=10).agreement
+    assert agreement
+    pair = agreement.pairs[0]
+    assert (pair.items, pair.same_ratings, pair.same_orientations) == (32, 32, 11)
+
+
+def test_the_difference_of_verdicts_adds_up_scores_ratings_and_orientations() -> None:
+    both, neither = Orientation.BOTH, Orientation.NEITHER
+    assert verdict_difference([Verdict(2, both), Verdict(0, neither)]) == 2 + 2 + 1
+    assert verdict_difference([Verdict(2, both), Verdict(2, both)]) == 0
+    assert verdict_difference([Verdict(1, neither), Verdict(1, both)]) == 1 + 0 + 1
+    assert verdict_difference([Verdict(2, both), Verdict(None, neither)]) == 0
+    assert verdict_difference([]) == 0

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.metrics.bootstrap import Estimate
-from jasco.metrics.scoring import PanelScore, Score, score_panel
+from jasco.metrics.scoring import (
+    ClipScores,
+    PanelScore,
+    Score,
+    clip_scores,
+    score_panel,
+    self_agreement,
+)
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.instructions import INSTRUCTIONS, SOUND_FIRST
 from jasco.protocol.verdicts import Orientation, Verdict
@@ -402,3 +409,38 @@ def test_a_panel_on_people_is_the_mean_of_its_judges() -> None:
     assert both.panel.mean_bounds == ((1 + 0) / 2, (1 + 1) / 2)
     assert both.panel.coverage == (1 + 1 / 2) / 2
     assert both.agreement is not None
+
+
+# --- what reports show of clips and instructions ---
+
+
+def test_the_scores_of_a_clip_are_averaged_over_the_judges_who_have_one() -> None:
+    one: Sheet = [{1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}, {8: Verdict(2, AUDIO)}, {}]
+    other: Sheet = [{1: Verdict(1, BOTH)}, {}, {3: Verdict(None, BOTH)}]
+    first, second, third = clip_scores([marks_of(one), marks_of(other)], 3)
+    assert first == ClipScores((1.5, 1.0, *[None] * 6), 1.25)
+    assert second == ClipScores((*[None] * 7, 0.0), 0.0)
+    assert third == ClipScores((None,) * 8, None)
+
+
+def test_without_a_judge_no_clip_has_a_score() -> None:
+    assert clip_scores([], 2) == [ClipScores((None,) * 8, None)] * 2
+
+
+def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:
+    assert (
+        score([{1: Verdict(2, BOTH), 2: Verdict(0, BOTH), 3: Verdict(1, BOTH)}]).instruction_spread
+        == 2
+    )
+    assert score([{}]).instruction_spread is None
+
+
+def test_a_judge_is_compared_with_itself_on_the_clips_judged_twice() -> None:
+    once = marks_of([whole(Verdict(2, BOTH), Verdict(0, AUDIO)), whole(Verdict(1, BOTH))])
+    again = marks_of([whole(Verdict(2, BOTH), Verdict(0, AUDIO)), {}])
+    agreement = self_agreement([once, again])
+    assert agreement
+    assert agreement.rating_alpha.value == 1
+    assert agreement.pairs[0].items == 8
+    assert self_agreement([once]) is None
+    assert self_agreement([once, marks_of([{}, {}])]) is None

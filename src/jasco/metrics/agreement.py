@@ -18,7 +18,7 @@ Metrics
   as by chance, given how often each label is given (lower end).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import combinations
@@ -37,7 +37,7 @@ from jasco.metrics.bootstrap import (
     weighted_sums,
 )
 from jasco.metrics.verdict_matrix import RATINGS
-from jasco.protocol.verdicts import Orientation
+from jasco.protocol.verdicts import Orientation, Verdict
 
 Array = NDArray[np.float64]
 Labels = tuple[NDArray[np.int8], NDArray[np.int8]]
@@ -64,6 +64,21 @@ class PairAgreement:
     rating_kappa: Estimate
     ratings: NDArray[np.int64]
     orientations: NDArray[np.int64]
+
+    @property
+    def items(self) -> int:
+        """Number of items that both judges have a readable verdict on."""
+        return int(self.ratings.sum())
+
+    @property
+    def same_ratings(self) -> int:
+        """Number of items that both give the same rating."""
+        return int(np.trace(self.ratings))
+
+    @property
+    def same_orientations(self) -> int:
+        """Number of items that both give the same orientation."""
+        return int(np.trace(self.orientations))
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,21 @@ class Compared:
             part.reshape(*part.shape[:-1], kinds, kinds)
             for part, kinds in zip(np.split(sums, ends, axis=-1), self._kinds, strict=True)
         ]
+
+
+def verdict_difference(verdicts: Iterable[Verdict]) -> int:
+    """Compute how far the readable verdicts on one item differ.
+
+    The range of the gated scores, plus that of the ratings, plus one for each further orientation;
+    0 where fewer than two verdicts are readable.
+    """
+    readable = [verdict for verdict in verdicts if verdict.readable]
+    if not readable:
+        return 0
+    gated = [verdict.gated for verdict in readable]
+    ratings = [verdict.rating for verdict in readable if verdict.rating is not None]
+    orientations = {verdict.orientation for verdict in readable}
+    return max(gated) - min(gated) + max(ratings) - min(ratings) + len(orientations) - 1
 
 
 def estimate_agreement(

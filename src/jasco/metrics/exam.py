@@ -18,7 +18,7 @@ Metrics
   Association* 22, 1927), since none of 5 still allows 43 %.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,6 +165,13 @@ def mark(questions: Sequence[Question], verdicts: Sequence[Verdict | None]) -> P
         credited=sum(credited.values()),
         credited_by_name=credited,
     )
+
+
+def unreadable_rate(parts: Iterable[Part]) -> float | None:
+    """Compute the share of unreadable verdicts among all that were given; None without any."""
+    parts = list(parts)
+    judged = sum(part.judged for part in parts)
+    return sum(part.unreadable for part in parts) / judged if judged else None
 
 
 def wilson(hits: int, tries: int) -> Estimate:

@@ -25,10 +25,10 @@ Wang, Mousavi, Ploujnikov, Ravanelli: *What Are They Doing? Joint Audio-Speech C
 ICASSP 2025, section 3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import comb
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,12 @@ class Score:
     by_instruction: tuple[Estimate, ...] = ()
     sound_first: Estimate = NO_ESTIMATE
 
+    @property
+    def instruction_spread(self) -> float | None:
+        """The best instruction's mean score minus the worst one's; None where there is none."""
+        means = [mean.value for mean in self.by_instruction if mean.value is not None]
+        return max(means) - min(means) if means else None
+
 
 @dataclass(frozen=True)
 class PanelScore:
@@ -102,6 +108,22 @@ class PanelScore:
     panel: Score
     judges: Mapping[str, Score]
     agreement: Agreement | None = None
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """Gated scores of a clip, averaged over the judges with a readable verdict.
+
+    Attributes
+    ----------
+    by_instruction : tuple of float or None
+        One for each instruction; None where no judge has a readable verdict.
+    mean : float or None
+        Their mean; None where there is none.
+    """
+
+    by_instruction: tuple[float | None, ...]
+    mean: float | None
 
 
 def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) -> PanelScore:
@@ -158,6 +180,53 @@ def score_agreement(
         return None
     columns = in_blocks(compared.columns)
     return compared.agreement(columns.sum(axis=0), resampled_sums(columns, resamples))
+
+
+def self_agreement(repeats: Sequence[VerdictMatrix]) -> Agreement | None:
+    """Compute how the repeated verdicts of one judge agree, on the clips judged twice or more.
+
+    Parameters
+    ----------
+    repeats : sequence of VerdictMatrix
+        The judge's verdicts on the same responses, repeat by repeat.
+
+    Returns
+    -------
+    Agreement or None
+        None where there are fewer than two repeats, or the second one has no readable verdict.
+    """
+    if len(repeats) < 2 or not repeats[1].readable.any():
+        return None
+    sampled = np.asarray(repeats[1].readable.any(axis=1))
+    return score_agreement({str(n): matrix.of_clips(sampled) for n, matrix in enumerate(repeats)})
+
+
+def clip_scores(matrices: Iterable[VerdictMatrix], clips: int) -> list[ClipScores]:
+    """Average the judges' gated scores item by item.
+
+    Parameters
+    ----------
+    matrices : iterable of VerdictMatrix
+        One for each judge, on the same clips.
+    clips : int
+        The number of clips, for a model without a judge.
+
+    Returns
+    -------
+    list of ClipScores
+        One for each clip, in the order of the data set.
+    """
+    gated = np.array([matrix.gated() for matrix in matrices], float).reshape(-1, clips, _K)
+    scores = ratio(np.nansum(gated, axis=0), (~np.isnan(gated)).sum(axis=0))
+    means = ratio(np.nansum(scores, axis=1), (~np.isnan(scores)).sum(axis=1))
+    return [
+        ClipScores(tuple(_or_none(score) for score in row), _or_none(mean))
+        for row, mean in zip(scores, means, strict=True)
+    ]
+
+
+def _or_none(figure: SupportsFloat) -> float | None:
+    return None if np.isnan(value := float(figure)) else value
 
 
 def average(scores: Sequence[Score]) -> Score:

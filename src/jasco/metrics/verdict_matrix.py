@@ -6,6 +6,7 @@ Arrays have the shape (clips, instructions), clips in the order of the data set 
 in the published order. A missing verdict (not there, failed, unreadable) is missing: never 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -118,8 +119,9 @@ class VerdictMatrix:
         ratings = np.where(missing, -1, self.ratings).astype(np.int8)
         return ratings, np.where(missing, -1, self.orientations).astype(np.int8)
 
-    def of_clips(self, kept: NDArray[Any]) -> Self:
-        """Keep the matrix of some clips only."""
+    def of_clips(self, kept: NDArray[Any] | Sequence[int]) -> Self:
+        """Return the matrix of some clips only, by place or as a mask of shape (clips,)."""
+        kept = np.asarray(kept)
         return replace(
             self,
             ratings=self.ratings[kept],
