@@ -9,10 +9,8 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from jasco.errors import count
+from jasco.metrics.agreement import PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.scoring import Score
@@ -105,8 +103,12 @@ def _difference_bounds(compared: Comparison) -> str:
     return "" if compared.complete else formats.between(compared.bounds)
 
 
-def _diagonal(counts: NDArray[np.int64]) -> str:
-    return f"{counts.trace()} of {counts.sum()}"
+def _same_ratings(pair: PairAgreement) -> str:
+    return f"{pair.same_ratings} of {pair.items}"
+
+
+def _same_orientations(pair: PairAgreement) -> str:
+    return f"{pair.same_orientations} of {pair.items}"
 
 
 # Of a Score.
@@ -151,8 +153,8 @@ AGREEMENT = (
 # Of a PairAgreement.
 PAIRWISE_AGREEMENT = (
     Column("rating_kappa", "kappa [95%]", interval=True),
-    Column("ratings", "same rating", _diagonal),
-    Column("orientations", "same orientation", _diagonal),
+    Column("", "same rating", _same_ratings),
+    Column("", "same orientation", _same_orientations),
 )
 
 FIGURES_EXPLAINED = (

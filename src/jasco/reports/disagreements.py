@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jasco.data.csv_files import escape_formula, write_table
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
-from jasco.metrics.report_figures import verdict_difference
+from jasco.metrics.agreement import verdict_difference
 from jasco.protocol.clips import Item, items_of
 from jasco.protocol.verdicts import Verdict
 from jasco.runs.results import JudgedItems
@@ -25,7 +25,7 @@ def disagreements(items: JudgedItems) -> list[Disagreement]:
     """Return the items on which judges differ, the largest difference first.
 
     Items with the same difference are in the order of the run. The difference is that of
-    :func:`~jasco.metrics.report_figures.verdict_difference`.
+    :func:`~jasco.metrics.agreement.verdict_difference`.
     """
     found = [
         Disagreement(_difference(items, (clip.id, item.number)), clip.id, item.number)

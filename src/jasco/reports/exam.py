@@ -7,7 +7,7 @@ from typing import Any
 from jasco.errors import count, one_line
 from jasco.judge_exam.exam import ExamResult
 from jasco.metrics.bootstrap import Estimate
-from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Part
+from jasco.metrics.exam import CANARY, KNOWN, LABELLED, Part, unreadable_rate
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.failure_reasons import Reason, reasons_of
@@ -23,8 +23,6 @@ def summarise_exam(result: ExamResult) -> Json:
     """Return an exam as the documented object."""
     exam, parts = result.exam, result.parts
     labelled = parts.get(LABELLED)
-    judged = sum(part.judged for part in parts.values())
-    unreadable = sum(part.unreadable for part in parts.values())
     sha256 = annotations_sha256(exam.data.clips)
     clips = len(exam.data.clips)
     return as_json(
@@ -54,7 +52,7 @@ def summarise_exam(result: ExamResult) -> Json:
                 "rows_about_other_clips": exam.labels.elsewhere if exam.labels else 0,
                 "rows_trained_on_left_out": exam.trained_on,
             },
-            "unreadable_rate": unreadable / judged if judged else None,
+            "unreadable_rate": unreadable_rate(parts.values()),
             "failed": Counter(failure.kind for failure in result.failed),
             "reasons": reasons_of(result.failed),
             "seconds_a_verdict": result.seconds,

@@ -16,7 +16,6 @@ from jasco.errors import InputError
 from jasco.metrics.agreement import Agreement, PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
-from jasco.metrics.report_figures import spread
 from jasco.metrics.scoring import Score
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS
@@ -336,7 +335,7 @@ def _score_json(score: Score) -> Json:
             "instructions": {
                 "means": [figure.value for figure in by_instruction],
                 "means_ci": [figure.interval for figure in by_instruction],
-                "spread": spread(by_instruction),
+                "spread": score.instruction_spread,
                 "sound_first_minus_speech_first": score.sound_first,
             },
         }

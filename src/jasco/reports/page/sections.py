@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from jasco.data import dataset
 from jasco.data.fetching import LICENCE
 from jasco.errors import count
-from jasco.metrics.report_figures import mean_of_known, mean_scores
+from jasco.metrics.scoring import clip_scores
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.reports import columns
 from jasco.reports.comparison import summarise_report
@@ -90,15 +88,15 @@ def licence(data: str) -> str:
 
 def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
     clips = shown.results.clips
-    scores = mean_scores(shown.results.matrices.values(), len(clips))
+    scores = clip_scores(shown.results.matrices.values(), len(clips))
     rows = [
-        {"clip": clip.id, "cells": map(_cell, row), "mean": number(mean_of_known(row))}
-        for clip, row in zip(clips, scores, strict=True)
+        {"clip": clip.id, "cells": map(_cell, score.by_instruction), "mean": number(score.mean)}
+        for clip, score in zip(clips, scores, strict=True)
     ]
     return {"model": name, "rows": rows}
 
 
-def _cell(score: float) -> dict[str, str]:
-    if np.isnan(score):
+def _cell(score: float | None) -> dict[str, str]:
+    if score is None:
         return {"text": "", "shade": "hx"}
     return {"text": number(score, digits=1).removesuffix(".0"), "shade": f"h{round(2 * score)}"}
