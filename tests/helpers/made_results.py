@@ -13,33 +13,36 @@ DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
 MODEL, OTHER, JUDGE = "openai/MODEL", "openai/OTHER", "openai/JUDGE"
 
 
-def marked(
+def judged(
     rating: int = 2,
     orientation: Orientation = Orientation.BOTH,
     *,
     missing: int = 0,
     clips: int = DATA.clips,
 ) -> VerdictMatrix:
-    """Mark every item alike, except for the last ones."""
-    marks = VerdictMatrix.none_yet(clips)
+    """Return the same verdict on every item, except for the last ones."""
+    matrix = VerdictMatrix.none_yet(clips)
     for place in range(8 * clips - missing):
-        marks.enter(place // 8, place % 8 + 1, Verdict(rating, orientation))
-    return marks
+        matrix.enter(place // 8, place % 8 + 1, Verdict(rating, orientation))
+    return matrix
 
 
 def results(
-    model: str = MODEL, *marks: VerdictMatrix, facts: dict[str, Any] | None = None, **changes: Any
+    model: str = MODEL,
+    *matrices: VerdictMatrix,
+    facts: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Results:
     """Return a model's results, by the judges openai/JUDGE, openai/JUDGE1 and so on."""
-    names = [f"{JUDGE}{n or ''}" for n in range(len(marks))]
-    clips = len(marks[0].ratings) if marks else DATA.clips
+    names = [f"{JUDGE}{n or ''}" for n in range(len(matrices))]
+    clips = len(matrices[0].ratings) if matrices else DATA.clips
     parts: dict[str, Any] = {
         "data": replace(DATA, clips=clips, items=8 * clips),
         "protocol": "v2",
         "answers": Answers(8 * clips, 8 * clips),
         "judges": {name: JudgeFacts(**(facts or {})) for name in names},
         "clips": tuple(Clip(str(n), "rain", "Run!", "a", "b", "c", "d") for n in range(clips)),
-        "matrices": dict(zip(names, marks, strict=True)),
+        "matrices": dict(zip(names, matrices, strict=True)),
     }
     return Results(model, **{**parts, **changes})
 

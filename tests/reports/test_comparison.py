@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from jasco.metrics.verdict_matrix import VerdictMatrix
-from jasco.reports.columns import compared_on, detectable
+from jasco.reports.columns import compared_on
 from jasco.reports.comparison import summarise_comparison
 from jasco.reports.report import Report
 from jasco.reports.text import render_comparison
-from made_results import MODEL, OTHER, marked, results
+from made_results import MODEL, OTHER, judged, results
 
 
 def compared(one: VerdictMatrix, other: VerdictMatrix) -> Report:
@@ -23,8 +23,8 @@ def pair_of(report: Report) -> dict[str, Any]:
     return pair
 
 
-def test_where_nothing_is_missing_nothing_is_said_of_it() -> None:
-    report = compared(marked(clips=12), marked(1, clips=12))
+def test_where_nothing_is_missing_there_is_no_note_of_it() -> None:
+    report = compared(judged(clips=12), judged(1, clips=12))
     text = render_comparison(report)
     assert "bounds" not in text.lower()
     assert "missing" not in text
@@ -34,8 +34,8 @@ def test_where_nothing_is_missing_nothing_is_said_of_it() -> None:
     assert pair["tested_bounds"] == [1, 1]
 
 
-def test_what_is_compared_is_said_where_verdicts_are_missing() -> None:
-    report = compared(marked(clips=12), marked(1, missing=12, clips=12))
+def test_what_is_compared_is_shown_where_verdicts_are_missing() -> None:
+    report = compared(judged(clips=12), judged(1, missing=12, clips=12))
     pair = pair_of(report)
     assert (pair["clips"], pair["clips_left_out"]) == (11, 1)
     assert (pair["items"], pair["items_expected"], pair["complete"]) == (84, 96, False)
@@ -50,7 +50,7 @@ def test_what_is_compared_is_said_where_verdicts_are_missing() -> None:
 
 
 def test_models_without_a_common_item_do_not_differ_by_any_number() -> None:
-    report = compared(marked(clips=12), marked(missing=96, clips=12))
+    report = compared(judged(clips=12), judged(missing=96, clips=12))
     pair = pair_of(report)
     assert (pair["clips"], pair["clips_left_out"], pair["items"]) == (0, 12, 0)
     for name in ("best_mean", "best_mean_ci", "mean", "p", "p_holm"):
@@ -62,7 +62,7 @@ def test_models_without_a_common_item_do_not_differ_by_any_number() -> None:
 
 @pytest.mark.parametrize("clips", [4, 9])
 def test_of_few_clips_there_is_no_p(clips: int) -> None:
-    report = compared(marked(clips=clips), marked(1, clips=clips))
+    report = compared(judged(clips=clips), judged(1, clips=clips))
     pair = pair_of(report)
     assert (pair["p"], pair["p_holm"]) == (None, None)
     assert (pair["best_mean_ci"] is None) == (clips < 5)
@@ -70,16 +70,9 @@ def test_of_few_clips_there_is_no_p(clips: int) -> None:
 
 
 def test_pairs_without_p_do_not_count_for_the_correction() -> None:
-    models = [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
-    few = results("openai/few", marked(1, missing=32, clips=12))  # 8 clips
+    models = [results(MODEL, judged(clips=12)), results(OTHER, judged(1, clips=12))]
+    few = results("openai/few", judged(1, missing=32, clips=12))  # 8 clips
     pairs = summarise_comparison([*models, few]).pairs or ()
     assert [pair.comparison.clips for pair in pairs] == [12, 8, 8]
     assert [pair.comparison.p is None for pair in pairs] == [False, True, True]
     assert pairs[0].p_holm == pairs[0].comparison.p
-
-
-@pytest.mark.parametrize(
-    ("value", "written"), [(None, "–"), (0.004, "< 0.01"), (0.0101, "0.01"), (0.3, "0.30")]
-)
-def test_a_detectable_difference_is_never_0(value: float | None, written: str) -> None:
-    assert detectable(value) == written

@@ -28,14 +28,14 @@ def test_scores_ratings_and_orientations_add_up() -> None:
     ]
 
 
-def test_who_agrees_or_gave_nothing_readable_is_not_apart() -> None:
+def test_judges_that_agree_or_are_unreadable_do_not_differ() -> None:
     one = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(2, BOTH), ("b", 3): Verdict(2, BOTH)}
     other = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(None, NEITHER)}
     assert disagreements(items(one, other)) == []
     assert disagreements(items(one)) == disagreements(items()) == []
 
 
-def test_items_alike_apart_stand_in_the_runs_order() -> None:
+def test_items_with_the_same_difference_are_in_the_runs_order() -> None:
     keys = [("b", 2), ("b", 7), ("a", 1), ("a", 3)]
     one, other = (
         dict.fromkeys(reversed(keys), verdict) for verdict in (Verdict(1, BOTH), Verdict(0, BOTH))

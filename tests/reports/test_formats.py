@@ -24,7 +24,7 @@ from jasco.reports.formats import (
     with_interval,
 )
 from jasco.reports.text import render, render_comparison
-from made_results import MODEL, OTHER, changed, marked, results
+from made_results import MODEL, OTHER, changed, judged, results
 
 NEGATIVE_ZERO = re.compile(r"[-−]0(\.0*)?(?![\d.])")
 ROUNDS_TO_ZERO = [0.0, -0.0, 0.0049, -0.0049, 1e-300, -1e-300, -5e-324]
@@ -92,7 +92,7 @@ def test_no_output_holds_a_negative_zero() -> None:
     agreeing = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
     report = summarise_report(
         [
-            results(model, marked(1), marked(), facts={"with_itself": agreeing})
+            results(model, judged(1), judged(), facts={"with_itself": agreeing})
             for model in (MODEL, OTHER)
         ]
     )

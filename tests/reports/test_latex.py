@@ -19,16 +19,16 @@ from jasco.reports.comparison import summarise_report
 from jasco.reports.latex import escaped, to_latex
 from jasco.reports.notes import BASIS, note_lines
 from jasco.runs.results import Answers
-from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
+from made_results import JUDGE, MODEL, OTHER, judged, renamed, results, without_figures
 
 DATA = "two"
-PAIR = [results(MODEL, marked()), results(OTHER, marked(1))]
+PAIR = [results(MODEL, judged()), results(OTHER, judged(1))]
 REPORT = summarise_report(
     [
         *PAIR,
         results(
             "openai/third",
-            marked(2, Orientation.SPEECH, missing=4),
+            judged(2, Orientation.SPEECH, missing=4),
             answers=Answers(16, 12, failed={"timeout": 4}),
         ),
     ]
@@ -54,7 +54,7 @@ REST = ("Neither", "Coverage")
 
 
 def test_a_single_model_has_two_tables() -> None:
-    report = summarise_report([results(MODEL, marked())])
+    report = summarise_report([results(MODEL, judged())])
     text = to_latex(report)
     comments = text.partition(r"\begin{table}")[0].splitlines()
     assert comments[0] == f"% jasco signature: {report.signature}"
@@ -77,11 +77,11 @@ def test_a_single_model_has_two_tables() -> None:
     assert lines(report, "tab:jasco-best-of-k") == [["Model", *"12345678"], [MODEL, *["2.00"] * 8]]
 
 
-def test_a_caption_says_how_the_figures_were_made() -> None:
-    whole = caption(REPORT)
-    assert whole.startswith(f"JASCO on two: 2 clips, 16 items, protocol v2. Judges: {JUDGE}. ")
-    assert "Best-mean: a clip's best score over the 8 instructions" in whole
-    assert "Intervals: bootstrap over the clips, 10,000 resamples; judges and decoding are" in whole
+def test_a_caption_holds_how_the_figures_were_made() -> None:
+    text = caption(REPORT)
+    assert text.startswith(f"JASCO on two: 2 clips, 16 items, protocol v2. Judges: {JUDGE}. ")
+    assert "Best-mean: a clip's best score over the 8 instructions" in text
+    assert "Intervals: bootstrap over the clips, 10,000 resamples; judges and decoding are" in text
     for label in ("tab:jasco-differences", "tab:jasco-best-of-k"):
         assert f"protocol v2. Judges: {JUDGE}. " in caption(REPORT, label)
 
@@ -90,8 +90,8 @@ def test_the_best_of_the_complete_models_is_bold() -> None:
     rows = lines(REPORT)[1:]
     assert rows[0][:2] == [MODEL, r"\textbf{2.00}"]
     assert rows[1][:2] == [OTHER, "1.00"]
-    better = results("openai/third", marked(2, missing=1), answers=Answers(16, 15))
-    incomplete = lines(summarise_report([results(MODEL, marked(1)), PAIR[1], better]))[1:]
+    better = results("openai/third", judged(2, missing=1), answers=Answers(16, 15))
+    incomplete = lines(summarise_report([results(MODEL, judged(1)), PAIR[1], better]))[1:]
     assert [r"\textbf" in row[1] for row in incomplete] == [
         True,
         True,
@@ -100,14 +100,14 @@ def test_the_best_of_the_complete_models_is_bold() -> None:
 
 
 def test_nothing_is_bold_where_there_is_nothing_to_be_better_than() -> None:
-    other_judge = results(OTHER, marked(), facts={"identity": {"name": "x", "revision": "2"}})
-    same_judge = results(MODEL, marked(1), facts={"identity": {"name": "x", "revision": "1"}})
-    incomplete = results(OTHER, marked(missing=1))
+    other_judge = results(OTHER, judged(), facts={"identity": {"name": "x", "revision": "2"}})
+    same_judge = results(MODEL, judged(1), facts={"identity": {"name": "x", "revision": "1"}})
+    incomplete = results(OTHER, judged(missing=1))
     for others in ([], [results(OTHER)], [incomplete], [other_judge]):
         assert r"\textbf" not in to_latex(summarise_report([same_judge, *others]))
 
 
-def test_an_incomplete_model_is_marked_and_its_bounds_are_told() -> None:
+def test_an_incomplete_model_has_a_dagger_and_its_bounds() -> None:
     assert lines(REPORT)[-1][:2] == [r"openai/third\dag{}", "0.00"]
     assert r"openai/third: INCOMPLETE: coverage 75.0\%" in caption(REPORT)
     assert "at its best it is {[}0.00, 1.00{]}." in caption(REPORT)
@@ -126,9 +126,9 @@ def test_differences_are_paired_signed_and_corrected() -> None:
     assert "tab:jasco-differences" not in to_latex(summarise_report(PAIR[:1]))
 
 
-def test_intervals_stand_in_brackets() -> None:
+def test_intervals_are_in_brackets() -> None:
     report = summarise_report(
-        [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
+        [results(MODEL, judged(clips=12)), results(OTHER, judged(1, clips=12))]
     )
     [headline, _] = lines(report)[1:]
     assert re.fullmatch(r"\\textbf{2.00} {\[}1.\d\d, 2.00{\]}", headline[1])
@@ -139,8 +139,8 @@ def test_intervals_stand_in_brackets() -> None:
 
 
 def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bounds() -> None:
-    lacking = results(OTHER, marked(1, missing=12, clips=12), answers=Answers(96, 96))
-    report = summarise_report([results(MODEL, marked(clips=12)), lacking])
+    lacking = results(OTHER, judged(1, missing=12, clips=12), answers=Answers(96, 96))
+    report = summarise_report([results(MODEL, judged(clips=12)), lacking])
     header, [_, clips, _, bounds, *_] = lines(report, "tab:jasco-differences")
     assert header[3] == "Bounds"
     # Of one clip nothing is there, of another one half: 0 or 2, and 1 or 2.
@@ -150,17 +150,17 @@ def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bound
 
 
 def test_judges_are_named_model_by_model_where_they_differ() -> None:
-    report = summarise_report([PAIR[0], results(OTHER, marked(), marked()), results("openai/c")])
+    report = summarise_report([PAIR[0], results(OTHER, judged(), judged()), results("openai/c")])
     assert f"Judges: {JUDGE} ({MODEL}); {JUDGE}, {JUDGE}1 ({OTHER}); none (openai/c)." in caption(
         report
     )
     assert f"% {MODEL} and {OTHER} are not compared: they differ in judges" in to_latex(report)
-    files = summarise_report([results(MODEL, marked(), protocol="unknown")])
+    files = summarise_report([results(MODEL, judged(), protocol="unknown")])
     assert "judged files, which do not name them" in caption(files)
 
 
-def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_the_caption() -> None:
-    report = summarise_report([results(MODEL, marked(), facts={"proxy": True})])
+def test_proxy_figures_are_labelled_at_the_name_and_in_the_caption() -> None:
+    report = summarise_report([results(MODEL, judged(), facts={"proxy": True})])
     assert lines(report)[1][0] == f"{MODEL} (proxy)"
     assert "PROXY figures" in caption(report)
 
@@ -186,11 +186,11 @@ ITSELF = Agreement(Estimate(0.5), Estimate(0.25, (0.0, 0.5)), ())
 ISSUES = (Fault("20", "odd"), Fault("33", "misspelt"))
 
 
-def test_what_the_figures_rest_on_stands_below_them_as_in_the_other_outputs() -> None:
+def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> None:
     report = summarise_report(
         [
-            results(MODEL, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
-            results(OTHER, marked(), marked(), facts={"exam": EXAM, "with_itself": ITSELF}),
+            results(MODEL, judged(), judged(), facts={"exam": EXAM, "with_itself": ITSELF}),
+            results(OTHER, judged(), judged(), facts={"exam": EXAM, "with_itself": ITSELF}),
         ]
     )
     model = report.models[OTHER]
@@ -211,7 +211,7 @@ def test_what_the_figures_rest_on_stands_below_them_as_in_the_other_outputs() ->
     assert to_latex(report).count("known issues") == 1
 
 
-def test_an_exam_that_was_not_taken_is_told_and_nobodys_is_not() -> None:
+def test_a_judge_that_was_not_examined_is_noted_and_no_judge_is_not() -> None:
     assert notes(REPORT) == [rf"{JUDGE}: not examined; see: jasco exam -{{}}-help."]
     assert "minipage" not in to_latex(summarise_report([results(MODEL)]))
 
@@ -230,12 +230,10 @@ def test_an_exam_that_was_not_taken_is_told_and_nobodys_is_not() -> None:
         ({"state": "skipped"}, "it is not known whether the model uses the audio: no preflight"),
     ],
 )
-def test_what_speaks_against_a_model_stands_in_every_caption(
-    preflight: dict[str, Any], text: str
-) -> None:
+def test_doubts_about_a_model_are_in_every_caption(preflight: dict[str, Any], text: str) -> None:
     proxy = {"proxy": True}
-    doubted = results(MODEL, marked(), facts=proxy, answers=Answers(16, 16, preflight=preflight))
-    report = summarise_report([doubted, results(OTHER, marked(), facts=proxy)])
+    doubted = results(MODEL, judged(), facts=proxy, answers=Answers(16, 16, preflight=preflight))
+    report = summarise_report([doubted, results(OTHER, judged(), facts=proxy)])
     for label in ("tab:jasco", "tab:jasco-differences", "tab:jasco-best-of-k"):
         assert f"{MODEL}: {text}" in caption(report, label)
         assert "PROXY figures" in caption(report, label)

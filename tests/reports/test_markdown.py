@@ -14,27 +14,27 @@ from jasco.protocol.verdicts import Orientation
 from jasco.reports.comparison import summarise_report
 from jasco.reports.markdown import cell, code, prose, to_markdown
 from jasco.runs.results import Answers
-from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
+from made_results import JUDGE, MODEL, OTHER, judged, renamed, results, without_figures
 
 DATA = "two"
 REPORT = summarise_report(
     [
         results(
             MODEL,
-            marked(),
-            marked(1),
+            judged(),
+            judged(1),
             answers=Answers(16, 16, 3, runtime=[{"device": "cpu"}]),
         ),
         results(
             OTHER,
-            marked(1, missing=4),
-            marked(2, Orientation.AUDIO),
+            judged(1, missing=4),
+            judged(2, Orientation.AUDIO),
             answers=Answers(16, 12, failed={"timeout": 4}),
             facts={"failed": {"server": 2}},
         ),
     ]
 )
-ALONE = summarise_report([results(MODEL, marked())])
+ALONE = summarise_report([results(MODEL, judged())])
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
@@ -110,9 +110,9 @@ def test_several_models_by_a_panel() -> None:
     assert differences[1][1:4] == ["2 (12 of 16 items)", "+1.00", "[0.75, 1.00]"]
 
 
-def test_intervals_stand_in_brackets() -> None:
+def test_intervals_are_in_brackets() -> None:
     report = summarise_report(
-        [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
+        [results(MODEL, judged(clips=12)), results(OTHER, judged(1, clips=12))]
     )
     headline, _, prompts, differences, _ = tables(to_markdown(report))
     assert re.fullmatch(r"2.00 \[1.\d\d, 2.00\]", headline[1][1])
@@ -122,7 +122,7 @@ def test_intervals_stand_in_brackets() -> None:
     assert differences[1][3:6] == ["< 0.001", "< 0.001", "–"]
 
 
-def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
+def test_what_is_missing_and_in_doubt_is_noted_once() -> None:
     lines = inline_texts(to_markdown(REPORT))
     for line in (
         f"{JUDGE}: not examined; see: jasco exam --help",
@@ -136,21 +136,21 @@ def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
     assert any("Judges and decoding are held fixed" in line for line in lines)
 
 
-def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
-    text = to_markdown(summarise_report([results(MODEL, marked(), facts={"proxy": True})]))
+def test_proxy_figures_are_labelled_at_the_name_and_in_a_note() -> None:
+    text = to_markdown(summarise_report([results(MODEL, judged(), facts={"proxy": True})]))
     assert tables(text)[0][1][0] == f"{MODEL} by {JUDGE} (proxy)"
     assert f"{MODEL}: PROXY figures." in text
 
 
 def test_models_that_are_not_compared_are_named_with_the_reason() -> None:
-    text = to_markdown(summarise_report([results(MODEL, marked()), results(OTHER)]))
+    text = to_markdown(summarise_report([results(MODEL, judged()), results(OTHER)]))
     assert "### Paired differences" not in text
     line = f"{MODEL} and {OTHER} are not compared: {OTHER}: not judged yet"
     assert line in inline_texts(text)
 
 
 def test_a_protocol_without_published_results_shows_none() -> None:
-    text = to_markdown(summarise_report([results(MODEL, marked(), protocol="unknown")]))
+    text = to_markdown(summarise_report([results(MODEL, judged(), protocol="unknown")]))
     assert "### Published" not in text
 
 

@@ -15,7 +15,7 @@ from jasco.reports.exports import export
 from jasco.reports.report import Report
 from jasco.reports.text import render, render_comparison
 from jasco.runs.results import Answers, results_of_run
-from made_results import JUDGE, MODEL, OTHER, marked, results
+from made_results import JUDGE, MODEL, OTHER, judged, results
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -26,13 +26,13 @@ NO_AUDIO = Reason("rejected", "HTTP 400: model takes no audio", 3, 4, 4)
 def report(reason: Reason = NO_AUDIO) -> Report:
     first = results(
         MODEL,
-        marked(missing=4),
+        judged(missing=4),
         answers=Answers(16, 12, failed={reason.kind: 4}, reasons=[reason]),
         facts={"failed": {"server": 1}, "reasons": [Reason("server", "HTTP 500: down", 1, 1)]},
         without_verdict={"openai/none": {"rejected": 9}},
         reasons_without_verdict={"openai/none": [Reason("rejected", "HTTP 401: key", 9, 9, 9)]},
     )
-    return summarise_report([first, results(OTHER, marked(1))])
+    return summarise_report([first, results(OTHER, judged(1))])
 
 
 @pytest.mark.parametrize("form", ["terminal", "comparison", "markdown", "latex", "json"])
@@ -55,7 +55,7 @@ def test_they_are_fields_of_the_json() -> None:
     assert model["judges_without_verdict_reasons"]["openai/none"][0]["final"] == 9
 
 
-def test_a_foreign_message_is_one_line_of_text_everywhere() -> None:
+def test_a_message_from_outside_is_one_line_of_text_everywhere() -> None:
     made = report(Reason("rejected", HOSTILE, 4, 4))
     for written in (render(made), render_comparison(made), export(made, "markdown")):
         [line] = [line for line in written.splitlines() if "alert(1)" in line.replace("\\", "")]

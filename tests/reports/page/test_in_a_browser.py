@@ -165,7 +165,7 @@ def test_on_paper_there_is_all_but_what_is_clicked(tab: Any) -> None:
         assert not tab.locator(clicked).is_visible(), clicked
 
 
-def test_a_judges_words_are_shown_when_asked_for(tab: Any) -> None:
+def test_a_judges_text_is_shown_on_demand(tab: Any) -> None:
     assert not tab.locator(".judged").count()
     tab.click("article details summary >> nth=0")
     assert tab.inner_text(".judged >> nth=0") == verdict(0, "Both")

@@ -161,7 +161,7 @@ def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
     assert content["clips"][0]["reference"] == hostile
 
 
-def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_shown(folder: Path, tmp_path: Path) -> None:
     def answer(clip: int, prompt: int) -> Any:
         if clip == 0:
             return {
@@ -190,7 +190,7 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     assert "bounds" in text
 
 
-def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
+def test_known_issues_of_the_data_are_shown(published: Path, tmp_path: Path) -> None:
     run = write_run(
         tmp_path / "run",
         read_data_set(published),
@@ -204,7 +204,7 @@ def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
     assert "Qwen2-Audio-Instruct-7B (published)" in page  # on the same clips, in the charts too
 
 
-def test_a_sound_that_is_not_what_was_heard_is_not_played(folder: Path, run: Path) -> None:
+def test_a_sound_that_has_changed_is_not_played(folder: Path, run: Path) -> None:
     write_wav(folder / "dataset" / "v0" / "1.wav", tone(40))
     (folder / "dataset" / "v0" / "2.wav").unlink()
     page = render_page(open_shown([run]), audio=True)
@@ -217,7 +217,7 @@ def test_sounds_may_be_left_out(run: Path) -> None:
     assert all("audio" not in clip and "spectrogram" in clip for clip in clips)
 
 
-def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
+def test_models_are_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
     data = read_data_set(folder)
     other = whole_run(tmp_path / "other", data, "other")
     page = render_page(open_shown([run, other, run]), audio=False)
@@ -232,7 +232,7 @@ def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> N
         render_page(open_shown([run, elsewhere]), audio=False)
 
 
-def test_a_person_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
+def test_a_participant_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
     listener = Listener.open(tmp_path / "people", "Ada", read_data_set(folder))
     for item in listener.items:
         listener.answer(item, "They flee.")
@@ -268,7 +268,7 @@ MODEL = ModelReport.of(results())
 MODEL = replace(MODEL, score=replace(MODEL.score, best_mean=Estimate(1.0, (0.5, 1.5))))
 
 
-def test_a_chart_escapes_names_and_tells_long_ones_apart() -> None:
+def test_a_chart_escapes_names_and_keeps_long_ones_distinct() -> None:
     names = ["<b>&\"'", "m" * 90 + "1", "m" * 90 + "2"]
     (chart,) = draw("headline", dict.fromkeys(names, MODEL))
     assert "<b>" not in chart.svg
@@ -286,7 +286,7 @@ def test_what_would_not_be_seen_is_shown_by_its_number(text: str) -> None:
         assert seen == text
 
 
-def test_a_text_of_a_megabyte_is_cut_where_it_stands_on_the_page() -> None:
+def test_a_text_of_a_megabyte_is_cut_on_the_page() -> None:
     assert visible("a" * 1_000_000) == "a" * 10_000 + "… (1,000,000 characters)"
 
 
