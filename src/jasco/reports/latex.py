@@ -102,10 +102,11 @@ def _float(
 def _panels(report: Report) -> str:
     if report.protocol == "unknown":
         return "The judges are those of judged files, which do not name them."
-    panels = {name: ", ".join(model.judges) or "none" for name, model in report.models.items()}
-    if len(set(panels.values())) == 1:
-        return f"Judges: {next(iter(panels.values()))}."
-    return f"Judges: {'; '.join(f'{judges} ({name})' for name, judges in panels.items())}."
+    panels: dict[str, list[str]] = {}
+    for name, model in report.models.items():
+        panels.setdefault(", ".join(model.judges) or "none", []).append(name)
+    texts = [f"{judges} ({', '.join(names)})" for judges, names in panels.items()]
+    return f"Judges: {'; '.join(panels if len(panels) == 1 else texts)}."
 
 
 # --- text from outside ---
