@@ -18,10 +18,11 @@ from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import annotations_sha256
-from jasco.reports.exports import export, summarise_report
+from jasco.reports.comparison import summarise_report
+from jasco.reports.exports import export
 from jasco.reports.page.sections import licence
-from jasco.reports.summary import shared_data, signature
-from jasco.reports.table import title
+from jasco.reports.report import shared_data
+from jasco.reports.text import title
 from jasco.runs.reader import RunReader
 from jasco.runs.run_results import results_of_run
 from jasco.runs.writer import RunWriter
@@ -80,9 +81,9 @@ def test_a_run_on_altered_audio_is_called_so_wherever_its_name_stands(
     alter(watd)
     results = respond()
     summary = summarise_report([results])
-    assert results.data.name == summary["data"]["name"] == ALTERED
+    assert results.data.name == summary.data.name == ALTERED
     assert title(summary).startswith(f"JASCO on {ALTERED}: ")
-    assert f"|data:{ALTERED}[4x8]|" in signature([results])
+    assert f"|data:{ALTERED}[4x8]|" in summary.signature
     for form in ("markdown", "csv", "json"):
         assert ALTERED in export(summary, form)
     assert "altered" in export(summary, "latex")

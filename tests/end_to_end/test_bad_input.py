@@ -693,7 +693,7 @@ def test_missing_rows_are_done_as_far_as_possible(jasco: Jasco, place: Place) ->
         assert model["best_mean"] == 2
     table = jasco("score", path)
     assert table.status == 0
-    assert "3 of 16 items are not answered" in table.stdout
+    assert "3 of 16 items not answered" in table.stdout
     judged = jasco("judge", path, "--judge", f"csv/{path}", "-o", place.folder / "out.csv")
     assert judged.status == 4
     with (place.folder / "out.csv").open(encoding="utf-8", newline="") as file:

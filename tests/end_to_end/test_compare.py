@@ -58,7 +58,7 @@ def test_two_models_are_compared_pair_by_pair(
     table = jasco("compare", *(tmp_path / name for name in "abc"))
     assert "minus openai/c" in table.stdout
     assert "signature: jasco:" in table.stdout
-    assert "openai/m: has taken no exam" in table.stdout
+    assert "openai/m: not examined" in table.stdout
 
 
 def test_judged_files_are_several_models(
@@ -245,7 +245,7 @@ def test_cautions_stand_in_a_comparison_too(
         assert done.status == 0, done.stderr
     told = jasco("compare", tmp_path / "a", tmp_path / "b").stdout
     assert "openai/a: PROXY figures" in told
-    assert "openai/b: nobody knows whether it hears: there was no preflight" in told
+    assert "openai/b: it is not known whether the model uses the audio" in told
 
 
 def test_one_model_alone_cannot_be_compared(
@@ -265,7 +265,7 @@ def test_an_answering_run_without_verdicts_is_told(
         jasco("respond", model, "--data", data, "--run", tmp_path / name)
     done = jasco("compare", tmp_path / "a", tmp_path / "b")
     assert done.status == 2
-    assert "no judge has marked it yet" in done.stderr
+    assert "not judged yet" in done.stderr
 
 
 # --- a judge with itself ---
@@ -372,7 +372,7 @@ def test_known_faults_are_told_with_the_result(jasco: Jasco, published: Path) ->
     assert faults["best_mean_without"] != model["best_mean"]
     low, high = faults["best_mean_without_ci"]
     assert low < faults["best_mean_without"] < high
-    assert "without the clips that have known faults" in jasco("score", judged).stdout
+    assert "without the clips that have known issues" in jasco("score", judged).stdout
     told = jasco("data", "verify", published).stdout
     assert "clip 20: known issue: the voice does not say the sentence" in told
     assert "8 labels of sound belong to more than one clip" in told

@@ -125,7 +125,7 @@ def test_an_unreadable_judge_has_no_accuracy(jasco: Jasco, serve: Serve, data: P
     assert told["canaries"]["false_credit_rate"] is None
     assert told["labelled"] is None
     table = jasco("exam", f"openai/m,base_url={server.url}", "--data", data)
-    assert "unreadable: 100.0 % of the verdicts" in table.stdout
+    assert "unreadable: 100.0% of the verdicts" in table.stdout
 
 
 def test_what_was_asked_is_not_asked_again_and_new_rows_cost_only_themselves(
@@ -249,16 +249,16 @@ def test_its_result_stands_beside_the_judges_figures(
     model = f"openai/ears,base_url={server.url}"
     run = "--data", data, "--run", tmp_path / "run", "--judge", judge
     before = jasco("eval", model, *run)
-    assert "openai/m: has taken no exam; see: jasco exam --help" in before.stdout
+    assert "openai/m: not examined; see: jasco exam --help" in before.stdout
     exam(jasco, server, data)
     told = jasco("score", tmp_path / "run")
-    assert "openai/m: exam on synthetic: known answers 100.0 %" in told.stdout
+    assert "openai/m: exam on synthetic: known answers 100.0%" in told.stdout
     # Another decoding is another judge.
-    assert "has taken no exam" in jasco("eval", model, *run[:-1], f"{judge},max_tokens=9").stdout
+    assert "not examined" in jasco("eval", model, *run[:-1], f"{judge},max_tokens=9").stdout
     # With the next command the run has a copy, which goes where it goes.
     jasco("eval", model, *run)
     moved = jasco("score", tmp_path / "run", env={"XDG_DATA_HOME": str(tmp_path / "elsewhere")})
-    assert "openai/m: exam on synthetic: known answers 100.0 %" in moved.stdout
+    assert "openai/m: exam on synthetic: known answers 100.0%" in moved.stdout
 
 
 def test_labels_join_by_hash_and_never_the_wrong_clip(

@@ -52,7 +52,7 @@ def test_a_person_is_judged_scored_and_compared_with_a_model(
     # Some of it: what there is is judged, and what is missing is missing.
     done = jasco("judge", run, "--judge", "offline")
     assert done.status == 4
-    assert "human/Anna: 11 of 16 items are not answered" in done.stdout
+    assert "human/Anna: 11 of 16 items not answered" in done.stdout
     model = scored(jasco, run)["models"]["human/Anna"]
     assert model["coverage"] == 5 / 16
     assert model["unreadable_rate"] == 0

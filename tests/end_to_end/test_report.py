@@ -112,9 +112,9 @@ def test_what_is_incomplete_is_written_and_says_so(
     for form in ("md", "tex", "csv", "json"):
         done = jasco("report", run, "-o", tmp_path / f"out.{form}")
         assert done.status == 0
-        assert "incomplete: openai/ears: coverage 50.0 %" in done.stderr
+        assert "incomplete: openai/ears: coverage 50.0%" in done.stderr
     assert "INCOMPLETE" in (tmp_path / "out.md").read_text()
-    assert "is incomplete: coverage 50.0" in (tmp_path / "out.tex").read_text()
+    assert "INCOMPLETE: coverage 50.0" in (tmp_path / "out.tex").read_text()
     assert (
         json.loads((tmp_path / "out.json").read_text())["models"]["openai/ears"]["coverage"] == 0.5
     )

@@ -372,7 +372,7 @@ def test_a_model_that_ignores_the_audio_is_refused_in_one_line(
     assert fact["reason"] in line
     assert len(fact["answers"]) == probes
     table, summary = place.score()
-    assert "by the preflight" in table
+    assert "AUDIO NOT USED" in table
     assert summary
     assert summary["state"] == "refused"
     assert "answers" not in summary
@@ -392,7 +392,8 @@ def test_a_model_that_uses_the_audio_passes_and_the_probes_are_no_responses(
     assert {each["sound"] for each in fact["answers"]} == {"clip", "another clip", "silence"}
     assert all(each["text"] for each in fact["answers"])
     table, summary = place.score()
-    assert "preflight" not in table
+    assert "AUDIO NOT USED" not in table
+    assert "not known whether" not in table
     assert summary == {name: value for name, value in fact.items() if name != "answers"}
 
 
@@ -401,7 +402,7 @@ def test_a_skipped_preflight_is_recorded_and_shown(place: Place) -> None:
     assert place.calls == place.rows() == 32
     assert place.fact() == {"state": "skipped"}
     table, summary = place.score()
-    assert "there was no preflight (--no-preflight)" in table
+    assert "not known whether the model uses the audio: no preflight (--no-preflight)" in table
     assert summary == {"state": "skipped"}
 
 
@@ -411,8 +412,9 @@ def test_an_overridden_refusal_stays_in_the_result(place: Place) -> None:
     fact = place.fact()
     assert (fact["state"], fact["overridden"], len(fact["answers"])) == ("refused", True, 12)
     table, _ = place.score()
-    [line] = [line for line in table.splitlines() if "They are building a sandcastle." in line]
-    assert "overridden by --no-preflight" in line
+    [line] = [line for line in table.splitlines() if "AUDIO NOT USED" in line]
+    assert "They are building a sandcastle." in line
+    assert line.endswith("overridden by --no-preflight")
 
 
 def test_a_passed_preflight_is_not_repeated(place: Place) -> None:

@@ -1,7 +1,7 @@
-"""Results made up on the spot, and what becomes of a report when its names or figures change."""
+"""Made-up results, and reports with other names or figures."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from jasco.metrics.verdict_matrix import VerdictMatrix
@@ -13,63 +13,71 @@ DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
 MODEL, OTHER, JUDGE = "openai/MODEL", "openai/OTHER", "openai/JUDGE"
 
 
-def marked(
+def judged(
     rating: int = 2,
     orientation: Orientation = Orientation.BOTH,
     *,
     missing: int = 0,
     clips: int = DATA.clips,
 ) -> VerdictMatrix:
-    """Mark every item alike, except for the last ones."""
-    marks = VerdictMatrix.none_yet(clips)
+    """Return the same verdict on every item, except for the last ones."""
+    matrix = VerdictMatrix.none_yet(clips)
     for place in range(8 * clips - missing):
-        marks.enter(place // 8, place % 8 + 1, Verdict(rating, orientation))
-    return marks
+        matrix.enter(place // 8, place % 8 + 1, Verdict(rating, orientation))
+    return matrix
 
 
 def results(
-    model: str = MODEL, *marks: VerdictMatrix, facts: dict[str, Any] | None = None, **changes: Any
+    model: str = MODEL,
+    *matrices: VerdictMatrix,
+    facts: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Results:
-    """Give a model's results, by the judges openai/JUDGE, openai/JUDGE1 and so on."""
-    names = [f"{JUDGE}{n or ''}" for n in range(len(marks))]
-    clips = len(marks[0].ratings) if marks else DATA.clips
-    told: dict[str, Any] = {
+    """Return a model's results, by the judges openai/JUDGE, openai/JUDGE1 and so on."""
+    names = [f"{JUDGE}{n or ''}" for n in range(len(matrices))]
+    clips = len(matrices[0].ratings) if matrices else DATA.clips
+    parts: dict[str, Any] = {
         "data": replace(DATA, clips=clips, items=8 * clips),
         "protocol": "v2",
         "answers": Answers(8 * clips, 8 * clips),
         "judges": {name: JudgeFacts(**(facts or {})) for name in names},
         "clips": tuple(Clip(str(n), "rain", "Run!", "a", "b", "c", "d") for n in range(clips)),
-        "matrices": dict(zip(names, marks, strict=True)),
+        "matrices": dict(zip(names, matrices, strict=True)),
     }
-    return Results(model, **{**told, **changes})
+    return Results(model, **{**parts, **changes})
 
 
-def changed(told: Any, change: Callable[[Any], Any]) -> Any:
-    """Change what a report holds, keys and lists too, from the innermost outwards."""
-    if isinstance(told, dict):
-        return {change(key): changed(value, change) for key, value in told.items()}
-    if isinstance(told, list):
-        return change([changed(each, change) for each in told])
-    return change(told)
+def changed(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Change what a report holds, keys and sequences too, from the innermost outwards."""
+    if isinstance(value, VerdictMatrix):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+        return replace(value, **changed(parts, change))
+    if isinstance(value, Mapping):
+        return {change(key): changed(part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return change(type(value)(changed(each, change) for each in value))
+    return change(value)
 
 
 def renamed(report: Any, names: Sequence[tuple[str, str]]) -> Any:
     """Put other texts where names stand, wherever that is."""
 
-    def rename(told: Any) -> Any:
-        for name, other in names if isinstance(told, str) else ():
-            told = told.replace(name, other)
-        return told
+    def rename(text: Any) -> Any:
+        for name, other in names if isinstance(text, str) else ():
+            text = text.replace(name, other)
+        return text
 
     return changed(report, rename)
 
 
 def without_figures(report: Any) -> Any:
-    """Take every figure away, as where none can be computed: intervals whole, lists singly."""
+    """Remove every figure, as where none can be computed: an interval as a whole."""
 
-    def empty(told: Any) -> Any:
-        if isinstance(told, list) and len(told) == 2 and all(each is None for each in told):
+    def empty(value: Any) -> Any:
+        if isinstance(value, list | tuple) and list(value) == [None, None]:
             return None
-        return None if isinstance(told, float) else told
+        return None if isinstance(value, float) else value
 
     return changed(report, empty)

@@ -2,7 +2,7 @@
 
 from jasco.protocol.clips import Clip
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.disagreements_found import Apart, apart
+from jasco.reports.disagreements import Disagreement, disagreements
 from jasco.runs.results import JudgedItems
 
 AUDIO, SPEECH, BOTH, NEITHER = Orientation
@@ -10,34 +10,34 @@ CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "c", "k") for id_ in ("b", "a")
 
 
 def items(*judges: dict[tuple[str, int], Verdict]) -> JudgedItems:
-    said = {
-        f"judge {n}": {key: (["said"], verdict) for key, verdict in each.items()}
+    by_judge = {
+        f"judge {n}": {key: (["text"], verdict) for key, verdict in each.items()}
         for n, each in enumerate(judges)
     }
-    return JudgedItems(CLIPS, {}, said)
+    return JudgedItems(CLIPS, {}, by_judge)
 
 
 def test_scores_ratings_and_orientations_add_up() -> None:
     one = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(2, BOTH), ("a", 8): Verdict(1, AUDIO)}
     other = {("b", 1): Verdict(1, BOTH), ("b", 2): Verdict(0, NEITHER), ("a", 8): Verdict(1, BOTH)}
     third = {("b", 1): Verdict(1, BOTH), ("b", 2): Verdict(0, SPEECH)}
-    assert apart(items(one, other, third)) == [
-        Apart(6, "b", 2),  # 2 scored, 2 rated, 2 further orientations
-        Apart(2, "b", 1),
-        Apart(2, "a", 8),
+    assert disagreements(items(one, other, third)) == [
+        Disagreement(6, "b", 2),  # 2 scored, 2 rated, 2 further orientations
+        Disagreement(2, "b", 1),
+        Disagreement(2, "a", 8),
     ]
 
 
-def test_who_agrees_or_gave_nothing_readable_is_not_apart() -> None:
+def test_judges_that_agree_or_are_unreadable_do_not_differ() -> None:
     one = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(2, BOTH), ("b", 3): Verdict(2, BOTH)}
     other = {("b", 1): Verdict(2, BOTH), ("b", 2): Verdict(None, NEITHER)}
-    assert apart(items(one, other)) == []
-    assert apart(items(one)) == apart(items()) == []
+    assert disagreements(items(one, other)) == []
+    assert disagreements(items(one)) == disagreements(items()) == []
 
 
-def test_items_alike_apart_stand_in_the_runs_order() -> None:
+def test_items_with_the_same_difference_are_in_the_runs_order() -> None:
     keys = [("b", 2), ("b", 7), ("a", 1), ("a", 3)]
     one, other = (
         dict.fromkeys(reversed(keys), verdict) for verdict in (Verdict(1, BOTH), Verdict(0, BOTH))
     )
-    assert [(clip, number) for _, clip, number in apart(items(one, other))] == keys
+    assert [(clip, number) for _, clip, number in disagreements(items(one, other))] == keys

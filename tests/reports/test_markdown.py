@@ -1,4 +1,4 @@
-"""The result as Markdown: all of it said, and nothing from outside that is markup."""
+"""The result as Markdown: complete, and nothing from outside that is markup."""
 
 import re
 from typing import Any
@@ -11,30 +11,30 @@ from markdown_it.token import Token
 
 from jasco.errors import one_line
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.exports import summarise_report
+from jasco.reports.comparison import summarise_report
 from jasco.reports.markdown import cell, code, prose, to_markdown
 from jasco.runs.results import Answers
-from made_results import JUDGE, MODEL, OTHER, marked, renamed, results, without_figures
+from made_results import JUDGE, MODEL, OTHER, judged, renamed, results, without_figures
 
 DATA = "two"
 REPORT = summarise_report(
     [
         results(
             MODEL,
-            marked(),
-            marked(1),
+            judged(),
+            judged(1),
             answers=Answers(16, 16, 3, runtime=[{"device": "cpu"}]),
         ),
         results(
             OTHER,
-            marked(1, missing=4),
-            marked(2, Orientation.AUDIO),
+            judged(1, missing=4),
+            judged(2, Orientation.AUDIO),
             answers=Answers(16, 12, failed={"timeout": 4}),
             facts={"failed": {"server": 2}},
         ),
     ]
 )
-ALONE = summarise_report([results(MODEL, marked())])
+ALONE = summarise_report([results(MODEL, judged())])
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
@@ -52,7 +52,7 @@ def tables(text: str) -> list[list[list[str]]]:
 
 
 def seen(token: Token) -> str:
-    """Give the text that a reader sees."""
+    """Return the text that a reader sees."""
     return "".join(
         each.content for each in token.children or () if each.type in ("text", "code_inline")
     )
@@ -62,7 +62,7 @@ def structure(text: str) -> list[tuple[str, str]]:
     return [(token.type, token.tag) for token in READER.parse(text)]
 
 
-def told(text: str) -> list[str]:
+def inline_texts(text: str) -> list[str]:
     return [seen(token) for token in READER.parse(text) if token.type == "inline"]
 
 
@@ -71,94 +71,98 @@ def test_a_single_model_by_a_single_judge() -> None:
     headline, curve, prompts, published = tables(text)
     assert headline == [
         [
-            "model", "judges", "best-mean [95 %]", "mean", "audio", "both", "speech", "neither",
+            "model / judge", "best-mean [95%]", "mean", "audio", "both", "speech", "neither",
             "unreadable", "coverage",
         ],
         [
-            MODEL, JUDGE, "2.00", "2.00", "0.0 %", "100.0 %", "0.0 %", "0.0 %",
-            "0.0 %", "100.0 %",
+            f"{MODEL} by {JUDGE}", "2.00", "2.00", "0.0%", "100.0%", "0.0%", "0.0%",
+            "0.0%", "100.0%",
         ],
     ]  # fmt: skip
     assert curve == [["model", *"12345678"], [MODEL, *["2.00"] * 8]]
     assert prompts[1] == [MODEL, *["2.00"] * 8, "0.00"]
-    assert published[1] == ["WavLLM-7B", "0.31", "12.0 %", "11.0 %", "77.0 %"]
+    assert published[1] == ["WavLLM-7B", "0.31", "12.0%", "11.0%", "77.0%"]
     assert text.startswith("## JASCO on two: 2 clips, 16 items, protocol v2\n\n| model ")
     assert "comparable with figures on the same clips by the same judges only" in text
-    assert text.endswith(f"\n\nSignature: `{ALONE['signature']}`\n")
+    assert text.endswith(f"\n\nSignature: `{ALONE.signature}`\n")
     assert "INCOMPLETE" not in text
 
 
 def test_several_models_by_a_panel() -> None:
-    headline, by_judge, curve, _, agreement, differences, _ = tables(to_markdown(REPORT))
-    assert [row[0] for row in headline] == ["model", MODEL, OTHER]
-    assert headline[1][1] == f"{JUDGE}, {JUDGE}1"
-    assert headline[0][3] == "bounds"
-    assert [row[3] for row in headline[1:]] == ["", "0.50 to 0.75"]
-    assert [row[:2] for row in by_judge[1:]] == [
-        [MODEL, JUDGE], [MODEL, f"{JUDGE}1"], [OTHER, JUDGE], [OTHER, f"{JUDGE}1"],
-    ]  # fmt: skip
+    headline, curve, _, agreement, differences, _ = tables(to_markdown(REPORT))
+    by = [f"by {JUDGE}", f"by {JUDGE}1"]
+    assert [row[0] for row in headline] == ["model / judge", MODEL, *by, OTHER, *by]
+    assert headline[0][2] == "bounds"
+    assert [row[2] for row in headline[1:]] == [
+        "",
+        "",
+        "",
+        "[0.50, 0.75]",
+        "[1.00, 1.50]",
+        "",
+    ]
     assert curve[2] == [OTHER, *["–"] * 8]
-    assert agreement[0][0] == "model"
+    assert agreement[0][0] == "answers of"
     assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
     assert differences[1][0] == f"{MODEL} minus {OTHER}"
-    assert differences[0][:4] == ["difference", "clips", "best-mean [95 %]", "bounds"]
+    assert differences[0][:4] == ["difference", "clips", "best-mean [95%]", "bounds"]
     # The other one's first judge has not marked 4 items: its best of that clip is 1 or 2.
-    assert differences[1][1:4] == ["2 (12 of 16 items)", "+1.00", "0.75 to 1.00"]
+    assert differences[1][1:4] == ["2 (12 of 16 items)", "+1.00", "[0.75, 1.00]"]
 
 
-def test_intervals_stand_in_brackets() -> None:
+def test_intervals_are_in_brackets() -> None:
     report = summarise_report(
-        [results(MODEL, marked(clips=12)), results(OTHER, marked(1, clips=12))]
+        [results(MODEL, judged(clips=12)), results(OTHER, judged(1, clips=12))]
     )
     headline, _, prompts, differences, _ = tables(to_markdown(report))
-    assert re.fullmatch(r"2.00 \[1.\d\d to 2.00\]", headline[1][2])
-    assert re.fullmatch(r"0.00 \[-0.\d\d to 0.\d\d\]", prompts[1][-1])
+    assert re.fullmatch(r"2.00 \[1.\d\d, 2.00\]", headline[1][1])
+    assert re.fullmatch(r"0.00 \[-0.\d\d, 0.\d\d\]", prompts[1][-1])
     assert differences[1][1] == "12"
-    assert re.fullmatch(r"\+1.00 \[\+0.\d\d to \+1.\d\d\]", differences[1][2])
+    assert re.fullmatch(r"\+1.00 \[\+0.\d\d, \+1.\d\d\]", differences[1][2])
     assert differences[1][3:6] == ["< 0.001", "< 0.001", "–"]
 
 
-def test_what_is_missing_and_in_doubt_is_said_in_words_and_once() -> None:
-    lines = told(to_markdown(REPORT))
+def test_what_is_missing_and_in_doubt_is_noted_once() -> None:
+    lines = inline_texts(to_markdown(REPORT))
     for line in (
-        f"{JUDGE}: has taken no exam; see: jasco exam --help",
+        f"{JUDGE}: not examined; see: jasco exam --help",
         f"{MODEL}: 3 answers were cut off at the longest length allowed",
         f"{MODEL}: computed with device cpu",
-        f"{OTHER}: 4 of 16 items are not answered (4 timeouts)",
+        f"{OTHER}: 4 of 16 items not answered (4 timeouts)",
         f"{JUDGE}: 2 verdicts failed (2 server errors)",
     ):
         assert lines.count(line) == 1
-    assert any(line.startswith(f"{OTHER}: INCOMPLETE.") for line in lines)
+    assert any(line.startswith(f"{OTHER}: INCOMPLETE") for line in lines)
     assert any("Judges and decoding are held fixed" in line for line in lines)
 
 
-def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
-    text = to_markdown(summarise_report([results(MODEL, marked(), facts={"proxy": True})]))
-    assert tables(text)[0][1][:2] == [f"{MODEL} (proxy)", f"{JUDGE} (proxy)"]
+def test_proxy_figures_are_labelled_at_the_name_and_in_a_note() -> None:
+    text = to_markdown(summarise_report([results(MODEL, judged(), facts={"proxy": True})]))
+    assert tables(text)[0][1][0] == f"{MODEL} by {JUDGE} (proxy)"
     assert f"{MODEL}: PROXY figures." in text
 
 
 def test_models_that_are_not_compared_are_named_with_the_reason() -> None:
-    text = to_markdown(summarise_report([results(MODEL, marked()), results(OTHER)]))
+    text = to_markdown(summarise_report([results(MODEL, judged()), results(OTHER)]))
     assert "### Paired differences" not in text
-    line = f"{MODEL} and {OTHER} are not compared: no judge has marked {OTHER} yet"
-    assert line in told(text)
+    line = f"{MODEL} and {OTHER} are not compared: {OTHER}: not judged yet"
+    assert line in inline_texts(text)
 
 
 def test_a_protocol_without_published_results_shows_none() -> None:
-    text = to_markdown(summarise_report([results(MODEL, marked(), protocol="unknown")]))
+    text = to_markdown(summarise_report([results(MODEL, judged(), protocol="unknown")]))
     assert "### Published" not in text
 
 
 def test_a_judged_file_is_not_called_its_own_judge() -> None:
     text = to_markdown(renamed(ALONE, [(JUDGE, MODEL)]))
-    assert tables(text)[0][1][:2] == [MODEL, "–"]
+    assert tables(text)[0][1][0] == MODEL
 
 
 def test_figures_that_are_not_there_are_dashes() -> None:
     headline, *_ = tables(to_markdown(without_figures(ALONE)))
-    assert headline[1][:3] == [MODEL, JUDGE, "–"]
-    assert set(headline[1][2:]) == {"–"}
+    assert headline[1][0] == f"{MODEL} by {JUDGE}"
+    assert set(headline[1][1:]) == {"–"}
 
 
 AWKWARD = st.text(st.sampled_from(list("|`*_[]()<>~&#$@!\\{}-+=.:/ \n\tab1")), min_size=1)
@@ -186,13 +190,13 @@ def test_whatever_names_hold_the_shape_stays_and_nothing_is_markup(
 @given(LABELS.map(one_line).filter(bool))
 def test_what_is_written_is_what_is_read(line: str) -> None:
     for written in (prose(line), code(line), f"| a |\n| - |\n| {cell(line)} |"):
-        assert told(written)[-1] == line
+        assert inline_texts(written)[-1] == line
 
 
 def test_the_signature_with_all_its_bars_is_one_code_span() -> None:
     [*_, last] = READER.parse(to_markdown(REPORT))[:-1]
     assert [each.type for each in last.children or ()] == ["text", "code_inline"]
-    assert (last.children or ())[1].content == REPORT["signature"]
+    assert (last.children or ())[1].content == REPORT.signature
 
 
 @pytest.mark.parametrize(

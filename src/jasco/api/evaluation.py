@@ -31,7 +31,7 @@ from jasco.models.model import Model
 from jasco.protocol.protocols import PROTOCOLS, protocol_named
 from jasco.protocol.responses import Failure
 from jasco.reports.exam import summarise_exam
-from jasco.reports.spending import spending_line, summarise_spending
+from jasco.reports.spending import spending_line
 from jasco.runs.csv_results import JUDGING_RUN
 from jasco.runs.exam_records import ExamStore
 from jasco.runs.run_results import judged_items_of_run
@@ -317,7 +317,7 @@ def examine(
         result = exam_result(judge, exam, store, failed)
         summary = summarise_exam(result)
         keep_result(judge, exam, store, summary)
-    if line := spending_line(summarise_spending(Spending(budget.spent, budget.prices))):
+    if line := spending_line(Spending(budget.spent, budget.prices)):
         notify(line)
     return summary, result.left == 0
 

@@ -5,11 +5,14 @@ A message names options as on the command line; from Python, ``--run`` is ``run=
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jasco.errors import IncompleteError, InputError, RunConflictError
+
+if TYPE_CHECKING:
+    from jasco.reports.report import Report
 
 Notify = Callable[[str], None]
 """Takes messages to the user, a line each."""
@@ -37,11 +40,11 @@ def write_message(line: str) -> None:
         sys.stderr.write(f"jasco: {line}\n")
 
 
-def notify_missing(summary: Mapping[str, Any], notify: Notify) -> None:
-    """Report in one line what a summary lacks."""
-    from jasco.reports.table import missing
+def notify_missing(report: "Report", notify: Notify) -> None:
+    """Write one message on what a report lacks."""
+    from jasco.reports.notes import missing
 
-    if parts := "; ".join(missing(summary)):
+    if parts := "; ".join(missing(report)):
         notify(f"incomplete: {parts}")
 
 

@@ -11,14 +11,13 @@ from jasco.api.arguments import as_paths
 from jasco.api.messages import Notify, named_as_in_python, notify_missing
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
-from jasco.reports.comparison_table import summarise_comparison
+from jasco.reports.comparison import summarise_comparison, summarise_report
 from jasco.reports.disagreements import write_disagreements
-from jasco.reports.exports import export, summarise_report
-from jasco.reports.layout import kinds, reason_lines
-from jasco.reports.rows import figure_rows, item_rows
-from jasco.reports.spending import spending_line, summarise_spending
-from jasco.reports.summary import summarise
-from jasco.reports.table import render
+from jasco.reports.exports import export, figure_rows, item_rows
+from jasco.reports.formats import failure_counts, reason_texts
+from jasco.reports.report import Report, summarise
+from jasco.reports.spending import spending_line
+from jasco.reports.text import render
 from jasco.runs.csv_results import judged_items_of_files, results_of_files
 from jasco.runs.results import JudgedItems
 from jasco.runs.run_results import judged_items_of_run, read_run, results_of_run
@@ -46,6 +45,7 @@ class Evaluation:
 
     model: str
     summary: dict[str, Any]
+    _report: Report = field(compare=False)
     _items: Callable[[], JudgedItems] = field(compare=False)
 
     @property
@@ -67,7 +67,7 @@ class Evaluation:
 
     def __str__(self) -> str:
         """Format the table."""
-        return render(self.summary)
+        return render(self._report)
 
     __repr__ = __str__  # what a notebook or a prompt shows of it
 
@@ -89,7 +89,7 @@ class Evaluation:
         InputError
             pandas is not installed.
         """
-        return _data_frame(list(figure_rows(self.summary)))
+        return _data_frame(list(figure_rows(self._report)))
 
     def items_to_pandas(self) -> "DataFrame":
         """Return all answers and verdicts as a data frame: a row for each item and judge.
@@ -157,19 +157,20 @@ def score(
             [*results.judges, *results.without_verdict]
         )
 
-    return Evaluation(results.model, summarise([results]), read_items)
+    report = summarise([results])
+    return Evaluation(results.model, report.to_json(), report, read_items)
 
 
 def answer_lines(run: Path) -> list[str]:
     """Return lines on how the answering of a run went: answers, reasons of failures, spending."""
     results = results_of_run(run)
     answers = results.answers
-    failures = f" ({kinds(answers.failed)})" if answers.failed else ""
+    failures = f" ({failure_counts(answers.failed)})" if answers.failed else ""
     lines = [
         f"{answers.answered} of {count(answers.expected, 'item')} are answered in {run}{failures}",
-        *reason_lines(results.model, answers.reasons),
+        *(f"{results.model}: {text}" for text in reason_texts(answers.reasons)),
     ]
-    if results.spent and (line := spending_line(summarise_spending(results.spent))):
+    if line := spending_line(results.spent):
         lines.append(line)
     return lines
 
@@ -199,8 +200,8 @@ def export_disagreements(targets: Sequence[Path], output: Path) -> int:
 
 def compare_models(
     targets: Sequence[Path], *, judges: Sequence[str] = (), allow_mismatch: bool = False
-) -> dict[str, Any]:
-    """Return the summary of a comparison of models, paired over clips.
+) -> Report:
+    """Return the report of a comparison of models, paired over clips.
 
     Parameters
     ----------

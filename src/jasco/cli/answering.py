@@ -12,7 +12,7 @@ import click
 from jasco.api.messages import write_message
 from jasco.cli import options
 from jasco.cli.options import flag, option
-from jasco.cli.output import print_score, print_summary
+from jasco.cli.output import print_result, print_score
 from jasco.cli.streams import stdout_to_stderr
 from jasco.errors import IncompleteError, InputError, one_line
 
@@ -109,7 +109,7 @@ def _print_plan(job: "Job", *, as_json: bool = False) -> bool:
     from jasco.evaluation.plan import plan
 
     lines = list(plan(job))
-    print_summary({"schema": 1, "plan": lines}, lambda _: "\n".join(lines), as_json=as_json)
+    print_result({"schema": 1, "plan": lines} if as_json else "\n".join(lines))
     return True
 
 

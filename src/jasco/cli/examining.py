@@ -7,7 +7,7 @@ import click
 
 from jasco.api.messages import write_message
 from jasco.cli import options
-from jasco.cli.output import print_summary
+from jasco.cli.output import print_result
 from jasco.cli.streams import stdout_to_stderr
 from jasco.errors import InputError
 
@@ -41,6 +41,6 @@ def exam_command(judge: str, as_json: bool, limits: Any, prices: Any, **settings
     for examined in judges:
         with stdout_to_stderr():
             summary, nothing_left = examine(examined, budget, notify=write_message, **settings)
-        print_summary(summary, render_exam, as_json=as_json)
+        print_result(summary if as_json else render_exam(summary))
         complete = complete and nothing_left
     return complete

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,11 @@ from jasco.api.messages import notify_missing, write_message
 from jasco.cli.streams import is_utf8
 
 
-def print_json(content: Any) -> None:
-    """Print one JSON object, in ASCII where stdout does not take every character."""
-    print(json.dumps(content, indent=2, ensure_ascii=not is_utf8(sys.stdout)))
-
-
-def print_summary(
-    summary: dict[str, Any], render: Callable[[dict[str, Any]], str], *, as_json: bool
-) -> None:
-    """Print a summary as JSON, or as the table that is rendered of it."""
-    if as_json:
-        print_json(summary)
-    else:
-        print(render(summary))
+def print_result(result: Mapping[str, Any] | str) -> None:
+    """Print a text, or one JSON object, in ASCII where stdout does not take every character."""
+    if not isinstance(result, str):
+        result = json.dumps(result, indent=2, ensure_ascii=not is_utf8(sys.stdout))
+    print(result)
 
 
 def print_score(
@@ -37,12 +29,12 @@ def print_score(
 
     Settings are those of :func:`jasco.runs.results.results_of`.
     """
-    from jasco.reports.summary import summarise
-    from jasco.reports.table import render
+    from jasco.reports.report import summarise
+    from jasco.reports.text import render
     from jasco.runs.targets import results_of
 
     results = results_of(targets, together=True, **settings)
-    summary = summarise(results, published=published)
-    print_summary(summary, render, as_json=as_json)
+    report = summarise(results, published=published)
+    print_result(report.to_json() if as_json else render(report))
     if not brief:
-        notify_missing(summary, write_message)
+        notify_missing(report, write_message)

@@ -8,7 +8,7 @@ import click
 
 from jasco.api.messages import notify_missing, write_message
 from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
-from jasco.cli.output import print_json, print_score, print_summary
+from jasco.cli.output import print_result, print_score
 from jasco.errors import count
 
 _FORMAT = choice("html", "markdown", "latex", "csv", "json")
@@ -44,11 +44,11 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
     A run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
     """
     from jasco.api.results import compare_models
-    from jasco.reports.comparison_table import render_comparison
+    from jasco.reports.text import render_comparison
 
-    summary = compare_models(targets, **settings)
-    print_summary(summary, render_comparison, as_json=as_json)
-    notify_missing(summary, write_message)
+    report = compare_models(targets, **settings)
+    print_result(report.to_json() if as_json else render_comparison(report))
+    notify_missing(report, write_message)
 
 
 @click.command("report")
@@ -67,6 +67,6 @@ def report_command(form: str | None, audio: str, **settings: Any) -> None:
 
     text = write_report(form=form, audio=audio == "embed", notify=write_message, **settings)
     if text and form == "json":
-        print_json(json.loads(text))
+        print_result(json.loads(text))
     else:
         print(text, end="")

@@ -1,26 +1,49 @@
-"""Where judges differ most: a table for a person to read in a spreadsheet."""
+"""Where judges differ most: as a list, and as a table for a spreadsheet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jasco.data.csv_files import whole_file, write_rows
+from jasco.data.responses_csv import Key
 from jasco.errors import InputError
-from jasco.protocol.clips import Item
+from jasco.metrics.agreement import verdict_difference
+from jasco.protocol.clips import Item, items_of
 from jasco.protocol.verdicts import Verdict
-from jasco.reports.disagreements_found import Apart, apart
 from jasco.runs.results import JudgedItems
 
-_ITEM = (
-    "difference", "id", "prompt_index", "prompt", "audio_sound", "spoken_text",
-    "audio_only_target", "speech_only_target", "tgt_text", "allm_output",
-)  # fmt: skip
-_JUDGE = ("rating", "orientation", "text")
+
+class Disagreement(NamedTuple):
+    """An item on which judges differ, and how far."""
+
+    difference: int
+    clip: str
+    number: int
+
+
+def disagreements(items: JudgedItems) -> list[Disagreement]:
+    """Return the items on which judges differ, the largest difference first.
+
+    Items with the same difference are in the order of the run. The difference is that of
+    :func:`~jasco.metrics.agreement.verdict_difference`.
+    """
+    found = [
+        Disagreement(_difference(items, (clip.id, item.number)), clip.id, item.number)
+        for clip in items.clips
+        for item in items_of(clip)
+    ]
+    found = [each for each in found if each.difference]
+    return sorted(found, key=lambda each: -each.difference)
+
+
+def _difference(items: JudgedItems, key: Key) -> int:
+    return verdict_difference(
+        by_item[key][1] for by_item in items.judges.values() if key in by_item
+    )
 
 
 def write_disagreements(path: Path, items: JudgedItems) -> int:
-    """Write the items on which judges differ, those most apart first; give their number.
-
-    How far they differ is what :func:`~jasco.reports.disagreements_found.apart` says.
+    """Write the items on which judges differ to a CSV file; return their number.
 
     Raises
     ------
@@ -29,31 +52,29 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
     """
     if len(items.judges) < 2:
         raise InputError("--disagreements needs verdicts of two judges or more")
-    columns = [*_ITEM, *(f"{judge}: {part}" for judge in items.judges for part in _JUDGE)]
-    differing = apart(items)
+    found = disagreements(items)
+    columns = [
+        "difference", "id", "prompt_index", "prompt", "audio_sound", "spoken_text",
+        "audio_only_target", "speech_only_target", "tgt_text", "allm_output",
+    ]  # fmt: skip
+    for judge in items.judges:
+        columns += [f"{judge}: rating", f"{judge}: orientation", f"{judge}: text"]
+    rows = (dict(zip(columns, cells, strict=True)) for cells in _rows(items, found))
     with whole_file(path) as file:
-        write_rows(file, columns, _rows(items, differing), for_spreadsheets=True)
-    return len(differing)
+        write_rows(file, columns, rows, for_spreadsheets=True)
+    return len(found)
 
 
-def _rows(items: JudgedItems, differing: Iterable[Apart]) -> Iterator[dict[str, object]]:
+def _rows(items: JudgedItems, found: Sequence[Disagreement]) -> Iterator[list[object]]:
     clips = {clip.id: clip for clip in items.clips}
-    for difference, clip_id, number in differing:
+    for difference, clip_id, number in found:
         clip, key = clips[clip_id], (clip_id, number)
-        row: dict[str, object] = dict(
-            zip(
-                _ITEM,
-                (
-                    difference, clip.id, number, Item(clip, number).instruction, clip.sound,
-                    clip.speech, clip.audio_only, clip.speech_only, clip.reference,
-                    items.answers.get(key, ""),
-                ),
-                strict=True,
-            )
-        )  # fmt: skip
-        for judge, of_judge in items.judges.items():
-            texts, verdict = of_judge.get(key) or ([], Verdict(None, None))
-            rating, orientation = verdict.rating, verdict.orientation
-            told = ("" if rating is None else rating, orientation or "", "\n---\n".join(texts))
-            row |= zip((f"{judge}: {part}" for part in _JUDGE), told, strict=True)
-        yield row
+        cells: list[object] = [
+            difference, clip.id, number, Item(clip, number).instruction, clip.sound, clip.speech,
+            clip.audio_only, clip.speech_only, clip.reference, items.answers.get(key, ""),
+        ]  # fmt: skip
+        for by_item in items.judges.values():
+            texts, verdict = by_item.get(key) or ([], Verdict(None, None))
+            rating = "" if verdict.rating is None else verdict.rating
+            cells += [rating, verdict.orientation or "", "\n---\n".join(texts)]
+        yield cells

@@ -1,225 +1,203 @@
-"""A judge's exam: as one JSON object, as a page for the terminal, and in one line."""
+"""A judge's exam: as one JSON object, as text, and in one line."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jasco.errors import count, one_line
 from jasco.judge_exam.examination import ExamResult
 from jasco.metrics.bootstrap import Estimate
-from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part, unreadable_rate
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import annotations_sha256
-from jasco.protocol.failure_reasons import reasons_of
+from jasco.protocol.failure_reasons import Reason, reasons_of
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.layout import interval, kinds, percent, reason_lines, table, with_interval
-from jasco.reports.summary import made_by, signed
+from jasco.reports import formats
+from jasco.reports.columns import Column, Row, Table
+from jasco.reports.report import SCHEMA, Json, as_json
+from jasco.reports.signature import DIGITS, describe, join_signature
+from jasco.runs.results import JudgeFacts
 
 
-def summarise_exam(result: ExamResult) -> dict[str, Any]:
-    """Lay out an exam in the documented schema."""
+def summarise_exam(result: ExamResult) -> Json:
+    """Return an exam as the documented object."""
     exam, parts = result.exam, result.parts
-    known, canary, labelled = (parts.get(kind) for kind in (KNOWN, CANARY, LABELLED))
-    assert known and canary
-    judged = sum(part.judged for part in parts.values())
-    unreadable = sum(part.unreadable for part in parts.values())
-    return {
-        "schema": 1,
-        "signature": _signature(result),
-        "judge": result.judge,
-        "served": list(result.served),
-        "protocol": exam.protocol.name,
-        "data": {
-            "name": exam.data.name,
-            "annotations_sha256": annotations_sha256(exam.data.clips),
-            "clips": len(exam.data.clips),
-        },
-        "complete": result.complete,
-        "known_answers": {**_accuracies(known), **_confusions(known)},
-        "canaries": {**_counts(canary), **_false_credit(canary)},
-        "labelled": labelled
-        and {
-            **_accuracies(labelled),
-            "gated_kappa": labelled.kappa.value,
-            "gated_kappa_ci": interval(labelled.kappa),
-            **_false_credit(labelled),
-            **_confusions(labelled),
-            "labels_sha256": exam.labels_sha256,
-            "rows_about_other_clips": exam.labels.elsewhere if exam.labels else 0,
-            "rows_trained_on_left_out": exam.trained_on,
-        },
-        "unreadable_rate": unreadable / judged if judged else None,
-        "failed": dict(Counter(failure.kind for failure in result.failed)),
-        "reasons": [asdict(reason) for reason in reasons_of(result.failed)],
-        "seconds_a_verdict": result.seconds,
-        "tokens_a_verdict": result.tokens,
-    }
-
-
-def _signature(result: ExamResult) -> str:
-    exam = result.exam
-    labels = (f"labels:{exam.labels_sha256[:12]}",) if exam.labels else ()
-    return signed(
-        exam.protocol.name,
-        f"exam:{exam.data.name}[{len(exam.data.clips)}]",
-        f"text:{annotations_sha256(exam.data.clips)[:12]}",
-        *labels,
-        f"judges:{made_by(result.judge, result.identity, result.served)}",
+    labelled = parts.get(LABELLED)
+    sha256 = annotations_sha256(exam.data.clips)
+    clips = len(exam.data.clips)
+    return as_json(
+        {
+            "schema": SCHEMA,
+            "signature": join_signature(
+                exam.protocol.name,
+                f"exam:{exam.data.name}[{clips}]",
+                f"text:{sha256[:DIGITS]}",
+                *([f"labels:{exam.labels_sha256[:DIGITS]}"] if exam.labels else ()),
+                f"judges:{describe(result.judge, result.identity, result.served)}",
+            ),
+            "judge": result.judge,
+            "served": result.served,
+            "protocol": exam.protocol.name,
+            "data": {"name": exam.data.name, "annotations_sha256": sha256, "clips": clips},
+            "complete": result.complete,
+            "known_answers": _accuracies(parts[KNOWN]) | _confusions(parts[KNOWN]),
+            "canaries": _counts(parts[CANARY]) | _false_credit(parts[CANARY]),
+            "labelled": labelled
+            and {
+                **_accuracies(labelled),
+                "gated_kappa": labelled.kappa,
+                **_false_credit(labelled),
+                **_confusions(labelled),
+                "labels_sha256": exam.labels_sha256,
+                "rows_about_other_clips": exam.labels.elsewhere if exam.labels else 0,
+                "rows_trained_on_left_out": exam.trained_on,
+            },
+            "unreadable_rate": unreadable_rate(parts.values()),
+            "failed": Counter(failure.kind for failure in result.failed),
+            "reasons": reasons_of(result.failed),
+            "seconds_a_verdict": result.seconds,
+            "tokens_a_verdict": result.tokens,
+        }
     )
 
 
-def _counts(part: Part) -> dict[str, Any]:
+def _counts(part: Part) -> Json:
     return {"n": part.asked, "judged": part.judged, "read": part.read}
 
 
-def _accuracies(part: Part) -> dict[str, Any]:
-    named: dict[str, Estimate] = {
-        "accuracy": part.accuracy,
-        "rating_accuracy": part.rating_accuracy,
-        "orientation_accuracy": part.orientation_accuracy,
-    }
-    values = {name: each.value for name, each in named.items()}
+def _accuracies(part: Part) -> Json:
+    names = ("accuracy", "rating_accuracy", "orientation_accuracy")
     return {
         **_counts(part),
-        **values,
-        **{f"{name}_ci": interval(each) for name, each in named.items()},
+        **{name: getattr(part, name).value for name in names},
+        **{f"{name}_ci": getattr(part, name).interval for name in names},
     }
 
 
-def _false_credit(part: Part) -> dict[str, Any]:
-    rate = part.false_credit
+def _false_credit(part: Part) -> Json:
     return {
         "adversarial": part.tempted,
-        "false_credit_rate": rate.value,
-        "false_credit_rate_ci": interval(rate),
-        "credited": {name: number for name, number in part.credited_by_name.items() if number},
+        "false_credit_rate": part.false_credit,
+        "credited": {name: times for name, times in part.credited_by_name.items() if times},
     }
 
 
-def _confusions(part: Part) -> dict[str, Any]:
+def _confusions(part: Part) -> Json:
     return {
-        "gated_confusion": part.ratings.tolist(),
-        "orientation_confusion": part.orientations.tolist(),
+        "gated_confusion": part.ratings,
+        "orientation_confusion": part.orientations,
         "orientation_names": list(Orientation),
     }
 
 
-def render_exam(exam: Mapping[str, Any]) -> str:
-    """Lay out an exam for people."""
+# --- as text ---
+
+
+class _ExamColumn(Column):
+    """A column of an exam's parts, as the documented object has them."""
+
+    def cell(self, figures: Any) -> str:
+        return _figure(figures, self.key, self.write)
+
+
+def _figure(part: Json, key: str, write: Callable[[Any], str] = formats.percent) -> str:
+    if key not in part:
+        return ""
+    ends = part.get(f"{key}_ci")
+    return formats.with_interval(Estimate(part[key], tuple(ends) if ends else None), write)
+
+
+_COLUMNS = (
+    _ExamColumn("n", "asked", str),
+    _ExamColumn("read", "read", str),
+    _ExamColumn("accuracy", "both right [95%]", formats.percent),
+    _ExamColumn("rating_accuracy", "rating [95%]", formats.percent),
+    _ExamColumn("orientation_accuracy", "orientation [95%]", formats.percent),
+    _ExamColumn("gated_kappa", "kappa [95%]"),
+    _ExamColumn("false_credit_rate", "false credit [95%]", formats.percent),
+)
+
+
+def render_exam(exam: Json) -> str:
+    """Format an exam as text."""
     return "\n".join(_lines(exam))
 
 
-def _lines(exam: Mapping[str, Any]) -> Iterator[str]:
+def _lines(exam: Json) -> Iterator[str]:
     data = exam["data"]
     yield (
         f"Exam of {exam['judge']} on {data['name']}: {count(data['clips'], 'clip')}, "
         f"protocol {exam['protocol']}"
     )
     yield ""
-    rows = [_row("known answers", exam["known_answers"]), _row("canaries", exam["canaries"])]
+    parts = {"known answers": exam["known_answers"], "canaries": exam["canaries"]}
     if exam["labelled"]:
-        rows.append(_row("labelled rows", exam["labelled"]))
-    header = ("", "asked", "read", "both right", "rating", "orientation", "kappa", "false credit")
-    yield table(header, rows)
-    for title, part in (
-        ("known answers", exam["known_answers"]),
-        ("labelled rows", exam["labelled"]),
-    ):
-        if part and part["read"]:
-            yield ""
-            yield from _matrix(
-                f"{title}: should be / was given",
-                Orientation,
-                part["orientation_confusion"],
-            )
-            yield ""
-            yield from _matrix(
-                f"{title}: score, should be / was given",
-                [str(rating) for rating in RATINGS],
-                part["gated_confusion"],
-            )
+        parts["labelled rows"] = exam["labelled"]
+    figures = Table("", _COLUMNS, [Row(name, part) for name, part in parts.items()])
+    yield figures.to_text()
+    for name, part in parts.items():
+        if part["read"] and "orientation_confusion" in part:
+            yield from _confusion(name, list(Orientation), part["orientation_confusion"])
+            yield from _confusion(f"{name}: score", RATINGS, part["gated_confusion"])
     yield ""
     yield from _remarks(exam)
 
 
-def _row(name: str, part: Mapping[str, Any]) -> list[str]:
-    def share(key: str) -> str:
-        return with_interval(part.get(key), part.get(f"{key}_ci"), percent)
-
-    kappa = with_interval(part.get("gated_kappa"), part.get("gated_kappa_ci"))
-    return [
-        name,
-        str(part["n"]),
-        str(part["read"]),
-        share("accuracy") if "accuracy" in part else "",
-        share("rating_accuracy") if "accuracy" in part else "",
-        share("orientation_accuracy") if "accuracy" in part else "",
-        kappa if "gated_kappa" in part else "",
-        share("false_credit_rate") if "false_credit_rate" in part else "",
-    ]
-
-
-def _matrix(
-    title: str, names: Sequence[str] | type[Orientation], cells: Sequence[Sequence[int]]
+def _confusion(
+    title: str, labels: Sequence[object], counts: Sequence[Sequence[int]]
 ) -> Iterator[str]:
-    rows = [[name, *map(str, row)] for name, row in zip(names, cells, strict=True)]
-    yield table((title, *names), rows)
+    rows = [[str(label), *map(str, row)] for label, row in zip(labels, counts, strict=True)]
+    yield ""
+    yield formats.table([f"{title}, expected / given", *map(str, labels)], rows)
 
 
-def _remarks(exam: Mapping[str, Any]) -> Iterator[str]:
-    yield f"unreadable: {percent(exam['unreadable_rate'])} of the verdicts"
-    for name, number in exam["canaries"]["credited"].items():
-        yield f"canary '{name}' was given credit {count(number, 'time')}: its answers earn nothing"
+def _remarks(exam: Json) -> Iterator[str]:
+    yield f"unreadable: {formats.percent(exam['unreadable_rate'])} of the verdicts"
+    for name, times in exam["canaries"]["credited"].items():
+        yield f"canary '{name}' was given credit {count(times, 'time')}: its answers earn nothing"
     if exam["seconds_a_verdict"] is not None:
         tokens = exam["tokens_a_verdict"]
         cost = f", {tokens:.0f} tokens" if tokens else ""
         yield f"cost: {exam['seconds_a_verdict']:.2g} s{cost} a verdict"
-    if labelled := exam["labelled"]:
-        if labelled["rows_about_other_clips"]:
-            yield f"labelled rows about other clips: {labelled['rows_about_other_clips']}"
-        if labelled["rows_trained_on_left_out"]:
-            yield (
-                "labelled rows left out because the judge was trained on their clips: "
-                f"{labelled['rows_trained_on_left_out']}"
-            )
+    for text, key in (
+        ("about other clips", "rows_about_other_clips"),
+        ("left out because the judge was trained on their clips", "rows_trained_on_left_out"),
+    ):
+        if exam["labelled"] and exam["labelled"][key]:
+            yield f"labelled rows {text}: {exam['labelled'][key]}"
     if exam["failed"]:
-        yield f"calls that failed: {kinds(exam['failed'])}"
-        yield from reason_lines(exam["judge"], exam["reasons"])
+        yield f"calls that failed: {formats.failure_counts(exam['failed'])}"
+        for text in formats.reason_texts(Reason(**reason) for reason in exam["reasons"]):
+            yield f"{exam['judge']}: {text}"
     if not exam["complete"]:
-        yield "INCOMPLETE: not every question has a verdict; the same command goes on from here"
+        yield "INCOMPLETE: not every question has a verdict; the same command continues from here"
     yield f"signature: {exam['signature']}"
 
 
-def judge_line(judge: str, figures: Mapping[str, Any]) -> str:
-    """Say in one line how fit a judge is, by its exam: of a result's ``judges``."""
-    if figures["exam"] is None and figures["examined_as"]:
-        served, examined = (" and ".join(figures[key]) for key in ("served", "examined_as"))
+# --- in one line ---
+
+
+def exam_status(facts: JudgeFacts) -> str:
+    """Format in one line how a judge did in its exam, or that it was not examined."""
+    if (exam := facts.exam) is None:
+        if not facts.examined_as:
+            return "not examined; see: jasco exam --help"
+        names = [one_line(" and ".join(each)) for each in (facts.served, facts.examined_as)]
         return (
-            f"{judge}: not examined: its server called it {one_line(served)} here, and "
-            f"{one_line(examined)} in its exam; see: jasco exam --help"
+            f"not examined: its server called it {names[0]} here, and {names[1]} in its exam; see: "
+            "jasco exam --help"
         )
-    return f"{judge}: {exam_line(figures['exam'])}"
-
-
-def exam_line(exam: Mapping[str, Any] | None) -> str:
-    """Say in one line how a judge did, or that it has not been examined."""
-    if exam is None:
-        return "has taken no exam; see: jasco exam --help"
     known, canary, labelled = exam["known_answers"], exam["canaries"], exam["labelled"]
-    told = [
-        f"known answers {with_interval(known['accuracy'], known['accuracy_ci'], percent)} right",
-        "canaries credited "
-        + with_interval(canary["false_credit_rate"], canary["false_credit_rate_ci"], percent),
+    parts = [
+        f"known answers {_figure(known, 'accuracy')} right",
+        f"canaries credited {_figure(canary, 'false_credit_rate')}",
     ]
     if labelled:
-        kappa = with_interval(labelled["gated_kappa"], labelled["gated_kappa_ci"])
-        orientation = with_interval(
-            labelled["orientation_accuracy"], labelled["orientation_accuracy_ci"], percent
+        parts.append(
+            f"{count(labelled['read'], 'labelled row')}: kappa "
+            f"{_figure(labelled, 'gated_kappa', formats.number)}, orientation "
+            + _figure(labelled, "orientation_accuracy")
         )
-        told.append(
-            f"{count(labelled['read'], 'labelled row')}: kappa {kappa}, orientation {orientation}"
-        )
-    told.append(f"unreadable {percent(exam['unreadable_rate'])}")
+    parts.append(f"unreadable {formats.percent(exam['unreadable_rate'])}")
     partly = "" if exam["complete"] else " (not finished)"
-    return f"exam on {exam['data']['name']}{partly}: {'; '.join(told)}"
+    return f"exam on {exam['data']['name']}{partly}: {'; '.join(parts)}"

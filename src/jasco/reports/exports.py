@@ -1,66 +1,124 @@
-"""The result as text to take elsewhere: a README, a paper, a data frame, a program."""
+"""The report as rows of plain values, for data frames, and as text for other programs."""
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from jasco.data.csv_files import write_rows
 from jasco.errors import whole_text
-from jasco.reports.comparison_table import summarise_comparable
-from jasco.reports.latex import to_latex
+from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.scoring import Score
+from jasco.protocol.clips import items_of
+from jasco.protocol.responses import Failure
+from jasco.protocol.verdicts import Verdict
+from jasco.reports.columns import BEST_OF, BY_PROMPT, FIGURES
 from jasco.reports.markdown import to_markdown
-from jasco.reports.rows import figure_rows
-from jasco.reports.summary import summarise
-from jasco.runs.results import Results
+from jasco.reports.report import JudgeReport, ModelReport, Report
+from jasco.runs.results import JudgedItems
+
+DataRow = dict[str, Any]
 
 
-def summarise_report(results: Sequence[Results]) -> dict[str, Any]:
-    """Lay out all that a report shows.
+def figure_rows(report: Report) -> Iterator[DataRow]:
+    """Return a report's figures: a row for each model, and for each of its judges.
 
-    Returns
-    -------
-    dict
-        The summary with the published results beside it; of several models also ``pairs`` and
-        ``not_compared``, as :func:`jasco.reports.comparison_table.summarise_comparable` gives them.
-
-    Raises
-    ------
-    InputError
-        The results are about different data or protocols.
+    ``judge`` is None in a model's own row, whose figures are its judges' means.
     """
-    summary = summarise(results, published=True)
-    named = dict(zip(summary["models"], results, strict=True))
-    return {**summary, **(summarise_comparable(named) if len(named) > 1 else {})}
+    for name, model in report.models.items():
+        rows: list[tuple[str | None, ModelReport | JudgeReport]] = [(None, model)]
+        for judge, each in [*rows, *model.judges.items()]:
+            score = each.score
+            worst, best = score.bounds or (None, None)
+            yield {
+                "model": name,
+                "judge": judge,
+                **_figures(score),
+                "complete": each.complete,
+                "proxy": each.proxy,
+                "best_mean_at_worst": worst,
+                "best_mean_at_best": best,
+                **{f"best_of_{column.heading}": column.value(score).value for column in BEST_OF},
+                **{
+                    f"mean_of_instruction_{column.heading}": column.value(score).value
+                    for column in BY_PROMPT
+                },
+            }
 
 
-def export(report: Mapping[str, Any], form: str) -> str:
-    """Write a report as ``markdown``, ``latex``, ``csv`` or ``json``."""
-    return whole_text(_FORMS[form](report))
+def _figures(score: Score) -> DataRow:
+    row: DataRow = {}
+    for column in FIGURES:
+        value = column.value(score)
+        if isinstance(value, Estimate):
+            low, high = value.interval or (None, None)
+            row |= {column.key: value.value, f"{column.key}_low": low, f"{column.key}_high": high}
+        elif column.key:
+            row[column.key] = value
+    return row
 
 
-def _to_json(report: Mapping[str, Any]) -> str:
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def item_rows(items: JudgedItems) -> Iterator[DataRow]:
+    """Return responses and verdicts: a row for each item and judge.
+
+    ``judge`` is None where there is no judge; ``answer`` and ``rating`` are None where there is
+    none. ``score`` is the gated score: the rating of an answer that rests on both cues, else 0.
+    ``failure`` and ``judge_failure`` are why there is no answer, or no verdict: ``kind: message``.
+    """
+    # Judges that gave no verdict have rows too, for why they gave none.
+    judges = dict.fromkeys([*items.judges, *items.judge_failures]) or {"": None}
+    for clip in items.clips:
+        for item in items_of(clip):
+            key = clip.id, item.number
+            answer = {
+                "clip": clip.id,
+                "instruction": item.number,
+                "prompt": item.instruction,
+                "reference": clip.reference,
+                "answer": items.answers.get(key),
+                "failure": _failure(items.failures.get(key)),
+            }
+            for judge in judges:
+                by_item = items.judges.get(judge, {})
+                texts, verdict = by_item.get(key, ([None], Verdict(None, None)))
+                yield {
+                    **answer,
+                    "judge": judge or None,
+                    "rating": verdict.rating,
+                    "orientation": verdict.orientation and str(verdict.orientation),
+                    "score": verdict.gated if verdict.readable else None,
+                    "judge_output": texts[0] if texts else None,
+                    "judge_failure": _failure(items.judge_failures.get(judge, {}).get(key)),
+                }
 
 
-def _to_csv(report: Mapping[str, Any]) -> str:
-    """Write a row for each model and judge, and with each what says how it was made."""
-    data = report["data"]
-    made = {
-        "data": data["name"],
-        "clips": data["clips"],
-        "protocol": report["protocol"],
-        "signature": report["signature"],
-    }
+def _failure(failure: Failure | None) -> str | None:
+    return f"{failure.kind}: {failure.message}" if failure else None
+
+
+# --- as text ---
+
+
+def export(report: Report, form: str) -> str:
+    """Format a report as ``markdown``, ``latex``, ``csv`` or ``json``."""
+    if form == "latex":
+        from jasco.reports.latex import to_latex  # loads the LaTeX encoder
+
+        return whole_text(to_latex(report))
+    writers = {"markdown": to_markdown, "csv": _to_csv, "json": _to_json}
+    return whole_text(writers[form](report))
+
+
+def _to_json(report: Report) -> str:
+    return json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _to_csv(report: Report) -> str:
+    """Format a row for each model and judge; each row includes how it was made."""
+    data = report.data
+    made = {"data": data.name, "clips": data.clips}
+    made |= {"protocol": report.protocol, "signature": report.signature}
     rows = [{**row, **made} for row in figure_rows(report)]
     text = io.StringIO()
     write_rows(text, list(rows[0]), rows, line_end="\r\n")  # as RFC 4180 requires
     return text.getvalue()
-
-
-_FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "markdown": to_markdown,
-    "latex": to_latex,
-    "csv": _to_csv,
-    "json": _to_json,
-}

@@ -1,24 +1,23 @@
-"""What was spent on a run, as JSON and in words."""
+"""What was spent on a run, as JSON and in one line."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from jasco.backends.budget import Spent
+from jasco.backends.prices import Price
 from jasco.runs.spending import Spending
 
 
-def summarise_spending(spending: Spending) -> dict[str, Any]:
-    """Lay out what was spent: in total, and by label of the model or judge.
+def spending_json(spending: Spending) -> dict[str, Any]:
+    """Return what was spent, in total and by label of the model or judge.
 
     A cost is that of the tokens that are known, and null where a price is missing.
     """
     return {
-        **_counts(spending.total, spending.cost),
+        **_spent_json(spending.total, spending.cost),
         "providers": {
-            label: _counts(each, spending.cost_of(label))
-            for label, each in spending.by.items()
-            if each.calls or each.in_flight
+            label: _spent_json(spent, spending.cost_of(label))
+            for label, spent in _used(spending).items()
         },
         "prices": {
             label: {"in": float(price.into), "out": float(price.out)}
@@ -27,47 +26,53 @@ def summarise_spending(spending: Spending) -> dict[str, Any]:
     }
 
 
-def _counts(spent: Spent, cost: Decimal | None) -> dict[str, Any]:
+def _used(spending: Spending) -> dict[str, Spent]:
+    return {label: spent for label, spent in spending.by.items() if spent.calls or spent.in_flight}
+
+
+def _spent_json(spent: Spent, cost: Decimal | None) -> dict[str, Any]:
+    names = ("calls", "prompt_tokens", "completion_tokens", "without_usage", "in_flight")
     return {
-        "calls": spent.calls,
-        "prompt_tokens": spent.prompt_tokens,
-        "completion_tokens": spent.completion_tokens,
-        "without_usage": spent.without_usage,
-        "in_flight": spent.in_flight,
+        **{name: getattr(spent, name) for name in names},
         "cost": None if cost is None else float(cost),
     }
 
 
-def spending_line(spent: Mapping[str, Any] | None) -> str:
-    """Say in one line what was spent; empty if nothing was, or it is not known."""
-    if not spent or not spent["calls"]:
+def spending_line(spending: Spending | None) -> str:
+    """Format in one line what was spent; empty if nothing was, or it is not known."""
+    if not spending or not spending.total.calls:
         return ""
-    parts = spent["providers"]
-    words = [_in_words(spent, spent["prices"] if len(parts) == 1 else {}, *parts)]
-    if len(parts) > 1:
-        words += [
-            f"{label}: {_in_words(each, spent['prices'], label)}" for label, each in parts.items()
+    used = _used(spending)
+    [only, *others] = used
+    price = None if others else spending.prices.get(only)
+    parts = [_format(spending.total, spending.cost, price)]
+    if others:
+        parts += [
+            f"{label}: {_format(spent, spending.cost_of(label), spending.prices.get(label))}"
+            for label, spent in used.items()
         ]
-    return "spent: " + "; ".join(words)
+    return "spent: " + "; ".join(parts)
 
 
-def _in_words(spent: Mapping[str, Any], prices: Mapping[str, Any], label: str, *_: str) -> str:
-    calls, unknown = spent["calls"], spent["without_usage"]
-    words = f"{calls:,} call{'' if calls == 1 else 's'}"
-    if unknown == calls:
-        words += " without usage (tokens not known)"
+def _format(spent: Spent, cost: Decimal | None, price: Price | None) -> str:
+    unknown = spent.without_usage
+    text = f"{spent.calls:,} call{'' if spent.calls == 1 else 's'}"
+    if unknown == spent.calls:
+        text += " without usage (tokens not known)"
     else:
-        words += f", {spent['prompt_tokens']:,} tokens in, {spent['completion_tokens']:,} out"
-        words += f" ({unknown:,} calls without usage, not counted here)" if unknown else ""
-    if spent["cost"] is not None:
-        words += f", cost {'at least ' if unknown else ''}{money(spent['cost'])}"
-        if price := prices.get(label):
-            words += f" (at {price['in']:g} in and {price['out']:g} out per million tokens)"
-    if spent["in_flight"]:
-        words += f", {spent['in_flight']} in flight when this was written"
-    return words
+        text += f", {spent.prompt_tokens:,} tokens in, {spent.completion_tokens:,} out"
+        text += f" ({unknown:,} calls without usage, not counted here)" if unknown else ""
+    if cost is not None:
+        text += f", cost {'at least ' if unknown else ''}{money(cost)}"
+        if price:
+            text += (
+                f" (at {float(price.into):g} in and {float(price.out):g} out per million tokens)"
+            )
+    if spent.in_flight:
+        text += f", {spent.in_flight} in flight when this was written"
+    return text
 
 
 def money(value: float | Decimal) -> str:
-    """Write an amount of money: cents, or what is less with two digits."""
+    """Format an amount of money: in cents, or with two digits if it is less than 0.1."""
     return f"{value:,.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"

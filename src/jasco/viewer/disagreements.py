@@ -21,7 +21,7 @@ from jasco.human.annotations import LONGEST_NOTE, Annotation, Annotations
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.disagreements_found import apart
+from jasco.reports.disagreements import disagreements
 from jasco.runs.participants import participant_name
 from jasco.runs.results import JudgedItems
 from jasco.viewer.forms import Form, form_route, name_in, remember_name
@@ -180,7 +180,7 @@ class Disagreements:
         number = numbers.index(run) if run in numbers else 0
         model, shown = list(runs.shown.items())[number]
         folder = runs.folders[model]
-        order = [(each.clip, each.number) for each in apart(shown.items)]
+        order = [(each.clip, each.number) for each in disagreements(shown.items)]
         labels = Annotations.of_run(folder).all()
         return Queue(number, model, folder, shown.items, order, labels, person, every)
 

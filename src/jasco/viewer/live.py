@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.reports.page.content import Shown
-from jasco.reports.summary import distinct_names, unlike
+from jasco.reports.report import data_difference, distinct_names
 from jasco.runs.run_results import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
@@ -158,7 +158,7 @@ def _together(watched: Sequence[_Watched]) -> Runs:
     fitting: list[tuple[Shown, Path]] = []
     for shown, folder in there:
         first = fitting[0][0].results if fitting else shown.results
-        if difference := unlike(first, shown.results):
+        if difference := data_difference(first, shown.results):
             notes.append(
                 f"{folder}: not shown, since it and {fitting[0][1]} differ in {difference}"
             )

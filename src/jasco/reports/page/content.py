@@ -1,9 +1,9 @@
-"""What a page holds of each clip: cues, sounds, answers and verdicts, packed for the browser."""
+"""The page's content by clip: cues, sounds, answers and verdicts, packed for the browser."""
 
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from jasco.data.known_issues import known_issues
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.disagreements_found import apart
+from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
-from jasco.reports.summary import distinct_names
+from jasco.reports.report import distinct_names
 from jasco.runs.csv_results import judged_items_of_files
 from jasco.runs.results import JudgedItems, Results
 from jasco.runs.run_results import read_run
@@ -32,14 +32,14 @@ class Shown:
 
 
 def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str, Shown]:
-    """Read runs, or judged CSV files, by the names that their models are to have.
+    """Read runs, or judged CSV files; return them by the names of their models.
 
     Parameters
     ----------
     targets : sequence of Path
         Folders of runs, or judged CSV files.
     judges : sequence of str
-        Whose verdicts to show; all, where none is named.
+        Judges to show; all, where none is named.
 
     Raises
     ------
@@ -48,18 +48,18 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
     """
     shown = []
     for target in targets:
-        read = (
-            read_run(target)
-            if target.is_dir()
-            else (results_of_model(target), judged_items_of_files(files_of_model(target)[1]))
-        )
-        results = read[0].judged_by(judges)
-        shown.append(Shown(results, read[1].judged_by(results.judges)))
+        if target.is_dir():
+            results, items = read_run(target)
+        else:
+            results = results_of_model(target)
+            items = judged_items_of_files(files_of_model(target)[1])
+        results = results.judged_by(judges)
+        shown.append(Shown(results, items.judged_by(results.judges)))
     return dict(zip(distinct_names([each.results for each in shown]), shown, strict=True))
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
-    """Pack content as the page unpacks it: JSON, compressed with gzip, the same bytes each time."""
+    """Return content as the page unpacks it: JSON in gzip, the same bytes each time."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
@@ -67,7 +67,7 @@ def packed(content: Mapping[str, Any]) -> bytes:
 def content_of(
     shown: Mapping[str, Shown], sounds: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
-    """Lay out clips and items for the page's script.
+    """Return clips and items for the page's script.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def content_of(
         By clip id: ``audio`` and ``spectrogram``, URLs of what there is.
     """
     clips = clips_of(shown)
-    faults = {fault.clip: fault.text for fault in known_issues(clips)}
+    issues = {issue.clip: issue.text for issue in known_issues(clips)}
     judges = [*dict.fromkeys(judge for each in shown.values() for judge in each.items.judges)]
     return {
         "prompts": INSTRUCTIONS,
@@ -87,28 +87,23 @@ def content_of(
             {"name": name, "judges": len(each.items.judges)} for name, each in shown.items()
         ],
         "clips": [
-            {
-                "id": clip.id, "sound": clip.sound, "speech": clip.speech,
-                "audio_only": clip.audio_only, "speech_only": clip.speech_only,
-                "reference": clip.reference, "keywords": clip.keywords,
-                "fault": faults.get(clip.id, ""), **sounds.get(clip.id, {}),
-            }
+            {**asdict(clip), "known_issue": issues.get(clip.id, ""), **sounds.get(clip.id, {})}
             for clip in clips
         ],
         "items": list(_items(clips, shown, judges)),
-    }  # fmt: skip
+    }
 
 
 def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
-    """Give the clips that the results are about."""
+    """Return the clips that the results are about."""
     return next(iter(shown.values())).results.clips
 
 
 def _items(
     clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    differing = [
-        {(clip, number): difference for difference, clip, number in apart(each.items)}
+    differences = [
+        {(clip, number): difference for difference, clip, number in disagreements(each.items)}
         for each in shown.values()
     ]
     for place, clip in enumerate(clips):
@@ -116,9 +111,17 @@ def _items(
             for number, each in enumerate(shown.values()):
                 key = clip.id, item.number
                 if each.results.single_prompt and key not in each.items.answers:
-                    continue  # nobody was asked
-                given = [
-                    (judge, said[key]) for judge, said in each.items.judges.items() if key in said
+                    continue  # this prompt was not for the participant
+                verdicts = [
+                    (
+                        judges.index(judge),
+                        verdict.rating,
+                        verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
+                        "\n---\n".join(texts),
+                    )
+                    for judge, by_item in each.items.judges.items()
+                    if key in by_item
+                    for texts, verdict in [by_item[key]]
                 ]
                 failure = each.items.failures.get(key)
                 yield {
@@ -128,16 +131,8 @@ def _items(
                     "answer": each.items.answers.get(key),
                     "failure": f"{failure.kind}: {failure.message}" if failure else "",
                     "cut": key in each.items.cut_off,
-                    "apart": differing[number].get(key, 0),
-                    "verdicts": [
-                        (
-                            judges.index(judge),
-                            verdict.rating,
-                            verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
-                            "\n---\n".join(texts),
-                        )
-                        for judge, (texts, verdict) in given
-                    ],
+                    "difference": differences[number].get(key, 0),
+                    "verdicts": verdicts,
                 }
 
 
@@ -147,28 +142,25 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any
     Returns
     -------
     sounds : dict
-        By clip id: ``seconds``, ``spectrogram``, and ``audio`` where that was asked for.
+        By clip id: ``seconds``, ``spectrogram``, and ``audio`` where it is to be played.
     missing : list of str
-        Ids of clips whose audio is gone, or is not what was heard.
+        Ids of clips whose audio is gone, or is not what was used.
     """
-    sounds, missing = dict[str, Any](), list[str]()
+    sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
-        heard = clip_audio(shown, clip.id)
-        if heard is None:
-            missing.append(clip.id)
-            continue
-        sounds[clip.id] = {
-            "seconds": heard.seconds,
-            "spectrogram": data_url("image/webp", spectrogram(heard)),
-            **({"audio": data_url("audio/mpeg", mp3(heard))} if audio else {}),
-        }
-    return sounds, missing
+        if sound := clip_audio(shown, clip.id):
+            sounds[clip.id] = {
+                "seconds": sound.seconds,
+                "spectrogram": data_url("image/webp", spectrogram(sound)),
+                **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
+            }
+    return sounds, [clip.id for clip in clips_of(shown) if clip.id not in sounds]
 
 
 def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
-    """Read a clip's audio again; None where it is gone, or not what was heard any more."""
+    """Read a clip's audio again; None where it is gone, or not what was used any more."""
     for each in shown.values():
         path, sha256 = each.items.audio.get(clip, ("", ""))
-        if heard := read_unchanged(Path(path), sha256):
-            return heard
+        if sound := read_unchanged(Path(path), sha256):
+            return sound
     return None

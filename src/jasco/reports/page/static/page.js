@@ -1,5 +1,5 @@
-// What the page does beside being read: sort and copy tables, unpack the clips, filter them.
-// Texts of models, judges and people are only ever set as text.
+// Sorts and copies tables, unpacks the clips and filters them.
+// Texts of models, judges and participants are only ever set as text.
 "use strict";
 
 const el = (tag, props = {}, ...inside) => {
@@ -14,7 +14,7 @@ const shown = (text) =>
   text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const LONG = 4000;
-const said = (text, kind) => {
+const textBlock = (text, kind) => {
   const node = el("p", { className: kind, dir: "auto" });
   node.textContent = shown(text.slice(0, LONG));
   if (text.length > LONG) {
@@ -86,7 +86,7 @@ const ORDERS = {
   "as in the data": () => 0,
   "hardest first": (a, b) => a.mean - b.mean,
   "easiest first": (a, b) => b.mean - a.mean,
-  "judges most apart first": (a, b) => b.apart - a.apart,
+  "largest difference of judges first": (a, b) => b.difference - a.difference,
 };
 const STATES = {
   "any": () => true,
@@ -95,11 +95,11 @@ const STATES = {
   "cut off": (item) => item.cut,
   "a verdict is missing or unreadable": (item) => item.scores.includes(null) || item.lacking,
 };
-const APART = {
+const AGREEMENT = {
   "any": () => true,
-  "they differ": (item) => item.apart > 0,
+  "they differ": (item) => item.difference > 0,
   "they differ in the score": (item) => new Set(item.scores.filter((each) => each !== null)).size > 1,
-  "they agree": (item) => item.apart === 0 && item.verdicts.length > 1,
+  "they agree": (item) => item.difference === 0 && item.verdicts.length > 1,
 };
 const SCORES = {
   "any": () => true,
@@ -124,17 +124,17 @@ const prepare = (data) => {
       .join("\n").toLowerCase();
     const means = clip.items.map((item) => item.mean).filter((each) => each !== null);
     clip.mean = average(means) ?? 3;
-    clip.apart = Math.max(0, ...clip.items.map((item) => item.apart));
+    clip.difference = Math.max(0, ...clip.items.map((item) => item.difference));
   });
   return data;
 };
 
 const verdictView = (data, item, [judge, rating, orientation, text]) => {
-  const told = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
-  const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${told}`));
+  const verdict = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
+  const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${verdict}`));
   view.dataset.of = `${item.prompt} ${data.models[item.model].name} ${data.judges[judge]}`;
   view.addEventListener("toggle", () => {
-    if (view.children.length === 1) view.append(said(text, "judged"));
+    if (view.children.length === 1) view.append(textBlock(text, "judged"));
   }, { once: true });
   return view;
 };
@@ -142,8 +142,8 @@ const verdictView = (data, item, [judge, rating, orientation, text]) => {
 const answerView = (data, item) => {
   const name = el("strong", { className: "foreign" }, shown(data.models[item.model].name));
   const row = el("li", {}, name);
-  if (item.answer === null) row.append(said(item.failure || "not answered", "failed"));
-  else row.append(said(item.answer === "" ? "(an empty answer)" : item.answer, "said"));
+  if (item.answer === null) row.append(textBlock(item.failure || "not answered", "failed"));
+  else row.append(textBlock(item.answer === "" ? "(an empty answer)" : item.answer, "answer"));
   if (item.cut) row.append(el("p", { className: "failed" }, "cut off at the longest length allowed"));
   const verdicts = el("div", { className: "verdicts" }, ...item.verdicts.map((each) => verdictView(data, item, each)));
   if (item.verdicts.length) row.append(verdicts);
@@ -162,7 +162,7 @@ const clipView = (data, clip, items) => {
   const cues = el("dl", { className: "cues" });
   for (const [name, text] of [
     ["sound", clip.sound], ["speech", clip.speech], ["from both", clip.reference], ["key words", clip.keywords],
-    ["from the audio alone", clip.audio_only], ["from the speech alone", clip.speech_only], ["known fault", clip.fault],
+    ["from the audio alone", clip.audio_only], ["from the speech alone", clip.speech_only], ["known issue", clip.known_issue],
   ]) if (text) cues.append(el("dt", {}, name), el("dd", { dir: "auto" }, shown(text)));
   const view = el("article", { id: `clip-${clip.id}` }, header, cues);
   let prompt = 0, list = null;
@@ -205,17 +205,17 @@ const explore = (data) => {
     offer("prompt", [["", "all"], ...data.prompts.map((each, place) => [place + 1, `${place + 1}. ${each}`])]);
     offer("orientation", [["", "any"], ...data.orientations.map((each, place) => [place, each])]);
     offer("score", names(SCORES));
-    offer("judges", names(APART));
+    offer("judges", names(AGREEMENT));
     offer("state", names(STATES));
     offer("order", names(ORDERS));
   };
   let found = [], count = AT_ONCE, views = new Map();
   const view = ([clip, items]) => {
     const holds = JSON.stringify([items, data.models, data.judges]), fresh = clipView(data, clip, items);
-    const held = views.get(clip.id);
-    if (!held || !held.node.firstChild.isEqualNode(fresh.firstChild)) return { holds, node: fresh };
-    if (held.holds !== holds) refill(held.node, fresh);
-    return { holds, node: held.node };
+    const old = views.get(clip.id);
+    if (!old || !old.node.firstChild.isEqualNode(fresh.firstChild)) return { holds, node: fresh };
+    if (old.holds !== holds) refill(old.node, fresh);
+    return { holds, node: old.node };
   };
   const show = () => {
     const now = found.slice(0, count);
@@ -233,7 +233,7 @@ const explore = (data) => {
     const fits = (item) =>
       (want.model === "" || item.model === +want.model) && (want.prompt === "" || item.prompt === +want.prompt) &&
       (want.orientation === "" || item.verdicts.some((each) => each[2] === +want.orientation)) &&
-      SCORES[want.score](item) && APART[want.judges](item) && STATES[want.state](item);
+      SCORES[want.score](item) && AGREEMENT[want.judges](item) && STATES[want.state](item);
     found = [];
     let fitting = 0, answered = 0;
     for (const clip of [...data.clips].sort(ORDERS[want.order])) {

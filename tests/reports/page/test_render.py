@@ -1,10 +1,11 @@
-"""The page as a file: what it holds, and what it lets nobody do."""
+"""The page as a file: what it holds, and what it must not do."""
 
 import base64
 import gzip
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,16 @@ from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError
 from jasco.human.listening_study import Participant
+from jasco.metrics.bootstrap import Estimate
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
-from jasco.reports.page.charts import best_of, headline
+from jasco.reports.page.charts import draw
 from jasco.reports.page.content import content_of, open_shown, packed
 from jasco.reports.page.render import render_page, visible
 from jasco.reports.page.sounds import mp3, spectrogram
+from jasco.reports.report import ModelReport
+from made_results import results
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -111,7 +115,7 @@ def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
     assert first["answer"] == "They flee, 0 and 1."
     assert [each[:3] for each in first["verdicts"]] == [[0, 1, 2], [1, 2, 0]]
     assert first["verdicts"][0][3] == verdict(1, "Both")
-    assert first["apart"] == 3  # scores 1 and 0, ratings 1 and 2, two orientations
+    assert first["difference"] == 3  # scores 1 and 0, ratings 1 and 2, two orientations
     assert content["orientations"][2] == "Both"
 
 
@@ -157,7 +161,7 @@ def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
     assert content["clips"][0]["reference"] == hostile
 
 
-def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_shown(folder: Path, tmp_path: Path) -> None:
     def answer(clip: int, prompt: int) -> Any:
         if clip == 0:
             return {
@@ -180,13 +184,13 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     assert items[0, 3]["cut"]
     assert items[1, 1]["verdicts"][0][1:3] == [None, None]
     text = " ".join(Reader(page).text.split())
-    assert "2 of 24 items are not answered (1 timeout)" in text
+    assert "2 of 24 items not answered (1 timeout)" in text
     assert "1 answer was cut off at the longest length allowed" in text
     assert "INCOMPLETE" in text
     assert "bounds" in text
 
 
-def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
+def test_known_issues_of_the_data_are_shown(published: Path, tmp_path: Path) -> None:
     run = write_run(
         tmp_path / "run",
         read_data_set(published),
@@ -194,13 +198,13 @@ def test_faults_of_the_data_are_told(published: Path, tmp_path: Path) -> None:
         {"judge": lambda clip, _: verdict(clip % 3, "Both")},
     )
     page = render_page(open_shown([run]), audio=False)
-    assert "without the clips that have known faults (" in page
-    assert any(clip["fault"] for clip in unpacked(page)["clips"])
+    assert "without the clips that have known issues (" in page
+    assert any(clip["known_issue"] for clip in unpacked(page)["clips"])
     assert "CC BY-NC 4.0" in page
     assert "Qwen2-Audio-Instruct-7B (published)" in page  # on the same clips, in the charts too
 
 
-def test_a_sound_that_is_not_what_was_heard_is_not_played(folder: Path, run: Path) -> None:
+def test_a_sound_that_has_changed_is_not_played(folder: Path, run: Path) -> None:
     write_wav(folder / "dataset" / "v0" / "1.wav", tone(40))
     (folder / "dataset" / "v0" / "2.wav").unlink()
     page = render_page(open_shown([run]), audio=True)
@@ -213,7 +217,7 @@ def test_sounds_may_be_left_out(run: Path) -> None:
     assert all("audio" not in clip and "spectrogram" in clip for clip in clips)
 
 
-def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
+def test_models_are_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
     data = read_data_set(folder)
     other = whole_run(tmp_path / "other", data, "other")
     page = render_page(open_shown([run, other, run]), audio=False)
@@ -228,7 +232,7 @@ def test_models_stand_side_by_side(folder: Path, run: Path, tmp_path: Path) -> N
         render_page(open_shown([run, elsewhere]), audio=False)
 
 
-def test_a_person_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
+def test_a_participant_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
     listener = Participant.open(tmp_path / "people", "Ada", read_data_set(folder))
     for item in listener.items:
         listener.answer(item, "They flee.")
@@ -238,14 +242,14 @@ def test_a_person_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Pat
         (clip, "They flee.") for clip in range(3)
     ]
     text = " ".join(Reader(page).text.split())
-    assert "human/… is a person" in text
+    assert "human/… is a participant" in text
     assert "human/…" not in render_page(open_shown([run]), audio=False)
 
 
 def test_a_run_without_a_judge_can_be_looked_at(folder: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", read_data_set(folder), lambda *_: "They flee.", {})
     page = render_page(open_shown([run]), audio=False)
-    assert "no judge has marked it yet" in page
+    assert "not judged yet" in page
     assert unpacked(page)["items"][0]["verdicts"] == []
 
 
@@ -260,18 +264,18 @@ def test_every_chart_has_its_numbers(run: Path) -> None:
     assert page.count("<svg") == page.count("The numbers of this chart") == 4
 
 
-MODEL = {"best_mean": 1.0, "best_mean_ci": [0.5, 1.5], "mean": None, "mean_ci": None,
-         "best_at_k": None, "best_at_k_ci": None}  # fmt: skip
+MODEL = ModelReport.of(results())
+MODEL = replace(MODEL, score=replace(MODEL.score, best_mean=Estimate(1.0, (0.5, 1.5))))
 
 
-def test_a_chart_escapes_names_and_tells_long_ones_apart() -> None:
+def test_a_chart_escapes_names_and_keeps_long_ones_distinct() -> None:
     names = ["<b>&\"'", "m" * 90 + "1", "m" * 90 + "2"]
-    (chart,) = headline(dict.fromkeys(names, MODEL), [])
+    (chart,) = draw("headline", dict.fromkeys(names, MODEL))
     assert "<b>" not in chart.svg
     assert "&lt;b&gt;" in chart.svg
     assert f"{'m' * 38}… (3)" in chart.svg
-    assert [row.cells[0] for row in chart.table.rows] == names
-    assert not list(best_of(dict.fromkeys(names, MODEL)))  # nothing to draw
+    assert [row.name for row in chart.table.rows] == names
+    assert not list(draw("best_of", dict.fromkeys(names, MODEL)))  # nothing to draw
 
 
 @given(st.text())
@@ -282,7 +286,7 @@ def test_what_would_not_be_seen_is_shown_by_its_number(text: str) -> None:
         assert seen == text
 
 
-def test_a_text_of_a_megabyte_is_cut_where_it_stands_on_the_page() -> None:
+def test_a_text_of_a_megabyte_is_cut_on_the_page() -> None:
     assert visible("a" * 1_000_000) == "a" * 10_000 + "… (1,000,000 characters)"
 
 

@@ -74,7 +74,7 @@ def tab(browser: Any, written: Callable[..., Path]) -> Iterator[Any]:
 
 
 def items(tab: Any) -> tuple[int, int]:
-    """Give how many items are shown, and how many there are."""
+    """Return how many items are shown, and how many there are."""
     found = re.match(r"(\d+) of (\d+) items", tab.inner_text("#filters output"))
     assert found
     return int(found[1]), int(found[2])
@@ -91,12 +91,12 @@ def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
     assert not page.locator("#more").is_visible()
     assert page.title() == "Joint audio-speech co-reasoning"
     assert "timeout: after 60 s" in page.inner_text("#clip-0")
-    hostile = page.inner_text("#clip-1 .said >> nth=0")
+    hostile = page.inner_text("#clip-1 .answer >> nth=0")
     assert hostile.startswith('<img src=x onerror="document.title=1"></script><script>')
     assert r"\u202eturned\u0000aaa" in hostile
     assert len(hostile) < 5000
-    page.click("#clip-1 .said >> nth=0 >> button")
-    assert len(page.inner_text("#clip-1 .said >> nth=0")) > 1_000_000
+    page.click("#clip-1 .answer >> nth=0 >> button")
+    assert len(page.inner_text("#clip-1 .answer >> nth=0")) > 1_000_000
 
 
 def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
@@ -159,13 +159,13 @@ def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
 
 def test_on_paper_there_is_all_but_what_is_clicked(tab: Any) -> None:
     tab.emulate_media(media="print")
-    assert tab.locator("table.sortable thead th >> nth=1").inner_text() == "best-mean"
+    assert tab.locator("table.sortable thead th >> nth=1").inner_text() == "best-mean [95%]"
     assert tab.locator("article >> nth=0").is_visible()
     for clicked in ("nav", "#filters", "button.copy >> nth=0", "#more", "audio >> nth=0"):
         assert not tab.locator(clicked).is_visible(), clicked
 
 
-def test_a_judges_words_are_shown_when_asked_for(tab: Any) -> None:
+def test_a_judges_text_is_shown_on_demand(tab: Any) -> None:
     assert not tab.locator(".judged").count()
     tab.click("article details summary >> nth=0")
     assert tab.inner_text(".judged >> nth=0") == verdict(0, "Both")
@@ -176,7 +176,7 @@ def test_a_table_is_copied(tab: Any) -> None:
     tab.click("button.copy >> nth=0")
     tab.wait_for_selector("button.copy:text-is('Copied')")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
-    assert copied[0].startswith("model / judge\tbest-mean\tmean\t")
+    assert copied[0].startswith("model / judge\tbest-mean [95%]\tbounds\tmean\t")
     assert len(copied) == 7
 
 

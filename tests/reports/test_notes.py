@@ -10,13 +10,13 @@ from command import Jasco
 from jasco.data.dataset import read_data_set
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.responses import Failure
-from jasco.reports.comparison_table import render_comparison
-from jasco.reports.exports import export, summarise_report
-from jasco.reports.layout import kinds, reason_lines
-from jasco.reports.table import render
+from jasco.reports.comparison import summarise_report
+from jasco.reports.exports import export
+from jasco.reports.report import Report
+from jasco.reports.text import render, render_comparison
 from jasco.runs.results import Answers
 from jasco.runs.run_results import results_of_run
-from made_results import JUDGE, MODEL, OTHER, marked, results
+from made_results import JUDGE, MODEL, OTHER, judged, results
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -24,30 +24,30 @@ HOSTILE = 'HTTP 400: <script>alert(1)</script>\n| *x* \\input{y} "q"'
 NO_AUDIO = Reason("rejected", "HTTP 400: model takes no audio", 3, 4, 4)
 
 
-def report(reason: Reason = NO_AUDIO) -> dict[str, Any]:
+def report(reason: Reason = NO_AUDIO) -> Report:
     first = results(
         MODEL,
-        marked(missing=4),
+        judged(missing=4),
         answers=Answers(16, 12, failed={reason.kind: 4}, reasons=[reason]),
         facts={"failed": {"server": 1}, "reasons": [Reason("server", "HTTP 500: down", 1, 1)]},
         without_verdict={"openai/none": {"rejected": 9}},
         reasons_without_verdict={"openai/none": [Reason("rejected", "HTTP 401: key", 9, 9, 9)]},
     )
-    return summarise_report([first, results(OTHER, marked(1))])
+    return summarise_report([first, results(OTHER, judged(1))])
 
 
 @pytest.mark.parametrize("form", ["terminal", "comparison", "markdown", "latex", "json"])
 def test_every_output_quotes_them(form: str) -> None:
-    told = report()
+    made = report()
     written = {"terminal": render, "comparison": render_comparison}.get(
         form, lambda each: export(each, form)
-    )(told)
+    )(made)
     for message in ("model takes no audio", "HTTP 500: down", "HTTP 401: key"):
         assert message in written
 
 
 def test_they_are_fields_of_the_json() -> None:
-    model = report()["models"][MODEL]
+    model = report().to_json()["models"][MODEL]
     assert model["answers"]["reasons"] == [
         {"kind": "rejected", "message": NO_AUDIO.message, "count": 3, "of": 4, "final": 4}
     ]
@@ -56,35 +56,24 @@ def test_they_are_fields_of_the_json() -> None:
     assert model["judges_without_verdict_reasons"]["openai/none"][0]["final"] == 9
 
 
-def test_a_foreign_message_is_one_line_of_text_everywhere() -> None:
-    told = report(Reason("rejected", HOSTILE, 4, 4))
-    for written in (render(told), render_comparison(told), export(told, "markdown")):
+def test_a_message_from_outside_is_one_line_of_text_everywhere() -> None:
+    made = report(Reason("rejected", HOSTILE, 4, 4))
+    for written in (render(made), render_comparison(made), export(made, "markdown")):
         [line] = [line for line in written.splitlines() if "alert(1)" in line.replace("\\", "")]
         assert "input" in line
-    assert r"\<script\>" in export(told, "markdown")
-    body = export(told, "latex").partition(r"\begin{table}")[2]
+    assert r"\<script\>" in export(made, "markdown")
+    body = export(made, "latex").partition(r"\begin{table}")[2]
     assert "alert(1)" in body
     assert r"\input" not in body
 
 
 def test_a_long_message_is_cut_where_it_is_printed_only() -> None:
     long = "x" * 5000
-    told = report(Reason("error", long, 4, 4))
-    assert max(map(len, render(told).splitlines())) < 1000
-    assert json.loads(export(told, "json"))["models"][MODEL]["answers"]["reasons"][0][
+    made = report(Reason("error", long, 4, 4))
+    assert max(map(len, render(made).splitlines())) < 1000
+    assert json.loads(export(made, "json"))["models"][MODEL]["answers"]["reasons"][0][
         "message"
     ] == long  # fmt: skip
-
-
-def test_numbers_agree_with_their_nouns() -> None:
-    assert kinds({"error": 3, "timeout": 1, "rejected": 2}) == "3 errors, 1 timeout, 2 rejected"
-    assert list(reason_lines("m", [Reason("error", "no", 1, 1)])) == ['m: 1 error: "no"']
-    assert list(reason_lines("m", [Reason("error", "no", 3, 3, 3)])) == [
-        'm: 3 errors (final), each: "no"'
-    ]
-    assert list(reason_lines("m", [Reason("error", "no", 2, 3)])) == [
-        'm: 3 errors, most often (2): "no"'
-    ]
 
 
 @pytest.fixture

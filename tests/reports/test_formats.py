@@ -9,19 +9,22 @@ from hypothesis import strategies as st
 
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import Estimate
-from jasco.reports.comparison_table import render_comparison
-from jasco.reports.exports import export, summarise_report
-from jasco.reports.layout import (
+from jasco.protocol.failure_reasons import Reason
+from jasco.reports.comparison import summarise_report
+from jasco.reports.exports import export
+from jasco.reports.formats import (
     between,
+    failure_counts,
     number,
     p_value,
     percent,
+    reason_texts,
     signed_number,
     signed_percent,
     with_interval,
 )
-from jasco.reports.table import render
-from made_results import MODEL, OTHER, changed, marked, results
+from jasco.reports.text import render, render_comparison
+from made_results import MODEL, OTHER, changed, judged, results
 
 NEGATIVE_ZERO = re.compile(r"[-−]0(\.0*)?(?![\d.])")
 ROUNDS_TO_ZERO = [0.0, -0.0, 0.0049, -0.0049, 1e-300, -1e-300, -5e-324]
@@ -30,16 +33,16 @@ ROUNDS_TO_ZERO = [0.0, -0.0, 0.0049, -0.0049, 1e-300, -1e-300, -5e-324]
 @pytest.mark.parametrize("value", ROUNDS_TO_ZERO)
 def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
     assert number(value) == signed_number(value) == "0.00"
-    assert percent(value / 10) == signed_percent(value / 10) == "0.0 %"
-    assert percent(value, digits=0) == "0 %"
-    assert between([value, value]) == "0.00 to 0.00"
-    assert between([value / 10, value / 10], percent) == "0.0 to 0.0 %"
-    assert with_interval(value, [value, 1]) == "0.00 [0.00 to 1.00]"
+    assert percent(value / 10) == signed_percent(value / 10) == "0.0%"
+    assert percent(value, digits=0) == "0%"
+    assert between([value, value]) == "[0.00, 0.00]"
+    assert between([value / 10, value / 10], percent) == "[0.0, 0.0]"
+    assert with_interval(Estimate(value, (value, 1))) == "0.00 [0.00, 1.00]"
 
 
 def test_differences_show_their_direction() -> None:
     assert [signed_number(value) for value in (0.006, -0.006, 1.234)] == ["+0.01", "-0.01", "+1.23"]
-    assert [signed_percent(value) for value in (0.0006, -0.0006)] == ["+0.1 %", "-0.1 %"]
+    assert [signed_percent(value) for value in (0.0006, -0.0006)] == ["+0.1%", "-0.1%"]
 
 
 def test_what_is_not_known_is_a_dash() -> None:
@@ -60,30 +63,40 @@ def test_a_small_p_is_written_as_a_bound() -> None:
 def test_a_figure_is_written_as_the_number_that_it_rounds_to(value: float) -> None:
     assert number(value).removeprefix("-") == f"{abs(value):.2f}"
     assert signed_number(value).lstrip("+-") == f"{abs(value):.2f}"
-    assert percent(value).removeprefix("-") == f"{abs(100 * value):.1f} %"
-    assert signed_percent(value).lstrip("+-") == f"{abs(100 * value):.1f} %"
+    assert percent(value).removeprefix("-") == f"{abs(100 * value):.1f}%"
+    assert signed_percent(value).lstrip("+-") == f"{abs(100 * value):.1f}%"
     for written in (number(value), signed_number(value), percent(value), signed_percent(value)):
         assert not NEGATIVE_ZERO.search(written)
         assert written[0] != "+" or value > 0
 
 
+def test_numbers_agree_with_their_nouns() -> None:
+    assert (
+        failure_counts({"error": 3, "timeout": 1, "rejected": 2})
+        == "3 errors, 1 timeout, 2 rejected"
+    )
+    assert list(reason_texts([Reason("error", "no", 1, 1)])) == ['1 error: "no"']
+    assert list(reason_texts([Reason("error", "no", 3, 3, 3)])) == ['3 errors (final), each: "no"']
+    assert list(reason_texts([Reason("error", "no", 2, 3)])) == ['3 errors, most often (2): "no"']
+
+
 # --- in every output ---
 
 
-def nearly_zero(told: Any) -> Any:
-    """Make a figure, or an interval, one that rounds to zero from below."""
-    return -0.0001 if isinstance(told, float) else told
+def nearly_zero(value: Any) -> Any:
+    """Replace a figure by one that rounds to zero from below."""
+    return -0.0001 if isinstance(value, float) else value
 
 
 def test_no_output_holds_a_negative_zero() -> None:
     agreeing = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
     report = summarise_report(
         [
-            results(model, marked(1), marked(), facts={"self_agreement": agreeing})
+            results(model, judged(1), judged(), facts={"self_agreement": agreeing})
             for model in (MODEL, OTHER)
         ]
     )
-    assert report["pairs"]
+    assert report.pairs
     report = changed(report, nearly_zero)
     for text in (
         render(report), render_comparison(report), export(report, "markdown"),

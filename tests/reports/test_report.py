@@ -8,7 +8,7 @@ import pytest
 from jasco.errors import InputError
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.summary import signature, summarise
+from jasco.reports.report import summarise
 from jasco.runs.results import Answers, Data, JudgeFacts, Results
 
 FIGURES = {
@@ -16,14 +16,14 @@ FIGURES = {
     "unreadable_rate", "coverage", "complete", "best_mean_bounds",
 }  # fmt: skip
 DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
-WHOLE = Answers(16, 16)
+ANSWERED = Answers(16, 16)
 
 
 def scored(*verdicts: Verdict, cells: int = 16) -> VerdictMatrix:
-    marks = VerdictMatrix.none_yet(2)
+    matrix = VerdictMatrix.none_yet(2)
     for place in range(cells):
-        marks.enter(place // 8, place % 8 + 1, verdicts[place % len(verdicts)])
-    return marks
+        matrix.enter(place // 8, place % 8 + 1, verdicts[place % len(verdicts)])
+    return matrix
 
 
 GOOD = scored(Verdict(2, Orientation.BOTH))
@@ -32,20 +32,23 @@ NOTHING = scored(Verdict(None, None))
 
 
 def results(
-    answers: Answers = WHOLE, model: str = "openai/m", data: Data = DATA, **marks: VerdictMatrix
+    answers: Answers = ANSWERED,
+    model: str = "openai/m",
+    data: Data = DATA,
+    **matrices: VerdictMatrix,
 ) -> Results:
-    named = {f"openai/{name}": each for name, each in marks.items()}
+    named = {f"openai/{name}": each for name, each in matrices.items()}
     return Results(model, data, "v2", answers, dict.fromkeys(named, JudgeFacts()), matrices=named)
 
 
 def the_model(each: Results) -> dict[str, Any]:
-    summary = summarise([each])
+    summary = summarise([each]).to_json()
     json.dumps(summary, allow_nan=False)
     return summary["models"][each.model]
 
 
 def test_the_documented_keys_are_there() -> None:
-    summary = summarise([results(a=GOOD, b=HALF)])
+    summary = summarise([results(a=GOOD, b=HALF)]).to_json()
     assert summary.keys() >= {"schema", "signature", "protocol", "data", "models"}
     assert (summary["schema"], summary["protocol"]) == (1, "v2")
     assert summary["data"] == {
@@ -103,7 +106,7 @@ def test_without_judges_there_are_no_figures() -> None:
         "truncated": 1,
         "failed": {"timeout": 13},
         "reasons": [],
-        "treated_clips": 2,
+        "converted_clips": 2,
         "clipped_clips": None,
         "most_clipped": None,
         "audio_warnings": {},
@@ -114,19 +117,19 @@ def test_without_judges_there_are_no_figures() -> None:
     }
 
 
-def test_clipped_samples_that_nobody_has_counted_are_null_not_0() -> None:
-    def told(**found: Any) -> tuple[Any, Any]:
+def test_clipped_samples_that_were_not_counted_are_null_not_0() -> None:
+    def clipping(**found: Any) -> tuple[Any, Any]:
         answers = the_model(results(Answers(16, 3, **found)))["answers"]
         return answers["clipped_clips"], answers["most_clipped"]
 
-    assert told() == (None, None)
-    assert told(clipped={}) == (0, None)
-    assert told(clipped={"5": 3, "2": 9}) == (2, {"clip": "2", "samples": 9})
+    assert clipping() == (None, None)
+    assert clipping(clipped={}) == (0, None)
+    assert clipping(clipped={"5": 3, "2": 9}) == (2, {"clip": "2", "samples": 9})
 
 
-def test_several_models_stand_side_by_side_if_the_data_are_the_same() -> None:
+def test_several_models_are_side_by_side_if_the_data_are_the_same() -> None:
     one, other = results(a=GOOD), results(model="openai/n", a=HALF)
-    assert list(summarise([one, other])["models"]) == ["openai/m", "openai/n"]
+    assert list(summarise([one, other]).models) == ["openai/m", "openai/n"]
     with pytest.raises(
         InputError, match=r"openai/m and openai/n differ in data \(aaaaaaaaaaaa and"
     ):
@@ -135,15 +138,15 @@ def test_several_models_stand_side_by_side_if_the_data_are_the_same() -> None:
 
 def test_several_runs_of_a_model_are_numbered() -> None:
     runs = [results(a=GOOD), results(model="openai/n", a=GOOD), results(a=HALF)]
-    models = summarise(runs)["models"]
+    models = summarise(runs).models
     assert list(models) == ["openai/m (1)", "openai/n", "openai/m (3)"]
-    assert models["openai/m (3)"]["coverage"] == 0.5
+    assert models["openai/m (3)"].score.coverage == 0.5
 
 
-def test_the_signature_says_what_went_into_the_numbers() -> None:
-    told = signature([results(a=GOOD, b=HALF)]).split("|")
-    assert told[0].startswith("jasco:")
-    assert told[1:] == [
+def test_the_signature_holds_what_went_into_the_numbers() -> None:
+    parts = summarise([results(a=GOOD, b=HALF)]).signature.split("|")
+    assert parts[0].startswith("jasco:")
+    assert parts[1:] == [
         "protocol:v2",
         "data:two[2x8]",
         "text:aaaaaaaaaaaa",
@@ -152,35 +155,35 @@ def test_the_signature_says_what_went_into_the_numbers() -> None:
         "judges:openai/a+openai/b",
         "bootstrap:10000,seed=20240923,percentile_from=40",
     ]
-    unknown = signature([results(data=Data("x", None, None, 2, 16))])
+    unknown = summarise([results(data=Data("x", None, None, 2, 16))]).signature
     assert "text:" not in unknown
     assert "|judges:none|" in unknown
 
 
-# --- people ---
+# --- participants ---
 
-PERSON = {"provider": "human", "name": "Anna"}
+PARTICIPANT = {"provider": "human", "name": "Anna"}
 ITEMS = Data("two", "a" * 64, "b" * 64, 2, 2)
 
 
-def of_a_person(cells: int = 2, **marks: VerdictMatrix) -> Results:
-    named = marks or {"a": once(cells)}
+def of_a_participant(cells: int = 2, **matrices: VerdictMatrix) -> Results:
+    named = matrices or {"a": single_prompt_matrix(cells)}
     return Results(
         "human/Anna", ITEMS, "v2", Answers(2, cells), dict.fromkeys(named, JudgeFacts()),
-        matrices=named, identity=PERSON,
+        matrices=named, identity=PARTICIPANT,
     )  # fmt: skip
 
 
-def once(cells: int) -> VerdictMatrix:
-    marks = VerdictMatrix.none_yet(2, single_prompt=True)
+def single_prompt_matrix(cells: int) -> VerdictMatrix:
+    matrix = VerdictMatrix.none_yet(2, single_prompt=True)
     for place in range(cells):
-        marks.enter(place, 3 * place + 1, Verdict(2 * place, Orientation.BOTH))
-    return marks
+        matrix.enter(place, 3 * place + 1, Verdict(2 * place, Orientation.BOTH))
+    return matrix
 
 
-def test_of_a_person_what_needs_several_items_a_clip_is_null() -> None:
+def test_of_a_participant_what_needs_several_items_a_clip_is_null() -> None:
     assert the_model(results(a=GOOD))["items_a_clip"] == 8
-    model = the_model(of_a_person())
+    model = the_model(of_a_participant())
     assert model["items_a_clip"] == 1
     assert model["complete"] is True
     for figures in (model, model["judges"]["a"]):
@@ -196,21 +199,21 @@ def test_of_a_person_what_needs_several_items_a_clip_is_null() -> None:
         assert figures["instructions"]["sound_first_minus_speech_first"] is None
 
 
-def test_a_person_who_has_not_answered_all_is_incomplete() -> None:
-    model = the_model(of_a_person(1))
+def test_a_participant_who_has_not_answered_all_is_incomplete() -> None:
+    model = the_model(of_a_participant(1))
     assert model["complete"] is False
     assert (model["coverage"], model["mean"], model["mean_bounds"]) == (0.5, 0, [0, 1])
-    unjudged = the_model(Results("human/Anna", ITEMS, "", Answers(2, 2), {}, identity=PERSON))
+    unjudged = the_model(Results("human/Anna", ITEMS, "", Answers(2, 2), {}, identity=PARTICIPANT))
     assert unjudged["complete"] is False
     assert (unjudged["best_mean_bounds"], unjudged["mean_bounds"]) == (None, [0, 2])
 
 
-def test_a_person_stands_beside_models_on_the_same_data() -> None:
-    for order in ([results(a=GOOD), of_a_person()], [of_a_person(), results(a=GOOD)]):
-        summary = summarise(order)
-        assert summary["data"]["items"] == 16
-        assert "|data:two[2x8]|" in summary["signature"]
-    alone = summarise([of_a_person()])
-    assert alone["data"]["items"] == 2
-    assert "|data:two[2x1]|" in alone["signature"]
-    assert "|models:human/Anna|" in alone["signature"]
+def test_a_participant_is_shown_with_models_on_the_same_data() -> None:
+    for order in ([results(a=GOOD), of_a_participant()], [of_a_participant(), results(a=GOOD)]):
+        report = summarise(order)
+        assert report.data.items == 16
+        assert "|data:two[2x8]|" in report.signature
+    alone = summarise([of_a_participant()])
+    assert alone.data.items == 2
+    assert "|data:two[2x1]|" in alone.signature
+    assert "|models:human/Anna|" in alone.signature

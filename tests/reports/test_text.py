@@ -5,25 +5,25 @@ from typing import Any
 
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.summary import summarise
-from jasco.reports.table import render
+from jasco.reports.report import summarise
+from jasco.reports.text import render
 from jasco.runs.results import Answers, Data, JudgeFacts, Results
 
 DATA = Data("two", "a" * 64, None, 2, 16)
 
 
 def scored(verdict: Verdict, cells: int = 16, clips: int = 2) -> VerdictMatrix:
-    marks = VerdictMatrix.none_yet(clips)
+    matrix = VerdictMatrix.none_yet(clips)
     for place in range(cells):
-        marks.enter(place // 8, place % 8 + 1, verdict)
-    return marks
+        matrix.enter(place // 8, place % 8 + 1, verdict)
+    return matrix
 
 
 Judged = tuple[VerdictMatrix, JudgeFacts]
 
 
-def judged(marks: VerdictMatrix, **facts: Any) -> Judged:
-    return marks, JudgeFacts(**facts)
+def judged(matrix: VerdictMatrix, **facts: Any) -> Judged:
+    return matrix, JudgeFacts(**facts)
 
 
 def rendered(*judges: Judged, answers: Answers | None = None) -> str:
@@ -37,7 +37,7 @@ def results(*judges: Judged, answers: Answers | None = None, protocol: str = "v2
         protocol,
         answers or Answers(16, 16),
         {f"openai/judge-{n}": facts for n, (_, facts) in enumerate(judges)},
-        matrices={f"openai/judge-{n}": marks for n, (marks, _) in enumerate(judges)},
+        matrices={f"openai/judge-{n}": matrix for n, (matrix, _) in enumerate(judges)},
     )
 
 
@@ -45,30 +45,30 @@ GOOD = scored(Verdict(2, Orientation.BOTH))
 
 
 def row(text: str, name: str) -> list[str]:
-    lines = [line.split() for line in text.splitlines()]
+    lines = [line.replace("  by ", "").split() for line in text.splitlines()]
     return next(cells[1:] for cells in lines if cells[:1] == [name])
 
 
-def test_a_whole_run_has_its_figures_and_no_bounds() -> None:
+def test_a_complete_run_has_its_figures_and_no_bounds() -> None:
     text = rendered(judged(GOOD))
     assert "two: 2 clips, 16 items, protocol v2" in text
-    assert row(text, "openai/m")[:4] == ["2.00", "2.00", "0.0", "%"]  # no bounds
+    assert row(text, "openai/m")[:4] == ["2.00", "2.00", "0.0%", "100.0%"]  # no bounds
     assert "INCOMPLETE" not in text
     assert "signature: jasco:" in text
 
 
-def test_an_incomplete_run_says_so_and_shows_its_bounds() -> None:
+def test_an_incomplete_run_shows_its_bounds() -> None:
     text = rendered(judged(scored(Verdict(1, Orientation.BOTH), cells=8), failed={"server": 8}))
-    assert "1.00 to 1.50" not in text
-    assert "0.50 to 1.50" in text
-    assert "openai/m: INCOMPLETE." in text
+    assert "[1.00, 1.50]" not in text
+    assert "[0.50, 1.50]" in text
+    assert "openai/m: INCOMPLETE" in text
     assert "openai/judge-0: 8 verdicts failed (8 server errors)" in text
 
 
 def test_unreadable_verdicts_make_it_incomplete_too() -> None:
     text = rendered(judged(scored(Verdict(None, None))))
     assert "INCOMPLETE" in text
-    assert "0.00 to 2.00" in text
+    assert "[0.00, 2.00]" in text
     assert "–" in text
     assert "nan" not in text.lower()
     assert "None" not in text
@@ -81,24 +81,24 @@ def test_a_panel_has_a_row_for_itself_and_one_a_judge() -> None:
     assert row(text, "openai/judge-1")[0] == "1.00"
 
 
-def test_items_without_an_answer_are_told_by_kind() -> None:
+def test_items_without_an_answer_are_counted_by_kind() -> None:
     text = rendered(judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
-    assert "5 of 16 items are not answered (4 timeouts, 1 error)" in text
+    assert "5 of 16 items not answered (4 timeouts, 1 error)" in text
     assert "2 answers were cut off" in text
     assert "converted to 16 kHz mono PCM16: 3 clips" in text
     assert "INCOMPLETE" in text
 
 
-def test_what_a_model_did_not_hear_and_how_it_computed_is_told() -> None:
+def test_cut_audio_and_the_runtime_are_shown() -> None:
     runtime = [{"device": "cpu", "torch": "2.13"}, {"device": "cuda:0\n\x1b[2J"}]
     answers = Answers(16, 16, max_audio_seconds=30.0, cut_clips=2, runtime=runtime)
     text = rendered(judged(GOOD), answers=answers)
-    assert "openai/m: 2 clips are longer than the 30 s that it hears, and cut off there" in text
+    assert "openai/m: 2 clips are longer than the 30 s that the model takes" in text
     assert "openai/m: computed with device cpu, torch 2.13\n" in text
     assert "openai/m: computed with device cuda:0 ?[2J\n" in text
 
 
-def test_clipped_and_odd_audio_is_told() -> None:
+def test_clipped_and_odd_audio_is_shown() -> None:
     answers = Answers(
         16, 16, clipped={"3": 5, "a\n7": 12}, audio_warnings={"silence only": ["1", "2"]}
     )
@@ -109,11 +109,11 @@ def test_clipped_and_odd_audio_is_told() -> None:
         assert "clipped" not in rendered(judged(GOOD), answers=answers)
 
 
-def test_without_a_judge_that_is_said() -> None:
-    assert "openai/m: no judge has marked it yet" in rendered()
+def test_a_model_without_a_judge_is_not_judged_yet() -> None:
+    assert "openai/m: not judged yet" in rendered()
 
 
-def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None:
+def test_proxy_figures_are_labelled_at_the_name_and_in_a_note() -> None:
     text = rendered(judged(GOOD, proxy=True))
     assert "by openai/judge-0 (proxy)" in text
     assert "openai/m: PROXY figures." in text
@@ -121,7 +121,7 @@ def test_figures_by_a_stand_in_are_marked_beside_the_name_and_in_words() -> None
     assert "proxy" not in rendered(judged(GOOD)).lower()
 
 
-def test_a_stand_in_beside_a_judge_is_marked_and_not_averaged_with_it() -> None:
+def test_a_proxy_is_labelled_and_not_averaged_with_a_judge() -> None:
     text = rendered(judged(GOOD), judged(GOOD, proxy=True))
     assert row(text, "openai/m")[0] == "–"
     assert "openai/judge-1: PROXY figures." in text
@@ -129,64 +129,65 @@ def test_a_stand_in_beside_a_judge_is_marked_and_not_averaged_with_it() -> None:
     assert "openai/judge-0 (proxy)" not in text
 
 
-def test_the_published_results_are_shown_where_they_are_asked_for() -> None:
-    whole = [results(judged(GOOD), protocol="v1")]
-    text = render(summarise(whole, published=True))
-    assert row(text, "SALMONN-7B") == ["1.21", "27.0", "%", "48.0", "%", "25.0", "%"]
+def test_the_published_results_are_shown_on_demand() -> None:
+    complete = [results(judged(GOOD), protocol="v1")]
+    text = render(summarise(complete, published=True))
+    assert row(text, "SALMONN-7B") == ["1.21", "27.0%", "48.0%", "25.0%"]
     assert "comparable with figures on the same clips by the same judges only" in text
-    assert "SALMONN-7B" not in render(summarise(whole))
+    assert "SALMONN-7B" not in render(summarise(complete))
 
 
-def test_a_judge_that_was_cut_off_is_told_how_to_get_further() -> None:
+def test_verdicts_that_were_cut_off_come_with_the_remedy() -> None:
     text = rendered(judged(scored(Verdict(None, None)), cut_off=7))
     assert "openai/judge-0: 7 of its unreadable verdicts were cut off" in text
     assert "max_tokens" in text
 
 
 def test_a_figure_has_its_interval_and_what_lies_behind_it() -> None:
-    marks = scored(Verdict(0, Orientation.AUDIO), cells=96, clips=12)
+    matrix = scored(Verdict(0, Orientation.AUDIO), cells=96, clips=12)
     for clip in range(6):
         for number in range(1, 9):
-            marks.enter(clip, number, Verdict(2, Orientation.BOTH))
-    text = rendered(judged(marks), judged(marks))
-    assert re.search(r"1.00  0.\d\d to 1.\d\d", text)
+            matrix.enter(clip, number, Verdict(2, Orientation.BOTH))
+    text = rendered(judged(matrix), judged(matrix))
+    assert re.search(r"1.00 \[0.\d\d, 1.\d\d\]", text)
     assert "best of 1 to 8 prompts: 1.00 1.00" in text
     assert "sound named first minus speech named first: 0.00" in text
     assert "the judges agree (Krippendorff's alpha): rating 1.00" in text
     assert "Judges and decoding are held fixed" in text
-    assert text.count("has taken no exam; see: jasco exam --help") == 2
+    assert text.count(": not examined; see: jasco exam --help") == 2
 
 
-def of_a_person(cells: int) -> str:
-    marks = VerdictMatrix.none_yet(2, single_prompt=True)
+def of_a_participant(cells: int) -> str:
+    matrix = VerdictMatrix.none_yet(2, single_prompt=True)
     for place in range(cells):
-        marks.enter(place, 3, Verdict(2 * place, Orientation.BOTH))
+        matrix.enter(place, 3, Verdict(2 * place, Orientation.BOTH))
     identity = {"provider": "human", "name": "Anna"}
     return render(
         summarise(
             [
                 Results(
                     "human/Anna", Data("two", "a" * 64, None, 2, 2), "v2", Answers(2, cells),
-                    {"openai/j": JudgeFacts()}, matrices={"openai/j": marks}, identity=identity,
+                    {"openai/j": JudgeFacts()}, matrices={"openai/j": matrix}, identity=identity,
                 )
             ]
         )
     )  # fmt: skip
 
 
-def test_the_best_mean_of_a_person_is_a_dash() -> None:
-    text = of_a_person(2)
+def test_the_best_mean_of_a_participant_is_a_dash() -> None:
+    text = of_a_participant(2)
     assert "two: 2 clips, 2 items" in text
     assert "bounds" not in text
     assert row(text, "human/Anna")[:2] == ["–", "1.00"]
-    assert "human/Anna: asked one prompt a clip, as people are: no best-mean; " in text
+    assert "human/Anna: one prompt a clip, as of a participant: no best-mean; " in text
     assert "best of 1 (mean) 1.00\n" in text
     assert "prompts:" not in text
     assert "None" not in text
 
 
-def test_what_a_person_has_not_answered_is_bounded_in_words() -> None:
-    text = of_a_person(1)
-    assert "human/Anna: 1 of 2 items is not answered" in text
-    assert "human/Anna: INCOMPLETE. The mean counts the clips" in text
-    assert "at its worst and at its best it is 0.00 to 1.00." in text
+def test_what_a_participant_has_not_answered_is_bounded_in_a_note() -> None:
+    text = of_a_participant(1)
+    assert "human/Anna: 1 of 2 items not answered" in text
+    assert "human/Anna: INCOMPLETE" in text
+    assert "The mean counts the clips" in text
+    assert "at its worst and at its best it is [0.00, 1.00]" in text

@@ -1,0 +1,148 @@
+"""Models side by side: which pairs can be compared, and their paired differences."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from jasco.backends.specs import identity_key
+from jasco.errors import InputError, RunConflictError, one_line
+from jasco.metrics.comparison import Comparison, compare, holm
+from jasco.reports.report import NotCompared, Pair, Report, collate, data_difference, summarise
+from jasco.reports.signature import describe, identity_name
+from jasco.runs.results import JudgeFacts, Results
+
+_MIXED = "a proxy and other judges are never averaged; --judge chooses whose verdicts are compared"
+
+
+def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = False) -> Report:
+    """Compare each pair of models.
+
+    Parameters
+    ----------
+    results : sequence of Results
+        At least two models.
+    allow_mismatch : bool
+        Compare even if data, protocol or judges differ: on the clips that both have.
+
+    Raises
+    ------
+    InputError
+        Fewer than two models, nothing in common, or a proxy beside other judges of one model.
+    RunConflictError
+        Data, protocol or judges differ.
+    """
+    if len(results) < 2:
+        raise InputError("compare needs two models or more")
+    for each in results:
+        if each.mixed:
+            raise InputError(f"{each.model}: {_MIXED}")
+    report = collate(results)
+    pairs = list(combinations(report.models, 2))
+    mismatches = [
+        f"{first} and {second} differ in {difference}"
+        for first, second in pairs
+        if (difference := _difference(report, first, second))
+    ]
+    if mismatches and not allow_mismatch:
+        raise RunConflictError(
+            f"{mismatches[0]}: their difference would not be one of models; --allow-mismatch "
+            "compares them all the same, on the clips that both have"
+        )
+    return replace(report, pairs=_compare_pairs(report, pairs), mismatches=mismatches)
+
+
+def summarise_report(results: Sequence[Results]) -> Report:
+    """Return all that a report shows.
+
+    That is the models and the published results; of several models also the
+    differences of those that can be compared, and why the others cannot.
+
+    Raises
+    ------
+    InputError
+        The results are about different data or protocols.
+    """
+    report = summarise(results, published=True)
+    if len(results) < 2:
+        return report
+    pairs, not_compared = [], []
+    for first, second in combinations(report.models, 2):
+        if why := _why_not_compared(report, first, second):
+            not_compared.append(NotCompared(first, second, why))
+        else:
+            pairs.append((first, second))
+    return replace(report, pairs=_compare_pairs(report, pairs), not_compared=not_compared)
+
+
+def _why_not_compared(report: Report, *names: str) -> str | None:
+    if not_judged := [name for name in names if not report.models[name].results.matrices]:
+        return f"{' and '.join(not_judged)}: not judged yet"
+    if any(report.models[name].results.mixed for name in names):
+        return _MIXED
+    difference = _difference(report, *names)
+    return difference and f"they differ in {difference}"
+
+
+def _difference(report: Report, *names: str) -> str | None:
+    one, other = (report.models[name].results for name in names)
+    return data_difference(one, other) or _judge_difference(one, other)
+
+
+def _judge_difference(one: Results, other: Results) -> str | None:
+    """Return in what the judges of two models differ; None where they do not."""
+    for results in (one, other):
+        for name, facts in results.judges.items():
+            if len(facts.served) > 1:
+                served = one_line(" and ".join(facts.served))
+                return f"judges ({name} was served as {served} within the run of {results.model})"
+    ours, theirs = (sorted(each.judges.items(), key=_judge_key) for each in (one, other))
+    alike = [_judge_key(each) for each in ours] == [_judge_key(each) for each in theirs] and all(
+        # A server need not name what it serves: then no difference is known.
+        our.served == their.served or not our.served or not their.served
+        for (_, our), (_, their) in zip(ours, theirs, strict=True)
+    )
+    return None if alike else f"judges ({_names_of(ours)} and {_names_of(theirs)})"
+
+
+def _judge_key(judge: tuple[str, JudgeFacts]) -> str:
+    # The judge of a CSV file may not be known: such files are taken to have had the same one.
+    facts = judge[1]
+    return identity_key(facts.identity) if facts.identity else f"unknown {facts.proxy}"
+
+
+def _names_of(judges: Sequence[tuple[str, JudgeFacts]]) -> str:
+    return " + ".join(
+        describe(identity_name(name, facts.identity), facts.identity, facts.served)
+        if facts.identity
+        else f"unknown{' proxy' if facts.proxy else ''}"
+        for name, facts in judges
+    )
+
+
+def _compare_pairs(report: Report, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+    compared = [_compare(*(report.models[name].results for name in pair)) for pair in pairs]
+    corrected = iter(holm([each.p for each in compared if each.p is not None]))
+    return [
+        Pair(*pair, each, next(corrected) if each.p is not None else None)
+        for pair, each in zip(pairs, compared, strict=True)
+    ]
+
+
+def _compare(one: Results, other: Results) -> Comparison:
+    for results in (one, other):
+        if not results.matrices:
+            raise InputError(f"{results.model}: not judged yet; see: jasco judge --help")
+    places = [{clip.sha256: n for n, clip in enumerate(each.clips)} for each in (one, other)]
+    shared = [clip for clip in places[0] if clip in places[1]]
+    if not shared:
+        raise InputError(f"{one.model} and {other.model} have no clip in common")
+    ours, theirs = (
+        {
+            judge: matrix.of_clips(np.array([own[clip] for clip in shared]))
+            for judge, matrix in results.matrices.items()
+        }
+        for results, own in zip((one, other), places, strict=True)
+    )
+    return compare(ours, theirs)

@@ -1,0 +1,100 @@
+"""How figures and tables are written for readers: one way, in every output."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from tabulate import tabulate
+
+from jasco.errors import count, one_line
+from jasco.metrics.bootstrap import Estimate
+from jasco.protocol.failure_reasons import Reason
+
+DASH = "–"  # a figure that cannot be computed
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Format a score; what rounds to zero has no sign."""
+    return DASH if value is None else f"{value:z.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Format a share; what rounds to zero has no sign."""
+    return DASH if value is None else f"{100 * value:z.{digits}f}%"
+
+
+def signed_number(value: float | None) -> str:
+    """Format a difference of scores; one that rounds to zero has no sign."""
+    return _with_plus(number(value))
+
+
+def signed_percent(value: float | None) -> str:
+    """Format a difference of shares; one that rounds to zero has no sign."""
+    return _with_plus(percent(value))
+
+
+def _with_plus(formatted: str) -> str:
+    is_positive = formatted[0].isdigit() and formatted.strip("0.%")
+    return f"+{formatted}" if is_positive else formatted
+
+
+def p_value(value: float | None) -> str:
+    """Format a p-value."""
+    return DASH if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def between(ends: Sequence[float] | None, write: Callable[[float | None], str] = number) -> str:
+    """Format an interval, ``[0.12, 0.69]``; empty where there is none."""
+    return "" if ends is None else f"[{', '.join(write(end).rstrip('%') for end in ends)}]"
+
+
+def with_interval(estimate: Estimate, write: Callable[[float | None], str] = number) -> str:
+    """Format a figure and its interval: ``0.38 [0.12, 0.69]``."""
+    return f"{write(estimate.value)} {between(estimate.interval, write)}".rstrip()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple") -> str:
+    """Format rows in one of tabulate's formats: names to the left, figures to the right."""
+    return tabulate(
+        rows,
+        header,
+        tablefmt=form,
+        disable_numparse=True,
+        colalign=["left"] + ["right"] * (len(header) - 1),
+        preserve_whitespace=True,
+    )
+
+
+# --- failures ---
+
+
+def failure_counts(counts: Mapping[str, int]) -> str:
+    """Format how often each kind of failure occurred."""
+    return ", ".join(_count_failures(number, kind) for kind, number in counts.items())
+
+
+_NOUNS = {  # kinds of failures that have a plural
+    **{kind: kind for kind in ("crash", "error", "rate limit", "refusal", "timeout")},
+    **{kind: f"{kind} error" for kind in ("connection", "memory", "server")},
+}
+
+
+def _count_failures(number: int, kind: str) -> str:
+    if kind in _NOUNS:
+        return count(number, _NOUNS[kind])
+    return f"{number} {'stopped by a content filter' if kind == 'content filter' else kind}"
+
+
+LONGEST_REASON = 400  # characters of a failure's message that are printed
+
+
+def reason_texts(reasons: Iterable[Reason]) -> Iterator[str]:
+    """Format the commonest message of each kind of failure."""
+    for reason in reasons:
+        total, final = reason.of, reason.final
+        text = _count_failures(total, reason.kind)
+        if final:
+            text += " (final)" if final == total else f" ({final} of them final)"
+        if reason.count < total:
+            text += f", most often ({reason.count})"
+        elif total > 1:
+            text += ", each"
+        yield f'{text}: "{one_line(reason.message, LONGEST_REASON)}"'

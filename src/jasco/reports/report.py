@@ -1,0 +1,373 @@
+"""The report: one or several models' results as a typed object, which every writer reads.
+
+:meth:`Report.to_json` is the documented object of ``jasco score --json``.
+"""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from jasco.data.dataset import ALTERED
+from jasco.errors import InputError
+from jasco.metrics.agreement import Agreement, PairAgreement
+from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
+from jasco.metrics.comparison import Comparison
+from jasco.metrics.scoring import Score
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.protocols import PROTOCOLS
+from jasco.protocol.verdicts import Orientation
+from jasco.reports.published import PublishedResult, published_results
+from jasco.reports.signature import DIGITS, signature
+from jasco.reports.spending import spending_json
+from jasco.runs.results import Answers, Data, JudgeFacts, Results
+from jasco.version import __version__
+
+Json = dict[str, Any]
+SCHEMA = 1
+SHARES = ("audio", "both", "speech")  # of modality dependence, in the order of every table
+
+
+@dataclass(frozen=True)
+class JudgeReport:
+    """One judge's figures for a model, and what is known of the judge."""
+
+    score: Score
+    facts: JudgeFacts
+
+    @property
+    def proxy(self) -> bool:
+        """Whether the judge is a proxy."""
+        return self.facts.proxy
+
+    @property
+    def complete(self) -> bool:
+        """Whether every expected verdict is there and readable."""
+        return self.score.complete
+
+    def to_json(self) -> Json:
+        """Return the entry of ``judges`` in the documented object."""
+        facts = self.facts
+        return _score_json(self.score) | as_json(
+            {
+                "proxy": facts.proxy,
+                "verdicts": facts.verdicts,
+                "failed": facts.failed,
+                "failed_final": facts.final,
+                "reasons": facts.reasons,
+                "check": facts.check or None,
+                "unreadable_cut_off": facts.cut_off,
+                **pick(facts, "served", "adaptations", "exam", "examined_as"),
+                "agreement_with_itself": facts.self_agreement,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """One model's figures, and where they come from.
+
+    Attributes
+    ----------
+    results : Results
+        How answering and judging went.
+    score : Score
+        The panel's figures; none but coverage and bounds where there is no verdict.
+    judges : mapping of str to JudgeReport
+        By label.
+    agreement : Agreement or None
+        How the judges agree, where there are several.
+    without_known_issues : Score or None
+        The figures without the clips that have known issues.
+    complete : bool
+        Whether every item is answered, and every answer has a readable verdict of every judge.
+    """
+
+    results: Results
+    score: Score
+    judges: Mapping[str, JudgeReport]
+    agreement: Agreement | None
+    without_known_issues: Score | None
+    complete: bool
+
+    @classmethod
+    def of(cls, results: Results) -> "ModelReport":
+        """Compute the figures of a model's results."""
+        figures = results.figures
+        bounds = None if results.single_prompt else (0.0, 2.0)
+        no_score = Score(None, 0.0, 0.0, complete=False, bounds=bounds, mean_bounds=(0.0, 2.0))
+        scores = figures.judges if figures else {}
+        return cls(
+            results,
+            figures.panel if figures else no_score,
+            {name: JudgeReport(score, results.judges[name]) for name, score in scores.items()},
+            figures.agreement if figures else None,
+            results.without_known_issues,
+            results.complete,
+        )
+
+    @property
+    def proxy(self) -> bool:
+        """Whether a judge is a proxy."""
+        return any(judge.proxy for judge in self.results.judges.values())
+
+    def to_json(self) -> Json:
+        """Return the entry of ``models`` in the documented object."""
+        results, without = self.results, self.without_known_issues
+        known_issues = {
+            "clips": {issue.clip: issue.text for issue in results.known_issues},
+            "best_mean_without": without.best_mean if without else NO_ESTIMATE,
+            "mean_without": without.mean if without else NO_ESTIMATE,
+        }
+        return _score_json(self.score) | as_json(
+            {
+                "complete": self.complete,
+                "items_a_clip": 1 if results.single_prompt else len(INSTRUCTIONS),
+                "proxy": self.proxy,
+                **pick(results, "mixed", "served", "adaptations"),
+                "judges_without_verdict": results.without_verdict,
+                "judges_without_verdict_reasons": results.reasons_without_verdict,
+                "judges": self.judges,
+                "agreement": self.agreement,
+                "known_issues": known_issues if results.known_issues else None,
+                "answers": _answers_json(results.answers),
+                "spent": spending_json(results.spent) if results.spent else None,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The first model minus the second; ``p_holm`` is corrected for the number of pairs."""
+
+    first: str
+    second: str
+    comparison: Comparison
+    p_holm: float | None
+
+    def to_json(self) -> Json:
+        """Return the entry of ``pairs`` in the documented object."""
+        compared = self.comparison
+        return as_json(
+            {
+                **pick(self, "first", "second"),
+                **pick(compared, "clips", "clips_left_out", "items", "items_expected"),
+                **pick(compared, "complete", "best_mean", "tested"),
+                "tested_bounds": compared.bounds,
+                "p": compared.p,
+                "p_holm": self.p_holm,
+                "minimum_detectable_difference": compared.detectable,
+                "mean": compared.mean,
+                **_dependence_json(compared),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """Two models that cannot be compared, and why."""
+
+    first: str
+    second: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Models side by side, on the same data.
+
+    Attributes
+    ----------
+    signature : str
+        How the figures were made.
+    protocol : str
+        By which the models were judged; empty where none was.
+    data : Data
+        What the figures are about.
+    models : mapping of str to ModelReport
+        By name.
+    versions : mapping of str to str, or None
+        Of jasco, Python and NumPy.
+    published : sequence of PublishedResult or None
+        The published results under the same protocol, where they are to be shown.
+    pairs : sequence of Pair or None
+        Differences of models, where these are compared.
+    not_compared : sequence of NotCompared or None
+        The other pairs.
+    mismatches : sequence of str or None
+        In what data, protocol or judges of the compared models differ.
+    """
+
+    signature: str
+    protocol: str
+    data: Data
+    models: Mapping[str, ModelReport]
+    versions: Mapping[str, str] | None = None
+    published: Sequence[PublishedResult] | None = None
+    pairs: Sequence[Pair] | None = None
+    not_compared: Sequence[NotCompared] | None = None
+    mismatches: Sequence[str] | None = None
+
+    def to_json(self) -> Json:
+        """Return the documented object; parts that the report does not have are left out."""
+        parts = {name: part for name, part in vars(self).items() if part is not None}
+        return as_json({"schema": SCHEMA, **parts})
+
+
+# --- making a report ---
+
+
+def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
+    """Return the report of one or several models on the same data.
+
+    Raises
+    ------
+    InputError
+        The results are about different data or protocols.
+    """
+    report = collate(results)
+    for (name, one), (other_name, other) in combinations(report.models.items(), 2):
+        if difference := data_difference(one.results, other.results):
+            raise InputError(
+                f"{name} and {other_name} differ in {difference}: figures side by side are of the "
+                "same data and protocol; give them one by one"
+            )
+    protocol = report.protocol or next(iter(PROTOCOLS))
+    versions = {"jasco": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    shown = published_results(protocol) if published else None
+    return replace(report, versions=versions, published=shown)
+
+
+def collate(results: Sequence[Results]) -> Report:
+    """Return models side by side, whether or not their data are the same."""
+    protocol = next((each.protocol for each in results if each.protocol), "")
+    data = shared_data(results)
+    models = dict(zip(distinct_names(results), map(ModelReport.of, results), strict=True))
+    return Report(signature(results, data, protocol), protocol, data, models)
+
+
+def distinct_names(results: Sequence[Results]) -> list[str]:
+    """Return the models' names; numbered where two runs are of the same model."""
+    names = [each.model for each in results]
+    numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
+    pairs = zip(names, numbered, strict=True)
+    chosen = [other if names.count(name) > 1 else name for name, other in pairs]
+    # A model that is called "m (1)" itself may be next to two that are called "m".
+    return chosen if len(set(chosen)) == len(chosen) else numbered
+
+
+def data_difference(one: Results, other: Results) -> str | None:
+    """Return in what the data or the protocols of two models differ; None where they do not."""
+    for what, ours, theirs in (
+        ("data", *(each.data.annotations_sha256 or each.data.name for each in (one, other))),
+        ("audio", one.data.audio_sha256, other.data.audio_sha256),
+        ("protocol", one.protocol, other.protocol),
+    ):
+        # The audio behind a CSV file is not known; what was not judged has no protocol yet.
+        if ours and theirs and ours != theirs:
+            return f"{what} ({ours[:DIGITS]} and {theirs[:DIGITS]})"
+    return None
+
+
+def shared_data(results: Sequence[Results]) -> Data:
+    """Return what the figures of several models are about.
+
+    The items are those of the model with the most (participants answer one a clip); the hash of
+    the audio is left out where the models' hashes differ.
+    """
+    data = max((each.data for each in results), key=lambda data: data.items)
+    if any(each.data.name == ALTERED for each in results):  # known of one, where others are files
+        data = replace(data, name=ALTERED)
+    same = len({each.data.audio_sha256 for each in results}) == 1
+    return data if same else replace(data, audio_sha256=None)
+
+
+# --- the documented object ---
+
+
+def as_json(entries: Mapping[str, Any]) -> Json:
+    """Return what JSON can hold of an object's entries.
+
+    An estimate becomes two entries: the figure under its name, the interval under ``NAME_ci``.
+    """
+    json: Json = {}
+    for name, value in entries.items():
+        if isinstance(value, Estimate):
+            json |= {name: value.value, f"{name}_ci": _encode(value.interval)}
+        else:
+            json[name] = _encode(value)
+    return json
+
+
+def pick(source: object, *names: str) -> Json:
+    """Return some attributes by their names."""
+    return {name: getattr(source, name) for name in names}
+
+
+def _encode(value: Any) -> Any:
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if isinstance(value, PairAgreement):
+        return as_json({**vars(value), "orientation_names": list(Orientation)})
+    if is_dataclass(value):
+        return as_json(vars(value))
+    if isinstance(value, Mapping):
+        return as_json(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return [_encode(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _score_json(score: Score) -> Json:
+    by_instruction = score.by_instruction
+    return as_json(
+        {
+            **pick(score, "best_mean", "mean"),
+            "best_at_k": [figure.value for figure in score.best_at] or None,
+            "best_at_k_ci": [figure.interval for figure in score.best_at] or None,
+            **_dependence_json(score),
+            **pick(score, "neither_rate", "unreadable_rate", "coverage", "complete"),
+            "best_mean_bounds": score.bounds,
+            "mean_bounds": score.mean_bounds,
+            "instructions": {
+                "means": [figure.value for figure in by_instruction],
+                "means_ci": [figure.interval for figure in by_instruction],
+                "spread": score.instruction_spread,
+                "sound_first_minus_speech_first": score.sound_first,
+            },
+        }
+    )
+
+
+def _dependence_json(figures: Score | Comparison) -> Json:
+    shares = {name: getattr(figures, name) for name in SHARES}
+    return {
+        "modality_dependence": {name: share.value for name, share in shares.items()},
+        "modality_dependence_ci": {name: share.interval for name, share in shares.items()},
+    }
+
+
+def _answers_json(answers: Answers) -> Json:
+    clipped, preflight = answers.clipped, answers.preflight or {}
+    # What the probes were answered is for those who look into the run.
+    shown = {name: value for name, value in preflight.items() if name != "answers"}
+    return {
+        **pick(
+            answers, "expected", "answered", "truncated", "failed", "reasons", "converted_clips"
+        ),
+        "clipped_clips": None if clipped is None else len(clipped),
+        "most_clipped": most_clipped(answers),
+        **pick(answers, "audio_warnings", "max_audio_seconds", "cut_clips", "runtime"),
+        "preflight": shown or None,
+    }
+
+
+def most_clipped(answers: Answers) -> Json | None:
+    """Return the clip with the most clipped samples, and their number; None without any."""
+    if not answers.clipped:
+        return None
+    clip, samples = max(answers.clipped.items(), key=lambda each: each[1])
+    return {"clip": clip, "samples": samples}

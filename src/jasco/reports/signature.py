@@ -1,0 +1,77 @@
+"""The signature of a result: how its figures were made, in one line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jasco.metrics.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
+from jasco.runs.results import Data, Results
+from jasco.version import __version__
+
+DIGITS = 12  # of a hash that people read
+
+
+def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
+    """Return the signature of models' results.
+
+    Parameters
+    ----------
+    results : sequence of Results
+        One a model.
+    data : Data
+        What all of them are about.
+    protocol : str
+        By which they were judged; empty where they were not.
+    """
+    hashes = [
+        f"{name}:{value[:DIGITS]}"
+        for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
+        if value
+    ]
+    models = dict.fromkeys(describe(each.model, each.identity, each.served) for each in results)
+    judges = dict.fromkeys(
+        describe(f"{label}(proxy)" if facts.proxy else label, facts.identity, facts.served)
+        for each in results
+        for judge, facts in each.judges.items()
+        for label in [identity_name(judge, facts.identity)]
+    )
+    return join_signature(
+        protocol,
+        f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
+        *hashes,
+        f"models:{'+'.join(models)}",
+        f"judges:{'+'.join(judges) or 'none'}",
+        intervals=any(each.rows is None for each in results),
+    )
+
+
+def join_signature(protocol: str, *parts: str, intervals: bool = True) -> str:
+    """Join the parts of a signature: what made the figures, then how their intervals were made."""
+    bootstrap = f"bootstrap:{RESAMPLES},seed={SEED},percentile_from={PERCENTILE_CLIPS}"
+    return "|".join(
+        [
+            f"jasco:{__version__}",
+            f"protocol:{protocol or 'none'}",
+            *parts,
+            bootstrap if intervals else "intervals:none",
+        ]
+    )
+
+
+def identity_name(label: str, identity: Mapping[str, Any]) -> str:
+    """Return ``provider/name`` of a model or judge instead of a label that is a file's name."""
+    if not identity or "," in label:
+        return label
+    return "/".join(filter(None, [identity.get("provider"), identity.get("name")])) or label
+
+
+def describe(label: str, identity: Mapping[str, Any], served: Sequence[str] = ()) -> str:
+    """Return the name of a model or judge with all that may change its output."""
+    parts = [
+        f"{key}={value}"
+        for key, value in sorted(identity.items())
+        if key not in ("provider", "name") and value is not None
+    ]
+    # A separator of the signature in a server's name would split it.
+    parts += [f"served={re.sub('[|{},]', '_', name)}" for name in served]
+    return f"{label.split(',')[0]}{{{','.join(parts)}}}" if parts else label
