@@ -14,12 +14,16 @@ from jasco.backends.budget import (
     NOTHING,
     Budget,
     BudgetReachedError,
+    Limits,
+    Price,
     Spent,
+    prices_as_json,
+    read_limits,
+    read_price_list,
+    read_prices,
     read_spent,
     spent_as_json,
 )
-from jasco.backends.limits import Limits, read_limits
-from jasco.backends.prices import Price, prices_as_json, read_price_list, read_prices
 from jasco.errors import IncompleteError, InputError
 
 PRICES = {"m": Price(Decimal("2.5"), Decimal(10)), "j": Price(Decimal("0.1"), Decimal("0.3"))}
@@ -119,6 +123,21 @@ def test_a_reservation_is_settled_once_and_at_the_end_of_its_block() -> None:
         assert budget.spent["m"] == Spent(2, 1, 2, without_usage=1, at_most=10)
 
     asyncio.run(calls())
+
+
+def test_a_budget_outlasts_an_event_loop() -> None:
+    budget = Budget(Limits(tokens=100))
+
+    async def calls() -> None:
+        first = await budget.reserve("m", 90)
+        second = asyncio.create_task(budget.reserve("m", 60))
+        await asyncio.sleep(0)
+        first.settle(usage(20))
+        (await second).settle(usage(10))
+
+    asyncio.run(calls())
+    asyncio.run(calls())
+    assert budget.spent["m"].tokens == 60
 
 
 def test_who_stops_waiting_keeps_no_room() -> None:

@@ -199,8 +199,7 @@ def evaluate(
         As the command's exit statuses 2, 3 and 4; the message says what to do. What was done is
         kept in the run.
     """
-    from jasco.backends.limits import read_limits
-    from jasco.backends.prices import read_price_list
+    from jasco.backends.budget import read_limits, read_price_list
     from jasco.backends.specs import open_spec
     from jasco.evaluation.evaluate import Job
 

@@ -389,8 +389,7 @@ def _exam(options: argparse.Namespace) -> int:
     judges = open_judges(options.judge)
     if options.json and len(judges) > 1:
         raise InputError("--json takes one judge; examine the panel's one by one")
-    from jasco.backends.limits import read_limits
-    from jasco.backends.prices import read_price_list
+    from jasco.backends.budget import read_limits, read_price_list
     from jasco.runs.spending import exam_budget
 
     limits = read_limits(options.max_calls, options.max_tokens, options.max_cost)
@@ -540,8 +539,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> "Job":
-    from jasco.backends.limits import read_limits
-    from jasco.backends.prices import read_price_list
+    from jasco.backends.budget import read_limits, read_price_list
     from jasco.backends.specs import open_spec
     from jasco.data.fetching import find_data
     from jasco.evaluation.evaluate import Job

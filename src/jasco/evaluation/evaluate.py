@@ -7,9 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jasco.backends.budget import Budget, BudgetReachedError
-from jasco.backends.limits import NO_LIMITS, Limits
-from jasco.backends.prices import NO_PRICES, PriceList
+from jasco.backends.budget import (
+    NO_LIMITS,
+    NO_PRICES,
+    Budget,
+    BudgetReachedError,
+    Limits,
+    PriceList,
+)
 from jasco.backends.specs import identity_key
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, count, one_line

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jasco.backends.limits import NO_LIMITS
-from jasco.backends.prices import Price
+from jasco.backends.budget import NO_LIMITS, Price
 from jasco.backends.specs import identity_key
 from jasco.data.dataset import DataSet
 from jasco.data.published_files import name_with_audio
