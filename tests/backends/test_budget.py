@@ -126,7 +126,7 @@ def test_a_reservation_is_settled_once_and_at_the_end_of_its_block() -> None:
 
 
 def test_a_budget_outlasts_an_event_loop() -> None:
-    budget = Budget(Limits(tokens=100))
+    budget = Budget(Limits(tokens=130))
 
     async def calls() -> None:
         first = await budget.reserve("m", 90)
