@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from tenacity import wait_none
 
 from chat_server import NO_ANSWER, ChatServer, Serve
 from jasco.backends import chat_client as chat
@@ -35,7 +34,7 @@ HEARD = [
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "_BACKOFF", wait_none())
+    monkeypatch.setattr(chat, "LONGEST_BACKOFF", 0.0)
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
 
 

@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.backends import specs
-from jasco.backends.specs import (
-    Option,
-    Provider,
-    Spec,
-    at_least,
-    identity_key,
-    open_spec,
-    parse_spec,
-    providers,
-)
+from jasco.backends.options import Option, at_least
+from jasco.backends.specs import Provider, Spec, identity_key, open_spec, parse_spec, providers
 from jasco.errors import InputError
 from jasco.judges.chat_judge import ChatJudge
 from jasco.models.chat_model import ChatModel
@@ -45,13 +37,17 @@ class Nameless(Named):
 def test_provider_and_name_are_enough() -> None:
     spec = parse_spec("named/meta/Big-8B:q4", Named)
     assert (spec.provider, spec.name) == ("named", "meta/Big-8B:q4")
-    assert spec.options == {"warmth": 0.0, "length": 5, "url": (), "timeout": 300.0}
+    assert spec.options == {
+        "warmth": 0.0, "length": 5, "url": (), "timeout": 300.0, "label": None,
+    }  # fmt: skip
     assert spec.label == "named/meta/Big-8B:q4"
 
 
 def test_options_are_read_and_may_hold_equals_signs_and_slashes() -> None:
     spec = parse_spec("named/m,url=http://h/?a=b,length=7,timeout=2", Named)
-    assert spec.options == {"warmth": 0.0, "length": 7, "url": ("http://h/?a=b",), "timeout": 2.0}
+    assert spec.options == {
+        "warmth": 0.0, "length": 7, "url": ("http://h/?a=b",), "timeout": 2.0, "label": None,
+    }  # fmt: skip
 
 
 def test_an_address_may_be_given_several_times() -> None:

@@ -1,4 +1,4 @@
-"""The body of a chat completion request, and how it is adapted to a server.
+"""Options of chat completion requests, their body, and how it is adapted to a server.
 
 Some servers know a parameter by another name, or want audio or the transport in another form. That
 changes no answer, so such a change is made where a server's error asks for it. What would change
@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from jasco.backends.options import Option, address, at_least, one_of, true_or_false
+from jasco.backends.specs import Spec
+
 Message = Mapping[str, Any]
 """One chat message: its ``role`` and its ``content``, a text or a list of parts."""
 
@@ -21,6 +24,62 @@ _WAV_BYTES_A_SECOND = 32_000
 # More than any model in use spends: 25 to 50 tokens a second.
 _AUDIO_TOKENS_A_SECOND = 50
 _MESSAGE_TOKENS = 64  # of the chat template, for each message
+
+TRANSPORT_OPTIONS = (
+    Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
+    Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
+    Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
+    Option("stream", "true requests a streamed response", true_or_false, False),
+    Option("modalities", "output modalities to request, such as text", repeatable=True),
+)
+AUDIO_FORM = Option(
+    "audio",
+    "how audio is sent: input_audio, data_url or audio_url",
+    one_of(*AUDIO_FORMS),
+    AUDIO_FORMS[0],
+)
+"""For models; judges are sent none."""
+FURTHER_OPTIONS = (
+    Option(
+        "extra_body",
+        "a further parameter of the request; parsed as JSON if possible",
+        identity=True,
+        family=True,
+        if_given=True,
+        reserved=(
+            "audio", "max_completion_tokens", "max_tokens", "messages", "modalities", "model", "n",
+            "response_format", "seed", "stream", "temperature", "top_p",
+        ),
+    ),
+    Option(
+        "chat_template_kwargs",
+        "a variable of the model's chat template, such as enable_thinking=false",
+        identity=True,
+        family=True,
+        if_given=True,
+    ),
+)  # fmt: skip
+
+
+def temperature(text: str) -> float | None:
+    """Read a sampling temperature; ``none`` leaves it to the server."""
+    return None if text == "none" else at_least(0, float)(text)
+
+
+def decoding_options(max_tokens: int) -> tuple[Option, ...]:
+    """Return the options of sampling, greedy by default, with a default of ``max_tokens``."""
+    return (
+        Option(
+            "temperature",
+            "sampling temperature; none leaves it to the server",
+            temperature,
+            0.0,
+            identity=True,
+        ),
+        Option("top_p", "nucleus sampling", at_least(0, float), identity=True),
+        Option("max_tokens", "longest answer", at_least(1, int), max_tokens, identity=True),
+        Option("seed", "seed of the sampling", int, identity=True),
+    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +118,7 @@ class RequestFormat:
     def body(
         self, messages: Sequence[Message], form: Mapping[str, Any] = MappingProxyType({})
     ) -> dict[str, Any]:
-        """Write the body of a request.
+        """Return the body of a request.
 
         Parameters
         ----------
@@ -70,7 +129,7 @@ class RequestFormat:
             The form that the answer is to have (``response_format``).
         """
         return {
-            "messages": [self._message(each) for each in messages],
+            "messages": [self._message(message) for message in messages],
             "model": self.model,
             **self.sampling,
             self.limit_name: self.max_tokens,
@@ -100,18 +159,46 @@ class RequestFormat:
         return {"type": "input_audio", "input_audio": {**audio, "data": url}}
 
 
-CHANGEABLE = ("limit_name", "audio", "stream")
-"""What of a format may be changed because a server asks for it."""
-_UNSUPPORTED = re.compile(
-    r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|not permitted|"
-    r"not allowed|invalid|expected|instead|no longer",
-    re.IGNORECASE,
-)
+def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
+    """Return how requests of a model or judge are written.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its options are those above.
+    adaptations : mapping
+        What was changed because the server asked for it.
+    """
+    options = spec.options
+    extra = dict(options.get("extra_body") or {})
+    if template := options.get("chat_template_kwargs"):
+        extra["chat_template_kwargs"] = template
+    written = RequestFormat(
+        model=spec.name,
+        max_tokens=options["max_tokens"],
+        sampling={
+            name: options[name]
+            for name in ("temperature", "top_p", "seed")
+            if options[name] is not None
+        },
+        extra=extra,
+        audio=options.get("audio", AUDIO_FORMS[0]),
+        stream=options.get("stream", False),
+        modalities=options.get("modalities", ()),
+    )
+    return changed(written, adaptations)
+
+
 _STREAM_ONLY = re.compile(
     r"only support\w* (?:the )?stream|stream(?:ing)?(?: mode)? is required|requires? stream|"
     r"enable the stream|stream must be (?:set to )?true",
     re.IGNORECASE,
 )
+_OTHER_LIMIT_NAME = re.compile(
+    r"(?s)\A(?=.*max_tokens)(?=.*max_completion_tokens)"
+    r"(?=.*(?i:unsupported|not support|unknown|unrecogni[sz]ed|instead))"
+)
+_BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url", re.IGNORECASE)
 # Of the type of the part, not of what it holds.
 _UNKNOWN_PART = re.compile(
     r"(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|not supported)[^.]{0,40}"
@@ -120,11 +207,17 @@ _UNKNOWN_PART = re.compile(
     r"unknown|unsupported)",
     re.IGNORECASE,
 )
-_BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url", re.IGNORECASE)
+# A server's error, and the attribute of a format that it asks to change, with its new value.
+_CHANGES: tuple[tuple[re.Pattern[str], str, Any], ...] = (
+    (_STREAM_ONLY, "stream", True),
+    (_OTHER_LIMIT_NAME, "limit_name", "max_completion_tokens"),
+    (_BAD_URL, "audio", "data_url"),
+    (_UNKNOWN_PART, "audio", "audio_url"),
+)
 
 
-def suggested_changes(error: str, written: RequestFormat) -> Iterator[dict[str, Any]]:
-    """Yield changes of a format that a server's error suggests, by names of its attributes.
+def suggested_changes(error: str, written: RequestFormat) -> list[dict[str, Any]]:
+    """Return changes of a format that a server's error suggests, by names of its attributes.
 
     Parameters
     ----------
@@ -133,28 +226,17 @@ def suggested_changes(error: str, written: RequestFormat) -> Iterator[dict[str, 
     written : RequestFormat
         The format of the request that was refused.
     """
-    if _STREAM_ONLY.search(error) and not written.stream:
-        yield {"stream": True}
-    if (
-        written.limit_name == "max_tokens"
-        and "max_tokens" in error
-        and "max_completion_tokens" in error
-        and re.search(
-            "unsupported|not support|unknown|unrecogni[sz]ed|instead", error, re.IGNORECASE
-        )
-    ):
-        yield {"limit_name": "max_completion_tokens"}
-    if written.audio == "input_audio":
-        if _BAD_URL.search(error):
-            yield {"audio": "data_url"}
-        elif _UNKNOWN_PART.search(error):
-            yield {"audio": "audio_url"}
+    changes: dict[str, Any] = {}
+    for pattern, name, value in _CHANGES:
+        is_default = getattr(written, name) == getattr(RequestFormat, name)
+        if is_default and name not in changes and pattern.search(error):
+            changes[name] = value
+    return [{name: value} for name, value in changes.items()]
 
 
 def changed(written: RequestFormat, changes: Mapping[str, Any]) -> RequestFormat:
-    """Apply changes to a format, those that a run holds among them; others are left out."""
-    known = {name: value for name, value in changes.items() if name in CHANGEABLE}
-    return replace(written, **known)
+    """Apply changes to a format, such as a run holds them; unknown ones are left out."""
+    return replace(written, **{name: changes[name] for _, name, _ in _CHANGES if name in changes})
 
 
 def change_in_words(changes: Mapping[str, Any]) -> str:
@@ -167,6 +249,11 @@ def change_in_words(changes: Mapping[str, Any]) -> str:
     return ", ".join(words[name].format(value) for name, value in changes.items() if name in words)
 
 
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|not permitted|"
+    r"not allowed|invalid|expected|instead|no longer|(?-i:requires)",
+    re.IGNORECASE,
+)
 _OPTIONS = (
     # A word that names the parameter, and what the user can do.
     (r"temperature", "temperature=none leaves it out"),
@@ -200,7 +287,7 @@ def option_for(error: str, options: Sequence[str]) -> str | None:
     """
     if "system" in options and _NO_SYSTEM_ROLE.search(error):
         return "system=user puts it into the user's message"
-    if _UNSUPPORTED.search(error) or "requires" in error:
+    if _UNSUPPORTED.search(error):
         for pattern, advice in _OPTIONS:
             if re.search(pattern, error, re.IGNORECASE):
                 return advice
@@ -218,21 +305,18 @@ _NO_AUDIO = re.compile(
 
 
 def takes_no_audio(error: str) -> bool:
-    """Whether a server says that it takes no audio at all."""
+    """Return whether a server's error means that it takes no audio at all."""
     return bool(_NO_AUDIO.search(error))
 
 
 def holds_audio(messages: Sequence[Message]) -> bool:
-    """Whether any message holds audio."""
+    """Return whether any message holds audio."""
     return any(part["type"] == "input_audio" for part in _parts(messages))
 
 
 def most_tokens(messages: Sequence[Message], max_tokens: int) -> int:
-    """Bound the tokens of a call, prompt and answer: a byte of text is at most a token."""
+    """Compute a bound of the tokens of a call, prompt and answer: at most one a byte of text."""
     tokens = max_tokens + _MESSAGE_TOKENS * len(messages)
-    for message in messages:
-        if isinstance(message["content"], str):
-            tokens += len(message["content"].encode())
     for part in _parts(messages):
         if part["type"] == "text":
             tokens += len(part["text"].encode())
@@ -244,5 +328,5 @@ def most_tokens(messages: Sequence[Message], max_tokens: int) -> int:
 
 def _parts(messages: Sequence[Message]) -> Iterator[Mapping[str, Any]]:
     for message in messages:
-        if isinstance(message["content"], list):
-            yield from message["content"]
+        content = message["content"]
+        yield from [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from jasco.backends.chat_client import ChatClient
+from jasco.backends.options import Option, at_least
 from jasco.backends.requests import Message
 from jasco.backends.secrets import is_secret_name, read_key, secrets_of
 from jasco.backends.server import Program, Server, check_program
-from jasco.backends.specs import Option, Provider, Spec, at_least
+from jasco.backends.specs import Provider, Spec
 from jasco.data.folders import data_folder
 from jasco.errors import InputError
 from jasco.protocol.responses import Failure, Response
@@ -31,7 +32,7 @@ class VllmClient(ChatClient):
     """
 
     def __init__(self, spec: Spec, owner: Provider, server: Server, doing: str) -> None:
-        super().__init__(spec, owner, (server.url,), serve_key(spec))
+        super().__init__(spec, owner, server.url, serve_key(spec))
         self._server = server
         self._doing = doing
 

@@ -644,7 +644,8 @@ def _say_what_is_missing(summary: dict[str, Any]) -> None:
 
 
 def _print_providers(kind: "Kind") -> int:
-    from jasco.backends.specs import LABEL, providers
+    from jasco.backends.options import LABEL
+    from jasco.backends.specs import providers
 
     for name, point in sorted(providers(kind).items()):
         provider = point.load()

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from jasco.backends.chat_client import (
+from jasco.backends.chat_client import ChatClient
+from jasco.backends.options import Option, at_least, one_of
+from jasco.backends.requests import (
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,
-    ChatClient,
+    Message,
     decoding_options,
     request_format,
 )
-from jasco.backends.requests import Message
-from jasco.backends.specs import Option, Spec, at_least, one_of
+from jasco.backends.specs import Spec
 from jasco.errors import InputError
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Item

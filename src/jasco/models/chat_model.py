@@ -4,15 +4,15 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from jasco.backends.chat_client import (
+from jasco.backends.chat_client import ChatClient
+from jasco.backends.requests import (
     AUDIO_FORM,
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,
-    ChatClient,
+    Message,
     decoding_options,
     request_format,
 )
-from jasco.backends.requests import Message
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.models.catalogue import known_window
