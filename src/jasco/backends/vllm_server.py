@@ -1,26 +1,167 @@
 """A client that brings its own server: ``vllm serve MODEL``, started for it and ended with it."""
 
 import asyncio
+import os
 import re
+import shutil
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from jasco.backends.chat_client import ChatClient
+import aiohttp
+from tqdm import tqdm
+
+from jasco.backends import supervised
+from jasco.backends.chat_client import ChatClient, ServerGoneError
 from jasco.backends.options import Option, at_least
 from jasco.backends.requests import Message
-from jasco.backends.secrets import is_secret_name, read_key, secrets_of
-from jasco.backends.server import Program, Server, check_program
+from jasco.backends.secrets import is_secret_name, mask, read_key, secrets_of
 from jasco.backends.specs import Provider, Spec
 from jasco.data.folders import data_folder
-from jasco.errors import InputError
+from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
 
 SERVING_OPTIONS = (
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
     Option("start_timeout", "seconds to get ready", at_least(0.01, float), 3600.0),
 )
+_HOST = "127.0.0.1"
+_PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
+_PORTS = 3  # so many are tried
+_API_KEY = "VLLM_API_KEY"
+_SECRET_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
+
+
+class VllmServer:
+    """A vLLM server for one model: it always ends, on success, error, Ctrl-C and SIGKILL.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its name is the model's; its options are :data:`SERVING_OPTIONS` and ``serve``.
+    folder : Path or None
+        The run's; the server's output goes to ``logs`` in it. None is the user's own.
+
+    Attributes
+    ----------
+    url : str
+        The base URL, once the server is started.
+    key : str
+        The API key that it expects: its own, and never that of another service.
+    ended : Future of int
+        Done when the program has ended, for whatever reason, with the supervisor's exit status.
+    """
+
+    def __init__(self, spec: Spec, folder: Path | None) -> None:
+        self._spec = spec
+        self._name = f"vllm serve {spec.name}"
+        self._command = serve_command(spec)
+        self._start_timeout = spec.options["start_timeout"]
+        self._environment = _serve_environment(spec)
+        self.key = self._environment.get(_API_KEY) or read_key(_API_KEY)
+        secrets = [
+            self.key,
+            *(value for key, value in spec.options["serve"].items() if is_secret_name(key)),
+        ]
+        self._secrets = [form for secret in secrets for form in secrets_of(secret)]
+        self._log = (folder or data_folder()) / "logs" / _log_name(spec.name)
+        self._pid_file = self._log.with_suffix(".pid")
+
+    async def start(self) -> None:
+        """Start the program on a free port and wait until it is ready.
+
+        Raises
+        ------
+        InputError
+            There is no such program.
+        ServerGoneError
+            It ended, or did not get ready in time; the message quotes its error.
+        """
+        check_vllm(self._spec)
+        for attempt in range(1, _PORTS + 1):
+            await self._launch()
+            try:
+                await self._wait_until_ready()
+            except BaseException as error:
+                await self.stop()
+                # Another program may have taken the port meanwhile.
+                if not (
+                    isinstance(error, ServerGoneError)
+                    and _PORT_TAKEN.search(self._output())
+                    and attempt < _PORTS
+                ):
+                    raise
+            else:
+                return
+
+    async def _launch(self) -> None:
+        self._pid_file.unlink(missing_ok=True)
+        with socket.socket() as free:
+            free.bind((_HOST, 0))
+            port = str(free.getsockname()[1])
+        command = [*self._command, "--host", _HOST, "--port", port]
+        log = supervised.open_log(self._log)
+        try:
+            self._log_start = os.fstat(log).st_size
+            os.write(log, supervised.command_line(command, self._secrets))
+            self._process = await asyncio.create_subprocess_exec(
+                *supervised.supervised_command(command, self._pid_file),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for jasco, which ends it in good order
+                env=os.environ | self._environment,
+            )
+        finally:
+            os.close(log)
+        self.url = f"http://{_HOST}:{port}/v1"
+        self.ended = asyncio.ensure_future(self._process.wait())
+
+    async def _wait_until_ready(self) -> None:
+        health = self.url.removesuffix("/v1") + "/health"
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._start_timeout
+        with tqdm(
+            total=None, disable=None, leave=False, bar_format="{desc} ({elapsed})", mininterval=0
+        ) as progress:
+            while not await _is_healthy(health):
+                if self.ended.done():
+                    break
+                if loop.time() > deadline:
+                    raise ServerGoneError(
+                        f"{self._name}: not ready within {self._start_timeout:g} s "
+                        f"(start_timeout=SECONDS allows more); {self._last_words()}"
+                    )
+                last_line = "".join(self._output().strip().splitlines()[-1:])
+                progress.set_description_str(f"starting {self._name}: {one_line(last_line, 60)}")
+                await asyncio.wait([self.ended], timeout=0.25)
+        if self.ended.done():  # even if another program responded
+            raise self.gone("while it was starting")
+
+    def gone(self, when: str) -> ServerGoneError:
+        """Return the error that the program has ended."""
+        return ServerGoneError(
+            f"{self._name} ended {supervised.how_it_ended(self.ended.result())} {when}; "
+            f"{self._last_words()}; the same command goes on from here"
+        )
+
+    def _last_words(self) -> str:
+        return f"it said: {supervised.last_words(self._output())}; its log: {self._log}"
+
+    def _output(self) -> str:
+        return mask(supervised.tail(self._log, self._log_start), self._secrets)
+
+    async def stop(self) -> None:
+        """End the program and all that it has started. Takes its grace time at the longest."""
+        if self._process.stdin:
+            self._process.stdin.close()  # the supervisor takes this for our end
+        # A second Ctrl-C must not leave it running.
+        with suppress(asyncio.CancelledError):
+            supervised.clear_up(await asyncio.shield(self.ended), self._pid_file)
+        self._pid_file.unlink(missing_ok=True)
 
 
 class VllmClient(ChatClient):
@@ -31,13 +172,13 @@ class VllmClient(ChatClient):
     go to it in its environment, where no list of processes shows them.
     """
 
-    def __init__(self, spec: Spec, owner: Provider, server: Server, doing: str) -> None:
-        super().__init__(spec, owner, server.url, serve_key(spec))
+    def __init__(self, spec: Spec, owner: Provider, server: VllmServer, activity: str) -> None:
+        super().__init__(spec, owner, server.url, server.key)
         self._server = server
-        self._doing = doing
+        self._activity = activity
 
     @classmethod
-    async def start(cls, spec: Spec, owner: Provider, folder: Path | None, doing: str) -> Self:
+    async def start(cls, spec: Spec, owner: Provider, folder: Path | None, activity: str) -> Self:
         """Start the server and wait until it is ready.
 
         Parameters
@@ -45,11 +186,11 @@ class VllmClient(ChatClient):
         spec : Spec
             Its name is the model's; its options are :data:`SERVING_OPTIONS` and those of decoding.
         owner : Provider
-            Whose client it is.
+            The model or judge whose client it is.
         folder : Path or None
-            The run's; the server's words go to ``logs`` in it. None is the user's own.
-        doing : str
-            What it is asked for ("judging"), for messages.
+            The run's; the server's output goes to ``logs`` in it. None is the user's own.
+        activity : str
+            What it is used for ("judging"), for messages.
 
         Raises
         ------
@@ -58,22 +199,9 @@ class VllmClient(ChatClient):
         ServerGoneError
             It ended, or did not get ready in time; the message quotes its error.
         """
-        secret = [value for key, value in spec.options["serve"].items() if is_secret_name(key)]
-        server = await Server.start(
-            Program(
-                f"vllm serve {spec.name}",
-                serve_command(spec),
-                spec.options["start_timeout"],
-                (folder or data_folder()) / "logs" / _log_name(spec.name),
-                serve_environment(spec),
-                tuple(form for each in (serve_key(spec), *secret) for form in secrets_of(each)),
-            )
-        )
-        try:
-            return cls(spec, owner, server, doing)
-        except BaseException:
-            await server.stop()
-            raise
+        server = VllmServer(spec, folder)
+        await server.start()
+        return cls(spec, owner, server, activity)
 
     async def ask(
         self,
@@ -82,14 +210,14 @@ class VllmClient(ChatClient):
         form: Mapping[str, Any] = MappingProxyType({}),
     ) -> Response | Failure:
         """Make one call; that the server has ended is noticed at once (``ServerGoneError``)."""
-        asking = asyncio.ensure_future(super().ask(messages, affinity, form))
+        call = asyncio.ensure_future(super().ask(messages, affinity, form))
         try:
-            await asyncio.wait([asking, self._server.ended], return_when="FIRST_COMPLETED")
-            if self._server.ended.done() and not asking.done():
-                raise self._server.gone(f"while it was {self._doing}")
-            return await asking
+            await asyncio.wait([call, self._server.ended], return_when="FIRST_COMPLETED")
+            if self._server.ended.done() and not call.done():
+                raise self._server.gone(f"while it was {self._activity}")
+            return await call
         finally:
-            asking.cancel()
+            call.cancel()
 
     async def close(self) -> None:
         """Close the connections and end the server."""
@@ -100,16 +228,26 @@ class VllmClient(ChatClient):
 
 
 def check_vllm(spec: Spec) -> None:
-    """Raise ``InputError`` where the program that serves a spec's model is missing."""
-    check_program(f"vllm serve {spec.name}", serve_command(spec)[0])
+    """Raise ``InputError`` if the program that serves a spec's model is missing."""
+    program = serve_command(spec)[0]
+    if shutil.which(program):
+        return
+    if "/" in program:
+        problem = f"there is no program {program}; serve.command=/path/to/vllm names another"
+    else:
+        problem = (
+            f"there is no program {program!r} on the PATH; install vLLM there, or name it with "
+            "serve.command=/path/to/vllm"
+        )
+    raise InputError(f"vllm serve {spec.name}: {problem}")
 
 
 def serve_command(spec: Spec) -> list[str]:
-    """Put the command together that serves a spec's model."""
+    """Return the command that serves a spec's model."""
     serve = dict(spec.options["serve"])
     command = [serve.pop("command", "vllm"), "serve", spec.name]
     for key, value in serve.items():
-        if _variable_for(key, value):
+        if _secret_variable(key, value):
             continue
         # A key with a dot is a part of a setting, and takes its value as it stands.
         flag = {} if "." in key else {"true": [f"--{key}"], "false": [f"--no-{key}"]}
@@ -117,7 +255,7 @@ def serve_command(spec: Spec) -> list[str]:
     return command
 
 
-def serve_environment(spec: Spec) -> dict[str, str]:
+def _serve_environment(spec: Spec) -> dict[str, str]:
     """Return the environment variables in which a spec's secrets go to the server.
 
     Raises
@@ -125,33 +263,35 @@ def serve_environment(spec: Spec) -> dict[str, str]:
     InputError
         A secret holds what no header can carry; the message does not quote it.
     """
-    found: dict[str, str] = {}
+    environment: dict[str, str] = {}
     for key, value in spec.options["serve"].items():
-        if variable := _variable_for(key, value):
+        if variable := _secret_variable(key, value):
             if not re.fullmatch("[!-~]+", value):
                 raise InputError(
                     f"serve.{key} holds spaces, control characters or characters beyond ASCII; "
                     "give nothing but the key"
                 )
-            found[variable] = value
-    return found
+            environment[variable] = value
+    return environment
 
 
-def serve_key(spec: Spec) -> str:
-    """Return the key that the server is asked with: its own, and never that of another service."""
-    return serve_environment(spec).get(_API_KEY) or read_key(_API_KEY)
-
-
-_API_KEY = "VLLM_API_KEY"
-_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
-
-
-def _variable_for(key: str, value: str) -> str | None:
-    """Name the environment variable that takes the place of a flag."""
+def _secret_variable(key: str, value: str) -> str | None:
+    """Return the environment variable that takes the place of a flag."""
     is_switch = value.lower() in ("true", "false")  # of a token that is stored elsewhere
-    return None if is_switch else _VARIABLES.get(key.lower().replace("_", "-"))
+    return None if is_switch else _SECRET_VARIABLES.get(key.lower().replace("_", "-"))
 
 
 def _log_name(model: str) -> str:
     name = "".join(c if c.isalnum() or c in "-." else "-" for c in model)
     return f"vllm-{name.strip('.-')[-80:]}.log"
+
+
+async def _is_healthy(url: str) -> bool:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
+            session.get(url) as response,
+        ):
+            return response.status == 200
+    except (aiohttp.ClientError, OSError):
+        return False

@@ -7,9 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from jasco.backends.logs import command_line, open_log
 from jasco.backends.secrets import mask
-from jasco.backends.supervised import clear_up, guarded, how_it_ended, last_words, tail
+from jasco.backends.supervised import (
+    clear_up,
+    command_line,
+    how_it_ended,
+    last_words,
+    open_log,
+    supervised_command,
+    tail,
+)
 from jasco.errors import one_line
 from jasco.models.worker.lines import LONGEST, STOP, LineSplitter, LineTooLong
 
@@ -86,7 +93,7 @@ class Process:
         theirs, ours = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                *guarded(command, pid_file, theirs),
+                *supervised_command(command, pid_file, theirs),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=error,
