@@ -31,7 +31,8 @@ class Option:
     repeatable : bool
         Whether it may be given several times; the value is then a tuple.
     family : bool
-        Whether it stands for ``name.KEY=VALUE``, any key; the value is then a mapping, or None.
+        Whether it stands for ``name.KEY=VALUE``, any key; the value is then a mapping. Of the
+        identity, dots in a key make nested mappings, and values are parsed as JSON if possible.
     if_given : bool
         Whether the identity holds it only where it differs from its default: so it does for
         options that came later than runs that do not know them.
@@ -110,20 +111,23 @@ SERVE = Option(
 """Every provider takes it that starts a server."""
 
 
+def defaults(known: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the values of options that are not given."""
+    return {name: () if option.repeatable else option.default for name, option in known.items()}
+
+
 def read_options(shown: str, pairs: Sequence[str], known: Mapping[str, Option]) -> dict[str, Any]:
     """Read options as they stand in a spec, which messages show without its secrets."""
-    given: dict[str, list[Any]] = {}
-    families: dict[str, dict[str, Any]] = {}
+    values = defaults(known)
+    given: set[str] = set()
     for pair in pairs:
         key, _, text = pair.partition("=")
         name, dot, path = key.partition(".")
         option = known.get(name)
-        if (
-            option is None
-            or option.family != bool(dot)
-            or (option is not SERVE and is_secret_name(path))
-        ):
-            raise InputError(f"{shown!r}: {_unknown(key, known)}")
+        is_known = option is not None and option.family == bool(dot)
+        # The identity is stored, and holds no secrets.
+        if option is None or not is_known or (option.identity and is_secret_name(path)):
+            raise InputError(f"{shown!r}: {_unknown(key.strip(), known)}")
         if not text:
             raise InputError(f"{shown!r}: {key} has no value; write {key}=...")
         if key.endswith("_env") and shown_variable(text) != text:
@@ -131,23 +135,20 @@ def read_options(shown: str, pairs: Sequence[str], known: Mapping[str, Option]) 
                 f"{shown!r}: the environment has no variable of that name; {key} takes the name "
                 "of the variable that holds the key, not the key"
             )
-        if name in given and not option.repeatable:
+        if name in given and not (option.repeatable or option.family):
             raise InputError(f"{shown!r}: {key} is given twice")
         try:
             if option.family:
-                _read_member(option, families.setdefault(name, {}), path, text)
+                values[name] = values[name] if name in given else {}
+                _add_member(option, values[name], path, text)
+            elif option.repeatable:
+                values[name] += (_read_value(option, text),)
             else:
-                given.setdefault(name, []).append(_read_value(option, text))
+                values[name] = _read_value(option, text)
         except ValueError as error:
             raise InputError(f"{shown!r}: {mask_spec(pair)} is no good: {error}") from None
-    return {
-        name: families.get(name, option.default)
-        if option.family
-        else tuple(given.get(name, ()))
-        if option.repeatable
-        else given.get(name, [option.default])[0]
-        for name, option in known.items()
-    }
+        given.add(name)
+    return values
 
 
 def _read_value(option: Option, text: str) -> Any:
@@ -158,34 +159,30 @@ def _read_value(option: Option, text: str) -> Any:
     return option.default if value == option.default else canonical(value)
 
 
-def _read_member(option: Option, values: dict[str, Any], path: str, text: str) -> None:
-    """Set the value of a family at a dotted key: JSON where it reads as such, else a text.
-
-    What is for a server that is started is handed on as it stands.
-    """
-    *parents, name = [path] if option is SERVE else path.split(".")
+def _add_member(option: Option, members: dict[str, Any], path: str, text: str) -> None:
+    *parents, name = path.split(".") if option.identity else [path]
     if not all([*parents, name]):
         raise ValueError("a part of the key is empty")
-    if option is SERVE and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError("a key holds letters, digits, dots, hyphens and underscores")
+    if not option.identity and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+        raise ValueError("a key consists of letters, digits, dots, hyphens and underscores")
     if (first := [*parents, name][0]) in option.reserved:
         raise ValueError(
             f"jasco sets {first} itself; use an option of the spec, such as max_tokens, "
             "temperature or stream"
         )
     for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
+        members = members.setdefault(parent, {})
+        if not isinstance(members, dict):
             raise ValueError(f"{parent} has a value of its own already")
-    if name in values:
+    if name in members:
         raise ValueError("it is given twice")
     value: Any = text
-    if option is not SERVE:
+    if option.identity:
         with suppress(ValueError, RecursionError):
             value = json.loads(text)
-    if _holds_secret_name(value):
-        raise ValueError("keys are never typed into a spec; use api_key_env=NAME")
-    values[name] = canonical(value)
+        if _holds_secret_name(value):
+            raise ValueError("keys are never typed into a spec; use api_key_env=NAME")
+    members[name] = canonical(value)
 
 
 def _holds_secret_name(value: Any) -> bool:
@@ -195,7 +192,6 @@ def _holds_secret_name(value: Any) -> bool:
 
 
 def _unknown(key: str, known: Mapping[str, Option]) -> str:
-    key = key.strip()
     if "api_key_env" in known and is_secret_name(key):
         return (
             f"{key!r} is no option: keys are never typed into a spec; set an environment "

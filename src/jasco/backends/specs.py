@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 
 from jasco.backends.budget import Budget
-from jasco.backends.options import LABEL, SERVE, Option, read_options
+from jasco.backends.options import LABEL, SERVE, Option, defaults, read_options
 from jasco.backends.secrets import mask_spec
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, near, whole_text
@@ -185,18 +185,20 @@ def reopen(kind: Kind, identity: Mapping[str, Any]) -> Any:
 
 
 def _spec_of(identity: Mapping[str, Any], provider: type[Provider]) -> Spec:
-    options = {
-        option.name: () if option.repeatable else option.default for option in provider.OPTIONS
-    }
-    options |= {"serve": {}} if provider.launches_server else {}
-    options |= {key: value for key, value in identity.items() if key not in ("provider", "name")}
+    values = {key: value for key, value in identity.items() if key not in ("provider", "name")}
     return Spec(
         provider=identity["provider"],
         name=identity["name"],
-        options=MappingProxyType(options),
+        options=MappingProxyType(defaults(_known_options(provider)) | values),
         identity=MappingProxyType(dict(identity)),
         label="/".join(filter(None, [identity["provider"], identity["name"]])),
     )
+
+
+def _known_options(provider: type[Provider]) -> dict[str, Option]:
+    serve = [SERVE] if provider.launches_server else []
+    label = [] if provider.raw_name else [LABEL]
+    return {option.name: option for option in (*provider.OPTIONS, *serve, *label)}
 
 
 def _suggestion(text: str, provider: str, known: Sequence[str]) -> str:
@@ -239,21 +241,17 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
             f"{head}/{masked}: the name holds what looks like a key or a password, and names are "
             "shown and kept; write it without"
         )
-    known = [
-        *provider.OPTIONS,
-        *([SERVE] if provider.launches_server else []),
-        *([] if provider.raw_name else [LABEL]),
-    ]
-    options = read_options(shown, pairs, {option.name: option for option in known})
+    known = _known_options(provider)
+    options = read_options(shown, pairs, known)
     identity: dict[str, Any] = {"provider": head, "name": name}
     if provider.REVISION:
         identity["revision"] = provider.REVISION
     label = [head + slash + name]
-    for option in known:
+    for option in known.values():
         value = options[option.name]
         if option.identity and value != option.default:
             label += _pairs(option.name, value if option.family or value is None else str(value))
-        if option.identity and not (option.if_given and value == option.default):
+        if option.identity and (value != option.default or not option.if_given):
             identity[option.name] = value
     return Spec(
         provider=head,
