@@ -35,7 +35,7 @@ from jasco.backends.requests import (
 )
 from jasco.backends.secrets import secrets_of
 from jasco.backends.specs import Provider, Spec
-from jasco.backends.transport import NoResponseError, Transport
+from jasco.backends.transport import AttemptError, Transport
 from jasco.errors import IncompleteError, InputError, duration, one_line
 from jasco.protocol.responses import Failure, Response
 
@@ -72,15 +72,6 @@ class ServerGoneError(IncompleteError):
 
 class QuotaExhaustedError(IncompleteError):
     """The account, or its limit for a longer time, is used up; what is done is kept."""
-
-
-class _AttemptError(Exception):
-    """An attempt that failed and may be repeated, after the seconds that the server asks for."""
-
-    def __init__(self, failure: Failure, wait: float | None = None) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-        self.wait = min(wait or 0.0, RATE_LIMIT_PATIENCE)
 
 
 class ChatClient:
@@ -158,11 +149,10 @@ class ChatClient:
             endpoint = self._endpoints[(first + number) % len(self._endpoints)]
             try:
                 return await self._attempt(endpoint, messages, form)
-            except NoResponseError as error:
-                self._count_trouble(endpoint, error.failure, is_unreached=error.is_unreached)
-                trouble = _AttemptError(error.failure)
-            except _AttemptError as error:
+            except AttemptError as error:
                 trouble = error
+            if trouble.is_trouble:
+                self._count_trouble(endpoint, trouble)
             failure = trouble.failure
             waited = time.monotonic() - began
             if failure.kind == "rate limit":
@@ -186,7 +176,7 @@ class ChatClient:
                 self._count_failed(endpoint, failure)
                 return failure
             backoff = min(LONGEST_BACKOFF, 0.5 * 2 ** min(number, 10))
-            wait = trouble.wait + random.uniform(0, backoff)  # noqa: S311 (no secret)
+            wait = min(trouble.wait, RATE_LIMIT_PATIENCE) + random.uniform(0, backoff)  # noqa: S311 (no secret)
             self._announce(trouble, wait, waited)
             await asyncio.sleep(wait)
             number += 1
@@ -222,7 +212,7 @@ class ChatClient:
             return self._on_rejection(endpoint, outcome, messages)
         self._count_response()  # the server is there, whatever it says
         if isinstance(outcome, Failure) and outcome.kind in ("error", "malformed"):
-            raise _AttemptError(outcome)
+            raise AttemptError(outcome)
         # Other failures would come again, and cost as much each time.
         self._answers += 1
         self._answered_at = time.monotonic()
@@ -253,12 +243,9 @@ class ChatClient:
         return outcome
 
     def _next_change(self, error: str, written: RequestFormat) -> dict[str, Any] | None:
-        if self._answers:  # the format is one that the server takes: this request is at fault
-            return None
-        for change in suggested_changes(error, written):
-            if change not in self._rejected_changes:
-                return change
-        return None
+        # Once there was an answer, the server takes the format: this request is at fault.
+        changes = [] if self._answers else suggested_changes(error, written)
+        return next((change for change in changes if change not in self._rejected_changes), None)
 
     # --- what an error means ---
 
@@ -283,43 +270,42 @@ class ChatClient:
                 f"{self._where(endpoint)}: the server takes no audio ({message}); serve a model "
                 "that uses audio, with what its server needs for audio"
             )
+        advice = None
         match rejection.meaning:
             case Meaning.SERVER:
-                failure = Failure("server", message)
-                self._count_trouble(endpoint, failure)
-                raise _AttemptError(failure, rejection.wait)
+                raise AttemptError(Failure("server", message), rejection.wait, is_trouble=True)
             case Meaning.QUOTA:
                 raise QuotaExhaustedError(
                     f"{error}; what is done is kept: give the same command again when the account "
                     "has quota"
                 )
-            case Meaning.RATE_LIMIT if (rejection.wait or 0) > RATE_LIMIT_PATIENCE:
-                raise QuotaExhaustedError(
-                    f"{error}; it asks to wait {duration(rejection.wait or 0)}: give the same "
-                    "command again then"
-                )
             case Meaning.RATE_LIMIT:
-                raise _AttemptError(Failure("rate limit", message), rejection.wait)
+                if rejection.wait and rejection.wait > RATE_LIMIT_PATIENCE:
+                    raise QuotaExhaustedError(
+                        f"{error}; it asks to wait {duration(rejection.wait)}: give the same "
+                        "command again then"
+                    )
+                raise AttemptError(Failure("rate limit", message), rejection.wait)
             case Meaning.BUSY:
-                raise _AttemptError(Failure("server", message), rejection.wait)
-            case Meaning.KEY:
-                raise InputError(f"{error}; {_KEY_ADVICE}")
-            case Meaning.UNKNOWN:
-                raise InputError(
-                    f"{error}; does the server serve it, and does base_url end in /v1?"
-                )
+                raise AttemptError(Failure("server", message), rejection.wait)
             case Meaning.MODERATION:
                 return Failure("moderation", message, final=True)
-            case Meaning.INPUT:
-                if not self._answers and (advice := option_for(message, list(self._spec.options))):
-                    raise InputError(f"{error}; {advice}")
-                return Failure("rejected", message, final=True)
+            case Meaning.KEY:
+                advice = _KEY_ADVICE
             case Meaning.FORBIDDEN:
                 self._forbidden += 1
                 if self._forbidden > (_FORBIDDEN_IN_A_ROW if self._answers else _FORBIDDEN_FIRST):
-                    raise InputError(f"{error}; {_KEY_ADVICE}")
-                return Failure("rejected", message, final=self._answers > 0)
-        return Failure("rejected", message)
+                    advice = _KEY_ADVICE
+            case Meaning.UNKNOWN:
+                advice = "does the server serve it, and does base_url end in /v1?"
+            case Meaning.INPUT if not self._answers:
+                advice = option_for(message, list(self._spec.options))
+        if advice:
+            raise InputError(f"{error}; {advice}")
+        is_final = rejection.meaning is Meaning.INPUT or (
+            rejection.meaning is Meaning.FORBIDDEN and self._answers > 0
+        )
+        return Failure("rejected", message, final=is_final)
 
     # --- the server's state ---
 
@@ -327,9 +313,7 @@ class ChatClient:
         self._responses += 1
         self._troubles = 0
 
-    def _count_trouble(
-        self, endpoint: Endpoint, failure: Failure, *, is_unreached: bool = False
-    ) -> None:
+    def _count_trouble(self, endpoint: Endpoint, trouble: AttemptError) -> None:
         """Count an attempt without a usable response (:class:`ServerGoneError` after too many)."""
         now = time.monotonic()
         if not self._troubles:
@@ -337,7 +321,7 @@ class ChatClient:
         self._troubles += 1
         if self._troubles <= 3 or now - self._trouble_since <= PATIENCE:
             return
-        if not is_unreached:
+        if not trouble.is_unreached:
             advice = f"see the server's log, then {_AGAIN}"
         elif self._is_own or self._spec.options["base_url"]:
             advice = f"start the server and {_AGAIN}"
@@ -347,7 +331,7 @@ class ChatClient:
                 "base_url=http://HOST:PORT/v1"
             )
         raise ServerGoneError(
-            f"{endpoint.shown}: no usable answer for {PATIENCE:g} s ({failure.message}); {advice}"
+            f"{endpoint.shown}: no usable answer for {PATIENCE:g} s ({trouble}); {advice}"
         )
 
     def _count_failed(self, endpoint: Endpoint, failure: Failure) -> None:
@@ -360,17 +344,16 @@ class ChatClient:
                 f"attempts ({failure.message}); see the server's log, then {_AGAIN}"
             )
 
-    def _announce(self, trouble: _AttemptError, wait: float, waited: float) -> None:
+    def _announce(self, trouble: AttemptError, wait: float, waited: float) -> None:
         """Announce that a call waits, and why, once for all calls that wait at the same time."""
         now = time.monotonic()
         if waited + wait < ANNOUNCED_WAIT or now + wait < self._announced_until + ANNOUNCED_WAIT:
             return
         self._announced_until = now + wait
-        reason = one_line(trouble.failure.message)
         request = f"; the server asks for {duration(trouble.wait)}" if trouble.wait else ""
         self._owner.notify(
             f"{self._spec.label}: waiting {duration(wait)}, after {duration(waited)} of trying "
-            f"({trouble.failure.kind}: {reason}{request})"
+            f"({trouble.failure.kind}: {one_line(trouble)}{request})"
         )
 
     # --- messages ---

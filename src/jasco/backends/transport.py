@@ -27,20 +27,33 @@ _LARGEST_ERROR = 2**16
 _SHORTEST_IN_TEXT = 12
 
 
-class NoResponseError(Exception):
-    """There was no connection, or no complete response.
+class AttemptError(Exception):
+    """An attempt failed, and may be repeated.
 
     Attributes
     ----------
     failure : Failure
         Why.
+    wait : float
+        Seconds that the server asks to wait before.
+    is_trouble : bool
+        Whether the server gave no usable response at all.
     is_unreached : bool
         Whether nothing was sent, because there was no connection.
     """
 
-    def __init__(self, failure: Failure, *, is_unreached: bool) -> None:
+    def __init__(
+        self,
+        failure: Failure,
+        wait: float | None = None,
+        *,
+        is_trouble: bool = False,
+        is_unreached: bool = False,
+    ) -> None:
         super().__init__(failure.message)
         self.failure = failure
+        self.wait = wait or 0.0
+        self.is_trouble = is_trouble
         self.is_unreached = is_unreached
 
 
@@ -80,8 +93,8 @@ class Transport:
 
         Raises
         ------
-        NoResponseError
-            There is none.
+        AttemptError
+            There is no complete response.
         InputError
             The endpoint's address is invalid.
         BudgetReachedError
@@ -105,7 +118,7 @@ class Transport:
                 if is_unreached:
                     reservation.cancel()
                 failure = self._connection_failure(error)
-                raise NoResponseError(failure, is_unreached=is_unreached) from None
+                raise AttemptError(failure, is_trouble=True, is_unreached=is_unreached) from None
             except UnicodeError as error:  # of a host's name
                 raise InputError(f"{endpoint.shown}: not an address ({one_line(error)})") from None
             if status == 200:
