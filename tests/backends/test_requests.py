@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 
 from jasco.backends.requests import (
     RequestFormat,
-    changed,
     most_tokens,
     option_for,
-    suggested_changes,
-    takes_no_audio,
+    refuses_audio,
 )
 
 PLAIN = RequestFormat("m", 9, {"temperature": 0.0})
@@ -99,8 +97,8 @@ MAX_TOKENS = (
 def test_names_and_transport_follow_the_servers_error_once(
     error: str, change: dict[str, Any]
 ) -> None:
-    assert list(suggested_changes(error, PLAIN)) == [change]
-    assert not list(suggested_changes(error, changed(PLAIN, change)))
+    assert list(PLAIN.suggested_changes(error)) == [change]
+    assert not list(PLAIN.changed(change).suggested_changes(error))
 
 
 @pytest.mark.parametrize(
@@ -120,13 +118,13 @@ def test_names_and_transport_follow_the_servers_error_once(
     ],
 )
 def test_nothing_else_is_changed(error: str) -> None:
-    assert not list(suggested_changes(error, PLAIN))
+    assert not list(PLAIN.suggested_changes(error))
 
 
 @given(st.text())
 def test_sampling_and_prompt_are_never_changed(error: str) -> None:
     for words in (error, error + MAX_TOKENS + "input_audio temperature system not supported"):
-        for change in suggested_changes(words, PLAIN):
+        for change in PLAIN.suggested_changes(words):
             assert set(change) <= {"limit_name", "audio", "stream"}
 
 
@@ -179,7 +177,8 @@ def test_another_error_names_no_option(error: str) -> None:
     ],
 )
 def test_a_server_without_audio_is_recognised(error: str, *, no_audio: bool) -> None:
-    assert takes_no_audio(error) == no_audio
+    assert refuses_audio(error, ASKED) == no_audio
+    assert not refuses_audio(error, [{"role": "user", "content": "What is it?"}])
 
 
 @given(st.text(max_size=200), st.integers(1, 2**20))

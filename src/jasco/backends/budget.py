@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Self, TypeVar
+from typing import Any, Self
 
 from jasco.errors import IncompleteError, InputError, one_line
-
-T = TypeVar("T")
 
 NOTHING = MappingProxyType({"prompt_tokens": 0, "completion_tokens": 0})
 """The usage of a request that was refused before anything was generated."""
@@ -374,18 +372,14 @@ def read_limits(
     InputError
         One is no number above 0; it is named as in ``names``.
     """
-    return Limits(
-        _read_limit(names[0], calls, _read_count),
-        _read_limit(names[1], tokens, _read_count),
-        _read_limit(names[2], cost, _read_amount),
-    )
-
-
-def _read_limit(name: str, value: object, read: Callable[[str], T]) -> T | None:
-    try:
-        return None if value is None else read(str(value))
-    except ValueError as error:
-        raise InputError(f"{name}: {error}") from None
+    values: list[Any] = []
+    readers: list[Callable[[str], Any]] = [_read_count, _read_count, _read_amount]
+    for name, value, read in zip(names, (calls, tokens, cost), readers, strict=True):
+        try:
+            values.append(None if value is None else read(str(value)))
+        except ValueError as error:
+            raise InputError(f"{name}: {error}") from None
+    return Limits(*values)
 
 
 def _read_count(text: str) -> int:

@@ -15,27 +15,25 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
-from jasco.backends.endpoints import (
-    Endpoint,
-    api_key,
-    check_default_base_url,
-    default_base_url,
-)
 from jasco.backends.rejections import Meaning, Rejection
 from jasco.backends.requests import (
     Message,
     RequestFormat,
     change_in_words,
-    changed,
-    holds_audio,
     option_for,
+    refuses_audio,
     request_format,
-    suggested_changes,
-    takes_no_audio,
 )
 from jasco.backends.secrets import secrets_of
 from jasco.backends.specs import Provider, Spec
-from jasco.backends.transport import AttemptError, Transport
+from jasco.backends.transport import (
+    AttemptError,
+    Endpoint,
+    Transport,
+    api_key,
+    check_default_base_url,
+    default_base_url,
+)
 from jasco.errors import IncompleteError, InputError, duration, one_line
 from jasco.protocol.responses import Failure, Response
 
@@ -59,6 +57,7 @@ FAILING_PATIENCE = 60.0
 _FORBIDDEN_FIRST = 2  # ... before anything was answered, ...
 _FORBIDDEN_IN_A_ROW = 16  # ... and afterwards.
 _REJECTED_FORMATS = (400, 422)
+_MAY_CONCERN_AUDIO = (400, 404, 413, 415, 422, 500, 501)
 _KEY_ADVICE = "the key comes from OPENAI_API_KEY or api_key_env=NAME"
 _AGAIN = "give the same command again: it goes on from here"
 
@@ -226,10 +225,10 @@ class ChatClient:
         outcome: _Outcome = rejection
         changes: dict[str, Any] = {}
         while _is_rejected_format(outcome) and (
-            change := self._next_change(outcome.message, changed(written, changes))
+            change := self._next_change(outcome.message, written.changed(changes))
         ):
             changes |= change
-            outcome = await send(changed(written, changes))
+            outcome = await send(written.changed(changes))
         if _is_rejected_format(outcome):
             if changes:
                 self._rejected_changes.append(changes)
@@ -244,7 +243,7 @@ class ChatClient:
 
     def _next_change(self, error: str, written: RequestFormat) -> dict[str, Any] | None:
         # Once there was an answer, the server takes the format: this request is at fault.
-        changes = [] if self._answers else suggested_changes(error, written)
+        changes = [] if self._answers else written.suggested_changes(error)
         return next((change for change in changes if change not in self._rejected_changes), None)
 
     # --- what an error means ---
@@ -257,15 +256,8 @@ class ChatClient:
         error = f"{self._where(endpoint)}: {message}"
         if rejection.meaning is not Meaning.SERVER:
             self._count_response()
-        if (
-            (
-                rejection.meaning in (Meaning.UNKNOWN, Meaning.INPUT)
-                or rejection.status in (500, 501)
-            )
-            and not self._answers
-            and holds_audio(messages)
-            and takes_no_audio(message)
-        ):
+        may_concern_audio = rejection.status in _MAY_CONCERN_AUDIO and not self._answers
+        if may_concern_audio and refuses_audio(message, messages):
             raise InputError(
                 f"{self._where(endpoint)}: the server takes no audio ({message}); serve a model "
                 "that uses audio, with what its server needs for audio"
@@ -273,7 +265,9 @@ class ChatClient:
         advice = None
         match rejection.meaning:
             case Meaning.SERVER:
-                raise AttemptError(Failure("server", message), rejection.wait, is_trouble=True)
+                raise AttemptError(
+                    Failure("server", message), rejection.wait or 0.0, is_trouble=True
+                )
             case Meaning.QUOTA:
                 raise QuotaExhaustedError(
                     f"{error}; what is done is kept: give the same command again when the account "
@@ -285,9 +279,9 @@ class ChatClient:
                         f"{error}; it asks to wait {duration(rejection.wait)}: give the same "
                         "command again then"
                     )
-                raise AttemptError(Failure("rate limit", message), rejection.wait)
+                raise AttemptError(Failure("rate limit", message), rejection.wait or 0.0)
             case Meaning.BUSY:
-                raise AttemptError(Failure("server", message), rejection.wait)
+                raise AttemptError(Failure("server", message), rejection.wait or 0.0)
             case Meaning.MODERATION:
                 return Failure("moderation", message, final=True)
             case Meaning.KEY:
@@ -331,7 +325,8 @@ class ChatClient:
                 "base_url=http://HOST:PORT/v1"
             )
         raise ServerGoneError(
-            f"{endpoint.shown}: no usable answer for {PATIENCE:g} s ({trouble}); {advice}"
+            f"{endpoint.shown}: no usable answer for {PATIENCE:g} s "
+            f"({trouble.failure.message}); {advice}"
         )
 
     def _count_failed(self, endpoint: Endpoint, failure: Failure) -> None:
@@ -353,7 +348,7 @@ class ChatClient:
         request = f"; the server asks for {duration(trouble.wait)}" if trouble.wait else ""
         self._owner.notify(
             f"{self._spec.label}: waiting {duration(wait)}, after {duration(waited)} of trying "
-            f"({trouble.failure.kind}: {one_line(trouble)}{request})"
+            f"({trouble.failure.kind}: {one_line(trouble.failure.message)}{request})"
         )
 
     # --- messages ---

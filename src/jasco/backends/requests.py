@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from jasco.backends.options import Option, address, at_least, one_of, true_or_false
 from jasco.backends.specs import Spec
@@ -129,7 +129,12 @@ class RequestFormat:
             The form that the answer is to have (``response_format``).
         """
         return {
-            "messages": [self._message(message) for message in messages],
+            "messages": [
+                {**message, "content": [self._part(part) for part in message["content"]]}
+                if isinstance(message["content"], list)
+                else message
+                for message in messages
+            ],
             "model": self.model,
             **self.sampling,
             self.limit_name: self.max_tokens,
@@ -144,13 +149,22 @@ class RequestFormat:
         """Whether the same request gives the same text again."""
         return self.sampling.get("temperature") == 0
 
-    def _message(self, message: Message) -> Message:
-        if self.audio == AUDIO_FORMS[0] or not isinstance(message["content"], list):
-            return message
-        return {**message, "content": [self._part(part) for part in message["content"]]}
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """Return the format with changes, such as a run holds them; unknown ones are left out."""
+        names = {name for _, name, _ in _CHANGES}
+        return replace(self, **{name: changes[name] for name in names & changes.keys()})
+
+    def suggested_changes(self, error: str) -> list[dict[str, Any]]:
+        """Return changes that a server's error suggests, by names of the format's attributes."""
+        changes: dict[str, Any] = {}
+        for pattern, name, value in _CHANGES:
+            is_default = getattr(self, name) == getattr(RequestFormat, name)
+            if is_default and name not in changes and pattern.search(error):
+                changes[name] = value
+        return [{name: value} for name, value in changes.items()]
 
     def _part(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        if part["type"] != "input_audio":
+        if part["type"] != "input_audio" or self.audio == "input_audio":
             return part
         audio = part["input_audio"]
         url = f"data:audio/{audio['format']};base64,{audio['data']}"
@@ -173,7 +187,7 @@ def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
     extra = dict(options.get("extra_body") or {})
     if template := options.get("chat_template_kwargs"):
         extra["chat_template_kwargs"] = template
-    written = RequestFormat(
+    plain = RequestFormat(
         model=spec.name,
         max_tokens=options["max_tokens"],
         sampling={
@@ -186,7 +200,7 @@ def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
         stream=options.get("stream", False),
         modalities=options.get("modalities", ()),
     )
-    return changed(written, adaptations)
+    return plain.changed(adaptations)
 
 
 _STREAM_ONLY = re.compile(
@@ -214,29 +228,6 @@ _CHANGES: tuple[tuple[re.Pattern[str], str, Any], ...] = (
     (_BAD_URL, "audio", "data_url"),
     (_UNKNOWN_PART, "audio", "audio_url"),
 )
-
-
-def suggested_changes(error: str, written: RequestFormat) -> list[dict[str, Any]]:
-    """Return changes of a format that a server's error suggests, by names of its attributes.
-
-    Parameters
-    ----------
-    error : str
-        The server's words.
-    written : RequestFormat
-        The format of the request that was refused.
-    """
-    changes: dict[str, Any] = {}
-    for pattern, name, value in _CHANGES:
-        is_default = getattr(written, name) == getattr(RequestFormat, name)
-        if is_default and name not in changes and pattern.search(error):
-            changes[name] = value
-    return [{name: value} for name, value in changes.items()]
-
-
-def changed(written: RequestFormat, changes: Mapping[str, Any]) -> RequestFormat:
-    """Apply changes to a format, such as a run holds them; unknown ones are left out."""
-    return replace(written, **{name: changes[name] for _, name, _ in _CHANGES if name in changes})
 
 
 def change_in_words(changes: Mapping[str, Any]) -> str:
@@ -304,14 +295,10 @@ _NO_AUDIO = re.compile(
 )
 
 
-def takes_no_audio(error: str) -> bool:
-    """Return whether a server's error means that it takes no audio at all."""
-    return bool(_NO_AUDIO.search(error))
-
-
-def holds_audio(messages: Sequence[Message]) -> bool:
-    """Return whether any message holds audio."""
-    return any(part["type"] == "input_audio" for part in _parts(messages))
+def refuses_audio(error: str, messages: Sequence[Message]) -> bool:
+    """Return whether messages hold audio, and a server's error means that it takes none at all."""
+    holds_audio = any(part["type"] == "input_audio" for part in _parts(messages))
+    return holds_audio and bool(_NO_AUDIO.search(error))
 
 
 def most_tokens(messages: Sequence[Message], max_tokens: int) -> int:

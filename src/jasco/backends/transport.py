@@ -1,25 +1,37 @@
-"""HTTP requests of a chat client: each reserves its budget, and no secret is in what it returns."""
+"""Where the requests of a chat client go, and how they are sent: base URLs, keys, HTTP.
 
+Each request reserves its budget, and no secret is in what it returns.
+"""
+
+import base64
 import io
 import json
 import os
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
+from yarl import URL
 
 from jasco.backends.budget import NOTHING, Budget
 from jasco.backends.completions import read_completion, reported_status, usage_of
-from jasco.backends.endpoints import Endpoint
+from jasco.backends.options import address
 from jasco.backends.rejections import Rejection, read_rejection
 from jasco.backends.requests import Message, RequestFormat, most_tokens
-from jasco.backends.secrets import mask
-from jasco.backends.specs import Provider
+from jasco.backends.secrets import mask, mask_url, read_key
+from jasco.backends.specs import Provider, Spec
 from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
 
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+"""Where requests go if neither the spec nor the environment has a ``base_url``."""
+_OPENAI_HEADERS = {
+    "OpenAI-Organization": "OPENAI_ORG_ID",
+    "OpenAI-Project": "OPENAI_PROJECT_ID",
+}
 LARGEST_BODY = 8 * 2**20
 """Bytes of a response, unpacked, that are read; a longer one is a failure."""
 _LARGEST_ERROR = 2**16
@@ -27,6 +39,99 @@ _LARGEST_ERROR = 2**16
 _SHORTEST_IN_TEXT = 12
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """A server's URL of chat completions.
+
+    Attributes
+    ----------
+    url : yarl.URL
+        The URL.
+    headers : mapping
+        Headers of every request.
+    shown : str
+        The ``base_url``, without secrets, for messages.
+    """
+
+    url: URL
+    headers: Mapping[str, str]
+    shown: str
+
+    @classmethod
+    def of(cls, base_url: str, key: str, key_variable: str | None = None) -> Self:
+        """Return the endpoint of a ``base_url``, whose query stays.
+
+        Parameters
+        ----------
+        base_url : str
+            The address up to ``/v1``.
+        key : str
+            The API key; empty where there is none.
+        key_variable : str or None
+            The variable that ``api_key_env`` names: its key goes before user and password in the
+            address, because it is meant for this server.
+        """
+        parts = urlsplit(base_url)
+        user, at, host = parts.netloc.rpartition("@")
+        headers = {"Content-Type": "application/json"}
+        if at and not key_variable:
+            name, _, password = user.partition(":")
+            credentials = f"{unquote(name)}:{unquote(password)}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
+        elif key:
+            headers["Authorization"] = f"Bearer {key}"
+        for header, variable in _OPENAI_HEADERS.items():
+            if (value := os.environ.get(variable, "").strip()) and host == "api.openai.com":
+                headers[header] = value
+        path = parts.path.rstrip("/") + "/chat/completions"
+        shown = mask_url(base_url.rstrip("/"))
+        try:
+            url = URL(urlunsplit((parts.scheme, host, path, parts.query, "")), encoded=True)
+        except ValueError:
+            raise InputError(
+                f"{one_line(shown)}: not an address; write http://HOST:PORT/v1"
+            ) from None
+        return cls(url, headers, shown)
+
+
+def default_base_url() -> str:
+    """Return the base URL of specs without one (``InputError`` if the environment's is invalid)."""
+    base_url = os.environ.get("OPENAI_BASE_URL", "").strip()
+    if not base_url:
+        return DEFAULT_BASE_URL
+    try:
+        return address(base_url)
+    except ValueError as error:
+        raise InputError(f"OPENAI_BASE_URL is not an address: {error}") from None
+
+
+def api_key(variable: str | None) -> str:
+    """Return the key in a variable that ``api_key_env`` names, else in ``OPENAI_API_KEY``."""
+    key = read_key(variable or "OPENAI_API_KEY")
+    if variable and not key:
+        raise InputError(f"api_key_env={variable}: the environment has no such variable")
+    return key
+
+
+def check_default_base_url(spec: Spec) -> None:
+    """Raise ``InputError`` if a spec can only fail at the default base URL.
+
+    That is so for names as on the Hugging Face hub (``ORGANISATION/MODEL``), which OpenAI's
+    server does not have, and without a key.
+    """
+    variable = spec.options["api_key_env"] or "OPENAI_API_KEY"
+    if spec.options["base_url"] or "/" not in spec.name.strip("/"):
+        return
+    if any(os.environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", variable)):
+        return
+    raise InputError(
+        f"{spec.label}: asks {DEFAULT_BASE_URL}, because the spec has no base_url and "
+        "OPENAI_BASE_URL is not set, and there is no key for it; give "
+        f"base_url=http://HOST:PORT/v1, or set {variable}"
+    )
+
+
+@dataclass(eq=False)
 class AttemptError(Exception):
     """An attempt failed, and may be repeated.
 
@@ -42,19 +147,10 @@ class AttemptError(Exception):
         Whether nothing was sent, because there was no connection.
     """
 
-    def __init__(
-        self,
-        failure: Failure,
-        wait: float | None = None,
-        *,
-        is_trouble: bool = False,
-        is_unreached: bool = False,
-    ) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-        self.wait = wait or 0.0
-        self.is_trouble = is_trouble
-        self.is_unreached = is_unreached
+    failure: Failure
+    wait: float = 0.0
+    is_trouble: bool = False
+    is_unreached: bool = False
 
 
 class Transport:

@@ -30,7 +30,6 @@ SERVING_OPTIONS = (
 )
 _HOST = "127.0.0.1"
 _PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
-_PORTS = 3  # so many are tried
 _API_KEY = "VLLM_API_KEY"
 _SECRET_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
 
@@ -67,7 +66,8 @@ class VllmServer:
             *(value for key, value in spec.options["serve"].items() if is_secret_name(key)),
         ]
         self._secrets = [form for secret in secrets for form in secrets_of(secret)]
-        self._log = (folder or data_folder()) / "logs" / _log_name(spec.name)
+        model = re.sub(r"[^\w.-]|_", "-", spec.name).strip(".-")[-80:]
+        self._log = (folder or data_folder()) / "logs" / f"vllm-{model}.log"
         self._pid_file = self._log.with_suffix(".pid")
 
     async def start(self) -> None:
@@ -81,21 +81,17 @@ class VllmServer:
             It ended, or did not get ready in time; the message quotes its error.
         """
         check_vllm(self._spec)
-        for attempt in range(1, _PORTS + 1):
+        for is_last in (False, False, True):
             await self._launch()
             try:
                 await self._wait_until_ready()
+                return
             except BaseException as error:
                 await self.stop()
                 # Another program may have taken the port meanwhile.
-                if not (
-                    isinstance(error, ServerGoneError)
-                    and _PORT_TAKEN.search(self._output())
-                    and attempt < _PORTS
-                ):
+                is_taken = isinstance(error, ServerGoneError) and _PORT_TAKEN.search(self._output())
+                if is_last or not is_taken:
                     raise
-            else:
-                return
 
     async def _launch(self) -> None:
         self._pid_file.unlink(missing_ok=True)
@@ -279,11 +275,6 @@ def _secret_variable(key: str, value: str) -> str | None:
     """Return the environment variable that takes the place of a flag."""
     is_switch = value.lower() in ("true", "false")  # of a token that is stored elsewhere
     return None if is_switch else _SECRET_VARIABLES.get(key.lower().replace("_", "-"))
-
-
-def _log_name(model: str) -> str:
-    name = "".join(c if c.isalnum() or c in "-." else "-" for c in model)
-    return f"vllm-{name.strip('.-')[-80:]}.log"
 
 
 async def _is_healthy(url: str) -> bool:
