@@ -13,7 +13,7 @@ from jasco.backends.requests import (
     refuses_audio,
 )
 
-PLAIN = RequestFormat("m", 9, {"temperature": 0.0})
+PLAIN = RequestFormat("m", {"max_tokens": 9, "temperature": 0.0, "seed": None})
 AUDIO = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
 ASKED: list[dict[str, Any]] = [
     {"role": "user", "content": [AUDIO, {"type": "text", "text": "What is it?"}]}
@@ -26,12 +26,16 @@ def test_the_body_holds_what_was_asked_and_how() -> None:
     }  # fmt: skip
 
 
+def option(**given: Any) -> dict[str, Any]:
+    return {"options": {**PLAIN.options, **given}}
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "value"),
     [
         ({"limit_name": "max_completion_tokens"}, ["max_completion_tokens"], 9),
         ({"stream": True}, ["stream"], True),
-        ({"modalities": ("text",)}, ["modalities"], ["text"]),
+        (option(modalities=("text",)), ["modalities"], ["text"]),
         (
             {"audio": "data_url"},
             ["messages", 0, "content", 0, "input_audio"],
@@ -42,7 +46,7 @@ def test_the_body_holds_what_was_asked_and_how() -> None:
             ["messages", 0, "content", 0],
             {"type": "audio_url", "audio_url": {"url": "data:audio/wav;base64,UklGRg=="}},
         ),
-        ({"extra": {"top_k": 5}}, ["top_k"], 5),
+        (option(extra_body={"top_k": 5}), ["top_k"], 5),
     ],
 )
 def test_a_format_changes_one_part_of_the_body(changes: Any, path: Any, value: Any) -> None:

@@ -8,7 +8,7 @@ the prompt or the sampling is never changed: the error then names the option of 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ AUDIO_FORMS = ("input_audio", "data_url", "audio_url")
 _WAV_BYTES_A_SECOND = 32_000
 # More than any model in use spends: 25 to 50 tokens a second.
 _AUDIO_TOKENS_A_SECOND = 50
+_SAMPLING = ("temperature", "top_p", "seed")
 _MESSAGE_TOKENS = 64  # of the chat template, for each message
 
 TRANSPORT_OPTIONS = (
@@ -90,30 +91,21 @@ class RequestFormat:
     ----------
     model : str
         The name that the server knows it by.
-    max_tokens : int
-        The longest answer.
-    sampling : mapping
-        ``temperature``, ``top_p`` and ``seed``, as far as they are given.
-    extra : mapping
-        Further parameters, as they stand.
+    options : mapping
+        The options above, except those that are attributes here.
     limit_name : str
         What the server calls ``max_tokens``.
     audio : str
         One of :data:`AUDIO_FORMS`.
     stream : bool
         Whether to ask for the answer in pieces.
-    modalities : sequence of str
-        What the answer is to consist of; left out where empty.
     """
 
     model: str
-    max_tokens: int
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
     limit_name: str = "max_tokens"
     audio: str = AUDIO_FORMS[0]
     stream: bool = False
-    modalities: Sequence[str] = ()
 
     def body(
         self, messages: Sequence[Message], form: Mapping[str, Any] = MappingProxyType({})
@@ -128,6 +120,8 @@ class RequestFormat:
         form : mapping
             The form that the answer is to have (``response_format``).
         """
+        options = self.options
+        modalities, template = options.get("modalities"), options.get("chat_template_kwargs")
         return {
             "messages": [
                 {**message, "content": [self._part(part) for part in message["content"]]}
@@ -136,18 +130,24 @@ class RequestFormat:
                 for message in messages
             ],
             "model": self.model,
-            **self.sampling,
+            **{name: options[name] for name in _SAMPLING if options.get(name) is not None},
             self.limit_name: self.max_tokens,
-            **({"modalities": list(self.modalities)} if self.modalities else {}),
+            **({"modalities": list(modalities)} if modalities else {}),
             **({"stream": True} if self.stream else {}),
             **form,
-            **self.extra,
+            **(options.get("extra_body") or {}),
+            **({"chat_template_kwargs": template} if template else {}),
         }
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest answer, in tokens."""
+        return int(self.options["max_tokens"])
 
     @property
     def greedy(self) -> bool:
         """Whether the same request gives the same text again."""
-        return self.sampling.get("temperature") == 0
+        return self.options.get("temperature") == 0
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """Return the format with changes, such as a run holds them; unknown ones are left out."""
@@ -183,23 +183,8 @@ def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
     adaptations : mapping
         What was changed because the server asked for it.
     """
-    options = spec.options
-    extra = dict(options.get("extra_body") or {})
-    if template := options.get("chat_template_kwargs"):
-        extra["chat_template_kwargs"] = template
-    plain = RequestFormat(
-        model=spec.name,
-        max_tokens=options["max_tokens"],
-        sampling={
-            name: options[name]
-            for name in ("temperature", "top_p", "seed")
-            if options[name] is not None
-        },
-        extra=extra,
-        audio=options.get("audio", AUDIO_FORMS[0]),
-        stream=options.get("stream", False),
-        modalities=options.get("modalities", ()),
-    )
+    audio, stream = spec.options.get("audio", AUDIO_FORMS[0]), spec.options.get("stream", False)
+    plain = RequestFormat(spec.name, spec.options, audio=audio, stream=stream)
     return plain.changed(adaptations)
 
 
