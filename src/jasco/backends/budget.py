@@ -226,7 +226,7 @@ class Budget:
         self.prices = prices
         """Prices by label, where they are known."""
         self.spent = {label: earlier.landed() for label, earlier in spent.items()}
-        """What was spent so far, by label; calls in flight apart."""
+        """What was spent so far, by label; calls in flight are counted separately."""
         self._reached = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue = asyncio.Lock()  # requests get room in the order in which they ask for it

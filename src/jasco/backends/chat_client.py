@@ -50,9 +50,9 @@ ANNOUNCED_WAIT = 30.0
 ALIKE = 3
 """Number of consecutive responses malformed in the same way after which a call is not retried."""
 FAILED_IN_A_ROW = 64
-"""So many failed calls without an answer between them may mean that the server is gone, ..."""
+"""So many failed calls in a row count as a server that is gone, ..."""
 FAILING_PATIENCE = 60.0
-"""... and do so where there has been no answer for so many seconds."""
+"""... if there has been no answer for so many seconds."""
 # A 403 may concern the key, or one input. So many in a row concern the key: ...
 _FORBIDDEN_FIRST = 2  # ... before anything was answered, ...
 _FORBIDDEN_IN_A_ROW = 16  # ... and afterwards.
@@ -124,10 +124,10 @@ class ChatClient:
         messages : sequence of mapping
             The chat so far.
         affinity : str
-            Calls with equal affinity go to the same server while it is well, so that its
+            Calls with equal affinity go to the same server while it responds, so that its
             prefix cache serves them.
         form : mapping
-            What else goes into the request: the form that the answer is to have.
+            Further parameters of the request: the form of the answer (``response_format``).
 
         Raises
         ------
@@ -181,7 +181,7 @@ class ChatClient:
             number += 1
 
     def check(self) -> None:
-        """Raise ``InputError`` if the default base URL is used, but hardly meant."""
+        """Raise ``InputError`` if the default base URL is used, but cannot work."""
         check_default_base_url(self._spec)
 
     async def close(self) -> None:
@@ -209,7 +209,7 @@ class ChatClient:
                 outcome = await send(self._format)
         if isinstance(outcome, Rejection):
             return self._on_rejection(endpoint, outcome, messages)
-        self._count_response()  # the server is there, whatever it says
+        self._count_response()  # the server is there, whatever its response is
         if isinstance(outcome, Failure) and outcome.kind in ("error", "malformed"):
             raise AttemptError(outcome)
         # Other failures would come again, and cost as much each time.
@@ -340,7 +340,7 @@ class ChatClient:
             )
 
     def _announce(self, trouble: AttemptError, wait: float, waited: float) -> None:
-        """Announce that a call waits, and why, once for all calls that wait at the same time."""
+        """Notify the owner that a call waits, and why, once for all calls that wait."""
         now = time.monotonic()
         if waited + wait < ANNOUNCED_WAIT or now + wait < self._announced_until + ANNOUNCED_WAIT:
             return
@@ -350,8 +350,6 @@ class ChatClient:
             f"{self._spec.label}: waiting {duration(wait)}, after {duration(waited)} of trying "
             f"({trouble.failure.kind}: {one_line(trouble.failure.message)}{request})"
         )
-
-    # --- messages ---
 
     def _where(self, endpoint: Endpoint) -> str:
         return f"{endpoint.shown}, model {self._spec.name}"

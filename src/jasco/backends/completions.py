@@ -1,8 +1,8 @@
 """Reading chat completions: an answer, or why there is none.
 
 Servers and gateways report many failures with HTTP status 200: as an ``error`` object, or as a
-finish reason beside a text that is empty or partial. None of these is an answer. An answer comes
-as a text or as a list of parts, whole or streamed, with or without reasoning beside it.
+finish reason with a text that is empty or partial. None of these is an answer. An answer is a text
+or a list of parts, whole or streamed, with or without reasoning.
 """
 
 import json
@@ -48,14 +48,14 @@ def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response |
     body : bytes
         As it came.
     max_tokens : int
-        The longest answer that was asked for.
+        The longest answer that was requested.
     greedy : bool
         Whether the same request would give the same text again.
 
     Returns
     -------
     Response or Failure
-        The text of the choice that was asked for; it is empty only where the model ended it so.
+        The text of the first choice; it is empty only where the model ended it so.
         A refusal is the model's answer. The finish reason is ``length`` however the server calls
         a text that was cut off. Kinds of failure: ``malformed``, ``error``, ``content filter``,
         ``cut off``, ``no text``.
@@ -143,10 +143,8 @@ def _parse(body: bytes) -> dict[str, Any]:
         return _parse_stream(body)
     try:
         completion = json.loads(body)
-    except UnicodeDecodeError:
-        raise _MalformedError("not UTF-8") from None
     except (ValueError, RecursionError):
-        raise _MalformedError("not JSON") from None
+        raise _MalformedError("not JSON in UTF-8") from None
     if not isinstance(completion, dict):
         raise _MalformedError("not a chat completion")
     return completion
@@ -206,11 +204,11 @@ def _choice_of(completion: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text_of(message: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the text of a message, and the reasoning beside or within it; empty for none."""
+    """Return the text of a message, and its reasoning; empty for none."""
     content, refusal = message.get("content"), message.get("refusal")
     text, thought = ("", "") if content is None else _text_and_thought(content)
     if not text.strip() and isinstance(refusal, str) and refusal.strip():
-        text = refusal  # in a field of its own, but the model's words all the same
+        text = refusal  # in a field of its own, but an answer of the model all the same
     thoughts = [thought, *(message.get(name) for name in _REASONING)]
     return text, next((part for part in thoughts if isinstance(part, str) and part.strip()), "")
 
@@ -223,9 +221,7 @@ def _text_and_thought(content: object) -> tuple[str, str]:
         raise _MalformedError("the content is neither a text nor a list of parts")
     texts, thoughts = [], []
     for part in content:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
+        part = {"text": part} if isinstance(part, str) else part
         if not isinstance(part, dict):
             raise _MalformedError("a part of the content is neither a text nor an object")
         thought = part.get("thinking", part.get("reasoning"))
@@ -259,16 +255,15 @@ def _reported_failure(
 
 
 def _error(error: object) -> Failure:
-    """Return the failure that an ``error`` object is, in the server's words."""
+    """Return the failure that an ``error`` object describes, with the server's message."""
     code = error.get("code") if isinstance(error, dict) else None
-    words = error.get("message") if isinstance(error, dict) else error
-    if not isinstance(words, str) or not words:
-        words = json.dumps(error, ensure_ascii=False)
+    message = error.get("message") if isinstance(error, dict) else error
+    if not isinstance(message, str) or not message:
+        message = json.dumps(error, ensure_ascii=False)
     elif code not in (None, ""):
-        words = f"{words} (code {code})"
-    if _is_filter(code):
-        return Failure("content filter", words, final=True)
-    return Failure("error", words)
+        message = f"{message} (code {code})"
+    is_filter = _is_filter(code)
+    return Failure("content filter" if is_filter else "error", message, final=is_filter)
 
 
 def _is_filter(word: object) -> bool:

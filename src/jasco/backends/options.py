@@ -23,7 +23,7 @@ class Option:
     name, help : str
         The key, and what it does.
     read : callable
-        Makes the value of the text (``ValueError`` where it cannot).
+        Reads the value of a text (``ValueError`` where it is invalid).
     default : object
         The value where the key is not given.
     identity : bool
@@ -104,11 +104,11 @@ _LONGEST_LABEL = 40
 LABEL = Option(
     "label", "tells two otherwise equal names apart", _read_label, identity=True, if_given=True
 )
-"""Every provider takes it whose name is not verbatim; an identity holds it only where given."""
+"""For every provider whose name is not verbatim; an identity holds it only where given."""
 SERVE = Option(
     "serve", "an option of the server that is started", default=MappingProxyType({}), family=True
 )
-"""Every provider takes it that starts a server."""
+"""For every provider that starts a server."""
 
 
 def defaults(known: Mapping[str, Option]) -> dict[str, Any]:

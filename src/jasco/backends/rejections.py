@@ -1,4 +1,4 @@
-"""Reading responses with a status other than 200: whom the error concerns, and for how long.
+"""Reading responses with a status other than 200: what the error concerns, and for how long.
 
 An error concerns one request (it is too long, it was flagged), every request (the key, the account,
 the name of the model), or the moment (a rate limit, an overloaded server).
@@ -38,11 +38,11 @@ class Rejection:
     meaning : Meaning
         What it is about.
     message : str
-        The status and the server's own words.
+        The status and the server's own message.
     status : int
         The HTTP status, or the one that a gateway reports instead.
     wait : float or None
-        Seconds that the server asks to wait; None where it does not say.
+        Seconds that the server asks to wait; None if it does not.
     """
 
     meaning: Meaning
@@ -104,24 +104,24 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
         As much of it as was read.
     """
     error = _error_of(body)
-    words = _words(error, body)
-    message = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+    text = _text_of(error, body)
+    message = f"HTTP {status}: {text}" if text else f"HTTP {status}"
     codes = {str(error.get(name, "")).lower() for name in ("code", "type", "status")}
-    wait = _wait(headers, error, words)
-    return Rejection(_meaning(status, words, codes, wait), message, status, wait)
+    wait = _wait(headers, error, text)
+    return Rejection(_meaning(status, text, codes, wait), message, status, wait)
 
 
-def _meaning(status: int, words: str, codes: set[str], wait: float | None) -> Meaning:
-    text = " ".join([words, *codes])
+def _meaning(status: int, text: str, codes: set[str], wait: float | None) -> Meaning:
+    text_and_codes = " ".join([text, *codes])
     if status in (400, 401, 403, 429) and (
         codes & _QUOTA_CODES
-        # The same words with a time to wait are a limit per minute: Gemini's are.
-        or (wait is None and _QUOTA.search(words))
+        # The same message with a time to wait is a limit per minute: Gemini's is.
+        or (wait is None and _QUOTA.search(text))
     ):
         return Meaning.QUOTA
-    if status in (400, 403) and _KEY.search(text):
+    if status in (400, 403) and _KEY.search(text_and_codes):
         return Meaning.KEY
-    if status in (403, *_INPUT) and _MODERATION.search(text):
+    if status in (403, *_INPUT) and _MODERATION.search(text_and_codes):
         return Meaning.MODERATION
     return _BY_STATUS.get(status, Meaning.SERVER if status >= 500 else Meaning.OTHER)
 
@@ -140,7 +140,7 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
     return error if isinstance(error, dict) else {"message": error}
 
 
-def _words(error: Mapping[str, Any], body: bytes) -> str:
+def _text_of(error: Mapping[str, Any], body: bytes) -> str:
     """Return the server's message, or its body without markup."""
     message = error.get("message") or error.get("detail") or error.get("msg")
     if not isinstance(message, str):
@@ -155,7 +155,7 @@ def _words(error: Mapping[str, Any], body: bytes) -> str:
 
 
 def _reasons(error: Mapping[str, Any]) -> str:
-    """Return what a gateway adds: the words of the server behind it, or the reasons of a flag."""
+    """Return what a gateway adds: the error of the server behind it, or the reasons of a flag."""
     metadata = error.get("metadata")
     reasons = metadata.get("raw") or metadata.get("reasons") if isinstance(metadata, dict) else ""
     if isinstance(reasons, list):
@@ -163,7 +163,7 @@ def _reasons(error: Mapping[str, Any]) -> str:
     return reasons if isinstance(reasons, str) else ""
 
 
-def _wait(headers: Mapping[str, str], error: Mapping[str, Any], words: str) -> float | None:
+def _wait(headers: Mapping[str, str], error: Mapping[str, Any], text: str) -> float | None:
     """Return the seconds that a server asks to wait: as a header, or in its error."""
     texts = [(headers.get("retry-after-ms", ""), 0.001), (headers.get("retry-after", ""), 1.0)]
     details = error.get("details")
@@ -172,7 +172,7 @@ def _wait(headers: Mapping[str, str], error: Mapping[str, Any], words: str) -> f
         for detail in (details if isinstance(details, list) else ())
         if isinstance(detail, dict)
     )
-    if match := re.search(r"(?:retry|try again) in (\d{1,6}(?:\.\d{1,9})?) ?s", words):
+    if match := re.search(r"(?:retry|try again) in (\d{1,6}(?:\.\d{1,9})?) ?s", text):
         texts.append((match[1], 1.0))
     waits = (_seconds(text, unit) for text, unit in texts)
     return next((wait for wait in waits if wait is not None), None)

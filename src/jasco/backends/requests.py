@@ -252,7 +252,7 @@ def option_for(error: str, options: Sequence[str]) -> str | None:
     Parameters
     ----------
     error : str
-        The server's words.
+        The server's message.
     options : sequence of str
         Those that the spec may hold.
 
@@ -281,7 +281,7 @@ _NO_AUDIO = re.compile(
 
 
 def refuses_audio(error: str, messages: Sequence[Message]) -> bool:
-    """Return whether messages hold audio, and a server's error means that it takes none at all."""
+    """Return whether messages hold audio, and a server's error is that it supports none."""
     holds_audio = any(part["type"] == "input_audio" for part in _parts(messages))
     return holds_audio and bool(_NO_AUDIO.search(error))
 

@@ -17,7 +17,7 @@ _SHORTEST_SECRET = 4
 """Characters of a secret that is hidden wherever it stands; fewer occur by chance."""
 _SHORTEST_TO_SHIFT = 5
 _SHORTEST_END = 3
-"""Characters of a secret's beginning or end that are hidden beside a server's own mask."""
+"""Characters of a secret's beginning or end that are hidden next to a server's own mask."""
 _SERVERS_MASK = re.compile(r" ?([\[(<]?(?:\*+|\.{2,}|…+|•+|x{3,}|X{3,}|#{3,})[\])>]?) ?")
 _SECRET_WORDS = frozenset(
     ("apikey", "auth", "authorization", "authorisation", "bearer", "cookie", "credential",
@@ -25,7 +25,7 @@ _SECRET_WORDS = frozenset(
      "secrets", "sig", "signature", "token")
 )  # fmt: skip
 _NO_SECRETS = ("budget", "count", "env", "ids", "limit")
-"""What a name ends in whose value is no secret, such as ``thinking_token_budget``."""
+"""Last words of names whose value is no secret, such as ``thinking_token_budget``."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+?(?=,[A-Za-z][\w.-]*=|[\s'\"<>]|$)")
 _USER_WITHOUT_SCHEME = re.compile(

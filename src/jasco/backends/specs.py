@@ -1,10 +1,10 @@
 """How a user names a model or a judge: ``provider/name[,key=value...]``.
 
 A provider is a class, found through the entry points ``jasco.models`` and ``jasco.judges``. It
-says what its name means and which options it takes; it is made from a :class:`Spec`.
+declares its name and the options that it takes; it is made from a :class:`Spec`.
 
 Identity is not transport: options that may change a number make up the identity (they key the
-run and the signature), the others only say where and how fast.
+run and the signature), the others only where and how fast it runs.
 """
 
 import json
@@ -27,7 +27,7 @@ Kind = Literal["model", "judge"]
 
 @dataclass(frozen=True)
 class Spec:
-    """What a user asked for, checked and with the defaults filled in.
+    """A spec as the user typed it, checked and with the defaults filled in.
 
     Attributes
     ----------

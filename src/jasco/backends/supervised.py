@@ -1,4 +1,4 @@
-"""Programs under the supervisor, of which nothing outlives jasco, and their logs."""
+"""Programs under the supervisor, which all end with jasco, and their logs."""
 
 import os
 import re

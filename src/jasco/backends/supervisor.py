@@ -32,10 +32,10 @@ def main() -> int:
     """Run the program and return its exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the lifeline tells the end
-    # What the program leaves behind becomes our child, wherever it has hidden.
+    # Processes that the program leaves behind become children of this one.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     lifeline = int(sys.argv[1])
-    program = subprocess.Popen(  # noqa: S603 (it is what the user asked for)
+    program = subprocess.Popen(  # noqa: S603 (the user names it)
         sys.argv[3:],
         stdin=None if lifeline else subprocess.DEVNULL,
         start_new_session=True,
@@ -49,13 +49,13 @@ def main() -> int:
         _watch(program, lifeline)
     _kill_all()
     status = program.wait()
-    return status if status >= 0 else 128 - status  # as shells tell a signal
+    return status if status >= 0 else 128 - status  # as shells report a signal
 
 
 def _restored() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # should we be killed
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # if this process is killed
 
 
 def _prctl(option: int, value: int) -> None:
@@ -76,7 +76,7 @@ def _watch(program: "subprocess.Popen[bytes]", lifeline: int) -> None:
 
 
 def _kill_all() -> None:
-    """Kill what is left: our children, and theirs as they become ours."""
+    """Kill the children of this process, and theirs as they become children of this one."""
     while children := _children():
         for child in children:
             with suppress(ProcessLookupError):

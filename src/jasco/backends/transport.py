@@ -59,7 +59,7 @@ class Endpoint:
 
     @classmethod
     def of(cls, base_url: str, key: str, key_variable: str | None = None) -> Self:
-        """Return the endpoint of a ``base_url``, whose query stays.
+        """Return the endpoint of a ``base_url``; its query is kept.
 
         Parameters
         ----------

@@ -35,7 +35,7 @@ _SECRET_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
 
 
 class VllmServer:
-    """A vLLM server for one model: it always ends, on success, error, Ctrl-C and SIGKILL.
+    """A vLLM server for one model, which always ends: on success, error, Ctrl-C and SIGKILL.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class VllmServer:
     async def stop(self) -> None:
         """End the program and all that it has started. Takes its grace time at the longest."""
         if self._process.stdin:
-            self._process.stdin.close()  # the supervisor takes this for our end
+            self._process.stdin.close()  # for the supervisor, jasco has ended
         # A second Ctrl-C must not leave it running.
         with suppress(asyncio.CancelledError):
             supervised.clear_up(await asyncio.shield(self.ended), self._pid_file)
@@ -161,7 +161,7 @@ class VllmServer:
 
 
 class VllmClient(ChatClient):
-    """One model on a vLLM server of our own.
+    """One model on a vLLM server that is started for it.
 
     ``serve.KEY=VALUE`` of its spec is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as
     ``--KEY``); ``serve.command=PATH`` names the program. ``serve.api-key`` and ``serve.hf-token``
