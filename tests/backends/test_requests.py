@@ -1,4 +1,4 @@
-"""How a request is written, and what a server's error says about it."""
+"""How a request is written, and what a server's error suggests."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from jasco.backends.requests import (
 
 PLAIN = RequestFormat("m", {"max_tokens": 9, "temperature": 0.0, "seed": None})
 AUDIO = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
-ASKED: list[dict[str, Any]] = [
+WITH_AUDIO: list[dict[str, Any]] = [
     {"role": "user", "content": [AUDIO, {"type": "text", "text": "What is it?"}]}
 ]
 
 
-def test_the_body_holds_what_was_asked_and_how() -> None:
-    assert PLAIN.body(ASKED) == {
-        "messages": ASKED, "model": "m", "temperature": 0.0, "max_tokens": 9,
+def test_the_body_holds_the_messages_and_options() -> None:
+    assert PLAIN.body(WITH_AUDIO) == {
+        "messages": WITH_AUDIO, "model": "m", "temperature": 0.0, "max_tokens": 9,
     }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def option(**given: Any) -> dict[str, Any]:
 def test_a_format_changes_one_part_of_the_body(changes: Any, path: Any, value: Any) -> None:
     from dataclasses import replace
 
-    body: Any = replace(PLAIN, **changes).body(ASKED)
+    body: Any = replace(PLAIN, **changes).body(WITH_AUDIO)
     assert ("max_tokens" in body) == ("limit_name" not in changes)
     for key in path:
         body = body[key]
@@ -127,8 +127,8 @@ def test_nothing_else_is_changed(error: str) -> None:
 
 @given(st.text())
 def test_sampling_and_prompt_are_never_changed(error: str) -> None:
-    for words in (error, error + MAX_TOKENS + "input_audio temperature system not supported"):
-        for change in PLAIN.suggested_changes(words):
+    for message in (error, error + MAX_TOKENS + "input_audio temperature system not supported"):
+        for change in PLAIN.suggested_changes(message):
             assert set(change) <= {"limit_name", "audio", "stream"}
 
 
@@ -181,7 +181,7 @@ def test_another_error_names_no_option(error: str) -> None:
     ],
 )
 def test_a_server_without_audio_is_recognised(error: str, *, no_audio: bool) -> None:
-    assert refuses_audio(error, ASKED) == no_audio
+    assert refuses_audio(error, WITH_AUDIO) == no_audio
     assert not refuses_audio(error, [{"role": "user", "content": "What is it?"}])
 
 

@@ -80,7 +80,7 @@ def test_a_key_that_the_spec_names_goes_before_the_user_of_the_address() -> None
     assert Endpoint.of(url, "k").shown == "http://***@h/v1"
 
 
-def test_the_organisation_is_told_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_organisation_is_sent_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     assert Endpoint.of(DEFAULT_BASE_URL, "k").headers["OpenAI-Organization"] == "org-1"
     assert "OpenAI-Organization" not in Endpoint.of("http://h/v1", "k").headers
