@@ -87,7 +87,7 @@ def test_readers_name_what_is_needed() -> None:
         (at_least(1, int), "0", "at least 1"),
         (at_least(1, int), "x", "whole number"),
         (one_of("a", "b"), "c", "a, b"),
-        (true_or_false, "1", "true or false"),
+        (true_or_false, "1", "true, false"),
         (address, "h:1/v1", "http://"),
     ):
         with pytest.raises(ValueError, match=need):

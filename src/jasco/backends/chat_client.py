@@ -92,7 +92,6 @@ class ChatClient:
     def __init__(self, spec: Spec, owner: Provider, own_url: str = "", own_key: str = "") -> None:
         self._spec = spec
         self._owner = owner
-        self._is_own = bool(own_url)
         variable = spec.options.get("api_key_env")
         base_urls = (own_url,) if own_url else spec.options["base_url"] or (default_base_url(),)
         key = own_key if own_url else api_key(variable)
@@ -149,7 +148,7 @@ class ChatClient:
             try:
                 return await self._attempt(endpoint, messages, form)
             except AttemptError as error:
-                trouble = error
+                trouble = error.with_traceback(None)  # which would keep the request in memory
             if trouble.is_trouble:
                 self._count_trouble(endpoint, trouble)
             failure = trouble.failure
@@ -175,7 +174,8 @@ class ChatClient:
                 self._count_failed(endpoint, failure)
                 return failure
             backoff = min(LONGEST_BACKOFF, 0.5 * 2 ** min(number, 10))
-            wait = min(trouble.wait, RATE_LIMIT_PATIENCE) + random.uniform(0, backoff)  # noqa: S311 (no secret)
+            wait = min(trouble.wait, RATE_LIMIT_PATIENCE)
+            wait += random.uniform(0, backoff)  # noqa: S311 (no secret)
             self._announce(trouble, wait, waited)
             await asyncio.sleep(wait)
             number += 1
@@ -317,7 +317,7 @@ class ChatClient:
             return
         if not trouble.is_unreached:
             advice = f"see the server's log, then {_AGAIN}"
-        elif self._is_own or self._spec.options["base_url"]:
+        elif self._spec.options.get("base_url", True):  # without that option, it was started
             advice = f"start the server and {_AGAIN}"
         else:
             advice = (

@@ -80,9 +80,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def true_or_false(text: str) -> bool:
     """Read ``true`` or ``false``."""
-    if text not in ("true", "false"):
-        raise ValueError("true or false is needed")
-    return text == "true"
+    return one_of("true", "false")(text) == "true"
 
 
 def address(text: str) -> str:

@@ -132,11 +132,8 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
         content = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    if isinstance(content, list) and content:
-        content = content[0]
-    if not isinstance(content, dict):
-        return {}
-    error = content.get("error", content)
+    content = content[0] if isinstance(content, list) and content else content
+    error = content.get("error", content) if isinstance(content, dict) else {}
     return error if isinstance(error, dict) else {"message": error}
 
 

@@ -174,11 +174,8 @@ def reopen(kind: Kind, identity: Mapping[str, Any]) -> Any:
     Model, Judge or None
         None where its provider is not installed any more, or cannot be made of this identity.
     """
-    known = providers(kind)
-    if identity.get("provider") not in known:
-        return None
     try:
-        provider = known[identity["provider"]].load()
+        provider = providers(kind)[identity["provider"]].load()
         return provider(_spec_of(identity, provider))
     except (ImportError, InputError, KeyError, TypeError, ValueError):
         return None
