@@ -28,10 +28,7 @@ from jasco.protocol.responses import Failure, Response
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 """Where requests go if neither the spec nor the environment has a ``base_url``."""
-_OPENAI_HEADERS = {
-    "OpenAI-Organization": "OPENAI_ORG_ID",
-    "OpenAI-Project": "OPENAI_PROJECT_ID",
-}
+_OPENAI_HEADERS = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 LARGEST_BODY = 8 * 2**20
 """Bytes of a response, unpacked, that are read; a longer one is a failure."""
 _LARGEST_ERROR = 2**16
@@ -120,9 +117,8 @@ def check_default_base_url(spec: Spec) -> None:
     server does not have, and without a key.
     """
     variable = spec.options["api_key_env"] or "OPENAI_API_KEY"
-    if spec.options["base_url"] or "/" not in spec.name.strip("/"):
-        return
-    if any(os.environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", variable)):
+    is_set = any(os.environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", variable))
+    if is_set or spec.options["base_url"] or "/" not in spec.name.strip("/"):
         return
     raise InputError(
         f"{spec.label}: asks {DEFAULT_BASE_URL}, because the spec has no base_url and "

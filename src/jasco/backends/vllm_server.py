@@ -57,9 +57,8 @@ class VllmServer:
     def __init__(self, spec: Spec, folder: Path | None) -> None:
         self._spec = spec
         self._name = f"vllm serve {spec.name}"
-        self._command = serve_command(spec)
+        self._command, self._environment = _command_and_environment(spec)
         self._start_timeout = spec.options["start_timeout"]
-        self._environment = _serve_environment(spec)
         self.key = self._environment.get(_API_KEY) or read_key(_API_KEY)
         secrets = [
             self.key,
@@ -240,41 +239,35 @@ def check_vllm(spec: Spec) -> None:
 
 def serve_command(spec: Spec) -> list[str]:
     """Return the command that serves a spec's model."""
-    serve = dict(spec.options["serve"])
-    command = [serve.pop("command", "vllm"), "serve", spec.name]
-    for key, value in serve.items():
-        if _secret_variable(key, value):
-            continue
-        # A key with a dot is a part of a setting, and takes its value as it stands.
-        flag = {} if "." in key else {"true": [f"--{key}"], "false": [f"--no-{key}"]}
-        command += flag.get(value.lower(), [f"--{key}", value])
-    return command
+    return _command_and_environment(spec)[0]
 
 
-def _serve_environment(spec: Spec) -> dict[str, str]:
-    """Return the environment variables in which a spec's secrets go to the server.
+def _command_and_environment(spec: Spec) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a spec, and the environment variables that hold its secrets.
 
     Raises
     ------
     InputError
         A secret holds what no header can carry; the message does not quote it.
     """
+    serve = dict(spec.options["serve"])
+    command = [serve.pop("command", "vllm"), "serve", spec.name]
     environment: dict[str, str] = {}
-    for key, value in spec.options["serve"].items():
-        if variable := _secret_variable(key, value):
+    for key, value in serve.items():
+        variable = _SECRET_VARIABLES.get(key.lower().replace("_", "-"))
+        switch = {"true": f"--{key}", "false": f"--no-{key}"}.get(value.lower())
+        if variable and not switch:  # a switch is for a token that is stored elsewhere
             if not re.fullmatch("[!-~]+", value):
                 raise InputError(
                     f"serve.{key} holds spaces, control characters or characters beyond ASCII; "
                     "give nothing but the key"
                 )
             environment[variable] = value
-    return environment
-
-
-def _secret_variable(key: str, value: str) -> str | None:
-    """Return the environment variable that takes the place of a flag."""
-    is_switch = value.lower() in ("true", "false")  # of a token that is stored elsewhere
-    return None if is_switch else _SECRET_VARIABLES.get(key.lower().replace("_", "-"))
+        elif switch and "." not in key:
+            command.append(switch)
+        else:  # a key with a dot is a part of a setting, and takes its value as it stands
+            command += [f"--{key}", value]
+    return command, environment
 
 
 async def _is_healthy(url: str) -> bool:
