@@ -1,4 +1,4 @@
-"""A budget: no limit is ever passed, and who has no room waits for those in flight."""
+"""A budget: no limit is ever passed, and requests without room wait for those in flight."""
 
 import asyncio
 import random
@@ -14,12 +14,16 @@ from jasco.backends.budget import (
     NOTHING,
     Budget,
     BudgetReachedError,
+    Limits,
+    Price,
     Spent,
+    prices_as_json,
+    read_limits,
+    read_price_list,
+    read_prices,
     read_spent,
     spent_as_json,
 )
-from jasco.backends.limits import Limits, read_limits
-from jasco.backends.prices import Price, prices_as_json, read_price_list, read_prices
 from jasco.errors import IncompleteError, InputError
 
 PRICES = {"m": Price(Decimal("2.5"), Decimal(10)), "j": Price(Decimal("0.1"), Decimal("0.3"))}
@@ -41,7 +45,7 @@ def test_calls_up_to_the_limit_are_made_and_none_beyond() -> None:
     assert issubclass(BudgetReachedError, IncompleteError)
 
 
-def test_who_has_no_room_waits_until_an_unused_reservation_is_freed() -> None:
+def test_a_request_without_room_waits_until_an_unused_reservation_is_freed() -> None:
     async def calls() -> None:
         budget = Budget(Limits(tokens=100))
         first = await budget.reserve("m", 90)
@@ -72,7 +76,7 @@ def test_what_is_in_flight_may_end_before_the_budget_is_reached() -> None:
     asyncio.run(calls())
 
 
-def test_once_reached_nobody_gets_room_however_little_he_wants() -> None:
+def test_once_reached_no_request_gets_room_however_little_it_needs() -> None:
     async def calls() -> None:
         budget = Budget(Limits(tokens=100))
         for at_most in (101, 1):
@@ -121,13 +125,28 @@ def test_a_reservation_is_settled_once_and_at_the_end_of_its_block() -> None:
     asyncio.run(calls())
 
 
-def test_who_stops_waiting_keeps_no_room() -> None:
+def test_a_budget_outlasts_an_event_loop() -> None:
+    budget = Budget(Limits(tokens=130))
+
+    async def calls() -> None:
+        first = await budget.reserve("m", 90)
+        second = asyncio.create_task(budget.reserve("m", 60))
+        await asyncio.sleep(0)
+        first.settle(usage(20))
+        (await second).settle(usage(10))
+
+    asyncio.run(calls())
+    asyncio.run(calls())
+    assert budget.spent["m"].tokens == 60
+
+
+def test_a_cancelled_request_keeps_no_room() -> None:
     async def calls() -> None:
         budget = Budget(Limits(calls=1))
         room = await budget.reserve("m", 1)
         given_up, waiting = (asyncio.create_task(budget.reserve("m", 1)) for _ in range(2))
         await asyncio.sleep(0)
-        room.cancel()  # the first of those who wait gets it, and is cancelled at the same moment
+        room.cancel()  # the first that waits gets it, and is cancelled at the same moment
         given_up.cancel()
         with pytest.raises(asyncio.CancelledError):
             await given_up
@@ -152,9 +171,9 @@ def test_what_was_in_flight_when_a_command_was_killed_counts_for_the_next() -> N
         await budget.reserve("m", 70)
         return spent_as_json(budget.spent)
 
-    told = asyncio.run(calls())
-    assert read_spent(told)["m"] == Spent(in_flight=1, in_flight_at_most=70)
-    after = Budget(spent=read_spent(told))
+    stored = asyncio.run(calls())
+    assert read_spent(stored)["m"] == Spent(in_flight=1, in_flight_at_most=70)
+    after = Budget(spent=read_spent(stored))
     assert after.spent["m"] == Spent(calls=1, without_usage=1, at_most=70)
 
 
@@ -176,7 +195,7 @@ CALL = st.tuples(
     ),
     order=st.randoms(use_true_random=False),
 )
-def test_no_limit_is_ever_passed_and_everybody_is_served_or_refused(
+def test_no_limit_is_ever_passed_and_every_request_is_served_or_refused(
     calls: list[tuple[str, int, float, str]], limits: Limits, order: random.Random
 ) -> None:
     budget = Budget(limits, PRICES)
@@ -187,10 +206,10 @@ def test_no_limit_is_ever_passed_and_everybody_is_served_or_refused(
         assert limits.tokens is None or made["tokens"] <= limits.tokens
         assert limits.cost is None or made["cost"] <= limits.cost
 
-    async def call(who: str, at_most: int, share: float, end: str) -> None:
+    async def call(label: str, at_most: int, share: float, end: str) -> None:
         for _ in range(order.randrange(3)):
             await asyncio.sleep(0)
-        room = await budget.reserve(who, at_most)
+        room = await budget.reserve(label, at_most)
         for _ in range(order.randrange(4)):
             await asyncio.sleep(0)
         if end == "cancelled":
@@ -201,10 +220,10 @@ def test_no_limit_is_ever_passed_and_everybody_is_served_or_refused(
         made["calls"] += 1
         if end != "nothing":
             made["tokens"] += prompt + completion
-            made["cost"] += PRICES[who].of(prompt, completion)
+            made["cost"] += PRICES[label].of(prompt, completion)
         within()
-        told = {"usage": usage(prompt, completion), "nothing": NOTHING}
-        room.settle(told.get(end))
+        usages = {"usage": usage(prompt, completion), "nothing": NOTHING}
+        room.settle(usages.get(end))
 
     async def all_calls() -> list[Any]:
         works = asyncio.gather(*(call(*each) for each in calls), return_exceptions=True)
@@ -218,7 +237,7 @@ def test_no_limit_is_ever_passed_and_everybody_is_served_or_refused(
     assert not any(each.in_flight or each.in_flight_at_most for each in spent)
 
 
-# --- as a user gives it ---
+# --- as a user types it ---
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "1e3", "١", "9" * 16, "True"])
@@ -251,8 +270,8 @@ def test_the_price_of_one_goes_before_the_price_of_all() -> None:
     assert prices.of("openai/x,seed=5") == Price(Decimal(2), Decimal(4))
     assert prices.of("openai/y,seed=1") == Price(Decimal(3), Decimal(4))
     assert prices.of("openai/y") == Price(Decimal(1), Decimal(4))
-    held = {"openai/y": Price(Decimal("0.1"), Decimal(0))}
-    assert read_prices(prices_as_json(held)) == held
+    stored = {"openai/y": Price(Decimal("0.1"), Decimal(0))}
+    assert read_prices(prices_as_json(stored)) == stored
 
 
 @pytest.mark.parametrize(
@@ -263,7 +282,7 @@ def test_a_price_that_is_none_is_refused(into: list[str]) -> None:
         read_price_list(into, [])
 
 
-def test_half_a_price_and_a_price_of_nobody_are_refused() -> None:
+def test_half_a_price_and_a_price_of_an_unknown_name_are_refused() -> None:
     with pytest.raises(InputError, match="completion"):
         read_price_list(["1"], []).of("m")
     with pytest.raises(InputError, match="openai/typo"):

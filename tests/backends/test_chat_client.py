@@ -1,4 +1,4 @@
-"""What the client makes of what a server answers; for whole runs, see test_faults."""
+"""What the client returns or raises for a server's responses; for whole runs, see test_faults."""
 
 import asyncio
 import base64
@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from tenacity import wait_none
 
 from chat_server import NO_ANSWER, ChatServer, Serve
 from jasco.backends import chat_client as chat
@@ -19,7 +18,7 @@ from jasco.protocol.responses import Failure, Response
 SECRET = "sk-5ecret-Ahx7-0123456789"
 QUESTION = [{"role": "user", "content": "What is it?"}]
 WAV = b"RIFF\x26\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x80\x3e\0\0\0\x7d\0\0\2\0\x10\0data\2\0\0\0\7\0"
-HEARD = [
+WITH_AUDIO = [
     {
         "role": "user",
         "content": [
@@ -35,24 +34,20 @@ HEARD = [
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "_BACKOFF", wait_none())
+    monkeypatch.setattr(chat, "LONGEST_BACKOFF", 0.0)
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-
-
-class Said(list[str]):
-    """The lines that a client has said to the user."""
 
 
 def ask(
     server: ChatServer,
     options: str = "",
     messages: Any = QUESTION,
-    said: list[str] | None = None,
+    lines: list[str] | None = None,
     calls: int = 1,
 ) -> list[Response | Failure]:
     async def go() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}{options}")
-        judge.notify = (said if said is not None else []).append
+        judge.notify = (lines if lines is not None else []).append
         client = chat.ChatClient(judge.spec, judge)
         try:
             return await asyncio.gather(*(client.ask(messages) for _ in range(calls)))
@@ -178,7 +173,7 @@ def test_the_message_of_a_cut_off_names_the_option(serve: Serve) -> None:
         (400, "Your credit balance is too low", ""),
     ],
 )
-def test_an_empty_account_ends_it_at_once_in_the_servers_words(
+def test_an_empty_account_ends_it_at_once_with_the_servers_message(
     serve: Serve, status: int, error: str, code: str
 ) -> None:
     server = serve(status=status, error=error, code=code)
@@ -232,10 +227,10 @@ def test_nothing_usable_in_a_row_for_long_ends_it(
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_server_without_audio_is_said_to_take_none(serve: Serve, status: int) -> None:
+def test_a_server_without_audio_is_reported(serve: Serve, status: int) -> None:
     server = serve(status=status, error="audio input is not supported - hint: the mmproj")
     with pytest.raises(InputError, match="takes no audio"):
-        ask(server, messages=HEARD)
+        ask(server, messages=WITH_AUDIO)
     assert len(server.requests()) == 1
 
 
@@ -261,43 +256,43 @@ def test_a_long_wait_is_announced_once_with_its_reason(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat, "ANNOUNCED_WAIT", 0.5)
-    said: list[str] = []
+    lines: list[str] = []
     server = serve(busy=4, retry_after="1")
-    outcomes = ask(server, said=said, calls=4)
+    outcomes = ask(server, lines=lines, calls=4)
     assert all(isinstance(each, Response) for each in outcomes)
-    [line] = said
+    [line] = lines
     assert "busy" in line
     assert "429" in line
 
 
 def test_a_short_wait_is_not_announced(serve: Serve) -> None:
-    said: list[str] = []
-    ask(serve(busy=4, retry_after="1"), said=said)
-    assert not said
+    lines: list[str] = []
+    ask(serve(busy=4, retry_after="1"), lines=lines)
+    assert not lines
 
 
 # --- forms of requests ---
 
 
 @pytest.mark.parametrize("wants", ["max_completion_tokens", "stream", "audio_url", "data_url"])
-def test_names_and_transport_are_adapted_once_and_said(serve: Serve, wants: str) -> None:
-    said: list[str] = []
+def test_names_and_transport_are_adapted_once_and_reported(serve: Serve, wants: str) -> None:
+    lines: list[str] = []
     server = serve(wants=wants)
-    outcomes = ask(server, messages=HEARD, said=said, calls=8)
+    outcomes = ask(server, messages=WITH_AUDIO, lines=lines, calls=8)
     assert all(isinstance(each, Response) for each in outcomes)
     refused = [each for each in server.requests() if each.kind == "refused"]
     assert 1 <= len(refused) <= 8
-    [line] = said
+    [line] = lines
     assert wants.replace("_url", "") in line
 
 
 def test_a_change_that_does_not_help_is_not_kept(serve: Serve) -> None:
     server = serve(status=400, error="Unknown part type: input_audio")
-    said: list[str] = []
-    outcomes = ask(server, messages=HEARD, said=said, calls=3)
+    lines: list[str] = []
+    outcomes = ask(server, messages=WITH_AUDIO, lines=lines, calls=3)
     assert {each.kind for each in outcomes if isinstance(each, Failure)} == {"rejected"}
     assert len(server.requests()) == 4
-    assert not said
+    assert not lines
 
 
 @pytest.mark.parametrize(
@@ -389,24 +384,27 @@ def test_a_word_for_a_key_changes_no_answer(
 
 def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -> None:
     server = serve(refused={"corrupt": 400}, error="Unknown part type: input_audio")
-    said: list[str] = []
+    lines: list[str] = []
 
     async def go() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}")
-        judge.notify = said.append
+        judge.notify = lines.append
         client = chat.ChatClient(judge.spec, judge)
         corrupt = [
-            {**HEARD[0], "content": [HEARD[0]["content"][0], {"type": "text", "text": "corrupt"}]}
+            {
+                **WITH_AUDIO[0],
+                "content": [WITH_AUDIO[0]["content"][0], {"type": "text", "text": "corrupt"}],
+            }
         ]  # type: ignore[index]
         try:
-            return [await client.ask(each) for each in (HEARD, corrupt)]
+            return [await client.ask(each) for each in (WITH_AUDIO, corrupt)]
         finally:
             await client.close()
 
     first, second = asyncio.run(go())
     assert isinstance(first, Response)
     assert isinstance(second, Failure)
-    assert not said
+    assert not lines
     assert len(server.requests()) == 2
 
 

@@ -49,10 +49,10 @@ def test_a_text_that_was_cut_off_is_an_answer_whatever_the_server_calls_it(reaso
 @pytest.mark.parametrize("text", [None, "", " \n"])
 @pytest.mark.parametrize("reason", ["length", "max_tokens"])
 def test_nothing_within_max_tokens_is_no_answer(text: str | None, reason: str) -> None:
-    said = failure(read(text, reason))
-    assert (said.kind, said.final) == ("cut off", True)
-    assert "max_tokens=77" in said.message
-    assert repr(reason) in said.message
+    outcome = failure(read(text, reason))
+    assert (outcome.kind, outcome.final) == ("cut off", True)
+    assert "max_tokens=77" in outcome.message
+    assert repr(reason) in outcome.message
 
 
 def test_a_text_that_was_cut_off_before_it_began_may_come_where_it_is_sampled() -> None:
@@ -64,19 +64,19 @@ def test_a_text_that_was_cut_off_before_it_began_may_come_where_it_is_sampled() 
     "reason", ["content_filter", "Content-Filter", "content_filter: RECITATION", "SAFETY"]
 )
 def test_a_filtered_text_is_no_answer_not_even_in_part(text: str | None, reason: str) -> None:
-    said = failure(read(text, reason, greedy=False))
-    assert (said.kind, said.final) == ("content filter", True)
-    assert reason in said.message
-    assert (text or "") in said.message
+    outcome = failure(read(text, reason, greedy=False))
+    assert (outcome.kind, outcome.final) == ("content filter", True)
+    assert reason in outcome.message
+    assert (text or "") in outcome.message
 
 
 @pytest.mark.parametrize("text", [None, "", "They fl"])
 @pytest.mark.parametrize("reason", ["error", "ERROR", "abort", "insufficient_system_resource"])
 def test_a_text_that_an_error_ended_is_no_answer(text: str | None, reason: str) -> None:
-    said = failure(read(text, reason))
-    assert (said.kind, said.final) == ("error", False)
-    assert repr(reason) in said.message
-    assert (text or "") in said.message
+    outcome = failure(read(text, reason))
+    assert (outcome.kind, outcome.final) == ("error", False)
+    assert repr(reason) in outcome.message
+    assert (text or "") in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_error_object_is_a_failure_wherever_it_stands(body: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "message"),
     [
         ("overloaded", "overloaded"),
         ({"message": "overloaded"}, "overloaded"),
@@ -106,8 +106,8 @@ def test_an_error_object_is_a_failure_wherever_it_stands(body: dict[str, Any]) -
         (True, "true"),
     ],
 )
-def test_an_error_is_told_in_the_servers_words(error: Any, words: str) -> None:
-    assert read_body({"choices": [choice()], "error": error}) == Failure("error", words)
+def test_an_error_has_the_servers_message(error: Any, message: str) -> None:
+    assert read_body({"choices": [choice()], "error": error}) == Failure("error", message)
 
 
 @pytest.mark.parametrize("none", [None, {}, "", False])
@@ -118,8 +118,8 @@ def test_an_error_that_is_none_changes_nothing(none: Any) -> None:
 
 @pytest.mark.parametrize("code", ["content_filter", "content_filtered"])
 def test_an_error_may_name_the_filter(code: str) -> None:
-    said = failure(read_body({"error": {"code": code, "message": "flagged"}}))
-    assert (said.kind, said.final) == ("content filter", True)
+    outcome = failure(read_body({"error": {"code": code, "message": "flagged"}}))
+    assert (outcome.kind, outcome.final) == ("content filter", True)
 
 
 def test_a_refusal_in_a_field_of_its_own_is_the_models_answer() -> None:
@@ -134,8 +134,8 @@ def test_a_refusal_in_a_field_of_its_own_is_the_models_answer() -> None:
 def test_nothing_is_no_answer_where_the_model_did_not_end_it(reason: str, *, greedy: bool) -> None:
     for text in (None, ""):
         assert failure(read(text, reason, greedy=greedy)).kind == "malformed"
-        said = failure(read(text, reason, greedy=greedy, tool_calls=[{"id": "1"}]))
-        assert (said.kind, said.final) == ("no text", greedy)
+        outcome = failure(read(text, reason, greedy=greedy, tool_calls=[{"id": "1"}]))
+        assert (outcome.kind, outcome.final) == ("no text", greedy)
     assert failure(read(None)).kind == "malformed"
     assert read("They flee.", reason) == Response("They flee.", reason)
 
@@ -169,9 +169,9 @@ def test_a_part_that_is_no_text_is_malformed(part: Any) -> None:
 def test_reasoning_in_a_field_of_its_own_is_kept_apart_and_is_no_answer(field: str) -> None:
     assert read("They flee.", **{field: "A siren."}).reasoning == "A siren."  # type: ignore[union-attr]
     for text in (None, "", " "):
-        said = failure(read(text, **{field: "A siren."}))
-        assert (said.kind, said.final) == ("no text", True)
-        assert "A siren." in said.message
+        outcome = failure(read(text, **{field: "A siren."}))
+        assert (outcome.kind, outcome.final) == ("no text", True)
+        assert "A siren." in outcome.message
         assert failure(read(text, "length", **{field: "A siren."})).kind == "cut off"
 
 
@@ -277,9 +277,9 @@ def test_a_choice_without_an_index_is_the_first(index: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_what_holds_no_one_text_is_malformed(body: Any) -> None:
-    said = failure(read_body(body))
-    assert (said.kind, said.final) == ("malformed", False)
-    assert json.dumps(body)[:40] in said.message
+    outcome = failure(read_body(body))
+    assert (outcome.kind, outcome.final) == ("malformed", False)
+    assert json.dumps(body)[:40] in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-def words_of(choices: list[Any]) -> list[str]:
+def texts_of(choices: list[Any]) -> list[str]:
     """List every text that may be the answer in choices: whole, or joined of parts."""
     found = []
     for each in choices:
@@ -336,7 +336,7 @@ def test_whatever_comes_is_an_answer_or_a_failure_with_a_kind(
             assert outcome.kind
             assert outcome.message
         else:
-            assert outcome.text in words_of(each["choices"])
+            assert outcome.text in texts_of(each["choices"])
 
 
 def test_usage_and_the_name_of_the_model_that_answered_are_kept() -> None:

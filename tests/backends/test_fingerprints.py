@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jasco.backends import fingerprints as sources
+from jasco.backends import fingerprints
 from jasco.backends.fingerprints import code_fingerprint, file_fingerprint, folder_fingerprint
 
 
@@ -49,7 +49,7 @@ def test_a_changed_folder_is_another(checkpoint: Path, change: object) -> None:
 def test_a_large_file_counts_by_size_and_time(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_WHOLE", 3)
+    monkeypatch.setattr(fingerprints, "_WHOLE", 3)
     before = folder_fingerprint(checkpoint)
     os.utime(checkpoint / "model-1.safetensors", (1, 1))
     assert folder_fingerprint(checkpoint) != before
@@ -61,7 +61,7 @@ def test_what_is_not_there_has_no_hash(tmp_path: Path) -> None:
     assert code_fingerprint(len) == ""
 
 
-def test_a_functions_code_is_told_from_anothers() -> None:
+def test_a_functions_code_differs_from_anothers() -> None:
     def one(audio: object) -> str:
         return "one"
 
@@ -79,7 +79,7 @@ def test_a_functions_code_is_told_from_anothers() -> None:
     assert code_fingerprint(functools.partial(one, 1)) == hashes[0]
 
 
-def test_a_function_without_source_is_told_by_its_code() -> None:
+def test_a_function_without_source_is_hashed_by_its_code() -> None:
     def made(text: str) -> object:
         names: dict[str, object] = {}
         exec(f"def answer(audio): return {text!r}", names)

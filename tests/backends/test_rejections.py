@@ -1,4 +1,4 @@
-"""Whom a server's error concerns, and for how long."""
+"""What a server's error concerns, and for how long."""
 
 import json
 import time
@@ -62,7 +62,7 @@ def test_an_error_concerns_a_request_or_all_of_them(
     assert read(status, error).meaning is meaning
 
 
-def test_the_servers_own_words_are_quoted() -> None:
+def test_the_servers_own_message_is_quoted() -> None:
     assert read(403, {"message": "flagged", "metadata": {"reasons": ["violence"]}}).message == (
         "HTTP 403: flagged (violence)"
     )

@@ -1,4 +1,4 @@
-"""How a request is written, and what a server's error says about it."""
+"""How a request is written, and what a server's error suggests."""
 
 from typing import Any
 
@@ -8,24 +8,26 @@ from hypothesis import strategies as st
 
 from jasco.backends.requests import (
     RequestFormat,
-    changed,
     most_tokens,
     option_for,
-    suggested_changes,
-    takes_no_audio,
+    refuses_audio,
 )
 
-PLAIN = RequestFormat("m", 9, {"temperature": 0.0})
+PLAIN = RequestFormat("m", {"max_tokens": 9, "temperature": 0.0, "seed": None})
 AUDIO = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
-ASKED: list[dict[str, Any]] = [
+WITH_AUDIO: list[dict[str, Any]] = [
     {"role": "user", "content": [AUDIO, {"type": "text", "text": "What is it?"}]}
 ]
 
 
-def test_the_body_holds_what_was_asked_and_how() -> None:
-    assert PLAIN.body(ASKED) == {
-        "messages": ASKED, "model": "m", "temperature": 0.0, "max_tokens": 9,
+def test_the_body_holds_the_messages_and_options() -> None:
+    assert PLAIN.body(WITH_AUDIO) == {
+        "messages": WITH_AUDIO, "model": "m", "temperature": 0.0, "max_tokens": 9,
     }  # fmt: skip
+
+
+def option(**given: Any) -> dict[str, Any]:
+    return {"options": {**PLAIN.options, **given}}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_the_body_holds_what_was_asked_and_how() -> None:
     [
         ({"limit_name": "max_completion_tokens"}, ["max_completion_tokens"], 9),
         ({"stream": True}, ["stream"], True),
-        ({"modalities": ("text",)}, ["modalities"], ["text"]),
+        (option(modalities=("text",)), ["modalities"], ["text"]),
         (
             {"audio": "data_url"},
             ["messages", 0, "content", 0, "input_audio"],
@@ -44,13 +46,13 @@ def test_the_body_holds_what_was_asked_and_how() -> None:
             ["messages", 0, "content", 0],
             {"type": "audio_url", "audio_url": {"url": "data:audio/wav;base64,UklGRg=="}},
         ),
-        ({"extra": {"top_k": 5}}, ["top_k"], 5),
+        (option(extra_body={"top_k": 5}), ["top_k"], 5),
     ],
 )
 def test_a_format_changes_one_part_of_the_body(changes: Any, path: Any, value: Any) -> None:
     from dataclasses import replace
 
-    body: Any = replace(PLAIN, **changes).body(ASKED)
+    body: Any = replace(PLAIN, **changes).body(WITH_AUDIO)
     assert ("max_tokens" in body) == ("limit_name" not in changes)
     for key in path:
         body = body[key]
@@ -99,8 +101,8 @@ MAX_TOKENS = (
 def test_names_and_transport_follow_the_servers_error_once(
     error: str, change: dict[str, Any]
 ) -> None:
-    assert list(suggested_changes(error, PLAIN)) == [change]
-    assert not list(suggested_changes(error, changed(PLAIN, change)))
+    assert list(PLAIN.suggested_changes(error)) == [change]
+    assert not list(PLAIN.changed(change).suggested_changes(error))
 
 
 @pytest.mark.parametrize(
@@ -120,13 +122,13 @@ def test_names_and_transport_follow_the_servers_error_once(
     ],
 )
 def test_nothing_else_is_changed(error: str) -> None:
-    assert not list(suggested_changes(error, PLAIN))
+    assert not list(PLAIN.suggested_changes(error))
 
 
 @given(st.text())
 def test_sampling_and_prompt_are_never_changed(error: str) -> None:
-    for words in (error, error + MAX_TOKENS + "input_audio temperature system not supported"):
-        for change in suggested_changes(words, PLAIN):
+    for message in (error, error + MAX_TOKENS + "input_audio temperature system not supported"):
+        for change in PLAIN.suggested_changes(message):
             assert set(change) <= {"limit_name", "audio", "stream"}
 
 
@@ -179,7 +181,8 @@ def test_another_error_names_no_option(error: str) -> None:
     ],
 )
 def test_a_server_without_audio_is_recognised(error: str, *, no_audio: bool) -> None:
-    assert takes_no_audio(error) == no_audio
+    assert refuses_audio(error, WITH_AUDIO) == no_audio
+    assert not refuses_audio(error, [{"role": "user", "content": "What is it?"}])
 
 
 @given(st.text(max_size=200), st.integers(1, 2**20))

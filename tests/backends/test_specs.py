@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jasco.backends import specs
-from jasco.backends.specs import (
-    Option,
-    Provider,
-    Spec,
-    at_least,
-    identity_key,
-    open_spec,
-    parse_spec,
-    providers,
-)
+from jasco.backends.options import Option, at_least
+from jasco.backends.specs import Provider, Spec, identity_key, open_spec, parse_spec, providers
 from jasco.errors import InputError
 from jasco.judges.chat_judge import ChatJudge
 from jasco.models.chat_model import ChatModel
@@ -45,13 +37,17 @@ class Nameless(Named):
 def test_provider_and_name_are_enough() -> None:
     spec = parse_spec("named/meta/Big-8B:q4", Named)
     assert (spec.provider, spec.name) == ("named", "meta/Big-8B:q4")
-    assert spec.options == {"warmth": 0.0, "length": 5, "url": (), "timeout": 300.0}
+    assert spec.options == {
+        "warmth": 0.0, "length": 5, "url": (), "timeout": 300.0, "label": None,
+    }  # fmt: skip
     assert spec.label == "named/meta/Big-8B:q4"
 
 
 def test_options_are_read_and_may_hold_equals_signs_and_slashes() -> None:
     spec = parse_spec("named/m,url=http://h/?a=b,length=7,timeout=2", Named)
-    assert spec.options == {"warmth": 0.0, "length": 7, "url": ("http://h/?a=b",), "timeout": 2.0}
+    assert spec.options == {
+        "warmth": 0.0, "length": 7, "url": ("http://h/?a=b",), "timeout": 2.0, "label": None,
+    }  # fmt: skip
 
 
 def test_an_address_may_be_given_several_times() -> None:
@@ -125,7 +121,7 @@ def test_a_number_is_the_same_in_the_run_as_in_the_spec(value: float) -> None:
     assert identity["top_p"] == value
 
 
-def test_the_label_tells_the_identity_that_differs_from_the_default() -> None:
+def test_the_label_shows_the_identity_that_differs_from_the_default() -> None:
     assert parse_spec("named/m,length=7,url=http://x,timeout=1", Named).label == "named/m,length=7"
     assert parse_spec("named/m,length=5,warmth=0", Named).label == "named/m"
     assert parse_spec("named/m,length=7,warmth=1", Named).label == (
@@ -172,7 +168,7 @@ def test_a_verbatim_name_is_everything_after_the_slash(name: str) -> None:
         ("named/m,timeout=0", "timeout=0 is no good"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_the_remedy(text: str, complaint: str) -> None:
+def test_what_cannot_be_read_is_refused_with_the_remedy(text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint) as refusal:
         parse_spec(text, Named)
     assert text in str(refusal.value)
@@ -202,7 +198,7 @@ def test_decoding_is_identity_and_where_the_server_is_is_not() -> None:
 
 @pytest.mark.parametrize("kind", ["model", "judge"])
 @pytest.mark.parametrize("text", ["", "/", ",", "nobody/m", "OpenAI/m", "nobody", " openai/m"])
-def test_an_unknown_provider_is_told_with_where_to_look(kind: specs.Kind, text: str) -> None:
+def test_an_unknown_provider_is_refused_with_where_to_look(kind: specs.Kind, text: str) -> None:
     with pytest.raises(InputError, match=f"is unknown; see: jasco {kind}s"):
         open_spec(kind, text)
 
@@ -253,7 +249,7 @@ TEXTS = st.one_of(
 
 @pytest.mark.parametrize("kind", ["model", "judge"])
 @given(text=TEXTS)
-def test_no_text_raises_anything_but_a_complaint(kind: specs.Kind, text: str) -> None:
+def test_no_text_raises_anything_but_an_input_error(kind: specs.Kind, text: str) -> None:
     try:
         made = open_spec(kind, text)
     except InputError as error:
@@ -285,6 +281,6 @@ def test_a_key_that_was_typed_into_a_spec_is_not_quoted(kind: specs.Kind, text: 
     assert not any(KEY[at : at + 6] in shown for at in range(len(KEY)))
 
 
-def test_a_key_in_a_spec_is_told_where_it_belongs() -> None:
+def test_the_message_about_a_key_in_a_spec_names_the_option() -> None:
     with pytest.raises(InputError, match="api_key_env=NAME"):
         specs.open_spec("model", "openai/m,api-key=abc")

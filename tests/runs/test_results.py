@@ -4,7 +4,7 @@ import pytest
 
 from jasco.errors import InputError
 from jasco.runs.results import JudgedItems, judge_named
-from made_results import MODEL, OTHER, marked, results
+from made_results import MODEL, OTHER, judged, results
 
 LABELS = ("openai/a", "openai/b,temperature=1", "openai/b,temperature=2")
 
@@ -26,7 +26,7 @@ def test_other_names_are_refused(name: str, complaint: str) -> None:
 
 
 def test_the_figures_are_those_of_the_judges_named() -> None:
-    both = results(MODEL, marked(2), marked(0))
+    both = results(MODEL, judged(2), judged(0))
     assert both.figures
     assert both.figures.panel.best_mean.value == 1
     [first, second] = both.judges
@@ -41,12 +41,12 @@ def test_the_figures_are_those_of_the_judges_named() -> None:
 
 
 def test_a_proxy_and_a_judge_have_no_panel() -> None:
-    judges = results(OTHER, marked(2), marked(1))
+    judges = results(OTHER, judged(2), judged(1))
     [first, second] = judges.judges
     mixed = results(
         OTHER,
-        marked(2),
-        marked(1),
+        judged(2),
+        judged(1),
         judges={first: judges.judges[first], second: type(judges.judges[second])(proxy=True)},
     )
     assert mixed.mixed

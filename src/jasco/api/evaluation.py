@@ -12,9 +12,7 @@ from typing import Any
 from jasco.api import arguments
 from jasco.api.messages import Notify, named_as_in_python, python_names, write_message
 from jasco.api.results import Evaluation, score
-from jasco.backends.budget import Budget
-from jasco.backends.limits import read_limits
-from jasco.backends.prices import read_price_list
+from jasco.backends.budget import Budget, read_limits, read_price_list
 from jasco.data import responses_csv
 from jasco.data.audio import count_frames
 from jasco.data.csv_files import write_table

@@ -1,4 +1,4 @@
-"""What a run may spend, and what it has spent: calls, tokens, money.
+"""What a run may spend, what tokens cost, and what was spent: calls, tokens, money.
 
 Every HTTP request reserves its upper bound before it is sent and settles what it took afterwards,
 so that a limit is never passed. A run's limits hold for all of its commands together.
@@ -6,29 +6,104 @@ so that a limit is never passed. A run's limits hold for all of its commands tog
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from decimal import Decimal
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Self
 
-from jasco.backends.limits import NO_LIMITS, Limits
-from jasco.backends.prices import Price
-from jasco.errors import IncompleteError, InputError
+from jasco.errors import IncompleteError, InputError, one_line
 
 NOTHING = MappingProxyType({"prompt_tokens": 0, "completion_tokens": 0})
 """The usage of a request that was refused before anything was generated."""
 _MOST_TOKENS = 10**12  # of one request; a larger number is no count
+_PRICED_TOKENS = 1_000_000  # prices are given for so many
 
 
 class BudgetReachedError(IncompleteError):
     """The next request could pass a limit; what was paid for is kept."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What may be spent on a run, earlier commands included; None sets no limit.
+
+    Attributes
+    ----------
+    calls : int or None
+        HTTP requests.
+    tokens : int or None
+        Prompt and completion tokens together.
+    cost : Decimal or None
+        In the currency of the prices.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost: Decimal | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Price:
+    """The price of a million prompt tokens (``into``) and of a million completion tokens."""
+
+    into: Decimal
+    out: Decimal
+
+    def of(self, prompt: int, completion: int) -> Decimal:
+        """Compute what tokens cost."""
+        return (prompt * self.into + completion * self.out) / _PRICED_TOKENS
+
+    def at_most(self, tokens: int) -> Decimal:
+        """Compute what tokens of either kind cost at most."""
+        return tokens * max(self.into, self.out) / _PRICED_TOKENS
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """Prices as a user gives them: by name of a model or judge; under ``""``, for all others."""
+
+    into: Mapping[str, Decimal] = field(default_factory=dict)
+    out: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def check(self, labels: Sequence[str]) -> None:
+        """Raise ``InputError`` if a name is not that of a model or judge."""
+        known = {*labels, *(label.split(",")[0] for label in labels), ""}
+        for name in (*self.into, *self.out):
+            if name not in known:
+                raise InputError(
+                    f"price of {one_line(name)}: there is no such model or judge here; there are: "
+                    f"{', '.join(labels)}"
+                )
+
+    def of(self, label: str) -> Price | None:
+        """Return the price of a model or judge (``InputError`` if half of it is missing)."""
+        names = (label, label.split(",")[0], "")
+        into, out = (
+            next((prices[name] for name in names if name in prices), None)
+            for prices in (self.into, self.out)
+        )
+        if into is None and out is None:
+            return None
+        if into is None or out is None:
+            missing = "prompt" if into is None else "completion"
+            raise InputError(
+                f"price of {label}: there is none for its {missing} tokens; give both prices, 0 "
+                "where it is free"
+            )
+        return Price(into, out)
+
+
+NO_PRICES = PriceList()
+
+
 @dataclass
 class Spent:
-    """What one model or judge has taken.
+    """What was spent on one model or judge.
 
     Attributes
     ----------
@@ -65,36 +140,42 @@ class Spent:
     def add(self, usage: Mapping[str, int] | None, at_most: int) -> None:
         """Count a call; without usage, its tokens are not known, and ``at_most`` so many."""
         self.calls += 1
-        prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-        if prompt is None or completion is None:
+        counts = [(usage or {}).get(name) for name in NOTHING]
+        if all(type(number) is int and 0 <= number <= _MOST_TOKENS for number in counts):
+            self.prompt_tokens += counts[0] or 0
+            self.completion_tokens += counts[1] or 0
+        else:
             self.without_usage += 1
             self.at_most += at_most
-        else:
-            self.prompt_tokens += prompt
-            self.completion_tokens += completion
 
     def landed(self) -> "Spent":
-        """Count what was in flight, when its command was killed, as calls without usage."""
-        return Spent(
-            self.calls + self.in_flight,
-            self.prompt_tokens,
-            self.completion_tokens,
-            self.without_usage + self.in_flight,
-            self.at_most + self.in_flight_at_most,
+        """Count calls in flight, when their command was killed, as calls without usage."""
+        return replace(
+            self,
+            calls=self.calls + self.in_flight,
+            without_usage=self.without_usage + self.in_flight,
+            at_most=self.at_most + self.in_flight_at_most,
+            in_flight=0,
+            in_flight_at_most=0,
         )
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(*map(operator.add, astuple(self), astuple(other)))
 
 
 class Reservation:
     """Room for one HTTP request. As a context manager it settles itself, at worst as unknown."""
 
-    def __init__(self, budget: "Budget", who: str, at_most: int) -> None:
-        self._budget = budget
-        self._who = who
+    def __init__(self, spent: Spent, at_most: int, freed: asyncio.Event) -> None:
+        self._spent = spent
         self._at_most = at_most
+        self._freed = freed
         self._is_open = True
+        spent.in_flight += 1
+        spent.in_flight_at_most += at_most
 
     def settle(self, usage: Mapping[str, int] | None) -> None:
-        """Say what the request took; only the first time counts.
+        """Count the request, and free what it did not use; only the first time counts.
 
         Parameters
         ----------
@@ -104,14 +185,16 @@ class Reservation:
             limit then. :data:`NOTHING` where nothing was generated for certain.
         """
         if self._is_open:
-            self._is_open = False
-            self._budget._settle(self._who, self._at_most, usage)  # noqa: SLF001
+            self._spent.add(usage, self._at_most)
+            self.cancel()
 
     def cancel(self) -> None:
-        """Give the room back: the request was not sent."""
+        """Free the room: the request was not sent."""
         if self._is_open:
             self._is_open = False
-            self._budget._free(self._who, self._at_most)  # noqa: SLF001
+            self._spent.in_flight -= 1
+            self._spent.in_flight_at_most -= self._at_most
+            self._freed.set()
 
     def __enter__(self) -> Self:
         return self
@@ -120,11 +203,8 @@ class Reservation:
         self.settle(None)
 
 
-_Waiting = tuple[str, int, "asyncio.Future[Reservation]"]
-
-
 class Budget:
-    """Gives room to requests as long as no limit can be passed.
+    """Reservations for requests, as long as no limit can be passed.
 
     Parameters
     ----------
@@ -138,23 +218,27 @@ class Budget:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: Limits = NO_LIMITS,
         prices: Mapping[str, Price] = MappingProxyType({}),
         spent: Mapping[str, Spent] = MappingProxyType({}),
     ) -> None:
-        self._limits = limits or NO_LIMITS
-        self._prices = prices
-        self._spent = {who: each.landed() for who, each in spent.items()}
-        self._waiting: deque[_Waiting] = deque()
-        self._reached: BudgetReachedError | None = None
+        self._limits = limits
+        self.prices = prices
+        """Prices by label, where they are known."""
+        self.spent = {label: earlier.landed() for label, earlier in spent.items()}
+        """What was spent so far, by label; calls in flight are counted separately."""
+        self._reached = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue = asyncio.Lock()  # requests get room in the order in which they ask for it
+        self._freed = asyncio.Event()
 
-    async def reserve(self, who: str, at_most: int) -> Reservation:
+    async def reserve(self, label: str, at_most: int) -> Reservation:
         """Reserve room for one HTTP request; wait for it while others are in flight.
 
         Parameters
         ----------
-        who : str
-            Label of the model or judge.
+        label : str
+            Of the model or judge.
         at_most : int
             Upper bound of the request's tokens, prompt and completion.
 
@@ -165,142 +249,183 @@ class Budget:
         InputError
             The cost is limited, and there is no price for this model or judge.
         """
-        if self._limits.cost is not None and who not in self._prices:
-            raise InputError(_without_price([who]))
-        future: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
-        self._waiting.append((who, max(at_most, 0), future))
-        self._serve()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled() and not future.exception():
-                future.result().cancel()
-            self._serve()
-            raise
+        check_priced(self._limits, [label], self.prices)
+        at_most = max(at_most, 0)
+        if (loop := asyncio.get_running_loop()) is not self._loop:  # each judge's exam has its own
+            self._loop, self._queue, self._freed = loop, asyncio.Lock(), asyncio.Event()
+        async with self._queue:
+            while self._limit_reached(label, at_most) and not self._reached and self._in_flight():
+                self._freed.clear()
+                await self._freed.wait()
+            # For good: what got room now would be cut off in the midst.
+            self._reached = self._limit_reached(label, at_most)
+            if self._reached:
+                raise BudgetReachedError(self._reached)
+            return Reservation(self.spent.setdefault(label, Spent()), at_most, self._freed)
 
-    def check(self, who: str) -> None:
+    def check(self, label: str) -> None:
         """Raise ``BudgetReachedError`` if there is room for nothing, before a server is started."""
-        if not self._in_flight() and (reached := self._reached or self._passed(who, 1)):
-            raise reached
+        if not self._in_flight() and (message := self._limit_reached(label, 1)):
+            raise BudgetReachedError(message)
 
-    def count(self, who: str, usage: Mapping[str, int] | None, at_most: int = 0) -> None:
+    def count(self, label: str, usage: Mapping[str, int] | None) -> None:
         """Count a call that was made without a reservation."""
-        self._spent.setdefault(who, Spent()).add(usage, at_most)
-
-    @property
-    def prices(self) -> Mapping[str, Price]:
-        """Prices by label, where they are known."""
-        return self._prices
-
-    @property
-    def spent(self) -> Mapping[str, Spent]:
-        """What was taken so far, by label; what is in flight beside it."""
-        return self._spent
-
-    def _serve(self) -> None:
-        """Give room to those who wait, in the order in which they came, or end it."""
-        while self._waiting:
-            who, at_most, future = self._waiting[0]
-            if not future.done():
-                passed = self._reached or self._passed(who, at_most)
-                if passed and not self._reached and self._in_flight():
-                    return
-                if passed:  # for good: whoever gets room now would be cut off in the midst
-                    self._reached = passed
-                    future.set_exception(BudgetReachedError(str(passed)))
-                else:
-                    mine = self._spent.setdefault(who, Spent())
-                    mine.in_flight += 1
-                    mine.in_flight_at_most += at_most
-                    future.set_result(Reservation(self, who, at_most))
-            self._waiting.popleft()
+        self.spent.setdefault(label, Spent()).add(usage, 0)
 
     def _in_flight(self) -> int:
-        return sum(each.in_flight for each in self._spent.values())
+        return sum(spent.in_flight for spent in self.spent.values())
 
-    def _passed(self, who: str, at_most: int) -> BudgetReachedError | None:
-        """Say which limit a request could pass, beside what is spent and in flight."""
+    def _limit_reached(self, label: str, at_most: int) -> str:
+        """Describe the limit that a request could pass, and calls in flight; empty if none."""
         limits = self._limits
-        if limits == NO_LIMITS:
-            return None
-        landed = {name: each.landed() for name, each in self._spent.items()}
-        calls, tokens = (sum(getattr(x, n) for x in landed.values()) for n in ("calls", "tokens"))
-        if limits.calls is not None and calls + 1 > limits.calls:
-            return self._reached_at(f"the limit of {limits.calls:,} calls", "")
-        if limits.tokens is not None and tokens + at_most > limits.tokens:
+        if self._reached or limits == NO_LIMITS:
+            return self._reached
+        landed = {name: spent.landed() for name, spent in self.spent.items()}
+        total = sum(landed.values(), Spent())
+        if limits.calls is not None and total.calls + 1 > limits.calls:
+            return self._message(f"the limit of {limits.calls:,} calls", "")
+        if limits.tokens is not None and total.tokens + at_most > limits.tokens:
             limit = f"the limit of {limits.tokens:,} tokens"
-            return self._reached_at(limit, f"the next call may take {at_most:,} tokens; ")
+            return self._message(limit, f"the next call may take {at_most:,} tokens; ")
         if limits.cost is not None:
-            cost = sum(each.cost(self._prices[name]) for name, each in landed.items())
-            more = self._prices[who].at_most(at_most)
+            cost = sum(spent.cost(self.prices[name]) for name, spent in landed.items())
+            more = self.prices[label].at_most(at_most)
             if cost + more > limits.cost:
                 limit = f"the cost limit of {limits.cost}"
-                return self._reached_at(limit, f"the next call may cost {more:.4g}; ")
-        return None
+                return self._message(limit, f"the next call may cost {more:.4g}; ")
+        return ""
 
-    def _reached_at(self, limit: str, why: str) -> BudgetReachedError:
-        return BudgetReachedError(
-            f"{limit} is reached: {self._in_words()} spent on this run, earlier commands "
-            f"included; {why}what was done is kept, the same command with a larger limit goes on"
+    def _message(self, limit: str, reason: str) -> str:
+        total = sum(self.spent.values(), Spent())
+        amounts = f"{total.calls:,} call{'' if total.calls == 1 else 's'}, {total.tokens:,} tokens"
+        if total.at_most:
+            amounts += f" (of which {total.at_most:,} are the upper bound of calls without usage)"
+        if self.prices and self.spent.keys() <= self.prices.keys():
+            cost = sum(spent.cost(self.prices[name]) for name, spent in self.spent.items())
+            amounts += f", cost {cost:.4g}"
+        return (
+            f"{limit} is reached: {amounts} spent on this run, earlier commands included; "
+            f"{reason}what was done is kept, the same command with a larger limit goes on"
         )
 
-    def _in_words(self) -> str:
-        spent = self._spent.values()
-        calls, tokens, unknown = (
-            sum(getattr(each, name) for each in spent) for name in ("calls", "tokens", "at_most")
+
+def check_priced(limits: Limits, labels: Sequence[str], prices: Mapping[str, Price]) -> None:
+    """Raise ``InputError`` if the cost is limited and a price is missing."""
+    missing = [label for label in labels if label not in prices]
+    if limits.cost is not None and missing:
+        raise InputError(
+            f"the cost is limited, and there is no price for {', '.join(missing)}; give its prices "
+            "for a million tokens, in and out (0 where it is free)"
         )
-        words = f"{calls:,} call{'' if calls == 1 else 's'}, {tokens:,} tokens"
-        if unknown:
-            words += f" (of which {unknown:,} are the upper bound of calls without usage)"
-        if all(name in self._prices for name in self._spent) and self._prices:
-            cost = sum(each.cost(self._prices[name]) for name, each in self._spent.items())
-            words += f", cost {cost:.4g}"
-        return words
-
-    def _settle(self, who: str, at_most: int, usage: Mapping[str, int] | None) -> None:
-        self._spent[who].add(usage, at_most)
-        self._free(who, at_most)
-
-    def _free(self, who: str, at_most: int) -> None:
-        mine = self._spent[who]
-        mine.in_flight -= 1
-        mine.in_flight_at_most -= at_most
-        self._serve()
 
 
-def _count(usage: Mapping[str, Any] | None, name: str) -> int | None:
-    count = (usage or {}).get(name)
-    known = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MOST_TOKENS
-    return count if known else None
+# --- as a run keeps them ---
 
 
 def spent_as_json(spent: Mapping[str, Spent]) -> str:
-    """Write down what was spent, for the run."""
-    told = {
-        who: {name: count for name, count in asdict(each).items() if count}
-        for who, each in spent.items()
+    """Format what was spent, for the run."""
+    counts = {
+        label: {name: number for name, number in asdict(part).items() if number}
+        for label, part in spent.items()
     }
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(counts, ensure_ascii=False)
 
 
 def read_spent(text: str) -> dict[str, Spent]:
     """Read what :func:`spent_as_json` wrote; what a later version adds is left out."""
-    names = {each.name for each in fields(Spent)}
+    names = {attribute.name for attribute in fields(Spent)}
     return {
-        who: Spent(**{name: count for name, count in each.items() if name in names})
-        for who, each in json.loads(text).items()
+        label: Spent(**{name: number for name, number in counts.items() if name in names})
+        for label, counts in json.loads(text).items()
     }
 
 
-def check_priced(limits: Limits, labels: Sequence[str], prices: Mapping[str, Price]) -> None:
-    """See that a limited cost can be computed (``InputError`` where a price is missing)."""
-    lacking = [label for label in labels if label not in prices]
-    if limits.cost is not None and lacking:
-        raise InputError(_without_price(lacking))
+def prices_as_json(prices: Mapping[str, Price]) -> str:
+    """Format prices, for the run."""
+    texts = {
+        label: {"in": str(price.into), "out": str(price.out)} for label, price in prices.items()
+    }
+    return json.dumps(texts, ensure_ascii=False)
 
 
-def _without_price(labels: Sequence[str]) -> str:
-    return (
-        f"the cost is limited, and there is no price for {', '.join(labels)}; give its prices for "
-        "a million tokens, in and out (0 where it is free)"
-    )
+def read_prices(text: str) -> dict[str, Price]:
+    """Read what :func:`prices_as_json` wrote."""
+    return {
+        label: Price(Decimal(price["in"]), Decimal(price["out"]))
+        for label, price in json.loads(text).items()
+    }
+
+
+# --- as a user gives them ---
+
+
+def read_limits(
+    calls: object,
+    tokens: object,
+    cost: object,
+    names: Sequence[str] = ("--max-calls", "--max-tokens", "--max-cost"),
+) -> Limits:
+    """Read limits, from texts or numbers; None sets none.
+
+    Raises
+    ------
+    InputError
+        One is no number above 0; it is named as in ``names``.
+    """
+    values: list[Any] = []
+    readers: list[Callable[[str], Any]] = [_read_count, _read_count, _read_amount]
+    for name, value, read in zip(names, (calls, tokens, cost), readers, strict=True):
+        try:
+            values.append(None if value is None else read(str(value)))
+        except ValueError as error:
+            raise InputError(f"{name}: {error}") from None
+    return Limits(*values)
+
+
+def _read_count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) > 0):
+        raise ValueError(f"{one_line(text, 40)!r} is no whole number above 0")
+    return int(text)
+
+
+def _read_amount(text: str, *, zero: bool = False) -> Decimal:
+    """Read an amount of money (``ValueError`` if it is none, or out of bounds)."""
+    try:
+        value = Decimal(text.strip()) if text.isascii() and "_" not in text else Decimal("nan")
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite() or not (0 <= value < 10**9) or (value == 0 and not zero):
+        least = "a number of at least 0" if zero else "a number above 0"
+        raise ValueError(f"{one_line(text, 40)!r} is not {least}")
+    if value and value < Decimal("1e-9"):
+        raise ValueError(f"{one_line(text, 40)!r} is too small")
+    return value + 0
+
+
+def read_price_list(
+    into: Sequence[str], out: Sequence[str], names: Sequence[str] = ("--price-in", "--price-out")
+) -> PriceList:
+    """Read prices: ``2.5`` for all, ``NAME=2.5`` for one model or judge.
+
+    Raises
+    ------
+    InputError
+        A price is no number, or is given twice.
+    """
+    return PriceList(_read_prices(names[0], into), _read_prices(names[1], out))
+
+
+def _read_prices(option: str, texts: Sequence[str]) -> dict[str, Decimal]:
+    prices: dict[str, Decimal] = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        try:
+            price = _read_amount(number, zero=True)
+        except ValueError as error:
+            raise InputError(f"{option}: {error}; write PRICE, or NAME=PRICE") from None
+        if name in prices:
+            raise InputError(f"{option}: {one_line(name) or 'the price of all'} is given twice")
+        if equals and not name:
+            raise InputError(f"{option}: {one_line(text)}: no name; write PRICE, or NAME=PRICE")
+        prices[name] = price
+    return prices

@@ -24,45 +24,46 @@ def folder_fingerprint(folder: Path) -> str:
     """
     if not folder.is_dir():
         return ""
-    named = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    seen = [name for name in sorted(named) if not any(p.startswith(".") for p in Path(name).parts)]
-    return _hashed((name, _content(named[name])) for name in seen)
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    names = [name for name in sorted(files) if not any(p.startswith(".") for p in Path(name).parts)]
+    return _hashed((name, _content(files[name])) for name in names)
 
 
 def file_fingerprint(paths: Iterable[Path]) -> str:
     """Hash files by their content (the largest by size and modification time); empty for none."""
-    there = [path for path in paths if path.is_file()]
-    return _hashed((path.name, _content(path)) for path in there) if there else ""
+    files = [path for path in paths if path.is_file()]
+    return _hashed((path.name, _content(path)) for path in files) if files else ""
 
 
 def code_fingerprint(function: Callable[..., Any]) -> str:
     """Hash a function's source or, where there is none, its code; empty for a built-in.
 
-    What the function calls, and data that it holds, is not looked at.
+    Functions that it calls, and data that it holds, do not count.
     """
-    plain: Any = inspect.unwrap(function)
-    while isinstance(plain, functools.partial):
-        plain = plain.func
-    if not inspect.isroutine(plain):
-        plain = type(plain).__call__
+    routine: Any = inspect.unwrap(function)
+    while isinstance(routine, functools.partial):
+        routine = routine.func
+    if not inspect.isroutine(routine):
+        routine = type(routine).__call__
     try:
-        return _hashed([("source", inspect.getsource(plain).encode())])
+        return _hashed([("source", inspect.getsource(routine).encode())])
     except (OSError, TypeError):
-        code = getattr(plain, "__code__", None)
+        code = getattr(routine, "__code__", None)
         return _hashed([("code", repr(_constants(code)).encode())]) if code else ""
 
 
 def _constants(code: CodeType) -> tuple[object, ...]:
     constants = (
-        _constants(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts
+        _constants(value) if isinstance(value, CodeType) else repr(value)
+        for value in code.co_consts
     )
     return (code.co_code, code.co_names, *constants)
 
 
 def _content(path: Path) -> bytes:
-    facts = path.stat()
-    if facts.st_size > _WHOLE:
-        return f"{facts.st_size} {facts.st_mtime_ns}".encode()
+    stat = path.stat()
+    if stat.st_size > _WHOLE:
+        return f"{stat.st_size} {stat.st_mtime_ns}".encode()
     return path.read_bytes()
 
 

@@ -1,11 +1,10 @@
-"""What a server means by a status other than 200: whom the error concerns, and for how long.
+"""Reading responses with a status other than 200: what the error concerns, and for how long.
 
 An error concerns one request (it is too long, it was flagged), every request (the key, the account,
 the name of the model), or the moment (a rate limit, an overloaded server).
 """
 
 import json
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -39,11 +38,11 @@ class Rejection:
     meaning : Meaning
         What it is about.
     message : str
-        The status and the server's own words.
+        The status and the server's own message.
     status : int
         The HTTP status, or the one that a gateway reports instead.
     wait : float or None
-        Seconds that the server asks to wait; None where it does not say.
+        Seconds that the server asks to wait; None if it does not.
     """
 
     meaning: Meaning
@@ -80,7 +79,15 @@ _MODERATION = re.compile(
     re.IGNORECASE,
 )
 _INPUT = (400, 413, 415, 422)
-_NOT_NOW = (408, 409, 425)
+_BY_STATUS = {
+    401: Meaning.KEY,
+    402: Meaning.QUOTA,
+    403: Meaning.FORBIDDEN,
+    404: Meaning.UNKNOWN,
+    429: Meaning.RATE_LIMIT,
+    **dict.fromkeys(_INPUT, Meaning.INPUT),
+    **dict.fromkeys((408, 409, 425), Meaning.BUSY),
+}
 _LONGEST_MESSAGE = 2_000
 
 
@@ -92,59 +99,45 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     status : int
         The HTTP status.
     headers : mapping
-        Their names in any case, as a case-insensitive mapping gives them.
+        A case-insensitive mapping.
     body : bytes
         As much of it as was read.
     """
     error = _error_of(body)
-    words = _words(error, body)
-    message = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+    text = _text_of(error, body)
+    message = f"HTTP {status}: {text}" if text else f"HTTP {status}"
     codes = {str(error.get(name, "")).lower() for name in ("code", "type", "status")}
-    wait = _wait(headers, error, words)
-    return Rejection(_meaning(status, words, codes, wait), message, status, wait)
+    wait = _wait(headers, error, text)
+    return Rejection(_meaning(status, text, codes, wait), message, status, wait)
 
 
-def _meaning(status: int, words: str, codes: set[str], wait: float | None) -> Meaning:
-    if status == 402:
+def _meaning(status: int, text: str, codes: set[str], wait: float | None) -> Meaning:
+    text_and_codes = " ".join([text, *codes])
+    if status in (400, 401, 403, 429) and (
+        codes & _QUOTA_CODES
+        # The same message with a time to wait is a limit per minute: Gemini's is.
+        or (wait is None and _QUOTA.search(text))
+    ):
         return Meaning.QUOTA
-    if status in (400, 401, 403, 429):
-        if codes & _QUOTA_CODES:
-            return Meaning.QUOTA
-        # The same words with a time to wait are a limit per minute: Gemini's are.
-        if _QUOTA.search(words) and wait is None:
-            return Meaning.QUOTA
-    if status == 401 or (status in (400, 403) and _KEY.search(" ".join([words, *codes]))):
+    if status in (400, 403) and _KEY.search(text_and_codes):
         return Meaning.KEY
-    if status in (403, *_INPUT) and _MODERATION.search(" ".join([words, *codes])):
+    if status in (403, *_INPUT) and _MODERATION.search(text_and_codes):
         return Meaning.MODERATION
-    if status == 403:
-        return Meaning.FORBIDDEN
-    if status == 404:
-        return Meaning.UNKNOWN
-    if status in _INPUT:
-        return Meaning.INPUT
-    if status == 429:
-        return Meaning.RATE_LIMIT
-    if status in _NOT_NOW:
-        return Meaning.BUSY
-    return Meaning.SERVER if status >= 500 else Meaning.OTHER
+    return _BY_STATUS.get(status, Meaning.SERVER if status >= 500 else Meaning.OTHER)
 
 
 def _error_of(body: bytes) -> Mapping[str, Any]:
-    """Return the object that says what is wrong; empty where there is none."""
+    """Return the object that describes the error; empty where there is none."""
     try:
-        held = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    if isinstance(held, list) and held:
-        held = held[0]
-    if not isinstance(held, dict):
-        return {}
-    error = held.get("error", held)
+    content = content[0] if isinstance(content, list) and content else content
+    error = content.get("error", content) if isinstance(content, dict) else {}
     return error if isinstance(error, dict) else {"message": error}
 
 
-def _words(error: Mapping[str, Any], body: bytes) -> str:
+def _text_of(error: Mapping[str, Any], body: bytes) -> str:
     """Return the server's message, or its body without markup."""
     message = error.get("message") or error.get("detail") or error.get("msg")
     if not isinstance(message, str):
@@ -159,49 +152,36 @@ def _words(error: Mapping[str, Any], body: bytes) -> str:
 
 
 def _reasons(error: Mapping[str, Any]) -> str:
-    """Return what a gateway adds: the words of the server behind it, or the reasons of a flag."""
+    """Return what a gateway adds: the error of the server behind it, or the reasons of a flag."""
     metadata = error.get("metadata")
-    if not isinstance(metadata, dict):
-        return ""
-    found = metadata.get("raw") or metadata.get("reasons")
-    if isinstance(found, list):
-        found = ", ".join(str(each) for each in found)
-    return found if isinstance(found, str) else ""
+    reasons = metadata.get("raw") or metadata.get("reasons") if isinstance(metadata, dict) else ""
+    if isinstance(reasons, list):
+        reasons = ", ".join(map(str, reasons))
+    return reasons if isinstance(reasons, str) else ""
 
 
-def _wait(headers: Mapping[str, str], error: Mapping[str, Any], words: str) -> float | None:
+def _wait(headers: Mapping[str, str], error: Mapping[str, Any], text: str) -> float | None:
     """Return the seconds that a server asks to wait: as a header, or in its error."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        if name in headers and (wait := _seconds(headers[name], unit)) is not None:
-            return wait
+    texts = [(headers.get("retry-after-ms", ""), 0.001), (headers.get("retry-after", ""), 1.0)]
     details = error.get("details")
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict) and isinstance(delay := detail.get("retryDelay"), str):
-            return _believed(_number(delay.removesuffix("s")))
-    if match := re.search(r"(?:retry|try again) in (\d{1,6}(?:\.\d{1,9})?) ?s", words):
-        return _believed(float(match[1]))
-    return None
+    texts.extend(
+        (str(detail.get("retryDelay")).removesuffix("s"), 1.0)
+        for detail in (details if isinstance(details, list) else ())
+        if isinstance(detail, dict)
+    )
+    if match := re.search(r"(?:retry|try again) in (\d{1,6}(?:\.\d{1,9})?) ?s", text):
+        texts.append((match[1], 1.0))
+    waits = (_seconds(text, unit) for text, unit in texts)
+    return next((wait for wait in waits if wait is not None), None)
 
 
 def _seconds(text: str, unit: float) -> float | None:
-    """Read seconds, or a date; None where it is neither."""
-    number = _number(text)
-    if number is not None:
-        return _believed(number * unit)
+    """Read seconds, or a date; None where it is neither, or not to be believed."""
     try:
-        return _believed(parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError, IndexError, OSError):
-        return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
+        seconds = float(text) * unit
     except ValueError:
-        return None
-
-
-def _believed(seconds: float | None) -> float | None:
-    if seconds is None or math.isnan(seconds) or seconds > LONGEST_BELIEVED_WAIT:
-        return None
-    return max(seconds, 0.0)
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError, IndexError, OSError):
+            return None
+    return max(seconds, 0.0) if seconds <= LONGEST_BELIEVED_WAIT else None  # False for NaN

@@ -1,4 +1,4 @@
-"""The body of a chat completion request, and how it is adapted to a server.
+"""Options of chat completion requests, their body, and how it is adapted to a server.
 
 Some servers know a parameter by another name, or want audio or the transport in another form. That
 changes no answer, so such a change is made where a server's error asks for it. What would change
@@ -8,9 +8,12 @@ the prompt or the sampling is never changed: the error then names the option of 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
+
+from jasco.backends.options import Option, address, at_least, one_of, true_or_false
+from jasco.backends.specs import Spec
 
 Message = Mapping[str, Any]
 """One chat message: its ``role`` and its ``content``, a text or a list of parts."""
@@ -20,7 +23,64 @@ AUDIO_FORMS = ("input_audio", "data_url", "audio_url")
 _WAV_BYTES_A_SECOND = 32_000
 # More than any model in use spends: 25 to 50 tokens a second.
 _AUDIO_TOKENS_A_SECOND = 50
+_SAMPLING = ("temperature", "top_p", "seed")
 _MESSAGE_TOKENS = 64  # of the chat template, for each message
+
+TRANSPORT_OPTIONS = (
+    Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
+    Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
+    Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
+    Option("stream", "true requests a streamed response", true_or_false, False),
+    Option("modalities", "output modalities to request, such as text", repeatable=True),
+)
+AUDIO_FORM = Option(
+    "audio",
+    "how audio is sent: input_audio, data_url or audio_url",
+    one_of(*AUDIO_FORMS),
+    AUDIO_FORMS[0],
+)
+"""For models; judges are sent none."""
+FURTHER_OPTIONS = (
+    Option(
+        "extra_body",
+        "a further parameter of the request; parsed as JSON if possible",
+        identity=True,
+        family=True,
+        if_given=True,
+        reserved=(
+            "audio", "max_completion_tokens", "max_tokens", "messages", "modalities", "model", "n",
+            "response_format", "seed", "stream", "temperature", "top_p",
+        ),
+    ),
+    Option(
+        "chat_template_kwargs",
+        "a variable of the model's chat template, such as enable_thinking=false",
+        identity=True,
+        family=True,
+        if_given=True,
+    ),
+)  # fmt: skip
+
+
+def temperature(text: str) -> float | None:
+    """Read a sampling temperature; ``none`` leaves it to the server."""
+    return None if text == "none" else at_least(0, float)(text)
+
+
+def decoding_options(max_tokens: int) -> tuple[Option, ...]:
+    """Return the options of sampling, greedy by default, with a default of ``max_tokens``."""
+    return (
+        Option(
+            "temperature",
+            "sampling temperature; none leaves it to the server",
+            temperature,
+            0.0,
+            identity=True,
+        ),
+        Option("top_p", "nucleus sampling", at_least(0, float), identity=True),
+        Option("max_tokens", "longest answer", at_least(1, int), max_tokens, identity=True),
+        Option("seed", "seed of the sampling", int, identity=True),
+    )
 
 
 @dataclass(frozen=True)
@@ -31,35 +91,26 @@ class RequestFormat:
     ----------
     model : str
         The name that the server knows it by.
-    max_tokens : int
-        The longest answer.
-    sampling : mapping
-        ``temperature``, ``top_p`` and ``seed``, as far as they are given.
-    extra : mapping
-        Further parameters, as they stand.
+    options : mapping
+        The options above, except those that are attributes here.
     limit_name : str
         What the server calls ``max_tokens``.
     audio : str
         One of :data:`AUDIO_FORMS`.
     stream : bool
         Whether to ask for the answer in pieces.
-    modalities : sequence of str
-        What the answer is to consist of; left out where empty.
     """
 
     model: str
-    max_tokens: int
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
     limit_name: str = "max_tokens"
     audio: str = AUDIO_FORMS[0]
     stream: bool = False
-    modalities: Sequence[str] = ()
 
     def body(
         self, messages: Sequence[Message], form: Mapping[str, Any] = MappingProxyType({})
     ) -> dict[str, Any]:
-        """Write the body of a request.
+        """Return the body of a request.
 
         Parameters
         ----------
@@ -69,29 +120,51 @@ class RequestFormat:
         form : mapping
             The form that the answer is to have (``response_format``).
         """
+        options = self.options
+        modalities, template = options.get("modalities"), options.get("chat_template_kwargs")
         return {
-            "messages": [self._message(each) for each in messages],
+            "messages": [
+                {**message, "content": [self._part(part) for part in message["content"]]}
+                if isinstance(message["content"], list)
+                else message
+                for message in messages
+            ],
             "model": self.model,
-            **self.sampling,
+            **{name: options[name] for name in _SAMPLING if options.get(name) is not None},
             self.limit_name: self.max_tokens,
-            **({"modalities": list(self.modalities)} if self.modalities else {}),
+            **({"modalities": list(modalities)} if modalities else {}),
             **({"stream": True} if self.stream else {}),
             **form,
-            **self.extra,
+            **(options.get("extra_body") or {}),
+            **({"chat_template_kwargs": template} if template else {}),
         }
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest answer, in tokens."""
+        return int(self.options["max_tokens"])
 
     @property
     def greedy(self) -> bool:
         """Whether the same request gives the same text again."""
-        return self.sampling.get("temperature") == 0
+        return self.options.get("temperature") == 0
 
-    def _message(self, message: Message) -> Message:
-        if self.audio == AUDIO_FORMS[0] or not isinstance(message["content"], list):
-            return message
-        return {**message, "content": [self._part(part) for part in message["content"]]}
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """Return the format with changes, such as a run holds them; unknown ones are left out."""
+        names = {name for _, name, _ in _CHANGES}
+        return replace(self, **{name: changes[name] for name in names & changes.keys()})
+
+    def suggested_changes(self, error: str) -> list[dict[str, Any]]:
+        """Return changes that a server's error suggests, by names of the format's attributes."""
+        changes: dict[str, Any] = {}
+        for pattern, name, value in _CHANGES:
+            is_default = getattr(self, name) == getattr(RequestFormat, name)
+            if is_default and name not in changes and pattern.search(error):
+                changes[name] = value
+        return [{name: value} for name, value in changes.items()]
 
     def _part(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        if part["type"] != "input_audio":
+        if part["type"] != "input_audio" or self.audio == "input_audio":
             return part
         audio = part["input_audio"]
         url = f"data:audio/{audio['format']};base64,{audio['data']}"
@@ -100,18 +173,31 @@ class RequestFormat:
         return {"type": "input_audio", "input_audio": {**audio, "data": url}}
 
 
-CHANGEABLE = ("limit_name", "audio", "stream")
-"""What of a format may be changed because a server asks for it."""
-_UNSUPPORTED = re.compile(
-    r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|not permitted|"
-    r"not allowed|invalid|expected|instead|no longer",
-    re.IGNORECASE,
-)
+def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
+    """Return how requests of a model or judge are written.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its options are those above.
+    adaptations : mapping
+        What was changed because the server asked for it.
+    """
+    audio, stream = spec.options.get("audio", AUDIO_FORMS[0]), spec.options.get("stream", False)
+    plain = RequestFormat(spec.name, spec.options, audio=audio, stream=stream)
+    return plain.changed(adaptations)
+
+
 _STREAM_ONLY = re.compile(
     r"only support\w* (?:the )?stream|stream(?:ing)?(?: mode)? is required|requires? stream|"
     r"enable the stream|stream must be (?:set to )?true",
     re.IGNORECASE,
 )
+_OTHER_LIMIT_NAME = re.compile(
+    r"(?s)\A(?=.*max_tokens)(?=.*max_completion_tokens)"
+    r"(?=.*(?i:unsupported|not support|unknown|unrecogni[sz]ed|instead))"
+)
+_BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url", re.IGNORECASE)
 # Of the type of the part, not of what it holds.
 _UNKNOWN_PART = re.compile(
     r"(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|not supported)[^.]{0,40}"
@@ -120,41 +206,13 @@ _UNKNOWN_PART = re.compile(
     r"unknown|unsupported)",
     re.IGNORECASE,
 )
-_BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url", re.IGNORECASE)
-
-
-def suggested_changes(error: str, written: RequestFormat) -> Iterator[dict[str, Any]]:
-    """Yield changes of a format that a server's error suggests, by names of its attributes.
-
-    Parameters
-    ----------
-    error : str
-        The server's words.
-    written : RequestFormat
-        The format of the request that was refused.
-    """
-    if _STREAM_ONLY.search(error) and not written.stream:
-        yield {"stream": True}
-    if (
-        written.limit_name == "max_tokens"
-        and "max_tokens" in error
-        and "max_completion_tokens" in error
-        and re.search(
-            "unsupported|not support|unknown|unrecogni[sz]ed|instead", error, re.IGNORECASE
-        )
-    ):
-        yield {"limit_name": "max_completion_tokens"}
-    if written.audio == "input_audio":
-        if _BAD_URL.search(error):
-            yield {"audio": "data_url"}
-        elif _UNKNOWN_PART.search(error):
-            yield {"audio": "audio_url"}
-
-
-def changed(written: RequestFormat, changes: Mapping[str, Any]) -> RequestFormat:
-    """Apply changes to a format, those that a run holds among them; others are left out."""
-    known = {name: value for name, value in changes.items() if name in CHANGEABLE}
-    return replace(written, **known)
+# A server's error, and the attribute of a format that it asks to change, with its new value.
+_CHANGES: tuple[tuple[re.Pattern[str], str, Any], ...] = (
+    (_STREAM_ONLY, "stream", True),
+    (_OTHER_LIMIT_NAME, "limit_name", "max_completion_tokens"),
+    (_BAD_URL, "audio", "data_url"),
+    (_UNKNOWN_PART, "audio", "audio_url"),
+)
 
 
 def change_in_words(changes: Mapping[str, Any]) -> str:
@@ -167,6 +225,11 @@ def change_in_words(changes: Mapping[str, Any]) -> str:
     return ", ".join(words[name].format(value) for name, value in changes.items() if name in words)
 
 
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|not permitted|"
+    r"not allowed|invalid|expected|instead|no longer|(?-i:requires)",
+    re.IGNORECASE,
+)
 _OPTIONS = (
     # A word that names the parameter, and what the user can do.
     (r"temperature", "temperature=none leaves it out"),
@@ -189,7 +252,7 @@ def option_for(error: str, options: Sequence[str]) -> str | None:
     Parameters
     ----------
     error : str
-        The server's words.
+        The server's message.
     options : sequence of str
         Those that the spec may hold.
 
@@ -200,7 +263,7 @@ def option_for(error: str, options: Sequence[str]) -> str | None:
     """
     if "system" in options and _NO_SYSTEM_ROLE.search(error):
         return "system=user puts it into the user's message"
-    if _UNSUPPORTED.search(error) or "requires" in error:
+    if _UNSUPPORTED.search(error):
         for pattern, advice in _OPTIONS:
             if re.search(pattern, error, re.IGNORECASE):
                 return advice
@@ -217,22 +280,15 @@ _NO_AUDIO = re.compile(
 )
 
 
-def takes_no_audio(error: str) -> bool:
-    """Whether a server says that it takes no audio at all."""
-    return bool(_NO_AUDIO.search(error))
-
-
-def holds_audio(messages: Sequence[Message]) -> bool:
-    """Whether any message holds audio."""
-    return any(part["type"] == "input_audio" for part in _parts(messages))
+def refuses_audio(error: str, messages: Sequence[Message]) -> bool:
+    """Return whether messages hold audio, and a server's error is that it supports none."""
+    holds_audio = any(part["type"] == "input_audio" for part in _parts(messages))
+    return holds_audio and bool(_NO_AUDIO.search(error))
 
 
 def most_tokens(messages: Sequence[Message], max_tokens: int) -> int:
-    """Bound the tokens of a call, prompt and answer: a byte of text is at most a token."""
+    """Compute a bound of the tokens of a call, prompt and answer: at most one a byte of text."""
     tokens = max_tokens + _MESSAGE_TOKENS * len(messages)
-    for message in messages:
-        if isinstance(message["content"], str):
-            tokens += len(message["content"].encode())
     for part in _parts(messages):
         if part["type"] == "text":
             tokens += len(part["text"].encode())
@@ -244,5 +300,5 @@ def most_tokens(messages: Sequence[Message], max_tokens: int) -> int:
 
 def _parts(messages: Sequence[Message]) -> Iterator[Mapping[str, Any]]:
     for message in messages:
-        if isinstance(message["content"], list):
-            yield from message["content"]
+        content = message["content"]
+        yield from [{"type": "text", "text": content}] if isinstance(content, str) else content

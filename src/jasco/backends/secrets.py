@@ -3,7 +3,8 @@
 import base64
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -16,7 +17,7 @@ _SHORTEST_SECRET = 4
 """Characters of a secret that is hidden wherever it stands; fewer occur by chance."""
 _SHORTEST_TO_SHIFT = 5
 _SHORTEST_END = 3
-"""Characters of a secret's beginning or end that are hidden beside a server's own mask."""
+"""Characters of a secret's beginning or end that are hidden next to a server's own mask."""
 _SERVERS_MASK = re.compile(r" ?([\[(<]?(?:\*+|\.{2,}|…+|•+|x{3,}|X{3,}|#{3,})[\])>]?) ?")
 _SECRET_WORDS = frozenset(
     ("apikey", "auth", "authorization", "authorisation", "bearer", "cookie", "credential",
@@ -24,7 +25,7 @@ _SECRET_WORDS = frozenset(
      "secrets", "sig", "signature", "token")
 )  # fmt: skip
 _NO_SECRETS = ("budget", "count", "env", "ids", "limit")
-"""What a name ends in whose value is no secret, such as ``thinking_token_budget``."""
+"""Last words of names whose value is no secret, such as ``thinking_token_budget``."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+?(?=,[A-Za-z][\w.-]*=|[\s'\"<>]|$)")
 _USER_WITHOUT_SCHEME = re.compile(
@@ -36,12 +37,13 @@ _KEY_SHAPES = re.compile(
 )
 _BARE_KEY = re.compile(r"(?<=,)(?=[^,]*[0-9])(?=[^,]*[A-Za-z])[A-Za-z0-9_+/.-]{16,}=*(?=,|$)")
 _SCHEME_AND_CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)( +|%20)[^\s,'\"]{4,}")
-_FLAG_AND_VALUE = re.compile(r"(--?)([A-Za-z][\w.-]*)( +)(?!-)('[^']*'|\"[^\"]*\"|\S+)")
+_FLAG_AND_VALUE = re.compile(r"(--?([A-Za-z][\w.-]*) +)(?!-)('[^']*'|\"[^\"]*\"|\S+)")
 _NAME_AND_VALUE = re.compile(
     r"""([A-Za-z][\w.-]*)(["']?\s*[:=]\s*)"""
     r"""("[^"]*"?|'[^']*'?|\{.*|.*?(?=,\s*[A-Za-z][\w.-]*=|\s+--?[A-Za-z]|["'}]|$))""",
     re.DOTALL,
 )
+_PARAMETER = re.compile(r"(?<=[?#&;])([^=?#&;]*)=([^?#&;]+)")  # of an address
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,59}|[a-z_]{1,40}")
 
 
@@ -97,7 +99,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def secrets_of(key: str, *urls: str) -> tuple[str, ...]:
-    """List what must not be seen of a key and of the addresses that it is used with.
+    """Return what must not be shown of a key and of the addresses that it is used with.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def secrets_of(key: str, *urls: str) -> tuple[str, ...]:
         _, user_info, rest = _split(url)
         user, _, password = user_info.partition(":")
         plain += [user_info, password or user]
-        plain += [value for name, value in _parameters(rest) if is_secret_name(name)]
+        plain += [found[2] for found in _PARAMETER.finditer(rest) if _is_secret_parameter(found)]
     return tuple(dict.fromkeys(form for text in plain if text for form in _forms(text)))
 
 
@@ -156,109 +158,93 @@ def mask(text: str, secrets: Sequence[str], *, shortest: int = 6) -> str:
     str
         The text with ``***`` for each; unchanged where there is none.
     """
-    parts, short, ends = _known(tuple(secrets), shortest)
-    spans = [*_parts_in(text, parts, short, shortest), *ends.at_masks_in(text)]
-    while spans:
-        pieces, end = [], 0
-        for start, stop in _merged(sorted(spans)):
-            pieces += [text[end:start], HIDDEN]
-            end = stop
-        text = "".join([*pieces, text[end:]])
-        # A secret with asterisks may have come about.
-        spans = [*_parts_in(text, parts, short, shortest)]
-    return text
+    return _masker(tuple(secrets), shortest).mask(text)
+
+
+class _Masker:
+    """Secrets, looked up by their parts and ends."""
+
+    def __init__(self, secrets: Sequence[str], shortest: int) -> None:
+        secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        self._shortest = shortest
+        self._parts = frozenset(
+            secret[at : at + shortest]
+            for secret in secrets
+            for at in range(len(secret) - shortest + 1)
+        )
+        short = "|".join(re.escape(secret) for secret in secrets if len(secret) < shortest)
+        self._short = re.compile(rf"(?<![A-Za-z0-9])(?:{short})(?![A-Za-z0-9])") if short else None
+        # Beginnings of secrets by their last characters, and ends by their first.
+        self._heads, self._tails = (
+            defaultdict[str, list[str]](list),
+            defaultdict[str, list[str]](list),
+        )
+        for secret in secrets:
+            for size in range(_SHORTEST_END, len(secret) + 1):
+                head, tail = secret[:size], secret[-size:]
+                self._heads[head[-_SHORTEST_END:]].append(head)
+                self._tails[tail[:_SHORTEST_END]].append(tail)
+
+    def mask(self, text: str) -> str:
+        spans = [*self._parts_in(text), *self._ends_in(text)]
+        while spans:
+            hidden = bytearray(len(text))
+            for start, stop in spans:
+                hidden[start:stop] = b"x" * (stop - start)
+            pieces, end = [], 0
+            for run in re.finditer(b"x+", hidden):
+                pieces += [text[end : run.start()], HIDDEN]
+                end = run.end()
+            text = "".join([*pieces, text[end:]])
+            # A secret with asterisks may have come about.
+            spans = [*self._parts_in(text)]
+        return text
+
+    def _parts_in(self, text: str) -> Iterator[tuple[int, int]]:
+        size = self._shortest
+        if self._parts:
+            for at in range(len(text) - size + 1):
+                if text[at : at + size] in self._parts:
+                    yield at, at + size
+        if self._short:
+            yield from (found.span() for found in self._short.finditer(text))
+
+    def _ends_in(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where a server's own mask stands after a beginning or before an end."""
+        for run in _SERVERS_MASK.finditer(text):
+            start, stop = run.span()
+            heads = self._heads.get(text[max(0, start - _SHORTEST_END) : start], ())
+            tails = self._tails.get(text[stop : stop + _SHORTEST_END], ())
+            before = max((len(head) for head in heads if text.endswith(head, 0, start)), default=0)
+            after = max((len(tail) for tail in tails if text.startswith(tail, stop)), default=0)
+            if before or after:
+                yield (
+                    start - before if before else run.start(1),
+                    stop + after if after else run.end(1),
+                )
 
 
 @lru_cache(maxsize=64)
-def _known(
-    secrets: tuple[str, ...], shortest: int
-) -> tuple[frozenset[str], re.Pattern[str] | None, "_Ends"]:
-    secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
-    long = tuple(secret for secret in secrets if len(secret) >= shortest)
-    short = [re.escape(secret) for secret in secrets if len(secret) < shortest]
-    parts = frozenset(
-        secret[at : at + shortest] for secret in long for at in range(len(secret) - shortest + 1)
-    )
-    whole = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(short)})(?![A-Za-z0-9])") if short else None
-    return parts, whole, _Ends(secrets)
-
-
-class _Ends:
-    """How secrets begin and end."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._heads = self._by_last_characters(secrets)
-        self._tails = self._by_last_characters([secret[::-1] for secret in secrets])
-
-    @staticmethod
-    def _by_last_characters(secrets: Sequence[str]) -> dict[str, list[str]]:
-        """List beginnings of secrets by their last characters, the longest first."""
-        found: dict[str, list[str]] = {}
-        for secret in secrets:
-            for end in range(len(secret), _SHORTEST_END - 1, -1):
-                found.setdefault(secret[end - _SHORTEST_END : end], []).append(secret[:end])
-        return {last: sorted(heads, key=len, reverse=True) for last, heads in found.items()}
-
-    def at_masks_in(self, text: str) -> Iterator[tuple[int, int]]:
-        """Give where a server's own mask stands after a beginning or before an end."""
-        for run in _SERVERS_MASK.finditer(text):
-            before, after = self._before(text, run.start()), self._after(text, run.end())
-            if before or after:
-                yield (
-                    run.start() - before if before else run.start(1),
-                    run.end() + after if after else run.end(1),
-                )
-
-    def _before(self, text: str, end: int) -> int:
-        heads = self._heads.get(text[max(0, end - _SHORTEST_END) : end], ())
-        return next((len(head) for head in heads if text.endswith(head, 0, end)), 0)
-
-    def _after(self, text: str, start: int) -> int:
-        tails = self._tails.get(text[start : start + _SHORTEST_END][::-1], ())
-        return next((len(tail) for tail in tails if text.startswith(tail[::-1], start)), 0)
-
-
-def _parts_in(
-    text: str, parts: frozenset[str], short: re.Pattern[str] | None, shortest: int
-) -> Iterator[tuple[int, int]]:
-    if parts:
-        for at in range(len(text) - shortest + 1):
-            if text[at : at + shortest] in parts:
-                yield at, at + shortest
-    if short:
-        yield from (found.span() for found in short.finditer(text))
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Join spans, in order of their starts, that overlap or touch."""
-    joined: tuple[int, int] | None = None
-    for start, stop in spans:
-        if joined and start <= joined[1]:
-            joined = joined[0], max(joined[1], stop)
-            continue
-        if joined:
-            yield joined
-        joined = start, stop
-    if joined:
-        yield joined
+def _masker(secrets: tuple[str, ...], shortest: int) -> _Masker:
+    return _Masker(secrets, shortest)
 
 
 def mask_url(url: str) -> str:
     """Hide user, password and secret parameters in an address, whether or not it is a valid one."""
     scheme, user_info, rest = _split(url)
-    path, *parameters = re.split(r"([?#&;])", rest)
-    for at, parameter in enumerate(parameters):
-        name, equals, value = parameter.partition("=")
-        if value and is_secret_name(unquote(name)):
-            parameters[at] = name + equals + HIDDEN
-    return scheme + (f"{HIDDEN}@" if user_info else "") + path + "".join(parameters)
+    masked = _PARAMETER.sub(
+        lambda found: f"{found[1]}={HIDDEN}" if _is_secret_parameter(found) else found[0], rest
+    )
+    return scheme + (f"{HIDDEN}@" if user_info else "") + masked
+
+
+def _is_secret_parameter(found: re.Match[str]) -> bool:
+    return is_secret_name(unquote(found[1]))
 
 
 def _split(url: str) -> tuple[str, str, str]:
-    """Give the scheme with its slashes, what stands before the ``@``, and the rest."""
-    scheme, slashes, rest = url.rpartition("://") if url.count("://") == 1 else url.partition("://")
-    if not slashes:
-        scheme, rest = "", url
+    """Return the scheme with its slashes, what stands before the ``@``, and the rest."""
+    scheme, slashes, rest = url.partition("://") if "://" in url else ("", "", url)
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" not in authority:
         # In an address that is none, the password itself may hold a slash.
@@ -268,12 +254,6 @@ def _split(url: str) -> tuple[str, str, str]:
         authority = rest
     user_info, _, _ = authority.rpartition("@")
     return scheme + slashes, user_info, rest[len(user_info) + 1 :] if user_info else rest
-
-
-def _parameters(rest: str) -> Iterator[tuple[str, str]]:
-    for parameter in re.split(r"[?#&;]", rest)[1:]:
-        name, _, value = parameter.partition("=")
-        yield unquote(name), value
 
 
 def mask_spec(text: str) -> str:
@@ -286,29 +266,21 @@ def mask_spec(text: str) -> str:
     text = _ADDRESS.sub(lambda found: mask_url(found[0]), text)
     text = _USER_WITHOUT_SCHEME.sub(f"{HIDDEN}@", text)
     text = _FLAG_AND_VALUE.sub(
-        lambda found: (
-            "".join([*found.groups()[:3], HIDDEN]) if is_secret_name(found[2]) else found[0]
-        ),
-        text,
+        lambda found: found[1] + HIDDEN if is_secret_name(found[2]) else found[0], text
     )
     return _BARE_KEY.sub(HIDDEN, _KEY_SHAPES.sub(HIDDEN, _mask_pairs(text)))
 
 
 def _mask_pairs(text: str) -> str:
-    pieces, end = [], 0
-    for start in re.finditer(r"[A-Za-z][\w.-]*", text):
-        if start.start() < end:
-            continue
-        found = _NAME_AND_VALUE.match(text, start.start())
-        if not found or not found[3] or not _is_hidden(found[1], found[3]):
-            continue
-        pieces += [text[end : found.start(3)], HIDDEN]
-        end = found.end()
-    return "".join([*pieces, text[end:]])
+    position = 0
+    while found := _NAME_AND_VALUE.search(text, position):
+        position = found.end(1)
+        if found[3] and _is_hidden(found[1], found[3]):
+            position = found.start(3) + len(HIDDEN)
+            text = text[: found.start(3)] + HIDDEN + text[found.end() :]
+    return text
 
 
 def _is_hidden(name: str, value: str) -> bool:
-    if is_secret_name(name):
-        return True
     is_variable = name.lower().endswith("env") and is_secret_name(name[:-3])
-    return is_variable and not _VARIABLE.fullmatch(value)
+    return is_secret_name(name) or (is_variable and not _VARIABLE.fullmatch(value))

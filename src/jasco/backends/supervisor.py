@@ -1,13 +1,13 @@
-"""Runs a program and sees to it that nothing of it outlives whoever started it.
+"""Run a program, of which nothing outlives the process that started this one.
 
     python supervisor.py LIFELINE PIDFILE PROGRAM ARGUMENT...
 
-Whoever starts this holds the other end of the file descriptor LIFELINE. When that end closes, on
-purpose or because its holder was killed, the program is told to stop, and after some seconds it is
-killed, with all that it has started. A parent-death signal alone would not do: it follows the
-thread that started the program, and reaches no grandchildren. PIDFILE is told the program's process
-group, for whoever has to end it should this be killed itself. Where LIFELINE is not 0, standard
-input is the program's.
+The process that starts this one holds the other end of the file descriptor LIFELINE. When that end
+closes, on purpose or because its holder was killed, the program gets SIGTERM, and after some
+seconds it is killed, with all that it has started. A parent-death signal alone would not do: it
+follows the thread that started the program, and reaches no grandchildren. The program's process
+group is written to PIDFILE, so that the program can be ended if this process is killed itself.
+Where LIFELINE is not 0, standard input is the program's.
 
 Only the standard library, and nothing of this package: it must start at once.
 """
@@ -29,33 +29,33 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def main() -> int:
-    """Run the program; give its exit status."""
+    """Run the program and return its exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are for whoever started us, and who tells us
-    # What the program leaves behind becomes our child, wherever it has hidden.
+        signal.signal(number, signal.SIG_IGN)  # the lifeline tells the end
+    # Processes that the program leaves behind become children of this one.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     lifeline = int(sys.argv[1])
-    program = subprocess.Popen(  # noqa: S603 (it is what the user asked for)
+    program = subprocess.Popen(  # noqa: S603 (the user names it)
         sys.argv[3:],
         stdin=None if lifeline else subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_restored,
     )
     if lifeline:
-        os.close(0)  # the program's alone: who writes to it must notice its end
+        os.close(0)  # the program's alone: a writer to it must notice its end
     with suppress(OSError):
         Path(sys.argv[2]).write_text(str(program.pid))
     with suppress(ProcessLookupError):
         _watch(program, lifeline)
     _kill_all()
     status = program.wait()
-    return status if status >= 0 else 128 - status  # as shells tell a signal
+    return status if status >= 0 else 128 - status  # as shells report a signal
 
 
 def _restored() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # should we be killed
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # if this process is killed
 
 
 def _prctl(option: int, value: int) -> None:
@@ -64,21 +64,19 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _watch(program: "subprocess.Popen[bytes]", lifeline: int) -> None:
+    """Wait for the end of the program; stop it if the lifeline closes before."""
     while program.poll() is None:
-        if not select.select([lifeline], [], [], 0.1)[0] or os.read(lifeline, 1024):
-            continue
-        began = told = time.monotonic()
+        if select.select([lifeline], [], [], 0.1)[0] and not os.read(lifeline, 1024):
+            break
+    end = time.monotonic() + GRACE
+    while program.poll() is None and (left := end - time.monotonic()) > 0:
         os.killpg(program.pid, signal.SIGTERM)
-        while program.poll() is None and (now := time.monotonic()) - began < GRACE:
-            if now - told > _AGAIN:
-                os.killpg(program.pid, signal.SIGTERM)
-                told = now
-            time.sleep(0.05)
-        return
+        with suppress(subprocess.TimeoutExpired):
+            program.wait(min(_AGAIN, left))
 
 
 def _kill_all() -> None:
-    """Kill what is left: our children, and theirs as they become ours."""
+    """Kill the children of this process, and theirs as they become children of this one."""
     while children := _children():
         for child in children:
             with suppress(ProcessLookupError):

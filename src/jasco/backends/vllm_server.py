@@ -1,54 +1,76 @@
 """A client that brings its own server: ``vllm serve MODEL``, started for it and ended with it."""
 
 import asyncio
+import os
 import re
+import shutil
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from jasco.backends.chat_client import ChatClient
+import aiohttp
+from tqdm import tqdm
+
+from jasco.backends import supervised
+from jasco.backends.chat_client import ChatClient, ServerGoneError
+from jasco.backends.options import Option, at_least
 from jasco.backends.requests import Message
-from jasco.backends.secrets import is_secret_name, read_key, secrets_of
-from jasco.backends.server import Program, Server, check_program
-from jasco.backends.specs import Option, Provider, Spec, at_least
+from jasco.backends.secrets import is_secret_name, mask, read_key, secrets_of
+from jasco.backends.specs import Provider, Spec
 from jasco.data.folders import data_folder
-from jasco.errors import InputError
+from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
 
 SERVING_OPTIONS = (
     Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
     Option("start_timeout", "seconds to get ready", at_least(0.01, float), 3600.0),
 )
+_HOST = "127.0.0.1"
+_PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
+_API_KEY = "VLLM_API_KEY"
+_SECRET_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
 
 
-class VllmClient(ChatClient):
-    """One model on a vLLM server of our own.
+class VllmServer:
+    """A vLLM server for one model, which always ends: on success, error, Ctrl-C and SIGKILL.
 
-    ``serve.KEY=VALUE`` of its spec is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as
-    ``--KEY``); ``serve.command=PATH`` names the program. ``serve.api-key`` and ``serve.hf-token``
-    go to it in its environment, where no list of processes shows them.
+    Parameters
+    ----------
+    spec : Spec
+        Its name is the model's; its options are :data:`SERVING_OPTIONS` and ``serve``.
+    folder : Path or None
+        The run's; the server's output goes to ``logs`` in it. None is the user's own.
+
+    Attributes
+    ----------
+    url : str
+        The base URL, once the server is started.
+    key : str
+        The API key that it expects: its own, and never that of another service.
+    ended : Future of int
+        Done when the program has ended, for whatever reason, with the supervisor's exit status.
     """
 
-    def __init__(self, spec: Spec, owner: Provider, server: Server, doing: str) -> None:
-        super().__init__(spec, owner, (server.url,), serve_key(spec))
-        self._server = server
-        self._doing = doing
+    def __init__(self, spec: Spec, folder: Path | None) -> None:
+        self._spec = spec
+        self._name = f"vllm serve {spec.name}"
+        self._command, self._environment = _command_and_environment(spec)
+        self._start_timeout = spec.options["start_timeout"]
+        self.key = self._environment.get(_API_KEY) or read_key(_API_KEY)
+        secrets = [
+            self.key,
+            *(value for key, value in spec.options["serve"].items() if is_secret_name(key)),
+        ]
+        self._secrets = [form for secret in secrets for form in secrets_of(secret)]
+        model = re.sub(r"[^\w.-]|_", "-", spec.name).strip(".-")[-80:]
+        self._log = (folder or data_folder()) / "logs" / f"vllm-{model}.log"
+        self._pid_file = self._log.with_suffix(".pid")
 
-    @classmethod
-    async def start(cls, spec: Spec, owner: Provider, folder: Path | None, doing: str) -> Self:
-        """Start the server and wait until it is ready.
-
-        Parameters
-        ----------
-        spec : Spec
-            Its name is the model's; its options are :data:`SERVING_OPTIONS` and those of decoding.
-        owner : Provider
-            Whose client it is.
-        folder : Path or None
-            The run's; the server's words go to ``logs`` in it. None is the user's own.
-        doing : str
-            What it is asked for ("judging"), for messages.
+    async def start(self) -> None:
+        """Start the program on a free port and wait until it is ready.
 
         Raises
         ------
@@ -57,22 +79,124 @@ class VllmClient(ChatClient):
         ServerGoneError
             It ended, or did not get ready in time; the message quotes its error.
         """
-        secret = [value for key, value in spec.options["serve"].items() if is_secret_name(key)]
-        server = await Server.start(
-            Program(
-                f"vllm serve {spec.name}",
-                serve_command(spec),
-                spec.options["start_timeout"],
-                (folder or data_folder()) / "logs" / _log_name(spec.name),
-                serve_environment(spec),
-                tuple(form for each in (serve_key(spec), *secret) for form in secrets_of(each)),
-            )
-        )
+        check_vllm(self._spec)
+        for is_last in (False, False, True):
+            await self._launch()
+            try:
+                await self._wait_until_ready()
+                return
+            except BaseException as error:
+                await self.stop()
+                # Another program may have taken the port meanwhile.
+                is_taken = isinstance(error, ServerGoneError) and _PORT_TAKEN.search(self._output())
+                if is_last or not is_taken:
+                    raise
+
+    async def _launch(self) -> None:
+        self._pid_file.unlink(missing_ok=True)
+        with socket.socket() as free:
+            free.bind((_HOST, 0))
+            port = str(free.getsockname()[1])
+        command = [*self._command, "--host", _HOST, "--port", port]
+        log = supervised.open_log(self._log)
         try:
-            return cls(spec, owner, server, doing)
-        except BaseException:
-            await server.stop()
-            raise
+            self._log_start = os.fstat(log).st_size
+            os.write(log, supervised.command_line(command, self._secrets))
+            self._process = await asyncio.create_subprocess_exec(
+                *supervised.supervised_command(command, self._pid_file),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for jasco, which ends it in good order
+                env=os.environ | self._environment,
+            )
+        finally:
+            os.close(log)
+        self.url = f"http://{_HOST}:{port}/v1"
+        self.ended = asyncio.ensure_future(self._process.wait())
+
+    async def _wait_until_ready(self) -> None:
+        health = self.url.removesuffix("/v1") + "/health"
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._start_timeout
+        with tqdm(
+            total=None, disable=None, leave=False, bar_format="{desc} ({elapsed})", mininterval=0
+        ) as progress:
+            while not await _is_healthy(health):
+                if self.ended.done():
+                    break
+                if loop.time() > deadline:
+                    raise ServerGoneError(
+                        f"{self._name}: not ready within {self._start_timeout:g} s "
+                        f"(start_timeout=SECONDS allows more); {self._last_words()}"
+                    )
+                last_line = "".join(self._output().strip().splitlines()[-1:])
+                progress.set_description_str(f"starting {self._name}: {one_line(last_line, 60)}")
+                await asyncio.wait([self.ended], timeout=0.25)
+        if self.ended.done():  # even if another program responded
+            raise self.gone("while it was starting")
+
+    def gone(self, when: str) -> ServerGoneError:
+        """Return the error that the program has ended."""
+        return ServerGoneError(
+            f"{self._name} ended {supervised.how_it_ended(self.ended.result())} {when}; "
+            f"{self._last_words()}; the same command goes on from here"
+        )
+
+    def _last_words(self) -> str:
+        return f"it said: {supervised.last_words(self._output())}; its log: {self._log}"
+
+    def _output(self) -> str:
+        return mask(supervised.tail(self._log, self._log_start), self._secrets)
+
+    async def stop(self) -> None:
+        """End the program and all that it has started. Takes its grace time at the longest."""
+        if self._process.stdin:
+            self._process.stdin.close()  # for the supervisor, jasco has ended
+        # A second Ctrl-C must not leave it running.
+        with suppress(asyncio.CancelledError):
+            supervised.clear_up(await asyncio.shield(self.ended), self._pid_file)
+        self._pid_file.unlink(missing_ok=True)
+
+
+class VllmClient(ChatClient):
+    """One model on a vLLM server that is started for it.
+
+    ``serve.KEY=VALUE`` of its spec is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as
+    ``--KEY``); ``serve.command=PATH`` names the program. ``serve.api-key`` and ``serve.hf-token``
+    go to it in its environment, where no list of processes shows them.
+    """
+
+    def __init__(self, spec: Spec, owner: Provider, server: VllmServer, activity: str) -> None:
+        super().__init__(spec, owner, server.url, server.key)
+        self._server = server
+        self._activity = activity
+
+    @classmethod
+    async def start(cls, spec: Spec, owner: Provider, folder: Path | None, activity: str) -> Self:
+        """Start the server and wait until it is ready.
+
+        Parameters
+        ----------
+        spec : Spec
+            Its name is the model's; its options are :data:`SERVING_OPTIONS` and those of decoding.
+        owner : Provider
+            The model or judge whose client it is.
+        folder : Path or None
+            The run's; the server's output goes to ``logs`` in it. None is the user's own.
+        activity : str
+            What it is used for ("judging"), for messages.
+
+        Raises
+        ------
+        InputError
+            There is no such program.
+        ServerGoneError
+            It ended, or did not get ready in time; the message quotes its error.
+        """
+        server = VllmServer(spec, folder)
+        await server.start()
+        return cls(spec, owner, server, activity)
 
     async def ask(
         self,
@@ -81,14 +205,14 @@ class VllmClient(ChatClient):
         form: Mapping[str, Any] = MappingProxyType({}),
     ) -> Response | Failure:
         """Make one call; that the server has ended is noticed at once (``ServerGoneError``)."""
-        asking = asyncio.ensure_future(super().ask(messages, affinity, form))
+        call = asyncio.ensure_future(super().ask(messages, affinity, form))
         try:
-            await asyncio.wait([asking, self._server.ended], return_when="FIRST_COMPLETED")
-            if self._server.ended.done() and not asking.done():
-                raise self._server.gone(f"while it was {self._doing}")
-            return await asking
+            await asyncio.wait([call, self._server.ended], return_when="FIRST_COMPLETED")
+            if self._server.ended.done() and not call.done():
+                raise self._server.gone(f"while it was {self._activity}")
+            return await call
         finally:
-            asking.cancel()
+            call.cancel()
 
     async def close(self) -> None:
         """Close the connections and end the server."""
@@ -99,58 +223,59 @@ class VllmClient(ChatClient):
 
 
 def check_vllm(spec: Spec) -> None:
-    """Raise ``InputError`` where the program that serves a spec's model is missing."""
-    check_program(f"vllm serve {spec.name}", serve_command(spec)[0])
+    """Raise ``InputError`` if the program that serves a spec's model is missing."""
+    program = serve_command(spec)[0]
+    if shutil.which(program):
+        return
+    if "/" in program:
+        problem = f"there is no program {program}; serve.command=/path/to/vllm names another"
+    else:
+        problem = (
+            f"there is no program {program!r} on the PATH; install vLLM there, or name it with "
+            "serve.command=/path/to/vllm"
+        )
+    raise InputError(f"vllm serve {spec.name}: {problem}")
 
 
 def serve_command(spec: Spec) -> list[str]:
-    """Put the command together that serves a spec's model."""
-    serve = dict(spec.options["serve"])
-    command = [serve.pop("command", "vllm"), "serve", spec.name]
-    for key, value in serve.items():
-        if _variable_for(key, value):
-            continue
-        # A key with a dot is a part of a setting, and takes its value as it stands.
-        flag = {} if "." in key else {"true": [f"--{key}"], "false": [f"--no-{key}"]}
-        command += flag.get(value.lower(), [f"--{key}", value])
-    return command
+    """Return the command that serves a spec's model."""
+    return _command_and_environment(spec)[0]
 
 
-def serve_environment(spec: Spec) -> dict[str, str]:
-    """Return the environment variables in which a spec's secrets go to the server.
+def _command_and_environment(spec: Spec) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a spec, and the environment variables that hold its secrets.
 
     Raises
     ------
     InputError
         A secret holds what no header can carry; the message does not quote it.
     """
-    found: dict[str, str] = {}
-    for key, value in spec.options["serve"].items():
-        if variable := _variable_for(key, value):
+    serve = dict(spec.options["serve"])
+    command = [serve.pop("command", "vllm"), "serve", spec.name]
+    environment: dict[str, str] = {}
+    for key, value in serve.items():
+        variable = _SECRET_VARIABLES.get(key.lower().replace("_", "-"))
+        switch = {"true": f"--{key}", "false": f"--no-{key}"}.get(value.lower())
+        if variable and not switch:  # a switch is for a token that is stored elsewhere
             if not re.fullmatch("[!-~]+", value):
                 raise InputError(
                     f"serve.{key} holds spaces, control characters or characters beyond ASCII; "
                     "give nothing but the key"
                 )
-            found[variable] = value
-    return found
+            environment[variable] = value
+        elif switch and "." not in key:
+            command.append(switch)
+        else:  # a key with a dot is a part of a setting, and takes its value as it stands
+            command += [f"--{key}", value]
+    return command, environment
 
 
-def serve_key(spec: Spec) -> str:
-    """Return the key that the server is asked with: its own, and never that of another service."""
-    return serve_environment(spec).get(_API_KEY) or read_key(_API_KEY)
-
-
-_API_KEY = "VLLM_API_KEY"
-_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
-
-
-def _variable_for(key: str, value: str) -> str | None:
-    """Name the environment variable that takes the place of a flag."""
-    is_switch = value.lower() in ("true", "false")  # of a token that is stored elsewhere
-    return None if is_switch else _VARIABLES.get(key.lower().replace("_", "-"))
-
-
-def _log_name(model: str) -> str:
-    name = "".join(c if c.isalnum() or c in "-." else "-" for c in model)
-    return f"vllm-{name.strip('.-')[-80:]}.log"
+async def _is_healthy(url: str) -> bool:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
+            session.get(url) as response,
+        ):
+            return response.status == 200
+    except (aiohttp.ClientError, OSError):
+        return False

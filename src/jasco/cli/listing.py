@@ -37,7 +37,8 @@ def doctor_command() -> None:
 
 
 def _provider_lines(kind: Literal["model", "judge"]) -> Iterator[str]:
-    from jasco.backends.specs import LABEL, providers
+    from jasco.backends.options import LABEL
+    from jasco.backends.specs import providers
 
     for name, point in sorted(providers(kind).items()):
         provider = point.load()

@@ -71,8 +71,7 @@ def _with_spending_read(command: Callable[..., Any]) -> Callable[..., Any]:
     def read(
         max_calls: str, max_tokens: str, max_cost: str, price_in: Any, price_out: Any, **others: Any
     ) -> Any:
-        from jasco.backends.limits import read_limits
-        from jasco.backends.prices import read_price_list
+        from jasco.backends.budget import read_limits, read_price_list
 
         others["limits"] = read_limits(max_calls, max_tokens, max_cost)
         return command(prices=read_price_list(price_in, price_out), **others)

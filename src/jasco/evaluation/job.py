@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from jasco.backends.limits import NO_LIMITS, Limits
-from jasco.backends.prices import NO_PRICES, PriceList
+from jasco.backends.budget import NO_LIMITS, NO_PRICES, Limits, PriceList
 from jasco.backends.specs import identity_key
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError

@@ -3,14 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jasco.backends.chat_client import (
-    FURTHER_OPTIONS,
-    TRANSPORT_OPTIONS,
-    decoding_options,
-)
 from jasco.backends.chat_provider import ChatProvider
-from jasco.backends.requests import Message
-from jasco.backends.specs import Option, Spec, at_least, one_of
+from jasco.backends.options import Option, at_least, one_of
+from jasco.backends.requests import FURTHER_OPTIONS, TRANSPORT_OPTIONS, Message, decoding_options
+from jasco.backends.specs import Spec
 from jasco.errors import InputError
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Item

@@ -4,14 +4,14 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from jasco.backends.chat_client import (
+from jasco.backends.chat_provider import ChatProvider
+from jasco.backends.requests import (
     AUDIO_FORM,
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,
+    Message,
     decoding_options,
 )
-from jasco.backends.chat_provider import ChatProvider
-from jasco.backends.requests import Message
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.models.catalogue import known_max_audio_seconds

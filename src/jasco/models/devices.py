@@ -4,7 +4,7 @@ import re
 import sys
 from typing import Any
 
-from jasco.backends.specs import Option
+from jasco.backends.options import Option
 from jasco.errors import InputError
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from jasco.backends.specs import Option, Provider, one_of
+from jasco.backends.options import Option, one_of
+from jasco.backends.specs import Provider
 from jasco.data.audio import Audio
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response

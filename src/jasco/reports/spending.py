@@ -3,8 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from jasco.backends.budget import Spent
-from jasco.backends.prices import Price
+from jasco.backends.budget import Price, Spent
 from jasco.runs.spending import Spending
 
 

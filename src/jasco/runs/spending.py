@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from decimal import Decimal
 
-from jasco.backends.budget import Budget, Spent, check_priced, read_spent, spent_as_json
-from jasco.backends.limits import Limits
-from jasco.backends.prices import Price, PriceList, prices_as_json, read_prices
+from jasco.backends.budget import (
+    Budget,
+    Limits,
+    Price,
+    PriceList,
+    Spent,
+    check_priced,
+    prices_as_json,
+    read_prices,
+    read_spent,
+    spent_as_json,
+)
 from jasco.backends.specs import Provider
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import PUT_FACT, Row

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.backends.extras import import_optional
-from jasco.backends.specs import Option, Spec, at_least
+from jasco.backends.options import Option, at_least
+from jasco.backends.specs import Spec
 from jasco.backends.weights import SMOLLM2, WHISPER, YAMNET, find_weight
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jasco.backends.extras import import_optional
 from jasco.backends.fingerprints import folder_fingerprint
-from jasco.backends.specs import Option, Spec, at_least, one_of
+from jasco.backends.options import Option, at_least, one_of
+from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.models.batches import Batches, Question

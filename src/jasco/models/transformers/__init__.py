@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jasco.backends.fingerprints import folder_fingerprint
-from jasco.backends.specs import Option, Spec, at_least, one_of
+from jasco.backends.options import Option, at_least, one_of
+from jasco.backends.specs import Spec
 from jasco.models.batches import BatchedModel, Batches, Question
 from jasco.models.devices import DEVICE
 from jasco.models.model import REASONING

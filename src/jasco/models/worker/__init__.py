@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Never
 
 from jasco.backends.fingerprints import file_fingerprint
+from jasco.backends.options import Option
 from jasco.backends.secrets import mask_spec, secrets_of
-from jasco.backends.specs import Option, Spec
+from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError

@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jasco.backends.logs import command_line, open_log
 from jasco.backends.secrets import mask
-from jasco.backends.supervised import clear_up, guarded, how_it_ended, last_words, tail
+from jasco.backends.supervised import (
+    clear_up,
+    command_line,
+    how_it_ended,
+    last_words,
+    open_log,
+    supervised_command,
+    tail,
+)
 from jasco.errors import one_line
 from jasco.models.worker.messages import STOP
 
@@ -58,7 +65,7 @@ class WorkerProcess:
         self._lifeline = os.fdopen(our_end, "wb")
         try:
             process = await asyncio.create_subprocess_exec(
-                *guarded(command, self._pid_file, its_end),
+                *supervised_command(command, self._pid_file, its_end),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,

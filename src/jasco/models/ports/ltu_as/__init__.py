@@ -20,7 +20,7 @@ has a seed.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jasco.backends.specs import Option
+from jasco.backends.options import Option
 from jasco.data.audio import Audio
 from jasco.errors import InputError, one_line
 from jasco.models.ports.port_model import PortModel, options

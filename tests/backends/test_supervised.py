@@ -1,0 +1,88 @@
+"""Programs under the supervisor: their command, their end and their log."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jasco.backends.supervised import (
+    clear_up,
+    command_line,
+    how_it_ended,
+    last_words,
+    open_log,
+    supervised_command,
+    tail,
+)
+
+KEY = "sk-9fQ2xLw7TbV0zKdR4"
+
+
+def test_a_supervisor_returns_the_exit_status_of_its_program(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "import os; print(os.getpgid(0)); raise SystemExit(7)"]
+    command = supervised_command(program, tmp_path / "pid")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.wait(30) == 7
+        assert process.stdout is not None
+        assert process.stdout.read().strip() == (tmp_path / "pid").read_bytes()
+
+
+def test_a_program_ends_when_the_lifeline_closes(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"]
+    command = supervised_command(program, tmp_path / "pid")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"up\n"
+        process.stdin.close()
+        assert process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_what_a_killed_supervisor_leaves_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as left:
+        pid_file = tmp_path / "pid"
+        pid_file.write_text(str(left.pid))
+        clear_up(0, pid_file)
+        assert left.poll() is None
+        clear_up(-signal.SIGKILL, pid_file)
+        assert left.wait(10) == -signal.SIGKILL
+    clear_up(-signal.SIGKILL, tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(0, "with status 0"), (7, "with status 7"), (-9, "by signal 9"), (128 + 15, "by signal 15")],
+)
+def test_an_end_is_a_status_or_a_signal(status: int, text: str) -> None:
+    assert how_it_ended(status) == text
+
+
+def test_a_log_is_readable_by_its_owner_only_and_is_appended_to(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "vllm.log"
+    path.parent.mkdir(mode=0o755)
+    path.write_text("before\n")
+    with os.fdopen(open_log(path), "wb") as log:
+        beginning = path.stat().st_size
+        log.write(command_line(["vllm", "--api-key", KEY, "--other", KEY], [KEY]) + b"now\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert tail(path, 0).startswith("before\n---")
+    assert tail(path, beginning) == "--- vllm --api-key *** --other ***\nnow\n"
+    assert tail(tmp_path / "none", 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "quoted"),
+    [
+        ("", "nothing"),
+        ("a\nb\nc\nd\n", "b / c / d"),
+        ("start\nValueError: no GPU\nTraceback\nend", "ValueError: no GPU"),
+        ("WARNING ImportError: optional\nend", "WARNING ImportError: optional / end"),
+    ],
+)
+def test_the_first_error_is_quoted_or_the_last_lines(output: str, quoted: str) -> None:
+    assert last_words(output) == quoted

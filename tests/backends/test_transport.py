@@ -1,0 +1,86 @@
+"""Which server a spec's requests go to, and when the default cannot be meant."""
+
+import pytest
+
+from jasco.backends.specs import parse_spec
+from jasco.backends.transport import DEFAULT_BASE_URL, Endpoint, check_default_base_url
+from jasco.errors import InputError
+from jasco.models.chat_model import ChatModel
+
+HUB = "Qwen/Qwen2-Audio-7B-Instruct"
+VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OTHER_KEY")
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+def check(name: str) -> None:
+    check_default_base_url(parse_spec(f"openai/{name}", ChatModel))
+
+
+def test_a_name_on_the_hub_without_address_and_key_is_refused() -> None:
+    with pytest.raises(InputError) as refusal:
+        check(HUB)
+    for word in (DEFAULT_BASE_URL, "base_url=http://HOST:PORT/v1", "OPENAI_API_KEY"):
+        assert word in str(refusal.value)
+
+
+def test_the_variable_of_the_spec_is_the_one_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with pytest.raises(InputError, match="set OTHER_KEY"):
+        check(f"{HUB},api_key_env=OTHER_KEY")
+
+
+def test_blank_variables_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", " ")
+    monkeypatch.setenv("OPENAI_BASE_URL", "")
+    with pytest.raises(InputError):
+        check(HUB)
+
+
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [
+        ("gpt-4o-audio-preview", {}),
+        (f"{HUB},base_url=http://gpu1:8000/v1", {}),
+        (HUB, {"OPENAI_BASE_URL": "http://gateway/v1"}),
+        (HUB, {"OPENAI_API_KEY": "key"}),
+    ],
+)
+def test_what_may_work_is_accepted(
+    name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    check(name)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url"),
+    [
+        ("http://h:1/v1", "http://h:1/v1/chat/completions"),
+        ("http://h:1/v1/", "http://h:1/v1/chat/completions"),
+        ("https://h/a%20b/v1?api-version=2", "https://h/a%20b/v1/chat/completions?api-version=2"),
+        ("http://u:p@h/v1", "http://h/v1/chat/completions"),
+    ],
+)
+def test_completions_stand_under_the_base_url_whose_query_stays(base_url: str, url: str) -> None:
+    assert str(Endpoint.of(base_url, "").url) == url
+
+
+def test_a_key_that_the_spec_names_goes_before_the_user_of_the_address() -> None:
+    url = "http://u:p%40@h/v1"
+    assert Endpoint.of(url, "k").headers["Authorization"] == "Basic dTpwQA=="
+    assert Endpoint.of(url, "k", "MY_KEY").headers["Authorization"] == "Bearer k"
+    assert Endpoint.of("http://h/v1", "k").headers["Authorization"] == "Bearer k"
+    assert "Authorization" not in Endpoint.of("http://h/v1", "").headers
+    assert Endpoint.of(url, "k").shown == "http://***@h/v1"
+
+
+def test_the_organisation_is_sent_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    assert Endpoint.of(DEFAULT_BASE_URL, "k").headers["OpenAI-Organization"] == "org-1"
+    assert "OpenAI-Organization" not in Endpoint.of("http://h/v1", "k").headers
