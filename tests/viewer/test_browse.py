@@ -59,7 +59,7 @@ def test_the_page_is_the_report_with_links_in_place_of_what_is_inside_it(
     assert not re.search(r"<script(?![^>]* src=)", page.text)
     for link in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
         assert visitor.get(link).status_code == 200
-    told = re.search(r'data-state="([^"]*)"', page.text)
+    told = re.search(r'data-version="([^"]*)"', page.text)
     assert told
     assert told[1] == state(visitor)
 
@@ -264,7 +264,7 @@ HOSTILE = (
     "</main></body><h1>hello</h1>",
     "a\N{RIGHT-TO-LEFT OVERRIDE}b\0\x1b[31mc\N{LINE SEPARATOR}\N{ZERO WIDTH SPACE}",
     "{{ 7 * 7 }}{% raw %}",
-    "@@state@@",
+    "@@version@@",
     "x" * 1_000_000,
     "\n" * 10_000,
     "&lt;b&gt;",
@@ -303,7 +303,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
                 2, "Neither", text(clip, number + 1)
             ),
         },
-        model="<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}@@state@@",
+        model="<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}@@version@@",
     )
     visitor = visit(run)
     page = visitor.get("/").text
@@ -312,7 +312,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     assert not read.handlers
     assert page.count("<script") == 2  # our own
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
-    assert f'data-state="{state(visitor)}"' in page
+    assert f'data-version="{state(visitor)}"' in page
     answers = {item["answer"] for item in content(visitor)["items"]}
     assert set(HOSTILE) <= answers  # whole, and the script sets them as texts
     packed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})

@@ -23,7 +23,7 @@ pytest.importorskip("uvicorn", reason="needs the extra viewer")
 import uvicorn
 
 from jasco.viewer import connections
-from jasco.viewer.connections import limited, most_connections
+from jasco.viewer.connections import LimitedConnection, most_connections
 
 SECONDS = 2.0
 """How long a request may take in these tests."""
@@ -143,7 +143,10 @@ async def with_server(
     app: Any, most: int, visit: Callable[[int], Any], patience: float = 5
 ) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=limited(most), lifespan="off", log_level="critical")
+    config = uvicorn.Config(
+        app, http=LimitedConnection, limit_concurrency=most + 1,
+        lifespan="off", log_level="critical",
+    )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listening]))
     try:
@@ -180,7 +183,7 @@ def test_where_all_are_being_answered_one_more_is_told_so() -> None:
 
 
 def test_an_answer_that_nobody_reads_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "RESPONSE_SECONDS", 0.3)
     ended = asyncio.Event()
 
     async def answer_at_length(_scope: Any, _receive: Any, send: Any) -> None:

@@ -40,7 +40,7 @@ def begin(visitor: Visitor, name: str = "Ada") -> Visitor:
 
 
 def send(visitor: Visitor, place: int, text: str, name: str = "Ada") -> None:
-    answer = visitor.send_form(f"/listen/{place}", listener=name, text=text, say="text")
+    answer = visitor.send_form(f"/listen/{place}", participant=name, text=text, answer="text")
     assert answer.status_code == 303, answer.text
     assert answer.headers["location"] == f"/listen/{place}"
 
@@ -99,8 +99,8 @@ def test_before_an_answer_is_kept_nothing_tells_of_the_solution(
         visitor.get(path)
         for path in ("/listen", "/listen/next", "/listen/1", "/listen/2", "/listen/3")
     ]
-    refused = visitor.send_form("/listen/1", listener="Ada", text="", say="text")
-    ahead = visitor.send_form("/listen/3", listener="Ada", text="ahead", say="text")
+    refused = visitor.send_form("/listen/1", participant="Ada", text="", answer="text")
+    ahead = visitor.send_form("/listen/3", participant="Ada", text="ahead", answer="text")
     sound = visitor.get("/listen/1/sound")
     for answer in (*told, refused, ahead, sound):
         seen = answer.text + repr(answer.headers)
@@ -136,7 +136,7 @@ def test_the_solution_shows_what_it_was_and_how_models_did(
 
 def test_one_may_say_that_one_cannot_tell(visit: Visit, clips: DataSet, keep: Path) -> None:
     visitor = begin(visit(data=clips))
-    visitor.send_form("/listen/1", listener="Ada", text="", say="cannot")
+    visitor.send_form("/listen/1", participant="Ada", text="", answer="cannot tell")
     assert list(answers(keep).values()) == [CANNOT_TELL]
 
 
@@ -153,7 +153,7 @@ def test_an_empty_or_endless_answer_is_asked_for_again(
 ) -> None:
     visitor = begin(visit(data=clips))
     for text in ("", " \r\n ", "\N{ZERO WIDTH SPACE}", "x" * 2001 + "</textarea><script>"):
-        answer = visitor.send_form("/listen/1", listener="Ada", text=text, say="text")
+        answer = visitor.send_form("/listen/1", participant="Ada", text=text, answer="text")
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text
         assert answer.text.count("<script") == 1
@@ -186,9 +186,9 @@ def test_another_browser_is_asked_whether_it_is_the_same_person(
     other = visit(data=clips)
     asked = other.send_form("/listen/name", name=" Ada ")
     assert asked.status_code == 200
-    assert "Is that you?" in asked.text
+    assert "already in use" in asked.text
     assert not other.cookies
-    sure = other.send_form("/listen/name", name="Ada", sure="yes")
+    sure = other.send_form("/listen/name", name="Ada", confirmed="yes")
     assert sure.status_code == 303
     assert where(other) == "/listen/2"
     assert other.send_form("/listen/name", name="Ada").status_code == 303
@@ -221,7 +221,7 @@ def test_a_page_of_somebody_else_is_not_taken_for_ones_own(
 ) -> None:
     visitor = begin(visit(data=clips))
     begin(visitor, "Ben")  # in another tab of the same browser
-    answer = visitor.send_form("/listen/1", listener="Ada", text="Ada's", say="text")
+    answer = visitor.send_form("/listen/1", participant="Ada", text="Ada's", answer="text")
     assert answer.status_code == 409
     assert [each.done for each in listeners(keep)] == [0, 0]
 
@@ -230,11 +230,11 @@ def test_without_a_name_one_is_led_to_the_beginning(visit: Visit, clips: DataSet
     visitor = visit(data=clips)
     for path in ("/listen/next", "/listen/1", "/listen/done"):
         assert visitor.get(path).headers["location"] == "/listen"
-    assert visitor.send_form("/listen/1", text="x", say="text").headers["location"] == "/listen"
+    assert visitor.send_form("/listen/1", text="x", answer="text").headers["location"] == "/listen"
     assert visitor.get("/listen/1/sound").status_code == 404
-    visitor.cookies.set("jasco-listener", "nobody%20known")
+    visitor.cookies.set("jasco-participant", "nobody%20known")
     assert visitor.get("/listen/1").headers["location"] == "/listen"
-    visitor.cookies.set("jasco-listener", "%00..%2f")
+    visitor.cookies.set("jasco-participant", "%00..%2f")
     assert visitor.get("/listen").status_code == 200
 
 
@@ -244,7 +244,7 @@ def test_an_answer_that_cannot_be_kept_is_not_lost(
     monkeypatch.setattr("jasco.human.listening._PATIENCE", 0.1)
     visitor = begin(visit(data=clips))
     with Store.to_write(run_folder(keep, "Ada")):  # somebody has it judged
-        answer = visitor.send_form("/listen/1", listener="Ada", text="precious", say="text")
+        answer = visitor.send_form("/listen/1", participant="Ada", text="precious", answer="text")
     assert answer.status_code == 503
     assert "Not kept yet" in answer.text
     assert ">precious</textarea>" in answer.text
@@ -266,11 +266,11 @@ def test_a_listener_of_other_data_is_told_so(
     send(begin(visit(data=clips)), 1, "mine")
     other = read_data_set(make_data(tmp_path / "other", clips=2))
     visitor = visit(data=other, afresh=True)
-    visitor.cookies.set("jasco-listener", "Ada")
+    visitor.cookies.set("jasco-participant", "Ada")
     beginning = visitor.get("/listen").text
     assert "the run holds the data set synthetic" in beginning
     assert "Your name" in beginning
-    answer = visitor.send_form("/listen/name", name="Ada", sure="yes")
+    answer = visitor.send_form("/listen/name", name="Ada", confirmed="yes")
     assert answer.status_code == 422
     assert "the run holds the data set synthetic" in answer.text
     begin(visitor, "Ada 2")

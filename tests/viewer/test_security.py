@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from jasco.viewer.forms import Form, form_route
-from jasco.viewer.security import HEADERS, LARGEST_FORM, Address, Guard
+from jasco.viewer.security import HEADERS, AccessMiddleware, Address
+from jasco.viewer.web import LARGEST_FORM, Form, form_route
 from visitor import Visitor
 
 OPEN = Address("127.0.0.1", 8700)
@@ -33,7 +33,7 @@ def guarded(address: Address = OPEN, **options: Any) -> Visitor:
         return PlainTextResponse(repr(dict(form)))
 
     routes = [Route("/", get), Route("/listen", get), form_route("/form", put)]
-    return Visitor(Guard(Starlette(routes=routes), address), **options)
+    return Visitor(AccessMiddleware(Starlette(routes=routes), address), **options)
 
 
 def test_only_the_default_address_needs_no_token() -> None:
@@ -259,8 +259,8 @@ PATHS = st.sampled_from(
      "/listen/", "/listen/next", "/disagreements/labels.csv", "/static/")
 )  # fmt: skip
 FIELDS = st.sampled_from(
-    ("run", "clip", "prompt", "rating", "orientation", "note", "every", "name", "sure", "text",
-     "say", "listener", "token")
+    ("run", "clip", "prompt", "rating", "orientation", "note", "every", "name", "confirmed", "text",
+     "answer", "participant", "token")
 )  # fmt: skip
 VALUES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
@@ -279,7 +279,7 @@ def test_whatever_is_asked_is_answered(
     make_run: Callable[..., Path],
 ) -> None:
     visitor = visit(make_run(), follow_redirects=True)
-    named = "; ".join(f"jasco-{who}={quote(cookie)}" for who in ("listener", "labeller"))
+    named = "; ".join(f"jasco-{who}={quote(cookie)}" for who in ("participant", "annotator"))
     address = path + (quote(more, safe="") if path.endswith("/") and len(path) > 1 else "")
     told = {"Cookie": named}
     assert visitor.get(address, params=asked, headers=told).status_code < 500

@@ -345,14 +345,14 @@ def _report_page(options: argparse.Namespace) -> int:
 
 def _view(options: argparse.Namespace) -> int:
     try:
-        from jasco.viewer.server import view
+        from jasco.viewer.web_server import view
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing == "jasco":
             raise
         raise InputError(f"view needs {missing}: pip install 'jasco[viewer]'") from None
     view(
-        options.run, _say, data=options.data, keep=options.keep, host=options.host,
+        options.run, _say, data=options.data, human_runs=options.keep, host=options.host,
         port=options.port, browser=not options.no_browser,
     )  # fmt: skip
     return 0

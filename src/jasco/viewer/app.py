@@ -1,25 +1,27 @@
-"""The app: all routes, behind the guard."""
+"""The app: the routes of all views, behind the access check."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.viewer.browse import Browse, Layout
-from jasco.viewer.data import Finder
+from jasco.viewer.browse import Browse, lay_out
 from jasco.viewer.disagreements import Disagreements
 from jasco.viewer.listening import Listening
+from jasco.viewer.listening_data import data_to_hear
 from jasco.viewer.live import Live
-from jasco.viewer.pages import static_file, trouble
-from jasco.viewer.security import Address, Guard
+from jasco.viewer.security import AccessMiddleware, Address
+from jasco.viewer.web import page
 
 _STATUS: dict[type[Exception], int] = {
     InputError: 400,
@@ -28,60 +30,60 @@ _STATUS: dict[type[Exception], int] = {
     sqlite3.DatabaseError: 503,
     OSError: 503,
 }
+_STATIC: list[str | tuple[str, str]] = [
+    ("jasco.reports.page", "static"),
+    ("jasco.viewer", "static"),
+]
+_MESSAGES = {
+    "Not Found": "There is no such page.",
+    "Method Not Allowed": "That cannot be done here.",
+}
 
 
 def make_app(
     runs: Sequence[Path],
     data: DataSet | None,
-    keep: Path,
+    human_runs: Path,
     address: Address,
     notify: Callable[[str], None],
 ) -> ASGIApp:
-    """Make the app.
+    """Return the app.
 
     Parameters
     ----------
     runs : sequence of pathlib.Path
-        What there is to look at; need not be there yet.
+        The runs to show; they need not exist yet.
     data : DataSet or None
-        What there is to listen to; None: the data set of the runs, or ``mini``.
-    keep : pathlib.Path
-        Where listeners' runs are.
+        The data set to listen to; None: that of the runs, or ``mini``.
+    human_runs : pathlib.Path
+        Folder of the participants' runs.
     address : Address
-        Where it is served.
+        Where the app is served.
     notify : callable
-        Is told, in one line each, what went wrong.
+        Takes one line for each error.
     """
-    live = Live(runs, Layout(), notify)
+    live = Live(runs, lay_out, notify)
 
-    def show_bug(request: Request, error: Exception) -> Response:
-        notify(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
-        return trouble(500, "Something went wrong here.")
+    def show_error(request: Request, error: Exception) -> Response:
+        status, message = 500, "Something went wrong here."
+        if isinstance(error, HTTPException):
+            status, message = error.status_code, _MESSAGES.get(error.detail, error.detail)
+        elif kind := next((kind for kind in _STATUS if isinstance(error, kind)), None):
+            status, message = _STATUS[kind], one_line(error, 400)
+        else:
+            notify(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
+        response = page("error.html", status, message=message)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
 
     app = Starlette(
         routes=[
             *Browse(live).routes,
             *Disagreements(live).routes,
-            *Listening(Finder(runs, data), keep, live).routes,
-            Route("/static/{name}", static_file),
+            *Listening(cache(lambda: data_to_hear(runs, data)), human_runs, live).routes,
+            Mount("/static", StaticFiles(packages=_STATIC)),
         ],
-        exception_handlers={
-            HTTPException: _show_refusal,
-            **dict.fromkeys(_STATUS, _show_trouble),
-            Exception: show_bug,
-        },
+        exception_handlers=dict.fromkeys([HTTPException, *_STATUS, Exception], show_error),
     )
     app.router.redirect_slashes = False
-    return Guard(app, address)
-
-
-def _show_refusal(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    known = {404: "There is no such page.", 405: "That cannot be done here."}
-    plain = error.detail if error.detail.endswith(".") else known.get(error.status_code, "No.")
-    return trouble(error.status_code, plain)
-
-
-def _show_trouble(_request: Request, error: Exception) -> Response:
-    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-    return trouble(status, one_line(error, 400))
+    return AccessMiddleware(app, address)

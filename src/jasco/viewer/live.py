@@ -1,6 +1,6 @@
-"""Runs as they grow: read again when their files change, at most every few seconds.
+"""Runs in progress: read again when their files change, at most every few seconds.
 
-What changed is told by the files' sizes and times alone: to open ``run.db`` beside SQLite, and to
+Changes are found by the files' sizes and times alone: to open ``run.db`` beside SQLite, and to
 close it again, would drop the locks that this process holds on it.
 """
 
@@ -13,27 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.protocol.verdicts import Verdict
 from jasco.reports.page.content import Shown
 from jasco.reports.summary import distinct_names, unlike
-from jasco.runs.results import read_run
+from jasco.runs.results import JudgedItems, read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
 _SHARE = 3.0  # of a reading's time to wait before the next one
-_SETTLED = 1.0  # seconds after which a file's time tells of every later change
+_SETTLED = 1.0  # seconds after which every later change alters a file's time
 
 
 @dataclass(frozen=True)
 class Runs:
-    """What runs hold at a moment.
+    """The content of runs at a moment.
 
     Attributes
     ----------
     shown : mapping of str to Shown
-        By the name that the run's model is to have; all about the same clips.
+        By the name of the run's model; all about the same clips.
     folders : mapping of str to pathlib.Path
-        Where each of them lies, by the same name.
+        Folder of each run, by the same name.
     notes : tuple of str
-        Which runs are not shown, and why; one line each.
+        The runs that are not shown, with the reason; one line each.
     """
 
     shown: Mapping[str, Shown]
@@ -43,7 +44,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Runs, and what the browser is given of them.
+    """Runs, and what the browser receives of them.
 
     Attributes
     ----------
@@ -51,9 +52,9 @@ class Snapshot:
     page : str
         A page in HTML.
     content : bytes
-        What its script shows, packed.
+        The content for its script, packed.
     version : str
-        Another one whenever page or content are others.
+        Changes whenever page or content change.
     """
 
     runs: Runs
@@ -63,14 +64,14 @@ class Snapshot:
 
 
 LayOut = Callable[[Runs], tuple[str, bytes]]
-"""Makes page and content."""
+"""Returns page and content."""
 
 
 class Live:
-    """Runs that may be growing. Any number of threads may ask."""
+    """Runs that may be growing, for any number of threads."""
 
     def __init__(self, folders: Sequence[Path], lay_out: LayOut, notify: Callable[[str], None]):
-        self._watched = [_Watched(folder) for folder in folders]
+        self._watched = [_WatchedRun(folder) for folder in folders]
         self._lay_out = lay_out
         self._notify = notify
         self._latest: Snapshot | None = None
@@ -79,55 +80,54 @@ class Live:
         self._working = threading.Lock()
 
     def now(self) -> Snapshot:
-        """Give what the runs hold now, or held a few seconds ago."""
-        if self._latest is None or self._is_due():
+        """Return what the runs hold now, or held a few seconds ago."""
+        if self._is_due():
             with self._working:
-                if self._latest is None or self._is_due():
+                if self._is_due():
                     self._renew()
-        return self._latest_known()
+        assert self._latest
+        return self._latest
 
     def latest(self) -> Snapshot:
-        """Give what was read last, and see to something newer behind the scenes."""
+        """Return what was read last; something newer is read in the background."""
         if self._latest is None:
             return self.now()
         if self._is_due() and self._working.acquire(blocking=False):
-            threading.Thread(target=self._renew_behind, daemon=True).start()
-        return self._latest
-
-    def _latest_known(self) -> Snapshot:
-        assert self._latest is not None
+            threading.Thread(target=self._renew_in_background, daemon=True).start()
         return self._latest
 
     def _is_due(self) -> bool:
-        return time.monotonic() >= self._next and self._stamps != self._stamp()
+        return self._latest is None or (
+            time.monotonic() >= self._next and self._stamps != self._current_stamps()
+        )
 
-    def _stamp(self) -> list[str]:
-        return [_stamp(each.folder) for each in self._watched]
+    def _current_stamps(self) -> list[str]:
+        return [_stamp(run.folder) for run in self._watched]
 
-    def _renew_behind(self) -> None:
+    def _renew_in_background(self) -> None:
         try:
             self._renew()
-        except Exception as error:  # the server goes on; whoever asks is told
+        except Exception as error:  # the server continues
             self._notify(f"the runs cannot be shown: {one_line(error)}")
         finally:
             self._working.release()
 
     def _renew(self) -> None:
-        began, stamps = time.monotonic(), self._stamp()
+        start, stamps = time.monotonic(), self._current_stamps()
         try:
-            for each, stamp in zip(self._watched, stamps, strict=True):
-                each.look(stamp)
-            runs = _together(self._watched)
+            for run, stamp in zip(self._watched, stamps, strict=True):
+                run.read(stamp)
+            runs = _comparable(self._watched)
             page, content = self._lay_out(runs)
             version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
             self._latest = Snapshot(runs, page, content, version)
             self._stamps = stamps
         finally:
-            took = time.monotonic() - began
-            self._next = time.monotonic() + max(_PAUSE, _SHARE * took)
+            end = time.monotonic()
+            self._next = end + max(_PAUSE, _SHARE * (end - start))
 
 
-class _Watched:
+class _WatchedRun:
     """A run, and what was last read of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -136,8 +136,8 @@ class _Watched:
         self.note = ""
         self._stamp: str | None = None
 
-    def look(self, stamp: str) -> None:
-        """Read it again, if it is another one than it was."""
+    def read(self, stamp: str) -> None:
+        """Read the run again, if its stamp has changed."""
         if stamp == self._stamp:
             return
         self._stamp, self.note = stamp, ""
@@ -151,24 +151,29 @@ class _Watched:
             self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"
 
 
-def _together(watched: Sequence[_Watched]) -> Runs:
-    """Put those side by side that are about the same as the first of them."""
-    there = [(each.shown, each.folder) for each in watched if each.shown]
-    notes = [each.note for each in watched if each.note]
-    fitting: list[tuple[Shown, Path]] = []
-    for shown, folder in there:
-        first = fitting[0][0].results if fitting else shown.results
-        if difference := unlike(first, shown.results):
+def verdicts_on(items: JudgedItems, key: tuple[str, int]) -> dict[str, tuple[list[str], Verdict]]:
+    """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
+    return {judge: texts[key] for judge, texts in items.judges.items() if key in texts}
+
+
+def _comparable(watched: Sequence[_WatchedRun]) -> Runs:
+    """Return the runs that are about the same as the first of them."""
+    notes = [run.note for run in watched if run.note]
+    folders: list[Path] = []
+    shown: list[Shown] = []
+    for run in watched:
+        if not run.shown:
+            continue
+        if shown and (difference := unlike(shown[0].results, run.shown.results)):
             notes.append(
-                f"{folder}: not shown, since it and {fitting[0][1]} differ in {difference}"
+                f"{run.folder}: not shown, since it and {folders[0]} differ in {difference}"
             )
         else:
-            fitting.append((shown, folder))
-    names = distinct_names([shown.results for shown, _ in fitting])
+            folders.append(run.folder)
+            shown.append(run.shown)
+    names = distinct_names([each.results for each in shown])
     return Runs(
-        dict(zip(names, (shown for shown, _ in fitting), strict=True)),
-        dict(zip(names, (folder for _, folder in fitting), strict=True)),
-        tuple(notes),
+        dict(zip(names, shown, strict=True)), dict(zip(names, folders, strict=True)), tuple(notes)
     )
 
 
@@ -177,7 +182,7 @@ def _stamp(folder: Path) -> str:
         file = (folder / "run.db").stat()
     except OSError:
         return ""
-    # Two changes in one tick of the file system's clock look like one: until the clock has
-    # certainly gone on, what was read counts as if there were more to come.
+    # Two changes in one tick of the file system's clock have the same time: until a later change
+    # is certain to have another one, the file counts as still changing.
     settled = time.time() - file.st_mtime > _SETTLED
     return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"

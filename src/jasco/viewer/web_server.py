@@ -1,27 +1,25 @@
-"""The command: the app served, and its address told."""
+"""The server of the app, and its address."""
 
-import asyncio
 import errno
 import logging
 import os
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
 from jasco.data.fetching import find_data
 from jasco.errors import InputError, did_you_mean_path, one_line
 from jasco.viewer.app import make_app
-from jasco.viewer.connections import BACKLOG, limited, most_connections
-from jasco.viewer.data import check_alike
+from jasco.viewer.connections import BACKLOG, LimitedConnection, most_connections
+from jasco.viewer.listening_data import check_same_data
 from jasco.viewer.security import DEFAULT_HOST, Address
 
-_PATIENCE = 2  # seconds for answers that are under way when it ends
+_SHUTDOWN_SECONDS = 2  # for responses that are being sent
 
 
 def view(
@@ -29,68 +27,63 @@ def view(
     notify: Callable[[str], None],
     *,
     data: str | None,
-    keep: Path,
+    human_runs: Path,
     host: str = DEFAULT_HOST,
     port: int,
     browser: bool,
 ) -> None:
-    """Serve the app until it is told to stop.
+    """Serve the app until it is interrupted.
 
     Parameters
     ----------
     runs : sequence of pathlib.Path
-        What there is to look at; need not be there yet.
+        The runs to show; they need not exist yet.
     notify : callable
-        Is told the address, and what goes wrong.
+        Takes the address, and one line for each error.
     data : str or None
         A data set to listen to, by folder or name.
-    keep : pathlib.Path
-        Where listeners' runs are.
+    human_runs : pathlib.Path
+        Folder of the participants' runs.
     host : str
         The address to listen on.
     port : int
-        0 takes a free one.
+        0: a free one.
     browser : bool
         Whether to open a browser, where there is a screen.
 
     Raises
     ------
     InputError
-        The runs are about different data, or it cannot be served there.
+        The runs are about different data, or the host or port cannot be listened on.
     RunConflictError
-        One is no run.
+        A folder holds something else than a run.
     """
-    with suppress(KeyboardInterrupt):  # it was asked to stop, and does
-        given = find_data(data, notify) if data else None
-        check_alike(runs, given)
+    with suppress(KeyboardInterrupt):
+        data_set = find_data(data, notify) if data else None
+        check_same_data(runs, data_set)
         for run in runs:
             if not run.exists():
                 meant = did_you_mean_path(run, folders=True)
                 notify(f"{run}: no run there yet; it is shown once there is one{meant}")
         with closing(_listen(host, port)) as listening:
             address = Address.of(host, listening.getsockname()[1])
-            app = make_app(runs, given, keep, address, notify)
+            app = make_app(runs, data_set, human_runs, address, notify)
             notify(f"{address.url} (Ctrl-C ends it)")
             if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
-            server = uvicorn.Config(
-                app, http=limited(most_connections()), backlog=BACKLOG, ws="none",
-                lifespan="off", log_level="critical",
+            logging.getLogger("asyncio").addFilter(_is_no_connection_error)
+            config = uvicorn.Config(
+                app, http=LimitedConnection, limit_concurrency=most_connections(),
+                backlog=BACKLOG, loop="asyncio", ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
-                timeout_graceful_shutdown=_PATIENCE,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )  # fmt: skip
-            asyncio.run(_serve(uvicorn.Server(server), listening))
+            uvicorn.Server(config).run([listening])
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
-    asyncio.get_running_loop().set_exception_handler(_ignore)
-    await server.serve([listening])
-
-
-def _ignore(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-    """Leave out what asyncio reports of single connections: no descriptor is left, say."""
-    if not isinstance(context.get("exception"), OSError):
-        logging.getLogger("asyncio").error(context["message"], exc_info=context.get("exception"))
+def _is_no_connection_error(record: logging.LogRecord) -> bool:
+    """Whether asyncio reports more than an error of one connection, such as no descriptor left."""
+    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
 
 
 def _listen(host: str, port: int) -> socket.socket:
