@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from jasco.data.dataset import read_data_set
 from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.reports.page.content import Shown
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.store import Store
 from jasco.viewer import live
-from jasco.viewer.live import Live, Runs
+from jasco.viewer.live import Live
 from runs import verdict, write_run
 from synthetic import make_data, tone, write_wav
 from visitor import Visitor
@@ -168,7 +169,7 @@ def test_a_run_appears_when_it_comes_and_as_it_grows(
 def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
     run = make_run(answer=lambda _c, _n: None)
     said: list[str] = []
-    looked = Live([run], lambda runs: ("", repr(runs.notes).encode()), said.append)
+    looked = Live([run], lambda _shown, notes: ("", repr(notes).encode()), said.append)
 
     def write() -> None:
         with Store.to_write(run) as store:
@@ -183,7 +184,7 @@ def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> Non
     writing.start()
     seen = {0}
     while writing.is_alive() or max(seen) < 32:
-        runs = looked.now().runs
+        runs = looked.now()
         seen |= {len(shown.items.answers) for shown in runs.shown.values()}
         assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
     assert said == []
@@ -193,8 +194,8 @@ def test_a_state_is_told_without_waiting_for_figures(make_run: MakeRun) -> None:
     run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
     laid_out: list[int] = []
 
-    def lay_out(runs: Runs) -> tuple[str, bytes]:
-        laid_out.append(len(runs.shown))
+    def lay_out(shown: Mapping[str, Shown], _notes: Sequence[str]) -> tuple[str, bytes]:
+        laid_out.append(len(shown))
         time.sleep(0.2)
         return "page", b""
 
@@ -212,9 +213,9 @@ def test_figures_are_made_at_most_every_few_seconds(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
-    made: list[Runs] = []
+    made: list[int] = []
     monkeypatch.setattr(live, "_PAUSE", 60.0)
-    looked = Live([run], lambda runs: (made.append(runs), ("", b""))[1], print)
+    looked = Live([run], lambda shown, _notes: (made.append(len(shown)), ("", b""))[1], print)
     looked.now()
     make_run()
     looked.now()

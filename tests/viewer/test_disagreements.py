@@ -56,7 +56,7 @@ def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
 
 def test_a_name_is_asked_once(visit: Visit, run: Path) -> None:
     visitor = visit(run)
-    assert "Your name" in visitor.get("/disagreements").text
+    assert "Your name" in visitor.get("/disagreements", follow_redirects=True).text
     for wrong in ("", " ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"):
         refused = visitor.send_form("/disagreements/name", name=wrong)
         assert refused.status_code == 422
@@ -203,7 +203,7 @@ def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
     answer = visit(run).send_form(
         "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
     )
-    assert "Your name" in answer.text
+    assert answer.headers["location"] == "/disagreements/name"
     assert Labels(run).all() == []
 
 
@@ -246,7 +246,8 @@ def test_without_a_run_it_is_said(visit: Visit, tmp_path: Path) -> None:
     assert "jasco view RUN" in person(visit(), "Ada").get("/disagreements").text
     there = person(visit(tmp_path / "run"), "Ada")
     assert "nothing there yet" in there.get("/disagreements").text
-    assert "nothing there yet" in there.get("/disagreements/labels.csv").text
+    download = there.get("/disagreements/labels.csv", follow_redirects=True)
+    assert "nothing there yet" in download.text
 
 
 def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:

@@ -345,7 +345,7 @@ def _report_page(options: argparse.Namespace) -> int:
 
 def _view(options: argparse.Namespace) -> int:
     try:
-        from jasco.viewer.web_server import view
+        from jasco.viewer.app import view
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing == "jasco":

@@ -1,6 +1,8 @@
 """The report page, of runs that may be in progress."""
 
 import gzip
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,45 +14,37 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from jasco.data.audio import Audio, read_unchanged
-from jasco.reports.page.content import clip_audio, clips_of, content_of, packed
+from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
 from jasco.reports.page.sounds import spectrogram
-from jasco.viewer.live import Live, Runs
+from jasco.viewer.live import Live
 from jasco.viewer.web import audio_response, render
 
 _VERSION = "@@version@@"
 
 
-def lay_out(runs: Runs) -> tuple[str, bytes]:
+def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, bytes]:
     """Return the page of runs, and the content for its script."""
-    if not runs.shown:
-        return render("waiting.html", notes=runs.notes), packed({})
+    if not shown:
+        return render("waiting.html", notes=notes), packed({})
     sounds: dict[str, Any] = {}
-    missing: list[str] = []
-    for clip in clips_of(runs.shown):
-        files = [each.items.audio.get(clip.id, ("", "")) for each in runs.shown.values()]
-        lengths = (_seconds(*file) for file in files)
+    for clip in clips_of(shown):
+        lengths = (_seconds(*each.items.audio.get(clip.id, ("", ""))) for each in shown.values())
         seconds = next((length for length in lengths if length is not None), None)
-        if seconds is None:
-            missing.append(clip.id)
-        else:
-            name = quote(clip.id)
-            sounds[clip.id] = {
-                "seconds": seconds,
-                "audio": f"audio/{name}",
-                "spectrogram": f"spectrogram/{name}",
-            }
-    page = render("browse.html", page=sections_of(runs.shown, missing), notes=runs.notes)
-    return page, packed(content_of(runs.shown, sounds))
+        if seconds is not None:
+            urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}
+            sounds[clip.id] = {"seconds": seconds, **urls}
+    missing = [clip.id for clip in clips_of(shown) if clip.id not in sounds]
+    page = render("browse.html", page=sections_of(shown, missing), notes=notes)
+    return page, packed(content_of(shown, sounds))
 
 
 def _seconds(path: str, sha256: str) -> float | None:
     """Return the length of a file's audio; None where it is missing or has changed."""
-    try:
+    with suppress(OSError):
         file = Path(path).stat()
-    except OSError:
-        return None
-    return _seconds_of_version(path, sha256, file.st_size, file.st_mtime_ns)
+        return _seconds_of_version(path, sha256, file.st_size, file.st_mtime_ns)
+    return None
 
 
 @lru_cache(maxsize=100_000)
@@ -84,12 +78,12 @@ class Browse:
 
     def content(self, request: Request) -> Response:
         """Return all clips and items, for the page's script."""
-        content, headers = self._live.latest().content, {}
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-        else:
-            content = gzip.decompress(content)
-        return Response(content, media_type="application/json", headers=headers)
+        content = self._live.latest().content
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(gzip.decompress(content), media_type="application/json")
+        return Response(
+            content, media_type="application/json", headers={"Content-Encoding": "gzip"}
+        )
 
     def audio(self, request: Request) -> Response:
         """Return a clip's audio."""
@@ -100,7 +94,6 @@ class Browse:
         return Response(spectrogram(self._audio(request)), media_type="image/webp")
 
     def _audio(self, request: Request) -> Audio:
-        audio = clip_audio(self._live.latest().runs.shown, request.path_params["clip"])
-        if not audio:
-            raise HTTPException(404, "There is no such sound.")
-        return audio
+        if audio := clip_audio(self._live.latest().shown, request.path_params["clip"]):
+            return audio
+        raise HTTPException(404, "There is no such sound.")

@@ -6,6 +6,7 @@ Annotations lie beside the judges' verdicts (``labels.db``) and count in no figu
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.human.annotations import LONGEST_NOTE, Label, Labels
 from jasco.metrics.verdict_matrix import RATINGS
@@ -22,20 +24,10 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.disagreements_found import apart
 from jasco.runs.participants import person_named
 from jasco.runs.results import JudgedItems
+from jasco.viewer import web
 from jasco.viewer.live import Live, verdicts_on
-from jasco.viewer.web import Form, form_route, page, read_name, redirect_with_name, text_field
 
 COOKIE = "jasco-annotator"
-_RATINGS = {0: "wrong", 1: "partly", 2: "right"}
-_ORIENTATIONS = {
-    Orientation.AUDIO: ("a", "Audio", "it follows from the sound alone"),
-    Orientation.SPEECH: ("s", "Speech", "it follows from the words alone"),
-    Orientation.BOTH: ("b", "Both", "it takes the sound and the words"),
-    Orientation.NEITHER: ("n", "Neither", "it names no action"),
-}
-
-Key = tuple[str, int]
-"""An answer of a run, by clip id and prompt."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ class Queue:
     annotator: str
     every: bool
 
-    @property
+    @cached_property
     def own(self) -> dict[Key, Label]:
         """The annotations of this participant, by answer."""
         own = [each for each in self.annotations if each.person == self.annotator]
@@ -83,10 +75,8 @@ class Queue:
         """Return the next answer to annotate; after the last one, the first that was skipped."""
         start = self.order.index(key) + 1 if key in self.order else 0
         ahead, behind = self.order[start:], self.order[:start]
-        if self.every:
-            return next(iter(ahead), None)
-        left = self.left
-        return next((each for each in [*ahead, *behind] if each in left and each != key), None)
+        left = [each for each in [*ahead, *behind] if each != key and each not in self.own]
+        return next(iter(ahead if self.every else left), None)
 
     def before(self, key: Key) -> Key | None:
         """Return the previous answer, with or without an annotation."""
@@ -99,7 +89,7 @@ class Queue:
         place = {"clip": key[0], "prompt": key[1]} if key else {}
         return f"/disagreements?{urlencode(query | place)}"
 
-    def fields(self, key: Key) -> Form:
+    def fields(self, key: Key) -> web.Form:
         """Return the form's fields with this participant's annotation, if there is one."""
         if key not in self.own:
             return {}
@@ -116,69 +106,58 @@ class Disagreements:
         self._live = live
         self.routes = [
             Route("/disagreements", self.page),
-            form_route("/disagreements", self.annotate),
+            web.form_route("/disagreements", self.annotate),
             Route("/disagreements/name", self.ask_for_name),
-            form_route("/disagreements/name", self.enter),
+            web.form_route("/disagreements/name", self.enter),
             Route("/disagreements/labels.csv", self.download),
         ]
 
     def page(self, request: Request) -> Response:
         """Return the page of an answer, or one that states why there is none."""
-        values = request.query_params
-        annotator = read_name(request, COOKIE)
-        if not annotator:
-            return self._ask_for_name()
+        values, runs = request.query_params, self._live.now()
+        annotator = _annotator(request)
+        if not runs.shown:
+            return web.page("no_run.html", notes=runs.notes)
         queue = self._queue(values, annotator)
-        if not queue:
-            return self._no_run()
         return self._show(queue, _key(queue, values) if "clip" in values else queue.after(None))
 
     def ask_for_name(self, request: Request) -> Response:
         """Return the page that asks for the participant's name."""
-        return self._ask_for_name(read_name(request, COOKIE))
+        return web.page("annotator.html", name=web.read_name(request, COOKIE), error="")
 
-    def enter(self, _request: Request, form: Form) -> Response:
+    def enter(self, _request: Request, form: web.Form) -> Response:
         """Store the participant's name in the browser."""
         name = form.get("name", "")
         try:
-            return redirect_with_name("/disagreements", COOKIE, person_named(name))
+            return web.redirect_with_name("/disagreements", COOKIE, person_named(name))
         except InputError as error:
-            return self._ask_for_name(name, str(error))
+            return web.page("annotator.html", 422, name=name, error=str(error))
 
-    def annotate(self, request: Request, form: Form) -> Response:
+    def annotate(self, request: Request, form: web.Form) -> Response:
         """Store an annotation, and redirect to the next answer."""
-        annotator = read_name(request, COOKIE)
-        if not annotator:
-            return self._ask_for_name()
+        annotator = _annotator(request)
         queue = self._queue(form, annotator)
-        if not queue:
-            return self._no_run()
-        key = _key(queue, form)
+        key, note = _key(queue, form), form.get("note", "")
         try:
-            note = text_field(form, "note")
             Labels.of_run(queue.folder).put(annotator, *key, _verdict(form), note)
         except InputError as error:
             return self._show(queue, key, form, str(error))
         queue = self._queue(form, annotator)
-        assert queue
         return RedirectResponse(queue.address(queue.after(key)), 303)
 
     def download(self, request: Request) -> Response:
         """Return the annotations of all participants as the CSV file that an exam reads."""
-        queue = self._queue(request.query_params, "")
-        if not queue:
-            return self._no_run()
-        text = io.StringIO(newline="")
+        queue, text = self._queue(request.query_params, ""), io.StringIO(newline="")
         Labels.of_run(queue.folder).write_gold(text)
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
-    def _queue(self, values: Mapping[str, str], annotator: str) -> Queue | None:
-        """Return the queue of the run that query or form name; None where there is no run."""
-        runs = self._live.now().runs
+    def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
+        """Return the queue of the run that query or form name (a redirect if there is no run)."""
+        runs = self._live.now()
         models = list(runs.shown)
         if not models:
-            return None
+            raise web.redirect("/disagreements")
         numbers = [str(number) for number in range(len(models))]
         run = numbers.index(values["run"]) if values.get("run") in numbers else 0
         folder, items = runs.folders[models[run]], runs.shown[models[run]].items
@@ -186,25 +165,25 @@ class Disagreements:
         annotations = Labels.of_run(folder).all()
         return Queue(run, folder, items, order, annotations, annotator, bool(values.get("every")))
 
-    def _no_run(self) -> Response:
-        return page("no_run.html", notes=self._live.latest().runs.notes)
-
-    def _ask_for_name(self, name: str = "", error: str = "") -> Response:
-        return page("annotator.html", 422 if error else 200, name=name, error=error)
-
     def _show(
-        self, queue: Queue, key: Key | None, form: Form | None = None, error: str = ""
+        self, queue: Queue, key: Key | None, form: web.Form | None = None, error: str = ""
     ) -> Response:
-        models = list(self._live.latest().runs.shown)
+        models = list(self._live.latest().shown)
         if not key:
-            return page("queue_empty.html", queue=queue, models=models)
+            return web.page("queue_empty.html", queue=queue, models=models)
         [clip] = [clip for clip in queue.items.clips if clip.id == key[0]]
-        return page(
+        return web.page(
             "annotate.html", 422 if error else 200, queue=queue, models=models, key=key,
             item=Item(clip, key[1]), verdicts=verdicts_on(queue.items, key),
             fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
-            ratings=_RATINGS, orientations=_ORIENTATIONS,
         )  # fmt: skip
+
+
+def _annotator(request: Request) -> str:
+    """Return the participant's name (a redirect to the page that asks for it if there is none)."""
+    if name := web.read_name(request, COOKIE):
+        return name
+    raise web.redirect("/disagreements/name")
 
 
 def _key(queue: Queue, values: Mapping[str, str]) -> Key:
@@ -215,7 +194,7 @@ def _key(queue: Queue, values: Mapping[str, str]) -> Key:
     raise HTTPException(404, "There is no such answer in the run.")
 
 
-def _verdict(form: Form) -> Verdict:
+def _verdict(form: web.Form) -> Verdict:
     rating, orientation = form.get("rating", ""), form.get("orientation", "")
     if rating not in map(str, RATINGS) or orientation not in list(Orientation):
         raise InputError("Choose a rating and what the answer rests on.")

@@ -7,6 +7,7 @@ its place in the participant's own order, and its page holds its audio and the q
 import shlex
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +21,12 @@ from starlette.routing import Route
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.human.listening import LONGEST_ANSWER, Listener, exists
+from jasco.human.listening import CANNOT_TELL, LONGEST_ANSWER, Listener, exists
 from jasco.protocol.clips import Item
 from jasco.runs.participants import person_named
 from jasco.runs.store import Store
+from jasco.viewer import web
 from jasco.viewer.live import Live, verdicts_on
-from jasco.viewer.web import (
-    Form,
-    audio_response,
-    form_route,
-    page,
-    read_name,
-    redirect_with_name,
-    text_field,
-)
 
 COOKIE = "jasco-participant"
 _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
@@ -67,11 +60,6 @@ class Question:
         answers = {item.clip.id: text for item, text in self.participant.answered()}
         return answers.get(self.item.clip.id)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it is answered, or the next one to answer."""
-        return self.answer is not None or self.item == self.participant.next()
-
     def audio(self) -> Audio | None:
         """Read the clip's audio; None where it is not the one that the participant's run knows."""
         with Store.to_read(self.participant.folder) as store:
@@ -100,11 +88,11 @@ class Listening:
         self._opening = threading.Lock()
         self.routes = [
             Route("/listen", self.start),
-            form_route("/listen/name", self.enter),
+            web.form_route("/listen/name", self.enter),
             Route("/listen/next", self.next),
             Route("/listen/done", self.done),
             Route("/listen/{place}", self.question),
-            form_route("/listen/{place}", self.answer),
+            web.form_route("/listen/{place}", self.answer),
             Route("/listen/{place}/sound", self.audio),
         ]
 
@@ -118,23 +106,22 @@ class Listening:
             known = self._known(request)
         except _UNAVAILABLE as unavailable:
             error = error or one_line(unavailable, 400)
-        return page("listen.html", status, clips=clips, known=known, name=name, error=error)
+        return web.page("listen.html", status, clips=clips, known=known, name=name, error=error)
 
-    def enter(self, request: Request, form: Form) -> Response:
+    def enter(self, request: Request, form: web.Form) -> Response:
         """Begin or continue under a name; a name from another browser is confirmed first."""
         name = form.get("name", "")
         try:
-            self._find_data()
             name = person_named(name)
-            confirmed = read_name(request, COOKIE) == name or form.get("confirmed") == "yes"
+            confirmed = web.read_name(request, COOKIE) == name or form.get("confirmed") == "yes"
             if not exists(self._human_runs, name):
                 self._participants.pop(name, None)  # its run was deleted
             elif not confirmed:
-                return page("confirm_name.html", name=name)
+                return web.page("confirm_name.html", name=name)
             self._open(name)
         except _UNAVAILABLE as error:
             return self.start(request, name, one_line(error, 400))
-        return redirect_with_name("/listen/next", COOKIE, name)
+        return web.redirect_with_name("/listen/next", COOKIE, name)
 
     def _open(self, name: str) -> Listener:
         with self._opening:
@@ -143,7 +130,7 @@ class Listening:
             return self._participants[name]
 
     def _known(self, request: Request) -> Listener | None:
-        name = read_name(request, COOKIE)
+        name = web.read_name(request, COOKIE)
         return self._open(name) if name and exists(self._human_runs, name) else None
 
     # --- questions ---
@@ -158,28 +145,22 @@ class Listening:
     def question(self, request: Request) -> Response:
         """Return the question about a clip, or the solution where it is answered already."""
         question = self._question(request)
-        if not question.is_open:
-            return RedirectResponse("/listen/next", 303)
         if question.answer is None:
             return _question_page(question)
         left = question.participant.total - question.participant.done
         others = self._others(question)
-        return page("solution.html", question=question, left=left, others=others)
+        return web.page("solution.html", question=question, left=left, others=others)
 
-    def answer(self, request: Request, form: Form) -> Response:
+    def answer(self, request: Request, form: web.Form) -> Response:
         """Store an answer, and redirect to the solution."""
-        question = self._question(request)
-        participant, text = question.participant, text_field(form, "text")
+        question, text = self._question(request), form.get("text", "")
+        participant = question.participant
         if form.get("participant") != participant.name:
             listening = f"{participant.name} is listening in this browser now"
             raise HTTPException(409, f"{listening}; this was another participant's page.")
-        if not question.is_open:
-            return RedirectResponse("/listen/next", 303)
+        answer = CANNOT_TELL if form.get("answer") == "cannot tell" else text
         try:
-            if form.get("answer") == "cannot tell":
-                participant.cannot_tell(question.item)
-            else:
-                participant.answer(question.item, text)
+            participant.answer(question.item, answer)
         except InputError as error:
             return _question_page(question, text, one_line(error, 400), 422)
         except (RunConflictError, IncompleteError) as error:
@@ -188,41 +169,42 @@ class Listening:
         return RedirectResponse(question.address, 303)
 
     def audio(self, request: Request) -> Response:
-        """Return a clip's audio, from the moment when it is the next one."""
-        if self._known(request):
-            question = self._question(request)
-            audio = question.audio() if question.is_open else None
-            if audio:
-                return audio_response(request, audio)
+        """Return a clip's audio, where its question may be seen."""
+        with suppress(HTTPException):
+            if audio := self._question(request).audio():
+                return web.audio_response(request, audio)
         raise HTTPException(404, "There is no such sound.")
 
     def done(self, request: Request) -> Response:
         """Return the page of a participant who has heard everything."""
         participant = self._participant(request)
         if participant.next():
-            return RedirectResponse("/listen", 303)
-        others = [shlex.quote(str(each)) for each in self._live.latest().runs.folders.values()]
+            raise web.redirect("/listen")
+        others = [shlex.quote(str(each)) for each in self._live.latest().folders.values()]
         folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
-        return page("done.html", participant=participant, folder=folder, runs=runs)
+        return web.page("done.html", participant=participant, folder=folder, runs=runs)
 
     def _participant(self, request: Request) -> Listener:
         """Return the participant, or raise a redirect to the page that asks for a name."""
-        participant = self._known(request)
-        if not participant:
-            raise HTTPException(303, headers={"Location": "/listen"})
-        return participant
+        if participant := self._known(request):
+            return participant
+        raise web.redirect("/listen")
 
     def _question(self, request: Request) -> Question:
+        """Return a question that is answered or the next one, or raise a redirect to that."""
         participant = self._participant(request)
         for place, item in enumerate(participant.items, start=1):
             if str(place) == request.path_params["place"]:
-                return Question(participant, item, place)
+                question = Question(participant, item, place)
+                if question.answer is None and item != participant.next():
+                    raise web.redirect("/listen/next")
+                return question
         raise HTTPException(404, "There is no such clip to listen to.")
 
     def _others(self, question: Question) -> Iterator[dict[str, Any]]:
         """Yield the models' answers to the same item, with their verdicts."""
         clip, key = question.item.clip, (question.item.clip.id, question.item.number)
-        runs = self._live.latest().runs
+        runs = self._live.latest()
         for model, shown in runs.shown.items():
             is_own = runs.folders[model].resolve() == question.participant.folder.resolve()
             if not is_own and clip in shown.items.clips and key in shown.items.answers:
@@ -235,6 +217,6 @@ def _question_page(
 ) -> Response:
     if not question.audio():
         raise HTTPException(503, "The sound of the next clip is gone, or is not what it was.")
-    return page(
+    return web.page(
         "question.html", status, question=question, text=text, error=error, longest=LONGEST_ANSWER
     )

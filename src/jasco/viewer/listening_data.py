@@ -40,7 +40,7 @@ def data_to_hear(runs: Sequence[Path], data: DataSet | None) -> DataSet:
         given.
     """
     if not runs:
-        return data or find_data(MINI, _ignore)
+        return data or find_data(MINI, lambda _line: None)
     contents = {run: content for run in runs if (content := _content(run))}
     for run, (run_data, audio) in contents.items():
         if data and not _same(data, run_data):
@@ -72,7 +72,7 @@ def _original(run_data: DataSet, audio: AudioFiles) -> DataSet | None:
             data = read_data_set(folder.parent.parent)
             if _same(data, run_data):
                 return data
-    if run_data.name == MINI and _same(mini := find_data(MINI, _ignore), run_data):
+    if run_data.name == MINI and _same(mini := find_data(MINI, lambda _line: None), run_data):
         return mini
     return None
 
@@ -88,7 +88,3 @@ def _check_audio(run: Path, data: DataSet, audio: AudioFiles) -> None:
                 raise InputError(f"{path}: {error.strerror}") from None
             if sha256 != audio[clip.id][1]:
                 raise InputError(f"{path}: not what the model of {run} has heard")
-
-
-def _ignore(_line: str) -> None:
-    pass

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jasco.data.responses_csv import Key
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.protocol.verdicts import Verdict
 from jasco.reports.page.content import Shown
@@ -24,8 +25,8 @@ _SETTLED = 1.0  # seconds after which every later change alters a file's time
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The content of runs at a moment.
+class Snapshot:
+    """The content of runs at a moment, and what the browser receives of it.
 
     Attributes
     ----------
@@ -33,22 +34,8 @@ class Runs:
         By the name of the run's model; all about the same clips.
     folders : mapping of str to pathlib.Path
         Folder of each run, by the same name.
-    notes : tuple of str
+    notes : sequence of str
         The runs that are not shown, with the reason; one line each.
-    """
-
-    shown: Mapping[str, Shown]
-    folders: Mapping[str, Path]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Runs, and what the browser receives of them.
-
-    Attributes
-    ----------
-    runs : Runs
     page : str
         A page in HTML.
     content : bytes
@@ -57,21 +44,23 @@ class Snapshot:
         Changes whenever page or content change.
     """
 
-    runs: Runs
+    shown: Mapping[str, Shown]
+    folders: Mapping[str, Path]
+    notes: Sequence[str]
     page: str
     content: bytes
     version: str
 
 
-LayOut = Callable[[Runs], tuple[str, bytes]]
-"""Returns page and content."""
+LayOut = Callable[[Mapping[str, Shown], Sequence[str]], tuple[str, bytes]]
+"""Returns page and content of the runs to show, and of notes about others."""
 
 
 class Live:
     """Runs that may be growing, for any number of threads."""
 
     def __init__(self, folders: Sequence[Path], lay_out: LayOut, notify: Callable[[str], None]):
-        self._watched = [_WatchedRun(folder) for folder in folders]
+        self._runs = [_WatchedRun(folder) for folder in folders]
         self._lay_out = lay_out
         self._notify = notify
         self._latest: Snapshot | None = None
@@ -92,35 +81,32 @@ class Live:
         """Return what was read last; something newer is read in the background."""
         if self._latest is None:
             return self.now()
-        if self._is_due() and self._working.acquire(blocking=False):
+        if self._is_due() and not self._working.locked():
             threading.Thread(target=self._renew_in_background, daemon=True).start()
         return self._latest
 
     def _is_due(self) -> bool:
-        return self._latest is None or (
-            time.monotonic() >= self._next and self._stamps != self._current_stamps()
-        )
-
-    def _current_stamps(self) -> list[str]:
-        return [_stamp(run.folder) for run in self._watched]
+        if self._latest is None:
+            return True
+        return time.monotonic() >= self._next and self._stamps != [r.stamp() for r in self._runs]
 
     def _renew_in_background(self) -> None:
         try:
-            self._renew()
+            self.now()
         except Exception as error:  # the server continues
             self._notify(f"the runs cannot be shown: {one_line(error)}")
-        finally:
-            self._working.release()
 
     def _renew(self) -> None:
-        start, stamps = time.monotonic(), self._current_stamps()
+        start = time.monotonic()
         try:
-            for run, stamp in zip(self._watched, stamps, strict=True):
-                run.read(stamp)
-            runs = _comparable(self._watched)
-            page, content = self._lay_out(runs)
+            stamps = [run.read() for run in self._runs]
+            fitting, notes = _comparable(self._runs)
+            names = distinct_names([shown.results for _, shown in fitting])
+            shown = {name: shown for name, (_, shown) in zip(names, fitting, strict=True)}
+            folders = {name: folder for name, (folder, _) in zip(names, fitting, strict=True)}
+            page, content = self._lay_out(shown, notes)
             version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
-            self._latest = Snapshot(runs, page, content, version)
+            self._latest = Snapshot(shown, folders, notes, page, content, version)
             self._stamps = stamps
         finally:
             end = time.monotonic()
@@ -134,13 +120,25 @@ class _WatchedRun:
         self.folder = folder
         self.shown: Shown | None = None
         self.note = ""
-        self._stamp: str | None = None
+        self._last_stamp: str | None = None
 
-    def read(self, stamp: str) -> None:
-        """Read the run again, if its stamp has changed."""
-        if stamp == self._stamp:
-            return
-        self._stamp, self.note = stamp, ""
+    def stamp(self) -> str:
+        """Return a text that changes when the run changes."""
+        try:
+            file = (self.folder / "run.db").stat()
+        except OSError:
+            return ""
+        # Two changes in one tick of the file system's clock have the same time: until a later
+        # change is certain to have another one, the file counts as still changing.
+        settled = time.time() - file.st_mtime > _SETTLED
+        return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"
+
+    def read(self) -> str:
+        """Read the run again if it has changed, and return its stamp."""
+        stamp = self.stamp()
+        if stamp == self._last_stamp:
+            return stamp
+        self._last_stamp, self.note = stamp, ""
         try:
             self.shown = Shown(*read_run(self.folder))
         except InputError:
@@ -149,40 +147,22 @@ class _WatchedRun:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"
+        return stamp
 
 
-def verdicts_on(items: JudgedItems, key: tuple[str, int]) -> dict[str, tuple[list[str], Verdict]]:
+def verdicts_on(items: JudgedItems, key: Key) -> dict[str, tuple[list[str], Verdict]]:
     """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
     return {judge: texts[key] for judge, texts in items.judges.items() if key in texts}
 
 
-def _comparable(watched: Sequence[_WatchedRun]) -> Runs:
-    """Return the runs that are about the same as the first of them."""
-    notes = [run.note for run in watched if run.note]
-    folders: list[Path] = []
-    shown: list[Shown] = []
-    for run in watched:
-        if not run.shown:
-            continue
-        if shown and (difference := unlike(shown[0].results, run.shown.results)):
-            notes.append(
-                f"{run.folder}: not shown, since it and {folders[0]} differ in {difference}"
-            )
+def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[tuple[Path, Shown]], list[str]]:
+    """Return the runs that are about the same as the first of them, and notes about the others."""
+    notes = [run.note for run in runs if run.note]
+    fitting: list[tuple[Path, Shown]] = []
+    for folder, shown in [(run.folder, run.shown) for run in runs if run.shown]:
+        first_folder, first = fitting[0] if fitting else (folder, shown)
+        if difference := unlike(first.results, shown.results):
+            notes.append(f"{folder}: not shown, since it and {first_folder} differ in {difference}")
         else:
-            folders.append(run.folder)
-            shown.append(run.shown)
-    names = distinct_names([each.results for each in shown])
-    return Runs(
-        dict(zip(names, shown, strict=True)), dict(zip(names, folders, strict=True)), tuple(notes)
-    )
-
-
-def _stamp(folder: Path) -> str:
-    try:
-        file = (folder / "run.db").stat()
-    except OSError:
-        return ""
-    # Two changes in one tick of the file system's clock have the same time: until a later change
-    # is certain to have another one, the file counts as still changing.
-    settled = time.time() - file.st_mtime > _SETTLED
-    return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"
+            fitting.append((folder, shown))
+    return fitting, notes

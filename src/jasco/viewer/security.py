@@ -116,6 +116,7 @@ class AccessMiddleware:
     def __init__(self, app: ASGIApp, address: Address) -> None:
         self._app = app
         self._address = address
+        self._token = address.token or ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -136,7 +137,7 @@ class AccessMiddleware:
         host = request.headers.get("host", "")
         if not self._address.is_ours(host):
             return PlainTextResponse("This is not served under that name.\n", 421)
-        if self._address.token and not self._is_token(request.cookies.get(self._address.cookie)):
+        if self._token and not self._is_token(request.cookies.get(self._address.cookie)):
             if self._is_token(request.query_params.get("token")):
                 return self._entrance(request)
             return PlainTextResponse("Open the address that jasco view has printed.\n", 403)
@@ -145,8 +146,7 @@ class AccessMiddleware:
         return None
 
     def _is_token(self, text: str | None) -> bool:
-        token = self._address.token or ""
-        return secrets.compare_digest((text or "").encode(), token.encode())
+        return secrets.compare_digest((text or "").encode(), self._token.encode())
 
     def _entrance(self, request: Request) -> Response:
         """Return a page that sets the token's cookie and leads on without the token in the URL.
@@ -155,8 +155,7 @@ class AccessMiddleware:
         """
         path = request.url.path if request.url.path in _ENTRANCES else _ENTRANCES[0]
         response = page("entrance.html", path=path)
-        token = self._address.token or ""
-        response.set_cookie(self._address.cookie, token, httponly=True, samesite="strict")
+        response.set_cookie(self._address.cookie, self._token, httponly=True, samesite="strict")
         return response
 
 

@@ -22,10 +22,8 @@ Form: TypeAlias = Mapping[str, str]
 LARGEST_FORM = 64_000
 """Bytes."""
 _MOST_FIELDS = 20
-_FORM_TYPE = "application/x-www-form-urlencoded"
 _TEMPLATES = environment(PackageLoader("jasco.viewer"))
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_YEAR = 365 * 24 * 3600
 
 
 def render(template: str, **values: Any) -> str:
@@ -67,12 +65,12 @@ def form_route(path: str, handle: Callable[[Request, Form], Response]) -> Route:
 
 
 async def _read_form(request: Request) -> Form:
-    """Read a small form (``HTTPException`` for anything else).
+    """Read a small form, with line ends as LF (``HTTPException`` for anything else).
 
     Starlette's own reading of forms has no limit of size.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _FORM_TYPE:
+    if kind != "application/x-www-form-urlencoded":
         raise HTTPException(415, "Only plain forms are read here.")
     body = bytearray()
     async for part in request.stream():
@@ -84,12 +82,7 @@ async def _read_form(request: Request) -> Form:
         fields = parse_qsl(text, True, errors="replace", max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise HTTPException(400, "That form has too many fields.") from None
-    return dict(fields)
-
-
-def text_field(form: Form, field: str) -> str:
-    """Return a field of several lines: browsers send line ends as CR LF."""
-    return form.get(field, "").replace("\r\n", "\n")
+    return {name: value.replace("\r\n", "\n") for name, value in fields}
 
 
 def read_name(request: Request, cookie: str) -> str:
@@ -100,9 +93,14 @@ def read_name(request: Request, cookie: str) -> str:
         return ""
 
 
+def redirect(address: str) -> HTTPException:
+    """Return an exception that ends a request with a redirect."""
+    return HTTPException(303, headers={"Location": address})
+
+
 def redirect_with_name(address: str, cookie: str, name: str) -> Response:
     """Return a redirect that stores the participant's name in a cookie."""
     response = RedirectResponse(address, 303)
-    value = quote(name, safe="")
-    response.set_cookie(cookie, value, max_age=_YEAR, httponly=True, samesite="strict")
+    value, year = quote(name, safe=""), 365 * 24 * 3600  # seconds
+    response.set_cookie(cookie, value, max_age=year, httponly=True, samesite="strict")
     return response
