@@ -43,10 +43,10 @@ def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command
     def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
         keep = ("--keep", tmp_path / "human", "--no-browser")
         started.append(jasco.start("view", *arguments, *keep, "--port", port))
-        told = tmp_path / f"command-{len(started) - 1}.err"
-        wait_for(told, "http://")
-        found = re.search(r"http://\S+", told.read_text())
-        assert found, told.read_text()
+        stderr = tmp_path / f"command-{len(started) - 1}.err"
+        wait_for(stderr, "http://")
+        found = re.search(r"http://\S+", stderr.read_text())
+        assert found, stderr.read_text()
         return found[0], started[-1]
 
     return start
@@ -54,7 +54,7 @@ def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command
 
 @pytest.fixture
 def enter(browser: "Browser", serve_view: object) -> "Iterator[Callable[..., BrowserContext]]":
-    """Open a browser of somebody's own; whatever its pages complain about fails the test."""
+    """Open a new browser context; a console error or warning fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[list[str]] = []
 
@@ -67,8 +67,8 @@ def enter(browser: "Browser", serve_view: object) -> "Iterator[Callable[..., Bro
     yield open_it
     for context in contexts:
         context.close()
-    told = [line for each in complaints for line in each]
-    assert [line for line in told if "net::ERR_" not in line] == []  # a server that was killed
+    lines = [line for each in complaints for line in each]
+    assert [line for line in lines if "net::ERR_" not in line] == []  # a server that was killed
 
 
 @pytest.fixture
@@ -277,13 +277,13 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
         if focused(page) == "note":
             break
         page.keyboard.press("Tab")
-    page.keyboard.type("0 is what a judge says")
+    page.keyboard.type("0 is the judge's rating")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("text=1 label as CSV")
     wait_until(page, "document.activeElement.name === 'rating'")
     [label] = Labels(run).all()
     assert (label.verdict.rating, str(label.verdict.orientation)) == (1, "Speech-Oriented")
-    assert label.note == "0 is what a judge says"
+    assert label.note == "0 is the judge's rating"
     page.keyboard.press("2")
     page.keyboard.press("Control+Enter")
     assert page.evaluate("document.querySelector('form[data-keys]').checkValidity()") is False
@@ -342,7 +342,7 @@ def test_a_lab_comes_in_by_the_token(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 380])
-def test_no_view_keeps_anybody_out(
+def test_every_view_is_accessible(
     enter: "Callable[..., BrowserContext]",
     serve_view: Callable[..., tuple[str, Command]],
     make_run: MakeRun,
@@ -398,7 +398,7 @@ def test_no_view_keeps_anybody_out(
     look()
 
 
-def test_views_with_nothing_in_them_keep_nobody_out_either(
+def test_empty_views_are_accessible(
     enter: "Callable[..., BrowserContext]",
     serve_view: Callable[..., tuple[str, Command]],
     make_run: MakeRun,
@@ -416,7 +416,7 @@ def test_views_with_nothing_in_them_keep_nobody_out_either(
         assert barriers(page) == [], page.url
 
 
-def test_a_server_that_is_gone_is_told_and_found_again(
+def test_a_lost_connection_is_shown_and_recovers(
     browser: "Browser",
     serve_view: Callable[..., tuple[str, Command]],
     make_run: MakeRun,

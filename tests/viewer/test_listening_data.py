@@ -39,13 +39,13 @@ def test_what_cannot_be_viewed_is_named(tmp_path: Path) -> None:
         check_same_data([tmp_path], None)
 
 
-def test_a_run_leads_to_the_data_that_its_model_has_heard(make_run: MakeRun, data: Path) -> None:
+def test_the_data_of_a_run_is_found_by_its_audio(make_run: MakeRun, data: Path) -> None:
     found = data_to_hear([make_run()], None)
     assert found.folder == data
     assert found.clips == read_data_set(data).clips
 
 
-def test_whose_sounds_lie_elsewhere_is_given_their_place(
+def test_audio_that_has_moved_needs_data_named(
     make_run: MakeRun, data: Path, tmp_path: Path
 ) -> None:
     run = make_run()

@@ -152,7 +152,7 @@ class _WatchedRun:
 
 def verdicts_on(items: JudgedItems, key: Key) -> dict[str, tuple[list[str], Verdict]]:
     """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
-    return {judge: texts[key] for judge, texts in items.judges.items() if key in texts}
+    return {judge: written[key] for judge, written in items.judges.items() if key in written}
 
 
 def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[tuple[Path, Shown]], list[str]]:
