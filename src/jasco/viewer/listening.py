@@ -153,11 +153,11 @@ class Listening:
 
     def answer(self, request: Request, form: web.Form) -> Response:
         """Store an answer, and redirect to the solution."""
-        question, text = self._question(request), form.get("text", "")
-        participant = question.participant
+        participant, text = self._participant(request), form.get("text", "")
         if form.get("participant") != participant.name:
             listening = f"{participant.name} is listening in this browser now"
             raise HTTPException(409, f"{listening}; this was another participant's page.")
+        question = self._question(request)
         answer = CANNOT_TELL if form.get("answer") == "cannot tell" else text
         try:
             participant.answer(question.item, answer)
@@ -179,7 +179,7 @@ class Listening:
         """Return the page of a participant who has heard everything."""
         participant = self._participant(request)
         if participant.next():
-            raise web.redirect("/listen")
+            return RedirectResponse("/listen", 303)
         others = [shlex.quote(str(each)) for each in self._live.latest().folders.values()]
         folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
         return web.page("done.html", participant=participant, folder=folder, runs=runs)
