@@ -93,7 +93,8 @@ def view(
                 threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
             logging.getLogger("asyncio").addFilter(_is_no_connection_error)
             config = uvicorn.Config(
-                app, http=LimitedConnection, limit_concurrency=most_connections(),
+                app, http=LimitedConnection,
+                limit_concurrency=most_connections() + 1,  # with the one that is answered with 503
                 backlog=BACKLOG, loop="asyncio", ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
                 timeout_graceful_shutdown=2,  # seconds for responses that are being sent
