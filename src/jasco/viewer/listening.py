@@ -126,7 +126,8 @@ class Listening:
     def _open(self, name: str) -> Listener:
         with self._opening:
             if name not in self._participants:
-                self._participants[name] = Listener.open(self._human_runs, name, self._find_data())
+                data = self._find_data()
+                self._participants[name] = Listener.open(self._human_runs, name, data)
             return self._participants[name]
 
     def _known(self, request: Request) -> Listener | None:
