@@ -84,7 +84,7 @@ def _take_listening(tab: Page, address: str) -> None:
     tab.fill("#text", "They are on a ship, and the weather turns bad.")
     _take(tab, "listen")
     tab.click("button:text-is('Send')")
-    tab.wait_for_selector("#was")
+    tab.wait_for_selector("#solution")
     _take(tab, "solution")
 
 

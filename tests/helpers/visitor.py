@@ -1,4 +1,4 @@
-"""Somebody who looks at the viewer, without a server and without a browser."""
+"""A visitor of the viewer, without a server and without a browser."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ HERE = f"http://127.0.0.1:{PORT}"
 
 
 class Visitor(TestClient):
-    """A browser of one person: follows no redirect by itself, and keeps cookies."""
+    """A browser: follows no redirect by itself, and keeps cookies."""
 
     def __init__(self, app: Any, **options: Any) -> None:
-        told = {"base_url": HERE, "follow_redirects": False, "headers": {"Origin": HERE}}
-        super().__init__(app, **(told | options))
+        defaults = {"base_url": HERE, "follow_redirects": False, "headers": {"Origin": HERE}}
+        super().__init__(app, **(defaults | options))
 
     def send_form(self, address: str, **fields: object) -> Any:
         """Send a form as the app's own pages do."""

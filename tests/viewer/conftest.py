@@ -1,4 +1,4 @@
-"""What tests of the viewer share: the app, on runs made by hand."""
+"""Fixtures of the viewer's tests: the app, on handmade runs."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,14 +27,16 @@ def make_run(data: Path, tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """Collect what the app says."""
+def messages() -> list[str]:
+    """Collect the messages of the app."""
     return []
 
 
 @pytest.fixture
-def visit(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Come to the app as somebody: ``visit(run)``; ``afresh`` after it was started again."""
+def visit(
+    tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Visit the app: ``visit(run)``; ``afresh`` after it was started again."""
     from jasco.viewer import live
     from jasco.viewer.app import make_app
     from jasco.viewer.security import Address
@@ -45,10 +47,10 @@ def visit(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> C
     monkeypatch.setattr(live, "_SHARE", 0.0)
     apps: dict[tuple[Path, ...], Any] = {}
 
-    def come(*runs: Path, data: Any = None, afresh: bool = False, **options: Any) -> Visitor:
+    def open_app(*runs: Path, data: Any = None, afresh: bool = False, **options: Any) -> Visitor:
         if afresh or runs not in apps:
             address = Address("127.0.0.1", PORT)
-            apps[runs] = make_app(runs, data, tmp_path / "human", address, said.append)
+            apps[runs] = make_app(runs, data, tmp_path / "human", address, messages.append)
         return Visitor(apps[runs], **options)
 
-    return come
+    return open_app

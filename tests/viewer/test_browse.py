@@ -2,11 +2,9 @@
 
 import gzip
 import io
-import itertools
 import json
 import re
 import shutil
-import threading
 import time
 import wave
 from collections.abc import Callable
@@ -17,13 +15,7 @@ from typing import Any
 import pytest
 
 from jasco.data.dataset import read_data_set
-from jasco.protocol.judgement import Attempt, Judgement
-from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.schema import response_row, verdict_row
-from jasco.runs.writer import RunWriter
-from jasco.viewer import live
-from jasco.viewer.live import Live, Runs
+from jasco.protocol.responses import Failure
 from runs import verdict, write_run
 from synthetic import make_data, tone, write_wav
 from visitor import Visitor
@@ -59,9 +51,9 @@ def test_the_page_is_the_report_with_links_in_place_of_what_is_inside_it(
     assert not re.search(r"<script(?![^>]* src=)", page.text)
     for link in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
         assert visitor.get(link).status_code == 200
-    told = re.search(r'data-state="([^"]*)"', page.text)
-    assert told
-    assert told[1] == state(visitor)
+    version = re.search(r'data-version="([^"]*)"', page.text)
+    assert version
+    assert version[1] == state(visitor)
 
 
 def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> None:
@@ -76,7 +68,9 @@ def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> N
     assert items[0]["answer"] == "answer 0.1"
 
 
-def test_a_clip_is_heard_and_seen_by_its_name(visit: Visit, make_run: MakeRun, data: Path) -> None:
+def test_audio_and_spectrogram_of_a_clip_are_found_by_its_id(
+    visit: Visit, make_run: MakeRun, data: Path
+) -> None:
     visitor = visit(make_run())
     clip = content(visitor)["clips"][2]
     assert (clip["audio"], clip["spectrogram"]) == ("audio/2", "spectrogram/2")
@@ -90,34 +84,7 @@ def test_a_clip_is_heard_and_seen_by_its_name(visit: Visit, make_run: MakeRun, d
     assert visitor.get("/audio/99").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "first", "last"),
-    [
-        ("bytes=0-", 206, 0, None), ("bytes=100-199", 206, 100, 200), ("bytes=-50", 206, -50, None),
-        ("bytes=8000-99999999", 206, 8000, None), ("bytes=0-0", 206, 0, 1), ("", 200, 0, None),
-        ("bytes=-", 200, 0, None), ("bytes=1-2,5-6", 200, 0, None), ("apples=1-2", 200, 0, None),
-        ("bytes=-99999999", 206, 0, None), ("bytes=99999999-", 416, 0, 0),
-        ("bytes=5-2", 416, 0, 0), ("bytes=-0", 416, 0, 0),
-    ],
-)  # fmt: skip
-def test_a_player_may_ask_for_a_part_of_a_sound(
-    visit: Visit, make_run: MakeRun, asked: str, status: int, first: int, last: int | None
-) -> None:
-    visitor = visit(make_run())
-    whole = visitor.get("/audio/1").content
-    part = visitor.get("/audio/1", headers={"Range": asked})
-    assert part.status_code == status
-    assert part.headers["accept-ranges"] == "bytes"
-    assert part.content == whole[first:last]
-    if status == 206:
-        begin = whole.index(part.content) if len(part.content) > 40 else 0
-        end = begin + len(part.content) - 1
-        assert part.headers["content-range"] == f"bytes {begin}-{end}/{len(whole)}"
-    if status == 416:
-        assert part.headers["content-range"] == f"bytes */{len(whole)}"
-
-
-def test_a_sound_that_is_another_one_than_was_heard_is_not_played(
+def test_audio_that_has_changed_since_the_run_is_not_played(
     visit: Visit, make_run: MakeRun, data: Path
 ) -> None:
     run = make_run()
@@ -132,7 +99,7 @@ def test_a_sound_that_is_another_one_than_was_heard_is_not_played(
     assert ["audio" in clip for clip in clips] == [True, False, False, True]
 
 
-def test_without_a_run_the_page_says_how_to_name_one(visit: Visit) -> None:
+def test_without_a_run_the_page_shows_how_to_name_one(visit: Visit) -> None:
     page = visit().get("/")
     assert page.status_code == 200
     assert "jasco view RUN" in page.text
@@ -163,62 +130,6 @@ def test_a_run_appears_when_it_comes_and_as_it_grows(
     time.sleep(1.2)  # the files have settled, and nothing is new
     visitor.get("/")
     assert state(visitor) == grown
-
-
-def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
-    run = make_run(answer=lambda _c, _n: None)
-    said: list[str] = []
-    looked = Live([run], lambda runs: ("", repr(runs.notes).encode()), said.append)
-
-    def write() -> None:
-        with RunWriter.open(run) as store:
-            [(model, *_)], [(judge, *_)] = store.models(), store.judges()
-            for clip, number in itertools.product(range(4), range(1, 9)):
-                judgement = Judgement(Verdict(1, Orientation.BOTH), (Attempt("verdict", "text"),))
-                answer = response_row(model, clip, number, Response("said"), 1.0)
-                mark = verdict_row(model, judge, "v2", 0, clip, number, judgement, 1.0)
-                store.commit([answer, mark])
-
-    writing = threading.Thread(target=write)
-    writing.start()
-    seen = {0}
-    while writing.is_alive() or max(seen) < 32:
-        runs = looked.now().runs
-        seen |= {len(shown.items.answers) for shown in runs.shown.values()}
-        assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
-    assert said == []
-
-
-def test_a_state_is_told_without_waiting_for_figures(make_run: MakeRun) -> None:
-    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
-    laid_out: list[int] = []
-
-    def lay_out(runs: Runs) -> tuple[str, bytes]:
-        laid_out.append(len(runs.shown))
-        time.sleep(0.2)
-        return "page", b""
-
-    looked = Live([run], lay_out, print)
-    looked.now()
-    make_run()
-    began = time.monotonic()
-    for _ in range(50):
-        looked.latest()
-    assert time.monotonic() - began < 0.15
-    assert len(laid_out) <= 2
-
-
-def test_figures_are_made_at_most_every_few_seconds(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
-    made: list[Runs] = []
-    monkeypatch.setattr(live, "_PAUSE", 60.0)
-    looked = Live([run], lambda runs: (made.append(runs), ("", b""))[1], print)
-    looked.now()
-    make_run()
-    looked.now()
-    assert len(made) == 1
 
 
 def test_several_runs_stand_side_by_side(visit: Visit, make_run: MakeRun) -> None:
@@ -264,7 +175,7 @@ HOSTILE = (
     "</main></body><h1>hello</h1>",
     "a\N{RIGHT-TO-LEFT OVERRIDE}b\0\x1b[31mc\N{LINE SEPARATOR}\N{ZERO WIDTH SPACE}",
     "{{ 7 * 7 }}{% raw %}",
-    "@@state@@",
+    "@@version@@",
     "x" * 1_000_000,
     "\n" * 10_000,
     "&lt;b&gt;",
@@ -303,7 +214,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
                 2, "Neither", text(clip, number + 1)
             ),
         },
-        model="<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}@@state@@",
+        model="<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}@@version@@",
     )
     visitor = visit(run)
     page = visitor.get("/").text
@@ -312,7 +223,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     assert not read.handlers
     assert page.count("<script") == 2  # our own
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
-    assert f'data-state="{state(visitor)}"' in page
+    assert f'data-version="{state(visitor)}"' in page
     answers = {item["answer"] for item in content(visitor)["items"]}
     assert set(HOSTILE) <= answers  # whole, and the script sets them as texts
     packed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})

@@ -1,4 +1,4 @@
-"""The viewer with more connections than descriptors, and with visitors who never end."""
+"""The viewer with more connections than descriptors, and with requests that never end."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ pytest.importorskip("uvicorn", reason="needs the extra viewer")
 import uvicorn
 
 from jasco.viewer import connections
-from jasco.viewer.connections import limited, most_connections
+from jasco.viewer.connections import LimitedConnection, most_connections
 
 SECONDS = 2.0
 """How long a request may take in these tests."""
@@ -33,16 +33,16 @@ class View:
     """A viewer that is running, with few descriptors."""
 
     def __init__(self, home: Path, *more: str) -> None:
-        self.told = home / "view.err"
-        with self.told.open("w") as told:
+        self.log = home / "view.err"
+        with self.log.open("w") as stderr:
             self.process = subprocess.Popen(
                 ["bash", "-c", 'ulimit -n 200; exec "$@"', "bash", sys.executable, "-m", "jasco",
                  "view", "--no-browser", "--port", "0", *more],
                 env=os.environ | {"JASCO_VIEW_SECONDS": str(SECONDS), "NO_PROXY": "*"},
-                stdout=told, stderr=told,
+                stdout=stderr, stderr=stderr,
             )  # fmt: skip
-        wait_for(self.told, "http://")
-        found = re.search(r"http://[^/]+:([0-9]+)/(\S*)", self.told.read_text())
+        wait_for(self.log, "http://")
+        found = re.search(r"http://[^/]+:([0-9]+)/(\S*)", self.log.read_text())
         assert found
         self.port = int(found[1])
         self.query = found[2]
@@ -102,7 +102,7 @@ def test_with_more_idle_connections_than_descriptors_a_request_is_answered(
         assert app.status() == 200
     app.process.terminate()
     assert app.process.wait(10) == 0
-    assert len(app.told.read_text().splitlines()) == 1
+    assert len(app.log.read_text().splitlines()) == 1
 
 
 def test_a_request_that_never_ends_is_cut_off(view: Callable[..., View]) -> None:
@@ -123,7 +123,7 @@ def test_a_request_that_never_ends_is_cut_off(view: Callable[..., View]) -> None
     assert app.status() == 200
 
 
-def test_nobody_without_the_token_is_read_a_body_of(view: Callable[..., View]) -> None:
+def test_no_body_is_read_without_the_token(view: Callable[..., View]) -> None:
     app = view("--host", "localhost")
     with app.connect() as connection:
         connection.sendall(app.form(1_000_000_000))
@@ -143,7 +143,10 @@ async def with_server(
     app: Any, most: int, visit: Callable[[int], Any], patience: float = 5
 ) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=limited(most), lifespan="off", log_level="critical")
+    config = uvicorn.Config(
+        app, http=LimitedConnection, limit_concurrency=most + 1,
+        lifespan="off", log_level="critical",
+    )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listening]))
     try:
@@ -161,7 +164,7 @@ async def answer_slowly(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"done"})
 
 
-def test_where_all_are_being_answered_one_more_is_told_so() -> None:
+def test_where_all_connections_are_busy_one_more_gets_503() -> None:
     async def visit(port: int) -> None:
         async def ask() -> bytes:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -179,8 +182,8 @@ def test_where_all_are_being_answered_one_more_is_told_so() -> None:
     asyncio.run(with_server(answer_slowly, 2, visit))
 
 
-def test_an_answer_that_nobody_reads_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+def test_a_response_that_is_not_read_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "RESPONSE_SECONDS", 0.3)
     ended = asyncio.Event()
 
     async def answer_at_length(_scope: Any, _receive: Any, send: Any) -> None:

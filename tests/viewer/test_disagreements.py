@@ -1,4 +1,4 @@
-"""People read answers on which judges differ, and say what they make of them."""
+"""Participants annotate the answers on which judges differ."""
 
 import csv
 import io
@@ -24,10 +24,10 @@ MakeRun = Callable[..., Path]
 
 def judges(**texts: str) -> dict[str, Callable[[int, int], str]]:
     """Make two judges: they agree but on 0.1 (a little), 1.2 (most) and 2.3 (somewhat)."""
-    apart = {(0, 1): (1, "Both"), (1, 2): (0, "Neither"), (2, 3): (0, "Both")}
+    different = {(0, 1): (1, "Both"), (1, 2): (0, "Neither"), (2, 3): (0, "Both")}
     return {
         "kind": lambda _c, _n: verdict(2, "Both", texts.get("reason", "Fine.")),
-        "stern": lambda clip, number: verdict(*apart.get((clip, number), (2, "Both"))),
+        "stern": lambda clip, number: verdict(*different.get((clip, number), (2, "Both"))),
     }
 
 
@@ -36,7 +36,7 @@ def run(make_run: MakeRun) -> Path:
     return make_run(judges=judges())
 
 
-def person(visitor: Visitor, name: str) -> Visitor:
+def enter(visitor: Visitor, name: str) -> Visitor:
     assert visitor.send_form("/disagreements/name", name=name).status_code == 303
     return visitor
 
@@ -48,26 +48,26 @@ def at(page: str) -> tuple[str, int]:
 
 
 def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
-    told = {"rating": 1, "orientation": "Both", "note": ""} | fields
-    answer = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **told)
+    values = {"rating": 1, "orientation": "Both", "note": ""} | fields
+    answer = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **values)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
 
 def test_a_name_is_asked_once(visit: Visit, run: Path) -> None:
     visitor = visit(run)
-    assert "Your name" in visitor.get("/disagreements").text
+    assert "Your name" in visitor.get("/disagreements", follow_redirects=True).text
     for wrong in ("", " ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"):
         refused = visitor.send_form("/disagreements/name", name=wrong)
         assert refused.status_code == 422
         assert 'role="alert"' in refused.text
-    person(visitor, " Zoë  Ångström ")
+    enter(visitor, " Zoë  Ångström ")
     assert "Zoë Ångström" in visitor.get("/disagreements").text
     assert "Your name" not in visitor.get("/disagreements").text
 
 
-def test_those_most_apart_come_first_and_one_at_a_time(visit: Visit, run: Path) -> None:
-    visitor = person(visit(run), "Ada")
+def test_answers_that_differ_most_come_first_and_one_at_a_time(visit: Visit, run: Path) -> None:
+    visitor = enter(visit(run), "Ada")
     page = visitor.get("/disagreements").text
     assert at(page) == ("1", 2)
     assert "(1 of 3)" in page
@@ -84,15 +84,15 @@ def test_those_most_apart_come_first_and_one_at_a_time(visit: Visit, run: Path) 
     assert at(following) == ("2", 3)
 
 
-def test_what_judges_say_is_folded_away(visit: Visit, run: Path) -> None:
-    page = person(visit(run), "Ada").get("/disagreements").text
+def test_verdicts_are_folded_away(visit: Visit, run: Path) -> None:
+    page = enter(visit(run), "Ada").get("/disagreements").text
     assert page.index("<details>") < page.index("openai/stern") < page.index("</details>")
     assert "<details open" not in page
 
 
 def test_labels_lie_beside_the_verdicts_and_never_over_them(visit: Visit, run: Path) -> None:
     before = (run / "run.db").read_bytes()
-    visitor = person(visit(run), "Ada")
+    visitor = enter(visit(run), "Ada")
     save(visitor, 1, 2, rating=2, orientation="Speech-Oriented", note="a\r\nb")
     [label] = Annotations(run).all()
     assert (label.annotator, label.clip_id, label.number) == ("Ada", "1", 2)
@@ -101,8 +101,8 @@ def test_labels_lie_beside_the_verdicts_and_never_over_them(visit: Visit, run: P
     assert (run / "run.db").read_bytes() == before
 
 
-def test_one_may_skip_and_go_back_and_change_ones_mind(visit: Visit, run: Path) -> None:
-    visitor = person(visit(run), "Ada")
+def test_answers_can_be_skipped_revisited_and_relabelled(visit: Visit, run: Path) -> None:
+    visitor = enter(visit(run), "Ada")
 
     def link(page: str, name: str) -> str:
         found = re.search(rf'<a class="button" href="([^"]*)">{name}</a>', page)
@@ -126,8 +126,8 @@ def test_one_may_skip_and_go_back_and_change_ones_mind(visit: Visit, run: Path) 
     assert at(visitor.get(save(visitor, 0, 1)).text) == ("1", 2)
 
 
-def test_the_end_says_that_all_is_done(visit: Visit, run: Path) -> None:
-    visitor = person(visit(run), "Ada")
+def test_the_last_page_states_that_all_is_done(visit: Visit, run: Path) -> None:
+    visitor = enter(visit(run), "Ada")
     for clip, prompt in ((1, 2), (2, 3), (0, 1)):
         location = save(visitor, clip, prompt)
     page = visitor.get(location).text
@@ -138,8 +138,8 @@ def test_the_end_says_that_all_is_done(visit: Visit, run: Path) -> None:
     assert at(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
 
 
-def test_everybody_has_a_queue_of_their_own(visit: Visit, run: Path) -> None:
-    ada, ben = person(visit(run), "Ada"), person(visit(run), "Ben")
+def test_each_participant_has_an_own_queue(visit: Visit, run: Path) -> None:
+    ada, ben = enter(visit(run), "Ada"), enter(visit(run), "Ben")
     save(ada, 1, 2)
     assert at(ada.get("/disagreements").text) == ("2", 3)
     assert at(ben.get("/disagreements").text) == ("1", 2)
@@ -150,20 +150,20 @@ def test_everybody_has_a_queue_of_their_own(visit: Visit, run: Path) -> None:
     }
 
 
-def test_several_people_may_label_at_once(visit: Visit, run: Path) -> None:
-    people = [person(visit(run), f"person {number}") for number in range(6)]
+def test_several_participants_may_label_at_once(visit: Visit, run: Path) -> None:
+    visitors = [enter(visit(run), f"person {number}") for number in range(6)]
 
     def label_all(visitor: Visitor) -> None:
         for clip, prompt in ((1, 2), (2, 3), (0, 1)):
             save(visitor, clip, prompt)
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(label_all, people))
+        list(pool.map(label_all, visitors))
     assert len(Annotations(run).all()) == 18
 
 
 def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: Path) -> None:
-    visitor = person(visit(run), "Ada")
+    visitor = enter(visit(run), "Ada")
     written = "my note \N{ZERO WIDTH JOINER}</textarea><b>"
     for fields in (
         {"rating": 1, "note": written},
@@ -190,7 +190,7 @@ def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: 
 def test_only_answers_of_the_run_can_be_labelled(
     visit: Visit, run: Path, clip: str, prompt: str
 ) -> None:
-    visitor = person(visit(run), "Ada")
+    visitor = enter(visit(run), "Ada")
     address = f"/disagreements?run=0&clip={quote(clip)}&prompt={quote(prompt)}"
     assert visitor.get(address).status_code == 404
     sent = visitor.send_form(
@@ -203,14 +203,14 @@ def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
     answer = visit(run).send_form(
         "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
     )
-    assert "Your name" in answer.text
+    assert answer.headers["location"] == "/disagreements/name"
     assert Annotations(run).all() == []
 
 
 def test_the_labels_can_be_taken_to_an_exam(
     visit: Visit, run: Path, data: Path, tmp_path: Path
 ) -> None:
-    visitor = person(visit(run), "Ada")
+    visitor = enter(visit(run), "Ada")
     note = '=1+1,"x"\nline two'
     save(visitor, 1, 2, note=note)
     save(visitor, 2, 3, rating=0, orientation="Neither")
@@ -230,28 +230,29 @@ def test_the_labels_can_be_taken_to_an_exam(
     assert [each.expected.rating for each in labels.questions] == [1, 0]
 
 
-def test_a_run_without_two_judges_says_what_to_do(visit: Visit, make_run: MakeRun) -> None:
-    one = person(visit(make_run("one")), "Ada").get("/disagreements").text
+def test_a_run_without_two_judges_shows_what_to_do(visit: Visit, make_run: MakeRun) -> None:
+    one = enter(visit(make_run("one")), "Ada").get("/disagreements").text
     assert "The run has one judge" in one
-    none = person(visit(make_run("none", judges={})), "Ada").get("/disagreements").text
+    none = enter(visit(make_run("none", judges={})), "Ada").get("/disagreements").text
     assert "The run has no judge yet" in none
     agree = {"a": lambda _c, _n: verdict(1, "Both"), "b": lambda _c, _n: verdict(1, "Both")}
     assert (
         "The judges agree"
-        in person(visit(make_run("two", judges=agree)), "Ada").get("/disagreements").text
+        in enter(visit(make_run("two", judges=agree)), "Ada").get("/disagreements").text
     )
 
 
-def test_without_a_run_it_is_said(visit: Visit, tmp_path: Path) -> None:
-    assert "jasco view RUN" in person(visit(), "Ada").get("/disagreements").text
-    there = person(visit(tmp_path / "run"), "Ada")
+def test_without_a_run_the_page_states_so(visit: Visit, tmp_path: Path) -> None:
+    assert "jasco view RUN" in enter(visit(), "Ada").get("/disagreements").text
+    there = enter(visit(tmp_path / "run"), "Ada")
     assert "nothing there yet" in there.get("/disagreements").text
-    assert "nothing there yet" in there.get("/disagreements/labels.csv").text
+    download = there.get("/disagreements/labels.csv", follow_redirects=True)
+    assert "nothing there yet" in download.text
 
 
 def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:
     runs = [make_run("a", judges=judges(), model="one"), make_run("b", judges={}, model="two")]
-    visitor = person(visit(*runs), "Ada")
+    visitor = enter(visit(*runs), "Ada")
     page = visitor.get("/disagreements").text
     assert 'href="/disagreements?run=1"' in page
     assert "no judge yet" in visitor.get("/disagreements?run=1").text
@@ -266,7 +267,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
         judges=judges(reason=hostile),
         model=hostile.replace(",", ""),
     )
-    visitor = person(visit(run), "<b>Ada</b>")
+    visitor = enter(visit(run), "<b>Ada</b>")
     save(visitor, 1, 2, note=hostile)
     for address in ("/disagreements", "/disagreements?run=0&every=1&clip=1&prompt=2"):
         page = visitor.get(address).text

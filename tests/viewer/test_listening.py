@@ -1,4 +1,4 @@
-"""People hear clips, answer, and see the solution; nothing gives it away, nothing is lost."""
+"""Participants hear clips, answer and see the solution; nothing reveals it, nothing is lost."""
 
 import io
 import re
@@ -41,7 +41,7 @@ def begin(visitor: Visitor, name: str = "Ada") -> Visitor:
 
 
 def send(visitor: Visitor, place: int, text: str, name: str = "Ada") -> None:
-    answer = visitor.send_form(f"/listen/{place}", listener=name, text=text, say="text")
+    answer = visitor.send_form(f"/listen/{place}", participant=name, text=text, answer="text")
     assert answer.status_code == 303, answer.text
     assert answer.headers["location"] == f"/listen/{place}"
 
@@ -63,14 +63,14 @@ def test_it_is_explained_and_a_name_is_asked(visit: Visit, clips: DataSet, keep:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"])
-def test_a_name_that_is_none_is_asked_again(visit: Visit, clips: DataSet, name: str) -> None:
+def test_an_invalid_name_is_asked_for_again(visit: Visit, clips: DataSet, name: str) -> None:
     answer = visit(data=clips).send_form("/listen/name", name=name)
     assert answer.status_code == 422
     assert 'role="alert"' in answer.text
     assert "Your name" in answer.text
 
 
-def test_rounds_go_through_all_clips_in_ones_own_order(
+def test_questions_go_through_all_clips_in_the_participants_order(
     visit: Visit, clips: DataSet, keep: Path
 ) -> None:
     visitor = begin(visit(data=clips))
@@ -92,18 +92,18 @@ def test_rounds_go_through_all_clips_in_ones_own_order(
     assert answers(keep) == {str(number): f"about {number}" for number in range(4)}
 
 
-def test_before_an_answer_is_kept_nothing_tells_of_the_solution(
+def test_before_an_answer_is_stored_nothing_reveals_the_solution(
     visit: Visit, make_run: MakeRun, data: Path
 ) -> None:
     visitor = begin(visit(make_run(judges={"a": lambda _c, _n: verdict(1, "Both")})))
-    told = [
+    pages = [
         visitor.get(path)
         for path in ("/listen", "/listen/next", "/listen/1", "/listen/2", "/listen/3")
     ]
-    refused = visitor.send_form("/listen/1", listener="Ada", text="", say="text")
-    ahead = visitor.send_form("/listen/3", listener="Ada", text="ahead", say="text")
+    refused = visitor.send_form("/listen/1", participant="Ada", text="", answer="text")
+    ahead = visitor.send_form("/listen/3", participant="Ada", text="ahead", answer="text")
     sound = visitor.get("/listen/1/sound")
-    for answer in (*told, refused, ahead, sound):
+    for answer in (*pages, refused, ahead, sound):
         seen = answer.text + repr(answer.headers)
         for row in read_annotations(data):
             for column in ("Audio", "Speech", "Correct Answer", "Audio-Only Answer"):
@@ -135,9 +135,9 @@ def test_the_solution_shows_what_it_was_and_how_models_did(
     assert "Next clip" in page
 
 
-def test_one_may_say_that_one_cannot_tell(visit: Visit, clips: DataSet, keep: Path) -> None:
+def test_cannot_tell_is_an_answer(visit: Visit, clips: DataSet, keep: Path) -> None:
     visitor = begin(visit(data=clips))
-    visitor.send_form("/listen/1", listener="Ada", text="", say="cannot")
+    visitor.send_form("/listen/1", participant="Ada", text="", answer="cannot tell")
     assert list(answers(keep).values()) == [CANNOT_TELL]
 
 
@@ -154,7 +154,7 @@ def test_an_empty_or_endless_answer_is_asked_for_again(
 ) -> None:
     visitor = begin(visit(data=clips))
     for text in ("", " \r\n ", "\N{ZERO WIDTH SPACE}", "x" * 2001 + "</textarea><script>"):
-        answer = visitor.send_form("/listen/1", listener="Ada", text=text, say="text")
+        answer = visitor.send_form("/listen/1", participant="Ada", text=text, answer="text")
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text
         assert answer.text.count("<script") == 1
@@ -180,58 +180,60 @@ def test_it_goes_on_after_the_server_was_started_again(
     assert sorted(answers(keep).values()) == ["after", "before"]
 
 
-def test_another_browser_is_asked_whether_it_is_the_same_person(
-    visit: Visit, clips: DataSet
-) -> None:
+def test_a_known_name_in_another_browser_is_confirmed_first(visit: Visit, clips: DataSet) -> None:
     send(begin(visit(data=clips)), 1, "mine")
     other = visit(data=clips)
     asked = other.send_form("/listen/name", name=" Ada ")
     assert asked.status_code == 200
-    assert "Is that you?" in asked.text
+    assert "already in use" in asked.text
     assert not other.cookies
-    sure = other.send_form("/listen/name", name="Ada", sure="yes")
+    sure = other.send_form("/listen/name", name="Ada", confirmed="yes")
     assert sure.status_code == 303
     assert where(other) == "/listen/2"
     assert other.send_form("/listen/name", name="Ada").status_code == 303
 
 
-def test_two_listeners_have_orders_and_runs_of_their_own(
+def test_participants_have_orders_and_runs_of_their_own(
     visit: Visit, clips: DataSet, keep: Path
 ) -> None:
-    people = {name: begin(visit(data=clips), name) for name in ("Ada", "Ben", "Cy")}
+    visitors = {name: begin(visit(data=clips), name) for name in ("Ada", "Ben", "Cy")}
 
     def play(name: str) -> None:
         for place in range(1, 5):
-            assert where(people[name]) == f"/listen/{place}"
-            send(people[name], place, f"{name} {place}", name)
+            assert where(visitors[name]) == f"/listen/{place}"
+            send(visitors[name], place, f"{name} {place}", name)
 
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(play, people))
-    for name in people:
+        list(pool.map(play, visitors))
+    for name in visitors:
         order = [item.clip.id for item in items_for(name, clips.clips)]
         assert answers(keep, name) == {c: f"{name} {n}" for n, c in enumerate(order, start=1)}
-    assert participants(keep) == [("Ada", 4), ("Ben", 4), ("Cy", 4)]
+    assert participants(keep) == [
+        ("Ada", 4),
+        ("Ben", 4),
+        ("Cy", 4),
+    ]
 
 
-def test_a_page_of_somebody_else_is_not_taken_for_ones_own(
-    visit: Visit, clips: DataSet, keep: Path
-) -> None:
+def test_a_page_of_another_participant_is_refused(visit: Visit, clips: DataSet, keep: Path) -> None:
     visitor = begin(visit(data=clips))
     begin(visitor, "Ben")  # in another tab of the same browser
-    answer = visitor.send_form("/listen/1", listener="Ada", text="Ada's", say="text")
-    assert answer.status_code == 409
+    for place in (1, 2):
+        address = f"/listen/{place}"
+        answer = visitor.send_form(address, participant="Ada", text="Ada's", answer="text")
+        assert answer.status_code == 409
     assert participants(keep) == [("Ada", 0), ("Ben", 0)]
 
 
-def test_without_a_name_one_is_led_to_the_beginning(visit: Visit, clips: DataSet) -> None:
+def test_without_a_name_requests_are_redirected_to_the_start(visit: Visit, clips: DataSet) -> None:
     visitor = visit(data=clips)
     for path in ("/listen/next", "/listen/1", "/listen/done"):
         assert visitor.get(path).headers["location"] == "/listen"
-    assert visitor.send_form("/listen/1", text="x", say="text").headers["location"] == "/listen"
+    assert visitor.send_form("/listen/1", text="x", answer="text").headers["location"] == "/listen"
     assert visitor.get("/listen/1/sound").status_code == 404
-    visitor.cookies.set("jasco-listener", "nobody%20known")
+    visitor.cookies.set("jasco-participant", "no%20participant")
     assert visitor.get("/listen/1").headers["location"] == "/listen"
-    visitor.cookies.set("jasco-listener", "%00..%2f")
+    visitor.cookies.set("jasco-participant", "%00..%2f")
     assert visitor.get("/listen").status_code == 200
 
 
@@ -240,8 +242,8 @@ def test_an_answer_that_cannot_be_kept_is_not_lost(
 ) -> None:
     monkeypatch.setattr("jasco.human.listening_study._PATIENCE", 0.1)
     visitor = begin(visit(data=clips))
-    with RunWriter.open(run_folder(keep, "Ada")):  # somebody has it judged
-        answer = visitor.send_form("/listen/1", listener="Ada", text="precious", say="text")
+    with RunWriter.open(run_folder(keep, "Ada")):  # a judge is running
+        answer = visitor.send_form("/listen/1", participant="Ada", text="precious", answer="text")
     assert answer.status_code == 503
     assert "Not kept yet" in answer.text
     assert ">precious</textarea>" in answer.text
@@ -249,7 +251,7 @@ def test_an_answer_that_cannot_be_kept_is_not_lost(
     assert list(answers(keep).values()) == ["precious"]
 
 
-def test_a_run_that_is_taken_away_is_told(visit: Visit, clips: DataSet, keep: Path) -> None:
+def test_a_run_that_is_deleted_is_begun_again(visit: Visit, clips: DataSet, keep: Path) -> None:
     visitor = begin(visit(data=clips))
     shutil.rmtree(keep)
     assert visitor.get("/listen/1").headers["location"] == "/listen"
@@ -257,17 +259,17 @@ def test_a_run_that_is_taken_away_is_told(visit: Visit, clips: DataSet, keep: Pa
     assert visitor.get("/listen/next").headers["location"] == "/listen/1"
 
 
-def test_a_listener_of_other_data_is_told_so(
+def test_a_participant_of_other_data_is_an_error(
     visit: Visit, clips: DataSet, keep: Path, tmp_path: Path
 ) -> None:
     send(begin(visit(data=clips)), 1, "mine")
     other = read_data_set(make_data(tmp_path / "other", clips=2))
     visitor = visit(data=other, afresh=True)
-    visitor.cookies.set("jasco-listener", "Ada")
+    visitor.cookies.set("jasco-participant", "Ada")
     beginning = visitor.get("/listen").text
     assert "the run holds the data set synthetic" in beginning
     assert "Your name" in beginning
-    answer = visitor.send_form("/listen/name", name="Ada", sure="yes")
+    answer = visitor.send_form("/listen/name", name="Ada", confirmed="yes")
     assert answer.status_code == 422
     assert "the run holds the data set synthetic" in answer.text
     begin(visitor, "Ada 2")
@@ -287,7 +289,7 @@ def test_without_runs_there_is_mini_to_listen_to(visit: Visit) -> None:
     assert "16 clips" in visit().get("/listen").text
 
 
-def test_with_runs_there_is_what_their_models_heard(
+def test_with_runs_the_audio_is_what_their_models_were_given(
     visit: Visit, make_run: MakeRun, data: Path
 ) -> None:
     run = make_run()
@@ -329,7 +331,7 @@ def test_hostile_names_answers_and_clips_are_texts(visit: Visit, tmp_path: Path)
     assert "&lt;b&gt;Ada&lt;/b&gt;" in pages[1]
 
 
-def test_who_listens_is_opened_once(
+def test_a_participants_run_is_opened_once(
     visit: Visit, clips: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitor = begin(visit(data=clips))

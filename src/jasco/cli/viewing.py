@@ -15,7 +15,7 @@ from jasco.errors import InputError
 @option("--port", type=click.IntRange(0, 65_535), default=8700, help="0 takes a free one")
 @option("--host", default="127.0.0.1", help="to listen on; any other asks visitors for a token")
 @option("--data", help="to listen to (default: that of the runs, or mini)")
-@option("--human-runs", "keep", type=Path, default="runs/human", help="where listeners' runs are")
+@option("--human-runs", type=Path, default="runs/human", help="where listeners' runs are")
 @flag("--no-browser", help="do not open a browser")
 def view_command(runs: tuple[Path, ...], no_browser: bool, **settings: Any) -> None:
     """Look through runs, label answers, listen yourself.
@@ -24,7 +24,7 @@ def view_command(runs: tuple[Path, ...], no_browser: bool, **settings: Any) -> N
     answers on which judges differ to label, clips to listen to and to guess about.
     """
     try:
-        from jasco.viewer.server import view
+        from jasco.viewer.app import view
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing == "jasco":

@@ -1,14 +1,15 @@
-"""The viewer: a web app on one's own machine to look, to label and to listen.
+"""The viewer: a local web app to browse runs, to label answers and to listen to clips.
 
-* :mod:`.security`: who may ask, and what an answer may do in a browser;
+* :mod:`.security`: access to the app, and what its pages may do in a browser;
 * :mod:`.live`: runs that are read again as they grow;
 * :mod:`.browse`: the report page, live;
-* :mod:`.disagreements`: where judges differ, labelled by people;
-* :mod:`.listening`: people answer what models were asked; :mod:`.data`: what there is to hear;
-* :mod:`.pages`, :mod:`.sending`, :mod:`.forms`: what goes to the browser and comes from it;
+* :mod:`.disagreements`: answers on which judges differ, labelled by participants;
+* :mod:`.listening`: participants answer what models were asked, about the clips of
+  :mod:`.listening_data`;
+* :mod:`.responses`, :mod:`.forms`: what goes to the browser, and what comes from it;
 * :mod:`.app`: the routes put together;
-* :mod:`.server`: the command.
+* :mod:`.connections`, :mod:`.web_server`: the server of the app.
 
 Handlers are plain functions that the framework runs in threads: files and databases are read while
-others are served. Needs the extra ``viewer``.
+other requests are served. Needs the extra ``viewer``.
 """

@@ -1,87 +1,170 @@
-"""The app: all routes, behind the guard."""
+"""The app: the routes of all views, behind the access check, and the server that ``view`` runs."""
 
+import errno
+import logging
+import os
+import socket
 import sqlite3
+import threading
+import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from jasco.data.dataset import DataSet
-from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.viewer.browse import Browse, Layout
-from jasco.viewer.data import Finder
+from jasco.data.fetching import find_data
+from jasco.errors import IncompleteError, InputError, RunConflictError, did_you_mean_path, one_line
+from jasco.viewer.browse import Browse, lay_out
+from jasco.viewer.connections import BACKLOG, LimitedConnection, most_connections
 from jasco.viewer.disagreements import Disagreements
 from jasco.viewer.listening import Listening
+from jasco.viewer.listening_data import check_same_data, data_to_hear
 from jasco.viewer.live import Live
-from jasco.viewer.pages import static_file, trouble
-from jasco.viewer.security import Address, Guard
+from jasco.viewer.security import DEFAULT_HOST, AccessMiddleware, Address
+from jasco.viewer.web import page
 
 _STATUS: dict[type[Exception], int] = {
-    InputError: 400,
-    RunConflictError: 409,
-    IncompleteError: 503,
-    sqlite3.DatabaseError: 503,
-    OSError: 503,
-}
+    InputError: 400, RunConflictError: 409,
+    IncompleteError: 503, sqlite3.DatabaseError: 503, OSError: 503,
+}  # fmt: skip
+_MESSAGES = {  # by Starlette's own texts
+    "Not Found": "There is no such page.", "Method Not Allowed": "That cannot be done here.",
+}  # fmt: skip
+
+
+def view(
+    runs: Sequence[Path],
+    notify: Callable[[str], None],
+    *,
+    data: str | None,
+    human_runs: Path,
+    host: str = DEFAULT_HOST,
+    port: int,
+    browser: bool,
+) -> None:
+    """Serve the app until it is interrupted.
+
+    Parameters
+    ----------
+    runs : sequence of pathlib.Path
+        The runs to show; they need not exist yet.
+    notify : callable
+        Takes the address, and one line for each error.
+    data : str or None
+        A data set to listen to, by folder or name.
+    human_runs : pathlib.Path
+        Folder of the participants' runs.
+    host : str
+        The address to listen on.
+    port : int
+        0: a free one.
+    browser : bool
+        Whether to open a browser, where there is a screen.
+
+    Raises
+    ------
+    InputError
+        The runs are about different data, or the host or port cannot be listened on.
+    RunConflictError
+        A folder holds something else than a run.
+    """
+    with suppress(KeyboardInterrupt):
+        data_set = find_data(data, notify) if data else None
+        check_same_data(runs, data_set)
+        for run in runs:
+            if not run.exists():
+                meant = did_you_mean_path(run, folders=True)
+                notify(f"{run}: no run there yet; it is shown once there is one{meant}")
+        with closing(_listen(host, port)) as listening:
+            address = Address.of(host, listening.getsockname()[1])
+            app = make_app(runs, data_set, human_runs, address, notify)
+            notify(f"{address.url} (Ctrl-C ends it)")
+            if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+                threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
+            logging.getLogger("asyncio").addFilter(_is_no_connection_error)
+            config = uvicorn.Config(
+                app, http=LimitedConnection,
+                limit_concurrency=most_connections() + 1,  # with the one that is answered with 503
+                backlog=BACKLOG, loop="asyncio", ws="none", lifespan="off", log_level="critical",
+                access_log=False, server_header=False, proxy_headers=False,
+                timeout_graceful_shutdown=2,  # seconds for responses that are being sent
+            )  # fmt: skip
+            uvicorn.Server(config).run([listening])
 
 
 def make_app(
     runs: Sequence[Path],
     data: DataSet | None,
-    keep: Path,
+    human_runs: Path,
     address: Address,
     notify: Callable[[str], None],
 ) -> ASGIApp:
-    """Make the app.
+    """Return the app.
 
     Parameters
     ----------
     runs : sequence of pathlib.Path
-        What there is to look at; need not be there yet.
+        The runs to show; they need not exist yet.
     data : DataSet or None
-        What there is to listen to; None: the data set of the runs, or ``mini``.
-    keep : pathlib.Path
-        Where listeners' runs are.
+        The data set to listen to; None: that of the runs, or ``mini``.
+    human_runs : pathlib.Path
+        Folder of the participants' runs.
     address : Address
-        Where it is served.
+        Where the app is served.
     notify : callable
-        Is told, in one line each, what went wrong.
+        Takes one line for each error.
     """
-    live = Live(runs, Layout(), notify)
+    live = Live(runs, lay_out, notify)
+    listening = Listening(cache(lambda: data_to_hear(runs, data)), human_runs, live)
+    views = [*Browse(live).routes, *Disagreements(live).routes, *listening.routes]
+    static = StaticFiles(packages=[("jasco.reports.page", "static"), ("jasco.viewer", "static")])
 
-    def show_bug(request: Request, error: Exception) -> Response:
-        notify(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
-        return trouble(500, "Something went wrong here.")
+    def show_error(request: Request, error: Exception) -> Response:
+        status, message = 500, "Something went wrong here."
+        if isinstance(error, HTTPException):
+            status, message = error.status_code, _MESSAGES.get(error.detail, error.detail)
+        elif kind := next((kind for kind in _STATUS if isinstance(error, kind)), None):
+            status, message = _STATUS[kind], one_line(error, 400)
+        else:
+            notify(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
+        response = page("error.html", status, message=message)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
 
     app = Starlette(
-        routes=[
-            *Browse(live).routes,
-            *Disagreements(live).routes,
-            *Listening(Finder(runs, data), keep, live).routes,
-            Route("/static/{name}", static_file),
-        ],
-        exception_handlers={
-            HTTPException: _show_refusal,
-            **dict.fromkeys(_STATUS, _show_trouble),
-            Exception: show_bug,
-        },
+        routes=[*views, Mount("/static", static)],
+        exception_handlers=dict.fromkeys([HTTPException, *_STATUS, Exception], show_error),
     )
     app.router.redirect_slashes = False
-    return Guard(app, address)
+    return AccessMiddleware(app, address)
 
 
-def _show_refusal(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    known = {404: "There is no such page.", 405: "That cannot be done here."}
-    plain = error.detail if error.detail.endswith(".") else known.get(error.status_code, "No.")
-    return trouble(error.status_code, plain)
+def _is_no_connection_error(record: logging.LogRecord) -> bool:
+    """Return whether asyncio reports more than an error of one connection (no descriptor left)."""
+    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
 
 
-def _show_trouble(_request: Request, error: Exception) -> Response:
-    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-    return trouble(status, one_line(error, 400))
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, place = found[0]
+        return socket.create_server(place[:2], family=family)
+    except OSError as error:
+        message = f"cannot listen on {host}, port {port}: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} is taken; give another --port (0 takes a free one)"
+        raise InputError(message) from None
+    except UnicodeError:
+        name = one_line(host, 60)
+        message = f"cannot listen on {name}: no name of a machine; give another --host"
+        raise InputError(message) from None

@@ -1,114 +1,99 @@
-"""The report page, of runs that may be going on."""
+"""The report page, of runs that may be in progress."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from jasco.data.audio import Audio
+from jasco.data.audio import Audio, read_unchanged
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
 from jasco.reports.page.sounds import spectrogram
-from jasco.viewer.live import Live, Runs
-from jasco.viewer.pages import filled, trouble
-from jasco.viewer.sending import send_audio
+from jasco.viewer.live import Live
+from jasco.viewer.web import audio_response, render
 
-_STATE = "@@state@@"
-
-
-class Layout:
-    """Makes the page of runs; remembers what it knows of their sounds."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[object, float | None] = {}
-
-    def __call__(self, runs: Runs) -> tuple[str, bytes]:
-        """Make page and content."""
-        if not runs.shown:
-            return filled("waiting.html", notes=runs.notes, view="browse"), packed({})
-        sounds, missing = self._sounds(runs.shown)
-        page = filled(
-            "browse.html", page=sections_of(runs.shown, missing), notes=runs.notes, view="browse"
-        )
-        return page, packed(content_of(runs.shown, sounds))
-
-    def _sounds(self, shown: Mapping[str, Shown]) -> tuple[dict[str, Any], list[str]]:
-        """Say where the browser finds each clip's sound, and which are gone."""
-        sounds, missing = dict[str, Any](), list[str]()
-        for clip in clips_of(shown):
-            files = [_file(*each.items.audio.get(clip.id, ("", ""))) for each in shown.values()]
-            key = clip.id, *files
-            if key not in self._seconds:
-                heard = clip_audio(shown, clip.id)
-                self._seconds[key] = heard.seconds if heard else None
-            seconds = self._seconds[key]
-            if seconds is None:
-                missing.append(clip.id)
-            else:
-                name = quote(clip.id)
-                sounds[clip.id] = {
-                    "seconds": seconds,
-                    "audio": f"audio/{name}",
-                    "spectrogram": f"spectrogram/{name}",
-                }
-        return sounds, missing
+_VERSION = "@@version@@"
 
 
-def _file(path: str, sha256: str) -> tuple[str, str, int, int]:
-    try:
+def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, bytes]:
+    """Return the page of runs, and the content for its script."""
+    if not shown:
+        return render("waiting.html", notes=notes), packed({})
+    sounds: dict[str, Any] = {}
+    for clip in clips_of(shown):
+        lengths = (_seconds(*each.items.audio.get(clip.id, ("", ""))) for each in shown.values())
+        seconds = next((length for length in lengths if length is not None), None)
+        if seconds is not None:
+            urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}
+            sounds[clip.id] = {"seconds": seconds, **urls}
+    missing = [clip.id for clip in clips_of(shown) if clip.id not in sounds]
+    page = render("browse.html", page=sections_of(shown, missing), notes=notes)
+    return page, packed(content_of(shown, sounds))
+
+
+def _seconds(path: str, sha256: str) -> float | None:
+    """Return the length of a file's audio; None where it is missing or has changed."""
+    with suppress(OSError):
         file = Path(path).stat()
-    except OSError:
-        return path, sha256, 0, 0
-    return path, sha256, file.st_size, file.st_mtime_ns
+        return _seconds_of_version(path, sha256, file.st_size, file.st_mtime_ns)
+    return None
+
+
+@lru_cache(maxsize=100_000)
+def _seconds_of_version(path: str, sha256: str, _size: int, _mtime_ns: int) -> float | None:
+    audio = read_unchanged(Path(path), sha256)
+    return audio.seconds if audio else None
 
 
 class Browse:
-    """The page, its content and its sounds."""
+    """The page, its content and its audio."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self.routes = [
             Route("/", self.page),
-            Route("/state", self.state),
+            Route("/state", self.version),
             Route("/data.json", self.content),
             Route("/audio/{clip}", self.audio),
             Route("/spectrogram/{clip}", self.spectrogram),
         ]
 
     def page(self, _request: Request) -> Response:
-        """Answer with the page."""
+        """Return the page."""
         now = self._live.now()
-        before, _, after = now.page.rpartition(_STATE)  # texts of others stand before it
+        before, _, after = now.page.rpartition(_VERSION)  # texts of models stand before it
         return HTMLResponse(f"{before}{now.version}{after}")
 
-    def state(self, _request: Request) -> Response:
-        """Tell which version there is: another one when there is something new to show."""
+    def version(self, _request: Request) -> Response:
+        """Return the version, which changes whenever there is something new to show."""
         return PlainTextResponse(self._live.latest().version)
 
     def content(self, request: Request) -> Response:
-        """Answer with all clips and items, for the page's script."""
+        """Return all clips and items, for the page's script."""
         content = self._live.latest().content
         if "gzip" not in request.headers.get("accept-encoding", ""):
             return Response(gzip.decompress(content), media_type="application/json")
-        headers = {"Content-Encoding": "gzip"}
-        return Response(content, media_type="application/json", headers=headers)
+        return Response(
+            content, media_type="application/json", headers={"Content-Encoding": "gzip"}
+        )
 
     def audio(self, request: Request) -> Response:
-        """Answer with a clip's sound."""
-        heard = self._heard(request)
-        return send_audio(request, heard) if heard else trouble(404, "There is no such sound.")
+        """Return a clip's audio."""
+        return audio_response(request, self._audio(request))
 
     def spectrogram(self, request: Request) -> Response:
-        """Answer with a picture of a clip's sound."""
-        heard = self._heard(request)
-        if not heard:
-            return trouble(404, "There is no such sound.")
-        return Response(spectrogram(heard), media_type="image/webp")
+        """Return a picture of a clip's audio."""
+        return Response(spectrogram(self._audio(request)), media_type="image/webp")
 
-    def _heard(self, request: Request) -> Audio | None:
-        return clip_audio(self._live.latest().runs.shown, request.path_params["clip"])
+    def _audio(self, request: Request) -> Audio:
+        if audio := clip_audio(self._live.latest().shown, request.path_params["clip"]):
+            return audio
+        raise HTTPException(404, "There is no such sound.")

@@ -1,34 +1,31 @@
 """Time limits for connections, and a limit on their number.
 
-uvicorn limits how long a connection may idle after an answer, but not before the first request, in
-the middle of one, or while a response waits to be read. Every such connection holds a descriptor.
+uvicorn limits how long a connection may idle after a response, but not before the first request,
+in the middle of one, or while a response waits to be read. Every such connection holds a file
+descriptor.
 """
 
 import asyncio
 import os
 import resource
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = float(os.environ.get("JASCO_VIEW_SECONDS", "20"))
-"""How long a request may take to arrive, headers and body together."""
-ANSWER_SECONDS = 60.0
+"""Seconds for a request to arrive, headers and body together."""
+RESPONSE_SECONDS = 60.0
 """Seconds for which a response may wait for its reader."""
 BACKLOG = 32
 """Connections accepted at once, before any of them is looked at."""
 _MOST = 512
 _RESERVE = 64  # descriptors for runs, labels and audio, and for what is accepted at once
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: 21\r\nConnection: close\r\n\r\nToo many connections\n"
-)
 
 
 def most_connections() -> int:
-    """Compute how many connections there may be, from the limit of open files."""
+    """Compute the limit of connections from the limit of open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return _MOST
@@ -37,19 +34,16 @@ def most_connections() -> int:
     return max(4, min(_MOST, free - min(_RESERVE, free // 2)))
 
 
-class Connection(H11Protocol):
-    """A connection that is closed where a request, or the reading of an answer, takes too long.
+class LimitedConnection(H11Protocol):
+    """A connection that is closed where a request, or the reading of a response, takes too long.
 
-    Where there are too many, the one that has waited longest for a request gives way to a new one;
-    where all are being answered, the new one is answered with status 503.
+    At uvicorn's ``limit_concurrency``, a new connection replaces the one that has waited longest
+    for a request. Where none is waiting, uvicorn answers the new one with status 503.
     """
 
-    most: ClassVar[int] = _MOST
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._deadline: asyncio.TimerHandle | None = None
-        self._reading: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self.waiting_since = self.loop.time()
 
     @property
@@ -58,36 +52,31 @@ class Connection(H11Protocol):
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or turn it away."""
+        """Start a connection; where there are too many, abort the one that has waited longest."""
         super().connection_made(transport)
-        self._start()
-        if len(self.connections) <= self.most:
-            return
-        others = [each for each in self.connections if isinstance(each, Connection)]
+        self._start("request", REQUEST_SECONDS)
+        others = [each for each in self.connections if isinstance(each, LimitedConnection)]
         waiting = [each for each in others if each is not self and each.is_waiting]
-        if waiting:
+        if waiting and len(self.connections) >= (self.limit_concurrency or _MOST):
             oldest = min(waiting, key=lambda each: each.waiting_since)
             self.connections.discard(oldest)
             oldest.transport.abort()
-        else:
-            transport.write(_BUSY)
-            self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget a connection."""
-        self._stop()
-        self._stop_reading()
+        """Stop the timers of a connection."""
+        self._stop("request")
+        self._stop("response")
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived; a request that is not whole has only so much time."""
+        """Process received bytes; the rest of a request has no more time than the whole."""
         if self.transport.is_closing():
             return
         super().data_received(data)
         if not self.is_waiting:
-            self._stop()
-        elif self._deadline is None and not self.transport.is_closing():
-            self._start()
+            self._stop("request")
+        elif "request" not in self._timers and not self.transport.is_closing():
+            self._start("request", REQUEST_SECONDS)
 
     def on_response_complete(self) -> None:
         """Wait for the next request; the rest of this one has no more time than it had."""
@@ -102,32 +91,17 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """Wait, up to a limit, for the client to continue reading."""
         super().pause_writing()
-        self._stop_reading()
-        self._reading = self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
+        self._start("response", RESPONSE_SECONDS)
 
     def resume_writing(self) -> None:
-        """Go on writing."""
-        self._stop_reading()
+        """Continue to write."""
+        self._stop("response")
         super().resume_writing()
 
-    def _start(self) -> None:
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+    def _start(self, timer: str, seconds: float) -> None:
+        self._stop(timer)
+        self._timers[timer] = self.loop.call_later(seconds, self.transport.abort)
 
-    def _stop(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _stop_reading(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
-
-    def _close(self) -> None:
-        self.transport.close()
-        self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
-
-
-def limited(most: int) -> type[Connection]:
-    """Make the protocol of a server that has at most so many connections."""
-    return type("LimitedConnection", (Connection,), {"most": most})
+    def _stop(self, timer: str) -> None:
+        if handle := self._timers.pop(timer, None):
+            handle.cancel()

@@ -1,21 +1,21 @@
-"""Where judges differ: people read one answer at a time, and say what they make of it.
+"""The answers on which judges differ, which participants annotate one at a time.
 
-What they say lies beside the judges' verdicts (``labels.db``) and counts in no figure.
+Annotations lie beside the judges' verdicts (``labels.db``) and count in no figure.
 """
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
-from markupsafe import escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.human.annotations import LONGEST_NOTE, Annotation, Annotations
 from jasco.metrics.verdict_matrix import RATINGS
@@ -24,238 +24,178 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.disagreements import disagreements
 from jasco.runs.participants import participant_name
 from jasco.runs.results import JudgedItems
-from jasco.viewer.forms import Form, form_route, name_in, remember_name
-from jasco.viewer.live import Live
-from jasco.viewer.pages import page
+from jasco.viewer import web
+from jasco.viewer.live import Live, verdicts_on
 
-COOKIE = "jasco-labeller"
-_KEYS = {
-    Orientation.AUDIO: ("a", "Audio", "it follows from the sound alone"),
-    Orientation.SPEECH: ("s", "Speech", "it follows from the words alone"),
-    Orientation.BOTH: ("b", "Both", "it takes the sound and the words"),
-    Orientation.NEITHER: ("n", "Neither", "it names no action"),
-}
-_RATED = {0: "wrong", 1: "partly", 2: "right"}
-
-Place = tuple[str, int]
-"""Which answer of a run: clip id and prompt."""
+COOKIE = "jasco-annotator"
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The answers of a run on which its judges differ, most apart first.
+    """The answers of a run on which its judges differ, those that differ most first.
 
     Attributes
     ----------
     run : int
         The run's place among those that are open.
-    model : str
-        Whose answers.
     folder : pathlib.Path
-        The run's.
+        The run's folder.
     items : JudgedItems
-        What its judges wrote.
+        Answers and verdicts.
     order : sequence of (str, int)
-        The answers, in order.
-    labels : sequence of Annotation
-        All that people have said.
-    person : str
-        Who is asking.
+        The answers on which judges differ.
+    annotations : sequence of Annotation
+        The annotations of all participants.
+    annotator : str
+        The participant who is annotating.
     every : bool
-        Whether answers that this person has labelled are shown again.
+        Whether answers with an annotation by this participant are shown again.
     """
 
     run: int
-    model: str
     folder: Path
     items: JudgedItems
-    order: Sequence[Place]
-    labels: Sequence[Annotation]
-    person: str
+    order: Sequence[Key]
+    annotations: Sequence[Annotation]
+    annotator: str
     every: bool
 
+    @cached_property
+    def own(self) -> dict[Key, Annotation]:
+        """The annotations of this participant, by answer."""
+        own = [each for each in self.annotations if each.annotator == self.annotator]
+        return {(each.clip_id, each.number): each for each in own}
+
     @property
-    def mine(self) -> dict[Place, Annotation]:
-        """What this person has said, by answer."""
-        return {
-            (label.clip_id, label.number): label
-            for label in self.labels
-            if label.annotator == self.person
-        }
+    def left(self) -> list[Key]:
+        """The answers without an annotation by this participant."""
+        return [key for key in self.order if key not in self.own]
 
-    def after(self, place: Place | None) -> Place | None:
-        """Give the next answer to read; from the beginning again behind the last one."""
-        start = self.order.index(place) + 1 if place in self.order else 0
-        mine = {} if self.every else self.mine
-        ahead = [each for each in self.order[start:] if each not in mine]
-        behind = [each for each in self.order[:start] if each not in mine and each != place]
-        return next(iter([*ahead, *([] if self.every else behind)]), None)
+    def after(self, key: Key | None) -> Key | None:
+        """Return the next answer to annotate; after the last one, the first that was skipped."""
+        start = self.order.index(key) + 1 if key in self.order else 0
+        ahead, behind = self.order[start:], self.order[:start]
+        left = [each for each in [*ahead, *behind] if each != key and each not in self.own]
+        return next(iter(ahead if self.every else left), None)
 
-    def before(self, place: Place) -> Place | None:
-        """Give the answer before, labelled or not: to look at it again."""
-        start = self.order.index(place) if place in self.order else 0
+    def before(self, key: Key) -> Key | None:
+        """Return the previous answer, with or without an annotation."""
+        start = self.order.index(key) if key in self.order else 0
         return self.order[start - 1] if start else None
 
-    def address(self, place: Place | None = None) -> str:
-        """Write the address of an answer's page, or of the queue's beginning."""
-        asked: dict[str, Any] = {"run": self.run}
-        if self.every:
-            asked["every"] = 1
-        if place:
-            asked |= {"clip": place[0], "prompt": place[1]}
-        return f"/disagreements?{urlencode(asked)}"
+    def address(self, key: Key | None) -> str:
+        """Return the address of an answer's page, or of the start of the queue."""
+        query = {"run": self.run} | ({"every": 1} if self.every else {})
+        place = {"clip": key[0], "prompt": key[1]} if key else {}
+        return f"/disagreements?{urlencode(query | place)}"
+
+    def fields(self, key: Key) -> web.Form:
+        """Return the form's fields with this participant's annotation, if there is one."""
+        if key not in self.own:
+            return {}
+        note, verdict = self.own[key].note, self.own[key].verdict
+        return {
+            "rating": str(verdict.rating), "orientation": str(verdict.orientation), "note": note,
+        }  # fmt: skip
 
 
 class Disagreements:
-    """The queue, one answer at a time."""
+    """The pages of the queue."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self.routes = [
             Route("/disagreements", self.page),
-            form_route("/disagreements", self.label),
+            web.form_route("/disagreements", self.annotate),
             Route("/disagreements/name", self.ask_for_name),
-            form_route("/disagreements/name", self.name),
-            Route("/disagreements/labels.csv", self.labels),
+            web.form_route("/disagreements/name", self.enter),
+            Route("/disagreements/labels.csv", self.download),
         ]
 
     def page(self, request: Request) -> Response:
-        """Answer with an answer to label, or say that there is none."""
-        asked = request.query_params
-        person = name_in(request, COOKIE)
-        if not person:
-            return self._ask_for_name()
-        queue = self._queue(asked.get("run", ""), person, every=bool(asked.get("every")))
-        if not queue:
-            return self._no_run()
-        place = _place(queue, asked) if "clip" in asked else queue.after(None)
-        return self._show(queue, place)
+        """Return the page of an answer, or one that states why there is none."""
+        values, runs = request.query_params, self._live.now()
+        annotator = _annotator(request)
+        if not runs.shown:
+            return web.page("no_run.html", notes=runs.notes)
+        queue = self._queue(values, annotator)
+        return self._show(queue, _key(queue, values) if "clip" in values else queue.after(None))
 
     def ask_for_name(self, request: Request) -> Response:
-        """Ask who is reading."""
-        return self._ask_for_name(name_in(request, COOKIE))
+        """Return the page that asks for the participant's name."""
+        return web.page("annotator.html", name=web.read_name(request, COOKIE), error="")
 
-    def name(self, _request: Request, form: Form) -> Response:
-        """Keep who is reading."""
+    def enter(self, _request: Request, form: web.Form) -> Response:
+        """Store the participant's name in the browser."""
+        name = form.get("name", "")
         try:
-            name = participant_name(form.get("name", ""))
+            return web.redirect_with_name("/disagreements", COOKIE, participant_name(name))
         except InputError as error:
-            return self._ask_for_name(form.get("name", ""), str(error))
-        answer = RedirectResponse("/disagreements", 303)
-        remember_name(answer, COOKIE, name)
-        return answer
+            return web.page("annotator.html", 422, name=name, error=str(error))
 
-    def label(self, request: Request, form: Form) -> Response:
-        """Keep what somebody says of an answer, and go on to the next one."""
-        person = name_in(request, COOKIE)
-        if not person:
-            return self._ask_for_name()
-        queue = self._queue(form.get("run", ""), person, every=bool(form.get("every")))
-        if not queue:
-            return self._no_run()
-        place = _place(queue, form)
+    def annotate(self, request: Request, form: web.Form) -> Response:
+        """Store an annotation, and redirect to the next answer."""
+        annotator = _annotator(request)
+        queue = self._queue(form, annotator)
+        key, note = _key(queue, form), form.get("note", "")
         try:
-            Annotations.of_run(queue.folder).put(person, *place, _verdict(form), _note(form))
+            Annotations.of_run(queue.folder).put(annotator, *key, _verdict(form), note)
         except InputError as error:
-            return self._show(queue, place, form, str(error))
-        after = self._queue(form["run"], person, every=queue.every)
-        assert after
-        return RedirectResponse(after.address(after.after(place)), 303)
+            return self._show(queue, key, form, str(error))
+        queue = self._queue(form, annotator)
+        return RedirectResponse(queue.address(queue.after(key)), 303)
 
-    def labels(self, request: Request) -> Response:
-        """Answer with all that people have said of a run's answers, as an exam reads it."""
-        queue = self._queue(request.query_params.get("run", ""), "", every=True)
-        if not queue:
-            return self._no_run()
-        text = io.StringIO(newline="")
+    def download(self, request: Request) -> Response:
+        """Return the annotations of all participants as the CSV file that an exam reads."""
+        queue, text = self._queue(request.query_params, ""), io.StringIO(newline="")
         Annotations.of_run(queue.folder).write_gold(text)
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
-    def _queue(self, run: str, person: str, *, every: bool) -> Queue | None:
-        runs = self._live.now().runs
-        if not runs.shown:
-            return None
-        numbers = [str(number) for number in range(len(runs.shown))]
-        number = numbers.index(run) if run in numbers else 0
-        model, shown = list(runs.shown.items())[number]
-        folder = runs.folders[model]
-        order = [(each.clip, each.number) for each in disagreements(shown.items)]
-        labels = Annotations.of_run(folder).all()
-        return Queue(number, model, folder, shown.items, order, labels, person, every)
-
-    def _no_run(self) -> Response:
-        return page("no_run.html", notes=self._live.latest().runs.notes, view="disagreements")
-
-    def _ask_for_name(self, name: str = "", wrong: str = "") -> Response:
-        status = 422 if wrong else 200
-        return page("labeller.html", status, name=name, wrong=wrong, view="disagreements")
+    def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
+        """Return the queue of the run that query or form name (a redirect if there is no run)."""
+        runs = self._live.now()
+        models = list(runs.shown)
+        if not models:
+            raise web.redirect("/disagreements")
+        numbers = [str(number) for number in range(len(models))]
+        run = numbers.index(values["run"]) if values.get("run") in numbers else 0
+        folder, items = runs.folders[models[run]], runs.shown[models[run]].items
+        order = [(each.clip, each.number) for each in disagreements(items)]
+        annotations = Annotations.of_run(folder).all()
+        return Queue(run, folder, items, order, annotations, annotator, bool(values.get("every")))
 
     def _show(
-        self, queue: Queue, place: Place | None, form: Form | None = None, wrong: str = ""
+        self, queue: Queue, key: Key | None, form: web.Form | None = None, error: str = ""
     ) -> Response:
-        return page(
-            "disagreements.html" if place else "agreed.html",
-            422 if wrong else 200,
-            queue=queue,
-            runs=list(self._live.latest().runs.shown),
-            left=sum(each not in queue.mine for each in queue.order),
-            wrong=wrong,
-            view="disagreements",
-            **(_facts(queue, place, form) if place else {}),
-        )
+        models = list(self._live.latest().shown)
+        if not key:
+            return web.page("queue_empty.html", queue=queue, models=models)
+        [clip] = [clip for clip in queue.items.clips if clip.id == key[0]]
+        return web.page(
+            "annotate.html", 422 if error else 200, queue=queue, models=models, key=key,
+            item=Item(clip, key[1]), verdicts=verdicts_on(queue.items, key),
+            fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
+        )  # fmt: skip
 
 
-def _facts(queue: Queue, place: Place, form: Form | None) -> dict[str, Any]:
-    clip_id, number = place
-    [clip] = [each for each in queue.items.clips if each.id == clip_id]
-    verdicts = {
-        judge: said[place] for judge, said in queue.items.judges.items() if place in said
-    }  # fmt: skip
-    held = queue.mine.get(place)
-    said = form or (
-        {
-            "rating": str(held.verdict.rating),
-            "orientation": str(held.verdict.orientation),
-            "note": held.note,
-        }
-        if held
-        else {}
-    )
-    return {
-        "clip": clip,
-        "item": Item(clip, number),
-        "answer": queue.items.answers[place],
-        "cut": place in queue.items.cut_off,
-        "sound": clip_id in queue.items.audio,
-        "verdicts": verdicts,
-        "number": queue.order.index(place) + 1 if place in queue.order else None,
-        "held": held,
-        "ratings": _RATED,
-        "orientations": _KEYS,
-        "rating": said.get("rating"),
-        "orientation": said.get("orientation"),
-        "note": escape(said.get("note", "")),  # theirs: not to be changed, whatever is in it
-        "longest": LONGEST_NOTE,
-        "before": queue.before(place),
-        "skip": queue.after(place),
-    }
+def _annotator(request: Request) -> str:
+    """Return the participant's name (a redirect to the page that asks for it if there is none)."""
+    if name := web.read_name(request, COOKIE):
+        return name
+    raise web.redirect("/disagreements/name")
 
 
-def _place(queue: Queue, said: Mapping[str, str]) -> Place:
-    """Read which answer is meant (``HTTPException`` where the run has none such)."""
+def _key(queue: Queue, values: Mapping[str, str]) -> Key:
+    """Return the answer that query or form name (``HTTPException`` where the run has none)."""
     for clip, number in queue.items.answers:
-        if (clip, str(number)) == (said.get("clip"), said.get("prompt")):
+        if (clip, str(number)) == (values.get("clip"), values.get("prompt")):
             return clip, number
     raise HTTPException(404, "There is no such answer in the run.")
 
 
-def _verdict(form: Form) -> Verdict:
+def _verdict(form: web.Form) -> Verdict:
     rating, orientation = form.get("rating", ""), form.get("orientation", "")
     if rating not in map(str, RATINGS) or orientation not in list(Orientation):
         raise InputError("Choose a rating and what the answer rests on.")
     return Verdict(int(rating), Orientation(orientation))
-
-
-def _note(form: Form) -> str:
-    return form.get("note", "").replace("\r\n", "\n")

@@ -1,16 +1,18 @@
-"""People answer what models were asked: they hear a clip, say what goes on, and see what it was.
+"""Listening: participants hear a clip, answer what models were asked, and see the solution.
 
-Until an answer is kept, nothing that goes to the browser tells of the solution: a clip is called by
-its place in the listener's own order, and its page holds its sound and the question only.
+Until an answer is stored, nothing that goes to the browser holds the solution: a clip is known by
+its place in the participant's own order, and its page holds its audio and the question only.
 """
 
 import shlex
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from markupsafe import escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,222 +21,203 @@ from starlette.routing import Route
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.human.listening_study import LONGEST_ANSWER, Participant, exists
+from jasco.human.listening_study import CANNOT_TELL, LONGEST_ANSWER, Participant, exists
 from jasco.protocol.clips import Item
 from jasco.runs.participants import participant_name
 from jasco.runs.reader import RunReader
-from jasco.viewer.forms import Form, form_route, name_in, remember_name
-from jasco.viewer.live import Live
-from jasco.viewer.pages import page, trouble
-from jasco.viewer.sending import send_audio
+from jasco.viewer import web
+from jasco.viewer.live import Live, verdicts_on
 
-COOKIE = "jasco-listener"
+COOKIE = "jasco-participant"
+_UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
+
+
+@dataclass(frozen=True)
+class Question:
+    """The question about a clip.
+
+    Attributes
+    ----------
+    participant : Participant
+    item : Item
+        Clip and prompt.
+    place : int
+        The clip's place in the participant's order, from 1.
+    """
+
+    participant: Participant
+    item: Item
+    place: int
+
+    @property
+    def address(self) -> str:
+        """The address of the question's page."""
+        return f"/listen/{self.place}"
+
+    @cached_property
+    def answer(self) -> str | None:
+        """The participant's answer; None where there is none yet."""
+        answers = {item.clip.id: text for item, text in self.participant.answered()}
+        return answers.get(self.item.clip.id)
+
+    def audio(self) -> Audio | None:
+        """Read the clip's audio; None where it is not the one that the participant's run knows."""
+        with RunReader.open(self.participant.folder) as store:
+            path, sha256 = store.audio_files().get(self.item.clip.id, ("", ""))
+            return read_unchanged(Path(path), sha256)
 
 
 class Listening:
-    """The rounds of all who listen.
+    """The pages of the listening study.
 
     Parameters
     ----------
     find_data : callable
-        Gives what there is to hear (``InputError`` where there is nothing).
-    keep : pathlib.Path
-        Where the listeners' runs are.
+        Returns the data set to listen to (``InputError`` where there is none).
+    human_runs : pathlib.Path
+        Folder of the participants' runs.
     live : Live
-        Runs whose answers are shown beside the listener's.
+        Runs whose answers are shown beside the participant's.
     """
 
-    def __init__(self, find_data: Callable[[], DataSet], keep: Path, live: Live) -> None:
+    def __init__(self, find_data: Callable[[], DataSet], human_runs: Path, live: Live) -> None:
         self._find_data = find_data
-        self._keep = keep
+        self._human_runs = human_runs
         self._live = live
-        self._listeners: dict[str, Participant] = {}
+        self._participants: dict[str, Participant] = {}
         self._opening = threading.Lock()
         self.routes = [
             Route("/listen", self.start),
-            form_route("/listen/name", self.name),
+            web.form_route("/listen/name", self.enter),
             Route("/listen/next", self.next),
             Route("/listen/done", self.done),
-            Route("/listen/{place}", self.round),
-            form_route("/listen/{place}", self.answer),
-            Route("/listen/{place}/sound", self.sound),
+            Route("/listen/{place}", self.question),
+            web.form_route("/listen/{place}", self.answer),
+            Route("/listen/{place}/sound", self.audio),
         ]
 
-    # --- who ---
+    # --- participants ---
 
-    def start(self, request: Request) -> Response:
-        """Say what this is, and ask who listens."""
-        data = None
+    def start(self, request: Request, name: str = "", error: str = "") -> Response:
+        """Return the page that explains the study and asks for a name."""
+        status, clips, known = 422 if error else 200, 0, None
         try:
-            data = self._find_data()
-            known = self._who(request)
-        except (InputError, RunConflictError, IncompleteError) as error:
-            return self._start(data, wrong=one_line(error, 400))
-        return self._start(data, known)
+            clips = len(self._find_data().clips)
+            known = self._known(request)
+        except _UNAVAILABLE as unavailable:
+            error = error or one_line(unavailable, 400)
+        return web.page("listen.html", status, clips=clips, known=known, name=name, error=error)
 
-    def name(self, request: Request, form: Form) -> Response:
-        """Let somebody in, under a name that is theirs."""
-        given, data = form.get("name", ""), None
+    def enter(self, request: Request, form: web.Form) -> Response:
+        """Begin or continue under a name; a name from another browser is confirmed first."""
+        name = form.get("name", "")
         try:
-            data = self._find_data()
-            name = participant_name(given)
-            been = name_in(request, COOKIE) == name or form.get("sure") == "yes"
-            if not exists(self._keep, name):
-                self._listeners.pop(name, None)  # its run was taken away
-            elif not been:
-                return page("is_that_you.html", name=name)
+            name = participant_name(name)
+            confirmed = web.read_name(request, COOKIE) == name or form.get("confirmed") == "yes"
+            if not exists(self._human_runs, name):
+                self._participants.pop(name, None)  # its run was deleted
+            elif not confirmed:
+                return web.page("confirm_name.html", name=name)
             self._open(name)
-        except (InputError, RunConflictError, IncompleteError) as error:
-            return self._start(data, given=given, wrong=one_line(error, 400), status=422)
-        answer = RedirectResponse("/listen/next", 303)
-        remember_name(answer, COOKIE, name)
-        return answer
-
-    def _start(
-        self,
-        data: DataSet | None = None,
-        known: Participant | None = None,
-        given: str = "",
-        wrong: str = "",
-        status: int = 200,
-    ) -> Response:
-        return page(
-            "listen.html", status, known=known, given=given, wrong=wrong,
-            clips=len(data.clips) if data else 0, view="listen",
-        )  # fmt: skip
+        except _UNAVAILABLE as error:
+            return self.start(request, name, one_line(error, 400))
+        return web.redirect_with_name("/listen/next", COOKIE, name)
 
     def _open(self, name: str) -> Participant:
         with self._opening:
-            if name not in self._listeners:
-                self._listeners[name] = Participant.open(self._keep, name, self._find_data())
-            return self._listeners[name]
+            if name not in self._participants:
+                data = self._find_data()
+                self._participants[name] = Participant.open(self._human_runs, name, data)
+            return self._participants[name]
 
-    def _who(self, request: Request) -> Participant | None:
-        name = name_in(request, COOKIE)
-        return self._open(name) if name and exists(self._keep, name) else None
+    def _known(self, request: Request) -> Participant | None:
+        name = web.read_name(request, COOKIE)
+        return self._open(name) if name and exists(self._human_runs, name) else None
 
-    # --- rounds ---
+    # --- questions ---
 
     def next(self, request: Request) -> Response:
-        """Go on to the first clip that has no answer yet."""
-        listener = self._who(request)
-        if not listener:
-            return RedirectResponse("/listen", 303)
-        return RedirectResponse(_address(listener, listener.next()), 303)
+        """Redirect to the first clip that has no answer yet."""
+        participant = self._participant(request)
+        item = participant.next()
+        place = participant.items.index(item) + 1 if item else "done"
+        return RedirectResponse(f"/listen/{place}", 303)
 
-    def round(self, request: Request) -> Response:
-        """Ask about a clip, or show what it was where that is answered already."""
-        listener = self._who(request)
-        if not listener:
-            return RedirectResponse("/listen", 303)
-        item = _item(listener, request)
-        said = _said(listener, item)
-        if said is not None:
-            return self._solution(listener, item, said)
-        if item != listener.next():
-            return RedirectResponse("/listen/next", 303)
-        return self._question(listener, item)
+    def question(self, request: Request) -> Response:
+        """Return the question about a clip, or the solution where it is answered already."""
+        question = self._question(request)
+        if question.answer is None:
+            return _question_page(question)
+        left = question.participant.total - question.participant.done
+        others = self._others(question)
+        return web.page("solution.html", question=question, left=left, others=others)
 
-    def answer(self, request: Request, form: Form) -> Response:
-        """Keep an answer, then show what it was."""
-        listener = self._who(request)
-        if not listener:
-            return RedirectResponse("/listen", 303)
-        item = _item(listener, request)
-        text = form.get("text", "").replace("\r\n", "\n")
-        if form.get("listener") != listener.name:
-            return trouble(
-                409, f"{listener.name} is listening in this browser now; this was another's page."
-            )
-        if _said(listener, item) is None and item != listener.next():
-            return RedirectResponse("/listen/next", 303)
+    def answer(self, request: Request, form: web.Form) -> Response:
+        """Store an answer, and redirect to the solution."""
+        participant, text = self._participant(request), form.get("text", "")
+        if form.get("participant") != participant.name:
+            listening = f"{participant.name} is listening in this browser now"
+            raise HTTPException(409, f"{listening}; this was another participant's page.")
+        question = self._question(request)
+        answer = CANNOT_TELL if form.get("answer") == "cannot tell" else text
         try:
-            if form.get("say") == "cannot":
-                listener.cannot_tell(item)
-            else:
-                listener.answer(item, text)
+            participant.answer(question.item, answer)
         except InputError as error:
-            return self._question(listener, item, text, one_line(error, 400), 422)
+            return _question_page(question, text, one_line(error, 400), 422)
         except (RunConflictError, IncompleteError) as error:
-            wrong = f"Not kept yet: {one_line(error, 400)}. Send it again in a moment."
-            return self._question(listener, item, text, wrong, 503)
-        return RedirectResponse(_address(listener, item), 303)
+            message = f"Not kept yet: {one_line(error, 400)}. Send it again in a moment."
+            return _question_page(question, text, message, 503)
+        return RedirectResponse(question.address, 303)
 
-    def sound(self, request: Request) -> Response:
-        """Answer with a clip's sound, where that clip's turn has come."""
-        listener = self._who(request)
-        item = _item(listener, request) if listener else None
-        if listener and item and (item == listener.next() or _said(listener, item) is not None):
-            heard = _heard(listener, item)
-            if heard:
-                return send_audio(request, heard)
-        return trouble(404, "There is no such sound.")
+    def audio(self, request: Request) -> Response:
+        """Return a clip's audio, where its question may be seen."""
+        with suppress(HTTPException):
+            if audio := self._question(request).audio():
+                return web.audio_response(request, audio)
+        raise HTTPException(404, "There is no such sound.")
 
     def done(self, request: Request) -> Response:
-        """Thank somebody who has heard everything, and say what can be made of it."""
-        listener = self._who(request)
-        if not listener or listener.next():
+        """Return the page of a participant who has heard everything."""
+        participant = self._participant(request)
+        if participant.next():
             return RedirectResponse("/listen", 303)
-        others = [shlex.quote(str(each)) for each in self._live.latest().runs.folders.values()]
-        return page(
-            "done.html", listener=listener, folder=shlex.quote(str(listener.folder)),
-            others=" ".join(others or ["RUN"]), view="listen",
-        )  # fmt: skip
+        others = [shlex.quote(str(each)) for each in self._live.latest().folders.values()]
+        folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
+        return web.page("done.html", participant=participant, folder=folder, runs=runs)
 
-    def _question(
-        self, listener: Participant, item: Item, text: str = "", wrong: str = "", status: int = 200
-    ) -> Response:
-        if not _heard(listener, item):
-            return trouble(503, "The sound of the next clip is gone, or is not what it was.")
-        # What was typed is theirs: not to be changed, whatever is in it.
-        return page(
-            "question.html", status, text=escape(text), wrong=wrong, longest=LONGEST_ANSWER,
-            view="listen", **_round(listener, item),
-        )  # fmt: skip
+    def _participant(self, request: Request) -> Participant:
+        """Return the participant, or raise a redirect to the page that asks for a name."""
+        if participant := self._known(request):
+            return participant
+        raise web.redirect("/listen")
 
-    def _solution(self, listener: Participant, item: Item, said: str) -> Response:
-        return page(
-            "solution.html", said=said, others=list(self._others(listener, item)), view="listen",
-            left=listener.total - listener.done, **_round(listener, item),
-        )  # fmt: skip
+    def _question(self, request: Request) -> Question:
+        """Return a question that is answered or the next one, or raise a redirect to that."""
+        participant = self._participant(request)
+        for place, item in enumerate(participant.items, start=1):
+            if str(place) == request.path_params["place"]:
+                question = Question(participant, item, place)
+                if question.answer is None and item != participant.next():
+                    raise web.redirect("/listen/next")
+                return question
+        raise HTTPException(404, "There is no such clip to listen to.")
 
-    def _others(self, listener: Participant, item: Item) -> Iterator[dict[str, Any]]:
-        """Say how others answered the same."""
-        key, runs = (item.clip.id, item.number), self._live.latest().runs
-        for name, shown in runs.shown.items():
-            own = runs.folders[name].resolve() == listener.folder.resolve()
-            if not own and item.clip in shown.items.clips and key in shown.items.answers:
-                verdicts = {judge: said.get(key) for judge, said in shown.items.judges.items()}
-                yield {
-                    "model": name,
-                    "answer": shown.items.answers[key],
-                    "verdicts": {judge: each[1] for judge, each in verdicts.items() if each},
-                }
+    def _others(self, question: Question) -> Iterator[dict[str, Any]]:
+        """Yield the models' answers to the same item, with their verdicts."""
+        clip, key = question.item.clip, (question.item.clip.id, question.item.number)
+        runs = self._live.latest()
+        for model, shown in runs.shown.items():
+            is_own = runs.folders[model].resolve() == question.participant.folder.resolve()
+            if not is_own and clip in shown.items.clips and key in shown.items.answers:
+                verdicts = verdicts_on(shown.items, key)
+                yield {"model": model, "answer": shown.items.answers[key], "verdicts": verdicts}
 
 
-def _round(listener: Participant, item: Item) -> dict[str, Any]:
-    return {"listener": listener, "item": item, "place": listener.items.index(item) + 1}
-
-
-def _address(listener: Participant, item: Item | None) -> str:
-    return f"/listen/{listener.items.index(item) + 1}" if item else "/listen/done"
-
-
-def _item(listener: Participant, request: Request) -> Item:
-    for place, item in enumerate(listener.items, start=1):
-        if str(place) == request.path_params["place"]:
-            return item
-    raise HTTPException(404, "There is no such clip to listen to.")
-
-
-def _said(listener: Participant, item: Item) -> str | None:
-    """Give what the listener has answered; None where that is nothing yet."""
-    said = {answered.clip.id: text for answered, text in listener.answered()}
-    return said.get(item.clip.id)
-
-
-def _heard(listener: Participant, item: Item) -> Audio | None:
-    """Read the sound of a clip, if it is still the one that the listener's run knows."""
-    with RunReader.open(listener.folder) as store:
-        path, sha256 = store.audio_files().get(item.clip.id, ("", ""))
-        return read_unchanged(Path(path), sha256)
+def _question_page(
+    question: Question, text: str = "", error: str = "", status: int = 200
+) -> Response:
+    if not question.audio():
+        raise HTTPException(503, "The sound of the next clip is gone, or is not what it was.")
+    return web.page(
+        "question.html", status, question=question, text=text, error=error, longest=LONGEST_ANSWER
+    )

@@ -1,6 +1,6 @@
-"""Runs as they grow: read again when their files change, at most every few seconds.
+"""Runs in progress: read again when their files change, at most every few seconds.
 
-What changed is told by the files' sizes and times alone: to open ``run.db`` beside SQLite, and to
+Changes are found by the files' sizes and times alone: to open ``run.db`` beside SQLite, and to
 close it again, would drop the locks that this process holds on it.
 """
 
@@ -12,65 +12,56 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jasco.data.responses_csv import Key
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.protocol.verdicts import Verdict
 from jasco.reports.page.content import Shown
 from jasco.reports.report import data_difference, distinct_names
+from jasco.runs.results import JudgedItems
 from jasco.runs.run_results import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
 _SHARE = 3.0  # of a reading's time to wait before the next one
-_SETTLED = 1.0  # seconds after which a file's time tells of every later change
-
-
-@dataclass(frozen=True)
-class Runs:
-    """What runs hold at a moment.
-
-    Attributes
-    ----------
-    shown : mapping of str to Shown
-        By the name that the run's model is to have; all about the same clips.
-    folders : mapping of str to pathlib.Path
-        Where each of them lies, by the same name.
-    notes : tuple of str
-        Which runs are not shown, and why; one line each.
-    """
-
-    shown: Mapping[str, Shown]
-    folders: Mapping[str, Path]
-    notes: tuple[str, ...]
+_SETTLED = 1.0  # seconds after which every later change alters a file's time
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Runs, and what the browser is given of them.
+    """The content of runs at a moment, and what the browser receives of it.
 
     Attributes
     ----------
-    runs : Runs
+    shown : mapping of str to Shown
+        By the name of the run's model; all about the same clips.
+    folders : mapping of str to pathlib.Path
+        Folder of each run, by the same name.
+    notes : sequence of str
+        The runs that are not shown, with the reason; one line each.
     page : str
         A page in HTML.
     content : bytes
-        What its script shows, packed.
+        The content for its script, packed.
     version : str
-        Another one whenever page or content are others.
+        Changes whenever page or content change.
     """
 
-    runs: Runs
+    shown: Mapping[str, Shown]
+    folders: Mapping[str, Path]
+    notes: Sequence[str]
     page: str
     content: bytes
     version: str
 
 
-LayOut = Callable[[Runs], tuple[str, bytes]]
-"""Makes page and content."""
+LayOut = Callable[[Mapping[str, Shown], Sequence[str]], tuple[str, bytes]]
+"""Returns page and content of the runs to show, and of notes about others."""
 
 
 class Live:
-    """Runs that may be growing. Any number of threads may ask."""
+    """Runs that may be growing, for any number of threads."""
 
     def __init__(self, folders: Sequence[Path], lay_out: LayOut, notify: Callable[[str], None]):
-        self._watched = [_Watched(folder) for folder in folders]
+        self._runs = [_WatchedRun(folder) for folder in folders]
         self._lay_out = lay_out
         self._notify = notify
         self._latest: Snapshot | None = None
@@ -79,68 +70,76 @@ class Live:
         self._working = threading.Lock()
 
     def now(self) -> Snapshot:
-        """Give what the runs hold now, or held a few seconds ago."""
-        if self._latest is None or self._is_due():
+        """Return what the runs hold now, or held a few seconds ago."""
+        if self._is_due():
             with self._working:
-                if self._latest is None or self._is_due():
+                if self._is_due():
                     self._renew()
-        return self._latest_known()
-
-    def latest(self) -> Snapshot:
-        """Give what was read last, and see to something newer behind the scenes."""
-        if self._latest is None:
-            return self.now()
-        if self._is_due() and self._working.acquire(blocking=False):
-            threading.Thread(target=self._renew_behind, daemon=True).start()
+        assert self._latest
         return self._latest
 
-    def _latest_known(self) -> Snapshot:
-        assert self._latest is not None
+    def latest(self) -> Snapshot:
+        """Return what was read last; something newer is read in the background."""
+        if self._latest is None:
+            return self.now()
+        if self._is_due() and not self._working.locked():
+            threading.Thread(target=self._renew_in_background, daemon=True).start()
         return self._latest
 
     def _is_due(self) -> bool:
-        return time.monotonic() >= self._next and self._stamps != self._stamp()
+        if self._latest is None:
+            return True
+        return time.monotonic() >= self._next and self._stamps != [r.stamp() for r in self._runs]
 
-    def _stamp(self) -> list[str]:
-        return [_stamp(each.folder) for each in self._watched]
-
-    def _renew_behind(self) -> None:
+    def _renew_in_background(self) -> None:
         try:
-            self._renew()
-        except Exception as error:  # the server goes on; whoever asks is told
+            self.now()
+        except Exception as error:  # the server continues
             self._notify(f"the runs cannot be shown: {one_line(error)}")
-        finally:
-            self._working.release()
 
     def _renew(self) -> None:
-        began, stamps = time.monotonic(), self._stamp()
+        start = time.monotonic()
         try:
-            for each, stamp in zip(self._watched, stamps, strict=True):
-                each.look(stamp)
-            runs = _together(self._watched)
-            page, content = self._lay_out(runs)
+            stamps = [run.read() for run in self._runs]
+            fitting, notes = _comparable(self._runs)
+            names = distinct_names([shown.results for _, shown in fitting])
+            shown = {name: shown for name, (_, shown) in zip(names, fitting, strict=True)}
+            folders = {name: folder for name, (folder, _) in zip(names, fitting, strict=True)}
+            page, content = self._lay_out(shown, notes)
             version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
-            self._latest = Snapshot(runs, page, content, version)
+            self._latest = Snapshot(shown, folders, notes, page, content, version)
             self._stamps = stamps
         finally:
-            took = time.monotonic() - began
-            self._next = time.monotonic() + max(_PAUSE, _SHARE * took)
+            end = time.monotonic()
+            self._next = end + max(_PAUSE, _SHARE * (end - start))
 
 
-class _Watched:
+class _WatchedRun:
     """A run, and what was last read of it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.shown: Shown | None = None
         self.note = ""
-        self._stamp: str | None = None
+        self._last_stamp: str | None = None
 
-    def look(self, stamp: str) -> None:
-        """Read it again, if it is another one than it was."""
-        if stamp == self._stamp:
-            return
-        self._stamp, self.note = stamp, ""
+    def stamp(self) -> str:
+        """Return a text that changes when the run changes."""
+        try:
+            file = (self.folder / "run.db").stat()
+        except OSError:
+            return ""
+        # Two changes in one tick of the file system's clock have the same time: until a later
+        # change is certain to have another one, the file counts as still changing.
+        settled = time.time() - file.st_mtime > _SETTLED
+        return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"
+
+    def read(self) -> str:
+        """Read the run again if it has changed, and return its stamp."""
+        stamp = self.stamp()
+        if stamp == self._last_stamp:
+            return stamp
+        self._last_stamp, self.note = stamp, ""
         try:
             self.shown = Shown(*read_run(self.folder))
         except InputError:
@@ -149,35 +148,22 @@ class _Watched:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"
+        return stamp
 
 
-def _together(watched: Sequence[_Watched]) -> Runs:
-    """Put those side by side that are about the same as the first of them."""
-    there = [(each.shown, each.folder) for each in watched if each.shown]
-    notes = [each.note for each in watched if each.note]
-    fitting: list[tuple[Shown, Path]] = []
-    for shown, folder in there:
-        first = fitting[0][0].results if fitting else shown.results
-        if difference := data_difference(first, shown.results):
-            notes.append(
-                f"{folder}: not shown, since it and {fitting[0][1]} differ in {difference}"
-            )
+def verdicts_on(items: JudgedItems, key: Key) -> dict[str, tuple[list[str], Verdict]]:
+    """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
+    return {judge: written[key] for judge, written in items.judges.items() if key in written}
+
+
+def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[tuple[Path, Shown]], list[str]]:
+    """Return the runs that are about the same as the first of them, and notes about the others."""
+    notes = [run.note for run in runs if run.note]
+    fitting: list[tuple[Path, Shown]] = []
+    for folder, shown in [(run.folder, run.shown) for run in runs if run.shown]:
+        first_folder, first = fitting[0] if fitting else (folder, shown)
+        if difference := data_difference(first.results, shown.results):
+            notes.append(f"{folder}: not shown, since it and {first_folder} differ in {difference}")
         else:
-            fitting.append((shown, folder))
-    names = distinct_names([shown.results for shown, _ in fitting])
-    return Runs(
-        dict(zip(names, (shown for shown, _ in fitting), strict=True)),
-        dict(zip(names, (folder for _, folder in fitting), strict=True)),
-        tuple(notes),
-    )
-
-
-def _stamp(folder: Path) -> str:
-    try:
-        file = (folder / "run.db").stat()
-    except OSError:
-        return ""
-    # Two changes in one tick of the file system's clock look like one: until the clock has
-    # certainly gone on, what was read counts as if there were more to come.
-    settled = time.time() - file.st_mtime > _SETTLED
-    return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"
+            fitting.append((folder, shown))
+    return fitting, notes

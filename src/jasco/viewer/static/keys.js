@@ -1,4 +1,4 @@
-// Keys for those who listen and label. Everything here can be done without this script, too.
+// Keyboard shortcuts for listening and labelling. Everything can be done without this script, too.
 "use strict";
 
 const sound = document.querySelector("audio");
@@ -6,10 +6,10 @@ const play = document.getElementById("play");
 const seek = document.querySelector(".player input");
 
 const playOrPause = () => {
-  if (sound.paused) sound.play().catch(() => {}); // a sound that is gone shows in the player
+  if (sound.paused) sound.play().catch(() => {}); // the player shows that a sound is missing
   else sound.pause();
 };
-if (play) { // simpler than the browser's own player, and passed by with one key
+if (play) { // simpler than the browser's own player, and one Tab long
   const name = play.textContent;
   sound.controls = false;
   play.parentNode.hidden = false;
@@ -49,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// What is typed and not sent yet survives a server that is gone for a moment.
+// Keep what is typed and not sent yet, for when the server is restarted.
 for (const form of document.querySelectorAll("form[data-draft]")) {
   const key = `${form.dataset.draft} ${location.pathname}`;
   form.text.value ||= sessionStorage.getItem(key) ?? "";

@@ -1,29 +1,29 @@
-// Keeps the page of a run that is going on up to date, and the reader where they are.
+// Keeps the page of a run in progress up to date, and the reader's place on it.
 "use strict";
 
 const PAUSE = 2000; // milliseconds
-let version = document.currentScript.dataset.state;
+let version = document.currentScript.dataset.version;
 
-// The page's parts, as the server gave them: this runs before any script has changed them.
+// The page's parts, as the server sent them: this runs before any script has changed them.
 const nameOf = (part) => part.getAttribute("aria-labelledby") || part.id || part.localName;
 const partsOf = (page) => new Map([...page.getElementById("main").children].map((part) => [nameOf(part), part]));
-let given = new Map([...partsOf(document)].map(([name, part]) => [name, part.outerHTML]));
+let received = new Map([...partsOf(document)].map(([name, part]) => [name, part.outerHTML]));
 
-const tell = (line) => {
+const showStatus = (line) => {
   const place = document.getElementById("live");
   if (place) place.textContent = line;
 };
 
-// --- what a reader has done to a part is done to the new one, too ---
+// --- the state of a replaced part (open details, sorting, scrolling) is applied to the new one ---
 
-const alike = (one, other) =>
+const isSame = (one, other) =>
   one.localName === other.localName && one.textContent === other.textContent &&
   ["href", "aria-label"].every((name) => one.getAttribute(name) === other.getAttribute(name));
-const twin = (one, within) => [...within.querySelectorAll(one.localName)].find((other) => alike(one, other));
+const counterpart = (one, within) => [...within.querySelectorAll(one.localName)].find((other) => isSame(one, other));
 
 const carryOver = (old, fresh) => {
   for (const summary of old.querySelectorAll("details > summary")) {
-    const other = twin(summary, fresh);
+    const other = counterpart(summary, fresh);
     if (other) other.parentNode.open = summary.parentNode.open;
   }
   const captions = [...fresh.querySelectorAll("caption")];
@@ -46,35 +46,35 @@ const swap = (page) => {
   const main = document.getElementById("main"), old = partsOf(document), fresh = partsOf(page);
   let place = main.firstElementChild;
   for (const [name, part] of fresh) {
-    const there = old.get(name);
-    if (there && (name === "clips" || given.get(name) === part.outerHTML)) {
-      if (there === place) place = place.nextElementSibling;
-      else main.insertBefore(there, place);
+    const existing = old.get(name);
+    if (existing && (name === "clips" || received.get(name) === part.outerHTML)) {
+      if (existing === place) place = place.nextElementSibling;
+      else main.insertBefore(existing, place);
       continue;
     }
     const node = document.importNode(part, true);
     main.insertBefore(node, place);
     readyTables(node);
-    if (!there) continue;
-    carryOver(there, node);
-    const focused = there.contains(document.activeElement) ? twin(document.activeElement, node) : null;
-    if (there === place) place = place.nextElementSibling;
-    there.remove();
+    if (!existing) continue;
+    carryOver(existing, node);
+    const focused = existing.contains(document.activeElement) ? counterpart(document.activeElement, node) : null;
+    if (existing === place) place = place.nextElementSibling;
+    existing.remove();
     focused?.focus({ preventScroll: true });
   }
   for (const [name, part] of old) if (!fresh.has(name)) part.remove();
-  given = new Map([...fresh].map(([name, part]) => [name, part.outerHTML]));
+  received = new Map([...fresh].map(([name, part]) => [name, part.outerHTML]));
 };
 
-// What the reader looks at stays where it is on the screen.
+// Keep what the reader looks at where it is on the screen.
 const inPlace = (change) => {
   const candidates = () => [...document.querySelectorAll("#main > *, #list > *")];
   const top = (node) => node.getBoundingClientRect().top;
-  const seen = scrollY && candidates().reverse().find((node) => top(node) <= 0);
-  const name = seen && nameOf(seen), at = seen && top(seen);
+  const anchor = scrollY && candidates().reverse().find((node) => top(node) <= 0);
+  const name = anchor && nameOf(anchor), at = anchor && top(anchor);
   change();
-  const again = seen && candidates().find((node) => nameOf(node) === name);
-  if (again) scrollBy({ top: top(again) - at, behavior: "instant" });
+  const renewed = anchor && candidates().find((node) => nameOf(node) === name);
+  if (renewed) scrollBy({ top: top(renewed) - at, behavior: "instant" });
 };
 
 const renew = async () => {
@@ -89,11 +89,11 @@ const renew = async () => {
   inPlace(() => {
     swap(page);
     renewClips(data);
-    tell(`Up to date at ${new Date().toLocaleTimeString()}.`);
+    showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
   });
 };
 
-const look = async () => {
+const poll = async () => {
   try {
     if (document.hidden) return;
     const answer = await fetch("/state");
@@ -102,9 +102,9 @@ const look = async () => {
     await renew();
     version = now;
   } catch {
-    inPlace(() => tell("The server cannot be reached: this is what was there last."));
+    inPlace(() => showStatus("The server cannot be reached: this is the last state received."));
   } finally {
-    setTimeout(look, PAUSE);
+    setTimeout(poll, PAUSE);
   }
 };
-setTimeout(look, PAUSE);
+setTimeout(poll, PAUSE);

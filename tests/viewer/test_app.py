@@ -1,4 +1,4 @@
-"""``jasco view``: an address, until it is told to stop."""
+"""``jasco view``: an address, until it is interrupted."""
 
 import re
 import signal
@@ -23,9 +23,9 @@ NONE = ("--no-browser", "--port", 0)
 
 
 def address(home: Path, number: int = 0) -> str:
-    told = home / f"command-{number}.err"
-    wait_for(told, "http://")
-    found = re.search(r"http://\S+", told.read_text())
+    stderr = home / f"command-{number}.err"
+    wait_for(stderr, "http://")
+    found = re.search(r"http://\S+", stderr.read_text())
     assert found
     return found[0]
 
@@ -39,7 +39,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_tells_its_address_and_ends_when_it_is_asked_to(
+def test_it_prints_its_address_and_ends_on_a_signal(
     jasco: Jasco, make_run: MakeRun, tmp_path: Path, number: signal.Signals
 ) -> None:
     command = jasco.start("view", make_run(), *NONE)
@@ -53,7 +53,8 @@ def test_it_tells_its_address_and_ends_when_it_is_asked_to(
     result = command.finish()
     assert time.monotonic() - began < 5
     assert (result.status, result.stdout) == (0, "")
-    assert result.stderr == f"jasco: {url} (Ctrl-C ends it)\n"
+    [line] = result.stderr.splitlines()
+    assert url in line
 
 
 def test_nothing_needs_to_be_named(jasco: Jasco, tmp_path: Path) -> None:
@@ -73,24 +74,25 @@ def test_any_other_address_needs_the_token_that_is_printed(
     assert get(f"http://127.0.0.1:{port}/?token={token}")[0] == 200
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(jasco: Jasco) -> None:
+def test_a_port_that_is_taken_is_an_error_of_one_line(jasco: Jasco) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = jasco("view", "--port", port, "--no-browser")
     assert result.status == 2
-    assert result.stderr == (
-        f"jasco: port {port} is taken; give another --port (0 takes a free one)\n"
-    )
+    [line] = result.stderr.splitlines()
+    assert f"port {port}" in line
+    assert "--port" in line
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "x", "1.5", "²", "999999999"])
-def test_a_port_that_is_none_is_told(jasco: Jasco, port: str) -> None:
+def test_an_invalid_port_is_an_error(jasco: Jasco, port: str) -> None:
     result = jasco("view", "--port", port)
     assert result.status == 2
-    assert "--port" in result.stderr
+    [line] = result.stderr.splitlines()
+    assert "--port" in line
 
 
-def test_an_address_that_is_not_of_this_machine_is_told(jasco: Jasco) -> None:
+def test_an_address_of_another_machine_is_an_error(jasco: Jasco) -> None:
     for host in ("203.0.113.1", "no.such.host.invalid"):
         result = jasco("view", "--host", host, *NONE)
         assert result.status == 2
@@ -102,12 +104,11 @@ def test_runs_on_other_data_are_refused(jasco: Jasco, make_run: MakeRun, tmp_pat
     run, other = make_run(), make_data(tmp_path / "other", clips=2)
     result = jasco("view", run, "--data", other, *NONE)
     assert result.status == 2
-    assert result.stderr == (
-        f"jasco: {run} and --data are about different data; view them one by one\n"
-    )
+    [line] = result.stderr.splitlines()
+    assert f"{run} and --data" in line
 
 
-def test_what_is_no_run_is_told(jasco: Jasco, tmp_path: Path) -> None:
+def test_what_is_no_run_is_an_error(jasco: Jasco, tmp_path: Path) -> None:
     (tmp_path / "judged.csv").touch()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "run.db").write_text("x" * 1000)
@@ -134,7 +135,7 @@ def test_a_browser_is_opened_where_there_is_a_screen(jasco: Jasco, tmp_path: Pat
     assert not seen.exists()
 
 
-def test_without_the_extra_it_says_what_to_install(
+def test_without_the_extra_the_error_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from jasco.cli.main import main
@@ -147,18 +148,20 @@ def test_without_the_extra_it_says_what_to_install(
         assert main(["view", "--no-browser"]) == 2
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert capsys.readouterr().err == ("jasco: view needs starlette: pip install 'jasco[viewer]'\n")
+    assert "pip install 'jasco[viewer]'" in capsys.readouterr().err
 
 
-def test_listeners_are_kept_where_it_is_said(jasco: Jasco, tmp_path: Path, data: Path) -> None:
-    keep = tmp_path / "kept"
-    jasco.start("view", "--data", data, "--human-runs", keep, *NONE)
+def test_participants_runs_are_written_to_the_named_folder(
+    jasco: Jasco, tmp_path: Path, data: Path
+) -> None:
+    folder = tmp_path / "kept"
+    jasco.start("view", "--data", data, "--human-runs", folder, *NONE)
     url = address(tmp_path)
     form = urllib.request.Request(
         f"{url}listen/name", data=b"name=Ada", headers={"Origin": url.rstrip("/")}
     )
     with urllib.request.urlopen(form, timeout=20) as answer:
         assert answer.status == 200
-    [run] = keep.iterdir()
+    [run] = folder.iterdir()
     assert re.fullmatch(r"ada-[0-9a-f]{16}", run.name)
     assert (run / "run.db").is_file()

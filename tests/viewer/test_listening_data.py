@@ -14,7 +14,7 @@ pytest.importorskip("starlette", reason="needs the extra viewer")
 from jasco.data.dataset import read_data_set
 from jasco.data.fetching import find_data
 from jasco.errors import InputError, RunConflictError
-from jasco.viewer.data import Finder, check_alike
+from jasco.viewer.listening_data import check_same_data, data_to_hear
 
 MakeRun = Callable[..., Path]
 
@@ -23,43 +23,43 @@ def test_runs_on_the_same_data_are_viewed_together(
     make_run: MakeRun, data: Path, tmp_path: Path
 ) -> None:
     runs = [make_run("a"), tmp_path / "none", make_run("b", model="two")]
-    check_alike(runs, None)
-    check_alike(runs, read_data_set(data))
+    check_same_data(runs, None)
+    check_same_data(runs, read_data_set(data))
     write_run(tmp_path / "c", read_data_set(make_data(tmp_path / "other", 2)), lambda *_: "x", {})
     with pytest.raises(InputError, match=r"c and .*a are about different data"):
-        check_alike([*runs, tmp_path / "c"], None)
+        check_same_data([*runs, tmp_path / "c"], None)
 
 
 def test_what_cannot_be_viewed_is_named(tmp_path: Path) -> None:
     (tmp_path / "judged.csv").touch()
     with pytest.raises(InputError, match=r"judged\.csv: a file"):
-        check_alike([tmp_path / "judged.csv"], None)
+        check_same_data([tmp_path / "judged.csv"], None)
     (tmp_path / "run.db").write_text("x" * 1000)
     with pytest.raises(RunConflictError, match="not a run"):
-        check_alike([tmp_path], None)
+        check_same_data([tmp_path], None)
 
 
-def test_a_run_leads_to_the_data_that_its_model_has_heard(make_run: MakeRun, data: Path) -> None:
-    found = Finder([make_run()], None)()
+def test_the_data_of_a_run_is_found_by_its_audio(make_run: MakeRun, data: Path) -> None:
+    found = data_to_hear([make_run()], None)
     assert found.folder == data
     assert found.clips == read_data_set(data).clips
 
 
-def test_whose_sounds_lie_elsewhere_is_given_their_place(
+def test_audio_that_has_moved_needs_data_named(
     make_run: MakeRun, data: Path, tmp_path: Path
 ) -> None:
     run = make_run()
     moved = tmp_path / "moved" / data.name
     shutil.move(data, moved)
     with pytest.raises(InputError, match="give --data"):
-        Finder([run], None)()
-    assert Finder([run], read_data_set(moved))().folder == moved
+        data_to_hear([run], None)
+    assert data_to_hear([run], read_data_set(moved)).folder == moved
     write_wav(moved / "dataset" / "v0" / "3.wav", tone(9))
     with pytest.raises(InputError, match=r"3\.wav: not what the model of"):
-        Finder([run], read_data_set(moved))()
+        data_to_hear([run], read_data_set(moved))
     (moved / "dataset" / "v0" / "3.wav").unlink()
     with pytest.raises(InputError, match=r"3\.wav: No such file"):
-        Finder([run], read_data_set(moved))()
+        data_to_hear([run], read_data_set(moved))
 
 
 def test_annotations_that_were_changed_are_not_what_the_run_is_about(
@@ -69,23 +69,23 @@ def test_annotations_that_were_changed_are_not_what_the_run_is_about(
     table = data / "dataset" / "v0" / "v0.csv"
     table.write_text(table.read_text("utf-8").replace("rain", "hail"), "utf-8")
     with pytest.raises(InputError, match="give --data"):
-        Finder([run], None)()
+        data_to_hear([run], None)
     with pytest.raises(InputError, match="about other data than --data"):
-        Finder([run], read_data_set(data))()
+        data_to_hear([run], read_data_set(data))
 
 
 def test_mini_is_always_there(tmp_path: Path) -> None:
     mini = find_data("mini", print)
-    assert Finder([], None)().clips == mini.clips
+    assert data_to_hear([], None).clips == mini.clips
     elsewhere = shutil.copytree(str(mini.folder), tmp_path / "mini")
     run = write_run(tmp_path / "run", read_data_set(elsewhere), lambda *_: "said", {})
     shutil.rmtree(elsewhere)
-    assert Finder([run], None)().folder == mini.folder
+    assert data_to_hear([run], None).folder == mini.folder
 
 
 def test_a_run_that_is_not_there_yet_may_come(make_run: MakeRun, tmp_path: Path) -> None:
-    find = Finder([tmp_path / "run"], None)
+    run = tmp_path / "run"
     with pytest.raises(InputError, match="no run is there yet"):
-        find()
+        data_to_hear([run], None)
     make_run("run")
-    assert len(find().clips) == 4
+    assert len(data_to_hear([run], None).clips) == 4

@@ -1,0 +1,85 @@
+"""Runs in progress, read again as they grow."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("starlette", reason="needs the extra viewer")
+
+from jasco.protocol.judgement import Attempt, Judgement
+from jasco.protocol.responses import Response
+from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.reports.page.content import Shown
+from jasco.runs.schema import response_row, verdict_row
+from jasco.runs.writer import RunWriter
+from jasco.viewer import live
+from jasco.viewer.live import Live
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read runs again whenever they have changed."""
+    monkeypatch.setattr(live, "_PAUSE", 0.0)
+    monkeypatch.setattr(live, "_SHARE", 0.0)
+
+
+def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
+    run = make_run(answer=lambda _c, _n: None)
+    messages: list[str] = []
+    looked = Live([run], lambda _shown, notes: ("", repr(notes).encode()), messages.append)
+
+    def write() -> None:
+        with RunWriter.open(run) as store:
+            [(model, *_)], [(judge, *_)] = store.models(), store.judges()
+            for clip, number in itertools.product(range(4), range(1, 9)):
+                judgement = Judgement(Verdict(1, Orientation.BOTH), (Attempt("verdict", "text"),))
+                answer = response_row(model, clip, number, Response("said"), 1.0)
+                mark = verdict_row(model, judge, "v2", 0, clip, number, judgement, 1.0)
+                store.commit([answer, mark])
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    seen = {0}
+    while writing.is_alive() or max(seen) < 32:
+        runs = looked.now()
+        seen |= {len(shown.items.answers) for shown in runs.shown.values()}
+        assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
+    assert messages == []
+
+
+def test_the_latest_snapshot_does_not_wait_for_figures(make_run: MakeRun) -> None:
+    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
+    laid_out: list[int] = []
+
+    def lay_out(shown: Mapping[str, Shown], _notes: Sequence[str]) -> tuple[str, bytes]:
+        laid_out.append(len(shown))
+        time.sleep(0.2)
+        return "page", b""
+
+    looked = Live([run], lay_out, print)
+    looked.now()
+    make_run()
+    began = time.monotonic()
+    for _ in range(50):
+        looked.latest()
+    assert time.monotonic() - began < 0.15
+    assert len(laid_out) <= 2
+
+
+def test_figures_are_made_at_most_every_few_seconds(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
+    made: list[int] = []
+    monkeypatch.setattr(live, "_PAUSE", 60.0)
+    looked = Live([run], lambda shown, _notes: (made.append(len(shown)), ("", b""))[1], print)
+    looked.now()
+    make_run()
+    looked.now()
+    assert len(made) == 1
