@@ -88,7 +88,8 @@ def test_a_port_that_is_taken_is_an_error_of_one_line(jasco: Jasco) -> None:
 def test_an_invalid_port_is_an_error(jasco: Jasco, port: str) -> None:
     result = jasco("view", "--port", port)
     assert result.status == 2
-    assert "is no port" in result.stderr or "expected one argument" in result.stderr
+    [line] = result.stderr.splitlines()
+    assert "--port" in line
 
 
 def test_an_address_of_another_machine_is_an_error(jasco: Jasco) -> None:
