@@ -330,9 +330,9 @@ def _score_without_estimates(matrix: VerdictMatrix) -> Score:
 def _bounds(matrix: VerdictMatrix, figure: BoundedFigure) -> tuple[float, float]:
     """Compute a figure with every missing verdict at its worst, and at its best."""
     scores = matrix.expected_scores()
-    by_clip = np.max if figure == "best_mean" else np.mean
-    low, high = (
-        float(by_clip(np.where(np.isnan(scores), missing, scores), axis=1).mean())
-        for missing in (_WORST, _BEST)
-    )
-    return low, high
+    bounds = []
+    for missing in (_WORST, _BEST):
+        filled = np.where(np.isnan(scores), missing, scores)
+        by_clip = filled.max(axis=1) if figure == "best_mean" else filled.mean(axis=1)
+        bounds.append(float(by_clip.mean()))
+    return bounds[0], bounds[1]

@@ -144,7 +144,7 @@ def _unit(vector: Array) -> Array:
 
 
 def _average(values: Array, weights: Array) -> float:
-    return float(values @ weights / max(weights.sum(), 1e-6))
+    return float(values @ weights / np.maximum(weights.sum(), np.float32(1e-6)))
 
 
 def compare(answer: str, target: Target, vectors: Vectors) -> dict[str, float]:

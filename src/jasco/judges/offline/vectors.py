@@ -110,5 +110,6 @@ class Vectors:
         for row, group in zip(sums, groups, strict=True):
             places = [self._places[p] for word in group for p in pieces(word, self._places)]
             row += self._table[places].sum(axis=0)
-        lengths = np.linalg.norm(sums, axis=1)
-        return sums / np.maximum(lengths, np.float32(1e-9))[:, None], lengths
+        lengths = np.asarray(np.linalg.norm(sums, axis=1), np.float32)
+        directions = sums / np.maximum(lengths, np.float32(1e-9))[:, None]
+        return np.asarray(directions, np.float32), lengths
