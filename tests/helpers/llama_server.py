@@ -10,7 +10,7 @@ SERVE = """
 import sys, time, xllamacpp
 from jasco.backends.weights import SMOLLM2, find_weight
 params = xllamacpp.CommonParams()
-params.model.path = str(find_weight(SMOLLM2) / SMOLLM2.files[0].name)
+params.model.path = str(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)))
 params.n_parallel, params.n_ctx, params.verbosity = 4, 4 * 4096, -1
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
