@@ -211,7 +211,7 @@ def test_lone_surrogates_are_replaced_both_ways() -> None:
 @pytest.mark.timeout(300)
 def test_only_what_questions_share_is_kept_between_them(real_models: None) -> None:
     """Else how much is computed anew, and how it rounds, depends on what was asked before."""
-    model = language.LanguageModel(find_weight(SMOLLM2) / SMOLLM2.files[0].name, 1)
+    model = language.LanguageModel(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)), 1)
     server, _ = model._idle.get()
     asked = []
 
@@ -244,7 +244,7 @@ def test_only_what_questions_share_is_kept_between_them(real_models: None) -> No
 
 @pytest.mark.slow
 def test_an_overlong_conversation_is_rejected(real_models: None) -> None:
-    model = language.LanguageModel(find_weight(SMOLLM2) / SMOLLM2.files[0].name, 1)
+    model = language.LanguageModel(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)), 1)
     reply = model.reply(make_prompt([], "word " * 3_000, "What?"), 4, 0.0, 0)
     assert isinstance(reply, Failure)
     assert reply.kind == "rejected"
