@@ -26,7 +26,7 @@ from jasco.protocol.clips import Item
 from jasco.runs.participants import participant_name
 from jasco.runs.reader import RunReader
 from jasco.viewer import web
-from jasco.viewer.live import Live, verdicts_on
+from jasco.viewer.live import Live
 
 COOKIE = "jasco-participant"
 _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
@@ -209,7 +209,7 @@ class Listening:
         for model, shown in runs.shown.items():
             is_own = runs.folders[model].resolve() == question.participant.folder.resolve()
             if not is_own and clip in shown.items.clips and key in shown.items.answers:
-                verdicts = verdicts_on(shown.items, key)
+                verdicts = shown.items.verdicts_on(key)
                 yield {"model": model, "answer": shown.items.answers[key], "verdicts": verdicts}
 
 

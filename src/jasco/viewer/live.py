@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.data.responses_csv import Key
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.protocol.verdicts import Verdict
 from jasco.reports.page.content import Shown
 from jasco.reports.report import data_difference, distinct_names
-from jasco.runs.results import JudgedItems
 from jasco.runs.run_results import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
@@ -149,11 +146,6 @@ class _WatchedRun:
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"
         return stamp
-
-
-def verdicts_on(items: JudgedItems, key: Key) -> dict[str, tuple[list[str], Verdict]]:
-    """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
-    return {judge: written[key] for judge, written in items.judges.items() if key in written}
 
 
 def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[tuple[Path, Shown]], list[str]]:

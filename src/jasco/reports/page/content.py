@@ -102,10 +102,7 @@ def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
 def _items(
     clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    differences = [
-        {(clip, number): difference for difference, clip, number in disagreements(each.items)}
-        for each in shown.values()
-    ]
+    differences = [disagreements(each.items) for each in shown.values()]
     for place, clip in enumerate(clips):
         for item in items_of(clip):
             for number, each in enumerate(shown.values()):
@@ -119,9 +116,7 @@ def _items(
                         verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
                         "\n---\n".join(texts),
                     )
-                    for judge, by_item in each.items.judges.items()
-                    if key in by_item
-                    for texts, verdict in [by_item[key]]
+                    for judge, (texts, verdict) in each.items.verdicts_on(key).items()
                 ]
                 failure = each.items.failures.get(key)
                 yield {

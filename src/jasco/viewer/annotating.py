@@ -25,7 +25,7 @@ from jasco.reports.disagreements import disagreements
 from jasco.runs.participants import participant_name
 from jasco.runs.results import JudgedItems
 from jasco.viewer import web
-from jasco.viewer.live import Live, verdicts_on
+from jasco.viewer.live import Live
 
 COOKIE = "jasco-annotator"
 
@@ -99,7 +99,7 @@ class Queue:
         }  # fmt: skip
 
 
-class Disagreements:
+class Annotating:
     """The pages of the queue."""
 
     def __init__(self, live: Live) -> None:
@@ -161,7 +161,7 @@ class Disagreements:
         numbers = [str(number) for number in range(len(models))]
         run = numbers.index(values["run"]) if values.get("run") in numbers else 0
         folder, items = runs.folders[models[run]], runs.shown[models[run]].items
-        order = [(each.clip, each.number) for each in disagreements(items)]
+        order = list(disagreements(items))
         annotations = Annotations.of_run(folder).all()
         return Queue(run, folder, items, order, annotations, annotator, bool(values.get("every")))
 
@@ -174,7 +174,7 @@ class Disagreements:
         [clip] = [clip for clip in queue.items.clips if clip.id == key[0]]
         return web.page(
             "annotate.html", 422 if error else 200, queue=queue, models=models, key=key,
-            item=Item(clip, key[1]), verdicts=verdicts_on(queue.items, key),
+            item=Item(clip, key[1]), verdicts=queue.items.verdicts_on(key),
             fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
         )  # fmt: skip
 
