@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jasco.api.arguments import as_paths
 from jasco.api.messages import Notify, named_as_in_python, notify_missing
+from jasco.backends.extras import import_optional
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_comparison, summarise_report
@@ -304,13 +305,12 @@ def _check_output(output: Path, targets: Sequence[Path]) -> None:
 
 
 def _page(targets: Sequence[Path], judges: Sequence[str], audio: bool, notify: Notify) -> str:
-    try:
-        from jasco.reports.page.content import open_shown
-        from jasco.reports.page.render import render_page
-    except ModuleNotFoundError as error:
-        raise InputError(f"the page needs {error.name}: pip install 'jasco[viewer]'") from error
+    page = import_optional("jasco.reports.page.render", "the page", "viewer")
+    from jasco.reports.page.content import open_shown
+
     models = open_shown(targets, judges)
     for name, model in models.items():
         if not model.results.complete:
             notify(f"{name}: incomplete; the page names what is missing")
-    return render_page(models, audio=audio)
+    html_page: str = page.render_page(models, audio=audio)
+    return html_page

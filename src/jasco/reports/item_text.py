@@ -11,11 +11,6 @@ _SHOWN_ALREADY = ("text", "reasoning", "asked", "request")
 Json = Mapping[str, Any]
 
 
-def as_json(item: Json) -> str:
-    """Format an item as JSON in ASCII, which a terminal takes as text, too."""
-    return json.dumps(item, indent=2)
-
-
 def render_item(item: Json) -> str:
     """Format what was sent and answered about an item."""
     return harmless("\n".join(_lines(item)))
