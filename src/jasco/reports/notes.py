@@ -1,11 +1,10 @@
 """The notes below a table: what is missing, failed or in doubt, and what the figures rest on.
 
-They are made once, as :class:`Note`, and every writer shows those of the kinds that it has room
-for. Texts of models, judges and servers in them are not escaped: that is for the writers.
+They are made once, each with its :class:`NoteKind`, and every writer shows those of the kinds that
+it has room for. Texts of models, judges and servers in them are not escaped: the writers do that.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -39,39 +38,18 @@ BASIS = (NoteKind.JUDGE, NoteKind.KNOWN_ISSUES)  # what the figures rest on
 CAUTIONS = (NoteKind.DOUBT, NoteKind.INCOMPLETE)  # what is to be read before the figures
 
 
-@dataclass(frozen=True)
-class Note:
-    """One line below a table.
-
-    Attributes
-    ----------
-    kind : NoteKind
-    subject : str
-        The model or judge that it is about; empty where it is about all.
-    text : str
-    """
-
-    kind: NoteKind
-    subject: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.text}" if self.subject else self.text
-
-
 def note_lines(report: Report, kinds: Container[NoteKind] = tuple(NoteKind)) -> list[str]:
     """Return the lines of a report's notes of some kinds, each once."""
-    return list(dict.fromkeys(str(note) for note in notes(report) if note.kind in kinds))
+    return list(dict.fromkeys(line for kind, line in _notes(report) if kind in kinds))
 
 
-def notes(report: Report) -> Iterator[Note]:
-    """Return all notes of a report."""
+def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     for name, model in report.models.items():
         yield from _about(NoteKind.PROMPTS, name, _prompts(model))
         for judge, each in model.judges.items():
             yield from _about(NoteKind.JUDGE, judge, _reliability(each))
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
-    yield from _about(NoteKind.INTERVALS, "", _intervals(report))
+    yield from ((NoteKind.INTERVALS, line) for line in _intervals(report))
     for name, model in report.models.items():
         results = model.results
         yield from _about(NoteKind.MISSING, name, [unanswered(model)])
@@ -84,7 +62,7 @@ def notes(report: Report) -> Iterator[Note]:
             yield from _about(NoteKind.DETAIL, judge, _judging(each))
         for judge, failed in results.without_verdict.items():
             text = f"gave no verdict ({failure_counts(failed)}), and is left out of the figures"
-            yield Note(NoteKind.MISSING, judge, text)
+            yield from _about(NoteKind.MISSING, judge, [text])
             reasons = results.reasons_without_verdict.get(judge, ())
             yield from _about(NoteKind.REASON, judge, reason_texts(reasons))
         yield from _about(NoteKind.DETAIL, name, [spending_line(results.spent)])
@@ -95,15 +73,14 @@ def notes(report: Report) -> Iterator[Note]:
             yield from _about(NoteKind.DOUBT, subject, [_PROXY] if each.proxy else ())
         yield from _about(NoteKind.INCOMPLETE, name, _incomplete(model))
     for pair in report.not_compared or ():
-        text = f"{pair.first} and {pair.second} are not compared: {pair.why}"
-        yield Note(NoteKind.COMPARISON, "", text)
+        yield NoteKind.COMPARISON, f"{pair.first} and {pair.second} are not compared: {pair.why}"
     for mismatch in report.mismatches or ():
-        text = f"compared all the same (--allow-mismatch): {mismatch}"
-        yield Note(NoteKind.COMPARISON, "", text)
+        yield NoteKind.COMPARISON, f"compared all the same (--allow-mismatch): {mismatch}"
 
 
-def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[Note]:
-    return (Note(kind, subject, text) for text in texts if text)
+def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[tuple[NoteKind, str]]:
+    """Yield the lines about a model or judge."""
+    return ((kind, f"{subject}: {text}") for text in texts if text)
 
 
 # --- what the figures rest on ---

@@ -154,13 +154,12 @@ class Annotating:
 
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
         """Return the queue of the run that query or form name (a redirect if there is no run)."""
-        runs = self._live.now()
-        models = list(runs.shown)
-        if not models:
+        runs = list(self._live.now().shown.values())
+        if not runs:
             raise web.redirect("/disagreements")
-        numbers = [str(number) for number in range(len(models))]
+        numbers = [str(number) for number in range(len(runs))]
         run = numbers.index(values["run"]) if values.get("run") in numbers else 0
-        folder, items = runs.folders[models[run]], runs.shown[models[run]].items
+        folder, items = runs[run].source, runs[run].items
         order = list(disagreements(items))
         annotations = Annotations.of_run(folder).all()
         return Queue(run, folder, items, order, annotations, annotator, bool(values.get("every")))

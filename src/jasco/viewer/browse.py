@@ -34,8 +34,7 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         if seconds is not None:
             urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}
             sounds[clip.id] = {"seconds": seconds, **urls}
-    missing = [clip.id for clip in clips_of(shown) if clip.id not in sounds]
-    page = render("browse.html", page=sections_of(shown, missing), notes=notes)
+    page = render("browse.html", page=sections_of(shown, sounds), notes=notes)
     return page, packed(content_of(shown, sounds))
 
 

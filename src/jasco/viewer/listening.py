@@ -181,7 +181,7 @@ class Listening:
         participant = self._participant(request)
         if participant.next():
             return RedirectResponse("/listen", 303)
-        others = [shlex.quote(str(each)) for each in self._live.latest().folders.values()]
+        others = [shlex.quote(str(each.source)) for each in self._live.latest().shown.values()]
         folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
         return web.page("done.html", participant=participant, folder=folder, runs=runs)
 
@@ -205,9 +205,8 @@ class Listening:
     def _others(self, question: Question) -> Iterator[dict[str, Any]]:
         """Yield the models' answers to the same item, with their verdicts."""
         clip, key = question.item.clip, (question.item.clip.id, question.item.number)
-        runs = self._live.latest()
-        for model, shown in runs.shown.items():
-            is_own = runs.folders[model].resolve() == question.participant.folder.resolve()
+        for model, shown in self._live.latest().shown.items():
+            is_own = shown.source.resolve() == question.participant.folder.resolve()
             if not is_own and clip in shown.items.clips and key in shown.items.answers:
                 verdicts = shown.items.verdicts_on(key)
                 yield {"model": model, "answer": shown.items.answers[key], "verdicts": verdicts}

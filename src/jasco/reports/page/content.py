@@ -25,8 +25,17 @@ _ORIENTATIONS = tuple(Orientation)
 
 @dataclass(frozen=True)
 class Shown:
-    """A model's results, and each of its items."""
+    """A model's results, and each of its items.
 
+    Attributes
+    ----------
+    source : pathlib.Path
+        The run's folder, or the judged CSV files.
+    results : Results
+    items : JudgedItems
+    """
+
+    source: Path
     results: Results
     items: JudgedItems
 
@@ -54,8 +63,13 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
             results = results_of_model(target)
             items = judged_items_of_files(files_of_model(target)[1])
         results = results.judged_by(judges)
-        shown.append(Shown(results, items.judged_by(results.judges)))
-    return dict(zip(distinct_names([each.results for each in shown]), shown, strict=True))
+        shown.append(Shown(target, results, items.judged_by(results.judges)))
+    return by_name(shown)
+
+
+def by_name(shown: Sequence[Shown]) -> dict[str, Shown]:
+    """Return models by names that are distinct."""
+    return dict(zip(distinct_names([model.results for model in shown]), shown, strict=True))
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
@@ -74,7 +88,7 @@ def content_of(
     shown : mapping of str to Shown
         By the name that a model is to have; all about the same clips.
     sounds : mapping
-        By clip id: ``audio`` and ``spectrogram``, URLs of what there is.
+        As of :func:`sounds_of`.
     """
     clips = clips_of(shown)
     issues = {issue.clip: issue.text for issue in known_issues(clips)}
@@ -131,15 +145,13 @@ def _items(
                 }
 
 
-def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any], list[str]]:
-    """Draw, and maybe compress, the clips' audio.
+def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
+    """Draw, and maybe compress, the clips' audio; that which is gone, or has changed, is left out.
 
     Returns
     -------
-    sounds : dict
+    dict
         By clip id: ``seconds``, ``spectrogram``, and ``audio`` where it is to be played.
-    missing : list of str
-        Ids of clips whose audio is gone, or is not what was used.
     """
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
@@ -149,7 +161,7 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any
                 "spectrogram": data_url("image/webp", spectrogram(sound)),
                 **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
             }
-    return sounds, [clip.id for clip in clips_of(shown) if clip.id not in sounds]
+    return sounds
 
 
 def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:

@@ -67,11 +67,11 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
     InputError
         The results are about different data or protocols.
     """
-    sounds, missing = sounds_of(shown, audio=audio)
+    sounds = sounds_of(shown, audio=audio)
     style, script = static("page.css"), static("page.js")
     content = packed(content_of(shown, sounds))
     return environment().get_template("page.html").render(
-        page=sections_of(shown, missing),
+        page=sections_of(shown, sounds),
         # Our own files, word for word: the policy knows them by their hashes.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
