@@ -194,10 +194,9 @@ def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> Non
         ]
     )
     model = report.models[OTHER]
-    vars(model.results)["known_issues"] = ISSUES  # in place of the cached property
     score = replace(model.score, best_mean=Estimate(1.25, (1.0, 1.5)))
-    models = {**report.models, OTHER: replace(model, without_known_issues=score)}
-    report = replace(report, models=models)
+    # In place of the cached properties.
+    vars(model.results).update(known_issues=ISSUES, without_known_issues=score)
     assert notes(report) == [escaped(f"{line}.") for line in note_lines(report, BASIS)]
     exam = r"exam on mini\_1: known answers 90.0\% {[}80.0, 100.0{]} right; canaries credited"
     itself = "agrees with itself (alpha): rating 0.50, orientation 0.25 {[}0.00, 0.50{]}."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jasco.api.arguments import as_paths
-from jasco.api.messages import Notify, named_as_in_python, notify_missing
+from jasco.api.messages import Notify, named_as_in_python
 from jasco.backends.extras import import_optional
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
@@ -16,6 +16,7 @@ from jasco.reports.comparison import summarise_comparison, summarise_report
 from jasco.reports.disagreements import write_disagreements
 from jasco.reports.exports import export, figure_rows, item_rows
 from jasco.reports.formats import failure_counts, reason_texts
+from jasco.reports.notes import missing
 from jasco.reports.report import Report, summarise
 from jasco.reports.spending import spending_line
 from jasco.reports.text import render
@@ -160,6 +161,32 @@ def score(
 
     report = summarise([results])
     return Evaluation(results.model, report.to_json(), report, read_items)
+
+
+def score_report(targets: Sequence[Path], *, published: bool = False, **settings: Any) -> Report:
+    """Return the report of runs, or of the judged CSV files of one model.
+
+    Parameters
+    ----------
+    targets : sequence of pathlib.Path
+        Folders of runs, or files: a judge each.
+    published : bool
+        Whether it shows the published results as well.
+    **settings
+        ``compat`` and ``judges``, as of :func:`score`.
+
+    Raises
+    ------
+    InputError
+        As of :func:`score`, or the runs are about different data.
+    """
+    return summarise(results_of(targets, together=True, **settings), published=published)
+
+
+def notify_missing(report: Report, notify: Notify) -> None:
+    """Write one message on what a report lacks."""
+    if parts := "; ".join(missing(report)):
+        notify(f"incomplete: {parts}")
 
 
 def answer_lines(run: Path) -> list[str]:

@@ -63,8 +63,11 @@ class Queue:
     @cached_property
     def own(self) -> dict[Key, Annotation]:
         """The annotations of this participant, by answer."""
-        own = [each for each in self.annotations if each.annotator == self.annotator]
-        return {(each.clip_id, each.number): each for each in own}
+        return {
+            (annotation.clip_id, annotation.number): annotation
+            for annotation in self.annotations
+            if annotation.annotator == self.annotator
+        }
 
     @property
     def left(self) -> list[Key]:
@@ -75,7 +78,7 @@ class Queue:
         """Return the next answer to annotate; after the last one, the first that was skipped."""
         start = self.order.index(key) + 1 if key in self.order else 0
         ahead, behind = self.order[start:], self.order[:start]
-        left = [each for each in [*ahead, *behind] if each != key and each not in self.own]
+        left = [other for other in [*ahead, *behind] if other != key and other not in self.own]
         return next(iter(ahead if self.every else left), None)
 
     def before(self, key: Key) -> Key | None:

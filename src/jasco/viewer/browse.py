@@ -29,7 +29,7 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         return render("waiting.html", notes=notes), packed({})
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
-        lengths = (_seconds(*each.items.audio.get(clip.id, ("", ""))) for each in shown.values())
+        lengths = (_seconds(*model.items.audio.get(clip.id, ("", ""))) for model in shown.values())
         seconds = next((length for length in lengths if length is not None), None)
         if seconds is not None:
             urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}

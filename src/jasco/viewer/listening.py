@@ -181,7 +181,7 @@ class Listening:
         participant = self._participant(request)
         if participant.next():
             return RedirectResponse("/listen", 303)
-        others = [shlex.quote(str(each.source)) for each in self._live.latest().shown.values()]
+        others = [shlex.quote(str(run.source)) for run in self._live.latest().shown.values()]
         folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
         return web.page("done.html", participant=participant, folder=folder, runs=runs)
 

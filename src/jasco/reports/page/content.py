@@ -92,13 +92,13 @@ def content_of(
     """
     clips = clips_of(shown)
     issues = {issue.clip: issue.text for issue in known_issues(clips)}
-    judges = [*dict.fromkeys(judge for each in shown.values() for judge in each.items.judges)]
+    judges = [*dict.fromkeys(judge for model in shown.values() for judge in model.items.judges)]
     return {
         "prompts": INSTRUCTIONS,
         "orientations": _ORIENTATIONS,
         "judges": judges,
         "models": [
-            {"name": name, "judges": len(each.items.judges)} for name, each in shown.items()
+            {"name": name, "judges": len(model.items.judges)} for name, model in shown.items()
         ],
         "clips": [
             {**asdict(clip), "known_issue": issues.get(clip.id, ""), **sounds.get(clip.id, {})}
@@ -116,12 +116,12 @@ def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
 def _items(
     clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    differences = [disagreements(each.items) for each in shown.values()]
+    differences = [disagreements(model.items) for model in shown.values()]
     for place, clip in enumerate(clips):
         for item in items_of(clip):
-            for number, each in enumerate(shown.values()):
+            for number, model in enumerate(shown.values()):
                 key = clip.id, item.number
-                if each.results.single_prompt and key not in each.items.answers:
+                if model.results.single_prompt and key not in model.items.answers:
                     continue  # this prompt was not for the participant
                 verdicts = [
                     (
@@ -130,16 +130,16 @@ def _items(
                         verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
                         "\n---\n".join(texts),
                     )
-                    for judge, (texts, verdict) in each.items.verdicts_on(key).items()
+                    for judge, (texts, verdict) in model.items.verdicts_on(key).items()
                 ]
-                failure = each.items.failures.get(key)
+                failure = model.items.failures.get(key)
                 yield {
                     "clip": place,
                     "prompt": item.number,
                     "model": number,
-                    "answer": each.items.answers.get(key),
+                    "answer": model.items.answers.get(key),
                     "failure": f"{failure.kind}: {failure.message}" if failure else "",
-                    "cut": key in each.items.cut_off,
+                    "cut": key in model.items.cut_off,
                     "difference": differences[number].get(key, 0),
                     "verdicts": verdicts,
                 }
@@ -166,8 +166,8 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
 
 def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
     """Read a clip's audio again; None where it is gone, or not what was used any more."""
-    for each in shown.values():
-        path, sha256 = each.items.audio.get(clip, ("", ""))
+    for model in shown.values():
+        path, sha256 = model.items.audio.get(clip, ("", ""))
         if sound := read_unchanged(Path(path), sha256):
             return sound
     return None

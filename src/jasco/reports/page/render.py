@@ -24,10 +24,10 @@ def visible(text: str) -> str:
     """Format characters that are invisible, or would turn a text around, by their number."""
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
     return "".join(
-        f"\\u{ord(each):04x}"
-        if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp") and each not in "\n\t"
-        else each
-        for each in cut
+        f"\\u{ord(character):04x}"
+        if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") and character not in "\n\t"
+        else character
+        for character in cut
     )
 
 

@@ -35,7 +35,7 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
     InputError
         The results are about different data or protocols.
     """
-    report = summarise_report([each.results for each in shown.values()])
+    report = summarise_report([model.results for model in shown.values()])
     models, pairs, data = report.models, report.pairs or (), report.data.name
     published = report.published or ()
     comparable = published if data == dataset.PUBLISHED else ()
@@ -65,7 +65,7 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
         "prompts": INSTRUCTIONS,
-        "heatmaps": [_heatmap(name, each) for name, each in shown.items()],
+        "heatmaps": [_heatmap(name, model) for name, model in shown.items()],
         "agreement": columns.agreement(models),
         "pairwise_agreement": columns.pairwise_agreement(models),
         "exams": note_lines(report, [NoteKind.JUDGE]),
