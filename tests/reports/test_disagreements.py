@@ -11,8 +11,8 @@ CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "c", "k") for id_ in ("b", "a")
 
 def items(*judges: dict[tuple[str, int], Verdict]) -> JudgedItems:
     by_judge = {
-        f"judge {n}": {key: (["text"], verdict) for key, verdict in each.items()}
-        for n, each in enumerate(judges)
+        f"judge {n}": {key: (["text"], verdict) for key, verdict in verdicts.items()}
+        for n, verdicts in enumerate(judges)
     }
     return JudgedItems(CLIPS, {}, by_judge)
 

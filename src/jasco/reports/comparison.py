@@ -29,12 +29,10 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
     Raises
     ------
     InputError
-        Fewer than two models, nothing in common, or a proxy beside other judges of one model.
+        Two models have no clip in common, or one has a proxy and other judges.
     RunConflictError
         Data, protocol or judges differ.
     """
-    if len(results) < 2:
-        raise InputError("compare needs two models or more")
     for model in results:
         if model.mixed:
             raise InputError(f"{model.model}: {_MIXED}")
