@@ -74,10 +74,10 @@ def evaluate(
         The run's folder, which is kept and continued; None takes a temporary one, which stays
         only if the evaluation does not get to its end.
     name : str or None
-        The name of a function or object in the run and the results. A run takes what has the
-        same name for the same model: give every checkpoint a name, or a run, of its own. With
-        ``run``, what has no name of its own needs one: a lambda, a function within another one, a
-        partial, a method, an object.
+        The name of a function or object in the run and the results. A run identifies the model by
+        it: give every checkpoint a name, or a run, of its own. It is required with ``run`` for
+        anything without a name of its own: a lambda, a function within another one, a partial, a
+        method, an object.
     protocol : str or None
         ``"v2"``, the default, or ``"v1"``.
     limit : int or None

@@ -100,7 +100,7 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 
 def _svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
-    # Each channel that tells models apart has the same ones: only so do they share a legend.
+    # Channels that distinguish models share a legend only if all of them list the same models.
     models = {"name": "models", "value": list(dict.fromkeys(point["model"] for point in points))}
     data = {"data": {"values": points}, "config": _read_spec("config"), "params": [models]}
     return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (a drawing of our own)

@@ -1,7 +1,7 @@
-"""The templates filled in: the page as one file, which nothing can be added to.
+"""The templates filled in: the page as one file, which loads nothing else.
 
-Its policy lets nothing in but its own style, script, pictures and sounds: even if a text got into
-it as markup, it could not run, load or send anything.
+Its policy allows only its own style, script, pictures and sounds: even if a text got into it as
+markup, it could not run, load or send anything.
 """
 
 import base64

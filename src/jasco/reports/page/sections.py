@@ -76,7 +76,7 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
 
 
 def licence(data: str) -> str:
-    """Return whose the clips are, and on which terms they may be handed on."""
+    """Return the origin and the licence of the clips."""
     known = {
         dataset.PUBLISHED: f"Clips and annotations: {LICENCE}.",
         dataset.ALTERED: f"Annotations, and clips before they were altered: {LICENCE}.",
