@@ -49,9 +49,9 @@ def test_what_a_server_refuses_for_an_item_is_final(
 ) -> None:
     ears, judge = serve(refused={INSTRUCTIONS[4]: 400}), serve(refused={INSTRUCTIONS[5]: 400})
     for _ in range(2):
-        done = evaluate(jasco, ears, judge, tmp_path)
-        assert done.status == 0, done.stderr
-        assert "4 of 32 items not answered" in done.stderr
+        result = evaluate(jasco, ears, judge, tmp_path)
+        assert result.status == 0, result.stderr
+        assert "4 of 32 items not answered" in result.stderr
     assert len(ears.requests()) == 12 + 32  # the preflight and each item, once
     assert len(judge.requests()) == 1 + 28  # a known question, and each answer
     assert failures(tmp_path / "run", "responses") == ["rejected"] * 4
@@ -67,11 +67,11 @@ def test_what_is_final_is_asked_again_on_demand(
     well, fit = serve(), serve(judge_says={INSTRUCTIONS[2]: GOOD})
     assert evaluate(jasco, well, fit, tmp_path).status == 0
     assert (len(well.requests()), len(fit.requests())) == (0, 0)
-    done = evaluate(jasco, well, fit, tmp_path, "--retry-final", "--json")
-    assert done.status == 0, done.stderr
-    [model] = json.loads(done.stdout)["models"].values()
+    result = evaluate(jasco, well, fit, tmp_path, "--retry-final", "--json")
+    assert result.status == 0, result.stderr
+    [model] = json.loads(result.stdout)["models"].values()
     assert model["complete"]
-    assert len([each for each in well.requests() if each.kind == "answer"]) == 4
+    assert len([request for request in well.requests() if request.kind == "answer"]) == 4
     assert len(fit.requests()) == 4 + 4  # of the new answers, and of those with unreadable verdicts
 
 
@@ -114,9 +114,9 @@ def test_what_can_be_read_is_status_0_however_incomplete(
     run = tmp_path / "run"
     jasco("respond", f"openai/ears,base_url={serve().url}", "--data", data, "--run", run)
     for command in (["score", run], ["report", run, "--format", "markdown"]):
-        done = jasco(*command)
-        assert done.status == 0
-        [line] = done.stderr.splitlines()
+        result = jasco(*command)
+        assert result.status == 0
+        [line] = result.stderr.splitlines()
         assert "not judged yet" in line
 
 
@@ -125,10 +125,10 @@ def test_a_smaller_limit_on_a_run_has_no_effect(
 ) -> None:
     ears, judge = serve(), serve()
     assert evaluate(jasco, ears, judge, tmp_path, "--limit", 3).status == 0
-    done = evaluate(jasco, ears, judge, tmp_path, "--limit", 2)
-    assert done.status == 0
-    assert "--limit 2 has no effect" in done.stderr
-    assert "3 clips" in done.stderr
+    result = evaluate(jasco, ears, judge, tmp_path, "--limit", 2)
+    assert result.status == 0
+    assert "--limit 2 has no effect" in result.stderr
+    assert "3 clips" in result.stderr
 
 
 def test_a_command_that_extends_a_run_and_comes_to_nothing_leaves_it_as_it_was(
@@ -149,9 +149,9 @@ def test_a_command_that_came_to_nothing_binds_no_later_one(
     dead = serve()
     dead.kill()
     assert evaluate(jasco, dead, serve(), tmp_path).status == 4
-    done = evaluate(jasco, serve(), serve(), tmp_path, "--limit", 2, "--json")
-    assert done.status == 0
-    assert json.loads(done.stdout)["data"]["clips"] == 2
+    result = evaluate(jasco, serve(), serve(), tmp_path, "--limit", 2, "--json")
+    assert result.status == 0
+    assert json.loads(result.stdout)["data"]["clips"] == 2
 
 
 # --- what is printed ---

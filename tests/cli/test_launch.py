@@ -71,19 +71,19 @@ def test_a_file_in_the_working_folder_shadows_no_library(
         script.write_text(command[1])
         command = [str(script)]
     words = "--data mini --limit 1 --judge offline --no-preflight --run run"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, *command, "eval", f"python/{model}", *words.split()],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_module_that_has_a_library_s_name_is_refused(folder: Path) -> None:
     words = "--data mini --limit 1 --judge offline --no-preflight --run run"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "jasco", "eval", "python/random:answer", *words.split()],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "random.py" in done.stderr
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "random.py" in result.stderr

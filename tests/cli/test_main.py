@@ -29,11 +29,11 @@ print(time.process_time(), *sys.modules, file=sys.stderr)
 
 def probed(*arguments: str) -> tuple[float, set[str], str]:
     """Run the command in a fresh interpreter: its CPU seconds, its modules, its output."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True
     )
-    seconds, *modules = done.stderr.splitlines()[-1].split()
-    return float(seconds), set(modules), done.stdout
+    seconds, *modules = result.stderr.splitlines()[-1].split()
+    return float(seconds), set(modules), result.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -63,10 +63,10 @@ def test_importing_and_scoring_do_not_load_the_chat_client(tmp_path: Path) -> No
 
 
 def test_the_module_is_the_command() -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "jasco", "--version"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"jasco {__version__}\n"
+    assert result.stdout == f"jasco {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_wrong_arguments_are_reported_in_one_line(jasco: Jasco, arguments: tuple
     ],
 )  # fmt: skip
 def test_odd_arguments_are_reported_in_one_line(run: Path, line: str) -> None:
-    done = shell(line, run)
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    result = shell(line, run)
+    assert result.returncode == 2, result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_key_in_a_mistyped_command_is_not_quoted(run: Path) -> None:
-    done = shell("jasco score run --api-key 9fQ2xLw7TbV0zKdR4", run)
-    assert done.returncode == 2
-    assert "--api-key" in done.stderr
-    assert "9fQ2xL" not in done.stderr
+    result = shell("jasco score run --api-key 9fQ2xLw7TbV0zKdR4", run)
+    assert result.returncode == 2
+    assert "--api-key" in result.stderr
+    assert "9fQ2xL" not in result.stderr

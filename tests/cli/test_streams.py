@@ -10,8 +10,8 @@ from shell import shell
 
 @pytest.mark.parametrize("command", ["score run", "--help"])
 def test_a_reader_that_has_gone_is_no_error(run: Path, command: str) -> None:
-    done = shell(f"jasco {command} | true", run)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = shell(f"jasco {command} | true", run)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ def test_a_reader_that_has_gone_is_no_error(run: Path, command: str) -> None:
     [("score run", ""), ("score run --json", "1"), ("judges", ""), ("--help", ""), ("--help", "1")],
 )
 def test_a_full_disk_is_reported_in_one_line(run: Path, command: str, unbuffered: str) -> None:
-    done = shell(f"jasco {command} > /dev/full", run, PYTHONUNBUFFERED=unbuffered)
-    assert done.returncode == 4
-    assert len(done.stderr.splitlines()) == 1
-    assert "space" in done.stderr
+    result = shell(f"jasco {command} > /dev/full", run, PYTHONUNBUFFERED=unbuffered)
+    assert result.returncode == 4
+    assert len(result.stderr.splitlines()) == 1
+    assert "space" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -34,27 +34,27 @@ def test_a_full_disk_is_reported_in_one_line(run: Path, command: str, unbuffered
     ],
 )  # fmt: skip
 def test_streams_may_be_closed(run: Path, line: str, status: int) -> None:
-    done = shell(line, run)
-    assert done.returncode == status
-    assert "Traceback" not in done.stderr
-    assert "jasco: " not in done.stdout  # messages are no results
+    result = shell(line, run)
+    assert result.returncode == status
+    assert "Traceback" not in result.stderr
+    assert "jasco: " not in result.stdout  # messages are no results
 
 
 def test_a_run_is_whole_although_all_streams_are_closed(run: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     words = "--data mini --limit 1 --judge offline --no-preflight"
-    done = shell(f"jasco eval python/my_model:answer {words} --run {new} <&- >&- 2>&-", run)
-    assert done.returncode == 0
+    result = shell(f"jasco eval python/my_model:answer {words} --run {new} <&- >&- 2>&-", run)
+    assert result.returncode == 0
     assert json.loads(shell(f"jasco score {new} --json", run).stdout)["models"]
 
 
 @pytest.mark.parametrize("encoding", ["ascii"])
 def test_an_encoding_may_lack_our_characters(run: Path, encoding: str) -> None:
     for command in ("score run", "models"):
-        done = shell(f"jasco {command}", run, PYTHONIOENCODING=encoding)
-        assert done.returncode == 0, done.stderr
+        result = shell(f"jasco {command}", run, PYTHONIOENCODING=encoding)
+        assert result.returncode == 0, result.stderr
     whole, ours = (
-        shell("jasco report run --format json", run, PYTHONIOENCODING=each).stdout
-        for each in ("utf-8", encoding)
+        shell("jasco report run --format json", run, PYTHONIOENCODING=name).stdout
+        for name in ("utf-8", encoding)
     )
     assert json.loads(ours) == json.loads(whole)

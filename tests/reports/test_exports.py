@@ -41,7 +41,7 @@ def rows(report: Any) -> list[dict[str, str]]:
 def test_a_model_alone_has_its_summary_with_the_published_results_beside_it() -> None:
     alone = summarise([results(MODEL, judged())], published=True)
     assert alone.to_json() == ALONE.to_json()
-    assert "SALMONN-7B" in {each.model for each in ALONE.published or ()}
+    assert "SALMONN-7B" in {result.model for result in ALONE.published or ()}
 
 
 def test_several_models_are_compared_too() -> None:
@@ -81,7 +81,7 @@ def test_models_that_cannot_be_compared_are_listed_with_the_reason() -> None:
     report = summarise_report([known, other_judge, results("openai/bare"), same])
     assert list(report.models) == [MODEL, OTHER, "openai/bare", "openai/third"]
     assert report.pairs == []
-    why = {(each.first, each.second): each.why for each in report.not_compared or ()}
+    why = {(pair.first, pair.second): pair.why for pair in report.not_compared or ()}
     assert "they differ in judges" in why[MODEL, OTHER]
     assert "revision=new" in why[MODEL, OTHER]
     assert why[OTHER, "openai/bare"] == "openai/bare: not judged yet"

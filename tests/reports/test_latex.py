@@ -194,10 +194,9 @@ def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> Non
         ]
     )
     model = report.models[OTHER]
-    vars(model.results)["known_issues"] = ISSUES  # in place of the cached property
     score = replace(model.score, best_mean=Estimate(1.25, (1.0, 1.5)))
-    models = {**report.models, OTHER: replace(model, without_known_issues=score)}
-    report = replace(report, models=models)
+    # In place of the cached properties.
+    vars(model.results).update(known_issues=ISSUES, without_known_issues=score)
     assert notes(report) == [escaped(f"{line}.") for line in note_lines(report, BASIS)]
     exam = r"exam on mini\_1: known answers 90.0\% {[}80.0, 100.0{]} right; canaries credited"
     itself = "agrees with itself (alpha): rating 0.50, orientation 0.25 {[}0.00, 0.50{]}."
@@ -274,9 +273,9 @@ def tokens(text: str) -> list[str]:
 def skeleton(text: str) -> Counter[str]:
     """Count what makes up a document: not what is written in it."""
     found = Counter(
-        "%" if each[0] == "%" else each
-        for each in tokens(text)
-        if each not in HARMLESS and (each[0] in "\\%$&#^_~\n" or each == "\\\\")
+        "%" if token[0] == "%" else token
+        for token in tokens(text)
+        if token not in HARMLESS and (token[0] in "\\%$&#^_~\n" or token == "\\\\")
     )
     found[r"\%"] = 0
     return found
@@ -284,8 +283,8 @@ def skeleton(text: str) -> Counter[str]:
 
 def balanced(text: str) -> bool:
     depth = 0
-    for each in tokens(text):
-        depth += (each == "{") - (each == "}")
+    for token in tokens(text):
+        depth += (token == "{") - (token == "}")
         if depth < 0:
             return False
     return depth == 0
@@ -304,7 +303,7 @@ def test_whatever_names_hold_the_document_keeps_its_shape(
     body = "\n".join(line for line in text.splitlines() if not line.startswith("% "))
     assert body.isascii()
     assert not re.search(r"(\\\\|\\[a-z]+rule)\s*[\[*]", body)  # would be an argument of theirs
-    assert all(each.isprintable() or each == "\n" for each in text)
+    assert all(character.isprintable() or character == "\n" for character in text)
 
 
 @given(LABELS)
@@ -312,8 +311,8 @@ def test_escaped_text_holds_only_what_writes_a_character(label: str) -> None:
     written = escaped(label)
     assert balanced(written)
     assert written.isascii()
-    for each in tokens(written):
-        assert each in HARMLESS or each in "{}" or each not in "\\$&#_%^~\n"
+    for token in tokens(written):
+        assert token in HARMLESS or token in "{}" or token not in "\\$&#_%^~\n"
 
 
 @given(st.text(string.printable))

@@ -47,14 +47,14 @@ def tables(text: str) -> list[list[list[str]]]:
         elif token.type == "tr_open":
             found[-1].append([])
         elif token.type == "inline" and token.level > 3:
-            found[-1][-1].append(seen(token))
+            found[-1][-1].append(visible_text(token))
     return found
 
 
-def seen(token: Token) -> str:
+def visible_text(token: Token) -> str:
     """Return the text that a reader sees."""
     return "".join(
-        each.content for each in token.children or () if each.type in ("text", "code_inline")
+        child.content for child in token.children or () if child.type in ("text", "code_inline")
     )
 
 
@@ -63,7 +63,7 @@ def structure(text: str) -> list[tuple[str, str]]:
 
 
 def inline_texts(text: str) -> list[str]:
-    return [seen(token) for token in READER.parse(text) if token.type == "inline"]
+    return [visible_text(token) for token in READER.parse(text) if token.type == "inline"]
 
 
 def test_a_single_model_by_a_single_judge() -> None:
@@ -195,7 +195,7 @@ def test_what_is_written_is_what_is_read(line: str) -> None:
 
 def test_the_signature_with_all_its_bars_is_one_code_span() -> None:
     [*_, last] = READER.parse(to_markdown(REPORT))[:-1]
-    assert [each.type for each in last.children or ()] == ["text", "code_inline"]
+    assert [child.type for child in last.children or ()] == ["text", "code_inline"]
     assert (last.children or ())[1].content == REPORT.signature
 
 

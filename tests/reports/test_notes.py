@@ -121,8 +121,8 @@ def test_the_commands_print_them(run: Path, jasco: Jasco) -> None:
 def test_the_page_quotes_them_as_text(run: Path, tmp_path: Path, jasco: Jasco) -> None:
     pytest.importorskip("jinja2")
     page = tmp_path / "page.html"
-    done = jasco("report", run, "-o", page)
-    assert done.status == 0, done.stderr
+    result = jasco("report", run, "-o", page)
+    assert result.status == 0, result.stderr
     text = page.read_text("utf-8")
     assert "&lt;b&gt;no&lt;/b&gt; audio" in text
     assert "<b>no</b>" not in text

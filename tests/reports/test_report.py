@@ -37,14 +37,14 @@ def results(
     data: Data = DATA,
     **matrices: VerdictMatrix,
 ) -> Results:
-    named = {f"openai/{name}": each for name, each in matrices.items()}
+    named = {f"openai/{name}": matrix for name, matrix in matrices.items()}
     return Results(model, data, "v2", answers, dict.fromkeys(named, JudgeFacts()), matrices=named)
 
 
-def the_model(each: Results) -> dict[str, Any]:
-    summary = summarise([each]).to_json()
+def the_model(model: Results) -> dict[str, Any]:
+    summary = summarise([model]).to_json()
     json.dumps(summary, allow_nan=False)
-    return summary["models"][each.model]
+    return summary["models"][model.model]
 
 
 def test_the_documented_keys_are_there() -> None:

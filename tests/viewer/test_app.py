@@ -121,18 +121,18 @@ def test_what_is_no_run_is_an_error(jasco: Jasco, tmp_path: Path) -> None:
 
 
 def test_a_browser_is_opened_where_there_is_a_screen(jasco: Jasco, tmp_path: Path) -> None:
-    seen, program = tmp_path / "seen", tmp_path / "browser"
-    program.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    opened, program = tmp_path / "opened", tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     program.chmod(0o755)
     screen = {"DISPLAY": ":77", "BROWSER": f"{program} %s"}
     jasco.start("view", "--port", 0, env=screen)
-    wait_for(seen, "http://")
-    assert seen.read_text().strip() == address(tmp_path)
-    seen.unlink()
+    wait_for(opened, "http://")
+    assert opened.read_text().strip() == address(tmp_path)
+    opened.unlink()
     jasco.start("view", *NONE, env=screen)
     jasco.start("view", "--port", 0, env=screen | {"DISPLAY": "", "WAYLAND_DISPLAY": ""})
     assert [get(address(tmp_path, number))[0] for number in (1, 2)] == [200, 200]
-    assert not seen.exists()
+    assert not opened.exists()
 
 
 def test_without_the_extra_the_error_names_what_to_install(

@@ -74,9 +74,9 @@ def view(tmp_path: Path) -> Iterator[Callable[..., View]]:
         return started[-1]
 
     yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
+    for command in started:
+        command.process.kill()
+        command.process.wait()
 
 
 def seconds_until_closed(connection: socket.socket) -> float:
@@ -117,9 +117,9 @@ def test_a_request_that_never_ends_is_cut_off(view: Callable[..., View]) -> None
             header.sendall(b"T")
             time.sleep(0.1)
     assert time.monotonic() - began < 2 * SECONDS + 1
-    for each in (idle, header, body):
-        assert seconds_until_closed(each) < 1
-        each.close()
+    for connection in (idle, header, body):
+        assert seconds_until_closed(connection) < 1
+        connection.close()
     assert app.status() == 200
 
 

@@ -68,7 +68,7 @@ def enter(browser: "Browser", serve_view: object) -> "Iterator[Callable[..., Bro
     yield open_it
     for context in contexts:
         context.close()
-    lines = [line for each in complaints for line in each]
+    lines = [line for group in complaints for line in group]
     assert [line for line in lines if "net::ERR_" not in line] == []  # a server that was killed
 
 
@@ -330,9 +330,9 @@ def test_a_lab_comes_in_by_the_token(
     url, _ = serve_view("--host", "0.0.0.0")
     found = re.fullmatch(r"http://[^/]+:([0-9]+)/(\?token=.*)", url)
     assert found
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as seen:
-        seen.connect(("203.0.113.1", 9))  # sends nothing
-        number = seen.getsockname()[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("203.0.113.1", 9))  # sends nothing
+        number = probe.getsockname()[0]
     page = enter().new_page()
     page.goto(f"http://{number}:{found[1]}/listen{found[2]}")
     page.wait_for_url(f"http://{number}:{found[1]}/listen")

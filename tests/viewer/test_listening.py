@@ -104,14 +104,14 @@ def test_before_an_answer_is_stored_nothing_reveals_the_solution(
     ahead = visitor.send_form("/listen/3", participant="Ada", text="ahead", answer="text")
     sound = visitor.get("/listen/1/sound")
     for answer in (*pages, refused, ahead, sound):
-        seen = answer.text + repr(answer.headers)
+        received = answer.text + repr(answer.headers)
         for row in read_annotations(data):
             for column in ("Audio", "Speech", "Correct Answer", "Audio-Only Answer"):
-                assert row[column] not in seen
-            assert f"{row['audio_id']}.wav" not in seen
-            assert f"/audio/{row['audio_id']}" not in seen
+                assert row[column] not in received
+            assert f"{row['audio_id']}.wav" not in received
+            assert f"/audio/{row['audio_id']}" not in received
         assert not re.search(r"answer \d\.\d", answer.text)  # of the model
-        assert "#clip" not in seen
+        assert "#clip" not in received
     assert visitor.get("/listen/2/sound").status_code == 404
     assert where(visitor) == "/listen/1"
 

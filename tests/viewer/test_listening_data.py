@@ -14,7 +14,7 @@ pytest.importorskip("starlette", reason="needs the extra viewer")
 from jasco.data.dataset import read_data_set
 from jasco.data.fetching import find_data
 from jasco.errors import InputError, RunConflictError
-from jasco.viewer.listening_data import check_same_data, data_to_hear
+from jasco.viewer.listening_data import check_same_data, find_listening_data
 
 MakeRun = Callable[..., Path]
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_viewed_is_named(tmp_path: Path) -> None:
 
 
 def test_the_data_of_a_run_is_found_by_its_audio(make_run: MakeRun, data: Path) -> None:
-    found = data_to_hear([make_run()], None)
+    found = find_listening_data([make_run()], None)
     assert found.folder == data
     assert found.clips == read_data_set(data).clips
 
@@ -52,14 +52,14 @@ def test_audio_that_has_moved_needs_data_named(
     moved = tmp_path / "moved" / data.name
     shutil.move(data, moved)
     with pytest.raises(InputError, match="give --data"):
-        data_to_hear([run], None)
-    assert data_to_hear([run], read_data_set(moved)).folder == moved
+        find_listening_data([run], None)
+    assert find_listening_data([run], read_data_set(moved)).folder == moved
     write_wav(moved / "dataset" / "v0" / "3.wav", tone(9))
-    with pytest.raises(InputError, match=r"3\.wav: not what the model of"):
-        data_to_hear([run], read_data_set(moved))
+    with pytest.raises(InputError, match=r"3\.wav: not the audio that the model of"):
+        find_listening_data([run], read_data_set(moved))
     (moved / "dataset" / "v0" / "3.wav").unlink()
     with pytest.raises(InputError, match=r"3\.wav: No such file"):
-        data_to_hear([run], read_data_set(moved))
+        find_listening_data([run], read_data_set(moved))
 
 
 def test_annotations_that_were_changed_are_not_what_the_run_is_about(
@@ -69,23 +69,23 @@ def test_annotations_that_were_changed_are_not_what_the_run_is_about(
     table = data / "dataset" / "v0" / "v0.csv"
     table.write_text(table.read_text("utf-8").replace("rain", "hail"), "utf-8")
     with pytest.raises(InputError, match="give --data"):
-        data_to_hear([run], None)
+        find_listening_data([run], None)
     with pytest.raises(InputError, match="about other data than --data"):
-        data_to_hear([run], read_data_set(data))
+        find_listening_data([run], read_data_set(data))
 
 
 def test_mini_is_always_there(tmp_path: Path) -> None:
     mini = find_data("mini", print)
-    assert data_to_hear([], None).clips == mini.clips
+    assert find_listening_data([], None).clips == mini.clips
     elsewhere = shutil.copytree(str(mini.folder), tmp_path / "mini")
     run = write_run(tmp_path / "run", read_data_set(elsewhere), lambda *_: "said", {})
     shutil.rmtree(elsewhere)
-    assert data_to_hear([run], None).folder == mini.folder
+    assert find_listening_data([run], None).folder == mini.folder
 
 
 def test_a_run_that_is_not_there_yet_may_come(make_run: MakeRun, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(InputError, match="no run is there yet"):
-        data_to_hear([run], None)
+        find_listening_data([run], None)
     make_run("run")
-    assert len(data_to_hear([run], None).clips) == 4
+    assert len(find_listening_data([run], None).clips) == 4

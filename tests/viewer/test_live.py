@@ -32,7 +32,7 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
     run = make_run(answer=lambda _c, _n: None)
     messages: list[str] = []
-    looked = Live([run], lambda _shown, notes: ("", repr(notes).encode()), messages.append)
+    runs_read = Live([run], lambda _shown, notes: ("", repr(notes).encode()), messages.append)
 
     def write() -> None:
         with RunWriter.open(run) as store:
@@ -45,10 +45,10 @@ def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> Non
 
     writing = threading.Thread(target=write)
     writing.start()
-    seen = {0}
-    while writing.is_alive() or max(seen) < 32:
-        runs = looked.now()
-        seen |= {len(shown.items.answers) for shown in runs.shown.values()}
+    answered = {0}
+    while writing.is_alive() or max(answered) < 32:
+        runs = runs_read.now()
+        answered |= {len(shown.items.answers) for shown in runs.shown.values()}
         assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
     assert messages == []
 
@@ -62,12 +62,12 @@ def test_the_latest_snapshot_does_not_wait_for_figures(make_run: MakeRun) -> Non
         time.sleep(0.2)
         return "page", b""
 
-    looked = Live([run], lay_out, print)
-    looked.now()
+    runs_read = Live([run], lay_out, print)
+    runs_read.now()
     make_run()
     began = time.monotonic()
     for _ in range(50):
-        looked.latest()
+        runs_read.latest()
     assert time.monotonic() - began < 0.15
     assert len(laid_out) <= 2
 
@@ -78,8 +78,8 @@ def test_figures_are_made_at_most_every_few_seconds(
     run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
     made: list[int] = []
     monkeypatch.setattr(live, "_PAUSE", 60.0)
-    looked = Live([run], lambda shown, _notes: (made.append(len(shown)), ("", b""))[1], print)
-    looked.now()
+    runs_read = Live([run], lambda shown, _notes: (made.append(len(shown)), ("", b""))[1], print)
+    runs_read.now()
     make_run()
-    looked.now()
+    runs_read.now()
     assert len(made) == 1

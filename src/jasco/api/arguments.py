@@ -100,7 +100,7 @@ def as_positive(name: str, value: Any, otherwise: str = "") -> int:
 
 
 def as_boolean(name: str, value: bool) -> bool:
-    """Return True or False, and refuse what merely counts as one."""
+    """Return True or False, and refuse other values, even those that are true or false."""
     check(name, value, isinstance(value, bool), "True or False")
     return value
 

@@ -74,10 +74,10 @@ def evaluate(
         The run's folder, which is kept and continued; None takes a temporary one, which stays
         only if the evaluation does not get to its end.
     name : str or None
-        The name of a function or object in the run and the results. A run takes what has the
-        same name for the same model: give every checkpoint a name, or a run, of its own. With
-        ``run``, what has no name of its own needs one: a lambda, a function within another one, a
-        partial, a method, an object.
+        The name of a function or object in the run and the results. A run identifies the model by
+        it: give every checkpoint a name, or a run, of its own. It is required with ``run`` for
+        anything without a name of its own: a lambda, a function within another one, a partial, a
+        method, an object.
     protocol : str or None
         ``"v2"``, the default, or ``"v1"``.
     limit : int or None
@@ -118,12 +118,13 @@ def evaluate(
     folder = Path(tempfile.mkdtemp(prefix="jasco-") if run is None else run)
     is_kept = run is not None
     try:
-        job = Job(
+        job = open_job(
             run=folder,
             data=arguments.as_data(data, _notify),
             model=arguments.as_model(model, name, run),
-            judges=arguments.as_judges(judges),
-            protocol=arguments.as_protocol(protocol),
+            judges=judges,
+            protocol=protocol,
+            notify=_notify,
             limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
             concurrency=arguments.as_positive("concurrency", concurrency),
             preflight=arguments.as_boolean("preflight", preflight),
@@ -145,28 +146,25 @@ def evaluate(
 
 def open_job(
     *,
-    data: str | DataSet | None = None,
-    model: str | None = None,
-    judges: Sequence[str] = (),
+    data: str | Path | DataSet | None = None,
+    model: str | Model | None = None,
+    judges: Sequence[str | Judge] = (),
     protocol: str | None = None,
-    no_preflight: bool = False,
     notify: Notify,
     **settings: Any,
 ) -> Job:
-    """Return the job that a command describes.
+    """Return the job that a command or a call describes.
 
     Parameters
     ----------
-    data : str, DataSet or None
+    data : str, Path, DataSet or None
         A name or a folder; None takes the run's own.
-    model : str or None
+    model : str, Model or None
         A spec; None judges the answers that the run holds.
-    judges : sequence of str
+    judges : sequence of str or Judge
         Specs.
     protocol : str or None
         None takes the run's own, or the default.
-    no_preflight : bool
-        Whether to skip the checks of the model and the judges.
     notify : callable
         Takes messages to the user.
     **settings
@@ -179,7 +177,6 @@ def open_job(
     """
     return Job(
         protocol=arguments.as_protocol(protocol),
-        preflight=not no_preflight,
         data=None if data is None else arguments.as_data(data, notify),
         model=None if model is None else arguments.as_model(model),
         judges=arguments.as_judges(judges),

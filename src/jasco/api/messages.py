@@ -7,12 +7,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from jasco.errors import IncompleteError, InputError, RunConflictError
-
-if TYPE_CHECKING:
-    from jasco.reports.report import Report
 
 Notify = Callable[[str], None]
 """Takes messages to the user, a line each."""
@@ -38,14 +34,6 @@ def write_message(line: str) -> None:
         tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
     else:
         sys.stderr.write(f"jasco: {line}\n")
-
-
-def notify_missing(report: "Report", notify: Notify) -> None:
-    """Write one message on what a report lacks."""
-    from jasco.reports.notes import missing
-
-    if parts := "; ".join(missing(report)):
-        notify(f"incomplete: {parts}")
 
 
 def python_names(message: str) -> str:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jasco.api.arguments import as_paths
-from jasco.api.messages import Notify, named_as_in_python, notify_missing
+from jasco.api.messages import Notify, named_as_in_python
+from jasco.backends.extras import import_optional
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_comparison, summarise_report
 from jasco.reports.disagreements import write_disagreements
 from jasco.reports.exports import export, figure_rows, item_rows
 from jasco.reports.formats import failure_counts, reason_texts
+from jasco.reports.notes import missing
 from jasco.reports.report import Report, summarise
 from jasco.reports.spending import spending_line
 from jasco.reports.text import render
@@ -161,6 +163,32 @@ def score(
     return Evaluation(results.model, report.to_json(), report, read_items)
 
 
+def score_report(targets: Sequence[Path], *, published: bool = False, **settings: Any) -> Report:
+    """Return the report of runs, or of the judged CSV files of one model.
+
+    Parameters
+    ----------
+    targets : sequence of pathlib.Path
+        Folders of runs, or files: a judge each.
+    published : bool
+        Whether it shows the published results as well.
+    **settings
+        ``compat`` and ``judges``, as of :func:`score`.
+
+    Raises
+    ------
+    InputError
+        As of :func:`score`, or the runs are about different data.
+    """
+    return summarise(results_of(targets, together=True, **settings), published=published)
+
+
+def notify_missing(report: Report, notify: Notify) -> None:
+    """Write one message on what a report lacks."""
+    if parts := "; ".join(missing(report)):
+        notify(f"incomplete: {parts}")
+
+
 def answer_lines(run: Path) -> list[str]:
     """Return lines on how the answering of a run went: answers, reasons of failures, spending."""
     results = results_of_run(run)
@@ -304,13 +332,12 @@ def _check_output(output: Path, targets: Sequence[Path]) -> None:
 
 
 def _page(targets: Sequence[Path], judges: Sequence[str], audio: bool, notify: Notify) -> str:
-    try:
-        from jasco.reports.page.content import open_shown
-        from jasco.reports.page.render import render_page
-    except ModuleNotFoundError as error:
-        raise InputError(f"the page needs {error.name}: pip install 'jasco[viewer]'") from error
+    page = import_optional("jasco.reports.page.render", "the page", "viewer")
+    from jasco.reports.page.content import open_shown
+
     models = open_shown(targets, judges)
     for name, model in models.items():
         if not model.results.complete:
             notify(f"{name}: incomplete; the page names what is missing")
-    return render_page(models, audio=audio)
+    html_page: str = page.render_page(models, audio=audio)
+    return html_page

@@ -1,4 +1,4 @@
-"""Answering and judging: ``eval``, ``respond`` and ``judge``.
+"""Answering, judging, and the exam of a judge: ``eval``, ``respond``, ``judge`` and ``exam``.
 
 Each command returns whether nothing is left that the same command could finish.
 """
@@ -24,7 +24,11 @@ _OUTPUT_HELP = "of a responses CSV: its columns and verdicts (a run keeps its ow
 _RUN_HELP = "folder for all answers and verdicts; created if missing, continued if it exists"
 _RUNNING = options.combined(
     options.CONCURRENCY,
-    flag("--no-preflight", help="skip the checks that the model uses the audio and judges work"),
+    options.switch(
+        "--no-preflight",
+        "preflight",
+        help="skip the checks that the model uses the audio and judges work",
+    ),
     flag("--retry-final", help="ask again what is final: unreadable, filtered, refused"),
     options.spending("the run, earlier commands included,"),
 )
@@ -102,6 +106,40 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
     with stdout_to_stderr():
         run, complete = judge_responses_csv(target, output, notify=write_message, **settings)
     print_score([run])
+    return complete
+
+
+@click.command("exam")
+@click.argument("judge")
+@options.DATA
+@option("--gold", type=Path, help="CSV of rows labelled by people, to compare with")
+@options.PROTOCOL
+@options.CONCURRENCY
+@options.spending("this command")
+@flag("--again", help="ask everything anew: the server has another model")
+@options.AS_JSON
+def exam_command(judge: str, as_json: bool, limits: Any, prices: Any, **settings: Any) -> bool:
+    """Examine a judge.
+
+    It is asked about a data set's own answers, about answers that deserve nothing, and about
+    labelled rows. Its verdicts are kept; asking again costs nothing. JUDGE is
+    provider/name[,key=value...]; see: jasco judges
+    """
+    from jasco.api.evaluation import examine
+    from jasco.judges.panel import open_judges
+    from jasco.reports.exam import render_exam
+    from jasco.runs.spending import exam_budget
+
+    judges = open_judges(judge)
+    if as_json and len(judges) > 1:
+        raise InputError("--json takes one judge; examine the panel's one by one")
+    budget = exam_budget(limits, prices, judges)
+    complete = True
+    for examined in judges:
+        with stdout_to_stderr():
+            summary, nothing_left = examine(examined, budget, notify=write_message, **settings)
+        print_result(summary if as_json else render_exam(summary))
+        complete = complete and nothing_left
     return complete
 
 

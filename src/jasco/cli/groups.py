@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -21,26 +20,18 @@ class CommandGroup(click.Group):
         As of :class:`click.Group`.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        modules: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        **settings: Any,
-    ) -> None:
+    def __init__(self, *args: Any, modules: Mapping[str, Sequence[str]], **settings: Any) -> None:
         super().__init__(*args, **{"no_args_is_help": False, **settings})
         self._modules = {name: module for module, names in modules.items() for name in names}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of all commands."""
-        return [*self._modules, *self.commands]
+        return list(self._modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Return a command (``click.UsageError`` where there is none of this name)."""
-        if cmd_name in self._modules:
-            module = import_module(f"jasco.cli.{self._modules[cmd_name]}")
-            command: click.Command = getattr(module, f"{cmd_name}_command")
-            return command
-        if cmd_name not in self.commands:
-            names = self.list_commands(ctx)
-            ctx.fail(f"no such command: {cmd_name!r}{did_you_mean(cmd_name, names)}")
-        return self.commands[cmd_name]
+        if cmd_name not in self._modules:
+            ctx.fail(f"no such command: {cmd_name!r}{did_you_mean(cmd_name, self._modules)}")
+        module = import_module(f"jasco.cli.{self._modules[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command

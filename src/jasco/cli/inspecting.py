@@ -1,11 +1,13 @@
-"""What a run holds, shown and removed: ``show`` and ``forget``."""
+"""What a run holds, shown and removed: ``show``, ``view`` and ``forget``."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from jasco.api.messages import write_message
-from jasco.cli.options import AS_JSON, flag, option
+from jasco.cli.options import AS_JSON, flag, option, switch
 from jasco.errors import count
 
 
@@ -20,11 +22,30 @@ def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
     That is all that the model and the judges were sent, and all that they answered.
     """
     from jasco.evaluation.item_record import show
-    from jasco.reports.item_text import as_json as format_json
     from jasco.reports.item_text import render_item
 
     item = show(run, clip, prompt)
-    print(format_json(item) if as_json else render_item(item))
+    # In ASCII: whatever a model wrote, a terminal takes it as text.
+    print(json.dumps(item, indent=2) if as_json else render_item(item))
+
+
+@click.command("view")
+@click.argument("runs", nargs=-1, type=Path, metavar="[RUN...]")
+@option("--port", type=click.IntRange(0, 65_535), default=8700, help="0 takes a free one")
+@option("--host", default="127.0.0.1", help="to listen on; any other asks visitors for a token")
+@option("--data", help="to listen to (default: that of the runs, or mini)")
+@option("--human-runs", type=Path, default="runs/human", help="where listeners' runs are")
+@switch("--no-browser", "browser", help="do not open a browser")
+def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
+    """Look through runs, label answers, listen yourself.
+
+    Serves a local web app: runs to look through while they go on (they need not be there yet),
+    answers on which judges differ to label, clips to listen to and to guess about.
+    """
+    from jasco.backends.extras import import_optional
+
+    app = import_optional("jasco.viewer.app", "view", "viewer")
+    app.view(runs, write_message, **settings)
 
 
 @click.command("forget")

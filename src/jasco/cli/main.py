@@ -35,13 +35,10 @@ _EXIT_STATUSES: dict[type[Exception], int] = {
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MODULES = {
-    "answering": ["eval", "respond", "judge"],
+    "answering": ["eval", "respond", "judge", "exam"],
     "scoring": ["score", "compare", "report"],
-    "viewing": ["view"],
-    "examining": ["exam"],
-    "inspecting": ["show", "forget"],
-    "data_sets": ["data"],
-    "converting": ["convert"],
+    "inspecting": ["show", "view", "forget"],
+    "preparing": ["data", "convert"],
     "listing": ["models", "judges", "doctor"],
 }
 

@@ -46,6 +46,13 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
     return click.option(*names, is_flag=True, help=help)
 
 
+def switch(*names: str, help: str) -> Decorator:  # noqa: A002
+    """Declare an option without a value that makes False of what is True by default."""
+    return click.option(
+        *names, is_flag=True, flag_value=False, default=True, show_default=False, help=help
+    )
+
+
 def combined(*decorators: Decorator) -> Decorator:
     """Join declarations; the help shows them in this order."""
     return lambda command: functools.reduce(lambda f, add: add(f), reversed(decorators), command)

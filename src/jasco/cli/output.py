@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jasco.api.messages import notify_missing, write_message
+from jasco.api.messages import write_message
 from jasco.cli.streams import is_utf8
 
 
@@ -21,20 +21,17 @@ def print_score(
     targets: Sequence[Path],
     *,
     as_json: bool = False,
-    published: bool = False,
     brief: bool = False,
     **settings: Any,
 ) -> None:
     """Print the scores of a run or of judged CSV files; unless ``brief``, what is missing too.
 
-    Settings are those of :func:`jasco.runs.results.results_of`.
+    Settings are those of :func:`jasco.api.results.score_report`.
     """
-    from jasco.reports.report import summarise
+    from jasco.api.results import notify_missing, score_report
     from jasco.reports.text import render
-    from jasco.runs.targets import results_of
 
-    results = results_of(targets, together=True, **settings)
-    report = summarise(results, published=published)
+    report = score_report(targets, **settings)
     print_result(report.to_json() if as_json else render(report))
     if not brief:
         notify_missing(report, write_message)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jasco.api.messages import notify_missing, write_message
+from jasco.api.messages import write_message
 from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
 from jasco.cli.output import print_result, print_score
 from jasco.errors import count
@@ -43,7 +43,7 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
 
     A run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
     """
-    from jasco.api.results import compare_models
+    from jasco.api.results import compare_models, notify_missing
     from jasco.reports.text import render_comparison
 
     report = compare_models(targets, **settings)

@@ -42,7 +42,7 @@ def examine() -> Iterator[str]:
     cache = cache_folder()
     cores = count(len(os.sched_getaffinity(0)), "processor core")
     yield f"jasco {__version__}, Python {platform.python_version()}, {platform.platform()}, {cores}"
-    yield from (f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi tells of none)"])
+    yield from (f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi lists none)"])
     yield f"vllm: {shutil.which('vllm') or 'not on the PATH; serve.command=... names it elsewhere'}"
     shown = (f"{name} {installed[name]}" for name in _SHOWN if name in installed)
     yield f"libraries: {', '.join(shown)}"

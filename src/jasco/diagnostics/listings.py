@@ -1,16 +1,19 @@
-"""The table of ``jasco models``: known models, and the ways to run any other."""
+"""The lists of ``jasco models`` and ``jasco judges``: what can be named, and its options."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
-from jasco.backends.specs import providers
+from jasco.backends.options import LABEL
+from jasco.backends.specs import Kind, providers
+from jasco.judges.panel import PANELS
 from jasco.models.catalogue import CATALOGUE
 
 _HEADER = (
-    "model", "run as", "parameters", "memory", "hears", "licence", "decoding", "tested with",
+    "model", "run as", "parameters", "memory", "audio used", "licence", "decoding", "tested with",
 )  # fmt: skip
 _PORT_TESTS = "parity, tiny weights"
+_PANEL_ADDRESSES = "one address for all, or one each; without, vllm serves them in turn"
 # Everything except the decoding; the second cell is the provider.
 _OTHER_MODELS = (
     ("SALMONN-7B", "salmonn", "7.5 B", "17 GB", "30 s", "see docs/salmonn.md", _PORT_TESTS),
@@ -28,8 +31,8 @@ tiny weights: run end to end by the tests, with random weights; parity: compared
 the original code, number by number. The real weights of these were never run here."""
 
 
-def render_models() -> str:
-    """Format a table of the known models and of the ways to run any other."""
+def models() -> Iterator[str]:
+    """Yield a table of the known models and of the ways to run any other, and the providers."""
     rows = []
     for model in CATALOGUE:
         names = ["hf", "vllm"] if model.vllm else ["hf"]
@@ -41,7 +44,36 @@ def render_models() -> str:
         ])  # fmt: skip
     for name, provider, *facts, tested in _OTHER_MODELS:
         rows.append([name, provider, *facts, _decoding([provider]), tested])
-    return tabulate(rows, _HEADER, disable_numparse=True) + "\n" + _NOTES
+    yield tabulate(rows, _HEADER, disable_numparse=True) + "\n" + _NOTES
+    yield ""
+    yield from _providers("model")
+
+
+def judges() -> Iterator[str]:
+    """Yield the providers of judges, and the panels."""
+    yield from _providers("judge")
+    for name, panel in PANELS.items():
+        yield f"{name}\n  The published panel: {', '.join(panel)}."
+        yield f"    base_url=...  {_PANEL_ADDRESSES}"
+
+
+def _providers(kind: Kind) -> Iterator[str]:
+    """Yield the providers of models or judges, each with its options."""
+    for name, point in sorted(providers(kind).items()):
+        provider = point.load()
+        yield f"{name}/{provider.NAME}" if provider.NAME else name
+        yield f"  {(provider.__doc__ or '').strip().splitlines()[0]}"
+        for option in provider.OPTIONS if provider.raw_name else (*provider.OPTIONS, LABEL):
+            key = f"{option.name}.KEY" if option.family else option.name
+            yield f"    {key}=...  {option.help}{_default(option.default)}"
+        if provider.launches_server:
+            yield "    serve.KEY=...  handed on to the server as --KEY; serve.command=PATH names it"
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return ""
+    return f" (default {str(value).lower() if isinstance(value, bool) else value})"
 
 
 def _decoding(names: Sequence[str]) -> str:
@@ -54,6 +86,6 @@ def _decoding(names: Sequence[str]) -> str:
         return f"{defaults[0]['preset']} preset"
     if "max_tokens" not in defaults[0]:
         return ""
-    kind = "greedy" if all(each["temperature"] == 0 for each in defaults) else "sampled"
-    lengths = dict.fromkeys(str(each["max_tokens"]) for each in defaults)
+    kind = "greedy" if all(options["temperature"] == 0 for options in defaults) else "sampled"
+    lengths = dict.fromkeys(str(options["max_tokens"]) for options in defaults)
     return f"{kind}, {' or '.join(lengths)} tokens"

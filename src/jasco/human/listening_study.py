@@ -114,13 +114,6 @@ class Participant:
         answers = self._answers()
         return next((item for item in self.items if item.clip.id not in answers), None)
 
-    def item(self, clip_id: str) -> Item:
-        """Return the participant's item of a clip (``InputError`` where there is none)."""
-        for item in self.items:
-            if item.clip.id == clip_id:
-                return item
-        raise InputError(f"there is no clip {clip_id[:40]!r} to listen to")
-
     def answered(self) -> list[tuple[Item, str]]:
         """Return the answered items with their answers, in the order of hearing."""
         answers = self._answers()
@@ -163,10 +156,6 @@ class Participant:
                 return False
             store.commit([response_row(model, place, item.number, Response(text), None)])
         return True
-
-    def cannot_tell(self, item: Item) -> bool:
-        """Store that the participant cannot tell: an answer as any other, and no failure."""
-        return self.answer(item, CANNOT_TELL)
 
     def _answers(self) -> dict[str, tuple[int, str]]:
         """Return the instruction's number and the text of each answer, by the clip's id."""

@@ -73,8 +73,8 @@ class _Numbered(Column):
         return several[self.place] if several else NO_ESTIMATE
 
 
-def _bounds(score: Score) -> str:
-    return "" if score.complete else formats.between(score.bounds)
+def _bounds(figures: Score | Comparison) -> str:
+    return "" if figures.complete else formats.between(figures.bounds)
 
 
 def compared_on(compared: Comparison) -> str:
@@ -97,10 +97,6 @@ _SMALLEST = 0.01
 
 def _tested(compared: Comparison) -> str:
     return compared.tested.replace("_", "-")
-
-
-def _difference_bounds(compared: Comparison) -> str:
-    return "" if compared.complete else formats.between(compared.bounds)
 
 
 def _same_ratings(pair: PairAgreement) -> str:
@@ -129,7 +125,7 @@ PUBLISHED = (HEADLINE[0], *DEPENDENCE)
 DIFFERENCES = (
     Column("comparison", "clips", compared_on),
     Column("comparison.best_mean", "best-mean [95%]", formats.signed_number, interval=True),
-    Column("comparison", "bounds", _difference_bounds, omitted=""),
+    Column("comparison", "bounds", _bounds, omitted=""),
     Column("comparison", "tested", _tested, omitted="best-mean"),
     Column("comparison.p", "p", formats.p_value),
     Column("p_holm", "p (Holm)", formats.p_value),

@@ -29,15 +29,13 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
     Raises
     ------
     InputError
-        Fewer than two models, nothing in common, or a proxy beside other judges of one model.
+        Two models have no clip in common, or one has a proxy and other judges.
     RunConflictError
         Data, protocol or judges differ.
     """
-    if len(results) < 2:
-        raise InputError("compare needs two models or more")
-    for each in results:
-        if each.mixed:
-            raise InputError(f"{each.model}: {_MIXED}")
+    for model in results:
+        if model.mixed:
+            raise InputError(f"{model.model}: {_MIXED}")
     report = collate(results)
     pairs = list(combinations(report.models, 2))
     mismatches = [
@@ -97,8 +95,8 @@ def _judge_difference(one: Results, other: Results) -> str | None:
             if len(facts.served) > 1:
                 served = one_line(" and ".join(facts.served))
                 return f"judges ({name} was served as {served} within the run of {results.model})"
-    ours, theirs = (sorted(each.judges.items(), key=_judge_key) for each in (one, other))
-    alike = [_judge_key(each) for each in ours] == [_judge_key(each) for each in theirs] and all(
+    ours, theirs = (sorted(model.judges.items(), key=_judge_key) for model in (one, other))
+    alike = [*map(_judge_key, ours)] == [*map(_judge_key, theirs)] and all(
         # A server need not name what it serves: then no difference is known.
         our.served == their.served or not our.served or not their.served
         for (_, our), (_, their) in zip(ours, theirs, strict=True)
@@ -123,10 +121,10 @@ def _names_of(judges: Sequence[tuple[str, JudgeFacts]]) -> str:
 
 def _compare_pairs(report: Report, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
     compared = [_compare(*(report.models[name].results for name in pair)) for pair in pairs]
-    corrected = iter(holm([each.p for each in compared if each.p is not None]))
+    corrected = iter(holm([comparison.p for comparison in compared if comparison.p is not None]))
     return [
-        Pair(*pair, each, next(corrected) if each.p is not None else None)
-        for pair, each in zip(pairs, compared, strict=True)
+        Pair(*pair, comparison, next(corrected) if comparison.p is not None else None)
+        for pair, comparison in zip(pairs, compared, strict=True)
     ]
 
 
@@ -134,7 +132,7 @@ def _compare(one: Results, other: Results) -> Comparison:
     for results in (one, other):
         if not results.matrices:
             raise InputError(f"{results.model}: not judged yet; see: jasco judge --help")
-    places = [{clip.sha256: n for n, clip in enumerate(each.clips)} for each in (one, other)]
+    places = [{clip.sha256: n for n, clip in enumerate(model.clips)} for model in (one, other)]
     shared = [clip for clip in places[0] if clip in places[1]]
     if not shared:
         raise InputError(f"{one.model} and {other.model} have no clip in common")

@@ -1,8 +1,7 @@
 """Where judges differ most: as a list, and as a table for a spreadsheet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from jasco.data.csv_files import whole_file, write_rows
 from jasco.data.responses_csv import Key
@@ -13,33 +12,19 @@ from jasco.protocol.verdicts import Verdict
 from jasco.runs.results import JudgedItems
 
 
-class Disagreement(NamedTuple):
-    """An item on which judges differ, and how far."""
-
-    difference: int
-    clip: str
-    number: int
-
-
-def disagreements(items: JudgedItems) -> list[Disagreement]:
-    """Return the items on which judges differ, the largest difference first.
+def disagreements(items: JudgedItems) -> dict[Key, int]:
+    """Return the items on which judges differ and how far, the largest difference first.
 
     Items with the same difference are in the order of the run. The difference is that of
     :func:`~jasco.metrics.agreement.verdict_difference`.
     """
-    found = [
-        Disagreement(_difference(items, (clip.id, item.number)), clip.id, item.number)
-        for clip in items.clips
-        for item in items_of(clip)
-    ]
-    found = [each for each in found if each.difference]
-    return sorted(found, key=lambda each: -each.difference)
-
-
-def _difference(items: JudgedItems, key: Key) -> int:
-    return verdict_difference(
-        by_item[key][1] for by_item in items.judges.values() if key in by_item
-    )
+    keys = [(clip.id, item.number) for clip in items.clips for item in items_of(clip)]
+    differences = {
+        key: verdict_difference(verdict for _, verdict in items.verdicts_on(key).values())
+        for key in keys
+    }
+    differing = [key for key in keys if differences[key]]
+    return {key: differences[key] for key in sorted(differing, key=lambda key: -differences[key])}
 
 
 def write_disagreements(path: Path, items: JudgedItems) -> int:
@@ -65,10 +50,10 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
     return len(found)
 
 
-def _rows(items: JudgedItems, found: Sequence[Disagreement]) -> Iterator[list[object]]:
+def _rows(items: JudgedItems, found: Mapping[Key, int]) -> Iterator[list[object]]:
     clips = {clip.id: clip for clip in items.clips}
-    for difference, clip_id, number in found:
-        clip, key = clips[clip_id], (clip_id, number)
+    for key, difference in found.items():
+        clip, number = clips[key[0]], key[1]
         cells: list[object] = [
             difference, clip.id, number, Item(clip, number).instruction, clip.sound, clip.speech,
             clip.audio_only, clip.speech_only, clip.reference, items.answers.get(key, ""),

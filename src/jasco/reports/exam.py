@@ -182,7 +182,7 @@ def exam_status(facts: JudgeFacts) -> str:
     if (exam := facts.exam) is None:
         if not facts.examined_as:
             return "not examined; see: jasco exam --help"
-        names = [one_line(" and ".join(each)) for each in (facts.served, facts.examined_as)]
+        names = [one_line(" and ".join(served)) for served in (facts.served, facts.examined_as)]
         return (
             f"not examined: its server called it {names[0]} here, and {names[1]} in its exam; see: "
             "jasco exam --help"

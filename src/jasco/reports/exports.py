@@ -27,15 +27,15 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
     """
     for name, model in report.models.items():
         rows: list[tuple[str | None, ModelReport | JudgeReport]] = [(None, model)]
-        for judge, each in [*rows, *model.judges.items()]:
-            score = each.score
+        for judge, figures in [*rows, *model.judges.items()]:
+            score = figures.score
             worst, best = score.bounds or (None, None)
             yield {
                 "model": name,
                 "judge": judge,
                 **_figures(score),
-                "complete": each.complete,
-                "proxy": each.proxy,
+                "complete": figures.complete,
+                "proxy": figures.proxy,
                 "best_mean_at_worst": worst,
                 "best_mean_at_best": best,
                 **{f"best_of_{column.heading}": column.value(score).value for column in BEST_OF},

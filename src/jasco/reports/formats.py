@@ -1,4 +1,4 @@
-"""How figures and tables are written for readers: one way, in every output."""
+"""Formats of figures and tables, the same in every output."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

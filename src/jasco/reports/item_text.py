@@ -11,11 +11,6 @@ _SHOWN_ALREADY = ("text", "reasoning", "asked", "request")
 Json = Mapping[str, Any]
 
 
-def as_json(item: Json) -> str:
-    """Format an item as JSON in ASCII, which a terminal takes as text, too."""
-    return json.dumps(item, indent=2)
-
-
 def render_item(item: Json) -> str:
     """Format what was sent and answered about an item."""
     return harmless("\n".join(_lines(item)))
@@ -24,10 +19,10 @@ def render_item(item: Json) -> str:
 def harmless(text: str) -> str:
     """Escape what could steer a terminal, such as an escape sequence, as Python does."""
     return "".join(
-        each
-        if each in "\n\t" or each.isprintable() or unicodedata.category(each) == "Zs"
-        else each.encode("unicode_escape").decode()
-        for each in text
+        character
+        if character in "\n\t" or character.isprintable() or unicodedata.category(character) == "Zs"
+        else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 

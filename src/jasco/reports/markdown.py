@@ -68,5 +68,7 @@ def cell(text: str) -> str:
     line = one_line(text, _LONGEST)
     if "|" not in line:
         return code(line)
-    escaped = "".join(each if each.isalnum() else f"&#{ord(each)};" for each in line)
+    escaped = "".join(
+        character if character.isalnum() else f"&#{ord(character)};" for character in line
+    )
     return f"<code>{escaped}</code>"

@@ -1,11 +1,10 @@
 """The notes below a table: what is missing, failed or in doubt, and what the figures rest on.
 
-They are made once, as :class:`Note`, and every writer shows those of the kinds that it has room
-for. Texts of models, judges and servers in them are not escaped: that is for the writers.
+They are made once, each with its :class:`NoteKind`, and every writer shows those of the kinds that
+it has room for. Texts of models, judges and servers in them are not escaped: the writers do that.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -39,71 +38,49 @@ BASIS = (NoteKind.JUDGE, NoteKind.KNOWN_ISSUES)  # what the figures rest on
 CAUTIONS = (NoteKind.DOUBT, NoteKind.INCOMPLETE)  # what is to be read before the figures
 
 
-@dataclass(frozen=True)
-class Note:
-    """One line below a table.
-
-    Attributes
-    ----------
-    kind : NoteKind
-    subject : str
-        The model or judge that it is about; empty where it is about all.
-    text : str
-    """
-
-    kind: NoteKind
-    subject: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.text}" if self.subject else self.text
-
-
 def note_lines(report: Report, kinds: Container[NoteKind] = tuple(NoteKind)) -> list[str]:
     """Return the lines of a report's notes of some kinds, each once."""
-    return list(dict.fromkeys(str(note) for note in notes(report) if note.kind in kinds))
+    return list(dict.fromkeys(line for kind, line in _notes(report) if kind in kinds))
 
 
-def notes(report: Report) -> Iterator[Note]:
-    """Return all notes of a report."""
+def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     for name, model in report.models.items():
         yield from _about(NoteKind.PROMPTS, name, _prompts(model))
-        for judge, each in model.judges.items():
-            yield from _about(NoteKind.JUDGE, judge, _reliability(each))
+        for judge, judge_report in model.judges.items():
+            yield from _about(NoteKind.JUDGE, judge, _reliability(judge_report))
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
-    yield from _about(NoteKind.INTERVALS, "", _intervals(report))
+    yield from ((NoteKind.INTERVALS, line) for line in _intervals(report))
     for name, model in report.models.items():
         results = model.results
         yield from _about(NoteKind.MISSING, name, [unanswered(model)])
         yield from _about(NoteKind.REASON, name, reason_texts(results.answers.reasons))
         yield from _about(NoteKind.DETAIL, name, _answering(model))
         yield from _about(NoteKind.MISSING, name, [] if model.judges else [NOT_JUDGED])
-        for judge, each in model.judges.items():
+        for judge, judge_report in model.judges.items():
             yield from _about(NoteKind.MISSING, judge, _missing_verdicts(judge, model))
-            yield from _about(NoteKind.REASON, judge, reason_texts(each.facts.reasons))
-            yield from _about(NoteKind.DETAIL, judge, _judging(each))
+            yield from _about(NoteKind.REASON, judge, reason_texts(judge_report.facts.reasons))
+            yield from _about(NoteKind.DETAIL, judge, _judging(judge_report))
         for judge, failed in results.without_verdict.items():
             text = f"gave no verdict ({failure_counts(failed)}), and is left out of the figures"
-            yield Note(NoteKind.MISSING, judge, text)
+            yield from _about(NoteKind.MISSING, judge, [text])
             reasons = results.reasons_without_verdict.get(judge, ())
             yield from _about(NoteKind.REASON, judge, reason_texts(reasons))
         yield from _about(NoteKind.DETAIL, name, [spending_line(results.spent)])
         yield from _about(NoteKind.DOUBT, name, _doubts(model))
-        for judge, each in model.judges.items():
-            yield from _about(NoteKind.DOUBT, judge, _several_served(each.facts.served))
+        for judge, judge_report in model.judges.items():
+            yield from _about(NoteKind.DOUBT, judge, _several_served(judge_report.facts.served))
             subject = judge if results.mixed else name
-            yield from _about(NoteKind.DOUBT, subject, [_PROXY] if each.proxy else ())
+            yield from _about(NoteKind.DOUBT, subject, [_PROXY] if judge_report.proxy else ())
         yield from _about(NoteKind.INCOMPLETE, name, _incomplete(model))
     for pair in report.not_compared or ():
-        text = f"{pair.first} and {pair.second} are not compared: {pair.why}"
-        yield Note(NoteKind.COMPARISON, "", text)
+        yield NoteKind.COMPARISON, f"{pair.first} and {pair.second} are not compared: {pair.why}"
     for mismatch in report.mismatches or ():
-        text = f"compared all the same (--allow-mismatch): {mismatch}"
-        yield Note(NoteKind.COMPARISON, "", text)
+        yield NoteKind.COMPARISON, f"compared all the same (--allow-mismatch): {mismatch}"
 
 
-def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[Note]:
-    return (Note(kind, subject, text) for text in texts if text)
+def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[tuple[NoteKind, str]]:
+    """Yield the lines about a model or judge."""
+    return ((kind, f"{subject}: {text}") for text in texts if text)
 
 
 # --- what the figures rest on ---
@@ -117,9 +94,9 @@ def _prompts(model: ModelReport) -> Iterator[str]:
             + figure(score.mean)
         )
     if score.best_at:
-        curve = " ".join(number(each.value) for each in score.best_at)
+        curve = " ".join(number(mean.value) for mean in score.best_at)
         yield f"best of 1 to {len(score.best_at)} prompts: {curve}"
-    if means := [each.value for each in score.by_instruction if each.value is not None]:
+    if means := [mean.value for mean in score.by_instruction if mean.value is not None]:
         yield (
             f"mean by prompt: {number(min(means))} to {number(max(means))}; sound named first "
             f"minus speech named first: {figure(score.sound_first)}"
@@ -142,9 +119,10 @@ def _alphas(agreement: Agreement) -> str:
 def _known_issues(model: ModelReport) -> Iterator[str]:
     if issues := model.results.known_issues:
         name = "mean" if model.results.single_prompt else "best_mean"
-        without = model.without_known_issues
+        without = model.results.without_known_issues
+        clips = ", ".join(issue.clip for issue in issues)
         yield (
-            f"without the clips that have known issues ({', '.join(each.clip for each in issues)}; "
+            f"without the clips that have known issues ({clips}; "
             f"see: jasco data verify): {name.replace('_', '-')} "
             + (figure(getattr(without, name)) if without else number(None))
         )
@@ -321,10 +299,10 @@ def explain_pairs(pairs: Sequence[Pair]) -> str:
     """Return what the columns of a table of differences hold."""
     compared = [pair.comparison for pair in pairs]
     texts = [_PAIRS_EXPLAINED]
-    if any(each.clips < LEAST_CLIPS for each in compared):
+    if any(pair.clips < LEAST_CLIPS for pair in compared):
         texts.append(f"Of fewer than {LEAST_CLIPS} clips there is no p.")
-    if not all(each.complete for each in compared):
+    if not all(pair.complete for pair in compared):
         texts.append(_MISSING_EXPLAINED)
-    if any(each.tested == "mean" for each in compared):
+    if any(pair.tested == "mean" for pair in compared):
         texts.append(_PARTICIPANTS_EXPLAINED)
     return " ".join(texts)

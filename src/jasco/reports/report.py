@@ -80,43 +80,38 @@ class ModelReport:
         By label.
     agreement : Agreement or None
         How the judges agree, where there are several.
-    without_known_issues : Score or None
-        The figures without the clips that have known issues.
-    complete : bool
-        Whether every item is answered, and every answer has a readable verdict of every judge.
     """
 
     results: Results
     score: Score
     judges: Mapping[str, JudgeReport]
     agreement: Agreement | None
-    without_known_issues: Score | None
-    complete: bool
 
     @classmethod
     def of(cls, results: Results) -> "ModelReport":
         """Compute the figures of a model's results."""
         figures = results.figures
-        bounds = None if results.single_prompt else (0.0, 2.0)
-        no_score = Score(None, 0.0, 0.0, complete=False, bounds=bounds, mean_bounds=(0.0, 2.0))
-        scores = figures.judges if figures else {}
-        return cls(
-            results,
-            figures.panel if figures else no_score,
-            {name: JudgeReport(score, results.judges[name]) for name, score in scores.items()},
-            figures.agreement if figures else None,
-            results.without_known_issues,
-            results.complete,
-        )
+        if figures is None:
+            bounds = None if results.single_prompt else (0.0, 2.0)
+            score = Score(None, 0.0, 0.0, complete=False, bounds=bounds, mean_bounds=(0.0, 2.0))
+            return cls(results, score, {}, None)
+        scores = figures.judges.items()
+        judges = {name: JudgeReport(score, results.judges[name]) for name, score in scores}
+        return cls(results, figures.panel, judges, figures.agreement)
 
     @property
     def proxy(self) -> bool:
         """Whether a judge is a proxy."""
         return any(judge.proxy for judge in self.results.judges.values())
 
+    @property
+    def complete(self) -> bool:
+        """Whether every item is answered, and every answer has every judge's readable verdict."""
+        return self.results.complete
+
     def to_json(self) -> Json:
         """Return the entry of ``models`` in the documented object."""
-        results, without = self.results, self.without_known_issues
+        results, without = self.results, self.results.without_known_issues
         known_issues = {
             "clips": {issue.clip: issue.text for issue in results.known_issues},
             "best_mean_without": without.best_mean if without else NO_ESTIMATE,
@@ -243,7 +238,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
 
 def collate(results: Sequence[Results]) -> Report:
     """Return models side by side, whether or not their data are the same."""
-    protocol = next((each.protocol for each in results if each.protocol), "")
+    protocol = next((model.protocol for model in results if model.protocol), "")
     data = shared_data(results)
     models = dict(zip(distinct_names(results), map(ModelReport.of, results), strict=True))
     return Report(signature(results, data, protocol), protocol, data, models)
@@ -251,7 +246,7 @@ def collate(results: Sequence[Results]) -> Report:
 
 def distinct_names(results: Sequence[Results]) -> list[str]:
     """Return the models' names; numbered where two runs are of the same model."""
-    names = [each.model for each in results]
+    names = [model.model for model in results]
     numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     pairs = zip(names, numbered, strict=True)
     chosen = [other if names.count(name) > 1 else name for name, other in pairs]
@@ -262,7 +257,7 @@ def distinct_names(results: Sequence[Results]) -> list[str]:
 def data_difference(one: Results, other: Results) -> str | None:
     """Return in what the data or the protocols of two models differ; None where they do not."""
     for what, ours, theirs in (
-        ("data", *(each.data.annotations_sha256 or each.data.name for each in (one, other))),
+        ("data", *(model.data.annotations_sha256 or model.data.name for model in (one, other))),
         ("audio", one.data.audio_sha256, other.data.audio_sha256),
         ("protocol", one.protocol, other.protocol),
     ):
@@ -278,10 +273,10 @@ def shared_data(results: Sequence[Results]) -> Data:
     The items are those of the model with the most (participants answer one a clip); the hash of
     the audio is left out where the models' hashes differ.
     """
-    data = max((each.data for each in results), key=lambda data: data.items)
-    if any(each.data.name == ALTERED for each in results):  # known of one, where others are files
+    data = max((model.data for model in results), key=lambda data: data.items)
+    if any(model.data.name == ALTERED for model in results):  # known of one, where others are files
         data = replace(data, name=ALTERED)
-    same = len({each.data.audio_sha256 for each in results}) == 1
+    same = len({model.data.audio_sha256 for model in results}) == 1
     return data if same else replace(data, audio_sha256=None)
 
 
@@ -318,7 +313,7 @@ def _encode(value: Any) -> Any:
         return as_json(value)
     if isinstance(value, np.ndarray):
         return value.tolist()
-    return [_encode(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_encode(element) for element in value] if isinstance(value, list | tuple) else value
 
 
 def _score_json(score: Score) -> Json:

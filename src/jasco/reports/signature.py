@@ -28,11 +28,11 @@ def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
         if value
     ]
-    models = dict.fromkeys(describe(each.model, each.identity, each.served) for each in results)
+    models = dict.fromkeys(describe(model.model, model.identity, model.served) for model in results)
     judges = dict.fromkeys(
         describe(f"{label}(proxy)" if facts.proxy else label, facts.identity, facts.served)
-        for each in results
-        for judge, facts in each.judges.items()
+        for model in results
+        for judge, facts in model.judges.items()
         for label in [identity_name(judge, facts.identity)]
     )
     return join_signature(
@@ -41,7 +41,7 @@ def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
         *hashes,
         f"models:{'+'.join(models)}",
         f"judges:{'+'.join(judges) or 'none'}",
-        intervals=any(each.rows is None for each in results),
+        intervals=any(model.rows is None for model in results),
     )
 
 

@@ -351,6 +351,10 @@ class JudgedItems:
     judge_failures: Mapping[str, Mapping[Key, Failure]] = field(default_factory=dict)
     proxies: frozenset[str] = frozenset()
 
+    def verdicts_on(self, key: Key) -> dict[str, tuple[list[str], Verdict]]:
+        """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
+        return {judge: written[key] for judge, written in self.judges.items() if key in written}
+
     def judged_by(self, labels: Iterable[str]) -> Self:
         """Keep what some judges wrote only."""
         kept = list(labels)

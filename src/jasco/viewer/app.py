@@ -24,11 +24,11 @@ from starlette.types import ASGIApp
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
 from jasco.errors import IncompleteError, InputError, RunConflictError, did_you_mean_path, one_line
+from jasco.viewer.annotating import Annotating
 from jasco.viewer.browse import Browse, lay_out
 from jasco.viewer.connections import BACKLOG, LimitedConnection, most_connections
-from jasco.viewer.disagreements import Disagreements
 from jasco.viewer.listening import Listening
-from jasco.viewer.listening_data import check_same_data, data_to_hear
+from jasco.viewer.listening_data import check_same_data, find_listening_data
 from jasco.viewer.live import Live
 from jasco.viewer.security import DEFAULT_HOST, AccessMiddleware, Address
 from jasco.viewer.web import page
@@ -125,8 +125,8 @@ def make_app(
         Takes one line for each error.
     """
     live = Live(runs, lay_out, notify)
-    listening = Listening(cache(lambda: data_to_hear(runs, data)), human_runs, live)
-    views = [*Browse(live).routes, *Disagreements(live).routes, *listening.routes]
+    listening = Listening(cache(lambda: find_listening_data(runs, data)), human_runs, live)
+    views = [*Browse(live).routes, *Annotating(live).routes, *listening.routes]
     static = StaticFiles(packages=[("jasco.reports.page", "static"), ("jasco.viewer", "static")])
 
     def show_error(request: Request, error: Exception) -> Response:

@@ -29,13 +29,12 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         return render("waiting.html", notes=notes), packed({})
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
-        lengths = (_seconds(*each.items.audio.get(clip.id, ("", ""))) for each in shown.values())
+        lengths = (_seconds(*model.items.audio.get(clip.id, ("", ""))) for model in shown.values())
         seconds = next((length for length in lengths if length is not None), None)
         if seconds is not None:
             urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}
             sounds[clip.id] = {"seconds": seconds, **urls}
-    missing = [clip.id for clip in clips_of(shown) if clip.id not in sounds]
-    page = render("browse.html", page=sections_of(shown, missing), notes=notes)
+    page = render("browse.html", page=sections_of(shown, sounds), notes=notes)
     return page, packed(content_of(shown, sounds))
 
 

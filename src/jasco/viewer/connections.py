@@ -55,10 +55,10 @@ class LimitedConnection(H11Protocol):
         """Start a connection; where there are too many, abort the one that has waited longest."""
         super().connection_made(transport)
         self._start("request", REQUEST_SECONDS)
-        others = [each for each in self.connections if isinstance(each, LimitedConnection)]
-        waiting = [each for each in others if each is not self and each.is_waiting]
+        others = [other for other in self.connections if isinstance(other, LimitedConnection)]
+        waiting = [other for other in others if other is not self and other.is_waiting]
         if waiting and len(self.connections) >= (self.limit_concurrency or _MOST):
-            oldest = min(waiting, key=lambda each: each.waiting_since)
+            oldest = min(waiting, key=lambda other: other.waiting_since)
             self.connections.discard(oldest)
             oldest.transport.abort()
 

@@ -26,7 +26,7 @@ from jasco.protocol.clips import Item
 from jasco.runs.participants import participant_name
 from jasco.runs.reader import RunReader
 from jasco.viewer import web
-from jasco.viewer.live import Live, verdicts_on
+from jasco.viewer.live import Live
 
 COOKIE = "jasco-participant"
 _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
@@ -181,7 +181,7 @@ class Listening:
         participant = self._participant(request)
         if participant.next():
             return RedirectResponse("/listen", 303)
-        others = [shlex.quote(str(each)) for each in self._live.latest().folders.values()]
+        others = [shlex.quote(str(run.source)) for run in self._live.latest().shown.values()]
         folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
         return web.page("done.html", participant=participant, folder=folder, runs=runs)
 
@@ -205,11 +205,10 @@ class Listening:
     def _others(self, question: Question) -> Iterator[dict[str, Any]]:
         """Yield the models' answers to the same item, with their verdicts."""
         clip, key = question.item.clip, (question.item.clip.id, question.item.number)
-        runs = self._live.latest()
-        for model, shown in runs.shown.items():
-            is_own = runs.folders[model].resolve() == question.participant.folder.resolve()
+        for model, shown in self._live.latest().shown.items():
+            is_own = shown.source.resolve() == question.participant.folder.resolve()
             if not is_own and clip in shown.items.clips and key in shown.items.answers:
-                verdicts = verdicts_on(shown.items, key)
+                verdicts = shown.items.verdicts_on(key)
                 yield {"model": model, "answer": shown.items.answers[key], "verdicts": verdicts}
 
 

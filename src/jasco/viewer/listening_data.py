@@ -31,7 +31,7 @@ def check_same_data(runs: Sequence[Path], data: DataSet | None) -> None:
             raise InputError(f"{name} and {first} are about different data; view them one by one")
 
 
-def data_to_hear(runs: Sequence[Path], data: DataSet | None) -> DataSet:
+def find_listening_data(runs: Sequence[Path], data: DataSet | None) -> DataSet:
     """Return the data set to listen to: ``data``, or that of the runs, or ``mini``.
 
     Raises
@@ -86,4 +86,4 @@ def _check_audio(run: Path, data: DataSet, audio: AudioFiles) -> None:
             except OSError as error:
                 raise InputError(f"{path}: {error.strerror}") from None
             if sha256 != audio[clip.id][1]:
-                raise InputError(f"{path}: not what the model of {run} has heard")
+                raise InputError(f"{path}: not the audio that the model of {run} was given")

@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.data.responses_csv import Key
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.protocol.verdicts import Verdict
-from jasco.reports.page.content import Shown
-from jasco.reports.report import data_difference, distinct_names
-from jasco.runs.results import JudgedItems
+from jasco.reports.page.content import Shown, by_name
+from jasco.reports.report import data_difference
 from jasco.runs.run_results import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
@@ -33,8 +30,6 @@ class Snapshot:
     ----------
     shown : mapping of str to Shown
         By the name of the run's model; all about the same clips.
-    folders : mapping of str to pathlib.Path
-        Folder of each run, by the same name.
     notes : sequence of str
         The runs that are not shown, with the reason; one line each.
     page : str
@@ -46,7 +41,6 @@ class Snapshot:
     """
 
     shown: Mapping[str, Shown]
-    folders: Mapping[str, Path]
     notes: Sequence[str]
     page: str
     content: bytes
@@ -102,12 +96,10 @@ class Live:
         try:
             stamps = [run.read() for run in self._runs]
             fitting, notes = _comparable(self._runs)
-            names = distinct_names([shown.results for _, shown in fitting])
-            shown = {name: shown for name, (_, shown) in zip(names, fitting, strict=True)}
-            folders = {name: folder for name, (folder, _) in zip(names, fitting, strict=True)}
+            shown = by_name(fitting)
             page, content = self._lay_out(shown, notes)
             version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
-            self._latest = Snapshot(shown, folders, notes, page, content, version)
+            self._latest = Snapshot(shown, notes, page, content, version)
             self._stamps = stamps
         finally:
             end = time.monotonic()
@@ -141,7 +133,7 @@ class _WatchedRun:
             return stamp
         self._last_stamp, self.note = stamp, ""
         try:
-            self.shown = Shown(*read_run(self.folder))
+            self.shown = Shown(self.folder, *read_run(self.folder))
         except InputError:
             self.shown, self.note = None, f"{self.folder}: nothing there yet"
         except (RunConflictError, IncompleteError, sqlite3.DatabaseError) as error:
@@ -151,19 +143,17 @@ class _WatchedRun:
         return stamp
 
 
-def verdicts_on(items: JudgedItems, key: Key) -> dict[str, tuple[list[str], Verdict]]:
-    """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
-    return {judge: written[key] for judge, written in items.judges.items() if key in written}
-
-
-def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[tuple[Path, Shown]], list[str]]:
+def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[Shown], list[str]]:
     """Return the runs that are about the same as the first of them, and notes about the others."""
     notes = [run.note for run in runs if run.note]
-    fitting: list[tuple[Path, Shown]] = []
-    for folder, shown in [(run.folder, run.shown) for run in runs if run.shown]:
-        first_folder, first = fitting[0] if fitting else (folder, shown)
-        if difference := data_difference(first.results, shown.results):
-            notes.append(f"{folder}: not shown, since it and {first_folder} differ in {difference}")
+    readable = [run.shown for run in runs if run.shown]
+    fitting = []
+    for run in readable:
+        first = readable[0]
+        if difference := data_difference(first.results, run.results):
+            notes.append(
+                f"{run.source}: not shown, since it and {first.source} differ in {difference}"
+            )
         else:
-            fitting.append((folder, shown))
+            fitting.append(run)
     return fitting, notes

@@ -132,7 +132,7 @@ def test_filters_keep_what_fits(tab: Any) -> None:
         form.locator(f"[name={name}]").select_option(value)
         asked = [(clip, prompt) for clip in range(CLIPS) for prompt in range(1, 9)]
         asked.remove((0, 1))  # which was not answered
-        assert items(tab)[0] == 2 * sum(fits(*each) for each in asked), name
+        assert items(tab)[0] == 2 * sum(fits(*item) for item in asked), name
         tab.click("button[type=reset]")
         tab.wait_for_selector("#filters output:text-matches('^128 of')")
 
@@ -154,7 +154,7 @@ def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
     assert abs(played[1] - 1.0) < 0.1
     tab.locator("img.spectrogram").first.scroll_into_view_if_needed()
     picture = tab.locator("img.spectrogram").first
-    assert picture.evaluate("async (each) => (await each.decode(), each.naturalWidth)") == 320
+    assert picture.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 320
 
 
 def test_on_paper_there_is_all_but_what_is_clicked(tab: Any) -> None:

@@ -113,7 +113,7 @@ def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
     assert len(content["items"]) == 24
     first = content["items"][0]
     assert first["answer"] == "They flee, 0 and 1."
-    assert [each[:3] for each in first["verdicts"]] == [[0, 1, 2], [1, 2, 0]]
+    assert [verdict[:3] for verdict in first["verdicts"]] == [[0, 1, 2], [1, 2, 0]]
     assert first["verdicts"][0][3] == verdict(1, "Both")
     assert first["difference"] == 3  # scores 1 and 0, ratings 1 and 2, two orientations
     assert content["orientations"][2] == "Both"
@@ -280,10 +280,12 @@ def test_a_chart_escapes_names_and_keeps_long_ones_distinct() -> None:
 
 @given(st.text())
 def test_what_would_not_be_seen_is_shown_by_its_number(text: str) -> None:
-    seen = visible(text)
-    assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", seen)
+    text_shown = visible(text)
+    assert not re.search(
+        "[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", text_shown
+    )
     if text.isprintable():
-        assert seen == text
+        assert text_shown == text
 
 
 def test_a_text_of_a_megabyte_is_cut_on_the_page() -> None:

@@ -64,7 +64,7 @@ def draw(
     """Draw one of ``CHARTS``, the published results last; nothing where there are no figures."""
     figures = CHARTS[name]
     rows = [Row(model, report.score) for model, report in models.items()]
-    rows += [Row(f"{each.model} (published)", each, "published ") for each in published]
+    rows += [Row(f"{result.model} (published)", result, "published ") for result in published]
     names = _short(row.name for row in rows)
     points = [
         {
@@ -100,8 +100,8 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 
 def _svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
-    # Each channel that tells models apart has the same ones: only so do they share a legend.
-    models = {"name": "models", "value": list(dict.fromkeys(each["model"] for each in points))}
+    # Channels that distinguish models share a legend only if all of them list the same models.
+    models = {"name": "models", "value": list(dict.fromkeys(point["model"] for point in points))}
     data = {"data": {"values": points}, "config": _read_spec("config"), "params": [models]}
     return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (a drawing of our own)
 

@@ -25,8 +25,17 @@ _ORIENTATIONS = tuple(Orientation)
 
 @dataclass(frozen=True)
 class Shown:
-    """A model's results, and each of its items."""
+    """A model's results, and each of its items.
 
+    Attributes
+    ----------
+    source : pathlib.Path
+        The run's folder, or the judged CSV files.
+    results : Results
+    items : JudgedItems
+    """
+
+    source: Path
     results: Results
     items: JudgedItems
 
@@ -54,8 +63,13 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
             results = results_of_model(target)
             items = judged_items_of_files(files_of_model(target)[1])
         results = results.judged_by(judges)
-        shown.append(Shown(results, items.judged_by(results.judges)))
-    return dict(zip(distinct_names([each.results for each in shown]), shown, strict=True))
+        shown.append(Shown(target, results, items.judged_by(results.judges)))
+    return by_name(shown)
+
+
+def by_name(shown: Sequence[Shown]) -> dict[str, Shown]:
+    """Return models by names that are distinct."""
+    return dict(zip(distinct_names([model.results for model in shown]), shown, strict=True))
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
@@ -74,17 +88,17 @@ def content_of(
     shown : mapping of str to Shown
         By the name that a model is to have; all about the same clips.
     sounds : mapping
-        By clip id: ``audio`` and ``spectrogram``, URLs of what there is.
+        As of :func:`sounds_of`.
     """
     clips = clips_of(shown)
     issues = {issue.clip: issue.text for issue in known_issues(clips)}
-    judges = [*dict.fromkeys(judge for each in shown.values() for judge in each.items.judges)]
+    judges = [*dict.fromkeys(judge for model in shown.values() for judge in model.items.judges)]
     return {
         "prompts": INSTRUCTIONS,
         "orientations": _ORIENTATIONS,
         "judges": judges,
         "models": [
-            {"name": name, "judges": len(each.items.judges)} for name, each in shown.items()
+            {"name": name, "judges": len(model.items.judges)} for name, model in shown.items()
         ],
         "clips": [
             {**asdict(clip), "known_issue": issues.get(clip.id, ""), **sounds.get(clip.id, {})}
@@ -102,15 +116,12 @@ def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
 def _items(
     clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    differences = [
-        {(clip, number): difference for difference, clip, number in disagreements(each.items)}
-        for each in shown.values()
-    ]
+    differences = [disagreements(model.items) for model in shown.values()]
     for place, clip in enumerate(clips):
         for item in items_of(clip):
-            for number, each in enumerate(shown.values()):
+            for number, model in enumerate(shown.values()):
                 key = clip.id, item.number
-                if each.results.single_prompt and key not in each.items.answers:
+                if model.results.single_prompt and key not in model.items.answers:
                     continue  # this prompt was not for the participant
                 verdicts = [
                     (
@@ -119,32 +130,28 @@ def _items(
                         verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
                         "\n---\n".join(texts),
                     )
-                    for judge, by_item in each.items.judges.items()
-                    if key in by_item
-                    for texts, verdict in [by_item[key]]
+                    for judge, (texts, verdict) in model.items.verdicts_on(key).items()
                 ]
-                failure = each.items.failures.get(key)
+                failure = model.items.failures.get(key)
                 yield {
                     "clip": place,
                     "prompt": item.number,
                     "model": number,
-                    "answer": each.items.answers.get(key),
+                    "answer": model.items.answers.get(key),
                     "failure": f"{failure.kind}: {failure.message}" if failure else "",
-                    "cut": key in each.items.cut_off,
+                    "cut": key in model.items.cut_off,
                     "difference": differences[number].get(key, 0),
                     "verdicts": verdicts,
                 }
 
 
-def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any], list[str]]:
-    """Draw, and maybe compress, the clips' audio.
+def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
+    """Draw, and maybe compress, the clips' audio; that which is gone, or has changed, is left out.
 
     Returns
     -------
-    sounds : dict
+    dict
         By clip id: ``seconds``, ``spectrogram``, and ``audio`` where it is to be played.
-    missing : list of str
-        Ids of clips whose audio is gone, or is not what was used.
     """
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
@@ -154,13 +161,13 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> tuple[dict[str, Any
                 "spectrogram": data_url("image/webp", spectrogram(sound)),
                 **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
             }
-    return sounds, [clip.id for clip in clips_of(shown) if clip.id not in sounds]
+    return sounds
 
 
 def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
     """Read a clip's audio again; None where it is gone, or not what was used any more."""
-    for each in shown.values():
-        path, sha256 = each.items.audio.get(clip, ("", ""))
+    for model in shown.values():
+        path, sha256 = model.items.audio.get(clip, ("", ""))
         if sound := read_unchanged(Path(path), sha256):
             return sound
     return None

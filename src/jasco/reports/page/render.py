@@ -1,7 +1,7 @@
-"""The templates filled in: the page as one file, which nothing can be added to.
+"""The templates filled in: the page as one file, which loads nothing else.
 
-Its policy lets nothing in but its own style, script, pictures and sounds: even if a text got into
-it as markup, it could not run, load or send anything.
+Its policy allows only its own style, script, pictures and sounds: even if a text got into it as
+markup, it could not run, load or send anything.
 """
 
 import base64
@@ -24,10 +24,10 @@ def visible(text: str) -> str:
     """Format characters that are invisible, or would turn a text around, by their number."""
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
     return "".join(
-        f"\\u{ord(each):04x}"
-        if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp") and each not in "\n\t"
-        else each
-        for each in cut
+        f"\\u{ord(character):04x}"
+        if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") and character not in "\n\t"
+        else character
+        for character in cut
     )
 
 
@@ -67,11 +67,11 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
     InputError
         The results are about different data or protocols.
     """
-    sounds, missing = sounds_of(shown, audio=audio)
+    sounds = sounds_of(shown, audio=audio)
     style, script = static("page.css"), static("page.js")
     content = packed(content_of(shown, sounds))
     return environment().get_template("page.html").render(
-        page=sections_of(shown, missing),
+        page=sections_of(shown, sounds),
         # Our own files, word for word: the policy knows them by their hashes.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704

@@ -1,6 +1,6 @@
 """The page, section by section: tables, charts and sentences for the templates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Any
 
 from jasco.data import dataset
@@ -13,38 +13,38 @@ from jasco.reports.comparison import summarise_report
 from jasco.reports.formats import number
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.page.charts import CHARTS, draw
-from jasco.reports.page.content import Shown
+from jasco.reports.page.content import Shown, clips_of
 from jasco.reports.text import title
 from jasco.version import __version__
 
 _REMARKS = (NoteKind.MISSING, NoteKind.REASON, NoteKind.DETAIL, NoteKind.KNOWN_ISSUES)
 
 
-def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dict[str, Any]:
+def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str, Any]:
     """Return the values of the page's template.
 
     Parameters
     ----------
     shown : mapping of str to Shown
         By the name that a model is to have.
-    missing_audio : sequence of str
-        Clips whose audio could not be shown.
+    sounds : container of str
+        Ids of the clips whose audio is shown.
 
     Raises
     ------
     InputError
         The results are about different data or protocols.
     """
-    report = summarise_report([each.results for each in shown.values()])
+    report = summarise_report([model.results for model in shown.values()])
     models, pairs, data = report.models, report.pairs or (), report.data.name
     published = report.published or ()
     comparable = published if data == dataset.PUBLISHED else ()
     remarks = note_lines(report, _REMARKS)
-    if missing_audio:
-        are = "is" if len(missing_audio) == 1 else "are"
+    if missing := [clip.id for clip in clips_of(shown) if clip.id not in sounds]:
+        are = "is" if len(missing) == 1 else "are"
         remarks.append(
-            f"{count(len(missing_audio), 'clip')} {are} shown without their sound, which is not "
-            f"where it was, or not what it was: {', '.join(missing_audio[:10])}"
+            f"{count(len(missing), 'clip')} {are} shown without their sound, which is not "
+            f"where it was, or not what it was: {', '.join(missing[:10])}"
         )
     charts = {
         name: list(draw(name, models, comparable if name in ("headline", "dependence") else ()))
@@ -65,7 +65,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
         "prompts": INSTRUCTIONS,
-        "heatmaps": [_heatmap(name, each) for name, each in shown.items()],
+        "heatmaps": [_heatmap(name, model) for name, model in shown.items()],
         "agreement": columns.agreement(models),
         "pairwise_agreement": columns.pairwise_agreement(models),
         "exams": note_lines(report, [NoteKind.JUDGE]),
@@ -76,7 +76,7 @@ def sections_of(shown: Mapping[str, Shown], missing_audio: Sequence[str]) -> dic
 
 
 def licence(data: str) -> str:
-    """Return whose the clips are, and on which terms they may be handed on."""
+    """Return the origin and the licence of the clips."""
     known = {
         dataset.PUBLISHED: f"Clips and annotations: {LICENCE}.",
         dataset.ALTERED: f"Annotations, and clips before they were altered: {LICENCE}.",

@@ -227,7 +227,7 @@ def test_the_labels_can_be_taken_to_an_exam(
     assert rows[0]["note"] == note
     (tmp_path / "labels.csv").write_bytes(answer.content)
     labels = read_labels(tmp_path / "labels.csv", read_data_set(data).clips)
-    assert [each.expected.rating for each in labels.questions] == [1, 0]
+    assert [question.expected.rating for question in labels.questions] == [1, 0]
 
 
 def test_a_run_without_two_judges_shows_what_to_do(visit: Visit, make_run: MakeRun) -> None:

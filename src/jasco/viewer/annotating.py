@@ -25,7 +25,7 @@ from jasco.reports.disagreements import disagreements
 from jasco.runs.participants import participant_name
 from jasco.runs.results import JudgedItems
 from jasco.viewer import web
-from jasco.viewer.live import Live, verdicts_on
+from jasco.viewer.live import Live
 
 COOKIE = "jasco-annotator"
 
@@ -63,8 +63,11 @@ class Queue:
     @cached_property
     def own(self) -> dict[Key, Annotation]:
         """The annotations of this participant, by answer."""
-        own = [each for each in self.annotations if each.annotator == self.annotator]
-        return {(each.clip_id, each.number): each for each in own}
+        return {
+            (annotation.clip_id, annotation.number): annotation
+            for annotation in self.annotations
+            if annotation.annotator == self.annotator
+        }
 
     @property
     def left(self) -> list[Key]:
@@ -75,7 +78,7 @@ class Queue:
         """Return the next answer to annotate; after the last one, the first that was skipped."""
         start = self.order.index(key) + 1 if key in self.order else 0
         ahead, behind = self.order[start:], self.order[:start]
-        left = [each for each in [*ahead, *behind] if each != key and each not in self.own]
+        left = [other for other in [*ahead, *behind] if other != key and other not in self.own]
         return next(iter(ahead if self.every else left), None)
 
     def before(self, key: Key) -> Key | None:
@@ -99,7 +102,7 @@ class Queue:
         }  # fmt: skip
 
 
-class Disagreements:
+class Annotating:
     """The pages of the queue."""
 
     def __init__(self, live: Live) -> None:
@@ -154,14 +157,13 @@ class Disagreements:
 
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
         """Return the queue of the run that query or form name (a redirect if there is no run)."""
-        runs = self._live.now()
-        models = list(runs.shown)
-        if not models:
+        runs = list(self._live.now().shown.values())
+        if not runs:
             raise web.redirect("/disagreements")
-        numbers = [str(number) for number in range(len(models))]
+        numbers = [str(number) for number in range(len(runs))]
         run = numbers.index(values["run"]) if values.get("run") in numbers else 0
-        folder, items = runs.folders[models[run]], runs.shown[models[run]].items
-        order = [(each.clip, each.number) for each in disagreements(items)]
+        folder, items = runs[run].source, runs[run].items
+        order = list(disagreements(items))
         annotations = Annotations.of_run(folder).all()
         return Queue(run, folder, items, order, annotations, annotator, bool(values.get("every")))
 
@@ -174,7 +176,7 @@ class Disagreements:
         [clip] = [clip for clip in queue.items.clips if clip.id == key[0]]
         return web.page(
             "annotate.html", 422 if error else 200, queue=queue, models=models, key=key,
-            item=Item(clip, key[1]), verdicts=verdicts_on(queue.items, key),
+            item=Item(clip, key[1]), verdicts=queue.items.verdicts_on(key),
             fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
         )  # fmt: skip
 

@@ -1,0 +1,73 @@
+"""Data sets and published models, made ready: ``data`` with its commands, and ``convert``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jasco.api.messages import write_message
+from jasco.cli.groups import CommandGroup
+from jasco.cli.options import DATA_HELP, flag, option
+from jasco.errors import InputError
+
+data_command = CommandGroup(
+    "data",
+    modules={"preparing": ["fetch", "verify", "template"]},
+    help="Fetch, verify and lay out data sets.",
+)
+
+
+@click.command("fetch")
+@click.argument("folder", type=Path, required=False, metavar="[DIR]")
+def fetch_command(folder: Path | None) -> None:
+    """Fetch the published data set (CC BY-NC 4.0), into the cache unless DIR is given."""
+    from jasco.data.fetching import fetch
+
+    print(fetch(folder, write_message))
+
+
+@click.command("verify", epilog=f"DATA: {DATA_HELP}")
+@click.argument("data", metavar="DATA")
+def verify_command(data: str) -> None:
+    """Check every clip of a data set."""
+    from jasco.data.fetching import find_data, verify
+
+    for line in verify(find_data(data, write_message)):
+        print(line)
+
+
+@click.command("template", epilog=f"DATA: {DATA_HELP}")
+@click.argument("data", metavar="DATA")
+@option("-o", "--output", type=Path, required=True, metavar="FILE.csv", help="the file to write")
+def template_command(data: str, output: Path) -> None:
+    """Write the CSV to fill in."""
+    from jasco.api.evaluation import write_template
+    from jasco.data.fetching import find_data
+
+    write_template(find_data(data, write_message), output)
+    write_message(f"{output}: fill in allm_output, then: jasco judge {output} --help")
+
+
+@click.command("convert")
+@click.argument("system", required=False)
+@option("--from", "sources", multiple=True, metavar="PART=PATH", help="a part; none lists them")
+@option("--out", "folder", type=Path, metavar="DIR", help="a new folder")
+@flag("--trust-pickle", "trusted", help="let files run code of their own when read")
+@option("--check", "checked", type=Path, metavar="DIR", help="check that a folder is whole")
+def convert_command(system: str, checked: Path | None, folder: Path, **settings: Any) -> None:
+    """Make a folder of a published system's files.
+
+    SYSTEM is salmonn, ltu-as or wavllm; salmonn/DIR, ltu-as/DIR and wavllm/DIR run such folders.
+    """
+    from jasco.data.dataset import MINI
+    from jasco.data.fetching import find_data
+    from jasco.models.ports.checkpoint import check, convert
+
+    if checked:
+        for line in check(checked, find_data(MINI, write_message)):
+            print(line)
+        return
+    if not system:
+        raise InputError("write: jasco convert SYSTEM --from PART=PATH ... --out DIR")
+    convert(system, folder=folder, **settings)
+    write_message(f"{folder}: converted; check that it is whole: jasco convert --check {folder}")
