@@ -296,8 +296,8 @@ def test_with_runs_the_audio_is_what_their_models_were_given(
     assert "4 clips" in visit(run).get("/listen").text
     write_wav(data / "dataset" / "v0" / "2.wav", tone(77))
     changed = visit(run, afresh=True)
-    assert "not what the model of" in changed.get("/listen").text
-    assert "not what the model of" in changed.send_form("/listen/name", name="Ada").text
+    assert "not the audio that the model of" in changed.get("/listen").text
+    assert "not the audio that the model of" in changed.send_form("/listen/name", name="Ada").text
     shutil.rmtree(data)
     assert "give --data DATA" in visit(run, afresh=True).get("/listen").text
 
