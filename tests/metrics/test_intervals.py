@@ -88,8 +88,8 @@ def estimates(random: Random, clips: int, model: Model, samples: int) -> Iterato
         ratios = Ratios(terms, scoring._LEAST[kept], scoring._MOST[kept], resamples=3000)
         for place in range(0, 4 * at_once, 4):
             ours, theirs = (place, place + 1), (place + 2, place + 3)
-            differences = ratios.estimates(ours, theirs)
-            yield [*ratios.estimates(ours), *(differences[each] for each in differences)]
+            estimated = ratios.estimates(ours, theirs)
+            yield [*ratios.estimates(ours), *(estimated[each] for each in differences)]
 
 
 def coverage(model: Model) -> dict[int, np.ndarray]:
