@@ -108,7 +108,7 @@ def test_other_numbers_and_names_stay_other_identities() -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "NaN"])
 def test_a_number_that_is_not_finite_makes_no_identity(value: str) -> None:
     for key in ("penalty", "temperature", "top_p"):
-        with pytest.raises(InputError, match=f"{key}={value} is no good: a .*number"):
+        with pytest.raises(InputError, match=f"{key}={value} is not valid: a .*number"):
             parse_spec(f"numbered/m,{key}={value}", Numbered)
     with pytest.raises(InputError, match="a finite number is needed"):
         parse_spec('numbered/m,extra={"a":[1e999]}', Numbered)
@@ -159,13 +159,13 @@ def test_a_verbatim_name_is_everything_after_the_slash(name: str) -> None:
         ("named/m,length", "length has no value; write length=..."),
         ("named/m,length=", "length has no value"),
         ("named/m,length=1,length=2", "length is given twice"),
-        ("named/m,length=many", "length=many is no good"),
-        ("named/m,length=0", "length=0 is no good: a number of at least 1 is needed"),
-        ("named/m,length=1.5", "length=1.5 is no good"),
-        ("named/m,warmth=-1", "warmth=-1 is no good"),
-        ("named/m,warmth=nan", "warmth=nan is no good"),
-        ("named/m,warmth=inf", "warmth=inf is no good"),
-        ("named/m,timeout=0", "timeout=0 is no good"),
+        ("named/m,length=many", "length=many is not valid"),
+        ("named/m,length=0", "length=0 is not valid: a number of at least 1 is needed"),
+        ("named/m,length=1.5", "length=1.5 is not valid"),
+        ("named/m,warmth=-1", "warmth=-1 is not valid"),
+        ("named/m,warmth=nan", "warmth=nan is not valid"),
+        ("named/m,warmth=inf", "warmth=inf is not valid"),
+        ("named/m,timeout=0", "timeout=0 is not valid"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_remedy(text: str, complaint: str) -> None:
@@ -208,7 +208,7 @@ def test_an_unknown_provider_is_refused_with_where_to_look(kind: specs.Kind, tex
             "http://h:99999/v1", "http://h h/v1", "http://h\0/v1", "http:///v1", "http://é/v1"],
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match=r"base_url=.* is no good"):
+    with pytest.raises(InputError, match=r"base_url=.* is not valid"):
         open_spec("model", f"openai/m,base_url={url}")
 
 

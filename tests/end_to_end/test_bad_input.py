@@ -283,12 +283,12 @@ def a_key_without_a_value(p: Place) -> Sequence[object]:
     return p.respond("openai/m,temperature")
 
 
-@case(2, "max_tokens=many is no good")
+@case(2, "max_tokens=many is not valid")
 def a_value_that_is_no_number(p: Place) -> Sequence[object]:
     return p.respond("openai/m,max_tokens=many")
 
 
-@case(2, "base_url=http://[::1 is no good")
+@case(2, "base_url=http://[::1 is not valid")
 def an_address_that_is_none(p: Place) -> Sequence[object]:
     return p.respond("openai/m,base_url=http://[::1")
 
@@ -555,7 +555,7 @@ def a_misspelt_key(p: Place) -> Sequence[object]:
     return p.respond("openai/m,base_ur=http://127.0.0.1:1/v1")
 
 
-@case(2, "temperature=hot is no good: a number of at least 0 is needed")
+@case(2, "temperature=hot is not valid: a number of at least 0 is needed")
 def words_for_a_number(p: Place) -> Sequence[object]:
     return p.respond("openai/m,temperature=hot,base_url=http://127.0.0.1:1/v1")
 

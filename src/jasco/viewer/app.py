@@ -136,7 +136,7 @@ def make_app(
         elif kind := next((kind for kind in _STATUS if isinstance(error, kind)), None):
             status, message = _STATUS[kind], one_line(error, 400)
         else:
-            notify(f"{request.url.path}: a bug of ours: {type(error).__name__}: {one_line(error)}")
+            notify(f"{request.url.path}: internal error: {type(error).__name__}: {one_line(error)}")
         response = page("error.html", status, message=message)
         response.headers.update(getattr(error, "headers", None) or {})
         return response
