@@ -20,11 +20,11 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
     # ``python -m jasco`` looks for modules in the working folder first: no file there is to take
     # the place of a library. This runs before anything else is imported.
     del sys.path[0]
-    from jasco.cli.launch import listen
+    from jasco.cli.interrupts import listen
 
     listen()
 
-# What is imported early is little (see ``launch``): the rest is imported when it is needed.
+# What is imported early is little (see ``cli.launch``): the rest is imported when it is needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jasco.api.evaluation import evaluate

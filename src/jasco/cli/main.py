@@ -20,7 +20,7 @@ import click
 
 from jasco.api.messages import write_message
 from jasco.cli.groups import CommandGroup
-from jasco.cli.launch import end_at_once
+from jasco.cli.interrupts import end_at_once
 from jasco.cli.streams import discard, is_broken
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.version import __version__
