@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TypeVar
 
+from jasco.backends.options import Option, at_least
 from jasco.backends.secrets import mask_spec
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
@@ -23,6 +24,10 @@ Question = tuple[Audio, str]
 Outcome = Response | Failure
 AnswerBatch = Callable[[Sequence[Question]], Sequence[Outcome]]
 """Answers a batch; may raise where it cannot."""
+
+
+BATCH = Option("batch", "questions answered at once", at_least(1, int), 8)
+"""For models that take batches of any size; not part of a model's identity."""
 
 
 class MalformedAnswersError(Exception):

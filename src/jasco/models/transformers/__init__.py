@@ -6,7 +6,7 @@ from pathlib import Path
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.options import Option, at_least, one_of
 from jasco.backends.specs import Spec
-from jasco.models.batches import BatchedModel, Batches, Question
+from jasco.models.batches import BATCH, BatchedModel, Batches, Question
 from jasco.models.devices import DEVICE
 from jasco.models.model import REASONING
 from jasco.models.transformers.generation import generate, set_decoding
@@ -37,7 +37,7 @@ class HuggingFace(BatchedModel):
         Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
         REASONING,
         DEVICE,
-        Option("batch", "questions answered at once", at_least(1, int), 8),
+        BATCH,
     )
 
     def __init__(self, spec: Spec) -> None:
