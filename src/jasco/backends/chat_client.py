@@ -25,7 +25,7 @@ from jasco.backends.requests import (
     request_format,
 )
 from jasco.backends.secrets import secrets_of
-from jasco.backends.specs import Provider, Spec
+from jasco.backends.specs import Provider
 from jasco.backends.transport import (
     AttemptError,
     Endpoint,
@@ -78,10 +78,9 @@ class ChatClient:
 
     Parameters
     ----------
-    spec : Spec
-        Its name is the model's; its options are those of :mod:`jasco.backends.requests`.
     owner : Provider
-        The model or judge: waits are announced to it, and it holds what was adapted.
+        The model or judge. The name in its spec is the model's, its options are those of
+        :mod:`jasco.backends.requests`. Waits are announced to it, and it holds what was adapted.
     own_url : str
         The base URL of a server that was started for it, which no proxy stands before; empty
         where the spec names the server.
@@ -89,9 +88,9 @@ class ChatClient:
         The key of such a server.
     """
 
-    def __init__(self, spec: Spec, owner: Provider, own_url: str = "", own_key: str = "") -> None:
-        self._spec = spec
+    def __init__(self, owner: Provider, own_url: str = "", own_key: str = "") -> None:
         self._owner = owner
+        self._spec = spec = owner.spec
         variable = spec.options.get("api_key_env")
         base_urls = (own_url,) if own_url else spec.options["base_url"] or (default_base_url(),)
         key = own_key if own_url else api_key(variable)

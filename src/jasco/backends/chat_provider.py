@@ -9,7 +9,7 @@ from jasco.backends.chat_client import ChatClient
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.requests import Message, request_format
 from jasco.backends.specs import Provider, Spec
-from jasco.backends.vllm_server import VllmClient, check_vllm
+from jasco.backends.vllm_server import VllmClient, VllmServer, check_vllm
 from jasco.data.dataset import DataSet
 
 
@@ -24,7 +24,7 @@ class ChatProvider(Provider):
         self._client = self._connect()
 
     def _connect(self) -> ChatClient | None:
-        return ChatClient(self.spec, self)
+        return ChatClient(self)
 
     def check(self) -> None:
         """Raise ``InputError`` where no server was named and the default must not be asked."""
@@ -66,4 +66,6 @@ class VllmProvider(ChatProvider):
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
         """Start the server and wait until it is ready."""
-        self._client = await VllmClient.start(self.spec, self, self.folder, self.activity)
+        server = VllmServer(self.spec, self.folder)
+        await server.start()
+        self._client = VllmClient(self, server, self.activity)
