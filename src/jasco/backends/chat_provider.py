@@ -21,10 +21,8 @@ class ChatProvider(Provider):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._client = self._connect()
-
-    def _connect(self) -> ChatClient | None:
-        return ChatClient(self)
+        # A server that is launched is not there before prepare.
+        self._client = None if self.launches_server else ChatClient(self)
 
     def check(self) -> None:
         """Raise ``InputError`` where no server was named and the default must not be asked."""
@@ -52,9 +50,6 @@ class VllmProvider(ChatProvider):
     launches_server = True
     activity: ClassVar[str]
     """The server's task, such as "judging", for messages."""
-
-    def _connect(self) -> None:
-        return None  # the server is started by prepare
 
     def fingerprint(self) -> str:
         """Hash the checkpoint, where it is a folder."""
