@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jasco.data.audio import count_frames
+from jasco.data.audio import read_file
 from jasco.data.csv_files import read_table, write_table
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.data.responses_csv import (
@@ -59,7 +59,7 @@ def test_the_template_of_the_published_data_is_the_published_one(
     published: Path, tmp_path: Path
 ) -> None:
     data = read_data_set(published)
-    frames = {clip.id: count_frames(data.audio_path(clip)) for clip in data.clips}  # type: ignore[arg-type]
+    frames = {clip.id: read_file(data.audio_path(clip)).frames for clip in data.clips}  # type: ignore[arg-type]
     write_table(tmp_path / "ours.csv", COLUMNS, template_rows(data, frames))
     with (published / "evaluation" / "example.csv").open(encoding="utf-8", newline="") as file:
         theirs = list(csv.DictReader(file))
