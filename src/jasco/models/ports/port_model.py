@@ -9,7 +9,7 @@ from jasco.backends.extras import import_optional
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.options import Option, one_of
 from jasco.backends.specs import Spec
-from jasco.models.batches import BATCH, BatchedModel, Batches, Question
+from jasco.models.batches import BATCH, BatchedModel, Question
 from jasco.models.devices import DEVICE, choose_device
 from jasco.protocol.responses import Response
 
@@ -43,7 +43,7 @@ class PortModel(BatchedModel):
     NAME = "DIR"
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec, Batches(spec.options["batch"]))
+        super().__init__(spec, spec.options["batch"])
         self._folder = Path(spec.name).expanduser()
         self._inference: Inference[Any, Any]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.options import Option, at_least, one_of
 from jasco.backends.specs import Spec
-from jasco.models.batches import BATCH, BatchedModel, Batches, Question
+from jasco.models.batches import BATCH, BatchedModel, Question
 from jasco.models.devices import DEVICE
 from jasco.models.model import REASONING
 from jasco.models.transformers.generation import generate, set_decoding
@@ -41,7 +41,7 @@ class HuggingFace(BatchedModel):
     )
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec, Batches(spec.options["batch"], self._group_of))
+        super().__init__(spec, spec.options["batch"])
         self._loaded: Loaded | None = None
 
     def fingerprint(self) -> str:
@@ -57,7 +57,7 @@ class HuggingFace(BatchedModel):
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
         self.facts = {**loaded.facts} | ({"generation": settings} if settings else {})
 
-    def _group_of(self, question: Question) -> int:
+    def group_of(self, question: Question) -> int:
         """Return the clip's length, in families where its neighbours' lengths change an answer."""
         assert self._loaded
         return 0 if self._loaded.family.mixes else len(question[0].samples)
