@@ -48,7 +48,7 @@ RATE_LIMIT_PATIENCE = 900.0
 ANNOUNCED_WAIT = 30.0
 """Seconds; longer waits are announced."""
 ALIKE = 3
-"""Number of consecutive responses malformed in the same way after which a call is not retried."""
+"""Number of consecutive responses with the same malformation after which a call is not retried."""
 FAILED_IN_A_ROW = 64
 """So many failed calls in a row count as a server that is gone, ..."""
 FAILING_PATIENCE = 60.0

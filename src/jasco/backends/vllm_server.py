@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from jasco.backends.chat_client import ChatClient, ServerGoneError
 from jasco.backends.options import Option, at_least
-from jasco.backends.requests import Message
+from jasco.backends.requests import TIMEOUT, Message
 from jasco.backends.secrets import is_secret_name, read_key, secrets_of
 from jasco.backends.specs import Provider, Spec
 from jasco.backends.supervised import SupervisedProgram, how_it_ended
@@ -25,7 +25,7 @@ from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
 
 SERVING_OPTIONS = (
-    Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
+    TIMEOUT,
     Option("start_timeout", "seconds to get ready", at_least(0.01, float), 3600.0),
 )
 _HOST = "127.0.0.1"

@@ -10,7 +10,7 @@ from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.options import Option, one_of
 from jasco.backends.specs import Spec
 from jasco.models.batches import BATCH, BatchedModel, Question
-from jasco.models.devices import DEVICE, choose_device
+from jasco.models.devices import DEVICE, choose_device, dtype_option
 from jasco.protocol.responses import Response
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ def options(*presets: str) -> tuple[Option, ...]:
     """Return the options of a port with these presets, the first of which is the default."""
     return (
         Option("preset", "decoding", one_of(*presets), presets[0], identity=True),
-        Option(
-            "dtype",
-            "precision: auto (float16 on a GPU, else float32), float32, float16, bfloat16",
-            one_of("auto", "float32", "float16", "bfloat16"),
-            "auto",
-            identity=True,
-        ),
+        dtype_option("float16 on a GPU, else float32"),
         DEVICE,
         BATCH,
     )
