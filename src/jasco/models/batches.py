@@ -1,4 +1,4 @@
-"""Models that compute here: questions wait for one thread, which takes several at once."""
+"""Models that compute in this process: one thread answers a batch of questions at a time."""
 
 import asyncio
 from abc import abstractmethod

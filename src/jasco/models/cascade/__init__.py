@@ -132,7 +132,7 @@ class Cascade(Model):
         )
 
     def _described(self, audio: Audio) -> "Future[Description | Failure]":
-        """Return the description of a clip that is there or under way, else begin one."""
+        """Return the description of a clip from the cache, finished or pending, else begin one."""
         description = self._descriptions.get(audio)
         if not description or (description.done() and isinstance(description.result(), Failure)):
             description = self._describing.submit(self._describe, audio.floats)
