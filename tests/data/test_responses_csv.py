@@ -16,10 +16,10 @@ from jasco.data.responses_csv import (
     COLUMNS,
     VERDICT_COLUMNS,
     check_against,
-    judged_rows,
     read_judged_rows,
     read_responses_csv,
     template_rows,
+    write_judged,
 )
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip
@@ -249,11 +249,7 @@ def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
         ("7", 2): (["Rating: 0\rOrientation: ?", "?"], Verdict(0, None)),
         ("8", 8): (["?"], Verdict(None, None)),
     }
-    write_table(
-        tmp_path / "judged.csv",
-        [*file.table.columns, *VERDICT_COLUMNS],
-        judged_rows(file, judged_items),
-    )
+    write_judged(tmp_path / "judged.csv", file, judged_items)
     read = read_responses_csv(tmp_path / "judged.csv")
     rows = read.table.rows
     assert [{k: v for k, v in row.items() if k not in VERDICT_COLUMNS} for row in rows] == list(

@@ -241,9 +241,8 @@ def judge_responses_csv(
     job = open_job(run=run, data=file.data, model=model, judges=judges, notify=notify, **settings)
     complete = run_job(job, notify)
     items, label = judged_items_of_run(run), job.judges[0].spec.label
-    proxy = label in items.proxies
-    rows = responses_csv.judged_rows(file, items.judges.get(label, {}), proxy=proxy)
-    write_table(output, responses_csv.judged_columns(file, proxy=proxy), rows)
+    judged = items.judges.get(label, {})
+    responses_csv.write_judged(output, file, judged, proxy=label in items.proxies)
     return run, complete
 
 
