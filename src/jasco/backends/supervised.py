@@ -54,8 +54,12 @@ class SupervisedProgram:
             default.
         """
         self._pid_file.unlink(missing_ok=True)
-        log = self._open_log(command)
+        log = self._open_log()
         try:
+            if log is not None:
+                line = mask(mask_spec(" ".join(command)), self._secrets)
+                os.write(log, f"--- {line}\n".encode(errors="replace"))
+                self._log_start = os.fstat(log).st_size
             return await asyncio.create_subprocess_exec(
                 *supervised_command(command, self._pid_file, lifeline),
                 **{"stdin": asyncio.subprocess.PIPE, "stdout": log, "stderr": log} | settings,
@@ -65,8 +69,8 @@ class SupervisedProgram:
             if log is not None:
                 os.close(log)
 
-    def _open_log(self, command: Sequence[str]) -> int | None:
-        """Open the log and append the command; return the file descriptor."""
+    def _open_log(self) -> int | None:
+        """Open the log to append to; return the file descriptor."""
         if not self.log:
             return None
         folder = self.log.parent
@@ -76,9 +80,6 @@ class SupervisedProgram:
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with suppress(OSError):
             os.fchmod(log, 0o600)
-        line = mask(mask_spec(" ".join(command)), self._secrets)
-        os.write(log, f"--- {line}\n".encode(errors="replace"))
-        self._log_start = os.fstat(log).st_size
         return log
 
     def output(self) -> str:
