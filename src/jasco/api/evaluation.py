@@ -14,7 +14,7 @@ from jasco.api.messages import Notify, named_as_in_python, python_names, write_m
 from jasco.api.results import Evaluation, score
 from jasco.backends.budget import Budget, read_limits, read_price_list
 from jasco.data import responses_csv
-from jasco.data.audio import count_frames
+from jasco.data.audio import read_file
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
@@ -238,9 +238,8 @@ def judge_responses_csv(
     job = open_job(run=run, data=file.data, model=model, judges=judges, notify=notify, **settings)
     complete = run_job(job, notify)
     items, label = judged_items_of_run(run), job.judges[0].spec.label
-    proxy = label in items.proxies
-    rows = responses_csv.judged_rows(file, items.judges.get(label, {}), proxy=proxy)
-    write_table(output, responses_csv.judged_columns(file, proxy=proxy), rows)
+    judged = items.judges.get(label, {})
+    responses_csv.write_judged(output, file, judged, proxy=label in items.proxies)
     return run, complete
 
 
@@ -253,7 +252,7 @@ def write_template(data: DataSet, output: Path) -> None:
         A clip's audio is missing or cannot be read.
     """
     paths = {clip.id: data.audio_path(clip) for clip in data.clips}
-    frames = {id_: count_frames(path) for id_, path in paths.items() if path}
+    frames = {id_: read_file(path).frames for id_, path in paths.items() if path}
     write_table(output, responses_csv.COLUMNS, responses_csv.template_rows(data, frames))
 
 

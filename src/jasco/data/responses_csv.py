@@ -8,11 +8,11 @@ response. The judge's text is in ``judge_output`` or, in files of the published 
 ``llama3_extract``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.data.csv_files import Table, read_table
+from jasco.data.csv_files import Table, read_table, write_table
 from jasco.data.dataset import DataSet, clip_of_row, name_of
 from jasco.errors import InputError
 from jasco.metrics.compat import JudgedRow
@@ -205,26 +205,41 @@ def _judge_column(path: Path, table: Table) -> str:
     return column
 
 
-def judged_columns(file: ResponsesCsv, *, proxy: bool = False) -> list[str]:
-    """Return the columns of a file with a judge's verdicts: those of a proxy are marked so."""
+def write_judged(
+    path: Path,
+    file: ResponsesCsv,
+    judged: Mapping[Key, tuple[list[str], Verdict]],
+    *,
+    proxy: bool = False,
+) -> None:
+    """Write a responses CSV with a judge's first texts and its verdicts.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file to write.
+    file : ResponsesCsv
+        The responses.
+    judged : mapping of (str, int) to (list of str, Verdict)
+        The judge's texts and the verdict on each response.
+    proxy : bool
+        Whether the verdicts are those of a proxy, which are marked so.
+    """
     added = (*VERDICT_COLUMNS, PROXY_COLUMN)
     columns = [name for name in file.table.columns if name not in added]
-    return [*columns, *(added if proxy else VERDICT_COLUMNS)]
 
+    def rows() -> Iterator[dict[str, object]]:
+        for key, row in zip(file.keys, file.table.rows, strict=True):
+            texts, verdict = judged.get(key, ([""], Verdict(None, None)))
+            yield {
+                **{name: row[name] for name in columns},
+                "judge_output": texts[0],
+                "rating": "" if verdict.rating is None else verdict.rating,
+                "orientation": verdict.orientation or "",
+                **({PROXY_COLUMN: 1} if proxy else {}),
+            }
 
-def judged_rows(
-    file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]], *, proxy: bool = False
-) -> Iterable[dict[str, object]]:
-    """Yield the rows of a responses CSV with a judge's first texts and its verdicts."""
-    for key, row in zip(file.keys, file.table.rows, strict=True):
-        texts, verdict = judged.get(key, ([""], Verdict(None, None)))
-        yield {
-            **{name: cell for name, cell in row.items() if name != PROXY_COLUMN},
-            "judge_output": texts[0],
-            "rating": "" if verdict.rating is None else verdict.rating,
-            "orientation": verdict.orientation or "",
-            **({PROXY_COLUMN: 1} if proxy else {}),
-        }
+    write_table(path, [*columns, *(added if proxy else VERDICT_COLUMNS)], rows())
 
 
 def check_against(file: ResponsesCsv, data: DataSet) -> None:

@@ -29,7 +29,7 @@ class SalmonnModel(PortModel):
 
     OPTIONS = options("official", "greedy", "card")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "SalmonnInference":
+    def load_folder(self, folder: Path, device: str, dtype: Any) -> "SalmonnInference":
         """Load the network and its tokenizer."""
         from jasco.models.ports.salmonn.inference import load
 

@@ -22,7 +22,7 @@ class WavLlmModel(PortModel):
 
     OPTIONS = options("official", "greedy")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
+    def load_folder(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
         """Load the network and its tokenizer."""
         from jasco.models.ports.wavllm.inference import load
 
