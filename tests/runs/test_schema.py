@@ -99,7 +99,7 @@ def contents(run: RunReader) -> list[object]:
         run.responses(model, 0), run.count_final(model), run.runtime(), run.max_audio_seconds(),
         run.count_converted_clips(), run.data_root, run.audio_files(), run.data(),
         [(label, run.is_proxy(judge)) for judge, label, _ in run.judges()],
-        [list(run.verdicts(model, judge)) for judge, *_ in run.judges_of(model)],
+        [run.judgements(model, judge) for judge, *_ in run.judges_of(model)],
         run.judged(model, "v2", 0, retry_final=True),
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def test_a_failure_gives_way_to_a_later_answer_and_an_answer_to_nothing(folder: 
         assert run.responses(model, 0) == {1: ANSWER}
         add_answers(run, FAILED, Response("another"))
         assert run.responses(model, 0) == {1: ANSWER}
-        assert run.count_responses(model) == (1, 0, {})
+        assert run.count_responses(model) == (1, 0)
 
 
 def test_an_empty_answer_is_an_answer(folder: Path) -> None:
@@ -45,7 +45,7 @@ def test_an_empty_answer_is_an_answer(folder: Path) -> None:
         run.set_data(DATA)
         model = add_answers(run, Response("", "length"), ANSWER)
         assert run.responses(model, 0) == {1: Response("", "length")}
-        assert run.count_responses(model) == (1, 1, {})
+        assert run.count_responses(model) == (1, 1)
 
 
 def test_a_failed_verdict_gives_way_and_a_given_one_stays(folder: Path) -> None:
@@ -53,15 +53,16 @@ def test_a_failed_verdict_gives_way_and_a_given_one_stays(folder: Path) -> None:
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         model, judge = add_verdicts(run, FAILED)
-        assert list(run.verdicts(model, judge)) == []
+        assert run.judgements(model, judge) == {}
         assert run.judged(model, "v2", 0) == set()
-        assert run.count_verdicts(model, judge) == (0, {"timeout": 1})
+        assert run.count_verdicts(model, judge) == 0
+        assert [reason.kind for reason in run.reasons(model, judge)] == ["timeout"]
         add_verdicts(run, unreadable)
-        assert list(run.verdicts(model, judge)) == [(0, 1, unreadable.verdict)]
+        assert run.judgements(model, judge) == {("0", 1): (["?"], unreadable.verdict)}
         add_verdicts(run, JUDGEMENT, FAILED)
-        assert list(run.verdicts(model, judge)) == [(0, 1, unreadable.verdict)]
+        assert run.judgements(model, judge) == {("0", 1): (["?"], unreadable.verdict)}
         assert run.judged(model, "v2", 0) == {(judge, 1, 0)}
-        assert run.count_verdicts(model, judge) == (1, {})
+        assert (run.count_verdicts(model, judge), run.reasons(model, judge)) == (1, ())
 
 
 def test_rows_are_written_all_or_none(folder: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_run_without_an_answer_takes_another_model(
         add_answers(run, *answers)
         model = add_answers(run, name="n")
         assert [label for _, label, _ in run.models()] == ["p/n"]
-        assert run.count_responses(model) == (0, 0, {})
+        assert run.count_responses(model) == (0, 0)
 
 
 def test_another_protocol_is_refused_once_there_is_a_verdict(folder: Path) -> None:
