@@ -9,7 +9,7 @@ import pytest
 from command import Jasco
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
-from jasco.human.listening_study import Participant
+from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.reader import RunReader
 
 
@@ -63,7 +63,7 @@ def test_a_person_is_judged_scored_and_compared_with_a_model(
     answer(Participant.open(tmp_path / "listeners", "Anna", mini), 10)
     last = anna.next()
     assert last
-    anna.cannot_tell(last)
+    anna.answer(last, CANNOT_TELL)
     done = jasco("judge", run, "--judge", "offline")
     assert done.status == 0, done.stdout
     assert "16 clips, 16 items" in done.stdout

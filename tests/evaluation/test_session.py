@@ -14,7 +14,7 @@ from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
-from jasco.human.listening_study import Participant
+from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.reader import RunReader
 from jasco.runs.run_results import results_of_run
 from jasco.runs.writer import RunWriter
@@ -164,7 +164,7 @@ def test_a_data_set_in_another_order_keeps_every_answer_with_its_clip(
 def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Path) -> None:
     anna = Participant.open(tmp_path, "Anna", read_data_set(data))
     for item in anna.items[:3]:
-        anna.cannot_tell(item)
+        anna.answer(item, CANNOT_TELL)
     judge = FakeJudge()
     evaluate(Job(anna.folder, None, None, [judge]), print)
     assert sorted(judge.responses) == sorted((i.clip.id, i.number) for i in anna.items[:3])
@@ -172,7 +172,7 @@ def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Pat
     assert (results.single_prompt, results.complete) == (True, False)
     assert (results.answers.expected, results.answers.answered, results.data.items) == (4, 3, 4)
     assert results.figures.panel.coverage == 3 / 4
-    anna.cannot_tell(anna.items[3])
+    anna.answer(anna.items[3], CANNOT_TELL)
     evaluate(Job(anna.folder, None, None, [judge]), print)
     assert results_of_run(anna.folder).complete
     assert len(judge.responses) == 4

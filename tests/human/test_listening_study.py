@@ -110,7 +110,7 @@ def test_a_participant_is_created_and_continued(folder: Path, data_set: DataSet)
     second = again.next()
     assert second == anna.items[1]
     assert second
-    assert again.cannot_tell(second)
+    assert again.answer(second, CANNOT_TELL)
     assert anna.answered() == [(first, "They flee."), (second, CANNOT_TELL)]
     for item in anna.items[2:]:
         assert again.next() == item
@@ -253,7 +253,7 @@ def test_the_first_answer_stands(folder: Path, data_set: DataSet) -> None:
     item = anna.items[0]
     assert anna.answer(item, "They flee.")
     assert not anna.answer(item, "It is what the solution says.")
-    assert not Participant.open(folder, "Anna", data_set).cannot_tell(item)
+    assert not Participant.open(folder, "Anna", data_set).answer(item, CANNOT_TELL)
     assert anna.answered() == [(item, "They flee.")]
 
 

@@ -87,7 +87,7 @@ def held(folder: Path) -> Path:
         run.commit([response_row(model, 0, 2, refused, 1), response_row(model, 0, 3, FAILED, 1)])
         run.commit([verdict_row(model, proxy, "v2", 0, 0, 1, by_proxy, 1.0)])
         run.add_runtime({"device": "cpu"}, 30.0)
-        run.set_audio({0: AudioFacts("/root/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
+        run.set_audio({"0": AudioFacts("/root/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
         run.set_facts({"data_root": "/root"})
     return folder
 

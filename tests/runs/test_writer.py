@@ -93,7 +93,7 @@ def test_a_run_in_which_nothing_was_done_takes_other_data(
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         model = add_answers(run, *answers)
-        run.set_audio({0: AudioFacts("/a", "x", 1.0, ())})
+        run.set_audio({"0": AudioFacts("/a", "x", 1.0, ())})
         run.set_data(OTHER)
         assert run.data() == OTHER
         assert run.fact("annotations_sha256") == annotations_sha256(OTHER.clips)
@@ -144,15 +144,15 @@ def test_other_audio_is_refused_once_there_is_an_answer(folder: Path) -> None:
     one, other = (AudioFacts("/a/0.wav", sha256, 1.0, ("resampled",)) for sha256 in "xy")
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
-        run.set_audio({0: other})
-        run.set_audio({0: one})  # mended before anything was spent on it
+        run.set_audio({"0": other})
+        run.set_audio({"0": one})  # mended before anything was spent on it
         add_answers(run, ANSWER)
-        run.set_audio({0: one, 1: other})
+        run.set_audio({"0": one, "1": other})
         with pytest.raises(RunConflictError, match=r"/a/0\.wav: other audio than the run"):
-            run.set_audio({0: other})
+            run.set_audio({"0": other})
         assert run.audio_sha256() is None  # clip 2 was never read
         assert run.count_converted_clips() == 2
-        run.set_audio({2: one})
+        run.set_audio({"2": one})
         assert run.audio_sha256() == combined_sha256({"0": "x", "1": "y", "2": "x"})
 
 
@@ -163,12 +163,12 @@ def test_what_was_found_in_the_audio_is_kept_by_clip(folder: Path) -> None:
         run.set_data(DATA)
         run.widen(2)
         assert run.audio_findings() is None  # not examined
-        run.set_audio({0: plain, 1: plain, 2: odd})
+        run.set_audio({"0": plain, "1": plain, "2": odd})
         assert run.audio_findings() == {}  # clip 2 is not covered
-        run.set_audio({1: odd})
+        run.set_audio({"1": odd})
         assert run.audio_findings() == {"1": {"clipped": 7, "warnings": ["silence only"]}}
         run.widen(3)
-        run.set_audio({1: plain})
+        run.set_audio({"1": plain})
         assert list(run.audio_findings() or {}) == ["2"]
         run.set_data(DataSet("other", DATA.clips[:1]))  # no answer hangs on the first data set
         assert run.audio_findings() is None

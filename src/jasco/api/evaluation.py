@@ -26,7 +26,7 @@ from jasco.judge_exam.examination import Exam, exam_result, keep_result, take_ex
 from jasco.judges.judge import Judge
 from jasco.judges.panel import PANELS
 from jasco.models.model import Model
-from jasco.protocol.protocols import PROTOCOLS, protocol_named
+from jasco.protocol.protocols import protocol_named
 from jasco.protocol.responses import Failure
 from jasco.reports.exam import summarise_exam
 from jasco.reports.spending import spending_line
@@ -302,7 +302,7 @@ def examine(
         The data, the labels or the judge's spec are wrong.
     """
     judge.budget = budget
-    chosen = protocol_named(protocol or next(iter(PROTOCOLS)))
+    chosen = protocol_named(protocol)
     exam = Exam.about(find_data(data, notify), chosen, judge, gold)
     if exam.labels and exam.labels.by_id:
         notify(f"{gold}: no column clip_sha; rows are joined by id, right or wrong")

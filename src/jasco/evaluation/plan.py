@@ -9,10 +9,10 @@ from jasco.errors import count
 from jasco.evaluation.job import Job
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.session import Remaining, items_per_clip, repeats_of
-from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.clips import items_of
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.protocols import PROTOCOLS, protocol_named
-from jasco.runs.audio_manifest import AudioFacts, audio_facts
+from jasco.protocol.protocols import protocol_named
+from jasco.runs.audio_manifest import audio_facts
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import PREFLIGHT
 from jasco.runs.spending import Spending, is_metered, prices_for, spending_of
@@ -76,7 +76,8 @@ def plan(job: Job) -> Iterator[str]:
     done = _done(job)
     clips = done.data.clips[: job.clips_covered(done.data, done.covered)]
     items = len(clips) * done.items_per_clip
-    audio = _read_audio(done.data, clips) if job.model and job.model.uses_audio else {}
+    with_audio = filter(done.data.audio_path, clips)
+    audio = audio_facts(done.data, with_audio) if job.model and job.model.uses_audio else {}
     seconds = sum(file.seconds for file in audio.values())
     name = name_with_audio(done.data.name, {id_: file.sha256 for id_, file in audio.items()})
     of_clips = f"{len(clips)} of {count(len(done.data.clips), 'clip')}"
@@ -112,7 +113,7 @@ def plan(job: Job) -> Iterator[str]:
             tokens = estimate(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
             yield f"tokens: {label}: {tokens}, at {_AUDIO_TOKENS} a second of audio (assumed)"
 
-    protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
+    protocol = protocol_named(job.protocol)
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
     prompt_tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_PER_TOKEN + _RESPONSE_TOKENS
     verdicts = checks = 0
@@ -164,12 +165,6 @@ def _limits(job: Job, spent: Spending) -> str:
     return "; ".join(parts)
 
 
-def _read_audio(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
-    with_audio = [clip for clip in clips if data.audio_path(clip)]
-    facts = audio_facts(data, with_audio)
-    return {clip.id: file for clip, file in zip(with_audio, facts, strict=True)}
-
-
 def _basis(seconds: float | None) -> str:
     return "assumed" if seconds is None else "as in this run so far"
 
@@ -182,7 +177,7 @@ def _done(job: Job) -> _Done:
         if not store.models():
             return _Done(data, covered)
         model, _, identity = store.models()[0]
-        protocol = protocol_named(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
+        protocol = protocol_named(job.protocol or store.fact("protocol"))
         remaining = Remaining(store, model, protocol, job.retry_final)
         answered = store.count_responses(model)[0]
         numbers = {identity_key(identity): number for number, _, identity in store.judges()}
