@@ -57,7 +57,12 @@ def test_the_exam_of_the_served_model_is_found_on_the_data_of_the_run_first(
     with closing(ExamStore(path)) as exams, RunReader.open(run) as reader:
         assert find_exam(reader, JUDGE, ()) is None
         data = reader.fact("annotations_sha256") or ""
-        exams_taken = [("m", "v2", data), ("m", "v2", "other"), ("n", "v2", data), ("m", "v1", data)]
+        exams_taken = [
+            ("m", "v2", data),
+            ("m", "v2", "other"),
+            ("n", "v2", data),
+            ("m", "v1", data),
+        ]
         for number, (served, protocol, about) in enumerate(exams_taken):
             result = {"served": [served], "protocol": protocol, "number": number}
             exams.keep_result(JUDGE, "", {**result, "data": {"annotations_sha256": about}})

@@ -124,7 +124,7 @@ class Session:
 
     def __init__(self, job: Job, store: RunWriter, notify: Callable[[str], None]) -> None:
         self.job, self.store, self.notify = job, store, notify
-        self.budget = budget = open_budget(store, job.limits, job.prices, job.providers)
+        self.budget = budget = open_budget(job.limits, job.prices, job.providers, store)
         self.data = store.set_data(job.data or store.data())
         stored = store.fact("protocol")
         self.protocol = protocol_named((job.judges and job.protocol) or stored)

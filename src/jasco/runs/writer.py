@@ -18,13 +18,8 @@ from jasco.backends.specs import Spec, identity_key
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.protocol.clips import annotations_sha256
-from jasco.runs.database import (
-    Connection,
-    RunUnwritableError,
-    copy_database,
-    open_database,
-    sqlite_errors,
-)
+from jasco.runs import database
+from jasco.runs.database import Connection, RunUnwritableError, copy_database, sqlite_errors
 from jasco.runs.locks import lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, PREFLIGHT, PUT_FACT, Row, fact_about
@@ -84,11 +79,11 @@ class RunWriter(RunReader):
                 f"make it writable, free some room, or {_ANOTHER_RUN}"
             ) from None
         try:
-            connection = open_database(folder / "run.db", FORMAT, _ANOTHER_RUN, write=True)
+            connection = database.open_database(folder / "run.db", FORMAT, _ANOTHER_RUN, write=True)
         except BaseException:
             lock.release()
             raise
-        connection.be_patient()
+        connection.patience = database.PATIENCE
         if notify:
             connection.notify = notify
         return cls(folder, connection, lock)
@@ -308,7 +303,7 @@ class RunWriter(RunReader):
 
     def hurry(self) -> None:
         """Wait for other programs that read the run for seconds from now on, not for minutes."""
-        self._connection.hurry()
+        self._connection.patience = database.HURRY
 
     def back_up(self) -> Path:
         """Copy the file to a new one beside it, and return that one's path."""
