@@ -167,7 +167,7 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
     """Run judges that take the machine for themselves, one after the other."""
     errors: list[IncompleteError | JudgeUnusableError] = []
     for number, judge in judges.items():
-        if not session.remaining.verdicts(number, judge):  # no server is started for nothing
+        if not session.remaining.verdicts({number: judge}):  # no server is started for nothing
             continue
         session.budget.check(judge.spec.label)
         session.notify(f"starting {judge.spec.label}, which has the machine for itself")

@@ -23,6 +23,8 @@ from jasco.runs.writer import RunWriter
 
 SAMPLED = 5
 """One clip in so many is judged repeatedly, where a judge's spec asks for repeats."""
+Judges = Mapping[int, Judge]
+"""Judges by their numbers in a run."""
 
 
 def repeats_of(judge: Judge, place: int) -> int:
@@ -63,19 +65,21 @@ class Remaining:
         final = 0 if self.retry_final else self.store.count_final(self.model_number)
         return expected - self.store.count_responses(self.model_number)[0] - final
 
-    def verdicts(self, number: int, judge: Judge) -> int:
-        """Count the verdicts that a judge has yet to give on the responses that exist."""
-        arguments = self.model_number, number, self.protocol.name
+    def verdicts(self, judges: Judges) -> int:
+        """Count the verdicts that judges have yet to give on the responses that exist."""
+        model, protocol = self.model_number, self.protocol.name
         return sum(
             self.store.count_unjudged(
-                *arguments, repeat, SAMPLED if repeat else 1, retry_final=self.retry_final
+                model,
+                number,
+                protocol,
+                repeat,
+                SAMPLED if repeat else 1,
+                retry_final=self.retry_final,
             )
+            for number, judge in judges.items()
             for repeat in range(repeats_of(judge, 0))
         )
-
-
-Judges = Mapping[int, Judge]
-"""Judges by their numbers in a run."""
 
 
 class Session:
@@ -193,19 +197,18 @@ class Session:
 
     def needs_judge(self, number: int) -> bool:
         """Return whether a judge has responses to judge, or may get some."""
-        missing = self.missing_responses()
-        return bool(missing or self.remaining.verdicts(number, self.judges[number]))
+        judge = {number: self.judges[number]}
+        return bool(self.missing_responses() or self.remaining.verdicts(judge))
 
     def calls(self) -> int:
         """Count the calls to make, if every item that lacks a response gets one."""
-        verdicts = sum(self.remaining.verdicts(*judge) for judge in self.judges.items())
+        verdicts = self.remaining.verdicts(self.judges)
         return self.missing_responses() * (1 + len(self.judges)) + verdicts
 
     def is_done(self) -> bool:
         """Return whether all that is missing is final."""
         left = replace(self.remaining, retry_final=False)
-        verdicts = sum(left.verdicts(*judge) for judge in self.judges.items())
-        return not left.responses() and not verdicts
+        return not left.responses() and not left.verdicts(self.judges)
 
     def _providers(self) -> Iterator[tuple[str, int, Model | Judge]]:
         """Yield the model and the judges, each with its table and its number in the run."""

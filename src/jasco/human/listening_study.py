@@ -158,7 +158,8 @@ class Participant:
             )
         with RunWriter.open(self.folder, _PATIENCE) as store:
             model = self._model_number(store)
-            if any(isinstance(each, Response) for each in store.responses(model, place).values()):
+            earlier = store.responses(model, place).values()
+            if any(isinstance(response, Response) for response in earlier):
                 return False
             store.commit([response_row(model, place, item.number, Response(text), None)])
         return True
