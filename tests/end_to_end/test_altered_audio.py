@@ -113,7 +113,7 @@ def test_a_run_of_an_older_version_is_called_by_the_hashes_that_it_holds(
     respond()
     with RunWriter.open(tmp_path / "run") as store:
         store.set_facts({"data": "watd"})
-        store.remove_facts("audio")
+        store.commit([("DELETE FROM facts WHERE name = ?", ("audio",))])
     results = results_of_run(tmp_path / "run")
     assert results.data.name == ALTERED
     assert results.answers.clipped is None

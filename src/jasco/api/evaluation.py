@@ -18,16 +18,15 @@ from jasco.data.audio import read_file
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
 from jasco.data.fetching import find_data
-from jasco.errors import IncompleteError, InputError, one_line
+from jasco.errors import InputError
 from jasco.evaluation.evaluate import Stop
 from jasco.evaluation.evaluate import evaluate as run_job
 from jasco.evaluation.job import Job
-from jasco.judge_exam.examination import Exam, exam_result, keep_result, take_exam
+from jasco.judge_exam.examination import Exam, take_exam
 from jasco.judges.judge import Judge
 from jasco.judges.panel import PANELS
 from jasco.models.model import Model
-from jasco.protocol.protocols import PROTOCOLS, protocol_named
-from jasco.protocol.responses import Failure
+from jasco.protocol.protocols import protocol_named
 from jasco.reports.exam import summarise_exam
 from jasco.reports.spending import spending_line
 from jasco.runs.csv_results import JUDGING_RUN
@@ -298,19 +297,14 @@ def examine(
         The data, the labels or the judge's spec are wrong.
     """
     judge.budget = budget
-    chosen = protocol_named(protocol or next(iter(PROTOCOLS)))
+    chosen = protocol_named(protocol)
     exam = Exam.about(find_data(data, notify), chosen, judge, gold)
     if exam.labels and exam.labels.by_id:
         notify(f"{gold}: no column clip_sha; rows are joined by id, right or wrong")
-    failed: list[Failure] = []
     with closing(ExamStore.of_user()) as store:
-        try:
-            take_exam(judge, exam, store, failed=failed, notify=notify, **settings)
-        except IncompleteError as error:
-            notify(one_line(error, 1000))
-        result = exam_result(judge, exam, store, failed)
+        result = take_exam(judge, exam, store, notify=notify, **settings)
         summary = summarise_exam(result)
-        keep_result(judge, exam, store, summary)
+        store.keep_result(judge.spec.identity, exam.labels_sha256, summary)
     if line := spending_line(Spending(budget.spent, budget.prices)):
         notify(line)
     return summary, result.left == 0
