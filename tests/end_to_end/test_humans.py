@@ -8,7 +8,7 @@ import pytest
 
 from command import Jasco
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.reader import RunReader
 

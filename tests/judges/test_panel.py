@@ -17,7 +17,7 @@ from jasco.errors import InputError
 from jasco.judges.panel import PANELS, open_judges
 from jasco.protocol.clips import items_of
 from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
-from jasco.runs.run_results import judged_items_of_run
+from jasco.runs.read_run import judged_items_of_run
 from synthetic import make_data
 
 MODELS = PANELS["three-judges"]

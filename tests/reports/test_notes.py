@@ -14,8 +14,8 @@ from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
 from jasco.reports.report import Report
 from jasco.reports.text import render, render_comparison
+from jasco.runs.read_run import results_of_run
 from jasco.runs.results import Answers
-from jasco.runs.run_results import results_of_run
 from made_results import JUDGE, MODEL, OTHER, judged, results
 from runs import verdict, write_run
 from synthetic import make_data

@@ -17,7 +17,7 @@ from jasco.data import responses_csv
 from jasco.data.audio import read_file
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.errors import InputError
 from jasco.evaluation.evaluate import Stop
 from jasco.evaluation.evaluate import evaluate as run_job
@@ -29,9 +29,9 @@ from jasco.models.model import Model
 from jasco.protocol.protocols import protocol_named
 from jasco.reports.exam import summarise_exam
 from jasco.reports.spending import spending_line
-from jasco.runs.csv_results import JUDGING_RUN
 from jasco.runs.exam_records import ExamStore
-from jasco.runs.run_results import judged_items_of_run
+from jasco.runs.read_csv import JUDGING_RUN
+from jasco.runs.read_run import judged_items_of_run
 from jasco.runs.spending import Spending
 
 _log = logging.getLogger("jasco")

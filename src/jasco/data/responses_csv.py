@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.data.csv_files import Table, read_table, write_table
+from jasco.data.csv_files import CsvTable, read_table, write_table
 from jasco.data.dataset import DataSet, clip_of_row, name_of
 from jasco.errors import InputError
 from jasco.metrics.compat import JudgedRow
@@ -75,7 +75,7 @@ class ResponsesCsv:
     ----------
     path : pathlib.Path
         The file.
-    table : Table
+    table : CsvTable
         Its columns and rows.
     keys : list of (str, int)
         Clip id and instruction number of each row.
@@ -84,7 +84,7 @@ class ResponsesCsv:
     """
 
     path: Path
-    table: Table
+    table: CsvTable
     keys: list[Key]
     clips: tuple[Clip, ...]
 
@@ -187,7 +187,7 @@ def is_proxy_file(path: Path) -> bool:
     return _is_proxy(table, _judge_column(path, table))
 
 
-def _is_proxy(table: Table, judge_column: str) -> bool:
+def _is_proxy(table: CsvTable, judge_column: str) -> bool:
     # Files made before there was the column have the mark in the judge's texts.
     return any(
         row.get(PROXY_COLUMN) == "1" or row[judge_column].startswith(PROXY_MARK)
@@ -195,7 +195,7 @@ def _is_proxy(table: Table, judge_column: str) -> bool:
     )
 
 
-def _judge_column(path: Path, table: Table) -> str:
+def _judge_column(path: Path, table: CsvTable) -> str:
     column = next((name for name in _JUDGE_COLUMNS if name in table.columns), None)
     if column is None:
         raise InputError(

@@ -7,7 +7,7 @@ updates. In the order of that way:
 - :mod:`features`: what the two encoders are given.
 - :mod:`beats`: the one of them that transformers lacks.
 - :mod:`connector`: from both to the language model's width.
-- :mod:`network`: all of it in one.
+- :mod:`model`: all of it in one.
 - :mod:`prompt`: the words around the sound.
 - :mod:`beam`: how the answer is searched for.
 - :mod:`inference`: a loaded model that answers.

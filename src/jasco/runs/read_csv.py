@@ -17,9 +17,9 @@ from jasco.metrics.compat import count_judged
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.runs.read_run import judge_facts, model_of
 from jasco.runs.reader import RunReader
 from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
-from jasco.runs.run_results import judge_facts, model_of
 
 JUDGING_RUN = ".run"
 """The suffix, instead of ``.csv``, of the folder in which a responses CSV is judged."""
