@@ -3,8 +3,8 @@
 Whisper encodes a clip in parts of 30 seconds, and WavLM encodes it as a whole (``features``). A
 connector each shortens the two streams, which side by side become embeddings of Llama
 (``connector``, ``model``). Llama's projections have LoRA (``scaled_lora``), which each prompt
-scales anew, by what Llama makes of the question alone (``lora_scale``). The prompt stands around the
-audio (``prompt``), and the answer is sampled by the rules of fairseq's search (``search``).
+scales anew, by what Llama makes of the question alone (``lora_scale``). The prompt stands around
+the audio (``prompt``), and the answer is sampled by the rules of fairseq's search (``search``).
 ``conversion`` turns the published checkpoint into a folder, and ``inference`` loads it and answers.
 """
 
