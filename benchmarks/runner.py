@@ -71,10 +71,10 @@ def measure_rates(url: str, folder: Path, rounds: int) -> dict[str, float]:
 def time_jasco(url: str, folder: Path) -> float:
     """Time ``evaluate()``."""
     from jasco.backends.specs import open_spec
-    from jasco.data.fetching import find_data
+    from jasco.data.sources import find_data
     from jasco.evaluation.evaluate import evaluate
     from jasco.evaluation.job import Job
-    from jasco.runs.run_results import results_of_run
+    from jasco.runs.read_run import results_of_run
 
     job = Job(
         run=folder / "run",

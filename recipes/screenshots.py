@@ -26,8 +26,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from jasco.data.csv_files import read_table, write_table
 from jasco.data.dataset import MINI
-from jasco.data.fetching import find_data
 from jasco.data.responses_csv import COLUMNS, template_rows
+from jasco.data.sources import find_data
 from jasco.protocol.clips import items_of
 
 _LABELS = Path(str(files("jasco.data"))) / MINI / "gold-cascade.csv"

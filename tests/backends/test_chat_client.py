@@ -48,7 +48,7 @@ def ask(
     async def go() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}{options}")
         judge.notify = (lines if lines is not None else []).append
-        client = chat.ChatClient(judge.spec, judge)
+        client = chat.ChatClient(judge)
         try:
             return await asyncio.gather(*(client.ask(messages) for _ in range(calls)))
         finally:
@@ -107,7 +107,7 @@ def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) ->
 
     async def go() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}")
-        client = chat.ChatClient(judge.spec, judge)
+        client = chat.ChatClient(judge)
         words = ["a", "gun", "b"]
         try:
             return [await client.ask([{"role": "user", "content": word}]) for word in words]
@@ -389,7 +389,7 @@ def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -
     async def go() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}")
         judge.notify = lines.append
-        client = chat.ChatClient(judge.spec, judge)
+        client = chat.ChatClient(judge)
         corrupt = [
             {
                 **WITH_AUDIO[0],

@@ -160,7 +160,7 @@ def test_a_verbatim_name_is_everything_after_the_slash(name: str) -> None:
         ("named/m,length=", "length has no value"),
         ("named/m,length=1,length=2", "length is given twice"),
         ("named/m,length=many", "length=many is not valid"),
-        ("named/m,length=0", "length=0 is not valid: a number of at least 1 is needed"),
+        ("named/m,length=0", "length=0 is not valid: a whole number of at least 1 is needed"),
         ("named/m,length=1.5", "length=1.5 is not valid"),
         ("named/m,warmth=-1", "warmth=-1 is not valid"),
         ("named/m,warmth=nan", "warmth=nan is not valid"),

@@ -1,6 +1,6 @@
 """Programs under the supervisor: their command, their end and their log."""
 
-import os
+import asyncio
 import signal
 import stat
 import subprocess
@@ -10,13 +10,10 @@ from pathlib import Path
 import pytest
 
 from jasco.backends.supervised import (
-    clear_up,
-    command_line,
+    SupervisedProgram,
     how_it_ended,
     last_words,
-    open_log,
     supervised_command,
-    tail,
 )
 
 KEY = "sk-9fQ2xLw7TbV0zKdR4"
@@ -46,11 +43,15 @@ def test_what_a_killed_supervisor_leaves_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as left:
         pid_file = tmp_path / "pid"
         pid_file.write_text(str(left.pid))
-        clear_up(0, pid_file)
-        assert left.poll() is None
-        clear_up(-signal.SIGKILL, pid_file)
+        program = SupervisedProgram(pid_file, None)
+        program.clear_up(-signal.SIGKILL)
         assert left.wait(10) == -signal.SIGKILL
-    clear_up(-signal.SIGKILL, tmp_path / "none")
+    program.clear_up(-signal.SIGKILL)  # nothing is left
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        pid_file.write_text(str(other.pid))
+        program.clear_up(0)
+        assert other.poll() is None
+        other.kill()
 
 
 @pytest.mark.parametrize(
@@ -65,14 +66,24 @@ def test_a_log_is_readable_by_its_owner_only_and_is_appended_to(tmp_path: Path) 
     path = tmp_path / "logs" / "vllm.log"
     path.parent.mkdir(mode=0o755)
     path.write_text("before\n")
-    with os.fdopen(open_log(path), "wb") as log:
-        beginning = path.stat().st_size
-        log.write(command_line(["vllm", "--api-key", KEY, "--other", KEY], [KEY]) + b"now\n")
+    program = SupervisedProgram(tmp_path / "pid", path, [KEY])
+    assert "before" in program.output()
+    command = [sys.executable, "-c", "print('now')", "--api-key", KEY, "--other", KEY]
+
+    async def run() -> None:
+        process = await program.start(command)
+        assert await process.wait() == 0
+
+    asyncio.run(run())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert tail(path, 0).startswith("before\n---")
-    assert tail(path, beginning) == "--- vllm --api-key *** --other ***\nnow\n"
-    assert tail(tmp_path / "none", 0) == ""
+    before, shown, *_ = path.read_text().splitlines()
+    assert before == "before"
+    assert shown.startswith("---")
+    assert shown.endswith("--api-key *** --other ***")
+    assert program.output() == "now\n"
+    path.unlink()
+    assert program.output() == ""
 
 
 @pytest.mark.parametrize(

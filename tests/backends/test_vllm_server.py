@@ -26,12 +26,12 @@ def spec(options: str = "") -> Spec:
     ],
 )
 def test_options_become_flags_except_secrets(options: str, arguments: list[str]) -> None:
-    assert serve_command(spec(options)) == ["vllm", "serve", "org/m", *arguments]
+    assert serve_command(spec(options))[0] == ["vllm", "serve", "org/m", *arguments]
 
 
 def test_the_program_may_be_named_and_has_to_exist() -> None:
     named = spec(",serve.command=/no/such/vllm")
-    assert serve_command(named)[0] == "/no/such/vllm"
+    assert serve_command(named)[0][0] == "/no/such/vllm"
     with pytest.raises(InputError, match="/no/such/vllm"):
         check_vllm(named)
 

@@ -20,7 +20,6 @@ from jasco.data.audio import (
     SAMPLING_RATE,
     SILENT,
     Audio,
-    count_frames,
     file_sha256,
     read_audio,
     read_file,
@@ -339,7 +338,7 @@ def test_what_is_no_whole_audio_file_is_refused_by_name(
     path: Path, content: bytes, complaint: str
 ) -> None:
     path.write_bytes(content)
-    for read in (read_audio, count_frames):
+    for read in (read_audio, read_file):
         with pytest.raises(InputError, match=complaint) as refusal:
             read(path)
         assert str(path) in str(refusal.value)
@@ -436,7 +435,7 @@ def test_no_damage_raises_anything_else(path: Path, place: int, damage: bytes) -
 
 def test_frames_are_counted_as_they_stand_in_the_file(path: Path) -> None:
     written(path, RNG.normal(0, 0.1, (4801, 2)), 48_000)
-    assert count_frames(path) == 4801
+    assert read_file(path).frames == 4801
 
 
 def test_a_file_is_hashed_whole(path: Path) -> None:

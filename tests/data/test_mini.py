@@ -8,7 +8,7 @@ import pytest
 from jasco.data.audio import read_audio
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.protocol.verdicts import Orientation
 
 

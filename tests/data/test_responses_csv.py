@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jasco.data.audio import count_frames
+from jasco.data.audio import read_file
 from jasco.data.csv_files import read_table, write_table
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.data.responses_csv import (
     COLUMNS,
     VERDICT_COLUMNS,
     check_against,
-    judged_rows,
     read_judged_rows,
     read_responses_csv,
     template_rows,
+    write_judged,
 )
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip
@@ -59,7 +59,7 @@ def test_the_template_of_the_published_data_is_the_published_one(
     published: Path, tmp_path: Path
 ) -> None:
     data = read_data_set(published)
-    frames = {clip.id: count_frames(data.audio_path(clip)) for clip in data.clips}  # type: ignore[arg-type]
+    frames = {clip.id: read_file(data.audio_path(clip)).frames for clip in data.clips}  # type: ignore[arg-type]
     write_table(tmp_path / "ours.csv", COLUMNS, template_rows(data, frames))
     with (published / "evaluation" / "example.csv").open(encoding="utf-8", newline="") as file:
         theirs = list(csv.DictReader(file))
@@ -249,11 +249,7 @@ def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
         ("7", 2): (["Rating: 0\rOrientation: ?", "?"], Verdict(0, None)),
         ("8", 8): (["?"], Verdict(None, None)),
     }
-    write_table(
-        tmp_path / "judged.csv",
-        [*file.table.columns, *VERDICT_COLUMNS],
-        judged_rows(file, judged_items),
-    )
+    write_judged(tmp_path / "judged.csv", file, judged_items)
     read = read_responses_csv(tmp_path / "judged.csv")
     rows = read.table.rows
     assert [{k: v for k, v in row.items() if k not in VERDICT_COLUMNS} for row in rows] == list(

@@ -2,7 +2,7 @@
 
 from command import Jasco
 from jasco.backends.specs import providers
-from jasco.models.catalogue import CATALOGUE, known_max_audio_seconds
+from jasco.models.known_models import CATALOGUE, known_max_audio_seconds
 from jasco.models.transformers.families import FAMILIES
 
 

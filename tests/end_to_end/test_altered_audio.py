@@ -11,7 +11,7 @@ import pytest
 from command import Jasco
 from jasco.data.audio import file_sha256
 from jasco.data.dataset import name_with_audio, published_files, read_data_set
-from jasco.data.fetching import verify
+from jasco.data.sources import verify
 from jasco.errors import InputError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
@@ -23,8 +23,8 @@ from jasco.reports.exports import export
 from jasco.reports.page.sections import licence
 from jasco.reports.report import shared_data
 from jasco.reports.text import title
+from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
-from jasco.runs.run_results import results_of_run
 from jasco.runs.writer import RunWriter
 from synthetic import make_data, tone, write_wav
 
@@ -52,8 +52,8 @@ def watd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     sha256 = annotations_sha256(read_data_set(folder).clips)
     monkeypatch.setattr("jasco.data.dataset.PUBLISHED_SHA256", sha256)
-    monkeypatch.setattr("jasco.data.fetching.PUBLISHED_SHA256", sha256)
-    for module in ("dataset", "fetching"):
+    monkeypatch.setattr("jasco.data.sources.PUBLISHED_SHA256", sha256)
+    for module in ("dataset", "sources"):
         monkeypatch.setattr(f"jasco.data.{module}.published_files", lambda: hashes)
     return folder
 
@@ -113,7 +113,7 @@ def test_a_run_of_an_older_version_is_called_by_the_hashes_that_it_holds(
     respond()
     with RunWriter.open(tmp_path / "run") as store:
         store.set_facts({"data": "watd"})
-        store.remove_facts("audio")
+        store.commit([("DELETE FROM facts WHERE name = ?", ("audio",))])
     results = results_of_run(tmp_path / "run")
     assert results.data.name == ALTERED
     assert results.answers.clipped is None

@@ -121,7 +121,7 @@ def test_an_edited_file_of_verdicts_is_refused(
 
 
 def items_of_run(run: Path) -> str:
-    from jasco.runs.run_results import judged_items_of_run
+    from jasco.runs.read_run import judged_items_of_run
 
     return json.dumps(list(judged_items_of_run(run).answers.values()))
 

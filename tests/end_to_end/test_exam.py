@@ -297,7 +297,7 @@ def test_labels_that_make_no_sense_are_refused(
 
 
 def test_the_offline_judge_takes_it_without_a_server(jasco: Jasco, tmp_path: Path) -> None:
-    from jasco.data.fetching import find_data
+    from jasco.data.sources import find_data
 
     mini = find_data("mini", print).folder
     assert mini is not None

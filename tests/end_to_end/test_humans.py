@@ -8,7 +8,7 @@ import pytest
 
 from command import Jasco
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.reader import RunReader
 
@@ -79,7 +79,7 @@ def test_a_person_is_judged_scored_and_compared_with_a_model(
     assert model["neither_rate"] >= 1 / 16  # who cannot tell has named no action
     assert summary["data"]["items"] == 16
     with RunReader.open(run) as store:
-        assert store.count_verdicts(1, 1) == (16, {})
+        assert store.count_verdicts(1, 1) == 16
 
     # Beside a model.
     other = tmp_path / "model"

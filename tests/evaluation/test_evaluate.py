@@ -14,7 +14,7 @@ from jasco.protocol.clips import Item
 from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.runs.run_results import results_of_run
+from jasco.runs.read_run import results_of_run
 from synthetic import tone
 
 HERE, THERE = {"device": "cpu", "torch": "2"}, {"device": "cuda:0", "torch": "2"}

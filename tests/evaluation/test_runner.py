@@ -14,7 +14,7 @@ from jasco.errors import RunConflictError
 from jasco.evaluation.runner import Capacity
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
-from jasco.runs.run_results import results_of_run
+from jasco.runs.read_run import results_of_run
 from synthetic import tone
 
 

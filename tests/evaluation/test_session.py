@@ -15,8 +15,8 @@ from jasco.errors import InputError, RunConflictError
 from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
 from jasco.human.listening_study import CANNOT_TELL, Participant
+from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
-from jasco.runs.run_results import results_of_run
 from jasco.runs.writer import RunWriter
 from synthetic import tone, write_wav
 

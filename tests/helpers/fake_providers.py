@@ -35,6 +35,7 @@ class FakeModel:
     uses_audio: bool = True
     remote: bool = True
     launches_server: bool = False
+    METERED: bool = False
     max_audio_seconds: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,6 +79,7 @@ class FakeJudge:
     responses: dict[Key, str] = field(default_factory=dict)
     exclusive: bool = False
     needs_check: bool = False
+    METERED: bool = False
     proxy: bool = False
 
     def __post_init__(self) -> None:

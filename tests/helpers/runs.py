@@ -39,7 +39,7 @@ def write_run(
         clips = store.set_data(data).clips
         store.set_protocol("v2")
         store.widen(len(clips))
-        store.set_audio({place: _audio(path) for place, path in _paths(data).items()})
+        store.set_audio({id_: _audio(path) for id_, path in _paths(data).items()})
         number = store.set_model(parse_spec(f"csv/{model}", CsvModel))
         specs = [parse_spec(f"openai/{name}", ChatJudge) for name in judges]
         numbers = store.add_judges(specs)
@@ -68,9 +68,9 @@ def write_run(
     return folder
 
 
-def _paths(data: DataSet) -> dict[int, Path]:
-    paths = {place: data.audio_path(clip) for place, clip in enumerate(data.clips)}
-    return {place: path for place, path in paths.items() if path and path.is_file()}
+def _paths(data: DataSet) -> dict[str, Path]:
+    paths = {clip.id: data.audio_path(clip) for clip in data.clips}
+    return {id_: path for id_, path in paths.items() if path and path.is_file()}
 
 
 def _audio(path: Path) -> AudioFacts:

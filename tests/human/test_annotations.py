@@ -18,7 +18,7 @@ from command import Jasco
 from jasco.backends.specs import Spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.errors import InputError, RunConflictError
 from jasco.human.annotations import GOLD_COLUMNS, Annotation, Annotations
 from jasco.judge_exam.questions import read_labels

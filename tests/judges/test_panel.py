@@ -17,7 +17,7 @@ from jasco.errors import InputError
 from jasco.judges.panel import PANELS, open_judges
 from jasco.protocol.clips import items_of
 from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
-from jasco.runs.run_results import judged_items_of_run
+from jasco.runs.read_run import judged_items_of_run
 from synthetic import make_data
 
 MODELS = PANELS["three-judges"]
@@ -27,7 +27,7 @@ def test_without_an_address_each_is_served_in_turn_as_published() -> None:
     judges = open_judges("three-judges,serve.max-model-len=4096,temperature=1")
     assert [judge.spec.name for judge in judges] == list(MODELS)
     assert all(judge.exclusive and judge.spec.options["temperature"] == 1 for judge in judges)
-    assert serve_command(judges[0].spec) == [
+    assert serve_command(judges[0].spec)[0] == [
         "vllm", "serve", MODELS[0], "--max-model-len", "4096", "--tensor-parallel-size", "4",
     ]  # fmt: skip
 

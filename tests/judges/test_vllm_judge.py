@@ -244,7 +244,7 @@ def test_what_is_for_the_server_is_handed_on() -> None:
         "serve.enable-prefix-caching=false,serve.a-config.on=true,serve.command=/opt/vllm",
         VllmJudge,
     )
-    assert serve_command(spec) == [
+    assert serve_command(spec)[0] == [
         "/opt/vllm", "serve", "a/b", "--tensor-parallel-size", "4", "--enforce-eager",
         "--no-enable-prefix-caching", "--a-config.on", "true",
     ]  # fmt: skip

@@ -12,7 +12,6 @@ from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
-from jasco.models.batches import Batches
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
@@ -219,11 +218,13 @@ def test_other_sequences_of_answers_will_do(ask: Any, sequence: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 8])
 def test_an_interruption_is_no_failure_of_a_question(count: int) -> None:
-    def interrupted(_: object) -> Outcomes:
+    def interrupted(audios: object, sampling_rate: int, prompts: object) -> list[str]:
         raise KeyboardInterrupt
 
+    model = FunctionModel.of(interrupted)
+    model.load()
     with pytest.raises(KeyboardInterrupt):
-        Batches()._answer([(AUDIO, "?")] * count, interrupted)
+        model._answer([(AUDIO, "?")] * count)
 
 
 def test_a_file_is_taken_by_its_path_whatever_else_has_its_name(ask: Any) -> None:

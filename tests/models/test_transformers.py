@@ -317,7 +317,7 @@ def test_what_fits_into_no_batch_is_a_failure_and_leaves_the_batches_as_they_are
     assert len(outcomes) == 8
     monkeypatch.setattr(inside(model), "generate", generate)
     assert len(texts(ask(model, unequal()))) == 8
-    assert model._batches.size == 8
+    assert model.batch_size == 8
 
 
 def test_one_bad_question_fails_alone(load: Any, checkpoint: Any) -> None:

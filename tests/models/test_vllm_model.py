@@ -369,7 +369,7 @@ def test_how_it_is_served_is_no_part_of_its_identity() -> None:
         "vllm/a/b,max_tokens=64,timeout=9,serve.max-model-len=4096,serve.command=/opt/vllm",
         VllmModel,
     )
-    assert serve_command(spec) == ["/opt/vllm", "serve", "a/b", "--max-model-len", "4096"]
+    assert serve_command(spec)[0] == ["/opt/vllm", "serve", "a/b", "--max-model-len", "4096"]
     assert spec.label == "vllm/a/b,max_tokens=64"
     assert spec.identity["max_tokens"] == 64
     assert not {"serve", "timeout", "start_timeout"} & spec.identity.keys()

@@ -14,6 +14,7 @@ from jasco.data.known_issues import KnownIssue
 from jasco.errors import one_line
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import Estimate
+from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.comparison import summarise_report
 from jasco.reports.latex import escaped, to_latex
@@ -29,7 +30,7 @@ REPORT = summarise_report(
         results(
             "openai/third",
             judged(2, Orientation.SPEECH, missing=4),
-            answers=Answers(16, 12, failed={"timeout": 4}),
+            answers=Answers(16, 12, reasons=[Reason("timeout", "late", 4, 4)]),
         ),
     ]
 )
@@ -211,7 +212,9 @@ def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> Non
 
 
 def test_a_judge_that_was_not_examined_is_noted_and_no_judge_is_not() -> None:
-    assert notes(REPORT) == [rf"{JUDGE}: not examined; see: jasco exam -{{}}-help."]
+    [examined, failed] = sorted(notes(REPORT))
+    assert failed.startswith("openai/third: 4 timeouts")
+    assert examined == rf"{JUDGE}: not examined; see: jasco exam -{{}}-help."
     assert "minipage" not in to_latex(summarise_report([results(MODEL)]))
 
 

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from jasco.errors import one_line
+from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.comparison import summarise_report
 from jasco.reports.markdown import cell, code, prose, to_markdown
@@ -29,8 +30,8 @@ REPORT = summarise_report(
             OTHER,
             judged(1, missing=4),
             judged(2, Orientation.AUDIO),
-            answers=Answers(16, 12, failed={"timeout": 4}),
-            facts={"failed": {"server": 2}},
+            answers=Answers(16, 12, reasons=[Reason("timeout", "late", 4, 4)]),
+            facts={"reasons": [Reason("server", "down", 2, 2)]},
         ),
     ]
 )

@@ -14,8 +14,8 @@ from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
 from jasco.reports.report import Report
 from jasco.reports.text import render, render_comparison
+from jasco.runs.read_run import results_of_run
 from jasco.runs.results import Answers
-from jasco.runs.run_results import results_of_run
 from made_results import JUDGE, MODEL, OTHER, judged, results
 from runs import verdict, write_run
 from synthetic import make_data
@@ -28,9 +28,8 @@ def report(reason: Reason = NO_AUDIO) -> Report:
     first = results(
         MODEL,
         judged(missing=4),
-        answers=Answers(16, 12, failed={reason.kind: 4}, reasons=[reason]),
-        facts={"failed": {"server": 1}, "reasons": [Reason("server", "HTTP 500: down", 1, 1)]},
-        without_verdict={"openai/none": {"rejected": 9}},
+        answers=Answers(16, 12, reasons=[reason]),
+        facts={"reasons": [Reason("server", "HTTP 500: down", 1, 1)]},
         reasons_without_verdict={"openai/none": [Reason("rejected", "HTTP 401: key", 9, 9, 9)]},
     )
     return summarise_report([first, results(OTHER, judged(1))])

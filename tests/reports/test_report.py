@@ -7,6 +7,7 @@ import pytest
 
 from jasco.errors import InputError
 from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.report import summarise
 from jasco.runs.results import Answers, Data, JudgeFacts, Results
@@ -96,7 +97,7 @@ def test_what_cannot_be_computed_is_null() -> None:
 
 
 def test_without_judges_there_are_no_figures() -> None:
-    model = the_model(results(Answers(16, 3, 1, {"timeout": 13}, 2)))
+    model = the_model(results(Answers(16, 3, 1, 2, reasons=[Reason("timeout", "late", 13, 13)])))
     assert model["best_mean"] is None
     assert model["judges"] == {}
     assert model["coverage"] == 0
@@ -105,7 +106,7 @@ def test_without_judges_there_are_no_figures() -> None:
         "answered": 3,
         "truncated": 1,
         "failed": {"timeout": 13},
-        "reasons": [],
+        "reasons": [{"kind": "timeout", "message": "late", "count": 13, "of": 13, "final": 0}],
         "converted_clips": 2,
         "clipped_clips": None,
         "most_clipped": None,

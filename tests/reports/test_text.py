@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.report import summarise
 from jasco.reports.text import render
@@ -58,7 +59,11 @@ def test_a_complete_run_has_its_figures_and_no_bounds() -> None:
 
 
 def test_an_incomplete_run_shows_its_bounds() -> None:
-    text = rendered(judged(scored(Verdict(1, Orientation.BOTH), cells=8), failed={"server": 8}))
+    text = rendered(
+        judged(
+            scored(Verdict(1, Orientation.BOTH), cells=8), reasons=[Reason("server", "down", 8, 8)]
+        )
+    )
     assert "[1.00, 1.50]" not in text
     assert "[0.50, 1.50]" in text
     assert "openai/m: INCOMPLETE" in text
@@ -82,8 +87,9 @@ def test_a_panel_has_a_row_for_itself_and_one_a_judge() -> None:
 
 
 def test_items_without_an_answer_are_counted_by_kind() -> None:
-    text = rendered(judged(GOOD), answers=Answers(16, 11, 2, {"timeout": 4, "error": 1}, 3))
-    assert "5 of 16 items not answered (4 timeouts, 1 error)" in text
+    failed = [Reason("timeout", "late", 4, 4), Reason("error", "?", 1, 1)]
+    text = rendered(judged(GOOD), answers=Answers(16, 11, 2, 3, reasons=failed))
+    assert "5 of 16 items not answered (1 error, 4 timeouts)" in text
     assert "2 answers were cut off" in text
     assert "converted to 16 kHz mono PCM16: 3 clips" in text
     assert "INCOMPLETE" in text

@@ -55,6 +55,6 @@ def test_no_row_is_lost_meanwhile_and_an_interrupted_run_does_not_wait_for_long(
         assert time.monotonic() - began < 1
         assert reader.stdin
         threading.Timer(0.5, reader.stdin.close).start()
-        store._connection.be_patient()
+        store._connection.patience = database.PATIENCE
         assert asyncio.run(write(store, 1)) == [None] * 8
     assert rows_in(run) == 8

@@ -57,10 +57,15 @@ def test_the_exam_of_the_served_model_is_found_on_the_data_of_the_run_first(
     with closing(ExamStore(path)) as exams, RunReader.open(run) as reader:
         assert find_exam(reader, JUDGE, ()) is None
         data = reader.fact("annotations_sha256") or ""
-        for number, (served, about) in enumerate([("m", data), ("m", "other"), ("n", data)]):
-            result = {"number": number, "served": [served]}
-            exams.keep_result(JUDGE, "v2", about, "", result)
-        exams.keep_result(JUDGE, "v1", data, "", {"number": 9, "served": ["m"]})
+        exams_taken = [
+            ("m", "v2", data),
+            ("m", "v2", "other"),
+            ("n", "v2", data),
+            ("m", "v1", data),
+        ]
+        for number, (served, protocol, about) in enumerate(exams_taken):
+            result = {"served": [served], "protocol": protocol, "number": number}
+            exams.keep_result(JUDGE, "", {**result, "data": {"annotations_sha256": about}})
         found = find_exam(reader, JUDGE, ("m",))
         assert found
         assert found["number"] == 0

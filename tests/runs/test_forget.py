@@ -15,8 +15,8 @@ from jasco.errors import InputError, count
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 from jasco.runs.forget import forget
+from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
-from jasco.runs.run_results import results_of_run
 from runs import verdict, write_run
 
 Rows = set[tuple[str, int, int]]

@@ -1,5 +1,6 @@
 """Reading a run: as of one moment, without writing to it."""
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -26,10 +27,10 @@ def test_everything_is_there_when_it_is_opened_again(folder: Path) -> None:
     with RunReader.open(folder) as run:
         assert run.data() == DATA
         assert run.responses(model, 0) == {1: ANSWER}
-        assert list(run.verdicts(model, judge)) == [(0, 1, JUDGEMENT.verdict)]
-        assert [text for *_, text in run.judge_texts(model, judge)] == [
-            [{"asked": "verdict", "text": "Rating: 2 …"}]
-        ]
+        written = {("0", 1): (["Rating: 2 …"], JUDGEMENT.verdict)}
+        assert run.judgements(model, judge) == written
+        [row] = run.rows_of("verdicts", 0, 1)
+        assert json.loads(row["attempts"]) == [{"asked": "verdict", "text": "Rating: 2 …"}]
         assert run.models() == [(model, "p/m", {"provider": "p", "name": "m"})]
 
 

@@ -87,7 +87,7 @@ def held(folder: Path) -> Path:
         run.commit([response_row(model, 0, 2, refused, 1), response_row(model, 0, 3, FAILED, 1)])
         run.commit([verdict_row(model, proxy, "v2", 0, 0, 1, by_proxy, 1.0)])
         run.add_runtime({"device": "cpu"}, 30.0)
-        run.set_audio({0: AudioFacts("/data/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
+        run.set_audio({"0": AudioFacts("/data/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
         run.set_facts({"data_root": "/data"})
     return folder
 
@@ -99,7 +99,7 @@ def contents(run: RunReader) -> list[object]:
         run.responses(model, 0), run.count_final(model), run.runtime(), run.max_audio_seconds(),
         run.count_converted_clips(), run.data_root, run.audio_files(), run.data(),
         [(label, run.is_proxy(judge)) for judge, label, _ in run.judges()],
-        [list(run.verdicts(model, judge)) for judge, *_ in run.judges_of(model)],
+        [run.judgements(model, judge) for judge, *_ in run.judges_of(model)],
         run.judged(model, "v2", 0, retry_final=True),
     ]  # fmt: skip
 

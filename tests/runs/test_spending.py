@@ -14,8 +14,8 @@ from chat_server import ChatServer, Serve
 from command import HASTY, Jasco, Result
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Response
+from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
-from jasco.runs.run_results import results_of_run
 from jasco.runs.spending import SPENT
 from runs import verdict, write_run
 from synthetic import make_data

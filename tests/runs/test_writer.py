@@ -37,7 +37,7 @@ def test_a_failure_gives_way_to_a_later_answer_and_an_answer_to_nothing(folder: 
         assert run.responses(model, 0) == {1: ANSWER}
         add_answers(run, FAILED, Response("another"))
         assert run.responses(model, 0) == {1: ANSWER}
-        assert run.count_responses(model) == (1, 0, {})
+        assert run.count_responses(model) == (1, 0)
 
 
 def test_an_empty_answer_is_an_answer(folder: Path) -> None:
@@ -45,7 +45,7 @@ def test_an_empty_answer_is_an_answer(folder: Path) -> None:
         run.set_data(DATA)
         model = add_answers(run, Response("", "length"), ANSWER)
         assert run.responses(model, 0) == {1: Response("", "length")}
-        assert run.count_responses(model) == (1, 1, {})
+        assert run.count_responses(model) == (1, 1)
 
 
 def test_a_failed_verdict_gives_way_and_a_given_one_stays(folder: Path) -> None:
@@ -53,15 +53,16 @@ def test_a_failed_verdict_gives_way_and_a_given_one_stays(folder: Path) -> None:
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         model, judge = add_verdicts(run, FAILED)
-        assert list(run.verdicts(model, judge)) == []
+        assert run.judgements(model, judge) == {}
         assert run.judged(model, "v2", 0) == set()
-        assert run.count_verdicts(model, judge) == (0, {"timeout": 1})
+        assert run.count_verdicts(model, judge) == 0
+        assert [reason.kind for reason in run.reasons(model, judge)] == ["timeout"]
         add_verdicts(run, unreadable)
-        assert list(run.verdicts(model, judge)) == [(0, 1, unreadable.verdict)]
+        assert run.judgements(model, judge) == {("0", 1): (["?"], unreadable.verdict)}
         add_verdicts(run, JUDGEMENT, FAILED)
-        assert list(run.verdicts(model, judge)) == [(0, 1, unreadable.verdict)]
+        assert run.judgements(model, judge) == {("0", 1): (["?"], unreadable.verdict)}
         assert run.judged(model, "v2", 0) == {(judge, 1, 0)}
-        assert run.count_verdicts(model, judge) == (1, {})
+        assert (run.count_verdicts(model, judge), run.reasons(model, judge)) == (1, ())
 
 
 def test_rows_are_written_all_or_none(folder: Path) -> None:
@@ -92,7 +93,7 @@ def test_a_run_in_which_nothing_was_done_takes_other_data(
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         model = add_answers(run, *answers)
-        run.set_audio({0: AudioFacts("/a", "x", 1.0, ())})
+        run.set_audio({"0": AudioFacts("/a", "x", 1.0, ())})
         run.set_data(OTHER)
         assert run.data() == OTHER
         assert run.fact("annotations_sha256") == annotations_sha256(OTHER.clips)
@@ -125,7 +126,7 @@ def test_a_run_without_an_answer_takes_another_model(
         add_answers(run, *answers)
         model = add_answers(run, name="n")
         assert [label for _, label, _ in run.models()] == ["p/n"]
-        assert run.count_responses(model) == (0, 0, {})
+        assert run.count_responses(model) == (0, 0)
 
 
 def test_another_protocol_is_refused_once_there_is_a_verdict(folder: Path) -> None:
@@ -143,15 +144,15 @@ def test_other_audio_is_refused_once_there_is_an_answer(folder: Path) -> None:
     one, other = (AudioFacts("/a/0.wav", sha256, 1.0, ("resampled",)) for sha256 in "xy")
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
-        run.set_audio({0: other})
-        run.set_audio({0: one})  # mended before anything was spent on it
+        run.set_audio({"0": other})
+        run.set_audio({"0": one})  # mended before anything was spent on it
         add_answers(run, ANSWER)
-        run.set_audio({0: one, 1: other})
+        run.set_audio({"0": one, "1": other})
         with pytest.raises(RunConflictError, match=r"/a/0\.wav: other audio than the run"):
-            run.set_audio({0: other})
+            run.set_audio({"0": other})
         assert run.audio_sha256() is None  # clip 2 was never read
         assert run.count_converted_clips() == 2
-        run.set_audio({2: one})
+        run.set_audio({"2": one})
         assert run.audio_sha256() == combined_sha256({"0": "x", "1": "y", "2": "x"})
 
 
@@ -162,12 +163,12 @@ def test_what_was_found_in_the_audio_is_kept_by_clip(folder: Path) -> None:
         run.set_data(DATA)
         run.widen(2)
         assert run.audio_findings() is None  # not examined
-        run.set_audio({0: plain, 1: plain, 2: odd})
+        run.set_audio({"0": plain, "1": plain, "2": odd})
         assert run.audio_findings() == {}  # clip 2 is not covered
-        run.set_audio({1: odd})
+        run.set_audio({"1": odd})
         assert run.audio_findings() == {"1": {"clipped": 7, "warnings": ["silence only"]}}
         run.widen(3)
-        run.set_audio({1: plain})
+        run.set_audio({"1": plain})
         assert list(run.audio_findings() or {}) == ["2"]
         run.set_data(DataSet("other", DATA.clips[:1]))  # no answer hangs on the first data set
         assert run.audio_findings() is None

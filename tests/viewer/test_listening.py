@@ -13,7 +13,7 @@ import pytest
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.human.listening_study import CANNOT_TELL, Participant, items_for, run_folder
 from jasco.protocol.clips import Clip
-from jasco.runs.run_results import judged_items_of_run
+from jasco.runs.read_run import judged_items_of_run
 from jasco.runs.writer import RunWriter
 from participants import participants
 from runs import verdict

@@ -12,7 +12,7 @@ from synthetic import make_data, tone, write_wav
 pytest.importorskip("starlette", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.errors import InputError, RunConflictError
 from jasco.viewer.listening_data import check_same_data, find_listening_data
 

@@ -9,7 +9,7 @@ from typing import Any
 from jasco.api.messages import Notify
 from jasco.backends.specs import Spec, open_spec
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.errors import InputError, one_line
 from jasco.judges.judge import Judge
 from jasco.judges.panel import open_judges

@@ -14,25 +14,24 @@ from jasco.api.messages import Notify, named_as_in_python, python_names, write_m
 from jasco.api.results import Evaluation, score
 from jasco.backends.budget import Budget, read_limits, read_price_list
 from jasco.data import responses_csv
-from jasco.data.audio import count_frames
+from jasco.data.audio import read_file
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
-from jasco.errors import IncompleteError, InputError, one_line
+from jasco.data.sources import find_data
+from jasco.errors import InputError
 from jasco.evaluation.evaluate import Stop
 from jasco.evaluation.evaluate import evaluate as run_job
 from jasco.evaluation.job import Job
-from jasco.judge_exam.examination import Exam, exam_result, keep_result, take_exam
+from jasco.judge_exam.examination import Exam, take_exam
 from jasco.judges.judge import Judge
 from jasco.judges.panel import PANELS
 from jasco.models.model import Model
-from jasco.protocol.protocols import PROTOCOLS, protocol_named
-from jasco.protocol.responses import Failure
+from jasco.protocol.protocols import protocol_named
 from jasco.reports.exam import summarise_exam
 from jasco.reports.spending import spending_line
-from jasco.runs.csv_results import JUDGING_RUN
 from jasco.runs.exam_records import ExamStore
-from jasco.runs.run_results import judged_items_of_run
+from jasco.runs.read_csv import JUDGING_RUN
+from jasco.runs.read_run import judged_items_of_run
 from jasco.runs.spending import Spending
 
 _log = logging.getLogger("jasco")
@@ -238,9 +237,8 @@ def judge_responses_csv(
     job = open_job(run=run, data=file.data, model=model, judges=judges, notify=notify, **settings)
     complete = run_job(job, notify)
     items, label = judged_items_of_run(run), job.judges[0].spec.label
-    proxy = label in items.proxies
-    rows = responses_csv.judged_rows(file, items.judges.get(label, {}), proxy=proxy)
-    write_table(output, responses_csv.judged_columns(file, proxy=proxy), rows)
+    judged = items.judges.get(label, {})
+    responses_csv.write_judged(output, file, judged, proxy=label in items.proxies)
     return run, complete
 
 
@@ -253,7 +251,7 @@ def write_template(data: DataSet, output: Path) -> None:
         A clip's audio is missing or cannot be read.
     """
     paths = {clip.id: data.audio_path(clip) for clip in data.clips}
-    frames = {id_: count_frames(path) for id_, path in paths.items() if path}
+    frames = {id_: read_file(path).frames for id_, path in paths.items() if path}
     write_table(output, responses_csv.COLUMNS, responses_csv.template_rows(data, frames))
 
 
@@ -299,19 +297,14 @@ def examine(
         The data, the labels or the judge's spec are wrong.
     """
     judge.budget = budget
-    chosen = protocol_named(protocol or next(iter(PROTOCOLS)))
+    chosen = protocol_named(protocol)
     exam = Exam.about(find_data(data, notify), chosen, judge, gold)
     if exam.labels and exam.labels.by_id:
         notify(f"{gold}: no column clip_sha; rows are joined by id, right or wrong")
-    failed: list[Failure] = []
     with closing(ExamStore.of_user()) as store:
-        try:
-            take_exam(judge, exam, store, failed=failed, notify=notify, **settings)
-        except IncompleteError as error:
-            notify(one_line(error, 1000))
-        result = exam_result(judge, exam, store, failed)
+        result = take_exam(judge, exam, store, notify=notify, **settings)
         summary = summarise_exam(result)
-        keep_result(judge, exam, store, summary)
+        store.keep_result(judge.spec.identity, exam.labels_sha256, summary)
     if line := spending_line(Spending(budget.spent, budget.prices)):
         notify(line)
     return summary, result.left == 0

@@ -20,9 +20,9 @@ from jasco.reports.notes import missing
 from jasco.reports.report import Report, summarise
 from jasco.reports.spending import spending_line
 from jasco.reports.text import render
-from jasco.runs.csv_results import judged_items_of_files, results_of_files
+from jasco.runs.read_csv import judged_items_of_files, results_of_files
+from jasco.runs.read_run import judged_items_of_run, read_run, results_of_run
 from jasco.runs.results import JudgedItems
-from jasco.runs.run_results import judged_items_of_run, read_run, results_of_run
 from jasco.runs.targets import check_targets, files_of_model, results_of
 
 if TYPE_CHECKING:

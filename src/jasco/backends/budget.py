@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from jasco.errors import IncompleteError, InputError, one_line
 
+T = TypeVar("T")
 NOTHING = MappingProxyType({"prompt_tokens": 0, "completion_tokens": 0})
 """The usage of a request that was refused before anything was generated."""
 _MOST_TOKENS = 10**12  # of one request; a larger number is no count
@@ -359,27 +360,26 @@ def read_prices(text: str) -> dict[str, Price]:
 # --- as a user gives them ---
 
 
-def read_limits(
-    calls: object,
-    tokens: object,
-    cost: object,
-    names: Sequence[str] = ("--max-calls", "--max-tokens", "--max-cost"),
-) -> Limits:
+def read_limits(calls: object, tokens: object, cost: object) -> Limits:
     """Read limits, from texts or numbers; None sets none.
 
     Raises
     ------
     InputError
-        One is no number above 0; it is named as in ``names``.
+        One is no number above 0; the message names its option of the command line.
     """
-    values: list[Any] = []
-    readers: list[Callable[[str], Any]] = [_read_count, _read_count, _read_amount]
-    for name, value, read in zip(names, (calls, tokens, cost), readers, strict=True):
-        try:
-            values.append(None if value is None else read(str(value)))
-        except ValueError as error:
-            raise InputError(f"{name}: {error}") from None
-    return Limits(*values)
+    return Limits(
+        _read_limit("--max-calls", calls, _read_count),
+        _read_limit("--max-tokens", tokens, _read_count),
+        _read_limit("--max-cost", cost, _read_amount),
+    )
+
+
+def _read_limit(option: str, value: object, read: Callable[[str], T]) -> T | None:
+    try:
+        return None if value is None else read(str(value))
+    except ValueError as error:
+        raise InputError(f"{option}: {error}") from None
 
 
 def _read_count(text: str) -> int:
@@ -402,9 +402,7 @@ def _read_amount(text: str, *, zero: bool = False) -> Decimal:
     return value + 0
 
 
-def read_price_list(
-    into: Sequence[str], out: Sequence[str], names: Sequence[str] = ("--price-in", "--price-out")
-) -> PriceList:
+def read_price_list(into: Sequence[str], out: Sequence[str]) -> PriceList:
     """Read prices: ``2.5`` for all, ``NAME=2.5`` for one model or judge.
 
     Raises
@@ -412,7 +410,7 @@ def read_price_list(
     InputError
         A price is no number, or is given twice.
     """
-    return PriceList(_read_prices(names[0], into), _read_prices(names[1], out))
+    return PriceList(_read_prices("--price-in", into), _read_prices("--price-out", out))
 
 
 def _read_prices(option: str, texts: Sequence[str]) -> dict[str, Decimal]:

@@ -25,7 +25,7 @@ from jasco.backends.requests import (
     request_format,
 )
 from jasco.backends.secrets import secrets_of
-from jasco.backends.specs import Provider, Spec
+from jasco.backends.specs import Provider
 from jasco.backends.transport import (
     AttemptError,
     Endpoint,
@@ -48,7 +48,7 @@ RATE_LIMIT_PATIENCE = 900.0
 ANNOUNCED_WAIT = 30.0
 """Seconds; longer waits are announced."""
 ALIKE = 3
-"""Number of consecutive responses malformed in the same way after which a call is not retried."""
+"""Number of consecutive responses with the same malformation after which a call is not retried."""
 FAILED_IN_A_ROW = 64
 """So many failed calls in a row count as a server that is gone, ..."""
 FAILING_PATIENCE = 60.0
@@ -78,10 +78,9 @@ class ChatClient:
 
     Parameters
     ----------
-    spec : Spec
-        Its name is the model's; its options are those of :mod:`jasco.backends.requests`.
     owner : Provider
-        The model or judge: waits are announced to it, and it holds what was adapted.
+        The model or judge. The name in its spec is the model's, its options are those of
+        :mod:`jasco.backends.requests`. Waits are announced to it, and it holds what was adapted.
     own_url : str
         The base URL of a server that was started for it, which no proxy stands before; empty
         where the spec names the server.
@@ -89,9 +88,9 @@ class ChatClient:
         The key of such a server.
     """
 
-    def __init__(self, spec: Spec, owner: Provider, own_url: str = "", own_key: str = "") -> None:
-        self._spec = spec
+    def __init__(self, owner: Provider, own_url: str = "", own_key: str = "") -> None:
         self._owner = owner
+        self._spec = spec = owner.spec
         variable = spec.options.get("api_key_env")
         base_urls = (own_url,) if own_url else spec.options["base_url"] or (default_base_url(),)
         key = own_key if own_url else api_key(variable)

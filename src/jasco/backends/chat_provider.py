@@ -9,7 +9,7 @@ from jasco.backends.chat_client import ChatClient
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.requests import Message, request_format
 from jasco.backends.specs import Provider, Spec
-from jasco.backends.vllm_server import VllmClient, check_vllm
+from jasco.backends.vllm_server import VllmClient, VllmServer, check_vllm
 from jasco.data.dataset import DataSet
 
 
@@ -21,10 +21,8 @@ class ChatProvider(Provider):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._client = self._connect()
-
-    def _connect(self) -> ChatClient | None:
-        return ChatClient(self.spec, self)
+        # A server that is launched is not there before prepare.
+        self._client = None if self.launches_server else ChatClient(self)
 
     def check(self) -> None:
         """Raise ``InputError`` where no server was named and the default must not be asked."""
@@ -53,9 +51,6 @@ class VllmProvider(ChatProvider):
     activity: ClassVar[str]
     """The server's task, such as "judging", for messages."""
 
-    def _connect(self) -> None:
-        return None  # the server is started by prepare
-
     def fingerprint(self) -> str:
         """Hash the checkpoint, where it is a folder."""
         return folder_fingerprint(Path(self.spec.name).expanduser())
@@ -66,4 +61,6 @@ class VllmProvider(ChatProvider):
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
         """Start the server and wait until it is ready."""
-        self._client = await VllmClient.start(self.spec, self, self.folder, self.activity)
+        server = VllmServer(self.spec, self.folder)
+        await server.start()
+        self._client = VllmClient(self, server, self.activity)

@@ -272,5 +272,5 @@ def _is_filter(word: object) -> bool:
 
 
 def _name(reason: object) -> str:
-    """Format a finish reason or a code in one way: ``Content-Filter`` is ``content_filter``."""
+    """Format a finish reason or a code in one form: ``Content-Filter`` is ``content_filter``."""
     return "_".join(str(reason or "").lower().replace("-", " ").replace("_", " ").split())

@@ -55,14 +55,11 @@ def at_least(lowest: float, kind: type[int] | type[float]) -> Callable[[str], fl
     """Return a reader of numbers that are not below a bound."""
 
     def read(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            noun = "a whole number" if kind is int else "a number"
-            raise ValueError(f"{noun} of at least {lowest} is needed") from None
-        if not lowest <= value < float("inf"):
-            raise ValueError(f"a number of at least {lowest} is needed")
-        return value
+        with suppress(ValueError):
+            if lowest <= (value := kind(text)) < float("inf"):
+                return value
+        noun = "a whole number" if kind is int else "a number"
+        raise ValueError(f"{noun} of at least {lowest} is needed")
 
     return read
 
@@ -201,7 +198,7 @@ def _unknown(key: str, known: Mapping[str, Option]) -> str:
 
 
 def canonical(value: Any) -> Any:
-    """Return a value with equal numbers written in one way: identities are compared as JSON.
+    """Return a value with equal numbers written in one form: identities are compared as JSON.
 
     Raises
     ------

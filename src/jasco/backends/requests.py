@@ -26,10 +26,11 @@ _AUDIO_TOKENS_A_SECOND = 50
 _SAMPLING = ("temperature", "top_p", "seed")
 _MESSAGE_TOKENS = 64  # of the chat template, for each message
 
+TIMEOUT = Option("timeout", "seconds for one call", at_least(0.01, float), 600.0)
 TRANSPORT_OPTIONS = (
     Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
     Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
-    Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
+    TIMEOUT,
     Option("stream", "true requests a streamed response", true_or_false, False),
     Option("modalities", "output modalities to request, such as text", repeatable=True),
 )

@@ -175,10 +175,8 @@ class _Masker:
         short = "|".join(re.escape(secret) for secret in secrets if len(secret) < shortest)
         self._short = re.compile(rf"(?<![A-Za-z0-9])(?:{short})(?![A-Za-z0-9])") if short else None
         # Beginnings of secrets by their last characters, and ends by their first.
-        self._heads, self._tails = (
-            defaultdict[str, list[str]](list),
-            defaultdict[str, list[str]](list),
-        )
+        self._heads = defaultdict[str, list[str]](list)
+        self._tails = defaultdict[str, list[str]](list)
         for secret in secrets:
             for size in range(_SHORTEST_END, len(secret) + 1):
                 head, tail = secret[:size], secret[-size:]
@@ -224,9 +222,7 @@ class _Masker:
                 )
 
 
-@lru_cache(maxsize=64)
-def _masker(secrets: tuple[str, ...], shortest: int) -> _Masker:
-    return _Masker(secrets, shortest)
+_masker = lru_cache(maxsize=64)(_Masker)
 
 
 def mask_url(url: str) -> str:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from jasco.backends.budget import Budget
+from jasco.backends.extras import import_optional
 from jasco.backends.options import LABEL, SERVE, Option, defaults, read_options
 from jasco.backends.secrets import mask_spec
 from jasco.data.dataset import DataSet
@@ -154,12 +155,8 @@ def open_spec(kind: Kind, text: str, other_names: Sequence[str] = ()) -> Any:
             f"{kind} {shown!r}: provider {provider!r} is unknown; see: jasco {kind}s"
             f"{_suggestion(shown, provider, [*known, *other_names])}"
         )
-    try:
-        provider_class = known[provider].load()
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{kind} {shown!r} needs {error.name}: pip install 'jasco[{provider}]'"
-        ) from error
+    import_optional(known[provider].module, f"{kind} {shown!r}", extra=provider)
+    provider_class = known[provider].load()
     return provider_class(parse_spec(text, provider_class))
 
 
@@ -176,20 +173,18 @@ def reopen(kind: Kind, identity: Mapping[str, Any]) -> Any:
     """
     try:
         provider = providers(kind)[identity["provider"]].load()
-        return provider(_spec_of(identity, provider))
+        options = {key: value for key, value in identity.items() if key not in ("provider", "name")}
+        return provider(
+            Spec(
+                provider=identity["provider"],
+                name=identity["name"],
+                options=MappingProxyType(defaults(_known_options(provider)) | options),
+                identity=MappingProxyType(dict(identity)),
+                label="/".join(filter(None, [identity["provider"], identity["name"]])),
+            )
+        )
     except (ImportError, InputError, KeyError, TypeError, ValueError):
         return None
-
-
-def _spec_of(identity: Mapping[str, Any], provider: type[Provider]) -> Spec:
-    values = {key: value for key, value in identity.items() if key not in ("provider", "name")}
-    return Spec(
-        provider=identity["provider"],
-        name=identity["name"],
-        options=MappingProxyType(defaults(_known_options(provider)) | values),
-        identity=MappingProxyType(dict(identity)),
-        label="/".join(filter(None, [identity["provider"], identity["name"]])),
-    )
 
 
 def _known_options(provider: type[Provider]) -> dict[str, Option]:

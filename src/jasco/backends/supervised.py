@@ -1,5 +1,6 @@
 """Programs under the supervisor, which all end with jasco, and their logs."""
 
+import asyncio
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from jasco.backends.secrets import mask, mask_spec
 from jasco.errors import one_line
@@ -17,64 +19,100 @@ _HARMLESS = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b")
 _TAIL = 200_000
 
 
-def supervised_command(command: Sequence[str], pid_file: Path, lifeline: int = 0) -> list[str]:
-    """Return the command that runs a program under the supervisor.
+class SupervisedProgram:
+    """A program that ends with jasco, and its log.
 
     Parameters
     ----------
-    command : sequence of str
-        The program and its arguments.
     pid_file : Path
         Where the supervisor writes the program's process group.
-    lifeline : int
-        The file descriptor whose other end jasco holds. With 0, standard input, the program gets
-        none; with another, to be handed on, standard input is the program's.
+    log : Path or None
+        The file that its standard error is appended to; None: it goes to that of jasco. The file
+        gets mode 600 and its folder 700, also where they existed before: it may hold secrets.
+    secrets : sequence of str
+        What is hidden where its command or its output is shown.
     """
+
+    def __init__(self, pid_file: Path, log: Path | None, secrets: Sequence[str] = ()) -> None:
+        self._pid_file, self.log, self._secrets = pid_file, log, secrets
+        self._log_start = 0
+
+    async def start(
+        self, command: Sequence[str], *, lifeline: int = 0, **settings: Any
+    ) -> asyncio.subprocess.Process:
+        """Start the supervisor with the program.
+
+        Parameters
+        ----------
+        command : sequence of str
+            The program and its arguments.
+        lifeline : int
+            The file descriptor whose other end jasco holds. With 0, standard input, the program
+            gets none; with another, to be handed on, standard input is the program's.
+        **settings
+            As of :func:`asyncio.create_subprocess_exec`. Standard output goes to the log by
+            default.
+        """
+        self._pid_file.unlink(missing_ok=True)
+        log = self._open_log()
+        try:
+            if log is not None:
+                line = mask(mask_spec(" ".join(command)), self._secrets)
+                os.write(log, f"--- {line}\n".encode(errors="replace"))
+                self._log_start = os.fstat(log).st_size
+            return await asyncio.create_subprocess_exec(
+                *supervised_command(command, self._pid_file, lifeline),
+                **{"stdin": asyncio.subprocess.PIPE, "stdout": log, "stderr": log} | settings,
+                start_new_session=True,  # Ctrl-C is for jasco, which ends it in good order
+            )
+        finally:
+            if log is not None:
+                os.close(log)
+
+    def _open_log(self) -> int | None:
+        """Open the log to append to; return the file descriptor."""
+        if not self.log:
+            return None
+        folder = self.log.parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(OSError):  # of another owner, or on a file system without modes
+            folder.chmod(0o700)
+        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):
+            os.fchmod(log, 0o600)
+        return log
+
+    def output(self) -> str:
+        """Return the end of what it has written to the log since it was started."""
+        assert self.log
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(self._log_start, self.log.stat().st_size - _TAIL))
+                return mask(file.read().decode(errors="replace"), self._secrets)
+        except OSError:
+            return ""
+
+    def last_words(self) -> str:
+        """Quote the error in its output, or its last lines."""
+        return f"it said: {last_words(self.output())}"
+
+    def clear_up(self, status: int) -> None:
+        """Kill what the supervisor would have, if its exit status is that it was killed itself."""
+        if status < 0:
+            with suppress(OSError, ValueError):
+                os.killpg(int(self._pid_file.read_text()), signal.SIGKILL)
+        self._pid_file.unlink(missing_ok=True)
+
+
+def supervised_command(command: Sequence[str], pid_file: Path, lifeline: int = 0) -> list[str]:
+    """Return the command that runs a program under the supervisor."""
     return [sys.executable, "-I", "-S", str(_SUPERVISOR), str(lifeline), str(pid_file), *command]
-
-
-def clear_up(status: int, pid_file: Path) -> None:
-    """Kill what the supervisor would have, if its exit status is that it was killed itself."""
-    if status < 0:
-        with suppress(OSError, ValueError):
-            os.killpg(int(pid_file.read_text()), signal.SIGKILL)
 
 
 def how_it_ended(status: int) -> str:
     """Format a supervisor's exit status, which is its program's."""
     signalled = -status if status < 0 else status - 128
     return f"by signal {signalled}" if signalled > 0 else f"with status {status}"
-
-
-def open_log(path: Path) -> int:
-    """Open a log to append to, and return the file descriptor.
-
-    The file has mode 600 and its folder 700, also where they were there before: it may hold
-    secrets.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with suppress(OSError):  # of another owner, or on a file system without modes
-        path.parent.chmod(0o700)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with suppress(OSError):
-        os.fchmod(file, 0o600)
-    return file
-
-
-def command_line(command: Sequence[str], secrets: Sequence[str] = ()) -> bytes:
-    """Format a command as a line of a log, with secrets hidden."""
-    line = mask(mask_spec(" ".join(command)), secrets)
-    return f"--- {line}\n".encode(errors="replace")
-
-
-def tail(log: Path, beginning: int) -> str:
-    """Read the end of a log, not further back than a certain place."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(beginning, log.stat().st_size - _TAIL))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def last_words(output: str) -> str:

@@ -9,23 +9,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from tqdm import tqdm
 
-from jasco.backends import supervised
 from jasco.backends.chat_client import ChatClient, ServerGoneError
 from jasco.backends.options import Option, at_least
-from jasco.backends.requests import Message
-from jasco.backends.secrets import is_secret_name, mask, read_key, secrets_of
+from jasco.backends.requests import TIMEOUT, Message
+from jasco.backends.secrets import is_secret_name, read_key, secrets_of
 from jasco.backends.specs import Provider, Spec
+from jasco.backends.supervised import SupervisedProgram, how_it_ended
 from jasco.data.folders import data_folder
 from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
 
 SERVING_OPTIONS = (
-    Option("timeout", "seconds for one call", at_least(0.01, float), 600.0),
+    TIMEOUT,
     Option("start_timeout", "seconds to get ready", at_least(0.01, float), 3600.0),
 )
 _HOST = "127.0.0.1"
@@ -40,7 +40,10 @@ class VllmServer:
     Parameters
     ----------
     spec : Spec
-        Its name is the model's; its options are :data:`SERVING_OPTIONS` and ``serve``.
+        Its name is the model's; its options are :data:`SERVING_OPTIONS` and ``serve``, of which
+        ``KEY=VALUE`` is handed on as ``--KEY VALUE`` (``KEY=true`` as ``--KEY``), ``command=PATH``
+        names the program, and ``api-key`` and ``hf-token`` go to it in its environment, where no
+        list of processes shows them.
     folder : Path or None
         The run's; the server's output goes to ``logs`` in it. None is the user's own.
 
@@ -57,17 +60,17 @@ class VllmServer:
     def __init__(self, spec: Spec, folder: Path | None) -> None:
         self._spec = spec
         self._name = f"vllm serve {spec.name}"
-        self._command, self._environment = _command_and_environment(spec)
+        self._command, self._environment = serve_command(spec)
         self._start_timeout = spec.options["start_timeout"]
         self.key = self._environment.get(_API_KEY) or read_key(_API_KEY)
         secrets = [
             self.key,
             *(value for key, value in spec.options["serve"].items() if is_secret_name(key)),
         ]
-        self._secrets = [form for secret in secrets for form in secrets_of(secret)]
         model = re.sub(r"[^\w.-]|_", "-", spec.name).strip(".-")[-80:]
-        self._log = (folder or data_folder()) / "logs" / f"vllm-{model}.log"
-        self._pid_file = self._log.with_suffix(".pid")
+        log = (folder or data_folder()) / "logs" / f"vllm-{model}.log"
+        masked = [form for secret in secrets for form in secrets_of(secret)]
+        self._program = SupervisedProgram(log.with_suffix(".pid"), log, masked)
 
     async def start(self) -> None:
         """Start the program on a free port and wait until it is ready.
@@ -87,31 +90,18 @@ class VllmServer:
                 return
             except BaseException as error:
                 await self.stop()
+                output = self._program.output()
                 # Another program may have taken the port meanwhile.
-                is_taken = isinstance(error, ServerGoneError) and _PORT_TAKEN.search(self._output())
+                is_taken = isinstance(error, ServerGoneError) and _PORT_TAKEN.search(output)
                 if is_last or not is_taken:
                     raise
 
     async def _launch(self) -> None:
-        self._pid_file.unlink(missing_ok=True)
         with socket.socket() as free:
             free.bind((_HOST, 0))
             port = str(free.getsockname()[1])
         command = [*self._command, "--host", _HOST, "--port", port]
-        log = supervised.open_log(self._log)
-        try:
-            self._log_start = os.fstat(log).st_size
-            os.write(log, supervised.command_line(command, self._secrets))
-            self._process = await asyncio.create_subprocess_exec(
-                *supervised.supervised_command(command, self._pid_file),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for jasco, which ends it in good order
-                env=os.environ | self._environment,
-            )
-        finally:
-            os.close(log)
+        self._process = await self._program.start(command, env=os.environ | self._environment)
         self.url = f"http://{_HOST}:{port}/v1"
         self.ended = asyncio.ensure_future(self._process.wait())
 
@@ -130,7 +120,7 @@ class VllmServer:
                         f"{self._name}: not ready within {self._start_timeout:g} s "
                         f"(start_timeout=SECONDS allows more); {self._last_words()}"
                     )
-                last_line = "".join(self._output().strip().splitlines()[-1:])
+                last_line = "".join(self._program.output().strip().splitlines()[-1:])
                 progress.set_description_str(f"starting {self._name}: {one_line(last_line, 60)}")
                 await asyncio.wait([self.ended], timeout=0.25)
         if self.ended.done():  # even if another program responded
@@ -139,15 +129,12 @@ class VllmServer:
     def gone(self, when: str) -> ServerGoneError:
         """Return the error that the program has ended."""
         return ServerGoneError(
-            f"{self._name} ended {supervised.how_it_ended(self.ended.result())} {when}; "
+            f"{self._name} ended {how_it_ended(self.ended.result())} {when}; "
             f"{self._last_words()}; the same command goes on from here"
         )
 
     def _last_words(self) -> str:
-        return f"it said: {supervised.last_words(self._output())}; its log: {self._log}"
-
-    def _output(self) -> str:
-        return mask(supervised.tail(self._log, self._log_start), self._secrets)
+        return f"{self._program.last_words()}; its log: {self._program.log}"
 
     async def stop(self) -> None:
         """End the program and all that it has started. Takes its grace time at the longest."""
@@ -155,48 +142,26 @@ class VllmServer:
             self._process.stdin.close()  # for the supervisor, jasco has ended
         # A second Ctrl-C must not leave it running.
         with suppress(asyncio.CancelledError):
-            supervised.clear_up(await asyncio.shield(self.ended), self._pid_file)
-        self._pid_file.unlink(missing_ok=True)
+            self._program.clear_up(await asyncio.shield(self.ended))
 
 
 class VllmClient(ChatClient):
-    """One model on a vLLM server that is started for it.
+    """One model on a vLLM server that was started for it, and is ended with the client.
 
-    ``serve.KEY=VALUE`` of its spec is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as
-    ``--KEY``); ``serve.command=PATH`` names the program. ``serve.api-key`` and ``serve.hf-token``
-    go to it in its environment, where no list of processes shows them.
+    Parameters
+    ----------
+    owner : Provider
+        The model or judge.
+    server : VllmServer
+        Its server, which is ready.
+    activity : str
+        What it is used for ("judging"), for messages.
     """
 
-    def __init__(self, spec: Spec, owner: Provider, server: VllmServer, activity: str) -> None:
-        super().__init__(spec, owner, server.url, server.key)
+    def __init__(self, owner: Provider, server: VllmServer, activity: str) -> None:
+        super().__init__(owner, server.url, server.key)
         self._server = server
         self._activity = activity
-
-    @classmethod
-    async def start(cls, spec: Spec, owner: Provider, folder: Path | None, activity: str) -> Self:
-        """Start the server and wait until it is ready.
-
-        Parameters
-        ----------
-        spec : Spec
-            Its name is the model's; its options are :data:`SERVING_OPTIONS` and those of decoding.
-        owner : Provider
-            The model or judge whose client it is.
-        folder : Path or None
-            The run's; the server's output goes to ``logs`` in it. None is the user's own.
-        activity : str
-            What it is used for ("judging"), for messages.
-
-        Raises
-        ------
-        InputError
-            There is no such program.
-        ServerGoneError
-            It ended, or did not get ready in time; the message quotes its error.
-        """
-        server = VllmServer(spec, folder)
-        await server.start()
-        return cls(spec, owner, server, activity)
 
     async def ask(
         self,
@@ -224,7 +189,7 @@ class VllmClient(ChatClient):
 
 def check_vllm(spec: Spec) -> None:
     """Raise ``InputError`` if the program that serves a spec's model is missing."""
-    program = serve_command(spec)[0]
+    (program, *_), _ = serve_command(spec)
     if shutil.which(program):
         return
     if "/" in program:
@@ -237,13 +202,8 @@ def check_vllm(spec: Spec) -> None:
     raise InputError(f"vllm serve {spec.name}: {problem}")
 
 
-def serve_command(spec: Spec) -> list[str]:
-    """Return the command that serves a spec's model."""
-    return _command_and_environment(spec)[0]
-
-
-def _command_and_environment(spec: Spec) -> tuple[list[str], dict[str, str]]:
-    """Return the command of a spec, and the environment variables that hold its secrets.
+def serve_command(spec: Spec) -> tuple[list[str], dict[str, str]]:
+    """Return the command that serves a spec's model, and the variables that hold its secrets.
 
     Raises
     ------

@@ -128,12 +128,12 @@ def exam_command(judge: str, as_json: bool, limits: Any, prices: Any, **settings
     from jasco.api.evaluation import examine
     from jasco.judges.panel import open_judges
     from jasco.reports.exam import render_exam
-    from jasco.runs.spending import exam_budget
+    from jasco.runs.spending import open_budget
 
     judges = open_judges(judge)
     if as_json and len(judges) > 1:
         raise InputError("--json takes one judge; examine the panel's one by one")
-    budget = exam_budget(limits, prices, judges)
+    budget = open_budget(limits, prices, judges)
     complete = True
     for examined in judges:
         with stdout_to_stderr():

@@ -21,7 +21,7 @@ data_command = CommandGroup(
 @click.argument("folder", type=Path, required=False, metavar="[DIR]")
 def fetch_command(folder: Path | None) -> None:
     """Fetch the published data set (CC BY-NC 4.0), into the cache unless DIR is given."""
-    from jasco.data.fetching import fetch
+    from jasco.data.sources import fetch
 
     print(fetch(folder, write_message))
 
@@ -30,7 +30,7 @@ def fetch_command(folder: Path | None) -> None:
 @click.argument("data", metavar="DATA")
 def verify_command(data: str) -> None:
     """Check every clip of a data set."""
-    from jasco.data.fetching import find_data, verify
+    from jasco.data.sources import find_data, verify
 
     for line in verify(find_data(data, write_message)):
         print(line)
@@ -42,7 +42,7 @@ def verify_command(data: str) -> None:
 def template_command(data: str, output: Path) -> None:
     """Write the CSV to fill in."""
     from jasco.api.evaluation import write_template
-    from jasco.data.fetching import find_data
+    from jasco.data.sources import find_data
 
     write_template(find_data(data, write_message), output)
     write_message(f"{output}: fill in allm_output, then: jasco judge {output} --help")
@@ -60,7 +60,7 @@ def convert_command(system: str, checked: Path | None, folder: Path, **settings:
     SYSTEM is salmonn, ltu-as or wavllm; salmonn/DIR, ltu-as/DIR and wavllm/DIR run such folders.
     """
     from jasco.data.dataset import MINI
-    from jasco.data.fetching import find_data
+    from jasco.data.sources import find_data
     from jasco.models.ports.checkpoint import check, convert
 
     if checked:

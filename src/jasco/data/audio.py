@@ -154,11 +154,6 @@ def read_unchanged(path: Path, sha256: str) -> Audio | None:
     return None
 
 
-def count_frames(path: Path) -> int:
-    """Count the samples of a channel in a file, as they are decoded, before any conversion."""
-    return read_file(path).frames
-
-
 def file_sha256(path: Path) -> str:
     """Compute the SHA-256 of a file."""
     with path.open("rb") as file:

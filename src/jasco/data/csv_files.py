@@ -21,14 +21,14 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A CSV file in memory: its columns in order, and each row by column."""
 
     columns: tuple[str, ...]
     rows: list[dict[str, str]]
 
 
-def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Table:
+def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> CsvTable:
     """Read a CSV file with a header, every cell as the text that the file holds.
 
     Parameters
@@ -77,7 +77,7 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Ta
         raise InputError(f"{path}: {_format_missing(missing, columns, others)}{remedy}")
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise InputError(f"{path}: two columns are named {twice[0]!r}")
-    return Table(columns, rows)
+    return CsvTable(columns, rows)
 
 
 _OTHER_FORMATS = {

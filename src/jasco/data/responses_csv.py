@@ -8,11 +8,11 @@ response. The judge's text is in ``judge_output`` or, in files of the published 
 ``llama3_extract``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.data.csv_files import Table, read_table
+from jasco.data.csv_files import CsvTable, read_table, write_table
 from jasco.data.dataset import DataSet, clip_of_row, name_of
 from jasco.errors import InputError
 from jasco.metrics.compat import JudgedRow
@@ -75,7 +75,7 @@ class ResponsesCsv:
     ----------
     path : pathlib.Path
         The file.
-    table : Table
+    table : CsvTable
         Its columns and rows.
     keys : list of (str, int)
         Clip id and instruction number of each row.
@@ -84,7 +84,7 @@ class ResponsesCsv:
     """
 
     path: Path
-    table: Table
+    table: CsvTable
     keys: list[Key]
     clips: tuple[Clip, ...]
 
@@ -187,7 +187,7 @@ def is_proxy_file(path: Path) -> bool:
     return _is_proxy(table, _judge_column(path, table))
 
 
-def _is_proxy(table: Table, judge_column: str) -> bool:
+def _is_proxy(table: CsvTable, judge_column: str) -> bool:
     # Files made before there was the column have the mark in the judge's texts.
     return any(
         row.get(PROXY_COLUMN) == "1" or row[judge_column].startswith(PROXY_MARK)
@@ -195,7 +195,7 @@ def _is_proxy(table: Table, judge_column: str) -> bool:
     )
 
 
-def _judge_column(path: Path, table: Table) -> str:
+def _judge_column(path: Path, table: CsvTable) -> str:
     column = next((name for name in _JUDGE_COLUMNS if name in table.columns), None)
     if column is None:
         raise InputError(
@@ -205,26 +205,41 @@ def _judge_column(path: Path, table: Table) -> str:
     return column
 
 
-def judged_columns(file: ResponsesCsv, *, proxy: bool = False) -> list[str]:
-    """Return the columns of a file with a judge's verdicts: those of a proxy are marked so."""
+def write_judged(
+    path: Path,
+    file: ResponsesCsv,
+    judged: Mapping[Key, tuple[list[str], Verdict]],
+    *,
+    proxy: bool = False,
+) -> None:
+    """Write a responses CSV with a judge's first texts and its verdicts.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file to write.
+    file : ResponsesCsv
+        The responses.
+    judged : mapping of (str, int) to (list of str, Verdict)
+        The judge's texts and the verdict on each response.
+    proxy : bool
+        Whether the verdicts are those of a proxy, which are marked so.
+    """
     added = (*VERDICT_COLUMNS, PROXY_COLUMN)
     columns = [name for name in file.table.columns if name not in added]
-    return [*columns, *(added if proxy else VERDICT_COLUMNS)]
 
+    def rows() -> Iterator[dict[str, object]]:
+        for key, row in zip(file.keys, file.table.rows, strict=True):
+            texts, verdict = judged.get(key, ([""], Verdict(None, None)))
+            yield {
+                **{name: row[name] for name in columns},
+                "judge_output": texts[0],
+                "rating": "" if verdict.rating is None else verdict.rating,
+                "orientation": verdict.orientation or "",
+                **({PROXY_COLUMN: 1} if proxy else {}),
+            }
 
-def judged_rows(
-    file: ResponsesCsv, judged: Mapping[Key, tuple[list[str], Verdict]], *, proxy: bool = False
-) -> Iterable[dict[str, object]]:
-    """Yield the rows of a responses CSV with a judge's first texts and its verdicts."""
-    for key, row in zip(file.keys, file.table.rows, strict=True):
-        texts, verdict = judged.get(key, ([""], Verdict(None, None)))
-        yield {
-            **{name: cell for name, cell in row.items() if name != PROXY_COLUMN},
-            "judge_output": texts[0],
-            "rating": "" if verdict.rating is None else verdict.rating,
-            "orientation": verdict.orientation or "",
-            **({PROXY_COLUMN: 1} if proxy else {}),
-        }
+    write_table(path, [*columns, *(added if proxy else VERDICT_COLUMNS)], rows())
 
 
 def check_against(file: ResponsesCsv, data: DataSet) -> None:

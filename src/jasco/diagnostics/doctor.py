@@ -17,8 +17,8 @@ from tabulate import tabulate
 
 from jasco.backends.weights import WEIGHTS, Weight
 from jasco.data.dataset import MINI, PUBLISHED, published_files
-from jasco.data.fetching import LICENCE
 from jasco.data.folders import cache_folder
+from jasco.data.sources import LICENCE
 from jasco.errors import count, one_line
 from jasco.models.transformers.families import FAMILIES
 from jasco.version import __version__

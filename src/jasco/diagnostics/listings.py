@@ -7,7 +7,7 @@ from tabulate import tabulate
 from jasco.backends.options import LABEL
 from jasco.backends.specs import Kind, providers
 from jasco.judges.panel import PANELS
-from jasco.models.catalogue import CATALOGUE
+from jasco.models.known_models import CATALOGUE
 
 _HEADER = (
     "model", "run as", "parameters", "memory", "audio used", "licence", "decoding", "tested with",

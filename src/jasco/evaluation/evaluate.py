@@ -122,15 +122,13 @@ def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
     """Check that a judge whose verdicts lie in a file has not changed those that the run holds."""
     if type(judge).disowns is Judge.disowns:
         return
-    store, model_number = session.store, session.model_number
-    verdicts = {(place, n): verdict for place, n, verdict in store.verdicts(model_number, number)}
-    for place, n, attempts in store.judge_texts(model_number, number):
-        item = Item(session.clips[place], n)
-        text = attempts[0].get("text", "") if attempts else ""
-        if judge.disowns(item, text, verdicts[place, n]):
+    folder, clips = session.store.folder, {clip.id: clip for clip in session.clips}
+    judgements = session.store.judgements(session.model_number, number)
+    for (clip_id, n), (texts, verdict) in judgements.items():
+        if judge.disowns(Item(clips[clip_id], n), texts[0] if texts else "", verdict):
             raise RunConflictError(
-                f"{store.folder}: clip {item.clip.id}, prompt {n}: the run holds another verdict "
-                f"than {judge.spec.label} gives now; put the file back, or take another --run"
+                f"{folder}: clip {clip_id}, prompt {n}: the run holds another verdict than "
+                f"{judge.spec.label} gives now; put the file back, or take another --run"
             )
 
 
@@ -169,7 +167,7 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
     """Run judges that take the machine for themselves, one after the other."""
     errors: list[IncompleteError | JudgeUnusableError] = []
     for number, judge in judges.items():
-        if not session.remaining.verdicts(number, judge):  # no server is started for nothing
+        if not session.remaining.verdicts({number: judge}):  # no server is started for nothing
             continue
         session.budget.check(judge.spec.label)
         session.notify(f"starting {judge.spec.label}, which has the machine for itself")

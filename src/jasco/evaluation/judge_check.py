@@ -17,7 +17,7 @@ from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.judgement import Judgement
-from jasco.protocol.responses import LASTING, Failure
+from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.schema import judge_fact
 
@@ -102,11 +102,11 @@ def assess_judge(label: str, outcome: Judgement | Failure | Exception) -> JudgeC
             known = f"{len(ANSWERS)} known questions"
             complaint = f"{label} gave no readable verdict on {known}; it wrote {quote}"
             return JudgeCheck("unreadable", complaint, details, is_lasting=True)
-        case Failure(kind, message, final):
+        case Failure(kind, message) as failure:
             reason = f"{kind}: {one_line(message, _LONGEST_QUOTE)}"
             complaint = f"{label} failed on the known question ({reason})"
-            failure = {"failure_kind": kind, "failure_message": message}
-            return JudgeCheck("failed", complaint, failure, is_lasting=final or kind in LASTING)
+            cause = {"failure_kind": kind, "failure_message": message}
+            return JudgeCheck("failed", complaint, cause, is_lasting=failure.lasting)
         case error:
             is_lasting = isinstance(error, RunConflictError)
             return JudgeCheck("failed", str(error), {}, is_lasting, error)

@@ -1,6 +1,6 @@
 """The plan of a job: what a command would do and take, as far as it can be known beforehand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jasco.backends.specs import identity_key
@@ -9,13 +9,13 @@ from jasco.errors import count
 from jasco.evaluation.job import Job
 from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.session import Remaining, items_per_clip, repeats_of
-from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.clips import items_of
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.protocols import PROTOCOLS, protocol_named
-from jasco.runs.audio_manifest import AudioFacts, audio_facts
+from jasco.protocol.protocols import protocol_named
+from jasco.runs.audio_manifest import audio_facts
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import PREFLIGHT
-from jasco.runs.spending import Spending, is_metered, prices_for, spending_of
+from jasco.runs.spending import Spending, priced_spending
 
 _CHARACTERS_PER_TOKEN = 4
 # Assumed until the run has calls of its own.
@@ -32,6 +32,8 @@ class _Done:
     ----------
     data : DataSet
         The job's, or else the run's.
+    spent : Spending
+        What was spent on the run, and the prices.
     covered : int
         How many clips the run is about.
     items_per_clip : int
@@ -44,15 +46,12 @@ class _Done:
         How long a call took on average.
     preflight : str or None
         The JSON that the run stores of a preflight.
-    spent : Spending
-        What was spent on it.
-    labels : sequence of str
-        Its model and judges.
     checked : set of str
         Identities of judges that have given a readable verdict.
     """
 
     data: DataSet
+    spent: Spending
     covered: int = 0
     items_per_clip: int = len(INSTRUCTIONS)
     responses: int = 0
@@ -60,8 +59,6 @@ class _Done:
     response_seconds: float | None = None
     verdict_seconds: float | None = None
     preflight: str | None = None
-    spent: Spending = field(default_factory=lambda: Spending({}, {}))
-    labels: Sequence[str] = ()
     checked: frozenset[str] = frozenset()
 
 
@@ -76,13 +73,14 @@ def plan(job: Job) -> Iterator[str]:
     done = _done(job)
     clips = done.data.clips[: job.clips_covered(done.data, done.covered)]
     items = len(clips) * done.items_per_clip
-    audio = _read_audio(done.data, clips) if job.model and job.model.uses_audio else {}
+    with_audio = filter(done.data.audio_path, clips)
+    audio = audio_facts(done.data, with_audio) if job.model and job.model.uses_audio else {}
     seconds = sum(file.seconds for file in audio.values())
     name = name_with_audio(done.data.name, {id_: file.sha256 for id_, file in audio.items()})
     of_clips = f"{len(clips)} of {count(len(done.data.clips), 'clip')}"
     yield f"data: {name}, {of_clips}, {count(items, 'item')}"
 
-    prices = prices_for(job.limits, job.prices, job.providers, done.spent, done.labels)
+    prices = done.spent.prices
     costs: list[tuple[str, float | None]] = []
 
     def estimate(label: str, calls: int, prompt_tokens: float, completion_tokens: float) -> str:
@@ -95,7 +93,7 @@ def plan(job: Job) -> Iterator[str]:
 
     responses = max(items - done.responses, 0) if job.model else 0
     probes = PROBES if job.preflight and is_due(job.model, responses, done.preflight) else 0
-    is_local = job.model is not None and not is_metered(job.model)
+    is_local = job.model is not None and not job.model.METERED
     if job.model:
         label = job.model.spec.label
         unit, do = ("item", "answer") if is_local else ("call", "make")
@@ -112,7 +110,7 @@ def plan(job: Job) -> Iterator[str]:
             tokens = estimate(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
             yield f"tokens: {label}: {tokens}, at {_AUDIO_TOKENS} a second of audio (assumed)"
 
-    protocol = protocol_named(job.protocol or next(iter(PROTOCOLS)))
+    protocol = protocol_named(job.protocol)
     prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
     prompt_tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_PER_TOKEN + _RESPONSE_TOKENS
     verdicts = checks = 0
@@ -120,7 +118,7 @@ def plan(job: Job) -> Iterator[str]:
         label, key = judge.spec.label, identity_key(judge.spec.identity)
         wanted = done.items_per_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
         missing = max(wanted - done.verdicts.get(key, 0), 0)
-        if not is_metered(judge):
+        if not judge.METERED:
             yield f"judge: {label}: {count(missing, 'verdict')} to give, no calls"
             continue
         verdicts += missing
@@ -164,31 +162,27 @@ def _limits(job: Job, spent: Spending) -> str:
     return "; ".join(parts)
 
 
-def _read_audio(data: DataSet, clips: Sequence[Clip]) -> dict[str, AudioFacts]:
-    with_audio = [clip for clip in clips if data.audio_path(clip)]
-    facts = audio_facts(data, with_audio)
-    return {clip.id: file for clip, file in zip(with_audio, facts, strict=True)}
-
-
 def _basis(seconds: float | None) -> str:
     return "assumed" if seconds is None else "as in this run so far"
 
 
 def _done(job: Job) -> _Done:
     if job.data and not (job.run / "run.db").is_file():
-        return _Done(job.data)
+        return _Done(job.data, priced_spending(job.limits, job.prices, job.providers))
     with RunReader.open(job.run) as store:
         data, covered = job.data or store.data(), store.covered
+        spent = priced_spending(job.limits, job.prices, job.providers, store)
         if not store.models():
-            return _Done(data, covered)
+            return _Done(data, spent, covered)
         model, _, identity = store.models()[0]
-        protocol = protocol_named(job.protocol or store.fact("protocol") or next(iter(PROTOCOLS)))
+        protocol = protocol_named(job.protocol or store.fact("protocol"))
         remaining = Remaining(store, model, protocol, job.retry_final)
         answered = store.count_responses(model)[0]
         numbers = {identity_key(identity): number for number, _, identity in store.judges()}
         return _Done(
-            data=data,
-            covered=covered,
+            data,
+            spent,
+            covered,
             items_per_clip=items_per_clip(identity),
             responses=covered * items_per_clip(identity) - remaining.responses(),
             verdicts={
@@ -203,8 +197,6 @@ def _done(job: Job) -> _Done:
             response_seconds=store.mean_seconds("responses"),
             verdict_seconds=store.mean_seconds("verdicts"),
             preflight=store.fact(PREFLIGHT),
-            spent=spending_of(store),
-            labels=[label for _, label, _ in (*store.models(), *store.judges())],
             checked=frozenset(
                 key for key, number in numbers.items() if store.has_readable_verdict(number)
             ),

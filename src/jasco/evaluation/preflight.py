@@ -34,7 +34,7 @@ from jasco.evaluation.session import Session
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.failure_reasons import reasons_of
-from jasco.protocol.responses import LASTING, Failure, Response
+from jasco.protocol.responses import Failure, Response
 from jasco.runs.schema import PREFLIGHT
 
 INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
@@ -384,7 +384,7 @@ def refuse(label: str, finding: Finding) -> None:
             f"({_commonest(finding.results)})"
         )
         anyway = "or continue anyway with --no-preflight"
-        if all(failure.final or failure.kind in LASTING for failure in failures):
+        if all(failure.lasting for failure in failures):
             remedy = "check that it accepts audio and these requests"
             raise NoResponseError(f"{message}; {remedy}, {anyway}")
         raise IncompleteError(f"{message}; repeat the command when this is resolved, {anyway}")

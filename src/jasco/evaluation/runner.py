@@ -107,9 +107,10 @@ class _Runner:
 
     async def _do_clip(self, place: int) -> None:
         session, clip = self._session, self._session.clips[place]
-        responses = await session.writer.responses(session.model_number, place)
-        judged = await session.writer.judged(
-            session.model_number, session.protocol.name, place, retry_final=self._retry_final
+        store, model_number, protocol = session.store, session.model_number, session.protocol.name
+        responses = await session.writer.read(store.responses, model_number, place)
+        judged = await session.writer.read(
+            store.judged, model_number, protocol, place, retry_final=self._retry_final
         )
         items = items_of(clip)
         missing = any(self._is_missing(responses.get(item.number)) for item in items)

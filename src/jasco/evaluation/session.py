@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jasco.errors import InputError, count, one_line
+from jasco.data.audio import Audio, read_known
+from jasco.errors import InputError, RunConflictError, count, one_line
 from jasco.evaluation.job import Job
 from jasco.evaluation.progress import counted
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.protocols import PROTOCOLS, Protocol, protocol_named
-from jasco.runs.audio_manifest import AudioFacts, audio_facts, audio_reader
+from jasco.protocol.protocols import Protocol, protocol_named
+from jasco.runs.audio_manifest import AudioFacts, audio_facts, audio_path
 from jasco.runs.commit_queue import CommitQueue
 from jasco.runs.exam_records import copy_exams
 from jasco.runs.participants import is_single_prompt
@@ -22,6 +23,8 @@ from jasco.runs.writer import RunWriter
 
 SAMPLED = 5
 """One clip in so many is judged repeatedly, where a judge's spec asks for repeats."""
+Judges = Mapping[int, Judge]
+"""Judges by their numbers in a run."""
 
 
 def repeats_of(judge: Judge, place: int) -> int:
@@ -62,19 +65,21 @@ class Remaining:
         final = 0 if self.retry_final else self.store.count_final(self.model_number)
         return expected - self.store.count_responses(self.model_number)[0] - final
 
-    def verdicts(self, number: int, judge: Judge) -> int:
-        """Count the verdicts that a judge has yet to give on the responses that exist."""
-        arguments = self.model_number, number, self.protocol.name
+    def verdicts(self, judges: Judges) -> int:
+        """Count the verdicts that judges have yet to give on the responses that exist."""
+        model, protocol = self.model_number, self.protocol.name
         return sum(
             self.store.count_unjudged(
-                *arguments, repeat, SAMPLED if repeat else 1, retry_final=self.retry_final
+                model,
+                number,
+                protocol,
+                repeat,
+                SAMPLED if repeat else 1,
+                retry_final=self.retry_final,
             )
+            for number, judge in judges.items()
             for repeat in range(repeats_of(judge, 0))
         )
-
-
-Judges = Mapping[int, Judge]
-"""Judges by their numbers in a run."""
 
 
 class Session:
@@ -108,8 +113,6 @@ class Session:
         Those that the run covers: its first ones.
     audio : mapping of str to AudioFacts
         Their audio, by clip id; empty where the model uses none.
-    read_audio : callable
-        Reads a clip's audio: the very bytes that were hashed.
     writer : CommitQueue
         Commits responses and verdicts to the run.
     remaining : Remaining
@@ -125,13 +128,12 @@ class Session:
 
     def __init__(self, job: Job, store: RunWriter, notify: Callable[[str], None]) -> None:
         self.job, self.store, self.notify = job, store, notify
-        self.budget = budget = open_budget(store, job.limits, job.prices, job.providers)
+        self.budget = budget = open_budget(job.limits, job.prices, job.providers, store)
         self.data = store.set_data(job.data or store.data())
-        protocol = store.fact("protocol") or next(iter(PROTOCOLS))
+        stored = store.fact("protocol")
+        self.protocol = protocol_named((job.judges and job.protocol) or stored)
         if job.judges:
-            protocol = job.protocol or protocol
-            store.set_protocol(protocol)
-        self.protocol = protocol_named(protocol)
+            store.set_protocol(self.protocol.name)
         if job.model:
             self.model_number = store.set_model(job.model.spec)
         elif store.models() and store.covered:  # else killed before it began, perhaps
@@ -152,9 +154,7 @@ class Session:
         self.audio: Mapping[str, AudioFacts] = {}
         if job.model and job.model.uses_audio:
             self.audio = self._read_all_audio()
-            store.set_audio(dict(enumerate(self.audio.values())))
-        files = {id_: (facts.path, facts.sha256) for id_, facts in self.audio.items()}
-        self.read_audio = audio_reader(self.data, files)
+            store.set_audio(self.audio)
         if job.limit and job.limit < self._covered == len(self.clips):
             notify(
                 f"--limit {job.limit} has no effect: {job.run} covers "
@@ -162,6 +162,25 @@ class Session:
             )
         self.writer = CommitQueue(store, lambda: spent_rows(budget))
         self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
+
+    def read_audio(self, clip: Clip) -> Audio:
+        """Read a clip's audio for the model: the very bytes that were hashed.
+
+        Raises
+        ------
+        InputError
+            The file is missing, or cannot be read.
+        RunConflictError
+            It has become another file.
+        """
+        path = audio_path(self.data, clip)
+        audio = read_known(path, self.audio[clip.id].sha256)
+        if audio is None:
+            raise RunConflictError(
+                f"{path}: replaced while the run is going on, which is about the file that was "
+                "there before; put that one back, or take another --run"
+            )
+        return audio
 
     def close(self) -> None:
         """Record what was spent and how requests were adapted; drop clips without responses."""
@@ -178,19 +197,18 @@ class Session:
 
     def needs_judge(self, number: int) -> bool:
         """Return whether a judge has responses to judge, or may get some."""
-        missing = self.missing_responses()
-        return bool(missing or self.remaining.verdicts(number, self.judges[number]))
+        judge = {number: self.judges[number]}
+        return bool(self.missing_responses() or self.remaining.verdicts(judge))
 
     def calls(self) -> int:
         """Count the calls to make, if every item that lacks a response gets one."""
-        verdicts = sum(self.remaining.verdicts(*judge) for judge in self.judges.items())
+        verdicts = self.remaining.verdicts(self.judges)
         return self.missing_responses() * (1 + len(self.judges)) + verdicts
 
     def is_done(self) -> bool:
         """Return whether all that is missing is final."""
         left = replace(self.remaining, retry_final=False)
-        verdicts = sum(left.verdicts(*judge) for judge in self.judges.items())
-        return not left.responses() and not verdicts
+        return not left.responses() and not left.verdicts(self.judges)
 
     def _providers(self) -> Iterator[tuple[str, int, Model | Judge]]:
         """Yield the model and the judges, each with its table and its number in the run."""
@@ -202,9 +220,8 @@ class Session:
     def _read_all_audio(self) -> dict[str, AudioFacts]:
         """Read every clip once, before anything is spent on the first."""
         progress = counted(self.clips, "reading audio", "clip", self.notify)
-        facts = audio_facts(self.data, progress)
-        by_clip = {clip.id: audio for clip, audio in zip(self.clips, facts, strict=True)}
-        clips = count(len(facts), "clip")
+        by_clip = audio_facts(self.data, progress)
+        facts, clips = by_clip.values(), count(len(by_clip), "clip")
         if converted := sum(bool(audio.conversions) for audio in facts):
             self.notify(f"converted to 16 kHz mono PCM16: {converted} of {clips}")
         if clipped := {id_: audio.clipped for id_, audio in by_clip.items() if audio.clipped}:

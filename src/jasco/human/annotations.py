@@ -157,9 +157,7 @@ class Annotations:
             annotations = [Annotation(*row) for row in connection.execute("SELECT * FROM labels")]
         ids = id_order({annotation.clip_id for annotation in annotations})
         order = {clip_id: place for place, clip_id in enumerate(ids)}
-        return sorted(
-            annotations, key=lambda each: (order[each.clip_id], each.number, each.annotator)
-        )
+        return sorted(annotations, key=lambda row: (order[row.clip_id], row.number, row.annotator))
 
     def write_gold(self, file: TextIO) -> None:
         """Write the annotations as labelled rows, which ``jasco exam --gold`` reads.
@@ -173,10 +171,10 @@ class Annotations:
         """
         cells = (
             (
-                row_id, each.clip_id, each.clip_sha256[:_SHA_DIGITS], each.number, each.answer,
-                each.rating, each.orientation, "", 0, each.note, each.annotator,
+                row_id, row.clip_id, row.clip_sha256[:_SHA_DIGITS], row.number, row.answer,
+                row.rating, row.orientation, "", 0, row.note, row.annotator,
             )
-            for row_id, each in enumerate(self.all(), start=1)
+            for row_id, row in enumerate(self.all(), start=1)
         )  # fmt: skip
         write_rows(file, GOLD_COLUMNS, (dict(zip(GOLD_COLUMNS, row, strict=True)) for row in cells))
 

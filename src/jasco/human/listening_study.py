@@ -88,13 +88,12 @@ class Participant:
             The run cannot be written.
         """
         name = participant_name(name)
-        facts = audio_facts(data, data.clips)
-        facts_by_id = {clip.id: fact for clip, fact in zip(data.clips, facts, strict=True)}
+        audio = audio_facts(data, data.clips)
         run = run_folder(folder, name)
         with RunWriter.open(run, _PATIENCE) as store:
             clips = store.set_data(data).clips
             store.set_model(_spec(name))
-            store.set_audio({place: facts_by_id[clip.id] for place, clip in enumerate(clips)})
+            store.set_audio(audio)
             store.widen(len(clips))
         places = {clip.id: place for place, clip in enumerate(clips)}
         return cls(name, run, items_for(name, clips), places)
@@ -152,7 +151,8 @@ class Participant:
             )
         with RunWriter.open(self.folder, _PATIENCE) as store:
             model = self._model_number(store)
-            if any(isinstance(each, Response) for each in store.responses(model, place).values()):
+            earlier = store.responses(model, place).values()
+            if any(isinstance(response, Response) for response in earlier):
                 return False
             store.commit([response_row(model, place, item.number, Response(text), None)])
         return True

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, one_line
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, stop_on_sigterm
 from jasco.judge_exam.questions import LabelledRows, canaries, known_answers, read_labels
 from jasco.judges.judge import Judge
 from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part, Question, grade
-from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, served_name
 from jasco.runs.exam_records import ExamStore
@@ -108,30 +108,30 @@ def take_exam(
     exam: Exam,
     store: ExamStore,
     concurrency: int,
-    failed: list[Failure],
+    notify: Callable[[str], None],
     *,
     again: bool = False,
-    notify: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Ask what has no verdict yet; failures are added to ``failed``.
+) -> ExamResult:
+    """Ask what has no verdict yet, and return the result of the exam as far as it was taken.
 
     Parameters
     ----------
+    notify : callable
+        Takes lines about the progress, and about what ended the exam early.
     again : bool
         Whether to ask every question anew.
-    notify : callable
-        Takes lines about the progress.
 
     Raises
     ------
-    InputError, ServerGoneError, RunUnwritableError
-        Going on is pointless; what was done is kept.
+    InputError
+        The judge cannot be asked; what was done is kept.
     KeyboardInterrupt
         It was interrupted; what was done is kept.
     """
     identity = judge.spec.identity
     questions = {_prompt_hash(question, exam): question for question in exam.questions}
     slots = asyncio.Semaphore(concurrency)
+    failed: list[Failure] = []
 
     async def ask(prompt_hash: str, progress: Progress) -> None:
         question = questions[prompt_hash]
@@ -173,12 +173,12 @@ def take_exam(
         asyncio.run(ask_and_close())
     except asyncio.CancelledError:  # SIGTERM
         raise KeyboardInterrupt from None
+    except IncompleteError as error:
+        notify(one_line(error, 1000))
+    return _result(judge, exam, store, failed)
 
 
-def exam_result(
-    judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure]
-) -> ExamResult:
-    """Return the result of an exam as far as it was taken."""
+def _result(judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure]) -> ExamResult:
     identity = judge.spec.identity
     verdicts = store.verdicts(identity)
     parts = {}
@@ -191,12 +191,6 @@ def exam_result(
     return ExamResult(
         judge.spec.label, identity, exam, parts, failed, *store.cost(identity), served
     )
-
-
-def keep_result(judge: Judge, exam: Exam, store: ExamStore, result: Mapping[str, Any]) -> None:
-    """Store an exam's result, as it is shown."""
-    data, labels = annotations_sha256(exam.data.clips), exam.labels_sha256
-    store.keep_result(judge.spec.identity, exam.protocol.name, data, labels, result)
 
 
 def _prompt_hash(question: Question, exam: Exam) -> str:

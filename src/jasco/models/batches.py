@@ -1,4 +1,4 @@
-"""Models that compute here: questions wait for one thread, which takes several at once."""
+"""Models that compute in this process: one thread answers a batch of questions at a time."""
 
 import asyncio
 from abc import abstractmethod
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TypeVar
 
+from jasco.backends.options import Option, at_least
 from jasco.backends.secrets import mask_spec
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
@@ -21,75 +22,96 @@ T = TypeVar("T")
 Question = tuple[Audio, str]
 """A clip's audio, and the prompt."""
 Outcome = Response | Failure
-AnswerBatch = Callable[[Sequence[Question]], Sequence[Outcome]]
-"""Answers a batch; may raise where it cannot."""
+
+
+BATCH = Option("batch", "questions answered at once", at_least(1, int), 8)
+"""For models that take batches of any size; not part of a model's identity."""
 
 
 class MalformedAnswersError(Exception):
     """A batch has other answers than one for each question."""
 
 
-class Batches:
-    """Groups questions into batches; the model's thread has one batch at a time.
+class BatchedModel(Model):
+    """A model that computes here: its thread takes one batch of questions at a time.
 
     What does not fit into the memory is tried in halves, and the smaller batches stay. What fails
     otherwise is tried one by one, so that a bad question fails alone.
 
     Parameters
     ----------
+    spec : Spec
     size : int
         How many questions the model takes at once.
-    group_of : callable
-        Returns what questions must have in common to go together.
-    place_of : callable
-        Returns where in the user's code an exception was raised; empty where that is not known.
 
     Attributes
     ----------
-    size : int
+    batch_size : int
         How many questions the model takes at once, as far as is known.
     """
 
-    def __init__(
-        self,
-        size: int = 1,
-        group_of: Callable[[Question], Hashable] = lambda _: None,
-        place_of: Callable[[BaseException], str] = lambda _: "",
-    ):
-        self.size, self._group_of, self._place_of = size, group_of, place_of
+    def __init__(self, spec: Spec, size: int = 1) -> None:
+        super().__init__(spec)
+        self.batch_size = size
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: list[tuple[Question, asyncio.Future[Outcome]]] = []
 
-    async def answer(self, question: Question, answer_batch: AnswerBatch) -> Outcome:
-        """Queue a question; ``answer_batch`` is called in the thread with a batch that holds it."""
+    @abstractmethod
+    def load(self) -> None:
+        """Load everything that is needed to answer; called in the thread."""
+
+    @abstractmethod
+    def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        """Answer each question of a batch; called in the thread. May raise where it cannot."""
+
+    def group_of(self, question: Question) -> Hashable:  # noqa: ARG002
+        """Return what questions must have in common to go together; by default nothing."""
+        return None
+
+    def place_of(self, error: BaseException) -> str:  # noqa: ARG002
+        """Return where in the user's code an error was raised; empty where that is not known."""
+        return ""
+
+    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
+        """Load the model in its thread."""
+        await self._in_thread(self.load)
+
+    async def answer(self, item: Item, audio: Audio | None) -> Outcome:
+        """Queue the question; the model's thread takes a batch at a time."""
+        assert audio is not None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, future))
-        await self.in_thread(lambda: None)  # the calls before this one are done
+        self._waiting.append(((audio, item.instruction), future))
+        await self._in_thread(lambda: None)  # the calls before this one are done
         if self._waiting and not future.done():
-            batch, self._waiting = self._waiting[: self.size], self._waiting[self.size :]
+            size = self.batch_size
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
             questions = [question for question, _ in batch]
-            answers = await self.in_thread(lambda: self._answer_groups(questions, answer_batch))
+            answers = await self._in_thread(lambda: self._answer_groups(questions))
             for (_, waiting), answer in zip(batch, answers, strict=True):
                 if not waiting.done():  # a cancelled question wants no answer
                     waiting.set_result(answer)
         return await future
 
-    def _answer_groups(
-        self, questions: Sequence[Question], answer_batch: AnswerBatch
-    ) -> list[Outcome]:
-        groups = groupby(questions, self._group_of)
-        return [answer for _, group in groups for answer in self._answer([*group], answer_batch)]
+    async def close(self) -> None:
+        """End the thread once its call is over."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(
-        self, questions: Sequence[Question], answer_batch: AnswerBatch
-    ) -> Sequence[Outcome]:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Call a function in the model's thread, after what is waiting for it already."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _answer_groups(self, questions: Sequence[Question]) -> list[Outcome]:
+        groups = groupby(questions, self.group_of)
+        return [answer for _, group in groups for answer in self._answer([*group])]
+
+    def _answer(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Answer questions that may go together."""
         try:
-            return answer_batch(questions)
+            return self.answer_batch(questions)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # of any library, and sys.exit(): it concerns these alone
-            failure = _failure(error, self._place_of(error))
+            failure = _failure(error, self.place_of(error))
         # Only here has the error let go of what the failed attempt held in memory.
         if failure.kind == "memory":
             empty_cache()
@@ -99,20 +121,12 @@ class Batches:
         answers = [
             answer
             for start in range(0, len(questions), size)
-            for answer in self._answer(questions[start : start + size], answer_batch)
+            for answer in self._answer(questions[start : start + size])
         ]
         # One clip may be too long for any batch.
         if failure.kind == "memory" and any(isinstance(answer, Response) for answer in answers):
-            self.size = min(size, self.size)  # larger batches would fail first, every time
+            self.batch_size = min(size, self.batch_size)  # larger ones would fail first, every time
         return answers
-
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        """Call a function in the model's thread, after what is waiting for it already."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def close(self) -> None:
-        """End the thread once its call is over."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _failure(error: BaseException, place: str) -> Failure:
@@ -126,32 +140,3 @@ def _failure(error: BaseException, place: str) -> Failure:
         or (isinstance(error, RuntimeError) and "out of memory" in text.lower())
     )
     return Failure("memory" if lacks_memory else "error", message)
-
-
-class BatchedModel(Model):
-    """A model that computes here, in a thread of its own, a batch of questions at a time."""
-
-    def __init__(self, spec: Spec, batches: Batches) -> None:
-        super().__init__(spec)
-        self._batches = batches
-
-    @abstractmethod
-    def load(self) -> None:
-        """Load everything that is needed to answer; called in the thread."""
-
-    @abstractmethod
-    def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Answer each question of a batch; called in the thread."""
-
-    async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
-        """Load the model in its thread."""
-        await self._batches.in_thread(self.load)
-
-    async def answer(self, item: Item, audio: Audio | None) -> Outcome:
-        """Queue the question; the model's thread takes a batch at a time."""
-        assert audio is not None
-        return await self._batches.answer((audio, item.instruction), self.answer_batch)
-
-    async def close(self) -> None:
-        """End the thread once its call is over."""
-        self._batches.close()

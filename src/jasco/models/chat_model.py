@@ -14,7 +14,7 @@ from jasco.backends.requests import (
 )
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
-from jasco.models.catalogue import known_max_audio_seconds
+from jasco.models.known_models import known_max_audio_seconds
 from jasco.models.model import REASONING, Model
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response

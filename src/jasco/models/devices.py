@@ -4,7 +4,7 @@ import re
 import sys
 from typing import Any
 
-from jasco.backends.options import Option
+from jasco.backends.options import Option, one_of
 from jasco.errors import InputError
 
 
@@ -16,6 +16,17 @@ def _device(text: str) -> str:
 
 DEVICE = Option("device", "auto, cpu, cuda, cuda:N, mps", _device, "auto")
 """The option that names a device; not part of a model's identity."""
+
+
+def dtype_option(auto: str) -> Option:
+    """Return the option that names a precision; ``auto`` describes its default."""
+    return Option(
+        "dtype",
+        f"precision: auto ({auto}), float32, bfloat16, float16",
+        one_of("auto", "float32", "bfloat16", "float16"),
+        "auto",
+        identity=True,
+    )
 
 
 def choose_device(label: str, wanted: str, torch: Any) -> str:

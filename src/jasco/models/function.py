@@ -21,7 +21,7 @@ from jasco.backends.fingerprints import code_fingerprint, file_fingerprint
 from jasco.backends.specs import Spec, parse_spec
 from jasco.data.audio import SAMPLING_RATE
 from jasco.errors import InputError, count, whole_text
-from jasco.models.batches import BatchedModel, Batches, MalformedAnswersError, Outcome, Question
+from jasco.models.batches import BatchedModel, MalformedAnswersError, Outcome, Question
 from jasco.models.user_code import file_of, import_function, raised_at, source_file
 from jasco.protocol.responses import Failure, Response
 
@@ -35,7 +35,7 @@ class FunctionModel(BatchedModel):
     raw_name = True
 
     def __init__(self, spec: Spec, function: Callable[..., Any] | None = None) -> None:
-        super().__init__(spec, Batches(place_of=lambda error: raised_at(error, self._file)))
+        super().__init__(spec)
         self._function = function
         self._file = ""
 
@@ -67,7 +67,11 @@ class FunctionModel(BatchedModel):
         self._takes_batches = _takes_batches(self.spec.name, self._call)
         self._file = file_of(self._call)
         if self._takes_batches:
-            self._batches.size = _BATCH
+            self.batch_size = _BATCH
+
+    def place_of(self, error: BaseException) -> str:
+        """Return where in the function's file an error was raised."""
+        return raised_at(error, self._file)
 
     def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Call the function once."""

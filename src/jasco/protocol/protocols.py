@@ -66,10 +66,14 @@ def _read(name: str, both: str) -> Protocol:
 
 
 PROTOCOLS = {name: _read(name, both) for name, both in (("v2", "Both"), ("v1", "Good"))}
+DEFAULT = "v2"
+"""Name of the protocol of a run that names none."""
 
 
-def protocol_named(name: str) -> Protocol:
-    """Return a protocol by its name (``InputError`` where there is none of that name)."""
+def protocol_named(name: str | None) -> Protocol:
+    """Return a protocol by its name, the default without one (``InputError``: there is none)."""
+    if name is None:
+        return PROTOCOLS[DEFAULT]
     if name not in PROTOCOLS:
         raise InputError(
             f"protocol {name!r} is unknown; there are {', '.join(PROTOCOLS)}"

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from jasco.errors import one_line
 
-LASTING = frozenset({"rejected", "content filter", "moderation", "no text", "cut off"})
-"""Kinds of failures that the same request would cause again, final or not."""
+_LASTING = frozenset({"rejected", "content filter", "moderation", "no text", "cut off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,11 @@ class Failure:
     kind: str
     message: str
     final: bool = False
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same request would fail again, final or not."""
+        return self.final or self.kind in _LASTING
 
 
 @dataclass(frozen=True, slots=True)

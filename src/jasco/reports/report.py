@@ -18,7 +18,7 @@ from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.scoring import Score
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.protocols import PROTOCOLS
+from jasco.protocol.protocols import DEFAULT
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.published import PublishedResult, published_results
 from jasco.reports.signature import DIGITS, signature
@@ -230,7 +230,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
                 f"{name} and {other_name} differ in {difference}: figures side by side are of the "
                 "same data and protocol; give them one by one"
             )
-    protocol = report.protocol or next(iter(PROTOCOLS))
+    protocol = report.protocol or DEFAULT
     versions = {"jasco": __version__, "python": platform.python_version(), "numpy": np.__version__}
     shown = published_results(protocol) if published else None
     return replace(report, versions=versions, published=shown)

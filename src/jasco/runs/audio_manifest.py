@@ -1,12 +1,12 @@
-"""The audio of a run's clips: what the run stores of it, and reading it for a model."""
+"""The audio of a run's clips: what the run stores of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.data.audio import Audio, read_file, read_known
+from jasco.data.audio import read_file
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError, RunConflictError, whole_text
+from jasco.errors import InputError, whole_text
 from jasco.protocol.clips import Clip
 
 
@@ -36,47 +36,27 @@ class AudioFacts:
     warnings: tuple[str, ...] = ()
 
 
-def audio_facts(data: DataSet, clips: Iterable[Clip]) -> list[AudioFacts]:
-    """Read the audio of clips (``InputError`` for the first that cannot be read)."""
-    facts = []
+def audio_facts(data: DataSet, clips: Iterable[Clip]) -> dict[str, AudioFacts]:
+    """Read the audio of clips; return its facts by clip id.
+
+    Raises
+    ------
+    InputError
+        The audio of a clip is missing or cannot be read; the first such clip is named.
+    """
+    facts = {}
     for clip in clips:
         path = audio_path(data, clip)
         file = read_file(path)
-        facts.append(
-            AudioFacts(
-                whole_text(str(path.absolute())),
-                file.sha256,
-                file.audio.seconds,
-                file.audio.conversions,
-                file.clipped,
-                file.warnings,
-            )
+        facts[clip.id] = AudioFacts(
+            whole_text(str(path.absolute())),
+            file.sha256,
+            file.audio.seconds,
+            file.audio.conversions,
+            file.clipped,
+            file.warnings,
         )
     return facts
-
-
-def audio_reader(data: DataSet, files: Mapping[str, tuple[str, str]]) -> Callable[[Clip], Audio]:
-    """Return a function that reads a clip's audio for the model: only the bytes that were hashed.
-
-    Parameters
-    ----------
-    data : DataSet
-        With its audio.
-    files : mapping of str to (str, str)
-        Path and SHA-256 of the audio that the run is about, by clip id.
-    """
-
-    def read(clip: Clip) -> Audio:
-        path = audio_path(data, clip)
-        audio = read_known(path, files[clip.id][1])
-        if audio is None:
-            raise RunConflictError(
-                f"{path}: replaced while the run is going on, which is about the file that was "
-                "there before; put that one back, or take another --run"
-            )
-        return audio
-
-    return read
 
 
 def audio_path(data: DataSet, clip: Clip) -> Path:

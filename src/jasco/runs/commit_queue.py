@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
-from jasco.protocol.responses import Failure, Response
 from jasco.runs.schema import Row
 from jasco.runs.writer import RunWriter
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -31,64 +31,44 @@ class CommitQueue:
         self._run = run
         self._extra_rows = extra_rows
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="run")
-        self._waiting: list[tuple[Sequence[Row], asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._waiting: list[Row] = []
+        self._last: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+        """The commit that takes the rows that wait; it begins once the one before has ended."""
 
     async def write(self, row: Row) -> None:
         """Commit a row (``RunUnwritableError`` where that cannot be done)."""
-        await self._enqueue(row)
+        await asyncio.shield(self._enqueue(row))
 
     def write_soon(self) -> None:
         """Commit the extra rows alone, without waiting for it."""
         self._enqueue().add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
-        """Return the responses to a clip that the run holds: see :meth:`.RunReader.responses`."""
-        return await self._in_thread(self._run.responses, model, clip)
-
-    async def judged(
-        self, model: int, protocol: str, clip: int, *, retry_final: bool
-    ) -> set[tuple[int, int, int]]:
-        """List what is not to be judged again: see :meth:`.RunReader.judged`."""
-        judged = partial(self._run.judged, retry_final=retry_final)
-        return await self._in_thread(judged, model, protocol, clip)
+    async def read(self, query: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Return the result of one of the run's methods, called in the thread that writes."""
+        work = partial(query, *arguments, **options)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def finish(self) -> None:
         """Commit what still waits."""
-        if self._writing is not None:
-            await self._writing
+        if self._last is not None:
+            await asyncio.wait([self._last])
 
     async def close(self) -> None:
         """Commit what still waits, also for tasks that were cancelled meanwhile."""
-        if self._writing is not None:
+        if self._last is not None and not self._last.done():
             self._run.hurry()
         await self.finish()
         self._thread.shutdown()
 
-    def _enqueue(self, *rows: Row) -> "asyncio.Future[None]":
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((rows, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_waiting())
-        return done
+    def _enqueue(self, *rows: Row) -> asyncio.Task[None]:
+        self._waiting += rows
+        if self._next is None:
+            self._next = self._last = asyncio.create_task(self._commit(self._last))
+        return self._next
 
-    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-    async def _write_waiting(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            error: Exception | None = None
-            try:
-                rows = [*(row for rows, _ in batch for row in rows), *self._extra_rows()]
-                await self._in_thread(self._run.commit, rows)
-            except Exception as raised:
-                error = raised
-            for _, done in batch:
-                if done.done():
-                    continue
-                if error:
-                    done.set_exception(error)
-                else:
-                    done.set_result(None)
-        self._writing = None
+    async def _commit(self, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+        rows, self._waiting, self._next = self._waiting, [], None
+        await self.read(self._run.commit, [*rows, *self._extra_rows()])

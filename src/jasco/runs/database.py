@@ -87,14 +87,6 @@ class Connection(sqlite3.Connection):
             self._begin()
         return super().__enter__()
 
-    def be_patient(self) -> None:
-        """Wait for minutes from now on."""
-        self.patience = PATIENCE
-
-    def hurry(self) -> None:
-        """Wait for seconds from now on."""
-        self.patience = HURRY
-
     def _begin(self) -> None:
         began, announced = time.monotonic(), False
         while True:

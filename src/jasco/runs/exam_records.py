@@ -115,18 +115,12 @@ class ExamStore:
             verdict.orientation, json.dumps(attempts, ensure_ascii=False), tokens, seconds,
         )  # fmt: skip
 
-    def keep_result(
-        self,
-        judge: Identity,
-        protocol: str,
-        annotations_sha256: str,
-        labels_sha256: str,
-        result: Mapping[str, Any],
-    ) -> None:
+    def keep_result(self, judge: Identity, labels_sha256: str, result: Mapping[str, Any]) -> None:
         """Store an exam's result, as it is shown."""
         self._put(
-            "results", identity_key(judge), "\n".join(result["served"]), protocol,
-            annotations_sha256, labels_sha256, json.dumps(result, ensure_ascii=False),
+            "results", identity_key(judge), "\n".join(result["served"]), result["protocol"],
+            result["data"]["annotations_sha256"], labels_sha256,
+            json.dumps(result, ensure_ascii=False),
         )  # fmt: skip
 
     def _of_served(self, columns: str, judge: Identity) -> sqlite3.Cursor:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jasco.backends.budget import spent_as_json
 from jasco.errors import InputError
 from jasco.runs.reader import RunReader
 from jasco.runs.results import judge_named
-from jasco.runs.spending import keep_spent_of_rows
+from jasco.runs.spending import SPENT, spending_of
 from jasco.runs.writer import RunWriter
 
 
@@ -70,7 +71,8 @@ def forget(
         number = None if label is None else numbers[label]
         indices = [run.clip_index(clip) for clip in dict.fromkeys(clips)] if clips else None
         backup = run.back_up()
-        keep_spent_of_rows(run)
+        # In a run of an older version it is computed from the rows.
+        run.set_facts({SPENT: spent_as_json(spending_of(run).by)})
         answers, verdicts = run.remove_rows(judge=number, clips=indices, failed=failed)
         if number is not None and not clips and not failed:
             run.remove_judge(number)

@@ -154,10 +154,6 @@ class RunReader:
         rows = self._covered_clips("id, audio_path, audio_sha256", "audio_sha256 NOT NULL")
         return {id_: (path, sha256) for id_, path, sha256 in rows}
 
-    def audio_seconds(self) -> dict[str, float]:
-        """Return the length of the clips' audio, by id, as far as it was read."""
-        return dict(self._covered_clips("id, seconds", "seconds NOT NULL"))
-
     def audio_of(self, clip: int) -> tuple[str, str, float] | None:
         """Return path, SHA-256 and seconds of a clip's audio; None where it was never read."""
         condition = "audio_sha256 NOT NULL AND clip = ?"
@@ -207,17 +203,11 @@ class RunReader:
             )
         }
 
-    def count_responses(self, model: int) -> tuple[int, int, dict[str, int]]:
-        """Count the answers, the truncated ones among them, and the failures by kind."""
-        answered, truncated, failed = 0, 0, dict[str, int]()
-        columns = "failure_kind, finish_reason = 'length', count(*)"
-        for kind, cut_off, number in self._outcomes(columns, model, more="GROUP BY 1, 2"):
-            if kind:
-                failed[kind] = failed.get(kind, 0) + number
-            else:
-                answered += number
-                truncated += number if cut_off else 0
-        return answered, truncated, failed
+    def count_responses(self, model: int) -> tuple[int, int]:
+        """Count the answers, and the truncated ones among them."""
+        columns = "count(*), count(nullif(finish_reason = 'length', 0))"
+        answered, truncated = self._outcomes(columns, model, more=_GIVEN).fetchone()
+        return answered, truncated
 
     # --- verdicts ---
 
@@ -230,12 +220,6 @@ class RunReader:
             f"WHERE model = ? AND protocol = ? AND clip = ? AND {_is_done(retry_final)}"
         )
         return set(self._all(query, model, protocol, clip))
-
-    def verdicts(self, model: int, judge: int) -> Iterator[tuple[int, int, Verdict]]:
-        """Iterate over a judge's verdicts: clip, instruction, verdict."""
-        columns = "clip, instruction, rating, orientation"
-        for clip, number, rating, orientation in self._outcomes(columns, model, judge, _GIVEN):
-            yield clip, number, _verdict(rating, orientation)
 
     def verdict_table(self, model: int, judge: int, repeat: int = 0) -> NDArray[np.int64]:
         """Return a judge's verdicts as :meth:`.VerdictMatrix.of` reads them.
@@ -250,21 +234,16 @@ class RunReader:
         rows = self._outcomes(columns, model, judge, _GIVEN, repeat=repeat)
         return np.array(rows.fetchall(), np.int64).reshape(-1, 4)
 
-    def judge_texts(self, model: int, judge: int) -> Iterator[tuple[int, int, list[Any]]]:
-        """Iterate over what a judge wrote: clip, instruction, attempts; clip by clip."""
-        more = f"{_GIVEN} ORDER BY clip, instruction"
-        rows = self._outcomes("clip, instruction, attempts", model, judge, more)
-        for clip, number, attempts in rows:
-            yield clip, number, json.loads(attempts)
-
     def judgements(self, model: int, judge: int) -> dict[Key, tuple[list[str], Verdict]]:
         """Return all that a judge wrote about each item, and its verdict; clip by clip."""
         ids, verdicts = self._covered_clips("id"), {}
         columns = "clip, instruction, attempts, rating, orientation"
         more = f"{_GIVEN} ORDER BY clip, instruction"
-        for clip, number, attempts, *verdict in self._outcomes(columns, model, judge, more):
+        rows = self._outcomes(columns, model, judge, more)
+        for clip, number, attempts, rating, orientation in rows:
             texts = [attempt.get("text", "") for attempt in json.loads(attempts)]
-            verdicts[ids[clip][0], number] = texts, _verdict(*verdict)
+            verdict = Verdict(rating, Orientation(orientation) if orientation else None)
+            verdicts[ids[clip][0], number] = texts, verdict
         return verdicts
 
     def failures(self, model: int, judge: int) -> dict[Key, Failure]:
@@ -281,11 +260,9 @@ class RunReader:
         condition = "AND rating NOT NULL AND orientation NOT NULL AND judge = ?"
         return self._exists("verdicts", condition, judge)
 
-    def count_verdicts(self, model: int, judge: int) -> tuple[int, dict[str, int]]:
-        """Count a judge's verdicts, and its failures by kind."""
-        columns = "failure_kind, count(*)"
-        counts = dict(self._outcomes(columns, model, judge, "GROUP BY 1").fetchall())
-        return counts.pop(None, 0), counts
+    def count_verdicts(self, model: int, judge: int) -> int:
+        """Count a judge's verdicts, unreadable ones included."""
+        return int(self._outcomes("count(*)", model, judge, _GIVEN).fetchone()[0])
 
     def count_cut_off(self, model: int, judge: int) -> int:
         """Count a judge's unreadable verdicts that ended at the longest length allowed."""
@@ -329,9 +306,10 @@ class RunReader:
 
     # --- responses or verdicts ---
 
-    def count_final(self, model: int, judge: int | None = None) -> int:
-        """Count the failures, a model's or a judge's, that a repeat cannot mend."""
-        return int(self._outcomes("count(*)", model, judge, f"{_FAILED} AND final").fetchone()[0])
+    def count_final(self, model: int) -> int:
+        """Count a model's failures that a repeat cannot mend."""
+        more = f"{_FAILED} AND final"
+        return int(self._outcomes("count(*)", model, more=more).fetchone()[0])
 
     def reasons(self, model: int, judge: int | None = None) -> tuple[Reason, ...]:
         """Return the commonest message of each kind of failure: the model's, or a judge's."""
@@ -410,10 +388,6 @@ class RunReader:
 
 
 _GIVEN, _FAILED = "AND failure_kind IS NULL", "AND failure_kind IS NOT NULL"
-
-
-def _verdict(rating: int | None, orientation: str | None) -> Verdict:
-    return Verdict(rating, Orientation(orientation) if orientation else None)
 
 
 def _is_done(retry_final: bool) -> str:

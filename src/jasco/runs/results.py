@@ -66,8 +66,6 @@ class Answers:
     ----------
     expected, answered, truncated : int
         Items; truncated answers are answers.
-    failed : mapping of str to int
-        Failures by kind.
     converted_clips : int
         Clips whose audio had to be resampled, mixed down or converted.
     max_audio_seconds : float or None
@@ -89,7 +87,6 @@ class Answers:
     expected: int
     answered: int
     truncated: int = 0
-    failed: Mapping[str, int] = field(default_factory=dict)
     converted_clips: int = 0
     max_audio_seconds: float | None = None
     cut_clips: int = 0
@@ -98,6 +95,11 @@ class Answers:
     clipped: Mapping[str, int] | None = None
     audio_warnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     reasons: Sequence[Reason] = ()
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failures by kind."""
+        return _count_by_kind(self.reasons)
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,6 @@ class JudgeFacts:
         Whether it only stands in for a judge.
     verdicts : int
         How many it gave, unreadable ones included.
-    failed : mapping of str to int
-        Calls that failed, by kind.
-    final : int
-        How many of them a repeat cannot mend.
     cut_off : int
         Unreadable verdicts that ended at the longest length allowed.
     identity : mapping
@@ -136,8 +134,6 @@ class JudgeFacts:
 
     proxy: bool = False
     verdicts: int = 0
-    failed: Mapping[str, int] = field(default_factory=dict)
-    final: int = 0
     cut_off: int = 0
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
@@ -147,6 +143,20 @@ class JudgeFacts:
     reasons: Sequence[Reason] = ()
     check: Mapping[str, Any] | None = None
     adaptations: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Calls that failed, by kind."""
+        return _count_by_kind(self.reasons)
+
+    @property
+    def final(self) -> int:
+        """How many of them a repeat cannot mend."""
+        return sum(reason.final for reason in self.reasons)
+
+
+def _count_by_kind(reasons: Iterable[Reason]) -> dict[str, int]:
+    return dict(sorted((reason.kind, reason.of) for reason in reasons))
 
 
 @dataclass(frozen=True)
@@ -169,10 +179,9 @@ class Results:
         How the answering went.
     judges : mapping of str to JudgeFacts
         By the judge's label; those that gave a verdict.
-    without_verdict : mapping of str to (mapping of str to int)
-        By the label of a judge that gave none: its failures by kind. It does not count.
     reasons_without_verdict : mapping of str to sequence of Reason
-        The commonest messages of their failures.
+        By the label of a judge that gave none, which does not count: the commonest message of each
+        kind of failure.
     spent : Spending or None
         What was spent on the run, by model and judge; None for files.
     adaptations : mapping
@@ -195,7 +204,6 @@ class Results:
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
     rows: Mapping[str, list[JudgedRow]] | None = None
-    without_verdict: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     spent: Spending | None = None
     reasons_without_verdict: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
     adaptations: Mapping[str, Any] = field(default_factory=dict)
@@ -211,6 +219,12 @@ class Results:
         else:
             figures = _published_figures(self.rows, self.data.items)
         return _without_panel(figures) if figures and self.mixed else figures
+
+    @property
+    def without_verdict(self) -> dict[str, dict[str, int]]:
+        """By the label of a judge that gave no verdict: its failures by kind."""
+        reasons = self.reasons_without_verdict
+        return {label: _count_by_kind(of_judge) for label, of_judge in reasons.items()}
 
     @property
     def mixed(self) -> bool:
@@ -233,7 +247,6 @@ class Results:
             judges=_chosen(self.judges, labels),
             matrices=_chosen(self.matrices, labels),
             rows=None if self.rows is None else _chosen(self.rows, labels),
-            without_verdict={},
             reasons_without_verdict={},
         )
 

@@ -1,7 +1,7 @@
 """What was spent on a run, stored in it: calls and tokens by model and judge, and their prices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
 from jasco.backends.budget import (
@@ -43,8 +43,7 @@ class Spending:
     @property
     def total(self) -> Spent:
         """The sum over models and judges."""
-        counts = zip(*(astuple(spent) for spent in self.by.values()), strict=True)
-        return Spent(*map(sum, counts))
+        return sum(self.by.values(), Spent())
 
     def cost_of(self, label: str) -> Decimal | None:
         """Compute what the tokens that are known have cost; None where there is no price."""
@@ -75,41 +74,13 @@ def spending_of(run: RunReader) -> Spending:
     return Spending(dict(budget.spent), prices)
 
 
-def is_metered(provider: Provider) -> bool:
-    """Return whether the calls and tokens of a provider are counted; by default they are not."""
-    return getattr(provider, "METERED", False)
-
-
-def open_budget(
-    run: RunReader, limits: Limits, price_list: PriceList, providers: Sequence[Provider]
-) -> Budget:
-    """Make a run's budget for a command; nothing is written.
-
-    Raises
-    ------
-    InputError
-        A price is given for an unknown model or judge, or only half of it; or the cost is limited
-        and a price is missing.
-    """
-    spending = spending_of(run)
-    labels = [label for _, label, _ in (*run.models(), *run.judges())]
-    prices = prices_for(limits, price_list, providers, spending, labels)
-    return Budget(limits, prices, spending.by)
-
-
-def exam_budget(limits: Limits, price_list: PriceList, judges: Sequence[Provider]) -> Budget:
-    """Make the budget of one exam, whatever earlier ones took (``InputError`` as above)."""
-    return Budget(limits, prices_for(limits, price_list, judges, Spending({}, {})))
-
-
-def prices_for(
+def priced_spending(
     limits: Limits,
     price_list: PriceList,
     providers: Sequence[Provider],
-    spending: Spending,
-    labels: Sequence[str] = (),
-) -> dict[str, Price]:
-    """Return the price of each metered model and judge: as given now, else as stored in the run.
+    run: RunReader | None = None,
+) -> Spending:
+    """Return what was spent on a run, with prices as given now, else as stored in the run.
 
     Parameters
     ----------
@@ -119,36 +90,42 @@ def prices_for(
         The prices of this command.
     providers : sequence of Provider
         The models and judges that are to be called.
-    spending : Spending
-        What the run holds.
-    labels : sequence of str
-        Other models and judges of the run.
+    run : RunReader or None
+        The run; None where there is none, as for an exam.
 
     Raises
     ------
     InputError
-        As :func:`open_budget`.
+        A price is given for an unknown model or judge, or only half of it; or the cost is limited
+        and a price is missing.
     """
+    spending = spending_of(run) if run else Spending({}, {})
+    in_run = [label for _, label, _ in (*run.models(), *run.judges())] if run else []
     known = [provider.spec.label for provider in providers]
-    price_list.check(list(dict.fromkeys([*known, *labels, *spending.by])))
-    metered = [provider.spec.label for provider in providers if is_metered(provider)]
+    price_list.check(list(dict.fromkeys([*known, *in_run, *spending.by])))
+    metered = [provider.spec.label for provider in providers if provider.METERED]
     metered = list(dict.fromkeys([*metered, *spending.by]))
-    prices = dict(spending.prices)
-    prices |= {label: price for label in metered if (price := price_list.of(label))}
+    given = {label: price for label in metered if (price := price_list.of(label))}
+    prices = {**spending.prices, **given}
     check_priced(limits, metered, prices)
-    return prices
+    return Spending(spending.by, prices)
+
+
+def open_budget(
+    limits: Limits,
+    price_list: PriceList,
+    providers: Sequence[Provider],
+    run: RunReader | None = None,
+) -> Budget:
+    """Make the budget of a command; parameters and errors as of :func:`priced_spending`."""
+    spending = priced_spending(limits, price_list, providers, run)
+    return Budget(limits, spending.prices, spending.by)
 
 
 def keep_spent(run: RunWriter, budget: Budget) -> None:
     """Store what was spent so far, and the prices, in the run."""
     spent, prices = spent_as_json(budget.spent), prices_as_json(budget.prices)
     run.set_facts({SPENT: spent, PRICES: prices})
-
-
-def keep_spent_of_rows(run: RunWriter) -> None:
-    """Store what is computed from the rows of a run, before some of them are removed."""
-    if run.fact(SPENT) is None:
-        run.set_facts({SPENT: spent_as_json(spending_of(run).by)})
 
 
 def spent_rows(budget: Budget) -> list[Row]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from jasco.errors import InputError, did_you_mean_path, whole_text
-from jasco.runs.csv_results import results_of_files
+from jasco.runs.read_csv import results_of_files
+from jasco.runs.read_run import results_of_run
 from jasco.runs.results import Results
-from jasco.runs.run_results import results_of_run
 
 
 def results_of(

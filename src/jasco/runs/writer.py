@@ -18,13 +18,8 @@ from jasco.backends.specs import Spec, identity_key
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.protocol.clips import annotations_sha256
-from jasco.runs.database import (
-    Connection,
-    RunUnwritableError,
-    copy_database,
-    open_database,
-    sqlite_errors,
-)
+from jasco.runs import database
+from jasco.runs.database import Connection, RunUnwritableError, copy_database, sqlite_errors
 from jasco.runs.locks import lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, PREFLIGHT, PUT_FACT, Row, fact_about
@@ -84,19 +79,20 @@ class RunWriter(RunReader):
                 f"make it writable, free some room, or {_ANOTHER_RUN}"
             ) from None
         try:
-            connection = open_database(folder / "run.db", FORMAT, _ANOTHER_RUN, write=True)
+            connection = database.open_database(folder / "run.db", FORMAT, _ANOTHER_RUN, write=True)
         except BaseException:
             lock.release()
             raise
-        connection.be_patient()
+        connection.patience = database.PATIENCE
         if notify:
             connection.notify = notify
         return cls(folder, connection, lock)
 
     def close(self) -> None:
         """Close the file and release the lock."""
-        with suppress(sqlite3.Error):  # a full disk must not keep the command from ending
-            self.remove_facts("holder")
+        # A full disk must not keep the command from ending.
+        with suppress(sqlite3.Error), self._connection:
+            self._delete_facts("holder")
         super().close()
         self._lock.release()
 
@@ -106,11 +102,6 @@ class RunWriter(RunReader):
         """Store facts of the run, in place of those of the same names."""
         with self._connection:
             self._put_facts(facts)
-
-    def remove_facts(self, *names: str) -> None:
-        """Remove some of the run's facts."""
-        with self._connection:
-            self._delete_facts(*names)
 
     def set_data(self, data: DataSet) -> DataSet:
         """Store a data set in a new run; check that an old run holds this one.
@@ -153,21 +144,19 @@ class RunWriter(RunReader):
             self._put_facts(facts)
         return replace(data, clips=self.data().clips)
 
-    def set_audio(self, audio: Mapping[int, "AudioFacts"]) -> None:
-        """Store what the audio of some clips is, by index.
+    def set_audio(self, audio: Mapping[str, "AudioFacts"]) -> None:
+        """Store what the audio of some clips is, by id.
 
         Raises
         ------
         RunConflictError
             The run was made with other audio.
         """
-        rows = self._all("SELECT clip, id, audio_sha256 FROM clips").fetchall()
-        stored = {clip: (id_, sha256) for clip, id_, sha256 in rows}
+        stored = dict(self._all("SELECT id, audio_sha256 FROM clips"))
         answered = self.has_answers()
         findings = self.json_fact("audio") or {}
-        for clip, facts in audio.items():
-            id_, sha256 = stored[clip]
-            if answered and sha256 not in (None, facts.sha256):
+        for id_, facts in audio.items():
+            if answered and stored[id_] not in (None, facts.sha256):
                 raise RunConflictError(
                     f"{facts.path}: other audio than the run {self.folder} was made with; "
                     f"{_ANOTHER_RUN}"
@@ -178,10 +167,10 @@ class RunWriter(RunReader):
         with self._connection:
             self._connection.executemany(
                 "UPDATE clips SET audio_path = ?, audio_sha256 = ?, seconds = ?, conversions = ? "
-                "WHERE clip = ?",
+                "WHERE id = ?",
                 (
-                    (facts.path, facts.sha256, facts.seconds, ", ".join(facts.conversions), clip)
-                    for clip, facts in audio.items()
+                    (facts.path, facts.sha256, facts.seconds, ", ".join(facts.conversions), id_)
+                    for id_, facts in audio.items()
                 ),
             )
             texts = {"data": self.data_name, "audio": json.dumps(findings, ensure_ascii=False)}
@@ -210,7 +199,8 @@ class RunWriter(RunReader):
         """Number these judges. Those of earlier commands stay, if they gave a single verdict."""
         identities = [identity_key(spec.identity) for spec in specs]
         for number, _, identity in self.judges():
-            if identity_key(identity) not in identities and not self._has_judged(number):
+            has_judged = self._exists("verdicts", "AND judge = ?", number)
+            if identity_key(identity) not in identities and not has_judged:
                 self.remove_judge(number)
         for spec in specs:
             for _, label, identity in self.judges():
@@ -313,7 +303,7 @@ class RunWriter(RunReader):
 
     def hurry(self) -> None:
         """Wait for other programs that read the run for seconds from now on, not for minutes."""
-        self._connection.hurry()
+        self._connection.patience = database.HURRY
 
     def back_up(self) -> Path:
         """Copy the file to a new one beside it, and return that one's path."""
@@ -378,9 +368,6 @@ class RunWriter(RunReader):
                 identity,
             )
         return int(self._value(f"SELECT rowid FROM {table} WHERE identity = ?", identity))
-
-    def _has_judged(self, judge: int) -> bool:
-        return self._exists("verdicts", "AND judge = ?", judge)
 
 
 def _holder(folder: Path) -> str:

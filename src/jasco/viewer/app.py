@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.errors import IncompleteError, InputError, RunConflictError, did_you_mean_path, one_line
 from jasco.viewer.annotating import Annotating
 from jasco.viewer.browse import Browse, lay_out

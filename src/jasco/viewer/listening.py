@@ -33,7 +33,7 @@ _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
 
 
 @dataclass(frozen=True)
-class Question:
+class ItemToAnswer:
     """The question about a clip.
 
     Attributes
@@ -191,18 +191,18 @@ class Listening:
             return participant
         raise web.redirect("/listen")
 
-    def _question(self, request: Request) -> Question:
+    def _question(self, request: Request) -> ItemToAnswer:
         """Return a question that is answered or the next one, or raise a redirect to that."""
         participant = self._participant(request)
         for place, item in enumerate(participant.items, start=1):
             if str(place) == request.path_params["place"]:
-                question = Question(participant, item, place)
+                question = ItemToAnswer(participant, item, place)
                 if question.answer is None and item != participant.next():
                     raise web.redirect("/listen/next")
                 return question
         raise HTTPException(404, "There is no such clip to listen to.")
 
-    def _others(self, question: Question) -> Iterator[dict[str, Any]]:
+    def _others(self, question: ItemToAnswer) -> Iterator[dict[str, Any]]:
         """Yield the models' answers to the same item, with their verdicts."""
         clip, key = question.item.clip, (question.item.clip.id, question.item.number)
         for model, shown in self._live.latest().shown.items():
@@ -213,7 +213,7 @@ class Listening:
 
 
 def _question_page(
-    question: Question, text: str = "", error: str = "", status: int = 200
+    question: ItemToAnswer, text: str = "", error: str = "", status: int = 200
 ) -> Response:
     if not question.audio():
         raise HTTPException(503, "The sound of the next clip is gone, or is not what it was.")

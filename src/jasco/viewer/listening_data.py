@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jasco.data.audio import file_sha256
 from jasco.data.dataset import MINI, DataSet, read_data_set
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.errors import InputError
 from jasco.protocol.clips import annotations_sha256
 from jasco.runs.reader import RunReader

@@ -15,7 +15,7 @@ from pathlib import Path
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.reports.page.content import Shown, by_name
 from jasco.reports.report import data_difference
-from jasco.runs.run_results import read_run
+from jasco.runs.read_run import read_run
 
 _PAUSE = 2.0  # seconds at least between two readings
 _SHARE = 3.0  # of a reading's time to wait before the next one

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.judges.offline.classifier import CLASSES, Classifier
 from jasco.protocol.verdicts import Orientation, Verdict
 from places import ROOT

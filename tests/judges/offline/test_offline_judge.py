@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jasco.backends.specs import open_spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.protocols import PROTOCOLS
 from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict, read_verdict

@@ -18,7 +18,7 @@ from pathlib import Path
 from jasco.backends.specs import open_spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import COLUMNS
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.judges.offline import Offline
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.protocols import PROTOCOLS

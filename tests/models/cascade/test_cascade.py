@@ -319,7 +319,7 @@ cores, spec, seed, share, at_once = json.loads(sys.argv[1])
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 from jasco.protocol.clips import items_of
 from jasco.data.audio import read_audio
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.backends.specs import open_spec
 
 async def main():

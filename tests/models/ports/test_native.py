@@ -1,14 +1,15 @@
 """What the ports share: searches side by side, and what is kept of a clip."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from jasco.backends.specs import parse_spec
 from jasco.data.audio import Audio
 from jasco.errors import InputError
-from jasco.models.batches import Batches
 from jasco.protocol.responses import Failure, Response
 from oracle import found
 from synthetic import tone
@@ -20,6 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from jasco.models.ports.decoding import Preset, Sampler, decode  # noqa: E402
 from jasco.models.ports.inference import Inference, PreparedQuestion  # noqa: E402
+from jasco.models.ports.port_model import PortModel, options  # noqa: E402
 from jasco.models.ports.salmonn.inference import search_of  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -162,6 +164,13 @@ class Parrot(Inference[Any, PreparedQuestion]):
         return " ".join(map(str, tokens))
 
 
+class ParrotModel(PortModel):
+    OPTIONS = options("short")
+
+    def load_folder(self, *_: object) -> Any:
+        raise AssertionError("it is loaded already")
+
+
 def test_a_clip_is_heard_once_for_all_of_its_questions() -> None:
     system = Parrot()
     one, other = Audio(tone(1, 0.5)), Audio(tone(2, 0.7))
@@ -178,16 +187,18 @@ def test_a_clip_is_heard_once_for_all_of_its_questions() -> None:
 
 
 def test_a_question_that_cannot_be_asked_fails_alone() -> None:
-    system, batches, audio = Parrot(), Batches(8), Audio(tone(1, 0.5))
+    system, audio = Parrot(), Audio(tone(1, 0.5))
+    model = ParrotModel(parse_spec("parrot/DIR", ParrotModel))
+    model._inference = system
     prompts = ["?", "too long", "!"]
 
     async def prepare() -> list[Response | Failure]:
-        answering = lambda questions: system.answer_all(questions, "short")  # noqa: E731
-        asked = [batches.answer((audio, prompt), answering) for prompt in prompts]
-        return await asyncio.gather(*asked)
+        items: list[Any] = [SimpleNamespace(instruction=prompt) for prompt in prompts]
+        outcomes = await asyncio.gather(*(model.answer(item, audio) for item in items))
+        await model.close()
+        return outcomes
 
     one, failed, other = asyncio.run(prepare())
-    batches.close()
     assert one == other == system.answer_all([(audio, "?")], "short")[0]
     assert failed == Failure("error", "InputError: the question is too long")
 

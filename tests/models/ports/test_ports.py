@@ -8,7 +8,7 @@ import pytest
 
 import jasco
 from jasco.backends.specs import parse_spec
-from jasco.data.fetching import find_data
+from jasco.data.sources import find_data
 from jasco.models.ports.checkpoint import PORTS, check, convert
 from jasco.models.ports.ltu_as import LtuAsModel
 from jasco.models.ports.salmonn import SalmonnModel

@@ -42,7 +42,7 @@ from jasco.models.ports.salmonn.beats import Beats, BeatsConfig, coarser  # noqa
 from jasco.models.ports.salmonn.connector import windows  # noqa: E402
 from jasco.models.ports.salmonn.conversion import Published  # noqa: E402
 from jasco.models.ports.salmonn.features import filter_bank, fit, log_mel  # noqa: E402
-from jasco.models.ports.salmonn.network import Salmonn  # noqa: E402
+from jasco.models.ports.salmonn.model import Salmonn  # noqa: E402
 from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt  # noqa: E402
 from jasco.models.ports.state_dict import write_folder  # noqa: E402
 from jasco.models.ports.text import EOS  # noqa: E402

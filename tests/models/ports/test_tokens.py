@@ -18,7 +18,7 @@ from jasco.errors import InputError  # noqa: E402
 from jasco.models.ports.ltu_as.prompt import prompt_ids  # noqa: E402
 from jasco.models.ports.salmonn.prompt import split_prompt  # noqa: E402
 from jasco.models.ports.text import BOS, EOS, Tokenizer  # noqa: E402
-from jasco.models.ports.wavllm.prompts import QUOTED, RIGHT, make_prompt  # noqa: E402
+from jasco.models.ports.wavllm.prompt import QUOTED, RIGHT, make_prompt  # noqa: E402
 
 pytestmark = pytest.mark.slow
 QUESTION = "What sound can you hear?"

@@ -40,7 +40,7 @@ from jasco.models.ports.language import splice  # noqa: E402
 from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
 from jasco.models.ports.state_dict import rename_key  # noqa: E402
 from jasco.models.ports.text import BOS, EOS, Tokenizer  # noqa: E402
-from jasco.models.ports.wavllm.connectors import join  # noqa: E402
+from jasco.models.ports.wavllm.connector import join  # noqa: E402
 from jasco.models.ports.wavllm.conversion import (  # noqa: E402
     KEYS,
     convert_files,
@@ -53,9 +53,9 @@ from jasco.models.ports.wavllm.features import (  # noqa: E402
     whisper_parts,
 )
 from jasco.models.ports.wavllm.inference import load  # noqa: E402
+from jasco.models.ports.wavllm.lora_scale import states_before_norm  # noqa: E402
 from jasco.models.ports.wavllm.model import WavLlm, assemble, shapes_of  # noqa: E402
-from jasco.models.ports.wavllm.prompts import LEFT, QUOTED, RIGHT, make_prompt  # noqa: E402
-from jasco.models.ports.wavllm.scale import states_before_norm  # noqa: E402
+from jasco.models.ports.wavllm.prompt import LEFT, QUOTED, RIGHT, make_prompt  # noqa: E402
 from jasco.models.ports.wavllm.scaled_lora import rotary_order, scaled_lora  # noqa: E402
 from jasco.models.ports.wavllm.search import PRESETS, restrict, room, search_of  # noqa: E402
 from jasco.models.ports.wavllm.sizes import PUBLISHED  # noqa: E402

@@ -153,8 +153,8 @@ def compare(answer: str, target: Target, vectors: Vectors) -> dict[str, float]:
     conclusion, text = reading.concluded, " ".join(reading.sentences)
     sentences = [sentence for sentence in reading.conclusion if content_words(sentence)] or [""]
     whole, everything, last = vectors.texts([conclusion, text, sentences[-1]])
-    words, each = Words.of(conclusion, vectors), vectors.texts(sentences)
-    best = (each @ target.texts.T).max(axis=0)
+    words, by_sentence = Words.of(conclusion, vectors), vectors.texts(sentences)
+    best = (by_sentence @ target.texts.T).max(axis=0)
     length, length_of_all = len(conclusion.split()), len(text.split())
     return {
         **_named("whole", target.texts @ whole),
@@ -165,11 +165,11 @@ def compare(answer: str, target: Target, vectors: Vectors) -> dict[str, float]:
         **_contrasts("best", best),
         **_within(target),
         **{f"beyond.{name}": float(whole @ axis) for name, axis in target.beyond.items()},
-        "best.beyond.reference": float((each @ target.beyond["reference"]).max()),
+        "best.beyond.reference": float((by_sentence @ target.beyond["reference"]).max()),
         **_coefficients(whole, target),
         **_alignment(words, target),
         **_additions(words, target),
-        **_keywords(words, each, target),
+        **_keywords(words, by_sentence, target),
         "says.nothing": float(length == 0),
         "length": float(np.log1p(length)),
         "length.all": float(np.log1p(length_of_all)),

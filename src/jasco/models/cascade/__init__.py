@@ -6,7 +6,6 @@ import os
 import platform
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +25,8 @@ from jasco.models.recent_clips import RecentClips, audio_digest
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
-
-@dataclass(frozen=True)
-class Description:
-    """A clip in words, for the language model: its three likeliest sounds, and its speech."""
-
-    tags: tuple[str, ...]
-    transcript: str
+Description = tuple[list[str], str]
+"""A clip in words, for the language model: its three likeliest sounds, and its speech."""
 
 
 def item_seed(seed: int, audio: Audio, instruction: str) -> int:
@@ -131,14 +125,14 @@ class Cascade(Model):
         return await asyncio.get_running_loop().run_in_executor(
             self._replying,
             self._language_model.reply,
-            make_prompt(description.tags, description.transcript, item.instruction),
+            make_prompt(*description, item.instruction),
             options["max_tokens"],
             options["temperature"],
             item_seed(options["seed"], audio, item.instruction),
         )
 
     def _described(self, audio: Audio) -> "Future[Description | Failure]":
-        """Return the description of a clip that is there or under way, else begin one."""
+        """Return the description of a clip from the cache, finished or pending, else begin one."""
         description = self._descriptions.get(audio)
         if not description or (description.done() and isinstance(description.result(), Failure)):
             description = self._describing.submit(self._describe, audio.floats)
@@ -147,10 +141,9 @@ class Cascade(Model):
 
     def _describe(self, samples: NDArray[np.float32]) -> Description | Failure:
         try:
-            tags, transcript = self._tagger.tags(samples), self._transcriber.transcript(samples)
+            return self._tagger.tags(samples), self._transcriber.transcript(samples)
         except Exception as error:  # of libraries with classes of their own: it concerns this clip
             return Failure("error", f"{type(error).__name__}: {error}")
-        return Description(tuple(tags), transcript)
 
     async def close(self) -> None:
         """Wait for running calls (they are short), drop waiting ones, and free the models."""

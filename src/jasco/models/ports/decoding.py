@@ -1,4 +1,4 @@
-"""How a system's answers are found: presets, and searches that share one language model."""
+"""Decoding: presets, and searches that share batches of one language model."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of decoding, as a published script has them.
+    """Settings of decoding, as in a published script.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Preset:
     temperature : float
         0 takes the likeliest token each time.
     top_p, top_k : float, int or None
-        Which tokens may be drawn; None: all.
+        Which tokens may be sampled; None: all.
     repetition_penalty : float
         1 is none.
     num_beams : int
         Above 1: beam search.
     seed : int or None
-        Of the drawing, for each answer anew, so that an answer does not depend on those before.
+        Seed of the sampling, set for each answer, so that no answer depends on earlier ones.
     """
 
     max_new_tokens: int
@@ -57,14 +57,14 @@ class Preset:
 
 
 def cuts_of(preset: Preset, at_least: int = 1) -> LogitsProcessorList:
-    """Give what temperature, top_k and top_p, in this order, make of scores.
+    """Return the processors of temperature, top_k and top_p, in this order.
 
     Parameters
     ----------
     preset : Preset
-        That draws.
+        A preset that samples.
     at_least : int
-        Tokens that are kept, come what may.
+        Number of tokens that are always kept.
     """
     cuts = LogitsProcessorList()
     if preset.temperature != 1:
@@ -77,12 +77,12 @@ def cuts_of(preset: Preset, at_least: int = 1) -> LogitsProcessorList:
 
 
 class Rng:
-    """Draws, from a seed, the same on every device.
+    """A random number generator with the same samples on every device.
 
     Parameters
     ----------
     seed : int or None
-        None: from nothing in particular.
+        None: a random seed.
     """
 
     def __init__(self, seed: int | None) -> None:
@@ -93,52 +93,52 @@ class Rng:
             self._generator.manual_seed(seed)
 
     def draw(self, scores: torch.Tensor, count: int = 1) -> torch.Tensor:
-        """Draw different indices, shape (count,), of scores of shape (choices,)."""
-        odds = scores.softmax(-1).cpu()
-        return torch.multinomial(odds, count, generator=self._generator)
+        """Sample distinct indices, shape (count,), by scores of shape (choices,)."""
+        probabilities = scores.softmax(-1).cpu()
+        return torch.multinomial(probabilities, count, generator=self._generator)
 
 
 class Search(Protocol):
-    """One answer in the making.
+    """The search for one answer.
 
     Attributes
     ----------
     preset : Preset
-        What it goes by.
+        Its settings.
     answer : list of int
-        Its tokens, without the end; whole once nothing goes on.
+        Its tokens so far, without the end; complete once no row continues.
     """
 
     preset: Preset
     answer: list[int]
 
     def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
-        """Choose what is said next.
+        """Choose the next tokens.
 
         Parameters
         ----------
         logits : Tensor of float32, shape (rows, vocabulary)
-            After each of the texts that were chosen last; of one row at first.
+            Those after each of the texts chosen last; one row at first.
 
         Returns
         -------
         list of (int, int)
-            The rows whose texts go on, and the token that each goes on with. None: the end.
+            The row and the next token of each text that continues; empty at the end.
         """
         ...
 
 
 class Sampler:
-    """Takes a token at a time: the likeliest, or one that is drawn.
+    """A search that takes a token at a time: the likeliest, or a sampled one.
 
     Parameters
     ----------
     preset : Preset
-        With one beam.
+        A preset with one beam.
     penalised : sequence of int
-        Tokens of the prompt that the repetition penalty is to see, as some originals have it.
+        Tokens of the prompt that the repetition penalty includes, as in some originals.
     rules : sequence of Rule
-        What else a search bans or forces. They see the answer's tokens alone.
+        Further rules that ban or force tokens; applied to the answer's tokens alone.
     """
 
     def __init__(
@@ -151,17 +151,17 @@ class Sampler:
         self._cuts = cuts_of(preset) if preset.temperature else LogitsProcessorList()
 
     def scores(self, logits: torch.Tensor) -> torch.Tensor:
-        """Give the scores, shape (1, vocabulary), that the next token is taken by."""
-        said = torch.tensor([self.answer], dtype=torch.long, device=logits.device)
-        before = torch.tensor([self._penalised], dtype=torch.long, device=logits.device)
-        scores: torch.Tensor = self._penalty(torch.cat([before, said], dim=1), logits)
+        """Compute the scores, shape (1, vocabulary), by which the next token is chosen."""
+        answer = torch.tensor([self.answer], dtype=torch.long, device=logits.device)
+        prompt = torch.tensor([self._penalised], dtype=torch.long, device=logits.device)
+        scores: torch.Tensor = self._penalty(torch.cat([prompt, answer], dim=1), logits)
         for rule in self._rules:
-            scores = rule(said, scores)
-        cut: torch.Tensor = self._cuts(said, scores)
+            scores = rule(answer, scores)
+        cut: torch.Tensor = self._cuts(answer, scores)
         return cut
 
     def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
-        """Take one token; see :class:`Search`."""
+        """Choose one token; see :class:`Search`."""
         scores = self.scores(logits)[0]
         token = int(self._rng.draw(scores) if self.preset.temperature else scores.argmax())
         if token == EOS:
@@ -176,65 +176,65 @@ def decode(
     searches: Sequence[Search],
     keep: Callable[[torch.Tensor], object] = lambda _: None,
 ) -> None:
-    """Let searches come to their ends, side by side in one batch.
+    """Run searches to their ends, together in one batch.
 
-    Texts that have ended leave the batch. A search does not know of the others; but sums of
-    longer rows are rounded otherwise, so that where two tokens are all but equally likely, an
-    answer can differ from the one that is found alone.
+    Texts that have ended leave the batch. Searches are independent; but sums of longer rows are
+    rounded otherwise, so that where two tokens are almost equally likely, an answer can differ
+    from the one that is found without the others.
 
     Parameters
     ----------
     llama : LlamaForCausalLM
     prompts : sequence of Tensor, shape (1, length, width) each
-        Words and sounds that the answers are to follow.
+        Embeddings of the prompts, text and audio.
     searches : sequence of Search
         One a prompt.
     keep : callable
-        Told at every step, before the model is asked again, the rows of the last step that the
-        rows of the next come from: Tensor of int, shape (rows,).
+        Called at every step, before the model computes the next, with the rows of the last step
+        that the rows of the next come from: Tensor of int, shape (rows,).
     """
     longest = max(prompt.shape[1] for prompt in prompts)
-    filling = [longest - prompt.shape[1] for prompt in prompts]
+    missing = [longest - prompt.shape[1] for prompt in prompts]
     embeddings = torch.cat(
-        [pad(prompt, (0, 0, short, 0)) for prompt, short in zip(prompts, filling, strict=True)]
+        [pad(prompt, (0, 0, short, 0)) for prompt, short in zip(prompts, missing, strict=True)]
     )
-    # Which positions are no filling; where there is none, the model needs not be told.
-    heard = torch.tensor(
-        [[0] * short + [1] * (longest - short) for short in filling], device=embeddings.device
+    # 0 where a position is padding; without any, the model takes no mask.
+    mask = torch.tensor(
+        [[0] * short + [1] * (longest - short) for short in missing], device=embeddings.device
     )
-    places = (heard.cumsum(dim=1) - 1).clamp(min=0)
-    words, cache = {"inputs_embeds": embeddings}, DynamicCache(config=llama.config)
-    going: list[tuple[Search, int]] = [(search, 1) for search in searches]
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    inputs, cache = {"inputs_embeds": embeddings}, DynamicCache(config=llama.config)
+    running: list[tuple[Search, int]] = [(search, 1) for search in searches]
     with torch.inference_mode():
-        while going:
-            filled = {"attention_mask": heard, "position_ids": places} if any(filling) else {}
-            said = llama(**words, **filled, **{_CACHE: cache}, logits_to_keep=1)
-            going, ways = _step(going, said.logits[:, -1].float())
-            if going:
-                rows, tokens = torch.tensor(ways, device=heard.device).T
+        while running:
+            padding = {"attention_mask": mask, "position_ids": positions} if any(missing) else {}
+            output = llama(**inputs, **padding, **{_CACHE: cache}, logits_to_keep=1)
+            running, choices = _step(running, output.logits[:, -1].float())
+            if running:
+                rows, tokens = torch.tensor(choices, device=mask.device).T
                 keep(rows)
                 cache.reorder_cache(rows)
-                heard = pad(heard[rows], (0, 1), value=1)
-                places = heard.sum(dim=1, keepdim=True) - 1
-                words = {"input_ids": tokens[:, None]}
+                mask = pad(mask[rows], (0, 1), value=1)
+                positions = mask.sum(dim=1, keepdim=True) - 1
+                inputs = {"input_ids": tokens[:, None]}
 
 
 def _step(
-    going: Sequence[tuple[Search, int]], logits: torch.Tensor
+    running: Sequence[tuple[Search, int]], logits: torch.Tensor
 ) -> tuple[list[tuple[Search, int]], list[tuple[int, int]]]:
-    """Let each search, which comes with its number of rows, choose by its part of the logits.
+    """Run one step of each search, which comes with its number of rows, on its part of the logits.
 
     Returns
     -------
     still : list of (Search, int)
-        Those that go on, with how many rows.
-    ways : list of (int, int)
+        Those that continue, with their number of rows.
+    choices : list of (int, int)
         As of :meth:`Search.step`, of all of them.
     """
-    still, ways, first = [], [], 0
-    for search, rows in going:
+    still, choices, first = [], [], 0
+    for search, rows in running:
         chosen = search.step(logits[first : first + rows])
-        ways += [(first + row, token) for row, token in chosen]
+        choices += [(first + row, token) for row, token in chosen]
         still += [(search, len(chosen))] if chosen else []
         first += rows
-    return still, ways
+    return still, choices

@@ -1,4 +1,4 @@
-"""A loaded port: what it hears of a clip, kept, and how it answers questions about it."""
+"""A loaded port: encoded clips, which are cached, and answers to questions about them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ Encoded = TypeVar("Encoded")
 
 @dataclass(frozen=True)
 class PreparedQuestion:
-    """A question that the language model is ready to answer.
+    """A question in the form that the language model takes.
 
     Attributes
     ----------
     sequence : Tensor, shape (1, length, width)
-        Words and sounds up to the answer.
+        Embeddings of text and audio up to the answer.
     search : Search
-        What finds the answer.
+        The search for the answer.
     longest : int
         Tokens after which it is cut off.
     """
@@ -67,11 +67,11 @@ class Inference(ABC, Generic[Encoded, A]):
 
     @abstractmethod
     def encode(self, audio: Audio) -> Encoded:
-        """Listen to a clip; done once for all of its questions."""
+        """Encode a clip; called once for all of its questions."""
 
     @abstractmethod
-    def prepare(self, heard: Encoded, prompt: str, preset: str) -> A:
-        """Put a question behind, before or around what was heard of a clip."""
+    def prepare(self, encoded: Encoded, prompt: str, preset: str) -> A:
+        """Combine a question with an encoded clip."""
 
     def answer_all(self, questions: Sequence[Question], preset: str) -> list[Response]:
         """Answer questions about clips, in one batch.
@@ -91,38 +91,42 @@ class Inference(ABC, Generic[Encoded, A]):
         Raises
         ------
         InputError
-            There is no such preset, or the system cannot hear a clip or take a question.
+            There is no such preset, or the port cannot process a clip or a question.
         """
         if preset not in self._presets:
             raise InputError(f"no preset {one_line(preset)}; there are: {', '.join(self._presets)}")
         with torch.inference_mode():
-            asked = [
+            prepared = [
                 self.prepare(self.encode_once(audio), prompt, preset) for audio, prompt in questions
             ]
-            self.decode(asked)
-        return [self._response(each) for each in asked]
+            self.decode(prepared)
+        return [self._response(question) for question in prepared]
 
-    def decode(self, asked: Sequence[A]) -> None:
-        """Let the language model answer."""
-        decode(self._llama, [each.sequence for each in asked], [each.search for each in asked])
+    def decode(self, questions: Sequence[A]) -> None:
+        """Search for the answers, which are then held by each question's search."""
+        decode(
+            self._llama,
+            [question.sequence for question in questions],
+            [question.search for question in questions],
+        )
 
     def encode_once(self, audio: Audio) -> Encoded:
-        """Give what was heard of a clip, or listen to it."""
+        """Return an encoded clip from the cache, or encode it."""
         encoded = self._encoded.get(audio)
         if encoded is None:
             encoded = self.encode(audio)
             self._encoded.put(audio, encoded)
         return encoded
 
-    def _response(self, asked: PreparedQuestion) -> Response:
-        said = asked.search.answer
-        ended = len(said) < asked.longest
+    def _response(self, question: PreparedQuestion) -> Response:
+        tokens = question.search.answer
+        ended = len(tokens) < question.longest
         usage = {
-            "prompt_tokens": asked.sequence.shape[1],
-            "completion_tokens": len(said) + ended,
+            "prompt_tokens": question.sequence.shape[1],
+            "completion_tokens": len(tokens) + ended,
         }
-        return Response(self.text(said), "stop" if ended else "length", usage)
+        return Response(self.text(tokens), "stop" if ended else "length", usage)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Put an answer's tokens into words."""
+        """Return the text of an answer's tokens."""
         return self._tokenizer.decode(tokens)

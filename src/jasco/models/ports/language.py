@@ -1,4 +1,4 @@
-"""The language model of a system: Llama, with low-rank updates, fed with sounds between words."""
+"""The language model of a port: Llama, with audio embeddings between those of its tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 
 def make_llama(sizes: Mapping[str, Any]) -> LlamaForCausalLM:
-    """Make a Llama without weights.
+    """Create a Llama without weights.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ def make_llama(sizes: Mapping[str, Any]) -> LlamaForCausalLM:
 
 
 def fill(network: Any, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put weights into a network that was made without any, on torch's device ``meta``.
+    """Fill a network that was created without weights, on torch's device ``meta``.
 
-    They are taken over, not copied; it is then ready to be asked.
+    The weights are not copied; afterwards the network is ready for inference.
 
     Parameters
     ----------
     network : Module
-        Whose ``llama`` is a Llama.
+        A network with a Llama as its attribute ``llama``.
     weights : mapping of str to Tensor
         All of them, in the precision in which each is to compute.
 
@@ -43,12 +43,12 @@ def fill(network: Any, weights: Mapping[str, torch.Tensor]) -> None:
 
 
 def splice(llama: LlamaForCausalLM, parts: Sequence[Sequence[int] | torch.Tensor]) -> torch.Tensor:
-    """Put words and sounds into one sequence.
+    """Join text and audio into one sequence.
 
     Parameters
     ----------
     llama : LlamaForCausalLM
-        Whose embeddings the words get.
+        The model with the embeddings of the tokens.
     parts : sequence
         Token numbers, or embeddings of shape (time, width), in the order of the sequence.
 

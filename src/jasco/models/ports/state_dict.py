@@ -74,13 +74,13 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
     except InputError:
         raise
     except Exception as error:  # of zip files, pickles, torch
-        what = one_line(error, 200) or type(error).__name__
+        reason = one_line(error, 200) or type(error).__name__
         if not trusted and "weights_only" in str(error).lower().replace(" ", "_"):
             raise InputError(
-                f"{path}: holds objects that only code of its own can read ({what}); if you trust "
-                "its source, say so with --trust-pickle"
+                f"{path}: holds objects that only code of its own can read ({reason}); if you "
+                "trust its source, say so with --trust-pickle"
             ) from error
-        raise InputError(f"{path}: cannot be read ({what}); is the download complete?") from error
+        raise InputError(f"{path}: cannot be read ({reason}); is the download complete?") from error
 
 
 def _check_entries(path: Path) -> None:
@@ -94,22 +94,24 @@ def _check_entries(path: Path) -> None:
         raise InputError(f"{path}: announces {size:,} bytes, more than the file has; is it whole?")
 
 
-def _check_header(path: Path) -> None:
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-    if size > _LARGEST_HEADER:
-        raise InputError(
-            f"{path}: announces a header of {size:,} bytes, more than {_LARGEST_HEADER:,}; is this "
-            "safetensors, and whole?"
-        )
-
-
 def read_safetensors(path: Path) -> Weights:
     """Read a file of safetensors (``InputError`` where it is none)."""
+    with _open_safetensors(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+
+
+@contextmanager
+def _open_safetensors(path: Path) -> Iterator[Any]:
     try:
-        _check_header(path)
+        with path.open("rb") as header:
+            size = int.from_bytes(header.read(8), "little")
+        if size > _LARGEST_HEADER:
+            raise InputError(
+                f"{path}: announces a header of {size:,} bytes, more than {_LARGEST_HEADER:,}; is "
+                "this safetensors, and whole?"
+            )
         with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (SafetensorError, OSError) as error:
@@ -238,7 +240,7 @@ _NUMBER, _KIND = re.compile(r"(?<=\.)[0-9]+(?=\.)"), re.compile(r"weight$|bias$"
 
 
 def _as_published(missing: str, published: Mapping[str, str]) -> str:
-    """Tell a missing weight's name in the file, by what stands beside it or in other layers.
+    """Return a missing weight's name in the file, by those of its layer or of other layers.
 
     Parameters
     ----------
@@ -252,8 +254,8 @@ def _as_published(missing: str, published: Mapping[str, str]) -> str:
             if kind.sub("*", ours) == kind.sub("*", missing):
                 found, wanted = kind.search(ours), kind.search(missing)
                 if found and wanted:
-                    there = re.compile(kind.pattern.replace("[0-9]+", found[0]))
-                    return f"{there.sub(wanted[0], theirs, count=1)!r} (here {missing!r})"
+                    place = re.compile(kind.pattern.replace("[0-9]+", found[0]))
+                    return f"{place.sub(wanted[0], theirs, count=1)!r} (here {missing!r})"
     return repr(missing)
 
 
@@ -271,32 +273,27 @@ def write_folder(folder: Path, config: Mapping[str, Any], weights: Weights) -> N
 
 @contextmanager
 def config_checked(folder: Path) -> Iterator[None]:
-    """Load a converted model: a configuration of which none can be made is an ``InputError``."""
+    """Raise ``InputError`` where a converted model's configuration makes no model in the block."""
     try:
         yield
     except InputError:
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        what = one_line(f"{type(error).__name__}: {error}", 120)
+        reason = one_line(f"{type(error).__name__}: {error}", 120)
         raise InputError(
-            f"{folder / CONFIG}: sizes that make no model ({what}); convert it again"
+            f"{folder / CONFIG}: sizes that make no model ({reason}); convert it again"
         ) from error
 
 
 def kind_of(folder: Path) -> str:
-    """Tell which model a converted folder holds (``InputError`` where it is none)."""
+    """Return which model a converted folder holds (``InputError`` where it is none)."""
     return str(_config(folder)["jasco_model"])
 
 
 def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
     """List the shapes of a converted folder's weights, without reading them."""
-    path = folder / WEIGHTS
-    try:
-        _check_header(path)
-        with safe_open(path, "pt") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: no whole file of safetensors ({one_line(error)})") from error
+    with _open_safetensors(folder / WEIGHTS) as file:
+        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
 
 
 def read_folder(folder: Path, kind: str) -> tuple[dict[str, Any], Weights]:

@@ -29,12 +29,12 @@ class Tokenizer:
             raise InputError(f"{path}: not a Llama tokenizer (its BOS and EOS are not 1 and 2)")
 
     def encode(self, text: str) -> list[int]:
-        """Give a text's tokens; nothing is put before or behind them."""
+        """Return a text's tokens, with nothing before or behind them."""
         ids: list[int] = self._pieces.encode(text)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Give the text of tokens, without those that stand for no text."""
+        """Return the text of tokens, without those that stand for no text."""
         known = self._pieces.vocab_size()
-        kept = [each for each in ids if each < known and not self._pieces.is_control(each)]
+        kept = [token for token in ids if token < known and not self._pieces.is_control(token)]
         return whole_text(self._pieces.decode(kept))

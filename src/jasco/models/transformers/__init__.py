@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jasco.backends.fingerprints import folder_fingerprint
-from jasco.backends.options import Option, at_least, one_of
+from jasco.backends.options import Option, at_least
 from jasco.backends.specs import Spec
-from jasco.models.batches import BatchedModel, Batches, Question
-from jasco.models.devices import DEVICE
+from jasco.models.batches import BATCH, BatchedModel, Question
+from jasco.models.devices import DEVICE, dtype_option
 from jasco.models.model import REASONING
 from jasco.models.transformers.generation import generate, set_decoding
 from jasco.models.transformers.loading import Loaded, load
@@ -25,23 +25,17 @@ class HuggingFace(BatchedModel):
     NAME = "MODEL"
     OPTIONS = (
         Option("revision", "commit, tag or branch on the hub", identity=True),
-        Option(
-            "dtype",
-            "precision: auto (as published), float32, bfloat16, float16",
-            one_of("auto", "float32", "bfloat16", "float16"),
-            "auto",
-            identity=True,
-        ),
+        dtype_option("as published"),
         Option("attn", "attention: eager, sdpa, flash_attention_2, ...", identity=True),
         Option("max_tokens", "longest answer", at_least(1, int), 256, identity=True),
         Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
         REASONING,
         DEVICE,
-        Option("batch", "questions answered at once", at_least(1, int), 8),
+        BATCH,
     )
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec, Batches(spec.options["batch"], self._group_of))
+        super().__init__(spec, spec.options["batch"])
         self._loaded: Loaded | None = None
 
     def fingerprint(self) -> str:
@@ -57,7 +51,7 @@ class HuggingFace(BatchedModel):
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
         self.facts = {**loaded.facts} | ({"generation": settings} if settings else {})
 
-    def _group_of(self, question: Question) -> int:
+    def group_of(self, question: Question) -> int:
         """Return the clip's length, in families where its neighbours' lengths change an answer."""
         assert self._loaded
         return 0 if self._loaded.family.mixes else len(question[0].samples)

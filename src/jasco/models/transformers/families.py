@@ -20,12 +20,12 @@ NOT_RUN = "not run here"
 
 
 def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
-    """Make a model's inputs of questions, as most families want them."""
+    """Build a model's inputs from questions, in the form that most families take."""
     return _fill(processor, questions, render(processor, questions))
 
 
 def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
-    """Make the inputs of a model whose template is the tokenizer's and has no place for audio.
+    """Build the inputs of a model whose template is the tokenizer's and has no place for audio.
 
     The placeholder is written into the text, as in the publishers' own examples.
     """
@@ -40,11 +40,11 @@ def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
 
 
 def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> Any:
-    """Turn written prompts and their clips into numbers.
+    """Tokenize prompts and extract features of their clips.
 
     The audio comes before the text, as in the models' own examples. Only the texts are padded
-    here: how far audio is padded is the feature extractor's business, and a model was trained
-    with what that does by default.
+    here: the padding of audio is left to the feature extractor, with whose default the model
+    was trained.
     """
     start = processor.tokenizer.bos_token
     return processor(
@@ -63,8 +63,8 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
 
 
 def render(processor: Any, questions: Sequence[Question]) -> list[str]:
-    """Write the prompts, each with a placeholder for the audio."""
-    # Templates tell audio by the type or by the key; the value is not looked at.
+    """Render the prompts, each with a placeholder for the audio."""
+    # Templates recognise audio by the type or by the key; the value is not looked at.
     audio = {"type": "audio", "audio": "clip.wav"}
     return [_render(processor, _content(audio, prompt)) for _, prompt in questions]
 
@@ -76,7 +76,7 @@ def _render(template_owner: Any, content: str | list[dict[str, str]]) -> Any:
 
 
 def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
-    """Make Voxtral's inputs: its tokenizer writes the prompt and reads the audio in one step.
+    """Build Voxtral's inputs: its tokenizer writes the prompt and reads the audio in one step.
 
     The audio goes as a WAV file in base64, the samples as they are. A prompt always ends where
     the answer begins, so there is nothing to add.

@@ -1,4 +1,4 @@
-"""How a checkpoint becomes a processor and a model, and how errors on the way are explained."""
+"""Loading of a checkpoint as processor and model, with explained errors."""
 
 import os
 import sys

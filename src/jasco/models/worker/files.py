@@ -1,4 +1,4 @@
-"""Clips as files, for who cannot be handed them in memory."""
+"""Clips as files, for workers, which do not share memory."""
 
 import asyncio
 import shutil

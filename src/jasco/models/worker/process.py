@@ -7,15 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jasco.backends.secrets import mask
-from jasco.backends.supervised import (
-    clear_up,
-    command_line,
-    how_it_ended,
-    last_words,
-    open_log,
-    supervised_command,
-    tail,
-)
+from jasco.backends.supervised import SupervisedProgram, how_it_ended
 from jasco.errors import one_line
 from jasco.models.worker.messages import STOP
 
@@ -45,33 +37,24 @@ class WorkerProcess:
     """
 
     def __init__(self, folder: Path, log: Path | None, secrets: Sequence[str] = ()) -> None:
-        self._pid_file = folder / "worker.pid"
-        self._log = log
+        self._program = SupervisedProgram(folder / "worker.pid", log, secrets)
         self._secrets = secrets
-        self._log_start = 0
         self.ignored = 0
         """Lines on its output that were no messages."""
         self._last_ignored = ""
 
     async def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a program with its arguments and its environment variables."""
-        self._pid_file.unlink(missing_ok=True)
-        stderr = open_log(self._log) if self._log else None
-        if stderr is not None:
-            os.write(stderr, command_line(command, self._secrets))
-            self._log_start = os.fstat(stderr).st_size
         its_end, our_end = os.pipe()
         # The supervisor ends the program when this is closed, or we end.
         self._lifeline = os.fdopen(our_end, "wb")
         try:
-            process = await asyncio.create_subprocess_exec(
-                *supervised_command(command, self._pid_file, its_end),
-                stdin=asyncio.subprocess.PIPE,
+            process = await self._program.start(
+                command,
+                lifeline=its_end,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
                 limit=LONGEST_LINE,
                 pass_fds=(its_end,),
-                start_new_session=True,  # Ctrl-C is for us: we end it in good order
                 # An answer must not wait for the next.
                 env={**environment, "PYTHONUNBUFFERED": "1"},
             )
@@ -80,8 +63,6 @@ class WorkerProcess:
             raise
         finally:
             os.close(its_end)
-            if stderr is not None:
-                os.close(stderr)
         assert process.stdin
         assert process.stdout
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
@@ -127,9 +108,8 @@ class WorkerProcess:
     def last_words(self) -> str:
         """Quote what it wrote last."""
         quotes = []
-        if self._log:
-            end_of_log = mask(tail(self._log, self._log_start), self._secrets)
-            quotes.append(f"it said: {last_words(end_of_log)}")
+        if self._program.log:
+            quotes.append(self._program.last_words())
         if self.ignored:
             quotes.append(
                 f"{self.ignored} lines on its stdout were no messages, the last: "
@@ -157,7 +137,7 @@ class WorkerProcess:
             self._lifeline.close()
             await self._wait()
             assert self._process.returncode is not None
-            clear_up(self._process.returncode, self._pid_file)
+            self._program.clear_up(self._process.returncode)
             await asyncio.wait([draining], timeout=1)
             return how_it_ended(self._process.returncode)
         finally:

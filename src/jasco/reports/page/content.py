@@ -15,9 +15,9 @@ from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
 from jasco.reports.report import distinct_names
-from jasco.runs.csv_results import judged_items_of_files
+from jasco.runs.read_csv import judged_items_of_files
+from jasco.runs.read_run import read_run
 from jasco.runs.results import JudgedItems, Results
-from jasco.runs.run_results import read_run
 from jasco.runs.targets import files_of_model, results_of_model
 
 _ORIENTATIONS = tuple(Orientation)

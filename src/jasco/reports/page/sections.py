@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from jasco.data import dataset
-from jasco.data.fetching import LICENCE
+from jasco.data.sources import LICENCE
 from jasco.errors import count
 from jasco.metrics.scoring import clip_scores
 from jasco.protocol.instructions import INSTRUCTIONS

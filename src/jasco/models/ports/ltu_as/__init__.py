@@ -42,7 +42,7 @@ class LtuAsModel(PortModel):
         ),
     )
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "LtuAsInference":
+    def load_folder(self, folder: Path, device: str, dtype: Any) -> "LtuAsInference":
         """Load the network and the speech recogniser."""
         from jasco.models.ports.ltu_as.inference import load
         from jasco.models.ports.state_dict import kind_of

@@ -7,7 +7,7 @@ updates. In the order of that way:
 - :mod:`features`: what the two encoders are given.
 - :mod:`beats`: the one of them that transformers lacks.
 - :mod:`connector`: from both to the language model's width.
-- :mod:`network`: all of it in one.
+- :mod:`model`: all of it in one.
 - :mod:`prompt`: the words around the sound.
 - :mod:`beam`: how the answer is searched for.
 - :mod:`inference`: a loaded model that answers.
@@ -29,7 +29,7 @@ class SalmonnModel(PortModel):
 
     OPTIONS = options("official", "greedy", "card")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "SalmonnInference":
+    def load_folder(self, folder: Path, device: str, dtype: Any) -> "SalmonnInference":
         """Load the network and its tokenizer."""
         from jasco.models.ports.salmonn.inference import load
 

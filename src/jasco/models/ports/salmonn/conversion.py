@@ -18,7 +18,7 @@ from jasco.errors import InputError
 from jasco.models.ports.lora import LORA_KEYS
 from jasco.models.ports.salmonn.beats import BeatsConfig
 from jasco.models.ports.salmonn.inference import KIND
-from jasco.models.ports.salmonn.network import Salmonn
+from jasco.models.ports.salmonn.model import Salmonn
 from jasco.models.ports.state_dict import (
     TOKENIZER,
     KeyTable,

@@ -13,7 +13,7 @@ from jasco.models.ports.inference import Inference, PreparedQuestion
 from jasco.models.ports.language import fill
 from jasco.models.ports.salmonn.beam import BeamSearch
 from jasco.models.ports.salmonn.features import WINDOW
-from jasco.models.ports.salmonn.network import Salmonn
+from jasco.models.ports.salmonn.model import Salmonn
 from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt
 from jasco.models.ports.state_dict import TOKENIZER, Weights, read_folder
 from jasco.models.ports.text import Tokenizer

@@ -1,11 +1,11 @@
 """WavLLM (Hu et al., 2024), from the waveform to the text.
 
-A clip is heard twice: by Whisper in parts of 30 seconds, and by WavLM as a whole (``features``).
-A connector each shortens the two streams, which side by side become embeddings of Llama
-(``connectors``, ``model``). Llama's projections have low-rank updates (``scaled_lora``), which each
-prompt scales anew, by what Llama makes of the question alone (``scale``). The prompt stands around
-the sounds (``prompts``), and the answer is drawn by the rules of fairseq's search (``search``).
-``conversion`` turns the published checkpoint into a folder, and ``inference`` loads and asks that.
+Whisper encodes a clip in parts of 30 seconds, and WavLM encodes it as a whole (``features``). A
+connector each shortens the two streams, which side by side become embeddings of Llama
+(``connector``, ``model``). Llama's projections have LoRA (``scaled_lora``), which each prompt
+scales anew, by what Llama makes of the question alone (``lora_scale``). The prompt stands around
+the audio (``prompt``), and the answer is sampled by the rules of fairseq's search (``search``).
+``conversion`` turns the published checkpoint into a folder, and ``inference`` loads it and answers.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ class WavLlmModel(PortModel):
 
     OPTIONS = options("official", "greedy")
 
-    def load(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
+    def load_folder(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
         """Load the network and its tokenizer."""
         from jasco.models.ports.wavllm.inference import load
 

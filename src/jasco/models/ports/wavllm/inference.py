@@ -15,7 +15,7 @@ from jasco.models.ports.state_dict import SAME_KEYS, TOKENIZER, WEIGHTS, read_fo
 from jasco.models.ports.text import Tokenizer
 from jasco.models.ports.wavllm.features import SAMPLES_AN_EMBEDDING
 from jasco.models.ports.wavllm.model import WavLlm, assemble, shapes_of
-from jasco.models.ports.wavllm.prompts import make_prompt
+from jasco.models.ports.wavllm.prompt import make_prompt
 from jasco.models.ports.wavllm.scaled_lora import scaled_lora
 from jasco.models.ports.wavllm.search import PRESETS, room, search_of
 from jasco.models.ports.wavllm.sizes import KIND
@@ -41,7 +41,7 @@ class WavLlmInference(Inference[torch.Tensor, ScaledQuestion]):
     model : WavLlm
     tokenizer : Tokenizer
     second_bos : bool
-        See :func:`jasco.models.ports.wavllm.prompts.make_prompt`.
+        See :func:`jasco.models.ports.wavllm.prompt.make_prompt`.
     """
 
     def __init__(self, model: WavLlm, tokenizer: Tokenizer, *, second_bos: bool = True) -> None:

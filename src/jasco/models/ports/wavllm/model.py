@@ -13,9 +13,9 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from jasco.models.ports.language import fill, make_llama, splice
 from jasco.models.ports.lora import add_lora
 from jasco.models.ports.state_dict import Weights
-from jasco.models.ports.wavllm.connectors import WavLlmConnector, join
+from jasco.models.ports.wavllm.connector import WavLlmConnector, join
 from jasco.models.ports.wavllm.features import valid_positions, wavlm_waveform, whisper_parts
-from jasco.models.ports.wavllm.scale import ScaleHead, states_before_norm
+from jasco.models.ports.wavllm.lora_scale import ScaleHead, states_before_norm
 from jasco.models.ports.wavllm.scaled_lora import LORA_PROJECTIONS
 
 

@@ -1,6 +1,6 @@
 """The results of judged CSV files: several files are several judges of one model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from jasco.metrics.compat import count_judged
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.runs.read_run import judge_facts, model_of
 from jasco.runs.reader import RunReader
 from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
-from jasco.runs.run_results import judge_facts, model_of
 
 JUDGING_RUN = ".run"
 """The suffix, instead of ``.csv``, of the folder in which a responses CSV is judged."""
@@ -103,10 +103,6 @@ def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
         if len(authors) == 1:
             return run.fact("protocol") or "unknown", judge_facts(run, model, *authors[0])
     return "unknown", JudgeFacts(proxy=file.proxy, verdicts=len(texts))
-
-
-def _first_texts(judgements: Mapping[Key, tuple[Sequence[str], object]]) -> dict[Key, str]:
-    return {key: texts[0] for key, (texts, _) in judgements.items()}
 
 
 def _read(

@@ -71,10 +71,11 @@ def _results(run: RunReader, *, compat: bool) -> Results:
         else:
             table = run.verdict_table(model, judge)
             matrices[name] = VerdictMatrix.of(len(clips), table, single_prompt=single_prompt)
-    failed, reasons = {}, {}
-    for judge, name, _ in run.judges():
-        if name not in judges and (found := run.reasons(model, judge)):
-            failed[name], reasons[name] = run.count_verdicts(model, judge)[1], found
+    reasons = {
+        name: found
+        for judge, name, _ in run.judges()
+        if name not in judges and (found := run.reasons(model, judge))
+    }
     data = Data.of(run.data_name, clips, run.audio_sha256(), single_prompt=single_prompt)
     return Results(
         model=label,
@@ -87,7 +88,6 @@ def _results(run: RunReader, *, compat: bool) -> Results:
         identity=identity,
         served=run.served("responses", model),
         rows=rows if compat else None,
-        without_verdict=failed,
         spent=spending_of(run),
         reasons_without_verdict=reasons,
         adaptations=run.adaptations("models", model),
@@ -105,12 +105,9 @@ def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, A
     """Return how the verdicts of one of a run's judges came about."""
     served = run.served("verdicts", model, judge)
     exam, examined_as = _exam(run, judge, identity, served)
-    verdicts, failed = run.count_verdicts(model, judge)
     return JudgeFacts(
         proxy=run.is_proxy(judge),
-        verdicts=verdicts,
-        failed=failed,
-        final=run.count_final(model, judge),
+        verdicts=run.count_verdicts(model, judge),
         cut_off=run.count_cut_off(model, judge),
         identity=identity,
         served=served,
@@ -124,7 +121,6 @@ def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, A
 
 
 def _answers(run: RunReader, model: int, expected: int) -> Answers:
-    answered, truncated, failed = run.count_responses(model)
     seconds, findings = run.max_audio_seconds(), run.audio_findings()
     clipped, warnings = dict[str, int](), dict[str, list[str]]()
     for clip_id, finding in (findings or {}).items():
@@ -134,10 +130,8 @@ def _answers(run: RunReader, model: int, expected: int) -> Answers:
             warnings.setdefault(warning, []).append(clip_id)
     return Answers(
         expected,
-        answered,
-        truncated,
-        failed,
-        run.count_converted_clips(),
+        *run.count_responses(model),
+        converted_clips=run.count_converted_clips(),
         max_audio_seconds=seconds,
         cut_clips=0 if seconds is None else run.count_longer_clips(seconds),
         runtime=run.runtime(),

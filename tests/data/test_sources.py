@@ -11,10 +11,10 @@ import soundfile
 
 from command import Jasco
 from file_server import FileServer, serve_folder
-from jasco.data import fetching
+from jasco.data import sources
 from jasco.data.dataset import published_files, read_data_set
 from jasco.data.download import DownloadError
-from jasco.data.fetching import fetch, find_data, verify
+from jasco.data.sources import fetch, find_data, verify
 from jasco.errors import InputError
 from synthetic import make_data, tone
 
@@ -25,7 +25,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
     source = make_data(tmp_path / "source", clips=3)
     names = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
     hashes = {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in names}
-    monkeypatch.setattr(fetching, "published_files", lambda: hashes)
+    monkeypatch.setattr(sources, "published_files", lambda: hashes)
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setenv("JASCO_CACHE", str(tmp_path / "cache"))
     with serve_folder(source) as server:

@@ -13,8 +13,8 @@ from jasco.data.responses_csv import read_responses_csv, template_rows
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
 from jasco.protocol.verdicts import PROXY_MARK
-from jasco.runs.csv_results import results_of_files
-from jasco.runs.run_results import results_of_run
+from jasco.runs.read_csv import results_of_files
+from jasco.runs.read_run import results_of_run
 
 CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in ("9", "10"))
 DATA = DataSet("two", CLIPS)
