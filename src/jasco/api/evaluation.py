@@ -167,7 +167,7 @@ def open_job(
     notify : callable
         Takes messages to the user.
     **settings
-        The other attributes of :class:`~jasco.evaluation.evaluate.Job`.
+        The other attributes of :class:`~jasco.evaluation.job.Job`.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class CsvJudge(Judge):
         self.proxy = file.proxy
 
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:
-        """Whether the file holds another text or verdict by now."""
+        """Return whether the file holds another text or verdict by now."""
         key = item.clip.id, item.number
         return self._texts.get(key) != text or self._verdicts.get(key) != verdict
 

@@ -29,11 +29,11 @@ class Judge(Provider, ABC):
     """Whether it only stands in for a protocol's judges: its figures are marked as such."""
 
     def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002
-        """Whether it was trained on outputs about a clip: an exam leaves those out."""
+        """Return whether it was trained on outputs about a clip: an exam leaves those out."""
         return False
 
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:  # noqa: ARG002
-        """Whether a verdict that a run holds is known not to be this judge's; by default never."""
+        """Return whether a run's verdict is known not to be this judge's; by default never."""
         return False
 
     def request(

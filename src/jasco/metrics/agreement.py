@@ -3,8 +3,8 @@
 Conventions
 -----------
 Everything is computed from matrices that are sums over clips, so that a bootstrap resample is a
-sum too; leading axes are resamples. JudgeLabels are numbered from 0; a missing label is -1. Ratings
-are compared as the judges gave them, before the gate.
+sum too; leading axes are resamples. Labels are numbered from 0; a missing label is -1. Ratings are
+compared as the judges gave them, before the gate.
 
 Metrics
 -------

@@ -31,7 +31,7 @@ class CsvModel(Model):
         self._answers = file.answers()
 
     def disowns(self, item: Item, text: str) -> bool:
-        """Whether the file holds another answer by now."""
+        """Return whether the file holds another answer by now."""
         answer = self._answers.get((item.clip.id, item.number))
         if answer is None or answer == text:  # reasoning included, in a run of an older version
             return answer is None

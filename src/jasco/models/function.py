@@ -92,7 +92,7 @@ def name_of(model: object) -> str:
 
 
 def has_own_name(model: object) -> bool:
-    """Whether the name of a function or object leads to it, and to no other.
+    """Return whether the name of a function or object leads to it, and to no other.
 
     Two lambdas have one name, and so have two closures of one function, two partials, two methods
     of two objects, and a function and what a decorator made of it elsewhere. An object is named

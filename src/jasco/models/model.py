@@ -41,7 +41,7 @@ class Model(Provider, ABC):
     """After ``prepare``: seconds of a clip that it processes; None: all, or not known."""
 
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
-        """Whether an answer that a run holds is known not to be this model's; by default never."""
+        """Return whether a run's answer is known not to be this model's; by default never."""
         return False
 
     def request(self, item: Item) -> Mapping[str, Any] | None:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """The judge prompts of the two published protocols.
 
- ``v2`` (the current page) labels an answer that rests on both cues "Both",
-``v1`` (the first paper) "Good"; the verdicts are the same four.
+``v2`` (the current page) labels an answer that rests on both cues "Both", ``v1`` (the first paper)
+"Good"; the verdicts are the same four.
 """
 
 import re

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.compat import JudgedRow
-from jasco.metrics.scoring import score_agreement
+from jasco.metrics.scoring import self_agreement
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.responses import Failure, served_name
 from jasco.protocol.verdicts import Verdict
@@ -163,16 +161,10 @@ def _exam(
 
 
 def _self_agreement(run: RunReader, model: int, judge: int) -> Agreement | None:
-    repeats = [
-        VerdictMatrix.of(run.covered, run.verdict_table(model, judge, repeat))
-        for repeat in range(run.repeats(model, judge))
-    ]
-    if len(repeats) < 2:
-        return None
-    sampled = np.asarray(repeats[1].readable.any(axis=1))
-    if not sampled.any():  # none of the repeats can be read
-        return None
-    return score_agreement({str(n): matrix.of_clips(sampled) for n, matrix in enumerate(repeats)})
+    tables = (
+        run.verdict_table(model, judge, repeat) for repeat in range(run.repeats(model, judge))
+    )
+    return self_agreement([VerdictMatrix.of(run.covered, table) for table in tables])
 
 
 def _judged_items(run: RunReader) -> JudgedItems:

@@ -41,7 +41,7 @@ class Offline(Judge):
         return lru_cache(64)(lambda clip: Target.of(clip, self._vectors))
 
     def trained_on(self, clip: Clip) -> bool:
-        """Whether a clip is one of its training corpus."""
+        """Return whether a clip is one of its training corpus."""
         return clip.sha256[:12] in self._classifier.trained_on
 
     async def judge(
