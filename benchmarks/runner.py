@@ -1,7 +1,7 @@
 """How fast ``jasco eval`` makes its calls, beside a bare loop over the same client; its memory.
 
 A server on loopback that answers at once gets 640 items x (1 answer + 3 verdicts) = 2,560 calls,
-64 at a time: from ``evaluate()``, which reads audio, fills prompts, reads verdicts and commits
+64 at a time: from ``run_job()``, which reads audio, fills prompts, reads verdicts and commits
 every row, and from a loop that only sends the same requests, made beforehand. Each turn is a
 process of its own; imports are not counted. ``--memory`` compares the peak memory of whole
 commands (one judge) on 8,000 and on 80 clips.
@@ -69,11 +69,11 @@ def measure_rates(url: str, folder: Path, rounds: int) -> dict[str, float]:
 
 
 def time_jasco(url: str, folder: Path) -> float:
-    """Time ``evaluate()``."""
+    """Time ``run_job()``."""
     from jasco.backends.specs import open_spec
     from jasco.data.sources import find_data
-    from jasco.evaluation.evaluate import evaluate
     from jasco.evaluation.job import Job
+    from jasco.evaluation.run_job import run_job
     from jasco.runs.read_run import results_of_run
 
     job = Job(
@@ -85,7 +85,7 @@ def time_jasco(url: str, folder: Path) -> float:
         preflight=False,
     )
     began = time.perf_counter()
-    evaluate(job, print)
+    run_job(job, print)
     seconds = time.perf_counter() - began
     assert results_of_run(job.run).complete
     return seconds

@@ -27,9 +27,8 @@ from jasco.metrics import bootstrap
 from jasco.metrics.scoring import Score, score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.clips import Clip
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Response
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.runs.schema import Row, response_row, verdict_row
 from jasco.runs.writer import RunWriter
 

@@ -12,8 +12,8 @@ from fake_providers import ALL_ITEMS, FakeJudge, FakeModel, fake_spec
 from jasco.data.audio import file_sha256
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
-from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
+from jasco.evaluation.run_job import run_job
 from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
@@ -36,7 +36,7 @@ def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
         store.set_data(read_data_set(data))
         store.set_model(fake_spec("model"))
     with pytest.raises(InputError, match="holds no answers to judge"):
-        evaluate(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
+        run_job(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
 
 
 def test_a_later_larger_limit_extends_the_run(go: Any, tmp_path: Path) -> None:
@@ -166,13 +166,13 @@ def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Pat
     for item in anna.items[:3]:
         anna.answer(item, CANNOT_TELL)
     judge = FakeJudge()
-    evaluate(Job(anna.folder, None, None, [judge]), print)
+    run_job(Job(anna.folder, None, None, [judge]), print)
     assert sorted(judge.responses) == sorted((i.clip.id, i.number) for i in anna.items[:3])
     results = results_of_run(anna.folder)
     assert (results.single_prompt, results.complete) == (True, False)
     assert (results.answers.expected, results.answers.answered, results.data.items) == (4, 3, 4)
     assert results.figures.panel.coverage == 3 / 4
     anna.answer(anna.items[3], CANNOT_TELL)
-    evaluate(Job(anna.folder, None, None, [judge]), print)
+    run_job(Job(anna.folder, None, None, [judge]), print)
     assert results_of_run(anna.folder).complete
     assert len(judge.responses) == 4

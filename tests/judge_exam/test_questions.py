@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix
 
 from jasco.judge_exam.questions import canaries, known_answers
-from jasco.metrics.exam_figures import LABELLED, Question, grade, wilson
+from jasco.metrics.exam_figures import LABELLED, ExamQuestion, grade, wilson
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.verdicts import Orientation, Verdict
 
@@ -54,7 +54,7 @@ def test_an_exam_is_marked_as_libraries_do(
     rows: list[tuple[int, Verdict, Verdict | None, bool]],
 ) -> None:
     questions = [
-        Question(LABELLED, "q", Item(CLIPS[clip], 1), "x", expected, adversarial)
+        ExamQuestion(LABELLED, "q", Item(CLIPS[clip], 1), "x", expected, adversarial)
         for clip, expected, _, adversarial in rows
     ]
     part = grade(questions, [given_ for *_, given_, _ in rows])

@@ -13,7 +13,7 @@ from jasco.data.sources import find_data
 from jasco.errors import InputError, one_line
 from jasco.judges.judge import Judge
 from jasco.judges.panel import open_judges
-from jasco.models.function import FunctionModel, has_own_name, name_of
+from jasco.models.function_model import FunctionModel, has_own_name, name_of
 from jasco.models.model import Model
 from jasco.protocol.protocols import protocol_named
 

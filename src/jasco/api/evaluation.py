@@ -19,9 +19,8 @@ from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
 from jasco.data.sources import find_data
 from jasco.errors import InputError
-from jasco.evaluation.evaluate import Stop
-from jasco.evaluation.evaluate import evaluate as run_job
 from jasco.evaluation.job import Job
+from jasco.evaluation.run_job import Stop, run_job
 from jasco.judge_exam.examination import Exam, take_exam
 from jasco.judges.judge import Judge
 from jasco.judges.panel import PANELS
@@ -218,7 +217,7 @@ def judge_responses_csv(
     InputError
         There is no output, more than one judge, or something is wrong with the file.
     RunConflictError, IncompleteError
-        As of :func:`jasco.evaluation.evaluate.evaluate`; nothing is written.
+        As of :func:`jasco.evaluation.run_job.run_job`; nothing is written.
     """
     if not output:
         raise InputError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jasco.api.arguments import as_paths
 from jasco.api.messages import Notify, named_as_in_python
-from jasco.backends.extras import import_optional
+from jasco.backends.optional_imports import import_optional
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_comparison, summarise_report

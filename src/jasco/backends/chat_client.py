@@ -15,8 +15,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
-from jasco.backends.rejections import Meaning, Rejection
-from jasco.backends.requests import (
+from jasco.backends.chat_rejections import Meaning, Rejection
+from jasco.backends.chat_requests import (
     Message,
     RequestFormat,
     change_in_words,
@@ -24,9 +24,7 @@ from jasco.backends.requests import (
     refuses_audio,
     request_format,
 )
-from jasco.backends.secrets import secrets_of
-from jasco.backends.specs import Provider
-from jasco.backends.transport import (
+from jasco.backends.chat_transport import (
     AttemptError,
     Endpoint,
     Transport,
@@ -34,6 +32,8 @@ from jasco.backends.transport import (
     check_default_base_url,
     default_base_url,
 )
+from jasco.backends.secrets import secrets_of
+from jasco.backends.specs import Provider
 from jasco.errors import IncompleteError, InputError, duration, one_line
 from jasco.protocol.responses import Failure, Response
 
@@ -80,7 +80,8 @@ class ChatClient:
     ----------
     owner : Provider
         The model or judge. The name in its spec is the model's, its options are those of
-        :mod:`jasco.backends.requests`. Waits are announced to it, and it holds what was adapted.
+        :mod:`jasco.backends.chat_requests`. Waits are announced to it, and it holds what was
+        adapted.
     own_url : str
         The base URL of a server that was started for it, which no proxy stands before; empty
         where the spec names the server.

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from jasco.backends.chat_client import ChatClient
+from jasco.backends.chat_requests import Message, request_format
 from jasco.backends.fingerprints import folder_fingerprint
-from jasco.backends.requests import Message, request_format
 from jasco.backends.specs import Provider, Spec
 from jasco.backends.vllm_server import VllmClient, VllmServer, check_vllm
 from jasco.data.dataset import DataSet

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from jasco.backends.budget import Budget
-from jasco.backends.extras import import_optional
+from jasco.backends.optional_imports import import_optional
 from jasco.backends.options import LABEL, SERVE, Option, defaults, read_options
 from jasco.backends.secrets import mask_spec
 from jasco.data.dataset import DataSet

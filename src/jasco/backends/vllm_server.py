@@ -15,11 +15,11 @@ import aiohttp
 from tqdm import tqdm
 
 from jasco.backends.chat_client import ChatClient, ServerGoneError
+from jasco.backends.chat_requests import TIMEOUT, Message
 from jasco.backends.options import Option, at_least
-from jasco.backends.requests import TIMEOUT, Message
 from jasco.backends.secrets import is_secret_name, read_key, secrets_of
 from jasco.backends.specs import Provider, Spec
-from jasco.backends.supervised import SupervisedProgram, how_it_ended
+from jasco.backends.supervised_program import SupervisedProgram, how_it_ended
 from jasco.data.folders import data_folder
 from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response

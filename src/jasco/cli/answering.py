@@ -152,10 +152,10 @@ def _print_plan(job: "Job", *, as_json: bool = False) -> bool:
 
 
 def _run(job: "Job") -> bool:
-    from jasco.evaluation.evaluate import evaluate
+    from jasco.evaluation.run_job import run_job
 
     with stdout_to_stderr():
-        return evaluate(job, write_message)
+        return run_job(job, write_message)
 
 
 def _run_and_score(job: "Job", *, as_json: bool = False, published: bool = False) -> bool:

@@ -42,7 +42,7 @@ def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
     Serves a local web app: runs to look through while they go on (they need not be there yet),
     answers on which judges differ to label, clips to listen to and to guess about.
     """
-    from jasco.backends.extras import import_optional
+    from jasco.backends.optional_imports import import_optional
 
     app = import_optional("jasco.viewer.app", "view", "viewer")
     app.view(runs, write_message, **settings)

@@ -18,14 +18,8 @@ from jasco.errors import InputError
 from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.verdicts import (
-    PROXY_MARK,
-    Orientation,
-    Verdict,
-    read_orientation,
-    read_rating,
-    read_verdict,
-)
+from jasco.protocol.verdict_parser import read_orientation, read_rating, read_verdict
+from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
 
 COLUMNS = (
     "id", "audio", "n_frames", "audio_sound", "spoken_text", "prompt", "with_speech",

@@ -16,9 +16,8 @@ from jasco.evaluation.runner import all_at_once
 from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Clip, Item
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import Failure
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Judgement, Orientation, Verdict
 from jasco.runs.schema import judge_fact
 
 ITEM = Item(

@@ -10,8 +10,8 @@ from typing import Self, TypeVar
 from tqdm import tqdm
 
 from jasco.errors import duration, one_line
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import Judgement
 
 T = TypeVar("T")
 INTERVAL = 30.0

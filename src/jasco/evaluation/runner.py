@@ -21,9 +21,9 @@ from jasco.evaluation.session import Judges, Session, repeats_of
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.clips import Item, items_of
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.reasoning import without_reasoning
 from jasco.protocol.responses import Failure, Response
+from jasco.protocol.verdicts import Judgement
 from jasco.runs.schema import Row, response_row, verdict_row
 
 Outcome = TypeVar("Outcome", Response | Failure, Judgement | Failure)

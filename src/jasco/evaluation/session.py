@@ -13,8 +13,8 @@ from jasco.models.model import Model
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import Protocol, protocol_named
+from jasco.runs.async_writer import AsyncWriter
 from jasco.runs.audio_manifest import AudioFacts, audio_facts, audio_path
-from jasco.runs.commit_queue import CommitQueue
 from jasco.runs.exam_records import copy_exams
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import RunReader
@@ -113,7 +113,7 @@ class Session:
         Those that the run covers: its first ones.
     audio : mapping of str to AudioFacts
         Their audio, by clip id; empty where the model uses none.
-    writer : CommitQueue
+    writer : AsyncWriter
         Commits responses and verdicts to the run.
     remaining : Remaining
         What the job is still to do.
@@ -160,7 +160,7 @@ class Session:
                 f"--limit {job.limit} has no effect: {job.run} covers "
                 f"{count(self._covered, 'clip')} already; for fewer, take another --run"
             )
-        self.writer = CommitQueue(store, lambda: spent_rows(budget))
+        self.writer = AsyncWriter(store, lambda: spent_rows(budget))
         self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
 
     def read_audio(self, clip: Clip) -> Audio:

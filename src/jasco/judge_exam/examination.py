@@ -14,7 +14,7 @@ from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, stop_on_sigterm
 from jasco.judge_exam.questions import LabelledRows, canaries, known_answers, read_labels
 from jasco.judges.judge import Judge
-from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part, Question, grade
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, ExamQuestion, Part, grade
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, served_name
 from jasco.runs.exam_records import ExamStore
@@ -30,7 +30,7 @@ class Exam:
         The data set whose clips the questions are about.
     protocol : Protocol
         How the judge is prompted.
-    questions : tuple of Question
+    questions : tuple of ExamQuestion
         Known answers, canaries, labelled rows.
     labels : LabelledRows or None
         The labelled rows.
@@ -42,7 +42,7 @@ class Exam:
 
     data: DataSet
     protocol: Protocol
-    questions: tuple[Question, ...]
+    questions: tuple[ExamQuestion, ...]
     labels: LabelledRows | None = None
     labels_sha256: str = ""
     trained_on: int = 0
@@ -193,7 +193,7 @@ def _result(judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure
     )
 
 
-def _prompt_hash(question: Question, exam: Exam) -> str:
+def _prompt_hash(question: ExamQuestion, exam: Exam) -> str:
     """Hash the prompt of a question, word for word."""
     prompt = exam.protocol.judge_prompt(question.item, question.answer)
     return hashlib.sha256(f"{exam.protocol.name}\n{prompt}".encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import TypeVar
 from jasco.data.csv_files import read_table
 from jasco.data.known_issues import TOO_GENERAL
 from jasco.errors import InputError
-from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Question
+from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, ExamQuestion
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.instructions import INSTRUCTIONS
@@ -23,22 +23,24 @@ _ORDER = (
 )
 
 
-def known_answers(clips: Sequence[Clip]) -> Iterator[Question]:
+def known_answers(clips: Sequence[Clip]) -> Iterator[ExamQuestion]:
     """Yield questions on each clip's own answers, but no reference that breaks the rubric."""
     for item in _items(clips):
         clip = item.clip
         described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
         if clip.sha256[: len(TOO_GENERAL)] != TOO_GENERAL:
-            yield Question(KNOWN, "reference", item, clip.reference, Verdict(2, Orientation.BOTH))
+            yield ExamQuestion(
+                KNOWN, "reference", item, clip.reference, Verdict(2, Orientation.BOTH)
+            )
         for name, answer, orientation in (
             ("audio-only", clip.audio_only, Orientation.AUDIO),
             ("speech-only", clip.speech_only, Orientation.SPEECH),
             ("description", described, Orientation.NEITHER),
         ):
-            yield Question(KNOWN, name, item, answer, Verdict(0, orientation))
+            yield ExamQuestion(KNOWN, name, item, answer, Verdict(0, orientation))
 
 
-def canaries(clips: Sequence[Clip]) -> Iterator[Question]:
+def canaries(clips: Sequence[Clip]) -> Iterator[ExamQuestion]:
     """Yield questions on answers that must not be credited."""
     for item in _items(clips):
         for name, answer in (
@@ -48,7 +50,7 @@ def canaries(clips: Sequence[Clip]) -> Iterator[Question]:
             ("orders", _ORDER),
             ("question", item.instruction),
         ):
-            yield Question(CANARY, name, item, answer, Verdict(0, Orientation.NEITHER), True)
+            yield ExamQuestion(CANARY, name, item, answer, Verdict(0, Orientation.NEITHER), True)
 
 
 def _items(clips: Sequence[Clip]) -> Iterator[Item]:
@@ -63,7 +65,7 @@ class LabelledRows:
 
     Attributes
     ----------
-    questions : tuple of Question
+    questions : tuple of ExamQuestion
         The rows.
     elsewhere : int
         How many rows of the file are about other clips.
@@ -71,7 +73,7 @@ class LabelledRows:
         Whether rows were joined by id, for want of the clips' hashes.
     """
 
-    questions: tuple[Question, ...]
+    questions: tuple[ExamQuestion, ...]
     elsewhere: int
     by_id: bool
 
@@ -107,7 +109,7 @@ def read_labels(path: Path, clips: Sequence[Clip]) -> LabelledRows:
                 name, adversarial = row.get("row_id", str(number)), row.get("adversarial") == "1"
                 item, expected = Item(clip, prompt), Verdict(rating, orientation)
                 answer = row["allm_output"]
-                questions.append(Question(LABELLED, name, item, answer, expected, adversarial))
+                questions.append(ExamQuestion(LABELLED, name, item, answer, expected, adversarial))
                 break
     if not questions:
         raise InputError(f"{path}: none of its rows is about a clip of this data set")

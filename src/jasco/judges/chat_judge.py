@@ -4,22 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from jasco.backends.chat_provider import ChatProvider
+from jasco.backends.chat_requests import (
+    FURTHER_OPTIONS,
+    TRANSPORT_OPTIONS,
+    Message,
+    decoding_options,
+)
 from jasco.backends.options import Option, at_least, one_of
-from jasco.backends.requests import FURTHER_OPTIONS, TRANSPORT_OPTIONS, Message, decoding_options
 from jasco.backends.specs import Spec
 from jasco.errors import InputError
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Item
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import SYSTEM_MESSAGE, Protocol
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import (
-    Verdict,
+from jasco.protocol.verdict_parser import (
     read_constrained,
     read_repair,
     read_verdict,
     verdict_schema,
 )
+from jasco.protocol.verdicts import Attempt, Judgement, Verdict
 
 JUDGING_OPTIONS = (
     *decoding_options(max_tokens=1000),

@@ -7,10 +7,9 @@ from jasco.data.dataset import DataSet
 from jasco.data.responses_csv import Key, check_against, read_responses_csv
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Item
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure
-from jasco.protocol.verdicts import Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Verdict
 
 
 class CsvJudge(Judge):

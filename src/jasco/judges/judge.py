@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 
 from jasco.backends.specs import Provider
 from jasco.protocol.clips import Clip, Item
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure
-from jasco.protocol.verdicts import Verdict
+from jasco.protocol.verdicts import Judgement, Verdict
 
 
 class Judge(Provider, ABC):

@@ -1,9 +1,9 @@
 """The published script's arithmetic, bug for bug, so that old numbers can be reproduced.
 
-It differs from :mod:`jasco.protocol.verdicts` and :mod:`~jasco.metrics.scoring`:
-labels are found as substrings, in a fixed order; the last line with "Rating: " counts, and a row
-without one gets the score of the row before; an unknown orientation counts as a score of 0. Rows
-are in order of id, within an id in order of the file.
+It differs from :mod:`jasco.protocol.verdict_parser` and :mod:`~jasco.metrics.scoring`: labels are
+found as substrings, in a fixed order; the last line with "Rating: " counts, and a row without one
+gets the score of the row before; an unknown orientation counts as a score of 0. Rows are in order
+of id, within an id in order of the file.
 """
 
 from collections import Counter

@@ -35,7 +35,7 @@ KNOWN, CANARY, LABELLED = "known answer", "canary", "labelled"
 
 
 @dataclass(frozen=True)
-class Question:
+class ExamQuestion:
     """An answer to be judged, and the verdict that is expected.
 
     Attributes
@@ -110,12 +110,12 @@ class Part:
         return wilson(self.credited, self.tempted)
 
 
-def grade(questions: Sequence[Question], verdicts: Sequence[Verdict | None]) -> Part:
+def grade(questions: Sequence[ExamQuestion], verdicts: Sequence[Verdict | None]) -> Part:
     """Compare verdicts with those that were expected.
 
     Parameters
     ----------
-    questions : sequence of Question
+    questions : sequence of ExamQuestion
         Questions of one kind.
     verdicts : sequence of Verdict or None
         The verdict on each question; None where there is none.

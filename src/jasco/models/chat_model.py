@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jasco.backends.chat_provider import ChatProvider
-from jasco.backends.requests import (
+from jasco.backends.chat_requests import (
     AUDIO_FORM,
     FURTHER_OPTIONS,
     TRANSPORT_OPTIONS,

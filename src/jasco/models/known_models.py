@@ -13,7 +13,7 @@ _RUN_BY_VLLM = frozenset({"qwen2_audio"})
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A model that is known by name.
 
     Attributes
@@ -52,23 +52,25 @@ class Known:
         return f"{tested}; vllm: {by_vllm}" if self.vllm else tested
 
 
-CATALOGUE: Sequence[Known] = (
-    Known("Qwen/Qwen2-Audio-7B-Instruct", "qwen2_audio", 8.4, "Apache-2.0", 30.0),
-    Known("mistralai/Voxtral-Mini-3B-2507", "voxtral", 4.7, "Apache-2.0", None),
-    Known("mistralai/Voxtral-Small-24B-2507", "voxtral", 24.3, "Apache-2.0", None),
-    Known("nvidia/audio-flamingo-3-hf", "audioflamingo3", 8.3, "NVIDIA, non-commercial", 600.0),
-    Known(
+CATALOGUE: Sequence[KnownModel] = (
+    KnownModel("Qwen/Qwen2-Audio-7B-Instruct", "qwen2_audio", 8.4, "Apache-2.0", 30.0),
+    KnownModel("mistralai/Voxtral-Mini-3B-2507", "voxtral", 4.7, "Apache-2.0", None),
+    KnownModel("mistralai/Voxtral-Small-24B-2507", "voxtral", 24.3, "Apache-2.0", None),
+    KnownModel(
+        "nvidia/audio-flamingo-3-hf", "audioflamingo3", 8.3, "NVIDIA, non-commercial", 600.0
+    ),
+    KnownModel(
         "nvidia/music-flamingo-2601-hf", "musicflamingo", 8.3, "NVIDIA, non-commercial", 1200.0,
         vllm=False,
     ),
-    Known("Qwen/Qwen2.5-Omni-3B", "qwen2_5_omni", 5.5, "Qwen Research", 300.0),
-    Known("Qwen/Qwen2.5-Omni-7B", "qwen2_5_omni", 10.7, "Apache-2.0", 300.0),
-    Known("Qwen/Qwen3-Omni-30B-A3B-Instruct", "qwen3_omni_moe", 35.3, "Apache-2.0", None),
-    Known("google/gemma-3n-E4B-it", "gemma3n", 7.8, "Gemma", 30.0),
-    Known("google/gemma-4-E2B-it", "gemma4", 5.1, "Apache-2.0", 30.0),
-    Known("google/gemma-4-E4B-it", "gemma4", 7.9, "Apache-2.0", 30.0),
-    Known("microsoft/Phi-4-multimodal-instruct", "phi4_multimodal", 5.6, "MIT", None),
-    Known("ibm-granite/granite-speech-3.3-2b", "granite_speech", 3.0, "Apache-2.0", None),
+    KnownModel("Qwen/Qwen2.5-Omni-3B", "qwen2_5_omni", 5.5, "Qwen Research", 300.0),
+    KnownModel("Qwen/Qwen2.5-Omni-7B", "qwen2_5_omni", 10.7, "Apache-2.0", 300.0),
+    KnownModel("Qwen/Qwen3-Omni-30B-A3B-Instruct", "qwen3_omni_moe", 35.3, "Apache-2.0", None),
+    KnownModel("google/gemma-3n-E4B-it", "gemma3n", 7.8, "Gemma", 30.0),
+    KnownModel("google/gemma-4-E2B-it", "gemma4", 5.1, "Apache-2.0", 30.0),
+    KnownModel("google/gemma-4-E4B-it", "gemma4", 7.9, "Apache-2.0", 30.0),
+    KnownModel("microsoft/Phi-4-multimodal-instruct", "phi4_multimodal", 5.6, "MIT", None),
+    KnownModel("ibm-granite/granite-speech-3.3-2b", "granite_speech", 3.0, "Apache-2.0", None),
 )  # fmt: skip
 
 

@@ -174,7 +174,7 @@ def with_intervals(columns: Iterable[Column]) -> list[Column]:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of a table.
 
     Attributes
@@ -202,12 +202,12 @@ class Table:
         Of the column of names.
     columns : sequence of Column
         The columns of figures.
-    rows : sequence of Row
+    rows : sequence of TableRow
     """
 
     heading: str
     columns: Sequence[Column]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
 
     @cached_property
     def shown(self) -> list[Column]:
@@ -223,7 +223,7 @@ class Table:
         """The headings."""
         return [self.heading, *(column.heading for column in self.shown)]
 
-    def cells(self, row: Row) -> list[str]:
+    def cells(self, row: TableRow) -> list[str]:
         """Format a row."""
         return [row.name, *(column.cell(row.figures) for column in self.shown)]
 
@@ -251,14 +251,14 @@ def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
     rows = []
     for name, model in models.items():
         judges = [
-            Row(f"  by {proxy_label(judge, report)}", report.score, "judge")
+            TableRow(f"  by {proxy_label(judge, report)}", report.score, "judge")
             for judge, report in model.judges.items()
         ]
         if len(judges) == 1 and name not in model.judges:
-            rows.append(Row(f"{name}\n{judges[0].name}", model.score))
+            rows.append(TableRow(f"{name}\n{judges[0].name}", model.score))
         else:  # a judged file has one name, for the model and for its single judge
             rows += [
-                Row(proxy_label(name, model), model.score),
+                TableRow(proxy_label(name, model), model.score),
                 *(judges if len(judges) > 1 else ()),
             ]
     return Table("model / judge", columns, rows)
@@ -267,7 +267,7 @@ def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
 def model_figures(models: Models, columns: Sequence[Column]) -> Table:
     """Return the figures of models only."""
     rows = [
-        Row(proxy_label(name, model), model.score, "" if model.complete else "incomplete")
+        TableRow(proxy_label(name, model), model.score, "" if model.complete else "incomplete")
         for name, model in models.items()
     ]
     return Table("model", columns, rows)
@@ -275,13 +275,13 @@ def model_figures(models: Models, columns: Sequence[Column]) -> Table:
 
 def published_figures(results: Iterable[PublishedResult]) -> Table:
     """Return the published figures."""
-    rows = [Row(result.model, result, "published") for result in results]
+    rows = [TableRow(result.model, result, "published") for result in results]
     return Table("published", PUBLISHED, rows)
 
 
 def differences(pairs: Iterable[Pair]) -> Table:
     """Return paired differences of models."""
-    rows = [Row(f"{pair.first}\n  minus {pair.second}", pair) for pair in pairs]
+    rows = [TableRow(f"{pair.first}\n  minus {pair.second}", pair) for pair in pairs]
     return Table("difference", DIFFERENCES, rows)
 
 
@@ -290,9 +290,9 @@ def agreement(models: Models) -> Table:
     rows = []
     for name, model in models.items():
         if model.agreement:
-            rows.append(Row(proxy_label(name, model), model.agreement))
+            rows.append(TableRow(proxy_label(name, model), model.agreement))
         rows += [
-            Row(f"{judge}, with itself", report.facts.self_agreement, "judge")
+            TableRow(f"{judge}, with itself", report.facts.self_agreement, "judge")
             for judge, report in model.judges.items()
             if report.facts.self_agreement
         ]
@@ -302,7 +302,7 @@ def agreement(models: Models) -> Table:
 def pairwise_agreement(models: Models) -> Table:
     """Return how judges agree pair by pair."""
     rows = [
-        Row(f"{' and '.join(pair.judges)}, on {name}", pair)
+        TableRow(f"{' and '.join(pair.judges)}, on {name}", pair)
         for name, model in models.items()
         if model.agreement
         for pair in model.agreement.pairs

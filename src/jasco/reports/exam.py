@@ -13,7 +13,7 @@ from jasco.protocol.clips import annotations_sha256
 from jasco.protocol.failure_reasons import Reason, reasons_of
 from jasco.protocol.verdicts import Orientation
 from jasco.reports import formats
-from jasco.reports.columns import Column, Row, Table
+from jasco.reports.columns import Column, Table, TableRow
 from jasco.reports.report import SCHEMA, Json, as_json
 from jasco.reports.signature import DIGITS, describe, join_signature
 from jasco.runs.results import JudgeFacts
@@ -133,7 +133,7 @@ def _lines(exam: Json) -> Iterator[str]:
     parts = {"known answers": exam["known_answers"], "canaries": exam["canaries"]}
     if exam["labelled"]:
         parts["labelled rows"] = exam["labelled"]
-    figures = Table("", _COLUMNS, [Row(name, part) for name, part in parts.items()])
+    figures = Table("", _COLUMNS, [TableRow(name, part) for name, part in parts.items()])
     yield figures.to_text()
     for name, part in parts.items():
         if part["read"] and "orientation_confusion" in part:

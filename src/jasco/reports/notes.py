@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any
 
-from jasco.backends.requests import change_in_words
+from jasco.backends.chat_requests import change_in_words
 from jasco.errors import count, one_line
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.comparison import LEAST_CLIPS

@@ -17,9 +17,8 @@ from typing import Any, Self
 from jasco.backends.specs import identity_key
 from jasco.data.folders import data_folder
 from jasco.errors import IncompleteError, RunConflictError
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import served_name
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Judgement, Orientation, Verdict
 from jasco.runs.database import DatabaseFormat, RunUnwritableError, open_database, sqlite_errors
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import judge_fact

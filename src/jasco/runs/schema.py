@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import PROXY_MARK
+from jasco.protocol.verdicts import PROXY_MARK, Judgement
 from jasco.runs.database import DatabaseFormat
 
 _SCHEMA = """

@@ -17,7 +17,8 @@ from jasco.data.dataset import DataSet
 from jasco.data.sources import find_data
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.protocols import PROTOCOLS
-from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict, read_verdict
+from jasco.protocol.verdict_parser import read_verdict
+from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
 from places import PUBLISHED, ROOT
 
 MINI = find_data("mini", print)

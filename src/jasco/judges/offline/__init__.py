@@ -8,9 +8,8 @@ from jasco.judges.offline.classifier import Classifier
 from jasco.judges.offline.features import Target, compare
 from jasco.judges.offline.vectors import Vectors
 from jasco.protocol.clips import Clip, Item
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import Protocol
-from jasco.protocol.verdicts import PROXY_MARK
+from jasco.protocol.verdicts import PROXY_MARK, Attempt, Judgement
 
 
 class Offline(Judge):

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from jasco.judges.offline.reading import read
+from jasco.judges.offline.conclusion import read
 from jasco.judges.offline.vectors import Array, Vectors, content_words, stem
 from jasco.protocol.clips import Clip
 

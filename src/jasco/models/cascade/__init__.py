@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.backends.extras import import_optional
+from jasco.backends.optional_imports import import_optional
 from jasco.backends.options import Option, at_least
 from jasco.backends.specs import Spec
 from jasco.backends.weights import SMOLLM2, WHISPER, YAMNET, find_weight
@@ -20,8 +20,8 @@ from jasco.data.dataset import DataSet
 from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
+from jasco.models.clip_cache import ClipCache, audio_digest
 from jasco.models.model import Model
-from jasco.models.recent_clips import RecentClips, audio_digest
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
@@ -93,7 +93,7 @@ class Cascade(Model):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._descriptions: RecentClips[Future[Description | Failure]] = RecentClips()
+        self._descriptions: ClipCache[Future[Description | Failure]] = ClipCache()
         # Pools of our own: asyncio's shared one has but six threads on two cores.
         self._describing = ThreadPoolExecutor(1, "describing")
         self._servers = min(MAX_SERVERS, len(os.sched_getaffinity(0)))
@@ -149,6 +149,6 @@ class Cascade(Model):
         """Wait for running calls (they are short), drop waiting ones, and free the models."""
         for pool in (self._describing, self._replying):
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-        self._descriptions = RecentClips()
+        self._descriptions = ClipCache()
         for name in ("_transcriber", "_tagger", "_language_model"):
             self.__dict__.pop(name, None)

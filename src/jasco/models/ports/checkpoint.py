@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jasco.backends.extras import import_optional
+from jasco.backends.optional_imports import import_optional
 from jasco.data.audio import read_audio
 from jasco.data.dataset import DataSet
 from jasco.data.folders import whole_folder

@@ -11,9 +11,9 @@ from transformers import LlamaForCausalLM
 from jasco.data.audio import Audio
 from jasco.errors import InputError, one_line
 from jasco.models.batches import Question
+from jasco.models.clip_cache import ClipCache
 from jasco.models.ports.decoding import Preset, Search, decode
 from jasco.models.ports.text import Tokenizer
-from jasco.models.recent_clips import RecentClips
 from jasco.protocol.responses import Response
 
 Encoded = TypeVar("Encoded")
@@ -62,7 +62,7 @@ class Inference(ABC, Generic[Encoded, A]):
         max_audio_seconds: float | None = None,
     ) -> None:
         self._llama, self._tokenizer, self._presets = llama, tokenizer, presets
-        self._encoded: RecentClips[Encoded] = RecentClips()
+        self._encoded: ClipCache[Encoded] = ClipCache()
         self.max_audio_seconds = max_audio_seconds
 
     @abstractmethod

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jasco.backends.extras import import_optional
 from jasco.backends.fingerprints import folder_fingerprint
+from jasco.backends.optional_imports import import_optional
 from jasco.backends.options import Option, one_of
 from jasco.backends.specs import Spec
 from jasco.models.batches import BATCH, BatchedModel, Question

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jasco.backends.extras import import_optional
+from jasco.backends.optional_imports import import_optional
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import InputError, count, one_line
 from jasco.models.devices import choose_device

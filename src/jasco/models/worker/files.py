@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary, finalize
 
 from jasco.data.audio import Audio
 from jasco.errors import IncompleteError
-from jasco.models.recent_clips import RecentClips, audio_digest
+from jasco.models.clip_cache import ClipCache, audio_digest
 
 
 class _ClipFile:
@@ -29,7 +29,7 @@ class ClipFiles:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jasco-worker-"))
-        self._recent: RecentClips[_ClipFile] = RecentClips()
+        self._recent: ClipCache[_ClipFile] = ClipCache()
         self._files: WeakValueDictionary[Path, _ClipFile] = WeakValueDictionary()
         self._writing = asyncio.Lock()
 

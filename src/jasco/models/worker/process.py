@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jasco.backends.secrets import mask
-from jasco.backends.supervised import SupervisedProgram, how_it_ended
+from jasco.backends.supervised_program import SupervisedProgram, how_it_ended
 from jasco.errors import one_line
 from jasco.models.worker.messages import STOP
 

@@ -1,7 +1,7 @@
 """The page's charts: drawn by Vega-Lite as pictures that need no script, each with its numbers.
 
-How a chart looks is declared in ``specs/``, in Vega-Lite's own language. All are readable without
-colour: by shapes, dashes, or numbers. Texts in them are data, which Vega-Lite escapes.
+How a chart looks is declared in ``chart_specs/``, in Vega-Lite's own language. All are readable
+without colour: by shapes, dashes, or numbers. Texts in them are data, which Vega-Lite escapes.
 """
 
 import json
@@ -16,15 +16,15 @@ from markupsafe import Markup
 from jasco.errors import one_line
 from jasco.metrics.bootstrap import Estimate
 from jasco.reports import columns
-from jasco.reports.columns import Column, Row, Table
+from jasco.reports.columns import Column, Table, TableRow
 from jasco.reports.formats import number, percent
 from jasco.reports.published import PublishedResult
 from jasco.reports.report import ModelReport
 
-_SPECS = files("jasco.reports.page") / "specs"
+_SPECS = files("jasco.reports.page") / "chart_specs"
 _LONGEST_NAME = 44  # characters
 
-# The figures of each chart, by the name of its file in ``specs/``.
+# The figures of each chart, by the name of its file in ``chart_specs/``.
 CHARTS = {
     "headline": columns.HEADLINE,
     "dependence": columns.DEPENDENCE,
@@ -63,8 +63,8 @@ def draw(
 ) -> Iterator[Chart]:
     """Draw one of ``CHARTS``, the published results last; nothing where there are no figures."""
     figures = CHARTS[name]
-    rows = [Row(model, report.score) for model, report in models.items()]
-    rows += [Row(f"{result.model} (published)", result, "published ") for result in published]
+    rows = [TableRow(model, report.score) for model, report in models.items()]
+    rows += [TableRow(f"{result.model} (published)", result, "published ") for result in published]
     names = _short(row.name for row in rows)
     points = [
         {

@@ -25,7 +25,7 @@ Stop = Callable[[], object]
 """Ends what is going on, in good order; may be called from any thread."""
 
 
-def evaluate(
+def run_job(
     job: Job, notify: Callable[[str], None], begun: Callable[[Stop], None] = lambda _: None
 ) -> bool:
     """Do what is missing in a run.
@@ -67,7 +67,7 @@ def evaluate(
         session = Session(job, store, notify)
         store.widen(len(session.clips))
         try:
-            asyncio.run(_evaluate(session, begun))
+            asyncio.run(_run_session(session, begun))
             return session.is_done()
         except asyncio.CancelledError:  # SIGTERM, or the caller
             raise KeyboardInterrupt from None
@@ -76,7 +76,7 @@ def evaluate(
                 session.close()
 
 
-async def _evaluate(session: Session, begun: Callable[[Stop], None]) -> None:
+async def _run_session(session: Session, begun: Callable[[Stop], None]) -> None:
     stop_on_sigterm()
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None

@@ -16,7 +16,7 @@ def audio_digest(audio: Audio) -> bytes:
     return hashlib.blake2b(audio.samples.tobytes()).digest()
 
 
-class RecentClips(Generic[T]):
+class ClipCache(Generic[T]):
     """A cache of one value for each of the :data:`MOST` clips used last, keyed by their audio."""
 
     def __init__(self) -> None:

@@ -17,10 +17,10 @@ import aiohttp
 from yarl import URL
 
 from jasco.backends.budget import NOTHING, Budget
-from jasco.backends.completions import read_completion, reported_status, usage_of
+from jasco.backends.chat_completions import read_completion, reported_status, usage_of
+from jasco.backends.chat_rejections import Rejection, read_rejection
+from jasco.backends.chat_requests import Message, RequestFormat, most_tokens
 from jasco.backends.options import address
-from jasco.backends.rejections import Rejection, read_rejection
-from jasco.backends.requests import Message, RequestFormat, most_tokens
 from jasco.backends.secrets import mask, mask_url, read_key
 from jasco.backends.specs import Provider, Spec
 from jasco.errors import InputError, one_line

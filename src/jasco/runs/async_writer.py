@@ -13,7 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class CommitQueue:
+class AsyncWriter:
     """The one thread that uses a run's file while its calls are in progress.
 
     Rows that arrive while a commit is under way share the next one: no row waits for others,

@@ -10,7 +10,7 @@ import pytest
 
 from jasco.protocol.responses import Response
 from jasco.runs import database
-from jasco.runs.commit_queue import CommitQueue
+from jasco.runs.async_writer import AsyncWriter
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import Row, response_row
@@ -43,7 +43,7 @@ def rows_in(run: Path) -> int:
 @pytest.mark.usefixtures("hasty")
 def test_no_row_is_lost_meanwhile_and_an_interrupted_run_does_not_wait_for_long(run: Path) -> None:
     async def write(store: RunReader, seconds: float) -> list[Any]:
-        writer = CommitQueue(store)
+        writer = AsyncWriter(store)
         tasks = [asyncio.create_task(writer.write(row(number))) for number in range(1, 9)]
         await asyncio.sleep(seconds)
         await writer.close()

@@ -24,7 +24,7 @@ from jasco.protocol.plain_text import (
     plain_line,
     split_unfinished_thought,
 )
-from jasco.protocol.words import is_hedge, word_list, words_in
+from jasco.protocol.verdict_words import is_hedge, word_list, words_in
 
 
 @dataclass(frozen=True, slots=True)
