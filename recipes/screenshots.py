@@ -1,11 +1,11 @@
-"""Take the pictures in ``docs/images``: of the page and the app, about a run that is there.
+"""Create the screenshots in ``docs/images``, of the page and the app, from an existing run.
 
     jasco eval cascade --data mini --judge offline --run RUN
     python recipes/screenshots.py RUN
 
-One judge has nobody to disagree with: where judges differ is shown on the cascade's outputs that a
-person has labelled (they come with ``mini``), judged by the offline judge as well. Needs Chromium,
-the ``viewer`` and the ``test`` extras.
+A run with one judge has no disagreements. That view therefore shows the labelled answers of the
+cascade that come with ``mini``, with the labels and the offline judge as the two judges. Needs
+Chromium and the ``viewer`` and ``test`` extras.
 """
 
 import argparse
@@ -35,7 +35,7 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
 def main() -> None:
-    """Take them all."""
+    """Create all screenshots."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run.resolve()
@@ -47,11 +47,11 @@ def main() -> None:
         page = Path(folder) / "page.html"
         subprocess.run(_jasco("report", run, "-o", page), check=True)
         _take_page(_tab(browser), page.as_uri())
-        people = Path(folder) / "people"
-        with _view(run, people) as address:
+        human_runs = Path(folder) / "human"
+        with _view(run, human_runs) as address:
             _take_browse(_tab(browser, height=560), address)
             _take_listening(_tab(browser, width=720, height=640), address)
-        with _view(_labelled(Path(folder)), people) as address:
+        with _view(_labelled(Path(folder)), human_runs) as address:
             _take_disagreements(_tab(browser), address)
         browser.close()
 
@@ -103,8 +103,8 @@ def _enter(tab: Page, address: str) -> None:
 
 
 def _labelled(folder: Path) -> Path:
-    """Make a run of outputs that a person has labelled, and the offline judge marks as well."""
-    data, outputs = find_data(MINI, print), folder / "a-person.csv"
+    """Make a run of labelled answers, with the labels and the offline judge as its judges."""
+    data, outputs = find_data(MINI, print), folder / "annotator.csv"
     given = {(row["id"], int(row["prompt_index"])): row for row in read_table(_LABELS).rows}
     rows = list(template_rows(data, dict.fromkeys((clip.id for clip in data.clips), 0)))
     for row, item in zip(
@@ -112,8 +112,8 @@ def _labelled(folder: Path) -> Path:
     ):
         if label := given.get((item.clip.id, item.number)):
             row["allm_output"] = label["allm_output"]
-            told = f"Rating: {label['rating']}\nOrientation: {label['orientation']}"
-            row["judge_output"] = f"{label['note']}\n{told}"
+            verdict = f"Rating: {label['rating']}\nOrientation: {label['orientation']}"
+            row["judge_output"] = f"{label['note']}\n{verdict}"
     write_table(outputs, [*COLUMNS, "judge_output"], rows)
     command = _jasco("eval", f"csv/{outputs.name}", "--data", MINI, "--run", "labelled")
     judges = ("--judge", f"csv/{outputs.name}", "--judge", "offline")
@@ -127,7 +127,7 @@ def _tab(browser: Any, width: int = 1080, height: int = 760) -> Page:
 
 
 def _take(tab: Page, name: str, height: int | None = None) -> None:
-    """Write what is seen, in 128 colours: pages have few."""
+    """Save a screenshot in 128 colours, which is enough for pages."""
     if height:
         tab.set_viewport_size({**(tab.viewport_size or {}), "height": height})
     tab.wait_for_timeout(300)
@@ -140,9 +140,9 @@ def _jasco(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def _view(run: Path, people: Path) -> Iterator[str]:
-    """Start the app; give its address."""
-    command = _jasco("view", run, "--port", 0, "--human-runs", people, "--no-browser")
+def _view(run: Path, human_runs: Path) -> Iterator[str]:
+    """Start the app and yield its address."""
+    command = _jasco("view", run, "--port", 0, "--human-runs", human_runs, "--no-browser")
     app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert app.stderr is not None

@@ -108,7 +108,7 @@ def labelled(path: Path, clips: dict[str, Clip]) -> list[Labelled]:
 
 
 def known_answers(clips: dict[str, Clip]) -> Iterator[Labelled]:
-    """Return what is known by design: a clip's own answers, and a bare description of it."""
+    """Return rows with known verdicts: a clip's own answers, and a plain description of it."""
     for clip in clips.values():
         described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
         yield Labelled(clip, clip.reference, Verdict(2, Orientation.BOTH))
