@@ -1,4 +1,4 @@
-"""The main job, with nothing pretended: the embedded model answers, a real judge marks."""
+"""The main job, with nothing pretended: the embedded model answers, a real judge rates."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from llama_server import llama_server
 from synthetic import make_data
 
 pytestmark = pytest.mark.slow
-CLIPS = 4
+CLIPS = 2
 
 
 @pytest.fixture
@@ -61,17 +61,17 @@ def test_a_language_model_behind_llama_cpp_takes_the_exam(
 ) -> None:
     data = make_data(tmp_path / "data", 1, seconds=0.1)
     with llama_server() as url:
-        told = {}
+        exams = {}
         for output, tokens in (("text", 40), ("json", 250)):
             judge = f"openai/smollm2,max_tokens={tokens},output={output},base_url={url}"
             done = jasco("exam", judge, "--data", data, "--json", env=home, timeout=900)
             assert done.status == 0, done.stderr
-            told[output] = json.loads(done.stdout)
-    for exam in told.values():
+            exams[output] = json.loads(done.stdout)
+    for exam in exams.values():
         assert exam["complete"]
         assert exam["known_answers"]["judged"] == 4
         assert exam["canaries"]["judged"] == 5
         assert exam["seconds_a_verdict"] > 0
         assert exam["tokens_a_verdict"] > 300
     # Held to a schema, even this one says little that cannot be read.
-    assert told["json"]["unreadable_rate"] <= told["text"]["unreadable_rate"]
+    assert exams["json"]["unreadable_rate"] <= exams["text"]["unreadable_rate"]
