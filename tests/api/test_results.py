@@ -16,7 +16,7 @@ from synthetic import make_data
 
 @pytest.mark.parametrize("target", [None, 7, [], "", [None], ["a", ""], b"run"])
 def test_what_cannot_be_scored_is_refused(target: Any) -> None:
-    with pytest.raises(jasco.InputError, match="target must be a run or judged CSV files: got"):
+    with pytest.raises(jasco.InputError, match="target must be"):
         jasco.score(target)
 
 
@@ -40,9 +40,9 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
         return answer(audio, sampling_rate, prompt)
 
     options = {"data": data, "run": tmp_path / "run", "name": "failing"}
-    bare = jasco.evaluate(failing, judges=[], **options).items_to_pandas()
-    assert len(bare) == 32
-    assert bare["judge"].isna().all()
+    unjudged = jasco.evaluate(failing, judges=[], **options).items_to_pandas()
+    assert len(unjudged) == 32
+    assert unjudged["judge"].isna().all()
     evaluation = jasco.evaluate(failing, judges=["offline"], **options)
     frame = evaluation.items_to_pandas()
     unanswered = frame["answer"].isna()
