@@ -315,8 +315,8 @@ JSON = st.recursive(
 def texts_of(choices: list[Any]) -> list[str]:
     """Return every text of these choices that may be the answer: as it is, or joined parts."""
     texts = []
-    for choice_ in choices:
-        message = choice_.get("message") or {"content": choice_.get("text")}
+    for item in choices:
+        message = item.get("message") or {"content": item.get("text")}
         content = message.get("content")
         if isinstance(content, list):
             parts = [part if isinstance(part, str) else part.get("text", "") for part in content]
