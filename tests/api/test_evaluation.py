@@ -27,9 +27,9 @@ def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
     assert evaluation.figures["answers"]["answered"] == 32
     assert evaluation.best_mean == evaluation.figures["best_mean"]
     assert evaluation.summary["data"]["clips"] == 4
-    again = jasco.score(tmp_path / "run")
-    assert again == evaluation
-    assert str(again) == repr(again) == str(evaluation)
+    rescored = jasco.score(tmp_path / "run")
+    assert rescored == evaluation
+    assert str(rescored) == repr(rescored) == str(evaluation)
     assert "python/audible:answer" in str(evaluation)
     assert "<pre>" in evaluation._repr_html_()
 

@@ -77,8 +77,8 @@ def test_a_data_frame_holds_the_reason_of_a_missing_verdict(data: Path, tmp_path
     assert none["rating"].isna().all()
     assert (some["judge_failure"] == "server: HTTP 500").sum() == 8
     assert some["judge_failure"].isna().sum() == 24
-    chosen = jasco.score(run, judges="openai/some").items_to_pandas()
-    assert set(chosen["judge"]) == {"openai/some"}
+    frame_of_one = jasco.score(run, judges="openai/some").items_to_pandas()
+    assert set(frame_of_one["judge"]) == {"openai/some"}
 
 
 def test_judged_files_are_scored(data: Path, tmp_path: Path) -> None:

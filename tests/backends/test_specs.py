@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 
 from jasco.backends import specs
 from jasco.backends.options import Option, at_least
-from jasco.backends.specs import Provider, Spec, identity_key, open_spec, parse_spec, providers
+from jasco.backends.specs import (
+    Provider,
+    Spec,
+    identity_key,
+    open_spec,
+    parse_spec,
+    providers,
+    reopen,
+)
 from jasco.errors import InputError
 from jasco.judges.chat_judge import ChatJudge
 from jasco.models.chat_model import ChatModel
@@ -285,3 +294,38 @@ def test_a_key_that_was_typed_into_a_spec_is_not_quoted(kind: specs.Kind, text: 
 def test_the_message_about_a_key_in_a_spec_names_the_option() -> None:
     with pytest.raises(InputError, match="api_key_env=NAME"):
         specs.open_spec("model", "openai/m,api-key=abc")
+
+
+# --- providers from a stored identity ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("model", "openai/m,temperature=0.5,max_tokens=9"), ("model", "vllm/m,serve.x=1,seed=2"),
+     ("judge", "openai/a/b,output=json,label=two"), ("judge", "vllm/j"), ("judge", "offline"),
+     ("model", "cascade"), ("model", "python/m.py:f"), ("model", "worker/cat -u"),
+     ("judge", "csv/a,b.csv")],
+)  # fmt: skip
+def test_a_provider_is_made_again_from_its_identity(kind: Any, text: str) -> None:
+    spec = open_spec(kind, text).spec
+    reopened = reopen(kind, json.loads(json.dumps(dict(spec.identity)))).spec
+    assert (reopened.provider, reopened.name) == (spec.provider, spec.name)
+    assert reopened.identity == spec.identity
+    assert {name: reopened.options[name] for name in spec.options if name in spec.identity} == {
+        name: value for name, value in spec.options.items() if name in spec.identity
+    }
+
+
+@pytest.mark.parametrize(
+    "identity", [{"provider": "gone", "name": "x"}, {}, {"provider": "openai"}, {"provider": None}]
+)
+def test_a_provider_that_is_not_there_any_more_is_none(identity: dict[str, Any]) -> None:
+    assert reopen("model", identity) is None
+
+
+def test_a_provider_is_made_again_without_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("KEY_OF_MINE", "x")
+    spec = open_spec("judge", "openai/j,api_key_env=KEY_OF_MINE").spec
+    monkeypatch.delenv("KEY_OF_MINE")
+    assert reopen("judge", spec.identity) is not None

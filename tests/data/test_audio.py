@@ -59,9 +59,9 @@ def test_16_khz_mono_pcm16_is_passed_on_bit_equal(path: Path, samples: np.ndarra
 def test_only_what_is_still_the_same_file_is_read_again(path: Path) -> None:
     write_wav(path, SAMPLES)
     known = file_sha256(path)
-    again = read_unchanged(path, known)
-    assert again is not None
-    assert np.array_equal(again.samples, SAMPLES)
+    audio = read_unchanged(path, known)
+    assert audio is not None
+    assert np.array_equal(audio.samples, SAMPLES)
     write_wav(path, SAMPLES[1:])
     assert read_unchanged(path, known) is None
     path.write_bytes(b"no audio")

@@ -250,8 +250,8 @@ def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
         ("8", 8): (["?"], Verdict(None, None)),
     }
     write_judged(tmp_path / "judged.csv", file, judged)
-    written = read_responses_csv(tmp_path / "judged.csv")
-    rows = written.table.rows
+    judged_file = read_responses_csv(tmp_path / "judged.csv")
+    rows = judged_file.table.rows
     assert [{k: v for k, v in row.items() if k not in VERDICT_COLUMNS} for row in rows] == list(
         file.table.rows
     )
@@ -260,7 +260,7 @@ def test_a_verdict_is_added_to_its_row(write: Write, tmp_path: Path) -> None:
     assert cells[1] == ("Rating: 0\rOrientation: ?", "0", "")
     assert cells[15] == ("?", "", "")
     assert set(cells[2:15]) == {("", "", "")}
-    assert written.verdicts() == {key: verdict for key, (_, verdict) in judged.items()}
+    assert judged_file.verdicts() == {key: verdict for key, (_, verdict) in judged.items()}
 
 
 def test_the_published_script_takes_any_rows(tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def test_verify_looks_at_every_clip(data: Path) -> None:
     soundfile.write(folder / "1.wav", np.stack([tone(1), tone(2)], axis=1), 48_000)
     lines = list(verify(read_data_set(data)))
     assert lines[0].startswith("4 clips, annotations ")
-    assert "clip 1: will be resampled, mixed down (to 16 kHz mono PCM16)" in lines
+    [line] = [line for line in lines if line.startswith("clip 1: ")]
+    assert "resampled, mixed down" in line
     assert "every file readable" in lines[-1]
     assert "published" not in "".join(lines)
     (folder / "3.wav").write_bytes(b"RIFF")

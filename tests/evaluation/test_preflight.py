@@ -89,7 +89,9 @@ def test_a_model_with_an_answer_for_each_audio_passes(text: str, uses_prompt: bo
 
 def test_the_reason_names_an_empty_answer_that_was_cut_off() -> None:
     results = [ProbeResult(3, sound, Response("", "length")) for sound in SOUNDS]
-    assert assess(results).reason.startswith("answers every probe with nothing (cut off")
+    reason = assess(results).reason
+    assert "nothing" in reason
+    assert "cut off" in reason
 
 
 @pytest.mark.parametrize("distinct", [Sound.OTHER, Sound.SILENCE])
@@ -471,7 +473,8 @@ def test_most_probes_failing_leave_it_open_and_the_run_goes_on(function_run: Fun
     result = function_run("mostly-failing")
     assert result.status == 4
     first, failure, last, function_line = result.stderr.splitlines()
-    assert first.startswith("jasco: preflight: 4 of 12 probes were answered (error: RuntimeError:")
+    assert first.startswith("jasco: preflight: 4 of 12 probes")
+    assert "RuntimeError" in first
     assert "error: RuntimeError: no luck (" in failure
     assert "of 32 items are answered" in last
     assert "RuntimeError: no luck" in function_line

@@ -13,7 +13,6 @@ import pytest
 
 from chat_server import Serve
 from command import FEW_ATTEMPTS, Jasco
-from jasco.errors import duration
 from jasco.evaluation import progress
 from jasco.evaluation.progress import Progress, counted
 from jasco.protocol.judgement import Judgement
@@ -90,14 +89,6 @@ def test_what_cannot_be_written_does_no_harm(short_interval: None) -> None:
     ) as display:
         time.sleep(0.12)
         display.count("m", OK)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (9000, "2.5 h")],
-)
-def test_a_duration_is_written_in_the_largest_unit(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_run_reports_failures_while_it_continues(

@@ -27,7 +27,7 @@ def test_without_a_run_or_its_answers_there_is_nothing_to_judge(
     with pytest.raises(InputError, match="no run there"):
         run_evaluation(None, FakeJudge(), data=None)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(InputError, match="holds no answers to judge"):
+    with pytest.raises(InputError, match="no answers"):
         run_evaluation(None, FakeJudge())
 
 
@@ -37,7 +37,7 @@ def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
     with RunWriter.open(tmp_path / "run") as store:
         store.set_data(read_data_set(data))
         store.set_model(fake_spec("model"))
-    with pytest.raises(InputError, match="holds no answers to judge"):
+    with pytest.raises(InputError, match="no answers"):
         evaluate(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
 
 
@@ -140,7 +140,7 @@ def test_clipped_and_silent_clips_are_reported_and_counted(
 def test_other_data_models_and_protocols_are_refused(run_evaluation: Any, data: Path) -> None:
     run_evaluation(FakeModel(), FakeJudge())
     data_set = read_data_set(data)
-    with pytest.raises(RunConflictError, match="holds the data set synthetic"):
+    with pytest.raises(RunConflictError, match="data set synthetic"):
         run_evaluation(FakeModel(), data=DataSet("less", data_set.clips[:2], data_set.folder))
     with pytest.raises(RunConflictError, match="test/model, not of test/other"):
         run_evaluation(FakeModel("other"))

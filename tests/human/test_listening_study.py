@@ -207,12 +207,12 @@ def test_other_data_or_audio_is_refused_once_there_is_an_answer(
     anna = Participant.open(folder, "Anna", data_set)
     assert anna.total == 4
     anna.answer(anna.items[0], "They flee.")
-    with pytest.raises(RunConflictError, match="the run holds the data set synthetic"):
+    with pytest.raises(RunConflictError, match="data set synthetic"):
         Participant.open(folder, "Anna", other)
     path = data_set.audio_path(data_set.clips[0])
     assert path
     write_wav(path, tone(7))
-    with pytest.raises(RunConflictError, match="other audio than the run"):
+    with pytest.raises(RunConflictError, match="other audio"):
         Participant.open(folder, "Anna", data_set)
 
 
@@ -267,7 +267,7 @@ def test_only_what_the_participant_is_asked_can_be_answered(
     anna = Participant.open(folder, "Anna", data_set)
     item = anna.items[0]
     for wrong in (Item(item.clip, item.number % 8 + 1), Item(CLIPS[0], 1)):
-        with pytest.raises(InputError, match="Anna is not asked this"):
+        with pytest.raises(InputError, match="Anna"):
             anna.answer(wrong, "They flee.")
     assert anna.done == 0
 
@@ -302,9 +302,9 @@ def test_many_threads_may_answer_for_one_participant_and_for_several(
         return accepted
 
     with ThreadPoolExecutor(6) as pool:
-        kept = list(pool.map(answer_all, sessions * 2))
-    assert kept[0] + kept[1] + kept[3] + kept[4] == 9
-    assert kept[2] + kept[5] == 9
+        counts = list(pool.map(answer_all, sessions * 2))
+    assert counts[0] + counts[1] + counts[3] + counts[4] == 9
+    assert counts[2] + counts[5] == 9
     assert participants(folder) == [("Anna", 9), ("Bert", 9)]
 
 
@@ -314,7 +314,7 @@ def test_another_writer_is_waited_for_but_not_for_ever(
     anna = Participant.open(folder, "Anna", data_set)
     writer = RunWriter.open(anna.folder)
     monkeypatch.setattr(listening_study, "_PATIENCE", 0.2)
-    with pytest.raises(RunConflictError, match="is writing to this run"):
+    with pytest.raises(RunConflictError, match="is writing"):
         anna.answer(anna.items[0], "They flee.")
     assert anna.next() == anna.items[0]  # reading is always possible
     monkeypatch.setattr(listening_study, "_PATIENCE", 30)
@@ -341,7 +341,7 @@ def test_a_run_that_is_gone_or_of_another_participant_takes_no_answer(
     anna = Participant.open(folder, "Anna", data_set)
     with RunWriter.open(anna.folder) as store:
         store.set_model(_noise_model().spec)
-    with pytest.raises(RunConflictError, match="no longer the run of Anna"):
+    with pytest.raises(RunConflictError, match="the run of Anna"):
         anna.answer(anna.items[0], "They flee.")
     bert = Participant.open(folder, "Bert", data_set)
     bert.folder.rename(tmp_path / "moved")
@@ -384,7 +384,7 @@ def test_a_participant_who_is_killed_again_and_again_loses_no_answer(
             while True:
                 sent.append(receiver.recv())
     anna = Participant.open(folder, "Anna", read_data_set(data))
-    kept = [item.clip.id for item, text in anna.answered() if text == f"about {item.clip.id}"]
-    assert set(sent) <= set(kept)
+    answered = [item.clip.id for item, text in anna.answered() if text == f"about {item.clip.id}"]
+    assert set(sent) <= set(answered)
     assert len(sent) == len(set(sent)) >= 8
-    assert kept == [item.clip.id for item in anna.items[: len(kept)]]
+    assert answered == [item.clip.id for item in anna.items[: len(answered)]]

@@ -42,7 +42,7 @@ def test_one_address_is_a_gateway_and_three_are_one_each() -> None:
     assert [judge.spec.options["base_url"] for judge in judges] == [
         ("http://a/v1",), ("http://b/v1",), ("http://c/v1",),
     ]  # fmt: skip
-    with pytest.raises(InputError, match="2 addresses for 3 judges"):
+    with pytest.raises(InputError, match=r"2 .*3 judges"):
         open_judges("three-judges,base_url=http://a/v1,base_url=http://b/v1")
 
 

@@ -94,11 +94,11 @@ def test_kappa_of_cohens_example() -> None:
 
 def test_resamples_are_sums() -> None:
     labels = [np.random.default_rng(n).integers(-1, 3, (6, 8)) for n in range(3)]
-    chosen = [0, 0, 3, 5, 5, 5]
-    resampled = coincidences(labels, 3)[chosen].sum(axis=0)
+    sample = [0, 0, 3, 5, 5, 5]
+    resampled = coincidences(labels, 3)[sample].sum(axis=0)
     assert alpha(resampled, "ordinal") == pytest.approx(
         alpha(
-            coincidences([item_labels[chosen] for item_labels in labels], 3).sum(axis=0), "ordinal"
+            coincidences([item_labels[sample] for item_labels in labels], 3).sum(axis=0), "ordinal"
         )
     )
     both = np.stack([resampled, coincidences(labels, 3).sum(axis=0)])

@@ -18,7 +18,7 @@ from jasco.metrics.bootstrap import (
 )
 from jasco.metrics.scoring import PanelScore, Score, score_difference, score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
-from random_matrices import random_matrix
+from matrices import random_matrix
 
 
 def test_sums_are_those_of_clips_drawn_with_replacement() -> None:

@@ -19,7 +19,7 @@ from jasco.metrics.comparison import (
 )
 from jasco.metrics.scoring import score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
-from random_matrices import random_matrix
+from matrices import random_matrix
 
 DIFFERENCES = st.lists(st.sampled_from([-2, -1, -1 / 3, 0, 2 / 3, 1, 2]), min_size=1, max_size=9)
 
@@ -48,13 +48,13 @@ def test_the_p_value_of_many_clips_is_that_of_scipy() -> None:
 
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=5))
 def test_the_p_value_of_single_answers_counts_all_exchanges(clips: list[tuple[int, ...]]) -> None:
-    def difference(chosen: tuple[int, ...]) -> float:
+    def difference(indices: tuple[int, ...]) -> float:
         return sum(
             answers[index] - (sum(answers) - answers[index]) / 2
-            for answers, index in zip(clips, chosen, strict=True)
+            for answers, index in zip(clips, indices, strict=True)
         )
 
-    exchanges = [difference(chosen) for chosen in itertools.product(range(3), repeat=len(clips))]
+    exchanges = [difference(indices) for indices in itertools.product(range(3), repeat=len(clips))]
     observed = abs(difference((0,) * len(clips)))
     extreme = np.mean([abs(exchange) >= observed - 1e-9 for exchange in exchanges])
     scores = np.array(clips, float)
@@ -181,8 +181,8 @@ def test_only_clips_that_all_have_judged_are_compared() -> None:
 
 def without_some(matrix: VerdictMatrix, share: float, seed: int) -> VerdictMatrix:
     """Return a matrix without a share of its verdicts, chosen at random."""
-    kept = np.random.default_rng(seed).random(matrix.ratings.shape) >= share
-    return matrix.of_items(kept)
+    mask = np.random.default_rng(seed).random(matrix.ratings.shape) >= share
+    return matrix.of_items(mask)
 
 
 def test_models_are_compared_on_the_items_that_every_judge_of_both_has_judged() -> None:
@@ -224,11 +224,12 @@ def test_models_are_compared_on_the_items_that_every_judge_of_both_has_judged() 
 
 
 def test_a_model_that_has_lost_verdicts_does_not_differ_from_itself() -> None:
-    whole = random_matrix(1, clips=200)
+    complete = random_matrix(1, clips=200)
     assert (
-        whole.best_by_clip().mean() > np.nanmean(without_some(whole, 0.8, 2).best_by_clip()) + 0.3
+        complete.best_by_clip().mean()
+        > np.nanmean(without_some(complete, 0.8, 2).best_by_clip()) + 0.3
     )
-    comparison = compare({"a": whole}, {"a": without_some(whole, 0.8, 2)})
+    comparison = compare({"a": complete}, {"a": without_some(complete, 0.8, 2)})
     assert (
         comparison.best_mean.value,
         comparison.mean.value,

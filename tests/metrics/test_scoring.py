@@ -253,7 +253,8 @@ def test_best_of_k_is_the_mean_over_all_choices_of_k_prompts(seed: int) -> None:
     for k, estimate in enumerate(figures.best_at, start=1):
         by_clip = [
             fmean(
-                max(map(gated_score, chosen)) for chosen in itertools.combinations(clip.values(), k)
+                max(map(gated_score, verdicts))
+                for verdicts in itertools.combinations(clip.values(), k)
             )
             for clip in table
         ]
@@ -309,7 +310,7 @@ def test_intervals_are_those_of_figures_of_resampled_tables() -> None:
     table = random_table(7, clips=41)  # with fewer clips intervals are not percentiles
     table[4] = {}
     matrix = matrix_of(table)
-    found = score_panel({"judge": matrix}).panel
+    scored = score_panel({"judge": matrix}).panel
     rng = np.random.default_rng(8)
     resampled = []
     for _ in range(1500):
@@ -318,7 +319,7 @@ def test_intervals_are_those_of_figures_of_resampled_tables() -> None:
         resampled.append([getattr(panel, name).value for name in names])
     ends = np.quantile(resampled, [0.025, 0.975], axis=0).T
     for name, (low, high) in zip(names, ends, strict=True):
-        assert getattr(found, name).interval == pytest.approx((low, high), abs=0.05), name
+        assert getattr(scored, name).interval == pytest.approx((low, high), abs=0.05), name
 
 
 def test_the_mean_has_bounds_as_well() -> None:

@@ -432,8 +432,8 @@ def vary_characters(rng: random.Random, text: str) -> str:
         text = text.replace("\n", "\r")
     elif chance < 0.2:
         for _ in range(rng.randint(1, 5)):
-            place = rng.randint(0, len(text))
-            text = text[:place] + rng.choice(INVISIBLE) + text[place:]
+            position = rng.randint(0, len(text))
+            text = text[:position] + rng.choice(INVISIBLE) + text[position:]
     elif chance < 0.25:
         text = text.replace(" ", rng.choice("\u00a0\u202f\u2007"), rng.randint(1, 9))
     elif chance < 0.3:

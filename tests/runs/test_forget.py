@@ -42,9 +42,9 @@ def backups(run: Path) -> list[Path]:
 def run(data: Path, tmp_path: Path) -> Path:
     """Write a run: an answer failed, as did judge a on prompt 2; judge b is unreadable on 3."""
 
-    def answer(place: int, number: int) -> str | Failure:
+    def answer(clip: int, number: int) -> str | Failure:
         failure = Failure("content filter", "no", final=True)
-        return failure if (place, number) == (0, 1) else "They flee."
+        return failure if (clip, number) == (0, 1) else "They flee."
 
     def judge_a(_: int, number: int) -> str | Failure:
         return Failure("timeout", "too late") if number == 2 else verdict(2, "Both")
@@ -121,7 +121,7 @@ def test_no_run_is_made_where_there_is_none(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def run_evaluation(jasco: Jasco, data: Path, tmp_path: Path) -> Callable[..., Result]:
+def evaluate(jasco: Jasco, data: Path, tmp_path: Path) -> Callable[..., Result]:
     def run_evaluation(server: ChatServer, *options: object) -> Result:
         address = f"base_url={server.url}"
         arguments = "eval", f"openai/m,{address}", "--data", data, "--run", tmp_path / "asked"

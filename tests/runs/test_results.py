@@ -30,10 +30,10 @@ def test_the_figures_are_those_of_the_judges_named() -> None:
     assert two_judges.figures
     assert two_judges.figures.panel.best_mean.value == 1
     [first, second] = two_judges.judges
-    chosen = two_judges.judged_by([second, second])
-    assert list(chosen.judges) == [second]
-    assert chosen.figures
-    assert chosen.figures.panel.best_mean.value == 0
+    one_judge = two_judges.judged_by([second, second])
+    assert list(one_judge.judges) == [second]
+    assert one_judge.figures
+    assert one_judge.figures.panel.best_mean.value == 0
     assert two_judges.judged_by([]) is two_judges
     items = JudgedItems((), {}, {first: {}, second: {}}, judge_failures={first: {}})
     assert list(items.judged_by([second, first]).judges) == [second, first]

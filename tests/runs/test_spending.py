@@ -37,23 +37,15 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run_evaluation(jasco: Jasco, server: ChatServer, data: Path, run: Path) -> Evaluate:
+def evaluate(jasco: Jasco, server: ChatServer, data: Path, run: Path) -> Evaluate:
     def run_evaluation(*options: object, judges: tuple[str, ...] = ("j",)) -> Result:
         address = f"base_url={server.url}"
-        judge_options = [
-            argument for judge in judges for argument in ("--judge", f"openai/{judge},{address}")
-        ]
-        arguments = (
-            "eval",
-            f"openai/m,{address}",
-            "--data",
-            data,
-            "--run",
-            run,
-            *judge_options,
-            "--no-preflight",
-        )
-        return jasco(*arguments, "--json", *options)
+        specs = [f"openai/{judge},{address}" for judge in judges]
+        judge_options = [argument for spec in specs for argument in ("--judge", spec)]
+        return jasco(
+            "eval", f"openai/m,{address}", "--data", data, "--run", run, *judge_options,
+            "--no-preflight", "--json", *options,
+        )  # fmt: skip
 
     return run_evaluation
 
