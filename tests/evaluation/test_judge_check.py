@@ -52,9 +52,9 @@ def evaluation(jasco: Jasco, serve: Serve, data: Path, tmp_path: Path) -> Evalua
         ({"judge_says": {"[": UNREADABLE}, "repair_says": UNREADABLE}, 3, UNREADABLE),
         ({"bewitched": {"[": "filtered"}}, 3, "content filter"),
         (
-            {"bewitched": {"[": "error beside the choices"}, "error": "out of luck"},
+            {"bewitched": {"[": "error beside the choices"}, "error": "disk failure"},
             4,
-            "out of luck",
+            "disk failure",
         ),
     ],
 )

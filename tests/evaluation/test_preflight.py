@@ -280,8 +280,8 @@ BODIES = {
     "ignoring-and-noisy": "return ' '.join(random.sample(WORDS, 9))",
     "noisy": "return ' '.join([*random.sample(WORDS, 9), *loudness(audio)])",
     "using-audio": "return ' '.join(loudness(audio))",
-    "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nluck')",
-    "failing": "raise RuntimeError('no\\nluck')",
+    "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nmemory')",
+    "failing": "raise RuntimeError('no\\nmemory')",
     "switched": "return ' '.join(loudness(audio)) if SWITCH.exists() else 'Rain.'",
 }
 SOURCE = """
@@ -475,9 +475,9 @@ def test_most_probes_failing_leave_it_open_and_the_run_goes_on(function_run: Fun
     first, failure, last, function_line = result.stderr.splitlines()
     assert first.startswith("jasco: preflight: 4 of 12 probes")
     assert "RuntimeError" in first
-    assert "error: RuntimeError: no luck (" in failure
+    assert "error: RuntimeError: no memory (" in failure
     assert "of 32 items are answered" in last
-    assert "RuntimeError: no luck" in function_line
+    assert "RuntimeError: no memory" in function_line
     assert function_run.calls == 12 + 32
     assert function_run.fact()["state"] == "inconclusive"
     table, _ = function_run.score()
@@ -489,7 +489,7 @@ def test_where_no_probe_is_answered_no_item_is_asked(function_run: FunctionRun) 
     assert result.status == 4  # a function may succeed the next time
     [line] = result.stderr.splitlines()
     assert "none of 12 probes" in line
-    assert "RuntimeError: no luck (" in line
+    assert "RuntimeError: no memory (" in line
     assert re.search(r"mine\.py:\d+: raise RuntimeError\(", line)
     assert (function_run.calls, function_run.rows()) == (12, 0)
     assert function_run.fact()["state"] == "inconclusive"
@@ -497,7 +497,7 @@ def test_where_no_probe_is_answered_no_item_is_asked(function_run: FunctionRun) 
     assert overridden.status == 4
     assert (function_run.calls, function_run.rows()) == (12 + 32, 32)
     first, *_ = overridden.stderr.splitlines()
-    assert "error: RuntimeError: no luck (" in first
+    assert "error: RuntimeError: no memory (" in first
     assert "raise RuntimeError(" in first
     assert function_run("using-audio").status == 0  # probed again
     assert function_run.fact()["state"] == "passed"

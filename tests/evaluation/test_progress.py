@@ -94,7 +94,9 @@ def test_what_cannot_be_written_does_no_harm(short_interval: None) -> None:
 def test_a_run_reports_failures_while_it_continues(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    server = serve(bewitched={"Guess what activity": "error beside the choices"}, error="bad luck")
+    server = serve(
+        bewitched={"Guess what activity": "error beside the choices"}, error="disk failure"
+    )
     result = jasco(
         "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",
         "--no-preflight", patch=FEW_ATTEMPTS,
@@ -102,9 +104,9 @@ def test_a_run_reports_failures_while_it_continues(
     assert result.status == 4
     first, *_, last, _spent = result.stderr.splitlines()
     assert first.startswith("jasco: openai/ears: error: ")
-    assert "bad luck" in first
+    assert "disk failure" in first
     assert "8 errors, each: " in last
-    assert "bad luck" in last
+    assert "disk failure" in last
     assert "progress" not in result.stderr
 
 
@@ -115,7 +117,7 @@ from jasco.evaluation.progress import Progress
 from jasco.protocol.responses import Failure
 with Progress(3, write_message) as display:
     for _ in range(3):
-        display.count("m", Failure("error", "bad luck"))
+        display.count("m", Failure("error", "disk failure"))
 """
 
 
@@ -132,8 +134,8 @@ def test_on_a_terminal_a_message_has_a_line_of_its_own(tmp_path: Path) -> None:
         pass
     os.close(controller)
     text = output.decode()
-    [line] = [line for line in text.split("\n") if "bad luck" in line]
-    assert line.rstrip("\r").rsplit("\r", 1)[-1] == "jasco: m: error: bad luck"
+    [line] = [line for line in text.split("\n") if "disk failure" in line]
+    assert line.rstrip("\r").rsplit("\r", 1)[-1] == "jasco: m: error: disk failure"
     assert "3/3" in text
 
 

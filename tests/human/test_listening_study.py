@@ -272,7 +272,7 @@ def test_only_what_the_participant_is_asked_can_be_answered(
     assert anna.done == 0
 
 
-def test_a_clip_that_was_answered_with_another_instruction_is_not_heard_again(
+def test_a_clip_that_was_answered_with_another_instruction_is_not_played_again(
     folder: Path, data_set: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna = Participant.open(folder, "Anna", data_set)

@@ -87,7 +87,7 @@ def test_each_placeholder_is_filled_with_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 @given(st.lists(st.sampled_from([*(f"{{{n}}}" for n in NAMES), "{", "}", "\\1", "%s", "x"])))
-def test_what_is_filled_in_stays_as_it_is(name: str, parts: list[str]) -> None:
+def test_inserted_text_is_unchanged(name: str, parts: list[str]) -> None:
     prediction = "".join(parts)
     protocol = PROTOCOLS[name]
     clip = Clip("7", *[prediction] * 6)

@@ -185,7 +185,7 @@ def test_whatever_a_label_holds_it_is_one_cell(label: str, judge: str) -> None:
     assert float(second["best_mean"]) == 2
 
 
-def test_a_cell_is_data_and_no_spreadsheet_s() -> None:
+def test_cells_are_not_escaped_for_spreadsheets() -> None:
     assert rows(renamed(SINGLE, [(MODEL, "=1+1")]))[0]["model"] == "=1+1"
 
 

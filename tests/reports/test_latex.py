@@ -51,9 +51,6 @@ def caption(report: Any, label: str = "tab:jasco") -> str:
     return text
 
 
-OTHER_COLUMNS = ("Neither", "Coverage")
-
-
 def test_a_single_model_has_two_tables() -> None:
     report = summarise_report([results(MODEL, judged())])
     text = to_latex(report)

@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from jasco.data.csv_files import write_table
-from jasco.data.dataset import DataSet
-from jasco.data.responses_csv import template_rows
-from jasco.protocol.clips import Clip
 from jasco.runs import database
 from jasco.runs.writer import RunWriter
-
-CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in ("9", "10"))
+from judged_files import write_judged_file
 
 
 @pytest.fixture
@@ -39,18 +34,9 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def write_judged(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a judged CSV about two clips."""
+    """Return a function that writes a judged CSV: ``write_judged("a.csv", text)``."""
 
-    def write(
-        name: str,
-        text: str = "Rating: 2\nOrientation: Both",
-        clips: tuple[Clip, ...] = CLIPS,
-        **cells: Any,
-    ) -> Path:
-        rows = template_rows(DataSet("x", clips), {clip.id: 1 for clip in clips})
-        changes = {"allm_output": "an answer", "judge_output": text} | cells
-        judged_rows = [row | changes for row in rows]
-        write_table(tmp_path / name, list(judged_rows[0]), judged_rows)
-        return tmp_path / name
+    def write(name: str, *arguments: Any, **options: Any) -> Path:
+        return write_judged_file(tmp_path / name, *arguments, **options)
 
     return write

@@ -91,7 +91,7 @@ def test_what_was_named_is_removed_and_nothing_else(
         assert store.covered == 4
 
 
-def test_nothing_to_remove_is_said_and_leaves_no_backup(jasco: Jasco, run: Path) -> None:
+def test_nothing_to_remove_is_reported_and_leaves_no_backup(jasco: Jasco, run: Path) -> None:
     assert forget(run, failed=True).backup
     before = backups(run)
     result = jasco("forget", run, "--failed")
@@ -103,7 +103,7 @@ def test_nothing_to_remove_is_said_and_leaves_no_backup(jasco: Jasco, run: Path)
 @pytest.mark.parametrize(
     "arguments", [[], ["--clip", "99"], ["--judge", "openai/c", "--failed"], ["--clip", "\x1b[2J"]]
 )
-def test_what_is_not_there_is_said_and_nothing_is_removed(
+def test_what_is_not_there_is_reported_and_nothing_is_removed(
     jasco: Jasco, run: Path, arguments: list[str]
 ) -> None:
     result = jasco("forget", run, *arguments)

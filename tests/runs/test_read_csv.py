@@ -7,18 +7,13 @@ import pytest
 
 from command import Jasco
 from jasco.data.csv_files import write_table
-from jasco.data.dataset import DataSet
 from jasco.data.responses_csv import read_responses_csv
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
 from jasco.protocol.verdicts import PROXY_MARK
 from jasco.runs.read_csv import results_of_files
 from jasco.runs.read_run import results_of_run
-
-CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in ("9", "10"))
-DATA = DataSet("two", CLIPS)
-READABLE = "Rating: 2\nOrientation: Both"
-
+from judged_files import CLIPS, READABLE
 
 Write = Callable[..., Path]
 

@@ -89,10 +89,6 @@ def focused_element(page: "Page") -> str:
     return page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
 
 
-def is_playing(page: "Page") -> bool:
-    return page.evaluate("!document.querySelector('audio').paused")
-
-
 def enter_name(page: "Page", address: str, name: str) -> None:
     if address:
         page.goto(address)
