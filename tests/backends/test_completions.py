@@ -29,8 +29,8 @@ def expect_failure(outcome: Response | Failure) -> Failure:
     return outcome
 
 
-def choice(**more: Any) -> dict[str, Any]:
-    return {"index": 0, "message": {"content": "They flee."}, "finish_reason": "stop", **more}
+def choice(**fields: Any) -> dict[str, Any]:
+    return {"index": 0, "message": {"content": "They flee."}, "finish_reason": "stop", **fields}
 
 
 @pytest.mark.parametrize("reason", ["stop", None, "", "STOP", "eos_token", "end_turn"])
@@ -290,10 +290,10 @@ def test_what_is_no_json_is_malformed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("depth", [200, 900, 990])
-@pytest.mark.parametrize("place", ["error", "finish_reason"])
-def test_deep_nesting_is_a_failure(depth: int, place: str) -> None:
+@pytest.mark.parametrize("field", ["error", "finish_reason"])
+def test_deep_nesting_is_a_failure(depth: int, field: str) -> None:
     nested = "[" * depth + "]" * depth
-    body = f'{{"choices": [{{"message": {{"content": "x"}}, "{place}": {nested}}}]}}'
+    body = f'{{"choices": [{{"message": {{"content": "x"}}, "{field}": {nested}}}]}}'
     expect_failure(read_completion(body.encode(), max_tokens=1, greedy=True))
 
 

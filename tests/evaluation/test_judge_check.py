@@ -109,12 +109,12 @@ def test_a_readable_verdict_that_is_wrong_is_reported_and_the_run_continues(
 def test_of_a_panel_all_that_fail_are_named_in_one_message(
     evaluation: Evaluation, serve: Serve
 ) -> None:
-    refusing, working = serve(status=400, error="gone to lunch"), serve()
+    refusing, working = serve(status=400, error="invalid schema"), serve()
     unreadable = serve(judge_says={"[": UNREADABLE}, repair_says=UNREADABLE)
     result = evaluation(refusing, working, unreadable)
     assert result.status == 3
     [line] = result.stderr.splitlines()
-    assert "gone to lunch" in line
+    assert "invalid schema" in line
     assert UNREADABLE in line
     assert "openai/judge-1" not in line
     assert len(working.requests()) == 1
@@ -127,11 +127,13 @@ def test_of_a_panel_all_that_fail_are_named_in_one_message(
 def test_a_wrong_key_of_one_judge_and_a_failure_of_another_are_wrong_input(
     evaluation: Evaluation, serve: Serve
 ) -> None:
-    result = evaluation(serve(status=401, error="bad key"), serve(status=400, error="too odd"))
+    result = evaluation(
+        serve(status=401, error="bad key"), serve(status=400, error="invalid prompt")
+    )
     assert result.status == 2
     [line] = result.stderr.splitlines()
     assert "bad key" in line
-    assert "too odd" in line
+    assert "invalid prompt" in line
 
 
 def test_without_a_preflight_nothing_is_asked_first(

@@ -35,7 +35,7 @@ def test_the_unreadable_rate_is_that_of_all_verdicts_given() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), READABLE, VERDICTS, st.booleans()), max_size=30))
-def test_an_exam_is_marked_as_libraries_do(
+def test_an_exam_is_graded_as_by_libraries(
     rows: list[tuple[int, Verdict, Verdict | None, bool]],
 ) -> None:
     questions = [
@@ -54,15 +54,17 @@ def test_an_exam_is_marked_as_libraries_do(
         assert part.accuracy.value is None
         assert part.kappa.value is None
         return
-    *sides, _ = zip(*read, strict=True)
+    *paired_verdicts, _ = zip(*read, strict=True)
     assert part.rating_accuracy.value == pytest.approx(
-        accuracy_score(*[[verdict.rating for verdict in verdicts] for verdicts in sides])
+        accuracy_score(*[[verdict.rating for verdict in verdicts] for verdicts in paired_verdicts])
     )
     names = list(Orientation)
-    labels = [[names.index(verdict.orientation) for verdict in verdicts] for verdicts in sides]
+    labels = [
+        [names.index(verdict.orientation) for verdict in verdicts] for verdicts in paired_verdicts
+    ]
     assert part.orientation_accuracy.value == pytest.approx(accuracy_score(*labels))
     assert (part.orientations == confusion_matrix(*labels, labels=range(4))).all()
-    scores = [list(map(gated_score, verdicts)) for verdicts in sides]
+    scores = [list(map(gated_score, verdicts)) for verdicts in paired_verdicts]
     assert (part.ratings == confusion_matrix(*scores, labels=[0, 1, 2])).all()
     if len(set(scores[0]) | set(scores[1])) > 1:
         kappa = cohen_kappa_score(*scores, weights="quadratic", labels=[0, 1, 2])

@@ -84,7 +84,7 @@ def estimates(rng: Random, clips: int, model: Model, samples: int) -> Iterator[l
     batch = min(samples, BATCH)  # with the same resamples, drawn once
     for _ in range(0, samples, batch):
         matrices = [matrix for _ in range(batch) for matrix in equal_models(rng, clips, model)]
-        terms = [[side[:, columns] for side in scoring._terms(matrix)] for matrix in matrices]
+        terms = [[values[:, columns] for values in scoring._terms(matrix)] for matrix in matrices]
         ratios = Ratios(terms, scoring._LEAST[columns], scoring._MOST[columns], resamples=3000)
         for start in range(0, 4 * batch, 4):
             one, other = (start, start + 1), (start + 2, start + 3)

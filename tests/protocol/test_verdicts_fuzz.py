@@ -142,10 +142,10 @@ def state_below_heading(rng: random.Random, name: str, value: Value) -> str:
 def state_in_row(rng: random.Random, name: str, value: Value) -> str:
     row = rng.choice(["| {} | {} |", "| **{}** | **{}** |", "|{}|{}|", "| {}: | {} |"])
     row = row.format(random_case(rng, name), word_value(rng, value))
-    head = rng.choice(
+    header = rng.choice(
         ["", "", "| Criterion | Value |\n|---|---|\n", "| Field | Verdict |\n| :-- | --: |\n"]
     )
-    return f"\n{head}{row}\n"
+    return f"\n{header}{row}\n"
 
 
 def state_in_object(rng: random.Random, name: str, value: Value) -> str:
@@ -244,10 +244,10 @@ SENTENCES = [
 
 def explain(rng: random.Random, number: int) -> str:
     text = " ".join(rng.choice(SENTENCES) for _ in range(rng.randint(1, 3)))
-    head = rng.choice(
+    heading = rng.choice(
         ["Explanation{}: ", "**Explanation{}:** ", "Explanation{}:\n", "explanation{}: "]
     )
-    return head.format(number) + text
+    return heading.format(number) + text
 
 
 def write_answer(rng: random.Random, values: dict[str, Value]) -> list[str]:
@@ -296,8 +296,8 @@ ECHOES = {
 
 def quote_statement(rng: random.Random, name: str, value: Value) -> str:
     lines = rng.choice(STATEMENTS)(rng, name, value).strip("\n").split("\n")
-    mark = rng.choice(["> ", ">", ">> ", "> > ", " > ", "- > ", "\u00a0> "])
-    return "\n".join(mark + line for line in lines)
+    prefix = rng.choice(["> ", ">", ">> ", "> > ", " > ", "- > ", "\u00a0> "])
+    return "\n".join(prefix + line for line in lines)
 
 
 def strike_out(rng: random.Random, name: str, value: Value) -> str:
