@@ -13,10 +13,10 @@ from jasco.data.audio import file_sha256
 from jasco.data.dataset import name_with_audio, published_files, read_data_set
 from jasco.data.sources import verify
 from jasco.errors import InputError
-from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
-from jasco.models.function import FunctionModel
+from jasco.evaluation.run_job import run_job
+from jasco.models.function_model import FunctionModel
 from jasco.protocol.clips import annotations_sha256
 from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
@@ -66,7 +66,7 @@ def alter(folder: Path, clip: int = 1) -> None:
 def respond(watd: Path, tmp_path: Path) -> Callable[..., Any]:
     def respond(limit: int | None = None, run: str = "run") -> Any:
         model = FunctionModel.of(lambda audio, rate, prompt: str(audio.sum()), "mine")
-        evaluate(
+        run_job(
             Job(tmp_path / run, read_data_set(watd), model, (), limit=limit, preflight=False),
             lambda _: None,
         )

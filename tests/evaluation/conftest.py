@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jasco.data.dataset import read_data_set
-from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
+from jasco.evaluation.run_job import run_job
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def run_evaluation(data: Path, tmp_path: Path) -> Any:
     def run_evaluation(model: Any = None, *judges: Any, **options: Any) -> list[str]:
         lines: list[str] = []
         options = {"data": read_data_set(data)} | options
-        evaluate(Job(tmp_path / "run", model=model, judges=judges, **options), lines.append)
+        run_job(Job(tmp_path / "run", model=model, judges=judges, **options), lines.append)
         return lines
 
     return run_evaluation

@@ -9,9 +9,9 @@ import pytest
 from chat_server import ChatServer, Serve
 from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
-from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
+from jasco.evaluation.run_job import run_job
 from jasco.human.listening_study import Participant
 from synthetic import make_data
 
@@ -47,7 +47,7 @@ def planned_calls(job: Job) -> list[int]:
 def count_requests(job: Job, server: ChatServer) -> int:
     """Run the job; return the number of its requests."""
     before = len(server.requests())
-    evaluate(job, lambda _: None)
+    run_job(job, lambda _: None)
     return len(server.requests()) - before
 
 

@@ -15,9 +15,8 @@ from chat_server import Serve
 from command import FEW_ATTEMPTS, Jasco
 from jasco.evaluation import progress
 from jasco.evaluation.progress import Progress, counted
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import Verdict
+from jasco.protocol.verdicts import Judgement, Verdict
 
 OK = Response("yes")
 UNREADABLE = Judgement(Verdict(None, None), ())

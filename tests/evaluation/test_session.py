@@ -12,8 +12,8 @@ from fake_providers import ALL_ITEMS, FakeJudge, FakeModel, fake_spec
 from jasco.data.audio import file_sha256
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
-from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
+from jasco.evaluation.run_job import run_job
 from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
@@ -38,7 +38,7 @@ def test_a_run_that_was_killed_before_it_began_has_no_answers_to_judge(
         store.set_data(read_data_set(data))
         store.set_model(fake_spec("model"))
     with pytest.raises(InputError, match="no answers"):
-        evaluate(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
+        run_job(Job(tmp_path / "run", None, None, [FakeJudge()]), print)
 
 
 def test_a_later_larger_limit_extends_the_run(run_evaluation: Any, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Pat
     for item in participant.items[:3]:
         participant.answer(item, CANNOT_TELL)
     judge = FakeJudge()
-    evaluate(Job(participant.folder, None, None, [judge]), print)
+    run_job(Job(participant.folder, None, None, [judge]), print)
     assert sorted(judge.responses) == sorted(
         (item.clip.id, item.number) for item in participant.items[:3]
     )
@@ -181,6 +181,6 @@ def test_of_a_participant_one_item_per_clip_is_counted(data: Path, tmp_path: Pat
     assert (results.answers.expected, results.answers.answered, results.data.items) == (4, 3, 4)
     assert results.figures.panel.coverage == 3 / 4
     participant.answer(participant.items[3], CANNOT_TELL)
-    evaluate(Job(participant.folder, None, None, [judge]), print)
+    run_job(Job(participant.folder, None, None, [judge]), print)
     assert results_of_run(participant.folder).complete
     assert len(judge.responses) == 4

@@ -30,7 +30,7 @@ _processes.set_forkserver_preload(
         "jasco.cli.answering",
         "jasco.cli.main",
         "jasco.cli.scoring",
-        "jasco.evaluation.evaluate",
+        "jasco.evaluation.run_job",
         "jasco.models.chat_model",
         "jasco.judges.chat_judge",
     ]

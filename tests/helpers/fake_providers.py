@@ -9,10 +9,9 @@ from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.protocol.clips import Item
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 
 
 def fake_spec(name: str) -> Spec:

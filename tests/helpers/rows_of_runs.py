@@ -11,9 +11,8 @@ from typing import Any
 from jasco.backends.specs import Spec
 from jasco.data.dataset import DataSet
 from jasco.protocol.clips import Clip
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.writer import RunWriter
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jasco.protocol.verdict_parser import read_verdict
+
 from jasco.backends.specs import parse_spec
 from jasco.data.audio import file_sha256, read_audio
 from jasco.data.dataset import DataSet
 from jasco.judges.chat_judge import ChatJudge
 from jasco.models.csv_model import CsvModel
 from jasco.protocol.clips import items_of
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import read_verdict
+from jasco.protocol.verdicts import Attempt, Judgement
 from jasco.runs.audio_manifest import AudioFacts
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.writer import RunWriter

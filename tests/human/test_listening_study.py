@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError, RunConflictError
-from jasco.evaluation.evaluate import evaluate
 from jasco.evaluation.job import Job
+from jasco.evaluation.run_job import run_job
 from jasco.human import listening_study
 from jasco.human.listening_study import (
     CANNOT_TELL,
@@ -29,7 +29,7 @@ from jasco.human.listening_study import (
     items_for,
     run_folder,
 )
-from jasco.models.function import FunctionModel
+from jasco.models.function_model import FunctionModel
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Response
 from jasco.runs.database import RunUnwritableError
@@ -124,7 +124,7 @@ def test_a_participant_stands_in_an_ordinary_run(
 ) -> None:
     anna = Participant.open(folder, "Anna", data_set)
     anna.answer(anna.items[0], "They flee.")
-    evaluate(Job(tmp_path / "model", data_set, _noise_model(), [], preflight=False), print)
+    run_job(Job(tmp_path / "model", data_set, _noise_model(), [], preflight=False), print)
     with RunReader.open(anna.folder) as human_run, RunReader.open(tmp_path / "model") as model_run:
         [(model, label, identity)] = human_run.models()
         assert (label, identity) == ("human/Anna", {"provider": "human", "name": "Anna"})
@@ -169,7 +169,7 @@ def test_only_the_run_of_a_participant_is_one(folder: Path, data_set: DataSet) -
         run_folder(folder, name).mkdir()
     (run_folder(folder, "Cleo") / "run.db").write_text("x" * 5_000)
     model = Job(run_folder(folder, "Dora"), data_set, _noise_model(), [], preflight=False)
-    evaluate(model, print)
+    run_job(model, print)
     shutil.copytree(anna.folder, run_folder(folder, "Emil"), dirs_exist_ok=True)
     assert exists(folder, "Anna")
     for name in ("Bert", "Cleo", "Dora", "Emil"):

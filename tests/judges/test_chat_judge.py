@@ -11,10 +11,9 @@ from jasco.backends.specs import open_spec
 from jasco.errors import InputError
 from jasco.judges.chat_judge import ChatJudge
 from jasco.protocol.clips import Clip, items_of
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 
 ITEM = items_of(Clip("7", "rain", "run", "a", "b", "they flee", "flee"))[3]
 UNCLEAR = "Rating: 2\nExplanation2: It rests on much.\nOrientation: hard to say"

@@ -13,10 +13,9 @@ from jasco.data.responses_csv import COLUMNS, VERDICT_COLUMNS, template_rows
 from jasco.errors import InputError
 from jasco.judges.csv_judge import CsvJudge
 from jasco.protocol.clips import Clip, items_of
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.protocols import PROTOCOLS
 from jasco.protocol.responses import Failure
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 DATA = DataSet("one", (CLIP,))

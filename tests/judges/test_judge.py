@@ -8,9 +8,8 @@ from jasco.backends.specs import parse_spec
 from jasco.judges.judge import Judge
 from jasco.judges.offline import Offline
 from jasco.protocol.clips import Clip, items_of
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.protocols import PROTOCOLS
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Judgement, Orientation, Verdict
 
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 GOOD = Verdict(2, Orientation.BOTH)

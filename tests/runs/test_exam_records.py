@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from jasco.errors import RunConflictError
-from jasco.protocol.judgement import Attempt, Judgement
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.exam_records import ExamStore, copy_exams, find_exam
 from jasco.runs.reader import RunReader

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
+from jasco.protocol.verdicts import PROXY_MARK, Attempt, Judgement, Orientation, Verdict
 from jasco.runs.audio_manifest import AudioFacts
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, response_row, verdict_row

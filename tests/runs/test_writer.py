@@ -10,9 +10,8 @@ import pytest
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError
 from jasco.protocol.clips import annotations_sha256, combined_sha256
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.runs.audio_manifest import AudioFacts
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.reader import RunReader

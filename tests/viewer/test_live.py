@@ -10,9 +10,8 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the extra viewer")
 
-from jasco.protocol.judgement import Attempt, Judgement
 from jasco.protocol.responses import Response
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.reports.page.content import Shown
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.writer import RunWriter

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jasco.protocol.verdict_parser import read_verdict
 
 from gated_scores import gated_score
 from jasco.backends.specs import open_spec
@@ -18,7 +19,7 @@ from jasco.data.dataset import DataSet
 from jasco.data.sources import find_data
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.protocols import PROTOCOLS
-from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict, read_verdict
+from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
 from places import PUBLISHED, ROOT
 
 MINI = find_data("mini", print)

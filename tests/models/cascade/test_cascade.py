@@ -24,7 +24,7 @@ from jasco.backends.specs import open_spec, parse_spec
 from jasco.data.audio import Audio
 from jasco.data.folders import cache_folder
 from jasco.errors import InputError
-from jasco.models import cascade, recent_clips
+from jasco.models import cascade, clip_cache
 from jasco.models.cascade import Cascade, item_seed
 from jasco.models.cascade.language import make_prompt
 from jasco.protocol.clips import Clip, Item, items_of
@@ -177,7 +177,7 @@ def test_seeds_stay_as_they_are() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_clips, "MOST", 3)
+    monkeypatch.setattr(clip_cache, "MOST", 3)
     model, ears, _ = stubbed()
 
     async def run() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jasco.runs import database
-from jasco.runs.commit_queue import CommitQueue
+from jasco.runs.async_writer import AsyncWriter
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.reader import RunReader
 from jasco.runs.writer import RunWriter
@@ -20,7 +20,7 @@ from single_rows import count_first_clip_rows, first_clip_row
 @pytest.mark.usefixtures("short_waits")
 def test_no_row_is_lost_meanwhile_and_an_interrupted_run_does_not_wait_for_long(run: Path) -> None:
     async def write(store: RunReader, seconds: float) -> list[Any]:
-        writer = CommitQueue(store)
+        writer = AsyncWriter(store)
         tasks = [
             asyncio.create_task(writer.write(first_clip_row(number))) for number in range(1, 9)
         ]

@@ -12,7 +12,7 @@ from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
-from jasco.models.function import FunctionModel
+from jasco.models.function_model import FunctionModel
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
 from synthetic import tone

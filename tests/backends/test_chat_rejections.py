@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from jasco.backends.rejections import LONGEST_BELIEVED_WAIT, Meaning, Rejection, read_rejection
+from jasco.backends.chat_rejections import LONGEST_BELIEVED_WAIT, Meaning, Rejection, read_rejection
 
 
 def read(status: int, error: Any = "no", **headers: str) -> Rejection:

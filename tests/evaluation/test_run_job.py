@@ -11,9 +11,8 @@ from fake_providers import ALL_ITEMS, FakeJudge, FakeModel
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError
 from jasco.protocol.clips import Item
-from jasco.protocol.judgement import Judgement
 from jasco.protocol.responses import Failure
-from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.protocol.verdicts import Judgement, Orientation, Verdict
 from jasco.runs.read_run import results_of_run
 from synthetic import tone
 

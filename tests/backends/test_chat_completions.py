@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.backends.completions import read_completion, reported_status
+from jasco.backends.chat_completions import read_completion, reported_status
 from jasco.protocol.responses import Failure, Response
 
 ERROR = {"code": 502, "message": "Provider returned error"}

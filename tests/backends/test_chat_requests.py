@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.backends.requests import (
+from jasco.backends.chat_requests import (
     RequestFormat,
     most_tokens,
     option_for,

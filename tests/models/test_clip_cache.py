@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jasco.data.audio import Audio
-from jasco.models import recent_clips
-from jasco.models.recent_clips import RecentClips
+from jasco.models import clip_cache
+from jasco.models.clip_cache import ClipCache
 
 
 def audio(number: int) -> Audio:
@@ -13,8 +13,8 @@ def audio(number: int) -> Audio:
 
 
 def test_the_clips_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_clips, "MOST", 3)
-    recent: RecentClips[int] = RecentClips()
+    monkeypatch.setattr(clip_cache, "MOST", 3)
+    recent: ClipCache[int] = ClipCache()
     for number in (1, 2, 3):
         recent.put(audio(number), number)
     assert recent.get(audio(1)) == 1  # now 2 is the one whose use is longest ago
@@ -25,7 +25,7 @@ def test_the_clips_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_value_belongs_to_the_samples_not_to_the_object() -> None:
-    recent: RecentClips[str] = RecentClips()
+    recent: ClipCache[str] = ClipCache()
     recent.put(audio(5), "five")
     assert recent.get(audio(5)) == "five"
     assert recent.get(audio(6)) is None

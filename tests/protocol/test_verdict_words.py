@@ -2,7 +2,7 @@
 
 import pytest
 
-from jasco.protocol.words import is_hedge, word_list, words_in
+from jasco.protocol.verdict_words import is_hedge, word_list, words_in
 
 
 @pytest.mark.parametrize("word", ["maybe", "isn't", "unsure", "uncertainty", "hesitantly", "eg"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.judges.offline.reading import read
+from jasco.judges.offline.conclusion import read
 
 
 @pytest.mark.parametrize(

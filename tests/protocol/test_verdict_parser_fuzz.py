@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from jasco.protocol.verdict_parser import read_repair, read_verdict
 
-from jasco.protocol.verdicts import Orientation, Verdict, read_repair, read_verdict
+from jasco.protocol.verdicts import Orientation, Verdict
 
 AUDIO, SPEECH, BOTH, NEITHER = Orientation
 Value = int | Orientation

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jasco.backends.extras import import_optional
+from jasco.backends.optional_imports import import_optional
 from jasco.errors import InputError
 
 

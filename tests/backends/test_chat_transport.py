@@ -2,8 +2,8 @@
 
 import pytest
 
+from jasco.backends.chat_transport import DEFAULT_BASE_URL, Endpoint, check_default_base_url
 from jasco.backends.specs import parse_spec
-from jasco.backends.transport import DEFAULT_BASE_URL, Endpoint, check_default_base_url
 from jasco.errors import InputError
 from jasco.models.chat_model import ChatModel
 

@@ -7,16 +7,15 @@ import unicodedata
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from jasco.protocol.verdicts import (
-    Orientation,
-    Verdict,
+from jasco.protocol.verdict_parser import (
     read_constrained,
     read_orientation,
     read_rating,
     read_repair,
     read_verdict,
 )
+
+from jasco.protocol.verdicts import Orientation, Verdict
 from places import SHARED
 
 AUDIO, SPEECH, BOTH, NEITHER = Orientation

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jasco.backends.supervised import (
+from jasco.backends.supervised_program import (
     SupervisedProgram,
     how_it_ended,
     last_words,
