@@ -1,4 +1,4 @@
-"""The benchmarks work, and what they measure keeps up."""
+"""The benchmarks run, and their results stay within limits."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.mark.slow
-def test_the_runner_costs_little_beside_the_client(
+def test_the_runner_costs_little_compared_with_the_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))

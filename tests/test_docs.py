@@ -1,4 +1,4 @@
-"""What the documents tell people to type works."""
+"""The commands and examples of the documentation work."""
 
 import functools
 import re
@@ -19,7 +19,7 @@ from jasco.runs.writer import RunWriter
 from places import ROOT
 
 
-def blocks(document: str, language: str) -> list[str]:
+def code_blocks(document: str, language: str) -> list[str]:
     text = (ROOT / document).read_text("utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
@@ -27,7 +27,7 @@ def blocks(document: str, language: str) -> list[str]:
 COMMANDS = [
     line.partition(" ")[2]
     for document in ("README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
-    for block in [*blocks(document, "console"), *blocks(document, "bash")]
+    for block in [*code_blocks(document, "console"), *code_blocks(document, "bash")]
     for line in block.splitlines()
     if re.match(r"(\$|srun) (\.venv/bin/)?jasco ", line)
 ]
@@ -50,7 +50,7 @@ def test_every_command_in_the_documents_is_one_that_jasco_takes(
             open_judges(judge)
 
 
-@pytest.mark.parametrize("query", blocks("docs/run-store.md", "sql"))
+@pytest.mark.parametrize("query", code_blocks("docs/run-store.md", "sql"))
 def test_every_query_in_the_documents_fits_the_schema(query: str, tmp_path: Path) -> None:
     RunWriter.open(tmp_path).close()
     with sqlite3.connect(tmp_path / "run.db") as connection:
@@ -58,9 +58,9 @@ def test_every_query_in_the_documents_fits_the_schema(query: str, tmp_path: Path
 
 
 def test_the_example_provider_of_the_documents_is_a_model(tmp_path: Path, monkeypatch) -> None:
-    (source,) = (block for block in blocks("docs/providers.md", "python"))
+    (source,) = (block for block in code_blocks("docs/providers.md", "python"))
     names: dict = {}
-    exec(compile(source, "providers.md", "exec"), names)  # our own document
+    exec(compile(source, "providers.md", "exec"), names)  # from this repository
 
     spec = parse_spec("whisperer/soft,volume=2", names["Whisperer"])
     assert names["Whisperer"](spec).spec.label == "whisperer/soft,volume=2"
@@ -72,19 +72,21 @@ def test_the_documents_name_no_file_that_is_not_there() -> None:
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
 
 
-def test_the_function_of_the_readme_hears(jasco: Jasco, data: Path, tmp_path: Path) -> None:
-    source, *_ = blocks("README.md", "python")
+def test_the_function_of_the_readme_uses_the_audio(
+    jasco: Jasco, data: Path, tmp_path: Path
+) -> None:
+    source, *_ = code_blocks("README.md", "python")
     (tmp_path / "my_model.py").write_text(source)
     model = f"python/{tmp_path / 'my_model.py'}:answer"
-    done = jasco("respond", model, "--data", data, "--run", tmp_path / "run")
-    assert done.status == 0, done
+    result = jasco("respond", model, "--data", data, "--run", tmp_path / "run")
+    assert result.status == 0, result
 
 
 def test_the_example_from_python_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    source, *_ = blocks("docs/python.md", "python")
+    source, *_ = code_blocks("docs/python.md", "python")
     names: dict = {}
-    exec(compile(source, "python.md", "exec"), names)  # our own document
+    exec(compile(source, "python.md", "exec"), names)  # from this repository
     assert names["evaluation"].complete
     assert (tmp_path / "runs" / "loudness" / "run.db").exists()
 
@@ -105,8 +107,8 @@ def test_a_checkpoint_is_evaluated_every_so_many_steps_as_documented(
     model.train()
 
     names: dict = {}
-    for source in blocks("docs/python.md", "python")[1:]:
-        exec(compile(source, "python.md", "exec"), names)  # our own document
+    for source in code_blocks("docs/python.md", "python")[1:]:
+        exec(compile(source, "python.md", "exec"), names)  # from this repository
     callback = names["JascoCallback"](processor, every=2)
     state = transformers.TrainerState()
     for state.global_step in (1, 2, 3, 4):

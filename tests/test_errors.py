@@ -1,4 +1,4 @@
-"""Numbers, foreign text and near matches in messages."""
+"""Numbers, durations and near matches in messages."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.errors import count, did_you_mean, did_you_mean_path, near
+from jasco.errors import count, did_you_mean, did_you_mean_path, duration, near
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,15 @@ def test_an_irregular_plural_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "found"),
+    ("seconds", "text"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (9000, "2.5 h")],
+)
+def test_a_duration_is_written_in_the_largest_unit(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "suggestions"),
     [
         ("opnai", ["openai", "offline", "hf"], ["openai"]),
         ("base_ur", ["base_url", "seed"], ["base_url"]),
@@ -43,9 +51,9 @@ def test_an_irregular_plural_is_given() -> None:
         ("x", [], []),
     ],
 )
-def test_only_near_names_are_suggested(name: str, known: list[str], found: list[str]) -> None:
-    assert near(name, known) == found
-    assert did_you_mean(name, known) == (f"; did you mean {found[0]}?" if found else "")
+def test_only_near_names_are_suggested(name: str, known: list[str], suggestions: list[str]) -> None:
+    assert near(name, known) == suggestions
+    assert did_you_mean(name, known) == (f"; did you mean {suggestions[0]}?" if suggestions else "")
 
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=8))
@@ -60,8 +68,8 @@ def test_files_are_near_whatever_they_end_in(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert did_you_mean_path(tmp_path / "frist") == f"; did you mean {tmp_path / 'first.csv'}?"
     (tmp_path / "first").mkdir()
-    for typed, nearest in (("frist", "first"), ("frist.csv", "first.csv")):
-        assert did_you_mean_path(tmp_path / typed).startswith(
+    for name, nearest in (("frist", "first"), ("frist.csv", "first.csv")):
+        assert did_you_mean_path(tmp_path / name).startswith(
             f"; did you mean {tmp_path / nearest} or "
         )
     assert did_you_mean_path(tmp_path / "frist", folders=True) == (

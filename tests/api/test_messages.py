@@ -12,7 +12,7 @@ from jasco.api.messages import named_as_in_python, python_names
 
 
 @pytest.mark.parametrize(
-    ("message", "named"),
+    ("message", "expected"),
     [
         ("go on all the same with --no-preflight", "go on all the same with preflight=False"),
         ("--limit 3 has no effect; take another --run", "limit=3 has no effect; take another run="),
@@ -38,8 +38,8 @@ from jasco.api.messages import named_as_in_python, python_names
         ("reached; allow more with --max-cost", "reached; allow more with max_cost="),
     ],
 )
-def test_options_become_parameters(message: str, named: str) -> None:
-    assert python_names(message) == named
+def test_options_become_parameters(message: str, expected: str) -> None:
+    assert python_names(message) == expected
 
 
 @pytest.mark.parametrize("kind", [jasco.InputError, jasco.RunConflictError, jasco.IncompleteError])
@@ -49,9 +49,9 @@ def test_the_class_and_the_notes_of_an_error_stay(kind: type[Exception]) -> None
 
     error = Special("take another --run")
     error.add_note("kept")
-    with pytest.raises(Special, match=r"take another run=") as raised, named_as_in_python():
+    with pytest.raises(Special, match=r"take another run=") as caught, named_as_in_python():
         raise error
-    assert raised.value.__notes__ == ["kept"]
+    assert caught.value.__notes__ == ["kept"]
 
 
 def test_what_is_raised_and_logged_names_parameters(

@@ -16,7 +16,7 @@ from synthetic import make_data
 
 @pytest.mark.parametrize("target", [None, 7, [], "", [None], ["a", ""], b"run"])
 def test_what_cannot_be_scored_is_refused(target: Any) -> None:
-    with pytest.raises(jasco.InputError, match="target must be a run or judged CSV files: got"):
+    with pytest.raises(jasco.InputError, match="target must be"):
         jasco.score(target)
 
 
@@ -40,9 +40,9 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
         return answer(audio, sampling_rate, prompt)
 
     options = {"data": data, "run": tmp_path / "run", "name": "failing"}
-    bare = jasco.evaluate(failing, judges=[], **options).items_to_pandas()
-    assert len(bare) == 32
-    assert bare["judge"].isna().all()
+    unjudged = jasco.evaluate(failing, judges=[], **options).items_to_pandas()
+    assert len(unjudged) == 32
+    assert unjudged["judge"].isna().all()
     evaluation = jasco.evaluate(failing, judges=["offline"], **options)
     frame = evaluation.items_to_pandas()
     unanswered = frame["answer"].isna()
@@ -77,8 +77,8 @@ def test_a_data_frame_holds_the_reason_of_a_missing_verdict(data: Path, tmp_path
     assert none["rating"].isna().all()
     assert (some["judge_failure"] == "server: HTTP 500").sum() == 8
     assert some["judge_failure"].isna().sum() == 24
-    chosen = jasco.score(run, judges="openai/some").items_to_pandas()
-    assert set(chosen["judge"]) == {"openai/some"}
+    frame_of_one = jasco.score(run, judges="openai/some").items_to_pandas()
+    assert set(frame_of_one["judge"]) == {"openai/some"}
 
 
 def test_judged_files_are_scored(data: Path, tmp_path: Path) -> None:

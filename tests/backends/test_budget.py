@@ -64,14 +64,14 @@ def test_a_request_without_room_waits_until_an_unused_reservation_is_freed() -> 
 def test_what_is_in_flight_may_end_before_the_budget_is_reached() -> None:
     async def calls() -> None:
         budget = Budget(Limits(tokens=100))
-        rooms = [await budget.reserve("m", 50), await budget.reserve("m", 50)]
+        reservations = [await budget.reserve("m", 50), await budget.reserve("m", 50)]
         waiting = [asyncio.create_task(budget.reserve("m", 50)) for _ in range(3)]
-        rooms[0].settle(usage(50))
+        reservations[0].settle(usage(50))
         await asyncio.sleep(0.01)
-        assert not any(each.done() for each in waiting)
-        rooms[1].settle(usage(50))
-        ended = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(each) for each in ended] == [BudgetReachedError] * 3
+        assert not any(task.done() for task in waiting)
+        reservations[1].settle(usage(50))
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [BudgetReachedError] * 3
 
     asyncio.run(calls())
 
@@ -79,22 +79,22 @@ def test_what_is_in_flight_may_end_before_the_budget_is_reached() -> None:
 def test_once_reached_no_request_gets_room_however_little_it_needs() -> None:
     async def calls() -> None:
         budget = Budget(Limits(tokens=100))
-        for at_most in (101, 1):
+        for upper_bound in (101, 1):
             with pytest.raises(BudgetReachedError):
-                await budget.reserve("m", at_most)
+                await budget.reserve("m", upper_bound)
 
     asyncio.run(calls())
 
 
 @pytest.mark.parametrize(
-    "counted",
+    "reported",
     [None, {}, {"prompt_tokens": 3}, usage(-1), {"prompt_tokens": 1e9, "completion_tokens": "x"},
      {"prompt_tokens": True, "completion_tokens": 1}, usage(10**30)],
 )  # fmt: skip
-def test_without_usage_the_upper_bound_counts(counted: Mapping[str, Any] | None) -> None:
+def test_without_usage_the_upper_bound_counts(reported: Mapping[str, Any] | None) -> None:
     async def calls() -> None:
         budget = Budget(Limits(tokens=100))
-        (await budget.reserve("m", 60)).settle(counted)
+        (await budget.reserve("m", 60)).settle(reported)
         assert budget.spent["m"] == Spent(calls=1, without_usage=1, at_most=60)
         with pytest.raises(BudgetReachedError, match="upper bound"):
             await budget.reserve("m", 41)
@@ -114,9 +114,9 @@ def test_a_refused_request_is_a_call_without_tokens() -> None:
 def test_a_reservation_is_settled_once_and_at_the_end_of_its_block() -> None:
     async def calls() -> None:
         budget = Budget()
-        with await budget.reserve("m", 10) as room:
-            room.settle(usage(1, 2))
-            room.settle(usage(1, 2))
+        with await budget.reserve("m", 10) as reservation:
+            reservation.settle(usage(1, 2))
+            reservation.settle(usage(1, 2))
         with await budget.reserve("m", 10):
             pass
         (await budget.reserve("m", 10)).cancel()
@@ -143,13 +143,13 @@ def test_a_budget_outlasts_an_event_loop() -> None:
 def test_a_cancelled_request_keeps_no_room() -> None:
     async def calls() -> None:
         budget = Budget(Limits(calls=1))
-        room = await budget.reserve("m", 1)
-        given_up, waiting = (asyncio.create_task(budget.reserve("m", 1)) for _ in range(2))
+        reservation = await budget.reserve("m", 1)
+        cancelled, waiting = (asyncio.create_task(budget.reserve("m", 1)) for _ in range(2))
         await asyncio.sleep(0)
-        room.cancel()  # the first that waits gets it, and is cancelled at the same moment
-        given_up.cancel()
+        reservation.cancel()  # the first waiting task gets the room as it is cancelled
+        cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await given_up
+            await cancelled
         await asyncio.wait_for(waiting, 1)
         assert budget.spent["m"].in_flight == 1
 
@@ -193,51 +193,53 @@ CALL = st.tuples(
         st.none() | st.integers(1, 3000),
         st.none() | st.integers(1, 20_000).map(lambda cost: Decimal(cost) / 1_000_000),
     ),
-    order=st.randoms(use_true_random=False),
+    rng=st.randoms(use_true_random=False),
 )
 def test_no_limit_is_ever_passed_and_every_request_is_served_or_refused(
-    calls: list[tuple[str, int, float, str]], limits: Limits, order: random.Random
+    calls: list[tuple[str, int, float, str]], limits: Limits, rng: random.Random
 ) -> None:
     budget = Budget(limits, PRICES)
-    made = {"calls": 0, "tokens": 0, "cost": Decimal(0)}
+    totals = {"calls": 0, "tokens": 0, "cost": Decimal(0)}
 
-    def within() -> None:
-        assert limits.calls is None or made["calls"] <= limits.calls
-        assert limits.tokens is None or made["tokens"] <= limits.tokens
-        assert limits.cost is None or made["cost"] <= limits.cost
+    def check_limits() -> None:
+        assert limits.calls is None or totals["calls"] <= limits.calls
+        assert limits.tokens is None or totals["tokens"] <= limits.tokens
+        assert limits.cost is None or totals["cost"] <= limits.cost
 
-    async def call(label: str, at_most: int, share: float, end: str) -> None:
-        for _ in range(order.randrange(3)):
+    async def call(label: str, upper_bound: int, share: float, ending: str) -> None:
+        for _ in range(rng.randrange(3)):
             await asyncio.sleep(0)
-        room = await budget.reserve(label, at_most)
-        for _ in range(order.randrange(4)):
+        reservation = await budget.reserve(label, upper_bound)
+        for _ in range(rng.randrange(4)):
             await asyncio.sleep(0)
-        if end == "cancelled":
-            room.cancel()
+        if ending == "cancelled":
+            reservation.cancel()
             return
-        prompt = int(at_most * share)
-        completion = order.randrange(at_most - prompt + 1)
-        made["calls"] += 1
-        if end != "nothing":
-            made["tokens"] += prompt + completion
-            made["cost"] += PRICES[label].of(prompt, completion)
-        within()
+        prompt = int(upper_bound * share)
+        completion = rng.randrange(upper_bound - prompt + 1)
+        totals["calls"] += 1
+        if ending != "nothing":
+            totals["tokens"] += prompt + completion
+            totals["cost"] += PRICES[label].of(prompt, completion)
+        check_limits()
         usages = {"usage": usage(prompt, completion), "nothing": NOTHING}
-        room.settle(usages.get(end))
+        reservation.settle(usages.get(ending))
 
-    async def all_calls() -> list[Any]:
-        works = asyncio.gather(*(call(*each) for each in calls), return_exceptions=True)
-        return await asyncio.wait_for(works, 10)
+    async def make_all_calls() -> list[Any]:
+        requests = asyncio.gather(
+            *(call(*arguments) for arguments in calls), return_exceptions=True
+        )
+        return await asyncio.wait_for(requests, 10)
 
-    ended = asyncio.run(all_calls())
-    assert all(each is None or isinstance(each, BudgetReachedError) for each in ended)
+    results = asyncio.run(make_all_calls())
+    assert all(result is None or isinstance(result, BudgetReachedError) for result in results)
     spent = budget.spent.values()
-    assert sum(each.calls for each in spent) == made["calls"]
-    assert sum(each.tokens for each in spent) >= made["tokens"]
-    assert not any(each.in_flight or each.in_flight_at_most for each in spent)
+    assert sum(entry.calls for entry in spent) == totals["calls"]
+    assert sum(entry.tokens for entry in spent) >= totals["tokens"]
+    assert not any(entry.in_flight or entry.in_flight_at_most for entry in spent)
 
 
-# --- as a user types it ---
+# --- limits and prices of the command line ---
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "1e3", "١", "9" * 16, "True"])
@@ -275,11 +277,11 @@ def test_the_price_of_one_goes_before_the_price_of_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "into", [["x"], ["m=-1"], ["m="], ["=1"], ["1", "2"], ["m=1", "m=2"], ["m=nan"]]
+    "prices_in", [["x"], ["m=-1"], ["m="], ["=1"], ["1", "2"], ["m=1", "m=2"], ["m=nan"]]
 )
-def test_a_price_that_is_none_is_refused(into: list[str]) -> None:
+def test_a_price_that_is_none_is_refused(prices_in: list[str]) -> None:
     with pytest.raises(InputError, match="price-in"):
-        read_price_list(into, [])
+        read_price_list(prices_in, [])
 
 
 def test_half_a_price_and_a_price_of_an_unknown_name_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""What the client returns or raises for a server's responses; for whole runs, see test_faults."""
+"""What the client returns or raises for a server's responses; whole runs are in test_faults."""
 
 import asyncio
 import base64
@@ -14,6 +14,7 @@ from jasco.backends import chat_client as chat
 from jasco.backends.specs import open_spec
 from jasco.errors import InputError
 from jasco.protocol.responses import Failure, Response
+from substrings import substrings
 
 SECRET = "sk-5ecret-Ahx7-0123456789"
 QUESTION = [{"role": "user", "content": "What is it?"}]
@@ -45,7 +46,7 @@ def ask(
     lines: list[str] | None = None,
     calls: int = 1,
 ) -> list[Response | Failure]:
-    async def go() -> list[Response | Failure]:
+    async def ask_all() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}{options}")
         judge.notify = (lines if lines is not None else []).append
         client = chat.ChatClient(judge)
@@ -54,16 +55,16 @@ def ask(
         finally:
             await client.close()
 
-    return asyncio.run(go())
+    return asyncio.run(ask_all())
 
 
-def failed(server: ChatServer, options: str = "", messages: Any = QUESTION) -> Failure:
+def get_failure(server: ChatServer, options: str = "", messages: Any = QUESTION) -> Failure:
     [outcome] = ask(server, options, messages)
     assert isinstance(outcome, Failure)
     return outcome
 
 
-def answered(server: ChatServer, options: str = "", messages: Any = QUESTION) -> Response:
+def get_response(server: ChatServer, options: str = "", messages: Any = QUESTION) -> Response:
     [outcome] = ask(server, options, messages)
     assert isinstance(outcome, Response)
     return outcome
@@ -75,7 +76,7 @@ def answered(server: ChatServer, options: str = "", messages: Any = QUESTION) ->
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_an_input_that_is_refused_is_a_final_failure(serve: Serve, status: int) -> None:
     server = serve(status=status, error="too long")
-    failure = failed(server)
+    failure = get_failure(server)
     assert (failure.kind, failure.final) == ("rejected", True)
     assert "too long" in failure.message
     assert len(server.requests()) == 1
@@ -83,7 +84,7 @@ def test_an_input_that_is_refused_is_a_final_failure(serve: Serve, status: int) 
 
 @pytest.mark.parametrize("status", [405, 410])
 def test_what_is_refused_for_other_reasons_is_not_final(serve: Serve, status: int) -> None:
-    failure = failed(serve(status=status))
+    failure = get_failure(serve(status=status))
     assert (failure.kind, failure.final) == ("rejected", False)
 
 
@@ -92,7 +93,7 @@ def test_an_input_that_moderation_flags_is_a_final_failure_of_that_call(
     serve: Serve, status: int
 ) -> None:
     server = serve(status=status, error="Your input was flagged by moderation")
-    failure = failed(server)
+    failure = get_failure(server)
     assert (failure.kind, failure.final) == ("moderation", True)
     assert len(server.requests()) == 1
 
@@ -101,11 +102,11 @@ def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) ->
     server = serve(refused={"gun": 403}, error="Forbidden")
     with pytest.raises(InputError, match="api_key_env"):
         ask(server, messages=[{"role": "user", "content": "gun"}], calls=3)
-    [alone] = ask(server, messages=[{"role": "user", "content": "gun"}])
-    assert isinstance(alone, Failure)
-    assert not alone.final
+    [failure] = ask(server, messages=[{"role": "user", "content": "gun"}])
+    assert isinstance(failure, Failure)
+    assert not failure.final
 
-    async def go() -> list[Response | Failure]:
+    async def ask_all() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}")
         client = chat.ChatClient(judge)
         words = ["a", "gun", "b"]
@@ -114,11 +115,11 @@ def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) ->
         finally:
             await client.close()
 
-    first, gun, last = asyncio.run(go())
+    first, forbidden, last = asyncio.run(ask_all())
     assert isinstance(first, Response)
     assert isinstance(last, Response)
-    assert isinstance(gun, Failure)
-    assert (gun.kind, gun.final) == ("rejected", True)
+    assert isinstance(forbidden, Failure)
+    assert (forbidden.kind, forbidden.final) == ("rejected", True)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_what_a_repeat_may_mend_is_repeated_and_never_final(
     serve: Serve, fault: str, kind: str, calls: int
 ) -> None:
     server = serve(faults=1.0, kinds=(fault,))
-    failure = failed(server)
+    failure = get_failure(server)
     assert (failure.kind, failure.final) == (kind, False)
     assert len(server.requests()) == calls
 
@@ -147,19 +148,19 @@ def test_what_comes_again_is_asked_once_and_final_where_it_is_sure_to_come_again
     serve: Serve, fault: str, options: str, *, greedy: bool
 ) -> None:
     server = serve(faults=1.0, kinds=(fault,))
-    failure = failed(server, options)
+    failure = get_failure(server, options)
     assert failure.kind == NO_ANSWER[fault]
     assert failure.final == (greedy or failure.kind == "content filter")
     assert len(server.requests()) == 1
 
 
 def test_a_refusal_in_a_field_of_its_own_is_an_answer(serve: Serve) -> None:
-    assert answered(serve(faults=1.0, kinds=("refusal",))).text == "I cannot help with that."
+    assert get_response(serve(faults=1.0, kinds=("refusal",))).text == "I cannot help with that."
 
 
 def test_the_message_of_a_cut_off_names_the_option(serve: Serve) -> None:
     server = serve(faults=1.0, kinds=("nothing within max_tokens",))
-    assert "max_tokens=9 " in failed(server, ",max_tokens=9").message
+    assert "max_tokens=9 " in get_failure(server, ",max_tokens=9").message
 
 
 # --- errors of all calls ---
@@ -219,9 +220,9 @@ def test_nothing_usable_in_a_row_for_long_ends_it(
 ) -> None:
     monkeypatch.setattr(chat, "FAILED_IN_A_ROW", 4)
     server = serve(faults=1.0, kinds=(fault,))
-    assert all(isinstance(each, Failure) for each in ask(server, calls=5))
+    assert all(isinstance(outcome, Failure) for outcome in ask(server, calls=5))
     monkeypatch.setattr(chat, "FAILING_PATIENCE", 0.0)
-    assert all(isinstance(each, Failure) for each in ask(server, calls=3))
+    assert all(isinstance(outcome, Failure) for outcome in ask(server, calls=3))
     with pytest.raises(chat.ServerGoneError, match="4 calls in a row"):
         ask(server, calls=4)
 
@@ -246,7 +247,7 @@ def test_prompt_and_sampling_are_changed_by_the_user_alone(
     with pytest.raises(InputError, match=option):
         ask(server, messages=messages)
     if wants == "no temperature":
-        assert answered(server, f",{option}", messages)
+        assert get_response(server, f",{option}", messages)
 
 
 # --- waiting ---
@@ -259,7 +260,7 @@ def test_a_long_wait_is_announced_once_with_its_reason(
     lines: list[str] = []
     server = serve(busy=4, retry_after="1")
     outcomes = ask(server, lines=lines, calls=4)
-    assert all(isinstance(each, Response) for each in outcomes)
+    assert all(isinstance(outcome, Response) for outcome in outcomes)
     [line] = lines
     assert "busy" in line
     assert "429" in line
@@ -279,8 +280,8 @@ def test_names_and_transport_are_adapted_once_and_reported(serve: Serve, wants: 
     lines: list[str] = []
     server = serve(wants=wants)
     outcomes = ask(server, messages=WITH_AUDIO, lines=lines, calls=8)
-    assert all(isinstance(each, Response) for each in outcomes)
-    refused = [each for each in server.requests() if each.kind == "refused"]
+    assert all(isinstance(outcome, Response) for outcome in outcomes)
+    refused = [request for request in server.requests() if request.kind == "refused"]
     assert 1 <= len(refused) <= 8
     [line] = lines
     assert wants.replace("_url", "") in line
@@ -290,7 +291,7 @@ def test_a_change_that_does_not_help_is_not_kept(serve: Serve) -> None:
     server = serve(status=400, error="Unknown part type: input_audio")
     lines: list[str] = []
     outcomes = ask(server, messages=WITH_AUDIO, lines=lines, calls=3)
-    assert {each.kind for each in outcomes if isinstance(each, Failure)} == {"rejected"}
+    assert {outcome.kind for outcome in outcomes if isinstance(outcome, Failure)} == {"rejected"}
     assert len(server.requests()) == 4
     assert not lines
 
@@ -314,7 +315,7 @@ def test_a_change_that_does_not_help_is_not_kept(serve: Serve) -> None:
 )
 def test_options_go_into_the_request(serve: Serve, option: str, key: str, value: Any) -> None:
     server = serve(bodies=True)
-    answered(server, f",{option}")
+    get_response(server, f",{option}")
     [request] = server.requests()
     assert request.body.get(key) == value
 
@@ -354,13 +355,13 @@ def test_the_query_of_an_address_stays_and_its_user_is_sent(serve: Serve) -> Non
     server = serve(bodies=True)
     address = server.url.replace("//", "//me:p%40ss@") + "?api-version=2"
 
-    class At:
+    class Server:
         url = address
 
-    ask(At())  # type: ignore[arg-type]
+    ask(Server())  # type: ignore[arg-type]
     [request] = server.requests()
-    basic = base64.b64encode(b"me:p@ss").decode()
-    assert request.headers["Authorization"] == f"Basic {basic}"
+    credentials = base64.b64encode(b"me:p@ss").decode()
+    assert request.headers["Authorization"] == f"Basic {credentials}"
 
 
 @pytest.mark.parametrize("key", ["clé", "two words", "line\nbreak"])
@@ -379,14 +380,14 @@ def test_a_word_for_a_key_changes_no_answer(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     server = serve(judge_says={"": f"This is a {key} of gulls, null or EMPTY."})
-    assert answered(server).text == f"This is a {key} of gulls, null or EMPTY."
+    assert get_response(server).text == f"This is a {key} of gulls, null or EMPTY."
 
 
 def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -> None:
     server = serve(refused={"corrupt": 400}, error="Unknown part type: input_audio")
     lines: list[str] = []
 
-    async def go() -> list[Response | Failure]:
+    async def ask_all() -> list[Response | Failure]:
         judge = open_spec("judge", f"openai/m,base_url={server.url}")
         judge.notify = lines.append
         client = chat.ChatClient(judge)
@@ -397,11 +398,11 @@ def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -
             }
         ]  # type: ignore[index]
         try:
-            return [await client.ask(each) for each in (WITH_AUDIO, corrupt)]
+            return [await client.ask(messages) for messages in (WITH_AUDIO, corrupt)]
         finally:
             await client.close()
 
-    first, second = asyncio.run(go())
+    first, second = asyncio.run(ask_all())
     assert isinstance(first, Response)
     assert isinstance(second, Failure)
     assert not lines
@@ -411,24 +412,20 @@ def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -
 def test_no_key_is_fine(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     server = serve(bodies=True)
-    answered(server)
+    get_response(server)
     assert "Authorization" not in server.requests()[0].headers
 
 
 def test_the_key_is_in_no_message_and_in_no_answer(serve: Serve) -> None:
-    outcome = answered(serve(echoes=True))
-    shown = json.dumps([outcome.text, outcome.reasoning, outcome.served])
-    assert "***" in shown
-    for part in parts_of(SECRET, 12):
-        assert part not in shown
-    message = failed(serve(status=400, echoes=True)).message
+    outcome = get_response(serve(echoes=True))
+    output = json.dumps([outcome.text, outcome.reasoning, outcome.served])
+    assert "***" in output
+    for part in substrings(SECRET, 12):
+        assert part not in output
+    message = get_failure(serve(status=400, echoes=True)).message
     assert "***" in message
-    for part in parts_of(SECRET, 6):
+    for part in substrings(SECRET, 6):
         assert part not in message
-
-
-def parts_of(secret: str, size: int) -> list[str]:
-    return [secret[at : at + size] for at in range(len(secret) - size + 1)]
 
 
 # --- size ---
@@ -438,7 +435,7 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(serve: Serve) -> None:
     server = serve(size=300 * 2**20)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
-    failure = failed(server)
+    failure = get_failure(server)
     assert (failure.kind, failure.final) == ("malformed", False)
     assert "8 MiB" in failure.message
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024

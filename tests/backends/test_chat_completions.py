@@ -1,4 +1,4 @@
-"""What a chat completion says: an answer, or why there is none."""
+"""Chat completions as responses or failures."""
 
 import json
 from typing import Any
@@ -24,13 +24,13 @@ def read_body(body: Any, *, greedy: bool = True) -> Response | Failure:
     return read_completion(json.dumps(body).encode(), max_tokens=77, greedy=greedy)
 
 
-def failure(outcome: Response | Failure) -> Failure:
+def expect_failure(outcome: Response | Failure) -> Failure:
     assert isinstance(outcome, Failure)
     return outcome
 
 
-def choice(**more: Any) -> dict[str, Any]:
-    return {"index": 0, "message": {"content": "They flee."}, "finish_reason": "stop", **more}
+def choice(**fields: Any) -> dict[str, Any]:
+    return {"index": 0, "message": {"content": "They flee."}, "finish_reason": "stop", **fields}
 
 
 @pytest.mark.parametrize("reason", ["stop", None, "", "STOP", "eos_token", "end_turn"])
@@ -49,14 +49,14 @@ def test_a_text_that_was_cut_off_is_an_answer_whatever_the_server_calls_it(reaso
 @pytest.mark.parametrize("text", [None, "", " \n"])
 @pytest.mark.parametrize("reason", ["length", "max_tokens"])
 def test_nothing_within_max_tokens_is_no_answer(text: str | None, reason: str) -> None:
-    outcome = failure(read(text, reason))
+    outcome = expect_failure(read(text, reason))
     assert (outcome.kind, outcome.final) == ("cut off", True)
     assert "max_tokens=77" in outcome.message
     assert repr(reason) in outcome.message
 
 
 def test_a_text_that_was_cut_off_before_it_began_may_come_where_it_is_sampled() -> None:
-    assert not failure(read("", "length", greedy=False)).final
+    assert not expect_failure(read("", "length", greedy=False)).final
 
 
 @pytest.mark.parametrize("text", [None, "", "They fl"])
@@ -64,7 +64,7 @@ def test_a_text_that_was_cut_off_before_it_began_may_come_where_it_is_sampled() 
     "reason", ["content_filter", "Content-Filter", "content_filter: RECITATION", "SAFETY"]
 )
 def test_a_filtered_text_is_no_answer_not_even_in_part(text: str | None, reason: str) -> None:
-    outcome = failure(read(text, reason, greedy=False))
+    outcome = expect_failure(read(text, reason, greedy=False))
     assert (outcome.kind, outcome.final) == ("content filter", True)
     assert reason in outcome.message
     assert (text or "") in outcome.message
@@ -73,7 +73,7 @@ def test_a_filtered_text_is_no_answer_not_even_in_part(text: str | None, reason:
 @pytest.mark.parametrize("text", [None, "", "They fl"])
 @pytest.mark.parametrize("reason", ["error", "ERROR", "abort", "insufficient_system_resource"])
 def test_a_text_that_an_error_ended_is_no_answer(text: str | None, reason: str) -> None:
-    outcome = failure(read(text, reason))
+    outcome = expect_failure(read(text, reason))
     assert (outcome.kind, outcome.final) == ("error", False)
     assert repr(reason) in outcome.message
     assert (text or "") in outcome.message
@@ -110,15 +110,15 @@ def test_an_error_has_the_servers_message(error: Any, message: str) -> None:
     assert read_body({"choices": [choice()], "error": error}) == Failure("error", message)
 
 
-@pytest.mark.parametrize("none", [None, {}, "", False])
-def test_an_error_that_is_none_changes_nothing(none: Any) -> None:
-    body = {"choices": [choice(error=none)], "error": none}
+@pytest.mark.parametrize("no_error", [None, {}, "", False])
+def test_an_error_that_is_none_changes_nothing(no_error: Any) -> None:
+    body = {"choices": [choice(error=no_error)], "error": no_error}
     assert read_body(body) == Response("They flee.", "stop")
 
 
 @pytest.mark.parametrize("code", ["content_filter", "content_filtered"])
 def test_an_error_may_name_the_filter(code: str) -> None:
-    outcome = failure(read_body({"error": {"code": code, "message": "flagged"}}))
+    outcome = expect_failure(read_body({"error": {"code": code, "message": "flagged"}}))
     assert (outcome.kind, outcome.final) == ("content filter", True)
 
 
@@ -133,10 +133,10 @@ def test_a_refusal_in_a_field_of_its_own_is_the_models_answer() -> None:
 @pytest.mark.parametrize("reason", ["tool_calls", "function_call", "other"])
 def test_nothing_is_no_answer_where_the_model_did_not_end_it(reason: str, *, greedy: bool) -> None:
     for text in (None, ""):
-        assert failure(read(text, reason, greedy=greedy)).kind == "malformed"
-        outcome = failure(read(text, reason, greedy=greedy, tool_calls=[{"id": "1"}]))
+        assert expect_failure(read(text, reason, greedy=greedy)).kind == "malformed"
+        outcome = expect_failure(read(text, reason, greedy=greedy, tool_calls=[{"id": "1"}]))
         assert (outcome.kind, outcome.final) == ("no text", greedy)
-    assert failure(read(None)).kind == "malformed"
+    assert expect_failure(read(None)).kind == "malformed"
     assert read("They flee.", reason) == Response("They flee.", reason)
 
 
@@ -153,26 +153,26 @@ def test_a_text_may_come_in_parts(parts: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "thought", ["A siren.", [{"type": "text", "text": "A "}, {"type": "text", "text": "siren."}]]
+    "reasoning", ["A siren.", [{"type": "text", "text": "A "}, {"type": "text", "text": "siren."}]]
 )
-def test_a_part_that_is_reasoning_is_kept_apart(thought: Any) -> None:
-    parts = [{"type": "thinking", "thinking": thought}, {"type": "text", "text": "They flee."}]
+def test_a_part_that_is_reasoning_is_kept_apart(reasoning: Any) -> None:
+    parts = [{"type": "thinking", "thinking": reasoning}, {"type": "text", "text": "They flee."}]
     assert read(parts) == Response("They flee.", "stop", reasoning="A siren.")
 
 
 @pytest.mark.parametrize("part", [7, {"type": "image_url"}, {"type": "text", "text": None}])
 def test_a_part_that_is_no_text_is_malformed(part: Any) -> None:
-    assert failure(read([part])).kind == "malformed"
+    assert expect_failure(read([part])).kind == "malformed"
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_in_a_field_of_its_own_is_kept_apart_and_is_no_answer(field: str) -> None:
     assert read("They flee.", **{field: "A siren."}).reasoning == "A siren."  # type: ignore[union-attr]
     for text in (None, "", " "):
-        outcome = failure(read(text, **{field: "A siren."}))
+        outcome = expect_failure(read(text, **{field: "A siren."}))
         assert (outcome.kind, outcome.final) == ("no text", True)
         assert "A siren." in outcome.message
-        assert failure(read(text, "length", **{field: "A siren."})).kind == "cut off"
+        assert expect_failure(read(text, "length", **{field: "A siren."})).kind == "cut off"
 
 
 def test_a_legacy_completion_has_a_text_without_a_message() -> None:
@@ -180,38 +180,38 @@ def test_a_legacy_completion_has_a_text_without_a_message() -> None:
     assert read_body(body) == Response("They flee.", "stop")
 
 
-def stream(*pieces: Any, end: str = "data: [DONE]\n\n") -> Response | Failure:
-    body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + end
+def read_stream(*pieces: Any, end: str = "data: [DONE]\n\n") -> Response | Failure:
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in pieces) + end
     return read_completion(body.encode(), max_tokens=77, greedy=True)
 
 
-def piece(text: str | None, reason: str | None = None, **delta: Any) -> dict[str, Any]:
+def chunk(text: str | None, reason: str | None = None, **delta: Any) -> dict[str, Any]:
     delta |= {} if text is None else {"content": text}
     return {"model": "org/m", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
 def test_a_streamed_body_is_joined() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 5}
-    pieces = [piece(None, role="assistant"), piece("They "), piece("flee."), piece(None, "stop")]
-    whole = stream(*pieces, {"choices": [], "usage": usage})
-    assert whole == Response("They flee.", "stop", usage, "org/m")
-    assert stream(*pieces[1:], end="") == Response("They flee.", "stop", served="org/m")
-    commented = b": keep-alive\n\ndata: " + json.dumps(piece("They flee.", "stop")).encode()
-    assert read_completion(commented, max_tokens=1, greedy=True) == Response(
+    chunks = [chunk(None, role="assistant"), chunk("They "), chunk("flee."), chunk(None, "stop")]
+    response = read_stream(*chunks, {"choices": [], "usage": usage})
+    assert response == Response("They flee.", "stop", usage, "org/m")
+    assert read_stream(*chunks[1:], end="") == Response("They flee.", "stop", served="org/m")
+    with_comment = b": keep-alive\n\ndata: " + json.dumps(chunk("They flee.", "stop")).encode()
+    assert read_completion(with_comment, max_tokens=1, greedy=True) == Response(
         "They flee.", "stop", served="org/m"
     )
 
 
 def test_reasoning_may_be_streamed() -> None:
-    pieces = piece(None, reasoning_content="A "), piece(None, reasoning_content="siren.")
-    assert stream(*pieces, piece("They flee.", "stop")) == Response(
+    chunks = chunk(None, reasoning_content="A "), chunk(None, reasoning_content="siren.")
+    assert read_stream(*chunks, chunk("They flee.", "stop")) == Response(
         "They flee.", "stop", served="org/m", reasoning="A siren."
     )
 
 
 def test_separators_of_lines_within_a_streamed_text_stay() -> None:
     text = "They\u2028flee\u0085now\x0c."
-    body = "data: " + json.dumps(piece(text, "stop"), ensure_ascii=False) + "\n\n"
+    body = "data: " + json.dumps(chunk(text, "stop"), ensure_ascii=False) + "\n\n"
     outcome = read_completion(body.encode(), max_tokens=1, greedy=True)
     assert isinstance(outcome, Response)
     assert outcome.text == text
@@ -247,23 +247,23 @@ def test_a_finish_reason_is_a_text_that_can_be_kept() -> None:
 
 
 def test_a_stream_that_breaks_off_or_ends_in_an_error_is_no_answer() -> None:
-    assert failure(stream(piece("They "), end="")).kind == "malformed"
-    assert failure(stream(piece("They "), {"error": ERROR}, end="")).kind == "error"
-    assert failure(stream(piece("They "), end="data: {broken")).kind == "malformed"
+    assert expect_failure(read_stream(chunk("They "), end="")).kind == "malformed"
+    assert expect_failure(read_stream(chunk("They "), {"error": ERROR}, end="")).kind == "error"
+    assert expect_failure(read_stream(chunk("They "), end="data: {broken")).kind == "malformed"
 
 
 @pytest.mark.parametrize("index", [1, -1, True, False, "0", [], 0.5])
 def test_a_choice_with_another_index_is_not_the_answer(index: Any) -> None:
-    assert failure(read_body({"choices": [choice(index=index)]})).kind == "malformed"
+    assert expect_failure(read_body({"choices": [choice(index=index)]})).kind == "malformed"
     other = choice(index=index, message={"content": "They sing."})
     assert read_body({"choices": [other, choice()]}) == Response("They flee.", "stop")
 
 
 @pytest.mark.parametrize("index", [{}, {"index": None}, {"index": 0}, {"index": 0.0}])
 def test_a_choice_without_an_index_is_the_first(index: dict[str, Any]) -> None:
-    ours = {"message": {"content": "They flee."}, **index}
-    assert read_body({"choices": [ours]}) == Response("They flee.")
-    assert failure(read_body({"choices": [ours, ours]})).kind == "malformed"
+    first = {"message": {"content": "They flee."}, **index}
+    assert read_body({"choices": [first]}) == Response("They flee.")
+    assert expect_failure(read_body({"choices": [first, first]})).kind == "malformed"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_a_choice_without_an_index_is_the_first(index: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_what_holds_no_one_text_is_malformed(body: Any) -> None:
-    outcome = failure(read_body(body))
+    outcome = expect_failure(read_body(body))
     assert (outcome.kind, outcome.final) == ("malformed", False)
     assert json.dumps(body)[:40] in outcome.message
 
@@ -286,15 +286,15 @@ def test_what_holds_no_one_text_is_malformed(body: Any) -> None:
     "body", [b"", b"<html>", b'{"choices": [', b'{"a": "\xe9"}', b"[" * 200_000, b"data: {}\n\n"]
 )
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
-    assert failure(read_completion(body, max_tokens=1, greedy=True)).kind == "malformed"
+    assert expect_failure(read_completion(body, max_tokens=1, greedy=True)).kind == "malformed"
 
 
 @pytest.mark.parametrize("depth", [200, 900, 990])
-@pytest.mark.parametrize("place", ["error", "finish_reason"])
-def test_deep_nesting_is_a_failure(depth: int, place: str) -> None:
+@pytest.mark.parametrize("field", ["error", "finish_reason"])
+def test_deep_nesting_is_a_failure(depth: int, field: str) -> None:
     nested = "[" * depth + "]" * depth
-    body = f'{{"choices": [{{"message": {{"content": "x"}}, "{place}": {nested}}}]}}'
-    failure(read_completion(body.encode(), max_tokens=1, greedy=True))
+    body = f'{{"choices": [{{"message": {{"content": "x"}}, "{field}": {nested}}}]}}'
+    expect_failure(read_completion(body.encode(), max_tokens=1, greedy=True))
 
 
 JSON = st.recursive(
@@ -313,37 +313,37 @@ JSON = st.recursive(
 
 
 def texts_of(choices: list[Any]) -> list[str]:
-    """List every text that may be the answer in choices: whole, or joined of parts."""
-    found = []
-    for each in choices:
-        message = each.get("message") or {"content": each.get("text")}
+    """Return every text of these choices that may be the answer: as it is, or joined parts."""
+    texts = []
+    for item in choices:
+        message = item.get("message") or {"content": item.get("text")}
         content = message.get("content")
         if isinstance(content, list):
             parts = [part if isinstance(part, str) else part.get("text", "") for part in content]
             content = "".join(parts)
-        found += [content or "", message.get("refusal")]
-    return found
+        texts += [content or "", message.get("refusal")]
+    return texts
 
 
 @given(body=JSON, choices=st.lists(JSON, max_size=2), message=JSON, reason=JSON)
 def test_whatever_comes_is_an_answer_or_a_failure_with_a_kind(
     body: Any, choices: list[Any], message: Any, reason: Any
 ) -> None:
-    built = {"choices": [*choices, {"message": message, "finish_reason": reason}]}
-    for each in (body, built):
-        outcome = read_body(each)
+    completion = {"choices": [*choices, {"message": message, "finish_reason": reason}]}
+    for candidate in (body, completion):
+        outcome = read_body(candidate)
         if isinstance(outcome, Failure):
             assert outcome.kind
             assert outcome.message
         else:
-            assert outcome.text in texts_of(each["choices"])
+            assert outcome.text in texts_of(candidate["choices"])
 
 
 def test_usage_and_the_name_of_the_model_that_answered_are_kept() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
     body = {"choices": [choice()], "usage": usage, "model": "org/m"}
-    kept = {"prompt_tokens": 7, "completion_tokens": 5}
-    assert read_body(body) == Response("They flee.", "stop", kept, "org/m")
+    counts = {"prompt_tokens": 7, "completion_tokens": 5}
+    assert read_body(body) == Response("They flee.", "stop", counts, "org/m")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from jasco.backends.chat_rejections import LONGEST_BELIEVED_WAIT, Meaning, Rejec
 
 
 def read(status: int, error: Any = "no", **headers: str) -> Rejection:
-    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return read_rejection(status, named, json.dumps({"error": error}).encode())
+    named_headers = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return read_rejection(status, named_headers, json.dumps({"error": error}).encode())
 
 
 QUOTA = "You exceeded your current quota, please check your plan and billing details."

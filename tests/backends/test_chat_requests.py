@@ -26,8 +26,8 @@ def test_the_body_holds_the_messages_and_options() -> None:
     }  # fmt: skip
 
 
-def option(**given: Any) -> dict[str, Any]:
-    return {"options": {**PLAIN.options, **given}}
+def with_options(**options: Any) -> dict[str, Any]:
+    return {"options": {**PLAIN.options, **options}}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def option(**given: Any) -> dict[str, Any]:
     [
         ({"limit_name": "max_completion_tokens"}, ["max_completion_tokens"], 9),
         ({"stream": True}, ["stream"], True),
-        (option(modalities=("text",)), ["modalities"], ["text"]),
+        (with_options(modalities=("text",)), ["modalities"], ["text"]),
         (
             {"audio": "data_url"},
             ["messages", 0, "content", 0, "input_audio"],
@@ -46,7 +46,7 @@ def option(**given: Any) -> dict[str, Any]:
             ["messages", 0, "content", 0],
             {"type": "audio_url", "audio_url": {"url": "data:audio/wav;base64,UklGRg=="}},
         ),
-        (option(extra_body={"top_k": 5}), ["top_k"], 5),
+        (with_options(extra_body={"top_k": 5}), ["top_k"], 5),
     ],
 )
 def test_a_format_changes_one_part_of_the_body(changes: Any, path: Any, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which server a spec's requests go to, and when the default cannot be meant."""
+"""The server that a spec's requests go to, and when the default server is refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Hashes of what a provider works with: equal where it would answer alike."""
+"""Fingerprints of a provider's files and code: equal only where the answers would be equal."""
 
 import functools
 import os
@@ -72,18 +72,18 @@ def test_a_functions_code_differs_from_anothers() -> None:
         def __call__(self, audio: object) -> str:
             return "third"
 
-    every = [one, other, Callable(), Callable().__call__]
-    hashes = [code_fingerprint(each) for each in every]
+    functions = [one, other, Callable(), Callable().__call__]
+    hashes = [code_fingerprint(function) for function in functions]
     assert len(set(hashes)) == 3
     assert hashes[2] == hashes[3]
     assert code_fingerprint(functools.partial(one, 1)) == hashes[0]
 
 
 def test_a_function_without_source_is_hashed_by_its_code() -> None:
-    def made(text: str) -> object:
+    def make_function(text: str) -> object:
         names: dict[str, object] = {}
         exec(f"def answer(audio): return {text!r}", names)
         return names["answer"]
 
-    one, same, other = (code_fingerprint(made(text)) for text in ("a", "a", "b"))  # type: ignore[arg-type]
+    one, same, other = (code_fingerprint(make_function(text)) for text in ("a", "a", "b"))  # type: ignore[arg-type]
     assert one == same != other

@@ -50,7 +50,7 @@ def test_another_family_is_handed_on_as_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "complaint"),
+    ("pairs", "message"),
     [
         (["extra=1"], "unknown key 'extra'"),
         (["length.x=1"], "unknown key 'length.x'"),
@@ -66,8 +66,8 @@ def test_another_family_is_handed_on_as_it_stands() -> None:
         (["length=1", "length=1"], "given twice"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_reason(pairs: list[str], complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
+def test_what_cannot_be_read_is_refused_with_the_reason(pairs: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         read(*pairs)
 
 

@@ -1,4 +1,4 @@
-"""No part of a key is seen, and texts without it stay as they are."""
+"""Masked secrets: no part of a key is shown, and texts without one are unchanged."""
 
 import base64
 import string
@@ -18,22 +18,19 @@ from jasco.backends.secrets import (
     secrets_of,
 )
 from jasco.errors import InputError
+from substrings import substrings
 
 KEY = "sk-proj-9fQ2xLw7TbV0zKdR4"
 keys = st.text(string.ascii_letters + string.digits + "-_./+=*", min_size=6, max_size=60)
 texts = st.text(max_size=40)
 
 
-def parts(text: str, length: int = 6) -> set[str]:
-    return {text[at : at + length] for at in range(len(text) - length + 1)}
-
-
 @given(keys, texts, texts, st.data())
-def test_no_part_of_a_key_survives(key: str, before: str, after: str, draw: st.DataObject) -> None:
-    start = draw.draw(st.integers(0, len(key) - 6))
-    stop = draw.draw(st.integers(start + 6, len(key)))
+def test_no_part_of_a_key_survives(key: str, before: str, after: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(key) - 6))
+    stop = data.draw(st.integers(start + 6, len(key)))
     masked = mask(before + key[start:stop] + after + key, secrets_of(key))
-    assert not parts(masked) & parts(key)
+    assert not substrings(masked) & substrings(key)
 
 
 @given(keys, st.sampled_from(["", "x", "xy"]))
@@ -43,21 +40,23 @@ def test_other_spellings_of_a_key_are_hidden(key: str, before: str) -> None:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         encoded = encode((before + key + ":").encode()).decode()
         inner = encoded[4:-4]
-        assert not parts(mask(encoded, secrets), 8) & parts(inner, 8)
+        assert not substrings(mask(encoded, secrets), 8) & substrings(inner, 8)
 
 
 @given(st.text(st.characters(exclude_characters="*.…•xX#"), max_size=200))
 def test_a_text_without_the_key_is_unchanged(text: str) -> None:
-    if not parts(text) & {part for secret in secrets_of(KEY) for part in parts(secret)}:
+    if not substrings(text) & {
+        substring for secret in secrets_of(KEY) for substring in substrings(secret)
+    }:
         assert mask(text, secrets_of(KEY)) == text
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "remainder",
     ["sk-p****dR4", "sk-proj-...zKdR4", "sk-…", "sk-xxxxxxdR4", "sk-p [***] dR4", "***KdR4"],
 )
-def test_what_a_server_leaves_of_a_key_is_hidden(shown: str) -> None:
-    assert mask(f"Incorrect key: {shown}.", secrets_of(KEY)).strip(".") == "Incorrect key: ***"
+def test_what_a_server_leaves_of_a_key_is_hidden(remainder: str) -> None:
+    assert mask(f"Incorrect key: {remainder}.", secrets_of(KEY)).strip(".") == "Incorrect key: ***"
 
 
 def test_user_and_password_of_an_address_are_hidden() -> None:
@@ -126,7 +125,7 @@ def test_secrets_in_an_address_are_hidden(url: str, masked: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "masked"),
+    ("text", "masked"),
     [
         ("openai/m,api_key=sk-1,timeout=3", "openai/m,api_key=***,timeout=3"),
         ("openai/m,api-key=a,b=,c d,label=x", "openai/m,api-key=***,b=,c d,label=x"),
@@ -148,13 +147,13 @@ def test_secrets_in_an_address_are_hidden(url: str, masked: str) -> None:
         ("vllm serve m --hf-token=abc --port 3", "vllm serve m --hf-token=*** --port 3"),
     ],
 )  # fmt: skip
-def test_secrets_in_a_spec_are_hidden(typed: str, masked: str) -> None:
-    assert mask_spec(typed) == masked
+def test_secrets_in_a_spec_are_hidden(text: str, masked: str) -> None:
+    assert mask_spec(text) == masked
 
 
 @given(st.sampled_from(["api_key", "api-key", "serve.api-key", "token", "x.password"]), keys)
 def test_a_key_in_a_spec_is_hidden_whatever_it_holds(name: str, key: str) -> None:
-    assert not parts(mask_spec(f"openai/m,{name}={key}")) & parts(key)
+    assert not substrings(mask_spec(f"openai/m,{name}={key}")) & substrings(key)
 
 
 def test_names_that_only_resemble_a_key_are_none() -> None:

@@ -1,7 +1,8 @@
-"""How a user names a model or a judge."""
+"""Specs: how a user names a model or a judge."""
 
 import json
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,20 @@ from hypothesis import strategies as st
 
 from jasco.backends import specs
 from jasco.backends.options import Option, at_least
-from jasco.backends.specs import Provider, Spec, identity_key, open_spec, parse_spec, providers
+from jasco.backends.specs import (
+    Provider,
+    Spec,
+    identity_key,
+    open_spec,
+    parse_spec,
+    providers,
+    reopen,
+)
 from jasco.errors import InputError
 from jasco.judges.chat_judge import ChatJudge
 from jasco.models.chat_model import ChatModel
 from jasco.models.csv_model import CsvModel
+from substrings import substrings
 
 
 class Named(Provider):
@@ -55,12 +65,12 @@ def test_an_address_may_be_given_several_times() -> None:
 
 
 def test_identity_is_what_may_change_a_number() -> None:
-    here = parse_spec("named/m,url=http://here,timeout=1,warmth=0.5", Named)
-    there = parse_spec("named/m,warmth=0.50,url=http://there,url=http://too", Named)
-    assert here.identity == there.identity
-    assert here.identity == {"provider": "named", "name": "m", "warmth": 0.5, "length": 5}
+    spec = parse_spec("named/m,url=http://here,timeout=1,warmth=0.5", Named)
+    equal_spec = parse_spec("named/m,warmth=0.50,url=http://there,url=http://too", Named)
+    assert spec.identity == equal_spec.identity
+    assert spec.identity == {"provider": "named", "name": "m", "warmth": 0.5, "length": 5}
     for other in ("named/m", "named/m,warmth=0.6", "named/n,warmth=0.5", "other/m,warmth=0.5"):
-        assert parse_spec(other, Named).identity != here.identity
+        assert parse_spec(other, Named).identity != spec.identity
 
 
 class Numbered(Named):
@@ -93,16 +103,16 @@ class Numbered(Named):
 def test_numbers_that_are_equal_make_one_identity_however_they_are_written(
     spellings: tuple[str, ...],
 ) -> None:
-    made = [parse_spec(f"numbered/m{options}", Numbered) for options in spellings]
-    assert len({identity_key(spec.identity) for spec in made}) == 1
-    assert len({spec.label for spec in made}) == 1
-    assert "-0" not in identity_key(made[0].identity)
+    parsed = [parse_spec(f"numbered/m{options}", Numbered) for options in spellings]
+    assert len({identity_key(spec.identity) for spec in parsed}) == 1
+    assert len({spec.label for spec in parsed}) == 1
+    assert "-0" not in identity_key(parsed[0].identity)
 
 
 def test_other_numbers_and_names_stay_other_identities() -> None:
-    others = ("m", "m/", "./m", "M", "m,top_p=1.0", "m,temperature=5e-324", "m,seed=0", "m,seed=-1")
-    made = [parse_spec(f"numbered/{other}", Numbered) for other in others]
-    assert len({identity_key(spec.identity) for spec in made}) == len(others)
+    texts = ("m", "m/", "./m", "M", "m,top_p=1.0", "m,temperature=5e-324", "m,seed=0", "m,seed=-1")
+    parsed = [parse_spec(f"numbered/{text}", Numbered) for text in texts]
+    assert len({identity_key(spec.identity) for spec in parsed}) == len(texts)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "NaN"])
@@ -147,7 +157,7 @@ def test_a_verbatim_name_is_everything_after_the_slash(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("named", "write named/MODEL"),
         ("named/", "write named/MODEL"),
@@ -168,10 +178,10 @@ def test_a_verbatim_name_is_everything_after_the_slash(name: str) -> None:
         ("named/m,timeout=0", "timeout=0 is not valid"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_remedy(text: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
+def test_what_cannot_be_read_is_refused_with_the_remedy(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         parse_spec(text, Named)
-    assert text in str(refusal.value)
+    assert text in str(error.value)
 
 
 # --- the real providers ---
@@ -186,13 +196,13 @@ def test_what_is_built_in_can_be_named() -> None:
 
 
 def test_decoding_is_identity_and_where_the_server_is_is_not() -> None:
-    here = open_spec("model", "openai/m,base_url=http://h:1/v1,timeout=3").spec
-    assert here.identity == open_spec("model", "openai/m").spec.identity
-    assert here.identity["temperature"] == 0
-    assert here.label == "openai/m"
-    assert here.options["base_url"] == ("http://h:1/v1",)
+    spec = open_spec("model", "openai/m,base_url=http://h:1/v1,timeout=3").spec
+    assert spec.identity == open_spec("model", "openai/m").spec.identity
+    assert spec.identity["temperature"] == 0
+    assert spec.label == "openai/m"
+    assert spec.options["base_url"] == ("http://h:1/v1",)
     for key in ("temperature=0.5", "top_p=0.9", "max_tokens=7", "seed=1"):
-        assert open_spec("model", f"openai/m,{key}").spec.identity != here.identity
+        assert open_spec("model", f"openai/m,{key}").spec.identity != spec.identity
         assert open_spec("model", f"openai/m,{key}").spec.label == f"openai/m,{key}"
 
 
@@ -213,7 +223,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 
 def test_a_key_comes_from_the_variable_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="api_key_env=NO_SUCH_KEY: the environment has no such"):
+    with pytest.raises(InputError, match="api_key_env=NO_SUCH_KEY"):
         open_spec("model", "openai/m,api_key_env=NO_SUCH_KEY")
     monkeypatch.setenv("NO_SUCH_KEY", "secret-key")
     model = open_spec("model", "openai/m,api_key_env=NO_SUCH_KEY")
@@ -251,11 +261,11 @@ TEXTS = st.one_of(
 @given(text=TEXTS)
 def test_no_text_raises_anything_but_an_input_error(kind: specs.Kind, text: str) -> None:
     try:
-        made = open_spec(kind, text)
+        provider = open_spec(kind, text)
     except InputError as error:
         assert str(error)
     else:
-        assert made.spec.label.encode()  # the run can hold it
+        assert provider.spec.label.encode()  # the run can hold it
 
 
 KEY = "9fQ2xLw7TbV0zKdR4"
@@ -277,10 +287,45 @@ KEY = "9fQ2xLw7TbV0zKdR4"
 def test_a_key_that_was_typed_into_a_spec_is_not_quoted(kind: specs.Kind, text: str) -> None:
     with pytest.raises(InputError) as error:
         specs.open_spec(kind, text).prepare(None)
-    shown = str(error.value)
-    assert not any(KEY[at : at + 6] in shown for at in range(len(KEY)))
+    message = str(error.value)
+    assert not any(part in message for part in substrings(KEY))
 
 
 def test_the_message_about_a_key_in_a_spec_names_the_option() -> None:
     with pytest.raises(InputError, match="api_key_env=NAME"):
         specs.open_spec("model", "openai/m,api-key=abc")
+
+
+# --- providers from a stored identity ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("model", "openai/m,temperature=0.5,max_tokens=9"), ("model", "vllm/m,serve.x=1,seed=2"),
+     ("judge", "openai/a/b,output=json,label=two"), ("judge", "vllm/j"), ("judge", "offline"),
+     ("model", "cascade"), ("model", "python/m.py:f"), ("model", "worker/cat -u"),
+     ("judge", "csv/a,b.csv")],
+)  # fmt: skip
+def test_a_provider_is_made_again_from_its_identity(kind: Any, text: str) -> None:
+    spec = open_spec(kind, text).spec
+    reopened = reopen(kind, json.loads(json.dumps(dict(spec.identity)))).spec
+    assert (reopened.provider, reopened.name) == (spec.provider, spec.name)
+    assert reopened.identity == spec.identity
+    assert {name: reopened.options[name] for name in spec.options if name in spec.identity} == {
+        name: value for name, value in spec.options.items() if name in spec.identity
+    }
+
+
+@pytest.mark.parametrize(
+    "identity", [{"provider": "gone", "name": "x"}, {}, {"provider": "openai"}, {"provider": None}]
+)
+def test_a_provider_that_is_not_there_any_more_is_none(identity: dict[str, Any]) -> None:
+    assert reopen("model", identity) is None
+
+
+def test_a_provider_is_made_again_without_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("KEY_OF_MINE", "x")
+    spec = open_spec("judge", "openai/j,api_key_env=KEY_OF_MINE").spec
+    monkeypatch.delenv("KEY_OF_MINE")
+    assert reopen("judge", spec.identity) is not None

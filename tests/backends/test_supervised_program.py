@@ -40,12 +40,12 @@ def test_a_program_ends_when_the_lifeline_closes(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_supervisor_leaves_is_killed(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as left:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as orphan:
         pid_file = tmp_path / "pid"
-        pid_file.write_text(str(left.pid))
+        pid_file.write_text(str(orphan.pid))
         program = SupervisedProgram(pid_file, None)
         program.clear_up(-signal.SIGKILL)
-        assert left.wait(10) == -signal.SIGKILL
+        assert orphan.wait(10) == -signal.SIGKILL
     program.clear_up(-signal.SIGKILL)  # nothing is left
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
         pid_file.write_text(str(other.pid))
@@ -77,10 +77,10 @@ def test_a_log_is_readable_by_its_owner_only_and_is_appended_to(tmp_path: Path) 
     asyncio.run(run())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    before, shown, *_ = path.read_text().splitlines()
+    before, command_line, *_ = path.read_text().splitlines()
     assert before == "before"
-    assert shown.startswith("---")
-    assert shown.endswith("--api-key *** --other ***")
+    assert command_line.startswith("---")
+    assert command_line.endswith("--api-key *** --other ***")
     assert program.output() == "now\n"
     path.unlink()
     assert program.output() == ""

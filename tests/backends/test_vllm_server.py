@@ -30,10 +30,10 @@ def test_options_become_flags_except_secrets(options: str, arguments: list[str])
 
 
 def test_the_program_may_be_named_and_has_to_exist() -> None:
-    named = spec(",serve.command=/no/such/vllm")
-    assert serve_command(named)[0][0] == "/no/such/vllm"
+    with_command = spec(",serve.command=/no/such/vllm")
+    assert serve_command(with_command)[0][0] == "/no/such/vllm"
     with pytest.raises(InputError, match="/no/such/vllm"):
-        check_vllm(named)
+        check_vllm(with_command)
 
 
 def test_requests_have_the_key_that_the_server_gets(monkeypatch: pytest.MonkeyPatch) -> None:

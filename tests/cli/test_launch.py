@@ -1,4 +1,4 @@
-"""The command's beginning: Ctrl-C at any moment, and modules in the working folder."""
+"""The start of the command: Ctrl-C at any moment, and modules in the working folder."""
 
 import signal
 import subprocess
@@ -18,26 +18,26 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_interruption_while_it_starts_is_one_line(run: Path, command: list[str]) -> None:
     for delay in (0.06, 0.1, 0.15, 0.2, 0.3, 0.4):
-        started = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *command, "score", run], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        # Until our first line runs, the interpreter itself is what is interrupted.
-        wait_until_it_listens(started.pid)
+        # Before jasco's first line runs, Ctrl-C interrupts the interpreter itself.
+        wait_for_sigint_handler(process.pid)
         time.sleep(delay - 0.06)
-        started.send_signal(signal.SIGINT)
-        _, messages = started.communicate(timeout=60)
-        assert started.returncode in (0, 130)
-        assert b"Traceback" not in messages
-        assert len(messages.splitlines()) <= 1 or started.returncode == 0
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode in (0, 130)
+        assert b"Traceback" not in stderr
+        assert len(stderr.splitlines()) <= 1 or process.returncode == 0
 
 
-def wait_until_it_listens(pid: int) -> None:
-    """Wait until a process has a handler of SIGINT that was there when jasco was imported."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        maps = Path(f"/proc/{pid}/status").read_text()
-        [caught] = [line.split()[1] for line in maps.splitlines() if line.startswith("SigCgt")]
-        if int(caught, 16) & 1 << (signal.SIGINT - 1):
+def wait_for_sigint_handler(pid: int) -> None:
+    """Wait until a process handles SIGINT, and a moment more, so that jasco's import has begun."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/status").read_text()
+        [signals] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")]
+        if int(signals, 16) & 1 << (signal.SIGINT - 1):
             time.sleep(0.06)
             return
         time.sleep(0.005)
@@ -48,7 +48,7 @@ def wait_until_it_listens(pid: int) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Make a folder whose files have the names of libraries, and a model that uses libraries."""
+    """Write files with the names of libraries, and a model that uses the libraries."""
     for name in ("numpy", "random", "secrets", "soundfile", "torch", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('taken from the working folder')")
     (tmp_path / "helper.py").write_text("TEXT = 'a dog'")
@@ -65,23 +65,23 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_a_file_in_the_working_folder_shadows_no_library(
     folder: Path, model: str, command: list[str]
 ) -> None:
-    if command[0] == "-c":  # as a console script, whose folder is not the working one
+    if command[0] == "-c":  # as a console script, which is not in the working folder
         script = folder / "bin" / "jasco"
         script.parent.mkdir()
         script.write_text(command[1])
         command = [str(script)]
-    words = "--data mini --limit 1 --judge offline --no-preflight --run run"
+    arguments = "--data mini --limit 1 --judge offline --no-preflight --run run"
     result = subprocess.run(
-        [sys.executable, *command, "eval", f"python/{model}", *words.split()],
+        [sys.executable, *command, "eval", f"python/{model}", *arguments.split()],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
 
 
 def test_a_module_that_has_a_library_s_name_is_refused(folder: Path) -> None:
-    words = "--data mini --limit 1 --judge offline --no-preflight --run run"
+    arguments = "--data mini --limit 1 --judge offline --no-preflight --run run"
     result = subprocess.run(
-        [sys.executable, "-m", "jasco", "eval", "python/random:answer", *words.split()],
+        [sys.executable, "-m", "jasco", "eval", "python/random:answer", *arguments.split()],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 2

@@ -1,4 +1,4 @@
-"""The command line: help that is quick, and one line for what is wrong."""
+"""The command line: fast help, and one line for each error of the user."""
 
 import subprocess
 import sys
@@ -27,8 +27,8 @@ print(time.process_time(), *sys.modules, file=sys.stderr)
 """
 
 
-def probed(*arguments: str) -> tuple[float, set[str], str]:
-    """Run the command in a fresh interpreter: its CPU seconds, its modules, its output."""
+def run_probe(*arguments: str) -> tuple[float, set[str], str]:
+    """Run the command in a new interpreter; return its CPU seconds, modules and stdout."""
     result = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True
     )
@@ -50,14 +50,14 @@ def test_every_command_has_help(
     "command", [("--help",), ("eval", "--help"), ("view", "--help"), ("--version",)]
 )
 def test_help_is_quick_and_loads_nothing_heavy(command: tuple[str, ...]) -> None:
-    seconds, modules, output = probed(*command)
+    seconds, modules, output = run_probe(*command)
     assert output
     assert not modules & HEAVY
     assert seconds < 0.25
 
 
 def test_importing_and_scoring_do_not_load_the_chat_client(tmp_path: Path) -> None:
-    _, modules, _ = probed("score", str(tmp_path / "none.csv"))
+    _, modules, _ = run_probe("score", str(tmp_path / "none.csv"))
     assert "jasco.runs.results" in modules
     assert "openai" not in modules
 

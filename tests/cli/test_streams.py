@@ -1,4 +1,4 @@
-"""Output that cannot be written: closed and full streams, readers that have gone, encodings."""
+"""Output that cannot be written: closed streams, full disks, closed pipes, encodings."""
 
 import json
 from pathlib import Path
@@ -37,13 +37,13 @@ def test_streams_may_be_closed(run: Path, line: str, status: int) -> None:
     result = shell(line, run)
     assert result.returncode == status
     assert "Traceback" not in result.stderr
-    assert "jasco: " not in result.stdout  # messages are no results
+    assert "jasco: " not in result.stdout  # messages never go to stdout
 
 
 def test_a_run_is_whole_although_all_streams_are_closed(run: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
-    words = "--data mini --limit 1 --judge offline --no-preflight"
-    result = shell(f"jasco eval python/my_model:answer {words} --run {new} <&- >&- 2>&-", run)
+    options = "--data mini --limit 1 --judge offline --no-preflight"
+    result = shell(f"jasco eval python/my_model:answer {options} --run {new} <&- >&- 2>&-", run)
     assert result.returncode == 0
     assert json.loads(shell(f"jasco score {new} --json", run).stdout)["models"]
 
@@ -53,8 +53,8 @@ def test_an_encoding_may_lack_our_characters(run: Path, encoding: str) -> None:
     for command in ("score run", "models"):
         result = shell(f"jasco {command}", run, PYTHONIOENCODING=encoding)
         assert result.returncode == 0, result.stderr
-    whole, ours = (
+    in_utf8, in_encoding = (
         shell("jasco report run --format json", run, PYTHONIOENCODING=name).stdout
         for name in ("utf-8", encoding)
     )
-    assert json.loads(ours) == json.loads(whole)
+    assert json.loads(in_encoding) == json.loads(in_utf8)

@@ -1,4 +1,4 @@
-"""CSV in and out."""
+"""Reading and writing CSV files."""
 
 import csv
 import os
@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, rows: list[tuple[str, str
     table = read_table(path)
     assert table.columns == ("one", "two, too")
     assert table.rows == expected
-    with path.open(encoding="utf-8", newline="") as file:  # another reader sees the same
+    with path.open(encoding="utf-8", newline="") as file:  # the standard library reads the same
         assert list(csv.DictReader(file)) == expected
 
 
@@ -55,7 +55,7 @@ def test_a_cell_may_be_long(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (b"a,b\n1\n", "line 2: 1 cell under 2 columns"),
         (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells under 2 columns"),
@@ -74,13 +74,13 @@ def test_a_cell_may_be_long(tmp_path: Path) -> None:
         (b"a,a\n", "two columns are named 'a'"),
     ],
 )
-def test_an_error_names_its_place(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_an_error_names_its_place(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=complaint) as refusal:
+    with pytest.raises(InputError, match=message) as error:
         read_table(path, required=["a"])
-    assert str(path) in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,12 @@ def test_a_separator_that_is_no_comma_is_named(
     path = tmp_path / "table.csv"
     text = bom + "\r\n".join(lines).replace("_", separator) + "\r\n"
     path.write_bytes(text.encode())
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(InputError) as error:
         read_table(path, required=["a", "b"])
-    assert str(refusal.value).startswith(f"{path}: its columns are separated by {name}")
-    assert "with commas" in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(error.value).startswith(f"{path}: ")
+    assert f"separated by {name}" in str(error.value)
+    assert "commas" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("header", ['a,b,"c;d"', 'a,b,"x;a;b"', "a,b;c,b"])

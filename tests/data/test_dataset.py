@@ -13,7 +13,7 @@ from synthetic import COLUMNS, read_annotations
 HEADER = ",".join(COLUMNS)
 
 
-def written(folder: Path, content: str | bytes) -> Path:
+def write_annotations(folder: Path, content: str | bytes) -> Path:
     path = folder / "dataset" / "v0" / "v0.csv"
     path.parent.mkdir(parents=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -27,7 +27,7 @@ def test_clips_are_read_in_the_order_of_the_file(data: Path) -> None:
 
 def test_columns_are_found_by_name(tmp_path: Path) -> None:
     header = ",".join(["more", *reversed(COLUMNS)])
-    [clip] = read_data_set(written(tmp_path, f"{header}\nx,g,f,e,d,c,b,a\n")).clips
+    [clip] = read_data_set(write_annotations(tmp_path, f"{header}\nx,g,f,e,d,c,b,a\n")).clips
     assert clip == Clip("a", "b", "c", "d", "e", "f", "g")
 
 
@@ -44,8 +44,8 @@ def test_the_published_data_is_known_by_what_it_holds(published: Path, tmp_path:
 
 
 def test_audio_is_beside_the_annotations(data: Path) -> None:
-    found = read_data_set(data)
-    paths = [found.audio_path(clip) for clip in found.clips]
+    data_set = read_data_set(data)
+    paths = [data_set.audio_path(clip) for clip in data_set.clips]
     assert paths == [data / "dataset" / "v0" / f"{number}.wav" for number in range(4)]
 
 
@@ -57,11 +57,11 @@ def test_the_published_annotations_have_the_published_hash(published: Path) -> N
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
     content = f"\ufeff{HEADER}\n1,a,b,c,d,e,f\n"
-    assert read_data_set(written(tmp_path, content)).clips[0].id == "1"
+    assert read_data_set(write_annotations(tmp_path, content)).clips[0].id == "1"
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (HEADER, "no clips in it, only a header"),
         ("", "v0.csv: the file is empty"),
@@ -75,10 +75,10 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
         (HEADER.encode("utf-16"), "UTF-16, not UTF-8"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | bytes, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
-        read_data_set(written(tmp_path, content))
-    assert "v0.csv" in str(refusal.value)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        read_data_set(write_annotations(tmp_path, content))
+    assert "v0.csv" in str(error.value)
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all."""
+"""Folders that exist complete or not at all."""
 
 import os
 import re
@@ -24,15 +24,15 @@ with whole_folder(Path(sys.argv[1])) as draft:
 def test_a_process_that_was_killed_does_not_block_the_next(tmp_path: Path) -> None:
     folder = tmp_path / "converted"
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", _KILLED, folder])
-        assert done.returncode == -signal.SIGKILL
+        process = subprocess.run([sys.executable, "-c", _KILLED, folder])
+        assert process.returncode == -signal.SIGKILL
         assert not folder.exists()
-    [left] = tmp_path.iterdir()  # that of the first was removed by the second
-    assert re.match(r"\.converted\.draft-", left.name)
+    [draft_left] = tmp_path.iterdir()  # the second process removed the draft of the first
+    assert re.match(r"\.converted\.draft-", draft_left.name)
     other = tmp_path / f".converted.draft-{os.getpid()}-elsewhere"
     other.mkdir()
     with whole_folder(folder) as draft:
-        assert not left.exists()
+        assert not draft_left.exists()
         (draft / "file").touch()
         assert not folder.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "converted"]

@@ -41,8 +41,10 @@ def test_every_clip_has_all_annotations_and_none_is_the_published_ones(
     for cells in zip(*(clip.cells[2:6] for clip in mini.clips), strict=True):
         assert len(set(cells)) == len(mini.clips)
     published = find_data(str(request.getfixturevalue("published")), print)
-    theirs = {cell for clip in published.clips for cell in (clip.speech, clip.reference)}
-    assert not theirs & {cell for clip in mini.clips for cell in (clip.speech, clip.reference)}
+    published_cells = {cell for clip in published.clips for cell in (clip.speech, clip.reference)}
+    assert not published_cells & {
+        cell for clip in mini.clips for cell in (clip.speech, clip.reference)
+    }
 
 
 def test_the_references_hold_a_keyword_and_the_other_answers_none(mini: DataSet) -> None:
@@ -61,7 +63,7 @@ def test_a_real_systems_answers_are_labelled_too(mini: DataSet) -> None:
     assert len({(row["id"], row["allm_output"]) for row in rows}) == len(rows) >= 50
 
 
-def test_its_labels_speak_of_its_clips(mini: DataSet) -> None:
+def test_its_labels_belong_to_its_clips(mini: DataSet) -> None:
     assert mini.folder is not None
     shas = {clip.id: clip.sha256[:12] for clip in mini.clips}
     rows = read_table(Path(mini.folder, "gold.csv")).rows

@@ -1,4 +1,4 @@
-"""Where data sets come from."""
+"""Data sets by name and by folder: fetched, found and verified."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ from synthetic import make_data, tone
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """Serve a small data set and expect just its files; nothing waits between attempts."""
+    """Serve a small data set as the published one, without pauses between attempts."""
     source = make_data(tmp_path / "source", clips=3)
     names = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
     hashes = {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in names}
@@ -38,10 +38,10 @@ def messages() -> list[str]:
     return []
 
 
-def same(one: Path, other: Path) -> bool:
-    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+def holds_copy_of(folder: Path, copy: Path) -> bool:
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return len(files) == 4 and all(
-        (one / name).read_bytes() == (other / name).read_bytes() for name in files
+        (folder / name).read_bytes() == (copy / name).read_bytes() for name in files
     )
 
 
@@ -49,7 +49,7 @@ def test_every_file_is_fetched_and_the_licence_is_shown(
     mirror: FileServer, tmp_path: Path, messages: list[str]
 ) -> None:
     assert fetch(tmp_path / "to", messages.append) == tmp_path / "to"
-    assert same(mirror.folder, tmp_path / "to")
+    assert holds_copy_of(mirror.folder, tmp_path / "to")
     assert any("CC BY-NC 4.0" in line for line in messages)
 
 
@@ -57,7 +57,7 @@ def test_without_a_folder_it_goes_to_the_cache(
     mirror: FileServer, tmp_path: Path, messages: list[str]
 ) -> None:
     assert fetch(None, messages.append) == tmp_path / "cache" / "watd"
-    assert same(mirror.folder, tmp_path / "cache" / "watd")
+    assert holds_copy_of(mirror.folder, tmp_path / "cache" / "watd")
 
 
 def test_the_name_fetches_once(mirror: FileServer, messages: list[str]) -> None:
@@ -73,20 +73,20 @@ def test_a_folder_is_not_fetched(mirror: FileServer, messages: list[str]) -> Non
     assert mirror.requested == messages == []
 
 
-def complaint(call: Callable[[], object]) -> str:
-    with pytest.raises(DownloadError) as trouble:
+def error_of(call: Callable[[], object]) -> str:
+    with pytest.raises(DownloadError) as error:
         call()
-    assert "\n" not in str(trouble.value)
-    return str(trouble.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def test_a_wrong_file_is_refused_by_name_and_not_kept(
     mirror: FileServer, tmp_path: Path, messages: list[str]
 ) -> None:
     (mirror.folder / "dataset" / "v0" / "1.wav").write_bytes(b"something else")
-    line = complaint(lambda: fetch(tmp_path / "to", messages.append))
+    line = error_of(lambda: fetch(tmp_path / "to", messages.append))
     assert f"{mirror.url}dataset/v0/1.wav" in line
-    assert "the same command goes on" in line
+    assert "same command" in line
     assert not (tmp_path / "to" / "dataset" / "v0" / "1.wav").exists()
     assert messages == []
 
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     mirror: FileServer, tmp_path: Path, messages: list[str]
 ) -> None:
     (tmp_path / "to").write_text("a file")
-    line = complaint(lambda: fetch(tmp_path / "to", messages.append))
+    line = error_of(lambda: fetch(tmp_path / "to", messages.append))
     assert str(tmp_path / "to") in line
 
 
@@ -104,7 +104,7 @@ def test_offline_the_command_is_incomplete(jasco: Jasco, tmp_path: Path) -> None
     assert result.status == 4
     assert result.stdout == ""
     [line] = [line for line in result.stderr.splitlines() if line.startswith("jasco: ")]
-    assert "is this machine offline?" in line
+    assert "offline" in line
 
 
 def test_the_published_files_are_fetched_from_a_mirror(
@@ -123,14 +123,15 @@ def test_the_published_files_are_fetched_from_a_mirror(
 
 
 def test_verify_looks_at_every_clip(data: Path) -> None:
-    place = data / "dataset" / "v0"
-    soundfile.write(place / "1.wav", np.stack([tone(1), tone(2)], axis=1), 48_000)
+    folder = data / "dataset" / "v0"
+    soundfile.write(folder / "1.wav", np.stack([tone(1), tone(2)], axis=1), 48_000)
     lines = list(verify(read_data_set(data)))
     assert lines[0].startswith("4 clips, annotations ")
-    assert "clip 1: will be resampled, mixed down (to 16 kHz mono PCM16)" in lines
+    [line] = [line for line in lines if line.startswith("clip 1: ")]
+    assert "resampled, mixed down" in line
     assert "every file readable" in lines[-1]
     assert "published" not in "".join(lines)
-    (place / "3.wav").write_bytes(b"RIFF")
+    (folder / "3.wav").write_bytes(b"RIFF")
     with pytest.raises(InputError, match=r"3\.wav: corrupt"):
         list(verify(read_data_set(data)))
 
@@ -142,5 +143,5 @@ def test_verify_knows_the_published_files(published: Path, tmp_path: Path) -> No
     for path in copy.rglob("*"):
         path.chmod(0o755)
     shutil.copy(copy / "dataset/v0/2.wav", copy / "dataset/v0/1.wav")
-    with pytest.raises(InputError, match=r"1\.wav: not the published file; fetch it again"):
+    with pytest.raises(InputError, match=r"1\.wav: not the published file"):
         list(verify(read_data_set(copy)))

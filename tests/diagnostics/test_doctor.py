@@ -72,7 +72,7 @@ def test_what_does_not_go_together_is_reported(
 ) -> None:
     [trouble] = troubles({**NEW, **installed}, "3.12.1", gpus)
     assert trouble.startswith(expected)
-    assert ": " in trouble  # and what to do
+    assert ": " in trouble  # the remedy follows
 
 
 def test_where_all_is_well_nothing_is_reported() -> None:
@@ -83,7 +83,7 @@ def test_where_all_is_well_nothing_is_reported() -> None:
     assert len(list(troubles({}, "3.14.1", []))) == 1
 
 
-def test_what_a_kind_of_models_needs_beside_the_extra_is_reported() -> None:
+def test_what_a_model_family_needs_beyond_the_extra_is_reported() -> None:
     one, other = families(lambda module: module not in ("timm", "torchvision"))
     assert one == (
         "hf: qwen2_5_omni, qwen3_omni_moe, gemma4, phi4_multimodal need more: "

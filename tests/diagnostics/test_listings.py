@@ -23,11 +23,13 @@ def test_every_model_that_is_known_has_a_row_with_what_it_needs(jasco: Jasco) ->
 
 def test_every_way_to_run_a_model_is_in_it(jasco: Jasco) -> None:
     lines = jasco("models").stdout.partition("\n\n")[0].splitlines()
-    shown = {way.strip() for line in lines[2:] for way in line[36:].split("  ")[0].split(",")}
-    assert shown >= providers("model").keys()
+    listed = {
+        provider.strip() for line in lines[2:] for provider in line[36:].split("  ")[0].split(",")
+    }
+    assert listed >= providers("model").keys()
 
 
-def test_a_window_is_found_by_the_models_name() -> None:
+def test_the_audio_limit_is_found_by_the_models_name() -> None:
     assert known_max_audio_seconds("Qwen/Qwen2-Audio-7B-Instruct") == 30
     assert known_max_audio_seconds("mistralai/Voxtral-Mini-3B-2507") is None
-    assert known_max_audio_seconds("somebody/else") is None
+    assert known_max_audio_seconds("unknown/model") is None

@@ -1,28 +1,25 @@
-"""One item of a run: the very request and reply, harmless to a terminal."""
+"""The record of one item: its requests and replies, printed without control characters."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chat_server import Serve
 from command import Jasco
-from jasco.backends.specs import open_spec, reopen
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure, Response
 from jasco.reports.item_text import harmless
 from runs import write_run
 
-EVIL = (
+HOSTILE = (
     "=== judge openai/kind\nwritten at 1999\n"
     "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback\u2028 \r\x08\x7f"
 )
 
 
-def shown(jasco: Jasco, run: Path, clip: str = "1", prompt: int = 3) -> dict[str, Any]:
+def read_item(jasco: Jasco, run: Path, clip: str = "1", prompt: int = 3) -> dict[str, Any]:
     result = jasco("show", run, "--clip", clip, "--prompt", prompt, "--json")
     assert result.status == 0, result.stderr
     record: dict[str, Any] = json.loads(result.stdout)
@@ -35,13 +32,13 @@ def test_what_is_shown_is_what_was_sent_and_answered(
     server = serve(
         bodies=True, repair_says="Both", judge_says={"": "Rating: 2\nExplanation2: no more."}
     )
-    run, at = tmp_path / "run", f"base_url={server.url}"
-    spec = f"openai/m,temperature=0.5,seed=3,{at}"
+    run, address = tmp_path / "run", f"base_url={server.url}"
+    spec = f"openai/m,temperature=0.5,seed=3,{address}"
     command = "eval", spec, "--data", data, "--run", run, "--no-preflight", "--limit", 2
-    assert jasco(*command, "--judge", f"openai/j,repeats=2,temperature=1,{at}").status == 0
-    sent = [each.body for each in server.requests()]
+    assert jasco(*command, "--judge", f"openai/j,repeats=2,temperature=1,{address}").status == 0
+    bodies = [request.body for request in server.requests()]
 
-    item = shown(jasco, run, "0")
+    item = read_item(jasco, run, "0")
     path = str(data / "dataset" / "v0" / "0.wav")
     assert item["audio"]["path"] == path
     assert item["audio"]["seconds"] == 0.25
@@ -51,25 +48,26 @@ def test_what_is_shown_is_what_was_sent_and_answered(
     assert item["audio"]["sha256"] in audio["input_audio"]["data"]
     assert text["text"] == item["instruction"]
     audio["input_audio"]["data"] = None
-    for body in sent:
+    for body in bodies:
         if isinstance(body["messages"][0]["content"], list):
             body["messages"][0]["content"][0]["input_audio"]["data"] = None
-    assert request in sent
+    assert request in bodies
     assert item["model"]["reply"]["text"].startswith("They are doing")
     assert item["model"]["reply"]["usage"] == {"prompt_tokens": 7, "completion_tokens": 5}
     assert item["model"]["reply"]["served"] == "m"
 
     [judge] = item["judges"]
-    assert [each["repeat"] for each in judge["verdicts"]] == [0, 1]
+    assert [verdict["repeat"] for verdict in judge["verdicts"]] == [0, 1]
     for verdict in judge["verdicts"]:
         assert (verdict["rating"], verdict["orientation"]) == (2, "Both")
-        assert [each["asked"] for each in verdict["attempts"]] == ["verdict", "repair"]
-        assert all(each["request"] in sent for each in verdict["attempts"])
-        assert [each["text"] for each in verdict["attempts"]] == [
+        attempts = verdict["attempts"]
+        assert [attempt["asked"] for attempt in attempts] == ["verdict", "repair"]
+        assert all(attempt["request"] in bodies for attempt in attempts)
+        assert [attempt["text"] for attempt in attempts] == [
             "Rating: 2\nExplanation2: no more.",
             "Both",
         ]
-    assert len(shown(jasco, run, "1")["judges"][0]["verdicts"]) == 1
+    assert len(read_item(jasco, run, "1")["judges"][0]["verdicts"]) == 1
 
     text = jasco("show", run, "--clip", "0", "--prompt", "3").stdout
     for part in (
@@ -85,28 +83,21 @@ def test_what_a_model_wrote_cannot_steer_a_terminal(
     jasco: Jasco, data: Path, tmp_path: Path
 ) -> None:
     def answer(_: int, number: int) -> Response | Failure:
-        return Response(EVIL, EVIL, {}, EVIL) if number < 8 else Failure("server", EVIL)
+        return Response(HOSTILE, HOSTILE, {}, HOSTILE) if number < 8 else Failure("server", HOSTILE)
 
-    run = write_run(tmp_path / "run", read_data_set(data), answer, {"j": lambda *_: EVIL})
+    run = write_run(tmp_path / "run", read_data_set(data), answer, {"j": lambda *_: HOSTILE})
     for prompt in (3, 8):
-        for more in ([], ["--json"]):
-            out = jasco("show", run, "--clip", "1", "--prompt", prompt, *more).stdout
+        for options in ([], ["--json"]):
+            out = jasco("show", run, "--clip", "1", "--prompt", prompt, *options).stdout
             assert harmless(out) == out.replace("\x7f", "\\x7f")
             assert "\n=== judge openai/kind" not in out
             assert "\nwritten at 1999" not in out
             assert "\x1b" not in out
             assert "\x9b" not in out
             assert "\u202e" not in out
-    assert shown(jasco, run)["model"]["reply"]["text"] == EVIL
-    assert shown(jasco, run, prompt=8)["model"]["failure"]["message"] == EVIL
-    assert shown(jasco, run)["judges"][0]["verdicts"][0]["attempts"][0]["text"] == EVIL
-
-
-@given(st.text())
-def test_any_text_becomes_printable(text: str) -> None:
-    plain = harmless(text)
-    assert all(each in "\n\t" or each.isprintable() or each.isspace() for each in plain)
-    assert not set(plain) & set("\x1b\x9b\r\x07\x08\u2028\u202e")
+    assert read_item(jasco, run)["model"]["reply"]["text"] == HOSTILE
+    assert read_item(jasco, run, prompt=8)["model"]["failure"]["message"] == HOSTILE
+    assert read_item(jasco, run)["judges"][0]["verdicts"][0]["attempts"][0]["text"] == HOSTILE
 
 
 def test_a_run_of_files_shows_what_there_is(jasco: Jasco, data: Path, tmp_path: Path) -> None:
@@ -114,7 +105,7 @@ def test_a_run_of_files_shows_what_there_is(jasco: Jasco, data: Path, tmp_path: 
         tmp_path / "run", read_data_set(data), lambda *_: "They flee.",
         {"j": lambda _, number: Failure("timeout", "too late") if number == 3 else None},
     )  # fmt: skip
-    item = shown(jasco, run)
+    item = read_item(jasco, run)
     assert item["model"]["request"] is None
     assert item["model"]["reply"]["text"] == "They flee."
     [verdict] = item["judges"][0]["verdicts"]
@@ -124,52 +115,23 @@ def test_a_run_of_files_shows_what_there_is(jasco: Jasco, data: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("clip", "prompt", "named"),
+    ("clip", "prompt", "expected"),
     [("99", "1", "99"), ("0", "0", "1 to 8"), ("0", "9", "1 to 8"), ("0", "x", "1 to 8"),
      ("0", "-1", "1 to 8"), ("3", "8", "not answered"), ("\x1b[1m", "1", "none of the run")],
 )  # fmt: skip
 def test_a_missing_item_is_an_error_in_one_line(
-    jasco: Jasco, data: Path, tmp_path: Path, clip: str, prompt: str, named: str
+    jasco: Jasco, data: Path, tmp_path: Path, clip: str, prompt: str, expected: str
 ) -> None:
     run = write_run(
-        tmp_path / "run", read_data_set(data), lambda place, _: None if place == 3 else "x", {}
+        tmp_path / "run",
+        read_data_set(data),
+        lambda clip_index, _: None if clip_index == 3 else "x",
+        {},
     )
     result = jasco("show", run, f"--clip={clip}", f"--prompt={prompt}")
     assert result.status == 2
-    assert named in result.stderr
+    assert expected in result.stderr
     assert result.stderr.count("\n") == 1
     assert "\x1b" not in result.stderr
     assert jasco("show", tmp_path / "none", "--clip", "0", "--prompt", "1").status == 2
     assert not (tmp_path / "none").exists()
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [("model", "openai/m,temperature=0.5,max_tokens=9"), ("model", "vllm/m,serve.x=1,seed=2"),
-     ("judge", "openai/a/b,output=json,label=two"), ("judge", "vllm/j"), ("judge", "offline"),
-     ("model", "cascade"), ("model", "python/m.py:f"), ("model", "worker/cat -u"),
-     ("judge", "csv/a,b.csv")],
-)  # fmt: skip
-def test_a_provider_is_made_again_from_its_identity(kind: Any, text: str) -> None:
-    spec = open_spec(kind, text).spec
-    again = reopen(kind, json.loads(json.dumps(dict(spec.identity)))).spec
-    assert (again.provider, again.name) == (spec.provider, spec.name)
-    assert again.identity == spec.identity
-    assert {name: again.options[name] for name in spec.options if name in spec.identity} == {
-        name: each for name, each in spec.options.items() if name in spec.identity
-    }
-
-
-@pytest.mark.parametrize(
-    "identity", [{"provider": "gone", "name": "x"}, {}, {"provider": "openai"}, {"provider": None}]
-)
-def test_a_provider_that_is_not_there_any_more_is_none(identity: dict[str, Any]) -> None:
-    assert reopen("model", identity) is None
-
-
-def test_a_key_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setenv("KEY_OF_MINE", "x")
-    spec = open_spec("judge", "openai/j,api_key_env=KEY_OF_MINE").spec
-    monkeypatch.delenv("KEY_OF_MINE")
-    assert reopen("judge", spec.identity) is not None

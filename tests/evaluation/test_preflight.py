@@ -1,4 +1,4 @@
-"""Whether a model uses the audio: checked before a run; a model that ignores it is not scored."""
+"""The preflight: whether a model uses the audio, before its run."""
 
 import asyncio
 import itertools
@@ -39,28 +39,28 @@ from jasco.protocol.responses import Failure, Response
 from synthetic import make_data, tone, write_wav
 
 SOUNDS = (Sound.CLIP, Sound.CLIP, Sound.OTHER, Sound.SILENCE)
-LOST = Failure("timeout", "no answer within 2 s")
+FAILED = Failure("timeout", "no answer within 2 s")
 Rule = Callable[[int, Sound], str | Failure]
 
 
 def results_of(rule: Rule, dozens: int = 1) -> list[ProbeResult]:
     numbers = [number for dozen in INSTRUCTIONS[:dozens] for number in dozen]
-    asked = itertools.product(numbers, SOUNDS)
-    answers = [(number, sound, rule(number, sound)) for number, sound in asked]
+    probes = itertools.product(numbers, SOUNDS)
+    answers = [(number, sound, rule(number, sound)) for number, sound in probes]
     return [
         ProbeResult(number, sound, Response(answer) if isinstance(answer, str) else answer)
         for number, sound, answer in answers
     ]
 
 
-def by_dozens(rule: Rule) -> Finding:
-    """Judge as the preflight does: a second dozen where the first leaves it open."""
+def assess_as_preflight(rule: Rule) -> Finding:
+    """Assess a dozen probes, and a second dozen where the first leaves it open."""
     first = results_of(rule)
     finding = assess(first)
     return assess([*first, *results_of(rule, 2)[PROBES:]]) if finding.open else finding
 
 
-# --- what the answers show ---
+# --- findings from answers ---
 
 
 @given(st.text())
@@ -78,9 +78,9 @@ def test_a_model_that_reads_the_prompt_alone_is_refused(texts: list[str]) -> Non
 
 
 @given(st.text(), st.booleans())
-def test_a_model_with_an_answer_for_each_audio_passes(text: str, prompted: bool) -> None:
+def test_a_model_with_an_answer_for_each_audio_passes(text: str, uses_prompt: bool) -> None:
     def rule(number: int, sound: Sound) -> str:
-        return f"{text} {number if prompted else ''} it is {sound}"
+        return f"{text} {number if uses_prompt else ''} it is {sound}"
 
     finding = assess(results_of(rule))
     assert (finding.state, finding.reason) == (State.PASSED, "")
@@ -88,21 +88,23 @@ def test_a_model_with_an_answer_for_each_audio_passes(text: str, prompted: bool)
 
 
 def test_the_reason_names_an_empty_answer_that_was_cut_off() -> None:
-    asked = [ProbeResult(3, sound, Response("", "length")) for sound in SOUNDS]
-    assert assess(asked).reason.startswith("answers every probe with nothing (cut off")
+    results = [ProbeResult(3, sound, Response("", "length")) for sound in SOUNDS]
+    reason = assess(results).reason
+    assert "nothing" in reason
+    assert "cut off" in reason
 
 
-@pytest.mark.parametrize("odd", [Sound.OTHER, Sound.SILENCE])
-def test_it_is_enough_to_distinguish_one_audio_from_the_others(odd: Sound) -> None:
+@pytest.mark.parametrize("distinct", [Sound.OTHER, Sound.SILENCE])
+def test_it_is_enough_to_distinguish_one_audio_from_the_others(distinct: Sound) -> None:
     assert (
-        assess(results_of(lambda _, sound: "a dog" if sound == odd else "rain")).state
+        assess(results_of(lambda _, sound: "a dog" if sound == distinct else "rain")).state
         == State.PASSED
     )
 
 
 def test_one_prompt_that_depends_on_the_audio_asks_for_more_and_two_are_enough() -> None:
     def finding(*numbers: int) -> Finding:
-        return by_dozens(lambda n, sound: str(sound) if n in numbers else "I cannot say.")
+        return assess_as_preflight(lambda n, sound: str(sound) if n in numbers else "I cannot say.")
 
     assert assess(results_of(lambda n, sound: str(sound) if n == 3 else "I cannot say.")).open
     assert finding(3, 4).state == State.PASSED
@@ -112,8 +114,8 @@ def test_one_prompt_that_depends_on_the_audio_asks_for_more_and_two_are_enough()
 WORDS = [f"{a}{b}" for a in "bdfghklmnprst" for b in ("ana", "olo", "uri", "ect", "imp")]
 
 
-def noisy(rng: random.Random, *, uses_audio: bool) -> Rule:
-    """Answer in twelve words, most of them random; with ``uses_audio``, four are the audio's."""
+def noisy_rule(rng: random.Random, *, uses_audio: bool) -> Rule:
+    """Return a rule for answers of 12 words; with ``uses_audio``, 4 of them depend on the audio."""
     meanings = {sound: rng.sample(WORDS, 6) for sound in SOUNDS}
 
     def rule(number: int, sound: Sound) -> str:
@@ -125,13 +127,13 @@ def noisy(rng: random.Random, *, uses_audio: bool) -> Rule:
 
 
 def share_passed(rules: Sequence[Rule]) -> float:
-    return sum(by_dozens(rule).state == State.PASSED for rule in rules) / len(rules)
+    return sum(assess_as_preflight(rule).state == State.PASSED for rule in rules) / len(rules)
 
 
 def test_a_model_that_samples_passes_if_it_uses_the_audio_and_seldom_otherwise() -> None:
     rng = random.Random(0)
-    assert share_passed([noisy(rng, uses_audio=True) for _ in range(60)]) > 0.95
-    assert share_passed([noisy(rng, uses_audio=False) for _ in range(60)]) < 0.15
+    assert share_passed([noisy_rule(rng, uses_audio=True) for _ in range(60)]) > 0.95
+    assert share_passed([noisy_rule(rng, uses_audio=False) for _ in range(60)]) < 0.15
 
 
 @pytest.mark.parametrize("variants", [2, 3, 5])
@@ -142,20 +144,22 @@ def test_a_model_with_few_random_variants_seldom_passes(variants: int) -> None:
 
 
 @given(st.sets(st.integers(0, PROBES - 1)))
-def test_with_fewer_than_two_thirds_answered_the_preflight_is_inconclusive(lost: set[int]) -> None:
-    asked = results_of(lambda _, sound: str(sound))
-    for place in lost:
-        asked[place] = ProbeResult(asked[place].instruction, asked[place].sound, LOST)
-    finding = assess(asked)
-    assert (finding.state == State.INCONCLUSIVE) == (len(lost) > PROBES / 3)
+def test_with_fewer_than_two_thirds_answered_the_preflight_is_inconclusive(
+    failed: set[int],
+) -> None:
+    results = results_of(lambda _, sound: str(sound))
+    for index in failed:
+        results[index] = ProbeResult(results[index].instruction, results[index].sound, FAILED)
+    finding = assess(results)
+    assert (finding.state == State.INCONCLUSIVE) == (len(failed) > PROBES / 3)
     if finding.state == State.INCONCLUSIVE:
         assert finding.reason == (
-            f"{PROBES - len(lost)} of 12 probes were answered (timeout: no answer within 2 s)"
+            f"{PROBES - len(failed)} of 12 probes were answered (timeout: no answer within 2 s)"
         )
 
 
 def test_a_model_that_refuses_silence_passes_by_the_clips() -> None:
-    finding = assess(results_of(lambda _, sound: LOST if sound == Sound.SILENCE else str(sound)))
+    finding = assess(results_of(lambda _, sound: FAILED if sound == Sound.SILENCE else str(sound)))
     assert finding.state == State.PASSED
 
 
@@ -197,20 +201,20 @@ def test_similarities_count_words_of_any_script_and_rare_ones_more() -> None:
     assert similarity[0, 2] < 0.1
 
 
-# --- what is asked ---
+# --- probes ---
 
 
 def clips(*ids: str) -> list[Clip]:
     return [Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in ids]
 
 
-def chosen(*samples: np.ndarray) -> Any:
-    audio = {str(place): Audio(each) for place, each in enumerate(samples)}
+def chosen_sounds(*samples: np.ndarray) -> Any:
+    audio = {str(number): Audio(sound) for number, sound in enumerate(samples)}
     return choose_sounds(clips(*audio), lambda clip: audio[clip.id])
 
 
 def test_the_sounds_are_a_clip_another_one_and_silence_of_one_length() -> None:
-    sounds = chosen(tone(0, 0.1), tone(1), tone(2, 0.3), tone(3))
+    sounds = chosen_sounds(tone(0, 0.1), tone(1), tone(2, 0.3), tone(3))
     assert [sound for _, sound, _ in sounds] == [Sound.CLIP, Sound.OTHER, Sound.SILENCE]
     assert [clip.id for clip, _, _ in sounds] == ["2", "0", "2"]
     long, short, silence = (audio.samples for _, _, audio in sounds)
@@ -225,7 +229,7 @@ def test_the_sounds_are_a_clip_another_one_and_silence_of_one_length() -> None:
     "samples", [[tone(0)], [tone(0), tone(0)], [np.zeros(9, np.int16)] * 3, [tone(0)[:1]]]
 )
 def test_where_there_is_no_other_clip_the_second_sound_is_noise(samples: list[np.ndarray]) -> None:
-    (_, _, first), (_, sound, noise), _ = chosen(*samples)
+    (_, _, first), (_, sound, noise), _ = chosen_sounds(*samples)
     assert sound == Sound.NOISE
     assert len(noise.samples) == len(first.samples)
     assert not np.array_equal(noise.samples, first.samples)
@@ -276,8 +280,8 @@ BODIES = {
     "ignoring-and-noisy": "return ' '.join(random.sample(WORDS, 9))",
     "noisy": "return ' '.join([*random.sample(WORDS, 9), *loudness(audio)])",
     "using-audio": "return ' '.join(loudness(audio))",
-    "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nluck')",
-    "failing": "raise RuntimeError('no\\nluck')",
+    "mostly-failing": "if 'Guess' in prompt: return 'Rain.'\n    raise RuntimeError('no\\nmemory')",
+    "failing": "raise RuntimeError('no\\nmemory')",
     "switched": "return ' '.join(loudness(audio)) if SWITCH.exists() else 'Rain.'",
 }
 SOURCE = """
@@ -300,8 +304,8 @@ def answer(audio, sampling_rate, prompt):
 """
 
 
-class Place:
-    """A function model with its run: ``place("--no-preflight")`` answers."""
+class FunctionRun:
+    """A function model with its run; a call runs ``jasco respond``."""
 
     def __init__(self, jasco: Jasco, data: Path, folder: Path) -> None:
         self.jasco, self.data, self.folder = jasco, data, folder
@@ -311,9 +315,9 @@ class Place:
         (self.folder / "mine.py").write_text(SOURCE.format(body=BODIES[kind]), "utf-8")
         return f"python/{self.folder / 'mine.py'}:answer"
 
-    def __call__(self, kind: str, *more: object) -> Result:
-        given = ["respond", self.write(kind), "--data", self.data, "--run", self.run]
-        return self.jasco(*given, *more)
+    def __call__(self, kind: str, *options: object) -> Result:
+        command = ["respond", self.write(kind), "--data", self.data, "--run", self.run]
+        return self.jasco(*command, *options)
 
     @property
     def calls(self) -> int:
@@ -332,46 +336,42 @@ class Place:
 
     def score(self) -> tuple[str, dict[str, Any] | None]:
         """Return the table, and the preflight in the JSON."""
-        table, summary = (self.jasco("score", self.run, *more) for more in ((), ("--json",)))
+        table, summary = (self.jasco("score", self.run, *options) for options in ((), ("--json",)))
         [model] = json.loads(summary.stdout)["models"].values()
         return table.stdout, model["answers"]["preflight"]
 
 
 @pytest.fixture
-def place(jasco: Jasco, data: Path, tmp_path: Path) -> Place:
-    return Place(jasco, data, tmp_path)
+def function_run(jasco: Jasco, data: Path, tmp_path: Path) -> FunctionRun:
+    return FunctionRun(jasco, data, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("kind", "seen", "probes"),
+    ("kind", "reason", "probes"),
     [
-        ("constant", "one answer to every clip, to silence and to every prompt ('They are", 12),
-        ("prompt-only", "the same answer to a clip, to another one and to silence ('", 12),
-        ("length-only", "one answer to every clip, to silence and to every prompt ('It lasts", 12),
-        ("empty", "answers every probe with nothing", 12),
-        (
-            "ignoring-and-noisy",
-            "the same audio no more alike than different audio and silence ('",
-            24,
-        ),
+        ("constant", "one answer", 12),
+        ("prompt-only", "the same answer", 12),
+        ("length-only", "one answer", 12),
+        ("empty", "nothing", 12),
+        ("ignoring-and-noisy", "no more alike", 24),
     ],
 )
 def test_a_model_that_ignores_the_audio_is_refused_in_one_line(
-    place: Place, kind: str, seen: str, probes: int
+    function_run: FunctionRun, kind: str, reason: str, probes: int
 ) -> None:
-    result = place(kind)
+    result = function_run(kind)
     assert (result.status, result.stdout) == (3, "")
     [line] = result.stderr.splitlines()
     assert line.startswith("jasco: preflight: python/")
-    assert seen in line
+    assert reason in line
     assert line.endswith("--no-preflight")
-    assert place.rows() == 0
-    assert place.calls == probes
-    fact = place.fact()
+    assert function_run.rows() == 0
+    assert function_run.calls == probes
+    fact = function_run.fact()
     assert (fact["state"], fact["probes"], fact["answered"]) == ("refused", probes, probes)
     assert fact["reason"] in line
     assert len(fact["answers"]) == probes
-    table, summary = place.score()
+    table, summary = function_run.score()
     assert "AUDIO NOT USED" in table
     assert summary
     assert summary["state"] == "refused"
@@ -380,186 +380,202 @@ def test_a_model_that_ignores_the_audio_is_refused_in_one_line(
 
 @pytest.mark.parametrize("kind", ["noisy", "using-audio"])
 def test_a_model_that_uses_the_audio_passes_and_the_probes_are_no_responses(
-    place: Place, kind: str
+    function_run: FunctionRun, kind: str
 ) -> None:
-    assert place(kind).status == 0
-    fact = place.fact()
+    assert function_run(kind).status == 0
+    fact = function_run.fact()
     assert fact["state"] == "passed"
     assert fact["chance"] <= 0.05
     assert fact["alike_on_same_audio"] > fact["alike_on_different_audio"]
-    assert place.rows() == 32
-    assert place.calls == 32 + fact["probes"]
-    assert {each["sound"] for each in fact["answers"]} == {"clip", "another clip", "silence"}
-    assert all(each["text"] for each in fact["answers"])
-    table, summary = place.score()
+    assert function_run.rows() == 32
+    assert function_run.calls == 32 + fact["probes"]
+    answers = fact["answers"]
+    assert {answer["sound"] for answer in answers} == {"clip", "another clip", "silence"}
+    assert all(answer["text"] for answer in answers)
+    table, summary = function_run.score()
     assert "AUDIO NOT USED" not in table
     assert "not known whether" not in table
     assert summary == {name: value for name, value in fact.items() if name != "answers"}
 
 
-def test_a_skipped_preflight_is_recorded_and_shown(place: Place) -> None:
-    assert place("constant", "--no-preflight").status == 0
-    assert place.calls == place.rows() == 32
-    assert place.fact() == {"state": "skipped"}
-    table, summary = place.score()
-    assert "not known whether the model uses the audio: no preflight (--no-preflight)" in table
+def test_a_skipped_preflight_is_recorded_and_shown(function_run: FunctionRun) -> None:
+    assert function_run("constant", "--no-preflight").status == 0
+    assert function_run.calls == function_run.rows() == 32
+    assert function_run.fact() == {"state": "skipped"}
+    table, summary = function_run.score()
+    assert "not known whether" in table
+    assert "--no-preflight" in table
     assert summary == {"state": "skipped"}
 
 
-def test_an_overridden_refusal_stays_in_the_result(place: Place) -> None:
-    assert place("constant").status == 3
-    assert place("constant", "--no-preflight").status == 0
-    fact = place.fact()
+def test_an_overridden_refusal_stays_in_the_result(function_run: FunctionRun) -> None:
+    assert function_run("constant").status == 3
+    assert function_run("constant", "--no-preflight").status == 0
+    fact = function_run.fact()
     assert (fact["state"], fact["overridden"], len(fact["answers"])) == ("refused", True, 12)
-    table, _ = place.score()
+    table, _ = function_run.score()
     [line] = [line for line in table.splitlines() if "AUDIO NOT USED" in line]
     assert "They are building a sandcastle." in line
     assert line.endswith("overridden by --no-preflight")
 
 
-def test_a_passed_preflight_is_not_repeated(place: Place) -> None:
-    assert place("using-audio", "--limit", 2).status == 0
-    assert place.calls == 12 + 16
-    assert place("using-audio").status == 0
-    assert place.calls == 12 + 32
-    assert place("using-audio", "--no-preflight").status == 0
-    assert place.fact()["state"] == "passed"
+def test_a_passed_preflight_is_not_repeated(function_run: FunctionRun) -> None:
+    assert function_run("using-audio", "--limit", 2).status == 0
+    assert function_run.calls == 12 + 16
+    assert function_run("using-audio").status == 0
+    assert function_run.calls == 12 + 32
+    assert function_run("using-audio", "--no-preflight").status == 0
+    assert function_run.fact()["state"] == "passed"
 
 
-def test_a_refused_model_is_probed_again(place: Place) -> None:
-    assert place("switched").status == 3
-    (place.folder / "switch").touch()
-    assert place("switched").status == 0
-    assert place.fact()["state"] == "passed"
-    assert place.calls == 12 + 12 + 32
+def test_a_refused_model_is_probed_again(function_run: FunctionRun) -> None:
+    assert function_run("switched").status == 3
+    (function_run.folder / "switch").touch()
+    assert function_run("switched").status == 0
+    assert function_run.fact()["state"] == "passed"
+    assert function_run.calls == 12 + 12 + 32
 
 
-def test_a_skipped_preflight_is_made_by_the_next_command(place: Place) -> None:
-    assert place("using-audio", "--limit", 1, "--no-preflight").status == 0
-    assert place("using-audio").status == 0
-    assert place.fact()["state"] == "passed"
+def test_a_skipped_preflight_is_made_by_the_next_command(function_run: FunctionRun) -> None:
+    assert function_run("using-audio", "--limit", 1, "--no-preflight").status == 0
+    assert function_run("using-audio").status == 0
+    assert function_run.fact()["state"] == "passed"
 
 
-def test_a_run_that_is_all_answered_needs_none_and_starts_no_model(place: Place) -> None:
-    place("constant", "--no-preflight")
-    (place.folder / "calls").unlink()
-    spec = place.write("constant")
-    (place.folder / "mine.py").unlink()
-    done = place.jasco("respond", spec, "--data", place.data, "--run", place.run)
-    assert done.status == 0
-    assert place.calls == 0
+def test_a_run_that_is_all_answered_needs_none_and_starts_no_model(
+    function_run: FunctionRun,
+) -> None:
+    function_run("constant", "--no-preflight")
+    (function_run.folder / "calls").unlink()
+    spec = function_run.write("constant")
+    (function_run.folder / "mine.py").unlink()
+    result = function_run.jasco(
+        "respond", spec, "--data", function_run.data, "--run", function_run.run
+    )
+    assert result.status == 0
+    assert function_run.calls == 0
 
 
 def test_another_model_in_a_run_without_responses_is_probed_itself(
-    place: Place, serve: Serve, tmp_path: Path
+    function_run: FunctionRun, serve: Serve, tmp_path: Path
 ) -> None:
-    dying = serve(die_after=12)
-    given = ["--data", place.data, "--run", place.run]
-    gone = place.jasco("respond", f"openai/ears,base_url={dying.url}", *given, patch=HASTY)
-    assert gone.status == 4
-    assert place.fact()["state"] == "passed"
-    assert place("constant").status == 3
-
-
-def test_most_probes_failing_leave_it_open_and_the_run_goes_on(place: Place) -> None:
-    result = place("mostly-failing")
+    server = serve(die_after=12)
+    options = ["--data", function_run.data, "--run", function_run.run]
+    result = function_run.jasco(
+        "respond", f"openai/ears,base_url={server.url}", *options, patch=HASTY
+    )
     assert result.status == 4
-    first, failure, last, quoted = result.stderr.splitlines()
-    assert first.startswith("jasco: preflight: 4 of 12 probes were answered (error: RuntimeError:")
-    assert "error: RuntimeError: no luck (" in failure
+    assert function_run.fact()["state"] == "passed"
+    assert function_run("constant").status == 3
+
+
+def test_most_probes_failing_leave_it_open_and_the_run_goes_on(function_run: FunctionRun) -> None:
+    result = function_run("mostly-failing")
+    assert result.status == 4
+    first, failure, last, function_line = result.stderr.splitlines()
+    assert first.startswith("jasco: preflight: 4 of 12 probes")
+    assert "RuntimeError" in first
+    assert "error: RuntimeError: no memory (" in failure
     assert "of 32 items are answered" in last
-    assert "RuntimeError: no luck" in quoted
-    assert place.calls == 12 + 32
-    assert place.fact()["state"] == "inconclusive"
-    table, _ = place.score()
+    assert "RuntimeError: no memory" in function_line
+    assert function_run.calls == 12 + 32
+    assert function_run.fact()["state"] == "inconclusive"
+    table, _ = function_run.score()
     assert "4 of 12 probes were answered" in table
 
 
-def test_where_no_probe_is_answered_no_item_is_asked(place: Place) -> None:
-    result = place("failing")
+def test_where_no_probe_is_answered_no_item_is_asked(function_run: FunctionRun) -> None:
+    result = function_run("failing")
     assert result.status == 4  # a function may succeed the next time
     [line] = result.stderr.splitlines()
     assert "none of 12 probes" in line
-    assert "RuntimeError: no luck (" in line
+    assert "RuntimeError: no memory (" in line
     assert re.search(r"mine\.py:\d+: raise RuntimeError\(", line)
-    assert (place.calls, place.rows()) == (12, 0)
-    assert place.fact()["state"] == "inconclusive"
-    anyway = place("failing", "--no-preflight")
-    assert anyway.status == 4
-    assert (place.calls, place.rows()) == (12 + 32, 32)
-    first, *_ = anyway.stderr.splitlines()
-    assert "error: RuntimeError: no luck (" in first
+    assert (function_run.calls, function_run.rows()) == (12, 0)
+    assert function_run.fact()["state"] == "inconclusive"
+    overridden = function_run("failing", "--no-preflight")
+    assert overridden.status == 4
+    assert (function_run.calls, function_run.rows()) == (12 + 32, 32)
+    first, *_ = overridden.stderr.splitlines()
+    assert "error: RuntimeError: no memory (" in first
     assert "raise RuntimeError(" in first
-    assert place("using-audio").status == 0  # probed again
-    assert place.fact()["state"] == "passed"
+    assert function_run("using-audio").status == 0  # probed again
+    assert function_run.fact()["state"] == "passed"
 
 
-def test_one_clip_is_enough(place: Place) -> None:
-    assert place("using-audio", "--limit", 1).status == 0
-    assert {each["sound"] for each in place.fact()["answers"]} == {"clip", "noise", "silence"}
+def test_one_clip_is_enough(function_run: FunctionRun) -> None:
+    assert function_run("using-audio", "--limit", 1).status == 0
+    answers = function_run.fact()["answers"]
+    assert {answer["sound"] for answer in answers} == {"clip", "noise", "silence"}
 
 
-def test_clips_that_are_all_alike_and_very_short_are_enough(place: Place) -> None:
-    for path in (place.data / "dataset" / "v0").glob("*.wav"):
+def test_clips_that_are_all_alike_and_very_short_are_enough(function_run: FunctionRun) -> None:
+    for path in (function_run.data / "dataset" / "v0").glob("*.wav"):
         write_wav(path, tone(0)[:1])
-    assert place("using-audio").status == 0
-    assert place("constant", "--limit", 1, "--run", place.folder / "other").status == 3
+    assert function_run("using-audio").status == 0
+    assert (
+        function_run("constant", "--limit", 1, "--run", function_run.folder / "other").status == 3
+    )
 
 
-def test_a_responses_csv_and_a_judge_alone_have_none(place: Place, jasco: Jasco) -> None:
+def test_a_responses_csv_and_a_judge_alone_have_none(
+    function_run: FunctionRun, jasco: Jasco
+) -> None:
     from jasco.data.csv_files import read_table, write_table
 
-    template = place.folder / "template.csv"
-    jasco("data", "template", place.data, "-o", template)
+    template = function_run.folder / "template.csv"
+    jasco("data", "template", function_run.data, "-o", template)
     table = read_table(template)
     rows = [row | {"allm_output": "Rain."} for row in table.rows]
-    write_table(place.folder / "filled.csv", table.columns, rows)
-    given = "--data", place.data, "--run", place.run
-    assert jasco("respond", f"csv/{place.folder / 'filled.csv'}", *given).status == 0
-    assert jasco("judge", place.run, "--judge", "offline").status == 0
-    assert place.fact() == {}
-    assert place.score()[1] is None
+    write_table(function_run.folder / "filled.csv", table.columns, rows)
+    options = "--data", function_run.data, "--run", function_run.run
+    assert jasco("respond", f"csv/{function_run.folder / 'filled.csv'}", *options).status == 0
+    assert jasco("judge", function_run.run, "--judge", "offline").status == 0
+    assert function_run.fact() == {}
+    assert function_run.score()[1] is None
 
 
-def test_a_dry_run_counts_the_probes(place: Place) -> None:
-    dry = place("constant", "--dry-run")
-    assert "preflight: 12 questions to answer" in dry.stdout
-    assert "preflight" not in place("constant", "--dry-run", "--no-preflight").stdout
-    place("using-audio", "--limit", 1)
-    assert "preflight" not in place("using-audio", "--dry-run").stdout
+def test_a_dry_run_counts_the_probes(function_run: FunctionRun) -> None:
+    dry_run = function_run("constant", "--dry-run")
+    assert "preflight: 12 questions to answer" in dry_run.stdout
+    assert "preflight" not in function_run("constant", "--dry-run", "--no-preflight").stdout
+    function_run("using-audio", "--limit", 1)
+    assert "preflight" not in function_run("using-audio", "--dry-run").stdout
 
 
 # --- with a server ---
 
 
-def ask(jasco: Jasco, url: str, data: Path, run: Path, *more: object, **options: Any) -> Result:
+def respond(
+    jasco: Jasco, url: str, data: Path, run: Path, *arguments: object, **options: Any
+) -> Result:
     spec = f"openai/ears,base_url={url},timeout=2"
-    return jasco("respond", spec, "--data", data, "--run", run, *more, **options)
+    return jasco("respond", spec, "--data", data, "--run", run, *arguments, **options)
 
 
 def test_a_server_that_uses_the_audio_passes_and_one_that_drops_it_is_refused(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     server = serve()
-    assert ask(jasco, server.url, data, tmp_path / "run", "--concurrency", 5).status == 0
+    assert respond(jasco, server.url, data, tmp_path / "run", "--concurrency", 5).status == 0
     assert len(server.requests()) == 12 + 32
     assert max(request.in_flight for request in server.requests()) <= 5
-    dropping = serve(deaf=True)
-    result = ask(jasco, dropping.url, data, tmp_path / "dropping")
+    deaf_server = serve(deaf=True)
+    result = respond(jasco, deaf_server.url, data, tmp_path / "dropping")
     assert result.status == 3
-    assert "the same answer to a clip, to another one and to silence" in result.stderr
-    assert len(dropping.requests()) == 12
+    assert "the same answer" in result.stderr
+    assert len(deaf_server.requests()) == 12
 
 
 def test_a_server_that_fails_now_and_then_passes(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     server = serve(faults=0.2, kinds=("500", "reset", "html"))
-    assert ask(jasco, server.url, data, tmp_path / "run").status == 0
+    assert respond(jasco, server.url, data, tmp_path / "run").status == 0
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "status", "complaint"),
+    ("behaviour", "status", "message"),
     [
         ({"die_after": 5}, 4, "no usable answer"),
         ({"status": 401}, 2, "HTTP 401"),
@@ -568,24 +584,24 @@ def test_a_server_that_fails_now_and_then_passes(
 )
 def test_what_ends_a_run_ends_a_preflight(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path,
-    behaviour: dict[str, int], status: int, complaint: str,
+    behaviour: dict[str, int], status: int, message: str,
 ) -> None:  # fmt: skip
     server = serve(**behaviour)
-    result = ask(jasco, server.url, data, tmp_path / "run", patch=HASTY)
+    result = respond(jasco, server.url, data, tmp_path / "run", patch=HASTY)
     assert result.status == status
     [line] = result.stderr.splitlines()
-    assert complaint in line
+    assert message in line
     assert server.url in line
-    well = serve()
-    assert ask(jasco, well.url, data, tmp_path / "run").status == 0
-    assert len(well.requests()) == 12 + 32
+    working = serve()
+    assert respond(jasco, working.url, data, tmp_path / "run").status == 0
+    assert len(working.requests()) == 12 + 32
 
 
 def test_a_server_that_refuses_silence_is_known_by_the_clips(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     server = serve(refuses_silence=True)
-    assert ask(jasco, server.url, data, tmp_path / "run", patch=FEW_ATTEMPTS).status == 0
+    assert respond(jasco, server.url, data, tmp_path / "run", patch=FEW_ATTEMPTS).status == 0
     with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as connection:
         query = "SELECT json_extract(value, '$.answered') FROM facts WHERE name = 'preflight'"
         assert connection.execute(query).fetchall() == [(9,)]
@@ -596,18 +612,18 @@ def test_an_interruption_ends_it_at_once_and_it_is_asked_again(
 ) -> None:
     data = make_data(tmp_path / "data", 2)
     slow, run = serve(latency=60), tmp_path / "run"
-    given = "respond", f"openai/ears,base_url={slow.url}", "--data", data, "--run", run
-    command = jasco.start(*given)
+    arguments = "respond", f"openai/ears,base_url={slow.url}", "--data", data, "--run", run
+    command = jasco.start(*arguments)
     slow.wait_for(requests=12)
     command.send(signal.SIGINT)
     assert command.finish(10).status == 130
-    well = serve()
-    assert ask(jasco, well.url, data, run).status == 0
-    assert len(well.requests()) == 12 + 16
+    working = serve()
+    assert respond(jasco, working.url, data, run).status == 0
+    assert len(working.requests()) == 12 + 16
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "status", "quoted"),
+    ("behaviour", "status", "reason"),
     [
         ({"status": 400, "error": "the clip is too long"}, 3, "the clip is too long"),
         ({"bewitched": {"the": "filtered"}}, 3, "content filter"),
@@ -616,16 +632,18 @@ def test_an_interruption_ends_it_at_once_and_it_is_asked_again(
 )
 def test_a_server_that_answers_no_probe_is_asked_no_item(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path,
-    behaviour: dict[str, Any], status: int, quoted: str,
+    behaviour: dict[str, Any], status: int, reason: str,
 ) -> None:  # fmt: skip
     server, run = serve(**behaviour), tmp_path / "run"
-    result = ask(jasco, server.url, data, run, patch=FEW_ATTEMPTS)
+    result = respond(jasco, server.url, data, run, patch=FEW_ATTEMPTS)
     assert result.status == status
     [line] = result.stderr.splitlines()
     assert "none of 12 probes" in line
-    assert quoted in line
+    assert reason in line
     assert "--no-preflight" in line
     assert len({request.key for request in server.requests()}) <= 12
-    anyway = ask(jasco, server.url, data, run, "--no-preflight", "--limit", 1, patch=FEW_ATTEMPTS)
-    assert anyway.status == (0 if status == 3 else 4)
-    assert quoted in anyway.stderr.splitlines()[-2]  # the last line says what was spent
+    overridden = respond(
+        jasco, server.url, data, run, "--no-preflight", "--limit", 1, patch=FEW_ATTEMPTS
+    )
+    assert overridden.status == (0 if status == 3 else 4)
+    assert reason in overridden.stderr.splitlines()[-2]  # the last line holds the spending

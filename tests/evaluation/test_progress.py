@@ -1,4 +1,4 @@
-"""How far a run is, on a terminal and elsewhere; and what fails, as soon as it does."""
+"""Progress on a terminal and elsewhere, and failures as soon as they occur."""
 
 import os
 import pty
@@ -13,7 +13,6 @@ import pytest
 
 from chat_server import Serve
 from command import FEW_ATTEMPTS, Jasco
-from jasco.errors import duration
 from jasco.evaluation import progress
 from jasco.evaluation.progress import Progress, counted
 from jasco.protocol.responses import Failure, Response
@@ -24,19 +23,19 @@ UNREADABLE = Judgement(Verdict(None, None), ())
 
 
 @pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.05)
 
 
-def test_off_a_terminal_there_is_a_line_now_and_then_and_a_last_one(often: None) -> None:
+def test_off_a_terminal_there_are_lines_at_intervals_and_a_last_one(short_interval: None) -> None:
     lines: list[str] = []
-    with Progress(8, lines.append) as shown:
+    with Progress(8, lines.append) as display:
         for outcome in (OK, Failure("timeout", "late"), UNREADABLE, OK):
-            shown.count("m", outcome)
+            display.count("m", outcome)
         time.sleep(0.13)
         count = len(lines)
         for _ in range(4):
-            shown.count("m", OK)
+            display.count("m", OK)
     assert lines[0] == "m: timeout: late"
     assert count >= 2
     assert lines[1].startswith("progress: 4 of 8 calls, 1 failed, 1 unreadable, ")
@@ -46,13 +45,13 @@ def test_off_a_terminal_there_is_a_line_now_and_then_and_a_last_one(often: None)
 
 def test_a_short_run_reports_no_progress() -> None:
     lines: list[str] = []
-    with Progress(2, lines.append) as shown:
-        shown.count("m", OK)
+    with Progress(2, lines.append) as display:
+        display.count("m", OK)
     assert list(counted([1, 2], "reading audio", "clip", lines.append)) == [1, 2]
     assert lines == []
 
 
-def test_reading_takes_the_same_lines(often: None) -> None:
+def test_reading_takes_the_same_lines(short_interval: None) -> None:
     lines: list[str] = []
     for _ in counted(range(3), "reading audio", "clip", lines.append):
         time.sleep(0.04)
@@ -62,56 +61,52 @@ def test_reading_takes_the_same_lines(often: None) -> None:
 
 def test_the_first_failure_of_each_kind_is_reported_for_model_and_judge() -> None:
     lines: list[str] = []
-    with Progress(9, lines.append) as shown:
+    with Progress(9, lines.append) as display:
         for label in ("m", "j", "m"):
             for kind in ("error", "timeout"):
-                shown.count(label, Failure(kind, f"{label}'s\n{kind}"))
+                display.count(label, Failure(kind, f"{label}'s\n{kind}"))
     assert lines == [
         "m: error: m's error", "m: timeout: m's timeout", "j: error: j's error",
         "j: timeout: j's timeout",
     ]  # fmt: skip
 
 
-def test_unexpected_calls_add_to_the_total(often: None) -> None:
+def test_unexpected_calls_add_to_the_total(short_interval: None) -> None:
     lines: list[str] = []
-    with Progress(1, lines.append) as shown:
-        shown.advance(OK, expected=False)
+    with Progress(1, lines.append) as display:
+        display.advance(OK, expected=False)
         time.sleep(0.08)
     assert lines[0].startswith("progress: 1 of 2 calls, ")
 
 
-def test_what_cannot_be_written_does_no_harm(often: None) -> None:
-    def closed(_: str) -> None:
+def test_what_cannot_be_written_does_no_harm(short_interval: None) -> None:
+    def raise_broken_pipe(_: str) -> None:
         raise BrokenPipeError
 
-    with Progress(1, lambda line: closed(line) if "ended" not in line else None) as shown:
+    with Progress(
+        1, lambda line: raise_broken_pipe(line) if "ended" not in line else None
+    ) as display:
         time.sleep(0.12)
-        shown.count("m", OK)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "written"),
-    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (9000, "2.5 h")],
-)
-def test_a_duration_is_written_in_the_largest_unit(seconds: float, written: str) -> None:
-    assert duration(seconds) == written
+        display.count("m", OK)
 
 
 def test_a_run_reports_failures_while_it_continues(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    server = serve(bewitched={"Guess what activity": "error beside the choices"}, error="bad luck")
-    done = jasco(
+    server = serve(
+        bewitched={"Guess what activity": "error beside the choices"}, error="disk failure"
+    )
+    result = jasco(
         "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",
         "--no-preflight", patch=FEW_ATTEMPTS,
     )  # fmt: skip
-    assert done.status == 4
-    first, *_, last, _spent = done.stderr.splitlines()
+    assert result.status == 4
+    first, *_, last, _spent = result.stderr.splitlines()
     assert first.startswith("jasco: openai/ears: error: ")
-    assert "bad luck" in first
+    assert "disk failure" in first
     assert "8 errors, each: " in last
-    assert "bad luck" in last
-    assert "progress" not in done.stderr
+    assert "disk failure" in last
+    assert "progress" not in result.stderr
 
 
 SCRIPT = """
@@ -119,27 +114,27 @@ import sys
 from jasco.api.messages import write_message
 from jasco.evaluation.progress import Progress
 from jasco.protocol.responses import Failure
-with Progress(3, write_message) as shown:
+with Progress(3, write_message) as display:
     for _ in range(3):
-        shown.count("m", Failure("error", "bad luck"))
+        display.count("m", Failure("error", "disk failure"))
 """
 
 
-def test_on_a_terminal_a_line_stands_alone_beside_the_bar(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
-    subprocess.run([sys.executable, "-c", SCRIPT], stderr=theirs, check=True, timeout=60)
-    os.close(theirs)
-    written = b""
+def test_on_a_terminal_a_message_has_a_line_of_its_own(tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    subprocess.run([sys.executable, "-c", SCRIPT], stderr=terminal, check=True, timeout=60)
+    os.close(terminal)
+    output = b""
     try:
-        while piece := os.read(ours, 4096):
-            written += piece
+        while chunk := os.read(controller, 4096):
+            output += chunk
     except OSError:  # the other end is closed
         pass
-    os.close(ours)
-    text = written.decode()
-    [line] = [each for each in text.split("\n") if "bad luck" in each]
-    assert line.rstrip("\r").rsplit("\r", 1)[-1] == "jasco: m: error: bad luck"
+    os.close(controller)
+    text = output.decode()
+    [line] = [line for line in text.split("\n") if "disk failure" in line]
+    assert line.rstrip("\r").rsplit("\r", 1)[-1] == "jasco: m: error: disk failure"
     assert "3/3" in text
 
 
@@ -157,13 +152,13 @@ jasco.evaluate(answer, data="mini", judges=[], limit=1, preflight=False)
 
 
 def test_from_python_messages_are_written_where_logging_is_not_configured() -> None:
-    def run(before: str) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", before + NOTEBOOK],
+    def run(setup: str) -> list[str]:
+        process = subprocess.run(
+            [sys.executable, "-c", setup + NOTEBOOK],
             capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
-        assert done.stdout == ""
-        return done.stderr.splitlines()
+        assert process.stdout == ""
+        return process.stderr.splitlines()
 
     lines = run("")
     [failure] = [line for line in lines if "KeyError" in line]
@@ -185,7 +180,7 @@ def test_a_log_quotes_the_line_of_a_function_that_raises(
             answer, data=data, judges=[], run=tmp_path / "run", name="mine", limit=1,
             preflight=False,
         )  # fmt: skip
-    [line] = [each.getMessage() for each in caplog.records if "KeyError" in each.getMessage()]
+    [line] = [record.getMessage() for record in caplog.records if "KeyError" in record.getMessage()]
     assert "python/mine: error: KeyError: 'the key'" in line
     assert "test_progress.py:" in line
     assert 'raise KeyError("the key")' in line

@@ -1,4 +1,4 @@
-"""Asking a model and judges: what is missing, few calls at a time, within a capacity."""
+"""The runner: missing items only, bounded concurrency, and a capacity for audio in memory."""
 
 import asyncio
 from pathlib import Path
@@ -19,49 +19,49 @@ from synthetic import tone
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 16])
-def test_no_more_calls_are_open_than_allowed(go: Any, concurrency: int) -> None:
+def test_no_more_calls_are_open_than_allowed(run_evaluation: Any, concurrency: int) -> None:
     model = FakeModel()
-    go(model, FakeJudge(), concurrency=concurrency)
+    run_evaluation(model, FakeJudge(), concurrency=concurrency)
     assert model.most_calls <= concurrency
     assert concurrency == 1 or model.most_calls > 1
     assert sorted(model.audio) == ALL_ITEMS
 
 
-def test_only_what_failed_is_done_again(go: Any, tmp_path: Path) -> None:
-    go(FakeModel(failing=[("1", 3), ("2", 8)]), FakeJudge(failing=[("0", 1)]))
+def test_only_what_failed_is_done_again(run_evaluation: Any, tmp_path: Path) -> None:
+    run_evaluation(FakeModel(failing=[("1", 3), ("2", 8)]), FakeJudge(failing=[("0", 1)]))
     results = results_of_run(tmp_path / "run")
     assert not results.complete
     assert results.answers.failed == {"timeout": 2}
     assert results.judges["test/judge"].failed == {"server": 1}
     model, judge = FakeModel(), FakeJudge()
-    go(model, judge)
+    run_evaluation(model, judge)
     assert sorted(model.audio) == [("1", 3), ("2", 8)]
     assert sorted(judge.responses) == [("0", 1), ("1", 3), ("2", 8)]
     assert results_of_run(tmp_path / "run").complete
 
 
 def test_audio_that_is_replaced_on_the_way_never_reaches_the_model(
-    go: Any, data: Path, tmp_path: Path
+    run_evaluation: Any, data: Path, tmp_path: Path
 ) -> None:
     path = data / "dataset" / "v0" / "3.wav"
-    there = path.read_bytes()
+    original = path.read_bytes()
 
-    class Meddler(FakeModel):
+    class ReplacingModel(FakeModel):
         async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
             if item.clip.id == "1":
                 soundfile.write(path, tone(9), 16_000)
             return await super().answer(item, audio)
 
-    model = Meddler()
-    with pytest.raises(RunConflictError, match=r"3\.wav: replaced while .* put that one back"):
-        go(model, concurrency=1, preflight=False)
+    model = ReplacingModel()
+    with pytest.raises(RunConflictError, match=r"3\.wav: replaced"):
+        run_evaluation(model, concurrency=1, preflight=False)
     assert model.audio
     assert not any(clip == "3" for clip, _ in model.audio)
     with pytest.raises(RunConflictError, match=r"3\.wav: other audio"):
-        go(FakeModel())
-    path.write_bytes(there)
+        run_evaluation(FakeModel())
+    path.write_bytes(original)
     model = FakeModel()
-    go(model)
+    run_evaluation(model)
     assert np.array_equal(model.audio["3", 1].samples, tone(3))
     assert results_of_run(tmp_path / "run").answers.answered == 32
 
@@ -69,36 +69,36 @@ def test_audio_that_is_replaced_on_the_way_never_reaches_the_model(
 # --- capacity ---
 
 
-async def most_at_once(amounts: list[int], total: int) -> int:
-    budget, held, most = Capacity(total), 0, 0
+async def highest_use(amounts: list[int], total: int) -> int:
+    capacity, in_use, highest = Capacity(total), 0, 0
 
     async def work(amount: int) -> None:
-        nonlocal held, most
-        async with budget.hold(amount):
-            held += amount
-            most = max(most, held)
+        nonlocal in_use, highest
+        async with capacity.hold(amount):
+            in_use += amount
+            highest = max(highest, in_use)
             await asyncio.sleep(0.001)
-            held -= amount
+            in_use -= amount
 
     async with asyncio.timeout(10):
         await asyncio.gather(*map(work, amounts))
-    return most
+    return highest
 
 
 def test_no_more_is_held_than_the_total() -> None:
-    assert 10 < asyncio.run(most_at_once([3, 4, 5, 1, 9, 2, 7] * 20, 12)) <= 12
+    assert 10 < asyncio.run(highest_use([3, 4, 5, 1, 9, 2, 7] * 20, 12)) <= 12
 
 
 def test_what_is_larger_than_the_total_is_held_alone() -> None:
-    assert asyncio.run(most_at_once([1, 50, 1, 50, 1], 12)) == 50
+    assert asyncio.run(highest_use([1, 50, 1, 50, 1], 12)) == 50
 
 
 def test_a_task_that_is_cancelled_while_waiting_or_holding_frees_everything() -> None:
     async def cancel() -> int:
-        budget = Capacity(2)
+        capacity = Capacity(2)
 
         async def work() -> None:
-            async with budget.hold(2):
+            async with capacity.hold(2):
                 await asyncio.sleep(60)
 
         tasks = [asyncio.create_task(work()) for _ in range(3)]
@@ -108,7 +108,7 @@ def test_a_task_that_is_cancelled_while_waiting_or_holding_frees_everything() ->
         await asyncio.sleep(0.01)
         tasks[2].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(1), budget.hold(2):
+        async with asyncio.timeout(1), capacity.hold(2):
             return 1
 
     assert asyncio.run(cancel()) == 1

@@ -1,4 +1,4 @@
-"""Annotations: verdicts of annotators, which no figure counts."""
+"""Annotations: verdicts of annotators, which are not part of any figure."""
 
 import json
 import multiprocessing
@@ -36,21 +36,21 @@ AWKWARD = '=1+1 "they", flee\r\n犬'
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Make a run that holds two answers to a clip, one to another, a failure, and no more."""
+    """Write a run with two answers to a clip, one to another clip, and a failure."""
     answers = (
         (0, 1, Response("They flee.")), (0, 2, Response(AWKWARD)), (1, 8, Response("")),
         (2, 1, Failure("timeout", "too late")),
     )  # fmt: skip
-    return answered(tmp_path / "run", DataSet("three", CLIPS), *answers)
+    return write_run(tmp_path / "run", DataSet("three", CLIPS), *answers)
 
 
-def answered(folder: Path, data: DataSet, *answers: tuple[int, int, Response | Failure]) -> Path:
+def write_run(folder: Path, data: DataSet, *answers: tuple[int, int, Response | Failure]) -> Path:
     spec = Spec("p", "m", {}, {"provider": "p", "name": "m"}, "p/m")
     with RunWriter.open(folder) as store:
         store.set_data(data)
         model = store.set_model(spec)
         store.widen(len(data.clips))
-        store.commit([response_row(model, *each, 0.5) for each in answers])
+        store.commit([response_row(model, *answer, 0.5) for answer in answers])
     return folder
 
 
@@ -64,7 +64,7 @@ def cells(annotation: Annotation) -> tuple[Any, ...]:
     )
 
 
-# --- what is kept ---
+# --- storing ---
 
 
 def test_annotations_are_stored_by_clip_instruction_and_annotator(run: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_annotator_may_change_a_verdict(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (("", "10", 1, GOOD), "a name has 1 to 40 characters"),
         (("a,b", "10", 1, GOOD), "cannot hold a comma"),
@@ -121,11 +121,11 @@ def test_an_annotator_may_change_a_verdict(run: Path) -> None:
     ],
 )
 def test_an_invalid_annotation_is_refused(
-    run: Path, arguments: tuple[Any, ...], complaint: str
+    run: Path, arguments: tuple[Any, ...], message: str
 ) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
+    with pytest.raises(InputError, match=message) as error:
         Annotations.of_run(run).put(*arguments)
-    assert len(str(refusal.value).splitlines()) == 1
+    assert len(str(error.value).splitlines()) == 1
     assert not (run / "labels.db").exists()
 
 
@@ -152,24 +152,24 @@ def test_many_write_at_once(run: Path) -> None:
     assert len(Annotations.of_run(run).all()) == 32
 
 
-def _put_until_killed(run: Path, pipe: Any) -> None:
+def _put_until_killed(run: Path, sender: Any) -> None:
     for turn in range(10_000):
         Annotations.of_run(run).put(f"annotator {turn}", "10", 1, GOOD)
-        pipe.send(turn)
+        sender.send(turn)
 
 
 def test_a_kill_loses_no_annotation(run: Path) -> None:
     context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_put_until_killed, args=(run, theirs))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_put_until_killed, args=(run, sender))
     process.start()
-    theirs.close()
-    turns = [ours.recv() for _ in range(3)]
+    sender.close()
+    turns = [receiver.recv() for _ in range(3)]
     assert process.pid
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert {f"annotator {turn}" for turn in turns} <= {
-        each.annotator for each in Annotations.of_run(run).all()
+        annotation.annotator for annotation in Annotations.of_run(run).all()
     }
 
 
@@ -177,13 +177,13 @@ def test_an_annotation_stays_with_the_answer_that_it_is_about(run: Path) -> None
     annotations = Annotations.of_run(run)
     annotations.put("Anna", "10", 1, GOOD)
     (run / "run.db").unlink()
-    answered(run, DataSet("three", CLIPS), (0, 1, Response("another answer")))
+    write_run(run, DataSet("three", CLIPS), (0, 1, Response("another answer")))
     assert [annotation.answer for annotation in annotations.all()] == ["They flee."]
     annotations.put("Anna", "10", 1, BAD)
     assert [annotation.answer for annotation in annotations.all()] == ["another answer"]
 
 
-# --- what lies there is something else ---
+# --- other files of this name ---
 
 
 def test_a_file_that_was_being_made_when_it_was_killed_is_an_empty_one(run: Path) -> None:
@@ -204,18 +204,18 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
         )
     before = (run / "labels.db").read_bytes()
     annotations = Annotations.of_run(run)
-    for use_it in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
+    for operation in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
         with pytest.raises(RunConflictError, match=r"labels\.db"):
-            use_it()
+            operation()
     assert (run / "labels.db").read_bytes() == before
 
 
 def test_a_broken_file_is_refused(run: Path) -> None:
     (run / "labels.db").write_bytes(b"text" * 2_000)
     annotations = Annotations.of_run(run)
-    for use_it in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
+    for operation in (annotations.all, lambda: annotations.put("Anna", "10", 1, GOOD)):
         with pytest.raises(RunConflictError, match=r"labels\.db: broken"):
-            use_it()
+            operation()
 
 
 def test_a_file_that_cannot_be_written_is_reported(run: Path) -> None:
@@ -237,10 +237,10 @@ def test_users_may_query_the_file_with_any_tool(run: Path) -> None:
         assert file.execute("PRAGMA journal_mode").fetchone() != ("wal",)
 
 
-# --- as labelled rows ---
+# --- the gold CSV ---
 
 
-def written(annotations: Annotations, path: Path) -> Path:
+def write_gold(annotations: Annotations, path: Path) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         annotations.write_gold(file)
     return path
@@ -251,22 +251,26 @@ def test_annotations_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> 
     annotations.put("Anna", "10", 2, GOOD, "sure")
     annotations.put("Bert", "10", 2, BAD)
     annotations.put("Bert", "9", 8, BAD)
-    gold = written(annotations, tmp_path / "gold.csv")
+    gold = write_gold(annotations, tmp_path / "gold.csv")
     table = read_table(gold)
     assert table.columns == GOLD_COLUMNS
-    shipped = find_data("mini", print).folder
-    assert shipped
-    assert (*read_table(shipped / "gold.csv").columns, "person") == GOLD_COLUMNS
+    mini_folder = find_data("mini", print).folder
+    assert mini_folder
+    assert (*read_table(mini_folder / "gold.csv").columns, "person") == GOLD_COLUMNS
     assert table.rows[1] == {
         "row_id": "2", "id": "10", "clip_sha": CLIPS[0].sha256[:12], "prompt_index": "2",
         "allm_output": AWKWARD, "rating": "2", "orientation": "Both", "style": "",
         "adversarial": "0", "note": "sure", "person": "Anna",
     }  # fmt: skip
 
-    read = read_labels(gold, CLIPS)
-    assert not read.by_id
-    assert [(q.name, q.item.clip.id, q.answer, q.expected) for q in read.questions] == [
-        ("1", "9", "", BAD), ("2", "10", AWKWARD, GOOD), ("3", "10", AWKWARD, BAD),
+    labels = read_labels(gold, CLIPS)
+    assert not labels.by_id
+    questions = labels.questions
+    assert [(question.name, question.item.clip.id) for question in questions] == [
+        ("1", "9"), ("2", "10"), ("3", "10"),
+    ]  # fmt: skip
+    assert [(question.answer, question.expected) for question in questions] == [
+        ("", BAD), (AWKWARD, GOOD), (AWKWARD, BAD),
     ]  # fmt: skip
 
 
@@ -275,7 +279,7 @@ def test_annotations_are_written_as_labelled_rows(run: Path, tmp_path: Path) -> 
 def test_any_note_is_written_and_read_again(run: Path, tmp_path: Path, note: str) -> None:
     annotations = Annotations.of_run(run)
     annotations.put("Anna", "10", 1, GOOD, note)
-    [row] = read_table(written(annotations, tmp_path / "gold.csv")).rows
+    [row] = read_table(write_gold(annotations, tmp_path / "gold.csv")).rows
     assert row["note"] == annotations.all()[0].note
     assert row["note"] == note.strip()
 
@@ -286,7 +290,7 @@ def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
     data = find_data("mini", print)
     clip, other = data.clips[:2]
     answers = ((0, 3, Response(clip.reference)), (1, 5, Response("I hear nothing at all.")))
-    run = answered(tmp_path / "run", data, *answers)
+    run = write_run(tmp_path / "run", data, *answers)
     jasco("judge", run, "--judge", "offline")
     before = jasco("score", run, "--json").stdout
 
@@ -294,17 +298,17 @@ def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
     annotations.put("Anna", clip.id, 3, GOOD)
     annotations.put("Bert", clip.id, 3, GOOD, "as she says")
     annotations.put("Bert", other.id, 5, Verdict(0, Orientation.NEITHER))
-    gold = written(annotations, tmp_path / "gold.csv")
-    done = jasco("exam", "offline", "--data", "mini", "--gold", gold, "--json")
-    assert done.status == 0, done.stderr
-    exam = json.loads(done.stdout)["labelled"]
+    gold = write_gold(annotations, tmp_path / "gold.csv")
+    result = jasco("exam", "offline", "--data", "mini", "--gold", gold, "--json")
+    assert result.status == 0, result.stderr
+    exam = json.loads(result.stdout)["labelled"]
     assert (exam["n"], exam["read"]) == (3, 3)
     assert exam["rating_accuracy"] == 1
 
     after = json.loads(jasco("score", run, "--json").stdout)
     [(name, model)] = after["models"].items()
     [judge] = model["judges"].values()
-    assert judge.pop("exam")  # not one of the figures
+    assert judge.pop("exam")  # an exam is not a figure
     expected = json.loads(before)
     expected["models"][name]["judges"]["offline"].pop("exam")
     assert after == expected

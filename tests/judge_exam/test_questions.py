@@ -1,25 +1,15 @@
-"""Questions whose verdict is known, and marking an exam: against maintained libraries."""
-
-import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
-from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix
+"""Questions whose verdict is known."""
 
 from jasco.judge_exam.questions import canaries, known_answers
-from jasco.metrics.exam_figures import LABELLED, ExamQuestion, grade, wilson
-from jasco.protocol.clips import Clip, Item
+from jasco.protocol.clips import Clip
 from jasco.protocol.verdicts import Orientation, Verdict
 
 CLIPS = [Clip(str(n), "rain", "run", f"a{n}", f"s{n}", f"r{n}", "k") for n in range(10)]
-READABLE = st.builds(Verdict, st.integers(0, 2), st.sampled_from(list(Orientation)))
-GIVEN = st.one_of(READABLE, st.just(Verdict(None, None)), st.none())
 
 
 def test_known_answers_are_a_clips_own() -> None:
-    asked = list(known_answers(CLIPS[:1]))
-    assert [(each.name, each.answer, each.expected) for each in asked] == [
+    questions = list(known_answers(CLIPS[:1]))
+    assert [(question.name, question.answer, question.expected) for question in questions] == [
         ("reference", "r0", Verdict(2, Orientation.BOTH)),
         ("audio-only", "a0", Verdict(0, Orientation.AUDIO)),
         ("speech-only", "s0", Verdict(0, Orientation.SPEECH)),
@@ -32,80 +22,14 @@ def test_known_answers_are_a_clips_own() -> None:
 
 
 def test_all_instructions_are_asked_in_turn() -> None:
-    assert {each.item.number for each in known_answers(CLIPS)} == set(range(1, 9))
-    assert {each.item.number for each in canaries(CLIPS)} == set(range(1, 9))
+    assert {question.item.number for question in known_answers(CLIPS)} == set(range(1, 9))
+    assert {question.item.number for question in canaries(CLIPS)} == set(range(1, 9))
 
 
 def test_canaries_are_five_a_clip_and_deserve_nothing() -> None:
-    asked = list(canaries(CLIPS))
-    assert len(asked) == 5 * len(CLIPS)
-    assert all(each.adversarial and each.expected.rating == 0 for each in asked)
-    assert "" in {each.answer for each in asked}
-    assert any("Rating: 2\nOrientation: Both" in each.answer for each in asked)
-    assert any(each.answer == each.item.instruction for each in asked)
-
-
-def gated(verdict: Verdict) -> int:
-    return verdict.rating or 0 if verdict.orientation is Orientation.BOTH else 0
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), READABLE, GIVEN, st.booleans()), max_size=30))
-def test_an_exam_is_marked_as_libraries_do(
-    rows: list[tuple[int, Verdict, Verdict | None, bool]],
-) -> None:
-    questions = [
-        ExamQuestion(LABELLED, "q", Item(CLIPS[clip], 1), "x", expected, adversarial)
-        for clip, expected, _, adversarial in rows
-    ]
-    part = grade(questions, [given_ for *_, given_, _ in rows])
-    read = [
-        (expected, verdict, adversarial)
-        for _, expected, verdict, adversarial in rows
-        if verdict and verdict.readable
-    ]
-    assert (part.asked, part.read) == (len(rows), len(read))
-    assert part.judged == sum(verdict is not None for *_, verdict, _ in rows)
-    if not read:
-        assert part.accuracy.value is None
-        assert part.kappa.value is None
-        return
-    ours, theirs, _ = zip(*read, strict=True)
-    assert part.rating_accuracy.value == pytest.approx(
-        accuracy_score([each.rating for each in ours], [each.rating for each in theirs])
-    )
-    names = list(Orientation)
-    labels = [[names.index(each.orientation) for each in side] for side in (ours, theirs)]
-    assert part.orientation_accuracy.value == pytest.approx(accuracy_score(*labels))
-    assert (part.orientations == confusion_matrix(*labels, labels=range(4))).all()
-    scores = [list(map(gated, side)) for side in (ours, theirs)]
-    assert (part.ratings == confusion_matrix(*scores, labels=[0, 1, 2])).all()
-    if len(set(scores[0]) | set(scores[1])) > 1:
-        kappa = cohen_kappa_score(*scores, weights="quadratic", labels=[0, 1, 2])
-        assert part.kappa.value == pytest.approx(kappa)
-    else:
-        assert part.kappa.value is None
-    tempted = [gated(b) > gated(a) for a, b, adversarial in read if adversarial]
-    assert (part.tempted, part.credited) == (len(tempted), sum(tempted))
-
-
-@given(st.integers(1, 200), st.data())
-def test_wilsons_interval_is_scipys(tries: int, data: st.DataObject) -> None:
-    hits = data.draw(st.integers(0, tries))
-    theirs = stats.binomtest(hits, tries).proportion_ci(method="wilson")
-    assert wilson(hits, tries).interval == pytest.approx((theirs.low, theirs.high), abs=1e-6)
-
-
-def test_none_of_five_still_allows_43_percent() -> None:
-    interval = wilson(0, 5).interval
-    assert interval is not None
-    assert interval[1] == pytest.approx(0.43, abs=0.005)
-    assert wilson(0, 0).value is None
-
-
-def test_all_right_is_not_certain() -> None:
-    questions = list(known_answers(CLIPS))
-    part = grade(questions, [each.expected for each in questions])
-    assert part.accuracy.value == 1
-    assert part.accuracy.interval is not None
-    assert 0.6 < part.accuracy.interval[0] < 0.8  # ten clips
-    assert part.orientations.sum() == np.trace(part.orientations) == 40
+    questions = list(canaries(CLIPS))
+    assert len(questions) == 5 * len(CLIPS)
+    assert all(question.adversarial and question.expected.rating == 0 for question in questions)
+    assert "" in {question.answer for question in questions}
+    assert any("Rating: 2\nOrientation: Both" in question.answer for question in questions)
+    assert any(question.answer == question.item.instruction for question in questions)

@@ -1,4 +1,4 @@
-"""A language model as judge: what it is asked, and what is made of its words."""
+"""A language model as judge: its prompts, and verdicts from its replies."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,35 +20,37 @@ UNCLEAR = "Rating: 2\nExplanation2: It rests on much.\nOrientation: hard to say"
 
 
 class Client:
-    """Answers in turn; keeps what it was asked."""
+    """A client with answers in turn; it records the prompts and options."""
 
     def __init__(self, *answers: Response | Failure) -> None:
         self._answers = list(answers)
-        self.asked: list[list[tuple[str, str]]] = []
-        self.forms: list[Mapping[str, Any]] = []
+        self.prompts: list[list[tuple[str, str]]] = []
+        self.options: list[Mapping[str, Any]] = []
 
     async def ask(
         self,
         messages: Sequence[dict[str, Any]],
         affinity: str,
-        form: Mapping[str, Any] = MappingProxyType({}),
+        options: Mapping[str, Any] = MappingProxyType({}),
     ) -> Response | Failure:
-        self.forms.append(form)
-        self.asked.append([(message["role"], message["content"]) for message in messages])
+        self.options.append(options)
+        self.prompts.append([(message["role"], message["content"]) for message in messages])
         return self._answers.pop(0)
 
 
-def judged(
+def judge_with(
     monkeypatch: pytest.MonkeyPatch,
     *answers: str | Response | Failure,
     protocol: str = "v2",
     spec: str = "openai/m",
 ) -> tuple[Judgement | Failure, list[list[tuple[str, str]]]]:
-    client = Client(*(Response(each) if isinstance(each, str) else each for each in answers))
+    client = Client(
+        *(Response(answer) if isinstance(answer, str) else answer for answer in answers)
+    )
     judge: ChatJudge = open_spec("judge", spec)
     monkeypatch.setattr(judge, "_client", client)
     outcome = asyncio.run(judge.judge(ITEM, "they {reference}", PROTOCOLS[protocol]))
-    return outcome, client.asked
+    return outcome, client.prompts
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -56,10 +58,10 @@ def test_the_rubric_is_asked_once_where_the_answer_is_readable(
     monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
     text = "Rating: 2\nOrientation: Both"
-    outcome, asked = judged(monkeypatch, text, protocol=protocol)
+    outcome, prompts = judge_with(monkeypatch, text, protocol=protocol)
     assert outcome == Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
     prompt = PROTOCOLS[protocol].judge_prompt(ITEM, "they {reference}")
-    assert asked == [[("system", SYSTEM_MESSAGE), ("user", prompt)]]
+    assert prompts == [[("system", SYSTEM_MESSAGE), ("user", prompt)]]
     assert "they {reference}" in prompt
 
 
@@ -67,47 +69,47 @@ def test_the_rubric_is_asked_once_where_the_answer_is_readable(
 def test_an_unreadable_orientation_is_asked_for_once_more(
     monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
-    outcome, asked = judged(monkeypatch, UNCLEAR, "Good", protocol=protocol)
+    outcome, prompts = judge_with(monkeypatch, UNCLEAR, "Good", protocol=protocol)
     assert outcome == Judgement(
         Verdict(2, Orientation.BOTH), (Attempt("verdict", UNCLEAR), Attempt("repair", "Good"))
     )
-    assert asked[1] == [
+    assert prompts[1] == [
         ("system", SYSTEM_MESSAGE),
         ("user", PROTOCOLS[protocol].repair_prompt(UNCLEAR)),
     ]
 
 
 def test_a_repair_that_is_unreadable_too_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome, asked = judged(monkeypatch, UNCLEAR, "cannot tell")
+    outcome, prompts = judge_with(monkeypatch, UNCLEAR, "cannot tell")
     assert isinstance(outcome, Judgement)
     assert outcome.verdict == Verdict(2, None)
-    assert len(asked) == 2
+    assert len(prompts) == 2
 
 
 def test_an_unreadable_rating_stays_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome, asked = judged(monkeypatch, "Rating: 1 or 2\nOrientation: Both")
+    outcome, prompts = judge_with(monkeypatch, "Rating: 1 or 2\nOrientation: Both")
     assert isinstance(outcome, Judgement)
     assert outcome.verdict == Verdict(None, Orientation.BOTH)
-    assert len(asked) == 1
+    assert len(prompts) == 1
 
 
 def test_an_orientation_is_asked_for_whatever_the_rating(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome, asked = judged(monkeypatch, "I cannot tell.", "'Neither.'")
+    outcome, prompts = judge_with(monkeypatch, "I cannot tell.", "'Neither.'")
     assert isinstance(outcome, Judgement)
     assert outcome.verdict == Verdict(None, Orientation.NEITHER)
-    assert len(asked) == 2
+    assert len(prompts) == 2
 
 
 def test_a_rating_in_the_repair_reply_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome, _ = judged(monkeypatch, UNCLEAR, "Rating: 0\nOrientation: Neither")
+    outcome, _ = judge_with(monkeypatch, UNCLEAR, "Rating: 0\nOrientation: Neither")
     assert isinstance(outcome, Judgement)
     assert outcome.verdict == Verdict(2, Orientation.NEITHER)
 
 
 def test_a_call_that_fails_is_a_failure_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = Failure("timeout", "too late")
-    assert judged(monkeypatch, failure)[0] == failure
-    assert judged(monkeypatch, UNCLEAR, failure)[0] == failure
+    assert judge_with(monkeypatch, failure)[0] == failure
+    assert judge_with(monkeypatch, UNCLEAR, failure)[0] == failure
 
 
 def test_decoding_is_greedy_with_a_thousand_tokens() -> None:
@@ -134,8 +136,8 @@ def test_decoding_is_greedy_with_a_thousand_tokens() -> None:
 def test_of_an_answer_that_was_cut_off_only_whole_lines_after_the_thinking_count(
     monkeypatch: pytest.MonkeyPatch, text: str, verdict: Verdict
 ) -> None:
-    cut = Response(text + ("\n" if "</think>" in text else ""), "length")
-    outcome, _ = judged(monkeypatch, cut, "no idea")
+    response = Response(text + ("\n" if "</think>" in text else ""), "length")
+    outcome, _ = judge_with(monkeypatch, response, "no idea")
     assert isinstance(outcome, Judgement)
     assert outcome.verdict == verdict
 
@@ -151,7 +153,7 @@ def test_a_constrained_judge_is_held_to_a_schema_and_asked_once(
     monkeypatch.setattr(judge, "_client", client)
     outcome = asyncio.run(judge.judge(ITEM, "x", PROTOCOLS[protocol]))
     assert outcome == Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
-    schema = client.forms[0]["response_format"]["json_schema"]["schema"]
+    schema = client.options[0]["response_format"]["json_schema"]["schema"]
     assert list(schema["properties"]) == ["Explanation1", "Rating", "Explanation2", "Orientation"]
     assert schema["properties"]["Rating"]["enum"] == [0, 1, 2]
     assert both in schema["properties"]["Orientation"]["enum"]
@@ -168,12 +170,12 @@ def test_a_constrained_judge_is_held_to_a_schema_and_asked_once(
     ],
 )  # fmt: skip
 def test_what_breaks_the_schema_is_unreadable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    outcome, asked = judged(monkeypatch, text, spec="openai/m,output=json")
+    outcome, prompts = judge_with(monkeypatch, text, spec="openai/m,output=json")
     assert isinstance(outcome, Judgement)
     assert not outcome.verdict.readable
-    assert len(asked) == 1
+    assert len(prompts) == 1
 
 
 def test_repeats_and_a_seed_exclude_each_other() -> None:
-    with pytest.raises(InputError, match="with a seed every repeat would be the same"):
+    with pytest.raises(InputError, match=r"seed .*repeat"):
         open_spec("judge", "openai/m,repeats=5,temperature=1,seed=3")

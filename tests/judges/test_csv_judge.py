@@ -1,4 +1,4 @@
-"""Verdicts that stand in a judged CSV."""
+"""Verdicts from a judged CSV."""
 
 import asyncio
 from pathlib import Path
@@ -19,19 +19,19 @@ from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 DATA = DataSet("one", (CLIP,))
-GOOD = "Rating: 2\nOrientation: Both"
+READABLE = "Rating: 2\nOrientation: Both"
 JUDGED: list[tuple[str, str, str, str]] = [  # answer, judge's text, rating, orientation
-    ("said", GOOD, "", ""),
+    ("said", READABLE, "", ""),
     ("said", "unclear", "", ""),
     ("said", "Rating: 1", "1", "Neither"),
     ("said", "", "", ""),
-    ("", GOOD, "", ""),
-    ("said", GOOD, "2", "Both"),
-    (" ", GOOD, "", ""),
+    ("", READABLE, "", ""),
+    ("said", READABLE, "2", "Both"),
+    (" ", READABLE, "", ""),
 ]
 
 
-def prepared(folder: Path, judged: list[tuple[str, str, str, str]] = JUDGED) -> CsvJudge:
+def open_judge(folder: Path, judged: list[tuple[str, str, str, str]] = JUDGED) -> CsvJudge:
     path = folder / "judged.csv"
     rows: list[dict[str, Any]] = [
         row | dict(zip(("allm_output", *VERDICT_COLUMNS), cells, strict=True))
@@ -43,39 +43,39 @@ def prepared(folder: Path, judged: list[tuple[str, str, str, str]] = JUDGED) -> 
     return judge
 
 
-def marks(judge: CsvJudge, number: int, prediction: str) -> Judgement | Failure:
+def judge_item(judge: CsvJudge, number: int, prediction: str) -> Judgement | Failure:
     item = items_of(CLIP)[number - 1]
     return asyncio.run(judge.judge(item, prediction, PROTOCOLS["v2"]))
 
 
 def test_a_verdict_comes_with_the_text_that_it_was_read_from(tmp_path: Path) -> None:
-    judge = prepared(tmp_path)
-    good = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", GOOD),))
-    assert marks(judge, 1, "said") == good
-    assert marks(judge, 6, "said") == good
-    assert marks(judge, 7, " ") == good
-    assert marks(judge, 2, "said") == Judgement(
+    judge = open_judge(tmp_path)
+    expected = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", READABLE),))
+    assert judge_item(judge, 1, "said") == expected
+    assert judge_item(judge, 6, "said") == expected
+    assert judge_item(judge, 7, " ") == expected
+    assert judge_item(judge, 2, "said") == Judgement(
         Verdict(None, None), (Attempt("verdict", "unclear"),)
     )
-    assert marks(judge, 3, "said") == Judgement(
+    assert judge_item(judge, 3, "said") == Judgement(
         Verdict(1, Orientation.NEITHER), (Attempt("verdict", "Rating: 1"),)
     )
 
 
 @pytest.mark.parametrize("number", [4, 5, 8])
 def test_where_the_file_has_no_verdict_there_is_none(tmp_path: Path, number: int) -> None:
-    outcome = marks(prepared(tmp_path), number, "said")
+    outcome = judge_item(open_judge(tmp_path), number, "said")
     assert isinstance(outcome, Failure)
     assert outcome.kind == "unjudged"
 
 
 def test_a_verdict_on_another_answer_is_none(tmp_path: Path) -> None:
-    outcome = marks(prepared(tmp_path), 1, "said something else")
+    outcome = judge_item(open_judge(tmp_path), 1, "said something else")
     assert isinstance(outcome, Failure)
     assert outcome.kind == "unjudged"
     assert "another answer" in outcome.message
 
 
 def test_columns_that_contradict_the_text_are_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="rating is 1, but 2"):
-        prepared(tmp_path, [("said", GOOD, "1", "")])
+    with pytest.raises(InputError, match="rating is 1"):
+        open_judge(tmp_path, [("said", READABLE, "1", "")])

@@ -15,8 +15,8 @@ CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
 GOOD = Verdict(2, Orientation.BOTH)
 
 
-class Kind(Judge):
-    """Rates every answer 2."""
+class ConstantJudge(Judge):
+    """A judge that rates every answer 2."""
 
     async def judge(self, item: Any, prediction: str, protocol: Any) -> Judgement:
         return Judgement(GOOD, ())
@@ -24,14 +24,14 @@ class Kind(Judge):
 
 def test_a_judge_must_judge() -> None:
     class Silent(Judge):
-        """Has no verdict."""
+        """A judge without verdicts."""
 
     with pytest.raises(TypeError, match="judge"):
         Silent(parse_spec("silent", Silent))  # type: ignore[abstract]
 
 
 def test_everything_but_a_verdict_is_optional() -> None:
-    judge = Kind(parse_spec("kind", Kind))
+    judge = ConstantJudge(parse_spec("kind", ConstantJudge))
     [item, *_] = items_of(CLIP)
     assert not judge.needs_check
     assert not judge.trained_on(CLIP)
@@ -41,4 +41,4 @@ def test_everything_but_a_verdict_is_optional() -> None:
 
 def test_only_a_stand_in_is_a_proxy() -> None:
     assert Offline.proxy
-    assert not Kind.proxy
+    assert not ConstantJudge.proxy

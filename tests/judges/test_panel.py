@@ -36,13 +36,13 @@ def test_one_address_is_a_gateway_and_three_are_one_each() -> None:
     gateway = open_judges("three-judges,base_url=http://g/v1")
     assert [judge.spec.label for judge in gateway] == [f"openai/{model}" for model in MODELS]
     assert {judge.spec.options["base_url"] for judge in gateway} == {("http://g/v1",)}
-    each = open_judges(
+    judges = open_judges(
         "three-judges,base_url=http://a/v1,base_url=http://b/v1,base_url=http://c/v1"
     )
-    assert [judge.spec.options["base_url"] for judge in each] == [
+    assert [judge.spec.options["base_url"] for judge in judges] == [
         ("http://a/v1",), ("http://b/v1",), ("http://c/v1",),
     ]  # fmt: skip
-    with pytest.raises(InputError, match="2 addresses for 3 judges"):
+    with pytest.raises(InputError, match=r"2 .*3 judges"):
         open_judges("three-judges,base_url=http://a/v1,base_url=http://b/v1")
 
 
@@ -51,12 +51,12 @@ def test_any_other_name_is_one_judge() -> None:
     assert judge.spec.label == "offline"
 
 
-def evaluated(
-    jasco: Jasco, ears: ChatServer, servers: Sequence[ChatServer], data: Path, run: Path
+def evaluate(
+    jasco: Jasco, model_server: ChatServer, servers: Sequence[ChatServer], data: Path, run: Path
 ) -> Result:
     addresses = ",".join(f"base_url={server.url}" for server in servers)
     return jasco(
-        "eval", f"openai/ears,base_url={ears.url}", "--data", data, "--run", run,
+        "eval", f"openai/ears,base_url={model_server.url}", "--data", data, "--run", run,
         "--judge", f"three-judges,{addresses}", "--json",
     )  # fmt: skip
 
@@ -64,16 +64,16 @@ def evaluated(
 def test_each_is_asked_in_the_protocols_words_and_their_figures_are_averaged(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, servers = serve(), [serve(bodies=True) for _ in MODELS]
-    done = evaluated(jasco, ears, servers, data, tmp_path / "run")
-    assert done.status == 0, done.stderr
-    [model] = json.loads(done.stdout)["models"].values()
+    model_server, servers = serve(), [serve(bodies=True) for _ in MODELS]
+    result = evaluate(jasco, model_server, servers, data, tmp_path / "run")
+    assert result.status == 0, result.stderr
+    [model] = json.loads(result.stdout)["models"].values()
     figures = list(model["judges"].values())
     assert list(model["judges"]) == [f"openai/{name}" for name in MODELS]
-    assert model["best_mean"] == pytest.approx(fmean(each["best_mean"] for each in figures))
+    assert model["best_mean"] == pytest.approx(fmean(judge["best_mean"] for judge in figures))
     assert model["agreement"]["rating_alpha"] is not None
 
-    asked = [
+    expected = [
         (item, prompt)
         for clip in read_data_set(data).clips
         for item in items_of(clip)
@@ -86,51 +86,51 @@ def test_each_is_asked_in_the_protocols_words_and_their_figures_are_averaged(
         assert all(
             body.keys() == {"messages", "model", "temperature", "max_tokens"} for body in bodies
         )
-        heads = {body["messages"][0]["content"] for body in bodies}
-        assert heads == {SYSTEM_MESSAGE}
-        seen = sorted(body["messages"][1]["content"] for body in bodies)
-        assert len(seen) == len(asked)
-        for prompt in seen:
+        system_messages = {body["messages"][0]["content"] for body in bodies}
+        assert system_messages == {SYSTEM_MESSAGE}
+        prompts = sorted(body["messages"][1]["content"] for body in bodies)
+        assert len(prompts) == len(expected)
+        for prompt in prompts:
             prediction = prompt.split("[Model Prediction]\n")[1].split("\n\n[Task1]")[0]
-            assert any(prompt == text.replace("PREDICTION", prediction) for _, text in asked)
+            assert any(prompt == text.replace("PREDICTION", prediction) for _, text in expected)
 
 
 def test_the_panels_figures_are_the_mean_of_three_judged_files(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, servers = serve(), [serve() for _ in MODELS]
-    whole = json.loads(evaluated(jasco, ears, servers, data, tmp_path / "run").stdout)
-    [model] = whole["models"].values()
+    model_server, servers = serve(), [serve() for _ in MODELS]
+    summary = json.loads(evaluate(jasco, model_server, servers, data, tmp_path / "run").stdout)
+    [model] = summary["models"].values()
     judged = judged_items_of_run(tmp_path / "run")
     rows = list(template_rows(read_data_set(data), {clip.id: 0 for clip in judged.clips}))
-    keys = [(str(row["id"]), place % 8 + 1) for place, row in enumerate(rows)]
-    alone = []
-    for number, said in enumerate(judged.judges.values()):
+    keys = [(str(row["id"]), index % 8 + 1) for index, row in enumerate(rows)]
+    single_judges = []
+    for number, verdicts in enumerate(judged.judges.values()):
         path = tmp_path / f"judge-{number}.csv"
-        filled = [
-            row | {"allm_output": judged.answers[key], "judge_output": said[key][0][0]}
+        judged_rows = [
+            row | {"allm_output": judged.answers[key], "judge_output": verdicts[key][0][0]}
             for row, key in zip(rows, keys, strict=True)
         ]
-        write_table(path, [*COLUMNS, "judge_output"], filled)
+        write_table(path, [*COLUMNS, "judge_output"], judged_rows)
         [figures] = json.loads(jasco("score", path, "--json").stdout)["models"].values()
-        alone.append(figures)
-    assert model["best_mean"] == pytest.approx(fmean(each["best_mean"] for each in alone))
+        single_judges.append(figures)
+    assert model["best_mean"] == pytest.approx(fmean(judge["best_mean"] for judge in single_judges))
     for part in ("audio", "both", "speech"):
-        shares = [each["modality_dependence"][part] for each in alone]
-        assert model["modality_dependence"][part] == pytest.approx(fmean(shares))
+        values = [judge["modality_dependence"][part] for judge in single_judges]
+        assert model["modality_dependence"][part] == pytest.approx(fmean(values))
 
 
 def test_one_judge_that_misses_a_row_makes_the_headline_incomplete(
     jasco: Jasco, serve: Serve, tmp_path: Path
 ) -> None:
     data = make_data(tmp_path / "data", 4)
-    ears, well = serve(), [serve(), serve()]
+    model_server, working = serve(), [serve(), serve()]
     clip = read_data_set(data).clips[0]
     question = items_of(clip)[2].instruction
-    missing = serve(refused={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
-    done = evaluated(jasco, ears, [*well, missing], data, tmp_path / "run")
-    assert done.status == 0, done.stderr  # what a server refuses is final
-    [model] = json.loads(done.stdout)["models"].values()
+    refusing = serve(refused={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
+    result = evaluate(jasco, model_server, [*working, refusing], data, tmp_path / "run")
+    assert result.status == 0, result.stderr  # a refusal by the server is final
+    [model] = json.loads(result.stdout)["models"].values()
     assert not model["complete"]
     assert model["coverage"] == pytest.approx((1 + 1 + 31 / 32) / 3)
     low, high = model["best_mean_bounds"]

@@ -1,4 +1,4 @@
-"""Agreement of judges, against published examples and maintained libraries."""
+"""The agreement of judges, against published examples and maintained libraries."""
 
 import warnings
 
@@ -41,12 +41,12 @@ LABELS = st.integers(1, 5).flatmap(
 )
 
 
-def of_clips(labels: list[list[int]]) -> list[np.ndarray]:
-    return [np.array(each).reshape(-1, 8) for each in labels]
+def by_clip(labels: list[list[int]]) -> list[np.ndarray]:
+    return [np.array(row).reshape(-1, 8) for row in labels]
 
 
 def test_alpha_of_the_published_example() -> None:
-    matrix = coincidences([each.reshape(3, 4) - 1 for each in PUBLISHED], 5).sum(axis=0)
+    matrix = coincidences([row.reshape(3, 4) - 1 for row in PUBLISHED], 5).sum(axis=0)
     assert alpha(matrix, "nominal") == pytest.approx(0.743, abs=0.0005)
     assert alpha(matrix, "ordinal") == pytest.approx(0.815, abs=0.0005)
 
@@ -54,29 +54,29 @@ def test_alpha_of_the_published_example() -> None:
 @given(LABELS)
 @pytest.mark.parametrize("metric", ["nominal", "ordinal"])
 def test_alpha_is_that_of_the_library(metric: str, labels: list[list[int]]) -> None:
-    ours = float(alpha(coincidences(of_clips(labels), 3).sum(axis=0), metric))  # type: ignore[arg-type]
+    value = float(alpha(coincidences(by_clip(labels), 3).sum(axis=0), metric))  # type: ignore[arg-type]
     data = np.where(np.array(labels) < 0, np.nan, labels)
-    met = data[:, (~np.isnan(data)).sum(axis=0) > 1]
-    if len(np.unique(met[~np.isnan(met)])) < 2:
-        assert np.isnan(ours)
+    paired = data[:, (~np.isnan(data)).sum(axis=0) > 1]
+    if len(np.unique(paired[~np.isnan(paired)])) < 2:
+        assert np.isnan(value)
     else:
-        theirs = krippendorff.alpha(data, level_of_measurement=metric, value_domain=[0, 1, 2])
-        assert ours == pytest.approx(theirs, abs=1e-9)
+        expected = krippendorff.alpha(data, level_of_measurement=metric, value_domain=[0, 1, 2])
+        assert value == pytest.approx(expected, abs=1e-9)
 
 
 @given(LABELS)
 def test_kappa_and_confusions_are_those_of_the_library(labels: list[list[int]]) -> None:
-    matrix = confusions(*of_clips(labels[:2]), 3).sum(axis=0)
+    matrix = confusions(*by_clip(labels[:2]), 3).sum(axis=0)
     pairs = [pair for pair in zip(*labels[:2], strict=True) if min(pair) >= 0]
-    ours, theirs = zip(*pairs, strict=True) if pairs else ((), ())
+    first, second = zip(*pairs, strict=True) if pairs else ((), ())
     if pairs:
-        assert (matrix == confusion_matrix(ours, theirs, labels=[0, 1, 2])).all()
+        assert (matrix == confusion_matrix(first, second, labels=[0, 1, 2])).all()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if len(set(ours) | set(theirs)) < 2:
+        if len(set(first) | set(second)) < 2:
             assert np.isnan(weighted_kappa(matrix))
         else:
-            expected = cohen_kappa_score(ours, theirs, weights="quadratic", labels=[0, 1, 2])
+            expected = cohen_kappa_score(first, second, weights="quadratic", labels=[0, 1, 2])
             assert weighted_kappa(matrix) == pytest.approx(expected, abs=1e-9)
 
 
@@ -94,13 +94,15 @@ def test_kappa_of_cohens_example() -> None:
 
 def test_resamples_are_sums() -> None:
     labels = [np.random.default_rng(n).integers(-1, 3, (6, 8)) for n in range(3)]
-    chosen = [0, 0, 3, 5, 5, 5]
-    drawn = coincidences(labels, 3)[chosen].sum(axis=0)
-    assert alpha(drawn, "ordinal") == pytest.approx(
-        alpha(coincidences([each[chosen] for each in labels], 3).sum(axis=0), "ordinal")
+    sample = [0, 0, 3, 5, 5, 5]
+    resampled = coincidences(labels, 3)[sample].sum(axis=0)
+    assert alpha(resampled, "ordinal") == pytest.approx(
+        alpha(
+            coincidences([item_labels[sample] for item_labels in labels], 3).sum(axis=0), "ordinal"
+        )
     )
-    both = np.stack([drawn, coincidences(labels, 3).sum(axis=0)])
-    assert alpha(both, "ordinal")[0] == pytest.approx(alpha(drawn, "ordinal"))
+    both = np.stack([resampled, coincidences(labels, 3).sum(axis=0)])
+    assert alpha(both, "ordinal")[0] == pytest.approx(alpha(resampled, "ordinal"))
 
 
 def matrix_of(ratings: np.ndarray, orientations: np.ndarray) -> VerdictMatrix:
@@ -119,28 +121,28 @@ def matrix(ratings: int | np.ndarray, orientations: int | np.ndarray) -> Verdict
 
 def test_a_panel_has_the_agreement_of_each_pair() -> None:
     ratings = np.arange(32).reshape(4, 8) % 3
-    twin, other = matrix(ratings, ratings), matrix((ratings + 1) % 3, 3)
-    agreement = score_panel({"a": twin, "b": twin, "c": other}, resamples=50).agreement
+    same_matrix, other = matrix(ratings, ratings), matrix((ratings + 1) % 3, 3)
+    agreement = score_panel(
+        {"a": same_matrix, "b": same_matrix, "c": other}, resamples=50
+    ).agreement
     assert agreement is not None
     assert [pair.judges for pair in agreement.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
-    same, unlike, _ = agreement.pairs
+    same, different, _ = agreement.pairs
     assert same.rating_kappa.value == 1
     assert same.rating_kappa.interval is None  # four clips are too few
     assert (same.ratings == np.diag([11, 11, 10])).all()
-    assert unlike.orientations[:, 3].sum() == 32
-    assert unlike.rating_kappa.value is not None
-    assert unlike.rating_kappa.value < 0
+    assert different.orientations[:, 3].sum() == 32
+    assert different.rating_kappa.value is not None
+    assert different.rating_kappa.value < 0
     assert agreement.rating_alpha.value is not None
     assert agreement.rating_alpha.value < 1
 
 
 def test_agreement_has_an_interval_from_five_clips_on() -> None:
     def panel(clips: int) -> Agreement:
-        random = np.random.default_rng(4)
-        ratings = random.integers(0, 3, (clips, 8))
-        noisy = np.where(
-            random.random((clips, 8)) < 0.3, random.integers(0, 3, (clips, 8)), ratings
-        )
+        rng = np.random.default_rng(4)
+        ratings = rng.integers(0, 3, (clips, 8))
+        noisy = np.where(rng.random((clips, 8)) < 0.3, rng.integers(0, 3, (clips, 8)), ratings)
         matrices = {"a": matrix_of(ratings, ratings), "b": matrix_of(noisy, ratings)}
         agreement = score_panel(matrices).agreement
         assert agreement
@@ -149,11 +151,11 @@ def test_agreement_has_an_interval_from_five_clips_on() -> None:
     assert panel(4).rating_alpha.interval is None
     for clips in (5, 12, 40):
         agreement = panel(clips)
-        for each in (agreement.rating_alpha, agreement.pairs[0].rating_kappa):
-            assert each.interval is not None
-            assert each.value is not None
-            assert each.interval[0] < each.value < each.interval[1]
-        # Judges who never differed on these clips may differ on others.
+        for estimate in (agreement.rating_alpha, agreement.pairs[0].rating_kappa):
+            assert estimate.interval is not None
+            assert estimate.value is not None
+            assert estimate.interval[0] < estimate.value < estimate.interval[1]
+        # Judges that never differ on these clips may differ on others.
         assert agreement.orientation_alpha.value == 1
         assert agreement.orientation_alpha.interval is not None
         low, high = agreement.orientation_alpha.interval
@@ -162,8 +164,8 @@ def test_agreement_has_an_interval_from_five_clips_on() -> None:
 
 
 def test_clips_that_only_one_judge_has_judged_do_not_count() -> None:
-    random = np.random.default_rng(4)
-    one, other = (matrix_of(*random.integers(0, 3, (2, 20, 8))) for _ in range(2))
+    rng = np.random.default_rng(4)
+    one, other = (matrix_of(*rng.integers(0, 3, (2, 20, 8))) for _ in range(2))
     four = other.of_items(np.arange(20)[:, None] < 4)
     agreement = score_panel({"a": one, "b": four}).agreement
     assert agreement
@@ -177,10 +179,10 @@ def test_one_judge_alone_has_no_agreement() -> None:
 
 
 def test_unreadable_verdicts_are_missing_not_different() -> None:
-    whole = matrix(np.arange(32).reshape(4, 8) % 3, 1)
-    holes = VerdictMatrix(whole.ratings.copy(), whole.orientations, whole.unreadable)
-    holes.ratings[:2] = np.nan
-    counts = LabelCounts.of_panel([whole.labels(), holes.labels()])
+    complete = matrix(np.arange(32).reshape(4, 8) % 3, 1)
+    incomplete = VerdictMatrix(complete.ratings.copy(), complete.orientations, complete.unreadable)
+    incomplete.ratings[:2] = np.nan
+    counts = LabelCounts.of_panel([complete.labels(), incomplete.labels()])
     sums = counts.columns.sum(axis=0)
     agreement = counts.agreement("ab", sums[None])
     assert agreement is not None

@@ -1,4 +1,4 @@
-"""Intervals: the same draws for all, against drawing one by one and published formulas."""
+"""Intervals from shared resamples, against single draws and published formulas."""
 
 import numpy as np
 import pytest
@@ -18,10 +18,11 @@ from jasco.metrics.bootstrap import (
 )
 from jasco.metrics.scoring import PanelScore, Score, score_difference, score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
+from matrices import random_matrix
 
 
 def test_sums_are_those_of_clips_drawn_with_replacement() -> None:
-    powers = 7.0 ** np.arange(5)[:, None]  # a sum to the base 7 says how often each was drawn
+    powers = 7.0 ** np.arange(5)[:, None]  # a digit of the sum in base 7 counts the draws of a clip
     sums = resampled_sums(powers, resamples=3000)[:, 0].astype(int)
     times = np.array([[total // 7**clip % 7 for clip in range(5)] for total in sums])
     assert (times.sum(axis=1) == 5).all()
@@ -30,24 +31,24 @@ def test_sums_are_those_of_clips_drawn_with_replacement() -> None:
 
 
 def test_the_same_clips_are_drawn_whatever_is_summed() -> None:
-    random = np.random.default_rng(0)
-    columns = random.integers(0, 9, (40, 3))
+    rng = np.random.default_rng(0)
+    columns = rng.integers(0, 9, (40, 3))
     together = resampled_sums(columns, resamples=100)
-    for place in range(3):
+    for column in range(3):
         assert (
-            resampled_sums(columns[:, [place]], resamples=100)[:, 0] == together[:, place]
+            resampled_sums(columns[:, [column]], resamples=100)[:, 0] == together[:, column]
         ).all()
     assert (resampled_sums(columns, resamples=100, seed=1) != together).any()
 
 
 def test_many_clips_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, another = weighted_sums(np.eye(20), resamples=10)
+    sums, other_sums = weighted_sums(np.eye(20), resamples=10)
     monkeypatch.setattr(bootstrap, "_CELLS", 70)  # 3 resamples of 20 clips at once
     ones = resampled_sums(np.ones((20, 1)), resamples=10)
     assert (ones == 20).all()
-    in_parts, another_in_parts = weighted_sums(np.eye(20), resamples=10)
-    assert in_parts == pytest.approx(whole)
-    assert another_in_parts == pytest.approx(another)
+    sums_in_parts, other_sums_in_parts = weighted_sums(np.eye(20), resamples=10)
+    assert sums_in_parts == pytest.approx(sums)
+    assert other_sums_in_parts == pytest.approx(other_sums)
 
 
 def test_of_no_clips_the_sums_are_0() -> None:
@@ -87,30 +88,30 @@ def test_of_few_clips_the_tails_are_those_of_student(clips: int) -> None:
 # --- averages of bounded scores ---
 
 
-def average(scores: np.ndarray, low: float = 0, high: float = 2, **more: int) -> Estimate:
-    """Estimate the mean of scores."""
+def average(scores: np.ndarray, low: float = 0, high: float = 2, **options: int) -> Estimate:
+    """Return the estimate of the mean of scores."""
     parts = np.asarray(scores, float)[:, None]
-    [found] = Ratios([(parts, np.ones_like(parts))], low, high, **more).estimates([0])
-    return found
+    [result] = Ratios([(parts, np.ones_like(parts))], low, high, **options).estimates([0])
+    return result
 
 
 @pytest.mark.parametrize(("clips", "ones"), [(5, 0), (5, 2), (9, 9), (80, 0), (80, 3), (80, 79)])
 def test_of_scores_of_two_values_it_is_the_interval_of_clopper_and_pearson(
     clips: int, ones: int
 ) -> None:
-    found = average(np.arange(clips) < ones, high=1)
-    theirs = stats.binomtest(ones, clips).proportion_ci(method="exact")
-    assert found.value == ones / clips
-    assert found.interval == pytest.approx((theirs.low, theirs.high), abs=0.012)
+    result = average(np.arange(clips) < ones, high=1)
+    expected = stats.binomtest(ones, clips).proportion_ci(method="exact")
+    assert result.value == ones / clips
+    assert result.interval == pytest.approx((expected.low, expected.high), abs=0.012)
 
 
 def test_of_equal_scores_the_interval_is_as_wide_as_another_clip_allows() -> None:
     for clips in (5, 10, 80):
-        beyond = 1 - 0.025 ** (1 / clips)
+        margin = 1 - 0.025 ** (1 / clips)
         for score in (0, 1, 2):
-            found = average(np.full(clips, score))
-            ends = score * (1 - beyond), score + (2 - score) * beyond
-            assert found.interval == pytest.approx(ends, abs=0.02)
+            result = average(np.full(clips, score))
+            ends = score * (1 - margin), score + (2 - score) * margin
+            assert result.interval == pytest.approx(ends, abs=0.02)
 
 
 def test_gaffkes_interval_is_that_of_sorted_uniform_numbers() -> None:
@@ -125,11 +126,13 @@ def test_gaffkes_interval_is_that_of_sorted_uniform_numbers() -> None:
 
 
 def test_shares_are_bounded_by_a_clip_of_one_kind_only() -> None:
-    wholes = np.array([8, 8, 4, 2, 8, 8, 6, 8])[:, None]
-    [none, every] = (Ratios([(share * wholes, wholes)], 0, 1).estimates([0])[0] for share in (0, 1))
-    assert none.interval and every.interval
-    assert none.interval[0] == 0 < none.interval[1] < 0.6
-    assert 0.4 < every.interval[0] < 1 == every.interval[1]
+    totals = np.array([8, 8, 4, 2, 8, 8, 6, 8])[:, None]
+    [never, always] = (
+        Ratios([(share * totals, totals)], 0, 1).estimates([0])[0] for share in (0, 1)
+    )
+    assert never.interval and always.interval
+    assert never.interval[0] == 0 < never.interval[1] < 0.6
+    assert 0.4 < always.interval[0] < 1 == always.interval[1]
 
 
 def test_fewer_than_five_clips_have_no_interval() -> None:
@@ -139,20 +142,20 @@ def test_fewer_than_five_clips_have_no_interval() -> None:
 
 
 def test_only_clips_that_count_are_counted() -> None:
-    counting = np.arange(80) < 4
-    parts = np.where(counting, np.arange(80) % 3, 0)[:, None].astype(float)
-    [four] = Ratios([(parts, counting[:, None])], 0, 2).estimates([0])
+    counted = np.arange(80) < 4
+    parts = np.where(counted, np.arange(80) % 3, 0)[:, None].astype(float)
+    [four] = Ratios([(parts, counted[:, None])], 0, 2).estimates([0])
     assert four == Estimate(0.75, None)
-    # A judge that has hardly begun leaves the mean of both judges without an interval.
-    every = np.random.default_rng(1).integers(0, 3, (80, 1)).astype(float)
-    both = Ratios([(parts, counting[:, None]), (every, np.ones((80, 1)))], 0, 2)
+    # Without an interval for one judge there is none for the mean of both.
+    complete = np.random.default_rng(1).integers(0, 3, (80, 1)).astype(float)
+    both = Ratios([(parts, counted[:, None]), (complete, np.ones((80, 1)))], 0, 2)
     assert both.estimates([1])[0].interval is not None
     assert both.estimates([0, 1])[0].interval is None
     assert both.estimates([1], [0])[0].interval is None
 
 
 def test_where_few_clips_differ_resamples_are_not_trusted() -> None:
-    # Percentile intervals of so few are too short: of three in eighty, 5 % is quite possible.
+    # Percentile intervals of so few clips are too short.
     three = average(np.arange(80) < 3)
     assert three.interval
     assert (
@@ -165,12 +168,12 @@ def test_where_few_clips_differ_resamples_are_not_trusted() -> None:
 
 
 def test_a_difference_is_bounded_by_a_clip_that_one_wins() -> None:
-    same = np.ones((20, 1))
-    figures = Ratios([(same, same), (same, same)], 0, 2)
+    ones = np.ones((20, 1))
+    figures = Ratios([(ones, ones), (ones, ones)], 0, 2)
     [difference] = figures.estimates([0], [1])
-    beyond = 1 - 0.025 ** (1 / 20)
+    margin = 1 - 0.025 ** (1 / 20)
     assert difference.value == 0
-    assert difference.interval == pytest.approx((-2 * beyond, 2 * beyond), abs=0.03)
+    assert difference.interval == pytest.approx((-2 * margin, 2 * margin), abs=0.03)
 
 
 # --- many clips ---
@@ -184,44 +187,37 @@ def test_many_clips_are_summed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     blocks = in_blocks(np.column_stack([order, order**2]))
     assert (blocks == in_blocks(np.column_stack([order, order**2]))).all()
     assert blocks.sum(axis=0) == pytest.approx([99 * 100 / 2, 99 * 100 * 199 / 6])
-    assert (np.diff(in_blocks(np.arange(100.0))) != 3).any()  # not of neighbours
+    assert (np.diff(in_blocks(np.arange(100.0))) != 3).any()  # blocks are not made of neighbours
     assert (in_blocks(order[:30]) == order[:30]).all()
 
 
 def test_blocks_hardly_change_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(0).choice(3, 12_000, p=[0.5, 0.3, 0.2])
-    in_500 = []
+    intervals = []
     for blocks in (500, 12_000):
         monkeypatch.setattr(bootstrap, "BLOCKS", blocks)
-        in_500.append(average(scores, resamples=4000).interval)
+        intervals.append(average(scores, resamples=4000).interval)
     error = np.std(scores) / 12_000**0.5
-    assert in_500[0] == pytest.approx(in_500[1], abs=0.2 * error)
+    assert intervals[0] == pytest.approx(intervals[1], abs=0.2 * error)
 
 
 def test_figures_of_many_clips_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    panel = {name: matrix(seed, 300) for seed, name in enumerate("ab")}
-    whole = score_panel(panel, resamples=200)
+    panel = {name: random_matrix(seed, 300) for seed, name in enumerate("ab")}
+    expected = score_panel(panel, resamples=200)
     monkeypatch.setattr(bootstrap, "BLOCKS", 100)
-    blocks = score_panel(panel, resamples=200)
-    for ours, theirs in zip(estimates(whole), estimates(blocks), strict=True):
-        assert ours.value == pytest.approx(theirs.value)
-        assert ours.interval == pytest.approx(theirs.interval, abs=0.06)
+    block_scores = score_panel(panel, resamples=200)
+    for figure, block_figure in zip(estimates(expected), estimates(block_scores), strict=True):
+        assert figure.value == pytest.approx(block_figure.value)
+        assert figure.interval == pytest.approx(block_figure.interval, abs=0.06)
 
 
-# --- whatever the clips ---
-
-
-def matrix(seed: int, clips: int) -> VerdictMatrix:
-    random = np.random.default_rng(seed)
-    return VerdictMatrix(
-        random.integers(0, 3, (clips, 8)).astype(np.float32),
-        random.integers(0, 4, (clips, 8)).astype(np.int8),
-        np.zeros((clips, 8), bool),
-    )
+# --- random matrices ---
 
 
 def estimates(scored: PanelScore) -> list[Estimate]:
-    return [each for score in (scored.panel, *scored.judges.values()) for each in figures(score)]
+    return [
+        figure for score in (scored.panel, *scored.judges.values()) for figure in figures(score)
+    ]
 
 
 def figures(score: Score) -> list[Estimate]:
@@ -231,7 +227,7 @@ def figures(score: Score) -> list[Estimate]:
     ]  # fmt: skip
 
 
-SHEETS = st.builds(
+SETTINGS = st.builds(
     lambda clips, seed, ratings, orientations, missing: (
         clips, np.random.default_rng(seed), ratings, orientations, missing,
     ),
@@ -243,37 +239,39 @@ SHEETS = st.builds(
 )  # fmt: skip
 
 
-def matrix_of(clips, random, ratings, orientations, missing) -> VerdictMatrix:
-    drawn = VerdictMatrix(
-        random.choice(ratings, (clips, 8)).astype(np.float32),
-        random.choice(orientations, (clips, 8)).astype(np.int8),
+def matrix_from(clips, rng, ratings, orientations, missing) -> VerdictMatrix:
+    matrix = VerdictMatrix(
+        rng.choice(ratings, (clips, 8)).astype(np.float32),
+        rng.choice(orientations, (clips, 8)).astype(np.int8),
         np.zeros((clips, 8), bool),
     )
-    return drawn.of_items(random.random((clips, 8)) >= missing)
+    return matrix.of_items(rng.random((clips, 8)) >= missing)
 
 
-@given(SHEETS)
-def test_an_interval_lies_within_what_clips_can_score_and_has_a_width(drawn) -> None:
-    judges = [matrix_of(*drawn) for _ in range(2)]
+@given(SETTINGS)
+def test_an_interval_lies_within_what_clips_can_score_and_has_a_width(settings) -> None:
+    judges = [matrix_from(*settings) for _ in range(2)]
     scored = score_panel({"a": judges[0], "b": judges[1]}, resamples=400)
     difference = score_difference(judges[:1], judges[1:], resamples=400)
     for score in (scored.panel, *scored.judges.values()):
-        for each in (score.best_mean, score.mean, *score.best_at, *score.by_instruction):
-            assert proper(each, 0, 2), each
-        for each in (score.audio, score.both, score.speech):
-            assert proper(each, 0, 1), each
-        assert proper(score.sound_first, -2, 2)
-    assert all(proper(difference[name], -2, 2) for name in ("best_mean", "mean"))
-    assert all(proper(difference[name], -1, 1) for name in ("audio", "both", "speech"))
-    if drawn[0] < 5:
-        assert not any(each.interval for each in estimates(scored))
-    if drawn[0] >= 5 and not drawn[-1]:
+        for figure in (score.best_mean, score.mean, *score.best_at, *score.by_instruction):
+            assert is_valid(figure, 0, 2), figure
+        for figure in (score.audio, score.both, score.speech):
+            assert is_valid(figure, 0, 1), figure
+        assert is_valid(score.sound_first, -2, 2)
+    assert all(is_valid(difference[name], -2, 2) for name in ("best_mean", "mean"))
+    assert all(is_valid(difference[name], -1, 1) for name in ("audio", "both", "speech"))
+    if settings[0] < 5:
+        assert not any(figure.interval for figure in estimates(scored))
+    if settings[0] >= 5 and not settings[-1]:
         assert scored.panel.best_mean.interval
         assert scored.panel.mean.interval
 
 
-def proper(found: Estimate, least: float, most: float) -> bool:
-    if found.interval is None:
+def is_valid(result: Estimate, lowest: float, highest: float) -> bool:
+    if result.interval is None:
         return True
-    low, high = found.interval
-    return found.value is not None and least <= low <= found.value <= high <= most and low < high
+    low, high = result.interval
+    return (
+        result.value is not None and lowest <= low <= result.value <= high <= highest and low < high
+    )

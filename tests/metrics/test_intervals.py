@@ -1,6 +1,6 @@
-"""How often intervals cover the truth, and how often alike models seem to differ: simulated.
+"""Simulations: the coverage of intervals, and false differences between equal models.
 
-Each test shows its table: ``pytest -m slow -rP tests/metrics/test_intervals.py``.
+Each test prints a table: ``pytest -m slow -rP tests/metrics/test_intervals.py``.
 """
 
 import sys
@@ -20,16 +20,18 @@ from jasco.metrics.verdict_matrix import VerdictMatrix
 pytestmark = pytest.mark.slow
 
 CLIPS = (5, 8, 10, 15, 20, 40, 80)
-SAMPLES, AT_ONCE = 600, 60
-ENOUGH = 0.92 - 2 * (0.92 * 0.08 / SAMPLES) ** 0.5  # two standard errors of the simulation below
-# Figures by their places in a score, and then differences of some of them.
+SAMPLES, BATCH = 600, 60
+LEAST_COVERAGE = (
+    0.92 - 2 * (0.92 * 0.08 / SAMPLES) ** 0.5
+)  # two standard errors of the simulation below
+# Indices of figures in a score, and the figures whose differences are checked.
 FIGURES = {"best_mean": 0, "mean": 1, "both": 3, "speech": 4, "sound_first": -1}
 DIFFERENCES = ("best_mean", "mean", "both")
 
 Random = np.random.Generator
 Model = tuple[float, float, float]
-"""Two parameters of the beta distribution of how easily a clip is answered from both cues, and the
-share of ratings of 2 among those answers."""
+"""Two parameters of the beta distribution of a clip's rate of answers from both cues, and the share
+of ratings of 2 among those answers."""
 
 TYPICAL: dict[str, Model] = {
     "middling": (0.8, 1.2, 0.6),
@@ -44,20 +46,18 @@ EXTREME: dict[str, Model] = {
 }
 
 
-def two_alike(random: Random, clips: int, model: Model, judges: int = 2) -> list[VerdictMatrix]:
-    """Make up two alike models on the same clips, judged by judges who differ now and then."""
-    easy = random.beta(*model[:2], (clips, 1))
+def equal_models(rng: Random, clips: int, model: Model, judges: int = 2) -> list[VerdictMatrix]:
+    """Draw two equally good models on the same clips, and judges that differ at times."""
+    success_rates = rng.beta(*model[:2], (clips, 1))
     matrices = []
     for _ in range(2):
-        both = random.random((clips, 8)) < easy
-        ratings = np.where(
-            random.random((clips, 8)) < model[2], 2, random.integers(0, 2, (clips, 8))
-        )
-        orientations = np.where(both, 2, random.choice([0, 1, 3], (clips, 8)))
+        both = rng.random((clips, 8)) < success_rates
+        ratings = np.where(rng.random((clips, 8)) < model[2], 2, rng.integers(0, 2, (clips, 8)))
+        orientations = np.where(both, 2, rng.choice([0, 1, 3], (clips, 8)))
         matrices += [
             VerdictMatrix(
-                with_other_labels(random, ratings).astype(np.float32),
-                with_other_labels(random, orientations).astype(np.int8),
+                with_other_labels(rng, ratings).astype(np.float32),
+                with_other_labels(rng, orientations).astype(np.int8),
                 np.zeros((clips, 8), bool),
             )
             for _ in range(judges)
@@ -65,9 +65,9 @@ def two_alike(random: Random, clips: int, model: Model, judges: int = 2) -> list
     return matrices
 
 
-def with_other_labels(random: Random, labels: np.ndarray) -> np.ndarray:
-    """Exchange one label in ten for another one of the same clip."""
-    return np.where(random.random(labels.shape) < 0.1, random.permuted(labels, axis=1), labels)
+def with_other_labels(rng: Random, labels: np.ndarray) -> np.ndarray:
+    """Replace one label in ten by another label of the same clip."""
+    return np.where(rng.random(labels.shape) < 0.1, rng.permuted(labels, axis=1), labels)
 
 
 def show(*cells: object) -> None:
@@ -77,44 +77,46 @@ def show(*cells: object) -> None:
 # --- intervals ---
 
 
-def estimates(random: Random, clips: int, model: Model, samples: int) -> Iterator[list[Estimate]]:
-    """Estimate a panel's figures and differences of two panels, of many samples of clips."""
-    kept = list(FIGURES.values())
+def estimates(rng: Random, clips: int, model: Model, samples: int) -> Iterator[list[Estimate]]:
+    """Estimate a panel's figures, and differences of two panels, on many samples of clips."""
+    columns = list(FIGURES.values())
     differences = [list(FIGURES).index(name) for name in DIFFERENCES]
-    at_once = min(samples, AT_ONCE)  # with the same resamples, which are drawn only once
-    for _ in range(0, samples, at_once):
-        matrices = [matrix for _ in range(at_once) for matrix in two_alike(random, clips, model)]
-        terms = [[side[:, kept] for side in scoring._terms(matrix)] for matrix in matrices]
-        ratios = Ratios(terms, scoring._LEAST[kept], scoring._MOST[kept], resamples=3000)
-        for place in range(0, 4 * at_once, 4):
-            ours, theirs = (place, place + 1), (place + 2, place + 3)
-            estimated = ratios.estimates(ours, theirs)
-            yield [*ratios.estimates(ours), *(estimated[each] for each in differences)]
+    batch = min(samples, BATCH)  # with the same resamples, drawn once
+    for _ in range(0, samples, batch):
+        matrices = [matrix for _ in range(batch) for matrix in equal_models(rng, clips, model)]
+        terms = [[values[:, columns] for values in scoring._terms(matrix)] for matrix in matrices]
+        ratios = Ratios(terms, scoring._LEAST[columns], scoring._MOST[columns], resamples=3000)
+        for start in range(0, 4 * batch, 4):
+            one, other = (start, start + 1), (start + 2, start + 3)
+            estimated = ratios.estimates(one, other)
+            yield [*ratios.estimates(one), *(estimated[index] for index in differences)]
 
 
 def coverage(model: Model) -> dict[int, np.ndarray]:
-    """Show and return how often intervals cover the truth, by number of clips."""
-    random = np.random.default_rng(11)
-    [of_all] = estimates(random, 100_000, model, 1)
-    true = np.array([*(each.value for each in of_all[: len(FIGURES)]), *[0] * len(DIFFERENCES)])
+    """Print and return the share of intervals that cover the truth, by number of clips."""
+    rng = np.random.default_rng(11)
+    [population] = estimates(rng, 100_000, model, 1)
+    truth = np.array(
+        [*(estimate.value for estimate in population[: len(FIGURES)]), *[0] * len(DIFFERENCES)]
+    )
     show("clips: covered %, mean width of", *FIGURES, "and of differences of", *DIFFERENCES)
     shares = {}
     for clips in CLIPS:
         ends = np.array(
             [
-                [each.interval or (np.nan, np.nan) for each in found]
-                for found in estimates(random, clips, model, SAMPLES)
+                [estimate.interval or (np.nan, np.nan) for estimate in figures]
+                for figures in estimates(rng, clips, model, SAMPLES)
             ]
         )
-        there = ~np.isnan(ends[..., 0])
-        # Of five clips one may have no answer that counts for a share.
-        assert there.mean() > 0.99
-        covered = (ends[..., 0] <= true) & (true <= ends[..., 1])
-        shares[clips] = covered.sum(axis=0) / there.sum(axis=0)
+        defined = ~np.isnan(ends[..., 0])
+        # Of five clips one may lack an answer that counts for a share.
+        assert defined.mean() > 0.99
+        covered = (ends[..., 0] <= truth) & (truth <= ends[..., 1])
+        shares[clips] = covered.sum(axis=0) / defined.sum(axis=0)
         widths = np.nanmean(ends[..., 1] - ends[..., 0], axis=0)
         cells = zip(shares[clips], widths, strict=True)
         show(f"{clips:>3}", *(f"{100 * share:>6.1f} {width:.2f}" for share, width in cells))
-    show("true", *(f"{each:.2f}" for each in true))
+    show("true", *(f"{estimate:.2f}" for estimate in truth))
     return shares
 
 
@@ -122,107 +124,115 @@ def coverage(model: Model) -> dict[int, np.ndarray]:
 @pytest.mark.parametrize("model", TYPICAL.values(), ids=TYPICAL)
 def test_intervals_of_typical_models_cover_the_truth(model: Model) -> None:
     for clips, shares in coverage(model).items():
-        assert min(shares) >= ENOUGH, (clips, shares)
+        assert min(shares) >= LEAST_COVERAGE, (clips, shares)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("model", EXTREME.values(), ids=EXTREME)
 def test_intervals_of_extreme_models_mostly_cover_the_truth(model: Model) -> None:
     for clips, shares in coverage(model).items():
-        assert min(shares) >= ENOUGH, (clips, shares)
+        assert min(shares) >= LEAST_COVERAGE, (clips, shares)
 
 
 @pytest.mark.timeout(600)
 def test_intervals_of_agreement_cover_the_truth() -> None:
-    random = np.random.default_rng(12)
+    rng = np.random.default_rng(12)
     model = TYPICAL["middling"]
 
     def agreement(clips: int, resamples: int) -> list[Estimate]:
-        matrices = two_alike(random, clips, model, judges=3)[:3]
-        found = score_agreement(dict(zip("abc", matrices, strict=True)), resamples)
-        assert found
-        return [found.rating_alpha, found.orientation_alpha, found.pairs[0].rating_kappa]
+        matrices = equal_models(rng, clips, model, judges=3)[:3]
+        estimated = score_agreement(dict(zip("abc", matrices, strict=True)), resamples)
+        assert estimated
+        return [
+            estimated.rating_alpha,
+            estimated.orientation_alpha,
+            estimated.pairs[0].rating_kappa,
+        ]
 
-    true = [each.value for each in agreement(50_000, 1)]
-    show("clips: covered % of rating alpha, orientation alpha, kappa; true", true)
+    truth = [estimate.value for estimate in agreement(50_000, 1)]
+    show("clips: covered % of rating alpha, orientation alpha, kappa; true", truth)
     for clips in (5, 8, 10, 20, 40, 80):
         ends = np.array(
             [
-                [each.interval or (np.nan, np.nan) for each in agreement(clips, 2000)]
+                [estimate.interval or (np.nan, np.nan) for estimate in agreement(clips, 2000)]
                 for _ in range(SAMPLES)
             ]
         )
-        covered = ((ends[..., 0] <= true) & (true <= ends[..., 1])).mean(axis=0)
+        covered = ((ends[..., 0] <= truth) & (truth <= ends[..., 1])).mean(axis=0)
         widths = (ends[..., 1] - ends[..., 0]).mean(axis=0)
         cells = zip(covered, widths, strict=True)
         show(f"{clips:>3}", *(f"{100 * share:>6.1f} {width:.2f}" for share, width in cells))
-        assert min(covered) >= ENOUGH
+        assert min(covered) >= LEAST_COVERAGE
 
 
 # --- p-values ---
 
 
-def lacking(random: Random, matrix: VerdictMatrix, share: float) -> VerdictMatrix:
-    """Lose a share of the verdicts by chance."""
-    return matrix.of_items(random.random(matrix.ratings.shape) >= share)
+def without_some(rng: Random, matrix: VerdictMatrix, share: float) -> VerdictMatrix:
+    """Return a matrix without a share of its verdicts, chosen at random."""
+    return matrix.of_items(rng.random(matrix.ratings.shape) >= share)
 
 
 def p_values(
-    clips: int, lost: Sequence[float], model: str = "middling", *, single_prompt: bool = False
+    clips: int, shares: Sequence[float], model: str = "middling", *, single_prompt: bool = False
 ) -> np.ndarray:
-    """Compare alike models of which shares of the verdicts are lost; leave out what has no p."""
-    random = np.random.default_rng(13)
-    found = []
+    """Return the p-values of equal models that lack these shares of their verdicts."""
+    rng = np.random.default_rng(13)
+    values = []
     for _ in range(1000):
-        matrices = two_alike(random, clips, TYPICAL[model], judges=1)
-        one, other = (lacking(random, *each) for each in zip(matrices, lost, strict=True))
-        compared = compare(
-            {"a": asked_once(random, one) if single_prompt else one}, {"a": other}, 2
+        matrices = equal_models(rng, clips, TYPICAL[model], judges=1)
+        one, other = (
+            without_some(rng, *arguments) for arguments in zip(matrices, shares, strict=True)
         )
-        assert (compared.p is None) == (compared.clips < 10)
-        if compared.p is not None:
-            found.append(compared.p)
-    return np.array(found)
+        outcome = compare(
+            {"a": single_prompt_of(rng, one) if single_prompt else one}, {"a": other}, 2
+        )
+        assert (outcome.p is None) == (outcome.clips < 10)
+        if outcome.p is not None:
+            values.append(outcome.p)
+    return np.array(values)
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flip fewer signs."""
+def fewer_flips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reduce the number of flips of the tests."""
     monkeypatch.setattr(comparison, "sign_flip_p", partial(sign_flip_p, flips=999))
     monkeypatch.setattr(comparison, "exchange_p", partial(exchange_p, flips=999))
 
 
-def asked_once(random: Random, matrix: VerdictMatrix) -> VerdictMatrix:
-    """Keep one verdict a clip, on whichever prompt."""
-    asked = random.integers(0, 8, (len(matrix.ratings), 1))
-    return replace(matrix.of_items(np.arange(8) == asked), single_prompt=True)
+def single_prompt_of(rng: Random, matrix: VerdictMatrix) -> VerdictMatrix:
+    """Return a matrix with one verdict a clip, of a random prompt."""
+    prompts = rng.integers(0, 8, (len(matrix.ratings), 1))
+    return replace(matrix.of_items(np.arange(8) == prompts), single_prompt=True)
 
 
 LEVELS = np.array([0.01, 0.05, 0.1])
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("fewer_flips")
 @pytest.mark.parametrize("clips", [20, 80])
-@pytest.mark.parametrize("lost", [(0, 0), (0.3, 0), (0.3, 0.3), (0.8, 0), (0.8, 0.8)])
-def test_alike_models_seldom_seem_to_differ(clips: int, lost: tuple[float, float]) -> None:
-    check(p_values(clips, lost), f"{clips} clips, lost {lost}")
+@pytest.mark.parametrize("shares", [(0, 0), (0.3, 0), (0.3, 0.3), (0.8, 0), (0.8, 0.8)])
+def test_alike_models_seldom_seem_to_differ(clips: int, shares: tuple[float, float]) -> None:
+    check_p_values(p_values(clips, shares), f"{clips} clips, lost {shares}")
 
 
-def check(found: np.ndarray, what: str) -> None:
-    """Show and check how many p-values are as small as they may be."""
-    shares = (found[:, None] <= LEVELS).mean(axis=0) if len(found) else np.zeros(3)
+def check_p_values(values: np.ndarray, description: str) -> None:
+    """Print the shares of small p-values; check that they are at most the levels."""
+    shares = (values[:, None] <= LEVELS).mean(axis=0) if len(values) else np.zeros(3)
     parts = (f"{share:.3f} <= {level}" for share, level in zip(shares, LEVELS, strict=True))
-    show(f"{what}: of {len(found)} p-values", *parts)
-    error = 3 * np.sqrt(LEVELS * (1 - LEVELS) / max(len(found), 1))
+    show(f"{description}: of {len(values)} p-values", *parts)
+    error = 3 * np.sqrt(LEVELS * (1 - LEVELS) / max(len(values), 1))
     assert (shares <= LEVELS + error).all()
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("fewer_flips")
 @pytest.mark.parametrize("clips", [12, 20, 80])
 @pytest.mark.parametrize("model", ["middling", "weak", "good"])
 def test_a_participant_seldom_seems_to_differ_from_an_alike_model(clips: int, model: str) -> None:
-    for lost in (0, 0.3):
-        found = p_values(clips, (0, lost), model, single_prompt=True)
-        check(found, f"a participant and a {model} model of which {lost} is lost, {clips} clips")
+    for share in (0, 0.3):
+        values = p_values(clips, (0, share), model, single_prompt=True)
+        check_p_values(
+            values, f"a participant and a {model} model of which {share} is lost, {clips} clips"
+        )

@@ -1,4 +1,4 @@
-"""From verdicts to figures, against hand-computed examples and the slow way."""
+"""From verdicts to figures, against examples computed by hand and naive implementations."""
 
 import itertools
 import random
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gated_scores import gated_score
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import (
     ClipScores,
@@ -44,17 +45,19 @@ def panel_of(*tables: Table) -> PanelScore:
     return score_panel({str(n): matrix_of(table) for n, table in enumerate(tables)}, resamples=20)
 
 
-def whole(*verdicts: Verdict) -> dict[int, Verdict]:
-    """Give a clip's verdicts; the last one stands for the rest of the eight."""
-    padded = [*verdicts, *[verdicts[-1]] * (8 - len(verdicts))]
-    return dict(enumerate(padded, start=1))
+def full_clip(*verdicts: Verdict) -> dict[int, Verdict]:
+    """Return a clip's eight verdicts; the last one is repeated."""
+    all_verdicts = [*verdicts, *[verdicts[-1]] * (8 - len(verdicts))]
+    return dict(enumerate(all_verdicts, start=1))
 
 
 def test_the_best_gated_score_of_each_clip_is_averaged() -> None:
     table = [
-        whole(Verdict(2, AUDIO), Verdict(1, BOTH), Verdict(0, BOTH)),  # best 1: the 2 is not Both
-        whole(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(2, SPEECH)),  # best 2
-        whole(Verdict(2, NEITHER)),  # best 0
+        full_clip(
+            Verdict(2, AUDIO), Verdict(1, BOTH), Verdict(0, BOTH)
+        ),  # best 1: the 2 is not Both
+        full_clip(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(2, SPEECH)),  # best 2
+        full_clip(Verdict(2, NEITHER)),  # best 0
     ]
     assert score(table).best_mean.value == pytest.approx((1 + 2 + 0) / 3)
     assert score(table).mean.value == pytest.approx((1 / 8 + 2 / 8 + 0) / 3)
@@ -88,14 +91,14 @@ def test_dependence_is_a_share_of_what_is_neither_neither_nor_unreadable() -> No
 
 
 def test_missing_is_never_zero() -> None:
-    whole_clip = whole(Verdict(2, BOTH))
-    holes: Table = [
+    complete = full_clip(Verdict(2, BOTH))
+    table: Table = [
         {3: Verdict(2, BOTH)},
         {number: Verdict(None, BOTH) for number in range(1, 9)},
         {},
-        whole_clip,
+        complete,
     ]
-    figures = score(holes)
+    figures = score(table)
     assert figures.best_mean.value == 2
     assert figures.mean.value == 2
     assert figures.bounds == ((2 + 0 + 0 + 2) / 4, 2)
@@ -106,7 +109,7 @@ def test_missing_is_never_zero() -> None:
 def test_bounds_put_what_is_missing_at_its_worst_and_best() -> None:
     table = [
         {1: Verdict(1, BOTH)},  # 1 to 2
-        whole(Verdict(1, BOTH)),  # 1 whatever comes
+        full_clip(Verdict(1, BOTH)),  # 1 whatever comes
         {},  # 0 to 2
         {1: Verdict(2, AUDIO)},  # 0 to 2
     ]
@@ -115,7 +118,7 @@ def test_bounds_put_what_is_missing_at_its_worst_and_best() -> None:
 
 
 def test_nothing_readable_has_no_figures_and_the_widest_bounds() -> None:
-    for table in ([{}, {}], [whole(Verdict(None, None)), {}]):
+    for table in ([{}, {}], [full_clip(Verdict(None, None)), {}]):
         figures = score(table)
         assert figures.best_mean.value is None
         assert figures.mean.value is None
@@ -126,21 +129,21 @@ def test_nothing_readable_has_no_figures_and_the_widest_bounds() -> None:
 
 
 def test_only_neither_has_no_dependence() -> None:
-    figures = score([whole(Verdict(2, NEITHER))])
+    figures = score([full_clip(Verdict(2, NEITHER))])
     assert (figures.audio.value, figures.both.value, figures.speech.value) == (None, None, None)
     assert figures.neither_rate == 1
     assert figures.best_mean.value == 0
 
 
 def test_a_panel_averages_after_the_best_is_taken() -> None:
-    one = [whole(Verdict(2, BOTH), Verdict(0, BOTH))]
-    other = [whole(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(0, BOTH))]
+    one = [full_clip(Verdict(2, BOTH), Verdict(0, BOTH))]
+    other = [full_clip(Verdict(0, BOTH), Verdict(2, BOTH), Verdict(0, BOTH))]
     panel = panel_of(one, other).panel
     assert panel.best_mean.value == 2  # the best of the averages would be 1
 
 
 def test_a_panel_is_the_mean_of_its_judges_and_complete_if_they_all_are() -> None:
-    one: Table = [whole(Verdict(2, BOTH), Verdict(1, AUDIO))]
+    one: Table = [full_clip(Verdict(2, BOTH), Verdict(1, AUDIO))]
     other: Table = [{1: Verdict(1, BOTH), 2: Verdict(0, NEITHER), 3: Verdict(None, None)}]
     panel = panel_of(one, other).panel
     assert panel.best_mean.value == (2 + 1) / 2
@@ -159,7 +162,7 @@ def test_a_panel_is_the_mean_of_its_judges_and_complete_if_they_all_are() -> Non
 
 
 def test_a_panel_has_no_figure_that_one_of_its_judges_lacks() -> None:
-    panel = panel_of([whole(Verdict(2, BOTH))], [{}]).panel
+    panel = panel_of([full_clip(Verdict(2, BOTH))], [{}]).panel
     assert panel.best_mean.value is None
     assert panel.both.value is None
     assert panel.bounds == (1, 2)
@@ -173,11 +176,6 @@ VERDICTS = st.builds(
 TABLES = st.lists(st.dictionaries(st.integers(1, 8), VERDICTS), min_size=1, max_size=4)
 
 
-def gated(verdict: Verdict) -> int:
-    assert verdict.rating is not None
-    return verdict.rating if verdict.orientation == BOTH else 0
-
-
 @given(TABLES)
 def test_any_table_scores_as_the_slow_way_computes(table: Table) -> None:
     figures = score(table)
@@ -185,41 +183,43 @@ def test_any_table_scores_as_the_slow_way_computes(table: Table) -> None:
         [verdict for verdict in clip.values() if None not in (verdict.rating, verdict.orientation)]
         for clip in table
     ]
-    seen = [[gated(verdict) for verdict in clip] for clip in readable if clip]
-    assert figures.best_mean.value == (pytest.approx(fmean(map(max, seen))) if seen else None)
-    assert figures.mean.value == (pytest.approx(fmean(map(fmean, seen))) if seen else None)
-    every = [verdict.orientation for clip in readable for verdict in clip]
-    oriented = [orientation for orientation in every if orientation != NEITHER]
+    scores = [[gated_score(verdict) for verdict in clip] for clip in readable if clip]
+    assert figures.best_mean.value == (pytest.approx(fmean(map(max, scores))) if scores else None)
+    assert figures.mean.value == (pytest.approx(fmean(map(fmean, scores))) if scores else None)
+    orientations = [verdict.orientation for clip in readable for verdict in clip]
+    oriented = [orientation for orientation in orientations if orientation != NEITHER]
     for name, orientation in (("audio", AUDIO), ("both", BOTH), ("speech", SPEECH)):
         share = oriented.count(orientation) / len(oriented) if oriented else None
         assert getattr(figures, name).value == share
-    assert figures.neither_rate == (every.count(NEITHER) / len(every) if every else None)
+    assert figures.neither_rate == (
+        orientations.count(NEITHER) / len(orientations) if orientations else None
+    )
     expected = 8 * len(table)
-    given_verdicts = sum(len(clip) for clip in table)
-    assert figures.unreadable_rate == (given_verdicts - len(every)) / expected
-    assert figures.coverage == len(every) / expected
-    assert figures.complete == (len(every) == expected)
+    verdict_count = sum(len(clip) for clip in table)
+    assert figures.unreadable_rate == (verdict_count - len(orientations)) / expected
+    assert figures.coverage == len(orientations) / expected
+    assert figures.complete == (len(orientations) == expected)
 
 
 @given(TABLES)
 def test_the_bounds_are_what_completions_can_reach(table: Table) -> None:
-    def completed(filling: Verdict) -> float | None:
-        filled = [
+    def completed(replacement: Verdict) -> float | None:
+        complete = [
             {
-                number: clip[number] if number in clip and clip[number].readable else filling
+                number: clip[number] if number in clip and clip[number].readable else replacement
                 for number in range(1, 9)
             }
             for clip in table
         ]
-        return score(filled).best_mean.value
+        return score(complete).best_mean.value
 
     bounds = score(table).bounds
     assert bounds
     low, high = bounds
-    fillings = itertools.product((0, 1, 2), Orientation)
-    reached = [completed(Verdict(rating, orientation)) for rating, orientation in fillings]
-    assert min(reached) == pytest.approx(low)  # type: ignore[type-var]
-    assert max(reached) == pytest.approx(high)  # type: ignore[type-var]
+    replacements = itertools.product((0, 1, 2), Orientation)
+    means = [completed(Verdict(rating, orientation)) for rating, orientation in replacements]
+    assert min(means) == pytest.approx(low)  # type: ignore[type-var]
+    assert max(means) == pytest.approx(high)  # type: ignore[type-var]
 
 
 @given(st.lists(TABLES, min_size=1, max_size=3))
@@ -227,12 +227,12 @@ def test_a_panel_is_within_its_judges(tables: list[Table]) -> None:
     longest = max(map(len, tables))
     scored = panel_of(*(table + [{}] * (longest - len(table)) for table in tables))
     scores, panel = list(scored.judges.values()), scored.panel
-    means = [each.best_mean.value for each in scores]
+    means = [judge_score.best_mean.value for judge_score in scores]
     if None in means:
         assert panel.best_mean.value is None
     else:
         assert panel.best_mean.value == pytest.approx(fmean(means))  # type: ignore[type-var]
-    assert panel.coverage == pytest.approx(fmean(each.coverage for each in scores))
+    assert panel.coverage == pytest.approx(fmean(judge_score.coverage for judge_score in scores))
 
 
 # --- prompts: best of k, by instruction, sound first ---
@@ -250,12 +250,15 @@ def random_table(seed: int, clips: int = 12) -> Table:
 def test_best_of_k_is_the_mean_over_all_choices_of_k_prompts(seed: int) -> None:
     table = random_table(seed)
     figures = score(table)
-    for k, found in enumerate(figures.best_at, start=1):
+    for k, estimate in enumerate(figures.best_at, start=1):
         by_clip = [
-            fmean(max(map(gated, chosen)) for chosen in itertools.combinations(clip.values(), k))
+            fmean(
+                max(map(gated_score, verdicts))
+                for verdicts in itertools.combinations(clip.values(), k)
+            )
             for clip in table
         ]
-        assert found.value == pytest.approx(fmean(by_clip))
+        assert estimate.value == pytest.approx(fmean(by_clip))
     assert figures.best_at[0].value == pytest.approx(figures.mean.value)
     assert figures.best_at[7].value == pytest.approx(figures.best_mean.value)
 
@@ -283,11 +286,11 @@ def test_each_instruction_has_its_mean_and_orders_are_paired_over_clips() -> Non
     table[1] = {1: Verdict(2, BOTH)}  # nothing to pair
     figures = score(table)
     for number in range(1, 9):
-        scores = [gated(clip[number]) for clip in table if number in clip]
+        scores = [gated_score(clip[number]) for clip in table if number in clip]
         assert figures.by_instruction[number - 1].value == pytest.approx(fmean(scores))
     differences = [
-        fmean(gated(clip[n]) for n in (1, 4, 6, 7) if n in clip)
-        - fmean(gated(clip[n]) for n in (2, 3, 5, 8) if n in clip)
+        fmean(gated_score(clip[n]) for n in (1, 4, 6, 7) if n in clip)
+        - fmean(gated_score(clip[n]) for n in (2, 3, 5, 8) if n in clip)
         for clip in table
         if len(clip) > 1
     ]
@@ -304,39 +307,41 @@ def test_an_instruction_names_the_sound_first_where_its_text_does() -> None:
 
 def test_intervals_are_those_of_figures_of_resampled_tables() -> None:
     names = ("best_mean", "mean", "audio", "both", "speech")
-    table = random_table(7, clips=41)  # of fewer they are not mere percentiles
+    table = random_table(7, clips=41)  # with fewer clips intervals are not percentiles
     table[4] = {}
     matrix = matrix_of(table)
-    found = score_panel({"judge": matrix}).panel
+    scored = score_panel({"judge": matrix}).panel
     rng = np.random.default_rng(8)
-    again = []
+    resampled = []
     for _ in range(1500):
-        chosen = matrix.of_clips(rng.integers(41, size=41))
-        panel = score_panel({"judge": chosen}, resamples=1).panel
-        again.append([getattr(panel, name).value for name in names])
-    ends = np.quantile(again, [0.025, 0.975], axis=0).T
+        sample = matrix.of_clips(rng.integers(41, size=41))
+        panel = score_panel({"judge": sample}, resamples=1).panel
+        resampled.append([getattr(panel, name).value for name in names])
+    ends = np.quantile(resampled, [0.025, 0.975], axis=0).T
     for name, (low, high) in zip(names, ends, strict=True):
-        assert getattr(found, name).interval == pytest.approx((low, high), abs=0.05), name
+        assert getattr(scored, name).interval == pytest.approx((low, high), abs=0.05), name
 
 
 def test_the_mean_has_bounds_as_well() -> None:
-    table = [{1: Verdict(1, BOTH)}, whole(Verdict(2, AUDIO)), {}]
+    table = [{1: Verdict(1, BOTH)}, full_clip(Verdict(2, AUDIO)), {}]
     assert score(table).mean_bounds == pytest.approx(((1 / 8) / 3, ((1 + 7 * 2) / 8 + 2) / 3))
-    complete = score([whole(Verdict(1, BOTH))])
+    complete = score([full_clip(Verdict(1, BOTH))])
     assert complete.mean_bounds == (1, 1)
 
 
 # --- human participants: one item a clip ---
 
-ONCE = st.lists(st.dictionaries(st.integers(1, 8), VERDICTS, max_size=1), min_size=1, max_size=12)
+SINGLE_PROMPT_TABLES = st.lists(
+    st.dictionaries(st.integers(1, 8), VERDICTS, max_size=1), min_size=1, max_size=12
+)
 
 
-def score_once(table: Table) -> Score:
+def score_single_prompt(table: Table) -> Score:
     return score_panel({"0": matrix_of(table, single_prompt=True)}, resamples=20).panel
 
 
 def test_of_participants_one_verdict_a_clip_is_expected_and_there_is_no_best_of_several() -> None:
-    figures = score_once(
+    figures = score_single_prompt(
         [
             {3: Verdict(2, BOTH)},
             {1: Verdict(1, BOTH)},
@@ -351,13 +356,13 @@ def test_of_participants_one_verdict_a_clip_is_expected_and_there_is_no_best_of_
     assert figures.best_mean == Estimate(None)
     assert figures.bounds is None
     assert figures.best_at == ()
-    assert {each.value for each in figures.by_instruction} == {None}
+    assert {estimate.value for estimate in figures.by_instruction} == {None}
     assert figures.sound_first.value is None
     assert (figures.audio.value, figures.both.value, figures.speech.value) == (0, 3 / 4, 1 / 4)
 
 
 def test_what_participants_lack_is_counted_by_clip() -> None:
-    figures = score_once(
+    figures = score_single_prompt(
         [{3: Verdict(2, BOTH)}, {1: Verdict(None, BOTH)}, {}, {2: Verdict(2, NEITHER)}]
     )
     assert not figures.complete
@@ -368,21 +373,23 @@ def test_what_participants_lack_is_counted_by_clip() -> None:
     assert figures.mean_bounds == (2 / 4, (2 + 2 + 2) / 4)
 
 
-@given(ONCE)
+@given(SINGLE_PROMPT_TABLES)
 def test_participants_score_as_the_slow_way_computes(table: Table) -> None:
-    figures = score_once(table)
-    read = [verdict for clip in table for verdict in clip.values() if verdict.readable]
-    assert figures.mean.value == (pytest.approx(fmean(map(gated, read))) if read else None)
-    assert figures.coverage == len(read) / len(table)
-    assert figures.complete == (len(read) == len(table))
-    assert figures.unreadable_rate == (sum(map(len, table)) - len(read)) / len(table)
-    missing = len(table) - len(read)
-    scored = sum(map(gated, read))
+    figures = score_single_prompt(table)
+    readable = [verdict for clip in table for verdict in clip.values() if verdict.readable]
+    assert figures.mean.value == (
+        pytest.approx(fmean(map(gated_score, readable))) if readable else None
+    )
+    assert figures.coverage == len(readable) / len(table)
+    assert figures.complete == (len(readable) == len(table))
+    assert figures.unreadable_rate == (sum(map(len, table)) - len(readable)) / len(table)
+    missing = len(table) - len(readable)
+    scored = sum(map(gated_score, readable))
     bounds = scored / len(table), (scored + 2 * missing) / len(table)
     assert figures.mean_bounds == pytest.approx(bounds)
-    eight = score(table)  # what is no best of several in a model's table either
-    assert (figures.mean.value, figures.audio) == (eight.mean.value, eight.audio)
-    assert figures.neither_rate == eight.neither_rate
+    model_figures = score(table)  # of a model's table, these figures are the same
+    assert (figures.mean.value, figures.audio) == (model_figures.mean.value, model_figures.audio)
+    assert figures.neither_rate == model_figures.neither_rate
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -390,28 +397,28 @@ def test_the_interval_of_participants_is_that_of_a_mean_over_clips(seed: int) ->
     rng = np.random.default_rng(seed)
     ratings = rng.integers(0, 3, 60)
     table = [{int(rng.integers(1, 9)): Verdict(int(rating), BOTH)} for rating in ratings]
-    found = score_panel({"judge": matrix_of(table, single_prompt=True)}).panel.mean
+    estimate = score_panel({"judge": matrix_of(table, single_prompt=True)}).panel.mean
     error = np.std(ratings) / 60**0.5
-    assert found.interval == pytest.approx(
+    assert estimate.interval == pytest.approx(
         (ratings.mean() - 1.96 * error, ratings.mean() + 1.96 * error), abs=0.2 * error
     )
 
 
 def test_a_panel_on_participants_is_the_mean_of_its_judges() -> None:
     one, other = [{1: Verdict(2, BOTH)}, {2: Verdict(0, AUDIO)}], [{1: Verdict(0, BOTH)}, {}]
-    both = score_panel(
+    scored = score_panel(
         {str(n): matrix_of(table, single_prompt=True) for n, table in enumerate((one, other))},
         resamples=20,
     )
-    assert both.panel.mean.value == (1 + 0) / 2
-    assert both.panel.best_mean.value is None
-    assert both.panel.bounds is None
-    assert both.panel.mean_bounds == ((1 + 0) / 2, (1 + 1) / 2)
-    assert both.panel.coverage == (1 + 1 / 2) / 2
-    assert both.agreement is not None
+    assert scored.panel.mean.value == (1 + 0) / 2
+    assert scored.panel.best_mean.value is None
+    assert scored.panel.bounds is None
+    assert scored.panel.mean_bounds == ((1 + 0) / 2, (1 + 1) / 2)
+    assert scored.panel.coverage == (1 + 1 / 2) / 2
+    assert scored.agreement is not None
 
 
-# --- what reports show of clips and instructions ---
+# --- figures of clips and instructions ---
 
 
 def test_the_scores_of_a_clip_are_averaged_over_the_judges_who_have_one() -> None:
@@ -436,11 +443,11 @@ def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:
 
 
 def test_a_judge_is_compared_with_itself_on_the_clips_judged_twice() -> None:
-    once = matrix_of([whole(Verdict(2, BOTH), Verdict(0, AUDIO)), whole(Verdict(1, BOTH))])
-    again = matrix_of([whole(Verdict(2, BOTH), Verdict(0, AUDIO)), {}])
-    agreement = self_agreement([once, again])
+    first = matrix_of([full_clip(Verdict(2, BOTH), Verdict(0, AUDIO)), full_clip(Verdict(1, BOTH))])
+    second = matrix_of([full_clip(Verdict(2, BOTH), Verdict(0, AUDIO)), {}])
+    agreement = self_agreement([first, second])
     assert agreement
     assert agreement.rating_alpha.value == 1
     assert agreement.pairs[0].items == 8
-    assert self_agreement([once]) is None
-    assert self_agreement([once, matrix_of([{}, {}])]) is None
+    assert self_agreement([first]) is None
+    assert self_agreement([first, matrix_of([{}, {}])]) is None

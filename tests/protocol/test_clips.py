@@ -17,8 +17,8 @@ CELLS = ("7", "rain, thunder", 'a "é犬"', "a\nb", "", "they run", "run")
 
 
 def test_a_clips_hash_is_that_of_its_cells_as_compact_json() -> None:
-    written = '["7","rain, thunder","a \\"é犬\\"","a\\nb","","they run","run"]'
-    assert Clip(*CELLS).sha256 == hashlib.sha256(written.encode()).hexdigest()
+    text = '["7","rain, thunder","a \\"é犬\\"","a\\nb","","they run","run"]'
+    assert Clip(*CELLS).sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_known_clip_has_the_known_hash() -> None:
@@ -81,9 +81,9 @@ def test_an_id_that_names_a_file_is_taken(id_: str) -> None:
      "a\0", "C:a", "a\u2028", "~", "*", "\ud800"],
 )  # fmt: skip
 def test_an_id_that_leaves_the_folder_or_names_no_file_is_refused(id_: str) -> None:
-    with pytest.raises(InputError, match="cannot name a file") as refusal:
+    with pytest.raises(InputError, match="cannot name a file") as error:
         Clip(id_, *CELLS[1:])
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)
 
 
 @given(st.text(max_size=5))

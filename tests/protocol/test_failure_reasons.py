@@ -27,7 +27,7 @@ def test_messages_that_differ_in_ids_and_numbers_only_are_counted_together() -> 
     assert reason == Reason("server", messages[0], 5, 8, 0)
 
 
-def test_statuses_are_told_apart() -> None:
+def test_statuses_are_distinguished() -> None:
     assert pattern_of("HTTP 400: x1") == "HTTP 400: #" != pattern_of("HTTP 500: x1")
 
 
@@ -36,8 +36,8 @@ def test_statuses_are_told_apart() -> None:
         lambda groups: st.tuples(st.just(groups), st.permutations(groups))
     )
 )
-def test_the_order_does_not_matter_and_nothing_is_lost(both: tuple[list, list]) -> None:
-    one, other = ([(*group, 0) for group in groups] for groups in both)
+def test_the_order_does_not_matter_and_nothing_is_lost(orders: tuple[list, list]) -> None:
+    one, other = ([(*group, 0) for group in groups] for groups in orders)
     reasons = commonest_reasons(one)
     assert reasons == commonest_reasons(other)
     assert sum(reason.of for reason in reasons) == sum(group[2] for group in one)

@@ -1,4 +1,4 @@
-"""How a judge is asked."""
+"""Protocols: the prompts of a judge."""
 
 import re
 
@@ -22,18 +22,18 @@ PUBLISHED_PROMPTS = SHARED / "protocol"
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("template", "file_name"),
     [
         ("judge_v2", "judge_prompt"),
         ("judge_v1", "judge_prompt_v1"),
         ("repair_v1", "repair_prompt_v1"),
     ],
 )
-def test_the_templates_are_the_published_ones_byte_for_byte(ours: str, theirs: str) -> None:
-    path = PUBLISHED_PROMPTS / f"{theirs}.txt"
+def test_the_templates_are_the_published_ones_byte_for_byte(template: str, file_name: str) -> None:
+    path = PUBLISHED_PROMPTS / f"{file_name}.txt"
     if not path.is_file():
         pytest.skip(f"the published prompts are not in {(SHARED / 'protocol')}")
-    kind, name = ours.split("_")
+    kind, name = template.split("_")
     assert getattr(PROTOCOLS[name], f"{kind}_template") == path.read_bytes().decode()
 
 
@@ -63,7 +63,7 @@ def test_v2_is_the_default() -> None:
 
 def test_an_unknown_protocol_is_named_with_the_known_ones() -> None:
     assert protocol_named("v1") is PROTOCOLS["v1"]
-    with pytest.raises(InputError, match="protocol 'v3' is unknown; there are v2, v1"):
+    with pytest.raises(InputError, match=r"v3.*v2, v1"):
         protocol_named("v3")
 
 
@@ -87,18 +87,18 @@ def test_each_placeholder_is_filled_with_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 @given(st.lists(st.sampled_from([*(f"{{{n}}}" for n in NAMES), "{", "}", "\\1", "%s", "x"])))
-def test_what_is_filled_in_stays_as_it_is(name: str, parts: list[str]) -> None:
+def test_inserted_text_is_unchanged(name: str, parts: list[str]) -> None:
     prediction = "".join(parts)
     protocol = PROTOCOLS[name]
     clip = Clip("7", *[prediction] * 6)
     before, after = protocol.judge_template.split("{prediction}")
     prompt = protocol.judge_prompt(items_of(CLIP)[0], prediction)
-    plain = protocol.judge_prompt(items_of(CLIP)[0], "")
+    empty = protocol.judge_prompt(items_of(CLIP)[0], "")
     assert prompt.endswith(prediction + after)
-    assert plain == prompt[: len(prompt) - len(prediction + after)] + after
+    assert empty == prompt[: len(prompt) - len(prediction + after)] + after
     assert len(before) > 0
-    everywhere = protocol.judge_prompt(items_of(clip)[0], prediction)
-    assert everywhere.count(prediction) >= 7
+    prompt_of_equal_values = protocol.judge_prompt(items_of(clip)[0], prediction)
+    assert prompt_of_equal_values.count(prediction) >= 7
 
 
 def test_the_repair_prompt_holds_what_follows_the_last_explanation() -> None:

@@ -57,11 +57,11 @@ def test_judges_are_shown_the_answer_only_unless_reasoning_is_kept() -> None:
     )
     assert without_reasoning(separate, {}) == separate
     assert without_reasoning(inline, {"reasoning": "keep"}) == inline
-    kept = without_reasoning(separate, {"reasoning": "keep"})
-    assert isinstance(kept, Response)
-    assert kept.text == "<think>\nA siren.\n</think>\n\nThey flee."
-    plain = Response(" They flee.")
-    assert without_reasoning(plain, {}) is plain
+    with_reasoning = without_reasoning(separate, {"reasoning": "keep"})
+    assert isinstance(with_reasoning, Response)
+    assert with_reasoning.text == "<think>\nA siren.\n</think>\n\nThey flee."
+    response = Response(" They flee.")
+    assert without_reasoning(response, {}) is response
 
 
 @pytest.mark.parametrize(

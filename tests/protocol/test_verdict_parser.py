@@ -1,4 +1,4 @@
-"""Reading a judge's answer: never a raise, never a guess."""
+"""Reading a judge's answer: it never raises and never guesses."""
 
 import re
 import time
@@ -140,9 +140,9 @@ def test_orientations_are_read_as_the_protocol_says(
     assert read_verdict(f"{text}\nRating: 1") == Verdict(1, orientation)
 
 
-# --- dress: what a careful reader reads without doubt ---
+# --- formatting: clear statements in other forms ---
 
-DRESSED = [
+FORMATTED = [
     # brackets, quotation marks, emphasis
     "Rating: **2**", "**Rating: 2**", "*Rating*: 2", "__Rating:__ `2`", "***Rating:*** 2",
     'Rating: "2"', "Rating: “2”", "Rating: ‘2’", "### Rating\n\nThe answer is vague.\n\nRating: 2",
@@ -200,7 +200,7 @@ DRESSED = [
     "Rating: 2<｜end▁of▁sentence｜>", "Rating: 2<|eot_id|>assistant",
     "Rating: 2<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
     "Rating: 2<|im_end|><|endoftext|>",
-    # what counts for nothing: quotations, text that is struck out, thoughts, echoes
+    # without meaning: quotations, struck-out text, reasoning, echoes
     "> Rating: 1\nRating: 2", "Rating: 2\n>> **Rating:** 1", "- > Rating: 1\nRating: 2",
     '> {"Rating": 1}\nRating: 2', "> | Rating | 1 |\nRating: 2", "\u00a0> Rating: 1\nRating: 2",
     "> ### Rating\n> 1\n\nRating: 2", "~~Rating: 1~~\nRating: 2", "- ~~Rating: 1~~\nRating: 2",
@@ -223,8 +223,8 @@ DRESSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", DRESSED)
-def test_a_rating_is_read_whatever_its_dress(text: str) -> None:
+@pytest.mark.parametrize("text", FORMATTED)
+def test_a_rating_is_read_whatever_its_formatting(text: str) -> None:
     assert read_verdict(text).rating == 2
     assert read_verdict(f"Explanation1: It fits.\n\n{text}\n\nExplanation2: So do I.").rating == 2
 
@@ -235,16 +235,16 @@ CONTRADICTIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", DRESSED)
-def test_all_statements_must_agree_whatever_their_dress(text: str) -> None:
+@pytest.mark.parametrize("text", FORMATTED)
+def test_all_statements_must_agree_whatever_their_formatting(text: str) -> None:
     for other in CONTRADICTIONS:
         assert read_verdict(f"{text}\n\n{other}").rating is None, other
         if not text.startswith(("<think", "[THINK")):
             assert read_verdict(f"{other}\n\n{text}").rating is None, other
 
 
-DOUBTFUL = [
-    # of two minds
+UNREADABLE = [
+    # contradictory
     '{"Rating": 1, "Rating": 2}', '{"Rating": 1}\n{"rating": 2}', "Rating: 2\n1", "Rating:\n2\n1",
     "Rating:\n- 2\n- 1", "Rating:\n* 2\n* 1", "Rating: 2\nRating is 1", "Rating: 2\nMy rating: 1",
     "Rating: 2\nSo my final rating is 1.", "Rating: 2\nOn reflection, no. Rating: 1",
@@ -284,7 +284,7 @@ DOUBTFUL = [
     '{"Rating": true}', '{"Rating": null}', '{"Rating": [1, 2]}', '{"Rating": {"value": 2}}',
     '{"Rating": "2\\" maybe"}', "Rating:\n1. The sound\n2. The words", "Rating:\n2. The words",
     "Rating: 2⃣", "Rating: 2†", "Rating: II",
-    # in a form that is no statement, or counts for nothing
+    # in a form that is no statement, or without meaning
     "> Rating: 2", ">Rating: 2", "~~Rating: 2~~", "Rating: ~~2~~", "Rating: ~~1~~\n2",
     "Rating:\n> 2", "> ## **Rating**: `2`", "Sure.\n<think>\nRating: 2",
     "<thinking>Rating: 2</thinking>", "e.g. Rating: 2", "My Rating: 2", "(Rating: 2)",
@@ -295,8 +295,8 @@ DOUBTFUL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", DOUBTFUL)
-def test_what_a_careful_reader_doubts_is_unreadable(text: str) -> None:
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_a_doubtful_statement_is_unreadable(text: str) -> None:
     assert read_verdict(text).rating is None
     assert read_verdict(f"Orientation: Both\n\n{text}\n\nOrientation: Both").rating is None
 
@@ -349,8 +349,8 @@ HEDGING = [
 
 @pytest.mark.parametrize("hedge", HEDGING)
 def test_a_remark_that_hedges_makes_a_value_unclear(hedge: str) -> None:
-    for form in (" ({})", " [{}]", " - {}", "; {}", ". {}.", ", because {}", " (it is {} so)"):
-        remark = form.format(hedge)
+    for template in (" ({})", " [{}]", " - {}", "; {}", ". {}.", ", because {}", " (it is {} so)"):
+        remark = template.format(hedge)
         text = f"Rating: 0{remark}\nExplanation2: x\nOrientation: Both{remark}"
         assert read_verdict(text) == Verdict(None, None), text
 
@@ -378,7 +378,7 @@ def test_a_remark_that_hedges_makes_a_value_unclear(hedge: str) -> None:
         ("Neither of them", None), ("Bothersome", None), ("not Both", None), ("Speech", None),
     ],
 )  # fmt: skip
-def test_orientations_are_dressed_and_doubted_likewise(
+def test_orientations_may_be_formatted_or_doubtful_likewise(
     value: str, orientation: Orientation | None
 ) -> None:
     assert read_verdict(f"Orientation: {value}") == Verdict(None, orientation)
@@ -419,11 +419,11 @@ def test_the_published_examples_are_read() -> None:
 
 
 def test_what_is_thought_before_the_answer_does_not_count() -> None:
-    thought = "<think>\nRating: 0\nOrientation: Neither\n</think>\n"
+    reasoning = "<think>\nRating: 0\nOrientation: Neither\n</think>\n"
     answer = "Rating: 2\nOrientation: Both"
-    assert read_verdict(thought + answer) == Verdict(2, BOTH)
-    assert read_verdict(thought + thought + answer) == Verdict(2, BOTH)
-    assert read_verdict(thought) == Verdict(None, None)
+    assert read_verdict(reasoning + answer) == Verdict(2, BOTH)
+    assert read_verdict(reasoning + reasoning + answer) == Verdict(2, BOTH)
+    assert read_verdict(reasoning) == Verdict(None, None)
     assert read_verdict(answer + "</think>") == Verdict(None, None)
     assert read_repair("<think>Both\n</think>Neither") == NEITHER
 
@@ -592,23 +592,27 @@ NAMES = {
 }
 
 
-def lines_that_may_hold(text: str, word: str) -> list[str]:
-    """Give what could be a value, generously: all that follows the word, in any line."""
-    seen = "".join(c for c in text if c.isprintable() or c.isspace() or c == "\u00a0")
-    return [seen.lower().split("</think>")[-1].partition(word)[2]]
+def text_after(text: str, word: str) -> list[str]:
+    """Return the visible text after a word, in lower case: it holds any value of the word."""
+    visible = "".join(
+        character
+        for character in text
+        if character.isprintable() or character.isspace() or character == "\u00a0"
+    )
+    return [visible.lower().split("</think>")[-1].partition(word)[2]]
 
 
 @given(TEXTS)
 def test_a_reading_occurs_literally_in_the_text(text: str) -> None:
     verdict = read_verdict(text)
     if verdict.rating is not None:
-        lines = lines_that_may_hold(text, "rating")
+        lines = text_after(text, "rating")
         assert any(re.search(rf"(?<![0-9]){verdict.rating}(?![0-9])", line) for line in lines)
     if verdict.orientation is not None:
-        lines = lines_that_may_hold(text, "orientation")
+        lines = text_after(text, "orientation")
         names = NAMES[verdict.orientation]
-        words = all if len(names) == 2 and names[1] == "oriented" else any
-        assert any(words(name in line.lower() for name in names) for line in lines)
+        matcher = all if len(names) == 2 and names[1] == "oriented" else any
+        assert any(matcher(name in line.lower() for name in names) for line in lines)
 
 
 @given(TEXTS)
@@ -632,7 +636,7 @@ def test_two_lines_that_differ_give_no_reading(
     before: str, between: str, after: str, data: st.DataObject
 ) -> None:
     assume("</think>" not in between + after)
-    assume("~~" not in before + between + after)  # may strike out what is between two of them
+    assume("~~" not in before + between + after)  # may strike out the text between two of them
     for definite, part in ((DEFINITE_RATINGS, 0), (DEFINITE_ORIENTATIONS, 1)):
         one, other = data.draw(st.permutations(list(definite.values())))[:2]
         verdict = read_verdict(f"{before}\n{one}\n{between}\n{other}\n{after}")
@@ -654,20 +658,24 @@ def test_a_contradicting_line_takes_the_reading_away(text: str) -> None:
 
 @given(TEXTS)
 def test_nothing_but_plain_characters_makes_a_definite_value(text: str) -> None:
-    """Look-alikes (fullwidth digits, the long s) are no digits and no labels."""
-    odd = "".join(
-        each for each in text if ord(each) > 127 and unicodedata.category(each)[0] in "LNS"
+    """Characters that resemble digits and letters (fullwidth ones, the long s) do not count."""
+    lookalikes = "".join(
+        character
+        for character in text
+        if ord(character) > 127 and unicodedata.category(character)[0] in "LNS"
     )
-    assume(odd.strip("\u115f\u1160\u2800\u3164\uffa0"))  # these letters and signs are invisible
-    assert read_verdict(f"Rating: {odd}\nOrientation: {odd}") == Verdict(None, None)
-    assert read_verdict(f"Rating: {odd}1{odd}").rating is None
+    assume(lookalikes.strip("\u115f\u1160\u2800\u3164\uffa0"))  # these characters are invisible
+    assert read_verdict(f"Rating: {lookalikes}\nOrientation: {lookalikes}") == Verdict(None, None)
+    assert read_verdict(f"Rating: {lookalikes}1{lookalikes}").rating is None
 
 
 @given(st.lists(st.sampled_from("\u200b\u200d\xad\ufeff\u2060\u202e\ufe0f\U000e0041\0\x1b")))
 def test_invisible_characters_change_nothing(characters: list[str]) -> None:
     plain = "Rating: 2\nOrientation: Both"
-    places = range(len(characters))
-    text = "".join(f"{plain[n : n + 1]}{characters[n]}" for n in places) + plain[len(characters) :]
+    positions = range(len(characters))
+    text = (
+        "".join(f"{plain[n : n + 1]}{characters[n]}" for n in positions) + plain[len(characters) :]
+    )
     assert read_verdict(text) == Verdict(2, BOTH)
 
 
@@ -685,7 +693,7 @@ PIECES = [
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_time_grows_with_the_length_and_no_faster(piece: str) -> None:
-    assert seconds_to_read(piece, 100_000) < 3  # a fraction of one; hours where it is quadratic
+    assert seconds_to_read(piece, 100_000) < 3  # under a second; hours if it were quadratic
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
-"""Judges' answers by the hundred thousand, with contradictions and hedges planted in them.
+"""Random judges' answers by the hundred thousand, with contradictions and hedges in them.
 
-The generator knows what it means and writes it in many ways. It shares nothing with the parser:
-its lists are its own. A text has a rating and an orientation; of either kind a second, different
-statement, or a value that is hedged, may be planted, and quotations, struck-out lines, thoughts
-and echoes of the prompt may be added, which mean nothing.
+The generator writes known verdicts in many forms, and shares no code or word list with the parser.
+A text states a rating and an orientation. For either, a second, different statement or a hedged
+value may be inserted; quotations, struck-out lines, reasoning and echoes of the prompt may be
+added, which have no meaning.
 """
 
 import random
@@ -42,7 +42,7 @@ ORIENTATIONS = {
     BOTH: ["Both", "both", "Good", "BOTH", "Both-Oriented", "good", "Both-oriented"],
     NEITHER: ["Neither", "neither", "Neither-Oriented", "NEITHER"],
 }
-DRESSES = [
+FORMATS = [
     *["{}"] * 8, "{}.", "{}.", "**{}**", "*{}*", "`{}`", "__{}__", "**{}.**", "({})", "[{}]",
     "({}).", "[ {} ]", "{{{}}}", "${}$", "$${}$$", "**({})**", "\\boxed{{{}}}", "$\\boxed{{{}}}$",
     "\\text{{{}}}", '"{}"', "“{}”", "'{}'", "‘{}’", "«{}»", "「{}」", "（{}）", "【{}】",
@@ -60,11 +60,11 @@ SHORTCOMINGS = [
     "does not mention the keyword", "aligned but lacks detailed keywords", "keyword not mentioned",
     "the prediction isn't specific", "not related to the scene", "no action predicted",
 ]  # fmt: skip
-REMARKED = [
+REMARK_FORMATS = [
     " ({})", " ({})", " [{}]", " ({}).", " - {}", " – {}", " — {}", "; {}", ". {}.", ", because {}",
     " because {}", ": {}", "（{}）", " -- {}",
 ]  # fmt: skip
-ENDS = [
+END_TOKENS = [
     "<|eot_id|>", "</s>", "<|im_end|>", "<end_of_turn>", "<|endoftext|>", "<|end|>",
     "<|end_of_text|>", "<｜end▁of▁sentence｜>", " <|eot_id|>", "<|im_end|><|endoftext|>",
     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
@@ -76,95 +76,98 @@ LABELS = [
     *["{}"] * 6, "**{}**", "*{}*", "__{}__", "`{}`", "Final {}", "Revised {}", "Corrected {}",
     "Updated {}", "**Final {}**", "final {}", "FINAL {}", "<b>{}</b>", "***{}***",
 ]  # fmt: skip
-SIGNS = [
+SEPARATORS = [
     *[": "] * 6, ":", " : ", "：", "： ", ":\t", ":\u00a0", " = ", "=", ":  ", ":\u202f", " ＝ ",
     ":\u3000",
 ]  # fmt: skip
-LEADS = [
+LINE_STARTS = [
     *[""] * 10, "- ", "* ", "• ", "1. ", "2) ", "   ", "\t", "### ", "## ", "+ ", "\u00a0", "– ",
     "#", "(1) ", "→ ", "✅ ",
 ]  # fmt: skip
 
 
-def cased(rng: random.Random, name: str) -> str:
+def random_case(rng: random.Random, name: str) -> str:
     return rng.choice([name, name, name, name.lower(), name.upper()])
 
 
-def worded(rng: random.Random, value: Value) -> str:
+def word_value(rng: random.Random, value: Value) -> str:
     if isinstance(value, Orientation):
         return rng.choice(ORIENTATIONS[value])
     return rng.choice(RATINGS[value])
 
 
-def dressed(rng: random.Random, value: Value) -> str:
-    written = rng.choice(DRESSES).format(worded(rng, value))
-    if rng.random() < 0.12 and not re.search(r"[.,;!。]\**$", written):
-        written += rng.choice(REMARKED).format(remark(rng, value))
+def format_value(rng: random.Random, value: Value) -> str:
+    text = rng.choice(FORMATS).format(word_value(rng, value))
+    if rng.random() < 0.12 and not re.search(r"[.,;!。]\**$", text):
+        text += rng.choice(REMARK_FORMATS).format(random_remark(rng, value))
     if rng.random() < 0.05:
-        written += rng.choice(ENDS)
-    return written
+        text += rng.choice(END_TOKENS)
+    return text
 
 
-def remark(rng: random.Random, value: Value) -> str:
+def random_remark(rng: random.Random, value: Value) -> str:
     return rng.choice(REMARKS if value in (2, BOTH) else REMARKS + SHORTCOMINGS)
 
 
-def beginning_a_line(rng: random.Random, value: Value) -> str:
-    """Write a value, but not as what could be the first item of a list ("1. It is vague.")."""
-    while re.match(r"\d\. ", written := dressed(rng, value)):
+def format_at_line_start(rng: random.Random, value: Value) -> str:
+    """Write a value, but not in a form like the first item of a list ("1. It is vague.")."""
+    while re.match(r"\d\. ", text := format_value(rng, value)):
         pass
-    return written
+    return text
 
 
-def labelled(rng: random.Random, name: str) -> str:
-    return rng.choice(LABELS).format(cased(rng, name))
+def format_name(rng: random.Random, name: str) -> str:
+    return rng.choice(LABELS).format(random_case(rng, name))
 
 
-def in_a_line(rng: random.Random, name: str, value: Value) -> str:
-    lead = rng.choice(LEADS)
+def state_in_line(rng: random.Random, name: str, value: Value) -> str:
+    line_start = rng.choice(LINE_STARTS)
     if rng.random() < 0.15:
-        return f"{lead}**{cased(rng, name)}:** {dressed(rng, value)}"
+        return f"{line_start}**{random_case(rng, name)}:** {format_value(rng, value)}"
     if rng.random() < 0.1:
-        return f"{lead}**{cased(rng, name)}: {worded(rng, value)}**"
-    return lead + labelled(rng, name) + rng.choice(SIGNS) + dressed(rng, value)
+        return f"{line_start}**{random_case(rng, name)}: {word_value(rng, value)}**"
+    return line_start + format_name(rng, name) + rng.choice(SEPARATORS) + format_value(rng, value)
 
 
-def on_the_next_line(rng: random.Random, name: str, value: Value) -> str:
-    return f"{labelled(rng, name)}:{rng.choice(['', ' ', '  '])}\n{beginning_a_line(rng, value)}"
+def state_on_next_line(rng: random.Random, name: str, value: Value) -> str:
+    statement = f"{format_name(rng, name)}:{rng.choice(['', ' ', '  '])}\n"
+    return statement + format_at_line_start(rng, value)
 
 
-def below_a_heading(rng: random.Random, name: str, value: Value) -> str:
+def state_below_heading(rng: random.Random, name: str, value: Value) -> str:
     heading = rng.choice(["# {}", "### {}", "## **{}**", "### {}:", "**{}**", "**{}:**"])
     gap = rng.choice(["\n", "\n\n"])
-    return f"\n{heading.format(cased(rng, name))}{gap}{beginning_a_line(rng, value)}\n"
+    return f"\n{heading.format(random_case(rng, name))}{gap}{format_at_line_start(rng, value)}\n"
 
 
-def in_a_row(rng: random.Random, name: str, value: Value) -> str:
+def state_in_row(rng: random.Random, name: str, value: Value) -> str:
     row = rng.choice(["| {} | {} |", "| **{}** | **{}** |", "|{}|{}|", "| {}: | {} |"])
-    row = row.format(cased(rng, name), worded(rng, value))
-    head = rng.choice(
+    row = row.format(random_case(rng, name), word_value(rng, value))
+    header = rng.choice(
         ["", "", "| Criterion | Value |\n|---|---|\n", "| Field | Verdict |\n| :-- | --: |\n"]
     )
-    return f"\n{head}{row}\n"
+    return f"\n{header}{row}\n"
 
 
-def in_an_object(rng: random.Random, name: str, value: Value) -> str:
-    return as_json(rng, {name: value})
+def state_in_object(rng: random.Random, name: str, value: Value) -> str:
+    return state_as_json(rng, {name: value})
 
 
-def as_json(rng: random.Random, values: dict[str, Value]) -> str:
+def state_as_json(rng: random.Random, values: dict[str, Value]) -> str:
     quote = rng.choice(['"', '"', '"', "'"])
     members = []
     for number, (name, value) in enumerate(values.items(), start=1):
         if rng.random() < 0.5:
             text = rng.choice(["the answer mirrors it", "it rests on rain, wind (and 2 birds)"])
             members.append(f"{quote}Explanation{number}{quote}: {quote}{text}{quote}")
-        written = worded(rng, value)
+        cell = word_value(rng, value)
         if isinstance(value, Orientation) or rng.random() < 0.2:
-            written = f"{quote}{written}{quote}"
-        elif "/" in written or "of" in written:
-            written = str(value)
-        members.append(f"{quote}{cased(rng, name)}{quote}{rng.choice([': ', ':', ' : '])}{written}")
+            cell = f"{quote}{cell}{quote}"
+        elif "/" in cell or "of" in cell:
+            cell = str(value)
+        members.append(
+            f"{quote}{random_case(rng, name)}{quote}{rng.choice([': ', ':', ' : '])}{cell}"
+        )
     style = rng.randrange(4)
     if style == 0:
         return "{\n  " + ",\n  ".join(members) + "\n}"
@@ -178,18 +181,18 @@ def as_json(rng: random.Random, values: dict[str, Value]) -> str:
     return text
 
 
-def in_an_element(rng: random.Random, name: str, value: Value) -> str:
+def state_in_element(rng: random.Random, name: str, value: Value) -> str:
     tag = name.lower()
-    return f"<{tag}>{worded(rng, value)}</{tag}>"
+    return f"<{tag}>{word_value(rng, value)}</{tag}>"
 
 
 STATEMENTS: list[Write] = [
-    *[in_a_line] * 10, on_the_next_line, on_the_next_line, below_a_heading, in_a_row, in_an_object,
-    in_an_element,
+    *[state_in_line] * 10, state_on_next_line, state_on_next_line, state_below_heading,
+    state_in_row, state_in_object, state_in_element,
 ]  # fmt: skip
 
-# Plain enough to contradict, in words of its own; too informal for a verdict to rest on it.
-INFORMAL = [
+# Clear enough to contradict a verdict, too informal to be one.
+INFORMAL_STATEMENTS = [
     "My {} is {}.", "The {} is {}", "So my final {} is {}.", "{} is {}", "{} - {}", "{} – {}",
     "(My {}: {})", "Therefore, the {} should be {}.", "On reflection, the {} is {}.",
     "On second thought, no. {}: {}", "Correction: the {} is {}.", "I would now give a {} of {}.",
@@ -198,17 +201,17 @@ INFORMAL = [
 ]  # fmt: skip
 
 
-def informally(rng: random.Random, name: str, value: Value) -> str:
-    return rng.choice(INFORMAL).format(cased(rng, name), worded(rng, value))
+def state_informally(rng: random.Random, name: str, value: Value) -> str:
+    return rng.choice(INFORMAL_STATEMENTS).format(random_case(rng, name), word_value(rng, value))
 
 
 # --- whole answers ---
 
 
-def as_a_table(rng: random.Random, values: dict[str, Value]) -> str:
+def state_as_table(rng: random.Random, values: dict[str, Value]) -> str:
     names = list(values)
     rng.shuffle(names)
-    cells = [worded(rng, values[name]) for name in names]
+    cells = [word_value(rng, values[name]) for name in names]
     rule = rng.choice(["---", ":---:", "-----", ":--"])
     rows = [names, [rule] * len(names), cells]
     if rng.random() < 0.3:
@@ -218,9 +221,9 @@ def as_a_table(rng: random.Random, values: dict[str, Value]) -> str:
     return "\n" + "\n".join(edge.format(" | ".join(row)) for row in rows) + "\n"
 
 
-def in_one_line(rng: random.Random, values: dict[str, Value]) -> str:
+def state_in_one_line(rng: random.Random, values: dict[str, Value]) -> str:
     between = rng.choice([", ", "; ", " | ", " / ", " ", " and ", " - ", ". "])
-    return between.join(f"{name}: {worded(rng, value)}" for name, value in values.items())
+    return between.join(f"{name}: {word_value(rng, value)}" for name, value in values.items())
 
 
 SENTENCES = [
@@ -240,28 +243,28 @@ SENTENCES = [
 ]  # fmt: skip
 
 
-def explained(rng: random.Random, number: int) -> str:
+def explain(rng: random.Random, number: int) -> str:
     text = " ".join(rng.choice(SENTENCES) for _ in range(rng.randint(1, 3)))
-    head = rng.choice(
+    heading = rng.choice(
         ["Explanation{}: ", "**Explanation{}:** ", "Explanation{}:\n", "explanation{}: "]
     )
-    return head.format(number) + text
+    return heading.format(number) + text
 
 
-def answer(rng: random.Random, values: dict[str, Value]) -> list[str]:
-    """Write both values: a list of blocks of lines."""
+def write_answer(rng: random.Random, values: dict[str, Value]) -> list[str]:
+    """Write both values; return blocks of lines."""
     style = rng.random()
     opening = [rng.choice(["[Task1]", "Sure! Here is my assessment.", "---", "### Evaluation"])]
     blocks = opening if rng.random() < 0.2 else []
     if style < 0.1:
-        return [*blocks, as_json(rng, values)]
+        return [*blocks, state_as_json(rng, values)]
     if style < 0.15:
-        return [*blocks, as_a_table(rng, values)]
+        return [*blocks, state_as_table(rng, values)]
     if style < 0.2:
-        return [*blocks, explained(rng, 1), in_one_line(rng, values)]
+        return [*blocks, explain(rng, 1), state_in_one_line(rng, values)]
     for number, (name, value) in enumerate(values.items(), start=1):
         if rng.random() < 0.7:
-            blocks.append(explained(rng, number))
+            blocks.append(explain(rng, number))
         blocks.append(rng.choice(STATEMENTS)(rng, name, value))
         if rng.random() < 0.05:
             blocks.append(rng.choice(STATEMENTS)(rng, name, value))
@@ -270,7 +273,7 @@ def answer(rng: random.Random, values: dict[str, Value]) -> list[str]:
     return blocks
 
 
-# --- what means nothing ---
+# --- text without meaning ---
 
 ECHOES = {
     "Rating": [
@@ -292,26 +295,26 @@ ECHOES = {
 }
 
 
-def quoted(rng: random.Random, name: str, value: Value) -> str:
+def quote_statement(rng: random.Random, name: str, value: Value) -> str:
     lines = rng.choice(STATEMENTS)(rng, name, value).strip("\n").split("\n")
-    mark = rng.choice(["> ", ">", ">> ", "> > ", " > ", "- > ", "\u00a0> "])
-    return "\n".join(mark + line for line in lines)
+    prefix = rng.choice(["> ", ">", ">> ", "> > ", " > ", "- > ", "\u00a0> "])
+    return "\n".join(prefix + line for line in lines)
 
 
-def struck(rng: random.Random, name: str, value: Value) -> str:
-    line = f"{labelled(rng, name)}: {worded(rng, value)}"
+def strike_out(rng: random.Random, name: str, value: Value) -> str:
+    line = f"{format_name(rng, name)}: {word_value(rng, value)}"
     return rng.choice(
         ["~~{}~~", "- ~~{}~~", "**~~{}~~**", "~~{}~~ (struck out)", "<del>{}</del>"]
     ).format(line)
 
 
-def echoed(rng: random.Random, name: str, value: Value) -> str:
+def echo_prompt(rng: random.Random, name: str, value: Value) -> str:
     return rng.choice(ECHOES[name])
 
 
-NOTHING: list[Write] = [quoted, struck, echoed]
+WITHOUT_MEANING: list[Write] = [quote_statement, strike_out, echo_prompt]
 
-# --- what hedges ---
+# --- hedges ---
 
 HEDGES = [
     "{0} (?)", "{0}?", "maybe {0}", "{0} or {1}", "{0} (or {1})", "{0} (wrong)", "{0} (not sure)",
@@ -342,29 +345,29 @@ ORIENTATION_HEDGES = [
 ]  # fmt: skip
 
 
-def hedged(rng: random.Random, name: str, value: Value) -> str:
-    forms = HEDGES + (RATING_HEDGES if name == "Rating" else ORIENTATION_HEDGES)
-    one, other = (str(each) for each in (value, other_than(rng, name, value)))
-    form = rng.choice(forms).format(one, other)
-    if form.startswith(">"):  # would be a quotation in a line of its own
-        return f"{labelled(rng, name)}{rng.choice(SIGNS)}{form}"
-    below = rng.choice(
+def hedge_statement(rng: random.Random, name: str, value: Value) -> str:
+    hedges = HEDGES + (RATING_HEDGES if name == "Rating" else ORIENTATION_HEDGES)
+    one, other = (str(item) for item in (value, other_value(rng, name, value)))
+    hedge = rng.choice(hedges).format(one, other)
+    if hedge.startswith(">"):  # would be a quotation in a line of its own
+        return f"{format_name(rng, name)}{rng.choice(SEPARATORS)}{hedge}"
+    remark = rng.choice(
         ["(?)", "(maybe)", "maybe", "?", f"or {other}", "I guess.", "(wrong)", "..."]
     )
     return rng.choice(
         [
-            f"{name}: {one}\n{below}",
-            f"{labelled(rng, name)}{rng.choice(SIGNS)}{form}",
-            f"{rng.choice(LEADS)}**{name}:** {form}",
-            f"{name}:\n{form}",
-            f"### {name}\n{form}",
-            f"| {name} | {form} |",
+            f"{name}: {one}\n{remark}",
+            f"{format_name(rng, name)}{rng.choice(SEPARATORS)}{hedge}",
+            f"{rng.choice(LINE_STARTS)}**{name}:** {hedge}",
+            f"{name}:\n{hedge}",
+            f"### {name}\n{hedge}",
+            f"| {name} | {hedge} |",
         ]
     )
 
 
-def other_than(rng: random.Random, name: str, value: Value) -> Value:
-    return rng.choice([each for each in NAMES[name] if each != value])
+def other_value(rng: random.Random, name: str, value: Value) -> Value:
+    return rng.choice([other for other in NAMES[name] if other != value])
 
 
 # --- texts ---
@@ -372,45 +375,45 @@ def other_than(rng: random.Random, name: str, value: Value) -> Value:
 
 @dataclass(frozen=True)
 class Case:
-    """A text, what it says, and in which kinds that was contradicted or hedged."""
+    """A text, its values, and the names of those that are contradicted or hedged."""
 
     text: str
     values: dict[str, Value]
-    spoilt: frozenset[str]
-    planted: tuple[str, ...]
+    unclear: frozenset[str]
+    insertions: tuple[str, ...]
 
 
-def contradicting(rng: random.Random, name: str, value: Value) -> str:
-    other = other_than(rng, name, value)
+def contradict(rng: random.Random, name: str, value: Value) -> str:
+    other = other_value(rng, name, value)
     if rng.random() < 0.05:
         return f'{{"{name}": "{value}", "{name}": "{other}"}}'
-    return rng.choice([*STATEMENTS, informally, informally])(rng, name, other)
+    return rng.choice([*STATEMENTS, state_informally, state_informally])(rng, name, other)
 
 
-def case(rng: random.Random) -> Case:
-    """Write a text, and plant what spoils a kind, and what should not."""
-    values: dict[str, Value] = {name: rng.choice(of) for name, of in NAMES.items()}
-    blocks = answer(rng, values)
-    planted = []
-    spoilt = set()
+def make_case(rng: random.Random) -> Case:
+    """Write a text; make values unclear at random, and add text without meaning."""
+    values: dict[str, Value] = {name: rng.choice(allowed) for name, allowed in NAMES.items()}
+    blocks = write_answer(rng, values)
+    insertions = []
+    unclear = set()
     for name, value in values.items():
         if rng.random() < 0.15:
-            noise = rng.choice(NOTHING)
+            noise = rng.choice(WITHOUT_MEANING)
             insert(rng, blocks, noise(rng, name, rng.choice(NAMES[name])))
-            planted.append(noise.__name__)
-        chance = rng.random()
-        if chance < 0.4:
-            spoil = contradicting if chance < 0.25 else hedged
-            insert(rng, blocks, spoil(rng, name, value))
-            planted.append(spoil.__name__)
-            spoilt.add(name)
+            insertions.append(noise.__name__)
+        draw = rng.random()
+        if draw < 0.4:
+            contradiction = contradict if draw < 0.25 else hedge_statement
+            insert(rng, blocks, contradiction(rng, name, value))
+            insertions.append(contradiction.__name__)
+            unclear.add(name)
     if rng.random() < 0.1:
         name = rng.choice(list(NAMES))
-        thought = in_a_line(rng, name, rng.choice(NAMES[name]))
-        blocks.insert(0, f"<think>\n{thought}\nWait, no.\n</think>")
-        planted.append("thought")
-    text = disguised(rng, rng.choice(["\n", "\n", "\n\n"]).join(blocks))
-    return Case(text, values, frozenset(spoilt), tuple(planted))
+        reasoning = state_in_line(rng, name, rng.choice(NAMES[name]))
+        blocks.insert(0, f"<think>\n{reasoning}\nWait, no.\n</think>")
+        insertions.append("reasoning")
+    text = vary_characters(rng, rng.choice(["\n", "\n", "\n\n"]).join(blocks))
+    return Case(text, values, frozenset(unclear), tuple(insertions))
 
 
 def insert(rng: random.Random, blocks: list[str], block: str) -> None:
@@ -421,8 +424,8 @@ def insert(rng: random.Random, blocks: list[str], block: str) -> None:
 INVISIBLE = "\u200b\u200d\ufeff\u2060\xad\u200e\ufe0f"
 
 
-def disguised(rng: random.Random, text: str) -> str:
-    """Change what cannot be seen, or means the same."""
+def vary_characters(rng: random.Random, text: str) -> str:
+    """Change invisible characters, line breaks and spaces."""
     chance = rng.random()
     if chance < 0.1:
         text = text.replace("\n", "\r\n")
@@ -430,69 +433,67 @@ def disguised(rng: random.Random, text: str) -> str:
         text = text.replace("\n", "\r")
     elif chance < 0.2:
         for _ in range(rng.randint(1, 5)):
-            place = rng.randint(0, len(text))
-            text = text[:place] + rng.choice(INVISIBLE) + text[place:]
+            position = rng.randint(0, len(text))
+            text = text[:position] + rng.choice(INVISIBLE) + text[position:]
     elif chance < 0.25:
         text = text.replace(" ", rng.choice("\u00a0\u202f\u2007"), rng.randint(1, 9))
     elif chance < 0.3:
         text = rng.choice(["\ufeff", "\n\n", " "]) + text + rng.choice(["\n", "\n\n", " \n"])
     if rng.random() < 0.1:
-        text += rng.choice(ENDS)
+        text += rng.choice(END_TOKENS)
     return text
 
 
-def mangled(rng: random.Random, text: str) -> str:
-    """Cut a text somewhere, repeat a piece of it, or turn it round."""
+def mangle(rng: random.Random, text: str) -> str:
+    """Cut a text, repeat a part of it, or reverse it."""
     start, end = sorted((rng.randint(0, len(text)), rng.randint(0, len(text))))
     return rng.choice(
         [text[:end], text[start:], text[start:end] * 3, text[::-1], text[:start] + text[end:]]
     )
 
 
-def cases(seed: int, count: int) -> Iterator[Case]:
+def make_cases(seed: int, count: int) -> Iterator[Case]:
     rng = random.Random(seed)
     for _ in range(count):
-        yield case(rng)
+        yield make_case(rng)
 
 
 @dataclass
 class Tally:
-    """What became of the cases: counts, and those that went wrong."""
+    """Counts of cases, and the cases that were read wrongly."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    accepted_though_spoilt: list[Case] = field(default_factory=list)
+    accepted_though_unclear: list[Case] = field(default_factory=list)
     misread: list[Case] = field(default_factory=list)
-    refused_though_plain: list[Case] = field(default_factory=list)
+    unread_though_clear: list[Case] = field(default_factory=list)
 
     def add(self, case: Case, verdict: Verdict) -> None:
-        self.counts.update(case.planted)
+        self.counts.update(case.insertions)
         readings = {"Rating": verdict.rating, "Orientation": verdict.orientation}
         for name, reading in readings.items():
-            spoilt = name in case.spoilt
-            self.counts[f"{name} {'spoilt' if spoilt else 'plain'}"] += 1
-            if spoilt and reading is not None:
-                self.accepted_though_spoilt.append(case)
-            if not spoilt and reading is None:
-                self.refused_though_plain.append(case)
-            if not spoilt and reading not in (None, case.values[name]):
+            unclear = name in case.unclear
+            self.counts[f"{name} {'unclear' if unclear else 'clear'}"] += 1
+            if unclear and reading is not None:
+                self.accepted_though_unclear.append(case)
+            if not unclear and reading is None:
+                self.unread_though_clear.append(case)
+            if not unclear and reading not in (None, case.values[name]):
                 self.misread.append(case)
 
 
 def check(seed: int, count: int) -> None:
     rng = random.Random(-seed)
     tally = Tally()
-    for number, each in enumerate(cases(seed, count)):
-        tally.add(each, read_verdict(each.text))
-        if number % 5 == 0:  # whatever becomes of it
-            read_verdict(mangled(rng, each.text))
-            read_repair(each.text)
+    for number, case in enumerate(make_cases(seed, count)):
+        tally.add(case, read_verdict(case.text))
+        if number % 5 == 0:  # they must not raise
+            read_verdict(mangle(rng, case.text))
+            read_repair(case.text)
     sys.stdout.write(f"{count} texts: {dict(tally.counts)}\n")
-    assert tally.accepted_though_spoilt == []
+    assert tally.accepted_though_unclear == []
     assert tally.misread == []
-    assert tally.refused_though_plain == []
-    assert (
-        len(tally.counts) == 10
-    )  # of all that is planted, spoils or is left plain, there was some
+    assert tally.unread_though_clear == []
+    assert len(tally.counts) == 10  # every kind of insertion and value occurs
     assert min(tally.counts.values()) > count // 100
 
 
@@ -514,21 +515,23 @@ def test_repair_replies_are_read_as_they_were_meant(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(2_000):
         label = rng.choice(NAMES["Orientation"])
-        other = other_than(rng, "Orientation", label)
-        reply = rng.choice([dressed(rng, label), rng.choice(STATEMENTS)(rng, "Orientation", label)])
-        plain = rng.choice(
+        other = other_value(rng, "Orientation", label)
+        reply = rng.choice(
+            [format_value(rng, label), rng.choice(STATEMENTS)(rng, "Orientation", label)]
+        )
+        template = rng.choice(
             ["{}", "{}\n", "The cues decide.\n\n{}", "> Neither\n\n{}", "~~Both~~\n{}"]
         )
-        assert read_repair(disguised(rng, plain.format(reply))) == label, reply
-        contradicted = [dressed(rng, other), informally(rng, "Orientation", other)]
+        assert read_repair(vary_characters(rng, template.format(reply))) == label, reply
+        contradicted = [format_value(rng, other), state_informally(rng, "Orientation", other)]
         assert read_repair(f"{reply}\n\n{rng.choice(contradicted)}") is None
-        form = rng.choice(HEDGES + ORIENTATION_HEDGES).format(label, other)
-        assert read_repair(form) is None, form
+        hedged = rng.choice(HEDGES + ORIENTATION_HEDGES).format(label, other)
+        assert read_repair(hedged) is None, hedged
 
 
-# --- forms that the protocol does not name ---
+# --- forms that are not in the protocol ---
 
-BEYOND = [
+UNNAMED_FORMS = [
     "My {0}: {1}", "{0} is {1}.", "The {0} is {1}.", "{0} - {1}", "{0} {1}", "{0}:\n\n{1}",
     "{0}\n{1}", "So {0}: {1}", "({0}: {1})", "[{0}: {1}]", "{0} -> {1}", "I rate the {0} {1}.",
     "{1} ({0})", "{0}: {1} (not badly aligned)", "{0}: {1} (aligned, but vague)", "{0}: it is {1}",
@@ -542,11 +545,11 @@ def test_what_the_protocol_does_not_name_is_read_rightly_or_not_at_all() -> None
     for _ in range(4_000):
         rating, orientation = rng.choice(NAMES["Rating"]), rng.choice(NAMES["Orientation"])
         blocks = [
-            explained(rng, 1),
-            rng.choice(BEYOND).format("Rating", worded(rng, rating)),
-            explained(rng, 2),
-            rng.choice(BEYOND).format("Orientation", worded(rng, orientation)),
+            explain(rng, 1),
+            rng.choice(UNNAMED_FORMS).format("Rating", word_value(rng, rating)),
+            explain(rng, 2),
+            rng.choice(UNNAMED_FORMS).format("Orientation", word_value(rng, orientation)),
         ]
-        verdict = read_verdict(disguised(rng, "\n".join(blocks)))
+        verdict = read_verdict(vary_characters(rng, "\n".join(blocks)))
         assert verdict.rating in (None, rating)
         assert verdict.orientation in (None, orientation)

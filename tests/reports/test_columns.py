@@ -1,4 +1,4 @@
-"""The tables that every writer shows: which columns and rows they have."""
+"""The tables of every output: their columns and rows."""
 
 import pytest
 
@@ -44,9 +44,9 @@ def test_bounds_are_shown_where_something_is_missing() -> None:
 def test_intervals_are_shown_where_they_are_wanted() -> None:
     [model] = summarise([results(MODEL, judged(1, clips=12))]).models.values()
     mean = Column("mean", "mean")
-    [with_interval] = with_intervals([mean])
+    [interval_column] = with_intervals([mean])
     assert mean.cell(model.score) == "1.00"
-    assert with_interval.cell(model.score).startswith("1.00 [")
+    assert interval_column.cell(model.score).startswith("1.00 [")
 
 
 def test_a_table_without_any_figure_has_none() -> None:
@@ -58,7 +58,7 @@ def test_a_table_without_any_figure_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "written"), [(None, "–"), (0.004, "< 0.01"), (0.0101, "0.01"), (0.3, "0.30")]
+    ("value", "expected"), [(None, "–"), (0.004, "< 0.01"), (0.0101, "0.01"), (0.3, "0.30")]
 )
-def test_a_detectable_difference_is_never_0(value: float | None, written: str) -> None:
-    assert detectable(value) == written
+def test_a_detectable_difference_is_never_0(value: float | None, expected: str) -> None:
+    assert detectable(value) == expected

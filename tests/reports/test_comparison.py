@@ -13,30 +13,30 @@ from jasco.reports.text import render_comparison
 from made_results import MODEL, OTHER, judged, results
 
 
-def compared(one: VerdictMatrix, other: VerdictMatrix) -> Report:
+def compare_two(one: VerdictMatrix, other: VerdictMatrix) -> Report:
     return summarise_comparison([results(MODEL, one), results(OTHER, other)])
 
 
-def pair_of(report: Report) -> dict[str, Any]:
+def only_pair(report: Report) -> dict[str, Any]:
     json.dumps(report.to_json(), allow_nan=False)
     [pair] = report.to_json()["pairs"]
     return pair
 
 
 def test_where_nothing_is_missing_there_is_no_note_of_it() -> None:
-    report = compared(judged(clips=12), judged(1, clips=12))
+    report = compare_two(judged(clips=12), judged(1, clips=12))
     text = render_comparison(report)
     assert "bounds" not in text.lower()
     assert "missing" not in text
-    pair = pair_of(report)
+    pair = only_pair(report)
     assert (pair["clips"], pair["clips_left_out"]) == (12, 0)
     assert (pair["items"], pair["items_expected"], pair["complete"]) == (96, 96, True)
     assert pair["tested_bounds"] == [1, 1]
 
 
 def test_what_is_compared_is_shown_where_verdicts_are_missing() -> None:
-    report = compared(judged(clips=12), judged(1, missing=12, clips=12))
-    pair = pair_of(report)
+    report = compare_two(judged(clips=12), judged(1, missing=12, clips=12))
+    pair = only_pair(report)
     assert (pair["clips"], pair["clips_left_out"]) == (11, 1)
     assert (pair["items"], pair["items_expected"], pair["complete"]) == (84, 96, False)
     assert pair["best_mean"] == 1
@@ -50,20 +50,20 @@ def test_what_is_compared_is_shown_where_verdicts_are_missing() -> None:
 
 
 def test_models_without_a_common_item_do_not_differ_by_any_number() -> None:
-    report = compared(judged(clips=12), judged(missing=96, clips=12))
-    pair = pair_of(report)
+    report = compare_two(judged(clips=12), judged(missing=96, clips=12))
+    pair = only_pair(report)
     assert (pair["clips"], pair["clips_left_out"], pair["items"]) == (0, 12, 0)
     for name in ("best_mean", "best_mean_ci", "mean", "p", "p_holm"):
         assert pair[name] is None, name
     assert pair["minimum_detectable_difference"] is None
-    [typed] = report.pairs or ()
-    assert compared_on(typed.comparison) == "0 of 12 (0 of 96 items)"
+    [report_pair] = report.pairs or ()
+    assert compared_on(report_pair.comparison) == "0 of 12 (0 of 96 items)"
 
 
 @pytest.mark.parametrize("clips", [4, 9])
 def test_of_few_clips_there_is_no_p(clips: int) -> None:
-    report = compared(judged(clips=clips), judged(1, clips=clips))
-    pair = pair_of(report)
+    report = compare_two(judged(clips=clips), judged(1, clips=clips))
+    pair = only_pair(report)
     assert (pair["p"], pair["p_holm"]) == (None, None)
     assert (pair["best_mean_ci"] is None) == (clips < 5)
     assert "Of fewer than 10 clips there is no p." in render_comparison(report)

@@ -1,4 +1,4 @@
-"""The result as data: JSON, and a CSV file that a data frame reads as it is."""
+"""Results as data: JSON, and a CSV file for data frames."""
 
 import csv
 import io
@@ -20,32 +20,32 @@ from jasco.reports.report import summarise
 from jasco.runs.results import Data
 from made_results import DATA, JUDGE, MODEL, OTHER, judged, renamed, results, without_figures
 
-ALONE = summarise_report([results(MODEL, judged())])
+SINGLE = summarise_report([results(MODEL, judged())])
 TWO = summarise_report(
     [
         results(MODEL, judged(), judged(1)),
         results(OTHER, judged(1), judged(2, Orientation.AUDIO, missing=3)),
     ]
 )
-BARE = summarise_report([results(MODEL), results(OTHER, judged())])
-REPORTS = {"alone": ALONE, "two": TWO, "bare": BARE}
+WITHOUT_JUDGES = summarise_report([results(MODEL), results(OTHER, judged())])
+REPORTS = {"alone": SINGLE, "two": TWO, "bare": WITHOUT_JUDGES}
 
 
 def rows(report: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(export(report, "csv"), newline="")))
 
 
-# --- what a report holds ---
+# --- the report ---
 
 
 def test_a_model_alone_has_its_summary_with_the_published_results_beside_it() -> None:
-    alone = summarise([results(MODEL, judged())], published=True)
-    assert alone.to_json() == ALONE.to_json()
-    assert "SALMONN-7B" in {result.model for result in ALONE.published or ()}
+    report = summarise([results(MODEL, judged())], published=True)
+    assert report.to_json() == SINGLE.to_json()
+    assert "SALMONN-7B" in {result.model for result in SINGLE.published or ()}
 
 
 def test_several_models_are_compared_too() -> None:
-    assert TWO.to_json().keys() - ALONE.to_json().keys() == {"pairs", "not_compared"}
+    assert TWO.to_json().keys() - SINGLE.to_json().keys() == {"pairs", "not_compared"}
     [pair] = TWO.pairs or ()
     assert (pair.first, pair.second) == (MODEL, OTHER)
     assert pair.comparison.best_mean.value == 1.5 - 0.5
@@ -53,12 +53,12 @@ def test_several_models_are_compared_too() -> None:
 
 
 def test_runs_of_the_same_model_are_numbered() -> None:
-    same = [
+    runs = [
         results(MODEL, judged()),
         results(OTHER, judged()),
         results(MODEL, judged(1)),
     ]
-    report = summarise_report(same)
+    report = summarise_report(runs)
     names = [f"{MODEL} (1)", OTHER, f"{MODEL} (3)"]
     assert list(report.models) == names
     assert [report.models[name].score.best_mean.value for name in names] == [2, 2, 1]
@@ -68,43 +68,43 @@ def test_runs_of_the_same_model_are_numbered() -> None:
 
 
 def test_a_name_that_looks_numbered_replaces_no_other() -> None:
-    awkward = [results(name, judged()) for name in ("m", "m", "m (1)")]
-    assert list(summarise_report(awkward).models) == ["m (1)", "m (2)", "m (1) (3)"]
+    models = [results(name, judged()) for name in ("m", "m", "m (1)")]
+    assert list(summarise_report(models).models) == ["m (1)", "m (2)", "m (1) (3)"]
 
 
 def test_models_that_cannot_be_compared_are_listed_with_the_reason() -> None:
-    same = results("openai/third", judged())
+    third = results("openai/third", judged())
     other_judge = results(
         OTHER, judged(), facts={"identity": {"provider": "openai", "revision": "new"}}
     )
-    known = results(MODEL, judged(), facts={"identity": {"provider": "openai", "revision": "old"}})
-    report = summarise_report([known, other_judge, results("openai/bare"), same])
+    first = results(MODEL, judged(), facts={"identity": {"provider": "openai", "revision": "old"}})
+    report = summarise_report([first, other_judge, results("openai/bare"), third])
     assert list(report.models) == [MODEL, OTHER, "openai/bare", "openai/third"]
     assert report.pairs == []
-    why = {(pair.first, pair.second): pair.why for pair in report.not_compared or ()}
-    assert "they differ in judges" in why[MODEL, OTHER]
-    assert "revision=new" in why[MODEL, OTHER]
-    assert why[OTHER, "openai/bare"] == "openai/bare: not judged yet"
+    reasons = {(pair.first, pair.second): pair.why for pair in report.not_compared or ()}
+    assert "they differ in judges" in reasons[MODEL, OTHER]
+    assert "revision=new" in reasons[MODEL, OTHER]
+    assert reasons[OTHER, "openai/bare"] == "openai/bare: not judged yet"
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("changes", "difference"),
     [
         ({"data": Data("two", "c" * 64, "b" * 64, 2, 16)}, "data (aaaaaaaaaaaa and cccccccccccc)"),
         ({"data": Data("two", "a" * 64, "c" * 64, 2, 16)}, "audio (bbbbbbbbbbbb and cccccccccc"),
         ({"protocol": "v1"}, "protocol (v2 and v1)"),
     ],
 )
-def test_other_data_or_another_protocol_is_refused(changes: Any, what: str) -> None:
-    with pytest.raises(InputError) as refused:
+def test_other_data_or_another_protocol_is_refused(changes: Any, difference: str) -> None:
+    with pytest.raises(InputError) as error:
         summarise_report([results(MODEL, judged()), results(MODEL, judged(), **changes)])
-    assert f"{MODEL} (1) and {MODEL} (2) differ in {what}" in str(refused.value)
+    assert f"{MODEL} (1) and {MODEL} (2) differ in {difference}" in str(error.value)
 
 
 def test_audio_that_is_not_known_of_all_is_claimed_of_none() -> None:
-    from_a_file = Data("another name", "a" * 64, None, 2, 16)
+    without_audio = Data("another name", "a" * 64, None, 2, 16)
     report = summarise_report(
-        [results(MODEL, judged()), results(OTHER, judged(), data=from_a_file)]
+        [results(MODEL, judged()), results(OTHER, judged(), data=without_audio)]
     )
     assert report.to_json()["data"] == {
         "name": "two",
@@ -118,13 +118,13 @@ def test_audio_that_is_not_known_of_all_is_claimed_of_none() -> None:
 
 
 def test_the_data_are_those_of_the_model_with_the_most_items() -> None:
-    asked_once = results(OTHER, data=Data("two", "a" * 64, "b" * 64, 2, 2))
-    report = summarise_report([asked_once, results(MODEL, judged())])
+    single_prompt = results(OTHER, data=Data("two", "a" * 64, "b" * 64, 2, 2))
+    report = summarise_report([single_prompt, results(MODEL, judged())])
     assert report.data.items == 16
     assert "|data:two[2x8]|" in report.signature
 
 
-# --- as data ---
+# --- JSON and CSV ---
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
@@ -136,8 +136,8 @@ def test_json_is_the_report_as_it_is(report: Any) -> None:
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_a_row_for_each_model_and_each_of_its_judges(report: Any) -> None:
-    found = [(row["model"], row["judge"]) for row in rows(report)]
-    assert found == [
+    names = [(row["model"], row["judge"]) for row in rows(report)]
+    assert names == [
         (name, judge) for name, model in report.models.items() for judge in ("", *model.judges)
     ]
 
@@ -177,7 +177,7 @@ def test_lines_end_as_rfc_4180_has_it() -> None:
 
 @given(st.text(), st.text())
 def test_whatever_a_label_holds_it_is_one_cell(label: str, judge: str) -> None:
-    changed = renamed(ALONE, [(MODEL, label), (JUDGE, judge)])
+    changed = renamed(SINGLE, [(MODEL, label), (JUDGE, judge)])
     first, second = rows(changed)
     assert (first["model"], first["judge"]) == (label, "")
     assert (second["model"], second["judge"]) == (label, judge)
@@ -185,20 +185,20 @@ def test_whatever_a_label_holds_it_is_one_cell(label: str, judge: str) -> None:
     assert float(second["best_mean"]) == 2
 
 
-def test_a_cell_is_data_and_no_spreadsheet_s() -> None:
-    assert rows(renamed(ALONE, [(MODEL, "=1+1")]))[0]["model"] == "=1+1"
+def test_cells_are_not_escaped_for_spreadsheets() -> None:
+    assert rows(renamed(SINGLE, [(MODEL, "=1+1")]))[0]["model"] == "=1+1"
 
 
-@pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json"])
-def test_text_that_no_file_can_hold_is_replaced(form: str) -> None:
-    text = export(renamed(TWO, [(MODEL, "mo\udcffdel")]), form)
+@pytest.mark.parametrize("output_format", ["markdown", "latex", "csv", "json"])
+def test_text_that_no_file_can_hold_is_replaced(output_format: str) -> None:
+    text = export(renamed(TWO, [(MODEL, "mo\udcffdel")]), output_format)
     assert text.encode("utf-8")
 
 
-@pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json"])
+@pytest.mark.parametrize("output_format", ["markdown", "latex", "csv", "json"])
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
-def test_figures_that_are_not_there_are_missing(report: Any, form: str) -> None:
-    text = export(without_figures(report), form)
+def test_figures_that_are_not_there_are_missing(report: Any, output_format: str) -> None:
+    text = export(without_figures(report), output_format)
     assert "None" not in text
     assert "nan" not in text.lower()
 
@@ -206,12 +206,12 @@ def test_figures_that_are_not_there_are_missing(report: Any, form: str) -> None:
 def test_a_model_without_best_mean_alone_has_the_rest_of_its_figures() -> None:
     model = TWO.models[MODEL]
     score = replace(model.score, best_mean=NO_ESTIMATE, best_at=(), bounds=None)
-    answered_once = replace(TWO, models={MODEL: replace(model, score=score)}, pairs=[])
-    [row] = [row for row in rows(answered_once) if (row["model"], row["judge"]) == (MODEL, "")]
+    without_best_mean = replace(TWO, models={MODEL: replace(model, score=score)}, pairs=[])
+    [row] = [row for row in rows(without_best_mean) if (row["model"], row["judge"]) == (MODEL, "")]
     assert (row["best_mean"], row["best_of_8"], row["mean"]) == ("", "", "1.5")
-    for form in ("markdown", "latex"):
-        assert "1.50" in export(answered_once, form)
+    for output_format in ("markdown", "latex"):
+        assert "1.50" in export(without_best_mean, output_format)
 
 
 def test_the_signature_holds_how_intervals_were_made() -> None:
-    assert f"bootstrap:{RESAMPLES},seed=" in rows(ALONE)[0]["signature"]
+    assert f"bootstrap:{RESAMPLES},seed=" in rows(SINGLE)[0]["signature"]

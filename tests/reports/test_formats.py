@@ -1,4 +1,4 @@
-"""How figures are written for people."""
+"""Figures as text."""
 
 import re
 from typing import Any
@@ -46,8 +46,8 @@ def test_differences_show_their_direction() -> None:
 
 
 def test_what_is_not_known_is_a_dash() -> None:
-    for write in (number, percent, signed_number, signed_percent, p_value):
-        assert write(None) == "–"
+    for format_value in (number, percent, signed_number, signed_percent, p_value):
+        assert format_value(None) == "–"
 
 
 def test_a_small_p_is_written_as_a_bound() -> None:
@@ -65,9 +65,9 @@ def test_a_figure_is_written_as_the_number_that_it_rounds_to(value: float) -> No
     assert signed_number(value).lstrip("+-") == f"{abs(value):.2f}"
     assert percent(value).removeprefix("-") == f"{abs(100 * value):.1f}%"
     assert signed_percent(value).lstrip("+-") == f"{abs(100 * value):.1f}%"
-    for written in (number(value), signed_number(value), percent(value), signed_percent(value)):
-        assert not NEGATIVE_ZERO.search(written)
-        assert written[0] != "+" or value > 0
+    for text in (number(value), signed_number(value), percent(value), signed_percent(value)):
+        assert not NEGATIVE_ZERO.search(text)
+        assert text[0] != "+" or value > 0
 
 
 def test_numbers_agree_with_their_nouns() -> None:
@@ -80,24 +80,24 @@ def test_numbers_agree_with_their_nouns() -> None:
     assert list(reason_texts([Reason("error", "no", 2, 3)])) == ['3 errors, most often (2): "no"']
 
 
-# --- in every output ---
+# --- all outputs ---
 
 
-def nearly_zero(value: Any) -> Any:
-    """Replace a figure by one that rounds to zero from below."""
+def round_to_zero(value: Any) -> Any:
+    """Return a negative number that rounds to zero in place of a figure."""
     return -0.0001 if isinstance(value, float) else value
 
 
 def test_no_output_holds_a_negative_zero() -> None:
-    agreeing = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
+    agreement = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
     report = summarise_report(
         [
-            results(model, judged(1), judged(), facts={"self_agreement": agreeing})
+            results(model, judged(1), judged(), facts={"self_agreement": agreement})
             for model in (MODEL, OTHER)
         ]
     )
     assert report.pairs
-    report = changed(report, nearly_zero)
+    report = changed(report, round_to_zero)
     for text in (
         render(report), render_comparison(report), export(report, "markdown"),
         export(report, "latex"),

@@ -1,4 +1,4 @@
-"""The result as LaTeX: tables as papers have them, and no name that runs a macro."""
+"""Results as LaTeX tables, in which no name is a macro."""
 
 import re
 import string
@@ -36,8 +36,8 @@ REPORT = summarise_report(
 )
 
 
-def lines(report: Any, label: str = "tab:jasco") -> list[list[str]]:
-    """Return the rows of a table, its header first."""
+def table_rows(report: Any, label: str = "tab:jasco") -> list[list[str]]:
+    """Return the rows of a table, with its header."""
     [body] = re.findall(
         rf"\\label{{{label}}}.*?\\toprule\n(.*?)\\bottomrule", to_latex(report), re.DOTALL
     )
@@ -47,11 +47,8 @@ def lines(report: Any, label: str = "tab:jasco") -> list[list[str]]:
 
 
 def caption(report: Any, label: str = "tab:jasco") -> str:
-    [found] = re.findall(rf"\\caption{{(.*)}}\n\\label{{{label}}}", to_latex(report))
-    return found
-
-
-REST = ("Neither", "Coverage")
+    [text] = re.findall(rf"\\caption{{(.*)}}\n\\label{{{label}}}", to_latex(report))
+    return text
 
 
 def test_a_single_model_has_two_tables() -> None:
@@ -62,7 +59,7 @@ def test_a_single_model_has_two_tables() -> None:
     assert r"\usepackage{booktabs}" in comments[1]
     assert re.findall(r"\\label{(.*)}", text) == ["tab:jasco", "tab:jasco-best-of-k"]
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
-    assert lines(report) == [
+    assert table_rows(report) == [
         [
             "Model",
             r"Best-mean {[}95\%{]}",
@@ -75,29 +72,33 @@ def test_a_single_model_has_two_tables() -> None:
         ],
         [MODEL, "2.00", "2.00", r"0.0\%", r"100.0\%", r"0.0\%", r"0.0\%", r"100.0\%"],
     ]
-    assert lines(report, "tab:jasco-best-of-k") == [["Model", *"12345678"], [MODEL, *["2.00"] * 8]]
+    assert table_rows(report, "tab:jasco-best-of-k") == [
+        ["Model", *"12345678"],
+        [MODEL, *["2.00"] * 8],
+    ]
 
 
 def test_a_caption_holds_how_the_figures_were_made() -> None:
     text = caption(REPORT)
     assert text.startswith(f"JASCO on two: 2 clips, 16 items, protocol v2. Judges: {JUDGE}. ")
-    assert "Best-mean: a clip's best score over the 8 instructions" in text
-    assert "Intervals: bootstrap over the clips, 10,000 resamples; judges and decoding are" in text
+    assert "Best-mean: " in text
+    assert "Intervals: bootstrap" in text
+    assert "10,000 resamples" in text
     for label in ("tab:jasco-differences", "tab:jasco-best-of-k"):
         assert f"protocol v2. Judges: {JUDGE}. " in caption(REPORT, label)
 
 
 def test_the_best_of_the_complete_models_is_bold() -> None:
-    rows = lines(REPORT)[1:]
+    rows = table_rows(REPORT)[1:]
     assert rows[0][:2] == [MODEL, r"\textbf{2.00}"]
     assert rows[1][:2] == [OTHER, "1.00"]
-    better = results("openai/third", judged(2, missing=1), answers=Answers(16, 15))
-    incomplete = lines(summarise_report([results(MODEL, judged(1)), PAIR[1], better]))[1:]
+    best = results("openai/third", judged(2, missing=1), answers=Answers(16, 15))
+    incomplete = table_rows(summarise_report([results(MODEL, judged(1)), PAIR[1], best]))[1:]
     assert [r"\textbf" in row[1] for row in incomplete] == [
         True,
         True,
         False,
-    ]  # alike, and incomplete
+    ]  # two equal models, and an incomplete one
 
 
 def test_nothing_is_bold_where_there_is_nothing_to_be_better_than() -> None:
@@ -109,17 +110,17 @@ def test_nothing_is_bold_where_there_is_nothing_to_be_better_than() -> None:
 
 
 def test_an_incomplete_model_has_a_dagger_and_its_bounds() -> None:
-    assert lines(REPORT)[-1][:2] == [r"openai/third\dag{}", "0.00"]
+    assert table_rows(REPORT)[-1][:2] == [r"openai/third\dag{}", "0.00"]
     assert r"openai/third: INCOMPLETE: coverage 75.0\%" in caption(REPORT)
-    assert "at its best it is {[}0.00, 1.00{]}." in caption(REPORT)
+    assert "{[}0.00, 1.00{]}" in caption(REPORT)
     assert "% openai/third: 4 of 16 items not answered (4 timeouts)\n" in to_latex(REPORT)
 
 
 def test_differences_are_paired_signed_and_corrected() -> None:
     report = summarise_report(PAIR)
-    [[first, *cells]] = lines(report, "tab:jasco-differences")[1:]
+    [[first, *cells]] = table_rows(report, "tab:jasco-differences")[1:]
     assert first == f"{MODEL} minus {OTHER}"
-    # Two clips are too few for an interval and for p, and all alike they say nothing of the rest.
+    # Two clips are too few for an interval and p; equal ones leave no detectable difference.
     assert cells[:6] == ["2", "+1.00", *[DASH] * 3, "+1.00"]
     text = caption(report, "tab:jasco-differences")
     assert "sign-flip permutation test" in text
@@ -131,20 +132,20 @@ def test_intervals_are_in_brackets() -> None:
     report = summarise_report(
         [results(MODEL, judged(clips=12)), results(OTHER, judged(1, clips=12))]
     )
-    [headline, _] = lines(report)[1:]
+    [headline, _] = table_rows(report)[1:]
     assert re.fullmatch(r"\\textbf{2.00} {\[}1.\d\d, 2.00{\]}", headline[1])
-    [[_, clips, best_mean, p, p_holm, least, *_]] = lines(report, "tab:jasco-differences")[1:]
+    [[_, clips, best_mean, p, p_holm, least, *_]] = table_rows(report, "tab:jasco-differences")[1:]
     assert re.fullmatch(r"\+1.00 {\[}\+0.\d\d, \+1.\d\d{\]}", best_mean)
     assert (clips, p, p_holm, least) == ("12", *[r"\ensuremath{<} 0.001"] * 2, DASH)
     assert "there is no p" not in caption(report, "tab:jasco-differences")
 
 
 def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bounds() -> None:
-    lacking = results(OTHER, judged(1, missing=12, clips=12), answers=Answers(96, 96))
-    report = summarise_report([results(MODEL, judged(clips=12)), lacking])
-    header, [_, clips, _, bounds, *_] = lines(report, "tab:jasco-differences")
+    incomplete = results(OTHER, judged(1, missing=12, clips=12), answers=Answers(96, 96))
+    report = summarise_report([results(MODEL, judged(clips=12)), incomplete])
+    header, [_, clips, _, bounds, *_] = table_rows(report, "tab:jasco-differences")
     assert header[3] == "Bounds"
-    # Of one clip nothing is there, of another one half: 0 or 2, and 1 or 2.
+    # One clip has no verdicts, another one half of them: 0 or 2, and 1 or 2.
     assert clips == "11 of 12 (84 of 96 items)"
     assert bounds == f"{{[}}{1 - 2 / 12:.2f}, {1 + 1 / 12:.2f}{{]}}"
     assert "the best of the common prompts" in caption(report, "tab:jasco-differences")
@@ -162,17 +163,17 @@ def test_judges_are_named_model_by_model_where_they_differ() -> None:
 
 def test_proxy_figures_are_labelled_at_the_name_and_in_the_caption() -> None:
     report = summarise_report([results(MODEL, judged(), facts={"proxy": True})])
-    assert lines(report)[1][0] == f"{MODEL} (proxy)"
+    assert table_rows(report)[1][0] == f"{MODEL} (proxy)"
     assert "PROXY figures" in caption(report)
 
 
 def notes(report: Any) -> list[str]:
     """Return the notes below the headline's figures."""
-    [found] = re.findall(
+    [text] = re.findall(
         r"\\begin{minipage}{\\linewidth}\\footnotesize\n(.*?)\n\\end{minipage}",
         to_latex(report), re.DOTALL,
     )  # fmt: skip
-    return [line.strip().removesuffix(r"\par") for line in found.splitlines()]
+    return [line.strip().removesuffix(r"\par") for line in text.splitlines()]
 
 
 EXAM = {
@@ -183,27 +184,31 @@ EXAM = {
     "labelled": None,
     "unreadable_rate": 0.0,
 }
-ITSELF = Agreement(Estimate(0.5), Estimate(0.25, (0.0, 0.5)), ())
+SELF_AGREEMENT = Agreement(Estimate(0.5), Estimate(0.25, (0.0, 0.5)), ())
 ISSUES = (KnownIssue("20", "odd"), KnownIssue("33", "misspelt"))
 
 
 def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> None:
     report = summarise_report(
         [
-            results(MODEL, judged(), judged(), facts={"exam": EXAM, "self_agreement": ITSELF}),
-            results(OTHER, judged(), judged(), facts={"exam": EXAM, "self_agreement": ITSELF}),
+            results(
+                MODEL, judged(), judged(), facts={"exam": EXAM, "self_agreement": SELF_AGREEMENT}
+            ),
+            results(
+                OTHER, judged(), judged(), facts={"exam": EXAM, "self_agreement": SELF_AGREEMENT}
+            ),
         ]
     )
     model = report.models[OTHER]
     score = replace(model.score, best_mean=Estimate(1.25, (1.0, 1.5)))
-    # In place of the cached properties.
+    # These replace the cached properties.
     vars(model.results).update(known_issues=ISSUES, without_known_issues=score)
     assert notes(report) == [escaped(f"{line}.") for line in note_lines(report, BASIS)]
     exam = r"exam on mini\_1: known answers 90.0\% {[}80.0, 100.0{]} right; canaries credited"
-    itself = "agrees with itself (alpha): rating 0.50, orientation 0.25 {[}0.00, 0.50{]}."
+    self_agreement = "agrees with itself (alpha): rating 0.50, orientation 0.25 {[}0.00, 0.50{]}."
     for judge in (JUDGE, f"{JUDGE}1"):
         assert sum(line.startswith(f"{judge}: {exam}") for line in notes(report)) == 1
-        assert f"{judge}: {itself}" in notes(report)
+        assert f"{judge}: {self_agreement}" in notes(report)
     assert notes(report)[-1] == (
         f"{OTHER}: without the clips that have known issues (20, 33; see: jasco data verify): "
         "best-mean 1.25 {[}1.00, 1.50{]}."
@@ -234,8 +239,8 @@ def test_a_judge_that_was_not_examined_is_noted_and_no_judge_is_not() -> None:
 )
 def test_doubts_about_a_model_are_in_every_caption(preflight: dict[str, Any], text: str) -> None:
     proxy = {"proxy": True}
-    doubted = results(MODEL, judged(), facts=proxy, answers=Answers(16, 16, preflight=preflight))
-    report = summarise_report([doubted, results(OTHER, judged(), facts=proxy)])
+    doubtful = results(MODEL, judged(), facts=proxy, answers=Answers(16, 16, preflight=preflight))
+    report = summarise_report([doubtful, results(OTHER, judged(), facts=proxy)])
     for label in ("tab:jasco", "tab:jasco-differences", "tab:jasco-best-of-k"):
         assert f"{MODEL}: {text}" in caption(report, label)
         assert "PROXY figures" in caption(report, label)
@@ -244,8 +249,8 @@ def test_doubts_about_a_model_are_in_every_caption(preflight: dict[str, Any], te
 
 def test_figures_that_are_not_there_are_dashes() -> None:
     report = without_figures(REPORT)
-    assert lines(report)[1] == [MODEL, *[DASH] * 7]
-    [first, *_] = lines(report, "tab:jasco-differences")[1:]
+    assert table_rows(report)[1] == [MODEL, *[DASH] * 7]
+    [first, *_] = table_rows(report, "tab:jasco-differences")[1:]
     assert first[:3] == [f"{MODEL} minus {OTHER}", "2", DASH]
     assert set(first[4:]) == {DASH}
     assert "tab:jasco-best-of-k" not in to_latex(report)
@@ -254,7 +259,7 @@ def test_figures_that_are_not_there_are_dashes() -> None:
 # --- names from outside ---
 
 TOKEN = re.compile(r"%[^\n]*|\\[A-Za-z]+|\\.|.", re.DOTALL)
-# What writes a character and does nothing else, in LaTeX itself with T1 fonts.
+# Macros of LaTeX with T1 fonts that write a character and do nothing else.
 NAMES = """textbackslash textasciicircum textasciitilde char ensuremath textasciigrave textbar
 textellipsis textendash textemdash ss ae AE oe OE O L textquoteleft textquoteright textquotedblleft
 textquotedblright textexclamdown textcent textsterling textcurrency textyen textbrokenbar
@@ -269,24 +274,24 @@ AWKWARD = st.text(st.sampled_from(list("\\{}$&#_%^~<>|\"`'[]*-,=/@!? \n\r\tinput
 LABELS = st.text() | AWKWARD
 
 
-def tokens(text: str) -> list[str]:
+def read_tokens(text: str) -> list[str]:
     return TOKEN.findall(text)
 
 
-def skeleton(text: str) -> Counter[str]:
-    """Count what makes up a document: not what is written in it."""
-    found = Counter(
+def count_commands(text: str) -> Counter[str]:
+    """Return the number of each macro and special character of a document, except in its text."""
+    counts = Counter(
         "%" if token[0] == "%" else token
-        for token in tokens(text)
+        for token in read_tokens(text)
         if token not in HARMLESS and (token[0] in "\\%$&#^_~\n" or token == "\\\\")
     )
-    found[r"\%"] = 0
-    return found
+    counts[r"\%"] = 0
+    return counts
 
 
-def balanced(text: str) -> bool:
+def is_balanced(text: str) -> bool:
     depth = 0
-    for token in tokens(text):
+    for token in read_tokens(text):
         depth += (token == "{") - (token == "}")
         if depth < 0:
             return False
@@ -301,43 +306,43 @@ def test_whatever_names_hold_the_document_keeps_its_shape(
     model: str, judge: str, data: str
 ) -> None:
     text = to_latex(renamed(REPORT, [(MODEL, model), (JUDGE, judge), (DATA, data)]))
-    assert balanced(text)
-    assert skeleton(text) == skeleton(to_latex(REPORT))
+    assert is_balanced(text)
+    assert count_commands(text) == count_commands(to_latex(REPORT))
     body = "\n".join(line for line in text.splitlines() if not line.startswith("% "))
     assert body.isascii()
-    assert not re.search(r"(\\\\|\\[a-z]+rule)\s*[\[*]", body)  # would be an argument of theirs
+    assert not re.search(r"(\\\\|\\[a-z]+rule)\s*[\[*]", body)  # would be an argument of the macro
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
 @given(LABELS)
 def test_escaped_text_holds_only_what_writes_a_character(label: str) -> None:
-    written = escaped(label)
-    assert balanced(written)
-    assert written.isascii()
-    for token in tokens(written):
+    text = escaped(label)
+    assert is_balanced(text)
+    assert text.isascii()
+    for token in read_tokens(text):
         assert token in HARMLESS or token in "{}" or token not in "\\$&#_%^~\n"
 
 
 @given(st.text(string.printable))
 def test_what_is_written_is_what_is_read(label: str) -> None:
-    written = escaped(label)
+    text = escaped(label)
     for macro, character in (
         ("{[}", "["), ("{]}", "]"), ("{*}", "*"), (r"\ensuremath{-}", "-"),
         (r"{\textbackslash}", "\0"), (r"{\textasciicircum}", "^"), (r"{\textasciitilde}", "~"),
         (r"{\textasciigrave}", "`"), (r"\ensuremath{<}", "<"), (r"\ensuremath{>}", ">"),
         (r"{\textbar}", "|"), (r"{\char34}", '"'), ("-{}", "-"), ("'{}", "'"), (",{}", ","),
     ):  # fmt: skip
-        written = written.replace(macro, character)
-    read = re.sub(r"\\([{}$&#_%])", r"\1", written).replace("\0", "\\")
-    assert read == one_line(label, 100_000)
+        text = text.replace(macro, character)
+    unescaped = re.sub(r"\\([{}$&#_%])", r"\1", text).replace("\0", "\\")
+    assert unescaped == one_line(label, 100_000)
 
 
 @pytest.mark.parametrize(
-    ("plain", "written"),
+    ("text", "expected"),
     [
         ("hf/Qwen/Qwen2-Audio-7B,seed=1", "hf/Qwen/Qwen2-Audio-7B,seed=1"),
         ("a_b 100 %", r"a\_b 100 \%"),
-        ("--x '' ,,", "-{}-x '{}' ,{},"),  # two of them would become another character
+        ("--x '' ,,", "-{}-x '{}' ,{},"),  # two of them would be another character
         ("Zoë e\u0301", r"Zo\"e \'e"),
         ("犬", r"\ensuremath{\langle}\texttt{U+72AC}\ensuremath{\rangle}"),
         ("α", r"\ensuremath{\langle}\texttt{U+03B1}\ensuremath{\rangle}"),
@@ -345,5 +350,5 @@ def test_what_is_written_is_what_is_read(label: str) -> None:
         ("“x” – y…", r"{\textquotedblleft}x{\textquotedblright} {\textendash} y{\textellipsis}"),
     ],
 )
-def test_text_is_written_in_ascii(plain: str, written: str) -> None:
-    assert escaped(plain) == written
+def test_text_is_written_in_ascii(text: str, expected: str) -> None:
+    assert escaped(text) == expected

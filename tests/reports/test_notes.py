@@ -1,4 +1,4 @@
-"""Why calls failed is quoted in every output, and foreign messages are text there."""
+"""Notes of the reasons of failures, quoted as plain text in every output."""
 
 import json
 from pathlib import Path
@@ -35,14 +35,14 @@ def report(reason: Reason = NO_AUDIO) -> Report:
     return summarise_report([first, results(OTHER, judged(1))])
 
 
-@pytest.mark.parametrize("form", ["terminal", "comparison", "markdown", "latex", "json"])
-def test_every_output_quotes_them(form: str) -> None:
-    made = report()
-    written = {"terminal": render, "comparison": render_comparison}.get(
-        form, lambda each: export(each, form)
-    )(made)
+@pytest.mark.parametrize("output", ["terminal", "comparison", "markdown", "latex", "json"])
+def test_every_output_quotes_them(output: str) -> None:
+    summary = report()
+    text = {"terminal": render, "comparison": render_comparison}.get(
+        output, lambda value: export(value, output)
+    )(summary)
     for message in ("model takes no audio", "HTTP 500: down", "HTTP 401: key"):
-        assert message in written
+        assert message in text
 
 
 def test_they_are_fields_of_the_json() -> None:
@@ -56,23 +56,23 @@ def test_they_are_fields_of_the_json() -> None:
 
 
 def test_a_message_from_outside_is_one_line_of_text_everywhere() -> None:
-    made = report(Reason("rejected", HOSTILE, 4, 4))
-    for written in (render(made), render_comparison(made), export(made, "markdown")):
-        [line] = [line for line in written.splitlines() if "alert(1)" in line.replace("\\", "")]
+    summary = report(Reason("rejected", HOSTILE, 4, 4))
+    for text in (render(summary), render_comparison(summary), export(summary, "markdown")):
+        [line] = [line for line in text.splitlines() if "alert(1)" in line.replace("\\", "")]
         assert "input" in line
-    assert r"\<script\>" in export(made, "markdown")
-    body = export(made, "latex").partition(r"\begin{table}")[2]
+    assert r"\<script\>" in export(summary, "markdown")
+    body = export(summary, "latex").partition(r"\begin{table}")[2]
     assert "alert(1)" in body
     assert r"\input" not in body
 
 
 def test_a_long_message_is_cut_where_it_is_printed_only() -> None:
-    long = "x" * 5000
-    made = report(Reason("error", long, 4, 4))
-    assert max(map(len, render(made).splitlines())) < 1000
-    assert json.loads(export(made, "json"))["models"][MODEL]["answers"]["reasons"][0][
+    message = "x" * 5000
+    summary = report(Reason("error", message, 4, 4))
+    assert max(map(len, render(summary).splitlines())) < 1000
+    assert json.loads(export(summary, "json"))["models"][MODEL]["answers"]["reasons"][0][
         "message"
-    ] == long  # fmt: skip
+    ] == message  # fmt: skip
 
 
 @pytest.fixture
@@ -97,16 +97,16 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_they_are_read_from_the_run(run: Path) -> None:
-    found = results_of_run(run)
-    [rejected] = found.answers.reasons
+    run_results = results_of_run(run)
+    [rejected] = run_results.answers.reasons
     assert (rejected.kind, rejected.count, rejected.of, rejected.final) == ("rejected", 8, 8, 8)
     assert rejected.message == "HTTP 400: <b>no</b> audio (request 1)"
-    assert found.judges["openai/some"].reasons == (Reason("server", "down", 8, 8),)
-    assert found.judges["openai/well"].reasons == ()
-    assert found.reasons_without_verdict == {
+    assert run_results.judges["openai/some"].reasons == (Reason("server", "down", 8, 8),)
+    assert run_results.judges["openai/well"].reasons == ()
+    assert run_results.reasons_without_verdict == {
         "openai/none": (Reason("error", "quota is used up", 16, 16),)
     }
-    assert found.judged_by(["openai/well"]).reasons_without_verdict == {}
+    assert run_results.judged_by(["openai/well"]).reasons_without_verdict == {}
 
 
 def test_the_commands_print_them(run: Path, jasco: Jasco) -> None:

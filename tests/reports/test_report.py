@@ -1,4 +1,4 @@
-"""The result as one JSON object, in the documented schema."""
+"""Results as one JSON object in the documented schema."""
 
 import json
 from typing import Any
@@ -11,6 +11,7 @@ from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.report import summarise
 from jasco.runs.results import Answers, Data, JudgeFacts, Results
+from matrices import repeated_matrix
 
 FIGURES = {
     "best_mean", "best_mean_ci", "mean", "best_at_k", "modality_dependence", "neither_rate",
@@ -20,16 +21,9 @@ DATA = Data("two", "a" * 64, "b" * 64, 2, 16)
 ANSWERED = Answers(16, 16)
 
 
-def scored(*verdicts: Verdict, cells: int = 16) -> VerdictMatrix:
-    matrix = VerdictMatrix.none_yet(2)
-    for place in range(cells):
-        matrix.enter(place // 8, place % 8 + 1, verdicts[place % len(verdicts)])
-    return matrix
-
-
-GOOD = scored(Verdict(2, Orientation.BOTH))
-HALF = scored(Verdict(1, Orientation.AUDIO), cells=8)
-NOTHING = scored(Verdict(None, None))
+COMPLETE = repeated_matrix(Verdict(2, Orientation.BOTH))
+HALF_MISSING = repeated_matrix(Verdict(1, Orientation.AUDIO), cells=8)
+UNREADABLE = repeated_matrix(Verdict(None, None))
 
 
 def results(
@@ -38,18 +32,25 @@ def results(
     data: Data = DATA,
     **matrices: VerdictMatrix,
 ) -> Results:
-    named = {f"openai/{name}": matrix for name, matrix in matrices.items()}
-    return Results(model, data, "v2", answers, dict.fromkeys(named, JudgeFacts()), matrices=named)
+    named_matrices = {f"openai/{name}": matrix for name, matrix in matrices.items()}
+    return Results(
+        model,
+        data,
+        "v2",
+        answers,
+        dict.fromkeys(named_matrices, JudgeFacts()),
+        matrices=named_matrices,
+    )
 
 
-def the_model(model: Results) -> dict[str, Any]:
+def model_json(model: Results) -> dict[str, Any]:
     summary = summarise([model]).to_json()
     json.dumps(summary, allow_nan=False)
     return summary["models"][model.model]
 
 
 def test_the_documented_keys_are_there() -> None:
-    summary = summarise([results(a=GOOD, b=HALF)]).to_json()
+    summary = summarise([results(a=COMPLETE, b=HALF_MISSING)]).to_json()
     assert summary.keys() >= {"schema", "signature", "protocol", "data", "models"}
     assert (summary["schema"], summary["protocol"]) == (1, "v2")
     assert summary["data"] == {
@@ -69,7 +70,7 @@ def test_the_documented_keys_are_there() -> None:
 
 
 def test_the_models_figures_are_its_panels() -> None:
-    model = the_model(results(a=GOOD, b=HALF))
+    model = model_json(results(a=COMPLETE, b=HALF_MISSING))
     assert model["best_mean"] == (2 + 0) / 2
     assert model["modality_dependence"] == {"audio": 0.5, "both": 0.5, "speech": 0}
     assert model["coverage"] == (1 + 0.5) / 2
@@ -79,14 +80,14 @@ def test_the_models_figures_are_its_panels() -> None:
 
 
 def test_complete_means_all_answered_and_all_readable() -> None:
-    assert the_model(results(a=GOOD))["complete"] is True
-    assert the_model(results(a=GOOD, b=HALF))["complete"] is False
-    assert the_model(results(Answers(16, 15), a=GOOD))["complete"] is False
-    assert the_model(results())["complete"] is False
+    assert model_json(results(a=COMPLETE))["complete"] is True
+    assert model_json(results(a=COMPLETE, b=HALF_MISSING))["complete"] is False
+    assert model_json(results(Answers(16, 15), a=COMPLETE))["complete"] is False
+    assert model_json(results())["complete"] is False
 
 
 def test_what_cannot_be_computed_is_null() -> None:
-    model = the_model(results(a=NOTHING))
+    model = model_json(results(a=UNREADABLE))
     for figures in (model, model["judges"]["openai/a"]):
         for name in ("best_mean", "best_mean_ci", "mean", "best_at_k", "neither_rate"):
             assert figures[name] is None, name
@@ -97,7 +98,7 @@ def test_what_cannot_be_computed_is_null() -> None:
 
 
 def test_without_judges_there_are_no_figures() -> None:
-    model = the_model(results(Answers(16, 3, 1, 2, reasons=[Reason("timeout", "late", 13, 13)])))
+    model = model_json(results(Answers(16, 3, 1, 2, reasons=[Reason("timeout", "late", 13, 13)])))
     assert model["best_mean"] is None
     assert model["judges"] == {}
     assert model["coverage"] == 0
@@ -119,33 +120,31 @@ def test_without_judges_there_are_no_figures() -> None:
 
 
 def test_clipped_samples_that_were_not_counted_are_null_not_0() -> None:
-    def clipping(**found: Any) -> tuple[Any, Any]:
-        answers = the_model(results(Answers(16, 3, **found)))["answers"]
+    def clipped_fields(**findings: Any) -> tuple[Any, Any]:
+        answers = model_json(results(Answers(16, 3, **findings)))["answers"]
         return answers["clipped_clips"], answers["most_clipped"]
 
-    assert clipping() == (None, None)
-    assert clipping(clipped={}) == (0, None)
-    assert clipping(clipped={"5": 3, "2": 9}) == (2, {"clip": "2", "samples": 9})
+    assert clipped_fields() == (None, None)
+    assert clipped_fields(clipped={}) == (0, None)
+    assert clipped_fields(clipped={"5": 3, "2": 9}) == (2, {"clip": "2", "samples": 9})
 
 
 def test_several_models_are_side_by_side_if_the_data_are_the_same() -> None:
-    one, other = results(a=GOOD), results(model="openai/n", a=HALF)
+    one, other = results(a=COMPLETE), results(model="openai/n", a=HALF_MISSING)
     assert list(summarise([one, other]).models) == ["openai/m", "openai/n"]
-    with pytest.raises(
-        InputError, match=r"openai/m and openai/n differ in data \(aaaaaaaaaaaa and"
-    ):
-        summarise([one, results(model="openai/n", data=Data("x", "c", None, 2, 16), a=GOOD)])
+    with pytest.raises(InputError, match=r"openai/m and openai/n differ in data \(aaaaaaaaaaaa"):
+        summarise([one, results(model="openai/n", data=Data("x", "c", None, 2, 16), a=COMPLETE)])
 
 
 def test_several_runs_of_a_model_are_numbered() -> None:
-    runs = [results(a=GOOD), results(model="openai/n", a=GOOD), results(a=HALF)]
+    runs = [results(a=COMPLETE), results(model="openai/n", a=COMPLETE), results(a=HALF_MISSING)]
     models = summarise(runs).models
     assert list(models) == ["openai/m (1)", "openai/n", "openai/m (3)"]
     assert models["openai/m (3)"].score.coverage == 0.5
 
 
 def test_the_signature_holds_what_went_into_the_numbers() -> None:
-    parts = summarise([results(a=GOOD, b=HALF)]).signature.split("|")
+    parts = summarise([results(a=COMPLETE, b=HALF_MISSING)]).signature.split("|")
     assert parts[0].startswith("jasco:")
     assert parts[1:] == [
         "protocol:v2",
@@ -167,24 +166,24 @@ PARTICIPANT = {"provider": "human", "name": "Anna"}
 ITEMS = Data("two", "a" * 64, "b" * 64, 2, 2)
 
 
-def of_a_participant(cells: int = 2, **matrices: VerdictMatrix) -> Results:
-    named = matrices or {"a": single_prompt_matrix(cells)}
+def participant_results(cells: int = 2, **matrices: VerdictMatrix) -> Results:
+    named_matrices = matrices or {"a": single_prompt_matrix(cells)}
     return Results(
-        "human/Anna", ITEMS, "v2", Answers(2, cells), dict.fromkeys(named, JudgeFacts()),
-        matrices=named, identity=PARTICIPANT,
+        "human/Anna", ITEMS, "v2", Answers(2, cells), dict.fromkeys(named_matrices, JudgeFacts()),
+        matrices=named_matrices, identity=PARTICIPANT,
     )  # fmt: skip
 
 
 def single_prompt_matrix(cells: int) -> VerdictMatrix:
     matrix = VerdictMatrix.none_yet(2, single_prompt=True)
-    for place in range(cells):
-        matrix.enter(place, 3 * place + 1, Verdict(2 * place, Orientation.BOTH))
+    for clip in range(cells):
+        matrix.enter(clip, 3 * clip + 1, Verdict(2 * clip, Orientation.BOTH))
     return matrix
 
 
 def test_of_a_participant_what_needs_several_items_a_clip_is_null() -> None:
-    assert the_model(results(a=GOOD))["items_a_clip"] == 8
-    model = the_model(of_a_participant())
+    assert model_json(results(a=COMPLETE))["items_a_clip"] == 8
+    model = model_json(participant_results())
     assert model["items_a_clip"] == 1
     assert model["complete"] is True
     for figures in (model, model["judges"]["a"]):
@@ -201,20 +200,23 @@ def test_of_a_participant_what_needs_several_items_a_clip_is_null() -> None:
 
 
 def test_a_participant_who_has_not_answered_all_is_incomplete() -> None:
-    model = the_model(of_a_participant(1))
+    model = model_json(participant_results(1))
     assert model["complete"] is False
     assert (model["coverage"], model["mean"], model["mean_bounds"]) == (0.5, 0, [0, 1])
-    unjudged = the_model(Results("human/Anna", ITEMS, "", Answers(2, 2), {}, identity=PARTICIPANT))
+    unjudged = model_json(Results("human/Anna", ITEMS, "", Answers(2, 2), {}, identity=PARTICIPANT))
     assert unjudged["complete"] is False
     assert (unjudged["best_mean_bounds"], unjudged["mean_bounds"]) == (None, [0, 2])
 
 
 def test_a_participant_is_shown_with_models_on_the_same_data() -> None:
-    for order in ([results(a=GOOD), of_a_participant()], [of_a_participant(), results(a=GOOD)]):
+    for order in (
+        [results(a=COMPLETE), participant_results()],
+        [participant_results(), results(a=COMPLETE)],
+    ):
         report = summarise(order)
         assert report.data.items == 16
         assert "|data:two[2x8]|" in report.signature
-    alone = summarise([of_a_participant()])
-    assert alone.data.items == 2
-    assert "|data:two[2x1]|" in alone.signature
-    assert "|models:human/Anna|" in alone.signature
+    participant_only = summarise([participant_results()])
+    assert participant_only.data.items == 2
+    assert "|data:two[2x1]|" in participant_only.signature
+    assert "|models:human/Anna|" in participant_only.signature

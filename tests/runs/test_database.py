@@ -1,4 +1,4 @@
-"""Opening SQLite files: other programs, other files, other versions of the library."""
+"""SQLite files: waiting for other programs, foreign files, old versions of the library."""
 
 import sqlite3
 import threading
@@ -8,44 +8,17 @@ from pathlib import Path
 import pytest
 
 from jasco.errors import InputError, RunConflictError
-from jasco.protocol.responses import Response
 from jasco.runs import database
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.exam_records import ExamStore
 from jasco.runs.reader import RunReader
-from jasco.runs.schema import FORMAT, Row, response_row
+from jasco.runs.schema import FORMAT
 from jasco.runs.writer import RunWriter
 from rows_of_runs import another_program_that_reads
+from single_rows import count_first_clip_rows, first_clip_row
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "runs" / "run"
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    with RunWriter.open(tmp_path / "run") as store:
-        store.set_facts({"a": "fact"})
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("ATTEMPT", 0.1), ("ANNOUNCED", 0.3), ("PATIENCE", 1.5), ("HURRY", 0.2)):
-        monkeypatch.setattr(database, name, seconds)
-
-
-def row(number: int) -> Row:
-    return response_row(1, 0, number, Response("an answer"), 0.1)
-
-
-def rows_in(run: Path) -> int:
-    with RunReader.open(run) as store:
-        return len(store.responses(1, 0))
-
-
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_waits")
 def test_a_writer_waits_for_another_program_that_reads_and_notifies_the_user(run: Path) -> None:
     lines: list[str] = []
     with (
@@ -55,41 +28,41 @@ def test_a_writer_waits_for_another_program_that_reads_and_notifies_the_user(run
         assert reader.stdin
         threading.Timer(0.8, reader.stdin.close).start()
         began = time.monotonic()
-        store.commit([row(1)])
+        store.commit([first_clip_row(1)])
         assert 0.6 < time.monotonic() - began < 1.4
         store.set_facts({"another": "fact"})
     [line] = lines
     assert "run.db" in line
-    assert rows_in(run) == 1
+    assert count_first_clip_rows(run) == 1
 
 
-@pytest.mark.usefixtures("hasty")
-def test_others_can_look_on_while_a_writer_waits(run: Path) -> None:
+@pytest.mark.usefixtures("short_waits")
+def test_others_can_read_while_a_writer_waits(run: Path) -> None:
     with RunWriter.open(run) as store, another_program_that_reads(run):
 
         def write() -> None:
             with pytest.raises(RunUnwritableError):
-                store.commit([row(1)])
+                store.commit([first_clip_row(1)])
 
-        waiting = threading.Thread(target=write)
-        waiting.start()
+        thread = threading.Thread(target=write)
+        thread.start()
         time.sleep(0.2)
         began = time.monotonic()
-        assert rows_in(run) == 0
+        assert count_first_clip_rows(run) == 0
         assert time.monotonic() - began < 0.8
-        waiting.join()
+        thread.join()
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_waits")
 def test_after_a_long_time_a_writer_gives_up(run: Path) -> None:
     with another_program_that_reads(run):
         with RunWriter.open(run) as store:
             with pytest.raises(RunUnwritableError, match=r"run\.db"):
-                store.commit([row(1)])
+                store.commit([first_clip_row(1)])
             store.hurry()
         with pytest.raises(RunUnwritableError, match=r"run\.db"), RunWriter.open(run) as store:
             store.set_facts({"a": "fact"})
-    assert rows_in(run) == 0
+    assert count_first_clip_rows(run) == 0
 
 
 @pytest.mark.slow
@@ -102,9 +75,9 @@ def test_a_program_that_reads_for_more_than_a_minute_ends_no_run(run: Path) -> N
     ):
         assert reader.stdin
         threading.Timer(65, reader.stdin.close).start()
-        store.commit([row(1)])
+        store.commit([first_clip_row(1)])
     assert len(lines) == 1
-    assert rows_in(run) == 1
+    assert count_first_clip_rows(run) == 1
 
 
 def test_commits_survive_a_loss_of_power(run: Path, tmp_path: Path) -> None:
@@ -117,20 +90,20 @@ def test_commits_survive_a_loss_of_power(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [(b"SQLite format 3\0" + b"x" * 4080, "broken, or not a run"), (b"text" * 99, "not a run")],
 )
-def test_a_broken_file_is_refused(folder: Path, content: bytes, complaint: str) -> None:
+def test_a_broken_file_is_refused(folder: Path, content: bytes, message: str) -> None:
     folder.mkdir(parents=True)
     (folder / "run.db").write_bytes(content)
-    for open_it in (RunReader.open, RunWriter.open):
-        with pytest.raises(RunConflictError, match=complaint):
-            open_it(folder)
+    for open_run in (RunReader.open, RunWriter.open):
+        with pytest.raises(RunConflictError, match=message):
+            open_run(folder)
     assert (folder / "run.db").read_bytes() == content
 
 
 @pytest.mark.parametrize(
-    ("application", "version", "complaint"),
+    ("application", "version", "message"),
     [
         (7, FORMAT.version, "a database of something else"),
         (0, 0, "a database of something else"),
@@ -142,7 +115,7 @@ def test_a_broken_file_is_refused(folder: Path, content: bytes, complaint: str) 
     ],
 )
 def test_a_foreign_or_newer_file_is_refused_and_left_alone(
-    folder: Path, application: int, version: int, complaint: str
+    folder: Path, application: int, version: int, message: str
 ) -> None:
     folder.mkdir(parents=True)
     connection = sqlite3.connect(folder / "run.db")
@@ -152,9 +125,9 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(
     )
     connection.close()
     before = (folder / "run.db").read_bytes()
-    for open_it in (RunReader.open, RunWriter.open):
-        with pytest.raises(RunConflictError, match=complaint):
-            open_it(folder)
+    for open_run in (RunReader.open, RunWriter.open):
+        with pytest.raises(RunConflictError, match=message):
+            open_run(folder)
     assert (folder / "run.db").read_bytes() == before
 
 
@@ -165,17 +138,17 @@ def test_an_sqlite_that_is_too_old_is_refused_by_its_version(
     RunWriter.open(run).close()
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 23, 1))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.23.1")
-    for open_it in (RunWriter.open, RunReader.open, lambda run: ExamStore(run / "exams.db")):
+    for open_run in (RunWriter.open, RunReader.open, lambda run: ExamStore(run / "exams.db")):
         with pytest.raises(InputError, match=r"3\.23\.1.*3\.25"):
-            open_it(run)
+            open_run(run)
 
 
 def test_every_upsert_names_what_it_conflicts_with() -> None:
-    """Without it, SQLite before 3.35 takes only ``DO NOTHING``."""
+    """Without a conflict target, SQLite before 3.35 accepts only ``DO NOTHING``."""
     source = Path(database.__file__).parents[1]
-    found = [
+    names = [
         path.name
         for path in source.rglob("*.py")
         if "ON CONFLICT DO UPDATE" in path.read_text("utf-8")
     ]
-    assert found == []
+    assert names == []

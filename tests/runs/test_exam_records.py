@@ -1,4 +1,4 @@
-"""Records of exams, and finding the one that a run's judge has taken."""
+"""Records of exams, and the record of a run's judge."""
 
 import sqlite3
 from contextlib import closing
@@ -32,7 +32,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def served_as(name: str, rating: int) -> Judgement:
+def judgement_of(name: str, rating: int) -> Judgement:
     attempt = Attempt("verdict", "…", usage={"completion_tokens": 5}, served=name)
     return Judgement(Verdict(rating, Orientation.BOTH), (attempt,))
 
@@ -40,11 +40,11 @@ def served_as(name: str, rating: int) -> Judgement:
 def test_verdicts_are_those_of_the_model_that_was_served_last(path: Path) -> None:
     with closing(ExamStore(path)) as exams:
         assert (exams.served(JUDGE), exams.verdicts(JUDGE)) == ("", {})
-        exams.keep(JUDGE, "a question", served_as("model-1", 1), 2.0)
+        exams.keep(JUDGE, "a question", judgement_of("model-1", 1), 2.0)
     with closing(ExamStore.of_user()) as exams:
         assert exams.verdicts(JUDGE) == {"a question": Verdict(1, Orientation.BOTH)}
         assert exams.cost(JUDGE) == (2.0, 5.0)
-        exams.keep(JUDGE, "another", served_as("model-2", 2), 4.0)
+        exams.keep(JUDGE, "another", judgement_of("model-2", 2), 4.0)
         assert exams.served(JUDGE) == "model-2"
         assert exams.verdicts(JUDGE) == {"another": Verdict(2, Orientation.BOTH)}
         assert exams.verdicts(spec("k").identity) == {}
@@ -56,18 +56,18 @@ def test_the_exam_of_the_served_model_is_found_on_the_data_of_the_run_first(
     with closing(ExamStore(path)) as exams, RunReader.open(run) as reader:
         assert find_exam(reader, JUDGE, ()) is None
         data = reader.fact("annotations_sha256") or ""
-        exams_taken = [
+        exam_keys = [
             ("m", "v2", data),
             ("m", "v2", "other"),
             ("n", "v2", data),
             ("m", "v1", data),
         ]
-        for number, (served, protocol, about) in enumerate(exams_taken):
+        for number, (served, protocol, data_sha256) in enumerate(exam_keys):
             result = {"served": [served], "protocol": protocol, "number": number}
-            exams.keep_result(JUDGE, "", {**result, "data": {"annotations_sha256": about}})
-        found = find_exam(reader, JUDGE, ("m",))
-        assert found
-        assert found["number"] == 0
+            exams.keep_result(JUDGE, "", {**result, "data": {"annotations_sha256": data_sha256}})
+        exam = find_exam(reader, JUDGE, ("m",))
+        assert exam
+        assert exam["number"] == 0
     with RunWriter.open(run) as writer:
         copy_exams(writer, {1: JUDGE}, 1)
         assert writer.json_fact(judge_fact("exam", 1))
@@ -87,8 +87,8 @@ def test_a_broken_file_is_refused_but_does_not_keep_the_figures_from_a_user(
 
 def test_a_newer_file_is_refused(path: Path) -> None:
     ExamStore(path).close()
-    with closing(sqlite3.connect(path)) as user:
-        user.execute("PRAGMA user_version = 9")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 9")
     with pytest.raises(RunConflictError, match="newer"):
         ExamStore(path)
 

@@ -1,4 +1,4 @@
-"""Rows that are removed, so that the same command makes them again."""
+"""Removing rows, so that the same command requests them again."""
 
 import sqlite3
 from collections import Counter
@@ -24,10 +24,10 @@ ALL = {(clip, number) for clip in range(4) for number in range(1, 9)}
 
 
 def rows(run: Path) -> Rows:
-    """Give who answered or judged what: label, clip, prompt."""
-    with closing(sqlite3.connect(run / "run.db")) as db:
+    """Return the rows of a run, as the label of the model or judge, the clip and the prompt."""
+    with closing(sqlite3.connect(run / "run.db")) as connection:
         return set(
-            db.execute(
+            connection.execute(
                 "SELECT label, clip, instruction FROM responses JOIN models USING (model) UNION "
                 "SELECT label, clip, instruction FROM verdicts JOIN judges USING (judge)"
             )
@@ -40,57 +40,58 @@ def backups(run: Path) -> list[Path]:
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path) -> Path:
-    """Clip 0 has no answer to prompt 1; the judge a fails on prompt 2, b is unreadable on 3."""
+    """Write a run: an answer failed, as did judge a on prompt 2; judge b is unreadable on 3."""
 
-    def answer(place: int, number: int) -> str | Failure:
-        failed = Failure("content filter", "no", final=True)
-        return failed if (place, number) == (0, 1) else "They flee."
+    def answer(clip: int, number: int) -> str | Failure:
+        failure = Failure("content filter", "no", final=True)
+        return failure if (clip, number) == (0, 1) else "They flee."
 
-    def a(_: int, number: int) -> str | Failure:
+    def judge_a(_: int, number: int) -> str | Failure:
         return Failure("timeout", "too late") if number == 2 else verdict(2, "Both")
 
-    def b(_: int, number: int) -> str:
+    def judge_b(_: int, number: int) -> str:
         return "Well." if number == 3 else verdict(1, "Both")
 
-    return write_run(tmp_path / "run", read_data_set(data), answer, {"a": a, "b": b})
+    return write_run(tmp_path / "run", read_data_set(data), answer, {"a": judge_a, "b": judge_b})
 
 
 A, B, M = "openai/a", "openai/b", "csv/model"
-FIRST = {(who, clip, number) for who in (M, A, B) for clip, number in ALL} - {
-    (who, 0, 1) for who in (A, B)
+FIRST = {(label, clip, number) for label in (M, A, B) for clip, number in ALL} - {
+    (label, 0, 1) for label in (A, B)
 }
 
 
 @pytest.mark.parametrize(
-    ("arguments", "gone"),
+    ("arguments", "removed"),
     [
-        (["--clip", "2"], {each for each in FIRST if each[1] == 2}),
-        (["--clip", "2", "--clip", "0"], {each for each in FIRST if each[1] in (0, 2)}),
-        (["--failed"], {(M, 0, 1)} | {(w, c, n) for c in range(4) for w, n in ((A, 2), (B, 3))}),
+        (["--clip", "2"], {row for row in FIRST if row[1] == 2}),
+        (["--clip", "2", "--clip", "0"], {row for row in FIRST if row[1] in (0, 2)}),
+        (["--failed"], {(M, 0, 1), *((A, clip, 2) for clip in range(4)),
+                        *((B, clip, 3) for clip in range(4))}),
         (["--failed", "--clip", "0"], {(M, 0, 1), (A, 0, 2), (B, 0, 3)}),
         (["--judge", A, "--failed"], {(A, clip, 2) for clip in range(4)}),
         (["--judge", B, "--clip", "1"], {(B, 1, number) for number in range(1, 9)}),
         (["--judge", B, "--clip", "1", "--failed"], {(B, 1, 3)}),
-        (["--judge", A], {each for each in FIRST if each[0] == A}),
+        (["--judge", A], {row for row in FIRST if row[0] == A}),
     ],
 )  # fmt: skip
 def test_what_was_named_is_removed_and_nothing_else(
-    jasco: Jasco, run: Path, arguments: list[str], gone: Rows
+    jasco: Jasco, run: Path, arguments: list[str], removed: Rows
 ) -> None:
     assert rows(run) == FIRST
     result = jasco("forget", run, *arguments)
     assert result.status == 0
-    assert rows(run) == FIRST - gone
-    assert count(sum(each[0] != M for each in gone), "verdict") in result.stderr
+    assert rows(run) == FIRST - removed
+    assert count(sum(row[0] != M for row in removed), "verdict") in result.stderr
     if "--judge" not in arguments:
-        assert count(sum(each[0] == M for each in gone), "answer") in result.stderr
+        assert count(sum(row[0] == M for row in removed), "answer") in result.stderr
     [backup] = backups(run)
     assert backup.name in result.stderr
     with RunReader.open(run) as store:
         assert store.covered == 4
 
 
-def test_nothing_to_remove_is_said_and_leaves_no_backup(jasco: Jasco, run: Path) -> None:
+def test_nothing_to_remove_is_reported_and_leaves_no_backup(jasco: Jasco, run: Path) -> None:
     assert forget(run, failed=True).backup
     before = backups(run)
     result = jasco("forget", run, "--failed")
@@ -102,7 +103,7 @@ def test_nothing_to_remove_is_said_and_leaves_no_backup(jasco: Jasco, run: Path)
 @pytest.mark.parametrize(
     "arguments", [[], ["--clip", "99"], ["--judge", "openai/c", "--failed"], ["--clip", "\x1b[2J"]]
 )
-def test_what_is_not_there_is_said_and_nothing_is_removed(
+def test_what_is_not_there_is_reported_and_nothing_is_removed(
     jasco: Jasco, run: Path, arguments: list[str]
 ) -> None:
     result = jasco("forget", run, *arguments)
@@ -120,46 +121,50 @@ def test_no_run_is_made_where_there_is_none(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def evaluated(jasco: Jasco, data: Path, tmp_path: Path) -> Callable[..., Result]:
-    def evaluate(server: ChatServer, *more: object) -> Result:
-        at = f"base_url={server.url}"
-        arguments = "eval", f"openai/m,{at}", "--data", data, "--run", tmp_path / "asked"
-        return jasco(*arguments, "--judge", f"openai/j,{at}", "--no-preflight", *more)
+def evaluate(jasco: Jasco, data: Path, tmp_path: Path) -> Callable[..., Result]:
+    def run_evaluation(server: ChatServer, *options: object) -> Result:
+        address = f"base_url={server.url}"
+        arguments = "eval", f"openai/m,{address}", "--data", data, "--run", tmp_path / "asked"
+        return jasco(*arguments, "--judge", f"openai/j,{address}", "--no-preflight", *options)
 
-    return evaluate
-
-
-def kinds(server: ChatServer) -> Counter[str]:
-    return Counter(each.kind for each in server.requests())
+    return run_evaluation
 
 
-@pytest.mark.parametrize("more", [[], ["--limit", 1]])
+def count_kinds(server: ChatServer) -> Counter[str]:
+    return Counter(request.kind for request in server.requests())
+
+
+@pytest.mark.parametrize("options", [[], ["--limit", 1]])
 def test_the_same_command_makes_them_again(
-    evaluated: Callable[..., Result], serve: Serve, jasco: Jasco, tmp_path: Path, more: list[object]
+    evaluate: Callable[..., Result],
+    serve: Serve,
+    jasco: Jasco,
+    tmp_path: Path,
+    options: list[object],
 ) -> None:
     first, run = serve(), tmp_path / "asked"
-    assert evaluated(first, *more).status == 0
-    last = "0" if more else "3"
+    assert evaluate(first, *options).status == 0
+    last = "0" if options else "3"
     assert jasco("forget", run, "--clip", last).status == 0
-    again = serve()
-    assert evaluated(again, *more).status == 0
-    assert kinds(again) == {"answer": 8, "verdict": 8}
+    second = serve()
+    assert evaluate(second, *options).status == 0
+    assert count_kinds(second) == {"answer": 8, "verdict": 8}
     assert results_of_run(run).complete
 
 
 def test_failures_that_are_final_are_asked_again_by_the_same_command(
-    evaluated: Callable[..., Result], serve: Serve, jasco: Jasco, tmp_path: Path
+    evaluate: Callable[..., Result], serve: Serve, jasco: Jasco, tmp_path: Path
 ) -> None:
     run = tmp_path / "asked"
     moderated = serve(refused={INSTRUCTIONS[4]: 400})
-    assert evaluated(moderated, "--limit", 2).status == 0
-    well = serve()
-    assert evaluated(well).status == 0
-    assert kinds(well)["answer"] == 2 * 8  # of the other two clips
+    assert evaluate(moderated, "--limit", 2).status == 0
+    working = serve()
+    assert evaluate(working).status == 0
+    assert count_kinds(working)["answer"] == 2 * 8  # the other two clips
     assert jasco("forget", run, "--failed").status == 0
     later = serve()
-    assert evaluated(later).status == 0
-    assert kinds(later)["answer"] == 2
+    assert evaluate(later).status == 0
+    assert count_kinds(later)["answer"] == 2
     assert results_of_run(run).complete
 
 

@@ -11,38 +11,19 @@ from pathlib import Path
 import pytest
 
 from jasco.errors import RunConflictError
-from jasco.protocol.responses import Response
 from jasco.runs.locks import MARKER
-from jasco.runs.reader import RunReader
-from jasco.runs.schema import Row, response_row
 from jasco.runs.writer import RunWriter
+from single_rows import count_first_clip_rows, first_clip_row
 
 _KILLED_WHILE_IT_HELD_THE_LOCK = """
 import errno, fcntl, os, signal, sys
 from pathlib import Path
 def refuse(*_): raise OSError(errno.ENOLCK, "no locks")
 fcntl.flock = refuse
-from jasco.runs.reader import RunReader
 from jasco.runs.writer import RunWriter
 store = RunWriter.open(Path(sys.argv[1]))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    with RunWriter.open(tmp_path / "run") as store:
-        store.set_facts({"a": "fact"})
-    return tmp_path / "run"
-
-
-def row(number: int) -> Row:
-    return response_row(1, 0, number, Response("an answer"), 0.1)
-
-
-def rows_in(run: Path) -> int:
-    with RunReader.open(run) as store:
-        return len(store.responses(1, 0))
 
 
 @pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
@@ -57,23 +38,23 @@ def no_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_locks_a_file_keeps_a_second_writer_out(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with RunWriter.open(run) as store:
-        store.commit([row(1)])
+        store.commit([first_clip_row(1)])
         with pytest.raises(RunConflictError, match=f"process {os.getpid()} on .*{MARKER}"):
             RunWriter.open(run)
     assert not (run / MARKER).exists()
     with RunWriter.open(run) as store:
-        store.commit([row(2)])
-    assert rows_in(run) == 2
+        store.commit([first_clip_row(2)])
+    assert count_first_clip_rows(run) == 2
 
 
 @pytest.mark.usefixtures("no_locks")
 def test_a_lock_of_a_killed_process_of_this_machine_does_not_count(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done = subprocess.run([sys.executable, "-c", _KILLED_WHILE_IT_HELD_THE_LOCK, run])
-    assert done.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", _KILLED_WHILE_IT_HELD_THE_LOCK, run])
+    assert process.returncode == -signal.SIGKILL
     assert (run / MARKER).exists()
     with RunWriter.open(run, patience=2) as store:
-        store.commit([row(1)])
+        store.commit([first_clip_row(1)])
 
 
 @pytest.mark.usefixtures("no_locks")

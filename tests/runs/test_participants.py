@@ -1,4 +1,4 @@
-"""What people may be called."""
+"""Names of participants."""
 
 import unicodedata
 
@@ -11,7 +11,7 @@ from jasco.runs.participants import is_single_prompt, participant_name
 
 
 @pytest.mark.parametrize(
-    ("typed", "known"),
+    ("text", "name"),
     [
         ("Anna", "Anna"),
         ("  Anna \n", "Anna"),
@@ -23,12 +23,12 @@ from jasco.runs.participants import is_single_prompt, participant_name
         ("x" * 40, "x" * 40),
     ],
 )
-def test_who_reads_the_same_name_means_the_same_person(typed: str, known: str) -> None:
-    assert participant_name(typed) == known
+def test_names_that_look_the_same_are_the_same_participant(text: str, name: str) -> None:
+    assert participant_name(text) == name
 
 
 @pytest.mark.parametrize(
-    ("typed", "complaint"),
+    ("text", "message"),
     [
         ("", "1 to 40 characters, this one 0"),
         (" \t\n", "1 to 40 characters, this one 0"),
@@ -44,28 +44,28 @@ def test_who_reads_the_same_name_means_the_same_person(typed: str, known: str) -
         ("\0", "U.0000"),
     ],
 )
-def test_other_names_are_refused_in_one_line(typed: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
-        participant_name(typed)
-    assert str(refusal.value).isprintable()
+def test_other_names_are_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        participant_name(text)
+    assert str(error.value).isprintable()
 
 
 @given(st.one_of(st.text(), st.text(st.characters(categories=("L", "M", "N", "P", "S", "Z")))))
-def test_any_name_is_refused_or_a_plain_line_that_stands_for_itself(typed: str) -> None:
+def test_any_name_is_refused_or_becomes_one_plain_line(text: str) -> None:
     try:
-        known = participant_name(typed)
-    except InputError as refusal:
-        assert len(str(refusal).splitlines()) == 1
-        assert len(str(refusal)) < 200
+        name = participant_name(text)
+    except InputError as error:
+        assert len(str(error).splitlines()) == 1
+        assert len(str(error)) < 200
         return
-    assert 1 <= len(known) <= 40
-    assert participant_name(known) == participant_name(f" {known} ") == known
-    assert "," not in known
-    assert len(known.splitlines()) == 1
-    assert not any(unicodedata.category(character)[0] == "C" for character in known)
+    assert 1 <= len(name) <= 40
+    assert participant_name(name) == participant_name(f" {name} ") == name
+    assert "," not in name
+    assert len(name.splitlines()) == 1
+    assert not any(unicodedata.category(character)[0] == "C" for character in name)
 
 
-def test_only_people_hear_a_clip_once() -> None:
+def test_only_participants_have_one_prompt_per_clip() -> None:
     assert is_single_prompt({"provider": "human", "name": "Anna"})
     assert not is_single_prompt({"provider": "openai", "name": "human"})
     assert not is_single_prompt({})

@@ -2,35 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from command import Jasco
 from jasco.data.csv_files import write_table
-from jasco.data.dataset import DataSet
-from jasco.data.responses_csv import read_responses_csv, template_rows
+from jasco.data.responses_csv import read_responses_csv
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
 from jasco.protocol.verdicts import PROXY_MARK
 from jasco.runs.read_csv import results_of_files
 from jasco.runs.read_run import results_of_run
-
-CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in ("9", "10"))
-DATA = DataSet("two", CLIPS)
-GOOD = "Rating: 2\nOrientation: Both"
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    def write(name: str, text: str = GOOD, clips: tuple[Clip, ...] = CLIPS, **cells: Any) -> Path:
-        path = tmp_path / name
-        rows = template_rows(DataSet("x", clips), {clip.id: 1 for clip in clips})
-        added = {"allm_output": "an answer", "judge_output": text} | cells
-        return write_table_of([row | added for row in rows], path)
-
-    return write
-
+from judged_files import CLIPS, READABLE
 
 Write = Callable[..., Path]
 
@@ -40,8 +23,12 @@ def write_table_of(rows: Sequence[Mapping[str, object]], path: Path) -> Path:
     return path
 
 
-def test_several_files_are_several_judges_of_one_model(write: Write) -> None:
-    paths = [write("a.csv"), write("b.csv", "Rating: 1\nOrientation: Both"), write("c.csv", "?")]
+def test_several_files_are_several_judges_of_one_model(write_judged: Write) -> None:
+    paths = [
+        write_judged("a.csv"),
+        write_judged("b.csv", "Rating: 1\nOrientation: Both"),
+        write_judged("c.csv", "?"),
+    ]
     results = results_of_files(paths)
     assert results.model == "a+b+c"
     means = {name: score.best_mean.value for name, score in results.figures.judges.items()}
@@ -51,29 +38,33 @@ def test_several_files_are_several_judges_of_one_model(write: Write) -> None:
     assert not results.complete
 
 
-def test_equal_stems_are_told_apart_by_their_paths(write: Write) -> None:
-    paths = [write("one/judged.csv"), write("two/judged.csv"), write("other.csv")]
+def test_equal_stems_are_distinguished_by_their_paths(write_judged: Write) -> None:
+    paths = [
+        write_judged("one/judged.csv"),
+        write_judged("two/judged.csv"),
+        write_judged("other.csv"),
+    ]
     assert list(results_of_files(paths).judges) == [str(paths[0]), str(paths[1]), "other"]
 
 
-def test_the_same_file_twice_is_refused(write: Write) -> None:
-    path = write("a.csv")
-    with pytest.raises(InputError, match="the same file is given twice"):
+def test_the_same_file_twice_is_refused(write_judged: Write) -> None:
+    path = write_judged("a.csv")
+    with pytest.raises(InputError, match="twice"):
         results_of_files([path, path])
 
 
-def test_files_must_be_about_the_same_answers_and_clips(write: Write) -> None:
-    with pytest.raises(InputError, match=r"b\.csv: clip 9, prompt 1: another answer than in"):
-        results_of_files([write("a.csv"), write("b.csv", allm_output="other")])
+def test_files_must_be_about_the_same_answers_and_clips(write_judged: Write) -> None:
+    with pytest.raises(InputError, match=r"b\.csv: clip 9, prompt 1"):
+        results_of_files([write_judged("a.csv"), write_judged("b.csv", allm_output="other")])
     other = Clip("10", "wind", "run", "a", "b", "they flee", "flee")
-    with pytest.raises(InputError, match="clip 10 differs from that of another file"):
-        results_of_files([write("a.csv"), write("c.csv", clips=(CLIPS[0], other))])
+    with pytest.raises(InputError, match="clip 10 differs"):
+        results_of_files([write_judged("a.csv"), write_judged("c.csv", clips=(CLIPS[0], other))])
 
 
 def test_expected_are_the_eight_items_of_every_clip_that_is_named(
-    write: Write, tmp_path: Path
+    write_judged: Write, tmp_path: Path
 ) -> None:
-    file = read_responses_csv(write("a.csv"))
+    file = read_responses_csv(write_judged("a.csv"))
     write_table(tmp_path / "few.csv", file.table.columns, file.table.rows[3:10])
     results = results_of_files([tmp_path / "few.csv"])
     score = results.figures.judges["few"]
@@ -81,42 +72,42 @@ def test_expected_are_the_eight_items_of_every_clip_that_is_named(
     assert score.coverage == 7 / 16
     assert score.best_mean.value == 2
     assert not results.complete
-    whole = results_of_files([tmp_path / "few.csv", write("b.csv")])
-    assert whole.figures.judges["few"].coverage == 7 / 16
-    assert whole.figures.judges["b"].complete
+    both = results_of_files([tmp_path / "few.csv", write_judged("b.csv")])
+    assert both.figures.judges["few"].coverage == 7 / 16
+    assert both.figures.judges["b"].complete
 
 
 # --- proxies ---
 
 
 def test_verdicts_of_a_proxy_are_marked_in_a_column_of_their_own(
-    jasco: Jasco, write: Write, tmp_path: Path
+    jasco: Jasco, write_judged: Write, tmp_path: Path
 ) -> None:
-    responses = write("responses.csv")
+    responses = write_judged("responses.csv")
     for judge, proxy in (("offline", True), (f"csv/{responses}", False)):
         judged = tmp_path / f"judged by proxy {proxy}.csv"
         assert jasco("judge", responses, "--judge", judge, "-o", judged).status == 0
         rows = read_responses_csv(judged).table.rows
         assert {row.get("proxy") for row in rows} == {"1" if proxy else None}
-        alone = write_table_of(rows, tmp_path / "alone.csv")  # without the run that judged it
+        copy = write_table_of(rows, tmp_path / "alone.csv")  # without its run
         for compat in (False, True):
-            [facts] = results_of_files([alone], compat=compat).judges.values()
+            [facts] = results_of_files([copy], compat=compat).judges.values()
             assert facts.proxy is proxy
-        responses = alone  # judged again, by another judge
+        responses = copy  # judged again, by another judge
 
 
-def test_earlier_files_mark_a_proxy_in_its_texts(write: Write) -> None:
+def test_earlier_files_mark_a_proxy_in_its_texts(write_judged: Write) -> None:
     for compat in (False, True):
-        path = write("judged.csv", f"{PROXY_MARK}: by a classifier.\n{GOOD}")
+        path = write_judged("judged.csv", f"{PROXY_MARK}: by a classifier.\n{READABLE}")
         [facts] = results_of_files([path], compat=compat).judges.values()
         assert facts.proxy
 
 
 def test_a_run_judged_from_a_proxys_file_is_judged_by_a_proxy(
-    jasco: Jasco, write: Write, tmp_path: Path
+    jasco: Jasco, write_judged: Write, tmp_path: Path
 ) -> None:
-    judged = write("judged.csv", proxy=1)
-    done = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
-    assert done.status == 0, done
+    judged = write_judged("judged.csv", proxy=1)
+    result = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
+    assert result.status == 0, result
     [facts] = results_of_run(tmp_path / "again.run").judges.values()
     assert facts.proxy

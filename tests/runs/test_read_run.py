@@ -2,45 +2,23 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from command import Jasco
 from jasco.data.csv_files import write_table
-from jasco.data.dataset import DataSet
-from jasco.data.responses_csv import COLUMNS, read_responses_csv, template_rows
-from jasco.protocol.clips import Clip
+from jasco.data.responses_csv import read_responses_csv
 from jasco.runs.read_csv import results_of_files
 from jasco.runs.read_run import results_of_run
-
-CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in ("9", "10"))
-DATA = DataSet("two", CLIPS)
-GOOD = "Rating: 2\nOrientation: Both"
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    def write(name: str, text: str = GOOD, clips: tuple[Clip, ...] = CLIPS, **cells: Any) -> Path:
-        path = tmp_path / name
-        rows = template_rows(DataSet("x", clips), {clip.id: 1 for clip in clips})
-        added = {"allm_output": "an answer", "judge_output": text} | cells
-        write_table(path, [*COLUMNS, "judge_output"], [row | added for row in rows])
-        return path
-
-    return write
-
+from judged_files import READABLE
 
 Write = Callable[..., Path]
 
 
-Write = Callable[..., Path]
-
-
-def test_a_judged_file_scores_as_its_run_does(jasco: Jasco, write: Write, tmp_path: Path) -> None:
-    judged = write("judged.csv", "Rating: 1\nOrientation: Neither")
-    done = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
-    assert done.status == 0, done
+def test_a_judged_file_scores_as_its_run_does(
+    jasco: Jasco, write_judged: Write, tmp_path: Path
+) -> None:
+    judged = write_judged("judged.csv", "Rating: 1\nOrientation: Neither")
+    result = jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
+    assert result.status == 0, result
     by_run = results_of_run(tmp_path / "again.run").figures.judges[f"csv/{judged}"]
     assert results_of_files([tmp_path / "again.csv"]).figures.judges["again"] == by_run
     compat = results_of_files([judged], compat=False)
@@ -48,11 +26,11 @@ def test_a_judged_file_scores_as_its_run_does(jasco: Jasco, write: Write, tmp_pa
 
 
 def test_a_run_is_scored_as_published_from_its_texts(
-    jasco: Jasco, write: Write, tmp_path: Path
+    jasco: Jasco, write_judged: Write, tmp_path: Path
 ) -> None:
-    judged = write("judged.csv", "My Rating: 2 of 10\nso Orientation: Good")
+    judged = write_judged("judged.csv", "My Rating: 2 of 10\nso Orientation: Good")
     rows = read_responses_csv(judged).table.rows
-    rows[0]["judge_output"] = GOOD  # something that can be read, so that there is a verdict
+    rows[0]["judge_output"] = READABLE  # one readable verdict
     write_table(judged, list(rows[0]), rows)
     jasco("judge", judged, "--judge", f"csv/{judged}", "-o", tmp_path / "again.csv")
     by_run = results_of_run(tmp_path / "again.run", compat=True)

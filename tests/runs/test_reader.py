@@ -1,4 +1,4 @@
-"""Reading a run: as of one moment, without writing to it."""
+"""Readers of a run: a snapshot, without writing to it."""
 
 import json
 import threading
@@ -15,11 +15,6 @@ from jasco.runs.writer import RunWriter
 from rows_of_runs import ANSWER, DATA, JUDGEMENT, add_answers, add_verdicts
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "runs" / "run"
-
-
 def test_everything_is_there_when_it_is_opened_again(folder: Path) -> None:
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
@@ -27,8 +22,8 @@ def test_everything_is_there_when_it_is_opened_again(folder: Path) -> None:
     with RunReader.open(folder) as run:
         assert run.data() == DATA
         assert run.responses(model, 0) == {1: ANSWER}
-        written = {("0", 1): (["Rating: 2 …"], JUDGEMENT.verdict)}
-        assert run.judgements(model, judge) == written
+        expected = {("0", 1): (["Rating: 2 …"], JUDGEMENT.verdict)}
+        assert run.judgements(model, judge) == expected
         [row] = run.rows_of("verdicts", 0, 1)
         assert json.loads(row["attempts"]) == [{"asked": "verdict", "text": "Rating: 2 …"}]
         assert run.models() == [(model, "p/m", {"provider": "p", "name": "m"})]
@@ -56,11 +51,11 @@ def test_a_reader_sees_one_moment_of_a_run_that_grows(folder: Path) -> None:
         reader = RunReader.open(folder)
         before = reader.count_responses(model)
         rows = [response_row(model, 1, 1, ANSWER, 0.5)]
-        writing = threading.Thread(target=run.commit, args=(rows,))
-        writing.start()
+        thread = threading.Thread(target=run.commit, args=(rows,))
+        thread.start()
         time.sleep(0.2)
         assert reader.count_responses(model) == before
         reader.close()
-        writing.join()
-        with RunReader.open(folder) as later:
-            assert later.count_responses(model) != before
+        thread.join()
+        with RunReader.open(folder) as new_reader:
+            assert new_reader.count_responses(model) != before

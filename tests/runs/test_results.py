@@ -1,4 +1,4 @@
-"""The results of a model: which judges count."""
+"""The results of a model by all or some of its judges."""
 
 import pytest
 
@@ -16,25 +16,25 @@ def test_a_judge_is_named_by_its_label_or_where_it_is_unambiguous_without_option
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"),
+    ("name", "message"),
     [("openai/b", "more than one"), ("openai/aa", "no such judge.*openai/a"), ("\x1b", "no such")],
 )
-def test_other_names_are_refused(name: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
+def test_other_names_are_refused(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         judge_named(name, LABELS, "m")
-    assert "\x1b" not in str(refusal.value)
+    assert "\x1b" not in str(error.value)
 
 
 def test_the_figures_are_those_of_the_judges_named() -> None:
-    both = results(MODEL, judged(2), judged(0))
-    assert both.figures
-    assert both.figures.panel.best_mean.value == 1
-    [first, second] = both.judges
-    chosen = both.judged_by([second, second])
-    assert list(chosen.judges) == [second]
-    assert chosen.figures
-    assert chosen.figures.panel.best_mean.value == 0
-    assert both.judged_by([]) is both
+    two_judges = results(MODEL, judged(2), judged(0))
+    assert two_judges.figures
+    assert two_judges.figures.panel.best_mean.value == 1
+    [first, second] = two_judges.judges
+    one_judge = two_judges.judged_by([second, second])
+    assert list(one_judge.judges) == [second]
+    assert one_judge.figures
+    assert one_judge.figures.panel.best_mean.value == 0
+    assert two_judges.judged_by([]) is two_judges
     items = JudgedItems((), {}, {first: {}, second: {}}, judge_failures={first: {}})
     assert list(items.judged_by([second, first]).judges) == [second, first]
     assert items.judged_by([second]).judge_failures == {}

@@ -1,4 +1,4 @@
-"""The tables of a run, which users may query, and their older versions."""
+"""The documented tables of a run, and their older versions."""
 
 import json
 import sqlite3
@@ -27,32 +27,27 @@ DOCUMENTED = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "runs" / "run"
-
-
 def test_users_may_query_the_file_with_any_tool(folder: Path) -> None:
-    with RunWriter.open(folder) as run, closing(sqlite3.connect(folder / "run.db")) as user:
+    with RunWriter.open(folder) as run, closing(sqlite3.connect(folder / "run.db")) as connection:
         run.set_data(DATA)
         add_verdicts(run, JUDGEMENT)
         for table, columns in DOCUMENTED.items():
-            user.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+            connection.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
         query = (
             "SELECT id, label, rating, orientation, json_extract(attempts, '$[0].text') "
             "FROM verdicts JOIN judges USING (judge) JOIN clips USING (clip)"
         )
-        assert user.execute(query).fetchall() == [("0", "p/j", 2, "Both", "Rating: 2 …")]
-        assert user.execute("PRAGMA application_id").fetchone() == (FORMAT.application_id,)
-        assert user.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
-        assert user.execute("PRAGMA journal_mode").fetchone() != ("wal",)
+        assert connection.execute(query).fetchall() == [("0", "p/j", 2, "Both", "Rating: 2 …")]
+        assert connection.execute("PRAGMA application_id").fetchone() == (FORMAT.application_id,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() != ("wal",)
 
 
 # --- older versions ---
 
 
-def as_version(folder: Path, version: int) -> bytes:
-    """Turn a run into one of an older version; return the bytes of its file."""
+def downgrade(folder: Path, version: int) -> bytes:
+    """Change a run to an older version; return the bytes of its file."""
     steps = {
         4: [
             "ALTER TABLE clips RENAME COLUMN conversions TO treatments",
@@ -65,34 +60,34 @@ def as_version(folder: Path, version: int) -> bytes:
         2: [f"ALTER TABLE {table} DROP COLUMN final" for table in ("responses", "verdicts")],
     }
     with closing(sqlite3.connect(folder / "run.db")) as run, run:
-        for old, statements in steps.items():
-            for statement in statements if old >= version else ():
+        for step_version, statements in steps.items():
+            for statement in statements if step_version >= version else ():
                 run.execute(statement)
         run.execute(f"PRAGMA user_version = {version}")
     return (folder / "run.db").read_bytes()
 
 
 @pytest.fixture
-def held(folder: Path) -> Path:
+def full_run(folder: Path) -> Path:
     """Write a run with a proxy and a judge, a final failure, and facts of every kind."""
     text = f"{PROXY_MARK}: by a classifier.\nRating: 2\nOrientation: Both"
-    by_proxy = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
-    refused = Failure("rejected", "HTTP 400", final=True)
+    proxy_judgement = Judgement(Verdict(2, Orientation.BOTH), (Attempt("verdict", text),))
+    failure = Failure("rejected", "HTTP 400", final=True)
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         model, _ = add_verdicts(run, JUDGEMENT)
         [_, proxy] = run.add_judges([spec("j"), spec("proxy")])
         run.set_proxy(proxy, True)
-        run.commit([response_row(model, 0, 2, refused, 1), response_row(model, 0, 3, FAILED, 1)])
-        run.commit([verdict_row(model, proxy, "v2", 0, 0, 1, by_proxy, 1.0)])
+        run.commit([response_row(model, 0, 2, failure, 1), response_row(model, 0, 3, FAILED, 1)])
+        run.commit([verdict_row(model, proxy, "v2", 0, 0, 1, proxy_judgement, 1.0)])
         run.add_runtime({"device": "cpu"}, 30.0)
         run.set_audio({"0": AudioFacts("/data/dataset/v0/0.wav", "x", 1.0, ("resampled",))})
         run.set_facts({"data_root": "/data"})
     return folder
 
 
-def contents(run: RunReader) -> list[object]:
-    """Read everything that a version has stored in another way."""
+def read_all(run: RunReader) -> list[object]:
+    """Return everything that an older version stores in another way."""
     [(model, *_)] = run.models()
     return [
         run.responses(model, 0), run.count_final(model), run.runtime(), run.max_audio_seconds(),
@@ -105,41 +100,41 @@ def contents(run: RunReader) -> list[object]:
 
 @pytest.mark.parametrize("version", [2, 3, 4])
 def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_written_to(
-    held: Path, version: int
+    full_run: Path, version: int
 ) -> None:
-    with RunReader.open(held) as run:
-        expected = contents(run)
+    with RunReader.open(full_run) as run:
+        expected = read_all(run)
     assert [("p/j", False), ("p/proxy", True)] in expected
-    before = as_version(held, version)
-    with RunReader.open(held) as run:
-        assert contents(run) == expected
-    assert (held / "run.db").read_bytes() == before
-    assert [path.name for path in held.glob("*.db")] == ["run.db"]
-    thoughtful = Response("They flee.", reasoning="A siren.")
+    before = downgrade(full_run, version)
+    with RunReader.open(full_run) as run:
+        assert read_all(run) == expected
+    assert (full_run / "run.db").read_bytes() == before
+    assert [path.name for path in full_run.glob("*.db")] == ["run.db"]
+    with_reasoning = Response("They flee.", reasoning="A siren.")
     final = Failure("content filter", "no", final=True)
-    with RunWriter.open(held) as run:
-        assert contents(run) == expected
-        run.commit([response_row(1, 1, 1, thoughtful, 1.0), response_row(1, 1, 2, final, 1.0)])
+    with RunWriter.open(full_run) as run:
+        assert read_all(run) == expected
+        run.commit([response_row(1, 1, 1, with_reasoning, 1.0), response_row(1, 1, 2, final, 1.0)])
         run.add_judges([spec("j"), spec("k")])
-    with RunReader.open(held) as run:
-        assert run.responses(1, 1) == {1: thoughtful, 2: final}
+    with RunReader.open(full_run) as run:
+        assert run.responses(1, 1) == {1: with_reasoning, 2: final}
         assert run.responses(1, 0)[1] == ANSWER
-    with closing(sqlite3.connect(held / f"run-version-{version}.db")) as copy:
-        assert copy.execute("PRAGMA user_version").fetchone() == (version,)
-        assert copy.execute("SELECT count(*) FROM responses").fetchone() == (3,)
-        names = {name for (name,) in copy.execute("SELECT name FROM facts")}
+    with closing(sqlite3.connect(full_run / f"run-version-{version}.db")) as backup:
+        assert backup.execute("PRAGMA user_version").fetchone() == (version,)
+        assert backup.execute("SELECT count(*) FROM responses").fetchone() == (3,)
+        names = {name for (name,) in backup.execute("SELECT name FROM facts")}
         assert {"circumstances", "window"} <= names
-    with closing(sqlite3.connect(held / "run.db")) as user:
-        assert user.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
-        facts = dict(user.execute("SELECT name, value FROM facts"))
+    with closing(sqlite3.connect(full_run / "run.db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
+        facts = dict(connection.execute("SELECT name, value FROM facts"))
         assert json.loads(facts["runtime"]) == [{"device": "cpu"}]
         assert facts["data_root"] == "/data"
         assert "circumstances" not in facts
 
 
-def test_a_migration_that_fails_changes_nothing(held: Path) -> None:
-    before = as_version(held, 4)
-    (held / "run-version-4.db").mkdir()  # in place of the backup
+def test_a_migration_that_fails_changes_nothing(full_run: Path) -> None:
+    before = downgrade(full_run, 4)
+    (full_run / "run-version-4.db").mkdir()  # in place of the backup
     with pytest.raises(Exception, match=r"run-version-4\.db"):
-        RunWriter.open(held)
-    assert (held / "run.db").read_bytes() == before
+        RunWriter.open(full_run)
+    assert (full_run / "run.db").read_bytes() == before

@@ -1,4 +1,4 @@
-"""What a user gives to be scored."""
+"""The targets of scoring: runs and judged CSV files."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from jasco.runs.targets import check_targets, files_of_model, results_of
 
 def test_a_model_may_be_several_files_of_a_name(tmp_path: Path) -> None:
     assert files_of_model(Path("m=a.csv+b.csv")) == ("m", [Path("a.csv"), Path("b.csv")])
-    whole = tmp_path / "m=a.csv"
-    whole.touch()
-    for target in (whole, Path("a.csv"), Path("=a.csv"), Path("m=")):
+    file = tmp_path / "m=a.csv"
+    file.touch()
+    for target in (file, Path("a.csv"), Path("=a.csv"), Path("m=")):
         assert files_of_model(target) == ("", [target])
 
 

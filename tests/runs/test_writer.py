@@ -1,4 +1,4 @@
-"""Writing a run: what is accepted, what is replaced, what is refused."""
+"""Writing a run: accepted, replaced and refused data."""
 
 import os
 import subprocess
@@ -18,11 +18,6 @@ from jasco.runs.reader import RunReader
 from jasco.runs.schema import response_row
 from jasco.runs.writer import RunWriter
 from rows_of_runs import ANSWER, DATA, FAILED, JUDGEMENT, OTHER, add_answers, add_verdicts, spec
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "runs" / "run"
 
 
 def test_a_failure_gives_way_to_a_later_answer_and_an_answer_to_nothing(folder: Path) -> None:
@@ -68,9 +63,9 @@ def test_rows_are_written_all_or_none(folder: Path) -> None:
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         model = add_answers(run)
-        good = response_row(model, 0, 1, ANSWER, 0.5)
+        row = response_row(model, 0, 1, ANSWER, 0.5)
         with pytest.raises(RunUnwritableError):
-            run.commit([good, ("INSERT INTO nowhere VALUES (1)", ())])
+            run.commit([row, ("INSERT INTO nowhere VALUES (1)", ())])
         assert run.responses(model, 0) == {}
 
 
@@ -79,9 +74,7 @@ def test_other_data_is_refused_with_both_named_once_there_is_an_answer(folder: P
         run.set_data(DATA)
         add_answers(run, ANSWER)
         run.set_data(DATA)
-        with pytest.raises(
-            RunConflictError, match=r"holds the data set three .* this one is other"
-        ):
+        with pytest.raises(RunConflictError, match=r"three .*other"):
             run.set_data(OTHER)
 
 
@@ -110,9 +103,7 @@ def test_another_model_is_refused_with_the_difference_named(folder: Path) -> Non
         assert run.set_model(spec("m", temperature=0.0)) == model
         with pytest.raises(RunConflictError, match=r"\(temperature: 0\.0 there, 0\.7 here\)"):
             run.set_model(spec("m", temperature=0.7))
-        with pytest.raises(
-            RunConflictError, match=r"holds answers of p/m, not of p/n \(name: m there"
-        ):
+        with pytest.raises(RunConflictError, match=r"p/m.*p/n.*name: m there"):
             run.set_model(spec("n", temperature=0.0))
 
 
@@ -135,7 +126,7 @@ def test_another_protocol_is_refused_once_there_is_a_verdict(folder: Path) -> No
         run.set_protocol("v1")
         run.set_protocol("v2")
         add_verdicts(run, JUDGEMENT)
-        with pytest.raises(RunConflictError, match="judged by protocol v2, not v1"):
+        with pytest.raises(RunConflictError, match="v2, not v1"):
             run.set_protocol("v1")
 
 
@@ -144,10 +135,10 @@ def test_other_audio_is_refused_once_there_is_an_answer(folder: Path) -> None:
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         run.set_audio({"0": other})
-        run.set_audio({"0": one})  # mended before anything was spent on it
+        run.set_audio({"0": one})  # corrected before any answer
         add_answers(run, ANSWER)
         run.set_audio({"0": one, "1": other})
-        with pytest.raises(RunConflictError, match=r"/a/0\.wav: other audio than the run"):
+        with pytest.raises(RunConflictError, match=r"/a/0\.wav: other audio"):
             run.set_audio({"0": other})
         assert run.audio_sha256() is None  # clip 2 was never read
         assert run.count_converted_clips() == 2
@@ -157,19 +148,19 @@ def test_other_audio_is_refused_once_there_is_an_answer(folder: Path) -> None:
 
 def test_what_was_found_in_the_audio_is_kept_by_clip(folder: Path) -> None:
     plain = AudioFacts("/a/0.wav", "x", 1.0, ())
-    odd = AudioFacts("/a/1.wav", "y", 1.0, (), 7, ("silence only",))
+    clipped = AudioFacts("/a/1.wav", "y", 1.0, (), 7, ("silence only",))
     with RunWriter.open(folder) as run:
         run.set_data(DATA)
         run.widen(2)
         assert run.audio_findings() is None  # not examined
-        run.set_audio({"0": plain, "1": plain, "2": odd})
+        run.set_audio({"0": plain, "1": plain, "2": clipped})
         assert run.audio_findings() == {}  # clip 2 is not covered
-        run.set_audio({"1": odd})
+        run.set_audio({"1": clipped})
         assert run.audio_findings() == {"1": {"clipped": 7, "warnings": ["silence only"]}}
         run.widen(3)
         run.set_audio({"1": plain})
         assert list(run.audio_findings() or {}) == ["2"]
-        run.set_data(DataSet("other", DATA.clips[:1]))  # no answer hangs on the first data set
+        run.set_data(DataSet("other", DATA.clips[:1]))  # no answer needs the first data set
         assert run.audio_findings() is None
 
 
@@ -212,9 +203,7 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(folder: Path) -> N
     ) as first:
         assert first.stdout
         assert first.stdout.readline() == b"ready\n"
-        with pytest.raises(
-            RunConflictError, match=f"process {first.pid} on .* is writing to this run"
-        ):
+        with pytest.raises(RunConflictError, match=f"process {first.pid} on "):
             RunWriter.open(folder)
         with RunReader.open(folder) as run:
             assert run.responses(1, 0) == {1: ANSWER}
@@ -229,5 +218,5 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(folder: Path) -> N
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="file: a file; --run takes a folder"):
+    with pytest.raises(InputError, match="--run"):
         RunWriter.open(tmp_path / "file")

@@ -1,4 +1,4 @@
-"""Fixtures of the viewer's tests: the app, on handmade runs."""
+"""Fixtures of the viewer's tests: the app, on runs that the tests write."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from runs import verdict, write_run
 
 @pytest.fixture
 def make_run(data: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Write a run on the synthetic clips: ``make_run("a", answer=..., judges=...)``."""
+    """Return a function that writes a run: ``make_run("a", answer=..., judges=...)``."""
 
     def make(
         name: str = "run",
@@ -20,15 +20,15 @@ def make_run(data: Path, tmp_path: Path) -> Callable[..., Path]:
         judges: Mapping[str, Callable[[int, int], Any]] | None = None,
         model: str = "model",
     ) -> Path:
-        chosen = {"kind": lambda _c, _n: verdict(2, "Both")} if judges is None else judges
-        return write_run(tmp_path / name, read_data_set(data), answer, chosen, model)
+        judge_texts = {"kind": lambda _c, _n: verdict(2, "Both")} if judges is None else judges
+        return write_run(tmp_path / name, read_data_set(data), answer, judge_texts, model)
 
     return make
 
 
 @pytest.fixture
 def messages() -> list[str]:
-    """Collect the messages of the app."""
+    """Return the list to which the app writes its messages."""
     return []
 
 
@@ -36,7 +36,7 @@ def messages() -> list[str]:
 def visit(
     tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    """Visit the app: ``visit(run)``; ``afresh`` after it was started again."""
+    """Return a function that visits the app: ``visit(run)``; ``restart`` starts the app again."""
     from jasco.viewer import live
     from jasco.viewer.app import make_app
     from jasco.viewer.security import Address
@@ -47,8 +47,8 @@ def visit(
     monkeypatch.setattr(live, "_SHARE", 0.0)
     apps: dict[tuple[Path, ...], Any] = {}
 
-    def open_app(*runs: Path, data: Any = None, afresh: bool = False, **options: Any) -> Visitor:
-        if afresh or runs not in apps:
+    def open_app(*runs: Path, data: Any = None, restart: bool = False, **options: Any) -> Visitor:
+        if restart or runs not in apps:
             address = Address("127.0.0.1", PORT)
             apps[runs] = make_app(runs, data, tmp_path / "human", address, messages.append)
         return Visitor(apps[runs], **options)

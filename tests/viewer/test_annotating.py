@@ -1,4 +1,4 @@
-"""Participants annotate the answers on which judges differ."""
+"""Annotating the answers on which judges differ."""
 
 import csv
 import io
@@ -23,11 +23,11 @@ MakeRun = Callable[..., Path]
 
 
 def judges(**texts: str) -> dict[str, Callable[[int, int], str]]:
-    """Make two judges: they agree but on 0.1 (a little), 1.2 (most) and 2.3 (somewhat)."""
-    different = {(0, 1): (1, "Both"), (1, 2): (0, "Neither"), (2, 3): (0, "Both")}
+    """Return two judges that differ on 0.1 (least), 1.2 (most) and 2.3."""
+    verdicts = {(0, 1): (1, "Both"), (1, 2): (0, "Neither"), (2, 3): (0, "Both")}
     return {
         "kind": lambda _c, _n: verdict(2, "Both", texts.get("reason", "Fine.")),
-        "stern": lambda clip, number: verdict(*different.get((clip, number), (2, "Both"))),
+        "stern": lambda clip, number: verdict(*verdicts.get((clip, number), (2, "Both"))),
     }
 
 
@@ -41,26 +41,26 @@ def enter(visitor: Visitor, name: str) -> Visitor:
     return visitor
 
 
-def at(page: str) -> tuple[str, int]:
-    found = re.search(r"<title>Clip (\S+), prompt (\d):", page)
-    assert found, page
-    return found[1], int(found[2])
+def shown_item(page: str) -> tuple[str, int]:
+    match = re.search(r"<title>Clip (\S+), prompt (\d):", page)
+    assert match, page
+    return match[1], int(match[2])
 
 
 def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
     values = {"rating": 1, "orientation": "Both", "note": ""} | fields
-    answer = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **values)
-    assert answer.status_code == 303, answer.text
-    return answer.headers["location"]
+    response = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **values)
+    assert response.status_code == 303, response.text
+    return response.headers["location"]
 
 
 def test_a_name_is_asked_once(visit: Visit, run: Path) -> None:
     visitor = visit(run)
     assert "Your name" in visitor.get("/disagreements", follow_redirects=True).text
-    for wrong in ("", " ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"):
-        refused = visitor.send_form("/disagreements/name", name=wrong)
-        assert refused.status_code == 422
-        assert 'role="alert"' in refused.text
+    for name in ("", " ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"):
+        response = visitor.send_form("/disagreements/name", name=name)
+        assert response.status_code == 422
+        assert 'role="alert"' in response.text
     enter(visitor, " Zoë  Ångström ")
     assert "Zoë Ångström" in visitor.get("/disagreements").text
     assert "Your name" not in visitor.get("/disagreements").text
@@ -69,19 +69,19 @@ def test_a_name_is_asked_once(visit: Visit, run: Path) -> None:
 def test_answers_that_differ_most_come_first_and_one_at_a_time(visit: Visit, run: Path) -> None:
     visitor = enter(visit(run), "Ada")
     page = visitor.get("/disagreements").text
-    assert at(page) == ("1", 2)
+    assert shown_item(page) == ("1", 2)
     assert "(1 of 3)" in page
-    for shown in (
+    for text in (
         "answer 1.2",
         "/audio/1",
         "a bell (&#34;ding&#34;)",
         "fleeing from what the sound",
     ):
-        assert shown in page
+        assert text in page
     assert "openai/stern: 0 · Neither" in page
     assert "answer 2.3" not in page
-    following = visitor.get(save(visitor, 1, 2)).text
-    assert at(following) == ("2", 3)
+    next_page = visitor.get(save(visitor, 1, 2)).text
+    assert shown_item(next_page) == ("2", 3)
 
 
 def test_verdicts_are_folded_away(visit: Visit, run: Path) -> None:
@@ -105,25 +105,25 @@ def test_answers_can_be_skipped_revisited_and_relabelled(visit: Visit, run: Path
     visitor = enter(visit(run), "Ada")
 
     def link(page: str, name: str) -> str:
-        found = re.search(rf'<a class="button" href="([^"]*)">{name}</a>', page)
-        assert found
-        return unescape(found[1])
+        match = re.search(rf'<a class="button" href="([^"]*)">{name}</a>', page)
+        assert match
+        return unescape(match[1])
 
     first = visitor.get("/disagreements").text
     assert ">Back</a>" not in first
     second = visitor.get(link(first, "Skip")).text
-    assert at(second) == ("2", 3)
+    assert shown_item(second) == ("2", 3)
     save(visitor, 2, 3, note="hasty")
     third = visitor.get("/disagreements?run=0&clip=0&prompt=1").text
-    again = visitor.get(link(third, "Back")).text
-    assert at(again) == ("2", 3)
-    assert "hasty" in again
-    assert re.search(r'name="rating" value="1"[^>]* checked', again)
-    assert re.search(r'name="orientation" value="Both"[^>]* checked', again)
+    revisited = visitor.get(link(third, "Back")).text
+    assert shown_item(revisited) == ("2", 3)
+    assert "hasty" in revisited
+    assert re.search(r'name="rating" value="1"[^>]* checked', revisited)
+    assert re.search(r'name="orientation" value="Both"[^>]* checked', revisited)
     save(visitor, 2, 3, rating=0, note="")
     assert [label.verdict.rating for label in Annotations(run).all()] == [0]
-    # Behind the last one, what was skipped comes again.
-    assert at(visitor.get(save(visitor, 0, 1)).text) == ("1", 2)
+    # After the last item, skipped ones are shown again.
+    assert shown_item(visitor.get(save(visitor, 0, 1)).text) == ("1", 2)
 
 
 def test_the_last_page_states_that_all_is_done(visit: Visit, run: Path) -> None:
@@ -133,16 +133,16 @@ def test_the_last_page_states_that_all_is_done(visit: Visit, run: Path) -> None:
     page = visitor.get(location).text
     assert "All done" in page
     assert "jasco exam JUDGE" in page
-    every = visitor.get("/disagreements?run=0&every=1").text
-    assert at(every) == ("1", 2)
-    assert at(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
+    repeated_page = visitor.get("/disagreements?run=0&every=1").text
+    assert shown_item(repeated_page) == ("1", 2)
+    assert shown_item(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
 
 
 def test_each_participant_has_an_own_queue(visit: Visit, run: Path) -> None:
     ada, ben = enter(visit(run), "Ada"), enter(visit(run), "Ben")
     save(ada, 1, 2)
-    assert at(ada.get("/disagreements").text) == ("2", 3)
-    assert at(ben.get("/disagreements").text) == ("1", 2)
+    assert shown_item(ada.get("/disagreements").text) == ("2", 3)
+    assert shown_item(ben.get("/disagreements").text) == ("1", 2)
     save(ben, 1, 2, rating=0)
     assert {label.annotator: label.verdict.rating for label in Annotations(run).all()} == {
         "Ada": 1,
@@ -151,7 +151,7 @@ def test_each_participant_has_an_own_queue(visit: Visit, run: Path) -> None:
 
 
 def test_several_participants_may_label_at_once(visit: Visit, run: Path) -> None:
-    visitors = [enter(visit(run), f"person {number}") for number in range(6)]
+    visitors = [enter(visit(run), f"annotator {number}") for number in range(6)]
 
     def label_all(visitor: Visitor) -> None:
         for clip, prompt in ((1, 2), (2, 3), (0, 1)):
@@ -164,23 +164,23 @@ def test_several_participants_may_label_at_once(visit: Visit, run: Path) -> None
 
 def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: Path) -> None:
     visitor = enter(visit(run), "Ada")
-    written = "my note \N{ZERO WIDTH JOINER}</textarea><b>"
+    note = "my note \N{ZERO WIDTH JOINER}</textarea><b>"
     for fields in (
-        {"rating": 1, "note": written},
-        {"orientation": "Both", "note": written},
-        {"rating": 3, "orientation": "Both", "note": written},
-        {"rating": "²", "orientation": "Both", "note": written},
-        {"rating": 1, "orientation": "Audio", "note": written},
+        {"rating": 1, "note": note},
+        {"orientation": "Both", "note": note},
+        {"rating": 3, "orientation": "Both", "note": note},
+        {"rating": "²", "orientation": "Both", "note": note},
+        {"rating": 1, "orientation": "Audio", "note": note},
     ):
-        refused = visitor.send_form("/disagreements", run=0, clip=1, prompt=2, **fields)
-        assert refused.status_code == 422
-        assert "Choose a rating" in refused.text
-        assert "my note \N{ZERO WIDTH JOINER}&lt;/textarea&gt;&lt;b&gt;</textarea>" in refused.text
-    long = visitor.send_form(
+        response = visitor.send_form("/disagreements", run=0, clip=1, prompt=2, **fields)
+        assert response.status_code == 422
+        assert "Choose a rating" in response.text
+        assert "my note \N{ZERO WIDTH JOINER}&lt;/textarea&gt;&lt;b&gt;</textarea>" in response.text
+    response = visitor.send_form(
         "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
     )
-    assert long.status_code == 422
-    assert "it may have 2000" in long.text
+    assert response.status_code == 422
+    assert "it may have 2000" in response.text
     assert Annotations(run).all() == []
 
 
@@ -193,17 +193,17 @@ def test_only_answers_of_the_run_can_be_labelled(
     visitor = enter(visit(run), "Ada")
     address = f"/disagreements?run=0&clip={quote(clip)}&prompt={quote(prompt)}"
     assert visitor.get(address).status_code == 404
-    sent = visitor.send_form(
+    response = visitor.send_form(
         "/disagreements", run=0, clip=clip, prompt=prompt, rating=1, orientation="Both"
     )
-    assert sent.status_code == 404
+    assert response.status_code == 404
 
 
 def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
-    answer = visit(run).send_form(
+    response = visit(run).send_form(
         "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
     )
-    assert answer.headers["location"] == "/disagreements/name"
+    assert response.headers["location"] == "/disagreements/name"
     assert Annotations(run).all() == []
 
 
@@ -216,37 +216,40 @@ def test_the_labels_can_be_taken_to_an_exam(
     save(visitor, 2, 3, rating=0, orientation="Neither")
     page = visitor.get("/disagreements").text
     assert "2 labels as CSV" in page
-    answer = visitor.get("/disagreements/labels.csv?run=0")
-    assert answer.headers["content-type"].startswith("text/csv")
-    assert answer.headers["content-disposition"] == 'attachment; filename="labels.csv"'
-    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    response = visitor.get("/disagreements/labels.csv?run=0")
+    assert response.headers["content-type"].startswith("text/csv")
+    assert response.headers["content-disposition"] == 'attachment; filename="labels.csv"'
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
     assert [(row["id"], row["rating"], row["person"]) for row in rows] == [
         ("1", "1", "Ada"),
         ("2", "0", "Ada"),
     ]
     assert rows[0]["note"] == note
-    (tmp_path / "labels.csv").write_bytes(answer.content)
+    (tmp_path / "labels.csv").write_bytes(response.content)
     labels = read_labels(tmp_path / "labels.csv", read_data_set(data).clips)
     assert [question.expected.rating for question in labels.questions] == [1, 0]
 
 
 def test_a_run_without_two_judges_shows_what_to_do(visit: Visit, make_run: MakeRun) -> None:
-    one = enter(visit(make_run("one")), "Ada").get("/disagreements").text
-    assert "The run has one judge" in one
-    none = enter(visit(make_run("none", judges={})), "Ada").get("/disagreements").text
-    assert "The run has no judge yet" in none
-    agree = {"a": lambda _c, _n: verdict(1, "Both"), "b": lambda _c, _n: verdict(1, "Both")}
+    one_judge = enter(visit(make_run("one")), "Ada").get("/disagreements").text
+    assert "The run has one judge" in one_judge
+    no_judge = enter(visit(make_run("none", judges={})), "Ada").get("/disagreements").text
+    assert "The run has no judge yet" in no_judge
+    agreeing_judges = {
+        "a": lambda _c, _n: verdict(1, "Both"),
+        "b": lambda _c, _n: verdict(1, "Both"),
+    }
     assert (
         "The judges agree"
-        in enter(visit(make_run("two", judges=agree)), "Ada").get("/disagreements").text
+        in enter(visit(make_run("two", judges=agreeing_judges)), "Ada").get("/disagreements").text
     )
 
 
 def test_without_a_run_the_page_states_so(visit: Visit, tmp_path: Path) -> None:
     assert "jasco view RUN" in enter(visit(), "Ada").get("/disagreements").text
-    there = enter(visit(tmp_path / "run"), "Ada")
-    assert "nothing there yet" in there.get("/disagreements").text
-    download = there.get("/disagreements/labels.csv", follow_redirects=True)
+    visitor = enter(visit(tmp_path / "run"), "Ada")
+    assert "nothing there yet" in visitor.get("/disagreements").text
+    download = visitor.get("/disagreements/labels.csv", follow_redirects=True)
     assert "nothing there yet" in download.text
 
 
@@ -256,8 +259,8 @@ def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:
     page = visitor.get("/disagreements").text
     assert 'href="/disagreements?run=1"' in page
     assert "no judge yet" in visitor.get("/disagreements?run=1").text
-    for strange in ("7", "-1", "x", "²", ""):
-        assert visitor.get(f"/disagreements?run={quote(strange)}").status_code == 200
+    for number in ("7", "-1", "x", "²", ""):
+        assert visitor.get(f"/disagreements?run={quote(number)}").status_code == 200
 
 
 def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
@@ -271,9 +274,9 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     save(visitor, 1, 2, note=hostile)
     for address in ("/disagreements", "/disagreements?run=0&every=1&clip=1&prompt=2"):
         page = visitor.get(address).text
-        assert page.count("<script") == 1  # our own
+        assert page.count("<script") == 1  # the app's own script
         assert "<img src=x" not in page
         assert "&lt;b&gt;Ada&lt;/b&gt;" in page
         assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page.replace(
             "onerror=&#34;1&#34;&gt;\N{RIGHT-TO-LEFT OVERRIDE}", "", 1
-        )  # but in the note that is theirs to change
+        )  # except in the note, which the annotator may edit

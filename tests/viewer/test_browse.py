@@ -1,4 +1,4 @@
-"""The report page in the app, of runs that are there, that come and that grow."""
+"""The report page in the app, of runs that exist, that are created and that grow."""
 
 import gzip
 import io
@@ -8,12 +8,12 @@ import shutil
 import time
 import wave
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from html_reader import HtmlReader
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure
 from runs import verdict, write_run
@@ -32,14 +32,14 @@ def state(visitor: Visitor) -> str:
     return visitor.get("/state").text
 
 
-def wait_for_state(visitor: Visitor, other_than: str) -> None:
-    end = time.monotonic() + 30
-    while state(visitor) == other_than:
-        assert time.monotonic() < end
+def wait_for_state(visitor: Visitor, previous: str) -> None:
+    deadline = time.monotonic() + 30
+    while state(visitor) == previous:
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_the_page_is_the_report_with_links_in_place_of_what_is_inside_it(
+def test_the_page_is_the_report_with_links_in_place_of_embedded_files(
     visit: Visit, make_run: MakeRun
 ) -> None:
     visitor = visit(make_run())
@@ -58,12 +58,12 @@ def test_the_page_is_the_report_with_links_in_place_of_what_is_inside_it(
 
 def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> None:
     visitor = visit(make_run())
-    packed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})
-    plain = visitor.get("/data.json", headers={"Accept-Encoding": "identity"})
-    assert packed.headers["content-encoding"] == "gzip"
-    assert "content-encoding" not in plain.headers
-    assert packed.json() == plain.json()
-    items = plain.json()["items"]
+    compressed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})
+    uncompressed = visitor.get("/data.json", headers={"Accept-Encoding": "identity"})
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in uncompressed.headers
+    assert compressed.json() == uncompressed.json()
+    items = uncompressed.json()["items"]
     assert len(items) == 32
     assert items[0]["answer"] == "answer 0.1"
 
@@ -79,8 +79,8 @@ def test_audio_and_spectrogram_of_a_clip_are_found_by_its_id(
     assert sound.headers["content-type"] == "audio/wav"
     with wave.open(io.BytesIO(sound.content)) as file:
         assert file.readframes(10**6) == tone(2).astype("<i2").tobytes()
-    picture = visitor.get(f"/{clip['spectrogram']}")
-    assert picture.headers["content-type"] == "image/webp"
+    image = visitor.get(f"/{clip['spectrogram']}")
+    assert image.headers["content-type"] == "image/webp"
     assert visitor.get("/audio/99").status_code == 404
 
 
@@ -95,7 +95,7 @@ def test_audio_that_has_changed_since_the_run_is_not_played(
     for clip in (1, 2):
         assert visitor.get(f"/audio/{clip}").status_code == 404
         assert visitor.get(f"/spectrogram/{clip}").status_code == 404
-    clips = content(visit(run, afresh=True))["clips"]
+    clips = content(visit(run, restart=True))["clips"]
     assert ["audio" in clip for clip in clips] == [True, False, False, True]
 
 
@@ -112,7 +112,7 @@ def test_a_run_appears_when_it_comes_and_as_it_grows(
     visitor = visit(tmp_path / "run")
     assert "nothing there yet" in visitor.get("/").text
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.db").touch()  # as it is made
+    (tmp_path / "run" / "run.db").touch()  # while it is created
     assert "nothing there yet" in visitor.get("/").text
 
     make_run(answer=lambda _c, _n: None)
@@ -122,14 +122,14 @@ def test_a_run_appears_when_it_comes_and_as_it_grows(
     assert "csv/model" in visitor.get("/").text
     assert sum(item["answer"] is not None for item in content(visitor)["items"]) == 8
 
-    began = state(visitor)
+    first_state = state(visitor)
     make_run()
-    wait_for_state(visitor, began)  # by itself
-    grown = state(visitor)
+    wait_for_state(visitor, first_state)  # without another request
+    last_state = state(visitor)
     assert sum(bool(item["verdicts"]) for item in content(visitor)["items"]) == 32
-    time.sleep(1.2)  # the files have settled, and nothing is new
+    time.sleep(1.2)  # nothing has changed
     visitor.get("/")
-    assert state(visitor) == grown
+    assert state(visitor) == last_state
 
 
 def test_several_runs_stand_side_by_side(visit: Visit, make_run: MakeRun) -> None:
@@ -147,7 +147,8 @@ def test_a_run_that_does_not_fit_beside_the_first_is_named(
     page = visitor.get("/").text
     assert "csv/one" in page
     assert "csv/two" not in page
-    assert f"{tmp_path / 'b'}: not shown, since it and {tmp_path / 'a'} differ in data" in page
+    assert f"{tmp_path / 'b'}: not shown" in page
+    assert f"{tmp_path / 'a'} differ in data" in page
     assert [model["name"] for model in content(visitor)["models"]] == ["csv/one"]
 
 
@@ -161,7 +162,7 @@ def test_what_is_no_run_is_named_and_does_not_hide_the_others(
     assert "csv/model" in page
 
 
-def test_a_run_that_goes_away_is_missed(visit: Visit, make_run: MakeRun) -> None:
+def test_a_run_that_is_deleted_is_reported(visit: Visit, make_run: MakeRun) -> None:
     run = make_run()
     visitor = visit(run)
     assert "csv/model" in visitor.get("/").text
@@ -182,24 +183,6 @@ HOSTILE = (
 )
 
 
-class Tags(HTMLParser):
-    """Reads a page as a browser would: its tags, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.handlers: set[str] = set()
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.handlers |= {name for name, _ in attrs if name.startswith("on") or name == "style"}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     def text(clip: int, number: int) -> str:
         return HOSTILE[(clip * 8 + number) % len(HOSTILE)]
@@ -218,14 +201,14 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     )
     visitor = visit(run)
     page = visitor.get("/").text
-    read = Tags(page)
-    assert "img" not in read.tags
-    assert not read.handlers
-    assert page.count("<script") == 2  # our own
+    reader = HtmlReader(page)
+    assert not any(tag == "img" for tag, _ in reader.tags)
+    assert not reader.inline_handlers()
+    assert page.count("<script") == 2  # the app's own scripts
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
     assert f'data-version="{state(visitor)}"' in page
     answers = {item["answer"] for item in content(visitor)["items"]}
-    assert set(HOSTILE) <= answers  # whole, and the script sets them as texts
-    packed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})
-    assert packed.headers["content-type"] == "application/json"
-    assert json.loads(gzip.decompress(gzip.compress(packed.content)))
+    assert set(HOSTILE) <= answers  # complete, and the script sets them as texts
+    compressed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})
+    assert compressed.headers["content-type"] == "application/json"
+    assert json.loads(gzip.decompress(gzip.compress(compressed.content)))

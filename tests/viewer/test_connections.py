@@ -1,4 +1,4 @@
-"""The viewer with more connections than descriptors, and with requests that never end."""
+"""The viewer with more connections than file descriptors, and with requests that never end."""
 
 import asyncio
 import contextlib
@@ -26,40 +26,40 @@ from jasco.viewer import connections
 from jasco.viewer.connections import LimitedConnection, most_connections
 
 SECONDS = 2.0
-"""How long a request may take in these tests."""
+"""The time limit of a request in these tests."""
 
 
 class View:
-    """A viewer that is running, with few descriptors."""
+    """A running viewer with few file descriptors."""
 
-    def __init__(self, home: Path, *more: str) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         self.log = home / "view.err"
         with self.log.open("w") as stderr:
             self.process = subprocess.Popen(
                 ["bash", "-c", 'ulimit -n 200; exec "$@"', "bash", sys.executable, "-m", "jasco",
-                 "view", "--no-browser", "--port", "0", *more],
+                 "view", "--no-browser", "--port", "0", *options],
                 env=os.environ | {"JASCO_VIEW_SECONDS": str(SECONDS), "NO_PROXY": "*"},
                 stdout=stderr, stderr=stderr,
             )  # fmt: skip
         wait_for(self.log, "http://")
-        found = re.search(r"http://[^/]+:([0-9]+)/(\S*)", self.log.read_text())
-        assert found
-        self.port = int(found[1])
-        self.query = found[2]
+        match = re.search(r"http://[^/]+:([0-9]+)/(\S*)", self.log.read_text())
+        assert match
+        self.port = int(match[1])
+        self.query = match[2]
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def status(self) -> int:
         url = f"http://127.0.0.1:{self.port}/{self.query}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return int(response.status)
 
     def form(self, length: int, token: str | None = None) -> bytes:
         cookie = f"Cookie: jasco-token-{self.port}={token}\r\n" if token else ""
-        here = f"localhost:{self.port}"
+        host = f"localhost:{self.port}"
         return (
-            f"POST /listen/name HTTP/1.1\r\nHost: {here}\r\nOrigin: http://{here}\r\n{cookie}"
+            f"POST /listen/name HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n{cookie}"
             "Content-Type: application/x-www-form-urlencoded\r\n"
             f"Content-Length: {length}\r\n\r\n"
         ).encode()
@@ -67,16 +67,16 @@ class View:
 
 @pytest.fixture
 def view(tmp_path: Path) -> Iterator[Callable[..., View]]:
-    started: list[View] = []
+    views: list[View] = []
 
-    def start(*more: str) -> View:
-        started.append(View(tmp_path, *more))
-        return started[-1]
+    def start(*options: str) -> View:
+        views.append(View(tmp_path, *options))
+        return views[-1]
 
     yield start
-    for command in started:
-        command.process.kill()
-        command.process.wait()
+    for viewer in views:
+        viewer.process.kill()
+        viewer.process.wait()
 
 
 def seconds_until_closed(connection: socket.socket) -> float:
@@ -88,17 +88,17 @@ def seconds_until_closed(connection: socket.socket) -> float:
 
 
 @pytest.mark.parametrize(
-    "beginning", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"], ids=["idle", "half a header"]
+    "data", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"], ids=["idle", "half a header"]
 )
 def test_with_more_idle_connections_than_descriptors_a_request_is_answered(
-    view: Callable[..., View], beginning: bytes
+    view: Callable[..., View], data: bytes
 ) -> None:
     app = view()
     with contextlib.ExitStack() as stack:
         for _ in range(260):
             connection = stack.enter_context(app.connect())
             with contextlib.suppress(ConnectionError):
-                connection.sendall(beginning)
+                connection.sendall(data)
         assert app.status() == 200
     app.process.terminate()
     assert app.process.wait(10) == 0
@@ -140,22 +140,22 @@ def test_no_body_is_read_without_the_token(view: Callable[..., View]) -> None:
 
 
 async def with_server(
-    app: Any, most: int, visit: Callable[[int], Any], patience: float = 5
+    app: Any, limit: int, visit: Callable[[int], Any], seconds: float = 5
 ) -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http=LimitedConnection, limit_concurrency=most + 1,
+        app, http=LimitedConnection, limit_concurrency=limit + 1,
         lifespan="off", log_level="critical",
     )  # fmt: skip
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve([listening]))
+    task = asyncio.create_task(server.serve([listener]))
     try:
-        async with asyncio.timeout(patience):
-            await visit(listening.getsockname()[1])
+        async with asyncio.timeout(seconds):
+            await visit(listener.getsockname()[1])
     finally:
         server.should_exit = server.force_exit = True
-        await serving
-        listening.close()
+        await task
+        listener.close()
 
 
 async def answer_slowly(_scope: Any, _receive: Any, send: Any) -> None:
@@ -184,27 +184,27 @@ def test_where_all_connections_are_busy_one_more_gets_503() -> None:
 
 def test_a_response_that_is_not_read_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "RESPONSE_SECONDS", 0.3)
-    ended = asyncio.Event()
+    finished = asyncio.Event()
 
     async def answer_at_length(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": bytes(50_000_000), "more_body": True})
         await send({"type": "http.response.body", "body": b"x"})
-        ended.set()
+        finished.set()
 
     async def visit(port: int) -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            await ended.wait()
+            await finished.wait()
 
     asyncio.run(with_server(answer_at_length, 2, visit))
 
 
-@pytest.mark.parametrize("soft", [20, 64, 200, 1024, 1 << 20, resource.RLIM_INFINITY])
+@pytest.mark.parametrize("limit", [20, 64, 200, 1024, 1 << 20, resource.RLIM_INFINITY])
 def test_connections_leave_descriptors_for_files(
-    monkeypatch: pytest.MonkeyPatch, soft: int
+    monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     assert 4 <= most_connections() <= 512
-    if soft >= 200:
-        assert soft == resource.RLIM_INFINITY or most_connections() <= soft - 64
+    if limit >= 200:
+        assert limit == resource.RLIM_INFINITY or most_connections() <= limit - 64

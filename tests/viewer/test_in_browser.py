@@ -1,4 +1,4 @@
-"""The app in a real browser: by keyboard alone, while runs grow, through a restart."""
+"""The app in a real browser: keyboard only, growing runs, a restarted server."""
 
 import csv
 import re
@@ -32,68 +32,64 @@ MakeRun = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    with chromium() as opened:
-        yield opened
+    with chromium() as running_browser:
+        yield running_browser
 
 
 @pytest.fixture
 def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command]]:
-    """Start the command: its address, and the command."""
-    started: list[Command] = []
+    """Return a function that starts the viewer and returns its address and the command."""
+    commands: list[Command] = []
 
     def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
-        keep = ("--human-runs", tmp_path / "human", "--no-browser")
-        started.append(jasco.start("view", *arguments, *keep, "--port", port))
-        stderr = tmp_path / f"command-{len(started) - 1}.err"
+        options = ("--human-runs", tmp_path / "human", "--no-browser")
+        commands.append(jasco.start("view", *arguments, *options, "--port", port))
+        stderr = tmp_path / f"command-{len(commands) - 1}.err"
         wait_for(stderr, "http://")
-        found = re.search(r"http://\S+", stderr.read_text())
-        assert found, stderr.read_text()
-        return found[0], started[-1]
+        match = re.search(r"http://\S+", stderr.read_text())
+        assert match, stderr.read_text()
+        return match[0], commands[-1]
 
     return start
 
 
 @pytest.fixture
 def enter(browser: "Browser", serve_view: object) -> "Iterator[Callable[..., BrowserContext]]":
-    """Open a new browser context; a console error or warning fails the test."""
+    """Return a function that opens a browser context; console errors and warnings fail the test."""
     contexts: list[BrowserContext] = []
-    complaints: list[list[str]] = []
+    messages: list[list[str]] = []
 
-    def open_it(**options: Any) -> "BrowserContext":
+    def new_context(**options: Any) -> "BrowserContext":
         contexts.append(browser.new_context(**options))
         contexts[-1].set_default_timeout(20_000)
-        contexts[-1].on("page", lambda page: complaints.append(complaints_of(page)))
+        contexts[-1].on("page", lambda page: messages.append(complaints_of(page)))
         return contexts[-1]
 
-    yield open_it
+    yield new_context
     for context in contexts:
         context.close()
-    lines = [line for group in complaints for line in group]
-    assert [line for line in lines if "net::ERR_" not in line] == []  # a server that was killed
+    lines = [line for group in messages for line in group]
+    assert [line for line in lines if "net::ERR_" not in line] == []  # the server was killed
 
 
 @pytest.fixture
 def long_data(tmp_path: Path) -> Path:
-    """Write clips that can be listened to."""
+    """Write clips that are long enough to be played; return their folder."""
     return make_data(tmp_path / "long", seconds=6)
 
 
-def judges_who_differ() -> dict[str, Callable[[int, int], str]]:
+def differing_judges() -> dict[str, Callable[[int, int], str]]:
     return {
         "kind": lambda _c, _n: verdict(2, "Both"),
         "stern": lambda clip, number: verdict(clip % 3, "Neither" if number > 6 else "Both"),
     }
 
 
-def focused(page: "Page") -> str:
+def focused_element(page: "Page") -> str:
     return page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
 
 
-def playing(page: "Page") -> bool:
-    return page.evaluate("!document.querySelector('audio').paused")
-
-
-def name_oneself(page: "Page", address: str, name: str) -> None:
+def enter_name(page: "Page", address: str, name: str) -> None:
     if address:
         page.goto(address)
     wait_until(page, "document.activeElement.id === 'name'")
@@ -101,13 +97,13 @@ def name_oneself(page: "Page", address: str, name: str) -> None:
     page.keyboard.press("Enter")
 
 
-def hear_and_answer(page: "Page", text: str) -> None:
-    """Play a round, from its question to its solution."""
+def listen_and_answer(page: "Page", text: str) -> None:
+    """Play a clip, answer its question and wait for the solution."""
     wait_until(page, "document.activeElement.id === 'play'")
     page.keyboard.press("Enter")
     wait_until(page, "!document.querySelector('audio').paused")
     page.keyboard.press("Tab")
-    assert focused(page) == "text"
+    assert focused_element(page) == "text"
     page.keyboard.type(text)
     page.keyboard.press("Alt+p")
     wait_until(page, "document.querySelector('audio').paused")
@@ -118,7 +114,7 @@ def hear_and_answer(page: "Page", text: str) -> None:
     page.wait_for_selector("#solution")
 
 
-def go_on(page: "Page") -> None:
+def go_to_next_clip(page: "Page") -> None:
     wait_until(page, "document.activeElement.text === 'Next clip'")
     page.keyboard.press("Enter")
     wait_until(page, "document.activeElement.id === 'play'")
@@ -135,13 +131,13 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
     pages = {}
     for name in ("Ada Lovelace", "Ben"):
         page = enter().new_page()
-        name_oneself(page, f"{url}listen", name)
+        enter_name(page, f"{url}listen", name)
         page.wait_for_selector("#text")
         pages[name] = page
-    for place in (1, 2):
+    for number in (1, 2):
         for name, page in pages.items():
-            hear_and_answer(page, f"{name} {place}")
-            go_on(page)
+            listen_and_answer(page, f"{name} {number}")
+            go_to_next_clip(page)
 
     port = int(url.rstrip("/").rpartition(":")[2])
     ben = pages["Ben"]
@@ -155,12 +151,12 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
     for name, page in pages.items():
         page.reload()
         assert page.url == f"{url}listen/3"
-        hear_and_answer(page, f"{name} 3")
-        go_on(page)
+        listen_and_answer(page, f"{name} 3")
+        go_to_next_clip(page)
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
-        assert focused(page) == "I cannot tell"
+        assert focused_element(page) == "I cannot tell"
         page.keyboard.press("Enter")
         page.wait_for_selector("#solution")
         wait_until(page, "document.activeElement.text === 'That was the last one'")
@@ -168,9 +164,9 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
         page.wait_for_url("**/done")
         assert "jasco judge" in page.inner_text("main")
     for name in pages:
-        given = judged_items_of_run(run_folder(tmp_path / "human", name)).answers
+        answers = judged_items_of_run(run_folder(tmp_path / "human", name)).answers
         order = [item.clip.id for item in items_for(name, data.clips)]
-        assert {clip: text for (clip, _), text in given.items()} == dict(
+        assert {clip: text for (clip, _), text in answers.items()} == dict(
             zip(order, [*(f"{name} {n}" for n in (1, 2, 3)), "I cannot tell."], strict=True)
         )
     assert participants(tmp_path / "human") == [
@@ -186,12 +182,12 @@ def test_a_listener_may_stop_and_come_back_in_another_browser(
 ) -> None:
     url, _ = serve_view("--data", long_data)
     page = enter().new_page()
-    name_oneself(page, f"{url}listen", "Ada")
-    hear_and_answer(page, "first")
+    enter_name(page, f"{url}listen", "Ada")
+    listen_and_answer(page, "first")
     page.click("text=Stop for now")
     assert "1 of 4 clips are answered" in page.inner_text("main")
     other = enter().new_page()
-    name_oneself(other, f"{url}listen", "Ada")
+    enter_name(other, f"{url}listen", "Ada")
     wait_until(other, "document.activeElement.textContent === 'Continue as Ada'")
     other.keyboard.press("Enter")
     other.wait_for_url("**/listen/2")
@@ -204,7 +200,7 @@ def test_the_sound_can_be_sought(
 ) -> None:
     url, _ = serve_view("--data", long_data)
     page = enter().new_page()
-    name_oneself(page, f"{url}listen", "Ada")
+    enter_name(page, f"{url}listen", "Ada")
     wait_until(page, "document.activeElement.id === 'play'")
     wait_until(page, "document.querySelector('.controls input').max > 5")
     page.keyboard.press("Shift+Tab")
@@ -243,20 +239,20 @@ def test_a_run_appears_and_grows_before_the_readers_eyes(
     page.evaluate("document.querySelector('#clip-0 audio').play()")
     page.evaluate("window.mark = document.querySelector('#clip-0 audio')")
     page.evaluate("document.querySelector('#heat ~ details summary').click()")
-    top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
+    old_top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
 
     grow(3, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
     page.wait_for_selector("#clip-2 >> text=answer 2.2")
     assert page.input_value("select[name=prompt]") == "2"
     assert page.locator("#clip-2 .answer, #clip-2 .said").count() == 1
     assert page.is_visible("text=Because of the bell.")
-    same = "window.mark === document.querySelector('#clip-0 audio') && !window.mark.paused"
-    assert page.evaluate(same)
-    now = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
-    assert abs(now - top) < 2
+    same_audio = "window.mark === document.querySelector('#clip-0 audio') && !window.mark.paused"
+    assert page.evaluate(same_audio)
+    new_top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
+    assert abs(new_top - old_top) < 2
     assert not page.evaluate("document.querySelector('#heat ~ details').open")
 
-    grow(4, judges_who_differ())
+    grow(4, differing_judges())
     page.wait_for_selector("#clip-3 >> text=openai/stern")
     assert page.is_visible("text=Because of the bell.")
     assert "openai/stern" in page.inner_text("#results ~ div")
@@ -267,15 +263,15 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
     serve_view: Callable[..., tuple[str, Command]],
     make_run: MakeRun,
 ) -> None:
-    run = make_run(judges=judges_who_differ())
+    run = make_run(judges=differing_judges())
     url, _ = serve_view(run)
     page = enter().new_page()
-    name_oneself(page, f"{url}disagreements", "Ada")
+    enter_name(page, f"{url}disagreements", "Ada")
     wait_until(page, "document.activeElement.name === 'rating'")
     page.keyboard.press("1")
     page.keyboard.press("s")
     for _ in range(3):  # to the note
-        if focused(page) == "note":
+        if focused_element(page) == "note":
             break
         page.keyboard.press("Tab")
     page.keyboard.type("0 is the judge's rating")
@@ -293,9 +289,9 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
     page.wait_for_selector("text=2 labels as CSV")
     page.click("a.button >> text=Skip")
     page.click("a.button >> text=Back")
-    with page.expect_download() as downloading:
+    with page.expect_download() as download:
         page.click("text=2 labels as CSV")
-    path = downloading.value.path()
+    path = download.value.path()
     with Path(path).open(encoding="utf-8", newline="") as file:
         assert [row["person"] for row in csv.DictReader(file)] == ["Ada", "Ada"]
 
@@ -305,7 +301,7 @@ def test_everything_can_be_done_without_scripts(
     serve_view: Callable[..., tuple[str, Command]],
     make_run: MakeRun,
 ) -> None:
-    run = make_run(judges=judges_who_differ())
+    run = make_run(judges=differing_judges())
     url, _ = serve_view(run)
     page = enter(java_script_enabled=False).new_page()
     page.goto(f"{url}listen")
@@ -328,17 +324,17 @@ def test_a_lab_comes_in_by_the_token(
     enter: "Callable[..., BrowserContext]", serve_view: Callable[..., tuple[str, Command]]
 ) -> None:
     url, _ = serve_view("--host", "0.0.0.0")
-    found = re.fullmatch(r"http://[^/]+:([0-9]+)/(\?token=.*)", url)
-    assert found
+    match = re.fullmatch(r"http://[^/]+:([0-9]+)/(\?token=.*)", url)
+    assert match
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("203.0.113.1", 9))  # sends nothing
-        number = probe.getsockname()[0]
+        host = probe.getsockname()[0]
     page = enter().new_page()
-    page.goto(f"http://{number}:{found[1]}/listen{found[2]}")
-    page.wait_for_url(f"http://{number}:{found[1]}/listen")
-    name_oneself(page, "", "Ada")
+    page.goto(f"http://{host}:{match[1]}/listen{match[2]}")
+    page.wait_for_url(f"http://{host}:{match[1]}/listen")
+    enter_name(page, "", "Ada")
     page.wait_for_selector("#text")
-    hear_and_answer(page, "they flee")
+    listen_and_answer(page, "they flee")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -353,14 +349,14 @@ def test_every_view_is_accessible(
 ) -> None:
     hostile = "<b>&\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 3000
     runs = [
-        make_run("a", judges=judges_who_differ(), model="one"),
-        make_run("b", answer=lambda _c, _n: hostile, model="two", judges=judges_who_differ()),
+        make_run("a", judges=differing_judges(), model="one"),
+        make_run("b", answer=lambda _c, _n: hostile, model="two", judges=differing_judges()),
         tmp_path / "c",
     ]
     url, _ = serve_view(*runs)
     page = enter(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
 
-    def look() -> None:
+    def check_page() -> None:
         assert barriers(page) == [], page.url
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
@@ -368,35 +364,35 @@ def test_every_view_is_accessible(
     page.wait_for_selector("#clip-0")
     for summary in page.locator("#clip-0 summary").all()[:2]:
         summary.click()
-    look()
+    check_page()
     page.goto(f"{url}disagreements")
-    look()
-    name_oneself(page, "", "Ada")
+    check_page()
+    enter_name(page, "", "Ada")
     page.wait_for_selector("form[data-keys]")
     page.click("summary")
-    look()
+    check_page()
     page.goto(f"{url}disagreements?run=1")
     page.click("summary")
-    look()
+    check_page()
     page.goto(f"{url}listen")
-    look()
-    name_oneself(page, "", "Ada")
+    check_page()
+    enter_name(page, "", "Ada")
     page.wait_for_selector("#text")
-    look()
-    for place in range(1, 5):
-        page.wait_for_url(f"**/listen/{place}")
+    check_page()
+    for number in range(1, 5):
+        page.wait_for_url(f"**/listen/{number}")
         page.fill("#text", "said")
         page.click("text=Send")
         page.wait_for_selector("#solution")
-        if place == 1:
-            look()
+        if number == 1:
+            check_page()
         page.click("a.main")
     page.wait_for_url("**/done")
-    look()
+    check_page()
     page.context.clear_cookies()
-    name_oneself(page, f"{url}listen", "Ada")
+    enter_name(page, f"{url}listen", "Ada")
     page.wait_for_selector("text=This name is already in use")
-    look()
+    check_page()
 
 
 def test_empty_views_are_accessible(
@@ -412,7 +408,7 @@ def test_empty_views_are_accessible(
             page.goto(url + path)
             assert barriers(page) == [], page.url
         if page.query_selector("#name"):
-            name_oneself(page, "", "Ada")
+            enter_name(page, "", "Ada")
         page.wait_for_selector("text=/Nothing to label yet|No second judge/")
         assert barriers(page) == [], page.url
 

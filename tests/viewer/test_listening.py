@@ -1,4 +1,4 @@
-"""Participants hear clips, answer and see the solution; nothing reveals it, nothing is lost."""
+"""The listening study in the app: answers are kept, and no solution is shown before them."""
 
 import io
 import re
@@ -30,90 +30,94 @@ def clips(data: Path) -> DataSet:
 
 
 @pytest.fixture
-def keep(tmp_path: Path) -> Path:
+def human_runs(tmp_path: Path) -> Path:
     return tmp_path / "human"
 
 
-def begin(visitor: Visitor, name: str = "Ada") -> Visitor:
-    answer = visitor.send_form("/listen/name", name=name)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/listen/next"), answer.text
+def enter_name(visitor: Visitor, name: str = "Ada") -> Visitor:
+    response = visitor.send_form("/listen/name", name=name)
+    assert (response.status_code, response.headers["location"]) == (303, "/listen/next"), (
+        response.text
+    )
     return visitor
 
 
-def send(visitor: Visitor, place: int, text: str, name: str = "Ada") -> None:
-    answer = visitor.send_form(f"/listen/{place}", participant=name, text=text, answer="text")
-    assert answer.status_code == 303, answer.text
-    assert answer.headers["location"] == f"/listen/{place}"
+def send(visitor: Visitor, number: int, text: str, name: str = "Ada") -> None:
+    response = visitor.send_form(f"/listen/{number}", participant=name, text=text, answer="text")
+    assert response.status_code == 303, response.text
+    assert response.headers["location"] == f"/listen/{number}"
 
 
-def where(visitor: Visitor) -> str:
+def next_address(visitor: Visitor) -> str:
     return visitor.get("/listen/next").headers["location"]
 
 
-def answers(keep: Path, name: str = "Ada") -> dict[str, str]:
-    given = judged_items_of_run(run_folder(keep, name)).answers
-    return {clip: text for (clip, _), text in given.items()}
+def answers(human_runs: Path, name: str = "Ada") -> dict[str, str]:
+    by_item = judged_items_of_run(run_folder(human_runs, name)).answers
+    return {clip: text for (clip, _), text in by_item.items()}
 
 
-def test_it_is_explained_and_a_name_is_asked(visit: Visit, clips: DataSet, keep: Path) -> None:
+def test_it_is_explained_and_a_name_is_asked(
+    visit: Visit, clips: DataSet, human_runs: Path
+) -> None:
     page = visit(data=clips).get("/listen").text
     assert "Your name" in page
     assert "4 clips" in page
-    assert not keep.exists()
+    assert not human_runs.exists()
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"])
 def test_an_invalid_name_is_asked_for_again(visit: Visit, clips: DataSet, name: str) -> None:
-    answer = visit(data=clips).send_form("/listen/name", name=name)
-    assert answer.status_code == 422
-    assert 'role="alert"' in answer.text
-    assert "Your name" in answer.text
+    response = visit(data=clips).send_form("/listen/name", name=name)
+    assert response.status_code == 422
+    assert 'role="alert"' in response.text
+    assert "Your name" in response.text
 
 
 def test_questions_go_through_all_clips_in_the_participants_order(
-    visit: Visit, clips: DataSet, keep: Path
+    visit: Visit, clips: DataSet, human_runs: Path
 ) -> None:
-    visitor = begin(visit(data=clips))
-    for place, item in enumerate(items_for("Ada", clips.clips), start=1):
-        assert where(visitor) == f"/listen/{place}"
-        page = visitor.get(f"/listen/{place}").text
-        assert f"Clip <strong>{place}</strong> of 4" in page
+    visitor = enter_name(visit(data=clips))
+    for number, item in enumerate(items_for("Ada", clips.clips), start=1):
+        assert next_address(visitor) == f"/listen/{number}"
+        page = visitor.get(f"/listen/{number}").text
+        assert f"Clip <strong>{number}</strong> of 4" in page
         assert item.instruction in page
-        sound = visitor.get(f"/listen/{place}/sound")
+        sound = visitor.get(f"/listen/{number}/sound")
         with wave.open(io.BytesIO(sound.content)) as file:
             expected = tone(int(item.clip.id)).astype("<i2").tobytes()
             assert file.readframes(10**6) == expected
-        send(visitor, place, f"about {item.clip.id}")
-        assert item.clip.reference in visitor.get(f"/listen/{place}").text.replace("&#39;", "'")
-    assert where(visitor) == "/listen/done"
-    thanks = visitor.get("/listen/done").text
-    assert "Thank you, Ada" in thanks
-    assert f"jasco judge {run_folder(keep, 'Ada')} --judge ..." in thanks
-    assert answers(keep) == {str(number): f"about {number}" for number in range(4)}
+        send(visitor, number, f"about {item.clip.id}")
+        assert item.clip.reference in visitor.get(f"/listen/{number}").text.replace("&#39;", "'")
+    assert next_address(visitor) == "/listen/done"
+    last_page = visitor.get("/listen/done").text
+    assert "Thank you, Ada" in last_page
+    assert f"jasco judge {run_folder(human_runs, 'Ada')} --judge ..." in last_page
+    assert answers(human_runs) == {str(clip_id): f"about {clip_id}" for clip_id in range(4)}
 
 
 def test_before_an_answer_is_stored_nothing_reveals_the_solution(
     visit: Visit, make_run: MakeRun, data: Path
 ) -> None:
-    visitor = begin(visit(make_run(judges={"a": lambda _c, _n: verdict(1, "Both")})))
+    visitor = enter_name(visit(make_run(judges={"a": lambda _c, _n: verdict(1, "Both")})))
     pages = [
         visitor.get(path)
         for path in ("/listen", "/listen/next", "/listen/1", "/listen/2", "/listen/3")
     ]
-    refused = visitor.send_form("/listen/1", participant="Ada", text="", answer="text")
-    ahead = visitor.send_form("/listen/3", participant="Ada", text="ahead", answer="text")
+    empty = visitor.send_form("/listen/1", participant="Ada", text="", answer="text")
+    later = visitor.send_form("/listen/3", participant="Ada", text="ahead", answer="text")
     sound = visitor.get("/listen/1/sound")
-    for answer in (*pages, refused, ahead, sound):
-        received = answer.text + repr(answer.headers)
+    for response in (*pages, empty, later, sound):
+        text = response.text + repr(response.headers)
         for row in read_annotations(data):
             for column in ("Audio", "Speech", "Correct Answer", "Audio-Only Answer"):
-                assert row[column] not in received
-            assert f"{row['audio_id']}.wav" not in received
-            assert f"/audio/{row['audio_id']}" not in received
-        assert not re.search(r"answer \d\.\d", answer.text)  # of the model
-        assert "#clip" not in received
+                assert row[column] not in text
+            assert f"{row['audio_id']}.wav" not in text
+            assert f"/audio/{row['audio_id']}" not in text
+        assert not re.search(r"answer \d\.\d", response.text)  # an answer of the model
+        assert "#clip" not in text
     assert visitor.get("/listen/2/sound").status_code == 404
-    assert where(visitor) == "/listen/1"
+    assert next_address(visitor) == "/listen/1"
 
 
 def test_the_solution_shows_what_it_was_and_how_models_did(
@@ -123,106 +127,110 @@ def test_the_solution_shows_what_it_was_and_how_models_did(
         make_run("a", judges={"kind": lambda _c, _n: verdict(2, "Both")}, model="one"),
         make_run("b", judges={}, model="two"),
     ]
-    visitor = begin(visit(*runs))
+    visitor = enter_name(visit(*runs))
     send(visitor, 1, "mine")
     item = items_for("Ada", clips.clips)[0]
     page = visitor.get("/listen/1").text.replace("&#34;", '"').replace("&#39;", "'")
-    for shown in (
+    for text in (
         item.clip.sound, item.clip.speech, item.clip.reference, "mine", "csv/one", "csv/two",
         f"answer {item.clip.id}.{item.number}", "openai/kind: 2 · Both",
     ):  # fmt: skip
-        assert shown in page
+        assert text in page
     assert "Next clip" in page
 
 
-def test_cannot_tell_is_an_answer(visit: Visit, clips: DataSet, keep: Path) -> None:
-    visitor = begin(visit(data=clips))
+def test_cannot_tell_is_an_answer(visit: Visit, clips: DataSet, human_runs: Path) -> None:
+    visitor = enter_name(visit(data=clips))
     visitor.send_form("/listen/1", participant="Ada", text="", answer="cannot tell")
-    assert list(answers(keep).values()) == [CANNOT_TELL]
+    assert list(answers(human_runs).values()) == [CANNOT_TELL]
 
 
-def test_the_first_answer_stands(visit: Visit, clips: DataSet, keep: Path) -> None:
-    visitor = begin(visit(data=clips))
+def test_the_first_answer_stands(visit: Visit, clips: DataSet, human_runs: Path) -> None:
+    visitor = enter_name(visit(data=clips))
     send(visitor, 1, "first")
     send(visitor, 1, "second, having seen the solution")
-    assert list(answers(keep).values()) == ["first"]
+    assert list(answers(human_runs).values()) == ["first"]
     assert "first" in visitor.get("/listen/1").text
 
 
 def test_an_empty_or_endless_answer_is_asked_for_again(
-    visit: Visit, clips: DataSet, keep: Path
+    visit: Visit, clips: DataSet, human_runs: Path
 ) -> None:
-    visitor = begin(visit(data=clips))
+    visitor = enter_name(visit(data=clips))
     for text in ("", " \r\n ", "\N{ZERO WIDTH SPACE}", "x" * 2001 + "</textarea><script>"):
-        answer = visitor.send_form("/listen/1", participant="Ada", text=text, answer="text")
-        assert answer.status_code == 422
-        assert 'role="alert"' in answer.text
-        assert answer.text.count("<script") == 1
-    assert "x" * 2001 + "&lt;/textarea&gt;" in answer.text
-    assert participants(keep) == [("Ada", 0)]
+        response = visitor.send_form("/listen/1", participant="Ada", text=text, answer="text")
+        assert response.status_code == 422
+        assert 'role="alert"' in response.text
+        assert response.text.count("<script") == 1
+    assert "x" * 2001 + "&lt;/textarea&gt;" in response.text
+    assert participants(human_runs) == [("Ada", 0)]
 
 
-def test_lines_are_kept_as_lines(visit: Visit, clips: DataSet, keep: Path) -> None:
-    send(begin(visit(data=clips)), 1, "one\r\ntwo \N{SNOWMAN}")
-    assert list(answers(keep).values()) == ["one\ntwo \N{SNOWMAN}"]
+def test_lines_are_kept_as_lines(visit: Visit, clips: DataSet, human_runs: Path) -> None:
+    send(enter_name(visit(data=clips)), 1, "one\r\ntwo \N{SNOWMAN}")
+    assert list(answers(human_runs).values()) == ["one\ntwo \N{SNOWMAN}"]
 
 
-def test_it_goes_on_after_the_server_was_started_again(
-    visit: Visit, clips: DataSet, keep: Path
+def test_it_continues_after_a_restart_of_the_server(
+    visit: Visit, clips: DataSet, human_runs: Path
 ) -> None:
-    visitor = begin(visit(data=clips))
+    visitor = enter_name(visit(data=clips))
     send(visitor, 1, "before")
-    again = visit(data=clips, afresh=True, cookies=dict(visitor.cookies))
-    assert "Welcome back, Ada" in again.get("/listen").text
-    assert "1 of 4" in again.get("/listen").text
-    assert where(again) == "/listen/2"
-    send(again, 2, "after")
-    assert sorted(answers(keep).values()) == ["after", "before"]
+    restarted = visit(data=clips, restart=True, cookies=dict(visitor.cookies))
+    assert "Welcome back, Ada" in restarted.get("/listen").text
+    assert "1 of 4" in restarted.get("/listen").text
+    assert next_address(restarted) == "/listen/2"
+    send(restarted, 2, "after")
+    assert sorted(answers(human_runs).values()) == ["after", "before"]
 
 
 def test_a_known_name_in_another_browser_is_confirmed_first(visit: Visit, clips: DataSet) -> None:
-    send(begin(visit(data=clips)), 1, "mine")
+    send(enter_name(visit(data=clips)), 1, "mine")
     other = visit(data=clips)
-    asked = other.send_form("/listen/name", name=" Ada ")
-    assert asked.status_code == 200
-    assert "already in use" in asked.text
+    question = other.send_form("/listen/name", name=" Ada ")
+    assert question.status_code == 200
+    assert "already in use" in question.text
     assert not other.cookies
-    sure = other.send_form("/listen/name", name="Ada", confirmed="yes")
-    assert sure.status_code == 303
-    assert where(other) == "/listen/2"
+    confirmed = other.send_form("/listen/name", name="Ada", confirmed="yes")
+    assert confirmed.status_code == 303
+    assert next_address(other) == "/listen/2"
     assert other.send_form("/listen/name", name="Ada").status_code == 303
 
 
 def test_participants_have_orders_and_runs_of_their_own(
-    visit: Visit, clips: DataSet, keep: Path
+    visit: Visit, clips: DataSet, human_runs: Path
 ) -> None:
-    visitors = {name: begin(visit(data=clips), name) for name in ("Ada", "Ben", "Cy")}
+    visitors = {name: enter_name(visit(data=clips), name) for name in ("Ada", "Ben", "Cy")}
 
     def play(name: str) -> None:
-        for place in range(1, 5):
-            assert where(visitors[name]) == f"/listen/{place}"
-            send(visitors[name], place, f"{name} {place}", name)
+        for number in range(1, 5):
+            assert next_address(visitors[name]) == f"/listen/{number}"
+            send(visitors[name], number, f"{name} {number}", name)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(play, visitors))
     for name in visitors:
         order = [item.clip.id for item in items_for(name, clips.clips)]
-        assert answers(keep, name) == {c: f"{name} {n}" for n, c in enumerate(order, start=1)}
-    assert participants(keep) == [
+        assert answers(human_runs, name) == {
+            clip_id: f"{name} {number}" for number, clip_id in enumerate(order, start=1)
+        }
+    assert participants(human_runs) == [
         ("Ada", 4),
         ("Ben", 4),
         ("Cy", 4),
     ]
 
 
-def test_a_page_of_another_participant_is_refused(visit: Visit, clips: DataSet, keep: Path) -> None:
-    visitor = begin(visit(data=clips))
-    begin(visitor, "Ben")  # in another tab of the same browser
-    for place in (1, 2):
-        address = f"/listen/{place}"
-        answer = visitor.send_form(address, participant="Ada", text="Ada's", answer="text")
-        assert answer.status_code == 409
-    assert participants(keep) == [("Ada", 0), ("Ben", 0)]
+def test_a_page_of_another_participant_is_refused(
+    visit: Visit, clips: DataSet, human_runs: Path
+) -> None:
+    visitor = enter_name(visit(data=clips))
+    enter_name(visitor, "Ben")  # in another tab of the same browser
+    for number in (1, 2):
+        address = f"/listen/{number}"
+        response = visitor.send_form(address, participant="Ada", text="Ada's", answer="text")
+        assert response.status_code == 409
+    assert participants(human_runs) == [("Ada", 0), ("Ben", 0)]
 
 
 def test_without_a_name_requests_are_redirected_to_the_start(visit: Visit, clips: DataSet) -> None:
@@ -238,47 +246,47 @@ def test_without_a_name_requests_are_redirected_to_the_start(visit: Visit, clips
 
 
 def test_an_answer_that_cannot_be_kept_is_not_lost(
-    visit: Visit, clips: DataSet, keep: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, clips: DataSet, human_runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jasco.human.listening_study._PATIENCE", 0.1)
-    visitor = begin(visit(data=clips))
-    with RunWriter.open(run_folder(keep, "Ada")):  # a judge is running
-        answer = visitor.send_form("/listen/1", participant="Ada", text="precious", answer="text")
-    assert answer.status_code == 503
-    assert "Not kept yet" in answer.text
-    assert ">precious</textarea>" in answer.text
+    visitor = enter_name(visit(data=clips))
+    with RunWriter.open(run_folder(human_runs, "Ada")):  # a judge is running
+        response = visitor.send_form("/listen/1", participant="Ada", text="precious", answer="text")
+    assert response.status_code == 503
+    assert "Not kept yet" in response.text
+    assert ">precious</textarea>" in response.text
     send(visitor, 1, "precious")
-    assert list(answers(keep).values()) == ["precious"]
+    assert list(answers(human_runs).values()) == ["precious"]
 
 
-def test_a_run_that_is_deleted_is_begun_again(visit: Visit, clips: DataSet, keep: Path) -> None:
-    visitor = begin(visit(data=clips))
-    shutil.rmtree(keep)
+def test_a_deleted_run_is_created_again(visit: Visit, clips: DataSet, human_runs: Path) -> None:
+    visitor = enter_name(visit(data=clips))
+    shutil.rmtree(human_runs)
     assert visitor.get("/listen/1").headers["location"] == "/listen"
-    begin(visitor)
+    enter_name(visitor)
     assert visitor.get("/listen/next").headers["location"] == "/listen/1"
 
 
 def test_a_participant_of_other_data_is_an_error(
-    visit: Visit, clips: DataSet, keep: Path, tmp_path: Path
+    visit: Visit, clips: DataSet, human_runs: Path, tmp_path: Path
 ) -> None:
-    send(begin(visit(data=clips)), 1, "mine")
+    send(enter_name(visit(data=clips)), 1, "mine")
     other = read_data_set(make_data(tmp_path / "other", clips=2))
-    visitor = visit(data=other, afresh=True)
+    visitor = visit(data=other, restart=True)
     visitor.cookies.set("jasco-participant", "Ada")
-    beginning = visitor.get("/listen").text
-    assert "the run holds the data set synthetic" in beginning
-    assert "Your name" in beginning
-    answer = visitor.send_form("/listen/name", name="Ada", confirmed="yes")
-    assert answer.status_code == 422
-    assert "the run holds the data set synthetic" in answer.text
-    begin(visitor, "Ada 2")
+    page = visitor.get("/listen").text
+    assert "data set synthetic" in page
+    assert "Your name" in page
+    response = visitor.send_form("/listen/name", name="Ada", confirmed="yes")
+    assert response.status_code == 422
+    assert "data set synthetic" in response.text
+    enter_name(visitor, "Ada 2")
 
 
 def test_a_sound_that_is_another_one_is_not_played(
     visit: Visit, clips: DataSet, data: Path
 ) -> None:
-    visitor = begin(visit(data=clips))
+    visitor = enter_name(visit(data=clips))
     first = items_for("Ada", clips.clips)[0].clip.id
     write_wav(data / "dataset" / "v0" / f"{first}.wav", tone(77))
     assert visitor.get("/listen/1").status_code == 503
@@ -295,18 +303,18 @@ def test_with_runs_the_audio_is_what_their_models_were_given(
     run = make_run()
     assert "4 clips" in visit(run).get("/listen").text
     write_wav(data / "dataset" / "v0" / "2.wav", tone(77))
-    changed = visit(run, afresh=True)
-    assert "not the audio that the model of" in changed.get("/listen").text
-    assert "not the audio that the model of" in changed.send_form("/listen/name", name="Ada").text
+    restarted = visit(run, restart=True)
+    assert "not the audio" in restarted.get("/listen").text
+    assert "not the audio" in restarted.send_form("/listen/name", name="Ada").text
     shutil.rmtree(data)
-    assert "give --data DATA" in visit(run, afresh=True).get("/listen").text
+    assert "give --data DATA" in visit(run, restart=True).get("/listen").text
 
 
 def test_a_run_that_is_not_there_yet_has_nothing_to_listen_to(
     visit: Visit, make_run: MakeRun, tmp_path: Path
 ) -> None:
     visitor = visit(tmp_path / "run")
-    assert "no run is there yet" in visitor.get("/listen").text
+    assert "no run" in visitor.get("/listen").text
     make_run("run")
     assert "4 clips" in visitor.get("/listen").text
 
@@ -314,10 +322,10 @@ def test_a_run_that_is_not_there_yet_has_nothing_to_listen_to(
 def test_hostile_names_answers_and_clips_are_texts(visit: Visit, tmp_path: Path) -> None:
     hostile = '</p><script>alert(1)</script><img src=x onerror="1">\N{RIGHT-TO-LEFT OVERRIDE}'
     folder = make_data(tmp_path / "hostile", clips=1)
-    read = read_data_set(folder)
+    data_set = read_data_set(folder)
     clip = Clip("0", hostile, hostile * 100, "a", "b", hostile, "k")
-    visitor = begin(visit(data=DataSet("hostile", (clip,), folder)), "<b>Ada</b>")
-    assert len(read.clips) == 1
+    visitor = enter_name(visit(data=DataSet("hostile", (clip,), folder)), "<b>Ada</b>")
+    assert len(data_set.clips) == 1
     pages = [visitor.get("/listen").text, visitor.get("/listen/1").text]
     send(visitor, 1, hostile, "<b>Ada</b>")
     pages += [visitor.get("/listen/1").text, visitor.get("/listen/done").text]
@@ -334,6 +342,6 @@ def test_hostile_names_answers_and_clips_are_texts(visit: Visit, tmp_path: Path)
 def test_a_participants_run_is_opened_once(
     visit: Visit, clips: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    visitor = begin(visit(data=clips))
+    visitor = enter_name(visit(data=clips))
     monkeypatch.setattr(Participant, "open", None)
-    assert where(visitor) == "/listen/1"
+    assert next_address(visitor) == "/listen/1"

@@ -1,4 +1,4 @@
-"""Runs in progress, read again as they grow."""
+"""Runs in progress, read again when they have grown."""
 
 import itertools
 import threading
@@ -23,7 +23,7 @@ MakeRun = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read runs again whenever they have changed."""
+    """Let the app read runs whenever they have changed."""
     monkeypatch.setattr(live, "_PAUSE", 0.0)
     monkeypatch.setattr(live, "_SHARE", 0.0)
 
@@ -31,22 +31,22 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
     run = make_run(answer=lambda _c, _n: None)
     messages: list[str] = []
-    runs_read = Live([run], lambda _shown, notes: ("", repr(notes).encode()), messages.append)
+    live_runs = Live([run], lambda _shown, notes: ("", repr(notes).encode()), messages.append)
 
     def write() -> None:
         with RunWriter.open(run) as store:
             [(model, *_)], [(judge, *_)] = store.models(), store.judges()
             for clip, number in itertools.product(range(4), range(1, 9)):
                 judgement = Judgement(Verdict(1, Orientation.BOTH), (Attempt("verdict", "text"),))
-                answer = response_row(model, clip, number, Response("said"), 1.0)
-                mark = verdict_row(model, judge, "v2", 0, clip, number, judgement, 1.0)
-                store.commit([answer, mark])
+                answered_row = response_row(model, clip, number, Response("said"), 1.0)
+                judged = verdict_row(model, judge, "v2", 0, clip, number, judgement, 1.0)
+                store.commit([answered_row, judged])
 
-    writing = threading.Thread(target=write)
-    writing.start()
+    thread = threading.Thread(target=write)
+    thread.start()
     answered = {0}
-    while writing.is_alive() or max(answered) < 32:
-        runs = runs_read.now()
+    while thread.is_alive() or max(answered) < 32:
+        runs = live_runs.now()
         answered |= {len(shown.items.answers) for shown in runs.shown.values()}
         assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
     assert messages == []
@@ -54,31 +54,33 @@ def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> Non
 
 def test_the_latest_snapshot_does_not_wait_for_figures(make_run: MakeRun) -> None:
     run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
-    laid_out: list[int] = []
+    rendered: list[int] = []
 
-    def lay_out(shown: Mapping[str, Shown], _notes: Sequence[str]) -> tuple[str, bytes]:
-        laid_out.append(len(shown))
+    def render(shown: Mapping[str, Shown], _notes: Sequence[str]) -> tuple[str, bytes]:
+        rendered.append(len(shown))
         time.sleep(0.2)
         return "page", b""
 
-    runs_read = Live([run], lay_out, print)
-    runs_read.now()
+    live_runs = Live([run], render, print)
+    live_runs.now()
     make_run()
     began = time.monotonic()
     for _ in range(50):
-        runs_read.latest()
+        live_runs.latest()
     assert time.monotonic() - began < 0.15
-    assert len(laid_out) <= 2
+    assert len(rendered) <= 2
 
 
 def test_figures_are_made_at_most_every_few_seconds(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
-    made: list[int] = []
+    rendered: list[int] = []
     monkeypatch.setattr(live, "_PAUSE", 60.0)
-    runs_read = Live([run], lambda shown, _notes: (made.append(len(shown)), ("", b""))[1], print)
-    runs_read.now()
+    live_runs = Live(
+        [run], lambda shown, _notes: (rendered.append(len(shown)), ("", b""))[1], print
+    )
+    live_runs.now()
     make_run()
-    runs_read.now()
-    assert len(made) == 1
+    live_runs.now()
+    assert len(rendered) == 1

@@ -25,7 +25,7 @@ OPEN = Address("127.0.0.1", 8700)
 TOKEN = Address("gpubox", 8700, "secret-token")
 
 
-def restricted(address: Address = OPEN, **options: Any) -> Visitor:
+def visit_restricted(address: Address = OPEN, **options: Any) -> Visitor:
     def get(_request: Request) -> Response:
         return PlainTextResponse("in")
 
@@ -53,8 +53,8 @@ def test_the_address_that_is_printed_holds_the_token() -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8700", "localhost:8700", "LOCALHOST:8700", "[::1]:8700"]
 )
-def test_its_own_names_are_known(host: str) -> None:
-    assert restricted(headers={"Host": host}).get("/").text == "in"
+def test_its_own_host_names_are_accepted(host: str) -> None:
+    assert visit_restricted(headers={"Host": host}).get("/").text == "in"
 
 
 @pytest.mark.parametrize(
@@ -65,23 +65,23 @@ def test_its_own_names_are_known(host: str) -> None:
         "10.0.0.1:8700", "127.0.0.1:99999", "127.0.0.1:8700\x00",
     ],
 )  # fmt: skip
-def test_another_name_is_refused_as_it_may_be_made_to_lead_here(host: str) -> None:
-    answer = restricted(headers={"Host": host}).get("/")
-    assert answer.status_code == 421
-    assert "in" not in answer.text.split()
+def test_another_host_name_is_refused_since_it_may_resolve_to_this_machine(host: str) -> None:
+    response = visit_restricted(headers={"Host": host}).get("/")
+    assert response.status_code == 421
+    assert "in" not in response.text.split()
 
 
-def test_port_80_goes_without_saying() -> None:
+def test_port_80_may_be_left_out() -> None:
     address = Address("127.0.0.1", 80)
     assert address.is_ours("localhost")
     assert address.is_ours("localhost:80")
     assert not OPEN.is_ours("localhost")
 
 
-def test_served_everywhere_it_is_known_by_number_and_by_its_machine_only() -> None:
+def test_on_all_interfaces_only_numeric_addresses_and_the_machines_name_are_accepted() -> None:
     address = Address("0.0.0.0", 8700, "t")
-    for ours in ("192.168.1.7:8700", "[fe80::1]:8700", f"{socket.gethostname()}:8700"):
-        assert address.is_ours(ours)
+    for host in ("192.168.1.7:8700", "[fe80::1]:8700", f"{socket.gethostname()}:8700"):
+        assert address.is_ours(host)
     assert not address.is_ours("evil.example:8700")
     assert not address.is_ours("192.168.1.7.evil.example:8700")
 
@@ -92,32 +92,32 @@ def test_any_text_for_a_name_is_answered(host: str) -> None:
 
 
 def visitor_with_token(**options: Any) -> Visitor:
-    return restricted(TOKEN, base_url="http://gpubox:8700", **options)
+    return visit_restricted(TOKEN, base_url="http://gpubox:8700", **options)
 
 
 @pytest.mark.parametrize("path", ["/", "/form", "/nowhere", "/?token=", "/?token=secret-toke"])
 def test_without_the_token_nothing_is_there(path: str) -> None:
-    answer = visitor_with_token().get(path)
-    assert answer.status_code == 403
-    assert answer.headers.get("set-cookie") is None
+    response = visitor_with_token().get(path)
+    assert response.status_code == 403
+    assert response.headers.get("set-cookie") is None
 
 
 def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_cannot_use() -> None:
     visitor = visitor_with_token()
-    entrance = visitor.get("/listen?token=secret-token")
-    cookie = entrance.headers["set-cookie"]
+    response = visitor.get("/listen?token=secret-token")
+    cookie = response.headers["set-cookie"]
     assert "jasco-token-8700=secret-token" in cookie
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
-    assert 'content="0;url=/listen"' in entrance.text
-    assert "secret-token" not in entrance.text
+    assert 'content="0;url=/listen"' in response.text
+    assert "secret-token" not in response.text
     assert visitor.get("/").text == "in"
 
 
-def test_the_entrance_leads_nowhere_else() -> None:
+def test_the_token_redirects_to_no_other_site() -> None:
     for path in ("//evil.example", "/\\evil.example", "/form", '/"><script>'):
-        entrance = visitor_with_token().get(f"{path}?token=secret-token")
-        assert 'content="0;url=/"' in entrance.text
+        response = visitor_with_token().get(f"{path}?token=secret-token")
+        assert 'content="0;url=/"' in response.text
 
 
 def test_a_wrong_cookie_is_no_token() -> None:
@@ -127,11 +127,11 @@ def test_a_wrong_cookie_is_no_token() -> None:
         assert visitor.get("/", headers={b"Cookie": cookie}).status_code == 403
 
 
-def test_a_form_with_the_token_in_its_address_is_no_entrance() -> None:
-    answer = visitor_with_token(headers={"Origin": "http://gpubox:8700"}).post(
+def test_a_form_with_a_wrong_token_in_its_address_is_refused() -> None:
+    response = visitor_with_token(headers={"Origin": "http://gpubox:8700"}).post(
         "/form?token=wrong", data={"a": "b"}
     )
-    assert answer.status_code == 403
+    assert response.status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -154,39 +154,39 @@ def test_a_form_with_the_token_in_its_address_is_no_entrance() -> None:
     ],
 )
 def test_forms_must_come_from_our_own_pages(headers: dict[str, str], status: int) -> None:
-    answer = restricted(headers=headers).post("/form", data={"a": "b"})
-    assert answer.status_code == status
+    response = visit_restricted(headers=headers).post("/form", data={"a": "b"})
+    assert response.status_code == status
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
-        refused = restricted(headers=headers).request(method, "/form")
-        assert refused.status_code in (403, 405)
+        response = visit_restricted(headers=headers).request(method, "/form")
+        assert response.status_code in (403, 405)
 
 
-def test_every_answer_has_the_headers_that_hold_it_down(
+def test_every_response_has_the_security_headers(
     visit: Callable[..., Visitor], make_run: Callable[..., Path]
 ) -> None:
     visitor = visit(make_run())
-    answers = [
+    responses = [
         visitor.get(path)
         for path in (
             "/", "/state", "/data.json", "/audio/0", "/spectrogram/0", "/disagreements", "/listen",
             "/static/page.css", "/nowhere", "/audio/nothing",
         )
     ]  # fmt: skip
-    answers += [
+    responses += [
         visitor.post("/", data={}),
         visitor.post("/listen/name", data={"name": ""}),
         visitor.get("/", headers={"Host": "evil.example"}),
         visitor_with_token().get("/"),
         visitor_with_token().get("/?token=secret-token"),
     ]
-    for answer in answers:
+    for response in responses:
         assert (
             HEADERS.items()
-            <= {name.title(): value for name, value in answer.headers.items()}.items()
+            <= {name.title(): value for name, value in response.headers.items()}.items()
         )
-        assert "access-control-allow-origin" not in answer.headers
-        assert answer.headers["cache-control"] in ("no-store", "no-cache")
-    policy = answers[0].headers["content-security-policy"]
+        assert "access-control-allow-origin" not in response.headers
+        assert response.headers["cache-control"] in ("no-store", "no-cache")
+    policy = responses[0].headers["content-security-policy"]
     assert policy == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -207,10 +207,10 @@ def test_every_answer_has_the_headers_that_hold_it_down(
 def test_no_path_from_outside_reaches_the_disk(
     path: str, visit: Callable[..., Visitor], make_run: Callable[..., Path]
 ) -> None:
-    answer = visit(make_run()).get(path)
-    assert answer.status_code in (303, 404)
-    assert "root:" not in answer.text
-    assert "Traceback" not in answer.text
+    response = visit(make_run()).get(path)
+    assert response.status_code in (303, 404)
+    assert "root:" not in response.text
+    assert "Traceback" not in response.text
 
 
 def test_a_bug_of_ours_is_a_plain_page(
@@ -222,11 +222,13 @@ def test_a_bug_of_ours_is_a_plain_page(
     from jasco.viewer import browse
 
     visitor = visit(make_run(), raise_server_exceptions=False)
-    monkeypatch.setattr(browse, "spectrogram", lambda _heard: 1 / 0)
-    answer = visitor.get("/spectrogram/0")
-    assert answer.status_code == 500
-    assert "ZeroDivisionError" not in answer.text
-    assert HEADERS.items() <= {n.title(): v for n, v in answer.headers.items()}.items()
+    monkeypatch.setattr(browse, "spectrogram", lambda _audio: 1 / 0)
+    response = visitor.get("/spectrogram/0")
+    assert response.status_code == 500
+    assert "ZeroDivisionError" not in response.text
+    assert (
+        HEADERS.items() <= {name.title(): value for name, value in response.headers.items()}.items()
+    )
     assert messages == ["/spectrogram/0: internal error: ZeroDivisionError: division by zero"]
 
 
@@ -245,19 +247,19 @@ VALUES = st.one_of(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-@given(path=PATHS, more=VALUES, values=st.dictionaries(FIELDS, VALUES), cookie=VALUES)
+@given(path=PATHS, suffix=VALUES, values=st.dictionaries(FIELDS, VALUES), cookie=VALUES)
 def test_any_request_is_answered(
     path: str,
-    more: str,
+    suffix: str,
     values: dict[str, str],
     cookie: str,
     visit: Callable[..., Visitor],
     make_run: Callable[..., Path],
 ) -> None:
     visitor = visit(make_run(), follow_redirects=True)
-    named = "; ".join(f"jasco-{role}={quote(cookie)}" for role in ("participant", "annotator"))
-    address = path + (quote(more, safe="") if path.endswith("/") and len(path) > 1 else "")
-    headers = {"Cookie": named}
+    cookies = "; ".join(f"jasco-{role}={quote(cookie)}" for role in ("participant", "annotator"))
+    address = path + (quote(suffix, safe="") if path.endswith("/") and len(path) > 1 else "")
+    headers = {"Cookie": cookies}
     assert visitor.get(address, params=values, headers=headers).status_code < 500
     for form in ("/listen/name", "/listen/1", "/disagreements", "/disagreements/name"):
         assert visitor.post(form, data=values, headers=headers).status_code < 500

@@ -1,4 +1,4 @@
-"""From features to a rating and an orientation."""
+"""The classifier: from features to a rating and an orientation."""
 
 import math
 import runpy
@@ -14,19 +14,19 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from places import ROOT
 
 
-def giving(**shares: float) -> Classifier:
-    """Make a classifier whose classes have these shares, whatever it sees."""
-    places = {"audio": 0, "speech": 1, "neither": 2, "both0": 3, "both1": 4, "both2": 5}
+def with_shares(**shares: float) -> Classifier:
+    """Return a classifier whose classes have these shares whatever the features."""
+    indices = {"audio": 0, "speech": 1, "neither": 2, "both0": 3, "both1": 4, "both2": 5}
     logits = np.full(len(CLASSES), -30.0, np.float32)
     for name, share in shares.items():
-        logits[places[name]] = np.log(share)
-    return classifier_of(np.zeros((len(CLASSES), 1)), logits)
+        logits[indices[name]] = np.log(share)
+    return with_weights(np.zeros((len(CLASSES), 1)), logits)
 
 
-def classifier_of(
+def with_weights(
     weights: Any, offsets: Any, examples: Any = None, example_weights: Any = None
 ) -> Classifier:
-    """Make a classifier of features x, y, ... that takes 1 from each and halves it."""
+    """Return a classifier of features x, y, ... with a centre of 1 and a scale of 2."""
     number = weights.shape[1]
     return Classifier(
         names=tuple("xyz"[:number]),
@@ -48,41 +48,44 @@ def classifier_of(
         ({"neither": 1.0}, Verdict(0, Orientation.NEITHER)),
         ({"both2": 0.8, "both1": 0.2}, Verdict(2, Orientation.BOTH)),
         ({"both1": 0.9, "both2": 0.1}, Verdict(1, Orientation.BOTH)),
-        # Together they are likelier than the likeliest class, and their mean is in the middle.
+        # Together both classes are likelier than audio, and their mean is 1.
         ({"audio": 0.4, "both0": 0.3, "both2": 0.3}, Verdict(1, Orientation.BOTH)),
     ],
 )
 def test_the_likeliest_orientation_is_rated_by_its_mean(
     shares: dict[str, float], verdict: Verdict
 ) -> None:
-    given, share = giving(**shares).verdict({"x": 1.0})
-    assert given == verdict
-    of_it = [
-        p
-        for p, each in zip(giving(**shares).probabilities({"x": 1.0}), CLASSES, strict=True)
-        if each.orientation is verdict.orientation
+    likeliest, share = with_shares(**shares).verdict({"x": 1.0})
+    assert likeliest == verdict
+    probabilities = [
+        probability
+        for probability, class_ in zip(
+            with_shares(**shares).probabilities({"x": 1.0}), CLASSES, strict=True
+        )
+        if class_.orientation is verdict.orientation
     ]
-    assert share == pytest.approx(sum(of_it))
+    assert share == pytest.approx(sum(probabilities))
 
 
-def test_shares_are_those_of_a_softmax_over_features_and_likeness_to_examples() -> None:
-    random = np.random.default_rng(3)
-    weights, offsets = random.normal(size=(6, 2)), random.normal(size=6)
-    examples, example_weights = random.normal(size=(4, 2)), random.normal(size=(6, 4))
-    classifier = classifier_of(weights, offsets, examples, example_weights)
+def test_shares_are_those_of_a_softmax_over_features_and_similarity_to_examples() -> None:
+    rng = np.random.default_rng(3)
+    weights, offsets = rng.normal(size=(6, 2)), rng.normal(size=6)
+    examples, example_weights = rng.normal(size=(4, 2)), rng.normal(size=(6, 4))
+    classifier = with_weights(weights, offsets, examples, example_weights)
     scaled = np.array([(0.5 - 1) / 2, (-2.0 - 1) / 2])
     logits = [
-        weights[c] @ scaled
-        + offsets[c]
+        weights[class_] @ scaled
+        + offsets[class_]
         + sum(
-            example_weights[c, e] * math.exp(-0.5 * math.dist(examples[e], scaled) ** 2)
-            for e in range(4)
+            example_weights[class_, example]
+            * math.exp(-0.5 * math.dist(examples[example], scaled) ** 2)
+            for example in range(4)
         )
-        for c in range(6)
+        for class_ in range(6)
     ]
     expected = np.exp(logits) / np.exp(logits).sum()
-    found = classifier.probabilities({"y": -2.0, "x": 0.5, "unused": 9.0})
-    assert found == pytest.approx(expected, rel=1e-5)
+    probabilities = classifier.probabilities({"y": -2.0, "x": 0.5, "unused": 9.0})
+    assert probabilities == pytest.approx(expected, rel=1e-5)
 
 
 def test_what_is_saved_is_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,16 +94,18 @@ def test_what_is_saved_is_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyP
     pytest.importorskip("sklearn", reason="training needs scikit-learn")
     runpy.run_path(str(path))["save"](shipped, tmp_path / "classifier.npz")
     monkeypatch.setattr("jasco.judges.offline.classifier.files", lambda _: tmp_path)
-    again = Classifier.load()
-    assert again.names == shipped.names
+    loaded = Classifier.load()
+    assert loaded.names == shipped.names
     for name in ("centre", "scale", "weights", "offsets", "examples", "example_weights"):
-        assert np.array_equal(getattr(again, name), getattr(shipped, name))
-    assert again.width == shipped.width
-    assert again.trained_on == shipped.trained_on
+        assert np.array_equal(getattr(loaded, name), getattr(shipped, name))
+    assert loaded.width == shipped.width
+    assert loaded.trained_on == shipped.trained_on
 
 
 def test_only_both_has_a_rating() -> None:
-    assert all(each.rating == 0 for each in CLASSES if each.orientation is not Orientation.BOTH)
+    assert all(
+        class_.rating == 0 for class_ in CLASSES if class_.orientation is not Orientation.BOTH
+    )
 
 
 def test_what_ships_fits_the_features() -> None:

@@ -1,4 +1,4 @@
-"""What of an answer is its conclusion."""
+"""Reading an answer: the conclusion without the description of cues."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from jasco.judges.offline.conclusion import read
 
 
 @pytest.mark.parametrize(
-    ("answer", "concluded"),
+    ("answer", "conclusion"),
     [
         ("They are making tea.", "They are making tea."),
         ('I hear rain. He says "Run!" They are fleeing.', "They are fleeing."),
@@ -22,8 +22,8 @@ from jasco.judges.offline.conclusion import read
         ("They flee. Rating: 2", "They flee."),
     ],
 )
-def test_cues_are_left_out_and_the_action_stays(answer: str, concluded: str | None) -> None:
-    assert read(answer).concluded.strip() == (answer if concluded is None else concluded)
+def test_cues_are_left_out_and_the_action_stays(answer: str, conclusion: str | None) -> None:
+    assert read(answer).concluded.strip() == (answer if conclusion is None else conclusion)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_nor_does_broken_markup(parts: list[str]) -> None:
     read("".join(parts))
 
 
-def test_it_is_done_with_long_texts_in_no_time() -> None:
+def test_long_texts_are_read_quickly() -> None:
     for part in ('"a ', "{", "the audio ", "I can ", "<think>", "judge ", "not enough "):
         read(part * 50_000)

@@ -1,4 +1,4 @@
-"""The offline judge as a whole: how it agrees with people, and what it is not fooled by."""
+"""The offline judge: its agreement with human labels, and answers that deserve no credit."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gated_scores import gated_score
 from jasco.backends.specs import open_spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
@@ -29,33 +30,29 @@ CASTLE = Clip(
 )  # fmt: skip
 
 
-def judge_for(data: DataSet) -> Any:
+def open_judge(data: DataSet) -> Any:
     judge = open_spec("judge", "offline")
     asyncio.run(judge.prepare(data))
     return judge
 
 
-JUDGE = judge_for(MINI)
+JUDGE = open_judge(MINI)
 
 
-def judged(clip: Clip, answer: str) -> Verdict:
+def judge_answer(clip: Clip, answer: str) -> Verdict:
     outcome = asyncio.run(JUDGE.judge(items_of(clip)[0], answer, PROTOCOLS["v2"]))
     return outcome.verdict
 
 
-def gated(verdict: Verdict) -> int:
-    return (verdict.rating or 0) if verdict.orientation is Orientation.BOTH else 0
-
-
-def weighted_kappa(theirs: Sequence[int], ours: Sequence[int]) -> float:
-    """Cohen's kappa with quadratic weights (Cohen, 1968)."""
-    a, b = np.array(theirs), np.array(ours)
-    observed = ((a - b) ** 2).mean()
-    expected = ((a[:, None] - b[None, :]) ** 2).mean()
+def weighted_kappa(labels: Sequence[int], ratings: Sequence[int]) -> float:
+    """Return Cohen's kappa with quadratic weights (Cohen, 1968)."""
+    first, second = np.array(labels), np.array(ratings)
+    observed = ((first - second) ** 2).mean()
+    expected = ((first[:, None] - second[None, :]) ** 2).mean()
     return float(1 - observed / expected)
 
 
-def labelled(path: Path, data: DataSet) -> list[tuple[Clip, dict[str, str], Verdict]]:
+def read_gold(path: Path, data: DataSet) -> list[tuple[Clip, dict[str, str], Verdict]]:
     clips = {clip.id: clip for clip in data.clips}
     rows = read_table(path).rows
     assert all(clips[row["id"]].sha256[:12] == row["clip_sha"] for row in rows)
@@ -66,7 +63,7 @@ def labelled(path: Path, data: DataSet) -> list[tuple[Clip, dict[str, str], Verd
 
 
 @pytest.mark.parametrize("name", ["mini", "published"])
-def test_it_agrees_with_people_on_outputs_that_it_was_not_trained_on(name: str) -> None:
+def test_it_agrees_with_human_labels_on_outputs_that_it_was_not_trained_on(name: str) -> None:
     if name == "mini":
         assert MINI.folder is not None
         gold, data = MINI.folder / "gold.csv", MINI
@@ -75,34 +72,37 @@ def test_it_agrees_with_people_on_outputs_that_it_was_not_trained_on(name: str) 
         if not gold.is_file():
             pytest.skip(f"no labelled outputs on the published clips in {gold}")
         data = find_data(str(PUBLISHED), print)
-    rows = labelled(gold, data)
-    given = [judged(clip, row["allm_output"]) for clip, row, _ in rows]
+    rows = read_gold(gold, data)
+    verdicts = [judge_answer(clip, row["allm_output"]) for clip, row, _ in rows]
     orientation = np.mean(
-        [v.orientation is label.orientation for v, (_, _, label) in zip(given, rows, strict=True)]
+        [
+            verdict.orientation is label.orientation
+            for verdict, (_, _, label) in zip(verdicts, rows, strict=True)
+        ]
     )
-    labels = [gated(label) for _, _, label in rows]
+    labels = [gated_score(label) for _, _, label in rows]
     assert orientation >= 0.80
-    assert weighted_kappa(labels, [gated(verdict) for verdict in given]) >= 0.55
-    for (_, row, label), verdict in zip(rows, given, strict=True):
+    assert weighted_kappa(labels, [gated_score(verdict) for verdict in verdicts]) >= 0.55
+    for (_, row, label), verdict in zip(rows, verdicts, strict=True):
         if row["adversarial"] == "1":
-            assert gated(verdict) <= gated(label), row["row_id"]
+            assert gated_score(verdict) <= gated_score(label), row["row_id"]
 
 
 @pytest.mark.parametrize("name", ["mini", "published"])
 def test_it_knows_a_data_sets_own_answers(name: str, request: pytest.FixtureRequest) -> None:
     data = MINI if name == "mini" else find_data(str(request.getfixturevalue("published")), print)
-    right = []
+    correct = []
     for clip in data.clips:
-        if name == "published" and clip.id == "79":  # its reference breaks the rubric's own rule
+        if name == "published" and clip.id == "79":  # its reference breaks a rule of the rubric
             continue
-        described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
-        right += [
-            judged(clip, clip.reference) == Verdict(2, Orientation.BOTH),
-            judged(clip, clip.audio_only) == Verdict(0, Orientation.AUDIO),
-            judged(clip, clip.speech_only) == Verdict(0, Orientation.SPEECH),
-            judged(clip, described) == Verdict(0, Orientation.NEITHER),
+        description = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
+        correct += [
+            judge_answer(clip, clip.reference) == Verdict(2, Orientation.BOTH),
+            judge_answer(clip, clip.audio_only) == Verdict(0, Orientation.AUDIO),
+            judge_answer(clip, clip.speech_only) == Verdict(0, Orientation.SPEECH),
+            judge_answer(clip, description) == Verdict(0, Orientation.NEITHER),
         ]
-    assert np.mean(right) >= 0.85
+    assert np.mean(correct) >= 0.85
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_it_knows_a_data_sets_own_answers(name: str, request: pytest.FixtureRequ
     ],
 )  # fmt: skip
 def test_what_predicts_nothing_has_no_credit(answer: str) -> None:
-    assert gated(judged(CASTLE, answer)) == 0
+    assert gated_score(judge_answer(CASTLE, answer)) == 0
 
 
 def test_what_a_broken_model_puts_out_has_no_credit() -> None:
-    random = np.random.default_rng(5)
-    for length in random.integers(4, 60, 200):
-        noise = random.bytes(int(length)).decode("utf-8", "replace")
-        assert gated(judged(CASTLE, noise)) == 0, noise
+    rng = np.random.default_rng(5)
+    for length in rng.integers(4, 60, 200):
+        noise = rng.bytes(int(length)).decode("utf-8", "replace")
+        assert gated_score(judge_answer(CASTLE, noise)) == 0, noise
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,10 @@ def test_what_a_broken_model_puts_out_has_no_credit() -> None:
         ("The audio contains waves and seagulls.", Orientation.NEITHER),
     ],
 )
-def test_plain_answers_are_oriented_as_people_would(answer: str, orientation: Orientation) -> None:
-    assert judged(CASTLE, answer).orientation is orientation
+def test_plain_answers_have_the_orientation_that_annotators_give(
+    answer: str, orientation: Orientation
+) -> None:
+    assert judge_answer(CASTLE, answer).orientation is orientation
 
 
 @given(st.text())
@@ -151,14 +153,14 @@ def test_any_text_is_judged_and_its_verdict_reads_back(answer: str) -> None:
 
 def test_the_same_answer_has_the_same_verdict_from_a_new_judge() -> None:
     answer = "They seem to be digging in the sand."
-    again = judge_for(MINI)
-    outcome = asyncio.run(again.judge(items_of(CASTLE)[3], answer, PROTOCOLS["v1"]))
-    assert outcome.verdict == judged(CASTLE, answer)
+    other_judge = open_judge(MINI)
+    outcome = asyncio.run(other_judge.judge(items_of(CASTLE)[3], answer, PROTOCOLS["v1"]))
+    assert outcome.verdict == judge_answer(CASTLE, answer)
 
 
 def test_a_clip_may_lack_every_word() -> None:
-    assert judged(Clip("1", "", "", "", "", "", ""), "They flee.").readable
-    assert judged(Clip("1", "雨", "走れ", "a", "b", "逃げる", "、"), "逃げている").readable
+    assert judge_answer(Clip("1", "", "", "", "", "", ""), "They flee.").readable
+    assert judge_answer(Clip("1", "雨", "走れ", "a", "b", "逃げる", "、"), "逃げている").readable
 
 
 def test_what_it_ships_is_part_of_its_identity() -> None:
@@ -170,12 +172,12 @@ def test_it_gives_thousands_of_verdicts_a_minute() -> None:
     answers = [f"They are making number {n} of what they wanted." for n in range(100)]
     began = time.process_time()
     for answer in answers:
-        judged(CASTLE, answer)
+        judge_answer(CASTLE, answer)
     assert time.process_time() - began < 100 * 60 / 3_000
 
 
 def test_the_readme_shows_the_revision_that_ships() -> None:
-    """Any change to the judge's code or data is another judge: runs that it judged refuse it."""
+    """A change of the judge's code or data needs another revision, which older runs refuse."""
     revision = open_spec("judge", "offline").REVISION
     readme = (ROOT / "README.md").read_text("utf-8")
     assert f"judges:offline(proxy){{revision={revision}}}" in readme

@@ -1,4 +1,4 @@
-"""Every verdict on a large fixed set is as recorded for the judge's revision.
+"""Verdicts on a large fixed set: equal to those recorded for the judge's revision.
 
 The set: the training corpus and its known answers, the labelled outputs of ``mini``, and random
 texts with odd punctuation. Where a verdict changes on purpose, change ``REVISION`` and record::
@@ -41,7 +41,7 @@ def questions() -> Iterator[tuple[Clip, str]]:
     """Return clips with answers about them, the same in every process."""
     mini = find_data("mini", print)
     assert mini.folder is not None
-    of_mini = {clip.id: clip for clip in mini.clips}
+    mini_clips = {clip.id: clip for clip in mini.clips}
     rows = []
     for path in sorted(CORPUS.glob("*-scenes.csv")):
         scenes = read_table(path, required=COLUMNS).rows
@@ -49,20 +49,23 @@ def questions() -> Iterator[tuple[Clip, str]]:
         outputs = read_table(path.with_name(path.name.replace("scenes", "outputs"))).rows
         rows += [(clips[row["id"]], row["allm_output"]) for row in outputs]
         for clip in clips.values():
-            described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
-            answers = (clip.reference, clip.audio_only, clip.speech_only, described)
+            description = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
+            answers = (clip.reference, clip.audio_only, clip.speech_only, description)
             rows += [(clip, answer) for answer in answers]
     for name in ("gold.csv", "gold-cascade.csv"):
         table = read_table(mini.folder / name)
-        rows += [(of_mini[row["id"]], row["allm_output"]) for row in table.rows]
+        rows += [(mini_clips[row["id"]], row["allm_output"]) for row in table.rows]
     yield from rows
     rng = random.Random(0)
     words = " ".join(answer for _, answer in rows[:2_000]).split()
     for _ in range(RANDOM_TEXTS):
-        clip = rng.choice(list(of_mini.values()))
+        clip = rng.choice(list(mini_clips.values()))
         parts = range(rng.randint(1, 60))
-        marks = "\"“”'‘’{}[]:;.!?\n<>*_()、。「」é雨 "
-        yield clip, "".join(rng.choice([rng.choice(words) + " ", rng.choice(marks)]) for _ in parts)
+        punctuation = "\"“”'‘’{}[]:;.!?\n<>*_()、。「」é雨 "
+        yield (
+            clip,
+            "".join(rng.choice([rng.choice(words) + " ", rng.choice(punctuation)]) for _ in parts),
+        )
 
 
 def verdicts() -> Iterator[tuple[int, int, str]]:
@@ -78,9 +81,9 @@ def verdicts() -> Iterator[tuple[int, int, str]]:
         return [attempt.text for judgement in judgements for attempt in judgement.attempts]
 
     for text in asyncio.run(texts()):
-        found = TEXT.fullmatch(text)
-        assert found, text
-        yield int(found[1]), int(found[2]), found[3]
+        match = TEXT.fullmatch(text)
+        assert match, text
+        yield int(match[1]), int(match[2]), match[3]
 
 
 def test_a_changed_verdict_needs_another_revision() -> None:
@@ -88,20 +91,23 @@ def test_a_changed_verdict_needs_another_revision() -> None:
         (int(row["share"]), int(row["rating"]), row["orientation"])
         for row in read_table(RECORDED).rows
     ]
-    found = list(verdicts())
-    assert [row[1:] for row in found] == [row[1:] for row in recorded]
+    current = list(verdicts())
+    assert [row[1:] for row in current] == [row[1:] for row in recorded]
     # On another processor a share may be rounded to the other side.
-    differences = [abs(a[0] - b[0]) for a, b in zip(found, recorded, strict=True)]
+    differences = [
+        abs(current_row[0] - recorded_row[0])
+        for current_row, recorded_row in zip(current, recorded, strict=True)
+    ]
     assert max(differences) <= 1
     assert sum(differences) <= 3
 
 
 def test_changed_data_needs_another_revision() -> None:
     package = files("jasco.judges.offline")
-    found = {
+    hashes = {
         name: hashlib.sha256((package / name).read_bytes()).hexdigest() for name in DATA_SHA256
     }
-    assert found == DATA_SHA256
+    assert hashes == DATA_SHA256
 
 
 def record() -> None:

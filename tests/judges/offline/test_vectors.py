@@ -23,17 +23,19 @@ def test_content_words_stand_once_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "found"),
+    ("word", "expected"),
     [
         ("sand", ["sand"]),
         ("sandcastle", ["sand", "##castle"]),
-        ("sandcat", []),  # what is left is no piece
+        ("sandcat", []),  # the rest is not a piece
         ("", []),
         ("x" * 101, []),
     ],
 )
-def test_a_word_is_split_into_the_longest_pieces_from_the_left(word: str, found: list[str]) -> None:
-    assert pieces(word, {"sand", "san", "##castle", "##d", "x", "##x"}) == found
+def test_a_word_is_split_into_the_longest_pieces_from_the_left(
+    word: str, expected: list[str]
+) -> None:
+    assert pieces(word, {"sand", "san", "##castle", "##d", "x", "##x"}) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The page as a file: what it holds, and what it must not do."""
+"""The report page as a file: its content, and nothing that could load or run foreign code."""
 
 import base64
 import gzip
@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from html_reader import HtmlReader
 from runs import verdict, write_run
 from synthetic import make_data, tone, write_wav
 
@@ -44,37 +44,10 @@ HOSTILE = (
 )
 
 
-class Reader(HTMLParser):
-    """Reads a page as a browser would: tags with attributes, and text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.blocks: dict[str, list[str]] = {"script": [], "style": []}
-        self._inside = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag if tag in self.blocks else ""
-        if self._inside:
-            self.blocks[tag].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.blocks[self._inside][-1] += data
-        else:
-            self.text += data
-
-
-def unpacked(page: str) -> Any:
-    found = re.search(r'id="packed">([^<]*)<', page)
-    assert found
-    return json.loads(gzip.decompress(base64.b64decode(found[1])))
+def read_packed(page: str) -> Any:
+    match = re.search(r'id="packed">([^<]*)<', page)
+    assert match
+    return json.loads(gzip.decompress(base64.b64decode(match[1])))
 
 
 @pytest.fixture
@@ -82,8 +55,8 @@ def folder(tmp_path: Path) -> Path:
     return make_data(tmp_path / "data", clips=3)
 
 
-def whole_run(path: Path, data: DataSet, model: str = "model") -> Path:
-    """Everything answered and judged, by two judges who do not always agree."""
+def write_complete_run(path: Path, data: DataSet, model: str = "model") -> Path:
+    """Write a complete run, judged by two judges that differ at times."""
     return write_run(
         path,
         data,
@@ -98,11 +71,11 @@ def whole_run(path: Path, data: DataSet, model: str = "model") -> Path:
 
 @pytest.fixture
 def run(folder: Path, tmp_path: Path) -> Path:
-    return whole_run(tmp_path / "run", read_data_set(folder))
+    return write_complete_run(tmp_path / "run", read_data_set(folder))
 
 
 def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
-    content = unpacked(render_page(open_shown([run]), audio=True))
+    content = read_packed(render_page(open_shown([run]), audio=True))
     assert content["prompts"] == list(INSTRUCTIONS)
     assert content["judges"] == ["openai/strict", "openai/mild"]
     assert [clip["id"] for clip in content["clips"]] == ["0", "1", "2"]
@@ -119,22 +92,25 @@ def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
     assert content["orientations"][2] == "Both"
 
 
-def test_it_lets_nothing_in_and_nothing_out(run: Path) -> None:
+def test_it_runs_only_its_own_script_and_loads_nothing(run: Path) -> None:
     page = render_page(open_shown([run]), audio=True)
-    read = Reader(page)
+    reader = HtmlReader(page)
     policy = next(
         attributes["content"] or ""
-        for tag, attributes in read.tags
+        for tag, attributes in reader.tags
         if attributes.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
-    for kind, block in (("script", read.blocks["script"][-1]), ("style", read.blocks["style"][0])):
+    for kind, block in (
+        ("script", reader.blocks["script"][-1]),
+        ("style", reader.blocks["style"][0]),
+    ):
         digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
         assert f"{kind}-src 'sha256-{digest}'" in policy
-    assert len(read.blocks["style"]) == 1
-    for _, attributes in read.tags:
-        assert not any(name.startswith("on") or name == "style" for name in attributes)
+    assert len(reader.blocks["style"]) == 1
+    assert not reader.inline_handlers()
+    for _, attributes in reader.tags:
         for name in ("src", "href", "xlink:href", "action"):
             assert (attributes.get(name) or "#").startswith("#"), attributes
 
@@ -151,11 +127,11 @@ def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
         model=hostile.replace(",", " "),
     )
     page = render_page(open_shown([run]), audio=True)
-    read = Reader(page)
-    assert len(read.blocks["script"]) == 2
-    assert not any(tag == "img" for tag, _ in read.tags)
+    reader = HtmlReader(page)
+    assert len(reader.blocks["script"]) == 2
+    assert not any(tag == "img" for tag, _ in reader.tags)
     assert not re.search("[\0\x1b\N{RIGHT-TO-LEFT OVERRIDE}]", page)
-    content = unpacked(page)
+    content = read_packed(page)
     assert content["items"][0]["answer"] == hostile
     assert content["items"][1]["failure"] == f"error: {hostile}"
     assert content["clips"][0]["reference"] == hostile
@@ -178,12 +154,12 @@ def test_what_is_missing_is_shown(folder: Path, tmp_path: Path) -> None:
         {"judge": lambda clip, prompt: "Hm." if (clip, prompt) == (1, 1) else verdict(2, "Both")},
     )
     page = render_page(open_shown([run]), audio=False)
-    items = {(item["clip"], item["prompt"]): item for item in unpacked(page)["items"]}
+    items = {(item["clip"], item["prompt"]): item for item in read_packed(page)["items"]}
     assert items[0, 1] | {"answer": None, "failure": "timeout: after 60 s"} == items[0, 1]
     assert items[0, 2] | {"answer": None, "failure": ""} == items[0, 2]
     assert items[0, 3]["cut"]
     assert items[1, 1]["verdicts"][0][1:3] == [None, None]
-    text = " ".join(Reader(page).text.split())
+    text = " ".join(HtmlReader(page).text.split())
     assert "2 of 24 items not answered (1 timeout)" in text
     assert "1 answer was cut off at the longest length allowed" in text
     assert "INCOMPLETE" in text
@@ -199,58 +175,60 @@ def test_known_issues_of_the_data_are_shown(published: Path, tmp_path: Path) -> 
     )
     page = render_page(open_shown([run]), audio=False)
     assert "without the clips that have known issues (" in page
-    assert any(clip["known_issue"] for clip in unpacked(page)["clips"])
+    assert any(clip["known_issue"] for clip in read_packed(page)["clips"])
     assert "CC BY-NC 4.0" in page
-    assert "Qwen2-Audio-Instruct-7B (published)" in page  # on the same clips, in the charts too
+    assert "Qwen2-Audio-Instruct-7B (published)" in page  # in the charts, on the same clips
 
 
 def test_a_sound_that_has_changed_is_not_played(folder: Path, run: Path) -> None:
     write_wav(folder / "dataset" / "v0" / "1.wav", tone(40))
     (folder / "dataset" / "v0" / "2.wav").unlink()
     page = render_page(open_shown([run]), audio=True)
-    assert ["audio" in clip for clip in unpacked(page)["clips"]] == [True, False, False]
+    assert ["audio" in clip for clip in read_packed(page)["clips"]] == [True, False, False]
     assert "2 clips are shown without their sound" in page
 
 
 def test_sounds_may_be_left_out(run: Path) -> None:
-    clips = unpacked(render_page(open_shown([run]), audio=False))["clips"]
+    clips = read_packed(render_page(open_shown([run]), audio=False))["clips"]
     assert all("audio" not in clip and "spectrogram" in clip for clip in clips)
 
 
 def test_models_are_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
     data = read_data_set(folder)
-    other = whole_run(tmp_path / "other", data, "other")
+    other = write_complete_run(tmp_path / "other", data, "other")
     page = render_page(open_shown([run, other, run]), audio=False)
-    content = unpacked(page)
+    content = read_packed(page)
     names = [model["name"] for model in content["models"]]
     assert names == ["csv/model (1)", "csv/other", "csv/model (3)"]
     assert len(content["items"]) == 3 * 24
-    text = " ".join(Reader(page).text.split())
+    text = " ".join(HtmlReader(page).text.split())
     assert "csv/model (1) minus csv/other" in text
-    elsewhere = whole_run(tmp_path / "elsewhere", read_data_set(make_data(tmp_path / "more", 2)))
+    other_data = write_complete_run(
+        tmp_path / "elsewhere", read_data_set(make_data(tmp_path / "more", 2))
+    )
     with pytest.raises(InputError, match="differ in data"):
-        render_page(open_shown([run, elsewhere]), audio=False)
+        render_page(open_shown([run, other_data]), audio=False)
 
 
 def test_a_participant_is_compared_by_the_mean(folder: Path, run: Path, tmp_path: Path) -> None:
-    listener = Participant.open(tmp_path / "people", "Ada", read_data_set(folder))
-    for item in listener.items:
-        listener.answer(item, "They flee.")
-    page = render_page(open_shown([run, listener.folder]), audio=False)
-    items = [item for item in unpacked(page)["items"] if item["model"] == 1]
+    participant = Participant.open(tmp_path / "participants", "Ada", read_data_set(folder))
+    for item in participant.items:
+        participant.answer(item, "They flee.")
+    page = render_page(open_shown([run, participant.folder]), audio=False)
+    items = [item for item in read_packed(page)["items"] if item["model"] == 1]
     assert [(item["clip"], item["answer"]) for item in items] == [
         (clip, "They flee.") for clip in range(3)
     ]
-    text = " ".join(Reader(page).text.split())
+    text = " ".join(HtmlReader(page).text.split())
     assert "human/… is a participant" in text
     assert "human/…" not in render_page(open_shown([run]), audio=False)
 
 
-def test_a_run_without_a_judge_can_be_looked_at(folder: Path, tmp_path: Path) -> None:
+def test_a_run_without_a_judge_can_be_shown(folder: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", read_data_set(folder), lambda *_: "They flee.", {})
     page = render_page(open_shown([run]), audio=False)
     assert "not judged yet" in page
-    assert unpacked(page)["items"][0]["verdicts"] == []
+    assert read_packed(page)["items"][0]["verdicts"] == []
 
 
 def test_the_same_content_gives_the_same_page(run: Path) -> None:
@@ -280,12 +258,12 @@ def test_a_chart_escapes_names_and_keeps_long_ones_distinct() -> None:
 
 @given(st.text())
 def test_what_would_not_be_seen_is_shown_by_its_number(text: str) -> None:
-    text_shown = visible(text)
+    visible_text = visible(text)
     assert not re.search(
-        "[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", text_shown
+        "[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", visible_text
     )
     if text.isprintable():
-        assert text_shown == text
+        assert visible_text == text
 
 
 def test_a_text_of_a_megabyte_is_cut_on_the_page() -> None:
@@ -306,8 +284,8 @@ def test_a_spectrogram_shows_low_tones_below_and_high_ones_above() -> None:
     from PIL import Image
 
     time = np.arange(16_000) / 16_000
-    for hertz, row in ((1000, 112), (6000, 32)):
-        samples = (8000 * np.sin(2 * np.pi * hertz * time)).astype(np.int16)
-        picture = np.asarray(Image.open(io.BytesIO(spectrogram(Audio(samples)))).convert("L"))
-        assert picture.shape == (128, 320)
-        assert abs(int(picture.mean(axis=1).argmin()) - row) <= 2
+    for frequency, row in ((1000, 112), (6000, 32)):
+        samples = (8000 * np.sin(2 * np.pi * frequency * time)).astype(np.int16)
+        image = np.asarray(Image.open(io.BytesIO(spectrogram(Audio(samples)))).convert("L"))
+        assert image.shape == (128, 320)
+        assert abs(int(image.mean(axis=1).argmin()) - row) <= 2
