@@ -41,7 +41,7 @@ def test_adaptations_are_in_the_result(
 
 
 @pytest.mark.parametrize(("option", "shown"), [("", False), (",reasoning=keep", True)])
-def test_judges_are_shown_reasoning_only_where_it_is_kept(
+def test_judges_get_reasoning_only_if_it_is_kept(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, option: str, *, shown: bool
 ) -> None:
     answer = "<think>\nA siren, or a whistle?\n</think>\n\nThey flee."

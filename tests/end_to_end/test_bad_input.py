@@ -139,7 +139,7 @@ def duplicate_ids(workspace: Workspace) -> Sequence[object]:
     return workspace.respond()
 
 
-def _id(workspace: Workspace, id_: str) -> Sequence[object]:
+def with_clip_id(workspace: Workspace, id_: str) -> Sequence[object]:
     workspace.change_v0(lambda text: text + f'"{id_}",a,b,c,d,e,f\n')
     return workspace.respond()
 
@@ -154,7 +154,7 @@ for _name, _text in {
     CASES[f"an_id_that_leaves_the_folder_{_name}"] = (
         2,
         ["v0.csv, row 3", repr(_text), "letters"],
-        lambda workspace, text=_text: _id(workspace, text),  # type: ignore[misc]
+        lambda workspace, text=_text: with_clip_id(workspace, text),  # type: ignore[misc]
     )
 
 
@@ -340,7 +340,7 @@ def answers_about_other_data(workspace: Workspace) -> Sequence[object]:
     return workspace.respond(f"csv/{workspace.judged_csv(change)}")
 
 
-def _score(change: Callable[[Rows], Rows]) -> Arrange:
+def score_changed(change: Callable[[Rows], Rows]) -> Arrange:
     return lambda workspace: ["score", workspace.judged_csv(change)]
 
 
@@ -348,32 +348,32 @@ CASES |= {
     "duplicate_rows": (
         2,
         ["judged.csv, row 2", "clip '0'", "prompt 1", "row 1"],
-        _score(lambda rows: [rows[0], *rows]),
+        score_changed(lambda rows: [rows[0], *rows]),
     ),
     "an_unknown_prompt": (
         2,
         ["judged.csv, row 4", "clip '0'", "'What is this?'", "instructions"],
-        _score(with_cells(3, prompt="What is this?")),
+        score_changed(with_cells(3, prompt="What is this?")),
     ),
     "a_column_missing_in_the_answers": (
         2,
         ["judged.csv", "column 'allm_output' is missing", "id, "],
-        _score(without("allm_output")),
+        score_changed(without("allm_output")),
     ),
     "no_judge_column": (
         2,
         ["judged.csv", "no column 'judge_output'", "jasco judge "],
-        _score(without("judge_output")),
+        score_changed(without("judge_output")),
     ),
     "two_annotations_of_a_clip": (
         2,
         ["judged.csv, row 3", "clip '0'", "other annotations"],
-        _score(with_cells(2, tgt_text="another")),
+        score_changed(with_cells(2, tgt_text="another")),
     ),
     "a_rating_that_contradicts_the_judge": (
         2,
         ["clip 0, prompt 1", "rating is 1, but 2"],
-        _score(lambda rows: [row | {"rating": "1"} for row in rows]),
+        score_changed(lambda rows: [row | {"rating": "1"} for row in rows]),
     ),
 }
 
@@ -614,7 +614,7 @@ def one_model_to_compare(workspace: Workspace) -> Sequence[object]:
 
 
 @case(3, "run.db", "newer jasco", "schema version 99", "update jasco")
-def a_newer_run_to_score(workspace: Workspace) -> Sequence[object]:
+def a_newer_run_toscore_changed(workspace: Workspace) -> Sequence[object]:
     workspace.write_database(0x4A415343, 99)
     return ["score", workspace.run]
 

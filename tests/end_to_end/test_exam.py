@@ -236,7 +236,7 @@ def test_exams_of_the_first_version_are_migrated(
 
 def test_failed_calls_make_the_exam_incomplete(jasco: Jasco, serve: Serve, data: Path) -> None:
     clip = read_data_set(data).clips[0]
-    server = serve(refused={f"[Model Prediction]\n{clip.reference}\n": 400})
+    server = serve(status_by_text={f"[Model Prediction]\n{clip.reference}\n": 400})
     result, report = exam(jasco, server, data)
     assert result.status == 0  # a rejected request is final
     assert not report["complete"]
@@ -264,7 +264,7 @@ def test_the_exam_is_reported_with_the_judges_figures(
     assert "openai/m: exam on synthetic: known answers 100.0%" in moved.stdout
 
 
-def test_labels_are_joined_by_hash_or_by_id(
+def test_labels_are_joined_by_hash_or_id_and_never_to_another_clip(
     jasco: Jasco, serve: Serve, data: Path, gold: Gold, tmp_path: Path
 ) -> None:
     server = serve(judge_says=correct_verdicts(data))

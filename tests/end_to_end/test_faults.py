@@ -89,8 +89,8 @@ def test_failed_answers_are_missing_and_retried_by_the_same_command(
     started = {}
     for kinds in (LASTING[:7], LASTING[7:14], LASTING[14:]):
         run = tmp_path / kinds[0]
-        bewitched = dict(zip(INSTRUCTIONS[1:], kinds, strict=False))
-        url = serve(bewitched=bewitched).url
+        faults = dict(zip(INSTRUCTIONS[1:], kinds, strict=False))
+        url = serve(fault_by_text=faults).url
         answered[run] = 4 * (8 - len(kinds))
         started[run] = jasco.start(
             "respond", f"openai/ears,base_url={url},timeout=1", "--data", data, "--run", run,
@@ -112,8 +112,8 @@ def test_failed_answers_are_missing_and_retried_by_the_same_command(
 def test_completions_without_an_answer_are_failures_with_a_kind_and_not_retried(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    bewitched = dict(zip(INSTRUCTIONS[1:], NO_ANSWER, strict=False))
-    server = serve(bewitched=bewitched)
+    faults = dict(zip(INSTRUCTIONS[1:], NO_ANSWER, strict=False))
+    server = serve(fault_by_text=faults)
     jasco(*command_line(server.url, data, tmp_path / "run"))
     answered = 4 * (8 - len(NO_ANSWER))
     assert count_rows(tmp_path / "run") == (answered, answered)
@@ -129,7 +129,9 @@ def test_a_judges_completions_without_an_answer_are_failures_and_not_unreadable_
     data = make_data(tmp_path / "data", len(NO_ANSWER) + 1)
     server = serve(
         judge_says={"[": "Rating: 2\nOrientation: Both"},
-        bewitched={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(NO_ANSWER)},
+        fault_by_text={
+            f"watching the weather, clip {n}\n": kind for n, kind in enumerate(NO_ANSWER)
+        },
     )
     result = jasco(*command_line(server.url, data, tmp_path / "run", "--json"))
     [model] = json.loads(result.stdout)["models"].values()
@@ -148,7 +150,7 @@ def test_failed_verdicts_are_missing_and_not_0(jasco: Jasco, serve: Serve, tmp_p
     data = make_data(tmp_path / "data", clips)
     server = serve(
         judge_says={"[": "Rating: 2\nOrientation: Both"},
-        bewitched={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(LASTING)},
+        fault_by_text={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(LASTING)},
     )
     result = jasco(
         "eval", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",
@@ -221,7 +223,7 @@ def test_a_retry_after_in_seconds_or_as_a_date_is_respected(
         assert max(waits) < 7
 
 
-def test_a_dead_server_beside_a_well_one_does_not_stop_the_run(
+def test_a_dead_server_next_to_a_healthy_one_does_not_stop_the_run(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     healthy, dead = serve(), serve()
@@ -276,7 +278,7 @@ def test_a_server_that_died_is_given_up_within_a_minute(
     assert time.monotonic() - start_time < 60
 
 
-def test_a_server_that_only_fails_is_given_up_with_exit_4(
+def test_a_server_that_always_fails_is_given_up_with_exit_4(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     servers = [serve(faults=1.0, kinds=(kind,)) for kind in ("500", "hang", "reset")]

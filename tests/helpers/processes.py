@@ -24,18 +24,18 @@ def assert_nothing_lives(pids: Path, within: float = 10) -> None:
     assert not running
 
 
-def wait_for(path: Path, holds: str = "") -> None:
+def wait_for(path: Path, text: str = "") -> None:
     """Wait until a file exists and contains a text."""
     deadline = time.monotonic() + 30
-    while not (path.exists() and holds in path.read_text()):
-        assert time.monotonic() < deadline, f"{path} does not contain {holds!r}"
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline, f"{path} does not contain {text!r}"
         time.sleep(0.02)
 
 
-def wait_for_log(run: Path, holds: str = "") -> None:
+def wait_for_log(run: Path, text: str = "") -> None:
     """Wait until the log of a run's server contains a text."""
     deadline = time.monotonic() + 30
     while not (logs := list((run / "logs").glob("*.log"))):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    wait_for(logs[0], holds)
+    wait_for(logs[0], text)
