@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import jasco
-from audible import BatchModel, answer
+from audible import Ears, answer
 from chat_server import Serve
 from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
@@ -36,14 +36,14 @@ def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
 
 
 def test_an_object_is_evaluated_under_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
-    ears = BatchModel()
+    ears = Ears()
     evaluation = jasco.evaluate(
         ears, data=read_data_set(data), judges="offline", run=tmp_path / "run", name="step-1000"
     )
     assert evaluation.model == "python/step-1000"
     assert max(ears.batches) == 8
     with pytest.raises(jasco.RunConflictError, match="the run holds answers of python/step-1000"):
-        jasco.evaluate(BatchModel(), data=data, judges=[], run=tmp_path / "run", name="step-2000")
+        jasco.evaluate(Ears(), data=data, judges=[], run=tmp_path / "run", name="step-2000")
 
 
 def test_a_spec_is_evaluated_as_on_the_command_line(data: Path, serve: Serve) -> None:

@@ -47,10 +47,7 @@ def test_unreadable_verdicts_are_final(
 def test_what_a_server_refuses_for_an_item_is_final(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, judge = (
-        serve(status_by_text={INSTRUCTIONS[4]: 400}),
-        serve(status_by_text={INSTRUCTIONS[5]: 400}),
-    )
+    ears, judge = serve(refused={INSTRUCTIONS[4]: 400}), serve(refused={INSTRUCTIONS[5]: 400})
     for _ in range(2):
         result = evaluate(jasco, ears, judge, tmp_path)
         assert result.status == 0, result.stderr
@@ -64,7 +61,7 @@ def test_what_a_server_refuses_for_an_item_is_final(
 def test_what_is_final_is_asked_again_on_demand(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears = serve(status_by_text={INSTRUCTIONS[4]: 400})
+    ears = serve(refused={INSTRUCTIONS[4]: 400})
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
     evaluate(jasco, ears, judge, tmp_path)
     well, fit = serve(), serve(judge_says={INSTRUCTIONS[2]: GOOD})
@@ -84,7 +81,7 @@ def test_an_unreadable_verdict_does_not_give_way_to_a_failure(
     ears = serve()
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
     evaluate(jasco, ears, judge, tmp_path)
-    evaluate(jasco, ears, serve(status_by_text={INSTRUCTIONS[2]: 400}), tmp_path, "--retry-final")
+    evaluate(jasco, ears, serve(refused={INSTRUCTIONS[2]: 400}), tmp_path, "--retry-final")
     assert failures(tmp_path / "run", "verdicts") == []
 
 
@@ -92,10 +89,7 @@ def test_an_unreadable_verdict_does_not_give_way_to_a_failure(
 def test_what_may_pass_is_work_left(
     kind: str, jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    ears, judge = (
-        serve(fault_by_text={INSTRUCTIONS[4]: kind}),
-        serve(fault_by_text={INSTRUCTIONS[5]: kind}),
-    )
+    ears, judge = serve(bewitched={INSTRUCTIONS[4]: kind}), serve(bewitched={INSTRUCTIONS[5]: kind})
     assert evaluate(jasco, ears, judge, tmp_path).status == 4
     assert jasco("score", tmp_path / "run").status == 0
     assert evaluate(jasco, serve(), judge, tmp_path).status == 4

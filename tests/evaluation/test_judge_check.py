@@ -50,9 +50,9 @@ def place(jasco: Jasco, serve: Serve, data: Path, tmp_path: Path) -> Place:
     [
         ({"status": 400, "error": "no such <parameter>"}, 3, "no such <parameter>"),
         ({"judge_says": {"[": ODD}, "repair_says": ODD}, 3, ODD),
-        ({"fault_by_text": {"[": "filtered"}}, 3, "content filter"),
+        ({"bewitched": {"[": "filtered"}}, 3, "content filter"),
         (
-            {"fault_by_text": {"[": "error beside the choices"}, "error": "out of luck"},
+            {"bewitched": {"[": "error beside the choices"}, "error": "out of luck"},
             4,
             "out of luck",
         ),
@@ -183,7 +183,7 @@ def test_a_judge_with_a_server_of_its_own_is_asked_once_that_is_ready(
 def test_a_judge_that_cannot_be_used_does_not_keep_the_next_one_from_judging(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, vllm: Any
 ) -> None:
-    judges = ["--judge", vllm("some/odd", audio_only="true"), "--judge", vllm("some/well")]
+    judges = ["--judge", vllm("some/odd", hears="true"), "--judge", vllm("some/well")]
     command = (
         "eval", f"openai/ears,base_url={serve().url}", "--data", data, "--limit", 1,
         "--run", tmp_path / "run",

@@ -101,9 +101,7 @@ def test_a_duration_is_written_in_the_largest_unit(seconds: float, written: str)
 def test_a_run_reports_failures_while_it_continues(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    server = serve(
-        fault_by_text={"Guess what activity": "error beside the choices"}, error="bad luck"
-    )
+    server = serve(bewitched={"Guess what activity": "error beside the choices"}, error="bad luck")
     done = jasco(
         "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",
         "--no-preflight", patch=FEW_ATTEMPTS,

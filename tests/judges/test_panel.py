@@ -127,7 +127,7 @@ def test_one_judge_that_misses_a_row_makes_the_headline_incomplete(
     ears, well = serve(), [serve(), serve()]
     clip = read_data_set(data).clips[0]
     question = items_of(clip)[2].instruction
-    missing = serve(status_by_text={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
+    missing = serve(refused={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
     done = evaluated(jasco, ears, [*well, missing], data, tmp_path / "run")
     assert done.status == 0, done.stderr  # what a server refuses is final
     [model] = json.loads(done.stdout)["models"].values()

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def ears(vllm: Spec) -> Spec:
     """Give the spec of a model that starts the stand-in, which takes nothing but audio."""
-    return lambda **flags: vllm("some/ears", audio_only="true", **flags)
+    return lambda **flags: vllm("some/ears", hears="true", **flags)
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_model_that_takes_no_audio_is_refused_at_once_and_its_server_is_ended(
 def test_one_that_the_audio_does_not_reach_is_refused_and_ended(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
 ) -> None:
-    model, run = ears(ignores_audio="true", log=log), tmp_path / "run"
+    model, run = ears(deaf="true", log=log), tmp_path / "run"
     done = jasco("respond", model, "--data", data, "--run", run, env={"JASCO_GRACE": "1"})
     assert done.status == 3
     assert "gives the same answer to a clip, to another one and to silence" in done.stderr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import accessibility_violations, chromium, complaints_of, wait_until
+from browser import barriers, chromium, complaints_of, wait_until
 from command import Command, Jasco
 from participants import participants
 from processes import wait_for
@@ -361,7 +361,7 @@ def test_every_view_is_accessible(
     page = enter(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
 
     def look() -> None:
-        assert accessibility_violations(page) == [], page.url
+        assert barriers(page) == [], page.url
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
     page.goto(url)
@@ -410,11 +410,11 @@ def test_empty_views_are_accessible(
         url, _ = serve_view(*runs)
         for path in ("", "listen", "disagreements"):
             page.goto(url + path)
-            assert accessibility_violations(page) == [], page.url
+            assert barriers(page) == [], page.url
         if page.query_selector("#name"):
             name_oneself(page, "", "Ada")
         page.wait_for_selector("text=/Nothing to label yet|No second judge/")
-        assert accessibility_violations(page) == [], page.url
+        assert barriers(page) == [], page.url
 
 
 def test_a_lost_connection_is_shown_and_recovers(

@@ -24,11 +24,11 @@ torch = pytest.importorskip("torch", reason="needs the extra native")
 pytest.importorskip("transformers", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
 
-from relayout import PORTS, relay  # noqa: E402
+from relayout import SYSTEMS, relay  # noqa: E402
 
 pytestmark = pytest.mark.slow
 PARITY = [
-    *(Path(__file__).with_name(f"test_{name}.py") for name in PORTS),
+    *(Path(__file__).with_name(f"test_{name}.py") for name in SYSTEMS),
     Path(__file__).parents[1] / "test_transformers.py",
 ]
 
@@ -39,7 +39,7 @@ PARITY = [
 def test_fixtures_in_another_layout_pass(tmp_path: Path, fewer: bool) -> None:
     if os.environ.get("JASCO_ORACLE"):
         pytest.skip("other layouts are made of the usual fixtures alone")
-    for name in (*PORTS, "qwen2_audio"):
+    for name in (*SYSTEMS, "qwen2_audio"):
         if not (ORACLE / name).is_dir():
             pytest.skip(f"no fixtures of {name} in {ORACLE}")
     relay(ORACLE, tmp_path / "oracle", fewer)
@@ -79,8 +79,8 @@ def test_clips_may_have_any_names(tmp_path: Path) -> None:
     ids = np.array([5, 6])
     names = {f"wav_{clip}": np.zeros(1, np.int16) for clip in ("a", "a.b", "b")}
     oracle = fixtures(tmp_path, **names, **{"a.b.q10.left_ids": ids, "b.q0.left_ids": ids})
-    assert oracle.dialogues == ["a.b.q10", "b.q0"]
-    assert [oracle.clip_of(asked) for asked in oracle.dialogues] == ["a.b", "b"]
+    assert oracle.asked == ["a.b.q10", "b.q0"]
+    assert [oracle.clip_of(asked) for asked in oracle.asked] == ["a.b", "b"]
     assert oracle.clip_of("beats_padded_batch.out") == ""
 
 

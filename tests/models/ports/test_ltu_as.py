@@ -111,7 +111,7 @@ class Port:
         expected = self.oracle.expected
         stored = {
             asked: (expected[f"{asked}.{names[0]}"], expected[f"{asked}.{names[1]}"])
-            for asked in self.oracle.dialogues
+            for asked in self.oracle.asked
             if f"{asked}.{names[1]}" in expected
         }
         return stored or pytest.skip("the fixtures have no drawn answers")
@@ -196,7 +196,7 @@ def stages(port: Port) -> Iterator[Stage]:
         batch = torch.from_numpy(port.oracle.inputs["tltr_batch_input"])
         yield Stage("tltr_batch", [], lambda: {"out": model.tltr(batch)})
         yield Stage("tltr_batch", ["tltr_batch.out"], partial(project, model))
-    for asked in port.oracle.dialogues:
+    for asked in port.oracle.asked:
         heard = f"{port.oracle.clip_of(asked)}.audio_embeds"
         yield Stage(asked, [heard], partial(prepare, asked))
         yield Stage(f"text_only.{asked.rpartition('.')[2]}", [], partial(text_only, asked))
@@ -300,7 +300,7 @@ def test_from_the_waveform_tokens_are_drawn_from_the_originals_scores(
 def test_greedy_answers_are_the_originals(port: Port, penalised: bool) -> None:
     kind, changes = ("greedy_rep", {}) if penalised else ("greedy_no", {"repetition_penalty": 1.0})
     preset = port.preset(temperature=0.0, top_p=None, top_k=None, **changes)
-    for asked in port.oracle.dialogues:
+    for asked in port.oracle.asked:
         theirs = port.generated(asked, kind)
         if theirs:
             ended = theirs[-1] == EOS

@@ -206,7 +206,7 @@ def stages(oracle: Oracle, network: Salmonn) -> Iterator[Stage]:
         yield Stage(clip, [f"{clip}.mel"], encoded)
         yield Stage(clip, [f"{clip}.beats.fbank"], partial(stages_of_beats, network.beats))
         yield Stage(clip, both, connected)
-    for asked in oracle.dialogues:
+    for asked in oracle.asked:
         heard = f"{oracle.clip_of(asked)}.audio_embeds"
         yield Stage(asked, [heard], partial(stages_of_a_question, oracle, network, asked))
 

@@ -246,7 +246,7 @@ def stages(port: Port) -> Iterator[Stage]:
         streams = [f"{clip}.{stream}.projector" for stream in ("whisper", "wavlm")]
         yield Stage(clip, streams, lambda *each: {"fusion.concat": join(*each)})
         yield Stage(clip, [f"{clip}.fusion.concat"], fuse)
-    for asked in port.oracle.dialogues:
+    for asked in port.oracle.asked:
         audio = f"{port.oracle.clip_of(asked)}.audio_embeds"
         yield Stage(asked, [], partial(think, asked))
         yield Stage(asked, [f"{asked}.scale_prompt_hidden"], weigh)
@@ -304,7 +304,7 @@ def test_from_waveform_to_answer_it_is_the_original(port: Port) -> None:
     for clip in port.oracle.clips:
         embeddings = port.model.audio_embeddings(port.samples(clip))[None]
         assert torch.equal(embeddings, computed[f"{clip}.audio_embeds"]), clip
-    for asked in port.oracle.dialogues:
+    for asked in port.oracle.asked:
         scale = port.model.lora_scale(port.quoted(asked))[None]
         assert torch.equal(scale, computed[f"{asked}.scale"]), asked
 
@@ -319,7 +319,7 @@ def test_each_stage_is_the_originals(port: Port) -> None:
 
 @oracle
 def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
-    for asked in port.oracle.dialogues:
+    for asked in port.oracle.asked:
         expected = port.generated(asked, "greedy")
         assert expected[-1] == EOS, asked
         search = partial(search_of, PRESETS["greedy"], port.room)
@@ -331,7 +331,7 @@ def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
 @oracle
 def test_drawn_answers_repeat_and_keep_the_rules(port: Port) -> None:
     answers = []
-    for asked in port.oracle.dialogues * 2:
+    for asked in port.oracle.asked * 2:
         search = search_of(PRESETS["official"], port.room)
         said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
         with scaled_lora(port.model.llama, port.scale(asked)[None]):
@@ -348,7 +348,7 @@ def test_the_temperature_is_the_originals(port: Port) -> None:
 
 @oracle
 def test_the_updates_count_only_while_they_are_told_to(port: Port) -> None:
-    llama, asked = port.model.llama, port.oracle.dialogues[0]
+    llama, asked = port.model.llama, port.oracle.asked[0]
     words = splice(llama, [port.oracle.ids(f"{asked}.left_ids")])
     before = llama(inputs_embeds=words).logits
     with pytest.raises(KeyError), scaled_lora(llama, port.scale(asked)[None]):
@@ -359,7 +359,7 @@ def test_the_updates_count_only_while_they_are_told_to(port: Port) -> None:
 
 @oracle
 def test_each_question_gets_a_scale_of_its_own(port: Port) -> None:
-    scales = {tuple(port.quoted(asked)): port.scale(asked) for asked in port.oracle.dialogues}
+    scales = {tuple(port.quoted(asked)): port.scale(asked) for asked in port.oracle.asked}
     if len(scales) < 2:
         pytest.skip("the fixtures have one question")
     for one, other in combinations(scales.values(), 2):
@@ -382,7 +382,7 @@ def test_prompts_are_the_original_ones(port: Port) -> None:
             return pieces[text]
 
     assert config["left_prompt_text"] == LEFT
-    for asked in port.oracle.dialogues:
+    for asked in port.oracle.asked:
         prompt = make_prompt(Pieces(), questions[number_of(asked)])
         assert [fold(port, token) for token in prompt.left] == port.oracle.ids(f"{asked}.left_ids")
         assert [fold(port, token) for token in prompt.right] == port.right(asked)

@@ -444,7 +444,7 @@ def test_a_variable_that_is_wanted_and_not_there_is_reported() -> None:
 def test_a_key_reaches_a_worker_that_it_is_given_to_and_no_other(
     jasco: Jasco, data: Path, tmp_path: Path, wanted: str, text: str
 ) -> None:
-    spec = command(tmp_path, answer_env="MY_KEY").replace("worker/", f"worker{wanted}/", 1)
+    spec = command(tmp_path, tells="MY_KEY").replace("worker/", f"worker{wanted}/", 1)
     done = jasco(
         "respond", spec, "--data", data, "--run", tmp_path / "run", "--no-preflight",
         env={"MY_KEY": "9fQ2xLw7TbV0zKdR4", "MY_PLACE": "here"},
