@@ -1,7 +1,7 @@
-"""How quickly the page is made and used, and how large it is, at the size of the benchmark.
+"""Size and speed of the HTML report at the size of the benchmark.
 
-80 clips, four models, three judges with texts of 1,200 characters, without sound. Targets: made in
-10 s, 8 MB, first paint after 1 s, a filter in 100 ms. Needs Chromium and Playwright.
+80 clips, four models, three judges with texts of 1,200 characters, without audio. Targets: 10 s to
+render, 8 MB, first paint after 1 s, 100 ms for a filter. Needs Chromium and Playwright.
 
 Usage: ``python benchmarks/page.py``
 """
@@ -29,21 +29,23 @@ FILTER = """([name, value]) => {
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the figures."""
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         runs = write_large_runs(Path(folder))
         start = time.perf_counter()
         page = Path(folder) / "page.html"
         page.write_text(render_page(open_shown(runs), audio=False), "utf-8")
-        print(f"made in {time.perf_counter() - start:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
+        print(
+            f"rendered in {time.perf_counter() - start:.1f} s, {page.stat().st_size / 1e6:.1f} MB"
+        )
         with quiet_tab(browser, offline=True) as tab:
             tab.goto(page.as_uri())
             tab.wait_for_selector("article")
-            told = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            print(f"first paint after {tab.evaluate(told):.0f} ms")
+            first_paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            print(f"first paint after {tab.evaluate(first_paint):.0f} ms")
             for name, value in FILTERS:
-                took = tab.evaluate(FILTER, [name, value])
-                print(f"filter {name}={value or '(none)'}: {took:.0f} ms")
+                milliseconds = tab.evaluate(FILTER, [name, value])
+                print(f"filter {name}={value or '(none)'}: {milliseconds:.0f} ms")
 
 
 if __name__ == "__main__":

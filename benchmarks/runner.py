@@ -1,8 +1,8 @@
-"""How fast ``jasco eval`` makes its calls, beside a bare loop over the same client; its memory.
+"""Calls per second of ``run_job()`` and of a bare loop over the same client; peak memory.
 
-A server on loopback that answers at once gets 640 items x (1 answer + 3 verdicts) = 2,560 calls,
-64 at a time: from ``run_job()``, which reads audio, fills prompts, reads verdicts and commits
-every row, and from a loop that only sends the same requests, made beforehand. Each turn is a
+A local server without latency gets 640 items x (1 answer + 3 verdicts) = 2,560 calls with a
+concurrency of 64: from ``run_job()``, which reads audio, fills prompts, parses verdicts and
+commits every row, and from a loop that only sends the same prepared requests. Each measurement is a
 process of its own; imports are not counted. ``--memory`` compares the peak memory of whole
 commands (one judge) on 8,000 and on 80 clips.
 
@@ -27,20 +27,22 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 from chat_server import ChatServer, answer_to
 from synthetic import make_data
 
-CLIPS, JUDGES, AT_ONCE = 80, 3, 64
+CLIPS, JUDGES, CONCURRENCY = 80, 3, 64
 CALLS = CLIPS * 8 * (1 + JUDGES)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--memory", action="store_true", help="peak memory too (some minutes)")
-    parser.add_argument("--turn", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--memory", action="store_true", help="also measure peak memory (a few minutes)"
+    )
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.turn:
-        kind, url, folder = options.turn
-        print(TURNS[kind](url, Path(folder)))
+    if options.measure:
+        kind, url, folder = options.measure
+        print(MEASUREMENTS[kind](url, Path(folder)))
         return
     with tempfile.TemporaryDirectory() as folder, ChatServer() as server:
         rates = measure_rates(server.url, Path(folder), options.rounds)
@@ -54,22 +56,22 @@ def main() -> None:
 
 
 def measure_rates(url: str, folder: Path, rounds: int) -> dict[str, float]:
-    """Take turns; give the median calls per second of each."""
+    """Return the median calls per second of each kind; the kinds alternate."""
     make_data(folder / "data", CLIPS, seconds=0.1)
-    seconds: dict[str, list[float]] = {kind: [] for kind in TURNS}
+    seconds: dict[str, list[float]] = {kind: [] for kind in MEASUREMENTS}
     for number in range(rounds):
-        for kind in TURNS:
-            place = folder / f"{kind}-{number}"
-            place.mkdir()
-            (place / "data").symlink_to(folder / "data")
-            turn = [sys.executable, __file__, "--turn", kind, url, str(place)]
-            told = subprocess.run(turn, check=True, capture_output=True, text=True)
-            seconds[kind].append(float(told.stdout))
-    return {kind: CALLS / statistics.median(each) for kind, each in seconds.items()}
+        for kind in MEASUREMENTS:
+            subfolder = folder / f"{kind}-{number}"
+            subfolder.mkdir()
+            (subfolder / "data").symlink_to(folder / "data")
+            command = [sys.executable, __file__, "--measure", kind, url, str(subfolder)]
+            result = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds[kind].append(float(result.stdout))
+    return {kind: CALLS / statistics.median(times) for kind, times in seconds.items()}
 
 
 def time_jasco(url: str, folder: Path) -> float:
-    """Time ``run_job()``."""
+    """Return the seconds that ``run_job()`` takes."""
     from jasco.backends.specs import open_spec
     from jasco.data.sources import find_data
     from jasco.evaluation.job import Job
@@ -81,18 +83,18 @@ def time_jasco(url: str, folder: Path) -> float:
         data=find_data(str(folder / "data"), print),
         model=open_spec("model", f"openai/ears,base_url={url}"),
         judges=[open_spec("judge", f"openai/judge-{n},base_url={url}") for n in range(JUDGES)],
-        concurrency=AT_ONCE,
+        concurrency=CONCURRENCY,
         preflight=False,
     )
-    began = time.perf_counter()
+    start = time.perf_counter()
     run_job(job, print)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     assert results_of_run(job.run).complete
     return seconds
 
 
 def time_bare_loop(url: str, folder: Path) -> float:
-    """Time nothing but the client."""
+    """Return the seconds that the client alone takes."""
     import openai
 
     requests = payloads(folder / "data")
@@ -100,28 +102,28 @@ def time_bare_loop(url: str, folder: Path) -> float:
 
     async def loop() -> float:
         client = openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0)
-        waiting = iter(requests)
+        queue = iter(requests)
 
         async def work() -> None:
-            for request in waiting:
-                # Without the client's parsing of the answer: it is the quickest loop there is.
+            for request in queue:
+                # The raw response skips the client's parsing, for the fastest possible loop.
                 answer = await client.chat.completions.with_raw_response.create(**request)
                 assert json.loads(answer.content)["choices"][0]["message"]["content"]
 
-        began = time.perf_counter()
-        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-        seconds = time.perf_counter() - began
+        start = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
+        seconds = time.perf_counter() - start
         await client.close()
         return seconds
 
     return asyncio.run(loop())
 
 
-TURNS = {"bare": time_bare_loop, "jasco": time_jasco}
+MEASUREMENTS = {"bare": time_bare_loop, "jasco": time_jasco}
 
 
 def payloads(data: Path) -> list[dict[str, Any]]:
-    """Put together what ``jasco eval`` sends."""
+    """Return the requests that ``jasco eval`` sends."""
     from jasco.data.audio import read_audio
     from jasco.data.dataset import read_data_set
     from jasco.protocol.clips import items_of
@@ -132,36 +134,36 @@ def payloads(data: Path) -> list[dict[str, Any]]:
     for clip in data_set.clips:
         path = data_set.audio_path(clip)
         assert path is not None
-        sound = {"data": base64.b64encode(read_audio(path).wav).decode(), "format": "wav"}
+        audio = {"data": base64.b64encode(read_audio(path).wav).decode(), "format": "wav"}
         for item in items_of(clip):
             parts = [
-                {"type": "input_audio", "input_audio": sound},
+                {"type": "input_audio", "input_audio": audio},
                 {"type": "text", "text": item.instruction},
             ]
-            asked = {"messages": [{"role": "user", "content": parts}], "max_tokens": 512}
-            requests.append({"model": "ears", "temperature": 0.0, **asked})
-            _, prediction = answer_to(asked)
+            request = {"messages": [{"role": "user", "content": parts}], "max_tokens": 512}
+            requests.append({"model": "ears", "temperature": 0.0, **request})
+            _, prediction = answer_to(request)
             messages = [
                 {"role": "system", "content": SYSTEM_MESSAGE},
                 {"role": "user", "content": PROTOCOLS["v2"].judge_prompt(item, prediction)},
             ]
-            judged = {"messages": messages, "max_tokens": 1000, "temperature": 0.0}
-            requests.extend({"model": f"judge-{n}", **judged} for n in range(JUDGES))
+            verdict_request = {"messages": messages, "max_tokens": 1000, "temperature": 0.0}
+            requests.extend({"model": f"judge-{n}", **verdict_request} for n in range(JUDGES))
     return requests
 
 
 def peak_memory(url: str, folder: Path, clips: int) -> float:
-    """Give the peak memory of a whole command in MB."""
-    place = make_data(folder / f"data-{clips}", 1, seconds=0.1) / "dataset" / "v0"
-    header, row = (place / "v0.csv").read_text("utf-8").split("\n", 1)
+    """Return the peak memory of a whole command in MB."""
+    audio_folder = make_data(folder / f"data-{clips}", 1, seconds=0.1) / "dataset" / "v0"
+    header, row = (audio_folder / "v0.csv").read_text("utf-8").split("\n", 1)
     rows = [row.replace("0", str(clip)) for clip in range(clips)]
-    (place / "v0.csv").write_text("".join([header, "\n", *rows]), "utf-8")
+    (audio_folder / "v0.csv").write_text("".join([header, "\n", *rows]), "utf-8")
     for clip in range(1, clips):
-        (place / f"{clip}.wav").hardlink_to(place / "0.wav")
+        (audio_folder / f"{clip}.wav").hardlink_to(audio_folder / "0.wav")
     command = [
         sys.executable, "-m", "jasco", "eval", f"openai/ears,base_url={url}",
         "--data", str(folder / f"data-{clips}"), "--judge", f"openai/judge,base_url={url}",
-        "--run", str(folder / f"run-{clips}"), "--concurrency", str(AT_ONCE), "--json",
+        "--run", str(folder / f"run-{clips}"), "--concurrency", str(CONCURRENCY), "--json",
         "--no-preflight",
     ]  # fmt: skip
     with (folder / "score.json").open("w+") as output:

@@ -1,8 +1,9 @@
-"""How the cost of ``jasco score RUN`` grows: three judges, intervals, agreement, 10,000 resamples.
+"""The cost of ``jasco score RUN`` for runs of increasing size.
 
-Runs of more and more clips are made up, with verdicts as long as a judge's; each is scored by the
-command in a process of its own. With ``--blocks``, figures of many clips alone, in memory: with the
-clips summed in blocks and one by one, and by how much the ends of intervals differ.
+Synthetic runs of three judges, with verdicts of realistic length, are scored with intervals,
+agreement and 10,000 resamples by the command in a process of its own. With ``--blocks``, the
+figures of many clips are computed in memory, once per clip and once summed in blocks, and the ends
+of the intervals are compared.
 
 Usage: ``python benchmarks/scoring.py [--verdicts N ... | --blocks CLIPS]``
 """
@@ -39,7 +40,7 @@ WORDS = "The provided audio sound is [x], the provided spoken text is [y]. I thi
 
 
 class Cost(NamedTuple):
-    """What a command took."""
+    """The resources that a command used."""
 
     cpu: float
     wall: float
@@ -47,7 +48,7 @@ class Cost(NamedTuple):
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verdicts", type=int, nargs="+", default=SIZES)
     parser.add_argument("--blocks", type=int, metavar="CLIPS")
@@ -69,38 +70,40 @@ def main() -> None:
 
 
 def compare_blocks(clips: int) -> None:
-    """Compute the figures of many clips, one by one and in blocks."""
-    panel = {f"judge-{n}": _marks(n, clips) for n in range(JUDGES)}
+    """Compare the figures of many clips with those of clips summed in blocks."""
+    panel = {f"judge-{n}": _random_verdicts(n, clips) for n in range(JUDGES)}
     ends: list[list[tuple[float, float]]] = []
     for blocks in (clips, bootstrap.BLOCKS):
         bootstrap.BLOCKS = blocks
-        before = time.process_time(), time.perf_counter()
-        scored = score_panel(panel)
-        cpu, wall = time.process_time() - before[0], time.perf_counter() - before[1]
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
+        scores = score_panel(panel)
+        cpu, wall = time.process_time() - cpu_start, time.perf_counter() - wall_start
         print(f"{clips} clips, {blocks:>7} blocks: CPU {cpu:.1f} s, wall {wall:.1f} s", flush=True)
-        ends.append(_ends(scored.panel))
-    furthest = np.abs(np.array(ends[0]) - np.array(ends[1])).max()
-    widest = np.ptp(np.array(ends[0]), axis=1).max()
-    print(f"ends of {len(ends[0])} intervals differ by at most {furthest:.5f} (width {widest:.5f})")
+        ends.append(_ends(scores.panel))
+    difference = np.abs(np.array(ends[0]) - np.array(ends[1])).max()
+    width = np.ptp(np.array(ends[0]), axis=1).max()
+    print(
+        f"ends of {len(ends[0])} intervals differ by at most {difference:.5f} (width {width:.5f})"
+    )
 
 
-def _marks(seed: int, clips: int) -> VerdictMatrix:
-    draw = np.random.default_rng(seed)
+def _random_verdicts(seed: int, clips: int) -> VerdictMatrix:
+    rng = np.random.default_rng(seed)
     return VerdictMatrix(
-        draw.integers(0, 3, (clips, PROMPTS)).astype(np.float32),
-        draw.integers(0, 4, (clips, PROMPTS)).astype(np.int8),
+        rng.integers(0, 3, (clips, PROMPTS)).astype(np.float32),
+        rng.integers(0, 4, (clips, PROMPTS)).astype(np.int8),
         np.zeros((clips, PROMPTS), bool),
     )
 
 
 def _ends(score: Score) -> list[tuple[float, float]]:
     figures = [score.best_mean, score.mean, score.audio, score.both, score.speech, *score.best_at]
-    return [each.interval for each in (*figures, score.sound_first) if each.interval]
+    return [figure.interval for figure in (*figures, score.sound_first) if figure.interval]
 
 
 def make_run(folder: Path, clips: int) -> Path:
-    """Make a complete run up."""
-    draw = random.Random(1)
+    """Write a complete synthetic run."""
+    rng = random.Random(1)
     data = DataSet(
         "made-up",
         tuple(Clip(str(n), f"sound {n}", f"speech {n}", "a", "b", "c", "d") for n in range(clips)),
@@ -112,7 +115,7 @@ def make_run(folder: Path, clips: int) -> Path:
         judges = store.add_judges([_spec(f"judge-{n}") for n in range(JUDGES)])
         store.widen(clips)
         rows: list[Row] = []
-        for row in _rows(draw, clips, model, judges):
+        for row in _rows(rng, clips, model, judges):
             rows.append(row)
             if len(rows) == 20_000:
                 store.commit(rows)
@@ -126,13 +129,13 @@ def _spec(name: str) -> Spec:
     return Spec("openai", name, MappingProxyType({}), identity, f"openai/{name}")
 
 
-def _rows(draw: random.Random, clips: int, model: int, judges: list[int]) -> Iterator[Row]:
+def _rows(rng: random.Random, clips: int, model: int, judges: list[int]) -> Iterator[Row]:
     orientations = list(Orientation)
     for clip in range(clips):
         for prompt in range(1, PROMPTS + 1):
             yield response_row(model, clip, prompt, Response("They flee."), 1.0)
             for judge in judges:
-                rating, orientation = draw.randrange(3), draw.choice(orientations)
+                rating, orientation = rng.randrange(3), rng.choice(orientations)
                 text = f"{WORDS}\nRating: {rating}\n{WORDS}\nOrientation: {orientation}"
                 attempt = Attempt("verdict", text, "stop", {"prompt_tokens": 900}, "served")
                 outcome = Judgement(Verdict(rating, orientation), (attempt,))
@@ -140,20 +143,20 @@ def _rows(draw: random.Random, clips: int, model: int, judges: list[int]) -> Ite
 
 
 def score(run: Path) -> Cost:
-    """Score a run as a user does."""
-    command = [sys.executable, "-c", _SCORE_AND_TELL, "score", str(run), "--json"]
+    """Score a run with the command and return its cost."""
+    command = [sys.executable, "-c", _SCORE_AND_PRINT_MEMORY, "score", str(run), "--json"]
     before = os.times()
-    told = subprocess.run(
+    stderr = subprocess.run(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
     ).stderr
     after = os.times()
     cpu = after.children_user + after.children_system
     cpu -= before.children_user + before.children_system
-    return Cost(cpu, after.elapsed - before.elapsed, int(told.split()[-1]) / 1024)
+    return Cost(cpu, after.elapsed - before.elapsed, int(stderr.split()[-1]) / 1024)
 
 
-# The peak that the system tells of a child begins with what its parent had in memory.
-_SCORE_AND_TELL = """
+# Not ru_maxrss of the child, which is at least the memory of its parent at the fork.
+_SCORE_AND_PRINT_MEMORY = """
 import re, sys
 from pathlib import Path
 from jasco.cli.main import main

@@ -1,4 +1,4 @@
-"""Fixtures of many tests: data sets, chat servers, the command in a process of its own."""
+"""Fixtures that all tests share: a data set, chat servers and the command."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from synthetic import make_data
 
 VLLM_STANDIN = HELPERS / "vllm_standin.py"
 
-# Machines differ, and tests run in parallel: no example fails for being slow.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# No deadline: tests run in parallel on machines of different speed.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture
 def jasco(tmp_path: Path) -> Iterator[Jasco]:
-    """Return a function that runs the command: ``jasco("score", run).status``."""
+    """Return a callable that runs the command: ``jasco("score", run).status``."""
     command = Jasco(tmp_path)
     yield command
     command.close()
@@ -30,13 +30,13 @@ def jasco(tmp_path: Path) -> Iterator[Jasco]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Write a data set of four synthetic clips with awkward annotations; return its folder."""
+    """Write a data set of four synthetic clips with awkward annotations."""
     return make_data(tmp_path / "synthetic")
 
 
 @pytest.fixture
 def published() -> Path:
-    """Return the folder of the published data set; skip the test without it."""
+    """Return the folder of the published data set; skip the test if it is not there."""
     if not (PUBLISHED / "dataset" / "v0" / "v0.csv").is_file():
         pytest.skip(f"the published data set is not in {PUBLISHED}")
     return PUBLISHED
@@ -44,7 +44,10 @@ def published() -> Path:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Return a function that starts chat servers: ``serve(faults=0.2).url``; stop them after."""
+    """Return a callable that starts a chat server: ``serve(faults=0.2).url``.
+
+    All servers are stopped at the end of the test.
+    """
     servers: list[ChatServer] = []
 
     def start(**behaviour: Any) -> ChatServer:
@@ -59,13 +62,16 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 @pytest.fixture
 def pids(tmp_path: Path) -> Path:
-    """Return the path of the file to which servers and workers write their process ids."""
+    """Return the path of the file in which started servers and workers record their PIDs."""
     return tmp_path / "pids"
 
 
 @pytest.fixture
 def vllm(tmp_path: Path, pids: Path) -> Callable[..., str]:
-    """Return a function that returns specs of models and judges served by the vLLM stand-in."""
+    """Return a callable that returns the spec of a model or judge whose server is the stand-in.
+
+    Keyword arguments become flags of the stand-in.
+    """
     program = tmp_path / "vllm"
     program.write_text(
         f'#!/bin/sh\nPYTHONPATH={VLLM_STANDIN.parent} exec {sys.executable} {VLLM_STANDIN} "$@"\n'

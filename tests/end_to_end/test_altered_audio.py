@@ -1,8 +1,9 @@
-"""The published annotations with other audio: called so wherever the data set's name stands."""
+"""The published annotations with altered audio: the data set's name says so everywhere."""
 
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +32,19 @@ from synthetic import make_data, tone, write_wav
 ALTERED = "watd (altered audio)"
 
 
-def test_only_what_was_read_is_called_altered() -> None:
+def test_only_audio_that_was_read_counts_as_altered() -> None:
     published = {path.split("/")[-1][:-4]: sha for path, sha in published_files().items()}
     some = {id_: published[id_] for id_ in ("1", "47")}
     assert name_with_audio("watd", {}) == "watd"
     assert name_with_audio("watd", some) == "watd"
     assert name_with_audio("watd", {**some, "2": published["1"]}) == ALTERED
-    assert name_with_audio(ALTERED, some) == "watd"  # mended before anything was answered
+    assert name_with_audio(ALTERED, some) == "watd"  # restored before the first answer
     assert name_with_audio("mine", {"1": "x"}) == "mine"
 
 
 @pytest.fixture
 def watd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a data set that passes for the published one."""
+    """Return a data set that the package takes for the published one."""
     folder = make_data(tmp_path / "anything")
     hashes = {
         str(path.relative_to(folder)): file_sha256(path)
@@ -59,11 +60,14 @@ def watd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def alter(folder: Path, clip: int = 1) -> None:
+    """Replace the audio of a clip."""
     write_wav(folder / "dataset" / "v0" / f"{clip}.wav", tone(77))
 
 
 @pytest.fixture
 def respond(watd: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Return a callable that answers the data set and returns the results."""
+
     def respond(limit: int | None = None, run: str = "run") -> Any:
         model = FunctionModel.of(lambda audio, rate, prompt: str(audio.sum()), "mine")
         run_job(
@@ -75,7 +79,7 @@ def respond(watd: Path, tmp_path: Path) -> Callable[..., Any]:
     return respond
 
 
-def test_a_run_on_altered_audio_is_called_so_wherever_its_name_stands(
+def test_a_run_on_altered_audio_says_so_in_all_outputs(
     watd: Path, respond: Callable[..., Any], tmp_path: Path
 ) -> None:
     alter(watd)
@@ -92,13 +96,15 @@ def test_a_run_on_altered_audio_is_called_so_wherever_its_name_stands(
         assert store.fact("data") == store.data().name == ALTERED
 
 
-def test_a_run_on_the_published_audio_is_not(respond: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_run_on_the_published_audio_is_not_called_altered(
+    respond: Callable[..., Any], tmp_path: Path
+) -> None:
     assert respond().data.name == "watd"
     with RunReader.open(tmp_path / "run") as store:
         assert store.fact("data") == "watd"
 
 
-def test_altered_clips_beyond_the_limit_are_not_claimed(
+def test_altered_clips_beyond_the_limit_do_not_count(
     watd: Path, respond: Callable[..., Any]
 ) -> None:
     alter(watd, 3)
@@ -106,7 +112,7 @@ def test_altered_clips_beyond_the_limit_are_not_claimed(
     assert respond().data.name == ALTERED  # the same run, extended
 
 
-def test_a_run_of_an_older_version_is_called_by_the_hashes_that_it_holds(
+def test_the_name_of_an_older_run_depends_on_its_hashes(
     watd: Path, respond: Callable[..., Any], tmp_path: Path
 ) -> None:
     alter(watd)
@@ -119,28 +125,26 @@ def test_a_run_of_an_older_version_is_called_by_the_hashes_that_it_holds(
     assert results.answers.clipped is None
 
 
-def test_beside_a_run_on_altered_audio_answers_from_a_file_do_not_hide_it(
+def test_results_with_unknown_audio_do_not_hide_altered_audio(
     watd: Path, respond: Callable[..., Any]
 ) -> None:
     alter(watd)
     altered = respond()
-    from dataclasses import replace
-
     unknown = replace(altered, data=replace(altered.data, name="watd", audio_sha256=None))
     for results in ([unknown, altered], [altered, unknown]):
         assert shared_data(results).name == ALTERED
 
 
-def test_the_plan_and_verify_call_it_so_too(watd: Path, tmp_path: Path) -> None:
-    def planned(limit: int | None = None) -> str:
+def test_the_plan_and_verify_report_altered_audio(watd: Path, tmp_path: Path) -> None:
+    def data_line(limit: int | None = None) -> str:
         model = FunctionModel.of(lambda audio, rate, prompt: "", "mine")
         return next(plan(Job(tmp_path / "run", read_data_set(watd), model, (), limit=limit)))
 
-    assert planned().startswith("data: watd, ")
-    assert "annotations and audio are the published ones" in list(verify(read_data_set(watd)))
+    assert data_line().startswith("data: watd, ")
+    assert any("audio are the published" in line for line in verify(read_data_set(watd)))
     alter(watd, 2)
-    assert planned().startswith(f"data: {ALTERED}, ")
-    assert planned(limit=2).startswith("data: watd, ")
+    assert data_line().startswith(f"data: {ALTERED}, ")
+    assert data_line(limit=2).startswith("data: watd, ")
     lines = []
     with pytest.raises(InputError, match=r"watd \(altered audio\): .*2\.wav: not the published"):
         lines.extend(verify(read_data_set(watd)))
@@ -159,13 +163,13 @@ def test_the_published_set_with_one_clip_replaced(
     (tmp_path / "mine.py").write_text("def answer(audio, rate, prompt): return str(len(audio))\n")
 
     def respond(run: str) -> str:
-        done = jasco(
+        result = jasco(
             "respond", f"python/{tmp_path}/mine.py:answer", "--data", copy, "--limit", 3,
             "--run", tmp_path / run, "--no-preflight",
         )  # fmt: skip
-        assert done.status == 0, done
-        told = json.loads(jasco("score", tmp_path / run, "--json").stdout)
-        return str(told["data"]["name"])
+        assert result.status == 0, result
+        summary = json.loads(jasco("score", tmp_path / run, "--json").stdout)
+        return str(summary["data"]["name"])
 
     assert respond("one") == "watd"
     first = copy / "dataset" / "v0" / "1.wav"

@@ -1,4 +1,4 @@
-"""What users get wrong, through the real command: one line that names place and remedy."""
+"""Errors in the user's input: one line that names the place and the remedy."""
 
 import csv
 import io
@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from command import Jasco, Result
+from command import Jasco, error_line
+from prompts import INSTRUCTIONS
 from synthetic import make_data, read_annotations, tone, write_wav
 
 GOOD = "Rating: 2\nOrientation: Both"
 Rows = list[dict[str, str]]
 
 
-class Place:
-    """A folder with a small data set, a model, and CSV files filled in and judged."""
+class Workspace:
+    """A folder with a small data set, a model and judged CSV files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,21 +42,20 @@ class Place:
         return self.data / "dataset" / "v0" / "v0.csv"
 
     def change_v0(self, change: Callable[[str], str | bytes]) -> None:
-        changed = change(self.v0.read_text("utf-8"))
-        self.v0.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
+        content = change(self.v0.read_text("utf-8"))
+        self.v0.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    def respond(self, model: str = "", data: object = None, **more: object) -> list[object]:
-        told = ["respond", model or self.model, "--data", data or self.data]
-        return [*told, "--run", more.get("run", self.run)]
+    def respond(self, model: str = "", data: object = None, run: object = None) -> list[object]:
+        command = ["respond", model or self.model, "--data", data or self.data]
+        return [*command, "--run", run or self.run]
 
     def template(self) -> list[object]:
         return ["data", "template", self.data, "-o", self.folder / "template.csv"]
 
-    def filled(
-        self, change: Callable[[Rows], Rows] = lambda rows: rows, name: str = "filled.csv"
+    def judged_csv(
+        self, change: Callable[[Rows], Rows] = lambda rows: rows, name: str = "judged.csv"
     ) -> Path:
-        """Write a judged CSV by hand; a judge's answer stands in it."""
-        instructions = _instructions()
+        """Write a responses CSV with verdicts."""
         rows = [
             {
                 "id": clip["audio_id"],
@@ -70,17 +70,17 @@ class Place:
                 "judge_output": GOOD,
             }
             for clip in read_annotations(self.data)
-            for instruction in instructions
+            for instruction in INSTRUCTIONS
         ]
         path = self.folder / name
-        changed = change(rows)
+        rows = change(rows)
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(changed[0]))
+            writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
-            writer.writerows(changed)
+            writer.writerows(rows)
         return path
 
-    def database(self, application: int, version: int) -> None:
+    def write_database(self, application: int, version: int) -> None:
         self.run.mkdir()
         connection = sqlite3.connect(self.run / "run.db")
         connection.executescript(
@@ -90,64 +90,58 @@ class Place:
         connection.close()
 
 
-def _instructions() -> list[str]:
-    from jasco.protocol.instructions import INSTRUCTIONS
-
-    return list(INSTRUCTIONS)
-
-
 def without(column: str) -> Callable[[Rows], Rows]:
     return lambda rows: [{k: v for k, v in row.items() if k != column} for row in rows]
 
 
-def cell(place: int, **cells: str) -> Callable[[Rows], Rows]:
-    return lambda rows: [row | cells if n == place else row for n, row in enumerate(rows)]
+def with_cells(index: int, **cells: str) -> Callable[[Rows], Rows]:
+    return lambda rows: [row | cells if n == index else row for n, row in enumerate(rows)]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
 
 
 # --- one line, no traceback, the documented exit status ---
 
-Arrange = Callable[[Place], Sequence[object]]
+Arrange = Callable[[Workspace], Sequence[object]]
 CASES: dict[str, tuple[int, list[str], Arrange]] = {}
 
 
-def case(status: int, *says: str) -> Callable[[Arrange], Arrange]:
-    def enter(arrange: Arrange) -> Arrange:
-        CASES[arrange.__name__] = status, list(says), arrange
+def case(status: int, *parts: str) -> Callable[[Arrange], Arrange]:
+    def register(arrange: Arrange) -> Arrange:
+        CASES[arrange.__name__] = status, list(parts), arrange
         return arrange
 
-    return enter
+    return register
 
 
 @case(2, "nowhere", "no such folder", "watd", "mini")
-def no_such_data_folder(p: Place) -> Sequence[object]:
-    return p.respond(data=p.folder / "nowhere")
+def no_such_data_folder(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond(data=workspace.folder / "nowhere")
 
 
 @case(2, "v0/dataset/v0/v0.csv", "did you mean ", "/data?")
-def the_folder_inside_the_data_set(p: Place) -> Sequence[object]:
-    return p.respond(data=p.v0.parent)
+def the_folder_inside_the_data_set(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond(data=workspace.v0.parent)
 
 
-@case(2, "v0.csv", "column 'Speech' is missing; it has ")
-def a_column_missing_in_the_annotations(p: Place) -> Sequence[object]:
-    p.change_v0(lambda text: text.replace("Speech,", "Said,", 1))
-    return p.respond()
+@case(2, "v0.csv", "column 'Speech' is missing")
+def a_column_missing_in_the_annotations(workspace: Workspace) -> Sequence[object]:
+    workspace.change_v0(lambda text: text.replace("Speech,", "Said,", 1))
+    return workspace.respond()
 
 
-@case(2, "v0.csv", "id 0 is in rows 1 and 3")
-def duplicate_ids(p: Place) -> Sequence[object]:
-    p.change_v0(lambda text: text + "0,a,b,c,d,e,f\n")
-    return p.respond()
+@case(2, "v0.csv", "id 0", "rows 1 and 3")
+def duplicate_ids(workspace: Workspace) -> Sequence[object]:
+    workspace.change_v0(lambda text: text + "0,a,b,c,d,e,f\n")
+    return workspace.respond()
 
 
-def _id(p: Place, id_: str) -> Sequence[object]:
-    p.change_v0(lambda text: text + f'"{id_}",a,b,c,d,e,f\n')
-    return p.respond()
+def with_clip_id(workspace: Workspace, id_: str) -> Sequence[object]:
+    workspace.change_v0(lambda text: text + f'"{id_}",a,b,c,d,e,f\n')
+    return workspace.respond()
 
 
 for _name, _text in {
@@ -159,82 +153,82 @@ for _name, _text in {
 }.items():
     CASES[f"an_id_that_leaves_the_folder_{_name}"] = (
         2,
-        ["v0.csv, row 3", f"clip id {_text!r} cannot name a file: use letters"],
-        lambda p, text=_text: _id(p, text),  # type: ignore[misc]
+        ["v0.csv, row 3", repr(_text), "letters"],
+        lambda workspace, text=_text: with_clip_id(workspace, text),  # type: ignore[misc]
     )
 
 
-@case(2, "v0.csv, line 4: not UTF-8; save the file as CSV UTF-8")
-def annotations_that_are_not_utf_8(p: Place) -> Sequence[object]:
-    p.change_v0(lambda text: text.encode() + "2,é,b,c,d,e,f\n".encode("latin-1"))
-    return p.respond()
+@case(2, "v0.csv, line 4", "not UTF-8")
+def annotations_that_are_not_utf_8(workspace: Workspace) -> Sequence[object]:
+    workspace.change_v0(lambda text: text.encode() + "2,é,b,c,d,e,f\n".encode("latin-1"))
+    return workspace.respond()
 
 
 @case(2, "1.wav", "missing")
-def a_wav_missing(p: Place) -> Sequence[object]:
-    p.wav().unlink()
-    return p.respond()
+def a_wav_missing(workspace: Workspace) -> Sequence[object]:
+    workspace.wav().unlink()
+    return workspace.respond()
 
 
 @case(2, "1.wav", "empty")
-def a_wav_that_is_empty(p: Place) -> Sequence[object]:
-    p.wav().write_bytes(b"")
-    return p.respond()
+def a_wav_that_is_empty(workspace: Workspace) -> Sequence[object]:
+    workspace.wav().write_bytes(b"")
+    return workspace.respond()
 
 
 @case(2, "1.wav", "corrupt")
-def a_wav_that_is_text(p: Place) -> Sequence[object]:
-    p.wav().write_text("no sound at all")
-    return p.respond()
+def a_wav_that_is_text(workspace: Workspace) -> Sequence[object]:
+    workspace.wav().write_text("no sound at all")
+    return workspace.respond()
 
 
 @case(2, "1.wav", "corrupt: cut off")
-def a_wav_that_is_cut_off(p: Place) -> Sequence[object]:
-    p.wav().write_bytes(p.wav().read_bytes()[:-500])
-    return p.respond()
+def a_wav_that_is_cut_off(workspace: Workspace) -> Sequence[object]:
+    workspace.wav().write_bytes(workspace.wav().read_bytes()[:-500])
+    return workspace.respond()
 
 
-@case(2, "1.wav", "corrupt: cut off after 8044 of 16044 bytes")
-def a_wav_whose_header_promises_more(p: Place) -> Sequence[object]:
-    content = bytearray(p.wav().read_bytes())
+@case(2, "1.wav", "corrupt", "8044 of 16044 bytes")
+def a_wav_whose_header_promises_more(workspace: Workspace) -> Sequence[object]:
+    content = bytearray(workspace.wav().read_bytes())
     content[4:8], content[40:44] = bytes(4), (2 * len(tone(1)) * 2).to_bytes(4, "little")
-    p.wav().write_bytes(content)
-    return p.respond()
+    workspace.wav().write_bytes(content)
+    return workspace.respond()
 
 
 @case(2, "1.wav", "corrupt: cut off")
-def an_ogg_that_is_cut_off(p: Place) -> Sequence[object]:
-    soundfile.write(p.wav(), tone(1, 2.0), 16_000, format="OGG", subtype="VORBIS")
-    p.wav().write_bytes(p.wav().read_bytes()[:-2000])
-    return p.respond()
+def an_ogg_that_is_cut_off(workspace: Workspace) -> Sequence[object]:
+    soundfile.write(workspace.wav(), tone(1, 2.0), 16_000, format="OGG", subtype="VORBIS")
+    workspace.wav().write_bytes(workspace.wav().read_bytes()[:-2000])
+    return workspace.respond()
 
 
-@case(2, "1.wav", "where full scale is 1", "scale them")
-def a_wav_of_whole_numbers_as_floats(p: Place) -> Sequence[object]:
-    soundfile.write(p.wav(), tone(1), 16_000, subtype="FLOAT")
-    return p.respond()
+@case(2, "1.wav", "full scale is 1")
+def a_wav_of_whole_numbers_as_floats(workspace: Workspace) -> Sequence[object]:
+    soundfile.write(workspace.wav(), tone(1), 16_000, subtype="FLOAT")
+    return workspace.respond()
 
 
 @case(2, "1.wav", "not a regular file")
-def a_wav_that_is_a_pipe(p: Place) -> Sequence[object]:
-    p.wav().unlink()
-    os.mkfifo(p.wav())
-    return p.respond()
+def a_wav_that_is_a_pipe(workspace: Workspace) -> Sequence[object]:
+    workspace.wav().unlink()
+    os.mkfifo(workspace.wav())
+    return workspace.respond()
 
 
-@case(2, "v0.csv: its columns are separated by semicolons", "with commas")
-def annotations_with_semicolons(p: Place) -> Sequence[object]:
-    rows = read_annotations(p.data)
+@case(2, "v0.csv", "semicolons", "commas")
+def annotations_with_semicolons(workspace: Workspace) -> Sequence[object]:
+    rows = read_annotations(workspace.data)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), delimiter=";")
     writer.writeheader()
     writer.writerows(rows)
-    p.change_v0(lambda _: "\ufeff" + text.getvalue())
-    return p.respond()
+    workspace.change_v0(lambda _: "\ufeff" + text.getvalue())
+    return workspace.respond()
 
 
-def _with(separator: str, p: Place) -> Path:
-    path = p.filled()
+def _separated_by(separator: str, workspace: Workspace) -> Path:
+    path = workspace.judged_csv()
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     with path.open("w", encoding="utf-8-sig", newline="") as file:
@@ -242,418 +236,451 @@ def _with(separator: str, p: Place) -> Path:
     return path
 
 
-@case(2, "filled.csv: its columns are separated by semicolons", "with commas")
-def a_judged_csv_with_semicolons(p: Place) -> Sequence[object]:
-    return ["score", _with(";", p)]
+@case(2, "judged.csv", "semicolons", "commas")
+def a_judged_csv_with_semicolons(workspace: Workspace) -> Sequence[object]:
+    return ["score", _separated_by(";", workspace)]
 
 
-@case(2, "filled.csv: its columns are separated by semicolons", "with commas")
-def a_judged_csv_with_semicolons_for_compat(p: Place) -> Sequence[object]:
-    return ["score", _with(";", p), "--compat"]
+@case(2, "judged.csv", "semicolons", "commas")
+def a_judged_csv_with_semicolons_for_compat(workspace: Workspace) -> Sequence[object]:
+    return ["score", _separated_by(";", workspace), "--compat"]
 
 
-@case(2, "filled.csv: its columns are separated by tabs", "with commas")
-def a_filled_csv_with_tabs(p: Place) -> Sequence[object]:
-    return p.respond(f"csv/{_with(chr(9), p)}")
+@case(2, "judged.csv", "tabs", "commas")
+def a_filled_csv_with_tabs(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond(f"csv/{_separated_by(chr(9), workspace)}")
 
 
 @case(2, "1.wav", "missing")
-def a_template_without_its_audio(p: Place) -> Sequence[object]:
-    p.wav().unlink()
-    return p.template()
+def a_template_without_its_audio(workspace: Workspace) -> Sequence[object]:
+    workspace.wav().unlink()
+    return workspace.template()
 
 
-@case(2, "nobody/m", "provider 'nobody' is unknown; see: jasco models")
-def an_unknown_model_provider(p: Place) -> Sequence[object]:
-    return p.respond("nobody/m")
+@case(2, "provider 'nobody' is unknown", "jasco models")
+def an_unknown_model_provider(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("nobody/m")
 
 
-@case(2, "provider 'offlines' is unknown; see: jasco judges")
-def an_unknown_judge(p: Place) -> Sequence[object]:
-    return ["judge", p.filled(), "--judge", "offlines", "-o", p.folder / "out.csv"]
+@case(2, "provider 'offlines' is unknown", "jasco judges")
+def an_unknown_judge(workspace: Workspace) -> Sequence[object]:
+    return [
+        "judge",
+        workspace.judged_csv(),
+        "--judge",
+        "offlines",
+        "-o",
+        workspace.folder / "out.csv",
+    ]
 
 
-@case(2, "openai/m,temprature=1", "unknown key 'temprature'; it takes temperature, ")
-def an_unknown_key(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,temprature=1")
+@case(2, "openai/m,temprature=1", "unknown key 'temprature'", "temperature, ")
+def an_unknown_key(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,temprature=1")
 
 
-@case(2, "temperature has no value; write temperature=...")
-def a_key_without_a_value(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,temperature")
+@case(2, "temperature has no value")
+def a_key_without_a_value(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,temperature")
 
 
 @case(2, "max_tokens=many is not valid")
-def a_value_that_is_no_number(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,max_tokens=many")
+def a_value_that_is_no_number(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,max_tokens=many")
 
 
 @case(2, "base_url=http://[::1 is not valid")
-def an_address_that_is_none(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,base_url=http://[::1")
+def an_address_that_is_none(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,base_url=http://[::1")
 
 
 @case(2, "not UTF-8")
-def a_model_whose_name_is_not_utf_8(p: Place) -> Sequence[object]:
-    return p.respond("openai/m\udcff")
+def a_model_whose_name_is_not_utf_8(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m\udcff")
 
 
-@case(2, "'openai': write openai/MODEL")
-def a_model_without_a_name(p: Place) -> Sequence[object]:
-    return p.respond("openai")
+@case(2, "openai/MODEL")
+def a_model_without_a_name(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai")
 
 
-@case(2, "api_key_env=NO_KEY: the environment has no such variable")
-def a_key_that_is_not_there(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,api_key_env=NO_KEY")
+@case(2, "api_key_env=NO_KEY", "environment")
+def a_key_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,api_key_env=NO_KEY")
 
 
-@case(2, "mine.py has no function nothing")
-def a_function_that_is_not_there(p: Place) -> Sequence[object]:
-    return p.respond(p.model.replace(":answer", ":nothing"))
+@case(2, "mine.py", "no function nothing")
+def a_function_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond(workspace.model.replace(":answer", ":nothing"))
 
 
-@case(2, "protocol 'v9' is unknown; there are v2, v1")
-def an_unknown_protocol(p: Place) -> Sequence[object]:
-    path = p.filled()
-    return ["judge", path, "--judge", f"csv/{path}", "--protocol", "v9", "-o", p.folder / "o.csv"]
+@case(2, "protocol 'v9' is unknown", "v2, v1")
+def an_unknown_protocol(workspace: Workspace) -> Sequence[object]:
+    path = workspace.judged_csv()
+    return [
+        "judge",
+        path,
+        "--judge",
+        f"csv/{path}",
+        "--protocol",
+        "v9",
+        "-o",
+        workspace.folder / "o.csv",
+    ]
 
 
 @case(2, "none.csv", "No such file")
-def answers_that_are_not_there(p: Place) -> Sequence[object]:
-    return p.respond(f"csv/{p.folder / 'none.csv'}")
+def answers_that_are_not_there(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond(f"csv/{workspace.folder / 'none.csv'}")
 
 
-@case(2, "filled.csv", "clip 1 has other annotations than in the data")
-def answers_about_other_data(p: Place) -> Sequence[object]:
+@case(2, "judged.csv", "clip 1", "other annotations")
+def answers_about_other_data(workspace: Workspace) -> Sequence[object]:
     change = lambda rows: [row | {"tgt_text": "x"} if row["id"] == "1" else row for row in rows]  # noqa: E731
-    return p.respond(f"csv/{p.filled(change)}")
+    return workspace.respond(f"csv/{workspace.judged_csv(change)}")
 
 
-def _score(change: Callable[[Rows], Rows]) -> Arrange:
-    return lambda p: ["score", p.filled(change)]
+def score_changed(change: Callable[[Rows], Rows]) -> Arrange:
+    return lambda workspace: ["score", workspace.judged_csv(change)]
 
 
 CASES |= {
     "duplicate_rows": (
         2,
-        ["filled.csv, row 2 (clip '0'): prompt 1 is in row 1 already"],
-        _score(lambda rows: [rows[0], *rows]),
+        ["judged.csv, row 2", "clip '0'", "prompt 1", "row 1"],
+        score_changed(lambda rows: [rows[0], *rows]),
     ),
     "an_unknown_prompt": (
         2,
-        ["filled.csv, row 4 (clip '0'): prompt 'What is this?' is none of the 8 instructions"],
-        _score(cell(3, prompt="What is this?")),
+        ["judged.csv, row 4", "clip '0'", "'What is this?'", "instructions"],
+        score_changed(with_cells(3, prompt="What is this?")),
     ),
     "a_column_missing_in_the_answers": (
         2,
-        ["filled.csv: column 'allm_output' is missing; it has id, "],
-        _score(without("allm_output")),
+        ["judged.csv", "column 'allm_output' is missing", "id, "],
+        score_changed(without("allm_output")),
     ),
     "no_judge_column": (
         2,
-        ["filled.csv: no column 'judge_output'", "judge the file first: jasco judge "],
-        _score(without("judge_output")),
+        ["judged.csv", "no column 'judge_output'", "jasco judge "],
+        score_changed(without("judge_output")),
     ),
     "two_annotations_of_a_clip": (
         2,
-        ["filled.csv, row 3 (clip '0'): other annotations than in the clip's first row"],
-        _score(cell(2, tgt_text="another")),
+        ["judged.csv, row 3", "clip '0'", "other annotations"],
+        score_changed(with_cells(2, tgt_text="another")),
     ),
     "a_rating_that_contradicts_the_judge": (
         2,
-        ["clip 0, prompt 1: rating is 1, but 2 by the judge's text"],
-        _score(lambda rows: [row | {"rating": "1"} for row in rows]),
+        ["clip 0, prompt 1", "rating is 1, but 2"],
+        score_changed(lambda rows: [row | {"rating": "1"} for row in rows]),
     ),
 }
 
 
-@case(2, "judged.csv, line 2: not UTF-8")
-def a_judged_file_that_is_not_utf_8(p: Place) -> Sequence[object]:
-    path = p.filled(name="judged.csv")
+@case(2, "judged.csv, line 2", "not UTF-8")
+def a_judged_file_that_is_not_utf_8(workspace: Workspace) -> Sequence[object]:
+    path = workspace.judged_csv(name="judged.csv")
     path.write_bytes(path.read_bytes().replace(b"4000", b"\xff", 1))
     return ["score", path]
 
 
-@case(2, "filled.csv", "no rows in it")
-def a_file_with_only_a_header(p: Place) -> Sequence[object]:
-    path = p.filled()
+@case(2, "judged.csv", "no rows")
+def a_file_with_only_a_header(workspace: Workspace) -> Sequence[object]:
+    path = workspace.judged_csv()
     path.write_text(path.read_text("utf-8").splitlines()[0] + "\n")
     return ["score", path]
 
 
-@case(2, "none.csv: no such run or CSV file")
-def a_file_to_score_that_is_not_there(p: Place) -> Sequence[object]:
-    return ["score", p.folder / "none.csv"]
+@case(2, "none.csv", "no such run or CSV file")
+def a_file_to_score_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return ["score", workspace.folder / "none.csv"]
 
 
-@case(2, "no run there (no run.db in it)")
-def a_folder_that_is_no_run(p: Place) -> Sequence[object]:
-    return ["score", p.data]
+@case(2, "no run there", "run.db")
+def a_folder_that_is_no_run(workspace: Workspace) -> Sequence[object]:
+    return ["score", workspace.data]
 
 
 @case(2, "give runs or judged CSV files, not both")
-def runs_and_files_mixed(p: Place) -> Sequence[object]:
-    return ["score", p.data, p.filled()]
+def runs_and_files_mixed(workspace: Workspace) -> Sequence[object]:
+    return ["score", workspace.data, workspace.judged_csv()]
 
 
 @case(2, "the same file is given twice")
-def the_same_file_twice(p: Place) -> Sequence[object]:
-    path = p.filled()
+def the_same_file_twice(workspace: Workspace) -> Sequence[object]:
+    path = workspace.judged_csv()
     return ["score", path, path]
 
 
-@case(2, "filled.csv: -o JUDGED.csv is missing")
-def judging_a_file_without_an_output(p: Place) -> Sequence[object]:
-    path = p.filled()
+@case(2, "judged.csv", "-o", "missing")
+def judging_a_file_without_an_output(workspace: Workspace) -> Sequence[object]:
+    path = workspace.judged_csv()
     return ["judge", path, "--judge", f"csv/{path}"]
 
 
-@case(2, "-o goes with a responses CSV", "leave out -o")
-def judging_a_run_with_an_output(p: Place) -> Sequence[object]:
-    p.run.mkdir()
-    return ["judge", p.run, "--judge", f"csv/{p.filled()}", "-o", p.folder / "out.csv"]
+@case(2, "-o", "responses CSV")
+def judging_a_run_with_an_output(workspace: Workspace) -> Sequence[object]:
+    workspace.run.mkdir()
+    return [
+        "judge",
+        workspace.run,
+        "--judge",
+        f"csv/{workspace.judged_csv()}",
+        "-o",
+        workspace.folder / "out.csv",
+    ]
 
 
 @case(4, "taken")
-def an_output_in_a_folder_that_is_a_file(p: Place) -> Sequence[object]:
-    (p.folder / "taken").write_text("")
-    return ["data", "template", p.data, "-o", p.folder / "taken" / "out.csv"]
+def an_output_in_a_folder_that_is_a_file(workspace: Workspace) -> Sequence[object]:
+    (workspace.folder / "taken").write_text("")
+    return ["data", "template", workspace.data, "-o", workspace.folder / "taken" / "out.csv"]
 
 
 @case(4, "template.csv")
-def an_output_that_is_a_folder(p: Place) -> Sequence[object]:
-    (p.folder / "template.csv").mkdir()
-    return p.template()
+def an_output_that_is_a_folder(workspace: Workspace) -> Sequence[object]:
+    (workspace.folder / "template.csv").mkdir()
+    return workspace.template()
 
 
 @case(4, "taken")
-def a_judged_file_in_a_folder_that_is_a_file(p: Place) -> Sequence[object]:
-    (p.folder / "taken").write_text("")
-    path = p.filled()
-    return ["judge", path, "--judge", f"csv/{path}", "-o", p.folder / "taken" / "out.csv"]
+def a_judged_file_in_a_folder_that_is_a_file(workspace: Workspace) -> Sequence[object]:
+    (workspace.folder / "taken").write_text("")
+    path = workspace.judged_csv()
+    return ["judge", path, "--judge", f"csv/{path}", "-o", workspace.folder / "taken" / "out.csv"]
 
 
-@case(2, "taken: a file", "--run takes a folder")
-def a_run_that_is_a_file(p: Place) -> Sequence[object]:
-    (p.folder / "taken").write_text("")
-    return p.respond(run=p.folder / "taken")
+@case(2, "taken", "--run takes a folder")
+def a_run_that_is_a_file(workspace: Workspace) -> Sequence[object]:
+    (workspace.folder / "taken").write_text("")
+    return workspace.respond(run=workspace.folder / "taken")
 
 
-def _broken(p: Place) -> None:
-    p.run.mkdir()
-    (p.run / "run.db").write_bytes(b"SQLite format 3\0" + b"x" * 8000)
+def _break_run(workspace: Workspace) -> None:
+    workspace.run.mkdir()
+    (workspace.run / "run.db").write_bytes(b"SQLite format 3\0" + b"x" * 8000)
 
 
-@case(3, "run.db: broken, or not a run", "take another --run")
-def a_broken_run(p: Place) -> Sequence[object]:
-    _broken(p)
-    return p.respond()
+@case(3, "run.db", "broken", "another --run")
+def a_broken_run(workspace: Workspace) -> Sequence[object]:
+    _break_run(workspace)
+    return workspace.respond()
 
 
-@case(3, "run.db: broken, or not a run")
-def scoring_a_broken_run(p: Place) -> Sequence[object]:
-    _broken(p)
-    return ["score", p.run, "--json"]
+@case(3, "run.db", "broken")
+def scoring_a_broken_run(workspace: Workspace) -> Sequence[object]:
+    _break_run(workspace)
+    return ["score", workspace.run, "--json"]
 
 
-@case(3, "run.db: a database of something else", "another --run")
-def a_foreign_database(p: Place) -> Sequence[object]:
-    p.database(0, 1)
-    return p.respond()
+@case(3, "run.db", "database", "another --run")
+def a_foreign_database(workspace: Workspace) -> Sequence[object]:
+    workspace.write_database(0, 1)
+    return workspace.respond()
 
 
-@case(3, "run.db: made by a newer jasco (schema version 99", "update jasco", "another --run")
-def a_newer_run(p: Place) -> Sequence[object]:
-    p.database(0x4A415343, 99)
-    return p.respond()
+@case(3, "run.db", "newer jasco", "schema version 99", "update jasco", "another --run")
+def a_newer_run(workspace: Workspace) -> Sequence[object]:
+    workspace.write_database(0x4A415343, 99)
+    return workspace.respond()
 
 
-def a_near_name(p: Place, *words: object) -> Sequence[object]:
-    """Give a name beside ``filled.csv`` that is not there."""
-    p.filled()
-    return [*words, p.folder / "filed"]
+def misspell(workspace: Workspace, *words: object) -> Sequence[object]:
+    """Return a command with a misspelt path of ``judged.csv``."""
+    workspace.judged_csv()
+    return [*words, workspace.folder / "jugded"]
 
 
-@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
-def judging_a_run_that_is_not_there(p: Place) -> Sequence[object]:
-    return [*a_near_name(p, "judge"), "--judge", "offline"]
+@case(2, "jugded: no such run or CSV file", "did you mean ", "judged.csv?")
+def judging_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return [*misspell(workspace, "judge"), "--judge", "offline"]
 
 
-@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
-def scoring_a_run_that_is_not_there(p: Place) -> Sequence[object]:
-    return a_near_name(p, "score")
+@case(2, "jugded: no such run or CSV file", "did you mean ", "judged.csv?")
+def scoring_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return misspell(workspace, "score")
 
 
-@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
-def writing_disagreements_of_a_run_that_is_not_there(p: Place) -> Sequence[object]:
-    return [*a_near_name(p, "score"), "--disagreements", p.folder / "o.csv"]
+@case(2, "jugded: no such run or CSV file", "did you mean ", "judged.csv?")
+def writing_disagreements_of_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return [*misspell(workspace, "score"), "--disagreements", workspace.folder / "o.csv"]
 
 
-@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
-def comparing_a_run_that_is_not_there(p: Place) -> Sequence[object]:
-    return [*a_near_name(p, "compare"), p.filled()]
+@case(2, "jugded: no such run or CSV file", "did you mean ", "judged.csv?")
+def comparing_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return [*misspell(workspace, "compare"), workspace.judged_csv()]
 
 
-@case(2, "filed: no such run or CSV file; did you mean ", "filled.csv?")
-def reporting_a_run_that_is_not_there(p: Place) -> Sequence[object]:
-    return [*a_near_name(p, "report"), "-o", p.folder / "page.html"]
+@case(2, "jugded: no such run or CSV file", "did you mean ", "judged.csv?")
+def reporting_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    return [*misspell(workspace, "report"), "-o", workspace.folder / "page.html"]
 
 
-@case(2, "rum: no run there", "did you mean ", "/run?")
-def removing_a_judge_from_a_run_that_is_not_there(p: Place) -> Sequence[object]:
-    p.run.mkdir()
-    return ["forget", p.folder / "rum", "--judge", "offline"]
+@case(2, "rum", "no run there", "did you mean ", "/run?")
+def removing_a_judge_from_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
+    workspace.run.mkdir()
+    return ["forget", workspace.folder / "rum", "--judge", "offline"]
 
 
 @case(2, "no run there", "did you mean ", "/run?")
-def a_folder_of_runs_for_a_run(p: Place) -> Sequence[object]:
-    p.run.mkdir()
-    (p.run / "run.db").touch()
-    return ["score", p.folder]
+def a_folder_of_runs_for_a_run(workspace: Workspace) -> Sequence[object]:
+    workspace.run.mkdir()
+    (workspace.run / "run.db").touch()
+    return ["score", workspace.folder]
 
 
-@case(2, "run.db: a database, not a CSV file", "/run")
-def the_file_of_a_run_for_a_run(p: Place) -> Sequence[object]:
-    p.database(0x4A415343, 99)
-    return ["score", p.run / "run.db"]
+@case(2, "run.db", "database", "/run")
+def the_file_of_a_run_for_a_run(workspace: Workspace) -> Sequence[object]:
+    workspace.write_database(0x4A415343, 99)
+    return ["score", workspace.run / "run.db"]
 
 
-@case(2, "gol.csv: No such file", "did you mean ", "gold.csv?")
-def labels_that_are_not_there(p: Place) -> Sequence[object]:
-    (p.folder / "gold.csv").touch()
-    return ["exam", "offline", "--data", p.data, "--gold", p.folder / "gol.csv"]
+@case(2, "gol.csv", "No such file", "did you mean ", "gold.csv?")
+def labels_that_are_not_there(workspace: Workspace) -> Sequence[object]:
+    (workspace.folder / "gold.csv").touch()
+    return ["exam", "offline", "--data", workspace.data, "--gold", workspace.folder / "gol.csv"]
 
 
-@case(2, "mimi: no such folder", "did you mean mini?")
-def a_misspelt_data_set_to_verify(_: Place) -> Sequence[object]:
+@case(2, "mimi", "no such folder", "did you mean mini?")
+def a_misspelt_data_set_to_verify(_: Workspace) -> Sequence[object]:
     return ["data", "verify", "mimi"]
 
 
 @case(2, "protocol 'V2' is unknown", "did you mean v2?")
-def a_protocol_in_capitals(p: Place) -> Sequence[object]:
-    return ["exam", "offline", "--data", p.data, "--protocol", "V2"]
+def a_protocol_in_capitals(workspace: Workspace) -> Sequence[object]:
+    return ["exam", "offline", "--data", workspace.data, "--protocol", "V2"]
 
 
-@case(2, "'opnai' is unknown; see: jasco models; did you mean openai/m?")
-def a_misspelt_provider(p: Place) -> Sequence[object]:
-    return p.respond("opnai/m,base_url=http://127.0.0.1:1/v1")
+@case(2, "'opnai' is unknown", "did you mean openai/m?")
+def a_misspelt_provider(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("opnai/m,base_url=http://127.0.0.1:1/v1")
 
 
 @case(2, "'Qwen' is unknown", "openai/Qwen/Qwen2-Audio", "hf/Qwen/Qwen2-Audio")
-def a_name_on_the_hub_without_a_provider(p: Place) -> Sequence[object]:
-    return p.respond("Qwen/Qwen2-Audio")
+def a_name_on_the_hub_without_a_provider(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("Qwen/Qwen2-Audio")
 
 
-@case(2, "'three-judge' is unknown; see: jasco judges; did you mean three-judges?")
-def a_misspelt_panel(p: Place) -> Sequence[object]:
-    return ["judge", p.filled(), "--judge", "three-judge", "-o", p.folder / "o.csv"]
+@case(2, "'three-judge' is unknown", "did you mean three-judges?")
+def a_misspelt_panel(workspace: Workspace) -> Sequence[object]:
+    return [
+        "judge",
+        workspace.judged_csv(),
+        "--judge",
+        "three-judge",
+        "-o",
+        workspace.folder / "o.csv",
+    ]
 
 
 @case(2, "unknown key 'base_ur'", "did you mean base_url?")
-def a_misspelt_key(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,base_ur=http://127.0.0.1:1/v1")
+def a_misspelt_key(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,base_ur=http://127.0.0.1:1/v1")
 
 
-@case(2, "temperature=hot is not valid: a number of at least 0 is needed")
-def words_for_a_number(p: Place) -> Sequence[object]:
-    return p.respond("openai/m,temperature=hot,base_url=http://127.0.0.1:1/v1")
+@case(2, "temperature=hot is not valid", "number")
+def words_for_a_number(workspace: Workspace) -> Sequence[object]:
+    return workspace.respond("openai/m,temperature=hot,base_url=http://127.0.0.1:1/v1")
 
 
-@case(2, "--judge flled: no such judge", "did you mean filled?")
-def a_misspelt_judge_to_score(p: Place) -> Sequence[object]:
-    return ["score", p.filled(), "--judge", "flled"]
+@case(2, "--judge jugded: no such judge", "did you mean judged?")
+def a_misspelt_judge_to_score(workspace: Workspace) -> Sequence[object]:
+    return ["score", workspace.judged_csv(), "--judge", "jugded"]
 
 
-@case(
-    2, "column 'allm_output' is missing; it has id, ", "rename 'allm_ouput'", "jasco data template"
-)
-def a_misspelt_column(p: Place) -> Sequence[object]:
-    path = p.filled()
+@case(2, "column 'allm_output' is missing", "rename 'allm_ouput'", "jasco data template")
+def a_misspelt_column(workspace: Workspace) -> Sequence[object]:
+    path = workspace.judged_csv()
     path.write_text(path.read_text("utf-8").replace("allm_output", "allm_ouput"))
-    return ["judge", path, "--judge", "offline", "-o", p.folder / "o.csv"]
+    return ["judge", path, "--judge", "offline", "-o", workspace.folder / "o.csv"]
 
 
-@case(2, "filled.csv: a responses CSV takes one judge at a time")
-def a_panel_for_a_file(p: Place) -> Sequence[object]:
-    return ["judge", p.filled(), "--judge", "three-judges", "-o", p.folder / "o.csv"]
+@case(2, "judged.csv", "one judge")
+def a_panel_for_a_file(workspace: Workspace) -> Sequence[object]:
+    return [
+        "judge",
+        workspace.judged_csv(),
+        "--judge",
+        "three-judges",
+        "-o",
+        workspace.folder / "o.csv",
+    ]
 
 
-@case(2, "compare takes two models or more", "filled.csv")
-def one_model_to_compare(p: Place) -> Sequence[object]:
-    return ["compare", p.filled()]
+@case(2, "two models", "judged.csv")
+def one_model_to_compare(workspace: Workspace) -> Sequence[object]:
+    return ["compare", workspace.judged_csv()]
 
 
-@case(3, "run.db: made by a newer jasco (schema version 99", "update jasco")
-def a_newer_run_to_score(p: Place) -> Sequence[object]:
-    p.database(0x4A415343, 99)
-    return ["score", p.run]
+@case(3, "run.db", "newer jasco", "schema version 99", "update jasco")
+def a_newer_run_toscore_changed(workspace: Workspace) -> Sequence[object]:
+    workspace.write_database(0x4A415343, 99)
+    return ["score", workspace.run]
 
 
-@case(2, "no command; to begin: jasco eval cascade", "jasco --help")
-def no_command(_: Place) -> Sequence[object]:
+@case(2, "no command", "jasco eval", "jasco --help")
+def no_command(_: Workspace) -> Sequence[object]:
     return []
 
 
 @case(2, "no such command: 'evl'", "did you mean eval?")
-def a_misspelt_command(_: Place) -> Sequence[object]:
+def a_misspelt_command(_: Workspace) -> Sequence[object]:
     return ["evl"]
 
 
 @case(2, "no such command: 'verfy'", "did you mean verify?")
-def a_misspelt_command_on_data(_: Place) -> Sequence[object]:
+def a_misspelt_command_on_data(_: Workspace) -> Sequence[object]:
     return ["data", "verfy", "mini"]
 
 
-def the_line(result: Result) -> str:
-    lines = [line for line in result.stderr.splitlines() if line]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("jasco: ")
-    return lines[0]
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_wrong_is_told_in_one_line(jasco: Jasco, place: Place, name: str) -> None:
-    status, says, arrange = CASES[name]
-    result = jasco(*arrange(place))
-    line = the_line(result)
+def test_an_error_is_one_line(jasco: Jasco, workspace: Workspace, name: str) -> None:
+    status, parts, arrange = CASES[name]
+    result = jasco(*arrange(workspace))
+    line = error_line(result)
     assert (result.status, result.stdout) == (status, ""), line
-    for words in says:
-        assert words in line
+    for part in parts:
+        assert part in line
 
 
-def test_verify_names_the_first_file_that_is_corrupt(jasco: Jasco, place: Place) -> None:
-    place.wav().write_bytes(b"RIFF")
-    result = jasco("data", "verify", place.data)
+def test_verify_names_the_first_file_that_is_corrupt(jasco: Jasco, workspace: Workspace) -> None:
+    workspace.wav().write_bytes(b"RIFF")
+    result = jasco("data", "verify", workspace.data)
     assert result.status == 2
-    assert "1.wav: corrupt" in the_line(result)
+    assert "1.wav: corrupt" in error_line(result)
 
 
-# --- a run that holds something else ---
+# --- a run of other data or another model ---
 
 
-def test_a_run_made_with_something_else_is_refused(jasco: Jasco, place: Place) -> None:
-    assert jasco(*place.respond()).status == 0
-    held = (place.run / "run.db").read_bytes()
-    other = make_data(place.folder / "other", clips=1)
-    for arguments, says in (
-        (place.respond(data=other), "holds the data set data "),
-        (place.respond(place.model.replace(":answer", ":other")), "holds answers of python/"),
+def test_a_run_of_other_data_or_another_model_is_refused(
+    jasco: Jasco, workspace: Workspace
+) -> None:
+    assert jasco(*workspace.respond()).status == 0
+    before = (workspace.run / "run.db").read_bytes()
+    other = make_data(workspace.folder / "other", clips=1)
+    for arguments, message in (
+        (workspace.respond(data=other), "holds the data set data "),
+        (
+            workspace.respond(workspace.model.replace(":answer", ":other")),
+            "holds answers of python/",
+        ),
     ):
         result = jasco(*arguments)
         assert result.status == 3
-        assert says in the_line(result)
-        assert "take another --run" in the_line(result)
-    write_wav(place.wav(), tone(77))
-    result = jasco(*place.respond())
+        assert message in error_line(result)
+        assert "take another --run" in error_line(result)
+    write_wav(workspace.wav(), tone(77))
+    result = jasco(*workspace.respond())
     assert result.status == 3
-    assert "1.wav: other audio than the run" in the_line(result)
-    with sqlite3.connect(place.run / "run.db") as now:
-        assert now.execute("SELECT count(*) FROM responses").fetchone() == (16,)
-    assert len(held) == (place.run / "run.db").stat().st_size
+    assert "1.wav: other audio than the run" in error_line(result)
+    with sqlite3.connect(workspace.run / "run.db") as run:
+        assert run.execute("SELECT count(*) FROM responses").fetchone() == (16,)
+    assert len(before) == (workspace.run / "run.db").stat().st_size
 
 
-# --- what is odd and still taken ---
+# --- unusual input that is accepted ---
 
 ODD_AUDIO: dict[str, Callable[[Path], Any]] = {
     "stereo": lambda path: soundfile.write(path, np.stack([tone(1)] * 2, axis=1), 16_000),
@@ -666,22 +693,22 @@ ODD_AUDIO: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("kind", ODD_AUDIO)
-def test_odd_audio_is_handled(jasco: Jasco, place: Place, kind: str) -> None:
-    ODD_AUDIO[kind](place.wav())
-    result = jasco(*place.respond())
+def test_odd_audio_is_handled(jasco: Jasco, workspace: Workspace, kind: str) -> None:
+    ODD_AUDIO[kind](workspace.wav())
+    result = jasco(*workspace.respond())
     assert result.status == 0
     converted = "converted to 16 kHz mono PCM16: 1 of 2 clips" in result.stderr
     assert converted == (kind != "10 minutes")
-    with sqlite3.connect(place.run / "run.db") as run:
-        [(said,)] = set(run.execute("SELECT text FROM responses WHERE clip = 1"))
-    assert said == ("9600000" if kind == "10 minutes" else "4000")
+    with sqlite3.connect(workspace.run / "run.db") as run:
+        [(response,)] = set(run.execute("SELECT text FROM responses WHERE clip = 1"))
+    assert response == ("9600000" if kind == "10 minutes" else "4000")
 
 
-def test_missing_rows_are_done_as_far_as_possible(jasco: Jasco, place: Place) -> None:
-    path = place.filled(lambda rows: [*rows[:5], *rows[8:]])
+def test_rows_may_be_missing(jasco: Jasco, workspace: Workspace) -> None:
+    path = workspace.judged_csv(lambda rows: [*rows[:5], *rows[8:]])
     for status, arguments in (
         (0, ["score", path, "--json"]),
-        (4, ["eval", f"csv/{path}", "--data", place.data, "--run", place.run,
+        (4, ["eval", f"csv/{path}", "--data", workspace.data, "--run", workspace.run,
          "--judge", f"csv/{path}", "--json"]),
     ):  # fmt: skip
         result = jasco(*arguments)
@@ -694,42 +721,42 @@ def test_missing_rows_are_done_as_far_as_possible(jasco: Jasco, place: Place) ->
     table = jasco("score", path)
     assert table.status == 0
     assert "3 of 16 items not answered" in table.stdout
-    judged = jasco("judge", path, "--judge", f"csv/{path}", "-o", place.folder / "out.csv")
+    judged = jasco("judge", path, "--judge", f"csv/{path}", "-o", workspace.folder / "out.csv")
     assert judged.status == 4
-    with (place.folder / "out.csv").open(encoding="utf-8", newline="") as file:
+    with (workspace.folder / "out.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 13
 
 
-def test_nan_is_a_text_like_any_other(jasco: Jasco, place: Place) -> None:
+def test_nan_is_a_text_like_any_other(jasco: Jasco, workspace: Workspace) -> None:
     texts = ["NaN", "nan", "None", "NULL", "N/A", "-", " ", "0"]
-    path = place.filled(
+    path = workspace.judged_csv(
         lambda rows: [row | {"allm_output": texts[n % 8]} for n, row in enumerate(rows)]
     )
-    result = jasco(*place.respond(f"csv/{path}"))
+    result = jasco(*workspace.respond(f"csv/{path}"))
     assert result.status == 0
-    with sqlite3.connect(place.run / "run.db") as run:
-        held = run.execute("SELECT text FROM responses ORDER BY clip, instruction").fetchall()
-    assert [text for (text,) in held] == texts * 2
+    with sqlite3.connect(workspace.run / "run.db") as run:
+        responses = run.execute("SELECT text FROM responses ORDER BY clip, instruction").fetchall()
+    assert [text for (text,) in responses] == texts * 2
     assert jasco("score", path).status == 0
 
 
-def test_a_byte_order_mark_is_taken(jasco: Jasco, place: Place) -> None:
-    path = place.filled()
+def test_a_byte_order_mark_is_accepted(jasco: Jasco, workspace: Workspace) -> None:
+    path = workspace.judged_csv()
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert jasco("score", path).status == 0
 
 
-def test_a_verdict_on_another_answer_does_not_count(jasco: Jasco, place: Place) -> None:
-    path = place.filled(cell(0, allm_output="another answer"))
-    jasco(*place.respond())
-    result = jasco("judge", place.run, "--judge", f"csv/{path}")
+def test_a_verdict_on_another_answer_does_not_count(jasco: Jasco, workspace: Workspace) -> None:
+    path = workspace.judged_csv(with_cells(0, allm_output="another answer"))
+    jasco(*workspace.respond())
+    result = jasco("judge", workspace.run, "--judge", f"csv/{path}")
     assert result.status == 4
     assert "1 verdict failed (1 unjudged)" in result.stdout
 
 
-def test_names_that_are_not_utf_8_do_no_harm(jasco: Jasco, place: Place) -> None:
-    odd = place.data.rename(place.data.with_name("data\udcff"))
-    assert jasco(*place.respond(data=odd)).status == 0
-    assert "not judged yet" in jasco("score", place.run).stderr
-    place.data = odd
-    assert jasco("score", place.filled(name="judged\udcff.csv"), "--json").status == 0
+def test_names_that_are_not_utf_8_are_accepted(jasco: Jasco, workspace: Workspace) -> None:
+    folder = workspace.data.rename(workspace.data.with_name("data\udcff"))
+    assert jasco(*workspace.respond(data=folder)).status == 0
+    assert "not judged yet" in jasco("score", workspace.run).stderr
+    workspace.data = folder
+    assert jasco("score", workspace.judged_csv(name="judged\udcff.csv"), "--json").status == 0

@@ -1,7 +1,6 @@
-"""What answered or judged and has changed since is refused, not mixed with what it was."""
+"""A model or judge that has changed since a run began is refused."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from command import Jasco
 from jasco.backends.specs import open_spec
 from jasco.data.csv_files import read_table, write_table
 from jasco.errors import RunConflictError
+from jasco.runs.read_run import judged_items_of_run
 from runs import verdict
 from synthetic import make_data
 
-HEARING = """
+AUDIO_MODEL = """
 import hashlib
 
 def answer(audio, sampling_rate, prompt):
@@ -25,6 +25,7 @@ def answer(audio, sampling_rate, prompt):
 
 
 def respond(jasco: Jasco, model: str, tmp_path: Path, *more: object) -> Any:
+    """Run ``respond`` on the data set of the fixture ``data``."""
     return jasco(
         "respond", model, "--data", tmp_path / "synthetic", "--run", tmp_path / "run", *more
     )
@@ -32,38 +33,38 @@ def respond(jasco: Jasco, model: str, tmp_path: Path, *more: object) -> Any:
 
 def test_an_edited_function_is_refused(jasco: Jasco, data: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text(HEARING.format(extra=""))
+    path.write_text(AUDIO_MODEL.format(extra=""))
     assert respond(jasco, f"python/{path}:answer", tmp_path, "--limit", 2).status == 0
-    path.write_text(HEARING.format(extra="x"))
+    path.write_text(AUDIO_MODEL.format(extra="x"))
     for more in ([], ["--limit", 2]):  # whether there is anything left to answer or not
-        done = respond(jasco, f"python/{path}:answer", tmp_path, *more)
-        assert done.status == 3
-        assert "has changed" in done.stderr
-    path.write_text(HEARING.format(extra=""))
+        result = respond(jasco, f"python/{path}:answer", tmp_path, *more)
+        assert result.status == 3
+        assert "has changed" in result.stderr
+    path.write_text(AUDIO_MODEL.format(extra=""))
     assert respond(jasco, f"python/{path}:answer", tmp_path).status == 0
 
 
-def test_an_edited_function_whose_run_came_to_nothing_is_taken(
+def test_an_edited_function_is_accepted_if_the_run_has_no_answers(
     jasco: Jasco, data: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.py"
     path.write_text("def answer(audio, sampling_rate, prompt):\n    return 'always this'\n")
-    assert respond(jasco, f"python/{path}:answer", tmp_path).status == 3  # it does not hear
-    path.write_text(HEARING.format(extra=""))
+    assert respond(jasco, f"python/{path}:answer", tmp_path).status == 3  # it ignores the audio
+    path.write_text(AUDIO_MODEL.format(extra=""))
     assert respond(jasco, f"python/{path}:answer", tmp_path).status == 0
 
 
-def test_a_function_that_is_defined_anew_is_refused(data: Path, tmp_path: Path) -> None:
-    def made(extra: str) -> Any:
+def test_a_function_that_is_redefined_is_refused(data: Path, tmp_path: Path) -> None:
+    def define(extra: str) -> Any:
         names: dict[str, Any] = {"__name__": "__main__"}
-        exec(HEARING.format(extra=extra), names)
+        exec(AUDIO_MODEL.format(extra=extra), names)
         return names["answer"]
 
-    given: dict[str, Any] = {"data": data, "judges": ["offline"], "run": tmp_path / "run"}
-    package.evaluate(made(""), name="mine", **given)
-    package.evaluate(made(""), name="mine", **given)
+    options: dict[str, Any] = {"data": data, "judges": ["offline"], "run": tmp_path / "run"}
+    package.evaluate(define(""), name="mine", **options)
+    package.evaluate(define(""), name="mine", **options)
     with pytest.raises(RunConflictError, match="has changed"):
-        package.evaluate(made("x"), name="mine", **given)
+        package.evaluate(define("x"), name="mine", **options)
 
 
 def test_a_workers_program_that_changed_is_refused(
@@ -76,7 +77,7 @@ def test_a_workers_program_that_changed_is_refused(
     path.write_text("print(1)")
     worker = Worker(parse_spec(f"worker/python {path} --log {tmp_path / 'log'}", Worker))
     before = worker.fingerprint()
-    (tmp_path / "log").touch()  # what it writes is no part of it
+    (tmp_path / "log").touch()  # an output file is not part of it
     assert worker.fingerprint() == before
     path.write_text("print(2)")
     assert worker.fingerprint() != before
@@ -88,12 +89,12 @@ def test_an_edited_file_of_verdicts_is_refused(
 ) -> None:
     data = make_data(tmp_path / "synthetic", 2)
     run, path = tmp_path / "run", tmp_path / "judged.csv"
-    given = ["--data", data, "--run", run]
-    jasco("respond", f"openai/ears,base_url={serve().url}", *given)
-    made = tmp_path / "answers.csv"
-    jasco("data", "template", data, "-o", made)
-    answers = json.loads(items_of_run(run))
-    table = read_table(made)
+    options = ["--data", data, "--run", run]
+    jasco("respond", f"openai/ears,base_url={serve().url}", *options)
+    template = tmp_path / "answers.csv"
+    jasco("data", "template", data, "-o", template)
+    answers = answers_of_run(run)
+    table = read_table(template)
     rows: list[dict[str, object]] = [
         {**row, "allm_output": answers[n], "judge_output": verdict(2, "Both")}
         if n
@@ -115,15 +116,14 @@ def test_an_edited_file_of_verdicts_is_refused(
     else:
         del rows[3]
     write()
-    done = jasco("judge", run, "--judge", f"csv/{path}")
-    assert done.status == 3
-    assert "another verdict" in done.stderr
+    result = jasco("judge", run, "--judge", f"csv/{path}")
+    assert result.status == 3
+    assert "another verdict" in result.stderr
 
 
-def items_of_run(run: Path) -> str:
-    from jasco.runs.read_run import judged_items_of_run
-
-    return json.dumps(list(judged_items_of_run(run).answers.values()))
+def answers_of_run(run: Path) -> list[str]:
+    """Return the answers of a run in the order of the items."""
+    return list(judged_items_of_run(run).answers.values())
 
 
 def test_a_file_of_verdicts_may_grow(jasco: Jasco, serve: Serve, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_file_of_verdicts_may_grow(jasco: Jasco, serve: Serve, tmp_path: Path)
     run, path = tmp_path / "run", tmp_path / "judged.csv"
     jasco("respond", f"openai/ears,base_url={serve().url}", "--data", data, "--run", run)
     jasco("data", "template", data, "-o", path)
-    answers = json.loads(items_of_run(run))
+    answers = answers_of_run(run)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     columns = [*rows[0], "judge_output"]
@@ -156,7 +156,9 @@ def test_a_file_of_verdicts_may_grow(jasco: Jasco, serve: Serve, tmp_path: Path)
         ("judge", "vllm/{folder}"),
     ],
 )
-def test_a_checkpoint_is_told_by_its_folder(kind: Any, spec: str, tmp_path: Path) -> None:
+def test_the_fingerprint_of_a_checkpoint_covers_its_files(
+    kind: Any, spec: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
@@ -167,7 +169,7 @@ def test_a_checkpoint_is_told_by_its_folder(kind: Any, spec: str, tmp_path: Path
     assert provider.fingerprint() != before
 
 
-def test_a_module_is_told_by_its_file(
+def test_the_fingerprint_of_a_module_covers_its_file(
     jasco: Jasco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

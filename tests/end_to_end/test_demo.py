@@ -1,4 +1,4 @@
-"""``make demo`` as a newcomer runs it: a fresh clone, an empty home, interrupted on the way."""
+"""``make demo`` in a fresh clone with an empty home folder, interrupted and resumed."""
 
 import os
 import shutil
@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ITEMS = 16 * 8
 
 
-def answered(clone: Path) -> int:
+def count_answers(clone: Path) -> int:
+    """Return the number of answers in the run of the demo."""
     run = clone / "runs" / "demo" / "run.db"
     if not run.is_file():
         return 0
@@ -26,28 +27,29 @@ def answered(clone: Path) -> int:
         try:
             query = "SELECT count(*) FROM responses WHERE failure_kind IS NULL"
             return int(connection.execute(query).fetchone()[0])
-        except sqlite3.OperationalError:  # it is only being made
+        except sqlite3.OperationalError:  # the table does not exist yet
             return 0
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Copy what belongs to the project, and nothing that was made in its folder."""
+    """Copy the files of the repository without ignored files."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a clone of the repository")
     command = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    for name in listed.rstrip("\0").split("\0"):
-        place = tmp_path / "clone" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, place)
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for name in names.rstrip("\0").split("\0"):
+        path = tmp_path / "clone" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, path)
     return tmp_path / "clone"
 
 
 def start(clone: Path) -> "subprocess.Popen[str]":
+    """Start ``make demo`` in a process group of its own."""
     home = clone.parent / "home"
     home.mkdir(exist_ok=True)
-    kept = {
+    environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("XDG_", "JASCO_", "VIRTUAL_ENV", "MAKE", "PYTHON"))
@@ -55,7 +57,7 @@ def start(clone: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         ["make", "demo", f"PYTHON={sys.executable}"],
         cwd=clone,
-        env=kept | {"HOME": str(home)},
+        env=environment | {"HOME": str(home)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,36 +67,37 @@ def start(clone: Path) -> "subprocess.Popen[str]":
 
 
 def finish(demo: "subprocess.Popen[str]") -> str:
+    """Wait for the end of the demo and return its output."""
     output, _ = demo.communicate(timeout=600)
     assert demo.returncode == 0, output
     return output
 
 
 def test_from_a_fresh_clone_to_a_table_interrupted_on_the_way(clone: Path) -> None:
-    began = time.monotonic()
+    start_time = time.monotonic()
     demo = start(clone)
-    while answered(clone) < ITEMS // 3:
+    while count_answers(clone) < ITEMS // 3:
         assert demo.poll() is None, demo.communicate()[0]
         time.sleep(0.2)
-    os.killpg(demo.pid, signal.SIGINT)  # what Ctrl-C does
+    os.killpg(demo.pid, signal.SIGINT)  # as Ctrl-C does
     demo.communicate(timeout=60)
     assert demo.returncode != 0
-    kept = answered(clone)
-    assert ITEMS // 3 <= kept < ITEMS
+    answers = count_answers(clone)
+    assert ITEMS // 3 <= answers < ITEMS
 
     output = finish(start(clone))
-    assert time.monotonic() - began < 300
-    assert answered(clone) == ITEMS
-    for said in (
+    assert time.monotonic() - start_time < 300
+    assert count_answers(clone) == ITEMS
+    for text in (
         "JASCO on mini: 16 clips, 128 items, protocol v2",
         "by offline (proxy)",
         "PROXY figures",
         "Qwen2-Audio-Instruct-7B",
         "What next?",
     ):
-        assert said in output
+        assert text in output
     assert "INCOMPLETE" not in output
 
-    began = time.monotonic()
+    start_time = time.monotonic()
     assert finish(start(clone)).splitlines()[-12:] == output.splitlines()[-12:]
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - start_time < 15

@@ -1,4 +1,4 @@
-"""A person as a baseline, from the first clip to the comparison with a model."""
+"""A human participant as a baseline, from the first clip to the comparison with a model."""
 
 import json
 from pathlib import Path
@@ -19,56 +19,57 @@ def mini() -> DataSet:
 
 
 @pytest.fixture
-def deaf(tmp_path: Path) -> str:
-    """Name a model that says the same of everything."""
-    path = tmp_path / "deaf.py"
+def constant_model(tmp_path: Path) -> str:
+    """Return the spec of a model that gives the same answer to every item."""
+    path = tmp_path / "constant.py"
     path.write_text("def answer(audio, sampling_rate, prompt):\n    return 'Waiting for a bus.'\n")
     return f"python/{path}:answer"
 
 
-def answer(listener: Participant, clips: int) -> None:
-    """Answer some clips: with the reference, but every fourth time with the sound's own answer."""
-    for place in range(clips):
-        item = listener.next()
+def answer(participant: Participant, clips: int) -> None:
+    """Answer clips with the reference, and every fourth one with the audio-only answer."""
+    for index in range(clips):
+        item = participant.next()
         assert item
         clip = item.clip
-        assert listener.answer(item, clip.audio_only if place % 4 == 3 else clip.reference)
+        assert participant.answer(item, clip.audio_only if index % 4 == 3 else clip.reference)
 
 
-def scored(jasco: Jasco, *targets: object) -> dict[str, Any]:
-    done = jasco("score", *targets, "--json")
-    assert done.status == 0, done.stderr
-    summary: dict[str, Any] = json.loads(done.stdout)
+def score(jasco: Jasco, *targets: object) -> dict[str, Any]:
+    """Return the JSON output of ``score``."""
+    result = jasco("score", *targets, "--json")
+    assert result.status == 0, result.stderr
+    summary: dict[str, Any] = json.loads(result.stdout)
     return summary
 
 
-def test_a_person_is_judged_scored_and_compared_with_a_model(
-    jasco: Jasco, mini: DataSet, deaf: str, tmp_path: Path
+def test_a_participant_is_judged_scored_and_compared_with_a_model(
+    jasco: Jasco, mini: DataSet, constant_model: str, tmp_path: Path
 ) -> None:
     anna = Participant.open(tmp_path / "listeners", "Anna", mini)
     run = anna.folder
     answer(anna, 5)
 
-    # Some of it: what there is is judged, and what is missing is missing.
-    done = jasco("judge", run, "--judge", "offline")
-    assert done.status == 4
-    assert "human/Anna: 11 of 16 items not answered" in done.stdout
-    model = scored(jasco, run)["models"]["human/Anna"]
+    # Some answers: they are judged, and the others are missing.
+    result = jasco("judge", run, "--judge", "offline")
+    assert result.status == 4
+    assert "human/Anna: 11 of 16 items not answered" in result.stdout
+    model = score(jasco, run)["models"]["human/Anna"]
     assert model["coverage"] == 5 / 16
     assert model["unreadable_rate"] == 0
     low, high = model["mean_bounds"]
     assert low <= 5 / 16 * model["mean"] <= high == pytest.approx(low + 2 * 11 / 16)
 
-    # All of it.
+    # All answers.
     answer(Participant.open(tmp_path / "listeners", "Anna", mini), 10)
     last = anna.next()
     assert last
     anna.answer(last, CANNOT_TELL)
-    done = jasco("judge", run, "--judge", "offline")
-    assert done.status == 0, done.stdout
-    assert "16 clips, 16 items" in done.stdout
-    assert "INCOMPLETE" not in done.stdout
-    summary = scored(jasco, run)
+    result = jasco("judge", run, "--judge", "offline")
+    assert result.status == 0, result.stdout
+    assert "16 clips, 16 items" in result.stdout
+    assert "INCOMPLETE" not in result.stdout
+    summary = score(jasco, run)
     model = summary["models"]["human/Anna"]
     assert (model["complete"], model["coverage"]) == (True, 1)
     assert model["answers"] | {"expected": 16, "answered": 16, "failed": {}} == model["answers"]
@@ -76,69 +77,70 @@ def test_a_person_is_judged_scored_and_compared_with_a_model(
     assert model["mean"] > 1
     assert model["mean_ci"][0] < model["mean"] < model["mean_ci"][1]
     assert model["modality_dependence"]["both"] > 0.5
-    assert model["neither_rate"] >= 1 / 16  # who cannot tell has named no action
+    assert model["neither_rate"] >= 1 / 16  # "cannot tell" names no action
     assert summary["data"]["items"] == 16
     with RunReader.open(run) as store:
         assert store.count_verdicts(1, 1) == 16
 
-    # Beside a model.
+    # Compared with a model.
     other = tmp_path / "model"
-    done = jasco(
-        "eval", deaf, "--data", "mini", "--run", other,
+    result = jasco(
+        "eval", constant_model, "--data", "mini", "--run", other,
         "--judge", "offline", "--no-preflight",
     )  # fmt: skip
-    assert done.status == 0, done.stderr
-    done = jasco("compare", run, other, "--json")
-    assert done.status == 0, done.stderr
-    compared = json.loads(done.stdout)
-    assert compared["data"] == scored(jasco, other)["data"]
-    assert compared["data"] == summary["data"] | {"items": 128}
-    [pair] = compared["pairs"]
+    assert result.status == 0, result.stderr
+    result = jasco("compare", run, other, "--json")
+    assert result.status == 0, result.stderr
+    comparison = json.loads(result.stdout)
+    assert comparison["data"] == score(jasco, other)["data"]
+    assert comparison["data"] == summary["data"] | {"items": 128}
+    [pair] = comparison["pairs"]
     assert (pair["first"], pair["clips"], pair["tested"]) == ("human/Anna", 16, "mean")
     assert (pair["best_mean"], pair["best_mean_ci"]) == (None, None)
-    their_mean = next(v for k, v in compared["models"].items() if k != "human/Anna")["mean"]
-    assert pair["mean"] == pytest.approx(model["mean"] - their_mean)
+    model_mean = next(v for k, v in comparison["models"].items() if k != "human/Anna")["mean"]
+    assert pair["mean"] == pytest.approx(model["mean"] - model_mean)
     assert pair["p"] == pair["p_holm"] < 0.05
     assert pair["minimum_detectable_difference"] > 0
     table = jasco("compare", run, other).stdout
-    assert "those of the mean (best of 1)" in table
+    assert "best of 1" in table
     assert " mean  < 0.001" in table or " mean  0.0" in table
-    both = scored(jasco, run, other)
-    assert [each["items_a_clip"] for each in both["models"].values()] == [1, 8]
+    both = score(jasco, run, other)
+    assert [model["items_a_clip"] for model in both["models"].values()] == [1, 8]
 
 
-def test_models_alone_are_compared_without_a_word_of_people(
-    jasco: Jasco, deaf: str, tmp_path: Path
+def test_a_comparison_of_models_does_not_mention_participants(
+    jasco: Jasco, constant_model: str, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         jasco(
-            "eval", deaf, "--data", "mini",
+            "eval", constant_model, "--data", "mini",
             "--run", tmp_path / name, "--judge", "offline", "--no-preflight", "--limit", 1,
         )  # fmt: skip
     table = jasco("compare", tmp_path / "a", tmp_path / "b").stdout
     assert "tested" not in table
     assert "person" not in table
+    assert "participant" not in table
 
 
-def test_the_published_arithmetic_has_no_figure_for_a_person(
+def test_the_published_arithmetic_has_no_figure_for_a_participant(
     jasco: Jasco, mini: DataSet, tmp_path: Path
 ) -> None:
     anna = Participant.open(tmp_path / "listeners", "Anna", mini)
     answer(anna, 1)
     jasco("judge", anna.folder, "--judge", "offline")
-    done = jasco("score", anna.folder, "--compat")
-    assert done.status == 2
-    assert "answers one prompt a clip" in done.stderr
+    result = jasco("score", anna.folder, "--compat")
+    assert result.status == 2
+    assert "one prompt" in result.stderr
 
 
-def test_a_model_does_not_take_a_persons_run(
-    jasco: Jasco, mini: DataSet, deaf: str, tmp_path: Path
+def test_a_model_cannot_continue_a_participants_run(
+    jasco: Jasco, mini: DataSet, constant_model: str, tmp_path: Path
 ) -> None:
     anna = Participant.open(tmp_path / "listeners", "Anna", mini)
     answer(anna, 1)
-    done = jasco("respond", deaf, "--data", "mini", "--run", anna.folder)
-    assert done.status == 3
-    assert "the run holds answers of human/Anna" in done.stderr
-    done = jasco("respond", "human/Anna", "--data", "mini", "--run", tmp_path / "new")
-    assert done.status == 2
-    assert "provider 'human' is unknown" in done.stderr
+    result = jasco("respond", constant_model, "--data", "mini", "--run", anna.folder)
+    assert result.status == 3
+    assert "answers of human/Anna" in result.stderr
+    result = jasco("respond", "human/Anna", "--data", "mini", "--run", tmp_path / "new")
+    assert result.status == 2
+    assert "provider 'human' is unknown" in result.stderr

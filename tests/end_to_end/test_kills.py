@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends as one that never was."""
+"""A run that is killed repeatedly has the same result as one that is not."""
 
 import base64
 import hashlib
@@ -17,24 +17,19 @@ import pytest
 
 from chat_server import Request, Serve
 from command import Jasco, figures_in
-from places import PROMPTS
+from prompts import INSTRUCTIONS
+from run_database import query
 from synthetic import make_data
 
 CLIPS, CONCURRENCY, KILLS = 60, 8, 20
 JUDGES = ("strict", "kind")
-INSTRUCTIONS = (PROMPTS / "instructions.txt").read_text("utf-8").splitlines()
 
 Row = tuple[str, int, int]
-"""Who answered or judged, the clip, the instruction."""
+"""The name of the model or judge, the clip and the instruction."""
 
 
-def query(run: Path, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(run / "run.db", timeout=30)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def committed(run: Path) -> set[Row]:
-    """Give the rows that a run holds, each of which is there once."""
+def committed_rows(run: Path) -> set[Row]:
+    """Return the rows of a run, and check that there are no duplicates."""
     if not (run / "run.db").is_file():
         return set()
     with closing(sqlite3.connect(run / "run.db", timeout=30)) as connection:
@@ -49,7 +44,7 @@ def committed(run: Path) -> set[Row]:
 
 
 def contents(run: Path) -> list[list[Any]]:
-    """Give all that a run holds but times, and what it took."""
+    """Return the contents of a run without times and spending."""
     return [
         query(run, "SELECT clip, instruction, text, finish_reason FROM responses ORDER BY 1, 2"),
         query(
@@ -66,21 +61,21 @@ def contents(run: Path) -> list[list[Any]]:
 
 
 def row_of(request: Request, clips: dict[str, int]) -> Row:
-    """Say which row a request is for."""
+    """Return the row that a request is for."""
     content = request.body["messages"][-1]["content"]
     if request.kind == "answer":
         audio = base64.b64decode(content[0]["input_audio"]["data"])
         clip, question = clips[hashlib.sha256(audio).hexdigest()], content[1]["text"]
     else:
-        found = re.search(r"watching the weather, clip (\d+)\n", content)
-        asked = re.search(r"\[Question\]\n(.*)\n", content)
-        assert found
-        assert asked
-        clip, question = int(found[1]), asked[1]
+        clip_match = re.search(r"watching the weather, clip (\d+)\n", content)
+        question_match = re.search(r"\[Question\]\n(.*)\n", content)
+        assert clip_match
+        assert question_match
+        clip, question = int(clip_match[1]), question_match[1]
     return request.model, clip, INSTRUCTIONS.index(question) + 1
 
 
-_KILLED_WHILE_IT_WROTE = """
+_KILLED_WHILE_WRITING = """
 import os, signal, sqlite3, sys
 run = sqlite3.connect(sys.argv[1])
 run.execute("PRAGMA cache_size = 1")
@@ -91,18 +86,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_run_that_was_killed_while_it_was_made_is_made_by_the_same_command(
+def test_a_run_that_was_killed_during_its_creation_is_created_by_the_same_command(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    subprocess.run([sys.executable, "-c", _KILLED_WHILE_IT_WROTE, run / "run.db"], check=False)
+    subprocess.run([sys.executable, "-c", _KILLED_WHILE_WRITING, run / "run.db"], check=False)
     assert (run / "run.db").stat().st_size > 0
     assert (run / "run.db-journal").exists()
     url = serve().url
     result = jasco("respond", f"openai/ears,base_url={url}", "--data", data, "--run", run)
     assert result.status == 0, result
-    assert len(committed(run)) == 32
+    assert len(committed_rows(run)) == 32
 
 
 @pytest.mark.slow
@@ -115,49 +110,49 @@ def test_killed_at_any_moment_a_run_repeats_only_what_was_in_flight_and_ends_the
     clips = {hashlib.sha256(wav.read_bytes()).hexdigest(): int(wav.stem) for wav in wavs}
     server = serve(bodies=True, latency=0.02)
     panel = [f"--judge=openai/{judge},base_url={server.url}" for judge in JUDGES]
-    given = ["--data", data, *panel, "--json", "--concurrency", CONCURRENCY, "--no-preflight"]
-    command = ["eval", f"openai/ears,base_url={server.url}", *given]
+    options = ["--data", data, *panel, "--json", "--concurrency", CONCURRENCY, "--no-preflight"]
+    command = ["eval", f"openai/ears,base_url={server.url}", *options]
     run = tmp_path / "run"
-    chance = random.Random(7)
+    rng = random.Random(7)
 
-    kept: list[tuple[int, set[Row]]] = []  # after each kill: requests so far, rows on disk
+    snapshots: list[tuple[int, set[Row]]] = []  # after each kill: number of requests, rows
     for kill in range(KILLS):
         process = jasco.start(*command, "--run", run)
-        if kill % 5:  # while calls go on
-            server.wait_for(len(server.requests()) + chance.randint(1, 60))
-            time.sleep(chance.uniform(0, 0.05))
-        else:  # while it starts, as a rule
-            time.sleep(chance.uniform(0, 0.5))
+        if kill % 5:  # during calls
+            server.wait_for(len(server.requests()) + rng.randint(1, 60))
+            time.sleep(rng.uniform(0, 0.05))
+        else:  # usually during the start
+            time.sleep(rng.uniform(0, 0.5))
         process.kill()
-        time.sleep(0.1)  # what was sent, arrives
-        kept.append((len(server.requests()), committed(run)))
+        time.sleep(0.1)  # requests in flight arrive
+        snapshots.append((len(server.requests()), committed_rows(run)))
     finished = jasco(*command, "--run", run)
     requests = server.requests()
 
     assert finished.status == 0, finished
-    everything = {
-        (who, clip, number)
-        for who in ("ears", *JUDGES)
+    all_rows = {
+        (name, clip, number)
+        for name in ("ears", *JUDGES)
         for clip in range(CLIPS)
         for number in range(1, 9)
     }
-    assert committed(run) == everything
-    assert len(kept[-1][1]) < len(everything)  # there was work left at every kill
+    assert committed_rows(run) == all_rows
+    assert len(snapshots[-1][1]) < len(all_rows)  # there was work left at every kill
 
-    asked = [row_of(request, clips) for request in requests]
-    assert set(asked) == everything
+    requested = [row_of(request, clips) for request in requests]
+    assert set(requested) == all_rows
     lost = []
     begin = 0
-    for end, rows in kept:
-        assert not rows & set(asked[end:])  # what is committed is never asked again
-        lost.append(len(set(asked[begin:end]) - rows))
+    for end, rows in snapshots:
+        assert not rows & set(requested[end:])  # committed rows are never requested again
+        lost.append(len(set(requested[begin:end]) - rows))
         begin = end
     assert 0 < max(lost) <= CONCURRENCY
-    assert len(asked) - len(everything) <= sum(lost)
+    assert len(requested) - len(all_rows) <= sum(lost)
 
     unkilled = jasco(*command, "--run", tmp_path / "unkilled")
     assert unkilled.status == 0
     assert contents(run) == contents(tmp_path / "unkilled")
     assert figures_in(finished) == figures_in(unkilled)
     [spent] = [model["spent"] for model in json.loads(finished.stdout)["models"].values()]
-    assert abs(spent["calls"] - len(requests)) <= KILLS * CONCURRENCY  # but for what was in flight
+    assert abs(spent["calls"] - len(requests)) <= KILLS * CONCURRENCY  # except for those in flight

@@ -1,4 +1,4 @@
-"""What a command takes of memory where a small file becomes a large clip."""
+"""The peak memory of a command on long clips in small files."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from synthetic import make_data
 _COMMAND = (
     "import re, sys; from pathlib import Path; from jasco.cli.main import main\n"
     "status = main()\n"
-    # Not ru_maxrss: that is at least what the process that started this one had.
+    # Not ru_maxrss, which is at least the peak of the parent process.
     "print(int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024)\n"
     "sys.exit(status)\n"
 )
@@ -30,12 +30,12 @@ def test_a_run_on_long_clips_takes_less_memory_than_all_its_requests(
         wav = data / "dataset" / "v0" / f"{clip}.wav"
         soundfile.write(wav, np.zeros(1500 * 16_000, np.int16), 16_000, format="FLAC")
         assert wav.stat().st_size < 200_000
-    given = [f"openai/ears,base_url={serve().url}", "--data", data, "--run", tmp_path / "run"]
-    done = subprocess.run(
-        [sys.executable, "-c", _COMMAND, "respond", *map(str, given), "--no-preflight"],
+    arguments = [f"openai/ears,base_url={serve().url}", "--data", data, "--run", tmp_path / "run"]
+    result = subprocess.run(
+        [sys.executable, "-c", _COMMAND, "respond", *map(str, arguments), "--no-preflight"],
         env=os.environ | {"NO_PROXY": "127.0.0.1"},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) < 700  # of the 16 requests, 3,200 MB
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout.split()[-1]) < 700  # the 16 requests together have 3,200 MB

@@ -1,4 +1,4 @@
-"""A server may call its model anything: it is one clean line wherever it is shown."""
+"""Model names that servers report: one printable line in all outputs."""
 
 import csv
 import io
@@ -16,14 +16,14 @@ ODD = "big\n\x1b[31mred\x1b[0m\r\n\t|judges:forged\u202e<script>x</script>" + "y
 
 
 @given(st.text())
-def test_a_name_is_one_line_and_stays_what_it_has_become(text: str) -> None:
+def test_a_name_is_one_line_and_cleaning_is_idempotent(text: str) -> None:
     name = served_name(text)
     assert name.isprintable()
     assert len(name) <= 100
     assert served_name(name) == name
 
 
-def test_terminal_sequences_are_left_out() -> None:
+def test_terminal_sequences_are_removed() -> None:
     assert served_name("a\x1b[1;31mb\x1b]0;title\x07c") == "abc"
 
 
@@ -32,27 +32,27 @@ def test_an_odd_name_is_one_line_everywhere(
 ) -> None:
     url = serve(served=(ODD, "other")).url
     run = tmp_path / "run"
-    done = jasco(
+    result = jasco(
         "eval", f"openai/ears,base_url={url}", "--data", data, "--run", run,
         "--judge", f"openai/m,base_url={url}", "--no-preflight",
     )  # fmt: skip
-    assert done.status in (0, 4), done.stderr
-    shown = [done.stdout, done.stderr, jasco("score", run).stdout]
+    assert result.status in (0, 4), result.stderr
+    outputs = [result.stdout, result.stderr, jasco("score", run).stdout]
     for form in ("markdown", "latex", "csv", "json"):
         text = jasco("report", run, "--format", form).stdout
         assert text
-        shown.append(text)
+        outputs.append(text)
     page = tmp_path / "page.html"
     assert jasco("report", run, "-o", page, "--audio", "none").status == 0
-    shown.append(page.read_text())
-    for text in shown:
+    outputs.append(page.read_text())
+    for text in outputs:
         assert "\x1b" not in text
         assert "y" * 101 not in text
         assert "<script>x" not in page.read_text()
     summary = json.loads(jasco("score", run, "--json").stdout)
-    [signature] = [line for line in shown[2].splitlines() if line.startswith("signature: ")]
+    [signature] = [line for line in outputs[2].splitlines() if line.startswith("signature: ")]
     assert signature == f"signature: {summary['signature']}"
     assert "|judges:forged" not in signature
     [model] = summary["models"].values()
     assert all(name.isprintable() for name in model["served"])
-    assert list(csv.reader(io.StringIO(shown[5])))
+    assert list(csv.reader(io.StringIO(outputs[5])))

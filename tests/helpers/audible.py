@@ -1,4 +1,4 @@
-"""Models as functions and objects, whose answers depend on the audio and the prompt."""
+"""A function and an object that act as models; their answers depend on audio and prompt."""
 
 from typing import Any
 
@@ -6,17 +6,20 @@ import numpy as np
 
 
 def answer(audio: Any, sampling_rate: int, prompt: str) -> str:
-    """Say what is heard, and what was asked."""
+    """Return the loudest frequency bin and the end of the prompt."""
     assert sampling_rate == 16_000
     return f"A tone of {int(np.abs(np.fft.rfft(audio)).argmax())} for: {prompt[-20:]}"
 
 
 class Ears:
-    """Takes batches, and notes how many questions came at once."""
+    """A model that takes batches and records their sizes."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
 
     def answer(self, audios: Any, sampling_rate: int, prompts: Any) -> list[str]:
         self.batches.append(len(prompts))
-        return [answer(*each) for each in zip(audios, [sampling_rate] * 8, prompts, strict=False)]
+        return [
+            answer(audio, sampling_rate, prompt)
+            for audio, prompt in zip(audios, prompts, strict=True)
+        ]

@@ -1,4 +1,4 @@
-"""A real browser: Chromium without a screen, through Playwright."""
+"""Headless Chromium, driven by Playwright."""
 
 import os
 import shutil
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 @contextmanager
 def chromium() -> "Iterator[Browser]":
-    """Open the browser; skip where there is none."""
+    """Start the browser; skip the test if none is installed."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not program and os.environ.get("CI"):
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not executable and os.environ.get("CI"):
         pytest.fail("CI should have chromium on the PATH")
-    if not program:
+    if not executable:
         pytest.skip("needs chromium on the PATH")
-    with playwright.sync_playwright() as started:
-        # Root has no sandbox; and sounds are played to nobody.
-        browser = started.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--mute-audio"]
+    with playwright.sync_playwright() as playwright_driver:
+        # The sandbox does not work for root.
+        browser = playwright_driver.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--mute-audio"]
         )
         yield browser
         browser.close()
 
 
 def complaints_of(page: "Page") -> list[str]:
-    """Give a list that fills with what the page's console and scripts complain about."""
+    """Return a list that collects the page's console errors, warnings and uncaught exceptions."""
     complaints: list[str] = []
 
     def note(message: Any) -> None:
@@ -48,7 +48,7 @@ def complaints_of(page: "Page") -> list[str]:
 def quiet_tab(
     browser: "Browser", *, scheme: str = "light", width: int = 1200, offline: bool = False
 ) -> "Iterator[Page]":
-    """Open a page of its own, which is to complain about nothing."""
+    """Open a page in a context of its own; fail if it logs an error or a warning."""
     size = {"width": width, "height": 900}
     context: Any = browser.new_context(offline=offline, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
     page = context.new_page()
@@ -59,25 +59,28 @@ def quiet_tab(
 
 
 def wait_until(page: "Page", expression: str) -> None:
-    """Wait until an expression holds in a page (Playwright's own way is against our policy)."""
+    """Wait until an expression is true in a page.
+
+    Playwright's ``wait_for_function`` is blocked by the page's Content Security Policy.
+    """
     from playwright.sync_api import Error
 
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with suppress(Error):  # the page is just going away
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(Error):  # the page is being replaced
             if page.evaluate(expression):
                 return
         page.wait_for_timeout(20)
-    pytest.fail(f"{page.url}: never {expression}")
+    pytest.fail(f"{page.url}: timed out waiting for {expression}")
 
 
 def barriers(page: "Page") -> list[str]:
-    """List what axe finds on a page that keeps people out: serious and critical things."""
+    """Return the serious and critical accessibility violations that axe finds on a page."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
-    found = axe.Axe().run(page).response["violations"]
+    violations = axe.Axe().run(page).response["violations"]
     return [
-        f"{each['id']}: {node['html']}: {node['failureSummary']}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
+        f"{violation['id']}: {node['html']}: {node['failureSummary']}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
     ]

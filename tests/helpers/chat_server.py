@@ -1,8 +1,9 @@
-"""A server that speaks OpenAI's chat completions, for tests and benchmarks.
+"""A server for OpenAI's chat completions API, for tests and benchmarks.
 
-It runs in a process of its own: it can be killed, and does not share the client's interpreter.
-What it answers follows from the request alone, so two runs get the same answers in any order:
-to audio, a sentence; to a judge's prompt, a well-formed verdict; to the repair prompt, a label.
+It runs in a process of its own, so that it can be killed and does not share the client's
+interpreter. Its answers depend on the request alone, so that two runs get the same answers in any
+order: a sentence to audio, a well-formed verdict to a judge's prompt, a label to the repair
+prompt.
 """
 
 import asyncio
@@ -34,11 +35,10 @@ NO_ANSWER = {
     "filtered": "content filter", "filtered in part": "content filter",
     "nothing within max_tokens": "cut off", "reasoning only": "no text", "tool call": "no text",
 }  # fmt: skip
-"""Completions without an answer that a repeat does not mend, and what kind of failure each is."""
-
+"""Completions without an answer that are not retried, and the kind of failure of each."""
 
 KNOWN_QUESTION = "waves breaking on a beach and gulls calling"
-"""In the prompt of the question that a judge is asked first: it gives the verdict that is due."""
+"""Part of the known question that a judge is asked first; the server gives the right verdict."""
 
 
 @dataclass
@@ -48,46 +48,46 @@ class Behaviour:
     Attributes
     ----------
     port : int
-        0 takes a free one.
+        0: a free port.
     latency : float
-        Seconds before it answers.
+        Seconds before each answer.
     faults : float
-        The share of requests that meet a fault, drawn from ``kinds`` by ``seed``, the request
-        and how often it came: not by the order of arrival.
+        The share of requests that meet a fault. Fault and kind (one of ``kinds``) depend on
+        ``seed``, the request and how often it was made, not on the order of arrival.
     status, error, code : int, str, str
-        Every request is answered with this status, message and code, where it is not 200; with
-        ``retry_after``, where that is not 0.
+        If the status is not 200, every request is answered with this status, message and code,
+        and with ``retry_after`` if that is not 0.
     wants : str
-        What a request must have, or it is told so with status 400: ``max_completion_tokens``,
+        A requirement; requests that do not meet it get status 400: ``max_completion_tokens``,
         ``stream``, ``audio_url``, ``data_url``, ``no temperature``, ``no system role``.
     echoes : bool
-        It puts the key that it was sent, whole and in part, into whatever it answers.
+        Every answer contains the API key of its request, in full and in part.
     size : int
-        Bytes of white space before what it answers.
+        Bytes of white space before each answer.
     busy : int
-        The first so many requests are told 429, to come back after ``retry_after`` seconds.
+        The number of first requests that get status 429 and ``retry_after``.
     die_after : int or None
-        It is gone for good after so many answers.
+        The number of answers after which the server ends.
     deaf, refuses_silence : bool
-        It answers audio by the text beside it alone; it rejects audio that is silent.
+        Answers to audio depend on the prompt alone; silent audio is rejected.
     answers : dict
-        The answer to audio, by the instruction.
+        The answers to audio, by instruction.
     bewitched : dict
-        The fault that messages that hold a certain text always meet.
+        The faults that all messages that contain a text meet, by text.
     refused : dict
-        The status for messages that hold a certain text.
+        The status for messages that contain a text, by text.
     judge_says : dict
-        What a judge answers to a prompt that holds a certain text.
+        The verdict on prompts that contain a text, by text.
     repair_says : str or None
-        What it answers when it is asked for its orientation once more.
+        The answer to the repair prompt.
     served : tuple of str
-        What it calls the model, in turn; as it was asked for, where there are none.
+        The names of the model in the answers, in turn; default: the name in the request.
     log : str
-        File for the requests, a JSON object a line; none where empty.
+        File for the requests, one JSON object per line; empty: none.
     bodies : bool
-        Whether the log holds what was sent, not only its hash.
+        Whether the log contains headers and bodies, not only the hash of the messages.
     usage : tuple of int
-        Prompt and completion tokens of every answer, as it counts them; none where it is empty.
+        Prompt and completion tokens of every answer; empty: none are reported.
     """
 
     port: int = 0
@@ -119,10 +119,10 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came.
+    """A request that the server received.
 
-    ``key`` hashes model and messages, ``fault`` is what befell it, ``in_flight`` counts it and
-    those not answered yet when it came.
+    ``key`` is a hash of model and messages, ``in_flight`` the number of requests, this one
+    included, that were not answered yet when it arrived.
     """
 
     at: float
@@ -136,7 +136,7 @@ class Request:
 
 
 class ChatServer:
-    """A server to start, look at and kill. Parameters as in :class:`Behaviour`."""
+    """A server in a process of its own. Parameters as in :class:`Behaviour`."""
 
     def __init__(self, log: Path | None = None, **behaviour: Any) -> None:
         self._behaviour = Behaviour(log=str(log or ""), **behaviour)
@@ -144,7 +144,7 @@ class ChatServer:
         self.port = 0
 
     def start(self) -> Self:
-        """Start it and wait until it listens."""
+        """Start the server and wait until it listens."""
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
@@ -160,11 +160,11 @@ class ChatServer:
 
     @property
     def url(self) -> str:
-        """What ``base_url`` takes."""
+        """The value of ``base_url``."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server with SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -173,15 +173,15 @@ class ChatServer:
             self._process = None
 
     def requests(self) -> list[Request]:
-        """Give the requests in order of their arrival, also after its end."""
+        """Return the requests in order of arrival, also after the server ended."""
         lines = Path(self._behaviour.log).read_text("utf-8").splitlines(keepends=True)
         return [Request(**json.loads(line)) for line in lines if line.endswith("\n")]
 
     def wait_for(self, requests: int, timeout: float = 30) -> None:
-        """Wait until so many requests have come."""
-        until = time.monotonic() + timeout
+        """Wait until a number of requests have arrived."""
+        deadline = time.monotonic() + timeout
         while Path(self._behaviour.log).read_bytes().count(b"\n") < requests:
-            assert time.monotonic() < until, f"no {requests} requests within {timeout} s"
+            assert time.monotonic() < deadline, f"no {requests} requests within {timeout} s"
             time.sleep(0.01)
 
     def __enter__(self) -> Self:
@@ -197,17 +197,17 @@ class ChatServer:
 
 
 Serve = Callable[..., ChatServer]
-"""Starts a server, as the fixture ``serve`` does."""
+"""Starts a server; the type of the fixture ``serve``."""
 
 
 # --- in the server's own process ---
 
 
 def audio_in(body: dict[str, Any]) -> bytes:
-    """Give the file in a question about audio (``ValueError`` where it is not put as it must be).
+    """Return the audio file of a request; raise ``ValueError`` if the request is malformed.
 
-    It is a WAV file, 16 kHz, one channel, 16 bits, and comes before the text: so a server's prefix
-    cache serves a clip's eight prompts.
+    The file must be WAV with 16 kHz, one channel and 16 bits. It must come before the text, so
+    that a server's prefix cache serves a clip's eight prompts.
     """
     try:
         [message] = body["messages"]
@@ -218,8 +218,8 @@ def audio_in(body: dict[str, Any]) -> bytes:
         assert audio["input_audio"]["format"] == "wav"
         content = base64.b64decode(audio["input_audio"]["data"], validate=True)
         with wave.open(io.BytesIO(content)) as file:
-            form = file.getframerate(), file.getnchannels(), file.getsampwidth()
-            assert form == (16_000, 1, 2), form
+            audio_format = file.getframerate(), file.getnchannels(), file.getsampwidth()
+            assert audio_format == (16_000, 1, 2), audio_format
             assert len(file.readframes(file.getnframes())) == 2 * file.getnframes() > 0
     except (AssertionError, LookupError, TypeError, ValueError, wave.Error, EOFError) as error:
         raise ValueError(f"no proper audio part before a text: {error!r}") from None
@@ -227,17 +227,17 @@ def audio_in(body: dict[str, Any]) -> bytes:
 
 
 def as_input_audio(part: dict[str, Any]) -> dict[str, Any]:
-    """Give an audio part as the usual one, in whatever form it came."""
+    """Return an audio part of any form as ``input_audio`` without the prefix of a data URL."""
     prefix = "data:audio/wav;base64,"
     if part["type"] == "audio_url":
         assert part["audio_url"]["url"].startswith(prefix)
         data = part["audio_url"]["url"].removeprefix(prefix)
         return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
-    held = part["input_audio"]
-    return {**part, "input_audio": {**held, "data": held["data"].removeprefix(prefix)}}
+    audio = part["input_audio"]
+    return {**part, "input_audio": {**audio, "data": audio["data"].removeprefix(prefix)}}
 
 
-WANTED = {
+REQUIREMENT_ERRORS = {
     "max_completion_tokens": "Unsupported parameter: 'max_tokens' is not supported with this "
     "model. Use 'max_completion_tokens' instead.",
     "stream": "This model only support stream mode, please enable the stream parameter.",
@@ -246,11 +246,11 @@ WANTED = {
     "no temperature": "Unsupported value: 'temperature' does not support 0.0 with this model.",
     "no system role": "System role not supported",
 }
-"""What a server says to a request that is not as it wants it."""
+"""The error messages for requests that do not meet a requirement."""
 
 
-def is_as_wanted(body: dict[str, Any], wanted: str) -> bool:
-    """Whether a request is as a server wants it."""
+def meets(body: dict[str, Any], requirement: str) -> bool:
+    """Return whether a request meets a requirement."""
     parts = body["messages"][-1]["content"]
     audio = parts[0] if isinstance(parts, list) else None
     return {
@@ -259,12 +259,12 @@ def is_as_wanted(body: dict[str, Any], wanted: str) -> bool:
         "audio_url": audio is None or audio["type"] == "audio_url",
         "data_url": audio is None or audio.get("input_audio", {}).get("data", "")[:5] == "data:",
         "no temperature": "temperature" not in body,
-        "no system role": all(each["role"] != "system" for each in body["messages"]),
-    }[wanted]
+        "no system role": all(message["role"] != "system" for message in body["messages"]),
+    }[requirement]
 
 
 def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple[str, str]:
-    """Give the kind of a request, and what a well server answers (``ValueError``: status 400)."""
+    """Return the kind of a request and the answer; raise ``ValueError`` if it is malformed."""
     behaviour = behaviour or Behaviour()
     content = body["messages"][-1]["content"]
     digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
@@ -276,11 +276,11 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
         sentence = f"They are doing thing {digest.hex()[:8]}, as the sound and the words say."
         return "answer", behaviour.answers.get(instruction, sentence)
     if content.startswith("[Model Explanation]"):
-        said = behaviour.repair_says
-        return "repair", LABELS[digest[1] % 4] if said is None else said
-    for text, said in behaviour.judge_says.items():
+        label = LABELS[digest[1] % 4]
+        return "repair", label if behaviour.repair_says is None else behaviour.repair_says
+    for text, verdict in behaviour.judge_says.items():
         if text in content:
-            return "verdict", said
+            return "verdict", verdict
     if KNOWN_QUESTION in content:
         return "verdict", "Rating: 2\nOrientation: Both"
     return "verdict", (
@@ -289,7 +289,7 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
     )
 
 
-def _holds(body: dict[str, Any], text: str) -> bool:
+def _contains(body: dict[str, Any], text: str) -> bool:
     content = body["messages"][-1]["content"]
     return text in (content if isinstance(content, str) else content[-1]["text"])
 
@@ -317,23 +317,25 @@ def _main(behaviour: Behaviour) -> None:
     from aiohttp import web
 
     log = Path(behaviour.log).open("w", encoding="utf-8") if behaviour.log else None  # noqa: SIM115
-    seen: Counter[str] = Counter()
-    came = answered = in_flight = 0
+    times_received: Counter[str] = Counter()
+    received = answered = in_flight = 0
 
     def fault_of(key: str) -> str:
-        seen[key] += 1
-        chance = hashlib.sha256(f"{behaviour.seed} {key} {seen[key]}".encode()).digest()
-        if int.from_bytes(chance[:4], "big") / 2**32 >= behaviour.faults:
+        times_received[key] += 1
+        digest = hashlib.sha256(f"{behaviour.seed} {key} {times_received[key]}".encode()).digest()
+        if int.from_bytes(digest[:4], "big") / 2**32 >= behaviour.faults:
             return ""
-        return behaviour.kinds[chance[4] % len(behaviour.kinds)]
+        return behaviour.kinds[digest[4] % len(behaviour.kinds)]
 
-    def note(request: web.Request, body: dict[str, Any], kind: str, key: str, fault: str) -> None:
+    def log_request(
+        request: web.Request, body: dict[str, Any], kind: str, key: str, fault: str
+    ) -> None:
         if log is None:
             return
         headers = dict(request.headers) if behaviour.bodies else {}
-        sent = body if behaviour.bodies else {}
-        came = Request(time.time(), in_flight, kind, key, body["model"], fault, headers, sent)
-        log.write(json.dumps(asdict(came)) + "\n")
+        sent_body = body if behaviour.bodies else {}
+        entry = Request(time.time(), in_flight, kind, key, body["model"], fault, headers, sent_body)
+        log.write(json.dumps(asdict(entry)) + "\n")
         log.flush()
 
     async def complete(request: web.Request) -> web.StreamResponse:
@@ -341,7 +343,7 @@ def _main(behaviour: Behaviour) -> None:
         try:
             body = json.loads(await request.read())
         except ConnectionResetError:
-            return web.Response()  # the client is gone
+            return web.Response()  # the client has disconnected
         in_flight += 1
         try:
             return await answer(request, body)
@@ -349,11 +351,11 @@ def _main(behaviour: Behaviour) -> None:
             in_flight -= 1
 
     async def answer(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        nonlocal came, answered
-        came += 1
-        if behaviour.wants and not is_as_wanted(body, behaviour.wants):
-            note(request, body, "refused", "", "")
-            error = {"message": WANTED[behaviour.wants]}
+        nonlocal received, answered
+        received += 1
+        if behaviour.wants and not meets(body, behaviour.wants):
+            log_request(request, body, "refused", "", "")
+            error = {"message": REQUIREMENT_ERRORS[behaviour.wants]}
             return web.json_response({"error": error}, status=400)
         try:
             kind, text = answer_to(body, behaviour)
@@ -362,31 +364,31 @@ def _main(behaviour: Behaviour) -> None:
         fault = ""
         key = ""
         if log is not None or behaviour.faults:
-            said = json.dumps([body["model"], body["messages"]])
-            key = hashlib.sha256(said.encode()).hexdigest()
+            identity = json.dumps([body["model"], body["messages"]])
+            key = hashlib.sha256(identity.encode()).hexdigest()
             fault = fault_of(key)
-        for held, lasting in behaviour.bewitched.items():
-            if _holds(body, held):
-                fault = lasting
-        if came <= behaviour.busy:
+        for part, part_fault in behaviour.bewitched.items():
+            if _contains(body, part):
+                fault = part_fault
+        if received <= behaviour.busy:
             fault = "429"
-        note(request, body, kind, key, fault)
+        log_request(request, body, kind, key, fault)
         if behaviour.latency:
             await asyncio.sleep(behaviour.latency)
         status = behaviour.status
         if behaviour.refuses_silence and kind == "answer" and _is_silent(body):
             status = 400
-        for held, refusal in behaviour.refused.items():
-            if _holds(body, held):
-                status = refusal
+        for part, part_status in behaviour.refused.items():
+            if _contains(body, part):
+                status = part_status
         if status != 200:
             error = {"message": behaviour.error + echo(request)}
             error |= {"code": behaviour.code} if behaviour.code else {}
-            told = behaviour.retry_after
-            headers = {"Retry-After": told} if told != "0" else None
+            retry_after = behaviour.retry_after
+            headers = {"Retry-After": retry_after} if retry_after != "0" else None
             return web.json_response({"error": error}, status=status, headers=headers)
         if fault:
-            response: web.StreamResponse = await _befall(
+            response: web.StreamResponse = await _faulty_response(
                 request, fault, body["model"], text, behaviour
             )
             return response
@@ -394,17 +396,21 @@ def _main(behaviour: Behaviour) -> None:
             os._exit(1)
         answered += 1
         names = behaviour.served or (body["model"],)
-        whole = _completion(names[answered % len(names)], text)
+        completion = _completion(names[answered % len(names)], text)
         counts = zip(("prompt_tokens", "completion_tokens"), behaviour.usage, strict=False)
-        whole["usage"] = dict(counts) or None
+        completion["usage"] = dict(counts) or None
         if behaviour.echoes:
-            name, said = whole["model"] + echo(request), f"{echo(request)}\n{text}"
-            whole = _completion(name, said, reasoning_content=f"I was sent{echo(request)}")
+            name = completion["model"] + echo(request)
+            completion = _completion(
+                name,
+                f"{echo(request)}\n{text}",
+                reasoning_content=f"I was sent{echo(request)}",
+            )
         if body.get("stream"):
-            return web.Response(text=_as_stream(whole), content_type="text/event-stream")
+            return web.Response(text=_as_stream(completion), content_type="text/event-stream")
         if behaviour.size:
-            return await _long(request, behaviour.size, json.dumps(whole))
-        return web.json_response(whole)
+            return await _padded_response(request, behaviour.size, json.dumps(completion))
+        return web.json_response(completion)
 
     def echo(request: web.Request) -> str:
         if not behaviour.echoes:
@@ -426,20 +432,20 @@ def _main(behaviour: Behaviour) -> None:
     asyncio.run(serve())
 
 
-def _as_stream(whole: dict[str, Any]) -> str:
-    """Write a completion as a stream: word by word."""
-    [choice] = whole["choices"]
+def _as_stream(completion: dict[str, Any]) -> str:
+    """Return a completion as a stream of server-sent events, one per word."""
+    [choice] = completion["choices"]
     words = choice["message"]["content"].split(" ")
-    pieces = [{"content": " " * bool(place) + word} for place, word in enumerate(words)]
+    pieces = [{"content": " " * bool(index) + word} for index, word in enumerate(words)]
     chunks = [{"index": 0, "delta": piece, "finish_reason": None} for piece in pieces]
     chunks.append({"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]})
-    bodies = [{"model": whole["model"], "choices": [chunk]} for chunk in chunks]
-    events = [*bodies, {"choices": [], "usage": whole["usage"]}]
+    bodies = [{"model": completion["model"], "choices": [chunk]} for chunk in chunks]
+    events = [*bodies, {"choices": [], "usage": completion["usage"]}]
     return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
 
 
-async def _long(request: Any, size: int, end: str) -> Any:
-    """Answer with so much white space before the end, until the client has had enough."""
+async def _padded_response(request: Any, size: int, end: str) -> Any:
+    """Send white space and then the end of a response, until the client disconnects."""
     from aiohttp import web
 
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -453,10 +459,13 @@ async def _long(request: Any, size: int, end: str) -> Any:
     return response
 
 
-async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Behaviour) -> Any:
+async def _faulty_response(
+    request: Any, fault: str, model: str, text: str, behaviour: Behaviour
+) -> Any:
+    """Answer a request with a fault."""
     from aiohttp import web
 
-    whole = _completion(model, text)
+    completion = _completion(model, text)
     if fault == "hang":
         await asyncio.sleep(3600)
     if fault == "reset":
@@ -465,14 +474,14 @@ async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Be
     if fault == "cut off":
         response = web.StreamResponse(headers={"Content-Length": "1000"})
         await response.prepare(request)
-        await response.write(json.dumps(whole).encode())
+        await response.write(json.dumps(completion).encode())
         request.transport.close()
         return response
     if fault in ("500", "503", "429"):
-        told = behaviour.retry_after
-        if told.startswith("+"):  # the other form that it may have: a date
-            told = formatdate(time.time() + float(told), usegmt=True)
-        headers = {"Retry-After": told} if fault == "429" else None
+        retry_after = behaviour.retry_after
+        if retry_after.startswith("+"):  # as a date
+            retry_after = formatdate(time.time() + float(retry_after), usegmt=True)
+        headers = {"Retry-After": retry_after} if fault == "429" else None
         return web.json_response({"error": {"message": "busy"}}, status=int(fault), headers=headers)
     if fault == "302 to nowhere":
         return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"})
@@ -480,18 +489,19 @@ async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Be
         return web.Response(text="<html><h1>It works!</h1></html>", content_type="text/html")
     if fault == "no gzip":
         return web.Response(body=b"{}", headers={"Content-Encoding": "gzip"})
-    odd: dict[str, Any] = {
-        "truncated": json.dumps(whole)[:-25],
+    bodies: dict[str, Any] = {
+        "truncated": json.dumps(completion)[:-25],
         "deep nesting": "[" * 200_000,
-        "no choices": whole | {"choices": []},
+        "no choices": completion | {"choices": []},
         "number as content": _completion(model, 42),
         "null as content": _completion(model, None),
-        "no mapping as message": whole | {"choices": [{"message": "hello"}]},
-        "string as choices": whole | {"choices": "two"},
-        "list as body": [whole],
+        "no mapping as message": completion | {"choices": [{"message": "hello"}]},
+        "string as choices": completion | {"choices": "two"},
+        "list as body": [completion],
         "error as finish reason": _completion(model, "", "error"),
-        "error in the choice": {"choices": [whole["choices"][0] | {"error": {"code": 502}}]},
-        "error beside the choices": whole | {"error": {"message": f"upstream: {behaviour.error}"}},
+        "error in the choice": {"choices": [completion["choices"][0] | {"error": {"code": 502}}]},
+        "error beside the choices": completion
+        | {"error": {"message": f"upstream: {behaviour.error}"}},
         "choice of another index": _completion(model, text, index=1),
         "filtered": _completion(model, "", "content_filter"),
         "filtered in part": _completion(model, text[:-1], "content_filter"),
@@ -500,7 +510,7 @@ async def _befall(request: Any, fault: str, model: str, text: str, behaviour: Be
         "reasoning only": _completion(model, None, reasoning_content="They may flee."),
         "tool call": _completion(model, None, "tool_calls", tool_calls=[{"id": "1"}]),
     }
-    body = odd[fault]
+    body = bodies[fault]
     return web.Response(
         text=body if isinstance(body, str) else json.dumps(body), content_type="application/json"
     )

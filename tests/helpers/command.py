@@ -1,7 +1,7 @@
 """The ``jasco`` command in a process of its own.
 
-The processes are forked off one that has imported everything already: a command starts in a
-tenth of the time, and is a process like any other once it runs.
+Each process is forked from one that has already imported the package, so that a command starts
+ten times as fast.
 """
 
 import json
@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 HASTY = {"PATIENCE": 1.0}
-"""Gives a server up after a second of trouble: for ``patch``."""
+"""A ``patch`` with which a server is given up after a second without success."""
 FEW_ATTEMPTS = {"ATTEMPTS": 3, "PATIENCE": 4.0}
-"""Gives a call up after few attempts: for ``patch``."""
+"""A ``patch`` with which a call is given up after few attempts."""
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
@@ -39,7 +39,7 @@ _processes.set_forkserver_preload(
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     stdout: str
@@ -47,15 +47,22 @@ class Result:
 
 
 def figures_in(result: Result) -> dict[str, Any]:
-    """Read a result's JSON, but for the calls that it took: a server that fails takes more."""
+    """Parse a result's JSON and drop the spending, which depends on how often calls failed."""
     summary: dict[str, Any] = json.loads(result.stdout)
     for model in summary["models"].values():
         del model["spent"]
     return summary
 
 
+def error_line(result: Result) -> str:
+    """Return the only line on standard error, which is an error message."""
+    [line] = result.stderr.splitlines()
+    assert line.startswith("jasco: ")
+    return line
+
+
 class Command:
-    """A command that is running."""
+    """A running command."""
 
     def __init__(
         self,
@@ -73,39 +80,39 @@ class Command:
         self.pid: int = self._process.pid
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         os.kill(self.pid, number)
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Return whether the process has not ended yet."""
         return self._process.is_alive()
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
+        """Kill the process with SIGKILL."""
         self._process.kill()
         self._process.join()
 
     def finish(self, timeout: float = 60) -> Result:
-        """Wait for its end; a traceback fails the test."""
+        """Wait for the end of the process; fail the test on a timeout or a traceback."""
         self._process.join(timeout)
-        hangs = self.is_running()
-        if hangs:
+        timed_out = self.is_running()
+        if timed_out:
             self.kill()
         assert self._process.exitcode is not None
         stdout, stderr = (
             self._output.with_suffix(suffix).read_bytes().decode() for suffix in (".out", ".err")
         )
-        if hangs or "Traceback" in stderr:
-            pytest.fail(f"hangs: {hangs}\n{stdout}\n{stderr}", pytrace=False)
+        if timed_out or "Traceback" in stderr:
+            pytest.fail(f"timed_out: {timed_out}\n{stdout}\n{stderr}", pytrace=False)
         return Result(self._process.exitcode, stdout, stderr)
 
 
 class Jasco:
-    """Runs commands: ``jasco("score", run).status``. What is still running ends with the test."""
+    """Runs commands: ``jasco("score", run).status``."""
 
     def __init__(self, home: Path) -> None:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "JASCO_"))}
-        self._environment = clean | {
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "JASCO_"))}
+        self._environment = inherited | {
             "XDG_CACHE_HOME": str(home / "cache"),
             "XDG_DATA_HOME": str(home / "share"),
             "NO_PROXY": "127.0.0.1",
@@ -120,7 +127,7 @@ class Jasco:
         patch: Mapping[str, float] = MappingProxyType({}),
         timeout: float = 60,
     ) -> Result:
-        """Run a command to its end."""
+        """Run a command and wait for its end."""
         return self.start(*arguments, env=env, patch=patch).finish(timeout)
 
     def start(
@@ -129,15 +136,17 @@ class Jasco:
         env: Mapping[str, str] | None = None,
         patch: Mapping[str, float] = MappingProxyType({}),
     ) -> Command:
-        """Start a command; ``patch`` changes constants of the chat client."""
+        """Start a command; ``patch`` replaces constants of the chat client."""
         output = self._home / f"command-{len(self._started)}"
         environment = self._environment | dict(env or {})
-        command = Command([str(each) for each in arguments], output, environment, dict(patch))
+        command = Command(
+            [str(argument) for argument in arguments], output, environment, dict(patch)
+        )
         self._started.append(command)
         return command
 
     def close(self) -> None:
-        """End what still runs."""
+        """Kill all commands that are still running."""
         for command in self._started:
             if command.is_running():
                 command.kill()
@@ -148,9 +157,9 @@ def _run(
 ) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    for number, path in ((1, output.with_suffix(".out")), (2, output.with_suffix(".err"))):
+    for descriptor, path in ((1, output.with_suffix(".out")), (2, output.with_suffix(".err"))):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, number)
+        os.dup2(file, descriptor)
         os.close(file)
     import jasco.backends.chat_client
     from jasco.cli.main import main

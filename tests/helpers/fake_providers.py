@@ -1,4 +1,4 @@
-"""A model and a judge in memory: they record what they are asked."""
+"""A model and a judge in memory that record their inputs."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 
 
 def fake_spec(name: str) -> Spec:
+    """Return the spec ``test/NAME``."""
     identity = MappingProxyType({"provider": "test", "name": name})
     return Spec("test", name, MappingProxyType({}), identity, f"test/{name}")
 
@@ -108,4 +109,4 @@ class FakeJudge:
 
 
 ALL_ITEMS = [(str(clip), number) for clip in range(4) for number in range(1, 9)]
-"""The items of the small data set of the tests."""
+"""The clip ids and prompt numbers of the data set of the fixture ``data``."""

@@ -1,4 +1,4 @@
-"""A web server with the files of a folder, for tests of downloads."""
+"""A web server for the files of a folder, for tests of downloads."""
 
 import threading
 from collections.abc import Iterator
@@ -37,12 +37,14 @@ class FileServer:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
 
 @contextmanager
 def serve_folder(folder: Path) -> Iterator[FileServer]:
+    """Serve a folder within a ``with`` block."""
     server = FileServer(folder)
     try:
         yield server

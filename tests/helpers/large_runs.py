@@ -1,4 +1,4 @@
-"""Runs as large as the published benchmark: 80 clips, four models, three talkative judges."""
+"""Runs as large as the published benchmark: 80 clips, four models, three verbose judges."""
 
 import random
 from pathlib import Path
@@ -16,22 +16,22 @@ _WORDS = _TEXT.split(" ")
 
 
 def write_large_runs(folder: Path, clips: int = 80, models: int = 4, judges: int = 3) -> list[Path]:
-    """Write them; give their folders."""
+    """Write the runs and return their folders."""
     data = read_data_set(make_data(folder / "data", clips, seconds=2.0))
-    drawn = random.Random(1)
+    rng = random.Random(1)
 
     def text(length: int) -> str:
-        return " ".join(drawn.choices(_WORDS, k=length // 5))[:length]
+        return " ".join(rng.choices(_WORDS, k=length // 5))[:length]
 
     def judge(clip: int, prompt: int) -> str:
-        rating, orientation = drawn.choice([(0, "Neither"), (1, "Both"), (2, "Both")])
+        rating, orientation = rng.choice([(0, "Neither"), (1, "Both"), (2, "Both")])
         return verdict(rating, orientation, text(1170))
 
     return [
         write_run(
             folder / f"model-{number}",
             data,
-            lambda clip, prompt: text(drawn.randint(60, 300)),
+            lambda clip, prompt: text(rng.randint(60, 300)),
             {f"judge-{judge_number}": judge for judge_number in range(judges)},
             f"model-{number}",
         )

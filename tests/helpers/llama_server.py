@@ -1,4 +1,4 @@
-"""A real language model on a real server: SmolLM2 behind llama.cpp, as a program of its own."""
+"""A real language model on a real server: SmolLM2 behind llama.cpp, in a process of its own."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SERVE = """
+SERVER = """
 import sys, time, xllamacpp
 from jasco.backends.weights import SMOLLM2, find_weight
 params = xllamacpp.CommonParams()
@@ -14,22 +14,22 @@ params.model.path = str(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)))
 params.n_parallel, params.n_ctx, params.verbosity = 4, 4 * 4096, -1
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
-sys.stdin.read()  # until whoever started us is gone
+sys.stdin.read()  # until the parent process ends
 """
 
 
 @contextmanager
 def llama_server() -> Iterator[str]:
-    """Give the address of a server that ends with the block, or with us."""
-    program = subprocess.Popen(
-        [sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    """Start the server within a ``with`` block and return its base URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        assert program.stdout is not None
-        address = program.stdout.readline().strip()
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
         assert address.startswith("http://"), "the server did not start"
         time.sleep(0.5)
         yield f"{address}/v1"
     finally:
-        program.kill()
-        program.wait()
+        process.kill()
+        process.wait()

@@ -20,10 +20,10 @@ def judged(
     missing: int = 0,
     clips: int = DATA.clips,
 ) -> VerdictMatrix:
-    """Return the same verdict on every item, except for the last ones."""
+    """Return a matrix with the same verdict on every item; the last ones may be missing."""
     matrix = VerdictMatrix.none_yet(clips)
-    for place in range(8 * clips - missing):
-        matrix.enter(place // 8, place % 8 + 1, Verdict(rating, orientation))
+    for index in range(8 * clips - missing):
+        matrix.enter(index // 8, index % 8 + 1, Verdict(rating, orientation))
     return matrix
 
 
@@ -48,21 +48,21 @@ def results(
 
 
 def changed(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Change what a report holds, keys and sequences too, from the innermost outwards."""
+    """Apply a function to all values of a report, keys and sequences included, innermost first."""
     if isinstance(value, VerdictMatrix):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        parts = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+        parts = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
         return replace(value, **changed(parts, change))
     if isinstance(value, Mapping):
         return {change(key): changed(part, change) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return change(type(value)(changed(each, change) for each in value))
+        return change(type(value)(changed(part, change) for part in value))
     return change(value)
 
 
 def renamed(report: Any, names: Sequence[tuple[str, str]]) -> Any:
-    """Put other texts where names stand, wherever that is."""
+    """Replace names in all texts of a report."""
 
     def rename(text: Any) -> Any:
         for name, other in names if isinstance(text, str) else ():
@@ -73,7 +73,7 @@ def renamed(report: Any, names: Sequence[tuple[str, str]]) -> Any:
 
 
 def without_figures(report: Any) -> Any:
-    """Remove every figure, as where none can be computed: an interval as a whole."""
+    """Replace all figures and intervals of a report by None."""
 
     def empty(value: Any) -> Any:
         if isinstance(value, list | tuple) and list(value) == [None, None]:

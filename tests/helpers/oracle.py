@@ -1,9 +1,9 @@
-"""Tiny models with random weights, and what the original code computed from them.
+"""Tiny models with random weights, and what the original code computed with them.
 
-``JASCO_ORACLE`` names a folder with one folder a system; each holds ``config.json``,
+``JASCO_ORACLE`` is a folder with one folder per ported model. Each contains ``config.json``,
 ``weights*.safetensors`` under the original names, ``inputs.npz`` and ``expected.safetensors``.
-Clips, questions, sizes, lengths and numbers of tokens are read from there, so that any folder of
-the same layout will do.
+Clips, questions, sizes, lengths and numbers of tokens are read from there: any folder of the same
+layout can be used.
 """
 
 import json
@@ -26,23 +26,23 @@ ORACLE = Path(os.environ.get("JASCO_ORACLE") or SHARED / "oracle")
 Tensors = Mapping[str, Any]
 
 STAGE, LOGITS = 1e-5, 2.5e-5
-"""How far off a stage may be that is computed from its stored inputs, and how far off logits."""
+"""The tolerances of a stage that is computed from its stored inputs, and of logits."""
 
 ROUNDING = 3
-"""What the READMEs' figures for everything from the waveform on are multiplied by.
+"""The factor on the tolerances in the READMEs for end-to-end computation.
 
-They were measured on one machine. With other instructions, or another number of threads, float32
-rounds otherwise, and at a few positions a language model multiplies differences by ten.
+The tolerances were measured on one machine. Rounding in float32 depends on the processor and on
+the number of threads, and at a few positions a language model multiplies differences by ten.
 """
 
 
 class Oracle:
-    """One system's folder."""
+    """The fixtures of one ported model."""
 
-    def __init__(self, system: str, root: Path = ORACLE) -> None:
-        self.folder = root / system
+    def __init__(self, port: str, root: Path = ORACLE) -> None:
+        self.folder = root / port
         if not (self.folder / "config.json").is_file():
-            pytest.skip(f"no fixtures of {system} in {root} (JASCO_ORACLE names another folder)")
+            pytest.skip(f"no fixtures of {port} in {root} (JASCO_ORACLE names another folder)")
         self.config: dict[str, Any] = json.loads((self.folder / "config.json").read_text("utf-8"))
         self.inputs = dict(np.load(self.folder / "inputs.npz"))
 
@@ -55,65 +55,65 @@ class Oracle:
         return self.tensors("expected")
 
     def tensors(self, name: str) -> dict[str, Any]:
-        """Read one of its files of tensors."""
+        """Read a file of tensors."""
         import torch
         from safetensors.torch import load_file
 
-        with torch.inference_mode(False):  # a network can be made of these anywhere
+        with torch.inference_mode(False):  # usable in and outside of inference mode
             return load_file(self.folder / f"{name}.safetensors")
 
     def json(self, name: str) -> Any:
-        """Read one of its other files."""
+        """Read a JSON file."""
         return json.loads((self.folder / f"{name}.json").read_text("utf-8"))
 
     @cached_property
     def clips(self) -> list[str]:
-        """Names of the clips."""
+        """The names of the clips, sorted."""
         names = {key.removeprefix("wav_") for key in self.inputs if key.startswith("wav_")}
         patterns = {name.removesuffix("_pattern") for name in names if name.endswith("_pattern")}
         patterns = {name for name in patterns if f"{name}_len" in names}
-        halves = {f"{name}_{half}" for name in patterns for half in ("pattern", "len")}
-        return sorted(names - halves | patterns)
+        parts = {f"{name}_{suffix}" for name in patterns for suffix in ("pattern", "len")}
+        return sorted(names - parts | patterns)
 
     def wave(self, clip: str) -> np.ndarray:
-        """Give a clip's samples, int16: stored, or a pattern that repeats up to a length."""
+        """Return a clip's int16 samples, which are stored in full or as a pattern to repeat."""
         if f"wav_{clip}" in self.inputs:
             return self.inputs[f"wav_{clip}"]
-        pattern, length = (self.inputs[f"wav_{clip}_{half}"] for half in ("pattern", "len"))
+        pattern, length = (self.inputs[f"wav_{clip}_{suffix}"] for suffix in ("pattern", "len"))
         return np.resize(pattern, int(length.item()))
 
     def clip_of(self, name: str) -> str:
-        """Give the clip that a tensor, or a dialogue, belongs to; empty: none."""
+        """Return the clip to which a tensor or a dialogue belongs; empty if there is none."""
         return max((c for c in self.clips if name.startswith(f"{c}.")), key=len, default="")
 
     @cached_property
     def asked(self) -> list[str]:
-        """Clip and question of each dialogue: ``a.q0``."""
+        """The clip and question of each dialogue, as in ``a.q0``."""
         return sorted({name.rpartition(".")[0] for name in self.inputs if self.clip_of(name)})
 
     def ids(self, name: str) -> list[int]:
-        """Give stored tokens."""
+        """Return stored token ids."""
         return self.inputs[name].tolist()
 
 
-def number_of(asked: str) -> int:
-    """Give the number of a dialogue's question: 3 of ``a.q3``."""
-    return int(re.search(r"\d+$", asked)[0])
+def number_of(dialogue: str) -> int:
+    """Return the number of a dialogue's question: 3 for ``a.q3``."""
+    return int(re.search(r"\d+$", dialogue)[0])
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of what a system computes.
+    """A step of a model's computation.
 
     Attributes
     ----------
     of : str
-        What the names of its tensors begin with: a clip, or a clip and a question.
+        The prefix of the names of its tensors: a clip, or a clip and a question.
     inputs : sequence of str
-        The tensors that it takes, in full, which other stages compute. None: it takes a waveform
-        or tokens.
+        The full names of the input tensors, which other stages compute; empty if the input is a
+        waveform or tokens.
     compute : callable
-        Gives tensors by name, of those.
+        Computes tensors, by name, from the input tensors.
     """
 
     of: str
@@ -121,13 +121,13 @@ class Stage:
     compute: Callable[..., Tensors]
 
     def run(self, known: Tensors) -> dict[str, Any]:
-        """Compute its tensors from what is known."""
+        """Compute the stage's tensors from known ones."""
         computed = self.compute(*(known[name] for name in self.inputs))
         return {f"{self.of}.{name}": value for name, value in computed.items()}
 
 
 def end_to_end(stages: Iterable[Stage]) -> dict[str, Any]:
-    """Compute everything from what is given, each stage from what those before it computed."""
+    """Compute all stages, each from the tensors that earlier ones computed."""
     computed: dict[str, Any] = {}
     for stage in stages:
         computed |= stage.run(computed)
@@ -135,7 +135,7 @@ def end_to_end(stages: Iterable[Stage]) -> dict[str, Any]:
 
 
 def stage_by_stage(stages: Iterable[Stage], stored: Tensors) -> dict[str, Any]:
-    """Compute each stage of which the inputs are stored, from these."""
+    """Compute each stage whose inputs are stored from the stored inputs."""
     computed: dict[str, Any] = {}
     for stage in stages:
         if stage.inputs and all(name in stored for name in stage.inputs):
@@ -148,10 +148,11 @@ _ENDS = re.compile(r"\.(logits|logits_full|final_hidden_before_norm)$")
 
 
 def recorded(name: str, computed: Tensors, like: Any) -> Any:
-    """Give what was computed of a stored tensor, which may be a part; None: nothing was.
+    """Return the computed counterpart of a stored tensor; None if it was not computed.
 
-    The name tells the part: every 20th row (``_every_20``), the first (``_head``, ``_first3``) or
-    the last ones (``_last2``, and sequences of which fewer positions are stored).
+    A stored tensor may be a part of the computed one, as its name says: every 20th row
+    (``_every_20``), the first rows (``_head``, ``_first3``) or the last ones (``_last2``, and
+    sequences of which fewer positions are stored).
     """
     if name in computed and not _ENDS.search(name):
         return computed[name]
@@ -175,32 +176,36 @@ def recorded(name: str, computed: Tensors, like: Any) -> Any:
 
 
 def difference(ours: Any, theirs: Any) -> float:
-    """Give the largest difference; inf: other shapes or numbers of things, none, -inf elsewhere."""
+    """Return the largest absolute difference.
+
+    It is infinite for different shapes, empty tensors, different integers and infinities at
+    different positions.
+    """
     if ours.shape != theirs.shape or not theirs.numel():
         return math.inf
     ours, theirs = ours[ours != theirs], theirs[ours != theirs]
     if not len(theirs):
         return 0.0
-    apart = (ours.double() - theirs.double()).abs()
-    comparable = theirs.is_floating_point() and not apart.isnan().any()
-    return float(apart.max()) if comparable else math.inf
+    errors = (ours.double() - theirs.double()).abs()
+    comparable = theirs.is_floating_point() and not errors.isnan().any()
+    return float(errors.max()) if comparable else math.inf
 
 
 def differences(computed: Tensors, expected: Tensors) -> dict[str, float]:
-    """Give the largest difference of each stored tensor of which anything was computed."""
+    """Return the largest difference of each stored tensor that was computed, by name."""
     parts = {name: recorded(name, computed, theirs) for name, theirs in expected.items()}
     return {
         name: difference(ours, expected[name]) for name, ours in parts.items() if ours is not None
     }
 
 
-def exceeding(apart: Mapping[str, float], tolerance: Callable[[str], float]) -> dict[str, float]:
-    """Give the differences that exceed what their names may be off by."""
-    return {name: value for name, value in apart.items() if not value <= tolerance(name)}
+def exceeding(errors: Mapping[str, float], tolerance: Callable[[str], float]) -> dict[str, float]:
+    """Return the differences that exceed the tolerances of their tensors."""
+    return {name: value for name, value in errors.items() if not value <= tolerance(name)}
 
 
 def found(llama: Any, sequence: Any, search: Any) -> list[int]:
-    """Give the answer that a search finds behind a sequence."""
+    """Return the tokens that a search finds after a sequence."""
     from jasco.models.ports.decoding import decode
 
     decode(llama, [sequence], [search])
@@ -210,10 +215,10 @@ def found(llama: Any, sequence: Any, search: Any) -> list[int]:
 
 @dataclass
 class Perturbed:
-    """A search to which each logit is given with a random error of up to ``off``."""
+    """A search that gets each logit with a random error of up to ``error``."""
 
     search: Any
-    off: float
+    error: float
     generator: Any
 
     @property
@@ -224,20 +229,20 @@ class Perturbed:
         import torch
 
         noise = torch.rand(logits.shape, generator=self.generator)
-        return self.search.step(logits + self.off * (2 * noise - 1))
+        return self.search.step(logits + self.error * (2 * noise - 1))
 
 
 def finds(
-    llama: Any, sequence: Any, search: Callable[[], Any], theirs: Sequence[int], off: float
+    llama: Any, sequence: Any, search: Callable[[], Any], theirs: Sequence[int], error: float
 ) -> bool:
-    """Tell whether a search finds an answer, or would with logits that are off by up to ``off``.
+    """Return whether a search finds an answer, with exact logits or with errors up to ``error``.
 
-    Where two tokens are closer than that, either answer is right.
+    If two tokens are closer than that, either is right.
     """
     import torch
 
     if found(llama, sequence, search()) == theirs:
         return True
     generator = torch.Generator().manual_seed(0)
-    perturbed = (Perturbed(search(), off, generator) for _ in range(20))
-    return any(found(llama, sequence, each) == theirs for each in perturbed)
+    searches = (Perturbed(search(), error, generator) for _ in range(20))
+    return any(found(llama, sequence, perturbed) == theirs for perturbed in searches)

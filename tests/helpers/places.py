@@ -1,4 +1,4 @@
-"""Where things are: the project, the stand-ins, and material that may lie beside the project."""
+"""Paths: the project, the test helpers, and data that may lie beside the project."""
 
 from pathlib import Path
 
@@ -6,4 +6,3 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 PUBLISHED = SHARED / "watd"
 HELPERS = ROOT / "tests" / "helpers"
-PROMPTS = ROOT / "src" / "jasco" / "protocol" / "prompts"

@@ -1,4 +1,4 @@
-"""Processes that others start: a file has their numbers, and none must outlive its test."""
+"""Checks of background processes, which record their PIDs in a file."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 
 
 def living(pids: Path) -> list[int]:
-    """Give those of the processes noted in a file that still live."""
+    """Return the PIDs recorded in a file whose processes are still running."""
     started = [int(line) for line in pids.read_text().split()] if pids.exists() else []
     return [
         pid
@@ -17,25 +17,25 @@ def living(pids: Path) -> list[int]:
 
 
 def assert_nothing_lives(pids: Path, within: float = 10) -> None:
-    """Wait for the end of all processes noted in a file."""
-    end = time.monotonic() + within
-    while (left := living(pids)) and time.monotonic() < end:
+    """Wait until all processes recorded in a file have ended; fail if one has not in time."""
+    deadline = time.monotonic() + within
+    while (running := living(pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not left
+    assert not running
 
 
-def wait_for(path: Path, holds: str = "") -> None:
-    """Wait until a file is there and holds a text."""
-    end = time.monotonic() + 30
-    while not (path.exists() and holds in path.read_text()):
-        assert time.monotonic() < end, f"{path} does not hold {holds!r}"
+def wait_for(path: Path, text: str = "") -> None:
+    """Wait until a file exists and contains a text."""
+    deadline = time.monotonic() + 30
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline, f"{path} does not contain {text!r}"
         time.sleep(0.02)
 
 
-def wait_for_log(run: Path, holds: str = "") -> None:
-    """Wait until a server's log in a run holds a text."""
-    end = time.monotonic() + 30
-    while not (found := list((run / "logs").glob("*.log"))):
-        assert time.monotonic() < end
+def wait_for_log(run: Path, text: str = "") -> None:
+    """Wait until the log of a run's server contains a text."""
+    deadline = time.monotonic() + 30
+    while not (logs := list((run / "logs").glob("*.log"))):
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    wait_for(found[0], holds)
+    wait_for(logs[0], text)

@@ -1,15 +1,15 @@
-"""Fixtures that say the same in another way, to see that the parity tests read all of it.
+"""Equivalent fixtures in another layout, to check that the parity tests hard-code nothing.
 
-Without the original code nothing new can be recorded; but much of what is recorded tells what the
-original computes of other inputs. ``python tests/relayout.py DIR NEW`` writes those of DIR with
+Without the original code nothing new can be recorded, but the expected outputs of many other inputs
+follow from the recorded ones. ``python tests/helpers/relayout.py DIR NEW`` writes those of DIR with
 
-- clips and questions under other names, clips as patterns where they were whole, and vice versa;
-- a shorter limit of answers, where these were found token by token;
-- low-rank updates of a higher rank, what is added being zero;
-- silence behind clips that are filled up with it, or of which only the beginning counts;
+- clips and questions under other names, full clips as patterns, and vice versa;
+- a lower limit on the length of answers, where these were found token by token;
+- LoRA weights of a higher rank, padded so that the product is the same;
+- silence appended to clips that are padded with it, or of which only the beginning is used;
 - other prompts, and clips of other lengths, for the template and the tokens of Qwen2-Audio.
 
-With ``--fewer`` there is one clip and one question, of which less is recorded, and nothing else.
+With ``--fewer``, only one clip and one question are kept, with fewer tensors.
 """
 
 import argparse
@@ -25,24 +25,24 @@ from oracle import Oracle
 
 SYSTEMS = "salmonn", "ltu_as", "wavllm"
 LIMIT = 5  # tokens of an answer
-RANKS = 3  # added
+RANKS = 3  # added to the rank of LoRA weights
 EOS = 2
 RATE = 16_000
 
 
 def relay(source: Path, target: Path, fewer: bool = False) -> None:
-    """Write all systems' fixtures in another layout."""
-    for system in SYSTEMS:
-        fixtures = Oracle(system, source)
-        cut_answers(fixtures, system)
+    """Write the fixtures of all ported models in another layout."""
+    for port in SYSTEMS:
+        fixtures = Oracle(port, source)
+        cut_answers(fixtures, port)
         raise_rank(fixtures)
-        add_silence(fixtures, system)
-        turn_batch(fixtures)
+        add_silence(fixtures, port)
+        reorder_batch(fixtures)
         if fewer:
-            thin_out(fixtures)
+            keep_part(fixtures)
         variants = rename(fixtures)
         swap_patterns(fixtures)
-        write(fixtures, target / system, variants)
+        write(fixtures, target / port, variants)
     golden = json.loads((source / "qwen2_audio" / "golden.json").read_text("utf-8"))
     (target / "qwen2_audio").mkdir(parents=True)
     text = json.dumps(other_golden(golden))
@@ -50,7 +50,7 @@ def relay(source: Path, target: Path, fewer: bool = False) -> None:
 
 
 def write(fixtures: Oracle, folder: Path, variants: dict[str, Any]) -> None:
-    """Write one system's fixtures."""
+    """Write one port's fixtures."""
     from safetensors.torch import save_file
 
     shutil.copytree(fixtures.folder, folder, copy_function=shutil.copyfile)
@@ -67,16 +67,16 @@ def write(fixtures: Oracle, folder: Path, variants: dict[str, Any]) -> None:
         )
 
 
-def forget(fixtures: Oracle) -> None:
-    """Let names be read again."""
+def clear_cached_names(fixtures: Oracle) -> None:
+    """Clear cached properties after a change of names."""
     for name in ("asked", "clips"):
         vars(fixtures).pop(name, None)
 
 
-def cut_answers(fixtures: Oracle, system: str) -> None:
-    """Let answers end after a few tokens; those of a beam search would be others."""
+def cut_answers(fixtures: Oracle, port: str) -> None:
+    """Cut answers after a few tokens, except for those of a beam search, which would differ."""
     config, expected = fixtures.config, fixtures.expected
-    if system == "salmonn":
+    if port == "salmonn":
         config["generation"]["beam4"]["max_new_tokens"] = LIMIT
         config["generated_ids"] = {
             name: ids[: 1 + LIMIT] if name.endswith("greedy") else ids
@@ -85,13 +85,15 @@ def cut_answers(fixtures: Oracle, system: str) -> None:
         }
         for key in [key for key in config if key.endswith("NOT_original")]:
             config[key] = {name: ids for name, ids in config[key].items() if name.endswith("max60")}
-    if system == "ltu_as":
+    if port == "ltu_as":
         config["generation"]["official"]["max_new_tokens"] = LIMIT
         for answers in config["generated"].values():
             answers |= {kind: ids[:LIMIT] for kind, ids in answers.items()}
-    if system == "wavllm":
-        for how, rule in config["generation"].items():
-            config["generation"][how] = rule.replace("prefix size + 16", f"prefix size + {LIMIT}")
+    if port == "wavllm":
+        for method, rule in config["generation"].items():
+            config["generation"][method] = rule.replace(
+                "prefix size + 16", f"prefix size + {LIMIT}"
+            )
         for name, answer in config["generated"].items():
             cut_forced(fixtures, name, answer)
         return
@@ -101,64 +103,64 @@ def cut_answers(fixtures: Oracle, system: str) -> None:
 
 
 def cut_forced(fixtures: Oracle, name: str, answer: dict[str, Any]) -> None:
-    """Cut an answer of WavLLM, which at its limit is forced to end."""
+    """Cut an answer of WavLLM, which is forced to end at the limit."""
     import torch
 
-    expected, left = fixtures.expected, len(answer["generated"]) - (LIMIT + 1)
-    if left <= 0:
+    expected, removed = fixtures.expected, len(answer["generated"]) - (LIMIT + 1)
+    if removed <= 0:
         return
     answer["generated"] = [*answer["generated"][:LIMIT], EOS]
-    answer["hypothesis_tokens"] = [*answer["hypothesis_tokens"][: -1 - left], EOS]
-    asked, how = re.fullmatch(r"(.+)\.(greedy|sample).*", name).groups()
-    if f"{asked}.{how}_lprobs" not in expected:
+    answer["hypothesis_tokens"] = [*answer["hypothesis_tokens"][: -1 - removed], EOS]
+    dialogue, method = re.fullmatch(r"(.+)\.(greedy|sample).*", name).groups()
+    if f"{dialogue}.{method}_lprobs" not in expected:
         return
-    odds = expected[f"{asked}.{how}_lprobs"][: LIMIT + 1].clone()
-    end = odds[LIMIT, EOS].clone()
-    odds[LIMIT] = -torch.inf
-    odds[LIMIT, EOS] = end
-    expected[f"{asked}.{how}_lprobs"] = odds
-    if how == "greedy":
-        for each in ("logits_full", "final_hidden_before_norm"):
-            if f"{asked}.{each}" in expected:
-                expected[f"{asked}.{each}"] = expected[f"{asked}.{each}"][:, :-left]
-        expected[f"{asked}.seq_len"] = expected[f"{asked}.seq_len"] - left
-        scores = expected[f"{asked}.greedy_positional_scores"][:-left].clone()
+    log_probabilities = expected[f"{dialogue}.{method}_lprobs"][: LIMIT + 1].clone()
+    end = log_probabilities[LIMIT, EOS].clone()
+    log_probabilities[LIMIT] = -torch.inf
+    log_probabilities[LIMIT, EOS] = end
+    expected[f"{dialogue}.{method}_lprobs"] = log_probabilities
+    if method == "greedy":
+        for suffix in ("logits_full", "final_hidden_before_norm"):
+            if (name := f"{dialogue}.{suffix}") in expected:
+                expected[name] = expected[name][:, :-removed]
+        expected[f"{dialogue}.seq_len"] = expected[f"{dialogue}.seq_len"] - removed
+        scores = expected[f"{dialogue}.greedy_positional_scores"][:-removed].clone()
         scores[-1] = end
-        expected[f"{asked}.greedy_positional_scores"] = scores
+        expected[f"{dialogue}.greedy_positional_scores"] = scores
 
 
 def raise_rank(fixtures: Oracle) -> None:
-    """Add rows to one factor of the low-rank updates, and zeros to the other."""
+    """Add rows of ones to the A of LoRA weights, and zeros to the B."""
     from torch.nn.functional import pad
 
     lora = fixtures.config["lora"]
-    rank, added = lora["r"], (0, RANKS)
+    rank, padding = lora["r"], (0, RANKS)
     for name, value in fixtures.weights.items():
-        if half := re.search(r"lora_([AB])", name):
+        if factor := re.search(r"lora_([AB])", name):
             axis = list(value.shape).index(rank)
-            filled = pad(value.movedim(axis, -1), added, value=float(half[1] == "A"))
-            fixtures.weights[name] = filled.movedim(-1, axis)
+            padded = pad(value.movedim(axis, -1), padding, value=float(factor[1] == "A"))
+            fixtures.weights[name] = padded.movedim(-1, axis)
     for key in {"r", "lora_rank"} & lora.keys():
         lora[key] = rank + RANKS
     for key in {"alpha", "lora_alpha"} & lora.keys():
         lora[key] = lora[key] * (rank + RANKS) / rank
 
 
-def add_silence(fixtures: Oracle, system: str) -> None:
-    """Lengthen clips by what changes nothing."""
+def add_silence(fixtures: Oracle, port: str) -> None:
+    """Append silence to clips where it does not change the result."""
     for clip in fixtures.clips:
         wave = fixtures.wave(clip)
-        if system == "salmonn" and len(wave) < RATE:  # it is filled up with silence
-            longer = (len(wave) + RATE) // 2
-        elif system == "ltu_as" and len(wave) > 11 * RATE:  # the first 10 s count
-            longer = len(wave) + 2 * RATE
+        if port == "salmonn" and len(wave) < RATE:  # padded with silence
+            length = (len(wave) + RATE) // 2
+        elif port == "ltu_as" and len(wave) > 11 * RATE:  # only the first 10 s are used
+            length = len(wave) + 2 * RATE
         else:
             continue
-        fixtures.inputs[f"wav_{clip}"] = np.pad(wave, (0, longer - len(wave)))
+        fixtures.inputs[f"wav_{clip}"] = np.pad(wave, (0, length - len(wave)))
 
 
-def turn_batch(fixtures: Oracle) -> None:
-    """Put a batch of LTU-AS in another order, with one more row."""
+def reorder_batch(fixtures: Oracle) -> None:
+    """Reorder a batch of LTU-AS and add a row."""
     batch = fixtures.inputs.get("tltr_batch_input")
     if batch is not None:
         order = [*range(len(batch))[::-1], 0]
@@ -168,51 +170,51 @@ def turn_batch(fixtures: Oracle) -> None:
                 fixtures.expected[name] = value[order]
 
 
-def thin_out(fixtures: Oracle) -> None:
-    """Keep one clip, one question and a part of what is recorded of them."""
+def keep_part(fixtures: Oracle) -> None:
+    """Keep one clip and one question, with a part of the recorded tensors."""
     import torch
 
-    asked = fixtures.asked[0]
-    clip, expected = fixtures.clip_of(asked), fixtures.expected
+    dialogue = fixtures.asked[0]
+    clip, expected = fixtures.clip_of(dialogue), fixtures.expected
     if f"{clip}.beats.out" in expected:
         tokens = expected[f"{clip}.beats.out"].shape[1]
         expected[f"{clip}.beats.n_tokens"] = torch.tensor([tokens])
 
-    def stays(name: str) -> bool:
-        about = fixtures.clip_of(name)
-        of_question = any(name.startswith(f"{each}.") for each in fixtures.asked)
-        return name.startswith(f"{asked}.") or (about == clip and not of_question)
+    def is_kept(name: str) -> bool:
+        of_dialogue = any(name.startswith(f"{other}.") for other in fixtures.asked)
+        of_clip = fixtures.clip_of(name) == clip and not of_dialogue
+        return name.startswith(f"{dialogue}.") or of_clip
 
     parts = {}
     for name, value in expected.items():
         if name.startswith("tltr_batch"):
             parts[name] = value
-        elif stays(name):
-            long = max(range(value.dim()), key=lambda axis, value=value: value.shape[axis])
+        elif is_kept(name):
+            longest = max(range(value.dim()), key=lambda axis, value=value: value.shape[axis])
             if re.search(r"\.(logits|logits_full)$", name):
                 value = value[:, -60:]
             elif re.search(r"(hidden_states?|beats\.out|layer\d|all_layers_nopool)$", name):
-                value = value.movedim(long, 0)[::7].movedim(0, long)
+                value = value.movedim(longest, 0)[::7].movedim(0, longest)
                 name += "_every_7"
             parts[name] = value
     fixtures.expected = parts
     fixtures.inputs = {
         name: value
         for name, value in fixtures.inputs.items()
-        if stays(name) or name.startswith((f"wav_{clip}", "tltr_batch", "synth_"))
+        if is_kept(name) or name.startswith((f"wav_{clip}", "tltr_batch", "synth_"))
     }
-    for key, told in fixtures.config.items():
+    for key, answers in fixtures.config.items():
         if key.startswith("generated"):
             fixtures.config[key] = {
                 name: value
-                for name, value in told.items()
-                if name == asked or name.startswith(f"{asked}.")
+                for name, value in answers.items()
+                if name == dialogue or name.startswith(f"{dialogue}.")
             }
-    forget(fixtures)
+    clear_cached_names(fixtures)
 
 
 def rename(fixtures: Oracle) -> dict[str, Any]:
-    """Give clips the names of others, and questions the numbers of others."""
+    """Swap the names of clips and the numbers of questions; return the renamed BEATs variants."""
     clips, last = fixtures.clips, len(fixtures.config["questions"]) - 1
     names = dict(zip(clips, [*clips[1:], "rain.2"], strict=True))
 
@@ -225,16 +227,16 @@ def rename(fixtures: Oracle) -> dict[str, Any]:
             name = start + names.get(clip, clip) + end
         return re.sub(r"(?<=[._]q)\d+(?=\.|$)", lambda found: str(last - int(found[0])), name)
 
-    def renamed(told: Any) -> Any:
-        if isinstance(told, dict):
-            return {new(key): renamed(each) for key, each in told.items()}
-        return told
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {new(key): renamed(part) for key, part in value.items()}
+        return value
 
     fixtures.inputs, config = renamed(fixtures.inputs), renamed(fixtures.config)
     fixtures.expected = renamed(fixtures.expected)
     config["questions"] = config["questions"][::-1]
     fixtures.config = config
-    forget(fixtures)
+    clear_cached_names(fixtures)
     if not (fixtures.folder / "beats_variants_config.json").is_file():
         return {}
     variants: dict[str, Any] = fixtures.json("beats_variants_config")
@@ -243,7 +245,7 @@ def rename(fixtures: Oracle) -> dict[str, Any]:
 
 
 def swap_patterns(fixtures: Oracle) -> None:
-    """Write clips as patterns, and patterns as clips."""
+    """Store full clips as patterns, and vice versa."""
     inputs = fixtures.inputs
     for clip in fixtures.clips:
         wave = fixtures.wave(clip)
@@ -257,7 +259,10 @@ def swap_patterns(fixtures: Oracle) -> None:
 
 
 def other_golden(golden: dict[str, Any]) -> dict[str, Any]:
-    """Ask Qwen2-Audio something else, about clips of other lengths (by the file's own formula)."""
+    """Return the Qwen2-Audio fixture for other prompts and clips of other lengths.
+
+    The number of tokens follows the formula of the original fixture.
+    """
     texts = set(re.findall(r'"text": "([^"]+)"', json.dumps(golden["templates"])))
     templates = json.dumps(golden["templates"])
     for number, text in enumerate(sorted(texts - {"text"}, key=len, reverse=True)):
@@ -273,9 +278,9 @@ def other_golden(golden: dict[str, Any]) -> dict[str, Any]:
                 "audio_tokens": ((frames - 1) // 2 + 1 - 2) // 2 + 1,
             }
         )
-    total = sum(each["audio_tokens"] for each in counts[:3])
+    total = sum(count["audio_tokens"] for count in counts[:3])
     return {
-        "templates": {f"t{n}": each for n, each in enumerate(json.loads(templates).values())},
+        "templates": {f"t{n}": value for n, value in enumerate(json.loads(templates).values())},
         "audio_token_counts": counts,
         "three_clips_0.9s_4.2s_29s_total_audio_tokens": total,
         "mel_bins": golden["mel_bins"],
@@ -289,5 +294,5 @@ if __name__ == "__main__":
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--fewer", action="store_true")
-    given = parser.parse_args()
-    relay(given.source, given.target, given.fewer)
+    options = parser.parse_args()
+    relay(options.source, options.target, options.fewer)

@@ -1,4 +1,4 @@
-"""Runs written row by row, of three clips."""
+"""Runs on three clips, written row by row."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ sys.stdin.read()
 
 
 def spec(name: str, **options: Any) -> Spec:
-    """Return a spec of this name, with these options in its identity."""
+    """Return a spec with a name and, in its identity, options."""
     identity = {"provider": "p", "name": name, **options}
     return Spec("p", name, MappingProxyType({}), MappingProxyType(identity), f"p/{name}")
 

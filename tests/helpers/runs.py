@@ -1,4 +1,4 @@
-"""Runs made by hand: any answers, any verdicts, without anybody having answered or judged."""
+"""Runs with given answers and verdicts, written without a model or a judge."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,13 +17,13 @@ from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.writer import RunWriter
 
 Answer = Callable[[int, int], str | Response | Failure | None]
-"""What is answered to a clip, by place, and a prompt; None: nothing yet."""
+"""Return the answer to a clip (by index) and a prompt; None if there is none yet."""
 Judge = Callable[[int, int], str | Failure | None]
-"""What a judge writes of an answer."""
+"""Return the text of a judge's verdict on the answer to a clip and a prompt."""
 
 
 def verdict(rating: object, orientation: str, reason: str = "Because.") -> str:
-    """Write a verdict as judges do."""
+    """Return the text of a verdict in the format of the protocol."""
     return f"{reason}\nRating: {rating}\nOrientation: {orientation}"
 
 
@@ -34,27 +34,28 @@ def write_run(
     judges: Mapping[str, Judge],
     model: str = "model",
 ) -> Path:
-    """Write a run, or go on with it; give its folder."""
+    """Write a run, or add to it, and return its folder."""
     with RunWriter.open(folder) as store:
         clips = store.set_data(data).clips
         store.set_protocol("v2")
         store.widen(len(clips))
         store.set_audio({id_: _audio(path) for id_, path in _paths(data).items()})
-        number = store.set_model(parse_spec(f"csv/{model}", CsvModel))
+        model_number = store.set_model(parse_spec(f"csv/{model}", CsvModel))
         specs = [parse_spec(f"openai/{name}", ChatJudge) for name in judges]
-        numbers = store.add_judges(specs)
+        judge_numbers = store.add_judges(specs)
         rows = []
-        for place, clip in enumerate(clips):
+        for index, clip in enumerate(clips):
             for item in items_of(clip):
-                said = answer(place, item.number)
-                if said is None:
+                response = answer(index, item.number)
+                if response is None:
                     continue
-                said = Response(said, "stop") if isinstance(said, str) else said
-                rows.append(response_row(number, place, item.number, said, 1.0))
-                if isinstance(said, Failure):
+                if isinstance(response, str):
+                    response = Response(response, "stop")
+                rows.append(response_row(model_number, index, item.number, response, 1.0))
+                if isinstance(response, Failure):
                     continue
-                for judge, write in zip(numbers, judges.values(), strict=True):
-                    text = write(place, item.number)
+                for judge_number, judge in zip(judge_numbers, judges.values(), strict=True):
+                    text = judge(index, item.number)
                     if text is None:
                         continue
                     outcome = (
@@ -62,8 +63,10 @@ def write_run(
                         if isinstance(text, Failure)
                         else Judgement(read_verdict(text), (Attempt("verdict", text),))
                     )
-                    at = place, item.number
-                    rows.append(verdict_row(number, judge, "v2", 0, *at, outcome, 1.0))
+                    key = index, item.number
+                    rows.append(
+                        verdict_row(model_number, judge_number, "v2", 0, *key, outcome, 1.0)
+                    )
         store.commit(rows)
     return folder
 

@@ -1,4 +1,4 @@
-"""The command in a line of bash."""
+"""The command in a shell pipeline."""
 
 import os
 import subprocess

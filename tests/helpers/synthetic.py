@@ -1,4 +1,4 @@
-"""A small data set in the published layout, made up on the spot."""
+"""A small synthetic data set in the published layout."""
 
 import csv
 import wave
@@ -12,21 +12,21 @@ COLUMNS = (
     "audio_id", "Audio", "Speech", "Audio-Only Answer", "Speech-Only Answer",
     "Correct Answer", "Correct Answer Keyword",
 )  # fmt: skip
-# What is awkward in a CSV, in a prompt or in a shell, and still an annotation.
+# Valid annotations that are awkward in a CSV file, in a prompt or in a shell.
 _SOUNDS = ("rain, thunder", 'a bell ("ding")', "Glas zerbricht – laut", "犬が吠える", "wind {x}")
 _SPEECH = ("It's over, run!", 'He said "go", twice', "Où est-ce ?", "もう行こう", "100 % sure\\n")
 
 
 def tone(clip: int, seconds: float = 0.25, rate: int = RATE) -> NDArray[np.int16]:
-    """Synthesise the samples of a clip: a tone in noise, another one for each clip."""
+    """Return the samples of a clip: a tone in noise, whose frequency depends on the clip."""
     noise = np.random.default_rng(clip).normal(0, 300, int(seconds * rate))
     time = np.arange(len(noise)) / rate
-    wanted = 8000 * np.sin(2 * np.pi * (200 + clip % 50 * 20) * time) + noise
-    return np.clip(np.rint(wanted), -32_768, 32_767).astype(np.int16)
+    signal = 8000 * np.sin(2 * np.pi * (200 + clip % 50 * 20) * time) + noise
+    return np.clip(np.rint(signal), -32_768, 32_767).astype(np.int16)
 
 
 def write_wav(path: Path, samples: NDArray[np.int16], rate: int = RATE) -> None:
-    """Write mono PCM16."""
+    """Write a mono PCM16 file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -35,10 +35,10 @@ def write_wav(path: Path, samples: NDArray[np.int16], rate: int = RATE) -> None:
 
 
 def make_data(folder: Path, clips: int = 4, seconds: float = 0.25) -> Path:
-    """Write a data set; give the folder, as ``--data`` takes it."""
-    place = folder / "dataset" / "v0"
-    place.mkdir(parents=True)
-    with (place / "v0.csv").open("w", encoding="utf-8", newline="") as file:
+    """Write a data set and return the folder, as ``--data`` takes it."""
+    audio_folder = folder / "dataset" / "v0"
+    audio_folder.mkdir(parents=True)
+    with (audio_folder / "v0.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for clip in range(clips):
@@ -54,11 +54,11 @@ def make_data(folder: Path, clips: int = 4, seconds: float = 0.25) -> Path:
                 )
             )
     for clip in range(clips):
-        write_wav(place / f"{clip}.wav", tone(clip, seconds))
+        write_wav(audio_folder / f"{clip}.wav", tone(clip, seconds))
     return folder
 
 
 def read_annotations(data: Path) -> list[dict[str, str]]:
-    """Read the annotations with nothing but the standard library."""
+    """Read the annotations without the package."""
     with (data / "dataset" / "v0" / "v0.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

@@ -1,7 +1,7 @@
-"""Tiny audio chat models with random weights, written to disk as real checkpoints are.
+"""Tiny audio chat models with random weights, written in the format of real checkpoints.
 
-Each is a configuration, weights, a tokenizer of single bytes and a processor: what an adapter
-loads from a folder. They answer nonsense, but the same nonsense to the same question.
+Each checkpoint has a configuration, weights, a byte-level tokenizer and a processor. The answers
+are random text, but deterministic.
 """
 
 import base64
@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Weights as large as these, so that answers differ between clips and prompts.
+# The standard deviation of weights: so large that answers depend on the clip and the prompt.
 SPREAD = 0.3
 _BYTES = 256
 
 
-def qwen2_audio(folder: Path, hidden: int = 32, layers: int = 2, ears: int = 32) -> Path:
-    """Write a Qwen2-Audio; its prompt is the template that comes with transformers.
+def qwen2_audio(folder: Path, hidden: int = 32, layers: int = 2, audio_hidden: int = 32) -> Path:
+    """Write a Qwen2-Audio with the chat template of the library.
 
-    ``hidden`` and ``layers`` are the language model's size, ``ears`` is the encoder's width.
+    ``hidden`` and ``layers`` are the language model's size, ``audio_hidden`` the encoder's width.
     """
     from transformers import (
         Qwen2AudioConfig,
@@ -31,11 +31,11 @@ def qwen2_audio(folder: Path, hidden: int = 32, layers: int = 2, ears: int = 32)
         "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>",
     )  # fmt: skip
     config = Qwen2AudioConfig(
-        audio_config=_encoder("qwen2_audio_encoder", ears),
+        audio_config=_encoder("qwen2_audio_encoder", audio_hidden),
         text_config=_language_model("qwen2", hidden, layers, len(tokenizer)),
         audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
     )
-    processor = Qwen2AudioProcessor(_ears(), tokenizer)
+    processor = Qwen2AudioProcessor(_feature_extractor(), tokenizer)
     return _write(folder, Qwen2AudioForConditionalGeneration, config, processor, tokenizer)
 
 
@@ -50,7 +50,7 @@ def musicflamingo(folder: Path) -> Path:
 
 
 def _flamingo(folder: Path, name: str) -> Path:
-    """Write a Flamingo, with a template that puts the sound before the text."""
+    """Write a Flamingo, whose template puts the audio before the text."""
     import transformers
 
     tokenizer = _byte_tokenizer(
@@ -62,14 +62,14 @@ def _flamingo(folder: Path, name: str) -> Path:
         audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
     )
     processor = getattr(transformers, f"{name}Processor")(
-        _ears(), tokenizer, chat_template=_chat_template(audio="<sound>")
+        _feature_extractor(), tokenizer, chat_template=_chat_template(audio="<sound>")
     )
     model_class = getattr(transformers, f"{name}ForConditionalGeneration")
     return _write(folder, model_class, config, processor, tokenizer)
 
 
 def voxtral(folder: Path) -> Path:
-    """Write a Voxtral, with a Tekken tokenizer of single bytes."""
+    """Write a Voxtral, with a byte-level Tekken tokenizer."""
     from transformers import VoxtralConfig, VoxtralForConditionalGeneration
 
     folder.mkdir(parents=True)
@@ -80,12 +80,12 @@ def voxtral(folder: Path) -> Path:
         audio_token_id=24,
     )
     _write_model(folder, VoxtralForConditionalGeneration, config, eos=2, pad=11)
-    _ears().save_pretrained(folder)
+    _feature_extractor().save_pretrained(folder)
     return folder
 
 
 def qwen2_5_omni(folder: Path) -> Path:
-    """Write a Qwen2.5-Omni whose Talker was left out."""
+    """Write a Qwen2.5-Omni without the Talker."""
     return _omni(
         folder,
         "Qwen2_5Omni",
@@ -95,7 +95,7 @@ def qwen2_5_omni(folder: Path) -> Path:
 
 
 def qwen3_omni_moe(folder: Path) -> Path:
-    """Write a Qwen3-Omni whose Talker was left out."""
+    """Write a Qwen3-Omni without the Talker."""
     return _omni(
         folder,
         "Qwen3OmniMoe",
@@ -134,7 +134,7 @@ def _omni(
     vision: Mapping[str, Any] = {},
     audio: Mapping[str, Any] = {},
 ) -> Path:
-    """Write a model that thinks, and could see; its eyes are never asked."""
+    """Write an Omni model: the Thinker with its audio and vision encoders."""
     import transformers
 
     kind = {"Qwen2_5Omni": "qwen2_5_omni", "Qwen3OmniMoe": "qwen3_omni_moe"}[name]
@@ -212,7 +212,7 @@ def gemma4(folder: Path) -> Path:
 
 
 def gemma3n(folder: Path) -> Path:
-    """Write a Gemma 3n; its eyes come from timm."""
+    """Write a Gemma 3n, whose vision encoder comes from timm."""
     import transformers
 
     tokenizer = _gemma_tokenizer(
@@ -221,12 +221,12 @@ def gemma3n(folder: Path) -> Path:
         eot_token="<end_of_turn>",
         boi_token="<start_of_image>",
         boa_token="<start_of_audio>",
-        eoi_token="<end_of_image>",  # from here on, a vocabulary of the eyes
+        eoi_token="<end_of_image>",  # the vision vocabulary starts here
         image_token="<image_soft_token>",
-        eoa_token="<end_of_audio>",  # and one of the ears
+        eoa_token="<end_of_audio>",  # the audio vocabulary starts here
         audio_token="<audio_soft_token>",
     )
-    eyes, ears = tokenizer.eoi_token_id, tokenizer.eoa_token_id
+    vision_start, audio_start = tokenizer.eoi_token_id, tokenizer.eoa_token_id
     processor = transformers.Gemma3nProcessor(
         transformers.Gemma3nAudioFeatureExtractor(),
         transformers.SiglipImageProcessor(),
@@ -234,14 +234,14 @@ def gemma3n(folder: Path) -> Path:
         chat_template=_gemma_template(tokenizer),
     )
     config = transformers.Gemma3nConfig(
-        text_config=_gemma_text("gemma3n_text", ears + 8, eyes) | {"laurel_rank": 8},
+        text_config=_gemma_text("gemma3n_text", audio_start + 8, vision_start) | {"laurel_rank": 8},
         audio_config={
             "hidden_size": 32, "conf_num_hidden_layers": 2, "conf_num_attention_heads": 4,
-            "sscp_conv_channel_size": [8, 4], "vocab_size": 8, "vocab_offset": ears,
+            "sscp_conv_channel_size": [8, 4], "vocab_size": 8, "vocab_offset": audio_start,
         },
         vision_config={
             "architecture": "test_resnet", "hidden_size": 256,
-            "vocab_size": ears - eyes, "vocab_offset": eyes,
+            "vocab_size": audio_start - vision_start, "vocab_offset": vision_start,
         },
         eoa_token_id=tokenizer.eoa_token_id,
         **_gemma_tokens(tokenizer),
@@ -251,7 +251,7 @@ def gemma3n(folder: Path) -> Path:
 
 
 def _gemma_tokenizer(add_bos_token: bool, **named: str) -> Any:
-    """Make Gemma's tokenizer with a token a letter."""
+    """Return a Gemma tokenizer with one token per letter."""
     from transformers import GemmaTokenizer
 
     letters = filter(str.isprintable, map(chr, range(33, 33 + _BYTES)))
@@ -286,7 +286,7 @@ def _gemma_text(model_type: str, vocabulary: int, vocabulary_per_layer: int) -> 
 
 
 def phi4_multimodal(folder: Path) -> Path:
-    """Write a Phi-4-multimodal, with the adapter that it wants for audio in a folder of its own."""
+    """Write a Phi-4-multimodal, with its audio adapter in a subfolder."""
     import torch
     import transformers
 
@@ -317,14 +317,14 @@ def phi4_multimodal(folder: Path) -> Path:
     )  # fmt: skip
     _write(folder, transformers.Phi4MultimodalForCausalLM, config, processor, tokenizer)
     model = transformers.Phi4MultimodalForCausalLM.from_pretrained(folder)
-    with torch.no_grad():  # it looks for a clip wherever it says so itself, as random weights may
+    with torch.no_grad():  # never generate the audio token, which would need a clip
         model.lm_head.weight[tokenizer.audio_token_id] = 0
     model.save_pretrained(folder)
     return _write_adapter(folder, model, "speech-lora", "qkv_proj", "o_proj", "down_proj")
 
 
 def granite_speech(folder: Path) -> Path:
-    """Write a Granite Speech, with its adapter beside the weights."""
+    """Write a Granite Speech, with its adapter in the same folder."""
     import transformers
 
     tokenizer = _byte_tokenizer(
@@ -352,12 +352,12 @@ def granite_speech(folder: Path) -> Path:
     return _write_adapter(folder, model, ".", "q_proj", "v_proj")
 
 
-def _write_adapter(folder: Path, model: Any, place: str, *modules: str) -> Path:
+def _write_adapter(folder: Path, model: Any, subfolder: str, *modules: str) -> Path:
     from peft import LoraConfig
     from transformers import PreTrainedModel
 
     model.add_adapter(LoraConfig(r=4, target_modules=list(modules), init_lora_weights=False))
-    PreTrainedModel.save_pretrained(model, folder / place)  # nothing but the adapter
+    PreTrainedModel.save_pretrained(model, folder / subfolder)  # the adapter only
     return folder
 
 
@@ -381,7 +381,7 @@ def _chat_template(
     audio: str = "<|AUDIO|>",
     assistant: str = "assistant",
 ) -> str:
-    """Write a template that takes the parts of a turn as they come."""
+    """Return a template that renders the parts of a message in their order."""
     return (
         f"{{% for message in messages %}}{start}{{{{ message['role'] }}}}\n"
         "{% for part in message['content'] %}"
@@ -392,7 +392,7 @@ def _chat_template(
 
 
 def _plain_template(before: str, after: str, end: str) -> str:
-    """Write a template that knows nothing but text."""
+    """Return a template for messages of text only."""
     return (
         f"{{% for message in messages %}}{before}{{{{ message['role'] }}}}{after}"
         f"{{{{ message['content'] }}}}{end}{{% endfor %}}"
@@ -400,7 +400,7 @@ def _plain_template(before: str, after: str, end: str) -> str:
     )
 
 
-def _ears() -> Any:
+def _feature_extractor() -> Any:
     from transformers import WhisperFeatureExtractor
 
     return WhisperFeatureExtractor(feature_size=128)
@@ -431,9 +431,9 @@ def _language_model(model_type: str, hidden: int, layers: int, vocabulary: int) 
 
 
 def _byte_tokenizer(*special: str, end: str = "<|im_end|>", **named: str) -> Any:
-    """Make a tokenizer without merges: a token a byte, and the special ones.
+    """Return a tokenizer with one token per byte and special tokens.
 
-    ``named`` are those that a processor asks for by name, such as ``audio_token``.
+    ``named`` are special tokens that a processor accesses by name, such as ``audio_token``.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -464,7 +464,7 @@ _TEKKEN_NAMES = {
 
 
 def _tekken() -> dict[str, Any]:
-    """Make Mistral's tokenizer file: Voxtral's special tokens, and a token a byte."""
+    """Return a Tekken tokenizer file: one token per byte and Voxtral's special tokens."""
     return {
         "config": {
             "pattern": r"[^\s]+|\s+",
@@ -523,7 +523,7 @@ def _write_model(folder: Path, model_class: Any, config: Any, eos: int, pad: int
     for weights in model.parameters():
         if weights.dim() > 1:
             torch.nn.init.normal_(weights, std=SPREAD)
-    # As a publisher's defaults are: sampling, which a greedy answer must not follow.
+    # Published defaults enable sampling, which greedy decoding must override.
     model.generation_config = GenerationConfig(
         do_sample=True, temperature=0.7, top_p=0.5, top_k=20, eos_token_id=eos, pad_token_id=pad
     )

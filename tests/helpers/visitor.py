@@ -1,4 +1,4 @@
-"""A visitor of the viewer, without a server and without a browser."""
+"""A client of the viewer that needs neither a server nor a browser."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ HERE = f"http://127.0.0.1:{PORT}"
 
 
 class Visitor(TestClient):
-    """A browser: follows no redirect by itself, and keeps cookies."""
+    """A client that keeps cookies and does not follow redirects."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         defaults = {"base_url": HERE, "follow_redirects": False, "headers": {"Origin": HERE}}

@@ -1,8 +1,8 @@
-"""A program that behaves like ``vllm serve``, well or badly, for tests.
+"""A stand-in for ``vllm serve``, with optional faults, for tests.
 
     vllm_standin.py serve MODEL --host H --port P [--FLAG VALUE ...]
 
-It notes its process number and those of its children in ``--pids FILE``.
+It appends its PID and those of its children to ``--pids FILE``.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from pathlib import Path
 from chat_server import Behaviour, answer_to, audio_in
 
 
-def parsed() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("verb", choices=["serve"])
     parser.add_argument("model")
@@ -32,27 +33,29 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--crash-at-start", action="store_true")
     parser.add_argument("--crash-after", type=int)
     parser.add_argument(
-        "--port-taken", type=Path, help="fails so as long as this file is not there"
+        "--port-taken", type=Path, help="fails as if the port were taken, once per file"
     )
     parser.add_argument("--immortal", action="store_true")
     parser.add_argument("--loses-first-sigterm", action="store_true")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds for an answer")
-    parser.add_argument("--orphan", action="store_true", help="has a child in another session")
-    parser.add_argument("--deaf", action="store_true", help="answers by the prompt alone")
-    parser.add_argument("--hears", action="store_true", help="takes questions about audio only")
-    parser.add_argument("--gpu", type=Path, help="a file that one server can have at a time")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds per answer")
+    parser.add_argument("--orphan", action="store_true", help="starts a child in another session")
+    parser.add_argument("--deaf", action="store_true", help="answers depend on the prompt alone")
+    parser.add_argument("--hears", action="store_true", help="accepts requests with audio only")
+    parser.add_argument("--gpu", type=Path, help="a file that one server can lock at a time")
     parser.add_argument("--pids", type=Path)
     parser.add_argument("--log", type=Path)
     return parser.parse_args()
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
+    """Write a line to standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
 def main() -> None:
-    options = parsed()
+    """Start the server."""
+    options = parse_arguments()
     pids = [os.getpid()]
     if options.immortal:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -64,8 +67,8 @@ def main() -> None:
     if options.pids:
         with options.pids.open("a") as file:
             file.writelines(f"{pid}\n" for pid in pids)
-    say("WARNING Found ulimit of 1024. This can cause `OSError: [Errno 24] Too many open files`.")
-    say(f"INFO loading {options.model} on {options.tensor_parallel_size} GPUs")
+    log("WARNING Found ulimit of 1024. This can cause `OSError: [Errno 24] Too many open files`.")
+    log(f"INFO loading {options.model} on {options.tensor_parallel_size} GPUs")
     if options.gpu:
         gpu = options.gpu.open("a")
         try:
@@ -75,7 +78,7 @@ def main() -> None:
     time.sleep(options.slow)
     key = os.environ.get("VLLM_API_KEY")
     if key:
-        say(f"INFO non-default args: {{'api_key': ['{key}']}}")
+        log(f"INFO non-default args: {{'api_key': ['{key}']}}")
     if options.crash_at_start:
         if key:
             sys.exit(f"ValueError: bad key {key[:-3]}...")
@@ -98,7 +101,7 @@ def main() -> None:
                 return self.reply(401, {"error": {"message": "Unauthorized"}})
             answered += 1
             if options.crash_after is not None and answered > options.crash_after:
-                say("RuntimeError: CUDA error: an illegal memory access")
+                log("RuntimeError: CUDA error: an illegal memory access")
                 os._exit(7)
             if options.log:
                 with options.log.open("a") as file:
