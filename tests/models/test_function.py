@@ -15,6 +15,7 @@ from jasco.errors import InputError
 from jasco.models.function import FunctionModel
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
+from outcomes import texts
 from synthetic import tone
 
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
@@ -47,12 +48,8 @@ def ask(tmp_path: Path) -> Any:
     return ask
 
 
-def texts(outcomes: Outcomes) -> list[str]:
-    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
-    return [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
-
-
 def the_failure(outcomes: Outcomes) -> Failure:
+    """Return the failure that all outcomes are."""
     [failure] = {outcome if isinstance(outcome, Failure) else None for outcome in outcomes}
     assert failure is not None
     return failure

@@ -21,6 +21,7 @@ from jasco.models.transformers import HuggingFace, families, loading
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
 from oracle import ORACLE
+from outcomes import texts
 from synthetic import tone
 
 torch = pytest.importorskip("torch", reason="needs the extra transformers")
@@ -86,11 +87,6 @@ def ask(model: HuggingFace, questions: Questions) -> list[Response | Failure]:
         return list(await asyncio.gather(*answers))
 
     return asyncio.run(answer_all())
-
-
-def texts(outcomes: Sequence[Response | Failure]) -> list[str]:
-    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
-    return [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
 
 
 def mixed_questions() -> list[tuple[str, Audio]]:
@@ -249,9 +245,9 @@ def test_a_clip_is_truncated_at_the_longest_audio_and_not_before(
     def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return all(torch.equal(one[key], other[key]) for key in one)
 
-    whole, end = features(len(long)), max_seconds or len(long) / 16_000
-    assert not equal(features(end - 0.5), whole)
-    assert equal(features(end + 0.5), whole)
+    original, end = features(len(long)), max_seconds or len(long) / 16_000
+    assert not equal(features(end - 0.5), original)
+    assert equal(features(end + 0.5), original)
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
@@ -331,11 +327,11 @@ def test_one_bad_question_fails_alone(load: Any, checkpoint: Any) -> None:
     # A prompt that holds the placeholder asks for a second clip.
     questions[3] = ("What is <|AUDIO|>?", questions[3][1])
     outcomes = ask(model, questions)
-    bad = outcomes.pop(3)
-    assert isinstance(bad, Failure)
-    assert bad.kind == "error"
-    assert bad.message.startswith("ValueError: ")
-    assert "\n" not in bad.message
+    failure = outcomes.pop(3)
+    assert isinstance(failure, Failure)
+    assert failure.kind == "error"
+    assert failure.message.startswith("ValueError: ")
+    assert "\n" not in failure.message
     assert outcomes == expected[:3] + expected[4:]
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from jasco.models.cascade import Cascade, item_seed
 from jasco.models.cascade.language import make_prompt
 from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.responses import Failure, Response
+from queries import query
 
 
 def clip(number: int = 1) -> Clip:
@@ -305,13 +305,10 @@ Answers = dict[tuple[int, int], tuple[str, str]]
 def answers_of(run: Path) -> Answers:
     if not (run / "run.db").is_file():
         return {}
-    with closing(sqlite3.connect(run / "run.db", timeout=30)) as connection:
-        try:
-            rows = connection.execute(
-                "SELECT clip, instruction, text, finish_reason FROM responses"
-            ).fetchall()
-        except sqlite3.OperationalError:  # it is being created
-            return {}
+    try:
+        rows = query(run, "SELECT clip, instruction, text, finish_reason FROM responses")
+    except sqlite3.OperationalError:  # it is being created
+        return {}
     return {(clip, instruction): (text, reason) for clip, instruction, text, reason in rows}
 
 

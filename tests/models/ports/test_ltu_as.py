@@ -28,6 +28,7 @@ from oracle import (
     found,
     stage_by_stage,
 )
+from outcomes import answer
 from synthetic import tone
 
 torch = pytest.importorskip("torch", reason="needs the extra native")
@@ -129,8 +130,8 @@ def checkpoints_of(oracle: Oracle) -> Checkpoints:
     base, trained = (keys for keys in layout.values() if isinstance(keys, dict))
     whisper = oracle.tensors("weights_whisper_feature")
     files = {
-        "base": {new: oracle.weights[old] for new, old in base.items()},
-        "trained": {new: oracle.weights[old] for new, old in trained.items()},
+        "base": {name: oracle.weights[recorded] for name, recorded in base.items()},
+        "trained": {name: oracle.weights[recorded] for name, recorded in trained.items()},
         "whisper": whisper,
     }
     return {file: (Path(file), weights) for file, weights in files.items()}
@@ -363,12 +364,12 @@ def test_every_key_of_a_published_file_is_required(port: Port) -> None:
     for file, (path, weights) in port.checkpoints.items():
         shapes = conversion.expected_of(file, port.sizes)
         for key in weights:
-            new = rename_key(key, conversion.KEYS[file])
+            name = rename_key(key, conversion.KEYS[file])
             remaining = {other: value for other, value in weights.items() if other != key}
-            if new is None:
+            if name is None:
                 conversion.rename(remaining, conversion.KEYS[file], shapes, path)
                 continue
-            with pytest.raises(InputError, match=re.escape(f"'{new}'")):
+            with pytest.raises(InputError, match=re.escape(f"'{name}'")):
                 conversion.rename(remaining, conversion.KEYS[file], shapes, path)
             reshaped = weights | {key: weights[key][None]}
             with pytest.raises(InputError, match=re.escape(f"'{key}' has the shape")):
@@ -398,13 +399,13 @@ CLIP = Audio(tone(0, 1.5))
 def test_real_files_hold_as_many_weights_as_the_paper_counts() -> None:
     layout, shapes = layouts(REAL), shapes_of(REAL)
     assert len(layout["trained"]) == 160
-    numbers = 0
+    parameters = 0
     for file, keys in layout.items():
-        new = {key: rename_key(key, conversion.KEYS[file]) for key in keys}
-        named = {new[key]: shape for key, shape in keys.items() if new[key] is not None}
+        names = {key: rename_key(key, conversion.KEYS[file]) for key in keys}
+        named = {names[key]: shape for key, shape in keys.items() if names[key] is not None}
         assert conversion.expected_of(file, REAL) == named
-        numbers += sum(map(np.prod, keys.values())) if file == "trained" else 0
-    assert numbers == 48_793_600  # as the original's page has it
+        parameters += sum(map(np.prod, keys.values())) if file == "trained" else 0
+    assert parameters == 48_793_600  # as the original's page states
     assert len(shapes) == 160 + 291 + 487
     assert REAL.max_audio_seconds == 10.0
 
@@ -412,8 +413,8 @@ def test_real_files_hold_as_many_weights_as_the_paper_counts() -> None:
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("base", {"lm_head.weight": None}, "base: lacks 1 of 21 weights, such as 'llama.lm_head"),
-        ("base", {"model.extra.weight": 0}, "'model.extra.weight', which the model has no place"),
+        ("base", {"lm_head.weight": None}, "base: lacks 1 of 21 .*'llama.lm_head"),
+        ("base", {"model.extra.weight": 0}, "holds 'model.extra.weight'"),
         ("base", {"model.layers.2.mlp.up_proj.weight": 0}, "'model.layers.2.mlp.up_proj.weight'"),
         ("trained", {"model.audio_proj.1.bias": 0}, "'model.audio_proj.1.bias'"),
         (
@@ -480,9 +481,13 @@ def test_in_half_precision_only_norms_are_whole(
     ltu_as_checkpoints: Checkpoints, dtype: Any
 ) -> None:
     model = assemble(TINY, conversion.convert(TINY, ltu_as_checkpoints), dtype)
-    whole = {key for key, value in model.state_dict().items() if value.dtype == torch.float32}
-    assert whole == {key for key in model.state_dict() if re.match(r"tltr\..*_layer_norm\.", key)}
-    assert len(whole) == 8
+    float32_keys = {
+        key for key, value in model.state_dict().items() if value.dtype == torch.float32
+    }
+    assert float32_keys == {
+        key for key in model.state_dict() if re.match(r"tltr\..*_layer_norm\.", key)
+    }
+    assert len(float32_keys) == 8
     assert not any(value.is_meta for value in (*model.parameters(), *model.buffers()))
     exact = assemble(TINY, conversion.convert(TINY, ltu_as_checkpoints), torch.float32)
     embeddings, expected = model.audio_embeddings(CLIP.floats), exact.audio_embeddings(CLIP.floats)
@@ -508,11 +513,6 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
 
     monkeypatch.setattr("jasco.models.ports.inference.decode", decode)
     return calls
-
-
-def answer(inference: Any, audio: Audio, prompt: str, preset: str) -> Response:
-    (response,) = inference.answer_all([(audio, prompt)], preset)
-    return response
 
 
 SAMPLING = {"temperature": 0.1, "top_p": 0.95, "top_k": 500}
@@ -606,9 +606,9 @@ def _spoil_trained(files: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_spoil_dims, "large-v1.pt: not in OpenAI's layout of Whisper"),
-        (_spoil_config, r"config.json or .*large-v1.pt: .* no model .*'hidden_size'"),
-        (_spoil_trained, "trained.bin: not a plain table of weights"),
+        (_spoil_dims, "large-v1.pt: .*layout"),
+        (_spoil_config, r"config.json or .*large-v1.pt: .*'hidden_size'"),
+        (_spoil_trained, "trained.bin: not a .*weights"),
         (lambda files: (files["base"] / "tokenizer.model").unlink(), "tokenizer.model: is missing"),
         (lambda files: (files["base"] / "config.json").unlink(), "config.json: no configuration"),
         (lambda files: files["trained"].unlink(), "trained.bin: there is no such file"),
@@ -635,7 +635,7 @@ def test_a_folder_of_other_sizes_is_refused(folder: Path) -> None:
         load(folder, "cpu", torch.float32)
     config["sizes"]["depth"] = 4
     path.write_text(json.dumps(config), "utf-8")
-    with pytest.raises(InputError, match=r"config.json: not the sizes of LTU-AS \(.*depth"):
+    with pytest.raises(InputError, match=r"config.json: .*sizes.*depth"):
         load(folder, "cpu", torch.float32)
 
 
@@ -648,7 +648,7 @@ def test_prompts_have_a_heading_for_the_transcript_only_with_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "cleaned"),
+    ("transcript", "cleaned"),
     [
         (" Thanks for watching!", ""),
         ("  Hello. Thank you for watching.", "Hello. "),
@@ -660,8 +660,8 @@ def test_prompts_have_a_heading_for_the_transcript_only_with_one() -> None:
         (" Hello ", "Hello "),
     ],
 )
-def test_thanks_are_taken_out_of_transcripts(written: str, cleaned: str) -> None:
-    assert clean_transcript(written) == cleaned
+def test_thanks_are_taken_out_of_transcripts(transcript: str, cleaned: str) -> None:
+    assert clean_transcript(transcript) == cleaned
 
 
 def test_a_network_without_weights_takes_no_memory() -> None:

@@ -88,7 +88,7 @@ def test_a_converted_model_answers_in_an_evaluation(
 
 def test_a_missing_recogniser_is_reported(converted: Converted, tmp_path: Path) -> None:
     spec = parse_spec(f"ltu-as/{converted('ltu-as')},transcriber={tmp_path}", LtuAsModel)
-    with pytest.raises(jasco.InputError, match=r"its speech recogniser .* transcriber=DIR"):
+    with pytest.raises(jasco.InputError, match=r"recogniser .*transcriber="):
         jasco.evaluate(LtuAsModel(spec), data="mini", judges=[], run=tmp_path / "run", limit=1)
     nowhere = parse_spec(f"ltu-as/{tmp_path / 'nowhere'}", LtuAsModel)
     with pytest.raises(jasco.InputError, match="no converted model there"):
@@ -120,10 +120,10 @@ def test_a_folder_that_lacks_a_weight_is_refused(port: str, converted: Converted
 @pytest.mark.parametrize(
     ("port", "sources", "message"),
     [
-        ("salmonn", [], "--from base=PATH is missing; the parts are base"),
-        ("salmonn", ["nonsense=x"], "--from nonsense=x: write PART=PATH; the parts are base"),
+        ("salmonn", [], "--from base=PATH is missing"),
+        ("salmonn", ["nonsense=x"], "--from nonsense=x"),
         ("ltu-as", ["base=a", "base=b"], "--from base=... is given twice"),
-        ("gpt", [], "gpt: no such port; there are: salmonn, ltu-as, wavllm"),
+        ("gpt", [], "salmonn, ltu-as, wavllm"),
     ],
 )
 def test_a_wrong_part_is_reported(

@@ -104,7 +104,7 @@ def test_another_file_than_a_tokenizer_of_llama_is_refused(tmp_path: Path) -> No
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"tokenizer\.model: "):
             Tokenizer(path)
-    with pytest.raises(InputError, match="cannot be read as a SentencePiece model"):
+    with pytest.raises(InputError, match="SentencePiece"):
         Tokenizer(tmp_path / "nowhere")
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError
-from jasco.protocol.responses import Response
 from oracle import (
     LOGITS,
     ROUNDING,
@@ -30,6 +29,7 @@ from oracle import (
     number_of,
     stage_by_stage,
 )
+from outcomes import answer
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -397,9 +397,8 @@ def test_prompts_are_the_original_ones(port: Port) -> None:
     assert config["left_prompt_text"] == LEFT
     for dialogue in port.oracle.asked:
         prompt = make_prompt(RecordedTokenizer(), questions[number_of(dialogue)])
-        assert [fold(port, token) for token in prompt.left] == port.oracle.ids(
-            f"{dialogue}.left_ids"
-        )
+        left = port.oracle.ids(f"{dialogue}.left_ids")
+        assert [fold(port, token) for token in prompt.left] == left
         assert [fold(port, token) for token in prompt.right] == port.right(dialogue)
         assert [fold(port, token) for token in prompt.quoted] == port.quoted(dialogue)
 
@@ -481,15 +480,15 @@ def test_each_published_weight_has_one_place(wavllm_weights: dict[str, Any]) -> 
 
 
 def test_both_spellings_of_a_normalised_weight_are_read(wavllm_weights: dict[str, Any]) -> None:
-    new = {
+    respelt = {
         key.replace("weight_g", "parametrizations.weight.original0").replace(
             "weight_v", "parametrizations.weight.original1"
         ): value
         for key, value in wavllm_weights.items()
     }
-    assert new.keys() != wavllm_weights.keys()
-    old, new = converted(wavllm_weights), converted(new)
-    assert all(torch.equal(new[key], value) for key, value in old.items())
+    assert respelt.keys() != wavllm_weights.keys()
+    weights, others = converted(wavllm_weights), converted(respelt)
+    assert all(torch.equal(others[key], value) for key, value in weights.items())
 
 
 def test_wrappers_of_training_are_left_out_of_names(wavllm_weights: dict[str, Any]) -> None:
@@ -666,11 +665,6 @@ def folder(
 def noise(seconds: float) -> Audio:
     wave = np.random.default_rng(5).normal(0, 3_000, int(16_000 * seconds))
     return Audio(wave.astype(np.int16))
-
-
-def answer(inference: Any, audio: Audio, prompt: str, preset: str) -> Response:
-    (response,) = inference.answer_all([(audio, prompt)], preset)
-    return response
 
 
 def test_a_converted_model_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,11 @@ import os
 import re
 import shlex
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
 from places import HELPERS, ROOT
 from processes import assert_nothing_lives, living
+from queries import query
 from synthetic import make_data, tone
 
 STANDIN = HELPERS / "worker_standin.py"
@@ -140,8 +139,9 @@ def assert_answered(outcomes: Outcomes, except_for: str | None = None) -> None:
             assert outcome == Response(f"{prompt} 0.25", served="standin")
 
 
-def the_failure(outcomes: Outcomes, prompt: str = FOURTH) -> Failure:
-    outcome = outcomes[PROMPTS.index(prompt)]
+def the_failure(outcomes: Outcomes) -> Failure:
+    """Return the failure of the fourth item."""
+    outcome = outcomes[PROMPTS.index(FOURTH)]
     assert isinstance(outcome, Failure)
     return outcome
 
@@ -282,7 +282,7 @@ def test_workers_that_never_answer_end_the_run(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_SILENT_WORKERS", 5)
-    with pytest.raises(IncompleteError, match=r"5 workers in a row ended before .* CUDA error"):
+    with pytest.raises(IncompleteError, match=r"5 workers .* CUDA error"):
         ask(crash_always=True)
     assert len((tmp_path / "pids").read_text().split()) == 5
 
@@ -342,22 +342,22 @@ def test_a_wrong_handshake_is_an_input_error(ask: Ask, handshake: str, message: 
 
 
 def test_other_output_than_a_handshake_is_quoted(ask: Ask) -> None:
-    with pytest.raises(InputError, match=r"no handshake within 1 s .* the last: 'hello there'"):
+    with pytest.raises(InputError, match=r"handshake within 1 s .*'hello there'"):
         ask(start=1, handshake="hello there")
 
 
 def test_a_missing_handshake_is_reported(ask: Ask) -> None:
-    with pytest.raises(InputError, match=r"no handshake within 1 s .*INFO loading"):
+    with pytest.raises(InputError, match=r"handshake within 1 s .*INFO loading"):
         ask(start=1, slow=60)
 
 
 def test_a_handshake_without_end_is_refused(ask: Ask) -> None:
-    with pytest.raises(InputError, match="a line of more than 10000000 bytes instead of"):
+    with pytest.raises(InputError, match=r"10000000 bytes .*handshake"):
         ask(flood_at_start=True)
 
 
 def test_a_worker_that_fails_at_three_starts_is_given_up(ask: Ask, tmp_path: Path) -> None:
-    with pytest.raises(IncompleteError, match=r"with status 1 .* 3 times in a row; .*CUDA is not"):
+    with pytest.raises(IncompleteError, match=r"status 1 .* 3 times .*CUDA is not"):
         ask(dies_at_start=9)
     assert len((tmp_path / "pids").read_text().split()) == 3
 
@@ -454,8 +454,7 @@ def test_a_key_reaches_only_a_worker_that_names_it(
         env={"MY_KEY": "9fQ2xLw7TbV0zKdR4", "MY_PLACE": "here"},
     )  # fmt: skip
     assert result.status == 0, result.stderr
-    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as store:
-        assert store.execute("SELECT DISTINCT text FROM responses").fetchall() == [(text,)]
+    assert query(tmp_path / "run", "SELECT DISTINCT text FROM responses") == [(text,)]
     assert "9fQ2xL" not in result.stdout + result.stderr
     [log] = (tmp_path / "run" / "logs").glob("*.log")
     assert log.stat().st_mode & 0o777 == 0o600
@@ -466,7 +465,7 @@ def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> N
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(IncompleteError, match=r"\.wav: No space left on device; TMPDIR"):
+    with pytest.raises(IncompleteError, match=r"\.wav: No space left on device.*TMPDIR"):
         ask()
 
 
@@ -474,10 +473,7 @@ def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch, ask: Ask) -> N
 
 
 def answers(run: Path) -> list[tuple[str | None, str | None, str | None]]:
-    with closing(sqlite3.connect(run / "run.db")) as connection:
-        return connection.execute(
-            "SELECT text, failure_kind, served FROM responses ORDER BY clip, instruction"
-        ).fetchall()
+    return query(run, "SELECT text, failure_kind, served FROM responses ORDER BY clip, instruction")
 
 
 def template() -> str:
