@@ -1,5 +1,6 @@
 """The published files of each port, with tiny sizes and random weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,15 @@ import pytest
 
 if TYPE_CHECKING:
     from tiny_ltu_as import Checkpoints
+
+
+@pytest.fixture
+def no_gradients() -> Iterator[None]:
+    """Run the test in torch's inference mode."""
+    import torch
+
+    with torch.inference_mode():
+        yield
 
 
 @pytest.fixture

@@ -57,7 +57,6 @@ from tiny_ltu_as import TINY, Checkpoints, layouts  # noqa: E402
 
 END_TO_END = ROUNDING * 5e-5
 """Tolerance of what is computed from the waveform."""
-ORACLE = pytest.mark.oracle
 
 
 class Port:
@@ -237,7 +236,7 @@ def tolerance(name: str) -> float:
     return LOGITS if name.endswith("logits") else STAGE
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_each_stage_is_the_originals(port: Port) -> None:
     with torch.inference_mode():
         computed = stage_by_stage(stages(port), port.oracle.expected)
@@ -246,7 +245,7 @@ def test_each_stage_is_the_originals(port: Port) -> None:
     assert any(name.endswith(".logits") for name in deviations)
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_from_waveform_to_logits_it_is_the_original(port: Port) -> None:
     expected = port.oracle.expected
     with torch.inference_mode():
@@ -267,7 +266,7 @@ def scores_of(port: Port, dialogue: str, **changes: Any) -> Any:
     return torch.cat(scores)
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_tokens_are_sampled_from_the_originals_scores(port: Port) -> None:
     deviations = {
         dialogue: difference(scores_of(port, dialogue), processed)
@@ -276,7 +275,7 @@ def test_tokens_are_sampled_from_the_originals_scores(port: Port) -> None:
     assert exceeding(deviations, lambda _: STAGE) == {}
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_from_the_waveform_tokens_are_sampled_from_the_originals_scores(
     port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,7 +297,7 @@ def test_from_the_waveform_tokens_are_sampled_from_the_originals_scores(
         assert difference(scores[both], processed[both]) <= bound, dialogue
 
 
-@ORACLE
+@pytest.mark.oracle
 @pytest.mark.parametrize("penalised", [True, False])
 def test_greedy_answers_are_the_originals(port: Port, penalised: bool) -> None:
     kind, changes = ("greedy_rep", {}) if penalised else ("greedy_no", {"repetition_penalty": 1.0})
@@ -322,7 +321,7 @@ def pad_with_silence(wave: np.ndarray, max_samples: int) -> np.ndarray:
     return np.pad(wave, (0, max(0, 3 * max_samples - len(wave))))
 
 
-@ORACLE
+@pytest.mark.oracle
 @pytest.mark.parametrize("change", [truncate, pad_with_silence])
 def test_the_mistakes_that_wrong_ports_make_would_show(
     port: Port, change: Callable[[np.ndarray, int], np.ndarray]
@@ -345,7 +344,7 @@ def test_the_mistakes_that_wrong_ports_make_would_show(
     assert min(deviations) > 1000 * STAGE
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_prompts_are_the_originals(port: Port) -> None:
     for case in port.oracle.config["questions"]:
         assert prompt_text(case["question"], case["transcript"]) == case["prompt"]
@@ -353,13 +352,13 @@ def test_prompts_are_the_originals(port: Port) -> None:
         assert remove_thanks_for_watching(case["input"]) == case["output"]
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_settings_are_the_originals(port: Port) -> None:
     official = PRESETS["official"]
     assert port.preset(max_new_tokens=official.max_new_tokens, seed=official.seed) == official
 
 
-@ORACLE
+@pytest.mark.oracle
 def test_every_key_of_a_published_file_is_required(port: Port) -> None:
     for file, (path, weights) in port.checkpoints.items():
         shapes = conversion.expected_of(file, port.sizes)

@@ -32,7 +32,8 @@ from oracle import (
 torch = pytest.importorskip("torch", reason="needs the extra native")
 pytest.importorskip("transformers", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
-pytestmark = pytest.mark.slow  # torch is there in the second tier only
+# torch is there in the second tier only
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_gradients")]
 
 from jasco.models.ports.decoding import Preset, Sampler  # noqa: E402
 from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
@@ -69,12 +70,6 @@ def oracle() -> Oracle:
 @pytest.fixture(scope="module")
 def network(oracle: Oracle) -> Salmonn:
     return converted(oracle, oracle.config)
-
-
-@pytest.fixture(autouse=True)
-def no_gradients() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
 
 
 def published(oracle: Oracle) -> dict[str, Published]:

@@ -34,7 +34,8 @@ from outcomes import answer
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("safetensors")
-pytestmark = pytest.mark.slow  # torch is there in the second tier only
+# torch is there in the second tier only
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_gradients")]
 
 from jasco.models.ports.language import splice  # noqa: E402
 from jasco.models.ports.state_dict import rename_key  # noqa: E402
@@ -60,7 +61,6 @@ from jasco.models.ports.wavllm.search import PRESETS, restrict, room, search_of 
 from jasco.models.ports.wavllm.sizes import PUBLISHED  # noqa: E402
 from tiny_wavllm import TINY  # noqa: E402
 
-oracle = pytest.mark.oracle
 PATH = Path("final.pt")
 Tensors = dict[str, Any]
 
@@ -272,12 +272,6 @@ def port() -> Port:
     return Port()
 
 
-@pytest.fixture(autouse=True)
-def no_gradients() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
-
-
 def is_log_probability(name: str) -> bool:
     """Return whether a tensor holds log-probabilities."""
     return name.endswith(("_lprobs", "_scores"))
@@ -302,7 +296,7 @@ def end_to_end_tolerance(name: str) -> float:
     return 5e-5 if ".mel_" in name else ROUNDING * 1e-5
 
 
-@oracle
+@pytest.mark.oracle
 def test_from_waveform_to_answer_it_is_the_original(port: Port) -> None:
     expected, computed = port.oracle.expected, end_to_end(stages(port))
     deviations = differences(computed, expected)
@@ -316,7 +310,7 @@ def test_from_waveform_to_answer_it_is_the_original(port: Port) -> None:
         assert torch.equal(scale, computed[f"{dialogue}.scale"]), dialogue
 
 
-@oracle
+@pytest.mark.oracle
 def test_each_stage_is_the_originals(port: Port) -> None:
     expected = port.oracle.expected
     deviations = differences(stage_by_stage(stages(port), expected), expected)
@@ -324,7 +318,7 @@ def test_each_stage_is_the_originals(port: Port) -> None:
     assert any(name.endswith(".logits_full") for name in deviations)
 
 
-@oracle
+@pytest.mark.oracle
 def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
     for dialogue in port.oracle.asked:
         expected = port.generated(dialogue, "greedy")
@@ -339,7 +333,7 @@ def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
             )
 
 
-@oracle
+@pytest.mark.oracle
 def test_sampled_answers_repeat_and_keep_the_rules(port: Port) -> None:
     answers = []
     for dialogue in port.oracle.asked * 2:
@@ -354,12 +348,12 @@ def test_sampled_answers_repeat_and_keep_the_rules(port: Port) -> None:
     assert all(answer and 0 not in answer and len(answer) <= port.room for answer in answers)
 
 
-@oracle
+@pytest.mark.oracle
 def test_the_temperature_is_the_originals(port: Port) -> None:
     assert PRESETS["official"].temperature == port.temperature
 
 
-@oracle
+@pytest.mark.oracle
 def test_lora_is_applied_only_within_its_context(port: Port) -> None:
     llama, dialogue = port.model.llama, port.oracle.asked[0]
     embeddings = splice(llama, [port.oracle.ids(f"{dialogue}.left_ids")])
@@ -370,7 +364,7 @@ def test_lora_is_applied_only_within_its_context(port: Port) -> None:
     assert torch.equal(llama(inputs_embeds=embeddings).logits, before)
 
 
-@oracle
+@pytest.mark.oracle
 def test_each_question_gets_a_scale_of_its_own(port: Port) -> None:
     scales = {tuple(port.quoted(dialogue)): port.scale(dialogue) for dialogue in port.oracle.asked}
     if len(scales) < 2:
@@ -379,7 +373,7 @@ def test_each_question_gets_a_scale_of_its_own(port: Port) -> None:
         assert float((one - other).abs().max()) > 0.01
 
 
-@oracle
+@pytest.mark.oracle
 def test_prompts_are_the_original_ones(port: Port) -> None:
     config = port.oracle.config
     ids, questions = config["real_token_ids"], config["questions"]
@@ -451,7 +445,7 @@ def fold(port: Port, token: int) -> int:
     return token if token < 3 else 3 + (token - 3) % (vocabulary - 3)
 
 
-@oracle
+@pytest.mark.oracle
 @pytest.mark.parametrize(
     "mistake",
     [without_scale, in_published_order, scale_in_published_order, other_norm, space_for_bos],
