@@ -282,10 +282,11 @@ def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) 
             model.answer(items[0], audio_of(waves(6))),
             model.answer(items[0], Audio(np.zeros(0, dtype=np.int16))),
         )
-        tags = [future.result().tags for future in model._descriptions._values.values()]  # type: ignore[union-attr]
+        descriptions = [future.result() for future in model._descriptions._values.values()]
+        tags = [description[0] for description in descriptions]  # type: ignore[index]
         assert "Siren" in tags[0]
         assert "Water" in tags[1]
-        assert tags[2] == ()
+        assert not tags[2]
         await model.close()
         return answers
 
