@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jasco
-from audible import Ears, answer
+from audible import BatchModel, answer
 from jasco.backends.specs import open_spec
 
 
@@ -101,7 +101,7 @@ def decorated(*arguments: Any) -> str:
 NAMELESS = [
     lambda audio, rate, prompt: "?", named_lambda, closure(), functools.partial(answer),
     functools.update_wrapper(functools.partial(answer), answer), Methods(), Methods().bound,
-    Ears(), Ears().answer, decorated,
+    BatchModel(), BatchModel().answer, decorated,
 ]  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def test_a_function_of_a_notebook_is_found_by_its_name(data: Path, tmp_path: Pat
 
 
 def test_an_object_may_have_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
-    model = Ears()
+    model = BatchModel()
     model.__name__ = "step-7"  # type: ignore[attr-defined]
     evaluation = jasco.evaluate(model, data=data, judges=[], run=tmp_path / "run", limit=1)
     assert evaluation.model == "python/audible:step-7"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jasco
-from audible import Ears, answer
+from audible import BatchModel, answer
 from chat_server import Serve
 from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
@@ -35,14 +35,14 @@ def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
 
 
 def test_an_object_is_evaluated_under_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
-    model = Ears()
+    model = BatchModel()
     evaluation = jasco.evaluate(
         model, data=read_data_set(data), judges="offline", run=tmp_path / "run", name="step-1000"
     )
     assert evaluation.model == "python/step-1000"
     assert max(model.batches) == 8
     with pytest.raises(jasco.RunConflictError, match="python/step-1000"):
-        jasco.evaluate(Ears(), data=data, judges=[], run=tmp_path / "run", name="step-2000")
+        jasco.evaluate(BatchModel(), data=data, judges=[], run=tmp_path / "run", name="step-2000")
 
 
 def test_a_spec_is_evaluated_as_on_the_command_line(data: Path, serve: Serve) -> None:

@@ -99,7 +99,7 @@ def test_an_input_that_moderation_flags_is_a_final_failure_of_that_call(
 
 
 def test_a_403_is_about_the_key_until_the_key_has_been_accepted(serve: Serve) -> None:
-    server = serve(refused={"gun": 403}, error="Forbidden")
+    server = serve(status_by_text={"gun": 403}, error="Forbidden")
     with pytest.raises(InputError, match="api_key_env"):
         ask(server, messages=[{"role": "user", "content": "gun"}], calls=3)
     [failure] = ask(server, messages=[{"role": "user", "content": "gun"}])
@@ -384,7 +384,7 @@ def test_a_word_for_a_key_changes_no_answer(
 
 
 def test_once_a_format_is_accepted_an_error_is_about_the_request(serve: Serve) -> None:
-    server = serve(refused={"corrupt": 400}, error="Unknown part type: input_audio")
+    server = serve(status_by_text={"corrupt": 400}, error="Unknown part type: input_audio")
     lines: list[str] = []
 
     async def ask_all() -> list[Response | Failure]:

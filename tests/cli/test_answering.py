@@ -51,8 +51,8 @@ def test_what_a_server_refuses_for_an_item_is_final(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     model_server, judge = (
-        serve(refused={INSTRUCTIONS[4]: 400}),
-        serve(refused={INSTRUCTIONS[5]: 400}),
+        serve(status_by_text={INSTRUCTIONS[4]: 400}),
+        serve(status_by_text={INSTRUCTIONS[5]: 400}),
     )
     for _ in range(2):
         result = evaluate(jasco, model_server, judge, tmp_path)
@@ -67,7 +67,7 @@ def test_what_a_server_refuses_for_an_item_is_final(
 def test_what_is_final_is_asked_again_on_demand(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    model_server = serve(refused={INSTRUCTIONS[4]: 400})
+    model_server = serve(status_by_text={INSTRUCTIONS[4]: 400})
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
     evaluate(jasco, model_server, judge, tmp_path)
     working_model, working_judge = serve(), serve(judge_says={INSTRUCTIONS[2]: READABLE})
@@ -87,7 +87,9 @@ def test_an_unreadable_verdict_does_not_give_way_to_a_failure(
     model_server = serve()
     judge = serve(judge_says={INSTRUCTIONS[2]: UNREADABLE}, repair_says=UNREADABLE)
     evaluate(jasco, model_server, judge, tmp_path)
-    evaluate(jasco, model_server, serve(refused={INSTRUCTIONS[2]: 400}), tmp_path, "--retry-final")
+    evaluate(
+        jasco, model_server, serve(status_by_text={INSTRUCTIONS[2]: 400}), tmp_path, "--retry-final"
+    )
     assert failures(tmp_path / "run", "verdicts") == []
 
 
@@ -96,8 +98,8 @@ def test_what_may_pass_is_work_left(
     kind: str, jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     model_server, judge = (
-        serve(bewitched={INSTRUCTIONS[4]: kind}),
-        serve(bewitched={INSTRUCTIONS[5]: kind}),
+        serve(fault_by_text={INSTRUCTIONS[4]: kind}),
+        serve(fault_by_text={INSTRUCTIONS[5]: kind}),
     )
     assert evaluate(jasco, model_server, judge, tmp_path).status == 4
     assert jasco("score", tmp_path / "run").status == 0

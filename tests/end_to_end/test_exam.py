@@ -236,7 +236,7 @@ def test_exams_of_the_first_version_are_migrated(
 
 def test_failed_calls_make_the_exam_incomplete(jasco: Jasco, serve: Serve, data: Path) -> None:
     clip = read_data_set(data).clips[0]
-    server = serve(refused={f"[Model Prediction]\n{clip.reference}\n": 400})
+    server = serve(status_by_text={f"[Model Prediction]\n{clip.reference}\n": 400})
     result, report = exam(jasco, server, data)
     assert result.status == 0  # a rejected request is final
     assert not report["complete"]

@@ -90,7 +90,7 @@ def test_failed_answers_are_missing_and_retried_by_the_same_command(
     for kinds in (LASTING[:7], LASTING[7:14], LASTING[14:]):
         run = tmp_path / kinds[0]
         faults = dict(zip(INSTRUCTIONS[1:], kinds, strict=False))
-        url = serve(bewitched=faults).url
+        url = serve(fault_by_text=faults).url
         answered[run] = 4 * (8 - len(kinds))
         started[run] = jasco.start(
             "respond", f"openai/ears,base_url={url},timeout=1", "--data", data, "--run", run,
@@ -113,7 +113,7 @@ def test_completions_without_an_answer_are_failures_with_a_kind_and_not_retried(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     faults = dict(zip(INSTRUCTIONS[1:], NO_ANSWER, strict=False))
-    server = serve(bewitched=faults)
+    server = serve(fault_by_text=faults)
     jasco(*command_line(server.url, data, tmp_path / "run"))
     answered = 4 * (8 - len(NO_ANSWER))
     assert count_rows(tmp_path / "run") == (answered, answered)
@@ -129,7 +129,9 @@ def test_a_judges_completions_without_an_answer_are_failures_and_not_unreadable_
     data = make_data(tmp_path / "data", len(NO_ANSWER) + 1)
     server = serve(
         judge_says={"[": "Rating: 2\nOrientation: Both"},
-        bewitched={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(NO_ANSWER)},
+        fault_by_text={
+            f"watching the weather, clip {n}\n": kind for n, kind in enumerate(NO_ANSWER)
+        },
     )
     result = jasco(*command_line(server.url, data, tmp_path / "run", "--json"))
     [model] = json.loads(result.stdout)["models"].values()
@@ -148,7 +150,7 @@ def test_failed_verdicts_are_missing_and_not_0(jasco: Jasco, serve: Serve, tmp_p
     data = make_data(tmp_path / "data", clips)
     server = serve(
         judge_says={"[": "Rating: 2\nOrientation: Both"},
-        bewitched={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(LASTING)},
+        fault_by_text={f"watching the weather, clip {n}\n": kind for n, kind in enumerate(LASTING)},
     )
     result = jasco(
         "eval", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",

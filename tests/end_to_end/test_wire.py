@@ -298,7 +298,7 @@ def test_the_key_is_sent_and_neither_stored_nor_printed(
     variable: str, option: str, jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     """Not even if the server quotes it in its errors."""
-    server = serve(bodies=True, refused={INSTRUCTIONS[2]: 400}, error=f"bad: {SECRET}!")
+    server = serve(bodies=True, status_by_text={INSTRUCTIONS[2]: 400}, error=f"bad: {SECRET}!")
     run = tmp_path / "run"
     result = jasco(
         "eval", f"openai/ears,base_url={server.url}{option}", "--data", data, "--limit", 1,
@@ -326,7 +326,7 @@ def test_the_key_is_sent_and_neither_stored_nor_printed(
 def test_a_password_in_the_address_is_neither_stored_nor_printed(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
-    server = serve(refused={INSTRUCTIONS[0]: 400, INSTRUCTIONS[1]: 401})
+    server = serve(status_by_text={INSTRUCTIONS[0]: 400, INSTRUCTIONS[1]: 401})
     url = server.url.replace("//", f"//user:{SECRET}@")
     run = tmp_path / "run"
     result = jasco("respond", f"openai/ears,base_url={url}", "--data", data, "--run", run)

@@ -50,9 +50,9 @@ def evaluation(jasco: Jasco, serve: Serve, data: Path, tmp_path: Path) -> Evalua
     [
         ({"status": 400, "error": "no such <parameter>"}, 3, "no such <parameter>"),
         ({"judge_says": {"[": UNREADABLE}, "repair_says": UNREADABLE}, 3, UNREADABLE),
-        ({"bewitched": {"[": "filtered"}}, 3, "content filter"),
+        ({"fault_by_text": {"[": "filtered"}}, 3, "content filter"),
         (
-            {"bewitched": {"[": "error beside the choices"}, "error": "disk failure"},
+            {"fault_by_text": {"[": "error beside the choices"}, "error": "disk failure"},
             4,
             "disk failure",
         ),
@@ -191,7 +191,7 @@ def test_a_judge_with_a_server_of_its_own_is_asked_once_that_is_ready(
 def test_a_judge_that_cannot_be_used_does_not_keep_the_next_one_from_judging(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, vllm: Any
 ) -> None:
-    judges = ["--judge", vllm("some/odd", hears="true"), "--judge", vllm("some/well")]
+    judges = ["--judge", vllm("some/odd", audio_only="true"), "--judge", vllm("some/well")]
     command = (
         "eval", f"openai/ears,base_url={serve().url}", "--data", data, "--limit", 1,
         "--run", tmp_path / "run",

@@ -560,7 +560,7 @@ def test_a_server_that_uses_the_audio_passes_and_one_that_drops_it_is_refused(
     assert respond(jasco, server.url, data, tmp_path / "run", "--concurrency", 5).status == 0
     assert len(server.requests()) == 12 + 32
     assert max(request.in_flight for request in server.requests()) <= 5
-    deaf_server = serve(deaf=True)
+    deaf_server = serve(ignores_audio=True)
     result = respond(jasco, deaf_server.url, data, tmp_path / "dropping")
     assert result.status == 3
     assert "the same answer" in result.stderr
@@ -626,8 +626,12 @@ def test_an_interruption_ends_it_at_once_and_it_is_asked_again(
     ("behaviour", "status", "reason"),
     [
         ({"status": 400, "error": "the clip is too long"}, 3, "the clip is too long"),
-        ({"bewitched": {"the": "filtered"}}, 3, "content filter"),
-        ({"bewitched": {"the": "error beside the choices"}, "error": "busy"}, 4, "upstream: busy"),
+        ({"fault_by_text": {"the": "filtered"}}, 3, "content filter"),
+        (
+            {"fault_by_text": {"the": "error beside the choices"}, "error": "busy"},
+            4,
+            "upstream: busy",
+        ),
     ],
 )
 def test_a_server_that_answers_no_probe_is_asked_no_item(

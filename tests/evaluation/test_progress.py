@@ -94,7 +94,7 @@ def test_a_run_reports_failures_while_it_continues(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     server = serve(
-        bewitched={"Guess what activity": "error beside the choices"}, error="disk failure"
+        fault_by_text={"Guess what activity": "error beside the choices"}, error="disk failure"
     )
     result = jasco(
         "respond", f"openai/ears,base_url={server.url}", "--data", data, "--run", tmp_path / "run",

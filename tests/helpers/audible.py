@@ -11,7 +11,7 @@ def answer(audio: Any, sampling_rate: int, prompt: str) -> str:
     return f"A tone of {int(np.abs(np.fft.rfft(audio)).argmax())} for: {prompt[-20:]}"
 
 
-class Ears:
+class BatchModel:
     """A model that takes batches and records their sizes."""
 
     def __init__(self) -> None:

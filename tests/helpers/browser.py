@@ -74,7 +74,7 @@ def wait_until(page: "Page", expression: str) -> None:
     pytest.fail(f"{page.url}: timed out waiting for {expression}")
 
 
-def barriers(page: "Page") -> list[str]:
+def accessibility_violations(page: "Page") -> list[str]:
     """Return the serious and critical accessibility violations that axe finds on a page."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
     violations = axe.Axe().run(page).response["violations"]

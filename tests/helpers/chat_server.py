@@ -68,13 +68,13 @@ class Behaviour:
         The number of first requests that get status 429 and ``retry_after``.
     die_after : int or None
         The number of answers after which the server ends.
-    deaf, refuses_silence : bool
+    ignores_audio, refuses_silence : bool
         Answers to audio depend on the prompt alone; silent audio is rejected.
     answers : dict
         The answers to audio, by instruction.
-    bewitched : dict
+    fault_by_text : dict
         The faults that all messages that contain a text meet, by text.
-    refused : dict
+    status_by_text : dict
         The status for messages that contain a text, by text.
     judge_says : dict
         The verdict on prompts that contain a text, by text.
@@ -104,11 +104,11 @@ class Behaviour:
     busy: int = 0
     retry_after: str = "0"
     die_after: int | None = None
-    deaf: bool = False
+    ignores_audio: bool = False
     refuses_silence: bool = False
     answers: dict[str, str] = field(default_factory=dict)
-    bewitched: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, int] = field(default_factory=dict)
+    fault_by_text: dict[str, str] = field(default_factory=dict)
+    status_by_text: dict[str, int] = field(default_factory=dict)
     judge_says: dict[str, str] = field(default_factory=dict)
     repair_says: str | None = None
     served: tuple[str, ...] = ()
@@ -271,7 +271,7 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
     if isinstance(content, list):
         audio_in(body)
         instruction = content[-1]["text"]
-        if behaviour.deaf:
+        if behaviour.ignores_audio:
             digest = hashlib.sha256(instruction.encode()).digest()
         sentence = f"They are doing thing {digest.hex()[:8]}, as the sound and the words say."
         return "answer", behaviour.answers.get(instruction, sentence)
@@ -367,7 +367,7 @@ def _main(behaviour: Behaviour) -> None:
             identity = json.dumps([body["model"], body["messages"]])
             key = hashlib.sha256(identity.encode()).hexdigest()
             fault = fault_of(key)
-        for part, part_fault in behaviour.bewitched.items():
+        for part, part_fault in behaviour.fault_by_text.items():
             if _contains(body, part):
                 fault = part_fault
         if received <= behaviour.busy:
@@ -378,7 +378,7 @@ def _main(behaviour: Behaviour) -> None:
         status = behaviour.status
         if behaviour.refuses_silence and kind == "answer" and _is_silent(body):
             status = 400
-        for part, part_status in behaviour.refused.items():
+        for part, part_status in behaviour.status_by_text.items():
             if _contains(body, part):
                 status = part_status
         if status != 200:

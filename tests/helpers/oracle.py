@@ -87,7 +87,7 @@ class Oracle:
         return max((c for c in self.clips if name.startswith(f"{c}.")), key=len, default="")
 
     @cached_property
-    def asked(self) -> list[str]:
+    def dialogues(self) -> list[str]:
         """The clip and question of each dialogue, as in ``a.q0``."""
         return sorted({name.rpartition(".")[0] for name in self.inputs if self.clip_of(name)})
 

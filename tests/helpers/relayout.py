@@ -23,7 +23,7 @@ import numpy as np
 
 from oracle import Oracle
 
-SYSTEMS = "salmonn", "ltu_as", "wavllm"
+PORTS = "salmonn", "ltu_as", "wavllm"
 LIMIT = 5  # tokens of an answer
 RANKS = 3  # added to the rank of LoRA weights
 EOS = 2
@@ -32,7 +32,7 @@ RATE = 16_000
 
 def relay(source: Path, target: Path, fewer: bool = False) -> None:
     """Write the fixtures of all ported models in another layout."""
-    for port in SYSTEMS:
+    for port in PORTS:
         fixtures = Oracle(port, source)
         cut_answers(fixtures, port)
         raise_rank(fixtures)
@@ -69,7 +69,7 @@ def write(fixtures: Oracle, folder: Path, variants: dict[str, Any]) -> None:
 
 def clear_cached_names(fixtures: Oracle) -> None:
     """Clear cached properties after a change of names."""
-    for name in ("asked", "clips"):
+    for name in ("dialogues", "clips"):
         vars(fixtures).pop(name, None)
 
 
@@ -174,14 +174,14 @@ def keep_part(fixtures: Oracle) -> None:
     """Keep one clip and one question, with a part of the recorded tensors."""
     import torch
 
-    dialogue = fixtures.asked[0]
+    dialogue = fixtures.dialogues[0]
     clip, expected = fixtures.clip_of(dialogue), fixtures.expected
     if f"{clip}.beats.out" in expected:
         tokens = expected[f"{clip}.beats.out"].shape[1]
         expected[f"{clip}.beats.n_tokens"] = torch.tensor([tokens])
 
     def is_kept(name: str) -> bool:
-        of_dialogue = any(name.startswith(f"{other}.") for other in fixtures.asked)
+        of_dialogue = any(name.startswith(f"{other}.") for other in fixtures.dialogues)
         of_clip = fixtures.clip_of(name) == clip and not of_dialogue
         return name.startswith(f"{dialogue}.") or of_clip
 

@@ -39,8 +39,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--loses-first-sigterm", action="store_true")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds per answer")
     parser.add_argument("--orphan", action="store_true", help="starts a child in another session")
-    parser.add_argument("--deaf", action="store_true", help="answers depend on the prompt alone")
-    parser.add_argument("--hears", action="store_true", help="accepts requests with audio only")
+    parser.add_argument(
+        "--ignores-audio", action="store_true", help="answers depend on the prompt alone"
+    )
+    parser.add_argument(
+        "--audio-only", action="store_true", help="accepts requests with audio only"
+    )
     parser.add_argument("--gpu", type=Path, help="a file that one server can lock at a time")
     parser.add_argument("--pids", type=Path)
     parser.add_argument("--log", type=Path)
@@ -108,10 +112,10 @@ def main() -> None:
                     file.write(json.dumps(body) + "\n")
             time.sleep(options.latency)
             try:
-                if options.hears:
+                if options.audio_only:
                     audio_in(body)
-                kind, text = answer_to(body, Behaviour(deaf=options.deaf))
-                if kind == "answer" and not options.hears:
+                kind, text = answer_to(body, Behaviour(ignores_audio=options.ignores_audio))
+                if kind == "answer" and not options.audio_only:
                     raise ValueError("At most 0 audio(s) may be provided in one prompt.")
             except ValueError as error:
                 return self.reply(400, {"error": {"message": str(error)}})

@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--backwards", action="store_true", help="answers a batch in reverse order")
     parser.add_argument("--twice", action="store_true")
     parser.add_argument("--answer", help="a JSON object to answer with, besides the id")
-    parser.add_argument("--tells", help="answers with the value of this environment variable")
+    parser.add_argument("--answer-env", help="answers with the value of this environment variable")
     parser.add_argument("--immortal", action="store_true")
     parser.add_argument("--orphan", action="store_true", help="starts a child in another session")
     parser.add_argument(
@@ -155,8 +155,8 @@ class Standin:
         """Write the answer to a request."""
         text = f"{request['prompt']} {seconds_of(request['audio']):g}"
         reply = {"error": error} if error else {"text": text}
-        if self.options.tells:
-            reply["text"] = os.environ.get(self.options.tells, "nothing")
+        if self.options.answer_env:
+            reply["text"] = os.environ.get(self.options.answer_env, "nothing")
         if self.options.answer:
             reply = json.loads(self.options.answer)
         for _ in range(1 + self.options.twice):

@@ -127,7 +127,7 @@ def test_one_judge_that_misses_a_row_makes_the_headline_incomplete(
     model_server, working = serve(), [serve(), serve()]
     clip = read_data_set(data).clips[0]
     question = items_of(clip)[2].instruction
-    refusing = serve(refused={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
+    refusing = serve(status_by_text={f"{clip.speech}\n\n[Question]\n{question}\n": 400})
     result = evaluate(jasco, model_server, [*working, refusing], data, tmp_path / "run")
     assert result.status == 0, result.stderr  # a refusal by the server is final
     [model] = json.loads(result.stdout)["models"].values()

@@ -71,7 +71,7 @@ def test_judges_take_turns_on_the_same_gpus(
 def test_no_server_is_started_for_answers_that_are_not_there(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, judge: Judge
 ) -> None:
-    model = f"openai/ears,base_url={serve(refused={INSTRUCTIONS[2]: 400}).url}"
+    model = f"openai/ears,base_url={serve(status_by_text={INSTRUCTIONS[2]: 400}).url}"
     arguments = "eval", model, "--data", data, "--run", tmp_path / "run", "--judge", judge()
     for _ in range(2):
         result = jasco(*arguments, env={"JASCO_GRACE": "1"})

@@ -1,4 +1,4 @@
-"""The cache of what was computed from recent clips."""
+"""The cache of values computed from recent clips."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ def audio(number: int) -> Audio:
     return Audio(np.full(100, number, np.int16))
 
 
-def test_the_clips_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_most_recently_used_clips_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip_cache, "MOST", 3)
     recent: ClipCache[int] = ClipCache()
     for number in (1, 2, 3):
         recent.put(audio(number), number)
-    assert recent.get(audio(1)) == 1  # now 2 is the one whose use is longest ago
+    assert recent.get(audio(1)) == 1  # now clip 2 is the least recently used
     recent.put(audio(4), 4)
     assert [recent.get(audio(number)) for number in (1, 2, 3, 4)] == [1, None, 3, 4]
     recent.put(audio(1), 10)

@@ -17,13 +17,13 @@ from jasco.protocol.responses import Failure, Response
 
 CLIPS = tuple(Clip(id_, "rain", "run", "a", "b", "they flee", "flee") for id_ in "78")
 DATA = DataSet("two", CLIPS)
-TEXTS = ["said", "", " ", "nan", "NaN", "a\rb", "{reference}", "None"]
+TEXTS = ["an answer", "", " ", "nan", "NaN", "a\rb", "{reference}", "None"]
 
 
 @pytest.fixture
-def filled(tmp_path: Path) -> Path:
-    """Fill the first clip in; the second one's rows are not there."""
-    path = tmp_path / "filled, by me.csv"
+def responses_csv(tmp_path: Path) -> Path:
+    """Write responses to the first clip; the rows of the second are missing."""
+    path = tmp_path / "responses, by me.csv"
     rows: list[dict[str, Any]] = list(template_rows(DATA, {"7": 1, "8": 1}))[:8]
     answered = [row | {"allm_output": text} for row, text in zip(rows, TEXTS, strict=True)]
     write_table(path, COLUMNS, answered)
@@ -40,32 +40,32 @@ def answers(model: CsvModel, items: list[Item]) -> list[Response | Failure]:
     return [asyncio.run(model.answer(item, None)) for item in items]
 
 
-def test_answers_are_given_as_they_stand(filled: Path) -> None:
-    found = answers(prepared(filled), items_of(CLIPS[0]))
-    assert [answer.text if isinstance(answer, Response) else answer.kind for answer in found] == [
-        text or "unanswered" for text in TEXTS
-    ]
+def test_answers_are_returned_verbatim(responses_csv: Path) -> None:
+    outcomes = answers(prepared(responses_csv), items_of(CLIPS[0]))
+    assert [
+        answer.text if isinstance(answer, Response) else answer.kind for answer in outcomes
+    ] == [text or "unanswered" for text in TEXTS]
 
 
-def test_a_row_that_is_not_there_is_not_answered(filled: Path) -> None:
-    given = answers(prepared(filled), items_of(CLIPS[1]))
-    assert {answer.kind for answer in given if isinstance(answer, Failure)} == {"unanswered"}
-    assert len(given) == 8
+def test_a_missing_row_is_not_answered(responses_csv: Path) -> None:
+    outcomes = answers(prepared(responses_csv), items_of(CLIPS[1]))
+    assert {answer.kind for answer in outcomes if isinstance(answer, Failure)} == {"unanswered"}
+    assert len(outcomes) == 8
 
 
-def test_an_answer_that_the_file_no_longer_gives_is_disowned(filled: Path) -> None:
-    model = prepared(filled)
+def test_an_answer_that_the_file_no_longer_holds_is_disowned(responses_csv: Path) -> None:
+    model = prepared(responses_csv)
     first, second = items_of(CLIPS[0])[:2]
-    assert not model.disowns(first, "said")
-    assert model.disowns(first, "said something else")
+    assert not model.disowns(first, "an answer")
+    assert model.disowns(first, "another answer")
     assert model.disowns(second, "an answer, now empty")
 
 
-def test_the_file_must_be_there_and_about_the_data(filled: Path) -> None:
+def test_the_file_must_be_there_and_about_the_data(responses_csv: Path) -> None:
     with pytest.raises(InputError, match="clip 7 is not in the data set other"):
-        prepared(filled, DataSet("other", CLIPS[1:]))
+        prepared(responses_csv, DataSet("other", CLIPS[1:]))
     with pytest.raises(InputError, match=r"none\.csv"):
-        prepared(filled.with_name("none.csv"))
+        prepared(responses_csv.with_name("none.csv"))
 
 
 def test_the_model_is_handed_no_audio() -> None:

@@ -15,6 +15,7 @@ from jasco.errors import InputError
 from jasco.models.function_model import FunctionModel
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
+from outcomes import texts
 from synthetic import tone
 
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
@@ -26,13 +27,13 @@ Outcomes = list[Response | Failure]
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Any:
-    """Write a module, and ask its ``answer`` about all items of a clip at once."""
+    """Write a module, and ask its ``answer`` all items of a clip at once."""
 
     def ask(source: str, name: str = "mine", times: int = 1) -> tuple[Outcomes, FunctionModel]:
         path = tmp_path / f"{name}.py"
         path.write_text(f"CALLS = []\n{source}", "utf-8")
 
-        async def go() -> tuple[Outcomes, FunctionModel]:
+        async def answer_all() -> tuple[Outcomes, FunctionModel]:
             model: FunctionModel = open_spec("model", f"python/{path}:answer")
             await model.prepare(DATA)
             try:
@@ -42,17 +43,13 @@ def ask(tmp_path: Path) -> Any:
             finally:
                 await model.close()
 
-        return asyncio.run(go())
+        return asyncio.run(answer_all())
 
     return ask
 
 
-def texts(outcomes: Outcomes) -> list[str]:
-    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
-    return [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
-
-
 def the_failure(outcomes: Outcomes) -> Failure:
+    """Return the failure that all outcomes are."""
     [failure] = {outcome if isinstance(outcome, Failure) else None for outcome in outcomes}
     assert failure is not None
     return failure
@@ -81,18 +78,18 @@ def test_a_tuple_of_answers_will_do(ask: Any) -> None:
 
 @pytest.mark.parametrize("names", [("audio", "prompt"), ("audios", "prompts")])
 def test_the_audio_is_exact(ask: Any, tmp_path: Path, names: tuple[str, str]) -> None:
-    many = names[1] == "prompts"
+    batch = names[1] == "prompts"
     ask(
         f"import numpy as np\ndef answer({names[0]}, sampling_rate, {names[1]}):\n"
-        f"    each = {names[0]}{'[-1]' if many else ''}\n"
-        f"    np.save({str(tmp_path / 'heard.npy')!r}, each)\n"
+        f"    clip = {names[0]}{'[-1]' if batch else ''}\n"
+        f"    np.save({str(tmp_path / 'audio.npy')!r}, clip)\n"
         "    assert sampling_rate == 16000\n"
-        f"    return {'[str(sampling_rate)] * len(prompts)' if many else 'str(sampling_rate)'}"
+        f"    return {'[str(sampling_rate)] * len(prompts)' if batch else 'str(sampling_rate)'}"
     )
-    heard = np.load(tmp_path / "heard.npy")
-    assert heard.dtype == np.float32
-    assert np.array_equal(heard, AUDIO.samples / np.float32(32768))
-    assert np.array_equal(heard * 32768, AUDIO.samples)
+    audio = np.load(tmp_path / "audio.npy")
+    assert audio.dtype == np.float32
+    assert np.array_equal(audio, AUDIO.samples / np.float32(32768))
+    assert np.array_equal(audio * 32768, AUDIO.samples)
 
 
 def test_calls_are_made_in_one_thread_one_at_a_time(ask: Any) -> None:
@@ -102,9 +99,9 @@ def test_calls_are_made_in_one_thread_one_at_a_time(ask: Any) -> None:
         "    CALLS.append(1)\n    time.sleep(0.005)\n    busy = len(CALLS)\n    CALLS.clear()\n"
         "    return f'{busy} {threading.get_ident()}'"
     )
-    [said] = set(texts(outcomes))
-    assert said.startswith("1 ")
-    assert said != f"1 {threading.get_ident()}"
+    [text] = set(texts(outcomes))
+    assert text.startswith("1 ")
+    assert text != f"1 {threading.get_ident()}"
 
 
 def test_an_empty_answer_is_an_answer_and_a_lone_surrogate_is_replaced(ask: Any) -> None:
@@ -116,20 +113,20 @@ def test_an_empty_answer_is_an_answer_and_a_lone_surrogate_is_replaced(ask: Any)
 
 @pytest.mark.parametrize("names", ["audio, sampling_rate, prompt", "audios, rate, prompts"])
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("statement", "message"),
     [
-        ("raise ValueError('no\\nluck')", "ValueError: no luck"),
+        ("raise ValueError('no\\nmodel')", "ValueError: no model"),
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
         ("return 1 / 0", "ZeroDivisionError: division by zero"),
     ],
 )
 def test_what_the_function_raises_is_a_failure(
-    ask: Any, names: str, what: str, message: str
+    ask: Any, names: str, statement: str, message: str
 ) -> None:
-    outcomes, _ = ask(f"def answer({names}):\n    {what}")
+    outcomes, _ = ask(f"def answer({names}):\n    {statement}")
     failure = the_failure(outcomes)
     assert (failure.kind, failure.final) == ("error", False)
-    assert failure.message == f"{message} (mine.py:3: {what})"
+    assert failure.message == f"{message} (mine.py:3: {statement})"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +141,7 @@ def test_what_the_function_raises_is_a_failure(
         ("audios, sampling_rate, prompts", "'a' * len(prompts)", "str for 1 prompt"),
         ("audios, sampling_rate, prompts", "b'a' * len(prompts)", "bytes for 1 prompt"),
         ("audios, sampling_rate, prompts", "iter(prompts)", "list_iterator for 1 prompt"),
-        ("audios, sampling_rate, prompts", "(each for each in prompts)", "generator for 1 prompt"),
+        ("audios, sampling_rate, prompts", "(text for text in prompts)", "generator for 1 prompt"),
         ("audios, sampling_rate, prompts", "set(prompts)", "set for 1 prompt"),
         ("audios, sampling_rate, prompts", "dict.fromkeys(prompts)", "dict for 1 prompt"),
         ("audios, sampling_rate, prompts", "NP.array('x')", "ndarray for 1 prompt"),
@@ -174,9 +171,9 @@ BATCHES = "def answer(audios, sampling_rate, prompts):\n    CALLS.append(len(pro
 
 
 @pytest.mark.parametrize(
-    ("what", "kind"),
+    ("statement", "kind"),
     [
-        ("raise ValueError('no luck')", "error"),
+        ("raise ValueError('no model')", "error"),
         ("import sys; sys.exit('bye')", "error"),
         ("import asyncio; raise asyncio.CancelledError", "error"),
         ("raise MemoryError", "memory"),
@@ -184,13 +181,13 @@ BATCHES = "def answer(audios, sampling_rate, prompts):\n    CALLS.append(len(pro
         ("prompts.pop(); return prompts", "malformed"),
         ("return prompts * 2", "malformed"),
         ("return None", "malformed"),
-        ("return (each for each in prompts)", "malformed"),
+        ("return (text for text in prompts)", "malformed"),
     ],
 )
-def test_a_bad_question_in_a_batch_fails_alone(ask: Any, what: str, kind: str) -> None:
+def test_a_bad_question_in_a_batch_fails_alone(ask: Any, statement: str, kind: str) -> None:
     bad = ITEMS[2]
     outcomes, _ = ask(
-        f"{BATCHES}    if {bad.instruction!r} in prompts:\n        {what}\n    return prompts"
+        f"{BATCHES}    if {bad.instruction!r} in prompts:\n        {statement}\n    return prompts"
     )
     failure = outcomes.pop(2)
     assert isinstance(failure, Failure)
@@ -198,7 +195,7 @@ def test_a_bad_question_in_a_batch_fails_alone(ask: Any, what: str, kind: str) -
     assert texts(outcomes) == [item.instruction for item in ITEMS if item != bad]
 
 
-def test_what_answers_one_question_at_a_time_only_is_asked_so(ask: Any) -> None:
+def test_a_function_that_answers_only_one_question_is_asked_one_at_a_time(ask: Any) -> None:
     outcomes, _ = ask(f"{BATCHES}    return [prompts[0]]")
     assert texts(outcomes) == [item.instruction for item in ITEMS]
 
@@ -217,7 +214,7 @@ def test_other_sequences_of_answers_will_do(ask: Any, sequence: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 8])
-def test_an_interruption_is_no_failure_of_a_question(count: int) -> None:
+def test_an_interruption_is_not_a_failure(count: int) -> None:
     def interrupted(audios: object, sampling_rate: int, prompts: object) -> list[str]:
         raise KeyboardInterrupt
 
@@ -227,7 +224,7 @@ def test_an_interruption_is_no_failure_of_a_question(count: int) -> None:
         model._answer([(AUDIO, "?")] * count)
 
 
-def test_a_file_is_taken_by_its_path_whatever_else_has_its_name(ask: Any) -> None:
+def test_a_file_is_imported_by_its_path_not_its_name(ask: Any) -> None:
     outcomes, _ = ask("def answer(audio, sampling_rate, prompt):\n    return 'mine'", "json")
     assert set(texts(outcomes)) == {"mine"}
 
@@ -241,12 +238,12 @@ def test_a_module_is_found_from_where_the_command_runs(
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"),
+    ("name", "message"),
     [
-        ("{}/mine.py", "write python/module:function"),
+        ("{}/mine.py", "python/module:function"),
         ("{}/mine.py:nothing", "has no function nothing"),
         ("{}/mine.py:NUMBER", "has no function NUMBER"),
-        ("{}/mine.py:later", "later is async; give a plain function"),
+        ("{}/mine.py:later", "later is async"),
         ("{}/none.py:answer", r"cannot be imported \(FileNotFoundError"),
         ("no_such_module_here:answer", r"cannot be imported \(ModuleNotFoundError: No module"),
         ("{}/broken.py:answer", r"cannot be imported \(SyntaxError"),
@@ -254,13 +251,13 @@ def test_a_module_is_found_from_where_the_command_runs(
         (":answer", "cannot be imported"),
     ],
 )
-def test_a_function_that_cannot_be_had_is_reported(
-    tmp_path: Path, name: str, complaint: str
+def test_a_function_that_cannot_be_imported_is_reported(
+    tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "mine.py").write_text("NUMBER = 3\nasync def later(a, b, prompt): ...\n")
     (tmp_path / "broken.py").write_text("def answer(")
     (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
     model = open_spec("model", f"python/{name.format(tmp_path)}")
-    with pytest.raises(InputError, match=complaint) as refusal:
+    with pytest.raises(InputError, match=message) as error:
         asyncio.run(model.prepare(DATA))
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)

@@ -21,6 +21,7 @@ from jasco.models.transformers import HuggingFace, families, loading
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
 from oracle import ORACLE
+from outcomes import texts
 from synthetic import tone
 
 torch = pytest.importorskip("torch", reason="needs the extra transformers")
@@ -38,30 +39,30 @@ PROMPTS = [item.instruction for item in items_of(CLIP)]
 GOLDEN = ORACLE / "qwen2_audio" / "golden.json"
 # Not a multiple of each other, so that every row of a batch is padded differently.
 CLIPS = [Audio(tone(clip, seconds)) for clip, seconds in enumerate((0.5, 3.1, 1.7, 2.3))]
-Asked = Sequence[tuple[str, Audio]]
+Questions = Sequence[tuple[str, Audio]]
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Write a family's tiny checkpoint at its first use."""
-    root, made = tmp_path_factory.mktemp("checkpoints"), dict[str, Path]()
+    """Return a family's tiny checkpoint, which is written at its first use."""
+    root, folders = tmp_path_factory.mktemp("checkpoints"), dict[str, Path]()
 
     def find(family: str) -> Path:
-        if family not in made:
+        if family not in folders:
             for module, package in families.FAMILIES[family].needs:
                 if find_spec(module) is None:
                     pytest.skip(f"{family} needs {package}")
                 if module == "peft":
                     pytest.importorskip("peft", peft.MIN_PEFT_VERSION)
-            made[family] = tiny_models.FAMILIES[family](root / family)
-        return made[family]
+            folders[family] = tiny_models.FAMILIES[family](root / family)
+        return folders[family]
 
     return find
 
 
 @pytest.fixture
 def load() -> Iterator[Callable[..., HuggingFace]]:
-    """Prepare a model: ``load(folder, "batch=1")``."""
+    """Return a prepared model: ``load(folder, "batch=1")``."""
     models: list[HuggingFace] = []
 
     def load(folder: Path, *options: str) -> HuggingFace:
@@ -75,25 +76,24 @@ def load() -> Iterator[Callable[..., HuggingFace]]:
         asyncio.run(model.close())
 
 
-def ask(model: HuggingFace, asked: Asked) -> list[Response | Failure]:
-    """Ask all at once."""
+def ask(model: HuggingFace, questions: Questions) -> list[Response | Failure]:
+    """Ask all questions at once."""
 
-    async def go() -> list[Response | Failure]:
-        items: Any = [SimpleNamespace(instruction=prompt) for prompt, _ in asked]
-        answers = (model.answer(item, audio) for item, (_, audio) in zip(items, asked, strict=True))
+    async def answer_all() -> list[Response | Failure]:
+        items: Any = [SimpleNamespace(instruction=prompt) for prompt, _ in questions]
+        answers = (
+            model.answer(item, audio) for item, (_, audio) in zip(items, questions, strict=True)
+        )
         return list(await asyncio.gather(*answers))
 
-    return asyncio.run(go())
+    return asyncio.run(answer_all())
 
 
-def texts(outcomes: Sequence[Response | Failure]) -> list[str]:
-    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
-    return [outcome.text for outcome in outcomes if isinstance(outcome, Response)]
-
-
-def unequal() -> list[tuple[str, Audio]]:
+def mixed_questions() -> list[tuple[str, Audio]]:
+    """Return eight questions, of which both prompts and clips differ in length."""
     return [
-        (prompt + " Say more." * at, CLIPS[at % len(CLIPS)]) for at, prompt in enumerate(PROMPTS)
+        (prompt + " Say more." * number, CLIPS[number % len(CLIPS)])
+        for number, prompt in enumerate(PROMPTS)
     ]
 
 
@@ -102,8 +102,8 @@ def qwen(load: Any, checkpoint: Any, *options: str) -> HuggingFace:
     return model
 
 
-def inside(model: HuggingFace) -> Any:
-    """Reach what transformers made, to observe it or to break it."""
+def network_of(model: HuggingFace) -> Any:
+    """Return the transformers model inside, to observe it or to replace its methods."""
     return model._loaded.model  # type: ignore[union-attr]
 
 
@@ -112,8 +112,8 @@ def test_answers_of_a_batch_are_those_of_each_question_alone(
     load: Any, checkpoint: Any, family: str
 ) -> None:
     folder = checkpoint(family)
-    together = ask(load(folder, "dtype=float32", "max_tokens=16"), unequal())
-    alone = ask(load(folder, "dtype=float32", "max_tokens=16", "batch=1"), unequal())
+    together = ask(load(folder, "dtype=float32", "max_tokens=16"), mixed_questions())
+    alone = ask(load(folder, "dtype=float32", "max_tokens=16", "batch=1"), mixed_questions())
     assert together == alone
     assert len(set(texts(together))) > 4
 
@@ -123,13 +123,15 @@ def test_the_answer_depends_on_the_audio_and_on_the_prompt(
     load: Any, checkpoint: Any, family: str
 ) -> None:
     model = load(checkpoint(family), "max_tokens=16")
-    one, other, again = texts(ask(model, [(PROMPTS[0], each) for each in (*CLIPS[:2], CLIPS[0])]))
+    one, other, again = texts(ask(model, [(PROMPTS[0], clip) for clip in (*CLIPS[:2], CLIPS[0])]))
     assert one == again != other
     assert len(set(texts(ask(model, [(prompt, CLIPS[0]) for prompt in PROMPTS])))) > 1
 
 
-def test_every_family_that_counts_as_tested_is() -> None:
-    tested = {name for name, each in families.FAMILIES.items() if each.tested != families.NOT_RUN}
+def test_every_family_marked_as_tested_is_tested() -> None:
+    tested = {
+        name for name, family in families.FAMILIES.items() if family.tested != families.NOT_RUN
+    }
     assert tested == set(tiny_models.FAMILIES)
 
 
@@ -140,11 +142,11 @@ def test_usage_counts_no_padding_and_a_cut_answer_is_reported(load: Any, checkpo
     assert isinstance(short, Response)
     # 3.1 s are 77 tokens and 0.5 s are 12; the rest of the prompt is the same.
     assert long.usage["prompt_tokens"] - short.usage["prompt_tokens"] == 77 - 12
-    assert [each.usage["completion_tokens"] for each in (long, short)] == [5, 5]
-    assert [each.finish_reason for each in (long, short)] == ["length", "length"]
+    assert [response.usage["completion_tokens"] for response in (long, short)] == [5, 5]
+    assert [response.finish_reason for response in (long, short)] == ["length", "length"]
 
 
-def test_only_new_tokens_are_read_up_to_the_one_that_ends(
+def test_only_new_tokens_up_to_the_end_token_are_decoded(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = qwen(load, checkpoint)
@@ -159,32 +161,27 @@ def test_only_new_tokens_are_read_up_to_the_one_that_ends(
         new = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
         return torch.cat([inputs["input_ids"], new], dim=1)
 
-    monkeypatch.setattr(inside(model), "generate", generate)
+    monkeypatch.setattr(network_of(model), "generate", generate)
     outcomes = ask(model, [(PROMPTS[0], audio) for audio in CLIPS[:3]])
-    assert texts(outcomes) == ["yes", " hmm?", "yesy"]
-    assert [each.finish_reason for each in outcomes if isinstance(each, Response)] == [
-        "stop", "stop", "length",
-    ]  # fmt: skip
-    assert [each.usage["completion_tokens"] for each in outcomes if isinstance(each, Response)] == [
-        4,
-        6,
-        6,
-    ]
+    responses = [outcome for outcome in outcomes if isinstance(outcome, Response)]
+    assert [response.text for response in responses] == ["yes", " hmm?", "yesy"]
+    assert [response.finish_reason for response in responses] == ["stop", "stop", "length"]
+    assert [response.usage["completion_tokens"] for response in responses] == [4, 6, 6]
 
 
-def test_it_is_greedy_whatever_the_publisher_samples(
+def test_decoding_is_greedy_whatever_the_publisher_sets(
     load: Any, checkpoint: Any, caplog: Any
 ) -> None:
     model = qwen(load, checkpoint)
-    settings = inside(model).generation_config
+    settings = network_of(model).generation_config
     assert (settings.do_sample, settings.temperature, settings.top_k) == (False, None, None)
-    assert len({tuple(texts(ask(model, unequal()))) for _ in range(3)}) == 1
+    assert len({tuple(texts(ask(model, mixed_questions()))) for _ in range(3)}) == 1
     assert not caplog.records
 
 
 def test_a_temperature_samples(load: Any, checkpoint: Any) -> None:
     model = qwen(load, checkpoint, "temperature=2.0", "max_tokens=12")
-    settings = inside(model).generation_config
+    settings = network_of(model).generation_config
     assert (settings.do_sample, settings.temperature, settings.top_k) == (True, 2.0, 20)
     assert "top_k=20" in model.facts["generation"]
     assert len({tuple(texts(ask(model, [(PROMPTS[0], CLIPS[1])]))) for _ in range(5)}) > 1
@@ -193,10 +190,10 @@ def test_a_temperature_samples(load: Any, checkpoint: Any) -> None:
 def test_half_precision_reaches_the_weights_and_the_inputs(load: Any, checkpoint: Any) -> None:
     model = qwen(load, checkpoint, "dtype=bfloat16", "max_tokens=4")
     assert model.facts["dtype"] == "bfloat16"
-    assert len(texts(ask(model, unequal()))) == 8
+    assert len(texts(ask(model, mixed_questions()))) == 8
 
 
-def test_what_was_chosen_is_reported(load: Any, checkpoint: Any) -> None:
+def test_the_chosen_settings_are_reported(load: Any, checkpoint: Any) -> None:
     model = qwen(load, checkpoint, "max_tokens=3", "device=cpu")
     assert model.facts == {
         "dtype": "float32",
@@ -231,26 +228,26 @@ def test_the_longest_audio_is_reported(
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
-def test_a_clip_is_cut_where_its_window_ends_and_nowhere_before(
+def test_a_clip_is_truncated_at_the_longest_audio_and_not_before(
     checkpoint: Any, family: str
 ) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
-    asked_as = families.FAMILIES[family]
-    window = asked_as.max_audio_seconds(processor)
-    long = tone(1, (window or 330) + 5)
+    adapter = families.FAMILIES[family]
+    max_seconds = adapter.max_audio_seconds(processor)
+    long = tone(1, (max_seconds or 330) + 5)
 
     def features(silent_from: float) -> dict[str, Any]:
         clip = long.copy()
         clip[int(silent_from * 16_000) :] = 0
-        inputs = asked_as.inputs(processor, [(Audio(clip), "What?")])
+        inputs = adapter.inputs(processor, [(Audio(clip), "What?")])
         return {key: inputs[key] for key in inputs if inputs[key].is_floating_point()}
 
-    def alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return all(torch.equal(one[key], other[key]) for key in one)
 
-    whole, end = features(len(long)), window or len(long) / 16_000
-    assert not alike(features(end - 0.5), whole)
-    assert alike(features(end + 0.5), whole)
+    original, end = features(len(long)), max_seconds or len(long) / 16_000
+    assert not equal(features(end - 0.5), original)
+    assert equal(features(end + 0.5), original)
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
@@ -266,10 +263,12 @@ def test_the_end_of_a_clip_of_half_a_minute_and_more_reaches_the_model(
     assert (one - other).abs().max() > 1e-3
 
 
-def logits(model: HuggingFace, asked: Asked) -> Any:
-    """Give the numbers from which the first tokens of the answers are chosen, a row each."""
+def logits(model: HuggingFace, questions: Questions) -> Any:
+    """Return the logits of the first token of each answer, a row each."""
     loaded: Any = model._loaded
-    inputs = loaded.family.inputs(loaded.processor, [(audio, prompt) for prompt, audio in asked])
+    inputs = loaded.family.inputs(
+        loaded.processor, [(audio, prompt) for prompt, audio in questions]
+    )
     with torch.inference_mode():
         return loaded.model(**inputs).logits[:, -1]
 
@@ -282,87 +281,89 @@ def out_of_memory() -> Exception:
 @pytest.mark.parametrize(
     "error", [out_of_memory(), RuntimeError("[enforce fail] DefaultCPUAllocator: out of memory")]
 )
-def test_a_batch_too_large_is_halved_and_stays_so(
+def test_a_batch_too_large_is_halved_from_then_on(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     model = qwen(load, checkpoint)
-    expected, sizes, generate = ask(model, unequal()), list[int](), inside(model).generate
+    expected, sizes = ask(model, mixed_questions()), list[int]()
+    generate = network_of(model).generate
 
-    def crowded(**inputs: Any) -> Any:
+    def generate_small_batches(**inputs: Any) -> Any:
         sizes.append(len(inputs["input_ids"]))
         if sizes[-1] > 2:
             raise error
         return generate(**inputs)
 
-    monkeypatch.setattr(inside(model), "generate", crowded)
-    assert ask(model, unequal()) == expected
+    monkeypatch.setattr(network_of(model), "generate", generate_small_batches)
+    assert ask(model, mixed_questions()) == expected
     assert sizes == [8, 4, 2, 2, 4, 2, 2]
     sizes.clear()
-    assert ask(model, unequal()) == expected
+    assert ask(model, mixed_questions()) == expected
     assert sizes == [2, 2, 2, 2]
 
 
-def test_what_fits_into_no_batch_is_a_failure_and_leaves_the_batches_as_they_are(
+def test_a_question_too_large_for_memory_fails_and_keeps_the_batch_size(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = qwen(load, checkpoint)
-    generate = inside(model).generate
+    generate = network_of(model).generate
 
-    def full(**inputs: Any) -> Any:
+    def run_out_of_memory(**inputs: Any) -> Any:
         raise out_of_memory()
 
-    monkeypatch.setattr(inside(model), "generate", full)
-    outcomes = ask(model, unequal())
-    assert {each.kind for each in outcomes if isinstance(each, Failure)} == {"memory"}
+    monkeypatch.setattr(network_of(model), "generate", run_out_of_memory)
+    outcomes = ask(model, mixed_questions())
+    assert {outcome.kind for outcome in outcomes if isinstance(outcome, Failure)} == {"memory"}
     assert len(outcomes) == 8
-    monkeypatch.setattr(inside(model), "generate", generate)
-    assert len(texts(ask(model, unequal()))) == 8
+    monkeypatch.setattr(network_of(model), "generate", generate)
+    assert len(texts(ask(model, mixed_questions()))) == 8
     assert model.batch_size == 8
 
 
 def test_one_bad_question_fails_alone(load: Any, checkpoint: Any) -> None:
     model = qwen(load, checkpoint)
-    asked = unequal()
-    expected = ask(model, asked)
+    questions = mixed_questions()
+    expected = ask(model, questions)
     # A prompt that holds the placeholder asks for a second clip.
-    asked[3] = ("What is <|AUDIO|>?", asked[3][1])
-    outcomes = ask(model, asked)
-    bad = outcomes.pop(3)
-    assert isinstance(bad, Failure)
-    assert bad.kind == "error"
-    assert bad.message.startswith("ValueError: ")
-    assert "\n" not in bad.message
+    questions[3] = ("What is <|AUDIO|>?", questions[3][1])
+    outcomes = ask(model, questions)
+    failure = outcomes.pop(3)
+    assert isinstance(failure, Failure)
+    assert failure.kind == "error"
+    assert failure.message.startswith("ValueError: ")
+    assert "\n" not in failure.message
     assert outcomes == expected[:3] + expected[4:]
 
 
-def test_clips_of_several_lengths_share_a_batch_only_where_that_was_tried(
+def test_clips_of_several_lengths_share_a_batch_only_where_that_was_tested(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "FAMILIES", {"qwen2_audio": families.Family()})
     model = qwen(load, checkpoint)
-    sizes, generate = list[int](), inside(model).generate
+    sizes, generate = list[int](), network_of(model).generate
 
-    def watched(**inputs: Any) -> Any:
+    def record_size(**inputs: Any) -> Any:
         sizes.append(len(inputs["input_ids"]))
         return generate(**inputs)
 
-    monkeypatch.setattr(inside(model), "generate", watched)
-    asked = [(prompt, CLIPS[at // 3]) for at, prompt in enumerate(PROMPTS)]
-    assert len(texts(ask(model, asked))) == 8
+    monkeypatch.setattr(network_of(model), "generate", record_size)
+    questions = [(prompt, CLIPS[number // 3]) for number, prompt in enumerate(PROMPTS)]
+    assert len(texts(ask(model, questions))) == 8
     assert sizes == [3, 3, 2]
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
-def test_a_family_mixes_where_a_clip_is_heard_alike_in_any_company(
+def test_a_family_mixes_clips_where_the_logits_do_not_depend_on_the_batch(
     load: Any, checkpoint: Any, family: str
 ) -> None:
     model = load(checkpoint(family), "dtype=float32")
-    asked = [(PROMPTS[0], CLIPS[0]), (PROMPTS[2], CLIPS[1])]
-    alone = torch.cat([logits(model, [question]) for question in asked])
-    assert ((logits(model, asked) - alone).abs().max() < 1e-3) == families.FAMILIES[family].mixes
+    questions = [(PROMPTS[0], CLIPS[0]), (PROMPTS[2], CLIPS[1])]
+    alone = torch.cat([logits(model, [question]) for question in questions])
+    is_equal = (logits(model, questions) - alone).abs().max() < 1e-3
+    assert is_equal == families.FAMILIES[family].mixes
 
 
-def test_a_prompt_begins_once_whoever_writes_the_beginning(checkpoint: Any) -> None:
+def test_a_prompt_has_one_bos_token_whoever_writes_it(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
     begin = processor.tokenizer.bos_token = "<|endoftext|>"
     token = processor.tokenizer.bos_token_id
@@ -376,10 +377,10 @@ def test_a_prompt_begins_once_whoever_writes_the_beginning(checkpoint: Any) -> N
 
 
 @pytest.mark.parametrize("family", ["phi4_multimodal", "granite_speech"])
-def test_an_adapter_for_audio_is_in_force(load: Any, checkpoint: Any, family: str) -> None:
+def test_an_adapter_for_audio_is_applied(load: Any, checkpoint: Any, family: str) -> None:
     model = load(checkpoint(family))
     adapted = logits(model, [(PROMPTS[0], CLIPS[0])])
-    inside(model).disable_adapters()
+    network_of(model).disable_adapters()
     assert (logits(model, [(PROMPTS[0], CLIPS[0])]) - adapted).abs().max() > 1e-3
 
 
@@ -395,74 +396,74 @@ def test_an_adapter_for_audio_is_in_force(load: Any, checkpoint: Any, family: st
 def test_an_adapter_for_audio_that_is_missing_is_reported(
     load: Any, checkpoint: Any, tmp_path: Path, family: str, file: str
 ) -> None:
-    with pytest.raises(InputError, match="is the download complete") as refusal:
-        load(without(checkpoint(family), tmp_path / "bare", file))
-    assert "\n" not in str(refusal.value)
+    with pytest.raises(InputError, match="download complete") as error:
+        load(copy_without(checkpoint(family), tmp_path / "bare", file))
+    assert "\n" not in str(error.value)
 
 
-def golden() -> dict[str, Any]:
+def read_golden() -> dict[str, Any]:
     if not GOLDEN.is_file():
         pytest.skip(f"the golden prompts are not in {GOLDEN.parent}")
     read: dict[str, Any] = json.loads(GOLDEN.read_text("utf-8"))
     return read
 
 
-def asked_alike(templates: dict[str, Any]) -> dict[str, str]:
-    """Give the questions that are asked as we ask, of a clip that goes before; and the prompts."""
+def prompts_like_ours(templates: dict[str, Any]) -> dict[str, str]:
+    """Return the golden prompts of one clip before one question, by question."""
     prompts = {}
-    for each in templates.values():
-        match each["conversation"]:
+    for template in templates.values():
+        match template["conversation"]:
             case [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": text}]}]:
-                prompts[text] = each["rendered_with_generation_prompt"]
+                prompts[text] = template["rendered_with_generation_prompt"]
     return prompts or pytest.skip("none of the golden prompts is of one clip and one question")
 
 
 @pytest.mark.oracle
 def test_the_prompts_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
-    prompts = asked_alike(golden()["templates"])
-    asked = [(CLIPS[0], question) for question in prompts]
-    assert families.render(processor, asked) == list(prompts.values())
+    prompts = prompts_like_ours(read_golden()["templates"])
+    questions = [(CLIPS[0], question) for question in prompts]
+    assert families.render(processor, questions) == list(prompts.values())
 
 
 @pytest.mark.oracle
 def test_the_template_of_qwen2_audio_is_the_golden_one(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
-    for name, each in golden()["templates"].items():
+    for name, template in read_golden()["templates"].items():
         for generation in (True, False):
             ours = processor.apply_chat_template(
-                each["conversation"], add_generation_prompt=generation, tokenize=False
+                template["conversation"], add_generation_prompt=generation, tokenize=False
             )
             key = f"rendered_{'with' if generation else 'without'}_generation_prompt"
-            assert each.get(key, ours) == ours, (name, key)
+            assert template.get(key, ours) == ours, (name, key)
 
 
 @pytest.mark.oracle
 def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
-    expected = golden()
-    question = next(iter(asked_alike(expected["templates"])))
+    expected = read_golden()
+    question = next(iter(prompts_like_ours(expected["templates"])))
     token = processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
 
     def inputs_of(*samples: int) -> Any:
-        asked = [(Audio(np.ones(each, np.int16)), question) for each in samples]
-        return families.FAMILIES["qwen2_audio"].inputs(processor, asked)
+        questions = [(Audio(np.ones(count, np.int16)), question) for count in samples]
+        return families.FAMILIES["qwen2_audio"].inputs(processor, questions)
 
     assert processor.feature_extractor.feature_size == expected["mel_bins"]
-    for each in expected["audio_token_counts"]:
-        inputs = inputs_of(each["samples"])
-        assert int((inputs["input_ids"] == token).sum()) == each["audio_tokens"]
-        assert list(inputs["input_features"].shape) == each["input_features_shape"]
-        assert int(inputs["feature_attention_mask"].sum()) == each["valid_mel_frames"]
+    for case in expected["audio_token_counts"]:
+        inputs = inputs_of(case["samples"])
+        assert int((inputs["input_ids"] == token).sum()) == case["audio_tokens"]
+        assert list(inputs["input_features"].shape) == case["input_features_shape"]
+        assert int(inputs["feature_attention_mask"].sum()) == case["valid_mel_frames"]
     for name in expected:
         if name.endswith("_total_audio_tokens"):  # two_clips_2s_5s_total_audio_tokens
             seconds = re.findall(r"_([\d.]+)s(?=_)", name)
-            inputs = inputs_of(*(round(16_000 * float(each)) for each in seconds))
+            inputs = inputs_of(*(round(16_000 * float(length)) for length in seconds))
             assert int((inputs["input_ids"] == token).sum()) == expected[name], name
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
-def test_the_audio_stands_before_the_text(checkpoint: Any, family: str) -> None:
+def test_the_audio_precedes_the_text(checkpoint: Any, family: str) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
     inputs = families.FAMILIES[family].inputs(processor, [(CLIPS[0], "Hm?")])
     config = transformers.AutoConfig.from_pretrained(checkpoint(family))
@@ -474,15 +475,15 @@ def test_the_audio_stands_before_the_text(checkpoint: Any, family: str) -> None:
     assert "Hm?" not in processor.tokenizer.decode(tokens[:last])
 
 
-class Deaf:
-    """A processor that ignores an argument that it does not know, or drops the audio."""
+class AudioIgnoringProcessor:
+    """A processor that ignores unknown arguments, or drops the audio."""
 
     chat_template = "x"
     audio_token_id = 5
     feature_extractor = None
 
-    def __init__(self, **given: Any) -> None:
-        self.given = given
+    def __init__(self, **inputs: Any) -> None:
+        self.inputs = inputs
 
     def apply_chat_template(self, conversation: Any, **kwargs: Any) -> str:
         return "x"
@@ -491,10 +492,12 @@ class Deaf:
         ids = {"input_ids": torch.tensor([[1, 5, 2]])}
         if "audio" in kwargs:
             ids |= {"features": torch.tensor(np.stack(kwargs["audio"]))}
-        return ids | self.given
+        return ids | self.inputs
 
 
 def with_keyword(keyword: str) -> families.Family:
+    """Return a family that hands the audio to its processor by a keyword."""
+
     def inputs(processor: Any, questions: Any) -> Any:
         texts = families.render(processor, questions)
         return processor(text=texts, **{keyword: [audio.floats for audio, _ in questions]})
@@ -503,7 +506,7 @@ def with_keyword(keyword: str) -> families.Family:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "given", "complaint"),
+    ("keyword", "inputs", "message"),
     [
         ("audios", {}, "makes no features of it"),
         ("audio", {"features": torch.zeros(3)}, "makes no features of it"),
@@ -512,11 +515,13 @@ def with_keyword(keyword: str) -> families.Family:
     ],
 )
 def test_audio_that_does_not_reach_the_model_is_reported(
-    keyword: str, given: Any, complaint: str
+    keyword: str, inputs: Any, message: str
 ) -> None:
-    loading.check_audio_is_used("hf/x", Deaf(), with_keyword("audio"), None)
-    with pytest.raises(InputError, match=f"the audio does not reach the model.*{complaint}"):
-        loading.check_audio_is_used("hf/x", Deaf(**given), with_keyword(keyword), None)
+    loading.check_audio_is_used("hf/x", AudioIgnoringProcessor(), with_keyword("audio"), None)
+    with pytest.raises(InputError, match=f"the audio does not reach the model.*{message}"):
+        loading.check_audio_is_used(
+            "hf/x", AudioIgnoringProcessor(**inputs), with_keyword(keyword), None
+        )
 
 
 def test_a_wrong_keyword_for_the_audio_is_refused(
@@ -524,30 +529,30 @@ def test_a_wrong_keyword_for_the_audio_is_refused(
 ) -> None:
     wrong = {"qwen2_audio": with_keyword("audios")}
     monkeypatch.setattr(loading, "FAMILIES", wrong)
-    with pytest.raises(InputError, match="the audio does not reach the model") as refusal:
+    with pytest.raises(InputError, match="the audio does not reach the model") as error:
         qwen(load, checkpoint)
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)
 
 
-def test_a_model_that_is_not_listed_is_asked_as_most_are(
+def test_an_unlisted_model_is_asked_as_most_are(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = texts(ask(qwen(load, checkpoint), unequal()))
+    expected = texts(ask(qwen(load, checkpoint), mixed_questions()))
     monkeypatch.setattr(loading, "FAMILIES", {})
     model = qwen(load, checkpoint)
     assert model.facts["family"] == "qwen2_audio (not run here)"
-    assert texts(ask(model, unequal())) == expected
+    assert texts(ask(model, mixed_questions())) == expected
 
 
-def test_a_checkpoint_that_names_no_class_is_loaded_by_its_kind(
+def test_a_checkpoint_without_a_class_is_loaded_by_its_model_type(
     load: Any, checkpoint: Any, tmp_path: Path
 ) -> None:
-    for family in ("qwen2_audio", "audioflamingo3"):  # in the one mapping, and in the other
-        folder = changed(checkpoint(family), tmp_path / family, architectures=None)
+    for family in ("qwen2_audio", "audioflamingo3"):  # one in each of the mappings of transformers
+        folder = copy_with(checkpoint(family), tmp_path / family, architectures=None)
         assert load(folder).facts["class"].endswith("ForConditionalGeneration")
 
 
-def changed(folder: Path, copy: Path, **entries: Any) -> Path:
+def copy_with(folder: Path, copy: Path, **entries: Any) -> Path:
     """Copy a checkpoint with another configuration."""
     shutil.copytree(folder, copy)
     config = json.loads((copy / "config.json").read_text("utf-8"))
@@ -555,7 +560,7 @@ def changed(folder: Path, copy: Path, **entries: Any) -> Path:
     return copy
 
 
-def without(folder: Path, copy: Path, *names: str) -> Path:
+def copy_without(folder: Path, copy: Path, *names: str) -> Path:
     """Copy a checkpoint without some files."""
     shutil.copytree(folder, copy)
     for name in names:
@@ -564,49 +569,58 @@ def without(folder: Path, copy: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
+    ("spoil", "message"),
     [
-        (lambda of, to: to, "there is no folder"),
-        (lambda of, to: without(of, to, "config.json"), "the folder has no config.json"),
-        (lambda of, to: without(of, to, "model.safetensors"), "its weights cannot be loaded"),
-        (lambda of, to: without(of, to, "processor_config.json"), "its processor cannot be loaded"),
-        (lambda of, to: changed(of, to, model_type="nonesuch"), "update transformers"),
+        (lambda source, copy: copy, "no folder"),
+        (lambda source, copy: copy_without(source, copy, "config.json"), "no config.json"),
         (
-            lambda of, to: changed(of, to, model_type="x", auto_map={"AutoConfig": "x.Y"}),
-            "brings code of its own",
+            lambda source, copy: copy_without(source, copy, "model.safetensors"),
+            "weights cannot be loaded",
+        ),
+        (
+            lambda source, copy: copy_without(source, copy, "processor_config.json"),
+            "processor cannot be loaded",
+        ),
+        (
+            lambda source, copy: copy_with(source, copy, model_type="nonesuch"),
+            "update transformers",
+        ),
+        (
+            lambda source, copy: copy_with(
+                source, copy, model_type="x", auto_map={"AutoConfig": "x.Y"}
+            ),
+            "code of its own",
         ),
     ],
 )
 def test_a_checkpoint_that_cannot_be_loaded_is_reported(
-    load: Any, checkpoint: Any, tmp_path: Path, spoil: Any, complaint: str
+    load: Any, checkpoint: Any, tmp_path: Path, spoil: Any, message: str
 ) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
+    with pytest.raises(InputError, match=message) as error:
         load(spoil(checkpoint("qwen2_audio"), tmp_path / "spoilt"))
-    assert "\n" not in str(refusal.value)
-    assert str(refusal.value).startswith(f"hf/{tmp_path}")
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(f"hf/{tmp_path}")
 
 
-def test_weights_that_are_missing_are_not_made_up(
-    load: Any, checkpoint: Any, tmp_path: Path
-) -> None:
+def test_missing_weights_are_not_initialised(load: Any, checkpoint: Any, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    folder = shutil.copytree(checkpoint("qwen2_audio"), tmp_path / "holes")
+    folder = shutil.copytree(checkpoint("qwen2_audio"), tmp_path / "incomplete")
     weights = load_file(folder / "model.safetensors")
     del weights[min(weights)]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(InputError, match="lacks 1 weight of Qwen2AudioFor"):
+    with pytest.raises(InputError, match="lacks 1 weight"):
         load(folder)
 
 
-def test_a_model_that_is_not_in_reach_is_reported(
+def test_an_unreachable_model_of_the_hub_is_reported(
     load: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match="give the folder of a downloaded copy") as refusal:
+    with pytest.raises(InputError, match="downloaded copy") as error:
         load("nobody/no-such-model", "revision=v1")
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("option", [[], ["revision=v1"]])
@@ -624,10 +638,8 @@ def test_the_commit_of_a_model_of_the_hub_is_reported(
     assert load(Path("some/model"), *option).facts["revision"] == ("c0ffee" * 7)[:40]
 
 
-def test_a_template_without_which_nothing_can_be_asked_is_missed(
-    load: Any, checkpoint: Any, tmp_path: Path
-) -> None:
-    folder = without(checkpoint("audioflamingo3"), tmp_path / "base", "chat_template.jinja")
+def test_a_missing_chat_template_is_reported(load: Any, checkpoint: Any, tmp_path: Path) -> None:
+    folder = copy_without(checkpoint("audioflamingo3"), tmp_path / "base", "chat_template.jinja")
     with pytest.raises(InputError, match=r"the audio does not reach the model.*chat template"):
         load(folder)
 
@@ -641,34 +653,34 @@ def test_a_library_that_is_missing_is_reported(
         qwen(load, checkpoint)
 
 
-def test_what_a_family_needs_beside_is_reported(
+def test_a_missing_requirement_of_a_family_is_reported(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needy = families.Family(needs=(("no_such_module", "some-package"),))
-    monkeypatch.setattr(loading, "FAMILIES", {"qwen2_audio": needy})
+    family = families.Family(needs=(("no_such_module", "some-package"),))
+    monkeypatch.setattr(loading, "FAMILIES", {"qwen2_audio": family})
     with pytest.raises(InputError, match="pip install some-package"):
         qwen(load, checkpoint)
 
 
 @pytest.mark.parametrize(
-    ("option", "complaint"),
+    ("option", "message"),
     [
         ("device=cuda:99", "torch finds . CUDA devices"),
-        ("device=tpu", "one of auto, cpu, cuda, cuda:N, mps is needed"),
-        ("dtype=int4", "one of auto, float32, bfloat16, float16 is needed"),
+        ("device=tpu", "auto, cpu, cuda, cuda:N, mps"),
+        ("dtype=int4", "auto, float32, bfloat16, float16"),
         ("batch=0", "at least 1"),
         ("attn=nonesuch", "check attn="),
     ],
 )
-def test_an_option_that_will_not_do_is_reported(
-    load: Any, checkpoint: Any, option: str, complaint: str
+def test_an_invalid_option_is_reported(
+    load: Any, checkpoint: Any, option: str, message: str
 ) -> None:
-    with pytest.raises(InputError, match=complaint) as refusal:
+    with pytest.raises(InputError, match=message) as error:
         qwen(load, checkpoint, option)
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)
 
 
-def test_what_may_change_an_answer_is_the_identity() -> None:
+def test_the_identity_is_what_may_change_an_answer() -> None:
     model: HuggingFace = open_spec(
         "model", "hf/some/model,dtype=float16,device=cpu,batch=2,max_tokens=9,revision=v1"
     )

@@ -1,4 +1,4 @@
-"""A model that starts its own server: it hears every clip, and what is started is always ended."""
+"""A model that starts its own server: the requests it gets, and its end in every case."""
 
 import base64
 import io
@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from jasco.data.dataset import read_data_set
 from jasco.models.vllm_model import VllmModel
 from jasco.protocol.clips import items_of
 from processes import assert_nothing_lives, living, wait_for, wait_for_log
+from run_database import query
 from synthetic import make_data, tone, write_wav
 
 Spec = Callable[..., str]
@@ -37,24 +37,24 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def ears(vllm: Spec) -> Spec:
-    """Give the spec of a model that starts the stand-in, which takes nothing but audio."""
-    return lambda **flags: vllm("some/ears", hears="true", **flags)
+def audio_model(vllm: Spec) -> Spec:
+    """Return the spec of a model that starts the stand-in, which accepts audio only."""
+    return lambda **flags: vllm("some/model", audio_only="true", **flags)
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Name the file for the requests that a server gets, for the flag ``log``."""
+    """Return the path of the log of requests, for the flag ``log``."""
     return tmp_path / "log"
 
 
-def start(jasco: Jasco, data: Path, run: Path, model: str, *judges: str, **more: Any) -> Command:
-    """Begin a command that asks for nothing beside the run's own items."""
-    verb = "eval" if judges else "respond"
-    chosen = [word for judge in judges for word in ("--judge", judge)]
-    concurrency = ["--concurrency", more["concurrency"]] if more else []
+def start(jasco: Jasco, data: Path, run: Path, model: str, *judges: str, **options: Any) -> Command:
+    """Start ``eval`` or ``respond`` without a preflight."""
+    name = "eval" if judges else "respond"
+    judge_options = [word for judge in judges for word in ("--judge", judge)]
+    concurrency = ["--concurrency", options["concurrency"]] if options else []
     return jasco.start(
-        verb, model, "--data", data, "--run", run, *chosen, *concurrency, "--no-preflight",
+        name, model, "--data", data, "--run", run, *judge_options, *concurrency, "--no-preflight",
         env={"JASCO_GRACE": "1"},
     )  # fmt: skip
 
@@ -63,78 +63,76 @@ def requests(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def query(run: Path, sql: str) -> list[Any]:
-    connection = sqlite3.connect(run / "run.db")
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
-
-
-def counted(run: Path, table: str) -> tuple[int, int]:
-    """Count what is there and what failed."""
+def counts_of(run: Path, table: str) -> tuple[int, int]:
+    """Return the numbers of rows that succeeded and that failed."""
     sql = f"SELECT count(*) - count(failure_kind), count(failure_kind) FROM {table}"
-    (found,) = query(run, sql)
-    return found
+    (counts,) = query(run, sql)
+    return counts
 
 
-# --- what the server hears ---
+# --- requests ---
 
 
-def test_it_gets_every_clip_byte_for_byte_before_each_prompt_and_ends(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
+def test_the_server_gets_every_clip_byte_for_byte_before_each_prompt_and_ends(
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, audio_model: Spec, log: Path
 ) -> None:
-    place = data / "dataset" / "v0"
-    write_wav(place / "0.wav", tone(0, rate=48_000), rate=48_000)
+    folder = data / "dataset" / "v0"
+    write_wav(folder / "0.wav", tone(0, rate=48_000), rate=48_000)
     stereo = np.stack([tone(1), tone(2)], axis=1)
-    soundfile.write(place / "1.wav", stereo / 32_768, 16_000, "FLOAT")
+    soundfile.write(folder / "1.wav", stereo / 32_768, 16_000, "FLOAT")
     run = tmp_path / "run"
-    done = start(jasco, data, run, ears(log=log, slow=0.3, orphan="true")).finish()
-    assert done.status == 0, done.stderr
-    assert "starting vllm/some/ears" in done.stderr
-    assert "32 of 32 items are answered" in done.stderr
-    # The stand-in has refused whatever is no proper question about audio; here is which it got.
-    heard = [(audio_in(each), each["messages"][0]["content"][1]["text"]) for each in requests(log)]
-    whole = read_data_set(data)
+    result = start(jasco, data, run, audio_model(log=log, slow=0.3, orphan="true")).finish()
+    assert result.status == 0, result.stderr
+    assert "starting vllm/some/model" in result.stderr
+    assert "32 of 32 items" in result.stderr
+    # The stand-in refuses malformed requests; these are the ones that it accepted.
+    accepted = [
+        (audio_in(request), request["messages"][0]["content"][1]["text"])
+        for request in requests(log)
+    ]
+    data_set = read_data_set(data)
     expected = [
         (read_audio(path).wav, item.instruction)
-        for clip in whole.clips
+        for clip in data_set.clips
         for item in items_of(clip)
-        if (path := whole.audio_path(clip))
+        if (path := data_set.audio_path(clip))
     ]
-    assert sorted(heard) == sorted(expected)
-    assert len({audio for audio, _ in heard}) == 4
-    assert {each["temperature"] for each in requests(log)} == {0.0}
+    assert sorted(accepted) == sorted(expected)
+    assert len({audio for audio, _ in accepted}) == 4
+    assert {request["temperature"] for request in requests(log)} == {0.0}
     assert len(pids.read_text().split()) == 2
     assert_nothing_lives(pids)
-    assert "INFO loading some/ears on 1 GPUs" in (run / "logs/vllm-some-ears.log").read_text()
+    assert "INFO loading some/model on 1 GPUs" in (run / "logs/vllm-some-model.log").read_text()
 
 
 @pytest.mark.parametrize(("concurrency", "clips_at_once"), [(1, 1), (8, 2)])
 def test_a_clips_prompts_come_together_so_that_the_prefix_cache_serves_them(
-    concurrency: int, clips_at_once: int, jasco: Jasco, tmp_path: Path, ears: Spec, log: Path
+    concurrency: int, clips_at_once: int, jasco: Jasco, tmp_path: Path, audio_model: Spec, log: Path
 ) -> None:
     data = make_data(tmp_path / "data", clips=12)
-    model = ears(log=log, latency=0.005)
-    done = start(jasco, data, tmp_path / "run", model, concurrency=concurrency).finish()
-    assert done.status == 0, done.stderr
-    order = [audio_in(each) for each in requests(log)]
+    model = audio_model(log=log, latency=0.005)
+    result = start(jasco, data, tmp_path / "run", model, concurrency=concurrency).finish()
+    assert result.status == 0, result.stderr
+    order = [audio_in(request) for request in requests(log)]
     if concurrency == 1:
         assert [len(list(group)) for _, group in itertools.groupby(order)] == [8] * 12
     first = {audio: order.index(audio) for audio in order}
     last = {audio: place for place, audio in enumerate(order)}
     for place in range(len(order)):
-        assert sum(first[each] <= place <= last[each] for each in first) <= clips_at_once
+        assert sum(first[audio] <= place <= last[audio] for audio in first) <= clips_at_once
 
 
 TEXT = {"type": "text", "text": "What are they doing?"}
 
 
-def part(samples: Any = None, rate: int = 16_000, cut: int | None = None, form: str = "wav") -> Any:
+def audio_part(
+    samples: Any = None, rate: int = 16_000, length: int | None = None, kind: str = "wav"
+) -> Any:
+    """Return an audio part of a message, perhaps truncated to a length in bytes."""
     file = io.BytesIO()
     soundfile.write(file, tone(0) if samples is None else samples, rate, "PCM_16", format="WAV")
-    data = base64.b64encode(file.getvalue()[:cut]).decode()
-    return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
+    data = base64.b64encode(file.getvalue()[:length]).decode()
+    return {"type": "input_audio", "input_audio": {"data": data, "format": kind}}
 
 
 @pytest.mark.parametrize(
@@ -142,17 +140,17 @@ def part(samples: Any = None, rate: int = 16_000, cut: int | None = None, form: 
     [
         "What are they doing?",
         [TEXT],
-        [TEXT, part()],
-        [part(), part(), TEXT],
-        [part(form="mp3"), TEXT],
-        [part(rate=8_000), TEXT],
-        [part(np.stack([tone(0), tone(1)], axis=1)), TEXT],
-        [part(cut=1000), TEXT],
-        [part(np.zeros(0, np.int16)), TEXT],
-        [part(cut=0), TEXT],
+        [TEXT, audio_part()],
+        [audio_part(), audio_part(), TEXT],
+        [audio_part(kind="mp3"), TEXT],
+        [audio_part(rate=8_000), TEXT],
+        [audio_part(np.stack([tone(0), tone(1)], axis=1)), TEXT],
+        [audio_part(length=1000), TEXT],
+        [audio_part(np.zeros(0, np.int16)), TEXT],
+        [audio_part(length=0), TEXT],
     ],
 )
-def test_the_standin_refuses_what_is_no_proper_question_about_audio(content: Any) -> None:
+def test_the_standin_refuses_malformed_requests(content: Any) -> None:
     with pytest.raises(ValueError, match="no proper audio part"):
         audio_in({"messages": [{"role": "user", "content": content}]})
 
@@ -160,144 +158,156 @@ def test_the_standin_refuses_what_is_no_proper_question_about_audio(content: Any
 def test_a_model_that_takes_no_audio_is_refused_at_once_and_its_server_is_ended(
     jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec
 ) -> None:
-    done = start(jasco, data, tmp_path / "run", vllm("some/reader")).finish()
-    assert done.status == 2
-    assert "takes no audio" in done.stderr
-    assert counted(tmp_path / "run", "responses") == (0, 0)
+    result = start(jasco, data, tmp_path / "run", vllm("some/reader")).finish()
+    assert result.status == 2
+    assert "takes no audio" in result.stderr
+    assert counts_of(tmp_path / "run", "responses") == (0, 0)
     assert_nothing_lives(pids)
 
 
-def test_one_that_the_audio_does_not_reach_is_refused_and_ended(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
+def test_a_model_that_the_audio_does_not_reach_is_refused_and_ended(
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, audio_model: Spec, log: Path
 ) -> None:
-    model, run = ears(deaf="true", log=log), tmp_path / "run"
-    done = jasco("respond", model, "--data", data, "--run", run, env={"JASCO_GRACE": "1"})
-    assert done.status == 3
-    assert "gives the same answer to a clip, to another one and to silence" in done.stderr
+    model, run = audio_model(ignores_audio="true", log=log), tmp_path / "run"
+    result = jasco("respond", model, "--data", data, "--run", run, env={"JASCO_GRACE": "1"})
+    assert result.status == 3
+    assert "same answer" in result.stderr
     assert len(requests(log)) == 12
-    assert counted(run, "responses") == (0, 0)
+    assert counts_of(run, "responses") == (0, 0)
     assert_nothing_lives(pids)
 
 
-# --- judges beside it and after it ---
+# --- judges ---
 
 
-def test_judges_with_servers_of_their_own_come_after_it_one_at_a_time(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec, ears: Spec, log: Path
+def test_judges_with_their_own_servers_follow_the_model_one_at_a_time(
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec, audio_model: Spec, log: Path
 ) -> None:
-    gpu = tmp_path / "gpu"  # a second server on it would not start
+    gpu = tmp_path / "gpu"  # a second server would not start on it
     judges = [vllm(f"some/judge-{n}", log=log, gpu=gpu) for n in range(2)]
-    done = start(jasco, data, tmp_path / "run", ears(log=log, gpu=gpu), *judges).finish()
-    assert done.status == 0, done.stderr
-    asked = [each["model"] for each in requests(log)]
-    in_turn = [(model, len(list(group))) for model, group in itertools.groupby(asked)]
-    assert in_turn == [("some/ears", 32), ("some/judge-0", 32), ("some/judge-1", 32)]
+    result = start(jasco, data, tmp_path / "run", audio_model(log=log, gpu=gpu), *judges).finish()
+    assert result.status == 0, result.stderr
+    models = [request["model"] for request in requests(log)]
+    blocks = [(model, len(list(group))) for model, group in itertools.groupby(models)]
+    assert blocks == [("some/model", 32), ("some/judge-0", 32), ("some/judge-1", 32)]
     assert len(pids.read_text().split()) == 3
     assert_nothing_lives(pids)
 
 
-def test_judges_elsewhere_mark_its_answers_meanwhile(
-    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, ears: Spec
+def test_remote_judges_judge_while_the_model_answers(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, audio_model: Spec
 ) -> None:
     judge = f"openai/judge,base_url={serve().url}"
-    model = ears(crash_after=24, latency=0.05)
-    done = start(jasco, data, tmp_path / "run", model, judge, concurrency=4).finish()
-    assert done.status == 4
-    assert counted(tmp_path / "run", "verdicts")[0] > 0
-    # It goes on from there, and what is marked already is not marked again.
-    done = start(jasco, data, tmp_path / "run", ears(), judge).finish()
-    assert done.status == 0, done.stderr
-    assert counted(tmp_path / "run", "verdicts") == (32, 0)
+    model = audio_model(crash_after=24, latency=0.05)
+    result = start(jasco, data, tmp_path / "run", model, judge, concurrency=4).finish()
+    assert result.status == 4
+    assert counts_of(tmp_path / "run", "verdicts")[0] > 0
+    # The resumed run repeats no verdict.
+    result = start(jasco, data, tmp_path / "run", audio_model(), judge).finish()
+    assert result.status == 0, result.stderr
+    assert counts_of(tmp_path / "run", "verdicts") == (32, 0)
 
 
-def test_it_is_not_started_where_all_is_answered_and_judges_go_on(
-    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path, pids: Path, vllm: Spec, ears: Spec
+def test_the_model_is_not_started_where_only_verdicts_are_missing(
+    jasco: Jasco,
+    serve: Serve,
+    data: Path,
+    tmp_path: Path,
+    pids: Path,
+    vllm: Spec,
+    audio_model: Spec,
 ) -> None:
-    assert start(jasco, data, tmp_path / "run", ears()).finish().status == 0
+    assert start(jasco, data, tmp_path / "run", audio_model()).finish().status == 0
     judges = f"openai/judge,base_url={serve().url}", vllm("some/judge")
-    done = start(jasco, data, tmp_path / "run", ears(crash_at_start="true"), *judges).finish()
-    assert done.status == 0, done.stderr
-    assert "starting vllm/some/ears" not in done.stderr
-    assert counted(tmp_path / "run", "verdicts") == (64, 0)
-    assert len(pids.read_text().split()) == 2  # the model's first, and the judge's
+    result = start(
+        jasco, data, tmp_path / "run", audio_model(crash_at_start="true"), *judges
+    ).finish()
+    assert result.status == 0, result.stderr
+    assert "starting vllm/some/model" not in result.stderr
+    assert counts_of(tmp_path / "run", "verdicts") == (64, 0)
+    assert len(pids.read_text().split()) == 2  # of the model in the first run, and of the judge
 
 
-# --- trouble ---
+# --- failures ---
 
 
-def test_a_crash_at_start_is_reported_with_its_last_words_and_no_judge_is_started(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec, ears: Spec
+def test_a_crash_at_start_is_reported_with_the_end_of_its_log_and_no_judge_is_started(
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, vllm: Spec, audio_model: Spec
 ) -> None:
     judge = vllm("some/judge")
-    done = start(jasco, data, tmp_path / "run", ears(crash_at_start="true"), judge).finish()
-    assert done.status == 4
-    assert "vllm serve some/ears ended with status 1 while it was starting" in done.stderr
-    assert "No available memory for the cache blocks" in done.stderr
-    assert "logs/vllm-some-ears.log" in done.stderr
+    result = start(
+        jasco, data, tmp_path / "run", audio_model(crash_at_start="true"), judge
+    ).finish()
+    assert result.status == 4
+    assert "ended with status 1" in result.stderr
+    assert "No available memory for the cache blocks" in result.stderr
+    assert "logs/vllm-some-model.log" in result.stderr
     assert len(pids.read_text().split()) == 1
     assert_nothing_lives(pids)
 
 
 def test_a_crash_midway_is_reported_at_once_and_resumed(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, audio_model: Spec, log: Path
 ) -> None:
     began = time.monotonic()
-    done = start(jasco, data, tmp_path / "run", ears(crash_after=20), concurrency=4).finish()
-    assert time.monotonic() - began < 15  # not after the client's patience
-    assert done.status == 4
-    assert "ended with status 7 while it was answering" in done.stderr
-    assert "CUDA error" in done.stderr
+    result = start(
+        jasco, data, tmp_path / "run", audio_model(crash_after=20), concurrency=4
+    ).finish()
+    assert time.monotonic() - began < 15  # before the client's own limit
+    assert result.status == 4
+    assert "ended with status 7" in result.stderr
+    assert "CUDA error" in result.stderr
     assert_nothing_lives(pids)
-    kept, _ = counted(tmp_path / "run", "responses")
+    kept, _ = counts_of(tmp_path / "run", "responses")
     assert 16 <= kept <= 20
-    done = start(jasco, data, tmp_path / "run", ears(log=log)).finish()
-    assert done.status == 0, done.stderr
+    result = start(jasco, data, tmp_path / "run", audio_model(log=log)).finish()
+    assert result.status == 0, result.stderr
     assert len(requests(log)) == 32 - kept
 
 
-def test_a_proxy_in_the_environment_is_for_what_is_outside(
-    jasco: Jasco, data: Path, tmp_path: Path, ears: Spec
+def test_a_proxy_is_not_used_for_the_own_server(
+    jasco: Jasco, data: Path, tmp_path: Path, audio_model: Spec
 ) -> None:
     proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
-    done = jasco("respond", ears(), "--data", data, "--run", tmp_path / "run", env=proxy)
-    assert done.status == 0, done.stderr
+    result = jasco("respond", audio_model(), "--data", data, "--run", tmp_path / "run", env=proxy)
+    assert result.status == 0, result.stderr
 
 
 def test_a_start_that_takes_too_long_is_given_up(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, audio_model: Spec
 ) -> None:
-    done = start(jasco, data, tmp_path / "run", ears(start_timeout=1, slow=60)).finish()
-    assert done.status == 4
-    assert "not ready within 1 s (start_timeout=SECONDS allows more)" in done.stderr
+    result = start(jasco, data, tmp_path / "run", audio_model(start_timeout=1, slow=60)).finish()
+    assert result.status == 4
+    assert "within 1 s (start_timeout=" in result.stderr
     assert_nothing_lives(pids)
 
 
-def test_the_program_is_looked_for_before_anything_is_started(
+def test_a_missing_program_is_reported_before_anything_starts(
     jasco: Jasco, data: Path, tmp_path: Path
 ) -> None:
-    model = "vllm/some/ears,serve.command=no-such-program"
-    done = start(jasco, data, tmp_path / "run", model).finish()
-    assert done.status == 2
-    assert "there is no program 'no-such-program' on the PATH" in done.stderr
-    assert "starting" not in done.stderr
+    model = "vllm/some/model,serve.command=no-such-program"
+    result = start(jasco, data, tmp_path / "run", model).finish()
+    assert result.status == 2
+    assert "'no-such-program'" in result.stderr
+    assert "starting" not in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("when", ["starting", "answering"])
-def test_it_ends_with_us_however_we_end(
+@pytest.mark.parametrize("phase", ["starting", "answering"])
+def test_the_server_ends_with_the_command(
     number: signal.Signals,
-    when: str,
+    phase: str,
     jasco: Jasco,
     data: Path,
     tmp_path: Path,
     pids: Path,
-    ears: Spec,
+    audio_model: Spec,
     log: Path,
 ) -> None:
     run = tmp_path / "run"
-    flags: dict[str, object] = {"slow": 60} if when == "starting" else {"log": log, "latency": 0.5}
-    command = start(jasco, data, run, ears(immortal="true", orphan="true", **flags))
-    if when == "starting":
+    flags: dict[str, object] = {"slow": 60} if phase == "starting" else {"log": log, "latency": 0.5}
+    command = start(jasco, data, run, audio_model(immortal="true", orphan="true", **flags))
+    if phase == "starting":
         wait_for_log(run, "INFO loading")
     else:
         wait_for(log)
@@ -310,16 +320,16 @@ def test_it_ends_with_us_however_we_end(
     assert_nothing_lives(pids)
 
 
-def test_a_server_that_is_killed_is_reported_as_such(
-    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, ears: Spec, log: Path
+def test_a_killed_server_is_reported_with_the_signal(
+    jasco: Jasco, data: Path, tmp_path: Path, pids: Path, audio_model: Spec, log: Path
 ) -> None:
-    command = start(jasco, data, tmp_path / "run", ears(log=log, latency=0.2))
+    command = start(jasco, data, tmp_path / "run", audio_model(log=log, latency=0.2))
     wait_for(log)
     [server] = living(pids)
     os.kill(server, signal.SIGKILL)
-    done = command.finish()
-    assert done.status == 4
-    assert "ended by signal 9 while it was answering" in done.stderr
+    result = command.finish()
+    assert result.status == 4
+    assert "signal 9" in result.stderr
 
 
 # --- with vLLM itself ---
@@ -328,43 +338,47 @@ def test_a_server_that_is_killed_is_reported_as_such(
 @pytest.mark.slow
 @pytest.mark.skipif(
     "JASCO_VLLM" not in os.environ,
-    reason="JASCO_VLLM names no program: a vllm for processors, with vllm[audio]",
+    reason="JASCO_VLLM does not name the program of a vllm for CPUs, with vllm[audio]",
 )
 def test_vllm_itself_answers_as_transformers_does(jasco: Jasco, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="needs jasco[transformers]")
     from tiny_models import qwen2_audio
 
     folder = qwen2_audio(tmp_path / "qwen2-audio", hidden=256)  # vLLM wants heads of 64
-    serving = {
+    flags = {
         "command": os.environ["JASCO_VLLM"],
         "dtype": "float32",
         "enforce-eager": "true",
         "max-model-len": "4096",
     }
-    told = ",".join(f"serve.{key}={value}" for key, value in serving.items())
-    said = []
-    for name, model in enumerate(
-        (f"vllm/{folder},max_tokens=16,{told}", f"hf/{folder},max_tokens=16,dtype=float32")
+    server_options = ",".join(f"serve.{key}={value}" for key, value in flags.items())
+    by_model = []
+    for number, model in enumerate(
+        (
+            f"vllm/{folder},max_tokens=16,{server_options}",
+            f"hf/{folder},max_tokens=16,dtype=float32",
+        )
     ):
-        run = tmp_path / f"run-{name}"
-        done = jasco(
+        run = tmp_path / f"run-{number}"
+        result = jasco(
             "respond", model, "--data", "mini", "--limit", 2, "--run", run,
             env={"VLLM_CPU_KVCACHE_SPACE": "1"}, timeout=600,
         )  # fmt: skip
-        assert done.status == 0, done.stderr
+        assert result.status == 0, result.stderr
         answers = query(run, "SELECT text, usage FROM responses ORDER BY clip, instruction")
-        # A character that is cut off in its middle is written in two ways.
-        said.append([(text.rstrip("\ufffd"), json.loads(usage)) for text, usage in answers])
-    assert said[0] == said[1]
-    assert len({text for text, _ in said[0]}) > 12  # it depends on clip and prompt
+        # vLLM and transformers write a truncated character differently.
+        by_model.append([(text.rstrip("\ufffd"), json.loads(usage)) for text, usage in answers])
+    assert by_model[0] == by_model[1]
+    texts = {text for text, _ in by_model[0]}
+    assert len(texts) > 12  # they depend on the clip and the prompt
     for process in psutil.process_iter(["cmdline"]):
         assert str(folder) not in " ".join(process.info["cmdline"] or ())
 
 
-# --- how it is named ---
+# --- identity ---
 
 
-def test_how_it_is_served_is_no_part_of_its_identity() -> None:
+def test_server_options_are_not_part_of_the_identity() -> None:
     spec = parse_spec(
         "vllm/a/b,max_tokens=64,timeout=9,serve.max-model-len=4096,serve.command=/opt/vllm",
         VllmModel,

@@ -156,7 +156,7 @@ def test_failures_that_are_final_are_asked_again_by_the_same_command(
     evaluate: Callable[..., Result], serve: Serve, jasco: Jasco, tmp_path: Path
 ) -> None:
     run = tmp_path / "asked"
-    moderated = serve(refused={INSTRUCTIONS[4]: 400})
+    moderated = serve(status_by_text={INSTRUCTIONS[4]: 400})
     assert evaluate(moderated, "--limit", 2).status == 0
     working = serve()
     assert evaluate(working).status == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import barriers, chromium, complaints_of, wait_until
+from browser import accessibility_violations, chromium, complaints_of, wait_until
 from command import Command, Jasco
 from participants import participants
 from processes import wait_for
@@ -357,7 +357,7 @@ def test_every_view_is_accessible(
     page = enter(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
 
     def check_page() -> None:
-        assert barriers(page) == [], page.url
+        assert accessibility_violations(page) == [], page.url
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
     page.goto(url)
@@ -406,11 +406,11 @@ def test_empty_views_are_accessible(
         url, _ = serve_view(*runs)
         for path in ("", "listen", "disagreements"):
             page.goto(url + path)
-            assert barriers(page) == [], page.url
+            assert accessibility_violations(page) == [], page.url
         if page.query_selector("#name"):
             enter_name(page, "", "Ada")
         page.wait_for_selector("text=/Nothing to label yet|No second judge/")
-        assert barriers(page) == [], page.url
+        assert accessibility_violations(page) == [], page.url
 
 
 def test_a_lost_connection_is_shown_and_recovers(

@@ -1,4 +1,4 @@
-"""The cascade: its wiring with stand-ins, and (slow) the real models."""
+"""The cascade: with stand-ins, and (slow) with the real models."""
 
 import asyncio
 import json
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from jasco.models.cascade import Cascade, item_seed
 from jasco.models.cascade.language import make_prompt
 from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.responses import Failure, Response
+from run_database import query
 
 
 def clip(number: int = 1) -> Clip:
@@ -39,8 +39,8 @@ def audio(number: int = 1) -> Audio:
     return Audio(np.full(16_000, number, dtype=np.int16))
 
 
-class Ears:
-    """Stand-in for tagger and transcriber."""
+class AudioStandin:
+    """Stand-in for the tagger and the transcriber."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -53,36 +53,37 @@ class Ears:
         self.calls += 1
         time.sleep(0.01)
         if self.fails:
-            raise RuntimeError("no ears")
+            raise RuntimeError("no model")
         return "Come in!"
 
 
-class Mouth:
-    """Stand-in for the language model; counts how many speak at once."""
+class LanguageModelStandin:
+    """Stand-in for the language model; counts simultaneous calls."""
 
     def __init__(self) -> None:
-        self.at_once, self.most, self.lock = 0, 0, threading.Lock()
-        self.heard: list[Any] = []
+        self.current, self.most, self.lock = 0, 0, threading.Lock()
+        self.requests: list[Any] = []
 
     def reply(self, prompt: Any, max_tokens: int, temperature: float, seed: int) -> Response:
         with self.lock:
-            self.at_once += 1
-            self.most = max(self.most, self.at_once)
-            self.heard.append((prompt, max_tokens, temperature, seed))
+            self.current += 1
+            self.most = max(self.most, self.current)
+            self.requests.append((prompt, max_tokens, temperature, seed))
         time.sleep(0.02)
         with self.lock:
-            self.at_once -= 1
+            self.current -= 1
         return Response("", "stop")
 
 
-def stubbed(text: str = "cascade") -> tuple[Cascade, Ears, Mouth]:
-    model, ears, mouth = Cascade(parse_spec(text, Cascade)), Ears(), Mouth()
-    model._tagger = model._transcriber = ears  # type: ignore[assignment]
-    model._language_model = mouth  # type: ignore[assignment]
-    return model, ears, mouth
+def stubbed(text: str = "cascade") -> tuple[Cascade, AudioStandin, LanguageModelStandin]:
+    model = Cascade(parse_spec(text, Cascade))
+    audio_standin, language_model = AudioStandin(), LanguageModelStandin()
+    model._tagger = model._transcriber = audio_standin  # type: ignore[assignment]
+    model._language_model = language_model  # type: ignore[assignment]
+    return model, audio_standin, language_model
 
 
-def test_the_spec_opens_it_without_heavy_libraries() -> None:
+def test_opening_the_spec_imports_no_heavy_library() -> None:
     code = (
         "import sys, jasco.models.cascade;"
         "heavy = {'faster_whisper', 'onnxruntime', 'xllamacpp', 'ctranslate2', 'huggingface_hub'};"
@@ -132,8 +133,8 @@ def test_the_processor_is_named(tmp_path: Path, text: str, name: str) -> None:
     assert cascade.processor(cpuinfo) == name
 
 
-def test_one_computation_a_clip(four_cores: None) -> None:
-    model, ears, mouth = stubbed("cascade,max_tokens=9,temperature=0.5,seed=7")
+def test_a_clip_is_described_once(four_cores: None) -> None:
+    model, audio_standin, language_model = stubbed("cascade,max_tokens=9,temperature=0.5,seed=7")
 
     async def run() -> list[Response | Failure]:
         answers = await asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
@@ -141,18 +142,20 @@ def test_one_computation_a_clip(four_cores: None) -> None:
         return answers
 
     assert asyncio.run(run()) == [Response("", "stop")] * 8
-    assert ears.calls == 1
-    assert 1 < mouth.most <= 4  # one a core
-    assert {prompt for prompt, *_ in mouth.heard} == {
+    assert audio_standin.calls == 1
+    assert 1 < language_model.most <= 4  # one per core
+    assert {prompt for prompt, *_ in language_model.requests} == {
         make_prompt(["Rain", "Water"], "Come in!", item.instruction) for item in items_of(clip())
     }
-    assert {(tokens, temperature) for _, tokens, temperature, _ in mouth.heard} == {(9, 0.5)}
-    assert {seed for *_, seed in mouth.heard} == {
+    assert {(tokens, temperature) for _, tokens, temperature, _ in language_model.requests} == {
+        (9, 0.5)
+    }
+    assert {seed for *_, seed in language_model.requests} == {
         item_seed(7, audio(), item.instruction) for item in items_of(clip())
     }
 
 
-def test_there_are_not_more_servers_than_memory_is_spared_for(
+def test_the_number_of_servers_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
@@ -168,17 +171,17 @@ def test_each_question_has_a_seed_of_its_own(
 ) -> None:
     first, second = (item_seed(seed, audio(clip), text) for seed, clip, text in (one, other))
     assert (first == second) == (one == other)
-    assert 0 <= first < 2**32 - 1  # which llama.cpp takes for a random one
+    assert 0 <= first < 2**32 - 1  # llama.cpp takes this number for a random seed
 
 
-def test_seeds_stay_as_they_are() -> None:
-    """The same in every process and version: an interrupted run goes on with them."""
+def test_seeds_do_not_change() -> None:
+    """They must not change between versions: an interrupted run is resumed with them."""
     assert item_seed(0, audio(), "What?") == 1_152_675_374
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip_cache, "MOST", 3)
-    model, ears, _ = stubbed()
+    model, audio_standin, _ = stubbed()
 
     async def run() -> None:
         for number in (1, 2, 3, 4, 4, 2, 1):
@@ -187,18 +190,18 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await model.close()
 
     asyncio.run(run())
-    assert ears.calls == 5  # clip 1 was forgotten
+    assert audio_standin.calls == 5  # clip 1 was no longer in the cache
 
 
-def test_a_failure_is_a_value_and_the_next_try_listens_again() -> None:
-    model, ears, _ = stubbed()
-    ears.fails = True
+def test_a_failure_is_a_value_and_is_not_cached() -> None:
+    model, audio_standin, _ = stubbed()
+    audio_standin.fails = True
 
     async def run() -> Response | Failure:
         first = await asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
-        assert set(first) == {Failure("error", "RuntimeError: no ears")}
-        assert ears.calls == 1
-        ears.fails = False
+        assert set(first) == {Failure("error", "RuntimeError: no model")}
+        assert audio_standin.calls == 1
+        audio_standin.fails = False
         again = await model.answer(Item(clip(), 1), audio())
         await model.close()
         return again
@@ -206,8 +209,8 @@ def test_a_failure_is_a_value_and_the_next_try_listens_again() -> None:
     assert asyncio.run(run()) == Response("", "stop")
 
 
-def test_an_item_given_up_takes_nothing_from_the_others() -> None:
-    model, ears, _ = stubbed()
+def test_a_cancelled_item_does_not_affect_the_others() -> None:
+    model, audio_standin, _ = stubbed()
 
     async def run() -> Response | Failure:
         first = asyncio.create_task(model.answer(Item(clip(), 1), audio()))
@@ -219,7 +222,7 @@ def test_an_item_given_up_takes_nothing_from_the_others() -> None:
         return answer
 
     assert asyncio.run(run()) == Response("", "stop")
-    assert ears.calls == 1
+    assert audio_standin.calls == 1
 
 
 def test_the_event_loop_stays_free() -> None:
@@ -227,8 +230,8 @@ def test_the_event_loop_stays_free() -> None:
 
     async def run() -> int:
         ticks = 0
-        asking = asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
-        while not asking.done():
+        answers = asyncio.gather(*(model.answer(item, audio()) for item in items_of(clip())))
+        while not answers.done():
             await asyncio.sleep(0.001)
             ticks += 1
         await model.close()
@@ -245,19 +248,19 @@ def noise(seconds: float, low: float, high: float) -> np.ndarray:
     spectrum = np.fft.rfft(np.random.default_rng(1).normal(size=count))
     frequencies = np.fft.rfftfreq(count, 1 / 16_000)
     spectrum[(frequencies < low) | (frequencies > high)] = 0
-    made = np.fft.irfft(spectrum, count)
-    return np.asarray(made / np.abs(made).max())
+    samples = np.fft.irfft(spectrum, count)
+    return np.asarray(samples / np.abs(samples).max())
 
 
-def made_audio(samples: np.ndarray) -> Audio:
+def audio_of(samples: np.ndarray) -> Audio:
     return Audio((samples * 20_000).astype(np.int16))
 
 
 def siren(seconds: float) -> np.ndarray:
     times = np.arange(int(16_000 * seconds)) / 16_000
     phase = 2 * np.pi * np.cumsum(900 + 350 * np.sin(np.pi * times)) / 16_000
-    made = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.3 * np.sin(3 * phase)
-    return np.asarray(made / np.abs(made).max())
+    samples = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.3 * np.sin(3 * phase)
+    return np.asarray(samples / np.abs(samples).max())
 
 
 def waves(seconds: float) -> np.ndarray:
@@ -268,21 +271,22 @@ def waves(seconds: float) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) -> None:
-    """Once from end to end: sounds named rightly, answers that are text, nothing on stdout."""
+    """End to end: the right tags, answers with text, and no output on stdout."""
     model = Cascade(parse_spec("cascade,max_tokens=24", Cascade))
 
     async def run() -> list[Response | Failure]:
         await model.prepare([])
         items = items_of(clip())[:3]
         answers = await asyncio.gather(
-            *(model.answer(item, made_audio(siren(4))) for item in items),
-            model.answer(items[0], made_audio(waves(6))),
+            *(model.answer(item, audio_of(siren(4))) for item in items),
+            model.answer(items[0], audio_of(waves(6))),
             model.answer(items[0], Audio(np.zeros(0, dtype=np.int16))),
         )
-        tags = [future.result().tags for future in model._descriptions._values.values()]  # type: ignore[union-attr]
+        descriptions = [future.result() for future in model._descriptions._values.values()]
+        tags = [description[0] for description in descriptions]  # type: ignore[index]
         assert "Siren" in tags[0]
         assert "Water" in tags[1]
-        assert tags[2] == ()
+        assert not tags[2]
         await model.close()
         return answers
 
@@ -296,26 +300,23 @@ def test_the_real_cascade(real_models: None, capfd: pytest.CaptureFixture[str]) 
 
 
 Answers = dict[tuple[int, int], tuple[str, str]]
-"""Text and finish reason, by place of the clip and number of the instruction."""
+"""Text and finish reason, by position of the clip and number of the instruction."""
 
 
 def answers_of(run: Path) -> Answers:
     if not (run / "run.db").is_file():
         return {}
-    with closing(sqlite3.connect(run / "run.db", timeout=30)) as connection:
-        try:
-            rows = connection.execute(
-                "SELECT clip, instruction, text, finish_reason FROM responses"
-            ).fetchall()
-        except sqlite3.OperationalError:  # it is only being made
-            return {}
+    try:
+        rows = query(run, "SELECT clip, instruction, text, finish_reason FROM responses")
+    except sqlite3.OperationalError:  # it is being created
+        return {}
     return {(clip, instruction): (text, reason) for clip, instruction, text, reason in rows}
 
 
-# Asks a cascade, without the command, for part of mini in another order; prints the answers.
+# Asks a cascade, without the command line, a part of mini in another order; prints the answers.
 _ASK = """
 import asyncio, json, os, random, sys
-cores, spec, seed, share, at_once = json.loads(sys.argv[1])
+cores, spec, seed, share, concurrency = json.loads(sys.argv[1])
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 from jasco.protocol.clips import items_of
 from jasco.data.audio import read_audio
@@ -325,26 +326,27 @@ from jasco.backends.specs import open_spec
 async def main():
     data, model = find_data("mini", print), open_spec("model", spec)
     await model.prepare(data)
-    items = [(place, item) for place, clip in enumerate(data.clips) for item in items_of(clip)]
+    clips = enumerate(data.clips)
+    items = [(position, item) for position, clip in clips for item in items_of(clip)]
     items = random.Random(seed).sample(items, round(share * len(items)))
-    free = asyncio.Semaphore(at_once)
-    async def ask(place, item):
-        async with free:
+    slots = asyncio.Semaphore(concurrency)
+    async def ask(position, item):
+        async with slots:
             answer = await model.answer(item, read_audio(data.audio_path(item.clip)))
-        return [place, item.number, answer.text, answer.finish_reason]
-    print(json.dumps(await asyncio.gather(*(ask(*each) for each in items))))
+        return [position, item.number, answer.text, answer.finish_reason]
+    print(json.dumps(await asyncio.gather(*(ask(*pair) for pair in items))))
     await model.close()
 
 asyncio.run(main())
 """
 
 
-def ask(cores: int, spec: str, seed: int, share: float, at_once: int) -> Answers:
-    arguments = json.dumps([cores, spec, seed, share, at_once])
-    asked = subprocess.run(
+def ask(cores: int, spec: str, seed: int, share: float, concurrency: int) -> Answers:
+    arguments = json.dumps([cores, spec, seed, share, concurrency])
+    result = subprocess.run(
         [sys.executable, "-c", _ASK, arguments], check=True, capture_output=True, text=True
     )
-    rows = json.loads(asked.stdout)
+    rows = json.loads(result.stdout)
     return {(clip, instruction): (text, reason) for clip, instruction, text, reason in rows}
 
 
@@ -354,36 +356,36 @@ def test_answers_are_the_same_byte_for_byte(
     real_models: None, jasco: Jasco, tmp_path: Path
 ) -> None:
     """In order; interrupted and resumed; shuffled, many at once, and on one core."""
-    home = {"JASCO_CACHE": str(cache_folder())}
+    cache = {"JASCO_CACHE": str(cache_folder())}
     command = ("respond", "cascade", "--data", "mini", "--run")
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert jasco(*command, whole, "--concurrency", 1, env=home, timeout=900).status == 0
-    answers = answers_of(whole)
+    complete, interrupted = tmp_path / "complete", tmp_path / "interrupted"
+    assert jasco(*command, complete, "--concurrency", 1, env=cache, timeout=900).status == 0
+    answers = answers_of(complete)
     assert len(answers) == 128
 
     for share, number in ((0.3, signal.SIGINT), (0.6, signal.SIGKILL)):
-        running = jasco.start(*command, broken, "--concurrency", 16, env=home)
-        while len(answers_of(broken)) < share * 128:
+        running = jasco.start(*command, interrupted, "--concurrency", 16, env=cache)
+        while len(answers_of(interrupted)) < share * 128:
             assert running.is_running()
             time.sleep(0.05)
         running.send(number)
         assert running.finish(60).status == (130 if number == signal.SIGINT else -number)
-    assert len(answers_of(broken)) < 128
-    assert jasco(*command, broken, "--no-preflight", env=home, timeout=900).status == 0
-    assert answers_of(broken) == answers
+    assert len(answers_of(interrupted)) < 128
+    assert jasco(*command, interrupted, "--no-preflight", env=cache, timeout=900).status == 0
+    assert answers_of(interrupted) == answers
 
     assert ask(1, "cascade", 1, 1.0, 16) == answers
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
-def test_samples_are_those_of_the_seed(real_models: None) -> None:
-    """At a temperature above 0 as well, whatever else is asked."""
+def test_samples_depend_on_the_seed_only(real_models: None) -> None:
+    """At a temperature above 0, too, the other questions change nothing."""
     some = ask(1, "cascade,temperature=1,seed=3", 1, 0.15, 1)
     more = ask(2, "cascade,temperature=1,seed=3", 2, 0.3, 16)
     other = ask(2, "cascade,temperature=1,seed=4", 1, 0.15, 16)
     common = some.keys() & more.keys()
     assert len(common) >= 4
-    assert all(some[place] == more[place] for place in common)
+    assert all(some[position] == more[position] for position in common)
     assert some.keys() == other.keys()
-    assert sum(some[place] != other[place] for place in some) > len(some) / 2
+    assert sum(some[position] != other[position] for position in some) > len(some) / 2

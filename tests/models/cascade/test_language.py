@@ -1,4 +1,4 @@
-"""The language model of the cascade: its prompts, its servers, and (slow) the real model."""
+"""The language model of the cascade: prompts, servers, and (slow) the real model."""
 
 import queue
 import random
@@ -37,29 +37,31 @@ def test_the_prompt_of_the_language_model() -> None:
 
 
 @pytest.mark.parametrize("instruction", INSTRUCTIONS)
-def test_no_instruction_begins_with_what_marks_the_end_of_a_part(instruction: str) -> None:
+def test_no_instruction_begins_with_the_mark_of_the_end_of_a_part(instruction: str) -> None:
     prompt = make_prompt([], "", instruction)
     assert not prompt.instruction.startswith(language._OTHER)
     assert not prompt.clip.removeprefix(language._SHARED).startswith(language._OTHER)
 
 
 class Server:
+    """Replies in turn; records the questions."""
+
     def __init__(self, *replies: Any) -> None:
         self.replies = list(replies)
-        self.asked: list[Any] = []
+        self.questions: list[Any] = []
 
     def handle_completions(self, question: Any) -> Any:
-        self.asked.append(question)
-        reply = told("") if question["max_tokens"] == 0 else self.replies.pop(0)
+        self.questions.append(question)
+        reply = completion("") if question["max_tokens"] == 0 else self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
         return reply
 
 
 class CachingServer:
-    """Keeps what a prompt has in common with the last one, as llama.cpp does, unless it fails.
+    """Keeps the common prefix of two successive prompts, as llama.cpp does, unless it fails.
 
-    What it computes anew is one batch; it answers with the batches that the prompt was computed in.
+    The rest of a prompt is one batch; it replies with the batches that the prompt was computed in.
     """
 
     def __init__(self) -> None:
@@ -78,7 +80,7 @@ class CachingServer:
             self.fails -= 1
             self.batches = []
             raise RuntimeError("out of memory")
-        return told(repr(self.batches))
+        return completion(repr(self.batches))
 
 
 def language_model(*servers: Any) -> language.LanguageModel:
@@ -92,14 +94,14 @@ def language_model(*servers: Any) -> language.LanguageModel:
 PROMPT = make_prompt(["Rain"], "Come in!", "What?")
 
 
-def reply(given: Any) -> tuple[Response | Failure, Server]:
-    server = Server(given)
+def reply(completion_or_error: Any) -> tuple[Response | Failure, Server]:
+    server = Server(completion_or_error)
     return language_model(server).reply(PROMPT, 5, 0.0, 11), server
 
 
 @pytest.mark.parametrize("servers", [1, 3])
 @pytest.mark.parametrize("fails", [0, 1, 2, 3])
-def test_an_answer_does_not_depend_on_what_was_asked_before(servers: int, fails: int) -> None:
+def test_an_answer_does_not_depend_on_earlier_questions(servers: int, fails: int) -> None:
     questions = [
         (make_prompt(tags, speech, instruction), 64, 0.0, 5)
         for tags, speech in ((["Rain"], "Come in!"), (["Rain"], "Come out!"), ([], ""))
@@ -107,36 +109,44 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(servers: int, fails:
     ]
     alone = [language_model(CachingServer()).reply(*question) for question in questions]
     for order in (range(24), reversed(range(24)), random.Random(1).sample(range(24), 12)):
-        llama = [CachingServer() for _ in range(servers)]
-        model = language_model(*llama)
-        for count, place in enumerate(order):
+        caching_servers = [CachingServer() for _ in range(servers)]
+        model = language_model(*caching_servers)
+        for count, number in enumerate(order):
             if count == 6:
-                llama[0].fails = fails
-            answer = model.reply(*questions[place])
-            assert answer == alone[place] or (fails and isinstance(answer, Failure))
+                caching_servers[0].fails = fails
+            answer = model.reply(*questions[number])
+            assert answer == alone[number] or (fails and isinstance(answer, Failure))
 
 
-def test_what_is_asked() -> None:
-    model = language_model(server := Server(told("Yes."), told("Yes."), told("No.")))
+def test_the_requests_to_the_server() -> None:
+    model = language_model(
+        server := Server(completion("Yes."), completion("Yes."), completion("No."))
+    )
     other = make_prompt(["Rain"], "Come in!", "Why?"), make_prompt(["Rain"], "Come out!", "Why?")
     for prompt in (PROMPT, *other):
         model.reply(prompt, 5, 0.5, 11)
-    asked = [question.pop("prompt") for question in server.asked]
+    prompts = [question.pop("prompt") for question in server.questions]
     shared = language._SHARED
-    assert asked == [
+    assert prompts == [
         *(shared + "-", PROMPT.clip + "-", PROMPT.clip + PROMPT.instruction),
         *(PROMPT.clip + "-", other[0].clip + other[0].instruction),
         *(shared + "-", other[1].clip + "-", other[1].clip + other[1].instruction),
     ]
-    questions = [options for options in server.asked if options["max_tokens"]]
+    questions = [options for options in server.questions if options["max_tokens"]]
     assert questions == [{"max_tokens": 5, "temperature": 0.5, "seed": 11}] * 3
 
 
-def test_a_server_is_free_again_whatever_happens() -> None:
-    given = RuntimeError("gone"), KeyError("odd"), {"error": {}}, MemoryError(), told("Yes.")
-    model = language_model(Server(*given))
+def test_a_server_is_idle_again_after_any_reply() -> None:
+    replies = (
+        RuntimeError("gone"),
+        KeyError("odd"),
+        {"error": {}},
+        MemoryError(),
+        completion("Yes."),
+    )
+    model = language_model(Server(*replies))
     kinds = []
-    for _ in given:
+    for _ in replies:
         try:
             kinds.append(type(model.reply(PROMPT, 5, 0.0, 0)))
         except MemoryError:
@@ -144,34 +154,34 @@ def test_a_server_is_free_again_whatever_happens() -> None:
     assert kinds == [Failure, Failure, Failure, MemoryError, Response]
 
 
-def test_a_part_that_cannot_be_computed_is_not_built_upon() -> None:
-    class Stuck(Server):
+def test_a_failed_part_of_a_prompt_ends_the_question() -> None:
+    class FailingServer(Server):
         def handle_completions(self, question: Any) -> Any:
             super().handle_completions(question)
             return {"error": {"message": "too long"}}
 
-    failure = language_model(server := Stuck()).reply(PROMPT, 5, 0.0, 0)
+    failure = language_model(server := FailingServer()).reply(PROMPT, 5, 0.0, 0)
     assert failure == Failure("rejected", "too long")
-    assert len(server.asked) == 1
+    assert len(server.questions) == 1
 
 
 def test_servers_compute_in_one_order_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sums are the same however many cores there are: one thread, one question at a time."""
+    """Sums do not depend on the number of cores: one thread, one question at a time."""
 
     class Parameters:
         def __init__(self) -> None:
             self.model, self.cpuparams, self.cpuparams_batch = (SimpleNamespace() for _ in "abc")
 
-    made: list[Any] = []
+    parameters_of_servers: list[Any] = []
     library = SimpleNamespace(
         CommonParams=Parameters,
-        Server=made.append,
+        Server=parameters_of_servers.append,
         llama_flash_attn_type=SimpleNamespace(LLAMA_FLASH_ATTN_TYPE_DISABLED="off"),
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", library)
     language.LanguageModel(Path("model.gguf"), 3)
-    assert len(made) == 3
-    for parameters in made:
+    assert len(parameters_of_servers) == 3
+    for parameters in parameters_of_servers:
         assert parameters.n_parallel == 1
         assert parameters.cpuparams.n_threads == parameters.cpuparams_batch.n_threads == 1
         assert parameters.flash_attn_type == "off"
@@ -179,7 +189,7 @@ def test_servers_compute_in_one_order_only(monkeypatch: pytest.MonkeyPatch) -> N
         assert parameters.n_gpu_layers == 0
 
 
-def told(content: str | None) -> dict[str, Any]:
+def completion(content: str | None) -> dict[str, Any]:
     return {
         "choices": [{"finish_reason": "length", "text": content}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
@@ -188,9 +198,9 @@ def told(content: str | None) -> dict[str, Any]:
 
 def test_replies_become_responses_or_failures() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 5}
-    assert reply(told("Yes."))[0] == Response("Yes.", "length", usage)
-    assert reply(told(""))[0] == Response("", "length", usage)
-    assert reply(told(None))[0] == Response("", "length", usage)
+    assert reply(completion("Yes."))[0] == Response("Yes.", "length", usage)
+    assert reply(completion(""))[0] == Response("", "length", usage)
+    assert reply(completion(None))[0] == Response("", "length", usage)
     assert reply({"error": {"code": 400, "message": "too long"}})[0] == Failure(
         "rejected", "too long"
     )
@@ -199,7 +209,7 @@ def test_replies_become_responses_or_failures() -> None:
 
 
 def test_lone_surrogates_are_replaced_both_ways() -> None:
-    response, _ = reply(told("a \udc00 \ud83d\ude00"))
+    response, _ = reply(completion("a \udc00 \ud83d\ude00"))
     assert isinstance(response, Response)
     assert response.text == "a � 😀"
     prompt = make_prompt([], "b \ud800", "c \ud800")
@@ -209,28 +219,28 @@ def test_lone_surrogates_are_replaced_both_ways() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_only_what_questions_share_is_kept_between_them(real_models: None) -> None:
-    """Else how much is computed anew, and how it rounds, depends on what was asked before."""
+def test_only_the_common_prefix_is_kept_between_questions(real_models: None) -> None:
+    """Otherwise the size of a batch, and so its rounding, depends on earlier questions."""
     model = language.LanguageModel(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)), 1)
     server, _ = model._idle.get()
-    asked = []
+    calls = []
 
-    class Watched:
+    class RecordingServer:
         def handle_completions(self, question: Any) -> Any:
             reply = server.handle_completions(question)
             usage = reply["usage"]
             tokens = usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]
-            asked.append((question["max_tokens"], *tokens))
+            calls.append((question["max_tokens"], *tokens))
             return reply
 
-    model._idle.put((Watched(), ""))
+    model._idle.put((RecordingServer(), ""))
     for tags in (["Rain", "Water"], ["Rain"], []):
         for speech in ("Come in!", "Come", "- no", ""):
             for instruction in INSTRUCTIONS[:4]:
                 assert isinstance(
                     model.reply(make_prompt(tags, speech, instruction), 2, 0.0, 0), Response
                 )
-    (_, shared, _), *rest = asked  # with the token that marks the end of a part
+    (_, shared, _), *rest = calls  # with the token that marks the end of a part
     clip = -1
     for max_tokens, tokens, kept in rest:
         if max_tokens:

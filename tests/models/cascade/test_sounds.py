@@ -1,4 +1,4 @@
-"""Sound tagging: spectra against their definition, tags of scores."""
+"""Sound tagging: spectra by their definition, and tags of scores."""
 
 import math
 import os
@@ -26,7 +26,7 @@ print(hashlib.sha256(log_mel_patches(samples).tobytes() + product.tobytes()).hex
 
 
 def test_spectra_are_the_same_on_any_number_of_cores() -> None:
-    """NumPy's matrix products are not; the setting is one for all libraries that it is built on."""
+    """NumPy's own matrix products depend on it; the variables are those of its BLAS libraries."""
     hashes = {
         subprocess.run(
             [sys.executable, "-c", _SPECTRA],
@@ -41,7 +41,7 @@ def test_spectra_are_the_same_on_any_number_of_cores() -> None:
 
 
 def log_mel_reference(samples: np.ndarray) -> list[list[float]]:
-    """Compute the first patch from the definition, with loops and no FFT."""
+    """Compute three rows of the first patch from the definition, without an FFT."""
 
     def mel(hertz: float) -> float:
         return 1127.0 * math.log(1 + hertz / 700.0)
@@ -51,18 +51,18 @@ def log_mel_reference(samples: np.ndarray) -> list[list[float]]:
     times = np.arange(400)
     rows = []
     for frame in (0, 17, 95):
-        window = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / 400) for n in range(400)])
-        piece = samples[frame * 160 : frame * 160 + 400].astype(float) * window
+        hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / 400) for n in range(400)])
+        piece = samples[frame * 160 : frame * 160 + 400].astype(float) * hann
         bands = [0.0] * 64
         for k in range(1, 257):
             magnitude = abs(np.sum(piece * np.exp(-2j * np.pi * k * times / 512)))
-            here = mel(k * 16_000 / 512)
+            mels = mel(k * 16_000 / 512)
             for b in range(64):
                 left, middle, right = edges[b : b + 3]
-                if left < here <= middle:
-                    bands[b] += magnitude * (here - left) / (middle - left)
-                elif middle < here < right:
-                    bands[b] += magnitude * (right - here) / (right - middle)
+                if left < mels <= middle:
+                    bands[b] += magnitude * (mels - left) / (middle - left)
+                elif middle < mels < right:
+                    bands[b] += magnitude * (right - mels) / (right - middle)
         rows.append([math.log(band + 0.001) for band in bands])
     return rows
 
@@ -79,9 +79,9 @@ def test_patches_agree_with_the_definition() -> None:
     [(0, 1), (1, 1), (15_600, 1), (15_601, 2), (15_600 + 7_680, 2), (160_000, 20)],
 )
 def test_patches_cover_the_audio(samples: int, patches: int) -> None:
-    made = sounds.log_mel_patches(np.zeros(samples, dtype=np.float32))
-    assert made.shape == (patches, 96, 64)
-    assert np.allclose(made, math.log(0.001))
+    result = sounds.log_mel_patches(np.zeros(samples, dtype=np.float32))
+    assert result.shape == (patches, 96, 64)
+    assert np.allclose(result, math.log(0.001))
 
 
 def test_a_tone_is_in_the_band_of_its_frequency() -> None:
@@ -98,6 +98,8 @@ def test_quantising_keeps_to_eight_bits() -> None:
 
 
 class Network:
+    """Stand-in for the network; outputs scores in turn."""
+
     def __init__(self, *outputs: list[int]) -> None:
         self.outputs = iter(outputs)
 
@@ -108,6 +110,7 @@ class Network:
 
 
 def scores(**high: int) -> list[int]:
+    """Return scores that are low but for some classes: ``c7=200``."""
     output = [150] * 521
     for name, value in high.items():
         output[int(name[1:])] = value
@@ -121,4 +124,4 @@ def test_tags_are_the_highest_of_any_patch_without_speech_and_silence() -> None:
     tagger._network = Network(scores(c0=255, c7=200, c494=250), scores(c5=255, c9=210, c500=186))
     assert tagger.tags(two_patches) == ["9", "7", "500"]
     tagger._network = Network(scores(c9=210), scores())
-    assert tagger.tags(two_patches) == ["9"]  # what is less likely than 1 % is not heard
+    assert tagger.tags(two_patches) == ["9"]  # classes below 1 % are left out

@@ -1,4 +1,4 @@
-"""Speech to text, with the real model."""
+"""Speech recognition, with the real model."""
 
 import os
 import shutil
@@ -22,5 +22,5 @@ def test_real_speech_is_transcribed(real_models: None, tmp_path: Path) -> None:
     path = tmp_path / "spoken.wav"
     sentence = "The train leaves at noon."
     subprocess.run([flite, "-voice", "slt", "-t", sentence, "-o", str(path)], check=True)
-    heard = Transcriber(find_weight(WHISPER)).transcript(read_audio(path).floats)
-    assert heard.lower().strip(" .") == "the train leaves at noon"
+    transcript = Transcriber(find_weight(WHISPER)).transcript(read_audio(path).floats)
+    assert transcript.lower().strip(" .") == "the train leaves at noon"

@@ -1,4 +1,4 @@
-"""Checkpoints that are broken, or promise more than they hold: one line, and no memory for it."""
+"""Broken checkpoints, and headers that claim too much: errors of one line, without much memory."""
 
 import json
 import os
@@ -32,11 +32,11 @@ BROKEN = {
     "a list for a map": b'{"weight_map": []}',
     "an empty map": b'{"weight_map": {}}',
     "a number for a name": b'{"weight_map": {"a": 3}}',
-    "the folder above": b'{"weight_map": {"a": ".."}}',
+    "the parent folder": b'{"weight_map": {"a": ".."}}',
     "a file outside": b'{"weight_map": {"a": "../secret.safetensors"}}',
     "an absolute path": b'{"weight_map": {"a": "/etc/passwd"}}',
     "a missing file": b'{"weight_map": {"a": "gone.safetensors"}}',
-    "a deep one": b"[" * 200_000,
+    "deeply nested": b"[" * 200_000,
 }
 
 
@@ -44,10 +44,10 @@ BROKEN = {
 def test_a_broken_index_is_one_line(tmp_path: Path, kind: str) -> None:
     index = tmp_path / "model.safetensors.index.json"
     index.write_bytes(BROKEN[kind])
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(InputError) as error:
         read_base(tmp_path)
-    assert str(tmp_path) in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_an_index_of_several_files_is_read(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ JSON = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(JSON | st.dictionaries(st.just("weight_map"), JSON))
-def test_no_index_raises_anything_else(tmp_path: Path, content: Any) -> None:
+def test_any_other_index_is_an_input_error(tmp_path: Path, content: Any) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(content))
     with pytest.raises(InputError):
         read_base(tmp_path)
@@ -91,7 +91,8 @@ def test_a_tensor_of_terabytes_is_not_made(tmp_path: Path) -> None:
         read_safetensors(path)
 
 
-def repacked(path: Path, compression: int, **changed: bytes) -> Path:
+def save_repacked(path: Path, compression: int, **changed: bytes) -> Path:
+    """Save a tensor, and compress the file's entries, with some of them changed."""
     torch.save({"a": torch.ones(2)}, path)
     with zipfile.ZipFile(path) as file:
         entries = {name: file.read(name) for name in file.namelist()}
@@ -102,11 +103,12 @@ def repacked(path: Path, compression: int, **changed: bytes) -> Path:
 
 
 def test_compressed_entries_are_refused(tmp_path: Path) -> None:
-    """Of any size once they are unpacked; and torch maps what is packed as if it were numbers."""
-    assert read_torch(repacked(tmp_path / "plain.pt", zipfile.ZIP_STORED))["a"].tolist() == [1, 1]
-    bomb = repacked(tmp_path / "bomb.pt", zipfile.ZIP_DEFLATED, data=bytes(500_000_000))
-    assert bomb.stat().st_size < 1_000_000
-    for path in (bomb, repacked(tmp_path / "packed.pt", zipfile.ZIP_DEFLATED)):
+    """They may be of any size when unpacked, and torch would map the packed bytes as numbers."""
+    plain = save_repacked(tmp_path / "plain.pt", zipfile.ZIP_STORED)
+    assert read_torch(plain)["a"].tolist() == [1, 1]
+    zip_bomb = save_repacked(tmp_path / "bomb.pt", zipfile.ZIP_DEFLATED, data=bytes(500_000_000))
+    assert zip_bomb.stat().st_size < 1_000_000
+    for path in (zip_bomb, save_repacked(tmp_path / "packed.pt", zipfile.ZIP_DEFLATED)):
         with pytest.raises(InputError, match="compressed"):
             read_torch(path)
 

@@ -1,4 +1,4 @@
-"""That the parity tests read what they need from the fixtures, whatever these are."""
+"""The helpers of the parity tests, and parity on fixtures in other layouts."""
 
 import math
 import os
@@ -24,11 +24,11 @@ torch = pytest.importorskip("torch", reason="needs the extra native")
 pytest.importorskip("transformers", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
 
-from relayout import SYSTEMS, relay  # noqa: E402
+from relayout import PORTS, relay  # noqa: E402
 
 pytestmark = pytest.mark.slow
 PARITY = [
-    *(Path(__file__).with_name(f"test_{name}.py") for name in SYSTEMS),
+    *(Path(__file__).with_name(f"test_{name}.py") for name in PORTS),
     Path(__file__).parents[1] / "test_transformers.py",
 ]
 
@@ -38,26 +38,27 @@ PARITY = [
 @pytest.mark.parametrize("fewer", [False, True])
 def test_fixtures_in_another_layout_pass(tmp_path: Path, fewer: bool) -> None:
     if os.environ.get("JASCO_ORACLE"):
-        pytest.skip("other layouts are made of the usual fixtures alone")
-    for name in (*SYSTEMS, "qwen2_audio"):
+        pytest.skip("other layouts are made of the usual fixtures only")
+    for name in (*PORTS, "qwen2_audio"):
         if not (ORACLE / name).is_dir():
             pytest.skip(f"no fixtures of {name} in {ORACLE}")
     relay(ORACLE, tmp_path / "oracle", fewer)
-    run = subprocess.run(
+    result = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
             *("-m", "oracle", "--timeout", "600", *PARITY),
         ],
-        # One thread: then sums are rounded otherwise, too.
+        # One thread rounds sums in another way.
         env=os.environ | {"JASCO_ORACLE": str(tmp_path / "oracle"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
-    assert run.returncode == 0, run.stdout
-    assert fewer or "skipped" not in run.stdout
+    assert result.returncode == 0, result.stdout
+    assert fewer or "skipped" not in result.stdout
 
 
-def fixtures(folder: Path, **inputs: Any) -> Oracle:
+def write_fixtures(folder: Path, **inputs: Any) -> Oracle:
+    """Write fixtures that have nothing but inputs."""
     (folder / "some").mkdir()
     (folder / "some" / "config.json").write_text("{}")
     np.savez(folder / "some" / "inputs.npz", **inputs)
@@ -66,7 +67,7 @@ def fixtures(folder: Path, **inputs: Any) -> Oracle:
 
 def test_clips_may_be_patterns(tmp_path: Path) -> None:
     wave = np.arange(7, dtype=np.int16)
-    oracle = fixtures(
+    oracle = write_fixtures(
         tmp_path, wav_a=wave, wav_bell_pattern=wave, wav_bell_len=np.array(16), wav_x_len=wave[:3]
     )
     assert oracle.clips == ["a", "bell", "x_len"]
@@ -78,9 +79,9 @@ def test_clips_may_be_patterns(tmp_path: Path) -> None:
 def test_clips_may_have_any_names(tmp_path: Path) -> None:
     ids = np.array([5, 6])
     names = {f"wav_{clip}": np.zeros(1, np.int16) for clip in ("a", "a.b", "b")}
-    oracle = fixtures(tmp_path, **names, **{"a.b.q10.left_ids": ids, "b.q0.left_ids": ids})
-    assert oracle.asked == ["a.b.q10", "b.q0"]
-    assert [oracle.clip_of(asked) for asked in oracle.asked] == ["a.b", "b"]
+    oracle = write_fixtures(tmp_path, **names, **{"a.b.q10.left_ids": ids, "b.q0.left_ids": ids})
+    assert oracle.dialogues == ["a.b.q10", "b.q0"]
+    assert [oracle.clip_of(dialogue) for dialogue in oracle.dialogues] == ["a.b", "b"]
     assert oracle.clip_of("beats_padded_batch.out") == ""
 
 
@@ -99,7 +100,7 @@ WHOLE = torch.arange(60.0).reshape(2, 10, 3)
         ("a.logits", WHOLE[:, -4:]),
     ],
 )
-def test_parts_are_compared_with_what_they_are_parts_of(name: str, part: Any) -> None:
+def test_recorded_parts_are_compared_with_the_same_part(name: str, part: Any) -> None:
     computed = {"a.x": WHOLE, "a.logits": WHOLE}
     assert differences(computed, {name: part}) == {name: 0}
     assert differences(computed, {name: part + 0.5}) == {name: 0.5}
@@ -108,7 +109,7 @@ def test_parts_are_compared_with_what_they_are_parts_of(name: str, part: Any) ->
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("a.x", WHOLE[:, :5]),  # the name does not say that it is a part
+        ("a.x", WHOLE[:, :5]),  # the name does not mark a part
         ("a.x_every_4", WHOLE[:, ::3]),
         ("a.x_head", torch.cat([WHOLE, WHOLE])),
         ("a.x_head", WHOLE[:1, :5]),
@@ -120,22 +121,22 @@ def test_parts_are_compared_with_what_they_are_parts_of(name: str, part: Any) ->
         ("a.x", WHOLE.where(WHOLE != 3, -torch.inf)),
     ],
 )
-def test_what_cannot_be_compared_is_infinitely_far(name: str, value: Any) -> None:
+def test_the_difference_of_incomparable_tensors_is_infinite(name: str, value: Any) -> None:
     computed = {"a.x": WHOLE, "a.logits": WHOLE, "a.count": torch.tensor([3])}
     assert differences(computed, {name: value}) == {name: math.inf}
 
 
-def test_what_is_banned_must_be_banned() -> None:
+def test_a_banned_token_must_be_banned_in_both() -> None:
     one, other = torch.tensor([0, -torch.inf]), torch.tensor([0.25, -torch.inf])
     assert difference(one, other) == 0.25
     assert difference(one.flip(0), other) == math.inf
 
 
-def test_what_nobody_computes_is_left_out() -> None:
+def test_tensors_that_no_stage_computes_are_left_out() -> None:
     assert differences({"a.x": WHOLE}, {"a.y": WHOLE, "a.y_every_2": WHOLE}) == {}
 
 
-def test_stages_take_what_is_stored_or_what_was_computed() -> None:
+def test_stages_take_recorded_or_computed_inputs() -> None:
     stages = [
         Stage("a", [], lambda: {"x": 1}),
         Stage("a", ["a.x"], lambda x: {"y": x + 1}),

@@ -1,4 +1,4 @@
-"""What the ports share: searches side by side, and what is kept of a clip."""
+"""The decoding and the inference that the ports share."""
 
 import asyncio
 from types import SimpleNamespace
@@ -26,15 +26,15 @@ from jasco.models.ports.salmonn.inference import search_of  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-DRAWN = {"top_k": 50, "top_p": 0.9}  # 50 is what transformers takes where nothing is told
+SAMPLING = {"top_k": 50, "top_p": 0.9}  # 50 is the default of transformers
 PRESETS = {
     "greedy": {},
-    "drawn": {"temperature": 0.5, "top_k": 10, "top_p": 0.9},
+    "sampled": {"temperature": 0.5, "top_k": 10, "top_p": 0.9},
     "beam": {"num_beams": 4},
-    "drawn beam": {"num_beams": 4, "temperature": 1.0, **DRAWN},
+    "sampled beam": {"num_beams": 4, "temperature": 1.0, **SAMPLING},
 }
-# What transformers 4.28.0, on torch 2.13, answers to ``tiny(seed)`` of each of six seeds, which
-# also was torch's; the token that it begins with is left out.
+# The answers of transformers 4.28.0, on torch 2.13, to ``tiny(seed)`` for six seeds, which were
+# torch's seeds too; without the token that each begins with.
 TRANSFORMERS_4_28 = {
     "greedy": [
         [21, 34, 9, 34, 16, 18, 16, 24, 1],
@@ -44,7 +44,7 @@ TRANSFORMERS_4_28 = {
         [18, 28, 28, 28, 28, 28, 28, 28, 28],
         [7, 5, 27, 37, 11, 27, 37, 11, 27],
     ],
-    "drawn": [
+    "sampled": [
         [16, 18, 16, 24, 10, 1, 31, 24, 1],
         [25, 24, 33, 24, 24, 24, 24, 17, 24],
         [9, 11, 39, 5, 4, 12, 26, 4, 26],
@@ -60,7 +60,7 @@ TRANSFORMERS_4_28 = {
         [18, 26, 7, 28, 28, 28, 28, 28, 28],
         [7, 5, 27, 30, 7, 4, 4, 4, 4],
     ],
-    "drawn beam": [
+    "sampled beam": [
         [21, 16, 34, 9, 18, 37, 35, 17, 17],
         [25, 24, 24, 30, 39, 27, 23, 18, 33],
         [39, 11, 32, 9, 6, 28, 23, 12, 39],
@@ -72,7 +72,7 @@ TRANSFORMERS_4_28 = {
 
 
 def tiny(seed: int) -> tuple[Any, Any]:
-    """Make a Llama and a prompt, from NumPy's frozen generator."""
+    """Return a Llama and a prompt, from NumPy's frozen generator."""
     llama = LlamaForCausalLM(
         LlamaConfig(
             hidden_size=16,
@@ -84,15 +84,19 @@ def tiny(seed: int) -> tuple[Any, Any]:
             max_position_embeddings=64,
         )
     )
-    random = np.random.RandomState(seed)
+    rng = np.random.RandomState(seed)
     for _, weight in sorted(llama.named_parameters()):
-        weight.data = torch.from_numpy(random.normal(0, 0.4, tuple(weight.shape)).astype("f4"))
-    prompt = random.normal(0, 1, (1, 4 + seed, 16)).astype("f4")
+        weight.data = torch.from_numpy(rng.normal(0, 0.4, tuple(weight.shape)).astype("f4"))
+    prompt = rng.normal(0, 1, (1, 4 + seed, 16)).astype("f4")
     return llama.eval(), torch.from_numpy(prompt)
 
 
 def preset(name: str, seed: int) -> Preset:
     return Preset(9, seed=seed, **PRESETS[name])
+
+
+def answers_of(searches: list[Any]) -> list[list[int]]:
+    return [search.answer for search in searches]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -103,7 +107,7 @@ def test_searches_find_what_the_pinned_library_finds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_an_answer_does_not_depend_on_its_company(name: str) -> None:
+def test_an_answer_does_not_depend_on_the_rest_of_its_batch(name: str) -> None:
     llama = tiny(0)[0]
     prompts = [tiny(seed)[1] for seed in range(6)]
     alone = [search_of(preset(name, seed)) for seed in range(6)]
@@ -111,7 +115,7 @@ def test_an_answer_does_not_depend_on_its_company(name: str) -> None:
         decode(llama, [prompt], [search])
     together = [search_of(preset(name, seed)) for seed in range(6)]
     decode(llama, prompts, together)
-    assert [each.answer for each in together] == [each.answer for each in alone]
+    assert answers_of(together) == answers_of(alone)
 
 
 def test_searches_of_several_kinds_share_a_model() -> None:
@@ -122,10 +126,10 @@ def test_searches_of_several_kinds_share_a_model() -> None:
         decode(llama, [prompt], [search])
     together = [search_of(preset(name, 1)) for name in PRESETS]
     decode(llama, prompts, together)
-    assert [each.answer for each in together] == [each.answer for each in alone]
+    assert answers_of(together) == answers_of(alone)
 
 
-def test_the_penalty_sees_the_prompt_it_is_told_and_the_answer() -> None:
+def test_the_repetition_penalty_counts_the_prompt_and_the_answer() -> None:
     search = Sampler(Preset(9, repetition_penalty=2.0), penalised=[3, 3, 5])
     search.answer = [7]
     logits = torch.full((1, 10), 4.0)
@@ -134,31 +138,31 @@ def test_the_penalty_sees_the_prompt_it_is_told_and_the_answer() -> None:
     assert search.scores(logits)[0].tolist() == expected
 
 
-def test_without_a_seed_draws_differ() -> None:
-    draws = set()
+def test_without_a_seed_samples_differ() -> None:
+    answers = set()
     for _ in range(8):
         search = Sampler(Preset(3, temperature=1.0))
         for _ in range(3):
             search.step(torch.zeros(1, 1000))
-        draws.add(tuple(search.answer))
-    assert len(draws) > 1
+        answers.add(tuple(search.answer))
+    assert len(answers) > 1
 
 
 class Parrot(Inference[Any, PreparedQuestion]):
-    """Hears how many samples a clip has, and answers with what follows from them."""
+    """Encodes how many samples a clip has."""
 
     def __init__(self) -> None:
         super().__init__(tiny(0)[0], None, {"short": Preset(4)})  # type: ignore[arg-type]
-        self.heard: list[Audio] = []
+        self.encoded_clips: list[Audio] = []
 
     def encode(self, audio: Audio) -> Any:
-        self.heard.append(audio)
+        self.encoded_clips.append(audio)
         return torch.full((1, 3, 16), len(audio.samples) / 16_000)
 
-    def prepare(self, heard: Any, prompt: str, preset: str) -> PreparedQuestion:
+    def prepare(self, encoded: Any, prompt: str, preset: str) -> PreparedQuestion:
         if prompt == "too long":
             raise InputError("the question is too long")
-        return PreparedQuestion(heard, Sampler(self._presets[preset]), 4)
+        return PreparedQuestion(encoded, Sampler(self._presets[preset]), 4)
 
     def text(self, tokens: Any) -> str:
         return " ".join(map(str, tokens))
@@ -168,41 +172,41 @@ class ParrotModel(PortModel):
     OPTIONS = options("short")
 
     def load_folder(self, *_: object) -> Any:
-        raise AssertionError("it is loaded already")
+        raise AssertionError("the inference is set already")
 
 
-def test_a_clip_is_heard_once_for_all_of_its_questions() -> None:
-    system = Parrot()
+def test_a_clip_is_encoded_once_for_all_of_its_questions() -> None:
+    inference = Parrot()
     one, other = Audio(tone(1, 0.5)), Audio(tone(2, 0.7))
-    first = system.answer_all([(one, "?"), (other, "?"), (Audio(one.samples), "!")], "short")
-    assert system.heard == [one, other]
+    first = inference.answer_all([(one, "?"), (other, "?"), (Audio(one.samples), "!")], "short")
+    assert inference.encoded_clips == [one, other]
     assert first[0] == first[2]
     assert first[0].usage == {"prompt_tokens": 3, "completion_tokens": 4}
-    system.answer_all([(one, "again")], "short")
-    for number in range(70):  # others take its place
-        system.answer_all([(Audio(np.full(10, number, np.int16)), "?")], "short")
-    assert len(system.heard) == 72
-    system.answer_all([(one, "?")], "short")
-    assert len(system.heard) == 73
+    inference.answer_all([(one, "again")], "short")
+    for number in range(70):  # these displace it from the cache
+        inference.answer_all([(Audio(np.full(10, number, np.int16)), "?")], "short")
+    assert len(inference.encoded_clips) == 72
+    inference.answer_all([(one, "?")], "short")
+    assert len(inference.encoded_clips) == 73
 
 
 def test_a_question_that_cannot_be_asked_fails_alone() -> None:
-    system, audio = Parrot(), Audio(tone(1, 0.5))
+    inference, audio = Parrot(), Audio(tone(1, 0.5))
     model = ParrotModel(parse_spec("parrot/DIR", ParrotModel))
-    model._inference = system
+    model._inference = inference
     prompts = ["?", "too long", "!"]
 
-    async def prepare() -> list[Response | Failure]:
+    async def answer_all() -> list[Response | Failure]:
         items: list[Any] = [SimpleNamespace(instruction=prompt) for prompt in prompts]
         outcomes = await asyncio.gather(*(model.answer(item, audio) for item in items))
         await model.close()
         return outcomes
 
-    one, failed, other = asyncio.run(prepare())
-    assert one == other == system.answer_all([(audio, "?")], "short")[0]
+    one, failed, other = asyncio.run(answer_all())
+    assert one == other == inference.answer_all([(audio, "?")], "short")[0]
     assert failed == Failure("error", "InputError: the question is too long")
 
 
-def test_an_unknown_preset_is_told() -> None:
-    with pytest.raises(InputError, match="no preset beam; there are: short"):
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(InputError, match=r"beam.*short"):
         Parrot().answer_all([], "beam")

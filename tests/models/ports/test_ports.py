@@ -17,68 +17,66 @@ from jasco.models.ports.wavllm import WavLlmModel
 torch = pytest.importorskip("torch", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
 
-import test_ltu_as  # noqa: E402
-import test_salmonn  # noqa: E402
-import test_wavllm  # noqa: E402
+import tiny_salmonn  # noqa: E402
+import tiny_wavllm  # noqa: E402
 
 pytestmark = pytest.mark.slow
 MODELS = {"salmonn": SalmonnModel, "ltu-as": LtuAsModel, "wavllm": WavLlmModel}
+PublishedFiles = Callable[[str], dict[str, Path]]
 Converted = Callable[[str], Path]
-files = test_ltu_as.files
-released = test_ltu_as.released
-tokenizer_file = test_ltu_as.tokenizer_file
-downloaded = test_salmonn.downloaded
-published = test_wavllm.published
-tokenizer = test_wavllm.tokenizer
 
 
 @pytest.fixture
-def parts(
+def published_files(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], dict[str, Path]]:
-    """Write a system's files, small and random, in the published layout."""
+) -> PublishedFiles:
+    """Write a port's published files, tiny and random; return their paths by part."""
 
-    def write(system: str) -> dict[str, Path]:
-        if system == "ltu-as":
-            return dict(request.getfixturevalue("files"))
-        if system == "salmonn":
+    def write(port: str) -> dict[str, Path]:
+        if port == "ltu-as":
+            return dict(request.getfixturevalue("ltu_as_files"))
+        if port == "salmonn":
             from jasco.models.ports.salmonn.conversion import SETTINGS
 
             for part in ("qformer", "lora"):
-                monkeypatch.setitem(SETTINGS, part, test_salmonn.TINY[part])
-            return dict(request.getfixturevalue("downloaded"))
+                monkeypatch.setitem(SETTINGS, part, tiny_salmonn.TINY[part])
+            return dict(request.getfixturevalue("salmonn_files"))
         from jasco.models.ports.wavllm.conversion import convert_files
 
-        monkeypatch.setitem(convert_files.__kwdefaults__, "sizes", test_wavllm.TINY)
-        checkpoint = {"model": request.getfixturevalue("published"), "cfg": None}
+        monkeypatch.setitem(convert_files.__kwdefaults__, "sizes", tiny_wavllm.TINY)
+        checkpoint = {"model": request.getfixturevalue("wavllm_weights"), "cfg": None}
         torch.save(checkpoint, tmp_path / "final.pt")
-        tokenizer = request.getfixturevalue("tokenizer")
+        tokenizer = request.getfixturevalue("wavllm_tokenizer")
         return {"checkpoint": tmp_path / "final.pt", "tokenizer": tokenizer}
 
     return write
 
 
-@pytest.fixture
-def converted(parts: Callable[[str], dict[str, Path]], tmp_path: Path) -> Converted:
-    """Convert a system's files."""
+def sources_of(paths: dict[str, Path]) -> list[str]:
+    """Return the values of ``--from``."""
+    return [f"{part}={path}" for part, path in paths.items()]
 
-    def make(system: str) -> Path:
-        folder = tmp_path / f"converted-{system}"
-        sources = [f"{part}={path}" for part, path in parts(system).items()]
-        convert(system, sources, folder, trusted=False)
+
+@pytest.fixture
+def converted(published_files: PublishedFiles, tmp_path: Path) -> Converted:
+    """Convert a port's published files; return the folder."""
+
+    def convert_port(port: str) -> Path:
+        folder = tmp_path / f"converted-{port}"
+        convert(port, sources_of(published_files(port)), folder, trusted=False)
         return folder
 
-    return make
+    return convert_port
 
 
-@pytest.mark.parametrize("system", PORTS)
-def test_it_answers_in_an_evaluation_and_says_how(
-    system: str, converted: Converted, tmp_path: Path
+@pytest.mark.parametrize("port", PORTS)
+def test_a_converted_model_answers_in_an_evaluation(
+    port: str, converted: Converted, tmp_path: Path
 ) -> None:
-    more = ",transcriber=none" if system == "ltu-as" else ""
-    spec = f"{system}/{converted(system)},preset=greedy{more}"
-    for limit in (1, 2):  # and goes on
-        model = MODELS[system](parse_spec(spec, MODELS[system]))
+    options = ",transcriber=none" if port == "ltu-as" else ""
+    spec = f"{port}/{converted(port)},preset=greedy{options}"
+    for limit in (1, 2):  # the second evaluation resumes the first
+        model = MODELS[port](parse_spec(spec, MODELS[port]))
         evaluation = jasco.evaluate(
             model, data="mini", judges=[], run=tmp_path / "run", limit=limit, preflight=False
         )
@@ -88,82 +86,80 @@ def test_it_answers_in_an_evaluation_and_says_how(
     assert evaluation.model == spec
 
 
-def test_a_recogniser_that_is_not_there_is_told(converted: Converted, tmp_path: Path) -> None:
+def test_a_missing_recogniser_is_reported(converted: Converted, tmp_path: Path) -> None:
     spec = parse_spec(f"ltu-as/{converted('ltu-as')},transcriber={tmp_path}", LtuAsModel)
-    with pytest.raises(jasco.InputError, match=r"its speech recogniser .* transcriber=DIR"):
+    with pytest.raises(jasco.InputError, match=r"recogniser .*transcriber="):
         jasco.evaluate(LtuAsModel(spec), data="mini", judges=[], run=tmp_path / "run", limit=1)
     nowhere = parse_spec(f"ltu-as/{tmp_path / 'nowhere'}", LtuAsModel)
     with pytest.raises(jasco.InputError, match="no converted model there"):
         jasco.evaluate(LtuAsModel(nowhere), data="mini", judges=[], limit=1)
 
 
-@pytest.mark.parametrize("system", PORTS)
-def test_a_folder_is_checked_and_answers_the_same_twice(system: str, converted: Converted) -> None:
-    folder, mini = converted(system), find_data("mini", print)
+@pytest.mark.parametrize("port", PORTS)
+def test_a_folder_is_checked_and_answers_the_same_twice(port: str, converted: Converted) -> None:
+    folder, mini = converted(port), find_data("mini", print)
     first = list(check(folder, mini))
     assert first == list(check(folder, mini))
-    assert f"{folder}: {system}, " in first[0]
+    assert f"{folder}: {port}, " in first[0]
     assert first[-1].startswith("hash: ")
 
 
-@pytest.mark.parametrize("system", PORTS)
-def test_a_folder_that_lacks_a_weight_is_refused(system: str, converted: Converted) -> None:
+@pytest.mark.parametrize("port", PORTS)
+def test_a_folder_that_lacks_a_weight_is_refused(port: str, converted: Converted) -> None:
     from safetensors.torch import load_file, save_file
 
-    folder = converted(system)
+    folder = converted(port)
     weights = load_file(folder / "model.safetensors")
-    lost = min(weights)
-    del weights[lost]
+    missing = min(weights)
+    del weights[missing]
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(jasco.InputError, match=lost.replace(".", r"\.")):
+    with pytest.raises(jasco.InputError, match=missing.replace(".", r"\.")):
         list(check(folder, find_data("mini", print)))
 
 
 @pytest.mark.parametrize(
-    ("system", "sources", "told"),
+    ("port", "sources", "message"),
     [
-        ("salmonn", [], "--from base=PATH is missing; the parts are base"),
-        ("salmonn", ["nonsense=x"], "--from nonsense=x: write PART=PATH; the parts are base"),
+        ("salmonn", [], "--from base=PATH is missing"),
+        ("salmonn", ["nonsense=x"], "--from nonsense=x"),
         ("ltu-as", ["base=a", "base=b"], "--from base=... is given twice"),
-        ("gpt", [], "gpt: no such port; there are: salmonn, ltu-as, wavllm"),
+        ("gpt", [], "salmonn, ltu-as, wavllm"),
     ],
 )
-def test_what_is_no_part_is_told(
-    system: str, sources: list[str], told: str, tmp_path: Path
+def test_a_wrong_part_is_reported(
+    port: str, sources: list[str], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(jasco.InputError) as caught:
-        convert(system, sources, tmp_path / "out", trusted=False)
-    assert told in str(caught.value)
+    with pytest.raises(jasco.InputError) as error:
+        convert(port, sources, tmp_path / "out", trusted=False)
+    assert message in str(error.value)
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine")
     sources = ["checkpoint=a", "tokenizer=b"]
     with pytest.raises(jasco.InputError, match="is there already"):
         convert("wavllm", sources, tmp_path, trusted=False)
 
 
 def test_a_file_that_would_run_code_is_refused_unless_trusted(
-    parts: Callable[[str], dict[str, Path]], tmp_path: Path
+    published_files: PublishedFiles, tmp_path: Path
 ) -> None:
-    paths = parts("wavllm")
+    paths = published_files("wavllm")
     torch.save({"model": {}, "cfg": np.random.default_rng(1)}, paths["checkpoint"])
-    sources = [f"{part}={path}" for part, path in paths.items()]
     with pytest.raises(jasco.InputError, match="--trust-pickle"):
-        convert("wavllm", sources, tmp_path / "out", trusted=False)
-    with pytest.raises(jasco.InputError, match="lacks"):  # now it is read
-        convert("wavllm", sources, tmp_path / "out", trusted=True)
+        convert("wavllm", sources_of(paths), tmp_path / "out", trusted=False)
+    with pytest.raises(jasco.InputError, match="lacks"):  # the file is read now
+        convert("wavllm", sources_of(paths), tmp_path / "out", trusted=True)
 
 
 def test_a_missing_weight_is_named_as_in_the_file(
-    parts: Callable[[str], dict[str, Path]], tmp_path: Path
+    published_files: PublishedFiles, tmp_path: Path
 ) -> None:
-    paths = parts("wavllm")
-    sources = [f"{part}={path}" for part, path in paths.items()]
-    whole = torch.load(paths["checkpoint"])["model"]
-    for lost in ("gpt_model.model_llama.layers.1.attention.wq_lora_A", "wavlm_audio_proj.bias"):
-        model = {key: value for key, value in whole.items() if key != lost}
+    paths = published_files("wavllm")
+    weights = torch.load(paths["checkpoint"])["model"]
+    for missing in ("gpt_model.model_llama.layers.1.attention.wq_lora_A", "wavlm_audio_proj.bias"):
+        model = {key: value for key, value in weights.items() if key != missing}
         torch.save({"model": model}, paths["checkpoint"])
-        with pytest.raises(jasco.InputError) as caught:
-            convert("wavllm", sources, tmp_path / "out", trusted=False)
-        assert f"lacks 1 of {len(whole) - 3} weights, such as {lost!r}" in str(caught.value)
+        with pytest.raises(jasco.InputError) as error:
+            convert("wavllm", sources_of(paths), tmp_path / "out", trusted=False)
+        assert f"lacks 1 of {len(weights) - 3} weights, such as {missing!r}" in str(error.value)

@@ -1,4 +1,4 @@
-"""The port of SALMONN against what the original computed, and what its conversion refuses."""
+"""The port of SALMONN: parity with the original code, the conversion, and answers."""
 
 import math
 import re
@@ -32,7 +32,8 @@ from oracle import (
 torch = pytest.importorskip("torch", reason="needs the extra native")
 pytest.importorskip("transformers", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
-pytestmark = pytest.mark.slow  # torch is there in the second tier only
+# torch is there in the second tier only
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_gradients")]
 
 from jasco.models.ports.decoding import Preset, Sampler  # noqa: E402
 from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
@@ -44,21 +45,21 @@ from jasco.models.ports.salmonn.conversion import Published  # noqa: E402
 from jasco.models.ports.salmonn.features import filter_bank, fit, log_mel  # noqa: E402
 from jasco.models.ports.salmonn.model import Salmonn  # noqa: E402
 from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt  # noqa: E402
-from jasco.models.ports.state_dict import write_folder  # noqa: E402
 from jasco.models.ports.text import EOS  # noqa: E402
+from tiny_salmonn import COPY, TINY, Parts, make_parts  # noqa: E402
 
 Tensors = dict[str, Any]
 
 END_TO_END = ROUNDING * 5e-5
-"""How far off it may be that is computed from the waveform; wrong ports are off by 0.2 and more."""
+"""Tolerance of what is computed from the waveform; wrong ports deviate by 0.2 and more."""
 
 
-def close(ours: Any, theirs: Any, tolerance: float, name: str) -> None:
-    """Compare two tensors."""
+def assert_close(ours: Any, theirs: Any, tolerance: float, name: str) -> None:
+    """Check that two tensors differ by no more than a tolerance."""
     assert difference(ours, theirs) <= tolerance, name
 
 
-# What the original computed
+# Parity with the original
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +72,11 @@ def network(oracle: Oracle) -> Salmonn:
     return converted(oracle, oracle.config)
 
 
-@pytest.fixture(autouse=True)
-def no_gradients() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
-
-
 def published(oracle: Oracle) -> dict[str, Published]:
-    """Give the parts as one would download them."""
+    """Return the recorded weights as the published parts hold them."""
     return {
         part.split()[0]: Published(
-            Path(part.split()[0]), {key: oracle.weights[theirs] for key, theirs in keys.items()}
+            Path(part.split()[0]), {key: oracle.weights[name] for key, name in keys.items()}
         )
         for part, keys in oracle.json("released_layout").items()
     }
@@ -96,8 +91,8 @@ def samples_of(oracle: Oracle, clip: str) -> Any:
     return oracle.wave(clip) / 32768
 
 
-def sequence_of(oracle: Oracle, network: Salmonn, asked: str, audio: Any) -> Any:
-    left, right = (oracle.ids(f"{asked}.{half}_ids") for half in ("left", "right"))
+def sequence_of(oracle: Oracle, network: Salmonn, dialogue: str, audio: Any) -> Any:
+    left, right = (oracle.ids(f"{dialogue}.{half}_ids") for half in ("left", "right"))
     return network.sequence(left, audio, right)
 
 
@@ -105,8 +100,8 @@ def features_of(network: Salmonn, samples: Any) -> Tensors:
     fitted = fit(samples)
     config = network.whisper.config
     (mel,) = log_mel(fitted, config.num_mel_bins, 2 * config.max_source_positions)
-    beyond = mel[:, math.ceil((len(fitted) + 200) / 160) :]  # all windows with sound in them
-    assert (beyond == mel[0, -1]).all()
+    end = math.ceil((len(fitted) + 200) / 160)  # of the frames with sound in them
+    assert (mel[:, end:] == mel[0, -1]).all()
     return {
         "mel": mel,
         "mel_pad_value": mel[0, -1:],
@@ -116,17 +111,17 @@ def features_of(network: Salmonn, samples: Any) -> Tensors:
 
 
 def stages_of_beats(beats: Beats, bank: Any, padding: Any = None) -> Tensors:
-    """Encode, and keep what is computed on the way, in the original's layout."""
-    seen: Tensors = {}
+    """Encode; return the intermediate tensors too, in the original's layout."""
+    tensors: Tensors = {}
 
-    def keep(name: str, change: Any) -> Any:
+    def record(name: str, convert: Any) -> Any:
         def hook(module: Any, args: Any, output: Any) -> None:
-            seen[f"beats.{name}"] = change(output)
+            tensors[f"beats.{name}"] = convert(output)
 
         return hook
 
     encoder = beats.encoder
-    watched = [
+    modules = [
         (beats.patch_embedding, "patch_embedding", lambda out: out),
         (beats.layer_norm, "patch_layer_norm", lambda out: out),
         (beats.post_extract_proj, "post_extract_proj", lambda out: out),
@@ -134,31 +129,33 @@ def stages_of_beats(beats: Beats, bank: Any, padding: Any = None) -> Tensors:
         (encoder.layer_norm, "encoder_in", lambda out: out),
     ]
     for number, layer in enumerate(encoder.layers):
-        watched.append((layer.self_attn, f"attn{number}", lambda out: out.transpose(0, 1)))
-        watched.append((layer, f"layer{number}", lambda out: out.transpose(0, 1)))
-    hooks = [module.register_forward_hook(keep(name, change)) for module, name, change in watched]
-    seen["beats.out"] = out = beats(bank, padding)
+        modules.append((layer.self_attn, f"attn{number}", lambda out: out.transpose(0, 1)))
+        modules.append((layer, f"layer{number}", lambda out: out.transpose(0, 1)))
+    hooks = [
+        module.register_forward_hook(record(name, convert)) for module, name, convert in modules
+    ]
+    tensors["beats.out"] = out = beats(bank, padding)
     for hook in hooks:
         hook.remove()
-    seen["beats.n_tokens"] = torch.tensor([out.shape[1]])
+    tensors["beats.n_tokens"] = torch.tensor([out.shape[1]])
     bias = encoder.position_bias(out.shape[1])
     if bias is not None:
-        seen["beats.position_bias_head0"] = bias[:1]
-    return seen
+        tensors["beats.position_bias_head0"] = bias[:1]
+    return tensors
 
 
 def stages_of_connector(network: Salmonn, speech: Any, audio: Any) -> Tensors:
     connector = network.connector
     joined = connector.join(speech, audio)
-    cut = windows(joined[0], connector.kernel, connector.stride)
-    queries = connector.query_tokens.expand(len(cut), -1, -1)
-    summed = connector.qformer(query_embeds=queries, encoder_hidden_states=cut).last_hidden_state
+    frames = windows(joined[0], connector.kernel, connector.stride)
+    queries = connector.query_tokens.expand(len(frames), -1, -1)
+    output = connector.qformer(query_embeds=queries, encoder_hidden_states=frames).last_hidden_state
     return {
         "ln_speech": connector.ln_speech(speech),
         "ln_audio": connector.ln_audio(audio),
-        "n_windows": torch.tensor([len(cut)]),
-        "qformer_windows": cut,
-        "qformer_out": summed,
+        "n_windows": torch.tensor([len(frames)]),
+        "qformer_windows": frames,
+        "qformer_out": output,
         "audio_embeds": connector(speech, audio)[None],
     }
 
@@ -168,55 +165,56 @@ def with_window(oracle: Oracle, window: float, stride: float) -> Salmonn:
     return converted(oracle, {**oracle.config, "window": {**oracle.config["window"], **other}})
 
 
-def stages_of_a_question(oracle: Oracle, network: Salmonn, asked: str, audio: Any) -> Tensors:
-    said = sequence_of(oracle, network, asked, audio[0])
-    logits = network.llama(inputs_embeds=said).logits
+def stages_of_question(oracle: Oracle, network: Salmonn, dialogue: str, audio: Any) -> Tensors:
+    embeddings = sequence_of(oracle, network, dialogue, audio[0])
+    logits = network.llama(inputs_embeds=embeddings).logits
     computed = {
-        "inputs_embeds": said,
+        "inputs_embeds": embeddings,
         "logits": logits,
         "logits_len": torch.tensor([logits.shape[1]]),
     }
-    greedy = oracle.config["generated_ids"].get(f"{asked}.greedy")
+    greedy = oracle.config["generated_ids"].get(f"{dialogue}.greedy")
     if greedy:
         answer = network.llama.get_input_embeddings()(torch.tensor([greedy[1:]]))
-        both = network.llama(inputs_embeds=torch.cat([said, answer], dim=1)).logits
-        computed["greedy_step_logits"] = both[0, said.shape[1] - 1 : -1]
+        with_answer = network.llama(inputs_embeds=torch.cat([embeddings, answer], dim=1)).logits
+        computed["greedy_step_logits"] = with_answer[0, embeddings.shape[1] - 1 : -1]
     return computed
 
 
 def stages(oracle: Oracle, network: Salmonn) -> Iterator[Stage]:
-    """List what is computed of each clip and of the questions about it."""
+    """List the stages of each clip and of the questions about it."""
     variants = [
-        with_window(oracle, *each) for each in oracle.config["window"].get("variants_seconds", ())
+        with_window(oracle, *seconds)
+        for seconds in oracle.config["window"].get("variants_seconds", ())
     ]
 
     def encoded(mel: Any) -> Tensors:
         return {"whisper_last_hidden_state": network.whisper(mel[None]).last_hidden_state}
 
     def connected(speech: Any, audio: Any) -> Tensors:
-        others = {
+        of_variants = {
             f"audio_embeds_window_variant{number}": variant.connector(speech, audio)[None]
             for number, variant in enumerate(variants)
         }
-        return {**stages_of_connector(network, speech, audio), **others}
+        return {**stages_of_connector(network, speech, audio), **of_variants}
 
     for clip in oracle.clips:
-        both = [f"{clip}.whisper_last_hidden_state", f"{clip}.beats.out"]
+        inputs = [f"{clip}.whisper_last_hidden_state", f"{clip}.beats.out"]
         yield Stage(clip, [], partial(features_of, network, samples_of(oracle, clip)))
         yield Stage(clip, [f"{clip}.mel"], encoded)
         yield Stage(clip, [f"{clip}.beats.fbank"], partial(stages_of_beats, network.beats))
-        yield Stage(clip, both, connected)
-    for asked in oracle.asked:
-        heard = f"{oracle.clip_of(asked)}.audio_embeds"
-        yield Stage(asked, [heard], partial(stages_of_a_question, oracle, network, asked))
+        yield Stage(clip, inputs, connected)
+    for dialogue in oracle.dialogues:
+        audio = f"{oracle.clip_of(dialogue)}.audio_embeds"
+        yield Stage(dialogue, [audio], partial(stages_of_question, oracle, network, dialogue))
 
 
 OTHERS = {"beats_padded_batch", "beats_predictor", "synth"}
-"""Groups of tensors that are of no clip; each has a test of its own."""
+"""Groups of tensors that belong to no clip; each has a test of its own."""
 
 
 def tolerance(name: str) -> float:
-    """Tell how far a stage may be off that is computed from its stored inputs."""
+    """Return the tolerance of a stage that is computed from its recorded inputs."""
     if name.endswith("inputs_embeds"):  # nothing is computed
         return 0.0
     return LOGITS if name.endswith("logits") else STAGE
@@ -226,48 +224,48 @@ def tolerance(name: str) -> float:
 class TestParity:
     def test_everything_from_the_waveform_on(self, oracle: Oracle, network: Salmonn) -> None:
         ours = end_to_end(stages(oracle, network))
-        apart = differences(ours, oracle.expected)
-        assert exceeding(apart, lambda _: END_TO_END) == {}
-        left = {name for name in oracle.expected if name.split(".")[0] not in OTHERS}
-        assert left - apart.keys() == set()
+        deviations = differences(ours, oracle.expected)
+        assert exceeding(deviations, lambda _: END_TO_END) == {}
+        required = {name for name in oracle.expected if name.split(".")[0] not in OTHERS}
+        assert required - deviations.keys() == set()
         for clip in oracle.clips:
             embeddings = network.audio_embeddings(samples_of(oracle, clip))[None]
-            close(embeddings, ours[f"{clip}.audio_embeds"], 0, clip)
+            assert_close(embeddings, ours[f"{clip}.audio_embeds"], 0, clip)
 
     def test_each_stage_from_its_stored_inputs(self, oracle: Oracle, network: Salmonn) -> None:
         ours = stage_by_stage(stages(oracle, network), oracle.expected)
-        apart = differences(ours, oracle.expected)
-        assert exceeding(apart, tolerance) == {}
-        assert any(name.endswith(".logits") for name in apart)
+        deviations = differences(ours, oracle.expected)
+        assert exceeding(deviations, tolerance) == {}
+        assert any(name.endswith(".logits") for name in deviations)
 
     def test_a_padded_batch_of_beats(self, oracle: Oracle, network: Salmonn) -> None:
-        """Each of its rows is how some clip begins."""
+        """Each of its rows is the beginning of some clip."""
         grouped(oracle, "beats_padded_batch.")
         lengths = oracle.ids("beats_padded_lengths")
-        theirs = oracle.expected["beats_padded_batch.out"]
+        expected = oracle.expected["beats_padded_batch.out"]
         mask = oracle.expected["beats_padded_batch.padding_mask"].bool()
-        silent = torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]
+        padding = torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]
         clips = [samples_of(oracle, clip) for clip in oracle.clips]
-        apart = []
+        deviations = []
         for rows in product(*([clip for clip in clips if len(clip) >= n] for n in lengths)):
-            waves = np.zeros(silent.shape)
+            waves = np.zeros(padding.shape)
             for wave, row, length in zip(waves, rows, lengths, strict=True):
                 wave[:length] = row[:length]
             bank = torch.cat([filter_bank(wave) for wave in waves])
-            of_frames = coarser(silent, bank.shape[1])
-            apart.append(difference(network.beats(bank, of_frames), theirs))
-            assert torch.equal(coarser(of_frames, theirs.shape[1]), mask)
-        assert min(apart) <= END_TO_END
+            frame_padding = coarser(padding, bank.shape[1])
+            deviations.append(difference(network.beats(bank, frame_padding), expected))
+            assert torch.equal(coarser(frame_padding, expected.shape[1]), mask)
+        assert min(deviations) <= END_TO_END
 
     def test_the_classifier_of_beats(self, oracle: Oracle, network: Salmonn) -> None:
-        """Not part of SALMONN: here it shows that nothing is lost up to the last layer."""
-        start = "beats_predictor.probabilities_"
-        weight, bias = (oracle.weights[f"beats.predictor.{each}"] for each in ("weight", "bias"))
-        for name in grouped(oracle, start):
-            samples = samples_of(oracle, name.removeprefix(start))
+        """SALMONN does not use it: it shows here that the last layer's states are right."""
+        prefix = "beats_predictor.probabilities_"
+        weight, bias = (oracle.weights[f"beats.predictor.{kind}"] for kind in ("weight", "bias"))
+        for name in grouped(oracle, prefix):
+            samples = samples_of(oracle, name.removeprefix(prefix))
             out = network.beats(filter_bank(fit(samples)))
             ours = torch.nn.functional.linear(out, weight, bias).mean(1).sigmoid()
-            close(ours, oracle.expected[name], END_TO_END, name)
+            assert_close(ours, oracle.expected[name], END_TO_END, name)
 
     def test_other_settings_of_beats(self, oracle: Oracle) -> None:
         if not (oracle.folder / "beats_variants_config.json").is_file():
@@ -275,7 +273,7 @@ class TestParity:
         weights = oracle.tensors("beats_variants_weights")
         expected = oracle.tensors("beats_variants_expected")
         config = oracle.json("beats_variants_config")
-        clip = max((each for each in oracle.clips if f"wav_{each}" in config["input"]), key=len)
+        clip = max((name for name in oracle.clips if f"wav_{name}" in config["input"]), key=len)
         bank = filter_bank(fit(samples_of(oracle, clip)))
         for name, cfg in config["variants"].items():
             ours = beats_of(cfg, {
@@ -283,7 +281,7 @@ class TestParity:
                 for key, value in weights.items()
                 if key.startswith(f"{name}/")
             })(bank)  # fmt: skip
-            close(ours, expected[name], END_TO_END, name)
+            assert_close(ours, expected[name], END_TO_END, name)
 
     def test_prompts_are_the_originals(self, oracle: Oracle) -> None:
         config = oracle.config
@@ -293,38 +291,41 @@ class TestParity:
 
     def test_audio_longer_than_speech(self, oracle: Oracle, network: Salmonn) -> None:
         speech, audio = (
-            torch.from_numpy(oracle.inputs[f"synth_{each}"]) for each in ("speech", "audio")
+            torch.from_numpy(oracle.inputs[f"synth_{stream}"]) for stream in ("speech", "audio")
         )
         for name in grouped(oracle, "synth."):
             ours = network.connector(speech, audio)[None]
-            close(ours, oracle.expected[name], STAGE, name)
+            assert_close(ours, oracle.expected[name], STAGE, name)
 
     def test_the_tokens_of_every_answer(self, oracle: Oracle, network: Salmonn) -> None:
-        heard = {clip: network.audio_embeddings(samples_of(oracle, clip)) for clip in oracle.clips}
+        embeddings = {
+            clip: network.audio_embeddings(samples_of(oracle, clip)) for clip in oracle.clips
+        }
         for name, ids in oracle.config["generated_ids"].items():
-            asked, _, kind = name.rpartition(".")
-            sequence = sequence_of(oracle, network, asked, heard[oracle.clip_of(asked)])
+            dialogue, _, kind = name.rpartition(".")
+            sequence = sequence_of(oracle, network, dialogue, embeddings[oracle.clip_of(dialogue)])
             preset = preset_of(oracle, kind)
-            theirs = without_end(ids[1:])  # theirs begin with BOS
-            assert (ids[-1] == EOS) == (len(theirs) < preset.max_new_tokens), name
+            expected = without_end(ids[1:])  # the recorded ids begin with BOS
+            assert (ids[-1] == EOS) == (len(expected) < preset.max_new_tokens), name
             search = partial(inference.search_of, preset)
-            assert finds(network.llama, sequence, search, theirs, END_TO_END), name
+            assert finds(network.llama, sequence, search, expected, END_TO_END), name
 
 
 def without_end(ids: list[int]) -> list[int]:
     return ids[:-1] if ids[-1] == EOS else ids
 
 
-def grouped(oracle: Oracle, start: str) -> list[str]:
-    """Name the stored tensors of a group that other fixtures may lack."""
-    names = [name for name in oracle.expected if name.startswith(start)]
-    return names or pytest.skip(f"the fixtures have no {start}...")
+def grouped(oracle: Oracle, prefix: str) -> list[str]:
+    """Return the names of the recorded tensors of a group; skip the test where there are none."""
+    names = [name for name in oracle.expected if name.startswith(prefix)]
+    return names or pytest.skip(f"the fixtures have no {prefix}...")
 
 
 def preset_of(oracle: Oracle, kind: str) -> Preset:
-    """Give the settings of a kind of answer: ``greedy``, ``beam4``, ``beam4_max60``."""
+    """Return the preset of a kind of answer: ``greedy``, ``beam4``, ``beam4_max60``."""
     beams, longest = re.fullmatch(r"(?:greedy|beam(\d+))(?:_max(\d+))?", kind).groups()
-    official = next(each for each in oracle.config["generation"].values() if isinstance(each, dict))
+    settings = oracle.config["generation"].values()
+    official = next(kind for kind in settings if isinstance(kind, dict))
     return replace(
         PRESETS["official"],
         num_beams=int(beams or 1),
@@ -333,7 +334,7 @@ def preset_of(oracle: Oracle, kind: str) -> Preset:
 
 
 def beats_of(cfg: dict[str, Any], weights: Tensors) -> Beats:
-    """Make BEATs of published weights, by the same maps as SALMONN's."""
+    """Return a BEATs with published weights, renamed as SALMONN's are."""
     config = BeatsConfig.of(cfg)
     beats = Beats(config)
     shapes = {f"beats.{key}": value.shape for key, value in beats.state_dict().items()}
@@ -344,7 +345,7 @@ def beats_of(cfg: dict[str, Any], weights: Tensors) -> Beats:
 
 @pytest.mark.oracle
 class TestWrongPortsShow:
-    """That the fixtures and tolerances tell a wrong port from a right one."""
+    """Wrong ports exceed the tolerances on these fixtures."""
 
     @pytest.mark.parametrize(
         "wrong",
@@ -373,190 +374,60 @@ class TestWrongPortsShow:
             features = features_of(network, samples_of(oracle, clip))
             speech = network.whisper(features["mel"][None]).last_hidden_state
             audio = network.beats(features["beats.fbank"])
-            short = max(0, speech.shape[1] - audio.shape[1])
-            filled = torch.nn.functional.pad(audio, (0, 0, 0, short))
-            computed[f"{clip}.audio_embeds"] = network.connector(speech, filled)[None]
+            missing = max(0, speech.shape[1] - audio.shape[1])
+            padded = torch.nn.functional.pad(audio, (0, 0, 0, missing))
+            computed[f"{clip}.audio_embeds"] = network.connector(speech, padded)[None]
         assert max(differences(computed, oracle.expected).values()) > 1000 * STAGE
 
-    def test_of_updates_left_out(self, oracle: Oracle) -> None:
+    def test_of_missing_lora(self, oracle: Oracle) -> None:
         config = {**oracle.config, "lora": {**oracle.config["lora"], "alpha": 0}}
         ours = stage_by_stage(stages(oracle, converted(oracle, config)), oracle.expected)
-        apart = differences(ours, oracle.expected)
-        off = [value for name, value in apart.items() if name.endswith(".logits")]
-        assert max(off) > 1000 * LOGITS
+        deviations = differences(ours, oracle.expected)
+        of_logits = [value for name, value in deviations.items() if name.endswith(".logits")]
+        assert max(of_logits) > 1000 * LOGITS
 
     def test_of_the_search_of_transformers_5(self, oracle: Oracle, network: Salmonn) -> None:
-        """What that finds is not found by logits that are a little off, either."""
-        theirs, others = oracle.config["generated_ids"], {}
+        """Small errors of the logits do not explain its answers either."""
+        recorded, others = oracle.config["generated_ids"], {}
         for key in oracle.config:
             others |= oracle.config[key] if key.endswith("NOT_original") else {}
-        wrong = {name: ids for name, ids in others.items() if ids != theirs[name][1:]}
+        wrong = {name: ids for name, ids in others.items() if ids != recorded[name][1:]}
         if not wrong:
-            pytest.skip("the fixtures have no other answers of that")
+            pytest.skip("the fixtures have no other answers of transformers 5")
         assert all("beam" in name for name in wrong)
-        name, ids = min(wrong.items(), key=lambda each: len(each[1]))
-        asked, _, kind = name.rpartition(".")
-        audio = network.audio_embeddings(samples_of(oracle, oracle.clip_of(asked)))
-        sequence = sequence_of(oracle, network, asked, audio)
+        name, ids = min(wrong.items(), key=lambda answer: len(answer[1]))
+        dialogue, _, kind = name.rpartition(".")
+        audio = network.audio_embeddings(samples_of(oracle, oracle.clip_of(dialogue)))
+        sequence = sequence_of(oracle, network, dialogue, audio)
         search = partial(inference.search_of, preset_of(oracle, kind))
         assert not finds(network.llama, sequence, search, without_end(ids), END_TO_END)
 
 
-# What needs no fixtures
-
-TINY = {
-    "llama": {
-        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "num_key_value_heads": 2, "intermediate_size": 24, "vocab_size": 300,
-        "rms_norm_eps": 1e-5, "max_position_embeddings": 512, "hidden_act": "silu",
-    },
-    "whisper": {
-        "d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 12,
-        "num_mel_bins": 80, "max_source_positions": 1500,
-    },
-    "beats": {
-        "input_patch_size": 16, "embed_dim": 6, "encoder_layers": 2, "encoder_embed_dim": 8,
-        "encoder_ffn_embed_dim": 12, "encoder_attention_heads": 2, "deep_norm": True,
-        "conv_pos": 4, "conv_pos_groups": 2, "relative_position_embedding": True,
-        "num_buckets": 8, "max_distance": 20, "gru_rel_pos": True,
-    },
-    "qformer": {
-        "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 12,
-        "num_hidden_layers": 1, "cross_attention_freq": 1, "num_query_tokens": 1,
-        "layer_norm_eps": 1e-12, "hidden_act": "gelu",
-    },
-    "window": conversion.SETTINGS["window"],
-    "lora": {"r": 2, "alpha": 8, "targets": ["q_proj", "v_proj"]},
-}  # fmt: skip
-
-Files = dict[str, dict[str, Any]]
+# The tests below need no recorded fixtures
 
 
-def both(*names: str) -> list[str]:
-    return [f"{name}.{each}" for name in names for each in ("weight", "bias")]
-
-
-def tiny_files() -> Files:
-    """Make the parts as one would download them: names and shapes spelled out, no map used."""
-    generator = torch.Generator().manual_seed(7)
-
-    def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-        return {key: torch.rand(shape, generator=generator) - 0.5 for key, shape in shapes.items()}
-
-    llama = {"model.embed_tokens": (300, 16), "model.norm": (16,), "lm_head": (300, 16)}
-    updates: dict[str, tuple[int, ...]] = {}
-    for layer in ("model.layers.0", "model.layers.1"):
-        llama |= {f"{layer}.self_attn.{each}_proj": (16, 16) for each in "qkvo"}
-        llama |= {f"{layer}.mlp.{each}_proj": (24, 16) for each in ("gate", "up")}
-        llama |= {f"{layer}.mlp.down_proj": (16, 24)}
-        llama |= {f"{layer}.{each}_layernorm": (16,) for each in ("input", "post_attention")}
-        for each in "qv":
-            name = f"llama_model.base_model.model.{layer}.self_attn.{each}_proj"
-            updates[f"{name}.lora_A.default.weight"] = (2, 16)
-            updates[f"{name}.lora_B.default.weight"] = (16, 2)
-    shapes = {f"{key}.weight": shape for key, shape in llama.items()}
-    shapes |= {f"model.layers.{n}.self_attn.rotary_emb.inv_freq": (4,) for n in range(2)}
-
-    layer = "model.encoder.layers.0"
-    norms = (
-        f"{layer}.self_attn_layer_norm",
-        f"{layer}.final_layer_norm",
-        "model.encoder.layer_norm",
-    )
-    whisper: dict[str, tuple[int, ...]] = {
-        "model.encoder.conv1.weight": (8, 80, 3), "model.encoder.conv1.bias": (8,),
-        "model.encoder.conv2.weight": (8, 8, 3), "model.encoder.conv2.bias": (8,),
-        "model.encoder.embed_positions.weight": (1500, 8),
-        **{f"{layer}.self_attn.{each}_proj.weight": (8, 8) for each in ("q", "k", "v", "out")},
-        **{f"{layer}.self_attn.{each}_proj.bias": (8,) for each in ("q", "v", "out")},
-        f"{layer}.fc1.weight": (12, 8), f"{layer}.fc1.bias": (12,),
-        f"{layer}.fc2.weight": (8, 12), f"{layer}.fc2.bias": (8,),
-        **dict.fromkeys(both(*norms), (8,)),
-        "model.decoder.embed_tokens.weight": (20, 8), "proj_out.weight": (20, 8),
-    }  # fmt: skip
-
-    beats: dict[str, tuple[int, ...]] = {
-        "patch_embedding.weight": (6, 1, 16, 16), **dict.fromkeys(both("layer_norm"), (6,)),
-        "post_extract_proj.weight": (8, 6), "post_extract_proj.bias": (8,),
-        "encoder.pos_conv.0.weight_g": (1, 1, 4), "encoder.pos_conv.0.weight_v": (8, 4, 4),
-        "encoder.pos_conv.0.bias": (8,), **dict.fromkeys(both("encoder.layer_norm"), (8,)),
-        "predictor.weight": (5, 8), "predictor.bias": (5,),
-    }  # fmt: skip
-    for layer in ("encoder.layers.0", "encoder.layers.1"):
-        attention = f"{layer}.self_attn"
-        for each in "qkv":
-            beats |= {
-                f"{attention}.{each}_proj.weight": (8, 8),
-                f"{attention}.{each}_proj.bias": (8,),
-            }
-        beats |= {
-            f"{attention}.out_proj.weight": (8, 8), f"{attention}.out_proj.bias": (8,),
-            f"{attention}.grep_linear.weight": (8, 4), f"{attention}.grep_linear.bias": (8,),
-            f"{attention}.grep_a": (1, 2, 1, 1),
-            f"{attention}.relative_attention_bias.weight": (8, 2),
-            f"{layer}.fc1.weight": (12, 8), f"{layer}.fc1.bias": (12,),
-            f"{layer}.fc2.weight": (8, 12), f"{layer}.fc2.bias": (8,),
-            **dict.fromkeys(both(f"{attention}_layer_norm", f"{layer}.final_layer_norm"), (8,)),
-        }  # fmt: skip
-
-    start = "speech_Qformer.bert"
-    layer = f"{start}.encoder.layer.0"
-    dense = [f"{layer}.attention.self.{each}" for each in ("query", "key", "value")]
-    dense += [f"{layer}.crossattention.self.query"]
-    dense += [f"{layer}.{each}.output.dense" for each in ("attention", "crossattention")]
-    parts = ("attention.output", "crossattention.output", "output_query")
-    norms = (f"{start}.embeddings.LayerNorm", *(f"{layer}.{each}.LayerNorm" for each in parts))
-    trained: dict[str, tuple[int, ...]] = {
-        **updates,
-        "speech_query_tokens": (1, 1, 8),
-        **dict.fromkeys(both("ln_speech", "ln_audio", *norms), (8,)),
-        **{f"{each}.weight": (8, 8) for each in dense}, **{f"{each}.bias": (8,) for each in dense},
-        **{f"{layer}.crossattention.self.{each}.weight": (8, 16) for each in ("key", "value")},
-        **{f"{layer}.crossattention.self.{each}.bias": (8,) for each in ("key", "value")},
-        f"{layer}.intermediate_query.dense.weight": (12, 8),
-        f"{layer}.intermediate_query.dense.bias": (12,),
-        f"{layer}.output_query.dense.weight": (8, 12), f"{layer}.output_query.dense.bias": (8,),
-        f"{start}.embeddings.position_ids": (1, 512),
-        "speech_llama_proj.weight": (16, 8), "speech_llama_proj.bias": (16,),
-        "llama_model.base_model.model.model.layers.0.self_attn.rotary_emb.inv_freq": (4,),
-    }  # fmt: skip
-    files = {
-        "llama": filled(shapes),
-        "whisper": filled(whisper),
-        "beats": filled(beats),
-        "salmonn": filled(trained),
-    }
-    table = files["beats"]["encoder.layers.0.self_attn.relative_attention_bias.weight"]
-    files["beats"][COPY] = table.clone()
-    files["salmonn"][f"beats.{COPY}"] = table.clone()
-    return files
-
-
-COPY = "encoder.layers.1.self_attn.relative_attention_bias.weight"
-
-
-def converted_files(files: Files, config: dict[str, Any] = TINY) -> Tensors:
-    parts = {name: Published(Path(f"{name}.bin"), weights) for name, weights in files.items()}
-    return conversion.convert(config, **parts)
+def convert_parts(parts: Parts, config: dict[str, Any] = TINY) -> Tensors:
+    published = {part: Published(Path(f"{part}.bin"), weights) for part, weights in parts.items()}
+    return conversion.convert(config, **published)
 
 
 class TestConversion:
     def test_every_weight_has_its_place(self) -> None:
-        files = tiny_files()
-        weights = converted_files(files)
+        parts = make_parts()
+        weights = convert_parts(parts)
         assert {key: value.shape for key, value in weights.items()} == conversion.network_shapes(
             TINY
         )
         llama = inference.assemble(TINY, weights, Path("tiny")).llama
         states = torch.randn(2, 3, 16)
-        for each in "qkvo":
-            name = f"model.layers.1.self_attn.{each}_proj"
-            expected = states @ files["llama"][f"{name}.weight"].T
-            if each in "qv":
-                update = f"llama_model.base_model.model.{name}.lora_{{}}.default.weight"
-                down, up = (files["salmonn"][update.format(half)] for half in "AB")
-                expected = expected + 4 * states @ down.T @ up.T
-            close(llama.get_submodule(name)(states), expected, 1e-6, each)
+        for letter in "qkvo":
+            name = f"model.layers.1.self_attn.{letter}_proj"
+            expected = states @ parts["llama"][f"{name}.weight"].T
+            if letter in "qv":
+                lora = f"llama_model.base_model.model.{name}.lora_{{}}.default.weight"
+                a, b = (parts["salmonn"][lora.format(matrix)] for matrix in "AB")
+                expected = expected + 4 * states @ a.T @ b.T
+            assert_close(llama.get_submodule(name)(states), expected, 1e-6, letter)
 
     @pytest.mark.parametrize(
         ("part", "key"),
@@ -575,19 +446,19 @@ class TestConversion:
         ],
     )
     def test_what_is_missing_misnamed_or_misshaped_is_named(self, part: str, key: str) -> None:
-        files = tiny_files()
-        value = files[part].pop(key)
+        parts = make_parts()
+        value = parts[part].pop(key)
         with pytest.raises(InputError, match=rf"^{part}\.bin: lacks 1 of \d+ weights"):
-            converted_files(files)
-        files[part][f"{key}.old"] = value
+            convert_parts(parts)
+        parts[part][f"{key}.old"] = value
         with pytest.raises(InputError, match=rf"^{part}\.bin: holds '{key}\.old'"):
-            converted_files(files)
-        del files[part][f"{key}.old"]
-        files[part][key] = value[..., None]
-        for copy in (files["beats"], files["salmonn"]):  # else they are found to differ, before
+            convert_parts(parts)
+        del parts[part][f"{key}.old"]
+        parts[part][key] = value[..., None]
+        for copy in (parts["beats"], parts["salmonn"]):  # else the copies are found to differ first
             copy.pop(COPY, copy.pop(f"beats.{COPY}", None))
         with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' has the shape"):
-            converted_files(files)
+            convert_parts(parts)
 
     @pytest.mark.parametrize(
         ("part", "key"),
@@ -602,33 +473,33 @@ class TestConversion:
         ],
     )
     def test_what_is_unknown_is_named(self, part: str, key: str) -> None:
-        files = tiny_files()
-        files[part][key] = torch.zeros(3)
+        parts = make_parts()
+        parts[part][key] = torch.zeros(3)
         with pytest.raises(InputError, match=rf"^{part}\.bin: holds '{key}', which"):
-            converted_files(files)
+            convert_parts(parts)
 
     @pytest.mark.parametrize(("part", "key"), [("beats", COPY), ("salmonn", f"beats.{COPY}")])
     def test_a_copy_that_differs_is_named(self, part: str, key: str) -> None:
-        files = tiny_files()
-        files[part][key][0, 0] += 1
+        parts = make_parts()
+        parts[part][key][0, 0] += 1
         with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' differs"):
-            converted_files(files)
-        del files[part][key]  # some files may be without copies
-        converted_files(files)
+            convert_parts(parts)
+        del parts[part][key]  # a part may lack the copy
+        convert_parts(parts)
 
     def test_either_spelling_of_the_factors(self) -> None:
-        files = tiny_files()
-        before = converted_files(files)
+        parts = make_parts()
+        before = convert_parts(parts)
         new = "encoder.pos_conv.0.parametrizations.weight.original"
         for number, old in enumerate(("weight_g", "weight_v")):
-            files["beats"][f"{new}{number}"] = files["beats"].pop(f"encoder.pos_conv.0.{old}")
-        after = converted_files(files)
+            parts["beats"][f"{new}{number}"] = parts["beats"].pop(f"encoder.pos_conv.0.{old}")
+        after = convert_parts(parts)
         assert all(torch.equal(after[key], value) for key, value in before.items())
-        files["beats"]["encoder.pos_conv.0.weight_g"] = files["beats"][f"{new}0"]
+        parts["beats"]["encoder.pos_conv.0.weight_g"] = parts["beats"][f"{new}0"]
         with pytest.raises(InputError, match="is there twice"):
-            converted_files(files)
+            convert_parts(parts)
 
-    def test_how_many_there_are_of_each_in_the_published_size(self) -> None:
+    def test_the_number_of_weights_in_the_published_size(self) -> None:
         published_sizes = {
             "llama": {
                 "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -642,8 +513,8 @@ class TestConversion:
             **conversion.SETTINGS,
         }  # fmt: skip
         shapes = conversion.network_shapes(published_sizes)
-        updates = [key for key in shapes if key.endswith(LORA_KEYS)]
-        assert len(updates) == 128
+        lora_keys = [key for key in shapes if key.endswith(LORA_KEYS)]
+        assert len(lora_keys) == 128
         assert sum(key.startswith("connector.qformer.") for key in shapes) == 54
         assert sum(key.startswith("llama.") for key in shapes) == 291 + 128
 
@@ -668,51 +539,26 @@ class TestDecoding:
             ("card", Preset(199, temperature=1.0, top_p=0.9, top_k=50, num_beams=4, seed=0)),
         ],
     )
-    def test_what_searches(self, preset: str, expected: Preset) -> None:
+    def test_the_search_of_each_preset(self, preset: str, expected: Preset) -> None:
         search = inference.search_of(PRESETS[preset])
         assert search.preset == expected
         assert isinstance(search, Sampler if preset == "greedy" else BeamSearch)
 
-    def test_a_text_that_is_cut_off_counts_one_more(self) -> None:
-        """At each step half of the odds are on the end, the next most on token 3."""
-        odds = torch.tensor([[0.05, 0.05, 0.5, 0.3, 0.05, 0.05]])
-        # log(.3) / 2 is more than log(.5) / 1, though it is the likelier to end at once.
+    def test_an_answer_that_is_cut_off_counts_one_token_more(self) -> None:
+        """At each step the end has a probability of .5, and token 3 the next highest, .3."""
+        probabilities = torch.tensor([[0.05, 0.05, 0.5, 0.3, 0.05, 0.05]])
+        # log(.3) / 2 exceeds log(.5) / 1, although the end is the likelier token.
         search = BeamSearch(Preset(1, num_beams=1))
-        assert search.step(odds.log()) == []
+        assert search.step(probabilities.log()) == []
         assert search.answer == [3]
-        # log(.5) / 1 is more than log(.3 * .5) / 2 and log(.3 * .3) / 3.
+        # log(.5) / 1 exceeds log(.3 * .5) / 2 and log(.3 * .3) / 3.
         search = BeamSearch(Preset(2, num_beams=1))
-        assert search.step(odds.log()) == [(0, 3)]
-        assert search.step(odds.log()) == []
+        assert search.step(probabilities.log()) == [(0, 3)]
+        assert search.step(probabilities.log()) == []
         assert search.answer == []
 
 
-WORDS = "USER ASSISTANT Speech What sound can you hear It rains and they run home again"
-
-
-@pytest.fixture
-def downloaded(tmp_path: Path) -> dict[str, Path]:
-    """Write all parts as files."""
-    trainer = pytest.importorskip("sentencepiece").SentencePieceTrainer
-    places = {name: tmp_path / name for name in ("base", "whisper")}
-    places |= {name: tmp_path / f"{name}.pt" for name in ("beats", "salmonn")}
-    files = tiny_files()
-    for folder, name in (("base", "llama"), ("whisper", "whisper")):
-        write_folder(places[folder], TINY[name], files[name])
-    torch.save({"cfg": TINY["beats"], "model": files["beats"]}, places["beats"])
-    torch.save({"model": files["salmonn"], "epoch": 3}, places["salmonn"])
-    trainer.train(
-        sentence_iterator=iter([WORDS] * 20),
-        model_prefix=str(places["base"] / "tokenizer"),
-        vocab_size=290,
-        byte_fallback=True,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    return places
-
-
-class TestSystem:
+class TestInference:
     @pytest.fixture
     def settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for part in ("qformer", "lora"):
@@ -721,24 +567,24 @@ class TestSystem:
     @pytest.mark.usefixtures("settings")
     @pytest.mark.parametrize("preset", PRESETS)
     def test_from_download_to_answer(
-        self, downloaded: dict[str, Path], tmp_path: Path, preset: str
+        self, salmonn_files: dict[str, Path], tmp_path: Path, preset: str
     ) -> None:
-        conversion.convert_files(**downloaded, folder=tmp_path / "converted")
+        conversion.convert_files(**salmonn_files, folder=tmp_path / "converted")
         loaded = inference.load(tmp_path / "converted", "cpu", torch.float32)
         audio = Audio((np.arange(9000) % 700 * 20).astype(np.int16))
-        asked = (audio, "What sound can you hear?")
-        (response,) = loaded.answer_all([asked], preset)
-        # What is drawn is drawn from the same seed.
-        assert loaded.answer_all([asked], preset) == [response]
+        question = (audio, "What sound can you hear?")
+        (response,) = loaded.answer_all([question], preset)
+        # Sampling repeats, as the seed is the same.
+        assert loaded.answer_all([question], preset) == [response]
         assert response.finish_reason in ("stop", "length")
         assert response.usage["prompt_tokens"] > 89
         assert 1 <= response.usage["completion_tokens"] <= 200
 
     @pytest.mark.usefixtures("settings")
-    def test_half_precision_is_the_language_models_alone(
-        self, downloaded: dict[str, Path], tmp_path: Path
+    def test_only_the_language_model_has_half_precision(
+        self, salmonn_files: dict[str, Path], tmp_path: Path
     ) -> None:
-        conversion.convert_files(**downloaded, folder=tmp_path / "converted")
+        conversion.convert_files(**salmonn_files, folder=tmp_path / "converted")
         network = inference.load(tmp_path / "converted", "cpu", torch.bfloat16)._network
         assert network.llama.dtype == torch.bfloat16
         assert network.llama.model.rotary_emb.inv_freq.dtype == torch.float32
@@ -749,14 +595,12 @@ class TestSystem:
         assert sequence.dtype == torch.bfloat16
         assert len(found(network.llama, sequence, BeamSearch(Preset(3, num_beams=2)))) <= 3
 
-    def test_a_file_that_is_something_else(
-        self, downloaded: dict[str, Path], tmp_path: Path
-    ) -> None:
-        torch.save({"weights": {}}, downloaded["beats"])
-        with pytest.raises(InputError, match="has no 'cfg' in it; is it the right file"):
-            conversion.convert_files(**downloaded, folder=tmp_path / "converted")
+    def test_another_file_is_refused(self, salmonn_files: dict[str, Path], tmp_path: Path) -> None:
+        torch.save({"weights": {}}, salmonn_files["beats"])
+        with pytest.raises(InputError, match="has no 'cfg'"):
+            conversion.convert_files(**salmonn_files, folder=tmp_path / "converted")
 
     def test_weights_of_other_sizes(self) -> None:
         other = {**TINY, "llama": {**TINY["llama"], "num_hidden_layers": 1}}
         with pytest.raises(InputError, match="the weights do not fit the sizes"):
-            inference.assemble(other, converted_files(tiny_files()), Path("tiny"))
+            inference.assemble(other, convert_parts(make_parts()), Path("tiny"))

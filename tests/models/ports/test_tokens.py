@@ -1,16 +1,16 @@
-"""How the ports' prompts become tokens.
+"""The tokens of the ports' prompts.
 
-``JASCO_LLAMA_TOKENIZER`` names Llama's ``tokenizer.model`` (the one of WavLLM's repository will
-do), which is not ours to hand on.
+``JASCO_LLAMA_TOKENIZER`` names Llama's ``tokenizer.model``, such as the one in WavLLM's
+repository, which this project may not redistribute.
 """
 
-import io
 import os
 from pathlib import Path
 
 import pytest
 
 from oracle import Oracle
+from tiny_tokenizer import train_tokenizer
 
 sentencepiece = pytest.importorskip("sentencepiece", reason="needs the extra native")
 
@@ -22,42 +22,26 @@ from jasco.models.ports.wavllm.prompt import QUOTED, RIGHT, make_prompt  # noqa:
 
 pytestmark = pytest.mark.slow
 QUESTION = "What sound can you hear?"
-WORDS = f"USER: <Speech> </Speech> {QUESTION} ASSISTANT: </SPEECH> [/INST] ### Input: a dog runs"
+SENTENCE = f"USER: <Speech> </Speech> {QUESTION} ASSISTANT: </SPEECH> [/INST] ### Input: a dog runs"
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # what SentencePiece writes for a space
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a small model with Llama's settings."""
-    written = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([WORDS] * 30),
-        model_writer=written,
-        model_type="bpe",
-        vocab_size=330,
-        byte_fallback=True,
-        hard_vocab_limit=False,
-        unk_id=0,
-        bos_id=BOS,
-        eos_id=EOS,
-        pad_id=-1,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        minloglevel=2,
-    )
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
-    path.write_bytes(written.getvalue())
+    path.write_bytes(train_tokenizer([SENTENCE] * 30, 330))
     return path
 
 
 @pytest.fixture
-def tokenizer(trained: Path) -> Tokenizer:
-    return Tokenizer(trained)
+def tokenizer(tokenizer_file: Path) -> Tokenizer:
+    return Tokenizer(tokenizer_file)
 
 
 @pytest.fixture
-def pieces(trained: Path) -> "sentencepiece.SentencePieceProcessor":
-    return sentencepiece.SentencePieceProcessor(model_file=str(trained))
+def pieces(tokenizer_file: Path) -> "sentencepiece.SentencePieceProcessor":
+    return sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_file))
 
 
 @pytest.fixture
@@ -80,7 +64,7 @@ def test_nothing_is_added_and_a_first_space_is_kept(
     assert "".join(map(pieces.id_to_piece, spaced)) == f"{SPACE}{SPACE}</SPEECH>{SPACE}?"
 
 
-def test_what_follows_the_sound_begins_with_a_lone_space_that_gives_way(
+def test_the_second_bos_replaces_the_space_behind_the_audio(
     tokenizer: Tokenizer, pieces: "sentencepiece.SentencePieceProcessor"
 ) -> None:
     plain = make_prompt(tokenizer, QUESTION, second_bos=False)
@@ -97,7 +81,7 @@ def test_halves_are_tokenised_on_their_own(
     tokenizer: Tokenizer, pieces: "sentencepiece.SentencePieceProcessor"
 ) -> None:
     left, right = (tokenizer.encode(half) for half in split_prompt(QUESTION))
-    # Each half gets the space of a text's beginning; in one piece the second would not.
+    # Each half gets the leading space of a text; in one piece the second half would not.
     assert pieces.id_to_piece(left[0]).startswith(SPACE)
     assert pieces.id_to_piece(right[0]).startswith(SPACE)
     assert left + right != tokenizer.encode("".join(split_prompt(QUESTION)))
@@ -109,22 +93,22 @@ def test_a_prompt_begins_with_bos_behind_the_clip(tokenizer: Tokenizer) -> None:
     assert ids == [BOS, *tokenizer.encode(text)]
 
 
-def test_what_stands_for_no_text_is_left_out_of_answers(tokenizer: Tokenizer) -> None:
+def test_tokens_without_text_are_left_out_of_answers(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("a dog runs")
     assert tokenizer.decode([BOS, *ids, EOS, 100_000]) == "a dog runs"
 
 
-def test_what_is_no_tokenizer_of_llama_is_told(tmp_path: Path) -> None:
+def test_another_file_than_a_tokenizer_of_llama_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.model"
     for content in (b"", b"nonsense"):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"tokenizer\.model: "):
             Tokenizer(path)
-    with pytest.raises(InputError, match="cannot be read as a SentencePiece model"):
+    with pytest.raises(InputError, match="SentencePiece"):
         Tokenizer(tmp_path / "nowhere")
 
 
-def test_golden_numbers_of_llama(llama: Tokenizer) -> None:
+def test_golden_ids_of_llama(llama: Tokenizer) -> None:
     left, right = (llama.encode(half) for half in split_prompt(QUESTION))
     assert left == [3148, 1001, 29901, 529, 10649, 5309, 29958]
     assert right == [
@@ -139,17 +123,17 @@ def test_golden_numbers_of_llama(llama: Tokenizer) -> None:
 
 
 @pytest.mark.oracle
-def test_the_numbers_that_fixtures_record(llama: Tokenizer) -> None:
-    asked = Oracle("salmonn").config
-    for number, question in enumerate(asked["questions"]):
+def test_the_recorded_ids_of_llama(llama: Tokenizer) -> None:
+    config = Oracle("salmonn").config
+    for number, question in enumerate(config["questions"]):
         left, right = (llama.encode(half) for half in split_prompt(question))
-        assert left == asked["real_token_ids"]["left"]
-        assert right == asked["real_token_ids"][f"right_q{number}"]
-    for each in Oracle("ltu_as").config["questions"]:
-        assert prompt_ids(llama, each["question"], each["transcript"]) == each["real_ids"]
-    asked = Oracle("wavllm").config
-    for number, question in enumerate(asked["questions"]):
-        numbers = asked["real_token_ids"]
-        assert make_prompt(llama, question).left == numbers["left"]
-        assert llama.encode(RIGHT.format(question=question)) == numbers[f"right_q{number}"]
-        assert llama.encode(QUOTED.format(question=question)) == numbers[f"scale_q{number}"]
+        assert left == config["real_token_ids"]["left"]
+        assert right == config["real_token_ids"][f"right_q{number}"]
+    for case in Oracle("ltu_as").config["questions"]:
+        assert prompt_ids(llama, case["question"], case["transcript"]) == case["real_ids"]
+    config = Oracle("wavllm").config
+    for number, question in enumerate(config["questions"]):
+        ids = config["real_token_ids"]
+        assert make_prompt(llama, question).left == ids["left"]
+        assert llama.encode(RIGHT.format(question=question)) == ids[f"right_q{number}"]
+        assert llama.encode(QUOTED.format(question=question)) == ids[f"scale_q{number}"]

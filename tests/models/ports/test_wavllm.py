@@ -1,4 +1,4 @@
-"""The port of WavLLM: each stage against what the original computed, and what it refuses."""
+"""The port of WavLLM: parity with the original code, the conversion, and answers."""
 
 import math
 import re
@@ -15,7 +15,6 @@ import pytest
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError
-from jasco.protocol.responses import Response
 from oracle import (
     LOGITS,
     ROUNDING,
@@ -30,14 +29,15 @@ from oracle import (
     number_of,
     stage_by_stage,
 )
+from outcomes import answer
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("safetensors")
-pytestmark = pytest.mark.slow  # torch is there in the second tier only
+# torch is there in the second tier only
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_gradients")]
 
 from jasco.models.ports.language import splice  # noqa: E402
-from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
 from jasco.models.ports.state_dict import rename_key  # noqa: E402
 from jasco.models.ports.text import BOS, EOS, Tokenizer  # noqa: E402
 from jasco.models.ports.wavllm.connector import join  # noqa: E402
@@ -59,26 +59,26 @@ from jasco.models.ports.wavllm.prompt import LEFT, QUOTED, RIGHT, make_prompt  #
 from jasco.models.ports.wavllm.scaled_lora import rotary_order, scaled_lora  # noqa: E402
 from jasco.models.ports.wavllm.search import PRESETS, restrict, room, search_of  # noqa: E402
 from jasco.models.ports.wavllm.sizes import PUBLISHED  # noqa: E402
+from tiny_wavllm import TINY  # noqa: E402
 
-oracle = pytest.mark.oracle
 PATH = Path("final.pt")
 Tensors = dict[str, Any]
 
 
 def sizes_of(config: dict[str, Any]) -> dict[str, Any]:
-    """Put the fixtures' description of their sizes as ours."""
-    llama, wavlm, between = config["llama"], dict(config["wavlm"]), config["connector"]
+    """Return the recorded sizes in the port's form."""
+    llama, wavlm, connector = config["llama"], dict(config["wavlm"]), config["connector"]
     wavlm.pop("n_output_weights")
     return {
         "jasco_model": "wavllm",
         "whisper": config["whisper"],
         "wavlm": wavlm,
         "connectors": {
-            "whisper_middle": between["whisper_subsample"][1],
-            "wavlm_middle": between["wavlm_subsample"][1],
-            "width": between["adapter_in"],
-            "bottleneck": between["adapter_mid"],
-            "out": between["proj_out"],
+            "whisper_middle": connector["whisper_subsample"][1],
+            "wavlm_middle": connector["wavlm_subsample"][1],
+            "width": connector["adapter_in"],
+            "bottleneck": connector["adapter_mid"],
+            "out": connector["proj_out"],
         },
         "llama": {
             "vocab_size": llama["vocab_size"],
@@ -92,27 +92,27 @@ def sizes_of(config: dict[str, Any]) -> dict[str, Any]:
         },
         "updates": {"rank": config["lora"]["r"]},
         "scale": {
-            "bottleneck": between["scale_mid"],
+            "bottleneck": connector["scale_mid"],
             "largest": config["scale_head"]["clamp_max"],
         },
     }
 
 
 class Port:
-    """The fixtures, and the port with their weights."""
+    """The recorded fixtures, and the port with their weights."""
 
     def __init__(self) -> None:
         self.oracle = Oracle("wavllm")
         self.sizes = sizes_of(self.oracle.config)
-        self.model = self.made(self.sizes)
+        self.model = self.with_sizes(self.sizes)
 
-    def made(self, sizes: dict[str, Any]) -> WavLlm:
+    def with_sizes(self, sizes: dict[str, Any]) -> WavLlm:
         weights = convert_weights(self.oracle.weights, sizes, PATH)
         return assemble(sizes, weights, torch.device("cpu"), torch.float32)
 
     @cached_property
     def room(self) -> int:
-        """Tokens that the fixtures' answers may have."""
+        """The largest number of tokens of a recorded answer."""
         rule = self.oracle.config["generation"]["greedy"]
         return int(re.search(r"prefix size \+ (\d+)", rule)[1])
 
@@ -125,43 +125,48 @@ class Port:
         return Audio(self.oracle.wave(clip)).floats
 
     @cached_property
-    def heard(self) -> dict[str, Any]:
-        """What is heard of each clip."""
+    def audio_embeddings(self) -> dict[str, Any]:
+        """The audio embeddings of each clip."""
         return {clip: self.model.audio_embeddings(self.samples(clip)) for clip in self.oracle.clips}
 
-    def quoted(self, asked: str) -> list[int]:
-        return self.oracle.ids(f"{asked}.scale_prompt_ids")
+    def quoted(self, dialogue: str) -> list[int]:
+        return self.oracle.ids(f"{dialogue}.scale_prompt_ids")
 
-    def scale(self, asked: str) -> Any:
-        return self.model.lora_scale(self.quoted(asked))
+    def scale(self, dialogue: str) -> Any:
+        return self.model.lora_scale(self.quoted(dialogue))
 
-    def right(self, asked: str) -> list[int]:
-        return [BOS, *self.oracle.ids(f"{asked}.forced_prefix_ids")]
+    def right(self, dialogue: str) -> list[int]:
+        return [BOS, *self.oracle.ids(f"{dialogue}.forced_prefix_ids")]
 
-    def generated(self, asked: str, how: str) -> list[int]:
-        """Give an answer of a kind, with its end; empty: there is none."""
+    def generated(self, dialogue: str, kind: str) -> list[int]:
+        """Return the recorded answer of a kind, with its end token; empty where there is none."""
         answers = self.oracle.config["generated"].items()
         return next(
-            (of["generated"] for name, of in answers if name.startswith(f"{asked}.{how}")), []
+            (
+                entry["generated"]
+                for name, entry in answers
+                if name.startswith(f"{dialogue}.{kind}")
+            ),
+            [],
         )
 
-    def sequence(self, asked: str, audio: Any, words: Sequence[int]) -> Any:
-        return splice(self.model.llama, [self.oracle.ids(f"{asked}.left_ids"), audio, words])
+    def sequence(self, dialogue: str, audio: Any, ids: Sequence[int]) -> Any:
+        return splice(self.model.llama, [self.oracle.ids(f"{dialogue}.left_ids"), audio, ids])
 
-    def logits(self, asked: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
-        """Give the logits behind every token, the answer's last one left out."""
+    def logits(self, dialogue: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
+        """Return the logits at every token but the answer's last."""
         with scaled_lora(self.model.llama, scale[None]):
-            said = self.sequence(asked, audio, [*self.right(asked), *answer[:-1]])
-            return self.model.llama(inputs_embeds=said).logits
+            embeddings = self.sequence(dialogue, audio, [*self.right(dialogue), *answer[:-1]])
+            return self.model.llama(inputs_embeds=embeddings).logits
 
-    def drawn_from(self, logits: Any, answer: Sequence[int]) -> Any:
-        """Give the log-probabilities that each token of an answer is drawn from."""
+    def sampled_from(self, logits: Any, answer: Sequence[int]) -> Any:
+        """Return the log-probabilities that each token of an answer is sampled from."""
         rows = torch.log_softmax(logits[0, -len(answer) :] / self.temperature, dim=-1)
         return torch.stack([restrict(row, step, self.room) for step, row in enumerate(rows)])
 
 
 def stages(port: Port) -> Iterator[Stage]:
-    """List what is computed of each clip and of the questions about it."""
+    """List the stages of each clip and of the questions about it."""
     model, sizes = port.model, port.sizes
 
     def encode(samples: np.ndarray) -> Tensors:
@@ -177,7 +182,7 @@ def stages(port: Port) -> Iterator[Stage]:
             "wavlm.hidden_states": model.wavlm_states(waveform),
         }
 
-    def hear_normalised(samples: np.ndarray) -> Tensors:
+    def encode_normalised(samples: np.ndarray) -> Tensors:
         waveform = wavlm_waveform(samples, sizes["wavlm"])
         waveform = (waveform - waveform.mean()) / (waveform.var(correction=0) + 1e-7).sqrt()
         states = model.weighted_sum(model.wavlm_states(waveform))
@@ -190,51 +195,53 @@ def stages(port: Port) -> Iterator[Stage]:
             "audio_embeds_len": torch.tensor([embeddings.shape[1]]),
         }
 
-    def think(asked: str) -> Tensors:
-        quoted = splice(model.llama, [port.quoted(asked)])
+    def scale_states(dialogue: str) -> Tensors:
+        quoted = splice(model.llama, [port.quoted(dialogue)])
         return {"scale_prompt_hidden": states_before_norm(model.llama, quoted)}
 
-    def weigh(thought: Any) -> Tensors:
+    def compute_scale(states: Any) -> Tensors:
         return {
-            "scale_z": model.scale_head.features(thought),
-            "scale": model.scale_head(thought)[None],
+            "scale_z": model.scale_head.features(states),
+            "scale": model.scale_head(states)[None],
         }
 
-    def begin(asked: str, audio: Any) -> Tensors:
-        return {"prefill_inputs_embeds": port.sequence(asked, audio[0], [BOS])}
+    def prefill(dialogue: str, audio: Any) -> Tensors:
+        return {"prefill_inputs_embeds": port.sequence(dialogue, audio[0], [BOS])}
 
-    def say(asked: str, audio: Any, scale: Any) -> Tensors:
-        greedy, drawn = (port.generated(asked, how) for how in ("greedy", "sample"))
-        logits = port.logits(asked, audio[0], scale[0], greedy)
-        said = port.sequence(asked, audio[0], [*port.right(asked), *greedy[:-1]])
+    def continue_answer(dialogue: str, audio: Any, scale: Any) -> Tensors:
+        greedy, sampled = (port.generated(dialogue, kind) for kind in ("greedy", "sample"))
+        logits = port.logits(dialogue, audio[0], scale[0], greedy)
+        embeddings = port.sequence(dialogue, audio[0], [*port.right(dialogue), *greedy[:-1]])
         with scaled_lora(model.llama, scale):
-            final = states_before_norm(model.llama, said)
+            final = states_before_norm(model.llama, embeddings)
         computed = {
             "seq_len": torch.tensor([logits.shape[1]]),
             "logits_full": logits,
             "final_hidden_before_norm": final,
         }
-        if drawn:
-            sampled = port.logits(asked, audio[0], scale[0], drawn)
-            computed["sample_lprobs"] = port.drawn_from(sampled, drawn)
+        if sampled:
+            of_sampled = port.logits(dialogue, audio[0], scale[0], sampled)
+            computed["sample_lprobs"] = port.sampled_from(of_sampled, sampled)
         return computed
 
-    def choose(asked: str, logits: Any) -> Tensors:
-        """Give what can be told from logits, of which the last ones may be all that there is."""
-        computed, greedy = {}, port.generated(asked, "greedy")
-        hypothesis = [*port.right(asked)[1:], *greedy]
+    def score(dialogue: str, logits: Any) -> Tensors:
+        """Return what the logits allow to compute; only the last ones may be recorded."""
+        computed, greedy = {}, port.generated(dialogue, "greedy")
+        hypothesis = [*port.right(dialogue)[1:], *greedy]
         if logits.shape[1] >= len(greedy):
-            computed["greedy_lprobs"] = port.drawn_from(logits, greedy)
+            computed["greedy_lprobs"] = port.sampled_from(logits, greedy)
         if logits.shape[1] >= len(hypothesis):
             rows = logits[0, -len(hypothesis) :] / port.temperature
-            odds = torch.log_softmax(rows, dim=-1)
-            computed["greedy_positional_scores"] = odds[range(len(hypothesis)), hypothesis]
+            log_probabilities = torch.log_softmax(rows, dim=-1)
+            computed["greedy_positional_scores"] = log_probabilities[
+                range(len(hypothesis)), hypothesis
+            ]
         return computed
 
     for clip in port.oracle.clips:
         yield Stage(clip, [], partial(encode, port.samples(clip)))
         if f"{clip}.wavlm_do_normalize_true.projector" in port.oracle.expected:
-            yield Stage(clip, [], partial(hear_normalised, port.samples(clip)))
+            yield Stage(clip, [], partial(encode_normalised, port.samples(clip)))
         yield step(clip, "wavlm.hidden_states", "wavlm.weighted_sum", model.weighted_sum)
         for stream, first, connector in (
             ("whisper", "last_hidden_state", model.whisper_connector),
@@ -244,20 +251,20 @@ def stages(port: Port) -> Iterator[Stage]:
             yield step(clip, f"{stream}.subsample", f"{stream}.adapter", connector.adapter)
             yield step(clip, f"{stream}.adapter", f"{stream}.projector", connector.projector)
         streams = [f"{clip}.{stream}.projector" for stream in ("whisper", "wavlm")]
-        yield Stage(clip, streams, lambda *each: {"fusion.concat": join(*each)})
+        yield Stage(clip, streams, lambda *states: {"fusion.concat": join(*states)})
         yield Stage(clip, [f"{clip}.fusion.concat"], fuse)
-    for asked in port.oracle.asked:
-        audio = f"{port.oracle.clip_of(asked)}.audio_embeds"
-        yield Stage(asked, [], partial(think, asked))
-        yield Stage(asked, [f"{asked}.scale_prompt_hidden"], weigh)
-        yield Stage(asked, [audio], partial(begin, asked))
-        yield Stage(asked, [audio, f"{asked}.scale"], partial(say, asked))
-        yield Stage(asked, [f"{asked}.logits_full"], partial(choose, asked))
+    for dialogue in port.oracle.dialogues:
+        audio = f"{port.oracle.clip_of(dialogue)}.audio_embeds"
+        yield Stage(dialogue, [], partial(scale_states, dialogue))
+        yield Stage(dialogue, [f"{dialogue}.scale_prompt_hidden"], compute_scale)
+        yield Stage(dialogue, [audio], partial(prefill, dialogue))
+        yield Stage(dialogue, [audio, f"{dialogue}.scale"], partial(continue_answer, dialogue))
+        yield Stage(dialogue, [f"{dialogue}.logits_full"], partial(score, dialogue))
 
 
 def step(clip: str, before: str, after: str, compute: Callable[..., Any]) -> Stage:
-    """Describe a stage that makes one tensor of another."""
-    return Stage(clip, [f"{clip}.{before}"], lambda given: {after: compute(given)})
+    """Return a stage that computes one tensor from another."""
+    return Stage(clip, [f"{clip}.{before}"], lambda states: {after: compute(states)})
 
 
 @pytest.fixture(scope="module")
@@ -265,29 +272,23 @@ def port() -> Port:
     return Port()
 
 
-@pytest.fixture(autouse=True)
-def no_gradients() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
-
-
-def odds(name: str) -> bool:
-    """Tell whether a tensor holds log-probabilities."""
+def is_log_probability(name: str) -> bool:
+    """Return whether a tensor holds log-probabilities."""
     return name.endswith(("_lprobs", "_scores"))
 
 
 def tolerance(name: str) -> float:
-    """Tell how far a stage may be off that is computed from its stored inputs."""
-    if odds(name):
-        return 2 * LOGITS / PRESETS["official"].temperature  # of a logit, and of the sum of all
-    if name.endswith("final_hidden_before_norm"):  # states of all layers, added up
+    """Return the tolerance of a stage that is computed from its recorded inputs."""
+    if is_log_probability(name):
+        return 2 * LOGITS / PRESETS["official"].temperature  # of one logit, and of the normaliser
+    if name.endswith("final_hidden_before_norm"):  # the sum over all layers
         return 5e-5
     return LOGITS if name.endswith("logits_full") else STAGE
 
 
 def end_to_end_tolerance(name: str) -> float:
-    """Tell how far off it may be that is computed from the waveform, or from tokens."""
-    if odds(name) or name.endswith("final_hidden_before_norm"):
+    """Return the tolerance of what is computed from the waveform, or from tokens."""
+    if is_log_probability(name) or name.endswith("final_hidden_before_norm"):
         return ROUNDING * 1e-4
     if name.endswith("logits_full"):
         return ROUNDING * 5e-5
@@ -295,101 +296,110 @@ def end_to_end_tolerance(name: str) -> float:
     return 5e-5 if ".mel_" in name else ROUNDING * 1e-5
 
 
-@oracle
+@pytest.mark.oracle
 def test_from_waveform_to_answer_it_is_the_original(port: Port) -> None:
     expected, computed = port.oracle.expected, end_to_end(stages(port))
-    apart = differences(computed, expected)
-    assert exceeding(apart, end_to_end_tolerance) == {}
-    assert expected.keys() - apart.keys() == set()
+    deviations = differences(computed, expected)
+    assert exceeding(deviations, end_to_end_tolerance) == {}
+    assert expected.keys() - deviations.keys() == set()
     for clip in port.oracle.clips:
         embeddings = port.model.audio_embeddings(port.samples(clip))[None]
         assert torch.equal(embeddings, computed[f"{clip}.audio_embeds"]), clip
-    for asked in port.oracle.asked:
-        scale = port.model.lora_scale(port.quoted(asked))[None]
-        assert torch.equal(scale, computed[f"{asked}.scale"]), asked
+    for dialogue in port.oracle.dialogues:
+        scale = port.model.lora_scale(port.quoted(dialogue))[None]
+        assert torch.equal(scale, computed[f"{dialogue}.scale"]), dialogue
 
 
-@oracle
+@pytest.mark.oracle
 def test_each_stage_is_the_originals(port: Port) -> None:
     expected = port.oracle.expected
-    apart = differences(stage_by_stage(stages(port), expected), expected)
-    assert exceeding(apart, tolerance) == {}
-    assert any(name.endswith(".logits_full") for name in apart)
+    deviations = differences(stage_by_stage(stages(port), expected), expected)
+    assert exceeding(deviations, tolerance) == {}
+    assert any(name.endswith(".logits_full") for name in deviations)
 
 
-@oracle
+@pytest.mark.oracle
 def test_the_likeliest_answers_are_the_original_ones(port: Port) -> None:
-    for asked in port.oracle.asked:
-        expected = port.generated(asked, "greedy")
-        assert expected[-1] == EOS, asked
+    for dialogue in port.oracle.dialogues:
+        expected = port.generated(dialogue, "greedy")
+        assert expected[-1] == EOS, dialogue
         search = partial(search_of, PRESETS["greedy"], port.room)
-        said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
-        with scaled_lora(port.model.llama, port.scale(asked)[None]):
-            assert finds(port.model.llama, said, search, expected[:-1], ROUNDING * 5e-5), asked
+        embeddings = port.sequence(
+            dialogue, port.audio_embeddings[port.oracle.clip_of(dialogue)], port.right(dialogue)
+        )
+        with scaled_lora(port.model.llama, port.scale(dialogue)[None]):
+            assert finds(port.model.llama, embeddings, search, expected[:-1], ROUNDING * 5e-5), (
+                dialogue
+            )
 
 
-@oracle
-def test_drawn_answers_repeat_and_keep_the_rules(port: Port) -> None:
+@pytest.mark.oracle
+def test_sampled_answers_repeat_and_keep_the_rules(port: Port) -> None:
     answers = []
-    for asked in port.oracle.asked * 2:
+    for dialogue in port.oracle.dialogues * 2:
         search = search_of(PRESETS["official"], port.room)
-        said = port.sequence(asked, port.heard[port.oracle.clip_of(asked)], port.right(asked))
-        with scaled_lora(port.model.llama, port.scale(asked)[None]):
-            answers.append(found(port.model.llama, said, search))
+        embeddings = port.sequence(
+            dialogue, port.audio_embeddings[port.oracle.clip_of(dialogue)], port.right(dialogue)
+        )
+        with scaled_lora(port.model.llama, port.scale(dialogue)[None]):
+            answers.append(found(port.model.llama, embeddings, search))
     half = len(answers) // 2
     assert answers[:half] == answers[half:]
     assert all(answer and 0 not in answer and len(answer) <= port.room for answer in answers)
 
 
-@oracle
+@pytest.mark.oracle
 def test_the_temperature_is_the_originals(port: Port) -> None:
     assert PRESETS["official"].temperature == port.temperature
 
 
-@oracle
-def test_the_updates_count_only_while_they_are_told_to(port: Port) -> None:
-    llama, asked = port.model.llama, port.oracle.asked[0]
-    words = splice(llama, [port.oracle.ids(f"{asked}.left_ids")])
-    before = llama(inputs_embeds=words).logits
-    with pytest.raises(KeyError), scaled_lora(llama, port.scale(asked)[None]):
-        assert not torch.equal(llama(inputs_embeds=words).logits, before)
+@pytest.mark.oracle
+def test_lora_is_applied_only_within_its_context(port: Port) -> None:
+    llama, dialogue = port.model.llama, port.oracle.dialogues[0]
+    embeddings = splice(llama, [port.oracle.ids(f"{dialogue}.left_ids")])
+    before = llama(inputs_embeds=embeddings).logits
+    with pytest.raises(KeyError), scaled_lora(llama, port.scale(dialogue)[None]):
+        assert not torch.equal(llama(inputs_embeds=embeddings).logits, before)
         raise KeyError
-    assert torch.equal(llama(inputs_embeds=words).logits, before)
+    assert torch.equal(llama(inputs_embeds=embeddings).logits, before)
 
 
-@oracle
+@pytest.mark.oracle
 def test_each_question_gets_a_scale_of_its_own(port: Port) -> None:
-    scales = {tuple(port.quoted(asked)): port.scale(asked) for asked in port.oracle.asked}
+    scales = {
+        tuple(port.quoted(dialogue)): port.scale(dialogue) for dialogue in port.oracle.dialogues
+    }
     if len(scales) < 2:
         pytest.skip("the fixtures have one question")
     for one, other in combinations(scales.values(), 2):
         assert float((one - other).abs().max()) > 0.01
 
 
-@oracle
+@pytest.mark.oracle
 def test_prompts_are_the_original_ones(port: Port) -> None:
     config = port.oracle.config
-    real, questions = config["real_token_ids"], config["questions"]
-    pieces = {LEFT: real["left"][1:]}
+    ids, questions = config["real_token_ids"], config["questions"]
+    ids_of = {LEFT: ids["left"][1:]}
     for number, question in enumerate(questions):
-        pieces[f" </SPEECH> {question} [/INST]"] = real[f"right_q{number}"]
-        pieces[f'"{question}"'] = real[f"scale_q{number}"]
+        ids_of[f" </SPEECH> {question} [/INST]"] = ids[f"right_q{number}"]
+        ids_of[f'"{question}"'] = ids[f"scale_q{number}"]
 
-    class Pieces:
-        """The original's tokenizer, as far as its numbers are known."""
+    class RecordedTokenizer:
+        """The original's tokenizer, for the texts whose ids are recorded."""
 
         def encode(self, text: str) -> list[int]:
-            return pieces[text]
+            return ids_of[text]
 
     assert config["left_prompt_text"] == LEFT
-    for asked in port.oracle.asked:
-        prompt = make_prompt(Pieces(), questions[number_of(asked)])
-        assert [fold(port, token) for token in prompt.left] == port.oracle.ids(f"{asked}.left_ids")
-        assert [fold(port, token) for token in prompt.right] == port.right(asked)
-        assert [fold(port, token) for token in prompt.quoted] == port.quoted(asked)
+    for dialogue in port.oracle.dialogues:
+        prompt = make_prompt(RecordedTokenizer(), questions[number_of(dialogue)])
+        left = port.oracle.ids(f"{dialogue}.left_ids")
+        assert [fold(port, token) for token in prompt.left] == left
+        assert [fold(port, token) for token in prompt.right] == port.right(dialogue)
+        assert [fold(port, token) for token in prompt.quoted] == port.quoted(dialogue)
 
 
-# What a wrong port looks like: each mistake must show far above the tolerance of the logits.
+# Mistakes that a port could make: each must exceed the logits' tolerance by far.
 
 
 def in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
@@ -413,17 +423,17 @@ def scale_in_published_order(port: Port, patch: pytest.MonkeyPatch) -> None:
 def other_norm(port: Port, patch: pytest.MonkeyPatch) -> None:
     eps = 1e-6 if port.sizes["llama"]["rms_norm_eps"] == 1e-5 else 1e-5
     sizes = port.sizes | {"llama": port.sizes["llama"] | {"rms_norm_eps": eps}}
-    patch.setattr(port, "model", port.made(sizes))
+    patch.setattr(port, "model", port.with_sizes(sizes))
 
 
 def space_for_bos(port: Port, patch: pytest.MonkeyPatch) -> None:
     space = fold(port, port.oracle.config["real_token_ids"]["right_q0"][0])
-    patch.setattr(Port, "right", lambda self, asked: [space, *RIGHT_OF(self, asked)[1:]])
+    patch.setattr(Port, "right", lambda self, dialogue: [space, *RIGHT_OF(self, dialogue)[1:]])
 
 
 def without_scale(port: Port, patch: pytest.MonkeyPatch) -> None:
-    def logits(self: Port, asked: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
-        return LOGITS_OF(self, asked, audio, torch.ones_like(scale), answer)
+    def logits(self: Port, dialogue: str, audio: Any, scale: Any, answer: Sequence[int]) -> Any:
+        return LOGITS_OF(self, dialogue, audio, torch.ones_like(scale), answer)
 
     patch.setattr(Port, "logits", logits)
 
@@ -432,12 +442,12 @@ RIGHT_OF, LOGITS_OF = Port.right, Port.logits
 
 
 def fold(port: Port, token: int) -> int:
-    """Bring a token of Llama into the fixtures' small vocabulary."""
+    """Map a token of Llama into the small vocabulary of the fixtures."""
     vocabulary = port.sizes["llama"]["vocab_size"]
     return token if token < 3 else 3 + (token - 3) % (vocabulary - 3)
 
 
-@oracle
+@pytest.mark.oracle
 @pytest.mark.parametrize(
     "mistake",
     [without_scale, in_published_order, scale_in_published_order, other_norm, space_for_bos],
@@ -447,142 +457,65 @@ def test_a_mistake_in_the_language_model_shows(
 ) -> None:
     mistake(port, monkeypatch)
     expected = port.oracle.expected
-    apart = differences(stage_by_stage(stages(port), expected), expected)
-    off = [value for name, value in apart.items() if name.endswith(".logits_full")]
-    assert max(off) > 10 * LOGITS
+    deviations = differences(stage_by_stage(stages(port), expected), expected)
+    of_logits = [value for name, value in deviations.items() if name.endswith(".logits_full")]
+    assert max(of_logits) > 10 * LOGITS
 
 
-# Without the original's numbers: prompts, presets, rules, conversion, and a tiny model end to end.
-
-TINY: dict[str, Any] = {
-    "jasco_model": "wavllm",
-    "whisper": {
-        "d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 8,
-        "num_mel_bins": 80, "max_source_positions": 1500,
-    },
-    "wavlm": {
-        "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "intermediate_size": 8, "conv_dim": [4] * 7, "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
-        "conv_stride": [5, 2, 2, 2, 2, 2, 2], "num_conv_pos_embeddings": 4,
-        "num_conv_pos_embedding_groups": 2,
-    },
-    "connectors": {
-        "whisper_middle": 12, "wavlm_middle": 10, "width": 6, "bottleneck": 4, "out": 5,
-    },
-    "llama": {
-        "vocab_size": 384, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6,
-    },
-    "updates": {"rank": 3},
-    "scale": {"bottleneck": 6, "largest": 3.0},
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def published() -> dict[str, Any]:
-    """Give random weights under the published names and in the published layout."""
-    generator = torch.Generator().manual_seed(3)
-    draw_one = partial(torch.randn, generator=generator)
-    weights = {
-        # Updates are there to be multiplied by from the right.
-        theirs(key): 0.3 * draw_one(shape[::-1] if key.endswith(LORA_KEYS) else shape)
-        for key, shape in shapes_of(TINY).items()
-    }
-    width, out = TINY["llama"]["hidden_size"], TINY["connectors"]["out"]
-    return weights | {
-        "audio_proj.weight": draw_one(width, out),
-        "audio_proj.bias": draw_one(width),
-        "wavlm_encoder.model.masked_spec_embed": draw_one(TINY["wavlm"]["hidden_size"]),
-    }
-
-
-def theirs(key: str) -> str:
-    """Give the published name of one of our weights, written down the other way round."""
-    for ours, name in (
-        (r"wavlm_layers", "wavlm_encoder.output_weights"),
-        (r"(.*)parametrizations\.weight\.original0", r"\1weight_g"),
-        (r"(.*)parametrizations\.weight\.original1", r"\1weight_v"),
-        (r"whisper\.(.*)", r"audio_encoder.model.\1"),
-        (r"wavlm\.(.*)", r"wavlm_encoder.model.\1"),
-        (r"fusion\.(.*)", r"wavlm_audio_proj.\1"),
-        (r"whisper_connector\.(.*)", r"audio_encoder.\1"),
-        (r"wavlm_connector\.(.*)", r"wavlm_encoder.\1"),
-        (r"(.*)subsampler\.first\.(.*)", r"\1subsample.conv_layers.0.\2"),
-        (r"(.*)subsampler\.second\.(.*)", r"\1subsample.conv_layers.1.\2"),
-        (r"(.*)adapter\.(down|up)\.(.*)", r"\1adapter.\2_layer.\3"),
-        (r"(.*)adapter\.norm\.(.*)", r"\1adapter.layer_norm.\2"),
-        (r"scale_head\.(.*)", r"gpt_model.model_llama.scale_\1"),
-        (r"(.*)scale_down\.(.*)", r"\1scale_fc_1.\2"),
-        (r"(.*)scale_up\.(.*)", r"\1scale_fc_2.\2"),
-        (r"(.*)scale_attention\.(.*)", r"\1scale_weight_attention.\2"),
-        (r"llama\.model\.(.*)", r"gpt_model.model_llama.\1"),
-        (r"llama\.lm_head\.weight", "gpt_model.model_llama.output.weight"),
-        (r"(.*)embed_tokens\.weight", r"\1tok_embeddings.weight"),
-        (r"(.*)input_layernorm\.weight", r"\1attention_norm.weight"),
-        (r"(.*)post_attention_layernorm\.weight", r"\1ffn_norm.weight"),
-        (r"(.*)mlp\.gate_proj\.weight", r"\1feed_forward.w1.weight"),
-        (r"(.*)mlp\.down_proj\.weight", r"\1feed_forward.w2.weight"),
-        (r"(.*)mlp\.up_proj\.weight", r"\1feed_forward.w3.weight"),
-        (r"(.*)self_attn\.(.)_proj\.base\.weight", r"\1attention.w\2.weight"),
-        (r"(.*)self_attn\.(.)_proj\.lora_A", r"\1attention.w\2_lora_A"),
-        (r"(.*)self_attn\.(.)_proj\.lora_B", r"\1attention.w\2_lora_B"),
-    ):
-        if found := re.fullmatch(ours, key):
-            key = found.expand(name)
-    return key
+# The tests below need no recorded fixtures.
 
 
 def converted(weights: dict[str, Any]) -> dict[str, Any]:
     return convert_weights(weights, TINY, PATH)
 
 
-def test_each_published_weight_has_one_place(published: dict[str, Any]) -> None:
-    weights = converted(published)
+def test_each_published_weight_has_one_place(wavllm_weights: dict[str, Any]) -> None:
+    weights = converted(wavllm_weights)
     assert {key: value.shape for key, value in weights.items()} == shapes_of(TINY)
-    assert len(published) == len(weights) + 3  # of no use
+    assert len(wavllm_weights) == len(weights) + 3  # three weights are not used
 
 
-def test_both_spellings_of_a_normalised_weight_are_read(published: dict[str, Any]) -> None:
-    new = {
+def test_both_spellings_of_a_normalised_weight_are_read(wavllm_weights: dict[str, Any]) -> None:
+    respelt = {
         key.replace("weight_g", "parametrizations.weight.original0").replace(
             "weight_v", "parametrizations.weight.original1"
         ): value
-        for key, value in published.items()
+        for key, value in wavllm_weights.items()
     }
-    assert new.keys() != published.keys()
-    old, new = converted(published), converted(new)
-    assert all(torch.equal(new[key], value) for key, value in old.items())
+    assert respelt.keys() != wavllm_weights.keys()
+    weights, others = converted(wavllm_weights), converted(respelt)
+    assert all(torch.equal(others[key], value) for key, value in weights.items())
 
 
-def test_wrappers_of_training_are_left_out_of_names(published: dict[str, Any]) -> None:
+def test_wrappers_of_training_are_left_out_of_names(wavllm_weights: dict[str, Any]) -> None:
     wrapped = {
         re.sub(r"(layers\.\d+\.)", r"\1_checkpoint_wrapped_module.", key): value
-        for key, value in published.items()
+        for key, value in wavllm_weights.items()
     }
-    assert wrapped.keys() != published.keys()
-    assert converted(wrapped).keys() == converted(published).keys()
+    assert wrapped.keys() != wavllm_weights.keys()
+    assert converted(wrapped).keys() == converted(wavllm_weights).keys()
 
 
-def test_queries_and_keys_are_reordered_and_nothing_else(published: dict[str, Any]) -> None:
-    weights, order = converted(published), rotary_order(16, 2)
+def test_queries_and_keys_are_reordered_and_nothing_else(wavllm_weights: dict[str, Any]) -> None:
+    weights, order = converted(wavllm_weights), rotary_order(16, 2)
     assert order.tolist() == [0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15]
-    moved = {
+    reordered = {
         key
-        for key, value in published.items()
-        if (ours := rename_key(key, KEYS))
-        and not torch.equal(weights[ours].T if "_lora_" in key else weights[ours], value)
+        for key, value in wavllm_weights.items()
+        if (name := rename_key(key, KEYS))
+        and not torch.equal(weights[name].T if "_lora_" in key else weights[name], value)
     }
     layers = "gpt_model.model_llama.layers"
-    assert moved == {
-        f"{layers}.{layer}.attention.w{which}{part}"
+    assert reordered == {
+        f"{layers}.{layer}.attention.w{letter}{part}"
         for layer in (0, 1)
-        for which in "qk"
+        for letter in "qk"
         for part in (".weight", "_lora_B")
     }
     key = f"{layers}.1.attention.wk"
-    at = "llama.model.layers.1.self_attn.k_proj"
-    assert torch.equal(weights[f"{at}.base.weight"], published[f"{key}.weight"][order])
-    assert torch.equal(weights[f"{at}.lora_B"], published[f"{key}_lora_B"].T[order])
+    prefix = "llama.model.layers.1.self_attn.k_proj"
+    assert torch.equal(weights[f"{prefix}.base.weight"], wavllm_weights[f"{key}.weight"][order])
+    assert torch.equal(weights[f"{prefix}.lora_B"], wavllm_weights[f"{key}_lora_B"].T[order])
 
 
 def test_the_published_sizes_are_those_of_the_parts() -> None:
@@ -612,15 +545,15 @@ def test_the_published_sizes_are_those_of_the_parts() -> None:
         ("wavlm_encoder.model.encoder.pos_conv_embed.conv.weight_g", "original0"),
     ],
 )
-def test_a_missing_weight_is_named(published: dict[str, Any], key: str, named: str) -> None:
+def test_a_missing_weight_is_named(wavllm_weights: dict[str, Any], key: str, named: str) -> None:
     with pytest.raises(InputError, match=rf"final\.pt: lacks 1 of .*{re.escape(named)}"):
-        converted({name: value for name, value in published.items() if name != key})
+        converted({name: value for name, value in wavllm_weights.items() if name != key})
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        "gpt_model.model_llama.layers.2.attention.wq.weight",  # a layer too many
+        "gpt_model.model_llama.layers.2.attention.wq.weight",  # there are two layers
         "gpt_model.model_llama.layers.0.attention.wq.bias",
         "gpt_model.model_llama.rope.freqs",
         "audio_encoder.model.layers.0.fc3.weight",
@@ -629,37 +562,37 @@ def test_a_missing_weight_is_named(published: dict[str, Any], key: str, named: s
         "decoder.weight",
     ],
 )
-def test_an_unknown_weight_is_named(published: dict[str, Any], key: str) -> None:
+def test_an_unknown_weight_is_named(wavllm_weights: dict[str, Any], key: str) -> None:
     with pytest.raises(InputError, match=f"final.pt: holds '{re.escape(key)}'"):
-        converted(published | {key: torch.zeros(2)})
+        converted(wavllm_weights | {key: torch.zeros(2)})
 
 
-def test_a_misnamed_weight_is_named(published: dict[str, Any]) -> None:
-    weights = dict(published)
+def test_a_misnamed_weight_is_named(wavllm_weights: dict[str, Any]) -> None:
+    weights = dict(wavllm_weights)
     weights["wavlm_audio_proj.wieght"] = weights.pop("wavlm_audio_proj.weight")
     with pytest.raises(InputError, match=r"holds 'wavlm_audio_proj\.wieght'"):
         converted(weights)
 
 
-def test_a_weight_of_another_shape_is_named(published: dict[str, Any]) -> None:
+def test_a_weight_of_another_shape_is_named(wavllm_weights: dict[str, Any]) -> None:
     key = "gpt_model.model_llama.layers.0.attention.wq_lora_A"
     with pytest.raises(InputError, match=rf"'{re.escape(key)}' has the shape \(3, 16\)"):
-        converted(published | {key: published[key].T})
+        converted(wavllm_weights | {key: wavllm_weights[key].T})
 
 
-def test_a_weight_in_two_spellings_is_refused(published: dict[str, Any]) -> None:
+def test_a_weight_in_two_spellings_is_refused(wavllm_weights: dict[str, Any]) -> None:
     key = "gpt_model.model_llama.layers.0._checkpoint_wrapped_module.ffn_norm.weight"
     with pytest.raises(InputError, match="is there twice"):
-        converted(published | {key: torch.zeros(16)})
+        converted(wavllm_weights | {key: torch.zeros(16)})
 
 
 @pytest.mark.parametrize("checkpoint", [[], {"cfg": None}, {"model": [1]}, {"model": {"a": 1}}])
-def test_what_is_no_checkpoint_is_refused(checkpoint: Any) -> None:
+def test_another_file_is_refused(checkpoint: Any) -> None:
     with pytest.raises(InputError, match=r"final\.pt: .*'model'"):
         model_of(checkpoint, PATH)
 
 
-def test_bans() -> None:
+def test_banned_tokens() -> None:
     scores = torch.arange(6.0).expand(1, 6)
     assert restrict(scores, 0, 9)[0].tolist() == [-math.inf, 1, -math.inf, 3, 4, 5]
     assert restrict(scores, 1, 9)[0].tolist() == [-math.inf, 1, 2, 3, 4, 5]
@@ -673,7 +606,7 @@ def test_presets() -> None:
     assert (greedy.temperature, greedy.max_new_tokens) == (0, 512)
 
 
-def test_the_words_behind_the_sounds_take_room_from_the_answer() -> None:
+def test_the_tokens_behind_the_audio_shorten_the_answer() -> None:
     assert room(PRESETS["official"], [BOS] + 13 * [7]) == 499
     assert room(PRESETS["official"], [BOS] + 511 * [7]) == 1
     with pytest.raises(InputError, match="513 tokens"):
@@ -683,11 +616,11 @@ def test_the_words_behind_the_sounds_take_room_from_the_answer() -> None:
 @pytest.mark.parametrize(
     ("frames", "positions"), [([1], 1), ([230], 115), ([517], 259), ([3000, 160], 1500)]
 )
-def test_parts_are_cut_to_the_longest(frames: list[int], positions: int) -> None:
+def test_parts_are_truncated_to_the_longest(frames: list[int], positions: int) -> None:
     assert valid_positions(torch.tensor(frames)) == positions
 
 
-def test_clips_fall_into_parts_of_half_a_minute() -> None:
+def test_clips_are_split_into_parts_of_half_a_minute() -> None:
     for seconds, frames in ((30, [3000]), (30.5, [3000, 50]), (61, [3000, 3000, 100])):
         features, valid = whisper_parts(
             np.zeros(int(seconds * 16_000), np.float32), TINY["whisper"]
@@ -702,40 +635,26 @@ def test_a_clip_shorter_than_a_frame_is_refused() -> None:
         wavlm_waveform(np.zeros(399, np.float32), TINY["wavlm"])
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a tokenizer of Llama's kind, with few pieces."""
-    pieces = pytest.importorskip("sentencepiece")
-    folder = tmp_path_factory.mktemp("tokenizer")
-    text = folder / "text.txt"
-    text.write_text("\n".join([LEFT, "What sound is this?", "A dog barks [INST] speech"] * 20))
-    pieces.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(folder / "tokenizer"), model_type="bpe",
-        vocab_size=330, byte_fallback=True, normalization_rule_name="identity",
-        remove_extra_whitespaces=False, add_dummy_prefix=True, hard_vocab_limit=False,
-        minloglevel=2,
-    )  # fmt: skip
-    return folder / "tokenizer.model"
-
-
-def test_prompts_have_the_published_form(tokenizer: Path) -> None:
-    read = Tokenizer(tokenizer)
-    prompt = make_prompt(read, "What sound?")
-    assert prompt.left == [BOS, *read.encode(LEFT)]
+def test_prompts_have_the_published_form(wavllm_tokenizer: Path) -> None:
+    tokenizer = Tokenizer(wavllm_tokenizer)
+    prompt = make_prompt(tokenizer, "What sound?")
+    assert prompt.left == [BOS, *tokenizer.encode(LEFT)]
     assert LEFT.startswith("[INST]<<SYS>>\nAs a helpful language and speech assistant, you are ")
     assert LEFT.endswith(" using natural language.\n<</SYS>>\n\n<SPEECH>")
-    assert read.decode(prompt.quoted) == QUOTED.format(question="What sound?") == '"What sound?"'
+    assert (
+        tokenizer.decode(prompt.quoted) == QUOTED.format(question="What sound?") == '"What sound?"'
+    )
     assert RIGHT.format(question="What sound?") == " </SPEECH> What sound? [/INST]"
 
 
 @pytest.fixture(scope="module")
 def folder(
-    published: dict[str, Any], tokenizer: Path, tmp_path_factory: pytest.TempPathFactory
+    wavllm_weights: dict[str, Any], wavllm_tokenizer: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Convert a tiny checkpoint."""
     folder = tmp_path_factory.mktemp("converted")
-    torch.save({"model": published, "cfg": None}, folder / "final.pt")
-    convert_files(folder / "final.pt", tokenizer, folder / "wavllm", sizes=TINY)
+    torch.save({"model": wavllm_weights, "cfg": None}, folder / "final.pt")
+    convert_files(folder / "final.pt", wavllm_tokenizer, folder / "wavllm", sizes=TINY)
     return folder / "wavllm"
 
 
@@ -744,51 +663,46 @@ def noise(seconds: float) -> Audio:
     return Audio(wave.astype(np.int16))
 
 
-def answer(system: Any, audio: Audio, prompt: str, preset: str) -> Response:
-    (response,) = system.answer_all([(audio, prompt)], preset)
-    return response
-
-
 def test_a_converted_model_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    system = load(folder, "cpu", torch.float32)
+    inference = load(folder, "cpu", torch.float32)
     for preset, settings in PRESETS.items():
         monkeypatch.setitem(PRESETS, preset, replace(settings, max_new_tokens=60))
-        response = answer(system, noise(1.3), "What sound?", preset)
+        response = answer(inference, noise(1.3), "What sound?", preset)
         assert response.finish_reason in ("stop", "length")
         assert 0 < response.usage["completion_tokens"] < 60
         assert response.usage["prompt_tokens"] > 16
-        assert answer(system, noise(1.3), "What sound?", preset) == response
+        assert answer(inference, noise(1.3), "What sound?", preset) == response
 
 
-@pytest.mark.parametrize(("left", "finish"), [(0, "length"), (1, "stop"), (400, "stop")])
-def test_an_answer_tells_how_it_ended(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, left: int, finish: str
+@pytest.mark.parametrize(("remaining", "finish"), [(0, "length"), (1, "stop"), (400, "stop")])
+def test_the_finish_reason_of_an_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, remaining: int, finish: str
 ) -> None:
-    system = load(folder, "cpu", torch.float32)
-    longest = system.prepare(system.encode(noise(1)), "?", "greedy").longest
+    inference = load(folder, "cpu", torch.float32)
+    longest = inference.prepare(inference.encode(noise(1)), "?", "greedy").longest
 
-    def say(llama: Any, prompts: Any, searches: Any, keep: Any) -> None:
+    def decode(llama: Any, prompts: Any, searches: Any, keep: Any) -> None:
         (search,) = searches
         assert search.preset == replace(PRESETS["greedy"], max_new_tokens=longest + 1)
-        search.answer = (longest - left) * [40]
+        search.answer = (longest - remaining) * [40]
 
-    monkeypatch.setattr("jasco.models.ports.wavllm.inference.decode", say)
-    response = answer(system, noise(1), "?", "greedy")
+    monkeypatch.setattr("jasco.models.ports.wavllm.inference.decode", decode)
+    response = answer(inference, noise(1), "?", "greedy")
     assert response.finish_reason == finish
-    assert response.usage["completion_tokens"] == longest - left + (finish == "stop")
+    assert response.usage["completion_tokens"] == longest - remaining + (finish == "stop")
 
 
 def test_in_half_precision_the_positions_stay_precise(folder: Path) -> None:
-    whole, half = (
+    full, half = (
         load(folder, "cpu", torch.float32)._model,
         load(folder, "cpu", torch.bfloat16)._model,
     )
     assert half.llama.lm_head.weight.dtype == torch.bfloat16
-    assert torch.equal(half.llama.model.rotary_emb.inv_freq, whole.llama.model.rotary_emb.inv_freq)
+    assert torch.equal(half.llama.model.rotary_emb.inv_freq, full.llama.model.rotary_emb.inv_freq)
     assert not any(value.is_meta for value in (*half.parameters(), *half.buffers()))
-    heard = half.audio_embeddings(noise(1).floats)
-    assert heard.dtype == torch.bfloat16
-    assert torch.isfinite(heard).all()
+    embeddings = half.audio_embeddings(noise(1).floats)
+    assert embeddings.dtype == torch.bfloat16
+    assert torch.isfinite(embeddings).all()
 
 
 def test_the_scale_differs_between_questions(folder: Path) -> None:
@@ -801,31 +715,31 @@ def test_the_scale_differs_between_questions(folder: Path) -> None:
 
 
 def test_questions_of_a_batch_keep_their_scales(folder: Path) -> None:
-    """Each is answered as if it was asked alone, though the rows of a batch come and go."""
-    system = load(folder, "cpu", torch.float32)
-    model, ids = system._model, ([5, 9, 20], [7, 30], [1, 60, 61, 62])
-    words = [splice(model.llama, [each]) for each in ids]
-    scales = torch.stack([model.lora_scale(each) for each in ids])
-    said, order = [], torch.tensor([2, 0])
+    """Each is answered as if asked alone, although the rows of a batch change."""
+    inference = load(folder, "cpu", torch.float32)
+    model, ids = inference._model, ([5, 9, 20], [7, 30], [1, 60, 61, 62])
+    prompts = [splice(model.llama, [row]) for row in ids]
+    scales = torch.stack([model.lora_scale(row) for row in ids])
+    alone, order = [], torch.tensor([2, 0])
     with torch.inference_mode():
         for row, scale in enumerate(scales):
             with scaled_lora(model.llama, scale[None]):
-                said.append(model.llama(inputs_embeds=words[row]).logits[0, :2])
+                alone.append(model.llama(inputs_embeds=prompts[row]).logits[0, :2])
         with scaled_lora(model.llama, scales) as keep:
-            short = torch.cat([each[:, :2] for each in words])
-            every = model.llama(inputs_embeds=short).logits
+            short = torch.cat([prompt[:, :2] for prompt in prompts])
+            together = model.llama(inputs_embeds=short).logits
             keep(order)
             kept = model.llama(inputs_embeds=short[order]).logits
-    torch.testing.assert_close(every, torch.stack(said))
-    torch.testing.assert_close(kept, torch.stack(said)[order])
+    torch.testing.assert_close(together, torch.stack(alone))
+    torch.testing.assert_close(kept, torch.stack(alone)[order])
 
 
-def test_what_does_not_fit_is_refused(folder: Path) -> None:
-    system = load(folder, "cpu", torch.float32)
+def test_too_much_audio_or_text_is_refused(folder: Path) -> None:
+    inference = load(folder, "cpu", torch.float32)
     for seconds in (130, 600):
-        with pytest.raises(InputError, match="the model has 2048"):
-            answer(system, noise(seconds), "What sound?", "greedy")
-    with pytest.raises(InputError, match="ask a shorter one"):
-        answer(system, noise(1), "What sound? " * 300, "greedy")
-    with pytest.raises(InputError, match="there are: official, greedy"):
-        answer(system, noise(1), "What sound?", "beam")
+        with pytest.raises(InputError, match="2048"):
+            answer(inference, noise(seconds), "What sound?", "greedy")
+    with pytest.raises(InputError, match="shorter"):
+        answer(inference, noise(1), "What sound? " * 300, "greedy")
+    with pytest.raises(InputError, match="official, greedy"):
+        answer(inference, noise(1), "What sound?", "beam")

@@ -9,8 +9,8 @@ from synthetic import tone
 AUDIO = Audio(tone(7))
 
 
-def test_a_clip_is_written_once_and_kept_while_it_is_used() -> None:
-    async def go() -> None:
+def test_a_clip_is_written_once_and_kept_while_in_use() -> None:
+    async def use_files() -> None:
         files = ClipFiles()
         async with files.file(AUDIO) as path:
             written = path.stat().st_mtime_ns
@@ -25,4 +25,4 @@ def test_a_clip_is_written_once_and_kept_while_it_is_used() -> None:
         files.remove()
         assert not files.folder.exists()
 
-    asyncio.run(go())
+    asyncio.run(use_files())

@@ -1,4 +1,4 @@
-"""The messages between a worker and jasco: no line does harm."""
+"""The messages between a worker and jasco: no line raises an exception."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ from jasco.protocol.responses import Response
 
 
 @given(st.one_of(st.binary(), st.text().map(str.encode), st.just(b"[" * 100_000)))
-def test_no_line_does_harm(line: bytes) -> None:
-    told = messages.read_message(b"{" + line)
-    assert told is None or isinstance(told, dict)
+def test_any_line_is_read_or_ignored(line: bytes) -> None:
+    message = messages.read_message(b"{" + line)
+    assert message is None or isinstance(message, dict)
 
 
 json_values = st.recursive(
@@ -26,10 +26,10 @@ json_values = st.recursive(
 
 @given(st.fixed_dictionaries({}, optional={"id": json_values, "text": json_values,
                                            "error": json_values}))  # fmt: skip
-def test_no_answer_does_harm(told: dict[str, Any]) -> None:
-    number = messages.request_number(told)
+def test_any_message_is_an_answer_or_a_failure(message: dict[str, Any]) -> None:
+    number = messages.request_number(message)
     assert number is None or type(number) is int
-    answer = messages.read_answer(told, "m")
+    answer = messages.read_answer(message, "m")
     if isinstance(answer, Response):
         answer.text.encode()
     else:

@@ -15,9 +15,9 @@ from jasco.models.worker.process import BrokenWorkerError, WorkerProcess
 
 
 def read_all(pieces: list[bytes], limit: int = 1_000) -> tuple[list[bytes], tuple[str, str]]:
-    """Return the lines of what a worker writes in pieces, and why there are no more."""
+    """Return the lines that a worker writes in pieces, and the error that ends them."""
 
-    async def go() -> tuple[list[bytes], tuple[str, str]]:
+    async def read_lines() -> tuple[list[bytes], tuple[str, str]]:
         worker: Any = WorkerProcess(Path("nowhere"), None)
         worker._process = SimpleNamespace(returncode=None)
         worker._stdout = asyncio.StreamReader(limit)
@@ -29,20 +29,20 @@ def read_all(pieces: list[bytes], limit: int = 1_000) -> tuple[list[bytes], tupl
                 await asyncio.sleep(0)
             worker._stdout.feed_eof()
 
-        writing = asyncio.ensure_future(write())
+        writer = asyncio.ensure_future(write())
         try:
             while True:
                 lines.append(await worker.read())
         except BrokenWorkerError as error:
             return lines, error.args
         finally:
-            await writing
+            await writer
 
-    return asyncio.run(go())
+    return asyncio.run(read_lines())
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200)))
-def test_lines_are_the_same_however_they_are_cut(text: bytes, cuts: list[int]) -> None:
+def test_lines_do_not_depend_on_the_pieces_written(text: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     pieces = [text[begin:end] for begin, end in itertools.pairwise(places) if begin < end]
     lines, (kind, _) = read_all(pieces)
@@ -56,8 +56,8 @@ def test_a_line_that_is_too_long_ends_the_worker() -> None:
     assert (kind, message) == ("malformed", f"a line of more than {process.LONGEST_LINE} bytes")
 
 
-def test_a_worker_that_has_ended_while_its_output_is_held_open_is_broken() -> None:
-    async def go() -> None:
+def test_a_worker_that_has_ended_is_broken_although_its_output_is_open() -> None:
+    async def read_lines() -> None:
         worker: Any = WorkerProcess(Path("nowhere"), None)
         worker._stdout = asyncio.StreamReader()
         worker._process = SimpleNamespace(returncode=None)
@@ -66,4 +66,4 @@ def test_a_worker_that_has_ended_while_its_output_is_held_open_is_broken() -> No
         with pytest.raises(BrokenWorkerError, match="it has ended"):
             await worker.read()
 
-    asyncio.run(go())
+    asyncio.run(read_lines())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from browser import barriers, chromium, quiet_tab
+from browser import accessibility_violations, chromium, quiet_tab
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -190,7 +190,7 @@ def test_it_is_accessible(
         tab.wait_for_selector("article")
         for details in tab.locator("details:not([open])").all()[:8]:
             details.locator("summary").click()
-        assert barriers(tab) == []
+        assert accessibility_violations(tab) == []
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
