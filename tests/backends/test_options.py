@@ -1,5 +1,6 @@
 """Options of a spec: single ones, those that repeat, and families."""
 
+import re
 from typing import Any
 
 import pytest
@@ -97,4 +98,4 @@ def test_readers_name_what_is_needed() -> None:
 @given(st.recursive(st.floats(allow_nan=False, allow_infinity=False), st.lists, max_leaves=5))
 def test_equal_values_are_written_alike(value: Any) -> None:
     assert canonical(value) == value
-    assert "-0.0" not in str(canonical(value)).replace("e-0", "")
+    assert "-0.0" not in re.split(r"[\[\], ]+", str(canonical(value)))

@@ -134,7 +134,6 @@ def test_progress_is_for_terminals(
 _DOWNLOAD = """
 import sys
 from pathlib import Path
-from folder_contents import folder_contents
 from jasco.data.download import download
 download(sys.argv[1], {"1.wav": "0" * 64}, Path(sys.argv[2]), title="", size=10_000)
 """
