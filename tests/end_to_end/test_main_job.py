@@ -11,7 +11,7 @@ from llama_server import llama_server
 from synthetic import make_data
 
 pytestmark = pytest.mark.slow
-CLIPS = 2
+CLIPS = 1
 
 
 @pytest.fixture

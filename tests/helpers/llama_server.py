@@ -12,6 +12,8 @@ from jasco.backends.weights import SMOLLM2, find_weight
 params = xllamacpp.CommonParams()
 params.model.path = str(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)))
 params.n_parallel, params.n_ctx, params.verbosity = 4, 4 * 4096, -1
+# One thread: several wait for each other, which takes far longer where tests run in parallel.
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 sys.stdin.read()  # until the parent process ends
