@@ -18,11 +18,9 @@ demo: $(VENV)/demo
 test: check
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
-# The second tier: simulations, which are nothing but computing, two at a time; then kills, real
-# models, whole runs, whatever needs torch, one by one.
+# The second tier: simulations, kills, real models, whole runs, whatever needs torch.
 test-slow: $(VENV)/torch
-	$(BIN)/pytest -m slow tests/metrics tests/protocol --numprocesses 2 --timeout 1200
-	$(BIN)/pytest -m 'slow or oracle' --ignore tests/metrics --ignore tests/protocol --timeout 1200 --durations 12
+	$(BIN)/pytest -m 'slow or oracle' --numprocesses 3 --dist worksteal --timeout 1200 --durations 12
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check
