@@ -15,6 +15,7 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from chat_server import Behaviour, answer_to, audio_in
 
@@ -55,6 +56,14 @@ def log(line: str) -> None:
     """Write a line to standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+class Server(ThreadingHTTPServer):
+    """A server that, like vLLM's, logs nothing when a client closes its connection."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def main() -> None:
@@ -140,7 +149,7 @@ def main() -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    ThreadingHTTPServer((options.host, options.port), Handler).serve_forever()
+    Server((options.host, options.port), Handler).serve_forever()
 
 
 if __name__ == "__main__":
