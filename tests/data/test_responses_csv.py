@@ -268,8 +268,8 @@ def test_the_published_script_takes_any_rows(tmp_path: Path) -> None:
     columns = ["id", "llama3_extract", "repair_output"]
     rows = [{"id": "x/y", "llama3_extract": "a", "repair_output": "b"}] * 2
     write_table(path, columns, rows)
-    assert [(row.id, row.text, row.repair) for row in read_judged_rows(path)] == [
+    assert [(row.id, row.text, row.repair) for row in read_judged_rows(path)[0]] == [
         ("x/y", "a", "b")
     ] * 2
     write_table(path, columns[:2], [{"id": "1", "llama3_extract": "a"}])
-    assert [row.repair for row in read_judged_rows(path)] == [""]
+    assert [row.repair for row in read_judged_rows(path)[0]] == [""]

@@ -168,17 +168,20 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
 
 
-def read_judged_rows(path: Path) -> list[JudgedRow]:
-    """Read a judged CSV as the published script does: any prompts, any number of rows."""
+def read_judged_rows(path: Path) -> tuple[list[JudgedRow], bool]:
+    """Read a judged CSV as the published script does: any prompts, any number of rows.
+
+    Returns
+    -------
+    rows : list of JudgedRow
+        In the order of the file.
+    proxy : bool
+        Whether the verdicts are those of a proxy.
+    """
     table = read_table(path, required=("id",))
     column = _judge_column(path, table)
-    return [JudgedRow(row["id"], row[column], row.get("repair_output", "")) for row in table.rows]
-
-
-def is_proxy_file(path: Path) -> bool:
-    """Return whether the verdicts of a judged CSV are those of a proxy."""
-    table = read_table(path, required=("id",))
-    return _is_proxy(table, _judge_column(path, table))
+    rows = [JudgedRow(row["id"], row[column], row.get("repair_output", "")) for row in table.rows]
+    return rows, _is_proxy(table, column)
 
 
 def _is_proxy(table: CsvTable, judge_column: str) -> bool:

@@ -8,7 +8,6 @@ from jasco.data.dataset import name_of
 from jasco.data.responses_csv import (
     Key,
     ResponsesCsv,
-    is_proxy_file,
     read_judged_rows,
     read_responses_csv,
 )
@@ -62,8 +61,8 @@ def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
 
 def _published_results(paths: Sequence[Path]) -> Results:
     """Read files as the published script does: they need not be whole responses CSVs."""
-    labels = _labels(paths)
-    rows = {label: read_judged_rows(path) for label, path in labels.items()}
+    files = {label: read_judged_rows(path) for label, path in _labels(paths).items()}
+    rows = {label: judged for label, (judged, _) in files.items()}
     ids = {row.id for judged in rows.values() for row in judged}
     expected = len(ids) * len(INSTRUCTIONS)
     data = Data(paths[0].stem, None, None, len(ids), expected)
@@ -72,13 +71,13 @@ def _published_results(paths: Sequence[Path]) -> Results:
         annotated = Data.of(file.data.name, file.clips)
         data = annotated if annotated.items == expected else data
     return Results(
-        model="+".join(labels),
+        model="+".join(files),
         data=data,
         protocol="as published",
         answers=Answers(expected, max(map(count_judged, rows.values()))),
         judges={
-            label: JudgeFacts(proxy=is_proxy_file(path), verdicts=count_judged(rows[label]))
-            for label, path in labels.items()
+            label: JudgeFacts(proxy=proxy, verdicts=count_judged(judged))
+            for label, (judged, proxy) in files.items()
         },
         rows=rows,
     )
