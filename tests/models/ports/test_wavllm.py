@@ -715,7 +715,7 @@ def test_the_scale_differs_between_questions(folder: Path) -> None:
 
 
 def test_questions_of_a_batch_keep_their_scales(folder: Path) -> None:
-    """Each is answered as if asked alone, although the rows of a batch change."""
+    """Each row has the logits of a batch of one, also after rows of the batch are selected."""
     inference = load(folder, "cpu", torch.float32)
     model, ids = inference._model, ([5, 9, 20], [7, 30], [1, 60, 61, 62])
     prompts = [splice(model.llama, [row]) for row in ids]
@@ -725,13 +725,13 @@ def test_questions_of_a_batch_keep_their_scales(folder: Path) -> None:
         for row, scale in enumerate(scales):
             with scaled_lora(model.llama, scale[None]):
                 alone.append(model.llama(inputs_embeds=prompts[row]).logits[0, :2])
-        with scaled_lora(model.llama, scales) as keep:
+        with scaled_lora(model.llama, scales) as select_rows:
             short = torch.cat([prompt[:, :2] for prompt in prompts])
             together = model.llama(inputs_embeds=short).logits
-            keep(order)
-            kept = model.llama(inputs_embeds=short[order]).logits
+            select_rows(order)
+            selected = model.llama(inputs_embeds=short[order]).logits
     torch.testing.assert_close(together, torch.stack(alone))
-    torch.testing.assert_close(kept, torch.stack(alone)[order])
+    torch.testing.assert_close(selected, torch.stack(alone)[order])
 
 
 def test_too_much_audio_or_text_is_refused(folder: Path) -> None:

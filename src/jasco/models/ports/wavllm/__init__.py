@@ -1,11 +1,12 @@
 """WavLLM (Hu et al., 2024), from the waveform to the text.
 
-Whisper encodes a clip in parts of 30 seconds, and WavLM encodes it as a whole (``features``). A
-connector each shortens the two streams, which side by side become embeddings of Llama
-(``connector``, ``model``). Llama's projections have LoRA (``scaled_lora``), which each prompt
-scales anew, by what Llama makes of the question alone (``lora_scale``). The prompt stands around
-the audio (``prompt``), and the answer is sampled by the rules of fairseq's search (``search``).
-``conversion`` turns the published checkpoint into a folder, and ``inference`` loads it and answers.
+Whisper encodes a clip in parts of 30 seconds, and WavLM encodes it as a whole (``features``). Each
+encoder has a connector, which shortens its states; both outputs are concatenated by channel and
+projected to Llama's embeddings (``connector``, ``model``). Llama's attention projections have LoRA
+(``scaled_lora``), whose scale for each prompt is predicted from Llama's states of the question
+alone (``lora_scale``). The prompt has text before and after the audio (``prompt``), and
+the answer is sampled under the rules of fairseq's search (``search``). ``conversion`` converts the
+checkpoint into a folder, and ``inference`` loads the folder and answers questions.
 """
 
 from pathlib import Path
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class WavLlmModel(PortModel):
-    """WavLLM, from a folder that ``jasco convert wavllm`` has made."""
+    """WavLLM, from a folder written by ``jasco convert wavllm``."""
 
     OPTIONS = options("official", "greedy")
 
     def load_folder(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
-        """Load the network and its tokenizer."""
+        """Load the model and its tokenizer."""
         from jasco.models.ports.wavllm.inference import load
 
         return load(folder, device, dtype)

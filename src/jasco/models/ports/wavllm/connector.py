@@ -1,4 +1,4 @@
-"""From an encoder's states to a stream that the language model can take."""
+"""The connectors between the encoders and the language model."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ class Subsampler(nn.Module):
     Parameters
     ----------
     channels, middle, out : int
-        What comes in, what the first convolution computes (half of it are gates), what goes out.
+        Channels of the input, of the first convolution (half of them are gates), and of the output.
     """
 
     def __init__(self, channels: int, middle: int, out: int) -> None:
@@ -21,14 +21,17 @@ class Subsampler(nn.Module):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """Shorten states of shape (batch, time, channels)."""
-        rows = states.transpose(1, 2)
+        states = states.transpose(1, 2)
         for convolution in (self.first, self.second):
-            rows = functional.glu(convolution(rows), dim=1)
-        return rows.transpose(1, 2)
+            states = functional.glu(convolution(states), dim=1)
+        return states.transpose(1, 2)
 
 
 class Adapter(nn.Module):
-    """A bottleneck beside a shortcut (Houlsby et al., 2019): x + norm(up(gelu(down(x))))."""
+    """A bottleneck with a residual connection (Houlsby et al., 2019).
+
+    Computes x + norm(up(gelu(down(x)))).
+    """
 
     def __init__(self, width: int, bottleneck: int) -> None:
         super().__init__()
@@ -37,22 +40,22 @@ class Adapter(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Adapt states of shape (batch, time, width)."""
+        """Transform states of shape (batch, time, width)."""
         adapted: torch.Tensor = self.norm(self.up(functional.gelu(self.down(states))))
         return states + adapted
 
 
 class WavLlmConnector(nn.Module):
-    """What stands between one encoder and the fusion of both.
+    """The connector of one encoder: subsampler, adapter and projector.
 
     Parameters
     ----------
     channels, middle, width : int
-        Of the subsampler.
+        Channels of the subsampler: input, first convolution, output.
     bottleneck : int
-        Of the adapter.
+        Channels of the adapter's bottleneck.
     out : int
-        Channels that the fusion gets.
+        Channels of the output.
     """
 
     def __init__(self, channels: int, middle: int, width: int, bottleneck: int, out: int) -> None:
@@ -63,24 +66,24 @@ class WavLlmConnector(nn.Module):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """Map (batch, time, channels) to (batch, time / 4, out)."""
-        stream: torch.Tensor = self.projector(self.adapter(self.subsampler(states)))
-        return stream
+        projected: torch.Tensor = self.projector(self.adapter(self.subsampler(states)))
+        return projected
 
 
 def join(whisper: torch.Tensor, wavlm: torch.Tensor) -> torch.Tensor:
-    """Lay the two streams side by side.
+    """Concatenate the outputs of both connectors by channel.
 
     Parameters
     ----------
     whisper : Tensor, shape (parts, time, channels)
-        The parts follow each other in time.
+        The parts are consecutive in time.
     wavlm : Tensor, shape (1, time, channels)
 
     Returns
     -------
     Tensor, shape (1, time, 2 * channels)
-        As long as the shorter one; Whisper's half comes first.
+        Truncated to the shorter of both; Whisper's channels come first.
     """
-    follows = whisper.flatten(0, 1)[None]
-    length = min(follows.shape[1], wavlm.shape[1])
-    return torch.cat([follows[:, :length], wavlm[:, :length]], dim=-1)
+    whisper = whisper.flatten(0, 1)[None]
+    length = min(whisper.shape[1], wavlm.shape[1])
+    return torch.cat([whisper[:, :length], wavlm[:, :length]], dim=-1)

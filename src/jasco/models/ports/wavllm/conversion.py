@@ -1,4 +1,4 @@
-"""From the published checkpoint to a folder of our own: every weight accounted for."""
+"""Conversion of the checkpoint into a folder of the port, with every weight accounted for."""
 
 import re
 import shutil
@@ -23,16 +23,16 @@ from jasco.models.ports.wavllm.model import shapes_of
 from jasco.models.ports.wavllm.scaled_lora import ROTATED, rotary_order
 from jasco.models.ports.wavllm.sizes import PUBLISHED
 
-_WRAPPER = "_checkpoint_wrapped_module."  # where activations were recomputed in training
+_WRAPPER = "_checkpoint_wrapped_module."  # added by activation checkpointing in training
 
 _LAYER = r"gpt_model\.model_llama\.layers\.(\d+)\."
 _OURS = r"llama.model.layers.\1."
 
 KEYS: KeyTable = (
-    (r"audio_proj\.(?:weight|bias)", None),  # of a model without WavLM
-    (r"wavlm_encoder\.model\.masked_spec_embed", None),  # of training
+    (r"audio_proj\.(?:weight|bias)", None),  # used by models without WavLM
+    (r"wavlm_encoder\.model\.masked_spec_embed", None),  # used in training only
     (r"wavlm_encoder\.output_weights", "wavlm_layers"),
-    # torch before 2.1 has the names to the left for the parts of a normalised weight
+    # torch before 2.1 calls the parts of a normalised weight weight_g and weight_v
     (r"wavlm_encoder\.model\.(.+\.conv\.)weight_g", r"wavlm.\1parametrizations.weight.original0"),
     (r"wavlm_encoder\.model\.(.+\.conv\.)weight_v", r"wavlm.\1parametrizations.weight.original1"),
     (r"audio_encoder\.model\.(.+)", r"whisper.\1"),
@@ -53,12 +53,12 @@ KEYS: KeyTable = (
     (r"gpt_model\.model_llama\.scale_fc_2\.(.+)", r"scale_head.up.\1"),
     (r"gpt_model\.model_llama\.scale_weight_attention\.(.+)", r"scale_head.attention.\1"),
     *(
-        (rf"{theirs}\.{part}\.(.+)", rf"{ours}.{place}.\1")
+        (rf"{theirs}\.{part}\.(.+)", rf"{ours}.{module}.\1")
         for theirs, ours in (
             ("audio_encoder", "whisper_connector"),
             ("wavlm_encoder", "wavlm_connector"),
         )
-        for part, place in (
+        for part, module in (
             (r"subsample\.conv_layers\.0", "subsampler.first"),
             (r"subsample\.conv_layers\.1", "subsampler.second"),
             (r"adapter\.down_layer", "adapter.down"),
@@ -72,55 +72,57 @@ _ROTATED = re.compile(rf"llama\..+\.(?:{'|'.join(ROTATED)})\.(?:base\.weight|lor
 
 
 def convert_weights(
-    published: Mapping[str, torch.Tensor], sizes: Mapping[str, Any], path: Path
+    checkpoint: Mapping[str, torch.Tensor], sizes: Mapping[str, Any], path: Path
 ) -> Weights:
-    """Turn the published weights into those of :class:`~jasco.models.ports.wavllm.model.WavLlm`.
+    """Return the weights of :class:`~jasco.models.ports.wavllm.model.WavLlm` from a checkpoint.
 
     Parameters
     ----------
-    published : mapping of str to Tensor
+    checkpoint : mapping of str to Tensor
         The checkpoint's entry ``model``.
     sizes : mapping
-        As :data:`jasco.models.ports.wavllm.sizes.PUBLISHED`.
+        Sizes in the form of :data:`jasco.models.ports.wavllm.sizes.PUBLISHED`.
     path : Path
-        The checkpoint, for messages.
+        The checkpoint's path, for messages.
 
     Raises
     ------
     InputError
-        A weight is unknown, missing, there twice or of another shape.
+        A weight is unknown, missing, duplicate or of another shape.
     """
     expected = {
         key: torch.Size(reversed(shape)) if key.endswith(LORA_KEYS) else shape
         for key, shape in shapes_of(sizes).items()
     }
-    plain = {key.replace(_WRAPPER, ""): value for key, value in published.items()}
-    if len(plain) < len(published):
+    unwrapped = {key.replace(_WRAPPER, ""): value for key, value in checkpoint.items()}
+    if len(unwrapped) < len(checkpoint):
         raise InputError(f"{path}: a weight is there twice, with and without {_WRAPPER!r}")
-    weights = rename(plain, KEYS, expected, path)
+    weights = rename(unwrapped, KEYS, expected, path)
     order = rotary_order(sizes["llama"]["hidden_size"], sizes["llama"]["num_attention_heads"])
     return {key: _rearranged(key, value, order) for key, value in weights.items()}
 
 
 def _rearranged(key: str, value: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """Transpose LoRA, and bring the channels of queries and keys into transformers' order.
+    """Return a weight with LoRA transposed, and queries and keys in transformers' channel order.
 
-    The original multiplies by A and B from the right.
+    The original multiplies by A and B from the right, so its matrices are transposed.
     """
     value = value.T if key.endswith(LORA_KEYS) else value
     return value[order] if _ROTATED.fullmatch(key) else value
 
 
 def model_of(checkpoint: Any, path: Path) -> dict[str, torch.Tensor]:
-    """Give the weights in a checkpoint of fairseq (``InputError`` where there are none)."""
+    """Return the weights of a fairseq checkpoint (``InputError`` if it has none)."""
     model = checkpoint.get("model") if isinstance(checkpoint, Mapping) else None
     if not isinstance(model, Mapping):
         raise InputError(
-            f"{path}: no checkpoint of fairseq (it has no entry 'model'); is it WavLLM's final.pt?"
+            f"{path}: not a fairseq checkpoint (it has no entry 'model'); is it WavLLM's final.pt?"
         )
     for key, value in model.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
-            raise InputError(f"{path}: {one_line(key)!r} of 'model' is no tensor; is it whole?")
+            raise InputError(
+                f"{path}: {one_line(key)!r} of 'model' is not a tensor; is it complete?"
+            )
     return dict(model)
 
 
@@ -132,18 +134,20 @@ def convert_files(
     trusted: bool = False,
     sizes: Mapping[str, Any] = PUBLISHED,
 ) -> None:
-    """Write the published model as a folder that :func:`.inference.load` reads.
+    """Convert a checkpoint into a folder that :func:`.inference.load` reads.
 
     Parameters
     ----------
     checkpoint, tokenizer : Path
-        ``final.pt`` and ``tokenizer.model``.
+        Paths of ``final.pt`` and ``tokenizer.model``.
     folder : Path
+        Folder to write.
     trusted : bool
-        Whether the checkpoint may run code of its own while it is read.
+        Whether reading the checkpoint may execute code in the file.
     sizes : mapping
+        Sizes of the model.
     """
-    Tokenizer(tokenizer)  # refused before the hour of reading
-    published = model_of(read_torch(checkpoint, trusted=trusted), checkpoint)
-    write_folder(folder, sizes, convert_weights(published, sizes, checkpoint))
+    Tokenizer(tokenizer)  # raises before the checkpoint is read, which can take an hour
+    weights = model_of(read_torch(checkpoint, trusted=trusted), checkpoint)
+    write_folder(folder, sizes, convert_weights(weights, sizes, checkpoint))
     shutil.copyfile(tokenizer, folder / TOKENIZER)

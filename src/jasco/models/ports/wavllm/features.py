@@ -1,4 +1,4 @@
-"""What the two encoders are given of a clip."""
+"""The inputs of the two encoders, computed from a clip."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,60 +11,60 @@ from transformers import WhisperFeatureExtractor
 from jasco.data.audio import SAMPLING_RATE
 from jasco.errors import InputError
 
-_POSITIONS_A_SECOND = 50  # of Whisper's encoder
+_POSITIONS_PER_SECOND = 50  # of Whisper's encoder
 
-SAMPLES_AN_EMBEDDING = 4 * SAMPLING_RATE // _POSITIONS_A_SECOND
-"""How much of a clip each embedding stands for: connectors leave a quarter of the positions."""
+SAMPLES_PER_EMBEDDING = 4 * SAMPLING_RATE // _POSITIONS_PER_SECOND
+"""Samples per audio embedding; the connectors keep a quarter of the positions."""
 
 
 def whisper_parts(
     samples: NDArray[np.float32], sizes: Mapping[str, Any]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the log-mel spectrograms of a clip's parts of 30 s, which do not overlap.
+    """Compute the log-mel spectrograms of a clip's parts of 30 s, which do not overlap.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (samples,)
         From -1 to 1 at 16 kHz.
     sizes : mapping
-        Of Whisper (``num_mel_bins``, ``max_source_positions``).
+        Sizes of Whisper (``num_mel_bins``, ``max_source_positions``).
 
     Returns
     -------
     features : Tensor, shape (parts, bins, frames)
-        Each part is filled up with silence.
+        Each part is padded with silence.
     valid : Tensor of int, shape (parts,)
-        Frames of each part that are no filling.
+        Number of frames of each part without padding.
     """
     extractor = WhisperFeatureExtractor(
         feature_size=sizes["num_mel_bins"],
-        chunk_length=sizes["max_source_positions"] // _POSITIONS_A_SECOND,
+        chunk_length=sizes["max_source_positions"] // _POSITIONS_PER_SECOND,
     )
     length = extractor.n_samples
     parts = [samples[start : start + length] for start in range(0, len(samples), length)]
-    heard = extractor(
+    batch = extractor(
         parts, sampling_rate=SAMPLING_RATE, return_attention_mask=True, return_tensors="pt"
     )
-    return heard["input_features"], heard["attention_mask"].sum(dim=1)
+    return batch["input_features"], batch["attention_mask"].sum(dim=1)
 
 
 def valid_positions(frames: torch.Tensor) -> int:
-    """Count the encoder's positions that are kept of every part, from its valid frames.
+    """Return the number of encoder positions to keep of each part, from the parts' valid frames.
 
-    All parts keep as many as the longest: the last one so keeps some of its filling. Whisper's
-    second convolution rotary_order the frames.
+    All parts keep as many positions as the longest one, so the last part keeps some of its padding.
+    Whisper's second convolution halves the number of frames.
     """
     return (int(frames.max()) - 1) // 2 + 1
 
 
 def wavlm_waveform(samples: NDArray[np.float32], sizes: Mapping[str, Any]) -> torch.Tensor:
-    """Give the waveform as WavLM Base was trained on it: as it is, not normalised.
+    """Return the waveform as a tensor, not normalised, as in the training of WavLM Base.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (samples,)
     sizes : mapping
-        Of WavLM (``conv_kernel``, ``conv_stride``).
+        Sizes of WavLM (``conv_kernel``, ``conv_stride``).
 
     Returns
     -------
@@ -81,7 +81,5 @@ def wavlm_waveform(samples: NDArray[np.float32], sizes: Mapping[str, Any]) -> to
     ):
         shortest = (shortest - 1) * stride + kernel
     if len(samples) < shortest:
-        raise InputError(
-            f"a clip of {len(samples)} samples is too short to be heard; WavLM needs {shortest}"
-        )
+        raise InputError(f"a clip of {len(samples)} samples is too short; WavLM needs {shortest}")
     return torch.from_numpy(samples)[None]

@@ -1,4 +1,4 @@
-"""WavLLM ready to be asked."""
+"""Inference with a converted WavLLM."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jasco.models.ports.inference import Inference, PreparedQuestion
 from jasco.models.ports.language import splice
 from jasco.models.ports.state_dict import SAME_KEYS, TOKENIZER, WEIGHTS, read_folder, rename
 from jasco.models.ports.text import Tokenizer
-from jasco.models.ports.wavllm.features import SAMPLES_AN_EMBEDDING
+from jasco.models.ports.wavllm.features import SAMPLES_PER_EMBEDDING
 from jasco.models.ports.wavllm.model import WavLlm, assemble, shapes_of
 from jasco.models.ports.wavllm.prompt import make_prompt
 from jasco.models.ports.wavllm.scaled_lora import scaled_lora
@@ -23,11 +23,12 @@ from jasco.models.ports.wavllm.sizes import KIND
 
 @dataclass(frozen=True)
 class ScaledQuestion(PreparedQuestion):
-    """A question, and what it makes of the updates.
+    """A prepared question with its LoRA scale.
 
     Attributes
     ----------
     scale : Tensor, shape (width,)
+        The LoRA scale of each channel.
     """
 
     scale: torch.Tensor
@@ -49,25 +50,27 @@ class WavLlmInference(Inference[torch.Tensor, ScaledQuestion]):
         self._model, self._second_bos = model, second_bos
 
     def encode(self, audio: Audio) -> torch.Tensor:
-        """Give a clip's embeddings; a clip that the model has no positions for is refused."""
-        self._check_length(len(audio.samples) // SAMPLES_AN_EMBEDDING)
+        """Compute a clip's embeddings (``InputError`` if the model has too few positions)."""
+        self._check_length(len(audio.samples) // SAMPLES_PER_EMBEDDING)
         return self._model.audio_embeddings(audio.floats)
 
-    def prepare(self, heard: torch.Tensor, prompt: str, preset: str) -> ScaledQuestion:
-        """Put a question around a clip."""
+    def prepare(self, encoded: torch.Tensor, prompt: str, preset: str) -> ScaledQuestion:
+        """Combine a question with a clip's embeddings."""
         settings = PRESETS[preset]
-        words = make_prompt(self._tokenizer, prompt, second_bos=self._second_bos)
-        longest = room(settings, words.right)
-        self._check_length(len(words.left) + len(heard) + len(words.right) + longest)
-        sequence = splice(self._llama, [words.left, heard, words.right])
-        scale = self._model.lora_scale(words.quoted)
+        tokens = make_prompt(self._tokenizer, prompt, second_bos=self._second_bos)
+        longest = room(settings, tokens.right)
+        self._check_length(len(tokens.left) + len(encoded) + len(tokens.right) + longest)
+        sequence = splice(self._llama, [tokens.left, encoded, tokens.right])
+        scale = self._model.lora_scale(tokens.quoted)
         return ScaledQuestion(sequence, search_of(settings, longest), longest, scale)
 
-    def decode(self, asked: Sequence[ScaledQuestion]) -> None:
-        """Answer, with the updates scaled for each question."""
-        sequences, searches = zip(*((each.sequence, each.search) for each in asked), strict=True)
-        with scaled_lora(self._llama, torch.stack([each.scale for each in asked])) as keep:
-            decode(self._llama, sequences, searches, keep)
+    def decode(self, questions: Sequence[ScaledQuestion]) -> None:
+        """Search for the answers, with LoRA scaled for each question."""
+        sequences = [question.sequence for question in questions]
+        searches = [question.search for question in questions]
+        scales = torch.stack([question.scale for question in questions])
+        with scaled_lora(self._llama, scales) as select_rows:
+            decode(self._llama, sequences, searches, select_rows)
 
     def _check_length(self, needed: int) -> None:
         positions = self._llama.config.max_position_embeddings
@@ -84,15 +87,15 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> WavLlmInference:
     Parameters
     ----------
     folder : Path
-        As :func:`jasco.models.ports.wavllm.conversion.convert_files` writes it.
+        A folder written by :func:`jasco.models.ports.wavllm.conversion.convert_files`.
     device : str
     dtype : dtype
-        The published script computes in float32.
+        The original script computes in float32.
 
     Raises
     ------
     InputError
-        The folder holds no converted WavLLM, or not all of it.
+        The folder contains no converted WavLLM, or an incomplete one.
     """
     sizes, weights = read_folder(folder, KIND)
     weights = rename(weights, SAME_KEYS, shapes_of(sizes), folder / WEIGHTS)

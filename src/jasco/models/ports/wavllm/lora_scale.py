@@ -1,4 +1,4 @@
-"""How much of the updates a prompt gets: predicted from the question alone."""
+"""The LoRA scale of a prompt, predicted from the question alone."""
 
 import torch
 from torch import nn
@@ -7,9 +7,9 @@ from transformers import LlamaForCausalLM
 
 
 def states_before_norm(llama: LlamaForCausalLM, embeddings: torch.Tensor) -> torch.Tensor:
-    """Run all layers, and give what the final norm would get.
+    """Compute the states of the last layer before the final norm.
 
-    Transformers shows the states of the last layer only after the norm.
+    transformers returns the states of the last layer only after the norm.
 
     Parameters
     ----------
@@ -20,23 +20,24 @@ def states_before_norm(llama: LlamaForCausalLM, embeddings: torch.Tensor) -> tor
     -------
     Tensor, shape (1, length, width)
     """
-    kept: list[torch.Tensor] = []
-    hook = llama.model.norm.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+    states: list[torch.Tensor] = []
+    hook = llama.model.norm.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
     try:
         llama.model(inputs_embeds=embeddings, use_cache=False)
     finally:
         hook.remove()
-    return kept[0]
+    return states[0]
 
 
 class ScaleHead(nn.Module):
-    """From Llama's states over a question to one scale for each channel.
+    """Predict one scale for each channel from Llama's states of a question.
 
     Parameters
     ----------
     width, bottleneck : int
+        Channels of the states, and inside the head.
     largest : float
-        No channel gets more.
+        Upper bound of the scales.
     """
 
     def __init__(self, width: int, bottleneck: int, largest: float) -> None:
@@ -52,7 +53,10 @@ class ScaleHead(nn.Module):
         return features
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Give the scale, shape (width,): the features' attentive mean, from 0 to the largest."""
+        """Return the scale, shape (width,): attention pooling of the features.
+
+        It is clamped to the range from 0 to ``largest``.
+        """
         features = self.features(states)[0]
         weights = torch.softmax(self.attention(features), dim=0)
         return (weights * features).sum(dim=0).clamp(0.0, self.largest)

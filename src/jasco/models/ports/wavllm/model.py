@@ -1,4 +1,4 @@
-"""The modules of WavLLM put together, and what it hears in a clip."""
+"""The WavLLM network: encoders, connectors, fusion, and Llama with scaled LoRA."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,31 +20,33 @@ from jasco.models.ports.wavllm.scaled_lora import LORA_PROJECTIONS
 
 
 class WavLlm(nn.Module):
-    """Two encoders, a connector each, their fusion, and a Llama whose updates prompts scale.
+    """Two encoders with a connector each, their fusion, and a Llama with scaled LoRA.
 
     Parameters
     ----------
     sizes : mapping
-        As :data:`jasco.models.ports.wavllm.sizes.PUBLISHED`.
+        Sizes in the form of :data:`jasco.models.ports.wavllm.sizes.PUBLISHED`.
     """
 
     def __init__(self, sizes: Mapping[str, Any]) -> None:
         super().__init__()
         self.sizes = sizes
-        # Computed as the original does: other ways of attention differ in the sixth digit.
+        # Eager attention, as in the original: other implementations differ in the sixth digit.
         whisper = WhisperConfig(**sizes["whisper"], attn_implementation="eager")
-        # Masking is of training; without it there is no embedding of what is masked.
+        # Masking is for training only; without it, there is no embedding of masked frames.
         wavlm = WavLMConfig(**sizes["wavlm"], mask_time_prob=0.0, mask_feature_prob=0.0)
-        between = sizes["connectors"]
-        ends = between["width"], between["bottleneck"], between["out"]
+        channels = sizes["connectors"]
+        shared = channels["width"], channels["bottleneck"], channels["out"]
         self.whisper = WhisperEncoder(whisper)
-        self.whisper_connector = WavLlmConnector(whisper.d_model, between["whisper_middle"], *ends)
+        self.whisper_connector = WavLlmConnector(
+            whisper.d_model, channels["whisper_middle"], *shared
+        )
         self.wavlm = WavLMModel(wavlm)
         self.wavlm_layers = nn.Parameter(torch.zeros(wavlm.num_hidden_layers + 1))
-        self.wavlm_connector = WavLlmConnector(wavlm.hidden_size, between["wavlm_middle"], *ends)
+        self.wavlm_connector = WavLlmConnector(wavlm.hidden_size, channels["wavlm_middle"], *shared)
         self.llama = make_llama(sizes["llama"])
         width = self.llama.config.hidden_size
-        self.fusion = nn.Linear(2 * between["out"], width)
+        self.fusion = nn.Linear(2 * channels["out"], width)
         add_lora(self.llama, LORA_PROJECTIONS, sizes["updates"]["rank"])
         self.scale_head = ScaleHead(width, **sizes["scale"])
 
@@ -55,7 +57,7 @@ class WavLlm(nn.Module):
         ----------
         features : Tensor, shape (parts, bins, frames)
         valid : Tensor of int, shape (parts,)
-            Frames that are no filling.
+            Number of frames without padding.
 
         Returns
         -------
@@ -75,17 +77,17 @@ class WavLlm(nn.Module):
         Returns
         -------
         Tensor, shape (layers + 1, 1, time, channels)
-            What goes into the first layer, and what comes out of each.
+            The input of the first layer, and the output of each layer.
         """
-        heard = self.wavlm(waveform.to(self.wavlm_layers), output_hidden_states=True)
-        return torch.stack(heard.hidden_states)
+        output = self.wavlm(waveform.to(self.wavlm_layers), output_hidden_states=True)
+        return torch.stack(output.hidden_states)
 
     def weighted_sum(self, states: torch.Tensor) -> torch.Tensor:
-        """Sum the states of WavLM's layers, (layers + 1, ...), by learnt weights."""
+        """Compute the sum of WavLM's states, (layers + 1, ...), with learnt weights."""
         return torch.tensordot(torch.softmax(self.wavlm_layers, dim=0), states, dims=1)
 
     def audio_embeddings(self, samples: NDArray[np.float32]) -> torch.Tensor:
-        """Give what the language model gets to hear of a clip.
+        """Compute a clip's embeddings for the language model.
 
         Parameters
         ----------
@@ -95,7 +97,7 @@ class WavLlm(nn.Module):
         Returns
         -------
         Tensor, shape (time, width)
-            About 12.5 embeddings a second.
+            About 12.5 embeddings per second.
         """
         waveform = wavlm_waveform(samples, self.sizes["wavlm"])
         features, valid = whisper_parts(samples, self.sizes["whisper"])
@@ -105,12 +107,12 @@ class WavLlm(nn.Module):
         return embeddings
 
     def lora_scale(self, quoted: Sequence[int]) -> torch.Tensor:
-        """Give the scale of the updates for a question, shape (width,); made without updates.
+        """Compute the LoRA scale for a question, shape (width,), from Llama without LoRA.
 
         Parameters
         ----------
         quoted : sequence of int
-            The question's tokens, in quotes.
+            Tokens of the question in quotation marks.
         """
         states = states_before_norm(self.llama, splice(self.llama, [quoted]))
         scale: torch.Tensor = self.scale_head(states)
@@ -118,7 +120,7 @@ class WavLlm(nn.Module):
 
 
 def shapes_of(sizes: Mapping[str, Any]) -> dict[str, torch.Size]:
-    """Give the shape of every weight of a model, without making room for any."""
+    """Return the shape of every weight of a model, without allocating memory for any."""
     with torch.device("meta"):
         return {key: value.shape for key, value in WavLlm(sizes).state_dict().items()}
 
@@ -126,15 +128,15 @@ def shapes_of(sizes: Mapping[str, Any]) -> dict[str, torch.Size]:
 def assemble(
     sizes: Mapping[str, Any], weights: Weights, device: torch.device, dtype: torch.dtype
 ) -> WavLlm:
-    """Make a model from weights; it takes them over, and fills no others in first.
+    """Create a model whose parameters are the given weights; none are initialised before.
 
     Parameters
     ----------
     sizes : mapping
     weights : mapping of str to Tensor
-        Under the names of :func:`shapes_of`, all of them.
+        All weights, by their names in :func:`shapes_of`.
     device, dtype
-        Where and in which precision it computes.
+        Device and precision of the computation.
     """
     with torch.device("meta"):
         model = WavLlm(sizes)

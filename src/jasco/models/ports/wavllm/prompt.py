@@ -1,4 +1,4 @@
-"""The words around the sounds."""
+"""The text of the prompt before and after the audio."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,19 @@ LEFT = (
 )
 RIGHT = " </SPEECH> {question} [/INST]"
 QUOTED = '"{question}"'
-"""What the scale of the updates is predicted from."""
+"""The text from which the LoRA scale is predicted."""
 
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """A question as token numbers.
+    """The token ids of a question's prompt.
 
     Attributes
     ----------
     left, right : list of int
-        What stands before and behind the sounds.
+        Tokens before and after the audio.
     quoted : list of int
-        The question alone, for the scale.
+        Tokens of the question in quotation marks, for the scale.
     """
 
     left: list[int]
@@ -32,15 +32,15 @@ class PromptTokens:
 
 
 def make_prompt(tokenizer: Tokenizer, question: str, *, second_bos: bool = True) -> PromptTokens:
-    """Put a question into the published form.
+    """Return the prompt of a question as token ids, in the original's format.
 
     Parameters
     ----------
     tokenizer : Tokenizer
     question : str
     second_bos : bool
-        Whether the right part's first token (a lone space) gives way to a second BOS, as in the
-        published search: it starts from BOS and then forces the words without their first token.
+        Whether a second BOS replaces the first token of the right part (a lone space), as in the
+        original search, which starts from BOS and then forces the tokens after the first.
     """
     right = tokenizer.encode(RIGHT.format(question=question))
     return PromptTokens(

@@ -1,4 +1,4 @@
-"""How an answer is drawn: as the published script sets it, by the rules of fairseq's search."""
+"""Decoding of answers: the presets, and the rules of fairseq's search."""
 
 import math
 from collections.abc import Sequence
@@ -14,29 +14,32 @@ PRESETS = {
     "official": Preset(max_new_tokens=512, temperature=0.5, seed=1),
     "greedy": Preset(max_new_tokens=512),
 }
-"""By name; ``max_new_tokens`` counts the words behind the sounds, too, but for their first token,
-and not the EOS."""
+"""The presets by name; ``official`` is that of the original script.
+
+``max_new_tokens`` includes the prompt's tokens after the audio, except for the first one, and
+excludes EOS.
+"""
 
 NEVER = 0
-"""The token that is never drawn: fairseq's padding."""
+"""The token that is never generated: fairseq's padding."""
 
 
 def restrict(scores: torch.Tensor, step: int, last: int) -> torch.Tensor:
-    """Ban what the search does not allow.
+    """Return scores with those of banned tokens set to -inf.
 
     Parameters
     ----------
     scores : Tensor, shape (..., vocabulary)
         Logits or log-probabilities.
     step : int
-        How many tokens of the answer there are.
+        Number of the answer's tokens so far.
     last : int
-        The step at which there must be an end.
+        The step at which EOS is forced.
 
     Returns
     -------
     Tensor, shape (..., vocabulary)
-        With -inf for ``NEVER``, for EOS at first, and for all but EOS at last.
+        -inf for ``NEVER``, for EOS at the first step, and for all tokens but EOS at the last step.
     """
     banned = torch.zeros(scores.shape[-1], dtype=torch.bool, device=scores.device)
     banned[NEVER] = True
@@ -50,39 +53,51 @@ def restrict(scores: torch.Tensor, step: int, last: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Rules:
-    """:func:`restrict` as a rule of :class:`.Sampler`."""
+    """:func:`restrict` as a rule of :class:`.Sampler`.
+
+    Attributes
+    ----------
+    last : int
+        The step at which EOS is forced.
+    """
 
     last: int
 
     def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Restrict scores of shape (1, vocabulary) after tokens of shape (1, step)."""
+        """Return restricted scores of shape (1, vocabulary) after tokens of shape (1, step)."""
         return restrict(scores, tokens.shape[1], self.last)
 
 
 def room(preset: Preset, right: Sequence[int]) -> int:
-    """Count the tokens that an answer may have behind the words that follow the sounds.
+    """Return the maximum number of an answer's tokens.
+
+    Parameters
+    ----------
+    preset : Preset
+    right : sequence of int
+        The prompt's tokens after the audio.
 
     Raises
     ------
     InputError
-        There is no room for any.
+        It is less than one.
     """
-    left = preset.max_new_tokens - (len(right) - 1)
-    if left < 1:
+    longest = preset.max_new_tokens - (len(right) - 1)
+    if longest < 1:
         raise InputError(
             f"the question has {len(right)} tokens, and question and answer may have "
-            f"{preset.max_new_tokens}; ask a shorter one"
+            f"{preset.max_new_tokens}; use a shorter one"
         )
-    return left
+    return longest
 
 
 def search_of(preset: Preset, longest: int) -> Sampler:
-    """Give the search for an answer.
+    """Return the sampler of an answer.
 
     Parameters
     ----------
     preset : Preset
     longest : int
-        The most tokens an answer may have (:func:`room`); the end comes on top.
+        The maximum number of tokens (:func:`room`), without EOS.
     """
     return Sampler(replace(preset, max_new_tokens=longest + 1), rules=[Rules(longest)])

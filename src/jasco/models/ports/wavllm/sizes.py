@@ -1,9 +1,9 @@
-"""The sizes of the published model; a converted folder has its own in ``config.json``."""
+"""The sizes of the original WavLLM; those of a converted folder are in its ``config.json``."""
 
 from typing import Any
 
 KIND = "wavllm"
-"""What a converted folder's ``config.json`` calls the model."""
+"""The value of ``jasco_model`` in a converted folder's ``config.json``."""
 
 PUBLISHED: dict[str, Any] = {
     "jasco_model": KIND,
@@ -51,10 +51,11 @@ PUBLISHED: dict[str, Any] = {
     "updates": {"rank": 32},
     "scale": {"bottleneck": 1024, "largest": 3.0},
 }
-"""What the modules are made from.
+"""The sizes of the modules.
 
 ``whisper``, ``wavlm`` and ``llama`` are arguments of transformers' configurations. ``connectors``
-holds channels: of the first convolution of either stream, after the second, inside the adapter,
-and of what a stream brings to the fusion. ``scale`` has the width inside the head that predicts the
-scale of the updates, and the bound of that scale.
+contains numbers of channels: of the first convolution of each subsampler (``*_middle``), of the
+subsamplers' outputs (``width``), of the adapters' bottlenecks, and of the connectors' outputs
+(``out``). ``updates`` contains the rank of LoRA. ``scale`` contains the number of channels inside
+the head that predicts the LoRA scale (``bottleneck``), and the upper bound of that scale.
 """
