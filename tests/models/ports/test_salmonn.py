@@ -41,7 +41,7 @@ from jasco.models.ports.salmonn import conversion, inference  # noqa: E402
 from jasco.models.ports.salmonn.beam import BeamSearch  # noqa: E402
 from jasco.models.ports.salmonn.beats import Beats, BeatsConfig, coarser  # noqa: E402
 from jasco.models.ports.salmonn.connector import windows  # noqa: E402
-from jasco.models.ports.salmonn.conversion import Published  # noqa: E402
+from jasco.models.ports.salmonn.conversion import Checkpoint  # noqa: E402
 from jasco.models.ports.salmonn.features import filter_bank, fit, log_mel  # noqa: E402
 from jasco.models.ports.salmonn.model import Salmonn  # noqa: E402
 from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt  # noqa: E402
@@ -51,7 +51,7 @@ from tiny_salmonn import COPY, TINY, Parts, make_parts  # noqa: E402
 Tensors = dict[str, Any]
 
 END_TO_END = ROUNDING * 5e-5
-"""Tolerance of what is computed from the waveform; wrong ports deviate by 0.2 and more."""
+"""Tolerance of results computed from the waveform; wrong ports deviate by 0.2 and more."""
 
 
 def assert_close(ours: Any, theirs: Any, tolerance: float, name: str) -> None:
@@ -72,10 +72,10 @@ def network(oracle: Oracle) -> Salmonn:
     return converted(oracle, oracle.config)
 
 
-def published(oracle: Oracle) -> dict[str, Published]:
-    """Return the recorded weights as the published parts hold them."""
+def checkpoints(oracle: Oracle) -> dict[str, Checkpoint]:
+    """Return the recorded weights in the layout of the checkpoints."""
     return {
-        part.split()[0]: Published(
+        part.split()[0]: Checkpoint(
             Path(part.split()[0]), {key: oracle.weights[name] for key, name in keys.items()}
         )
         for part, keys in oracle.json("released_layout").items()
@@ -83,7 +83,7 @@ def published(oracle: Oracle) -> dict[str, Published]:
 
 
 def converted(oracle: Oracle, config: dict[str, Any]) -> Salmonn:
-    weights = conversion.convert(config, **published(oracle))
+    weights = conversion.convert(config, **checkpoints(oracle))
     return inference.assemble(config, weights, Path("tiny"))
 
 
@@ -100,7 +100,7 @@ def features_of(network: Salmonn, samples: Any) -> Tensors:
     fitted = fit(samples)
     config = network.whisper.config
     (mel,) = log_mel(fitted, config.num_mel_bins, 2 * config.max_source_positions)
-    end = math.ceil((len(fitted) + 200) / 160)  # of the frames with sound in them
+    end = math.ceil((len(fitted) + 200) / 160)  # of the frames that are not all padding
     assert (mel[:, end:] == mel[0, -1]).all()
     return {
         "mel": mel,
@@ -111,7 +111,7 @@ def features_of(network: Salmonn, samples: Any) -> Tensors:
 
 
 def stages_of_beats(beats: Beats, bank: Any, padding: Any = None) -> Tensors:
-    """Encode; return the intermediate tensors too, in the original's layout."""
+    """Return the states of BEATs and the intermediate tensors, in the original's layout."""
     tensors: Tensors = {}
 
     def record(name: str, convert: Any) -> Any:
@@ -161,8 +161,8 @@ def stages_of_connector(network: Salmonn, speech: Any, audio: Any) -> Tensors:
 
 
 def with_window(oracle: Oracle, window: float, stride: float) -> Salmonn:
-    other = {"second_per_window": window, "second_stride": stride}
-    return converted(oracle, {**oracle.config, "window": {**oracle.config["window"], **other}})
+    seconds = {"second_per_window": window, "second_stride": stride}
+    return converted(oracle, {**oracle.config, "window": {**oracle.config["window"], **seconds}})
 
 
 def stages_of_question(oracle: Oracle, network: Salmonn, dialogue: str, audio: Any) -> Tensors:
@@ -182,7 +182,7 @@ def stages_of_question(oracle: Oracle, network: Salmonn, dialogue: str, audio: A
 
 
 def stages(oracle: Oracle, network: Salmonn) -> Iterator[Stage]:
-    """List the stages of each clip and of the questions about it."""
+    """Yield the stages of each clip and of the questions about it."""
     variants = [
         with_window(oracle, *seconds)
         for seconds in oracle.config["window"].get("variants_seconds", ())
@@ -192,11 +192,11 @@ def stages(oracle: Oracle, network: Salmonn) -> Iterator[Stage]:
         return {"whisper_last_hidden_state": network.whisper(mel[None]).last_hidden_state}
 
     def connected(speech: Any, audio: Any) -> Tensors:
-        of_variants = {
+        embeddings = {
             f"audio_embeds_window_variant{number}": variant.connector(speech, audio)[None]
             for number, variant in enumerate(variants)
         }
-        return {**stages_of_connector(network, speech, audio), **of_variants}
+        return {**stages_of_connector(network, speech, audio), **embeddings}
 
     for clip in oracle.clips:
         inputs = [f"{clip}.whisper_last_hidden_state", f"{clip}.beats.out"]
@@ -209,8 +209,8 @@ def stages(oracle: Oracle, network: Salmonn) -> Iterator[Stage]:
         yield Stage(dialogue, [audio], partial(stages_of_question, oracle, network, dialogue))
 
 
-OTHERS = {"beats_padded_batch", "beats_predictor", "synth"}
-"""Groups of tensors that belong to no clip; each has a test of its own."""
+NO_CLIP = {"beats_padded_batch", "beats_predictor", "synth"}
+"""Groups of tensors that belong to no clip; each has a separate test."""
 
 
 def tolerance(name: str) -> float:
@@ -222,24 +222,24 @@ def tolerance(name: str) -> float:
 
 @pytest.mark.oracle
 class TestParity:
-    def test_everything_from_the_waveform_on(self, oracle: Oracle, network: Salmonn) -> None:
+    def test_all_stages_from_the_waveform(self, oracle: Oracle, network: Salmonn) -> None:
         ours = end_to_end(stages(oracle, network))
         deviations = differences(ours, oracle.expected)
         assert exceeding(deviations, lambda _: END_TO_END) == {}
-        required = {name for name in oracle.expected if name.split(".")[0] not in OTHERS}
+        required = {name for name in oracle.expected if name.split(".")[0] not in NO_CLIP}
         assert required - deviations.keys() == set()
         for clip in oracle.clips:
             embeddings = network.audio_embeddings(samples_of(oracle, clip))[None]
             assert_close(embeddings, ours[f"{clip}.audio_embeds"], 0, clip)
 
-    def test_each_stage_from_its_stored_inputs(self, oracle: Oracle, network: Salmonn) -> None:
+    def test_each_stage_from_its_recorded_inputs(self, oracle: Oracle, network: Salmonn) -> None:
         ours = stage_by_stage(stages(oracle, network), oracle.expected)
         deviations = differences(ours, oracle.expected)
         assert exceeding(deviations, tolerance) == {}
         assert any(name.endswith(".logits") for name in deviations)
 
     def test_a_padded_batch_of_beats(self, oracle: Oracle, network: Salmonn) -> None:
-        """Each of its rows is the beginning of some clip."""
+        """The fixtures record only that each row is the beginning of some clip."""
         grouped(oracle, "beats_padded_batch.")
         lengths = oracle.ids("beats_padded_lengths")
         expected = oracle.expected["beats_padded_batch.out"]
@@ -258,7 +258,7 @@ class TestParity:
         assert min(deviations) <= END_TO_END
 
     def test_the_classifier_of_beats(self, oracle: Oracle, network: Salmonn) -> None:
-        """SALMONN does not use it: it shows here that the last layer's states are right."""
+        """SALMONN does not use it; the test shows that the last layer's states are right."""
         prefix = "beats_predictor.probabilities_"
         weight, bias = (oracle.weights[f"beats.predictor.{kind}"] for kind in ("weight", "bias"))
         for name in grouped(oracle, prefix):
@@ -283,7 +283,7 @@ class TestParity:
             })(bank)  # fmt: skip
             assert_close(ours, expected[name], END_TO_END, name)
 
-    def test_prompts_are_the_originals(self, oracle: Oracle) -> None:
+    def test_prompts_equal_the_originals(self, oracle: Oracle) -> None:
         config = oracle.config
         for question in config["questions"]:
             whole = config["prompt_template"].format(config["speech_wrap"] + question.strip())
@@ -325,7 +325,7 @@ def preset_of(oracle: Oracle, kind: str) -> Preset:
     """Return the preset of a kind of answer: ``greedy``, ``beam4``, ``beam4_max60``."""
     beams, longest = re.fullmatch(r"(?:greedy|beam(\d+))(?:_max(\d+))?", kind).groups()
     settings = oracle.config["generation"].values()
-    official = next(kind for kind in settings if isinstance(kind, dict))
+    official = next(setting for setting in settings if isinstance(setting, dict))
     return replace(
         PRESETS["official"],
         num_beams=int(beams or 1),
@@ -334,25 +334,25 @@ def preset_of(oracle: Oracle, kind: str) -> Preset:
 
 
 def beats_of(cfg: dict[str, Any], weights: Tensors) -> Beats:
-    """Return a BEATs with published weights, renamed as SALMONN's are."""
+    """Return a BEATs with the weights of a checkpoint, converted as for SALMONN."""
     config = BeatsConfig.of(cfg)
     beats = Beats(config)
     shapes = {f"beats.{key}": value.shape for key, value in beats.state_dict().items()}
-    ours = conversion.beats_weights(Published(Path("beats.pt"), weights), shapes)
+    ours = conversion.beats_weights(Checkpoint(Path("beats.pt"), weights), shapes)
     beats.load_state_dict({key.removeprefix("beats."): value for key, value in ours.items()})
     return beats.eval()
 
 
 @pytest.mark.oracle
-class TestWrongPortsShow:
-    """Wrong ports exceed the tolerances on these fixtures."""
+class TestWrongPorts:
+    """Errors of a port exceed the tolerances on these fixtures."""
 
     @pytest.mark.parametrize(
         "wrong",
         [{"gru_rel_pos": False}, {"deep_norm": False}, {"max_distance": 1280}],
         ids=str,
     )
-    def test_of_beats(self, oracle: Oracle, wrong: dict[str, Any]) -> None:
+    def test_wrong_settings_of_beats(self, oracle: Oracle, wrong: dict[str, Any]) -> None:
         right = oracle.config["beats"]
         if wrong.items() <= right.items():
             pytest.skip("these settings are right for this model")
@@ -368,7 +368,7 @@ class TestWrongPortsShow:
         }
         assert max(differences(computed, oracle.expected).values()) > 1000 * STAGE
 
-    def test_of_zeros_before_the_norm(self, oracle: Oracle, network: Salmonn) -> None:
+    def test_zeros_before_the_norm(self, oracle: Oracle, network: Salmonn) -> None:
         computed = {}
         for clip in oracle.clips:
             features = features_of(network, samples_of(oracle, clip))
@@ -379,15 +379,15 @@ class TestWrongPortsShow:
             computed[f"{clip}.audio_embeds"] = network.connector(speech, padded)[None]
         assert max(differences(computed, oracle.expected).values()) > 1000 * STAGE
 
-    def test_of_missing_lora(self, oracle: Oracle) -> None:
+    def test_missing_lora(self, oracle: Oracle) -> None:
         config = {**oracle.config, "lora": {**oracle.config["lora"], "alpha": 0}}
         ours = stage_by_stage(stages(oracle, converted(oracle, config)), oracle.expected)
         deviations = differences(ours, oracle.expected)
-        of_logits = [value for name, value in deviations.items() if name.endswith(".logits")]
-        assert max(of_logits) > 1000 * LOGITS
+        logits = [value for name, value in deviations.items() if name.endswith(".logits")]
+        assert max(logits) > 1000 * LOGITS
 
-    def test_of_the_search_of_transformers_5(self, oracle: Oracle, network: Salmonn) -> None:
-        """Small errors of the logits do not explain its answers either."""
+    def test_the_search_of_transformers_5(self, oracle: Oracle, network: Salmonn) -> None:
+        """Its answers differ by more than rounding errors of the logits explain."""
         recorded, others = oracle.config["generated_ids"], {}
         for key in oracle.config:
             others |= oracle.config[key] if key.endswith("NOT_original") else {}
@@ -407,12 +407,14 @@ class TestWrongPortsShow:
 
 
 def convert_parts(parts: Parts, config: dict[str, Any] = TINY) -> Tensors:
-    published = {part: Published(Path(f"{part}.bin"), weights) for part, weights in parts.items()}
-    return conversion.convert(config, **published)
+    checkpoints = {
+        part: Checkpoint(Path(f"{part}.bin"), weights) for part, weights in parts.items()
+    }
+    return conversion.convert(config, **checkpoints)
 
 
 class TestConversion:
-    def test_every_weight_has_its_place(self) -> None:
+    def test_every_weight_is_converted(self) -> None:
         parts = make_parts()
         weights = convert_parts(parts)
         assert {key: value.shape for key, value in weights.items()} == conversion.network_shapes(
@@ -445,7 +447,7 @@ class TestConversion:
             ),
         ],
     )
-    def test_what_is_missing_misnamed_or_misshaped_is_named(self, part: str, key: str) -> None:
+    def test_a_missing_renamed_or_reshaped_weight_is_an_error(self, part: str, key: str) -> None:
         parts = make_parts()
         value = parts[part].pop(key)
         with pytest.raises(InputError, match=rf"^{part}\.bin: lacks 1 of \d+ weights"):
@@ -455,8 +457,8 @@ class TestConversion:
             convert_parts(parts)
         del parts[part][f"{key}.old"]
         parts[part][key] = value[..., None]
-        for copy in (parts["beats"], parts["salmonn"]):  # else the copies are found to differ first
-            copy.pop(COPY, copy.pop(f"beats.{COPY}", None))
+        for weights in (parts["beats"], parts["salmonn"]):  # copies are compared before shapes
+            weights.pop(COPY, weights.pop(f"beats.{COPY}", None))
         with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' has the shape"):
             convert_parts(parts)
 
@@ -472,22 +474,22 @@ class TestConversion:
             ("salmonn", "speech_Qformer.bert.encoder.layer.0.output.dense.weight"),
         ],
     )
-    def test_what_is_unknown_is_named(self, part: str, key: str) -> None:
+    def test_an_unknown_weight_is_an_error(self, part: str, key: str) -> None:
         parts = make_parts()
         parts[part][key] = torch.zeros(3)
         with pytest.raises(InputError, match=rf"^{part}\.bin: holds '{key}', which"):
             convert_parts(parts)
 
     @pytest.mark.parametrize(("part", "key"), [("beats", COPY), ("salmonn", f"beats.{COPY}")])
-    def test_a_copy_that_differs_is_named(self, part: str, key: str) -> None:
+    def test_a_copy_that_differs_is_an_error(self, part: str, key: str) -> None:
         parts = make_parts()
         parts[part][key][0, 0] += 1
         with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' differs"):
             convert_parts(parts)
-        del parts[part][key]  # a part may lack the copy
+        del parts[part][key]  # the copy may be missing
         convert_parts(parts)
 
-    def test_either_spelling_of_the_factors(self) -> None:
+    def test_both_names_of_the_factors(self) -> None:
         parts = make_parts()
         before = convert_parts(parts)
         new = "encoder.pos_conv.0.parametrizations.weight.original"
@@ -499,8 +501,8 @@ class TestConversion:
         with pytest.raises(InputError, match="is there twice"):
             convert_parts(parts)
 
-    def test_the_number_of_weights_in_the_published_size(self) -> None:
-        published_sizes = {
+    def test_the_number_of_weights_of_salmonn_7b(self) -> None:
+        config = {
             "llama": {
                 "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
                 "intermediate_size": 11008, "vocab_size": 32000,
@@ -512,19 +514,19 @@ class TestConversion:
             "beats": {"input_patch_size": 16},
             **conversion.SETTINGS,
         }  # fmt: skip
-        shapes = conversion.network_shapes(published_sizes)
+        shapes = conversion.network_shapes(config)
         lora_keys = [key for key in shapes if key.endswith(LORA_KEYS)]
         assert len(lora_keys) == 128
         assert sum(key.startswith("connector.qformer.") for key in shapes) == 54
         assert sum(key.startswith("llama.") for key in shapes) == 291 + 128
 
-    def test_an_activation_that_is_not_known(self) -> None:
+    def test_an_unknown_activation(self) -> None:
         with pytest.raises(InputError, match="BEATs with relu is not known"):
             BeatsConfig.of({"input_patch_size": 16, "activation_fn": "relu"})
 
 
 class TestPrompt:
-    def test_halves(self) -> None:
+    def test_text_before_and_after_the_clip(self) -> None:
         left, right = split_prompt("  What {is} it? ")
         assert (left, right) == ("USER: <Speech>", "</Speech> What {is} it?\nASSISTANT:")
         assert split_prompt(" so ", "card")[1] == "</Speech>  so \nASSISTANT:"
@@ -544,10 +546,10 @@ class TestDecoding:
         assert search.preset == expected
         assert isinstance(search, Sampler if preset == "greedy" else BeamSearch)
 
-    def test_an_answer_that_is_cut_off_counts_one_token_more(self) -> None:
-        """At each step the end has a probability of .5, and token 3 the next highest, .3."""
+    def test_the_length_of_a_cut_off_answer_includes_bos(self) -> None:
+        """At each step EOS has a probability of .5, and token 3 the next highest, .3."""
         probabilities = torch.tensor([[0.05, 0.05, 0.5, 0.3, 0.05, 0.05]])
-        # log(.3) / 2 exceeds log(.5) / 1, although the end is the likelier token.
+        # log(.3) / 2 exceeds log(.5) / 1, although EOS is more probable.
         search = BeamSearch(Preset(1, num_beams=1))
         assert search.step(probabilities.log()) == []
         assert search.answer == [3]
@@ -574,7 +576,7 @@ class TestInference:
         audio = Audio((np.arange(9000) % 700 * 20).astype(np.int16))
         question = (audio, "What sound can you hear?")
         (response,) = loaded.answer_all([question], preset)
-        # Sampling repeats, as the seed is the same.
+        # Sampling is reproducible, as the seed is the same.
         assert loaded.answer_all([question], preset) == [response]
         assert response.finish_reason in ("stop", "length")
         assert response.usage["prompt_tokens"] > 89
@@ -595,12 +597,12 @@ class TestInference:
         assert sequence.dtype == torch.bfloat16
         assert len(found(network.llama, sequence, BeamSearch(Preset(3, num_beams=2)))) <= 3
 
-    def test_another_file_is_refused(self, salmonn_files: dict[str, Path], tmp_path: Path) -> None:
+    def test_another_file_is_an_error(self, salmonn_files: dict[str, Path], tmp_path: Path) -> None:
         torch.save({"weights": {}}, salmonn_files["beats"])
         with pytest.raises(InputError, match="has no 'cfg'"):
             conversion.convert_files(**salmonn_files, folder=tmp_path / "converted")
 
     def test_weights_of_other_sizes(self) -> None:
-        other = {**TINY, "llama": {**TINY["llama"], "num_hidden_layers": 1}}
+        config = {**TINY, "llama": {**TINY["llama"], "num_hidden_layers": 1}}
         with pytest.raises(InputError, match="the weights do not fit the sizes"):
-            inference.assemble(other, convert_parts(make_parts()), Path("tiny"))
+            inference.assemble(config, convert_parts(make_parts()), Path("tiny"))

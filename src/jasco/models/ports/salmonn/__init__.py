@@ -1,18 +1,18 @@
-"""SALMONN-7B (Tang et al., 2024), from waveform to text.
+"""A port of SALMONN-7B (Tang et al., 2024).
 
-A sound is heard twice, by the encoder of Whisper (speech) and by BEATs (everything else). A
-Q-Former sums up each window of a third of a second, as a token for Vicuna, a Llama with low-rank
-updates. In the order of that way:
+Two encoders process the audio: that of Whisper (for speech) and BEATs (for all other sounds). A
+Q-Former summarises each window of a third of a second as one embedding for Vicuna, a Llama with
+LoRA. The modules, in the order of the computation:
 
-- :mod:`features`: what the two encoders are given.
-- :mod:`beats`: the one of them that transformers lacks.
-- :mod:`connector`: from both to the language model's width.
-- :mod:`model`: all of it in one.
-- :mod:`prompt`: the words around the sound.
-- :mod:`beam`: how the answer is searched for.
-- :mod:`inference`: a loaded model that answers.
+- :mod:`features`: input features of the two encoders.
+- :mod:`beats`: the encoder BEATs, which transformers lacks.
+- :mod:`connector`: the projection of both encoders' states to the language model's width.
+- :mod:`model`: the whole network.
+- :mod:`prompt`: the prompt's text, and the decoding presets.
+- :mod:`beam`: the beam search.
+- :mod:`inference`: loading, and inference.
 
-:mod:`conversion` makes its weights of the published files.
+:mod:`conversion` converts the checkpoints.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SalmonnModel(PortModel):
-    """SALMONN-7B, from a folder that ``jasco convert salmonn`` has made. It hears 30 s."""
+    """SALMONN-7B, from a folder that ``jasco convert salmonn`` has made. It uses the first 30 s."""
 
     OPTIONS = options("official", "greedy", "card")
 

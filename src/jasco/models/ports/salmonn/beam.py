@@ -1,4 +1,4 @@
-"""Beam search as SALMONN's published results were made with it."""
+"""The beam search with which SALMONN's published results were computed."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from jasco.models.ports.text import EOS
 
 
 class Candidate(NamedTuple):
-    """A token that may come next.
+    """A hypothesis, extended by one token.
 
     Attributes
     ----------
     total : float
-        Log probability of the text with it.
+        Log probability of the extended hypothesis.
     row : int
-        The text that it goes on from.
+        Index of the hypothesis.
     token : int
     """
 
@@ -28,14 +28,14 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A text that has ended, or was cut off.
+    """A finished hypothesis: it ended with EOS or was cut off.
 
     Attributes
     ----------
     score : float
-        Its log probability over its length.
+        Its log probability divided by its length.
     tokens : tuple of int
-        Without the one that ends it.
+        Its tokens without EOS.
     """
 
     score: float
@@ -43,24 +43,24 @@ class Hypothesis:
 
 
 class BeamSearch:
-    """Looks for the likeliest text, by log probability over length (see :class:`.Search`).
+    """A search for the hypothesis of the highest log probability per token (see :class:`.Search`).
 
-    transformers 4.28, which SALMONN pins, starts a text from embeddings with one token BOS of its
-    own, and counts it (``BeamSearchScorer.process`` and ``finalize``, ``BeamHypotheses.add`` and
-    ``is_done`` in ``generation/beam_search.py``). Of n new tokens with the total log probability s,
+    transformers 4.28, which SALMONN pins, adds a BOS token when it generates from embeddings, and
+    counts it (``BeamSearchScorer.process`` and ``finalize``, ``BeamHypotheses.add`` and ``is_done``
+    in ``generation/beam_search.py``). For n new tokens with total log probability s,
 
-    - a text that ends counts s / n, n with its EOS but without BOS;
-    - a text that is cut off counts s / (n + 1);
-    - the search is over once as many texts as beams have ended and the worst of them is no worse
-      than s / (n + 1) of the best way to go on.
+    - the score of a hypothesis that ended is s / n, where n includes EOS but not BOS;
+    - the score of a hypothesis that is cut off is s / (n + 1);
+    - the search stops once ``num_beams`` hypotheses have ended and the lowest of their scores is at
+      least s / (n + 1) of the best candidate.
 
-    Later versions divide by n throughout, and so find other texts.
+    Later versions divide by n throughout, which changes the answers.
 
     Parameters
     ----------
     preset : Preset
-        With a temperature, ways are drawn (``beam_sample`` in ``generation/utils.py``): from what
-        is left of all beams' totals, which are all the same beam at first.
+        With a temperature, candidates are sampled (``beam_sample`` in ``generation/utils.py``)
+        from the filtered totals of all beams; at the first step all beams are equal.
     """
 
     def __init__(self, preset: Preset) -> None:
@@ -68,57 +68,63 @@ class BeamSearch:
         self._rng = Rng(preset.seed) if preset.temperature else None
         self._cuts = cuts_of(preset, at_least=2) if preset.temperature else None
         self._length = 0
-        self._ended: list[Hypothesis] = []
-        self._going: list[tuple[int, ...]] = [()]
+        self._finished: list[Hypothesis] = []
+        self._running: list[tuple[int, ...]] = [()]
         self._totals = [0.0]
 
     def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
-        """Follow the best beams by one token each."""
+        """Extend the best hypotheses by one token each."""
         self._length += 1
-        ways = self._best(logits.log_softmax(-1))
-        ends = [way for way in ways[: self.preset.num_beams] if way.token == EOS]
-        self._ended += [Hypothesis(way.total / self._length, self._going[way.row]) for way in ends]
-        self._ended = sorted(self._ended, key=lambda each: each.score)[-self.preset.num_beams :]
-        enough = len(self._ended) == self.preset.num_beams
-        if enough and self._ended[0].score >= ways[0].total / (self._length + 1):
-            return self._end()
-        ways = [way for way in ways if way.token != EOS][: self.preset.num_beams]
-        self._going = [(*self._going[way.row], way.token) for way in ways]
-        self._totals = [way.total for way in ways]
+        candidates = self._candidates(logits.log_softmax(-1))
+        self._finished += [
+            Hypothesis(candidate.total / self._length, self._running[candidate.row])
+            for candidate in candidates[: self.preset.num_beams]
+            if candidate.token == EOS
+        ]
+        self._finished.sort(key=lambda hypothesis: hypothesis.score)
+        self._finished = self._finished[-self.preset.num_beams :]
+        full = len(self._finished) == self.preset.num_beams
+        if full and self._finished[0].score >= candidates[0].total / (self._length + 1):
+            return self._finish()
+        candidates = [candidate for candidate in candidates if candidate.token != EOS]
+        candidates = candidates[: self.preset.num_beams]
+        self._running = [(*self._running[row], token) for _, row, token in candidates]
+        self._totals = [candidate.total for candidate in candidates]
         if self._length == self.preset.max_new_tokens:
             cut = [
-                Hypothesis(total / (self.preset.max_new_tokens + 1), text)
-                for total, text in zip(self._totals, self._going, strict=True)
+                Hypothesis(total / (self.preset.max_new_tokens + 1), tokens)
+                for total, tokens in zip(self._totals, self._running, strict=True)
             ]
-            self._ended = cut + self._ended
-            return self._end()
-        return [(way.row, way.token) for way in ways]
+            self._finished = cut + self._finished
+            return self._finish()
+        return [(candidate.row, candidate.token) for candidate in candidates]
 
-    def _best(self, likely: torch.Tensor) -> list[Candidate]:
-        """Give the ways on, the best first: twice as many as beams, for every text may end.
+    def _candidates(self, log_probabilities: torch.Tensor) -> list[Candidate]:
+        """Return two candidates per beam, the best first: up to half of them may be EOS.
 
         Parameters
         ----------
-        likely : Tensor, shape (rows, vocabulary)
-            Log probability of each token after each beam.
+        log_probabilities : Tensor, shape (rows, vocabulary)
+            Log probability of each token after each hypothesis.
         """
-        totals = likely + torch.tensor(self._totals, device=likely.device)[:, None]
+        device, vocabulary = log_probabilities.device, log_probabilities.shape[1]
+        totals = log_probabilities + torch.tensor(self._totals, device=device)[:, None]
         count = 2 * self.preset.num_beams
         if self._rng is None or self._cuts is None:
-            best, at = totals.flatten().topk(count)
+            best, indices = totals.flatten().topk(count)
         else:
-            texts = torch.tensor(self._going, dtype=torch.long, device=likely.device)
-            left = self._cuts(texts, totals)
-            copies = self.preset.num_beams // len(left)  # 1, but for the first step
-            every = left.repeat(copies, 1).flatten()
-            drawn = self._rng.draw(every, count).to(every.device)
-            best, order = every[drawn].sort(descending=True)
-            at = drawn[order] % left.numel()
+            tokens = torch.tensor(self._running, dtype=torch.long, device=device)
+            filtered = self._cuts(tokens, totals)
+            copies = self.preset.num_beams // len(filtered)  # 1 except at the first step
+            scores = filtered.repeat(copies, 1).flatten()
+            sampled = self._rng.draw(scores, count).to(device)
+            best, order = scores[sampled].sort(descending=True)
+            indices = sampled[order] % filtered.numel()
         return [
-            Candidate(total, *divmod(index, likely.shape[1]))
-            for total, index in zip(best.tolist(), at.tolist(), strict=True)
+            Candidate(total, *divmod(index, vocabulary))
+            for total, index in zip(best.tolist(), indices.tolist(), strict=True)
         ]
 
-    def _end(self) -> list[tuple[int, int]]:
-        self.answer = list(max(self._ended, key=lambda each: each.score).tokens)
+    def _finish(self) -> list[tuple[int, int]]:
+        self.answer = list(max(self._finished, key=lambda hypothesis: hypothesis.score).tokens)
         return []

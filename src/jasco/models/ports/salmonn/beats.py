@@ -1,10 +1,10 @@
-"""BEATs (Chen et al., 2023, "BEATs: Audio pre-training with acoustic tokenizers"), the encoder.
+"""The encoder of BEATs (Chen et al., 2023, "BEATs: Audio pre-training with acoustic tokenizers").
 
-Patches of the spectrogram, in the order of time, go through a Transformer whose attention gets a
-relative position bias. All layers share one table of biases; each gates it by its own queries
-(WavLM; Chen et al., 2022, section III-B). Dropout and what pre-training needs are left out.
+A Transformer encodes patches of the spectrogram, ordered by time. Its attention has a relative
+position bias: all layers share one table of biases, and each layer gates it by its own queries
+(WavLM; Chen et al., 2022, section III-B). Dropout and all that serves pre-training are left out.
 
-Modules are named as in the published files, except for the shared table.
+Modules are named as in the checkpoint, except for the shared table.
 """
 
 import math
@@ -21,30 +21,30 @@ from jasco.errors import InputError, one_line
 
 @dataclass(frozen=True)
 class BeatsConfig:
-    """What of a published file's ``cfg`` decides what is computed; defaults are the original's.
+    """The settings in a checkpoint's ``cfg`` that affect the result, with the original's defaults.
 
     Attributes
     ----------
     input_patch_size : int
-        Side of a patch, in frames and in mel bands.
+        Size of a patch, both in frames and in mel bands.
     embed_dim : int
         Width of a patch's embedding.
     conv_bias : bool
-        Whether that embedding has a bias.
+        Whether the convolution that embeds patches has a bias.
     encoder_layers, encoder_embed_dim, encoder_ffn_embed_dim, encoder_attention_heads : int
         Sizes of the Transformer.
     activation_fn : str
-        Only ``gelu`` is known here.
+        Only ``gelu`` is supported.
     layer_norm_first : bool
-        Whether layers normalise what they read, not what they have computed.
+        Whether layers normalise their input (pre-norm) instead of their output (post-norm).
     deep_norm : bool
-        Whether residuals weigh more, by (2 layers)^(1/4) (DeepNet; Wang et al., 2022).
+        Whether residuals are scaled by (2 layers)^(1/4) (DeepNet; Wang et al., 2022).
     conv_pos, conv_pos_groups : int
-        Width and groups of the convolution that stands for absolute positions.
+        Kernel size and groups of the convolution that replaces absolute position embeddings.
     relative_position_embedding : bool
         Whether attention has a relative position bias.
     num_buckets, max_distance : int
-        Rows of its table, and the distance from which on all are in the last one.
+        Rows of the table of biases, and the distance from which all share the last bucket.
     gru_rel_pos : bool
         Whether the bias is gated.
     """
@@ -68,17 +68,17 @@ class BeatsConfig:
 
     @classmethod
     def of(cls, cfg: Mapping[str, Any]) -> "BeatsConfig":
-        """Pick it from a published ``cfg``."""
+        """Return the settings in a checkpoint's ``cfg``."""
         if "input_patch_size" not in cfg:
             raise InputError("the settings of BEATs lack input_patch_size; is it the right file?")
-        config = cls(**{each.name: cfg[each.name] for each in fields(cls) if each.name in cfg})
+        config = cls(**{field.name: cfg[field.name] for field in fields(cls) if field.name in cfg})
         if config.activation_fn != "gelu":
             raise InputError(f"BEATs with {one_line(config.activation_fn)} is not known; only gelu")
         return config
 
 
 class Beats(nn.Module):
-    """Filter banks to one vector a patch.
+    """The encoder, from filter banks to one vector per patch.
 
     Parameters
     ----------
@@ -96,19 +96,19 @@ class Beats(nn.Module):
         self.encoder = Encoder(config)
 
     def forward(self, bank: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
-        """Encode.
+        """Encode filter banks.
 
         Parameters
         ----------
         bank : Tensor, shape (batch, frames, bins)
-            Normalised.
+            Normalised filter banks.
         padding : Tensor of bool, shape (batch, frames), optional
-            True where there is no sound.
+            True where a frame is padding.
 
         Returns
         -------
         Tensor, shape (batch, patches, width)
-            The patches of one step of time, from low to high, then those of the next.
+            Patches ordered by time, and at each time from low to high frequency.
         """
         patches = self.patch_embedding(bank[:, None]).flatten(2).transpose(1, 2)
         if padding is not None:
@@ -120,13 +120,13 @@ class Beats(nn.Module):
 
 
 def coarser(padding: torch.Tensor, length: int) -> torch.Tensor:
-    """Bring a mask to fewer steps, each of which is padding if all that it spans is.
+    """Return a padding mask at a lower resolution; a step is padding if all that it spans is.
 
     Parameters
     ----------
     padding : Tensor of bool, shape (batch, fine)
     length : int
-        At most ``fine``. What is left over at the end is not looked at.
+        At most ``fine``. A remainder at the end is ignored.
 
     Returns
     -------
@@ -165,30 +165,32 @@ class Encoder(nn.Module):
         return self.layer_norm(x) if self._norm_first else x
 
     def position_bias(self, length: int) -> torch.Tensor | None:
-        """Give what is added to attention, before gating, shape (heads, length, length)."""
+        """Return the bias of the attention before gating, shape (heads, length, length)."""
         table = self.relative_attention_bias
         if table is None:
             return None
-        at = torch.arange(length, device=table.weight.device)
-        buckets = relative_buckets(at - at[:, None], table.num_embeddings, self._max_distance)
+        positions = torch.arange(length, device=table.weight.device)
+        distance = positions - positions[:, None]
+        buckets = relative_buckets(distance, table.num_embeddings, self._max_distance)
         bias: torch.Tensor = table(buckets).permute(2, 0, 1)
         return bias
 
 
 def relative_buckets(distance: torch.Tensor, count: int, max_distance: int) -> torch.Tensor:
-    """Number the buckets of distances (T5; Raffel et al., 2020, section 2.1).
+    """Return the buckets of relative positions (T5; Raffel et al., 2020, section 2.1).
 
-    One half is for keys behind the query, the other for those at it or before. Of each half, the
-    first half has a bucket a distance; in the second they get wider with the distance's logarithm.
+    The upper half of the buckets is for keys after the query, the lower half for keys at or before
+    it. Within each half, the first half of the buckets holds one distance each; the widths of the
+    others grow logarithmically with the distance.
 
     Parameters
     ----------
     distance : Tensor of int
-        Key's position less the query's.
+        Position of the key minus that of the query.
     count : int
-        How many buckets there are.
+        Number of buckets.
     max_distance : int
-        From here on all are in the last bucket.
+        Distance from which all share the last bucket.
 
     Returns
     -------
@@ -196,16 +198,16 @@ def relative_buckets(distance: torch.Tensor, count: int, max_distance: int) -> t
     """
     half = count // 2
     exact = half // 2
-    far = distance.abs()
-    share = torch.log(far.clamp(min=1).float() / exact) / math.log(max_distance / exact)
+    absolute = distance.abs()
+    share = torch.log(absolute.clamp(min=1).float() / exact) / math.log(max_distance / exact)
     wide = (exact + (share * (half - exact)).long()).clamp(max=half - 1)
-    return torch.where(distance > 0, half, 0) + torch.where(far < exact, far, wide)
+    return torch.where(distance > 0, half, 0) + torch.where(absolute < exact, absolute, wide)
 
 
 class PositionalConvolution(nn.Module):
-    """A convolution over patches in place of absolute positions (Baevski et al., 2020).
+    """A convolution over patches instead of absolute position embeddings (Baevski et al., 2020).
 
-    The published files have its weight in two factors (weight normalisation); here it is whole.
+    Checkpoints hold its weight as two factors (weight normalisation); here they are multiplied.
     """
 
     def __init__(self, config: BeatsConfig) -> None:
@@ -217,9 +219,8 @@ class PositionalConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve patches, shape (batch, patches, width)."""
-        convolved = self.conv(x.transpose(1, 2))[
-            ..., : x.shape[1]
-        ]  # an even kernel yields one more
+        convolved = self.conv(x.transpose(1, 2))
+        convolved = convolved[..., : x.shape[1]]  # an even kernel yields one more
         return functional.gelu(convolved).transpose(1, 2)
 
 
@@ -240,7 +241,7 @@ class Layer(nn.Module):
     def forward(
         self, x: torch.Tensor, bias: torch.Tensor | None, padding: torch.Tensor | None
     ) -> torch.Tensor:
-        """Attend and transform, shape (batch, patches, width)."""
+        """Apply self-attention and the feed-forward network; shape (batch, patches, width)."""
         if self._norm_first:
             x = x + self.self_attn(self.self_attn_layer_norm(x), bias, padding)
             return x + self._feed_forward(self.final_layer_norm(x))
@@ -257,8 +258,9 @@ class Layer(nn.Module):
 class Attention(nn.Module):
     """Self-attention with a gated relative position bias.
 
-    The original divides the queries by 32, takes each row's maximum away and multiplies by 32
-    again, which guards half precision and changes no softmax; here that is left out.
+    The original divides the queries by 32, subtracts each row's maximum from the scores and
+    multiplies them by 32. This prevents overflow in half precision and does not change the
+    softmax; here it is left out.
     """
 
     def __init__(self, config: BeatsConfig) -> None:
@@ -276,7 +278,7 @@ class Attention(nn.Module):
     def forward(
         self, x: torch.Tensor, bias: torch.Tensor | None, padding: torch.Tensor | None
     ) -> torch.Tensor:
-        """Attend.
+        """Compute self-attention.
 
         Parameters
         ----------
@@ -292,18 +294,17 @@ class Attention(nn.Module):
             project(x).unflatten(-1, (self._heads, -1)).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
-        added = bias
-        if added is not None and self._gated:
-            added = self._gate(query) * added
+        if bias is not None and self._gated:
+            bias = self._gate(query) * bias
         if padding is not None:
-            nothing = query.new_zeros(()) if added is None else added
-            added = nothing.masked_fill(padding[:, None, None], -math.inf)
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=added)
+            bias = query.new_zeros(()) if bias is None else bias
+            bias = bias.masked_fill(padding[:, None, None], -math.inf)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         out: torch.Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return out
 
     def _gate(self, query: torch.Tensor) -> torch.Tensor:
-        """Weigh the bias by what is asked (WavLM; Chen et al., 2022, equations 4 to 6).
+        """Compute the gate of the bias from the queries (WavLM; Chen et al., 2022, eq. 4 to 6).
 
         Parameters
         ----------

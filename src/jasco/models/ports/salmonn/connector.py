@@ -1,4 +1,4 @@
-"""What both encoders heard, summed up window by window, in the language model's width."""
+"""The connector, which summarises the encoder states of each window as embeddings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import Blip2QFormerConfig, Blip2QFormerModel
 
-_SPAN = 30.0  # seconds that Whisper's frames stand for
+_SPAN = 30.0  # duration of Whisper's input, in seconds
 
 
 class SalmonnConnector(nn.Module):
@@ -17,11 +17,12 @@ class SalmonnConnector(nn.Module):
     Parameters
     ----------
     sizes : mapping
-        Of the Q-Former, named as those of BERT.
+        Sizes of the Q-Former, named as in BERT's configuration.
     window : mapping
-        ``second_per_window`` and ``second_stride``, and how many ``frames_per_30s`` there are.
+        ``second_per_window`` and ``second_stride``, in seconds, and ``frames_per_30s``, the number
+        of encoder states in 30 s.
     speech, audio, out : int
-        Widths of Whisper, of BEATs and of the language model.
+        Widths of Whisper, BEATs and the language model.
     """
 
     def __init__(
@@ -57,45 +58,45 @@ class SalmonnConnector(nn.Module):
         )
 
     def forward(self, speech: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
-        """Sum up.
+        """Compute embeddings for the language model.
 
         Parameters
         ----------
         speech, audio : Tensor, shape (1, frames, width)
-            Of Whisper and of BEATs; their lengths may differ.
+            Encoder states of Whisper and of BEATs; their lengths may differ.
 
         Returns
         -------
         Tensor, shape (windows * queries, width of the language model)
         """
-        heard = windows(self.join(speech, audio)[0], self.kernel, self.stride)
-        queries = self.query_tokens.expand(len(heard), -1, -1)
-        summary = self.qformer(query_embeds=queries, encoder_hidden_states=heard)
+        states = windows(self.join(speech, audio)[0], self.kernel, self.stride)
+        queries = self.query_tokens.expand(len(states), -1, -1)
+        summary = self.qformer(query_embeds=queries, encoder_hidden_states=states)
         embeddings: torch.Tensor = self.proj(summary.last_hidden_state).flatten(0, 1)
         return embeddings
 
     def join(self, speech: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
-        """Put both side by side, shape (1, frames of the longer, both widths).
+        """Concatenate both encoders' states, shape (1, frames of the longer, sum of widths).
 
-        The shorter is filled up with zeros, once it is normalised: before, the zeros would become
-        the norm's bias.
+        The shorter is padded with zeros after it is normalised: the norm would turn zeros into its
+        bias.
         """
-        speech, audio = self.ln_speech(speech), self.ln_audio(audio)
+        normalised = self.ln_speech(speech), self.ln_audio(audio)
         length = max(speech.shape[1], audio.shape[1])
         return torch.cat(
-            [functional.pad(each, (0, 0, 0, length - each.shape[1])) for each in (speech, audio)],
+            [functional.pad(states, (0, 0, 0, length - states.shape[1])) for states in normalised],
             dim=-1,
         )
 
 
 def windows(frames: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
-    """Cut into windows, leaving out what fills none at the end.
+    """Return the windows of a sequence, without an incomplete one at the end.
 
     Parameters
     ----------
     frames : Tensor, shape (frames, width)
     kernel, stride : int
-        Frames in a window, and from one to the next.
+        Frames in a window, and between the starts of two windows.
 
     Returns
     -------

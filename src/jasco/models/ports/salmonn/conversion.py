@@ -1,8 +1,8 @@
-"""SALMONN's weights, from the files that were published to one of our own.
+"""Conversion of SALMONN's checkpoints to a folder with all weights.
 
-Four parts are downloaded: the folder of Vicuna, the folder of Whisper, the file of BEATs, and
-SALMONN's own with what was trained. Of each, every key has one place in the network, or is on a
-list of what is of no use; anything else is refused by name.
+There are four checkpoints: the folders of Vicuna and Whisper, the file of BEATs, and SALMONN's own
+file with the trained weights. Each of their keys is either mapped to one weight of the network or
+listed as unused; any other key raises an error that names it.
 """
 
 import re
@@ -34,7 +34,7 @@ from jasco.models.ports.state_dict import (
 Shapes = Mapping[str, torch.Size]
 
 SETTINGS: Mapping[str, Any] = {
-    # BertConfig's sizes, with what models/salmonn.py changes: layers and cross-attention.
+    # BertConfig's defaults, except for the layers and cross-attention, which models/salmonn.py sets
     "qformer": {
         "hidden_size": 768,
         "num_attention_heads": 12,
@@ -48,7 +48,7 @@ SETTINGS: Mapping[str, Any] = {
     "window": {"second_per_window": 0.333333, "second_stride": 0.333333, "frames_per_30s": 1500},
     "lora": {"r": 8, "alpha": 32, "targets": ["q_proj", "v_proj"]},
 }
-"""What SALMONN-7B was trained with and no file says."""
+"""Settings with which SALMONN-7B was trained, and which no checkpoint contains."""
 
 LLAMA_SIZES = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
@@ -64,15 +64,15 @@ _BIAS = "relative_attention_bias.weight"
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a file or folder holds.
+class Checkpoint:
+    """The content of a file or folder.
 
     Attributes
     ----------
     path : Path
-        For messages.
+        The file or folder, for messages.
     weights : mapping of str to Tensor
-        Under its own names.
+        Weights by their names in the checkpoint.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class Published:
 def convert_files(
     base: Path, whisper: Path, beats: Path, salmonn: Path, folder: Path, *, trusted: bool = False
 ) -> None:
-    """Convert what was downloaded.
+    """Convert the checkpoints, and write a folder.
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ def convert_files(
     beats, salmonn : Path
         The files ``BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt`` and ``salmonn_7b_v0.pth``.
     folder : Path
-        Where the converted model goes.
+        Destination of the converted model.
     trusted : bool
-        Whether the two files may run code of their own while they are read.
+        Whether reading the two files may execute code that they contain.
 
     Raises
     ------
     InputError
-        A file is missing, or holds anything but what is expected of it.
+        A file is missing, or its content is not as expected.
     """
     cfg, beats_weights = _entries(beats, ("cfg", "model"), trusted)
     (trained,) = _entries(salmonn, ("model",), trusted)
@@ -111,10 +111,10 @@ def convert_files(
     }
     weights = convert(
         config,
-        llama=Published(base, read_base(base)),
-        whisper=Published(whisper, read_base(whisper)),
-        beats=Published(beats, beats_weights),
-        salmonn=Published(salmonn, trained),
+        llama=Checkpoint(base, read_base(base)),
+        whisper=Checkpoint(whisper, read_base(whisper)),
+        beats=Checkpoint(beats, beats_weights),
+        salmonn=Checkpoint(salmonn, trained),
     )
     if not (base / TOKENIZER).is_file():
         raise InputError(f"{base / TOKENIZER}: there is no such file; is the download complete?")
@@ -141,51 +141,51 @@ def _sizes(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
 def convert(
     config: Mapping[str, Any],
     *,
-    llama: Published,
-    whisper: Published,
-    beats: Published,
-    salmonn: Published,
+    llama: Checkpoint,
+    whisper: Checkpoint,
+    beats: Checkpoint,
+    salmonn: Checkpoint,
 ) -> Weights:
-    """Bring the weights of all parts under the network's names.
+    """Rename the weights of all checkpoints to the network's names.
 
     Parameters
     ----------
     config : mapping
-        Sizes, as :class:`Salmonn` takes them.
-    llama, whisper, beats, salmonn : Published
+        Sizes, as for :class:`Salmonn`.
+    llama, whisper, beats, salmonn : Checkpoint
 
     Returns
     -------
     dict of str to Tensor
-        All that the network has, and no more.
+        Exactly the weights of the network.
 
     Raises
     ------
     InputError
-        A key is unknown, missing, there twice or of another shape, or a copy differs.
+        A key is unknown, missing, duplicate or of another shape, or a copy differs.
     """
     shapes = network_shapes(config)
-    heard = beats_weights(beats, shapes)
+    renamed_beats = beats_weights(beats, shapes)
     return {
         **llama_weights(llama, shapes, config["lora"]["targets"]),
         **whisper_weights(whisper, shapes),
-        **heard,
-        **salmonn_weights(salmonn, shapes, heard.get(_SHARED)),
+        **renamed_beats,
+        **salmonn_weights(salmonn, shapes, renamed_beats.get(_SHARED)),
     }
 
 
 def network_shapes(config: Mapping[str, Any]) -> Shapes:
-    """Give the shapes of all weights of a network, without making them."""
+    """Return the shapes of all weights of a network, without allocating them."""
     with torch.device("meta"):
         return {key: value.shape for key, value in Salmonn(config).state_dict().items()}
 
 
-def _part(shapes: Shapes, start: str) -> dict[str, torch.Size]:
-    return {key: shape for key, shape in shapes.items() if key.startswith(start)}
+def _part(shapes: Shapes, prefix: str) -> dict[str, torch.Size]:
+    return {key: shape for key, shape in shapes.items() if key.startswith(prefix)}
 
 
-def llama_weights(file: Published, shapes: Shapes, projections: Sequence[str]) -> Weights:
-    """Rename Llama's weights, in whose attention some projections have LoRA."""
+def llama_weights(file: Checkpoint, shapes: Shapes, projections: Sequence[str]) -> Weights:
+    """Rename Llama's weights; ``projections`` are those of its attention that have LoRA."""
     expected = _part(shapes, "llama.")
     expected = {key: shape for key, shape in expected.items() if not key.endswith(LORA_KEYS)}
     keys = llama_keys(projections, _llama_layers(shapes))
@@ -198,7 +198,7 @@ _WHISPER_KEYS: KeyTable = (
 )
 
 
-def whisper_weights(file: Published, shapes: Shapes) -> Weights:
+def whisper_weights(file: Checkpoint, shapes: Shapes) -> Weights:
     """Rename the weights of Whisper's encoder; its decoder is not used."""
     return rename(file.weights, _WHISPER_KEYS, _part(shapes, "whisper."), file.path)
 
@@ -209,7 +209,7 @@ _POSITIONS = r"encoder\.pos_conv\.0\."
 _BEATS_KEYS: KeyTable = (
     (r"predictor\.(?:weight|bias)", None),
     (_POSITIONS + "bias", f"{_CONVOLUTION}.bias"),
-    # The convolution's factors, as torch named them before 2.1, and after.
+    # The factors of the convolution's weight, by their names in torch before 2.1 and since.
     (
         _POSITIONS + r"(?:weight_g|parametrizations\.weight\.original0)",
         f"{_CONVOLUTION}.g",
@@ -223,35 +223,36 @@ _BEATS_KEYS: KeyTable = (
 )
 
 
-def beats_weights(file: Published, shapes: Shapes) -> Weights:
+def beats_weights(file: Checkpoint, shapes: Shapes) -> Weights:
     """Rename the weights of BEATs.
 
-    The convolution's weight is made whole of its factors, g v / |v| for each of its taps (Salimans
-    and Kingma, 2016). All layers hold the shared table of position biases; copies must be equal.
-    The classifier is of no use.
+    The convolution's weight is computed from its factors, as g v / |v| for each position in the
+    kernel (Salimans and Kingma, 2016). All layers of the checkpoint hold the shared table of
+    position biases; these copies must be equal. The classifier is not used.
     """
     expected = _part(shapes, "beats.")
-    whole = expected.pop(f"{_CONVOLUTION}.weight")
-    expected[f"{_CONVOLUTION}.g"] = torch.Size([1, 1, whole[2]])
-    expected[f"{_CONVOLUTION}.v"] = whole
+    shape = expected.pop(f"{_CONVOLUTION}.weight")
+    expected[f"{_CONVOLUTION}.g"] = torch.Size([1, 1, shape[2]])
+    expected[f"{_CONVOLUTION}.v"] = shape
     copies: list[str] = []
     if _SHARED in expected:
         first, *copies = _tables(shapes, "encoder")
         _check_copies(file, copies, file.weights.get(first))
     weights = rename(file.weights, (*_unused(copies), *_BEATS_KEYS), expected, file.path)
-    magnitude, direction = (weights.pop(f"{_CONVOLUTION}.{each}").float() for each in "gv")
+    magnitude, direction = (weights.pop(f"{_CONVOLUTION}.{factor}").float() for factor in "gv")
     norm = torch.linalg.vector_norm(direction, dim=(0, 1), keepdim=True)
     weights[f"{_CONVOLUTION}.weight"] = magnitude * direction / norm
     return weights
 
 
 def _tables(shapes: Shapes, encoder: str) -> list[str]:
-    """Name each layer's table of position biases, as published."""
+    """Return the checkpoint's names of each layer's table of position biases."""
     layers = _layers(shapes, r"beats\.encoder\.layers\.(\d+)\.")
     return [f"{encoder}.layers.{layer}.self_attn.{_BIAS}" for layer in layers]
 
 
-def _check_copies(file: Published, copies: list[str], original: torch.Tensor | None) -> None:
+def _check_copies(file: Checkpoint, copies: list[str], original: torch.Tensor | None) -> None:
+    """Raise ``InputError`` if one of the copies that the checkpoint holds is not the original."""
     for key in copies:
         copy = file.weights.get(key)
         if copy is not None and original is not None and not torch.equal(copy, original):
@@ -261,12 +262,12 @@ def _check_copies(file: Published, copies: list[str], original: torch.Tensor | N
             )
 
 
-_LLAMA = r"llama_model\.base_model\.model\."  # what peft calls a Llama with LoRA
+_LLAMA = r"llama_model\.base_model\.model\."  # peft's prefix for a Llama with LoRA
 _SALMONN_KEYS: KeyTable = (
     ("speech_query_tokens", "connector.query_tokens"),
     (r"speech_llama_(proj\..+)", r"connector.\1"),
     (r"(ln_(?:speech|audio)\..+)", r"connector.\1"),
-    # The Q-Former is a BERT.
+    # The Q-Former has BERT's architecture.
     (r"speech_Qformer\.bert\.embeddings\.position_ids", None),
     (r"speech_Qformer\.bert\.embeddings\.LayerNorm\.(.+)", r"connector.qformer.layernorm.\1"),
     (r"speech_Qformer\.bert\.(.+attention)\.self\.(.+)", r"connector.qformer.\1.attention.\2"),
@@ -278,16 +279,16 @@ _SALMONN_KEYS: KeyTable = (
 )
 
 
-def salmonn_weights(file: Published, shapes: Shapes, table: torch.Tensor | None) -> Weights:
-    """Rename what SALMONN trained: the connector, and LoRA of the language model.
+def salmonn_weights(file: Checkpoint, shapes: Shapes, table: torch.Tensor | None) -> Weights:
+    """Rename SALMONN's trained weights: the connector, and the language model's LoRA.
 
     Parameters
     ----------
-    file : Published
+    file : Checkpoint
     shapes : mapping of str to Size
-        Of the network.
+        Shapes of the network's weights.
     table : Tensor or None
-        The position biases of BEATs, of which this file has copies.
+        The position biases of BEATs, of which this checkpoint holds copies.
     """
     expected = _part(shapes, "connector.")
     expected |= {key: shape for key, shape in shapes.items() if key.endswith(LORA_KEYS)}
@@ -305,9 +306,9 @@ def _unused(keys: Sequence[str]) -> KeyTable:
 
 
 def _llama_layers(shapes: Shapes) -> str:
-    """Return a pattern of the numbers of the language model's layers."""
+    """Return a pattern that matches the numbers of the language model's layers."""
     return "|".join(map(str, _layers(shapes, r"llama\.model\.layers\.(\d+)\.")))
 
 
 def _layers(shapes: Shapes, pattern: str) -> list[int]:
-    return sorted({int(found[1]) for key in shapes if (found := re.match(pattern, key))})
+    return sorted({int(match[1]) for key in shapes if (match := re.match(pattern, key))})

@@ -1,4 +1,4 @@
-"""Waveform to features: log-mel spectrograms for Whisper, Kaldi's filter banks for BEATs.
+"""Input features: log-mel spectrograms for Whisper, Kaldi's filter banks for BEATs.
 
 Conventions
 -----------
@@ -14,24 +14,24 @@ from transformers import WhisperFeatureExtractor
 from jasco.models.mel import mel_filters
 
 RATE = 16_000
-"""Samples a second."""
+"""Sampling rate, in Hz."""
 
-WINDOW = 30.0
-"""Seconds after which a clip is cut off."""
+MAX_AUDIO_SECONDS = 30.0
+"""Duration to which a clip is truncated, in seconds."""
 
-_SHORTEST = 1  # second
+_MIN_SECONDS = 1
 
 _FRAME, _SHIFT, _FFT = 400, 160, 512  # samples: 25 ms, 10 ms, the next power of two
 _BINS = 128
-_LOWEST = 20.0  # Hz, of the lowest filter
+_LOWEST = 20.0  # Hz, the lower edge of the first filter
 _PRE_EMPHASIS = 0.97
-_MEAN, _DEVIATION = 15.41663, 6.55582  # of AudioSet's filter banks, as BEATs was trained with them
+_MEAN, _DEVIATION = 15.41663, 6.55582  # of AudioSet's filter banks, used in training BEATs
 
 
 def fit(samples: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Fill up with silence to one second, and leave out what is beyond thirty.
+    """Return samples padded with silence to at least one second, and truncated to 30 seconds.
 
-    So does the published code; the script of the model card, which is older, does not fill up.
+    The official code does the same; the script of the model card, which is older, does not pad.
 
     Parameters
     ----------
@@ -41,20 +41,20 @@ def fit(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (fitted,)
     """
-    heard = samples[: int(WINDOW * RATE)].astype(np.float64)
-    return np.pad(heard, (0, max(0, _SHORTEST * RATE - len(heard))))
+    fitted = samples[: int(MAX_AUDIO_SECONDS * RATE)].astype(np.float64)
+    return np.pad(fitted, (0, max(0, _MIN_SECONDS * RATE - len(fitted))))
 
 
 def log_mel(samples: NDArray[np.float64], bins: int, frames: int) -> torch.Tensor:
-    """Make a log-mel spectrogram as Whisper takes it.
+    """Compute the log-mel spectrogram that is Whisper's input.
 
     Parameters
     ----------
     samples : ndarray of float64, shape (samples,)
     bins : int
-        Mel bands.
+        Number of mel bands.
     frames : int
-        Steps of 10 ms; what is too short is filled up with silence.
+        Number of frames, of 10 ms each; shorter audio is padded with silence.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def log_mel(samples: NDArray[np.float64], bins: int, frames: int) -> torch.Tenso
 
 
 def filter_bank(samples: NDArray[np.float64]) -> torch.Tensor:
-    """Make the normalised filter banks that BEATs takes.
+    """Compute the normalised filter banks that are BEATs' input.
 
     Parameters
     ----------
@@ -85,16 +85,16 @@ def filter_bank(samples: NDArray[np.float64]) -> torch.Tensor:
 
 
 def kaldi_filter_bank(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute log energies of mel bands as Kaldi does by default, without dither.
+    """Compute log energies of mel bands with Kaldi's defaults, without dither.
 
-    Each whole frame of 25 ms loses its mean, is pre-emphasised by 0.97 (its first sample stands
-    for the one before), and is weighted with Povey's window, a Hann window to the power 0.85.
-    Formulas: Kaldi's ``feature-window.cc`` and ``mel-computations.cc``.
+    From each complete frame of 25 ms, its mean is subtracted; then it is pre-emphasised by 0.97
+    (the first sample is its own predecessor) and multiplied by Povey's window, a Hann window to the
+    power of 0.85. Formulas: Kaldi's ``feature-window.cc`` and ``mel-computations.cc``.
 
     Parameters
     ----------
     samples : ndarray of float64, shape (samples,)
-        In the range of int16.
+        Samples in the range of int16.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def kaldi_filter_bank(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     frames = sliding_window_view(samples, _FRAME)[::_SHIFT]
     frames = frames - frames.mean(axis=1, keepdims=True)
-    before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    windowed = (frames - _PRE_EMPHASIS * before) * np.hanning(_FRAME) ** 0.85
+    previous = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
+    windowed = (frames - _PRE_EMPHASIS * previous) * np.hanning(_FRAME) ** 0.85
     power = np.abs(np.fft.rfft(windowed, _FFT)) ** 2
-    filters = mel_filters(_BINS, _LOWEST, RATE / 2, _FFT, np.float32)  # as BEATs was trained
+    filters = mel_filters(_BINS, _LOWEST, RATE / 2, _FFT, np.float32)  # as in training BEATs
     return np.asarray(np.log(np.maximum(power @ filters, np.finfo(np.float32).eps)))

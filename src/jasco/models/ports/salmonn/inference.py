@@ -1,4 +1,4 @@
-"""A loaded SALMONN that answers questions about sounds."""
+"""Inference: loading a converted SALMONN, and answering questions about clips."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,18 +12,18 @@ from jasco.models.ports.decoding import Preset, Sampler, Search
 from jasco.models.ports.inference import Inference, PreparedQuestion
 from jasco.models.ports.language import fill
 from jasco.models.ports.salmonn.beam import BeamSearch
-from jasco.models.ports.salmonn.features import WINDOW
+from jasco.models.ports.salmonn.features import MAX_AUDIO_SECONDS
 from jasco.models.ports.salmonn.model import Salmonn
 from jasco.models.ports.salmonn.prompt import PRESETS, split_prompt
 from jasco.models.ports.state_dict import TOKENIZER, Weights, read_folder
 from jasco.models.ports.text import Tokenizer
 
 KIND = "salmonn"
-"""What a converted folder says it holds."""
+"""The name of this port in the ``config.json`` of a converted folder."""
 
 
 class SalmonnInference(Inference[torch.Tensor, PreparedQuestion]):
-    """SALMONN and its tokenizer.
+    """Inference with SALMONN and its tokenizer.
 
     Parameters
     ----------
@@ -32,23 +32,23 @@ class SalmonnInference(Inference[torch.Tensor, PreparedQuestion]):
     """
 
     def __init__(self, network: Salmonn, tokenizer: Tokenizer) -> None:
-        super().__init__(network.llama, tokenizer, PRESETS, max_audio_seconds=WINDOW)
+        super().__init__(network.llama, tokenizer, PRESETS, max_audio_seconds=MAX_AUDIO_SECONDS)
         self._network = network
 
     def encode(self, audio: Audio) -> torch.Tensor:
-        """Give a clip's embeddings."""
+        """Compute a clip's embeddings."""
         return self._network.audio_embeddings(audio.floats)
 
-    def prepare(self, heard: torch.Tensor, prompt: str, preset: str) -> PreparedQuestion:
-        """Put a question around a clip."""
+    def prepare(self, encoded: torch.Tensor, prompt: str, preset: str) -> PreparedQuestion:
+        """Combine a question with a clip's embeddings."""
         settings = PRESETS[preset]
         left, right = (self._tokenizer.encode(half) for half in split_prompt(prompt, preset))
-        sequence = self._network.sequence(left, heard, right)
+        sequence = self._network.sequence(left, encoded, right)
         return PreparedQuestion(sequence, search_of(settings), settings.max_new_tokens)
 
 
 def search_of(preset: Preset) -> Search:
-    """Give the search that a preset asks for."""
+    """Return the search of a preset."""
     return BeamSearch(preset) if preset.num_beams > 1 else Sampler(preset)
 
 
@@ -58,16 +58,16 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> SalmonnInference:
     Parameters
     ----------
     folder : Path
-        With ``config.json``, ``model.safetensors`` and ``tokenizer.model``.
+        A folder with ``config.json``, ``model.safetensors`` and ``tokenizer.model``.
     device : str
     dtype : dtype
-        Of the language model; all else is in float32, as published. (On a graphics card the
-        original computes that under autocast, in half precision.)
+        Precision of the language model. All else is in float32, as in the checkpoints. (On a GPU
+        the original computes it in half precision, under autocast.)
 
     Raises
     ------
     InputError
-        The folder does not hold all of it.
+        The folder is incomplete.
     """
     config, weights = read_folder(folder, KIND)
     tokenizer = Tokenizer(folder / TOKENIZER)
@@ -77,23 +77,23 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> SalmonnInference:
 def assemble(
     config: Mapping[str, Any], weights: Weights, path: Path, dtype: torch.dtype = torch.float32
 ) -> Salmonn:
-    """Make a network of weights, without a second copy of them.
+    """Return a network with these weights, which are not copied.
 
     Parameters
     ----------
     config : mapping
-        As :class:`Salmonn` takes it.
+        Sizes, as for :class:`Salmonn`.
     weights : mapping of str to Tensor
-        Under the network's own names.
+        Weights by the network's names.
     path : Path
-        Where they are from, for messages.
+        Source of the weights, for messages.
     dtype : dtype
-        Of the language model.
+        Precision of the language model.
 
     Raises
     ------
     InputError
-        They are not the weights of a network of these sizes.
+        The weights do not fit a network of these sizes.
     """
     with torch.device("meta"):
         network = Salmonn(config)

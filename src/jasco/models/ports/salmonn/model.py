@@ -1,4 +1,4 @@
-"""The whole network: two encoders, the connector and the language model."""
+"""The network of SALMONN: two encoders, the connector and the language model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,14 +19,14 @@ from jasco.models.ports.text import BOS
 
 
 class Salmonn(nn.Module):
-    """SALMONN.
+    """The network.
 
     Parameters
     ----------
     config : mapping
         Sizes: ``llama`` and ``whisper`` as in their ``config.json``, ``beats`` as in the ``cfg`` of
-        its file, ``qformer`` as for BERT, ``window``, in seconds and in frames, and ``lora``, the
-        language model's updates: ``r``, ``alpha`` and ``targets``.
+        its checkpoint, ``qformer`` as in BERT's configuration, ``window`` in seconds and in frames,
+        and ``lora``, the LoRA of the language model: ``r``, ``alpha`` and ``targets``.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -46,39 +46,40 @@ class Salmonn(nn.Module):
         add_lora(self.llama, lora["targets"], lora["r"], lora["alpha"] / lora["r"])
 
     def audio_embeddings(self, samples: NDArray[np.floating]) -> torch.Tensor:
-        """Hear a sound.
+        """Compute a clip's embeddings.
 
         Parameters
         ----------
         samples : ndarray of float, shape (samples,)
-            From -1 to 1, at 16 kHz.
+            Samples from -1 to 1, at 16 kHz.
 
         Returns
         -------
         Tensor, shape (windows * queries, width of the language model)
         """
-        sizes, place = self.whisper.config, self.connector.query_tokens
+        sizes, reference = self.whisper.config, self.connector.query_tokens
         fitted = fit(samples)
-        # Whisper's second convolution split_prompt the time.
+        # Whisper's second convolution halves the number of frames.
         mel = log_mel(fitted, sizes.num_mel_bins, 2 * sizes.max_source_positions)
-        speech = self.whisper(mel.to(place)).last_hidden_state
-        audio = self.beats(filter_bank(fitted).to(place))
+        speech = self.whisper(mel.to(reference)).last_hidden_state
+        audio = self.beats(filter_bank(fitted).to(reference))
         embeddings: torch.Tensor = self.connector(speech, audio)
         return embeddings
 
     def sequence(
         self, left: Sequence[int], audio: torch.Tensor, right: Sequence[int]
     ) -> torch.Tensor:
-        """Put the prompt's tokens around what was heard.
+        """Return the embeddings of the prompt: BOS, ``left``, ``audio``, ``right``.
 
         Parameters
         ----------
         left, right : sequence of int
-            Without the token that begins a text.
+            Tokens before and after the clip, without BOS.
         audio : Tensor, shape (length, width of the language model)
+            The clip's embeddings.
 
         Returns
         -------
-        Tensor, shape (1, length of all, width of the language model)
+        Tensor, shape (1, total length, width of the language model)
         """
         return splice(self.llama, [[BOS, *left], audio, right])

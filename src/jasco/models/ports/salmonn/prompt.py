@@ -1,27 +1,27 @@
-"""The words around the sound, and how the published scripts draw the answer."""
+"""The prompt's text, and the decoding presets of the published scripts."""
 
 from jasco.models.ports.decoding import Preset
 
 _LEFT, _RIGHT = "USER: <Speech>", "</Speech> {}\nASSISTANT:"
 
 PRESETS = {
-    # configs/decode_config.yaml of the published code
+    # configs/decode_config.yaml of the official code
     "official": Preset(max_new_tokens=200, num_beams=4),
     "greedy": Preset(max_new_tokens=200),
-    # The script of the model card. Its length of 200 counts the token that begins the text; it
-    # names no top_k, so transformers' 50 holds.
+    # The script of the model card. Its max_length of 200 includes BOS; it sets no top_k, so the
+    # default of transformers, 50, applies.
     "card": Preset(max_new_tokens=199, temperature=1.0, top_p=0.9, top_k=50, num_beams=4, seed=0),
 }
-"""By name; of those with several beams, ``official`` draws nothing."""
+"""Decoding presets by name; only ``card`` samples."""
 
 
 def split_prompt(question: str, preset: str = "official") -> tuple[str, str]:
-    """Give the text before the sound and behind it; each is tokenised on its own.
+    """Return the prompt's text before and after the clip; each is tokenised on its own.
 
     Parameters
     ----------
     question : str
-        The card's script takes it as it is; otherwise white space around it is left out.
+        The question; white space around it is stripped, except with the preset ``card``.
     preset : str
         One of :data:`PRESETS`.
     """
