@@ -111,7 +111,7 @@ class BeamSearch:
             left = self._cuts(texts, totals)
             copies = self.preset.num_beams // len(left)  # 1, but for the first step
             every = left.repeat(copies, 1).flatten()
-            drawn = self._rng.draw(every, count).to(every.device)
+            drawn = self._rng.sample(every, count).to(every.device)
             best, order = every[drawn].sort(descending=True)
             at = drawn[order] % left.numel()
         return [
