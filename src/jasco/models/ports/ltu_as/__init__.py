@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class LtuAsModel(PortModel):
-    """LTU-AS, from a folder that ``jasco convert ltu-as`` has written."""
+    """LTU-AS, from a folder of ``jasco convert ltu-as``; it encodes the first 10 s of a clip."""
 
     OPTIONS = (
         *options("official", "batch", "greedy"),
