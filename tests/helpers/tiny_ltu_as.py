@@ -1,4 +1,4 @@
-"""The checkpoints of an LTU-AS of tiny sizes, with random weights, in the published layout."""
+"""The checkpoint of an LTU-AS of tiny sizes, with random weights, in the published layout."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def _block(prefix: str, width: int) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def layouts(sizes: Sizes) -> dict[str, dict[str, tuple[int, ...]]]:
-    """List the weights of the released files by their names there."""
+    """Return the shapes of a checkpoint's weights, by part and key."""
     llama, width = sizes.llama, sizes.width
     hidden, inner, words = (llama[k] for k in ("hidden_size", "intermediate_size", "vocab_size"))
     base = {
@@ -68,9 +68,9 @@ def layouts(sizes: Sizes) -> dict[str, dict[str, tuple[int, ...]]]:
         base[f"model.{layer}.input_layernorm.weight"] = (hidden,)
         base[f"model.{layer}.post_attention_layernorm.weight"] = (hidden,)
         for part in "qv":
-            update = f"{top}.{layer}.self_attn.{part}_proj"
-            trained[f"{update}.lora_A.default.weight"] = (sizes.rank, hidden)
-            trained[f"{update}.lora_B.default.weight"] = (hidden, sizes.rank)
+            prefix = f"{top}.{layer}.self_attn.{part}_proj"
+            trained[f"{prefix}.lora_A.default.weight"] = (sizes.rank, hidden)
+            trained[f"{prefix}.lora_B.default.weight"] = (hidden, sizes.rank)
     whisper = {
         "encoder.conv1.weight": (width, sizes.whisper["n_mels"], 3),
         "encoder.conv1.bias": (width,),

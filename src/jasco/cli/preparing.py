@@ -1,4 +1,4 @@
-"""Data sets and published models, made ready: ``data`` with its commands, and ``convert``."""
+"""Preparation of data sets and checkpoints: ``data`` with its commands, and ``convert``."""
 
 from pathlib import Path
 from typing import Any
@@ -49,15 +49,15 @@ def template_command(data: str, output: Path) -> None:
 
 
 @click.command("convert")
-@click.argument("system", required=False)
+@click.argument("port", required=False)
 @option("--from", "sources", multiple=True, metavar="PART=PATH", help="a part; none lists them")
 @option("--out", "folder", type=Path, metavar="DIR", help="a new folder")
-@flag("--trust-pickle", "trusted", help="let files run code of their own when read")
+@flag("--trust-pickle", "trusted", help="let files execute code when read")
 @option("--check", "checked", type=Path, metavar="DIR", help="check that a folder is whole")
-def convert_command(system: str, checked: Path | None, folder: Path, **settings: Any) -> None:
-    """Make a folder of a published system's files.
+def convert_command(port: str, checked: Path | None, folder: Path, **settings: Any) -> None:
+    """Convert a published checkpoint into a port's folder.
 
-    SYSTEM is salmonn, ltu-as or wavllm; salmonn/DIR, ltu-as/DIR and wavllm/DIR run such folders.
+    PORT is salmonn, ltu-as or wavllm; salmonn/DIR, ltu-as/DIR and wavllm/DIR run such folders.
     """
     from jasco.data.dataset import MINI
     from jasco.data.sources import find_data
@@ -67,7 +67,7 @@ def convert_command(system: str, checked: Path | None, folder: Path, **settings:
         for line in check(checked, find_data(MINI, write_message)):
             print(line)
         return
-    if not system:
-        raise InputError("write: jasco convert SYSTEM --from PART=PATH ... --out DIR")
-    convert(system, folder=folder, **settings)
+    if not port:
+        raise InputError("write: jasco convert PORT --from PART=PATH ... --out DIR")
+    convert(port, folder=folder, **settings)
     write_message(f"{folder}: converted; check that it is whole: jasco convert --check {folder}")

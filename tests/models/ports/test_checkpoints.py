@@ -103,7 +103,7 @@ def save_repacked(path: Path, compression: int, **changed: bytes) -> Path:
 
 
 def test_compressed_entries_are_refused(tmp_path: Path) -> None:
-    """They may be of any size when unpacked, and torch would map the packed bytes as numbers."""
+    """They can be of any size once unpacked, and torch would map the packed bytes as numbers."""
     plain = save_repacked(tmp_path / "plain.pt", zipfile.ZIP_STORED)
     assert read_torch(plain)["a"].tolist() == [1, 1]
     zip_bomb = save_repacked(tmp_path / "bomb.pt", zipfile.ZIP_DEFLATED, data=bytes(500_000_000))

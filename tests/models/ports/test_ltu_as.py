@@ -158,9 +158,9 @@ def stages(port: Port) -> Iterator[Stage]:
     def over_time(features: Any) -> dict[str, Any]:
         return {"tltr.time_tr": model.tltr.over_time(features[None])[0]}
 
-    def over_layers(by_layer: Any) -> dict[str, Any]:
-        mixed = model.tltr.over_layers(by_layer[None])[0]
-        return {"tltr.layer_tr": mixed.transpose(0, 1)}
+    def over_layers(features: Any) -> dict[str, Any]:
+        attended = model.tltr.over_layers(features[None])[0]
+        return {"tltr.layer_tr": attended.transpose(0, 1)}
 
     def prepare(dialogue: str, audio: Any) -> dict[str, Any]:
         ids = port.ids(dialogue)
@@ -202,27 +202,27 @@ def stages(port: Port) -> Iterator[Stage]:
         yield Stage(f"text_only.{dialogue.rpartition('.')[2]}", [], partial(text_only, dialogue))
 
 
-def project(model: LtuAs, summed: Any) -> dict[str, Any]:
+def project(model: LtuAs, averaged: Any) -> dict[str, Any]:
     """Project to the language model's width; return the normalised features too."""
     normalised: list[Any] = []
     hook = model.projection.register_forward_pre_hook(
         lambda _, inputs: normalised.append(inputs[0])
     )
-    embeddings = model.project(summed)
+    embeddings = model.project(averaged)
     hook.remove()
     return {"audio_proj_layernorm": normalised[0], "audio_embeds": embeddings}
 
 
 def sample_answer(port: Port, dialogue: str, patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Sample the official answer with the original's draws; return each step's numbers."""
-    draws = iter(port.generated(dialogue, "official"))
-    patch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor([next(draws)]))
+    """Sample the original's official answer; return the logits and scores of all steps."""
+    tokens = iter(port.generated(dialogue, "official"))
+    patch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor([next(tokens)]))
     sampler = Sampler(port.preset(), penalised=port.ids(dialogue))
     steps, scores = [], sampler.scores
     patch.setattr(sampler, "scores", lambda raw: steps.append((raw, scores(raw))) or steps[-1][1])
     found(port.model.llama, port.embeddings(dialogue), sampler)
     patch.undo()
-    assert next(draws, None) is None
+    assert next(tokens, None) is None
     raw, processed = (torch.cat(rows) for rows in zip(*steps, strict=True))
     return {"raw_step_logits": raw, "processed_scores": processed}
 
@@ -286,14 +286,14 @@ def test_from_the_waveform_tokens_are_sampled_from_the_originals_scores(
         ours = sample_answer(port, dialogue, monkeypatch)
         assert difference(ours["raw_step_logits"], raw) <= END_TO_END, dialogue
         scores = ours["processed_scores"]
-        kept = scores.isfinite()
+        candidates = scores.isfinite()
         fewer, more = (
             scores_of(port, dialogue, top_p=min(settings.top_p + by, 1.0)).isfinite()
             for by in (-2 * bound, 2 * bound)
         )
-        assert (fewer <= kept).all(), dialogue
-        assert (kept <= more).all(), dialogue
-        both = kept & processed.isfinite()
+        assert (fewer <= candidates).all(), dialogue
+        assert (candidates <= more).all(), dialogue
+        both = candidates & processed.isfinite()
         assert difference(scores[both], processed[both]) <= bound, dialogue
 
 
@@ -360,23 +360,23 @@ def test_settings_are_the_originals(port: Port) -> None:
 
 @pytest.mark.oracle
 def test_every_key_of_a_published_file_is_required(port: Port) -> None:
-    for file, (path, weights) in port.checkpoints.items():
-        shapes = conversion.expected_of(file, port.sizes)
+    for part, (path, weights) in port.checkpoints.items():
+        shapes = conversion.expected_of(part, port.sizes)
         for key in weights:
-            name = rename_key(key, conversion.KEYS[file])
+            name = rename_key(key, conversion.KEYS[part])
             remaining = {other: value for other, value in weights.items() if other != key}
             if name is None:
-                conversion.rename(remaining, conversion.KEYS[file], shapes, path)
+                conversion.rename(remaining, conversion.KEYS[part], shapes, path)
                 continue
             with pytest.raises(InputError, match=re.escape(f"'{name}'")):
-                conversion.rename(remaining, conversion.KEYS[file], shapes, path)
+                conversion.rename(remaining, conversion.KEYS[part], shapes, path)
             reshaped = weights | {key: weights[key][None]}
             with pytest.raises(InputError, match=re.escape(f"'{key}' has the shape")):
-                conversion.rename(reshaped, conversion.KEYS[file], shapes, path)
+                conversion.rename(reshaped, conversion.KEYS[part], shapes, path)
             for wrong in (f"{key}.x", f"x.{key}", key.replace(".", "_", 1)):
                 with pytest.raises(InputError, match=re.escape(f"'{wrong}'")):
                     conversion.rename(
-                        remaining | {wrong: weights[key]}, conversion.KEYS[file], shapes, path
+                        remaining | {wrong: weights[key]}, conversion.KEYS[part], shapes, path
                     )
 
 
@@ -466,13 +466,13 @@ def test_lora_is_added(ltu_as_checkpoints: Checkpoints) -> None:
         torch.testing.assert_close(llama.get_submodule(f"model.{key}")(states), expected)
 
 
-def test_what_is_projected_is_normalised_without_weights(ltu_as_checkpoints: Checkpoints) -> None:
+def test_projected_features_are_normalised_without_weights(ltu_as_checkpoints: Checkpoints) -> None:
     """The features are so small that the norm's epsilon matters."""
     model = assemble(TINY, conversion.convert(TINY, ltu_as_checkpoints), torch.float32)
-    summed = torch.randn(1, 25, TINY.width) / 1000
-    centred = summed - summed.mean(-1, keepdim=True)
+    features = torch.randn(1, 25, TINY.width) / 1000
+    centred = features - features.mean(-1, keepdim=True)
     normal = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
-    torch.testing.assert_close(model.project(summed), model.projection(normal))
+    torch.testing.assert_close(model.project(features), model.projection(normal))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -659,7 +659,7 @@ def test_prompts_have_a_heading_for_the_transcript_only_with_one() -> None:
         (" Hello ", "Hello "),
     ],
 )
-def test_thanks_are_taken_out_of_transcripts(transcript: str, cleaned: str) -> None:
+def test_thanks_are_removed_from_transcripts(transcript: str, cleaned: str) -> None:
     assert clean_transcript(transcript) == cleaned
 
 

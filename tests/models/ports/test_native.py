@@ -100,7 +100,7 @@ def answers_of(searches: list[Any]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_searches_find_what_the_pinned_library_finds(name: str) -> None:
+def test_searches_find_the_answers_of_the_pinned_library(name: str) -> None:
     for seed, expected in enumerate(TRANSFORMERS_4_28[name]):
         llama, prompt = tiny(seed)
         assert found(llama, prompt, search_of(preset(name, seed))) == expected, seed
@@ -190,7 +190,7 @@ def test_a_clip_is_encoded_once_for_all_of_its_questions() -> None:
     assert len(inference.encoded_clips) == 73
 
 
-def test_a_question_that_cannot_be_asked_fails_alone() -> None:
+def test_a_question_that_cannot_be_processed_fails_alone() -> None:
     inference, audio = Parrot(), Audio(tone(1, 0.5))
     model = ParrotModel(parse_spec("parrot/DIR", ParrotModel))
     model._inference = inference

@@ -1,4 +1,4 @@
-"""What all ports have in common: converting, checking, and answering in an evaluation."""
+"""The behaviour that all ports share: conversion, the check, and answers in an evaluation."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Ports of the published systems SALMONN, LTU-AS and WavLLM, and what they share."""
+"""Ports of SALMONN, LTU-AS and WavLLM to current libraries, and the code that they share."""

@@ -1,4 +1,4 @@
-"""The published files of the ports, and the folders that are made of them."""
+"""Conversion of published checkpoints into a port's folder, and the check of such a folder."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,29 +26,29 @@ PORTS: Mapping[str, Mapping[str, str]] = {
     },
     "wavllm": {"checkpoint": "final.pt", "tokenizer": "tokenizer.model"},
 }
-"""The parts of each port, by the provider's name in a spec: the file or folder by its name."""
+"""The parts of each port, by the provider's name in a spec: the file or folder of each part."""
 
 
-def convert(system: str, sources: Sequence[str], folder: Path | None, *, trusted: bool) -> None:
-    """Convert published files into a port's folder.
+def convert(port: str, sources: Sequence[str], folder: Path | None, *, trusted: bool) -> None:
+    """Convert a published checkpoint into a port's folder.
 
     Parameters
     ----------
-    system : str
+    port : str
         One of :data:`PORTS`.
     sources : sequence of str
-        ``PART=PATH`` each.
+        One ``PART=PATH`` for each part.
     folder : Path or None
-        Where it goes; must not hold anything yet.
+        The folder to write; it must be new or empty.
     trusted : bool
-        Whether the files may run code of their own while they are read.
+        Whether the files may execute code while they are unpickled.
 
     Raises
     ------
     InputError
-        A part is missing, unknown or not what it should be.
+        A part is missing, unknown or invalid.
     """
-    parts = _parts_of(system)
+    parts = _parts_of(port)
     listed = "the parts are " + ", ".join(f"{part} ({text})" for part, text in parts.items())
     paths: dict[str, Path] = {}
     for source in sources:
@@ -64,7 +64,7 @@ def convert(system: str, sources: Sequence[str], folder: Path | None, *, trusted
         raise InputError("--out DIR is missing: a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is there already; give --out a new folder")
-    convert_files = _module(system, "conversion").convert_files
+    convert_files = _module(port, "conversion").convert_files
     try:
         with whole_folder(folder) as draft:
             convert_files(**paths, folder=draft, trusted=trusted)
@@ -73,44 +73,43 @@ def convert(system: str, sources: Sequence[str], folder: Path | None, *, trusted
 
 
 def check(folder: Path, data: DataSet) -> Iterator[str]:
-    """Yield lines on what a converted folder holds, and its answer to a fixed question.
+    """Yield lines that describe a converted folder, and the model's answer to a fixed question.
 
-    Every weight is counted and compared in shape; then a question about the first clip of ``data``
-    is answered, greedily and in float32, so that the same files give the same lines everywhere.
+    Every weight is counted and its shape compared. Then the model answers a question about the
+    first clip of ``data``, greedily and in float32, so that the same files give the same lines on
+    every machine.
 
     Raises
     ------
     InputError
-        The folder holds no converted model, or not all of it.
+        The folder holds no converted model, or an incomplete one.
     """
     weights = import_optional("jasco.models.ports.state_dict", str(folder), "native")
-    system = weights.kind_of(folder)
-    _parts_of(system)
-    torch = import_optional("torch", system, "native")
+    port = weights.kind_of(folder)
+    _parts_of(port)
+    torch = import_optional("torch", port, "native")
     shapes = weights.shapes_in(folder)
-    numbers = sum(int(torch.tensor(shape).prod()) for shape in shapes.values())
-    yield f"{folder}: {system}, {len(shapes)} weights, {numbers:,} numbers"
+    parameters = sum(int(torch.tensor(shape).prod()) for shape in shapes.values())
+    yield f"{folder}: {port}, {len(shapes)} weights, {parameters:,} parameters"
     with weights.config_checked(folder):
-        loaded = _module(system, "inference").load(folder, "cpu", torch.float32)
-    yield "every weight is there, with its shape"
+        inference = _module(port, "inference").load(folder, "cpu", torch.float32)
+    yield "every weight is present, with the expected shape"
     clip = data.clips[0]
     path = data.audio_path(clip)
     assert path is not None
     instruction = items_of(clip)[0].instruction
-    (answer,) = loaded.answer_all([(read_audio(path), instruction)], "greedy")
-    yield f"asked about clip {clip.id} of {data.name}: {instruction}"
-    yield f"answers: {one_line(answer.text, 500)}"
+    (answer,) = inference.answer_all([(read_audio(path), instruction)], "greedy")
+    yield f"question about clip {clip.id} of {data.name}: {instruction}"
+    yield f"answer: {one_line(answer.text, 500)}"
     hashed = f"{answer.text}|{answer.finish_reason}|{answer.usage}"
     yield f"hash: {hashlib.sha256(hashed.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
-def _parts_of(system: str) -> Mapping[str, str]:
-    if system not in PORTS:
-        raise InputError(f"{one_line(system)}: no such port; there are: {', '.join(PORTS)}")
-    return PORTS[system]
+def _parts_of(port: str) -> Mapping[str, str]:
+    if port not in PORTS:
+        raise InputError(f"{one_line(port)}: no such port; there are: {', '.join(PORTS)}")
+    return PORTS[port]
 
 
-def _module(system: str, name: str) -> Any:
-    return import_optional(
-        f"jasco.models.ports.{system.replace('-', '_')}.{name}", system, "native"
-    )
+def _module(port: str, name: str) -> Any:
+    return import_optional(f"jasco.models.ports.{port.replace('-', '_')}.{name}", port, "native")

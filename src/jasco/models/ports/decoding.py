@@ -1,4 +1,4 @@
-"""Decoding: presets, and searches that share batches of one language model."""
+"""Decoding: presets, and searches that share the batches of one language model."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -19,32 +19,34 @@ from transformers import (
 
 from jasco.models.ports.text import EOS
 
-# transformers renames the argument; the former name goes with 5.40.
+# transformers renames the argument; the old name will be removed in 5.40.
 _FORWARD = inspect.signature(LlamaForCausalLM.forward).parameters
 _CACHE = "cache" if "cache" in _FORWARD else "past_key_values"
 
 Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Maps tokens, shape (rows, step), and scores of the next, shape (rows, vocabulary), to scores."""
+"""Maps tokens, shape (rows, step), and scores of the next token, shape (rows, vocabulary), to
+scores of the same shape."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of decoding, as in a published script.
+    """Decoding settings, as in a published script.
 
     Attributes
     ----------
     max_new_tokens : int
-        The longest answer.
+        Maximum number of tokens of an answer.
     temperature : float
-        0 takes the likeliest token each time.
+        0 selects the likeliest token at each step.
     top_p, top_k : float, int or None
-        Which tokens may be sampled; None: all.
+        Limits on the tokens that may be sampled; None: no limit.
     repetition_penalty : float
-        1 is none.
+        1: no penalty.
     num_beams : int
         Above 1: beam search.
     seed : int or None
-        Seed of the sampling, set for each answer, so that no answer depends on earlier ones.
+        Seed of the sampler. It is set anew for each answer, so that no answer depends on earlier
+        ones.
     """
 
     max_new_tokens: int
@@ -57,14 +59,14 @@ class Preset:
 
 
 def cuts_of(preset: Preset, at_least: int = 1) -> LogitsProcessorList:
-    """Return the processors of temperature, top_k and top_p, in this order.
+    """Return the logits processors of temperature, top_k and top_p, in this order.
 
     Parameters
     ----------
     preset : Preset
         A preset that samples.
     at_least : int
-        Number of tokens that are always kept.
+        Number of tokens that always remain.
     """
     cuts = LogitsProcessorList()
     if preset.temperature != 1:
@@ -77,7 +79,7 @@ def cuts_of(preset: Preset, at_least: int = 1) -> LogitsProcessorList:
 
 
 class Rng:
-    """A random number generator with the same samples on every device.
+    """A random number generator that returns the same samples on every device.
 
     Parameters
     ----------
@@ -92,8 +94,8 @@ class Rng:
         else:
             self._generator.manual_seed(seed)
 
-    def draw(self, scores: torch.Tensor, count: int = 1) -> torch.Tensor:
-        """Sample distinct indices, shape (count,), by scores of shape (choices,)."""
+    def sample(self, scores: torch.Tensor, count: int = 1) -> torch.Tensor:
+        """Return distinct indices, shape (count,), sampled by scores of shape (choices,)."""
         probabilities = scores.softmax(-1).cpu()
         return torch.multinomial(probabilities, count, generator=self._generator)
 
@@ -104,9 +106,9 @@ class Search(Protocol):
     Attributes
     ----------
     preset : Preset
-        Its settings.
+        The decoding settings.
     answer : list of int
-        Its tokens so far, without the end; complete once no row continues.
+        Tokens of the answer so far, without EOS; complete once no hypothesis continues.
     """
 
     preset: Preset
@@ -118,27 +120,27 @@ class Search(Protocol):
         Parameters
         ----------
         logits : Tensor of float32, shape (rows, vocabulary)
-            Those after each of the texts chosen last; one row at first.
+            Logits after each of the hypotheses chosen last; one row at the first step.
 
         Returns
         -------
         list of (int, int)
-            The row and the next token of each text that continues; empty at the end.
+            The row and the next token of each hypothesis that continues; empty at the end.
         """
         ...
 
 
 class Sampler:
-    """A search that takes a token at a time: the likeliest, or a sampled one.
+    """A search with a single hypothesis: greedy, or by sampling if there is a temperature.
 
     Parameters
     ----------
     preset : Preset
         A preset with one beam.
     penalised : sequence of int
-        Tokens of the prompt that the repetition penalty includes, as in some originals.
+        Tokens of the prompt to which the repetition penalty applies, as in some originals.
     rules : sequence of Rule
-        Further rules that ban or force tokens; applied to the answer's tokens alone.
+        Further rules that ban or force tokens; they are given the answer's tokens alone.
     """
 
     def __init__(
@@ -151,19 +153,19 @@ class Sampler:
         self._cuts = cuts_of(preset) if preset.temperature else LogitsProcessorList()
 
     def scores(self, logits: torch.Tensor) -> torch.Tensor:
-        """Compute the scores, shape (1, vocabulary), by which the next token is chosen."""
+        """Compute the scores of the next token, shape (1, vocabulary)."""
         answer = torch.tensor([self.answer], dtype=torch.long, device=logits.device)
         prompt = torch.tensor([self._penalised], dtype=torch.long, device=logits.device)
         scores: torch.Tensor = self._penalty(torch.cat([prompt, answer], dim=1), logits)
         for rule in self._rules:
             scores = rule(answer, scores)
-        cut: torch.Tensor = self._cuts(answer, scores)
-        return cut
+        processed: torch.Tensor = self._cuts(answer, scores)
+        return processed
 
     def step(self, logits: torch.Tensor) -> list[tuple[int, int]]:
-        """Choose one token; see :class:`Search`."""
+        """Choose the next token; see :class:`Search`."""
         scores = self.scores(logits)[0]
-        token = int(self._rng.draw(scores) if self.preset.temperature else scores.argmax())
+        token = int(self._rng.sample(scores) if self.preset.temperature else scores.argmax())
         if token == EOS:
             return []
         self.answer.append(token)
@@ -174,13 +176,13 @@ def decode(
     llama: LlamaForCausalLM,
     prompts: Sequence[torch.Tensor],
     searches: Sequence[Search],
-    keep: Callable[[torch.Tensor], object] = lambda _: None,
+    select_rows: Callable[[torch.Tensor], object] = lambda _: None,
 ) -> None:
-    """Run searches to their ends, together in one batch.
+    """Run several searches in one batch until all of them have ended.
 
-    Texts that have ended leave the batch. Searches are independent; but sums of longer rows are
-    rounded otherwise, so that where two tokens are almost equally likely, an answer can differ
-    from the one that is found without the others.
+    Finished hypotheses are removed from the batch. The searches are independent of each other, but
+    padding changes how sums are rounded: where two tokens are almost equally likely, an answer can
+    differ from the one that the search finds without the others.
 
     Parameters
     ----------
@@ -188,31 +190,31 @@ def decode(
     prompts : sequence of Tensor, shape (1, length, width) each
         Embeddings of the prompts, text and audio.
     searches : sequence of Search
-        One a prompt.
-    keep : callable
-        Called at every step, before the model computes the next, with the rows of the last step
-        that the rows of the next come from: Tensor of int, shape (rows,).
+        One for each prompt.
+    select_rows : callable
+        Called between two steps with the indices of the rows of the last step that the rows of the
+        next step continue: Tensor of int, shape (rows,).
     """
-    longest = max(prompt.shape[1] for prompt in prompts)
-    missing = [longest - prompt.shape[1] for prompt in prompts]
+    length = max(prompt.shape[1] for prompt in prompts)
+    paddings = [length - prompt.shape[1] for prompt in prompts]
     embeddings = torch.cat(
-        [pad(prompt, (0, 0, short, 0)) for prompt, short in zip(prompts, missing, strict=True)]
+        [pad(prompt, (0, 0, padding, 0)) for prompt, padding in zip(prompts, paddings, strict=True)]
     )
-    # 0 where a position is padding; without any, the model takes no mask.
+    # 0 where a position is padding; without padding, no mask is passed to the model.
     mask = torch.tensor(
-        [[0] * short + [1] * (longest - short) for short in missing], device=embeddings.device
+        [[0] * padding + [1] * (length - padding) for padding in paddings], device=embeddings.device
     )
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     inputs, cache = {"inputs_embeds": embeddings}, DynamicCache(config=llama.config)
     running: list[tuple[Search, int]] = [(search, 1) for search in searches]
     with torch.inference_mode():
         while running:
-            padding = {"attention_mask": mask, "position_ids": positions} if any(missing) else {}
-            output = llama(**inputs, **padding, **{_CACHE: cache}, logits_to_keep=1)
+            masked = {"attention_mask": mask, "position_ids": positions} if any(paddings) else {}
+            output = llama(**inputs, **masked, **{_CACHE: cache}, logits_to_keep=1)
             running, choices = _step(running, output.logits[:, -1].float())
             if running:
                 rows, tokens = torch.tensor(choices, device=mask.device).T
-                keep(rows)
+                select_rows(rows)
                 cache.reorder_cache(rows)
                 mask = pad(mask[rows], (0, 1), value=1)
                 positions = mask.sum(dim=1, keepdim=True) - 1
@@ -222,19 +224,26 @@ def decode(
 def _step(
     running: Sequence[tuple[Search, int]], logits: torch.Tensor
 ) -> tuple[list[tuple[Search, int]], list[tuple[int, int]]]:
-    """Run one step of each search, which comes with its number of rows, on its part of the logits.
+    """Run one step of each search on its rows of the logits.
+
+    Parameters
+    ----------
+    running : sequence of (Search, int)
+        The searches, each with its number of rows.
+    logits : Tensor of float32, shape (rows, vocabulary)
+        Those of all searches, in their order.
 
     Returns
     -------
-    still : list of (Search, int)
-        Those that continue, with their number of rows.
+    continuing : list of (Search, int)
+        The searches that continue, each with its number of rows.
     choices : list of (int, int)
-        As of :meth:`Search.step`, of all of them.
+        The choices (:meth:`Search.step`) of all searches, with rows counted over the batch.
     """
-    still, choices, first = [], [], 0
+    continuing, choices, first = [], [], 0
     for search, rows in running:
         chosen = search.step(logits[first : first + rows])
         choices += [(first + row, token) for row, token in chosen]
-        still += [(search, len(chosen))] if chosen else []
+        continuing += [(search, len(chosen))] if chosen else []
         first += rows
-    return still, choices
+    return continuing, choices

@@ -1,4 +1,4 @@
-"""A loaded port: encoded clips, which are cached, and answers to questions about them."""
+"""Inference with a loaded port: encode clips, cache them, and answer questions about them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,16 @@ Encoded = TypeVar("Encoded")
 
 @dataclass(frozen=True)
 class PreparedQuestion:
-    """A question in the form that the language model takes.
+    """A question as input of the language model.
 
     Attributes
     ----------
     sequence : Tensor, shape (1, length, width)
-        Embeddings of text and audio up to the answer.
+        Embeddings of the prompt, text and audio.
     search : Search
         The search for the answer.
     longest : int
-        Tokens after which it is cut off.
+        Maximum number of tokens of the answer.
     """
 
     sequence: torch.Tensor
@@ -38,11 +38,11 @@ class PreparedQuestion:
     longest: int
 
 
-A = TypeVar("A", bound=PreparedQuestion)
+Prepared = TypeVar("Prepared", bound=PreparedQuestion)
 
 
-class Inference(ABC, Generic[Encoded, A]):
-    """A network, its tokenizer, and its presets.
+class Inference(ABC, Generic[Encoded, Prepared]):
+    """A network with its tokenizer and presets.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Inference(ABC, Generic[Encoded, A]):
     tokenizer : Tokenizer
     presets : mapping of str to Preset
     max_audio_seconds : float or None
-        Seconds after which a clip is cut off; None: never.
+        Seconds of a clip that the network uses; None: all.
     """
 
     def __init__(
@@ -67,31 +67,31 @@ class Inference(ABC, Generic[Encoded, A]):
 
     @abstractmethod
     def encode(self, audio: Audio) -> Encoded:
-        """Encode a clip; called once for all of its questions."""
+        """Encode a clip; called once for all questions about it."""
 
     @abstractmethod
-    def prepare(self, encoded: Encoded, prompt: str, preset: str) -> A:
-        """Combine a question with an encoded clip."""
+    def prepare(self, encoded: Encoded, prompt: str, preset: str) -> Prepared:
+        """Return a question about an encoded clip as input of the language model."""
 
     def answer_all(self, questions: Sequence[Question], preset: str) -> list[Response]:
-        """Answer questions about clips, in one batch.
+        """Answer questions about clips in one batch.
 
         Parameters
         ----------
         questions : sequence of (Audio, str)
         preset : str
-            A name of one of the presets.
+            The name of a preset.
 
         Returns
         -------
         list of Response
-            ``usage`` counts the prompt's tokens, the clip's among them, and the answer's, with its
-            end where it has one.
+            ``usage`` counts the prompt's tokens, including those of the clip, and the answer's,
+            including its EOS unless it is cut off.
 
         Raises
         ------
         InputError
-            There is no such preset, or the port cannot process a clip or a question.
+            There is no such preset, or the port cannot process one of the clips or questions.
         """
         if preset not in self._presets:
             raise InputError(f"no preset {one_line(preset)}; there are: {', '.join(self._presets)}")
@@ -102,8 +102,8 @@ class Inference(ABC, Generic[Encoded, A]):
             self.decode(prepared)
         return [self._response(question) for question in prepared]
 
-    def decode(self, questions: Sequence[A]) -> None:
-        """Search for the answers, which are then held by each question's search."""
+    def decode(self, questions: Sequence[Prepared]) -> None:
+        """Run the searches of the questions, which then hold the answers."""
         decode(
             self._llama,
             [question.sequence for question in questions],
@@ -111,7 +111,7 @@ class Inference(ABC, Generic[Encoded, A]):
         )
 
     def encode_once(self, audio: Audio) -> Encoded:
-        """Return an encoded clip from the cache, or encode it."""
+        """Return an encoded clip, from the cache where possible."""
         encoded = self._encoded.get(audio)
         if encoded is None:
             encoded = self.encode(audio)

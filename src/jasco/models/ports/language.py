@@ -1,4 +1,4 @@
-"""The language model of a port: Llama, with audio embeddings between those of its tokens."""
+"""The language model of a port: a Llama whose input combines text and audio embeddings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,48 +9,48 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 
 def make_llama(sizes: Mapping[str, Any]) -> LlamaForCausalLM:
-    """Create a Llama without weights.
+    """Return a Llama whose weights have yet to be loaded.
 
     Parameters
     ----------
     sizes : mapping
-        As in the ``config.json`` of a base model (``hidden_size``, ``num_hidden_layers``, ...).
+        The entries of a base model's ``config.json`` (``hidden_size``, ``num_hidden_layers``, ...).
     """
     return LlamaForCausalLM(LlamaConfig(**sizes))
 
 
 def fill(network: Any, weights: Mapping[str, torch.Tensor]) -> None:
-    """Fill a network that was created without weights, on torch's device ``meta``.
+    """Load weights into a network that was created on torch's device ``meta``.
 
-    The weights are not copied; afterwards the network is ready for inference.
+    The weights are not copied. Afterwards the network is in evaluation mode, without gradients.
 
     Parameters
     ----------
     network : Module
         A network with a Llama as its attribute ``llama``.
     weights : mapping of str to Tensor
-        All of them, in the precision in which each is to compute.
+        All weights of the network, each in the dtype that it is computed in.
 
     Raises
     ------
     RuntimeError
-        One is missing, unknown or of another shape.
+        A weight is missing, unknown or of another shape.
     """
     network.load_state_dict(dict(weights), strict=True, assign=True)
-    # The one thing that is computed, not stored; in float32 whatever the weights are in.
+    # The rotary frequencies are computed, not stored: always in float32.
     network.llama.model.rotary_emb = LlamaRotaryEmbedding(network.llama.config)
     network.eval().requires_grad_(False)
 
 
 def splice(llama: LlamaForCausalLM, parts: Sequence[Sequence[int] | torch.Tensor]) -> torch.Tensor:
-    """Join text and audio into one sequence.
+    """Concatenate text and audio into one sequence of embeddings.
 
     Parameters
     ----------
     llama : LlamaForCausalLM
-        The model with the embeddings of the tokens.
+        The model whose token embeddings are used.
     parts : sequence
-        Token numbers, or embeddings of shape (time, width), in the order of the sequence.
+        Token ids, or embeddings of shape (time, width), in the order of the sequence.
 
     Returns
     -------

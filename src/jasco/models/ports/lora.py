@@ -8,21 +8,22 @@ from torch.nn.functional import linear
 from transformers import LlamaForCausalLM
 
 LORA_KEYS = (".lora_A", ".lora_B")
-"""What the names of LoRA's weights end in."""
+"""Suffixes of the names of LoRA weights."""
 
 
 class LoRALinear(nn.Module):
-    """A projection with LoRA: W x + scale * (B A x).
+    """A linear layer with LoRA: W x + scale * (B A x).
 
-    The two are not merged: in half precision, small values would be lost in large weights.
+    B A is not merged into W: in half precision, small values would be lost in sums with large
+    weights.
 
     Parameters
     ----------
     base : Linear
     rank : int
     scale : float, Tensor of shape (rows, 1, out), or None
-        The weight of B A x: one number, or one for each channel in each row of a batch. None: the
-        projection alone.
+        The factor of B A x: one number, or one for each output channel and row of a batch. None:
+        LoRA is not applied.
     """
 
     def __init__(self, base: nn.Linear, rank: int, scale: float | None = None) -> None:
@@ -33,7 +34,7 @@ class LoRALinear(nn.Module):
         self.scale: float | torch.Tensor | None = scale
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Project states of shape (rows, time, in)."""
+        """Compute the projection, shape (rows, time, out), of states of shape (rows, time, in)."""
         projected: torch.Tensor = self.base(states)
         if self.scale is None:
             return projected
@@ -43,7 +44,7 @@ class LoRALinear(nn.Module):
 def add_lora(
     llama: LlamaForCausalLM, projections: Sequence[str], rank: int, scale: float | None = None
 ) -> None:
-    """Add LoRA to projections (``q_proj``, ...) of every layer's attention."""
+    """Add LoRA to the projections (``q_proj``, ...) of every layer's attention."""
     for layer in llama.model.layers:
         for name in projections:
             base = getattr(layer.self_attn, name)

@@ -1,4 +1,4 @@
-"""The base class of the ports: models that answer from a converted folder."""
+"""The base class of the ports: models loaded from a converted folder."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ def options(*presets: str) -> tuple[Option, ...]:
 
 
 class PortModel(BatchedModel):
-    """A port, which computes here, several questions at once.
+    """A port, which runs in this process and answers several questions in one batch.
 
-    As with any model here, the other questions of a batch change how sums are rounded, and in half
-    precision an answer now and then.
+    As with every local model, the composition of a batch affects how sums are rounded. In half
+    precision, this occasionally changes an answer.
     """
 
     NAME = "DIR"
@@ -43,19 +43,19 @@ class PortModel(BatchedModel):
 
     @abstractmethod
     def load_folder(self, folder: Path, device: str, dtype: Any) -> "Inference[Any, Any]":
-        """Load a converted folder; torch and transformers are installed."""
+        """Load a converted folder; called once torch and transformers are known to be installed."""
 
     def fingerprint(self) -> str:
-        """Hash the converted folder."""
+        """Return a hash of the converted folder."""
         return folder_fingerprint(self._folder)
 
     def load(self) -> None:
         """Load the folder."""
-        label, wanted = self.spec.label, self.spec.options
-        needed = "sentencepiece", "safetensors", "torch", "transformers"
-        *_, torch, transformers = (import_optional(name, label, "native") for name in needed)
-        device = choose_device(label, wanted["device"], torch)
-        dtype = wanted["dtype"]
+        label, settings = self.spec.label, self.spec.options
+        packages = "sentencepiece", "safetensors", "torch", "transformers"
+        *_, torch, transformers = (import_optional(name, label, "native") for name in packages)
+        device = choose_device(label, settings["device"], torch)
+        dtype = settings["dtype"]
         if dtype == "auto":
             dtype = "float32" if device == "cpu" else "float16"
         weights = import_optional("jasco.models.ports.state_dict", label, "native")

@@ -1,4 +1,4 @@
-"""Weights of published files: read without running what is in them, and every one accounted for."""
+"""Weights of checkpoints: read without executing code, and renamed with none missing or unused."""
 
 import json
 import re
@@ -16,20 +16,21 @@ from jasco.errors import InputError, one_line
 
 Weights = dict[str, torch.Tensor]
 KeyTable = Sequence[tuple[str, str | None]]
-"""Patterns of a file's keys, and the names in the port, as :meth:`re.Match.expand` takes them.
+"""Patterns of a checkpoint's keys, each with the name in the port.
 
-The first pattern that matches a whole key counts. None: known, and not used.
+Names are templates of :meth:`re.Match.expand`; None: the weight is known, but not used. The first
+pattern that matches a whole key applies.
 """
 SAME_KEYS: KeyTable = ((r".+", r"\g<0>"),)
-"""Of files that the port has written itself."""
+"""The table of converted folders, whose keys are the names in the port."""
 
 
-_LARGEST_JSON = 32 << 20  # bytes; the index of the largest model has some hundred thousand
-_LARGEST_HEADER = 32 << 20
+_LARGEST_JSON = 32 << 20  # bytes; the index of the largest model has a few hundred thousand
+_LARGEST_HEADER = 32 << 20  # bytes
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of a model (``InputError`` where it is missing, broken or far too large)."""
+    """Read a model's JSON file (``InputError`` if it is missing, broken or far too large)."""
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_JSON + 1)
@@ -49,22 +50,24 @@ def read_json(path: Path) -> Any:
 
 
 def read_torch(path: Path, *, trusted: bool = False) -> Any:
-    """Read a file of torch. What it holds beside tensors and plain values is refused.
+    """Read a file that ``torch.save`` wrote.
+
+    Objects other than tensors and plain values are refused unless the file is trusted.
 
     Parameters
     ----------
     path : Path
         A ``.pt``, ``.pth`` or ``.bin`` file.
     trusted : bool
-        Whether it may run code of its own while it is read, as pickled files can.
+        Whether the file may execute code while it is unpickled.
 
     Raises
     ------
     InputError
-        It cannot be read, or only by running code of its own.
+        The file cannot be read, or only by executing code that it contains.
     """
     try:
-        # Left on the disk until it is needed, where the file's format allows that.
+        # Zip archives are memory-mapped, so that tensors are read when they are needed.
         mapped = zipfile.is_zipfile(path)
         if mapped:
             _check_entries(path)
@@ -73,7 +76,7 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
         raise InputError(f"{path}: there is no such file") from None
     except InputError:
         raise
-    except Exception as error:  # of zip files, pickles, torch
+    except Exception as error:  # from zipfile, pickle or torch
         reason = one_line(error, 200) or type(error).__name__
         if not trusted and "weights_only" in str(error).lower().replace(" ", "_"):
             raise InputError(
@@ -84,7 +87,11 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
 
 
 def _check_entries(path: Path) -> None:
-    """Refuse what torch never writes: a packed entry may be of any size, and is mapped wrongly."""
+    """Raise ``InputError`` if an entry is compressed, which torch never writes.
+
+    A compressed entry can be of any size once unpacked, and memory-mapping would read its packed
+    bytes as numbers.
+    """
     with zipfile.ZipFile(path) as file:
         entries = file.infolist()
     size = sum(entry.file_size for entry in entries)
@@ -95,9 +102,9 @@ def _check_entries(path: Path) -> None:
 
 
 def read_safetensors(path: Path) -> Weights:
-    """Read a file of safetensors (``InputError`` where it is none)."""
+    """Read a safetensors file (``InputError`` if it is not one)."""
     with _open_safetensors(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
 
 
 @contextmanager
@@ -119,36 +126,36 @@ def _open_safetensors(path: Path) -> Iterator[Any]:
 
 
 def read_base(folder: Path) -> Weights:
-    """Read the weights of a base model's folder, in one file or several.
+    """Read the weights in a base model's folder, from one file or several.
 
     Raises
     ------
     InputError
-        There are none, or a part is missing.
+        There are no weights, or one of the files is missing.
     """
-    for kind, read in (("model.safetensors", read_safetensors), ("pytorch_model.bin", read_torch)):
-        index = folder / f"{kind}.index.json"
+    for name, read in (("model.safetensors", read_safetensors), ("pytorch_model.bin", read_torch)):
+        index = folder / f"{name}.index.json"
         if index.is_file():
-            names = _files_of(index)
-            return {key: value for name in names for key, value in read(folder / name).items()}
-        if (folder / kind).is_file():
-            weights: Weights = read(folder / kind)
+            files = _files_of(index)
+            return {key: value for file in files for key, value in read(folder / file).items()}
+        if (folder / name).is_file():
+            weights: Weights = read(folder / name)
             return weights
     raise InputError(f"{folder}: no weights there (model.safetensors or pytorch_model.bin)")
 
 
 def _files_of(index: Path) -> list[str]:
-    """List the files of a checkpoint in several parts."""
+    """Return the names of the files that an index lists, sorted."""
     content = read_json(index)
-    found = content.get("weight_map") if isinstance(content, Mapping) else None
-    names = list(found.values()) if isinstance(found, Mapping) else []
+    weight_map = content.get("weight_map") if isinstance(content, Mapping) else None
+    names = list(weight_map.values()) if isinstance(weight_map, Mapping) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise InputError(
             f"{index}: does not say in which file each weight is (weight_map); is the download "
             "complete?"
         )
-    if other := [name for name in names if Path(name).name != name or name in ("", ".", "..")]:
-        raise InputError(f"{index}: names a file outside its folder: {one_line(other[0], 80)!r}")
+    if outside := [name for name in names if Path(name).name != name or name in ("", ".", "..")]:
+        raise InputError(f"{index}: names a file outside its folder: {one_line(outside[0], 80)!r}")
     files = sorted(set(names))
     if missing := [name for name in files if not (index.parent / name).is_file()]:
         raise InputError(
@@ -159,24 +166,29 @@ def _files_of(index: Path) -> list[str]:
 
 
 def rename_key(key: str, table: KeyTable) -> str | None:
-    """Return the name of a file's key in the port; None if it is not used.
+    """Return a key's name in the port; None if the weight is not used.
 
     Raises
     ------
     KeyError
-        No pattern of the table matches it.
+        No pattern of the table matches the key.
     """
     for pattern, name in table:
-        if found := re.fullmatch(pattern, key):
-            return None if name is None else found.expand(name)
+        if match := re.fullmatch(pattern, key):
+            return None if name is None else match.expand(name)
     raise KeyError(key)
 
 
 def llama_keys(projections: Sequence[str], layers: str = r"\d+") -> KeyTable:
-    """Return the table of a base Llama's keys, in whose attention some projections have LoRA.
+    """Return the key table of a base Llama.
 
-    Rotary frequencies, which older files hold, are computed anew; ``layers`` is the pattern of the
-    layers' numbers for which they may be there.
+    Parameters
+    ----------
+    projections : sequence of str
+        The attention projections that have LoRA in the port (``q_proj``, ...).
+    layers : str
+        Pattern of the numbers of layers whose rotary frequencies may be in the checkpoint, as in
+        older ones. They are not used, but computed.
     """
     attention = r"model\.layers\.\d+\.self_attn\."
     return (
@@ -192,79 +204,81 @@ def rename(
     expected: Mapping[str, torch.Size],
     path: Path,
 ) -> Weights:
-    """Rename a published file's weights; all that the port expects must be there, and no more.
+    """Rename the weights of a checkpoint to their names in the port.
+
+    The checkpoint must hold exactly the expected weights.
 
     Parameters
     ----------
     weights : mapping of str to Tensor
-        Under the file's own names.
+        The weights, by their keys in the checkpoint.
     table : sequence of (str, str or None)
-        How each is named in the port.
+        See :data:`KeyTable`.
     expected : mapping of str to Size
-        The shapes of what the file must bring, by name in the port.
+        Shapes of the weights that the checkpoint must hold, by name in the port.
     path : Path
-        The file, for messages.
+        The checkpoint, for messages.
 
     Raises
     ------
     InputError
-        A key is unknown, missing, there twice or of another shape.
+        A weight is unknown, missing, duplicated or of another shape.
     """
     renamed: Weights = {}
-    published: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for key, value in weights.items():
         try:
-            new = rename_key(key, table)
+            name = rename_key(key, table)
         except KeyError:
             raise InputError(f"{path}: holds {key!r}, which the model has no place for") from None
-        if new is None:
+        if name is None:
             continue
-        if new in renamed:
-            raise InputError(f"{path}: {key!r} is there twice, as {new}")
-        if new not in expected:
-            raise InputError(f"{path}: holds {key!r}, which the model has no place for ({new})")
-        if value.shape != expected[new]:
+        if name in renamed:
+            raise InputError(f"{path}: {key!r} is there twice, as {name}")
+        if name not in expected:
+            raise InputError(f"{path}: holds {key!r}, which the model has no place for ({name})")
+        if value.shape != expected[name]:
             raise InputError(
-                f"{path}: {key!r} has the shape {tuple(value.shape)}, not {tuple(expected[new])}"
+                f"{path}: {key!r} has the shape {tuple(value.shape)}, not {tuple(expected[name])}"
             )
-        renamed[new], published[new] = value, key
+        renamed[name], keys[name] = value, key
     if missing := sorted(expected.keys() - renamed.keys()):
         raise InputError(
             f"{path}: lacks {len(missing)} of {len(expected)} weights, such as "
-            f"{_as_published(missing[0], published)}; is the download complete?"
+            f"{_name_in_checkpoint(missing[0], keys)}; is the download complete?"
         )
     return renamed
 
 
-_NUMBER, _KIND = re.compile(r"(?<=\.)[0-9]+(?=\.)"), re.compile(r"weight$|bias$")
+_LAYER_NUMBER, _WEIGHT_OR_BIAS = re.compile(r"(?<=\.)[0-9]+(?=\.)"), re.compile(r"weight$|bias$")
 
 
-def _as_published(missing: str, published: Mapping[str, str]) -> str:
-    """Return a missing weight's name in the file, by those of its layer or of other layers.
+def _name_in_checkpoint(missing: str, keys: Mapping[str, str]) -> str:
+    """Return a missing weight's key, derived from those of other layers or of its own layer.
 
     Parameters
     ----------
     missing : str
-        Its name in the port.
-    published : mapping of str to str
-        The names in the file of the weights that are there, by their names in the port.
+        The weight's name in the port.
+    keys : mapping of str to str
+        The keys of the weights that the checkpoint holds, by their names in the port.
     """
-    for kind in (_NUMBER, _KIND):
-        for ours, theirs in published.items():
-            if kind.sub("*", ours) == kind.sub("*", missing):
-                found, wanted = kind.search(ours), kind.search(missing)
-                if found and wanted:
-                    place = re.compile(kind.pattern.replace("[0-9]+", found[0]))
-                    return f"{place.sub(wanted[0], theirs, count=1)!r} (here {missing!r})"
+    for part in (_LAYER_NUMBER, _WEIGHT_OR_BIAS):
+        for name, key in keys.items():
+            if part.sub("*", name) == part.sub("*", missing):
+                old, new = part.search(name), part.search(missing)
+                if old and new:
+                    pattern = re.compile(part.pattern.replace("[0-9]+", old[0]))
+                    return f"{pattern.sub(new[0], key, count=1)!r} (here {missing!r})"
     return repr(missing)
 
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.model"
-"""The files of a converted model's folder."""
+"""The files in a converted folder."""
 
 
 def write_folder(folder: Path, config: Mapping[str, Any], weights: Weights) -> None:
-    """Write a converted model: its sizes and settings, and its weights."""
+    """Write a converted model's configuration and weights."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({key: value.contiguous() for key, value in weights.items()}, folder / WEIGHTS)
     text = json.dumps(dict(config), indent=2, ensure_ascii=False)
@@ -273,7 +287,7 @@ def write_folder(folder: Path, config: Mapping[str, Any], weights: Weights) -> N
 
 @contextmanager
 def config_checked(folder: Path) -> Iterator[None]:
-    """Raise ``InputError`` where a converted model's configuration makes no model in the block."""
+    """Raise ``InputError`` if the block fails to create a model from a folder's configuration."""
     try:
         yield
     except InputError:
@@ -286,18 +300,24 @@ def config_checked(folder: Path) -> Iterator[None]:
 
 
 def kind_of(folder: Path) -> str:
-    """Return which model a converted folder holds (``InputError`` where it is none)."""
+    """Return the port that a folder was converted for (``InputError`` if there is none)."""
     return str(_config(folder)["jasco_model"])
 
 
 def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
-    """List the shapes of a converted folder's weights, without reading them."""
+    """Return the shapes of a converted folder's weights, without reading the weights."""
     with _open_safetensors(folder / WEIGHTS) as file:
         return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
 
 
 def read_folder(folder: Path, kind: str) -> tuple[dict[str, Any], Weights]:
-    """Read a converted model of a kind (``InputError`` where there is none)."""
+    """Read a folder converted for the port ``kind``: its configuration and its weights.
+
+    Raises
+    ------
+    InputError
+        The folder holds no converted model, or that of another port.
+    """
     config = _config(folder)
     if config["jasco_model"] != kind:
         raise InputError(f"{folder}: holds {one_line(config['jasco_model'])}, not {kind}")

@@ -1,4 +1,4 @@
-"""Text to token numbers and back, as the published systems do it: SentencePiece, nothing added."""
+"""Tokenization as in the original code: SentencePiece, without added tokens."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from jasco.errors import InputError, whole_text
 
 BOS, EOS = 1, 2
-"""The numbers of Llama's tokens that begin and end a text."""
+"""The ids of Llama's tokens for the beginning and the end of a text."""
 
 
 class Tokenizer:
-    """A SentencePiece model, without what transformers' tokenizers add or drop around it.
+    """A SentencePiece model, without the additions and omissions of transformers' tokenizers.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ class Tokenizer:
             raise InputError(f"{path}: not a Llama tokenizer (its BOS and EOS are not 1 and 2)")
 
     def encode(self, text: str) -> list[int]:
-        """Return a text's tokens, with nothing before or behind them."""
+        """Return the token ids of a text, without BOS and EOS."""
         ids: list[int] = self._pieces.encode(text)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of tokens, without those that stand for no text."""
-        known = self._pieces.vocab_size()
-        kept = [token for token in ids if token < known and not self._pieces.is_control(token)]
-        return whole_text(self._pieces.decode(kept))
+        """Return the text of token ids; control tokens and unknown ids are skipped."""
+        size = self._pieces.vocab_size()
+        text = [token for token in ids if token < size and not self._pieces.is_control(token)]
+        return whole_text(self._pieces.decode(text))

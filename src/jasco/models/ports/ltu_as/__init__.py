@@ -1,20 +1,20 @@
-"""LTU-AS (Gong et al., 2023, "Joint audio and speech understanding"), from waveform to text.
+"""A port of LTU-AS (Gong et al., 2023, "Joint audio and speech understanding").
 
-A clip's first 10 s become 25 embeddings in front of the prompt; what is said in all of it, as a
-speech recogniser wrote it down, is part of the prompt. In the order of an answer:
+The first 10 s of a clip become 25 embeddings before the prompt. A speech recogniser's transcript of
+the whole clip is part of the prompt. The modules, in the order of the computation:
 
-* :mod:`.features`: the waveform's log-mel spectrogram, and what every layer of Whisper makes of it;
-* :mod:`.tltr`: the transformer over time and layers, which sums the layers up;
-* :mod:`.model`: both, the projection into the language model, and the language model;
+* :mod:`.features`: the log-mel spectrogram, and the outputs of all layers of Whisper's encoder;
+* :mod:`.tltr`: the transformer over time and layers, which averages the layers;
+* :mod:`.model`: the network: both of these, the projection, and the language model;
 * :mod:`.prompt`: question and transcript as text and as tokens;
-* :mod:`.presets`: how the answer is drawn;
-* :mod:`.inference`: all of it, loaded from a folder and ready to be asked.
+* :mod:`.presets`: decoding settings;
+* :mod:`.inference`: inference with a model that is loaded from a converted folder.
 
-:mod:`.conversion` makes that folder of the published files; :mod:`.sizes` says how large all is.
+:mod:`.conversion` converts the published checkpoint into that folder; :mod:`.sizes` has the sizes.
 
-On purpose it departs from the published code in this: only the answer's tokens are decoded, where
-the original decodes all and cuts off four characters for an end that may not be there; and drawing
-has a seed.
+The port deviates from the published code in two respects, on purpose. It decodes only the tokens of
+the answer, where the original decodes the whole sequence and removes four characters for an EOS
+that may not be there. And its sampler has a seed.
 """
 
 from pathlib import Path
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 class LtuAsModel(PortModel):
-    """LTU-AS, from a folder that ``jasco convert ltu-as`` has made. It hears the first 10 s."""
+    """LTU-AS, from a folder of ``jasco convert ltu-as``; it encodes the first 10 s of a clip."""
 
     OPTIONS = (
         *options("official", "batch", "greedy"),
         Option(
             "transcriber",
-            "Whisper as CTranslate2 has it, a folder or a size; none: without a transcript",
+            "Whisper in CTranslate2's format, a folder or a size; none: without a transcript",
             default="large-v2",
             identity=True,
         ),
@@ -47,11 +47,11 @@ class LtuAsModel(PortModel):
         from jasco.models.ports.ltu_as.inference import load
         from jasco.models.ports.state_dict import kind_of
 
-        kind_of(folder)  # refused before a recogniser is fetched for nothing
+        kind_of(folder)  # raises before a recogniser is downloaded for nothing
         name = self.spec.options["transcriber"]
         try:
             transcriber = _transcriber(name, device)
-        except Exception as error:  # of faster-whisper, CTranslate2, the hub's client
+        except Exception as error:  # from faster-whisper, CTranslate2 or the hub's client
             raise InputError(
                 f"{self.spec.label}: its speech recogniser {name} cannot be loaded "
                 f"({type(error).__name__}: {one_line(error, 120)}); give a folder that holds it, "
@@ -61,7 +61,7 @@ class LtuAsModel(PortModel):
 
 
 def _transcriber(name: str, device: str) -> "Transcriber | None":
-    """Make the speech recogniser, with the settings of the published one."""
+    """Return the speech recogniser, with the settings of the original; None for ``none``."""
     if name == "none":
         return None
     from faster_whisper import WhisperModel
@@ -69,8 +69,8 @@ def _transcriber(name: str, device: str) -> "Transcriber | None":
     whisper = WhisperModel(name, device=device.partition(":")[0])
 
     def transcribe(audio: Audio) -> str:
-        # What Whisper's own ``transcribe`` does unless told otherwise: greedy, and hotter where
-        # that gives nonsense.
+        # The defaults of Whisper's own ``transcribe``: greedy, and with rising temperatures where
+        # the result is implausible.
         segments, _ = whisper.transcribe(audio.floats, beam_size=1, best_of=5)
         return "".join(segment.text for segment in segments)
 

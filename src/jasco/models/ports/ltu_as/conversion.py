@@ -1,11 +1,13 @@
-"""From the published files to one folder: every weight named, every key accounted for.
+"""Conversion of the published LTU-AS checkpoint into one folder.
 
-Three files, each with names of its own:
+The checkpoint has three parts, each with its own names of weights:
 
 * the base language model's folder, in the layout of transformers (``vicuna_ltuas``);
-* what was trained (``ltuas_long_noqa_a6.bin``): the transformer over time and layers, the
+* the trained weights (``ltuas_long_noqa_a6.bin``): the transformer over time and layers, the
   projection, and LoRA, under the names of peft's wrapped model;
 * Whisper large-v1 in OpenAI's layout (``large-v1.pt``), whose decoder is not needed.
+
+Every key must be known, and every weight of the port must be there.
 """
 
 import shutil
@@ -33,9 +35,9 @@ from jasco.models.ports.state_dict import (
 )
 
 KIND = "ltu-as"
-"""What a converted folder's ``config.json`` says that it holds."""
+"""The entry ``jasco_model`` in the ``config.json`` of a converted folder."""
 
-# A block of Whisper's kind, by OpenAI's names and transformers'.
+# The modules of a Whisper block: OpenAI's names (patterns) to those of transformers.
 _BLOCK = {
     r"attn\.query": "self_attn.q_proj",
     r"attn\.key": "self_attn.k_proj",
@@ -46,7 +48,7 @@ _BLOCK = {
     r"mlp\.2": "fc2",
     "mlp_ln": "final_layer_norm",
 }
-_TRAINED = r"base_model\.model\."  # what peft's wrapped model is called
+_TRAINED = r"base_model\.model\."  # the prefix of peft's wrapped model
 _TLTR = _TRAINED + r"model\.audio_encoder\.(time|layer)_tr\."
 
 KEYS: Mapping[str, KeyTable] = {
@@ -54,8 +56,8 @@ KEYS: Mapping[str, KeyTable] = {
     "trained": (
         (_TRAINED + r"model\.audio_proj\.1\.(weight|bias)", r"projection.\1"),
         *(
-            (rf"{_TLTR}{theirs}\.(weight|bias)", rf"tltr.\1.{ours}.\2")
-            for theirs, ours in _BLOCK.items()
+            (rf"{_TLTR}{pattern}\.(weight|bias)", rf"tltr.\1.{name}.\2")
+            for pattern, name in _BLOCK.items()
         ),
         (
             _TRAINED + r"(model\.layers\.\d+\.self_attn\.\w+)\.lora_([AB])\.default\.weight",
@@ -65,43 +67,43 @@ KEYS: Mapping[str, KeyTable] = {
     "whisper": (
         (r"decoder\..+", None),
         *(
-            (rf"encoder\.blocks\.(\d+)\.{theirs}\.(weight|bias)", rf"whisper.layers.\1.{ours}.\2")
-            for theirs, ours in _BLOCK.items()
+            (rf"encoder\.blocks\.(\d+)\.{pattern}\.(weight|bias)", rf"whisper.layers.\1.{name}.\2")
+            for pattern, name in _BLOCK.items()
         ),
         (r"encoder\.(conv[12]\.(?:weight|bias))", r"whisper.\1"),
         (r"encoder\.positional_embedding", "whisper.embed_positions.weight"),
         (r"encoder\.ln_post\.(weight|bias)", r"whisper.layer_norm.\1"),
     ),
 }
-"""The published files, and how the weights in each are named in the port."""
+"""The key table of each part of the checkpoint."""
 
 
-def expected_of(file: str, sizes: Sizes) -> dict[str, torch.Size]:
-    """Give the shapes of what one of the published files must bring, by name."""
-    return {key: shape for key, shape in shapes_of(sizes).items() if _file_of(key) == file}
+def expected_of(part: str, sizes: Sizes) -> dict[str, torch.Size]:
+    """Return the shapes of the weights that a part must hold, by name in the port."""
+    return {key: shape for key, shape in shapes_of(sizes).items() if _part_of(key) == part}
 
 
-def _file_of(key: str) -> str:
+def _part_of(key: str) -> str:
     if key.startswith("whisper."):
         return "whisper"
     return "base" if key.startswith("llama.") and not key.endswith(LORA_KEYS) else "trained"
 
 
 def convert(
-    sizes: Sizes, released: Mapping[str, tuple[Path, Mapping[str, torch.Tensor]]]
+    sizes: Sizes, checkpoint: Mapping[str, tuple[Path, Mapping[str, torch.Tensor]]]
 ) -> Weights:
-    """Rename the weights of all published files, strictly.
+    """Rename the weights of all parts of a checkpoint.
 
     Parameters
     ----------
     sizes : Sizes
-    released : mapping of str to (Path, mapping of str to Tensor)
-        By the names of :data:`KEYS`: where it is, for messages, and the weights under its names.
+    checkpoint : mapping of str to (Path, mapping of str to Tensor)
+        For each part of :data:`KEYS`: its path, for messages, and its weights by key.
 
     Returns
     -------
     dict of str to Tensor
-        All that the network has.
+        All weights of the network, by name in the port.
 
     Raises
     ------
@@ -110,9 +112,9 @@ def convert(
     """
     return {
         key: value
-        for file, table in KEYS.items()
+        for part, table in KEYS.items()
         for key, value in rename(
-            released[file][1], table, expected_of(file, sizes), released[file][0]
+            checkpoint[part][1], table, expected_of(part, sizes), checkpoint[part][0]
         ).items()
     }
 
@@ -120,23 +122,23 @@ def convert(
 def convert_files(
     base: Path, trained: Path, whisper: Path, folder: Path, *, trusted: bool = False
 ) -> None:
-    """Write a converted folder.
+    """Convert the published checkpoint into a folder.
 
     Parameters
     ----------
     base : Path
         Folder of the language model.
     trained, whisper : Path
-        Files of what was trained, and of Whisper large-v1.
+        Files of the trained weights, and of Whisper large-v1.
     folder : Path
-        Where ``config.json``, ``model.safetensors`` and ``tokenizer.model`` go.
+        The folder in which to write ``config.json``, ``model.safetensors`` and ``tokenizer.model``.
     trusted : bool
-        Whether the two files may run code of their own while they are read.
+        Whether the two files may execute code while they are unpickled.
 
     Raises
     ------
     InputError
-        A file is missing, or not what it should be.
+        A file is missing or invalid.
     """
     config, tokenizer = base / "config.json", base / TOKENIZER
     try:
@@ -145,10 +147,10 @@ def convert_files(
         raise InputError(f"{config}: no configuration of a language model") from None
     if not tokenizer.is_file():
         raise InputError(f"{tokenizer}: is missing; it belongs to the language model")
-    checkpoint = read_torch(whisper, trusted=trusted)
-    if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= checkpoint.keys():
+    openai = read_torch(whisper, trusted=trusted)
+    if not isinstance(openai, dict) or not {"dims", "model_state_dict"} <= openai.keys():
         raise InputError(f"{whisper}: not in OpenAI's layout of Whisper (large-v1.pt is)")
-    sizes = Sizes(llama, checkpoint["dims"])
+    sizes = Sizes(llama, openai["dims"])
     try:
         make_empty(sizes)
     except (KeyError, TypeError, ValueError) as error:
@@ -156,12 +158,12 @@ def convert_files(
             f"{config} or {whisper}: sizes that make no model ({one_line(error)}); "
             "are these the published files?"
         ) from error
-    released = {
+    checkpoint = {
         "base": (base, read_base(base)),
         "trained": (trained, _tensors(trained, read_torch(trained, trusted=trusted))),
-        "whisper": (whisper, _tensors(whisper, checkpoint["model_state_dict"])),
+        "whisper": (whisper, _tensors(whisper, openai["model_state_dict"])),
     }
-    write_folder(folder, {"jasco_model": KIND, "sizes": asdict(sizes)}, convert(sizes, released))
+    write_folder(folder, {"jasco_model": KIND, "sizes": asdict(sizes)}, convert(sizes, checkpoint))
     shutil.copyfile(tokenizer, folder / TOKENIZER)
 
 

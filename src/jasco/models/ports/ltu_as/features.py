@@ -1,4 +1,4 @@
-"""From a waveform to features: a log-mel spectrogram, all layers of Whisper, pooled over time."""
+"""Audio features: log-mel spectrogram, outputs of all layers of Whisper, and pooling over time."""
 
 from collections.abc import Mapping
 
@@ -12,22 +12,23 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from jasco.data.audio import SAMPLING_RATE
 from jasco.errors import InputError
 
-_SHORTEST = 400  # samples: one window of the spectrogram
+_MIN_SAMPLES = 400  # one window of the spectrogram
 
 
 def log_mel(samples: NDArray[np.float32], bins: int, frames: int) -> torch.Tensor:
-    """Compute Whisper's log-mel spectrogram of a clip, and bring it to a fixed length.
+    """Compute Whisper's log-mel spectrogram of a clip, truncated or padded to a fixed length.
 
-    The published code takes the spectrogram of the whole clip as it is, so that its dynamic range
-    (8 decades below the maximum; Radford et al., 2023) hangs on the loudest part even where that
-    is cut off, and fills up with 0, which is not what silence would give.
+    As in the published code, the spectrogram of the whole clip is computed first. Its dynamic range
+    (8 decades below the maximum; Radford et al., 2023) therefore depends on the loudest part of the
+    clip, even if that part is truncated. The spectrogram is padded with 0, which differs from that
+    of a clip padded with silence.
 
     Parameters
     ----------
     samples : ndarray of float32, shape (samples,)
         From -1 to 1 at 16 kHz.
     bins, frames : int
-        Size of the result.
+        Shape of the result.
 
     Returns
     -------
@@ -38,9 +39,9 @@ def log_mel(samples: NDArray[np.float32], bins: int, frames: int) -> torch.Tenso
     InputError
         The clip is shorter than one window of the spectrogram.
     """
-    if len(samples) < _SHORTEST:
+    if len(samples) < _MIN_SAMPLES:
         raise InputError(
-            f"the clip has {len(samples)} samples and LTU-AS needs {_SHORTEST}; leave it out"
+            f"the clip has {len(samples)} samples and LTU-AS needs {_MIN_SAMPLES}; leave it out"
         )
     extract = WhisperFeatureExtractor(feature_size=bins)
     inputs = extract(
@@ -51,16 +52,16 @@ def log_mel(samples: NDArray[np.float32], bins: int, frames: int) -> torch.Tenso
         return_tensors="pt",
     )
     (mel,) = inputs["input_features"]
-    return pad(mel, (0, frames - mel.shape[1]))  # less than none: cut
+    return pad(mel, (0, frames - mel.shape[1]))  # truncates if negative
 
 
 def make_whisper(dims: Mapping[str, int]) -> WhisperEncoder:
-    """Make a Whisper encoder without weights.
+    """Return a Whisper encoder whose weights have yet to be loaded.
 
     Parameters
     ----------
     dims : mapping of str to int
-        As in OpenAI's file.
+        The entry ``dims`` of OpenAI's checkpoint.
     """
     return WhisperEncoder(
         whisper_config(
@@ -74,7 +75,7 @@ def make_whisper(dims: Mapping[str, int]) -> WhisperEncoder:
 
 
 def whisper_config(width: int, heads: int, mlp_ratio: int = 4, **more: int) -> WhisperConfig:
-    """Put the sizes of blocks of Whisper's kind as transformers wants them."""
+    """Return the configuration of Whisper blocks for transformers."""
     return WhisperConfig(
         d_model=width,
         encoder_attention_heads=heads,
@@ -85,10 +86,10 @@ def whisper_config(width: int, heads: int, mlp_ratio: int = 4, **more: int) -> W
 
 
 def every_layer(whisper: WhisperEncoder, mel: torch.Tensor) -> torch.Tensor:
-    """Run Whisper's encoder and keep what each layer is given and what the last one gives.
+    """Compute the input of the first layer of Whisper's encoder and the output of every layer.
 
-    By hand, since transformers' encoder takes nothing but 30 s, and gives the last layer's output
-    only after the final layer norm, which these features go without.
+    The layers are called one by one, since transformers' encoder accepts only spectrograms of 30 s
+    and applies the final layer norm to the last output, which these features lack.
 
     Parameters
     ----------
@@ -109,13 +110,13 @@ def every_layer(whisper: WhisperEncoder, mel: torch.Tensor) -> torch.Tensor:
 
 
 def pool_time(states: torch.Tensor, size: int) -> torch.Tensor:
-    """Average the layers' outputs over blocks of time; the first layer's input is left out.
+    """Average the outputs of the layers over blocks of time; the first layer's input is dropped.
 
     Parameters
     ----------
     states : Tensor, shape (1 + layers, positions, width)
     size : int
-        Positions of a block; a divisor of all.
+        Positions of a block; a divisor of the number of positions.
 
     Returns
     -------

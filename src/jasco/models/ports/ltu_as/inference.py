@@ -1,4 +1,4 @@
-"""LTU-AS ready to be asked: audio and question in, text out."""
+"""Inference with LTU-AS."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from jasco.models.ports.state_dict import CONFIG, SAME_KEYS, TOKENIZER, WEIGHTS,
 from jasco.models.ports.text import Tokenizer
 
 Transcriber = Callable[[Audio], str]
-"""Writes down what is said in a clip, all of it; the published system takes Whisper large-v2."""
+"""Returns the transcript of a whole clip; the original uses Whisper large-v2."""
 
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """What the system makes of a clip before it is asked.
+    """A clip's embeddings and transcript.
 
     Attributes
     ----------
     embeddings : Tensor, shape (audio tokens, hidden)
-        Of the clip's first seconds (:attr:`.sizes.Sizes.max_audio_seconds`).
+        Embeddings of the clip's first seconds (:attr:`.sizes.Sizes.max_audio_seconds`).
     transcript : str
-        Of the whole clip, cleaned; empty where nothing is said.
+        Transcript of the whole clip, cleaned; empty where there is no speech.
     """
 
     embeddings: torch.Tensor
@@ -46,7 +46,7 @@ class LtuAsInference(Inference[EncodedClip, PreparedQuestion]):
     model : LtuAs
     tokenizer : Tokenizer
     transcriber : callable or None
-        Called once a clip. None: the prompt is without a transcript, as in the published script's
+        Called once for each clip. None: the prompt has no transcript, as in the published script's
         mode ``audio_only``.
     """
 
@@ -59,20 +59,20 @@ class LtuAsInference(Inference[EncodedClip, PreparedQuestion]):
         self._model, self._transcriber = model, transcriber
 
     def encode(self, audio: Audio) -> EncodedClip:
-        """Listen to a clip's beginning, and write down what is said in all of it."""
+        """Encode the beginning of a clip, and transcribe the whole clip."""
         transcript = clean_transcript(self._transcriber(audio)) if self._transcriber else ""
         return EncodedClip(self._model.audio_embeddings(audio.floats), transcript)
 
-    def prepare(self, heard: EncodedClip, prompt: str, preset: str) -> PreparedQuestion:
-        """Put a question behind a clip."""
+    def prepare(self, encoded: EncodedClip, prompt: str, preset: str) -> PreparedQuestion:
+        """Return a question about an encoded clip as input of the language model."""
         settings = PRESETS[preset]
-        ids = prompt_ids(self._tokenizer, prompt, heard.transcript)
-        sequence = self._model.sequence(heard.embeddings, ids)
-        # The published penalty sees the prompt's words, and not the clip.
+        ids = prompt_ids(self._tokenizer, prompt, encoded.transcript)
+        sequence = self._model.sequence(encoded.embeddings, ids)
+        # As in the original, the repetition penalty applies to the prompt, but not to the clip.
         return PreparedQuestion(sequence, Sampler(settings, penalised=ids), settings.max_new_tokens)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Put an answer into words, without white space around them, as the original does."""
+        """Return the text of an answer's tokens, stripped of white space as in the original."""
         return super().text(tokens).strip()
 
 
@@ -89,7 +89,7 @@ def load(
     folder : Path
     device : str or device
     dtype : dtype
-        float16 on a graphics card and float32 on a processor are the published script's.
+        The published script uses float16 on a GPU and float32 on a CPU.
     transcriber : callable or None
         See :class:`LtuAsInference`.
 
@@ -100,7 +100,7 @@ def load(
     Raises
     ------
     InputError
-        The folder holds no converted LTU-AS, or not all of it.
+        The folder holds no converted LTU-AS, or an incomplete one.
     """
     config, weights = read_folder(folder, KIND)
     try:

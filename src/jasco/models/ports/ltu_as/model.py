@@ -1,4 +1,4 @@
-"""The whole network: what is heard becomes a few embeddings in front of the prompt's."""
+"""The network of LTU-AS: a few audio embeddings precede those of the prompt."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from jasco.models.ports.ltu_as.sizes import Sizes
 from jasco.models.ports.ltu_as.tltr import TimeLayerTransformer
 
 LORA_PROJECTIONS = ("q_proj", "v_proj")
-"""Projections of the language model's attention that have a low-rank update."""
+"""Projections of the language model's attention that have LoRA."""
 
 
 class LtuAs(nn.Module):
@@ -38,12 +38,12 @@ class LtuAs(nn.Module):
         add_lora(self.llama, LORA_PROJECTIONS, sizes.rank, sizes.alpha / sizes.rank)
 
     def features(self, samples: NDArray[np.float32]) -> torch.Tensor:
-        """Compute what Whisper's layers make of a clip's first seconds.
+        """Compute the pooled outputs of Whisper's layers for a clip's first seconds.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (samples,)
-            From -1 to 1 at 16 kHz.
+            Samples from -1 to 1 at 16 kHz.
 
         Returns
         -------
@@ -54,7 +54,7 @@ class LtuAs(nn.Module):
         return pool_time(states, self.sizes.pool)
 
     def connect(self, features: torch.Tensor) -> torch.Tensor:
-        """Bring features to the language model.
+        """Compute embeddings of the language model from features.
 
         Parameters
         ----------
@@ -66,27 +66,29 @@ class LtuAs(nn.Module):
         """
         return self.project(self.tltr(features))
 
-    def project(self, summed: torch.Tensor) -> torch.Tensor:
-        """Normalise (without weights) and project into the language model.
+    def project(self, averaged: torch.Tensor) -> torch.Tensor:
+        """Compute the projection of normalised features to the language model's width.
+
+        The layer norm has no weights.
 
         Parameters
         ----------
-        summed : Tensor, shape (batch, audio tokens, width)
+        averaged : Tensor, shape (batch, audio tokens, width)
 
         Returns
         -------
         Tensor, shape (batch, audio tokens, hidden)
         """
-        projected: torch.Tensor = self.projection(layer_norm(summed, summed.shape[-1:]))
+        projected: torch.Tensor = self.projection(layer_norm(averaged, averaged.shape[-1:]))
         return projected
 
     def audio_embeddings(self, samples: NDArray[np.float32]) -> torch.Tensor:
-        """Compute the embeddings that stand for a clip.
+        """Compute the embeddings of a clip.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (samples,)
-            From -1 to 1 at 16 kHz.
+            Samples from -1 to 1 at 16 kHz.
 
         Returns
         -------
@@ -96,7 +98,7 @@ class LtuAs(nn.Module):
             return self.connect(self.features(samples)[None])[0]
 
     def sequence(self, audio: torch.Tensor, ids: Sequence[int]) -> torch.Tensor:
-        """Put a clip in front of a prompt; BOS, the prompt's first token, comes after the clip.
+        """Return the embeddings of a clip, followed by those of BOS and the prompt.
 
         Parameters
         ----------
@@ -112,35 +114,35 @@ class LtuAs(nn.Module):
 
 
 def make_empty(sizes: Sizes) -> LtuAs:
-    """Make the network without memory for its weights, which are to be put in with ``assign``."""
+    """Return the network on torch's device ``meta``, where its weights take no memory."""
     with torch.device("meta"):
         return LtuAs(sizes)
 
 
 def assemble(sizes: Sizes, weights: Mapping[str, torch.Tensor], dtype: torch.dtype) -> LtuAs:
-    """Make the network with its weights.
+    """Return the network with its weights.
 
     Parameters
     ----------
     sizes : Sizes
     weights : mapping of str to Tensor
-        All of the network's.
+        All weights of the network, by name.
     dtype : dtype
-        What it computes in, but for the norms between time and layers.
+        The dtype of all weights but the layer norms of :mod:`.tltr`, which are in float32.
 
     Returns
     -------
     LtuAs
     """
     model = make_empty(sizes)
-    precise = {
+    converted = {
         key: value.to(torch.float32 if key.startswith("tltr.") and "layer_norm" in key else dtype)
         for key, value in weights.items()
     }
-    fill(model, precise)
+    fill(model, converted)
     return model
 
 
 def shapes_of(sizes: Sizes) -> dict[str, torch.Size]:
-    """Give the shape of every weight, without making room for any."""
+    """Return the shape of every weight, by name."""
     return {key: value.shape for key, value in make_empty(sizes).state_dict().items()}

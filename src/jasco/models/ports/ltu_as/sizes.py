@@ -1,4 +1,4 @@
-"""How large the parts of the model are."""
+"""Sizes of the network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from jasco.data.audio import SAMPLING_RATE
 
 HOP = 160
-"""Samples from one frame of the spectrogram to the next."""
+"""Samples between consecutive frames of the spectrogram."""
 
 _LLAMA = (
     "attention_bias",
@@ -31,22 +31,25 @@ _LLAMA = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of LTU-AS; those that no published file tells are the published script's.
+    """Sizes of LTU-AS.
+
+    The defaults, which are in no published file, are those of the published script.
 
     Attributes
     ----------
     llama : mapping
-        Of the language model, as in the ``config.json`` of the base model.
+        Sizes of the language model, as in the ``config.json`` of the base model.
     whisper : mapping of str to int
-        Of the features' Whisper, as under ``dims`` in OpenAI's file (``n_audio_state``, ...).
+        Sizes of the Whisper that computes features: the entry ``dims`` of OpenAI's checkpoint
+        (``n_audio_state``, ...).
     time_heads, layer_heads, mlp_ratio : int
-        Of the transformer over time and layers, which is as wide as Whisper.
+        Sizes of the transformer over time and layers, which has the width of Whisper.
     frames : int
-        Of the spectrogram that are heard.
+        Number of frames of the spectrogram, to which clips are truncated or padded.
     pool : int
-        Positions of Whisper's encoder that are averaged into one.
+        Positions of Whisper's encoder that are averaged into one audio token.
     rank, alpha : int, float
-        Of the low-rank updates.
+        Rank and alpha of LoRA.
     """
 
     llama: Mapping[str, Any]
@@ -66,10 +69,10 @@ class Sizes:
 
     @property
     def max_audio_seconds(self) -> float:
-        """Seconds of a clip that the features are made of; the transcript is of the whole clip."""
+        """Seconds of a clip that the features cover; the transcript covers the whole clip."""
         return self.frames * HOP / SAMPLING_RATE
 
 
 def llama_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Take a language model's sizes out of its ``config.json``."""
+    """Return the sizes of a language model from its ``config.json``."""
     return {name: config[name] for name in _LLAMA if config.get(name) is not None}

@@ -8,10 +8,10 @@ from jasco.models.ports.ltu_as.features import whisper_config
 
 
 class TimeLayerTransformer(nn.Module):
-    """Attends over time within each layer, then over the layers at each time, and averages these.
+    """Attention over time within each layer, then over the layers at each time, then their mean.
 
-    Its two blocks are of the kind of Whisper's (layer norms before attention and MLP, no bias on
-    the keys); positions are not told apart.
+    The two blocks are built like those of Whisper (layer norms before attention and MLP, no bias on
+    the keys). There are no position embeddings.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class TimeLayerTransformer(nn.Module):
     time_heads, layer_heads : int
         Attention heads of the two blocks.
     mlp_ratio : int
-        How many times wider the MLPs are inside.
+        Ratio of the MLPs' hidden width to ``width``.
     """
 
     def __init__(self, width: int, time_heads: int, layer_heads: int, mlp_ratio: int) -> None:
@@ -28,7 +28,7 @@ class TimeLayerTransformer(nn.Module):
         self.layer = _block(width, layer_heads, mlp_ratio)
 
     def over_time(self, features: torch.Tensor) -> torch.Tensor:
-        """Let the times of each layer attend to each other.
+        """Compute attention over time, within each layer.
 
         Parameters
         ----------
@@ -38,11 +38,11 @@ class TimeLayerTransformer(nn.Module):
         -------
         Tensor, shape (batch, layers, time, width)
         """
-        mixed: torch.Tensor = self.time(features.flatten(0, 1), None)
-        return mixed.unflatten(0, features.shape[:2])
+        attended: torch.Tensor = self.time(features.flatten(0, 1), None)
+        return attended.unflatten(0, features.shape[:2])
 
     def over_layers(self, features: torch.Tensor) -> torch.Tensor:
-        """Let the layers at each time attend to each other.
+        """Compute attention over the layers, at each time.
 
         Parameters
         ----------
@@ -53,11 +53,11 @@ class TimeLayerTransformer(nn.Module):
         Tensor, shape (batch, layers, time, width)
         """
         by_time = features.transpose(1, 2)
-        mixed: torch.Tensor = self.layer(by_time.flatten(0, 1), None)
-        return mixed.unflatten(0, by_time.shape[:2]).transpose(1, 2)
+        attended: torch.Tensor = self.layer(by_time.flatten(0, 1), None)
+        return attended.unflatten(0, by_time.shape[:2]).transpose(1, 2)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Sum up all layers.
+        """Compute one sequence from those of all layers.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class TimeLayerTransformer(nn.Module):
 
 
 class _Norm(nn.LayerNorm):
-    """In float32 whatever the rest is in, as the published code has it."""
+    """A layer norm that is always computed in float32, as in the published code."""
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         normalised: torch.Tensor = super().forward(hidden.float())

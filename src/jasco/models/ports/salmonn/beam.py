@@ -117,7 +117,7 @@ class BeamSearch:
             filtered = self._cuts(tokens, totals)
             copies = self.preset.num_beams // len(filtered)  # 1 except at the first step
             scores = filtered.repeat(copies, 1).flatten()
-            sampled = self._rng.draw(scores, count).to(device)
+            sampled = self._rng.sample(scores, count).to(device)
             best, order = scores[sampled].sort(descending=True)
             indices = sampled[order] % filtered.numel()
         return [
