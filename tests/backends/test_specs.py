@@ -207,7 +207,7 @@ def test_decoding_is_identity_and_where_the_server_is_is_not() -> None:
 
 
 @pytest.mark.parametrize("kind", ["model", "judge"])
-@pytest.mark.parametrize("text", ["", "/", ",", "nobody/m", "OpenAI/m", "nobody", " openai/m"])
+@pytest.mark.parametrize("text", ["", "/", ",", "unknown/m", "OpenAI/m", "unknown", " openai/m"])
 def test_an_unknown_provider_is_refused_with_where_to_look(kind: specs.Kind, text: str) -> None:
     with pytest.raises(InputError, match=f"is unknown; see: jasco {kind}s"):
         open_spec(kind, text)

@@ -257,9 +257,9 @@ def a_template_without_its_audio(workspace: Workspace) -> Sequence[object]:
     return workspace.template()
 
 
-@case(2, "provider 'nobody' is unknown", "jasco models")
+@case(2, "provider 'no-such-provider' is unknown", "jasco models")
 def an_unknown_model_provider(workspace: Workspace) -> Sequence[object]:
-    return workspace.respond("nobody/m")
+    return workspace.respond("no-such-provider/m")
 
 
 @case(2, "provider 'offlines' is unknown", "jasco judges")
@@ -614,7 +614,7 @@ def one_model_to_compare(workspace: Workspace) -> Sequence[object]:
 
 
 @case(3, "run.db", "newer jasco", "schema version 99", "update jasco")
-def a_newer_run_toscore_changed(workspace: Workspace) -> Sequence[object]:
+def a_newer_run_to_score(workspace: Workspace) -> Sequence[object]:
     workspace.write_database(0x4A415343, 99)
     return ["score", workspace.run]
 
