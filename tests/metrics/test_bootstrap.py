@@ -64,16 +64,16 @@ def test_an_interval_holds_the_middle_95_percent() -> None:
 
 def test_what_is_undefined_has_no_estimate() -> None:
     assert estimate(np.nan, np.ones(3), clips=80) == NO_ESTIMATE
-    assert estimate(1.0, np.full(3, np.nan), clips=80) == Estimate(1.0, None)
+    assert estimate(1.0, np.full(3, np.nan), clips=80) == Estimate(1.0)
     assert estimate(1.0, np.array([np.nan, 1, 2]), clips=80).interval == pytest.approx(
         (1.025, 1.975)
     )
 
 
 def test_what_is_the_same_in_every_resample_has_no_interval() -> None:
-    assert estimate(1.0, np.ones(3), clips=80) == Estimate(1.0, None)
+    assert estimate(1.0, np.ones(3), clips=80) == Estimate(1.0)
     noise = 1 + 1e-7 * np.arange(10)  # of single precision
-    assert estimate(1.0, noise, clips=80) == Estimate(1.0, None)
+    assert estimate(1.0, noise, clips=80) == Estimate(1.0)
 
 
 @pytest.mark.parametrize("clips", [5, 12, 39])
@@ -137,7 +137,7 @@ def test_shares_are_bounded_by_a_clip_of_one_kind_only() -> None:
 
 def test_fewer_than_five_clips_have_no_interval() -> None:
     scores = np.array([0, 1, 2, 0, 2])
-    assert average(scores[:4]) == Estimate(0.75, None)
+    assert average(scores[:4]) == Estimate(0.75)
     assert average(scores).interval is not None
 
 
@@ -145,7 +145,7 @@ def test_only_clips_that_count_are_counted() -> None:
     counted = np.arange(80) < 4
     parts = np.where(counted, np.arange(80) % 3, 0)[:, None].astype(float)
     [four] = Ratios([(parts, counted[:, None])], 0, 2).estimates([0])
-    assert four == Estimate(0.75, None)
+    assert four == Estimate(0.75)
     # Without an interval for one judge there is none for the mean of both.
     complete = np.random.default_rng(1).integers(0, 3, (80, 1)).astype(float)
     both = Ratios([(parts, counted[:, None]), (complete, np.ones((80, 1)))], 0, 2)

@@ -37,7 +37,7 @@ def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
     assert percent(value, digits=0) == "0%"
     assert between([value, value]) == "[0.00, 0.00]"
     assert between([value / 10, value / 10], percent) == "[0.0, 0.0]"
-    assert with_interval(Estimate(value, (value, 1))) == "0.00 [0.00, 1.00]"
+    assert with_interval(Estimate(value, value, 1)) == "0.00 [0.00, 1.00]"
 
 
 def test_differences_show_their_direction() -> None:
@@ -89,7 +89,7 @@ def round_to_zero(value: Any) -> Any:
 
 
 def test_no_output_holds_a_negative_zero() -> None:
-    agreement = Agreement(Estimate(1.0, (0.5, 1.0)), Estimate(1.0, (0.5, 1.0)), ())
+    agreement = Agreement(Estimate(1.0, 0.5, 1.0), Estimate(1.0, 0.5, 1.0), ())
     report = summarise_report(
         [
             results(model, judged(1), judged(), facts={"self_agreement": agreement})

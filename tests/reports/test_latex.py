@@ -184,7 +184,7 @@ EXAM = {
     "labelled": None,
     "unreadable_rate": 0.0,
 }
-SELF_AGREEMENT = Agreement(Estimate(0.5), Estimate(0.25, (0.0, 0.5)), ())
+SELF_AGREEMENT = Agreement(Estimate(0.5), Estimate(0.25, 0.0, 0.5), ())
 ISSUES = (KnownIssue("20", "odd"), KnownIssue("33", "misspelt"))
 
 
@@ -200,7 +200,7 @@ def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> Non
         ]
     )
     model = report.models[OTHER]
-    score = replace(model.score, best_mean=Estimate(1.25, (1.0, 1.5)))
+    score = replace(model.score, best_mean=Estimate(1.25, 1.0, 1.5))
     # These replace the cached properties.
     vars(model.results).update(known_issues=ISSUES, without_known_issues=score)
     assert notes(report) == [escaped(f"{line}.") for line in note_lines(report, BASIS)]

@@ -200,7 +200,7 @@ class LabelCounts:
         by_chance, perfect = _added_clips(sums)
         low = np.quantile(coefficient(sums + by_chance * added), TAIL)
         high = np.quantile(coefficient(sums + perfect * added), 1 - TAIL)
-        return Estimate(value, (float(low), float(high)))
+        return Estimate(value, float(low), float(high))
 
     @cached_property
     def _weighted(self) -> tuple[list[NDArray[Any]], NDArray[Any]]:

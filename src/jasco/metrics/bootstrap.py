@@ -39,6 +39,7 @@ arXiv 1905.06208 (means of bounded scores); Hesterberg, arXiv 1411.5279 (expande
 intervals); Miller, arXiv 2411.00640 (clustered errors in evaluations of language models).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,18 +69,47 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval, each None where undefined.
+    """A figure and its 95 % interval, each None where undefined.
 
     Attributes
     ----------
     value : float or None
         The figure.
-    interval : tuple of float or None
-        Ends of the 95 % interval.
+    low, high : float or None
+        Ends of the interval.
+
+    Examples
+    --------
+    >>> print(Estimate(0.375, 0.125, 0.6875))
+    0.38 [0.12, 0.69]
+    >>> f"{Estimate(0.375):.3f}"
+    '0.375'
     """
 
     value: float | None
-    interval: tuple[float, float] | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends of the interval; None without one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def __float__(self) -> float:
+        """Return the figure; NaN where it is undefined."""
+        return math.nan if self.value is None else self.value
+
+    def __format__(self, spec: str) -> str:
+        """Format the figure and its interval, each by ``spec`` (``z.2f`` without one)."""
+        if self.value is None:
+            return "–"
+        figure, *ends = (
+            format(number, spec or "z.2f") for number in (self.value, *(self.interval or ()))
+        )
+        return f"{figure} [{', '.join(ends)}]" if ends else figure
+
+    def __str__(self) -> str:
+        return format(self)
 
 
 NO_ESTIMATE = Estimate(None)
@@ -190,7 +220,7 @@ def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estim
         return Estimate(value)
     tail = TAIL if clips >= PERCENTILE_CLIPS else _expanded_tail(clips)
     low, high = np.quantile(defined, [tail, 1 - tail])
-    return Estimate(value, (float(low), float(high)) if high - low > _ROUNDING else None)
+    return Estimate(value, float(low), float(high)) if high - low > _ROUNDING else Estimate(value)
 
 
 def _expanded_tail(clips: int) -> float:
@@ -276,7 +306,7 @@ class Ratios:
         clips = self._counts[judges].min(axis=0)
         by_clip = combine(ratio(parts, wholes))
         return [
-            Estimate(float(value), self._bounded_interval(place, judges, len(ours), combine))
+            Estimate(float(value), *self._bounded_interval(place, judges, len(ours), combine))
             if clips[place] >= LEAST_CLIPS and _differing(by_clip[:, place]) < LEAST_DIFFERENT
             else estimate(value, resampled[:, place], clips[place])
             for place, value in enumerate(values)

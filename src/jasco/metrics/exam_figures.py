@@ -175,4 +175,4 @@ def wilson(hits: int, tries: int) -> Estimate:
     share = hits / tries
     middle = (share + z**2 / (2 * tries)) / (1 + z**2 / tries)
     half = z * (share * (1 - share) / tries + z**2 / (4 * tries**2)) ** 0.5 / (1 + z**2 / tries)
-    return Estimate(share, (max(0.0, middle - half), min(1.0, middle + half)))
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))

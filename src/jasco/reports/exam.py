@@ -103,8 +103,8 @@ class _ExamColumn(Column):
 def _figure(part: Json, key: str, write: Callable[[Any], str] = formats.percent) -> str:
     if key not in part:
         return ""
-    ends = part.get(f"{key}_ci")
-    return formats.with_interval(Estimate(part[key], tuple(ends) if ends else None), write)
+    ends = part.get(f"{key}_ci") or ()
+    return formats.with_interval(Estimate(part[key], *ends), write)
 
 
 _COLUMNS = (

@@ -243,7 +243,7 @@ def test_every_chart_has_its_numbers(run: Path) -> None:
 
 
 MODEL = ModelReport.of(results())
-MODEL = replace(MODEL, score=replace(MODEL.score, best_mean=Estimate(1.0, (0.5, 1.5))))
+MODEL = replace(MODEL, score=replace(MODEL.score, best_mean=Estimate(1.0, 0.5, 1.5)))
 
 
 def test_a_chart_escapes_names_and_keeps_long_ones_distinct() -> None:
