@@ -1,0 +1,132 @@
+"""Requesting a verdict from a language model: the messages, the schema and the repair, without I/O.
+
+:func:`request_verdict` does everything that a judge needs but the calls: any client can drive it.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jasco.protocol.clips import Item
+from jasco.protocol.protocols import SYSTEM_MESSAGE, Protocol, protocol_named
+from jasco.protocol.responses import Response
+from jasco.protocol.verdict_parser import (
+    read_constrained,
+    read_repair,
+    read_verdict,
+    verdict_schema,
+)
+from jasco.protocol.verdicts import Attempt, Judgement, Verdict
+
+
+@dataclass(frozen=True)
+class VerdictRequest:
+    """One request to a judge.
+
+    Attributes
+    ----------
+    messages : tuple of mapping
+        The chat messages, each with ``role`` and ``content``.
+    schema : mapping or None
+        JSON schema that constrains the reply; None for a reply in plain text.
+    """
+
+    messages: tuple[Mapping[str, str], ...]
+    schema: Mapping[str, Any] | None = None
+
+
+def request_verdict(
+    item: Item,
+    answer: str,
+    protocol: str | Protocol | None = None,
+    *,
+    output: Literal["text", "json"] = "text",
+    system: Literal["system", "user"] = "system",
+) -> Generator[VerdictRequest, str | Response, Judgement]:
+    r"""Request a verdict on an answer, step by step, without making any call.
+
+    The generator yields a request, receives the judge's reply, and returns the judgement. If no
+    orientation can be read from the first reply, it yields a second request, the protocol's repair
+    prompt. A verdict that cannot be read has None for its rating or orientation; it is never
+    guessed.
+
+    Parameters
+    ----------
+    item : Item
+        What the model was asked.
+    answer : str
+        The model's answer.
+    protocol : str, Protocol or None
+        ``"v2"``, the default, or ``"v1"``.
+    output : str
+        ``"text"``, as published; or ``"json"``, where the request has a schema and is not repaired.
+    system : str
+        ``"user"`` puts the system message into the user's, for models without a system role.
+
+    Yields
+    ------
+    VerdictRequest
+        What to send to the judge. Send the reply into the generator, as a str or, with how it
+        ended and its token usage, as a :class:`~jasco.plugins.Response`.
+
+    Returns
+    -------
+    Judgement
+        The verdict, and the replies that it was read from.
+
+    Examples
+    --------
+    >>> from jasco import load_dataset, request_verdict
+    >>> item = load_dataset("mini").items()[0]
+    >>> steps = request_verdict(item, "They are building a sandcastle.")
+    >>> request = next(steps)
+    >>> [message["role"] for message in request.messages]
+    ['system', 'user']
+    >>> try:
+    ...     steps.send("Rating: 2\\nOrientation: Both")
+    ... except StopIteration as end:
+    ...     print(end.value.verdict.rating, end.value.verdict.orientation)
+    2 Both
+    """
+    if not isinstance(protocol, Protocol):
+        protocol = protocol_named(protocol)
+    schema = verdict_schema(protocol.both) if output == "json" else None
+    messages = verdict_messages(protocol.judge_prompt(item, answer), system)
+    reply = _as_response((yield VerdictRequest(messages, schema)))
+    attempts = [_attempt("verdict", reply)]
+    if output == "json":
+        return Judgement(read_constrained(_complete_lines(reply)), tuple(attempts))
+    verdict = read_verdict(_complete_lines(reply))
+    if verdict.orientation is None:
+        messages = verdict_messages(protocol.repair_prompt(reply.text), system)
+        repair = _as_response((yield VerdictRequest(messages)))
+        attempts.append(_attempt("repair", repair))
+        verdict = Verdict(verdict.rating, read_repair(_complete_lines(repair)))
+    return Judgement(verdict, tuple(attempts))
+
+
+def verdict_messages(prompt: str, system: str = "system") -> tuple[Mapping[str, str], ...]:
+    """Return the chat messages of a prompt to a judge; ``system`` as of :func:`request_verdict`."""
+    if system == "user":
+        return ({"role": "user", "content": f"{SYSTEM_MESSAGE}\n\n{prompt}"},)
+    return (
+        {"role": "system", "content": SYSTEM_MESSAGE},
+        {"role": "user", "content": prompt},
+    )
+
+
+def _as_response(reply: str | Response) -> Response:
+    return Response(reply) if isinstance(reply, str) else reply
+
+
+def _complete_lines(reply: Response) -> str:
+    """Return a reply without the line in which it was cut off: "Rating: 1" may become 1.5."""
+    if reply.finish_reason != "length":
+        return reply.text
+    return reply.text[: max(reply.text.rfind("\n"), reply.text.rfind("\r"), 0)]
+
+
+def _attempt(purpose: str, reply: Response) -> Attempt:
+    return Attempt(
+        purpose, reply.text, reply.finish_reason, reply.usage, reply.served, reply.reasoning
+    )
