@@ -9,9 +9,10 @@ Data flows one way through the packages, which are named for what they hold::
 on disk; ``models`` answer; ``judges`` rate the answers; ``evaluation`` runs it all; ``reports``
 shows it; ``api`` holds the public functions, and ``cli`` the command.
 
-From Python, :func:`evaluate` does what ``jasco eval`` does, and :func:`score` returns the figures
-of a run; their errors are :class:`InputError`, :class:`RunConflictError` and
-:class:`IncompleteError`.
+Every command is a function here as well: :func:`evaluate` does what ``jasco eval`` does, and
+:func:`score` returns the figures of runs. Errors are :class:`InputError`,
+:class:`RunConflictError` and :class:`IncompleteError`. :mod:`jasco.plugins` has what packages with
+further models and judges need.
 """
 
 import sys
@@ -27,21 +28,81 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
 # What is imported early is little (see ``cli.launch``): the rest is imported when it is needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from jasco.api.evaluation import evaluate
-    from jasco.api.results import Evaluation, score
+    from jasco.api.comparisons import Comparisons, compare
+    from jasco.api.data import load_dataset, write_template
+    from jasco.api.evaluation import evaluate, judge, respond
+    from jasco.api.exams import ExamReport, exam
+    from jasco.api.reports import report, view
+    from jasco.api.runs import Run, list_runs, open_run
+    from jasco.api.scores import Scores, score
+    from jasco.data.dataset import DataSet
     from jasco.errors import IncompleteError, InputError, RunConflictError
+    from jasco.metrics.bootstrap import Estimate
+    from jasco.metrics.scoring import PanelScore, Score, score_matrix
+    from jasco.metrics.verdict_matrix import VerdictMatrix, verdict_matrix
+    from jasco.protocol.clips import Clip, Item
+    from jasco.protocol.judging import VerdictRequest, request_verdict
+    from jasco.protocol.verdict_parser import read_verdict
+    from jasco.protocol.verdicts import Judgement, Orientation, Verdict
     from jasco.version import __version__
 
 __all__ = [
-    "Evaluation",
+    "Clip",
+    "Comparisons",
+    "DataSet",
+    "Estimate",
+    "ExamReport",
     "IncompleteError",
     "InputError",
+    "Item",
+    "Judgement",
+    "Orientation",
+    "PanelScore",
+    "Run",
     "RunConflictError",
+    "Score",
+    "Scores",
+    "Verdict",
+    "VerdictMatrix",
+    "VerdictRequest",
     "__version__",
+    "compare",
     "evaluate",
+    "exam",
+    "judge",
+    "list_runs",
+    "load_dataset",
+    "open_run",
+    "read_verdict",
+    "report",
+    "request_verdict",
+    "respond",
     "score",
+    "score_matrix",
+    "verdict_matrix",
+    "view",
+    "write_template",
 ]
-_MODULES = {"evaluate": "api.evaluation", "Evaluation": "api.results", "score": "api.results"}
+_EXPORTS = {
+    "api.comparisons": ["Comparisons", "compare"],
+    "api.data": ["load_dataset", "write_template"],
+    "api.evaluation": ["evaluate", "judge", "respond"],
+    "api.exams": ["ExamReport", "exam"],
+    "api.reports": ["report", "view"],
+    "api.runs": ["Run", "list_runs", "open_run"],
+    "api.scores": ["Scores", "score"],
+    "data.dataset": ["DataSet"],
+    "errors": ["IncompleteError", "InputError", "RunConflictError"],
+    "metrics.bootstrap": ["Estimate"],
+    "metrics.scoring": ["PanelScore", "Score", "score_matrix"],
+    "metrics.verdict_matrix": ["VerdictMatrix", "verdict_matrix"],
+    "protocol.clips": ["Clip", "Item"],
+    "protocol.judging": ["VerdictRequest", "request_verdict"],
+    "protocol.verdict_parser": ["read_verdict"],
+    "protocol.verdicts": ["Judgement", "Orientation", "Verdict"],
+    "version": ["__version__"],
+}
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
@@ -49,8 +110,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = "version" if name == "__version__" else _MODULES.get(name, "errors")
-    globals()[name] = getattr(import_module(f"jasco.{module}"), name)
+    globals()[name] = getattr(import_module(f"jasco.{_MODULES[name]}"), name)
     return globals()[name]
 
 

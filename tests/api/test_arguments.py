@@ -41,7 +41,10 @@ def test_wrong_arguments_are_reported_in_one_line(data: Path, temporary_folder: 
         ("judges", ["", ["nobody/j"]], "provider '.*' is unknown; see: jasco judges"),
         ("data", [None, 7, "", " ", b"mini", "a\0b"], "data must be a name, a folder or"),
         ("run", ["", 7, b"x", True, "a\0b"], "run must be a folder or None: got"),
-        ("name", ["", "  ", 7, b"x"], "name must be a text that is not empty: got"),
+        ("name", ["", "  ", 7, b"x", "a\nb", "x" * 201], "name must be one line of 1 to 200"),
+        ("tags", [7, "a=b", ["a"]], "tags must be a mapping"),
+        ("tags", [{"a b": 1}, {"": 1}, {7: 1}], "tag must be named by a letter"),
+        ("tags", [{"a": "b\nc"}, {"a": "x" * 201}], "tag a must be one line of at most 200"),
     ):  # fmt: skip
         for value in values:
             with pytest.raises(jasco.InputError, match=message) as error:
@@ -115,8 +118,8 @@ def test_what_shares_its_name_with_others_needs_one_of_its_own_for_a_run(
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
     jasco.evaluate(model, **options)  # a temporary run holds no other model
-    evaluation = jasco.evaluate(model, run=tmp_path / "run", name="mine", **options)
-    assert evaluation.model == "python/mine"
+    scores = jasco.evaluate(model, run=tmp_path / "run", name="mine", **options)
+    assert scores.model == "python/mine"
 
 
 @pytest.mark.parametrize(
@@ -132,8 +135,8 @@ def test_what_is_found_by_its_name_needs_no_other(
     model: Any, name: str, data: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    evaluation = jasco.evaluate(model, data=data, judges=[], run=run, limit=1, preflight=False)
-    assert evaluation.model == f"python/{name}"
+    scores = jasco.evaluate(model, data=data, judges=[], run=run, limit=1, preflight=False)
+    assert scores.model == f"python/{name}"
 
 
 def test_a_function_of_a_notebook_is_found_by_its_name(data: Path, tmp_path: Path) -> None:
@@ -147,8 +150,8 @@ def test_a_function_of_a_notebook_is_found_by_its_name(data: Path, tmp_path: Pat
     )
     options: dict[str, Any] = {"data": data, "judges": [], "limit": 1, "preflight": False}
     for name in ("plain", "loud"):
-        evaluation = jasco.evaluate(cell[name], run=tmp_path / name, **options)
-        assert evaluation.model.endswith(f":{name}")
+        scores = jasco.evaluate(cell[name], run=tmp_path / name, **options)
+        assert scores.model.endswith(f":{name}")
     with pytest.raises(jasco.InputError, match="name="):
         jasco.evaluate(cell["louder"](cell["plain"]), run=tmp_path / "other", **options)
 
@@ -156,8 +159,8 @@ def test_a_function_of_a_notebook_is_found_by_its_name(data: Path, tmp_path: Pat
 def test_an_object_may_have_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
     model = BatchModel()
     model.__name__ = "step-7"  # type: ignore[attr-defined]
-    evaluation = jasco.evaluate(model, data=data, judges=[], run=tmp_path / "run", limit=1)
-    assert evaluation.model == "python/audible:step-7"
+    scores = jasco.evaluate(model, data=data, judges=[], run=tmp_path / "run", limit=1)
+    assert scores.model == "python/audible:step-7"
 
 
 def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_path: Path) -> None:
@@ -167,8 +170,6 @@ def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_p
         jasco.evaluate(lambda audio, rate, prompt: "2", run=tmp_path / "run", name="two", **options)
 
 
-def test_a_model_of_a_spec_takes_no_other_name(data: Path) -> None:
-    with pytest.raises(jasco.InputError, match=r"openai/m: .*name='mine'"):
-        jasco.evaluate(open_spec("model", "openai/m"), data=data, judges=[], name="mine")
+def test_a_judge_is_no_model(data: Path) -> None:
     with pytest.raises(jasco.InputError, match="Offline is no function"):
         jasco.evaluate(open_spec("judge", "offline"), data=data, judges=[])

@@ -15,31 +15,33 @@ import pytest
 import jasco
 from audible import BatchModel, answer
 from chat_server import Serve
+from figures import figures_of
 from jasco.backends.specs import open_spec
 from jasco.data.dataset import read_data_set
 from jasco.judges.panel import open_judges
 
 
 def test_a_function_is_evaluated(data: Path, tmp_path: Path) -> None:
-    evaluation = jasco.evaluate(answer, data=data, judges=["offline"], run=tmp_path / "run")
-    assert evaluation.model == "python/audible:answer"
-    assert evaluation.complete
-    assert evaluation.figures["answers"]["answered"] == 32
-    assert evaluation.best_mean == evaluation.figures["best_mean"]
-    assert evaluation.summary["data"]["clips"] == 4
+    scores = jasco.evaluate(answer, data=data, judges=["offline"], run=tmp_path / "run")
+    assert scores.model == "python/audible:answer"
+    assert scores.complete
+    assert figures_of(scores)["answers"]["answered"] == 32
+    assert scores.best_mean.value == figures_of(scores)["best_mean"]
+    assert scores.to_json()["data"]["clips"] == 4
     rescored = jasco.score(tmp_path / "run")
-    assert rescored == evaluation
-    assert str(rescored) == repr(rescored) == str(evaluation)
-    assert "python/audible:answer" in str(evaluation)
-    assert "<pre>" in evaluation._repr_html_()
+    assert rescored == scores
+    assert hash(rescored) == hash(scores)
+    assert str(rescored) == str(scores)
+    assert "python/audible:answer" in str(scores)
+    assert "<table>" in scores._repr_html_()
 
 
 def test_an_object_is_evaluated_under_a_name_of_its_own(data: Path, tmp_path: Path) -> None:
     model = BatchModel()
-    evaluation = jasco.evaluate(
+    scores = jasco.evaluate(
         model, data=read_data_set(data), judges="offline", run=tmp_path / "run", name="step-1000"
     )
-    assert evaluation.model == "python/step-1000"
+    assert scores.model == "python/step-1000"
     assert max(model.batches) == 8
     with pytest.raises(jasco.RunConflictError, match="python/step-1000"):
         jasco.evaluate(BatchModel(), data=data, judges=[], run=tmp_path / "run", name="step-2000")
@@ -49,10 +51,11 @@ def test_a_spec_is_evaluated_as_on_the_command_line(data: Path, serve: Serve) ->
     spec = f"openai/m,base_url={serve().url}"
     one = jasco.evaluate(spec, data=str(data), judges=[], limit=2)
     other = jasco.evaluate(open_spec("model", spec), data=data, judges=[], limit=2)
-    assert one.summary == other.summary
-    assert one.figures["answers"]["answered"] == 16
-    with pytest.raises(jasco.InputError, match="name='mine'"):
-        jasco.evaluate(spec, data=data, judges=[], name="mine")
+    assert one == other
+    assert figures_of(one)["answers"]["answered"] == 16
+    named = jasco.evaluate(spec, data=data, judges=[], limit=2, name="mine")
+    assert named.model == "mine"
+    assert figures_of(named)["model"] == "openai/m"
 
 
 def test_a_model_that_ignores_the_audio_is_refused(data: Path, tmp_path: Path) -> None:
@@ -61,10 +64,10 @@ def test_a_model_that_ignores_the_audio_is_refused(data: Path, tmp_path: Path) -
 
     with pytest.raises(jasco.RunConflictError, match="same answer"):
         jasco.evaluate(constant, data=data, judges=[], run=tmp_path / "run", name="constant")
-    evaluation = jasco.evaluate(
+    scores = jasco.evaluate(
         constant, data=data, judges=[], run=tmp_path / "run", name="constant", preflight=False
     )
-    assert evaluation.figures["answers"]["preflight"]["overridden"]
+    assert figures_of(scores)["answers"]["preflight"]["overridden"]
 
 
 def test_judges_may_be_made_already(data: Path) -> None:
@@ -80,18 +83,18 @@ def test_a_run_that_was_begun_goes_on(data: Path, tmp_path: Path) -> None:
         return answer(audio, sampling_rate, prompt)
 
     for limit in (1, 3):
-        evaluation = jasco.evaluate(
+        scores = jasco.evaluate(
             counting, data=data, judges=[], run=tmp_path / "run", name="counting",
             limit=np.int64(limit), preflight=False,
         )  # fmt: skip
-        assert evaluation.figures["answers"]["answered"] == 8 * limit
+        assert figures_of(scores)["answers"]["answered"] == 8 * limit
     assert len(prompts) == 24
 
 
 def test_without_a_run_nothing_is_left(data: Path, temporary_folder: Path) -> None:
-    evaluation = jasco.evaluate(answer, data=data, judges=["offline"], limit=1)
+    scores = jasco.evaluate(answer, data=data, judges=["offline"], limit=1)
     assert list(temporary_folder.iterdir()) == []
-    assert len(evaluation.items_to_pandas()) == 8  # the items stay in memory
+    assert len(scores.items_to_pandas()) == 8  # the items stay in memory
     with pytest.raises(jasco.InputError, match="no-such-folder: "):
         jasco.evaluate(answer, data="no-such-folder", judges=[])
     assert list(temporary_folder.iterdir()) == []
@@ -109,11 +112,11 @@ def test_what_was_done_is_kept_where_it_ends_early(
     [note] = error.value.__notes__
     [run] = temporary_folder.iterdir()
     assert f"run={str(run)!r}" in note
-    assert jasco.score(run).figures["answers"]["answered"] == 8
+    assert figures_of(jasco.score(run))["answers"]["answered"] == 8
 
 
 def test_it_works_where_a_loop_of_events_is_running(data: Path) -> None:
-    async def notebook() -> jasco.Evaluation:
+    async def notebook() -> jasco.Scores:
         return jasco.evaluate(answer, data=data, judges=["offline"], limit=1)
 
     assert asyncio.run(notebook()).complete
@@ -144,7 +147,7 @@ def test_ctrl_c_ends_it_in_good_order(data: Path, tmp_path: Path) -> None:
         jasco.evaluate(
             interrupting, data=data, judges=[], run=tmp_path / "run", name="x", concurrency=1
         )
-    answered = jasco.score(tmp_path / "run").figures["answers"]["answered"]
+    answered = figures_of(jasco.score(tmp_path / "run"))["answers"]["answered"]
     assert 0 < answered < 32
 
 

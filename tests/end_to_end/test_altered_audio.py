@@ -89,8 +89,8 @@ def test_a_run_on_altered_audio_says_so_in_all_outputs(
     assert title(summary).startswith(f"JASCO on {ALTERED}: ")
     assert f"|data:{ALTERED}[4x8]|" in summary.signature
     for form in ("markdown", "csv", "json"):
-        assert ALTERED in export(summary, form)
-    assert "altered" in export(summary, "latex")
+        assert ALTERED in export([summary], form)
+    assert "altered" in export([summary], "latex")
     assert "CC BY-NC" in licence(ALTERED)
     with RunReader.open(tmp_path / "run") as store:
         assert store.fact("data") == store.data().name == ALTERED

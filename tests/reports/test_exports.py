@@ -32,7 +32,7 @@ REPORTS = {"alone": SINGLE, "two": TWO, "bare": WITHOUT_JUDGES}
 
 
 def rows(report: Any) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(export(report, "csv"), newline="")))
+    return list(csv.DictReader(io.StringIO(export([report], "csv"), newline="")))
 
 
 # --- the report ---
@@ -129,7 +129,7 @@ def test_the_data_are_those_of_the_model_with_the_most_items() -> None:
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_json_is_the_report_as_it_is(report: Any) -> None:
-    text = export(report, "json")
+    text = export([report], "json")
     assert json.loads(text) == report.to_json()
     assert text.endswith("}\n")
 
@@ -143,7 +143,7 @@ def test_a_row_for_each_model_and_each_of_its_judges(report: Any) -> None:
 
 
 def test_a_data_frame_reads_the_file_as_it_is() -> None:
-    frame = pd.read_csv(io.StringIO(export(TWO, "csv")))
+    frame = pd.read_csv(io.StringIO(export([TWO], "csv")))
     assert list(frame["judge"].isna()) == [True, False, False] * 2
     assert list(frame["judge"][1:3]) == [JUDGE, f"{JUDGE}1"]
     complete, incomplete = frame[frame["judge"].isna()].to_dict("records")
@@ -165,13 +165,13 @@ def test_a_data_frame_reads_the_file_as_it_is() -> None:
 
 def test_a_data_frame_has_the_ends_of_intervals() -> None:
     report = summarise_report([results(MODEL, judged(1, clips=12), judged(2, clips=12))])
-    panel, *_ = pd.read_csv(io.StringIO(export(report, "csv"))).to_dict("records")
+    panel, *_ = pd.read_csv(io.StringIO(export([report], "csv"))).to_dict("records")
     assert 0.5 < panel["best_mean_low"] < panel["best_mean"] == 1.5 < panel["best_mean_high"] <= 2
     assert panel["both_low"] < panel["both"] == panel["both_high"] == 1
 
 
 def test_lines_end_as_rfc_4180_has_it() -> None:
-    text = export(TWO, "csv")
+    text = export([TWO], "csv")
     assert text.count("\r\n") == text.count("\n") == 1 + 6
 
 
@@ -191,14 +191,14 @@ def test_cells_are_not_escaped_for_spreadsheets() -> None:
 
 @pytest.mark.parametrize("output_format", ["markdown", "latex", "csv", "json"])
 def test_text_that_no_file_can_hold_is_replaced(output_format: str) -> None:
-    text = export(renamed(TWO, [(MODEL, "mo\udcffdel")]), output_format)
+    text = export([renamed(TWO, [(MODEL, "mo\udcffdel")])], output_format)
     assert text.encode("utf-8")
 
 
 @pytest.mark.parametrize("output_format", ["markdown", "latex", "csv", "json"])
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_figures_that_are_not_there_are_missing(report: Any, output_format: str) -> None:
-    text = export(without_figures(report), output_format)
+    text = export([without_figures(report)], output_format)
     assert "None" not in text
     assert "nan" not in text.lower()
 
@@ -210,7 +210,7 @@ def test_a_model_without_best_mean_alone_has_the_rest_of_its_figures() -> None:
     [row] = [row for row in rows(without_best_mean) if (row["model"], row["judge"]) == (MODEL, "")]
     assert (row["best_mean"], row["best_of_8"], row["mean"]) == ("", "", "1.5")
     for output_format in ("markdown", "latex"):
-        assert "1.50" in export(without_best_mean, output_format)
+        assert "1.50" in export([without_best_mean], output_format)
 
 
 def test_the_signature_holds_how_intervals_were_made() -> None:

@@ -99,8 +99,8 @@ def test_no_output_holds_a_negative_zero() -> None:
     assert report.pairs
     report = changed(report, round_to_zero)
     for text in (
-        render(report), render_comparison(report), export(report, "markdown"),
-        export(report, "latex"),
+        render(report), render_comparison(report), export([report], "markdown"),
+        export([report], "latex"),
     ):  # fmt: skip
         assert "0.00" in text
         assert not NEGATIVE_ZERO.search(text), NEGATIVE_ZERO.search(text)

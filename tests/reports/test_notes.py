@@ -39,7 +39,7 @@ def report(reason: Reason = NO_AUDIO) -> Report:
 def test_every_output_quotes_them(output: str) -> None:
     summary = report()
     text = {"terminal": render, "comparison": render_comparison}.get(
-        output, lambda value: export(value, output)
+        output, lambda value: export([value], output)
     )(summary)
     for message in ("model takes no audio", "HTTP 500: down", "HTTP 401: key"):
         assert message in text
@@ -57,11 +57,11 @@ def test_they_are_fields_of_the_json() -> None:
 
 def test_a_message_from_outside_is_one_line_of_text_everywhere() -> None:
     summary = report(Reason("rejected", HOSTILE, 4, 4))
-    for text in (render(summary), render_comparison(summary), export(summary, "markdown")):
+    for text in (render(summary), render_comparison(summary), export([summary], "markdown")):
         [line] = [line for line in text.splitlines() if "alert(1)" in line.replace("\\", "")]
         assert "input" in line
-    assert r"\<script\>" in export(summary, "markdown")
-    body = export(summary, "latex").partition(r"\begin{table}")[2]
+    assert r"\<script\>" in export([summary], "markdown")
+    body = export([summary], "latex").partition(r"\begin{table}")[2]
     assert "alert(1)" in body
     assert r"\input" not in body
 
@@ -70,7 +70,7 @@ def test_a_long_message_is_cut_where_it_is_printed_only() -> None:
     message = "x" * 5000
     summary = report(Reason("error", message, 4, 4))
     assert max(map(len, render(summary).splitlines())) < 1000
-    assert json.loads(export(summary, "json"))["models"][MODEL]["answers"]["reasons"][0][
+    assert json.loads(export([summary], "json"))["models"][MODEL]["answers"]["reasons"][0][
         "message"
     ] == message  # fmt: skip
 

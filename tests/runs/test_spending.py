@@ -12,6 +12,7 @@ import pytest
 import jasco as package
 from chat_server import ChatServer, Serve
 from command import HASTY, Jasco, Result
+from figures import figures_of
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Response
 from jasco.runs.read_run import results_of_run
@@ -273,9 +274,9 @@ def test_from_python(server: ChatServer, data: Path, run: Path) -> None:
     with pytest.raises(package.IncompleteError, match="10 calls"):
         package.evaluate(f"openai/m,{address}", **options, max_calls=10)
     prices: dict[str, Any] = {"price_in": {"openai/m": 1, "openai/j": 2.5}, "price_out": 10}
-    evaluation = package.evaluate(f"openai/m,{address}", **options, max_cost=100, **prices)
-    assert evaluation.figures["spent"]["calls"] == ALL_CALLS
-    assert evaluation.figures["spent"]["cost"] == pytest.approx((32 * 7 * 3.5 + 64 * 5 * 10) / 1e6)
+    scores = package.evaluate(f"openai/m,{address}", **options, max_cost=100, **prices)
+    assert figures_of(scores)["spent"]["calls"] == ALL_CALLS
+    assert figures_of(scores)["spent"]["cost"] == pytest.approx((32 * 7 * 3.5 + 64 * 5 * 10) / 1e6)
 
 
 def test_an_exam_ends_before_its_limit(jasco: Jasco, server: ChatServer, data: Path) -> None:

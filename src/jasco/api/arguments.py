@@ -2,11 +2,13 @@
 
 import operator
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jasco.api.messages import Notify
+from jasco.backends.budget import PriceList, read_price_list
 from jasco.backends.specs import Spec, open_spec
 from jasco.data.dataset import DataSet
 from jasco.data.sources import find_data
@@ -16,6 +18,8 @@ from jasco.judges.panel import open_judges
 from jasco.models.function_model import FunctionModel, has_own_name, name_of
 from jasco.models.model import Model
 from jasco.protocol.protocols import protocol_named
+
+_LONGEST_NAME = 200
 
 
 def as_paths(target: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -35,7 +39,7 @@ def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
     return find_data(str(data), notify)
 
 
-def as_judges(judges: Sequence[str | Judge]) -> list[Judge]:
+def as_judges(judges: str | Sequence[str | Judge]) -> list[Judge]:
     """Return the judges of specs, of which one may name a panel, and of judges made already."""
     check("judges", judges, isinstance(judges, Iterable), "a list of specs or judges")
     opened: list[Judge] = []
@@ -56,17 +60,17 @@ def as_model(model: Any, name: str | None = None, run: str | Path | None = None)
     model : str, Model, function or object
         As of :func:`jasco.evaluate`.
     name : str or None
-        The name of a function or object.
+        The name of the model, by which a run identifies a function or object.
     run : str, Path or None
         The run's folder, in which the name must stand for this model alone; None is a new run.
     """
-    is_name = name is None or (isinstance(name, str) and name.strip())
-    check("name", name, is_name, "a text that is not empty")
-    if isinstance(model, str) or _is_provider(model, "answer"):
-        opened: Model = open_spec("model", model) if isinstance(model, str) else model
-        if name:
-            raise InputError(f"{opened.spec.label}: it has a name; leave out name={name!r}")
+    name = as_name(name)
+    if isinstance(model, str):
+        opened: Model = open_spec("model", model)
         return opened
+    if _is_provider(model, "answer"):
+        provider: Model = model
+        return provider
     function = FunctionModel.of(model, name)
     if run is not None and not name and not has_own_name(model):
         raise InputError(
@@ -89,6 +93,45 @@ def as_protocol(protocol: str | None) -> str | None:
     return protocol_named(protocol).name
 
 
+def as_names(name: str, value: str | Iterable[str]) -> list[str]:
+    """Return names, of which a single one may be given as a str."""
+    names = [value] if isinstance(value, str) else value
+    is_right = isinstance(names, Iterable)
+    names = list(names) if is_right else []
+    check(name, value, is_right and all(isinstance(each, str) for each in names), "a list of names")
+    return names
+
+
+def as_name(name: str | None) -> str | None:
+    """Return the name of a model as tables show it; None for its own."""
+    if name is None:
+        return None
+    is_right = isinstance(name, str) and name.strip() and one_line(name, _LONGEST_NAME) == name
+    check("name", name, is_right, f"one line of 1 to {_LONGEST_NAME} characters")
+    return name
+
+
+def as_tags(tags: Mapping[str, object] | None) -> dict[str, str]:
+    """Return tags as texts by their keys."""
+    check("tags", tags, tags is None or isinstance(tags, Mapping), "a mapping of keys to values")
+    texts = {}
+    for key, value in (tags or {}).items():
+        is_key = isinstance(key, str) and re.fullmatch(r"[A-Za-z_][\w.-]{0,49}", key)
+        check("tag", key, is_key, "named by a letter, then letters, digits, '_', '-' or '.'")
+        texts[key] = str(value)
+        is_text = one_line(texts[key], _LONGEST_NAME) == texts[key]
+        check(f"tag {key}", texts[key], is_text, f"one line of at most {_LONGEST_NAME} characters")
+    return texts
+
+
+def read_tags(texts: Iterable[str]) -> dict[str, str]:
+    """Return tags that are given as ``KEY=VALUE`` on the command line."""
+    for text in texts:
+        if "=" not in text:
+            raise InputError(f"--tag {one_line(text)}: expected KEY=VALUE")
+    return as_tags(dict(text.split("=", 1) for text in texts))
+
+
 def as_positive(name: str, value: Any, otherwise: str = "") -> int:
     """Return any kind of positive integer, those of numpy too, as an int."""
     try:
@@ -103,6 +146,13 @@ def as_boolean(name: str, value: bool) -> bool:
     """Return True or False, and refuse other values, even those that are true or false."""
     check(name, value, isinstance(value, bool), "True or False")
     return value
+
+
+def as_price_list(
+    price_in: float | Mapping[str, float] | None, price_out: float | Mapping[str, float] | None
+) -> PriceList:
+    """Return the prices of tokens."""
+    return read_price_list(as_prices("price_in", price_in), as_prices("price_out", price_out))
 
 
 def as_prices(name: str, prices: float | Mapping[str, float] | None) -> list[str]:

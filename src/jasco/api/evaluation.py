@@ -1,39 +1,31 @@
-"""Evaluating a model from Python, and the jobs of the commands that answer and judge."""
+"""Running evaluations: answers, verdicts, and the jobs that commands and functions share."""
 
-import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from jasco.api import arguments
-from jasco.api.messages import Notify, named_as_in_python, python_names, write_message
-from jasco.api.results import Evaluation, score
-from jasco.backends.budget import Budget, read_limits, read_price_list
+from jasco.api.messages import Notify, log_message, named_as_in_python
+from jasco.api.runs import Run
+from jasco.api.scores import Scores, scores_of
+from jasco.api.threads import run_in_thread
+from jasco.backends.budget import read_limits
 from jasco.data import responses_csv
-from jasco.data.audio import read_file
-from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
-from jasco.data.sources import find_data
 from jasco.errors import InputError
 from jasco.evaluation.job import Job
 from jasco.evaluation.run_job import Stop, run_job
-from jasco.judge_exam.examination import Exam, take_exam
 from jasco.judges.judge import Judge
-from jasco.judges.panel import PANELS
+from jasco.models.function_model import FunctionModel
 from jasco.models.model import Model
-from jasco.protocol.protocols import protocol_named
-from jasco.reports.exam import summarise_exam
-from jasco.reports.spending import spending_line
-from jasco.runs.exam_records import ExamStore
 from jasco.runs.read_csv import JUDGING_RUN
 from jasco.runs.read_run import judged_items_of_run
-from jasco.runs.spending import Spending
+from jasco.runs.targets import check_targets
 
-_log = logging.getLogger("jasco")
+Prices = float | Mapping[str, float] | None
 
 
 @named_as_in_python()
@@ -41,9 +33,10 @@ def evaluate(
     model: str | Callable[..., Any] | Model | object,
     *,
     data: str | Path | DataSet,
-    judges: Sequence[str | Judge],
+    judges: str | Sequence[str | Judge],
     run: str | Path | None = None,
     name: str | None = None,
+    tags: Mapping[str, object] | None = None,
     protocol: str | None = None,
     limit: int | None = None,
     concurrency: int = 16,
@@ -52,106 +45,217 @@ def evaluate(
     max_calls: int | None = None,
     max_tokens: int | None = None,
     max_cost: float | None = None,
-    price_in: float | Mapping[str, float] | None = None,
-    price_out: float | Mapping[str, float] | None = None,
-) -> Evaluation:
-    """Evaluate a model: collect its answers, judge them, and return the figures.
+    price_in: Prices = None,
+    price_out: Prices = None,
+) -> Scores:
+    """Evaluate a model: collect its answers, have them judged, and return the scores.
+
+    An exception that ends the call (``KeyboardInterrupt``, the ``SystemExit`` of a signal handler)
+    stops the evaluation first. Everything received until then is saved in the run, and the same
+    call resumes it.
 
     Parameters
     ----------
     model : str, function or object
-        As on the command line (``"openai/..."``); or a function ``answer(audio, sampling_rate,
-        prompt)`` that returns a str, or ``answer(audios, sampling_rate, prompts)`` that returns a
-        list of them; or an object with such a method ``answer``. Audio is a float32 array from -1
-        to 1, shape (samples,). It is called in a thread of its own, a call at a time.
+        A spec as on the command line (``"openai/..."``); or a function ``answer(audio,
+        sampling_rate, prompt)`` that returns a str, or ``answer(audios, sampling_rate, prompts)``
+        that returns a list of them; or an object with such a method ``answer``. Audio is a float32
+        array from -1 to 1, shape (samples,). A function is called in a separate thread, one call at
+        a time.
     data : str, Path or DataSet
         ``"mini"``, ``"watd"``, or a folder that holds ``dataset/v0/v0.csv``.
-    judges : sequence of str or Judge
-        As on the command line: ``["offline"]``. None at all leaves the answers without verdicts.
+    judges : str, or sequence of str or Judge
+        Specs as on the command line: ``["offline"]``. Without any, answers are not judged.
     run : str, Path or None
-        The run's folder, which is kept and continued; None takes a temporary one, which stays
-        only if the evaluation does not get to its end.
+        The run's folder, created if missing and resumed if it exists. None uses a temporary folder,
+        which is deleted after a complete evaluation.
     name : str or None
-        The name of a function or object in the run and the results. A run identifies the model by
-        it: give every checkpoint a name, or a run, of its own. It is required with ``run`` for
-        anything without a name of its own: a lambda, a function within another one, a partial, a
-        method, an object.
+        The name of the model in tables. A run identifies a function or object by it: give every
+        checkpoint a different name, or a run of its own. With ``run``, it is required for anything
+        whose own name is not unique: a lambda, a nested function, a partial, a method, an object.
+    tags : mapping of str to str, or None
+        Tags to add to the run, such as ``{"step": 1000}``.
     protocol : str or None
         ``"v2"``, the default, or ``"v1"``.
     limit : int or None
-        Number of clips, from the first on; None takes all.
+        Number of clips, counted from the first; None uses all.
     concurrency : int
-        Calls in flight at once, where calls are made.
+        Number of calls at once, to servers.
     preflight : bool
         Whether to check first that the model uses the audio, and refuse one that does not; and to
-        ask each judge one question with a known verdict before all others.
+        ask each judge one question with a known verdict first.
     retry_final : bool
-        Whether to ask again what a repeat is not expected to mend: unreadable verdicts, and
-        failures such as a content filter's.
+        Whether to repeat what a retry is not expected to fix: unreadable verdicts, and failures
+        such as a content filter's.
     max_calls, max_tokens : int or None
-        HTTP requests, and tokens in and out, that the run may use in total, including earlier
-        calls; :class:`IncompleteError` is raised before a limit is exceeded.
+        HTTP requests, and prompt and completion tokens, that the run may use in total, including
+        earlier calls; :class:`IncompleteError` is raised before a limit is exceeded.
     max_cost : float or None
         Likewise, in the currency of the prices.
     price_in, price_out : float, mapping of str to float, or None
-        Prices of a million prompt and completion tokens: of all, or by model or judge, as tables
-        name them or as ``provider/name``.
+        Prices of a million prompt and completion tokens: for all, or by the name of a model or
+        judge, as in tables or as ``provider/name``.
 
     Returns
     -------
-    Evaluation
-        Complete or not: see its ``complete``; ``figures`` hold what is missing.
+    Scores
+        The scores, which may be incomplete: see :attr:`Scores.complete`.
 
     Raises
     ------
     InputError, RunConflictError, IncompleteError
-        As the command's exit statuses 2, 3 and 4; the message states what to do. What was done is
-        kept in the run.
+        As the command's exit statuses 2, 3 and 4; the message states what to do.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> scores = jasco.evaluate("cascade", data="mini", judges=["offline"])  # doctest: +SKIP
+    >>> print(scores)  # doctest: +SKIP
     """
+    settings = _settings(
+        concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
+    )
     arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
-    prices = [
-        arguments.as_prices("price_in", price_in),
-        arguments.as_prices("price_out", price_out),
-    ]
-    folder = Path(tempfile.mkdtemp(prefix="jasco-") if run is None else run)
-    is_kept = run is not None
-    try:
+    with _folder(run) as folder:
         job = open_job(
             run=folder,
-            data=arguments.as_data(data, _notify),
+            data=arguments.as_data(data, log_message),
             model=arguments.as_model(model, name, run),
             judges=judges,
             protocol=protocol,
-            notify=_notify,
-            limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
-            concurrency=arguments.as_positive("concurrency", concurrency),
-            preflight=arguments.as_boolean("preflight", preflight),
-            retry_final=arguments.as_boolean("retry_final", retry_final),
-            limits=read_limits(max_calls, max_tokens, max_cost),
-            prices=read_price_list(*prices),
+            notify=log_message,
+            name=name,
+            tags=tags,
+            limit=limit,
+            **settings,
         )
-        _run_in_thread(job)
-        return score(folder)
-    except BaseException as error:
-        if not is_kept and (folder / "run.db").exists():
-            error.add_note(f"What was done is kept: run={str(folder)!r} goes on with it.")
-            is_kept = True
-        raise
-    finally:
-        if not is_kept:
-            shutil.rmtree(folder)
+        _run(job)
+        return scores_of([folder], keep_items=True)
+
+
+@named_as_in_python()
+def respond(
+    model: str | Callable[..., Any] | Model | object,
+    *,
+    data: str | Path | DataSet,
+    run: str | Path,
+    name: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    limit: int | None = None,
+    concurrency: int = 16,
+    preflight: bool = True,
+    retry_final: bool = False,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    max_cost: float | None = None,
+    price_in: Prices = None,
+    price_out: Prices = None,
+) -> Run:
+    """Collect the answers of a model without judging them; :func:`judge` judges them later.
+
+    Parameters and exceptions are those of :func:`evaluate`.
+
+    Returns
+    -------
+    Run
+        The run with the answers.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> run = jasco.respond("cascade", data="mini", run="my-run")  # doctest: +SKIP
+    >>> scores = jasco.judge("my-run", judges=["offline"])  # doctest: +SKIP
+    """
+    settings = _settings(
+        concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
+    )
+    arguments.check("run", run, arguments.is_path(run), "a folder")
+    job = open_job(
+        run=Path(run),
+        data=arguments.as_data(data, log_message),
+        model=arguments.as_model(model, name, run),
+        notify=log_message,
+        name=name,
+        tags=tags,
+        limit=limit,
+        **settings,
+    )
+    _run(job)
+    return Run.open(job.run)
+
+
+@named_as_in_python()
+def judge(
+    target: str | Path,
+    *,
+    judges: str | Sequence[str | Judge],
+    output: str | Path | None = None,
+    protocol: str | None = None,
+    concurrency: int = 16,
+    preflight: bool = True,
+    retry_final: bool = False,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    max_cost: float | None = None,
+    price_in: Prices = None,
+    price_out: Prices = None,
+) -> Scores:
+    """Judge the answers of a run, or of a CSV file.
+
+    Parameters
+    ----------
+    target : str or Path
+        The folder of a run, which keeps its verdicts; or a CSV file with answers in the column
+        ``allm_output``.
+    judges : str, or sequence of str or Judge
+        Specs as on the command line; one judge for a CSV file.
+    output : str, Path or None
+        For a CSV file: the file to write, with its columns and the verdicts.
+    protocol, concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, \
+price_out
+        As of :func:`evaluate`.
+
+    Returns
+    -------
+    Scores
+        The scores of all judges of the run, earlier ones included.
+
+    Raises
+    ------
+    InputError, RunConflictError, IncompleteError
+        As of :func:`evaluate`; or ``output`` is missing.
+    """
+    settings = _settings(
+        concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
+    )
+    arguments.check("target", target, arguments.is_path(target), "a run or a CSV file")
+    arguments.check("output", output, output is None or arguments.is_path(output), "a file or None")
+    path, csv_file = Path(target), None if output is None else Path(output)
+    check_targets([path], together=True)
+    settings |= {"judges": judges, "protocol": protocol, "notify": log_message}
+    if not path.is_dir():
+        run, _ = run_in_thread(
+            lambda begun: judge_responses_csv(path, csv_file, begun=begun, **settings)
+        )
+        return scores_of([run], keep_items=True)
+    check_no_output(path, csv_file)
+    _run(open_job(run=path, **settings))
+    return scores_of([path], keep_items=True)
 
 
 def open_job(
     *,
     data: str | Path | DataSet | None = None,
     model: str | Model | None = None,
-    judges: Sequence[str | Judge] = (),
+    judges: str | Sequence[str | Judge] = (),
     protocol: str | None = None,
+    name: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    limit: int | None = None,
     notify: Notify,
     **settings: Any,
 ) -> Job:
-    """Return the job that a command or a call describes.
+    """Return the job that a command or a function describes.
 
     Parameters
     ----------
@@ -163,6 +267,8 @@ def open_job(
         Specs.
     protocol : str or None
         None takes the run's own, or the default.
+    name, tags, limit
+        As of :func:`evaluate`.
     notify : callable
         Takes messages to the user.
     **settings
@@ -173,10 +279,15 @@ def open_job(
     InputError
         A spec, the data set or the protocol is wrong.
     """
+    opened = None if model is None else arguments.as_model(model)
+    has_own_name = isinstance(opened, FunctionModel)  # by which the run identifies it
     return Job(
+        name=None if has_own_name else arguments.as_name(name),
+        tags=arguments.as_tags(tags),
+        limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
         protocol=arguments.as_protocol(protocol),
         data=None if data is None else arguments.as_data(data, notify),
-        model=None if model is None else arguments.as_model(model),
+        model=opened,
         judges=arguments.as_judges(judges),
         **settings,
     )
@@ -186,8 +297,9 @@ def judge_responses_csv(
     responses: Path,
     output: Path | None,
     *,
-    judges: Sequence[str],
+    judges: str | Sequence[str | Judge],
     notify: Notify,
+    begun: Callable[[Stop], None] = lambda _: None,
     **settings: Any,
 ) -> tuple[Path, bool]:
     """Judge the answers in a CSV file, and write its columns with the verdicts to another one.
@@ -198,10 +310,12 @@ def judge_responses_csv(
         The file, with answers in the column ``allm_output``.
     output : pathlib.Path or None
         The file to write. The run that keeps the verdicts is the folder beside it.
-    judges : sequence of str
+    judges : str, or sequence of str or Judge
         One judge.
     notify : callable
         Takes messages to the user.
+    begun : callable
+        Takes the function that stops it.
     **settings
         As of :func:`open_job`.
 
@@ -224,7 +338,8 @@ def judge_responses_csv(
             f"{responses}: -o JUDGED.csv is missing: the file that the verdicts on a "
             "responses CSV are written to"
         )
-    if len(judges) != 1 or judges[0].split(",")[0] in PANELS:
+    opened = arguments.as_judges(judges)
+    if len(opened) != 1:
         raise InputError(
             f"{responses}: a responses CSV takes one judge at a time; give each a command "
             "with an -o of its own, and all of these to: jasco score"
@@ -233,102 +348,58 @@ def judge_responses_csv(
     if number := sum(text.strip().lower() == "nan" for text in file.answers().values()):
         notify(f"{file.path}: answers that read 'nan': {number}; empty the cell if none was given")
     run, model = output.with_suffix(JUDGING_RUN), f"csv/{responses}"
-    job = open_job(run=run, data=file.data, model=model, judges=judges, notify=notify, **settings)
-    complete = run_job(job, notify)
+    job = open_job(run=run, data=file.data, model=model, judges=opened, notify=notify, **settings)
+    complete = run_job(job, notify, begun)
     items, label = judged_items_of_run(run), job.judges[0].spec.label
     judged = items.judges.get(label, {})
     responses_csv.write_judged(output, file, judged, proxy=label in items.proxies)
     return run, complete
 
 
-def write_template(data: DataSet, output: Path) -> None:
-    """Write a CSV with a row for each item of a data set; the column ``allm_output`` is empty.
-
-    Raises
-    ------
-    InputError
-        A clip's audio is missing or cannot be read.
-    """
-    paths = {clip.id: data.audio_path(clip) for clip in data.clips}
-    frames = {id_: read_file(path).frames for id_, path in paths.items() if path}
-    write_table(output, responses_csv.COLUMNS, responses_csv.template_rows(data, frames))
+def check_no_output(run: Path, output: Path | None) -> None:
+    """Raise ``InputError`` for an output file: a run keeps its verdicts."""
+    if output:
+        raise InputError(
+            f"-o is for a responses CSV: {run} is a run, which keeps its verdicts; leave out -o"
+        )
 
 
-def examine(
-    judge: Judge,
-    budget: Budget,
-    *,
-    data: str,
-    gold: Path | None,
-    protocol: str | None,
-    notify: Notify,
-    **settings: Any,
-) -> tuple[dict[str, Any], bool]:
-    """Examine a judge: ask what it was not asked yet, keep its verdicts, compute its figures.
-
-    Parameters
-    ----------
-    judge : Judge
-        The judge to examine.
-    budget : Budget
-        What may be spent.
-    data : str
-        The name or the folder of a data set.
-    gold : pathlib.Path or None
-        A CSV of rows labelled by people.
-    protocol : str or None
-        None takes the default.
-    notify : callable
-        Takes messages to the user.
-    **settings
-        ``concurrency`` and ``again``, as of :func:`jasco.judge_exam.examination.take_exam`.
-
-    Returns
-    -------
-    summary : dict
-        All that ``jasco exam --json`` prints.
-    complete : bool
-        Whether nothing is left that the same call could finish.
-
-    Raises
-    ------
-    InputError
-        The data, the labels or the judge's spec are wrong.
-    """
-    judge.budget = budget
-    chosen = protocol_named(protocol)
-    exam = Exam.about(find_data(data, notify), chosen, judge, gold)
-    if exam.labels and exam.labels.by_id:
-        notify(f"{gold}: no column clip_sha; rows are joined by id, right or wrong")
-    with closing(ExamStore.of_user()) as store:
-        result = take_exam(judge, exam, store, notify=notify, **settings)
-        summary = summarise_exam(result)
-        store.keep_result(judge.spec.identity, exam.labels_sha256, summary)
-    if line := spending_line(Spending(budget.spent, budget.prices)):
-        notify(line)
-    return summary, result.left == 0
+def _settings(
+    concurrency: int,
+    preflight: bool,
+    retry_final: bool,
+    max_calls: int | None,
+    max_tokens: int | None,
+    max_cost: float | None,
+    price_in: Prices,
+    price_out: Prices,
+) -> dict[str, Any]:
+    """Check the parameters that all functions have in common."""
+    return {
+        "concurrency": arguments.as_positive("concurrency", concurrency),
+        "preflight": arguments.as_boolean("preflight", preflight),
+        "retry_final": arguments.as_boolean("retry_final", retry_final),
+        "limits": read_limits(max_calls, max_tokens, max_cost),
+        "prices": arguments.as_price_list(price_in, price_out),
+    }
 
 
-def _run_in_thread(job: Job) -> None:
-    """Run a job in a thread of its own: in a notebook, this one has an event loop already."""
-    begun: Future[Stop] = Future()
-    with ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
-        try:
-            thread.submit(run_job, job, _notify, begun.set_result).result()
-        except KeyboardInterrupt:
-            begun.add_done_callback(_stop)  # at once, or when it begins
-            raise
+@contextmanager
+def _folder(run: str | Path | None) -> Iterator[Path]:
+    """Provide the run's folder; a temporary one is deleted unless the evaluation fails."""
+    folder = Path(tempfile.mkdtemp(prefix="jasco-") if run is None else run)
+    is_kept = run is not None
+    try:
+        yield folder
+    except BaseException as error:
+        if not is_kept and (folder / "run.db").exists():
+            error.add_note(f"Completed work is saved; to resume: run={str(folder)!r}")
+            is_kept = True
+        raise
+    finally:
+        if not is_kept:
+            shutil.rmtree(folder)
 
 
-def _stop(begun: Future[Stop]) -> None:
-    with suppress(RuntimeError):  # it has just ended
-        begun.result()()
-
-
-def _notify(line: str) -> None:
-    """Log a message; write it to stderr if logging is not configured, as in a plain notebook."""
-    if _log.hasHandlers() or _log.level != logging.NOTSET:
-        _log.info("%s", python_names(line))
-    else:
-        with suppress(OSError, ValueError):  # stderr is closed
-            write_message(python_names(line))
+def _run(job: Job) -> None:
+    run_in_thread(lambda begun: run_job(job, log_message, begun))

@@ -3,15 +3,17 @@
 A message names options as on the command line; from Python, ``--run`` is ``run=``.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from jasco.errors import IncompleteError, InputError, RunConflictError
 
 Notify = Callable[[str], None]
 """Takes messages to the user, a line each."""
+_log = logging.getLogger("jasco")
 _FLAGS = {
     "--compat": "compat=True",
     "--judge": "judges=",
@@ -34,6 +36,15 @@ def write_message(line: str) -> None:
         tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
     else:
         sys.stderr.write(f"jasco: {line}\n")
+
+
+def log_message(line: str) -> None:
+    """Log a message; write it to stderr if logging is not configured, as in a plain notebook."""
+    if _log.hasHandlers() or _log.level != logging.NOTSET:
+        _log.info("%s", python_names(line))
+    else:
+        with suppress(OSError, ValueError):  # stderr is closed
+            write_message(python_names(line))
 
 
 def python_names(message: str) -> str:

@@ -12,7 +12,7 @@ import click
 from jasco.api.messages import write_message
 from jasco.cli import options
 from jasco.cli.options import flag, option
-from jasco.cli.output import print_result, print_score
+from jasco.cli.output import print_result, print_scores
 from jasco.cli.streams import stdout_to_stderr
 from jasco.errors import IncompleteError, InputError, one_line
 
@@ -39,7 +39,11 @@ _ANSWERING = options.combined(
     click.argument("model"),
     options.DATA,
     option("--run", required=True, type=Path, help=_RUN_HELP),
-    option("--limit", type=options.POSITIVE, metavar="CLIPS", help="use only the first so many"),
+    option(
+        "--limit", type=options.POSITIVE, metavar="CLIPS", help="use only the first CLIPS clips"
+    ),
+    option("--name", metavar="NAME", help="name of the model in tables"),
+    options.TAGS,
     _RUNNING,
     flag("--dry-run", help="print what would be done, and do nothing"),
 )
@@ -71,13 +75,14 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
     MODEL is provider/name[,key=value...]; see: jasco models
     """
     from jasco.api.evaluation import open_job
-    from jasco.api.results import answer_lines
+    from jasco.reports.text import answer_lines
+    from jasco.runs.read_run import results_of_run
 
     job = open_job(notify=write_message, **settings)
     if dry_run:
         return _print_plan(job)
     complete = _run(job)
-    for line in answer_lines(job.run):
+    for line in answer_lines(results_of_run(job.run)):
         write_message(line)
     return complete
 
@@ -92,20 +97,16 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 
     The first is the folder of a run, the second a CSV file with answers in the column allm_output.
     """
-    from jasco.api.evaluation import judge_responses_csv, open_job
+    from jasco.api.evaluation import check_no_output, judge_responses_csv, open_job
     from jasco.runs.targets import check_targets
 
     check_targets([target], together=True)
     if target.is_dir():
-        if output:
-            raise InputError(
-                f"-o goes with a responses CSV; {target} is a run, which keeps its verdicts: "
-                "leave out -o"
-            )
+        check_no_output(target, output)
         return _run_and_score(open_job(run=target, notify=write_message, **settings))
     with stdout_to_stderr():
         run, complete = judge_responses_csv(target, output, notify=write_message, **settings)
-    print_score([run])
+    print_scores([run])
     return complete
 
 
@@ -118,28 +119,31 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 @options.spending("this command")
 @flag("--again", help="ask everything anew: the server has another model")
 @options.AS_JSON
-def exam_command(judge: str, as_json: bool, limits: Any, prices: Any, **settings: Any) -> bool:
+def exam_command(
+    judge: str, data: str, as_json: bool, limits: Any, prices: Any, **settings: Any
+) -> bool:
     """Examine a judge.
 
     It is asked about a data set's own answers, about answers that deserve nothing, and about
     labelled rows. Its verdicts are kept; asking again costs nothing. JUDGE is
     provider/name[,key=value...]; see: jasco judges
     """
-    from jasco.api.evaluation import examine
+    from jasco.api.exams import examine
+    from jasco.data.sources import find_data
     from jasco.judges.panel import open_judges
-    from jasco.reports.exam import render_exam
     from jasco.runs.spending import open_budget
 
     judges = open_judges(judge)
     if as_json and len(judges) > 1:
         raise InputError("--json takes one judge; examine the panel's one by one")
     budget = open_budget(limits, prices, judges)
+    data_set = find_data(data, write_message)
     complete = True
     for examined in judges:
         with stdout_to_stderr():
-            summary, nothing_left = examine(examined, budget, notify=write_message, **settings)
-        print_result(summary if as_json else render_exam(summary))
-        complete = complete and nothing_left
+            report = examine(examined, budget, data=data_set, notify=write_message, **settings)
+        print_result(report.to_json() if as_json else str(report))
+        complete = complete and not report.resumable
     return complete
 
 
@@ -164,7 +168,7 @@ def _run_and_score(job: "Job", *, as_json: bool = False, published: bool = False
     except IncompleteError as error:
         write_message(one_line(error, 1000))
         with suppress(InputError, IncompleteError):  # there may be nothing to show yet
-            print_score([job.run], as_json=as_json, published=published, brief=True)
+            print_scores([job.run], as_json=as_json, published=published, brief=True)
         return False
-    print_score([job.run], as_json=as_json, published=published)
+    print_scores([job.run], as_json=as_json, published=published)
     return complete

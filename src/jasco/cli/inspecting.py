@@ -8,6 +8,7 @@ import click
 
 from jasco.api.messages import write_message
 from jasco.cli.options import AS_JSON, flag, option, switch
+from jasco.cli.output import print_result
 from jasco.errors import count
 
 
@@ -29,8 +30,23 @@ def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
     print(json.dumps(item, indent=2) if as_json else render_item(item))
 
 
+@click.command("runs")
+@click.argument("folder", type=Path, default=Path())
+@AS_JSON
+def runs_command(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER and below it: name, model, data, judges, coverage, date and state."""
+    from jasco.api.runs import list_runs
+    from jasco.reports.text import render_runs
+
+    runs = list_runs(folder)
+    if as_json:
+        print_result({"schema": 1, "runs": [run.to_json() for run in runs]})
+    else:
+        print(render_runs(runs))
+
+
 @click.command("view")
-@click.argument("runs", nargs=-1, type=Path, metavar="[RUN...]")
+@click.argument("runs", nargs=-1, type=Path, metavar="[RUN|FOLDER...]")
 @option("--port", type=click.IntRange(0, 65_535), default=8700, help="0 takes a free one")
 @option("--host", default="127.0.0.1", help="to listen on; any other asks visitors for a token")
 @option("--data", help="to listen to (default: that of the runs, or mini)")
@@ -42,10 +58,9 @@ def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
     Serves a local web app: runs to look through while they go on (they need not be there yet),
     answers on which judges differ to label, clips to listen to and to guess about.
     """
-    from jasco.backends.optional_imports import import_optional
+    from jasco.api.reports import serve_app
 
-    app = import_optional("jasco.viewer.app", "view", "viewer")
-    app.view(runs, write_message, **settings)
+    serve_app(runs, write_message, **settings)
 
 
 @click.command("forget")

@@ -37,7 +37,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MODULES = {
     "answering": ["eval", "respond", "judge", "exam"],
     "scoring": ["score", "compare", "report"],
-    "inspecting": ["show", "view", "forget"],
+    "inspecting": ["runs", "show", "view", "forget"],
     "preparing": ["data", "convert"],
     "listing": ["models", "judges", "doctor"],
 }

@@ -86,9 +86,25 @@ def _with_spending_read(command: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
+def _with_tags_read(command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def read(tags: tuple[str, ...], **others: Any) -> Any:
+        from jasco.api.arguments import read_tags
+
+        return command(tags=read_tags(tags), **others)
+
+    return read
+
+
 POSITIVE = click.IntRange(min=1)
 DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
 
+TAGS = combined(
+    option(
+        "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="tag the run; may be repeated"
+    ),
+    _with_tags_read,
+)
 AS_JSON = flag("--json", "as_json", help="print one JSON object")
 PUBLISHED = flag("--published", help="show the published results as well")
 DATA = option("--data", required=True, help=DATA_HELP)

@@ -1,4 +1,4 @@
-"""What commands print: JSON, tables, and what is missing in them."""
+"""What commands print: results to stdout, what is missing in them to stderr."""
 
 import json
 import sys
@@ -11,27 +11,27 @@ from jasco.cli.streams import is_utf8
 
 
 def print_result(result: Mapping[str, Any] | str) -> None:
-    """Print a text, or one JSON object, in ASCII where stdout does not take every character."""
+    """Print a text, or one JSON object, in ASCII if stdout does not support every character."""
     if not isinstance(result, str):
         result = json.dumps(result, indent=2, ensure_ascii=not is_utf8(sys.stdout))
     print(result)
 
 
-def print_score(
+def print_scores(
     targets: Sequence[Path],
     *,
     as_json: bool = False,
     brief: bool = False,
     **settings: Any,
 ) -> None:
-    """Print the scores of a run or of judged CSV files; unless ``brief``, what is missing too.
+    """Print the scores of runs or of judged CSV files; unless ``brief``, also what is missing.
 
-    Settings are those of :func:`jasco.api.results.score_report`.
+    Settings are those of :func:`jasco.api.scores.scores_of`.
     """
-    from jasco.api.results import notify_missing, score_report
-    from jasco.reports.text import render
+    from jasco.api.reports import notify_missing
+    from jasco.api.scores import scores_of
 
-    report = score_report(targets, **settings)
-    print_result(report.to_json() if as_json else render(report))
+    scores = scores_of(targets, **settings)
+    print_result(scores.to_json() if as_json else str(scores))
     if not brief:
-        notify_missing(report, write_message)
+        notify_missing(scores.reports, write_message)

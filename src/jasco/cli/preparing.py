@@ -41,7 +41,7 @@ def verify_command(data: str) -> None:
 @option("-o", "--output", type=Path, required=True, metavar="FILE.csv", help="the file to write")
 def template_command(data: str, output: Path) -> None:
     """Write the CSV to fill in."""
-    from jasco.api.evaluation import write_template
+    from jasco.api.data import write_template
     from jasco.data.sources import find_data
 
     write_template(find_data(data, write_message), output)

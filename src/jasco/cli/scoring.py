@@ -8,7 +8,7 @@ import click
 
 from jasco.api.messages import write_message
 from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
-from jasco.cli.output import print_result, print_score
+from jasco.cli.output import print_result, print_scores
 from jasco.errors import count
 
 _FORMAT = choice("html", "markdown", "latex", "csv", "json")
@@ -26,11 +26,11 @@ _JUDGES = option("--judge", "judges", multiple=True, help="only this judge; may 
 def score_command(targets: tuple[Path, ...], disagreements: Path | None, **settings: Any) -> None:
     """Score runs, or judged CSV files of one model, a file a judge."""
     if disagreements:
-        from jasco.api.results import export_disagreements
+        from jasco.api.disagreements import export_disagreements
 
         written = export_disagreements(targets, disagreements)
         write_message(f"{disagreements}: {count(written, 'item')} on which the judges differ")
-    print_score(targets, **settings)
+    print_scores(targets, **settings)
 
 
 @click.command("compare")
@@ -43,12 +43,12 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
 
     A run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
     """
-    from jasco.api.results import compare_models, notify_missing
-    from jasco.reports.text import render_comparison
+    from jasco.api.comparisons import comparisons_of
+    from jasco.api.reports import notify_missing
 
-    report = compare_models(targets, **settings)
-    print_result(report.to_json() if as_json else render_comparison(report))
-    notify_missing(report, write_message)
+    comparisons = comparisons_of(targets, **settings)
+    print_result(comparisons.to_json() if as_json else str(comparisons))
+    notify_missing([comparisons.report], write_message)
 
 
 @click.command("report")
@@ -63,7 +63,7 @@ def report_command(form: str | None, audio: str, **settings: Any) -> None:
     Figures and comparisons are written as a page, as tables for a paper or a README, or as data: a
     run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
     """
-    from jasco.api.results import write_report
+    from jasco.api.reports import write_report
 
     text = write_report(form=form, audio=audio == "embed", notify=write_message, **settings)
     if text and form == "json":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jasco.data.csv_files import read_table
 from jasco.errors import InputError, did_you_mean, did_you_mean_path, whole_text
-from jasco.protocol.clips import Clip, annotations_sha256
+from jasco.protocol.clips import Clip, Item, annotations_sha256, items_of
 
 ANNOTATIONS = Path("dataset", "v0", "v0.csv")
 COLUMNS = (
@@ -44,6 +44,10 @@ class DataSet:
     name: str
     clips: tuple[Clip, ...]
     folder: Path | None = None
+
+    def items(self) -> list[Item]:
+        """Return the items: each clip with each of the published instructions, clip by clip."""
+        return [item for clip in self.clips for item in items_of(clip)]
 
     def audio_path(self, clip: Clip) -> Path | None:
         """Return the path of a clip's audio file, whether or not it exists."""

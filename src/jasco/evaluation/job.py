@@ -1,7 +1,7 @@
 """The job of one command: its model and judges, data, run and limits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
@@ -44,6 +44,10 @@ class Job:
         What may be spent on the run in total, earlier commands included.
     prices : PriceList
         Prices of tokens, where the user gives them.
+    name : str or None
+        The model's name in tables; None keeps the run's own, or the model's label.
+    tags : mapping of str to str
+        Tags to add to the run.
 
     Raises
     ------
@@ -62,6 +66,8 @@ class Job:
     retry_final: bool = False
     limits: Limits = NO_LIMITS
     prices: PriceList = NO_PRICES
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for judge, other in combinations(self.judges, 2):

@@ -140,6 +140,7 @@ class Session:
             self.model_number = store.models()[0][0]
         else:
             raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
+        store.describe(self.model_number, job.name, job.tags)
         numbers = store.add_judges([judge.spec for judge in job.judges])
         self.judges: Judges = dict(zip(numbers, job.judges, strict=True))
         keep_spent(store, budget)

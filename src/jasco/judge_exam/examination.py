@@ -111,6 +111,7 @@ def take_exam(
     notify: Callable[[str], None],
     *,
     again: bool = False,
+    begun: Callable[[Callable[[], object]], None] = lambda _: None,
 ) -> ExamResult:
     """Ask what has no verdict yet, and return the result of the exam as far as it was taken.
 
@@ -119,7 +120,9 @@ def take_exam(
     notify : callable
         Takes lines about the progress, and about what ended the exam early.
     again : bool
-        Whether to ask every question anew.
+        Whether to ask every question again.
+    begun : callable
+        Takes the function that stops the exam, before the first call is made.
 
     Raises
     ------
@@ -147,6 +150,9 @@ def take_exam(
 
     async def ask_all() -> None:
         stop_on_sigterm()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        begun(lambda: loop.call_soon_threadsafe(task.cancel))
         verdicts = {} if again else store.verdicts(identity)
         missing = questions.keys() - verdicts.keys()
         if not missing:

@@ -33,6 +33,7 @@ from typing import Any, Literal, SupportsFloat
 import numpy as np
 from numpy.typing import NDArray
 
+from jasco.errors import InputError
 from jasco.metrics.agreement import Agreement, LabelCounts
 from jasco.metrics.bootstrap import (
     NO_ESTIMATE,
@@ -150,6 +151,45 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
         judges,
         counts.agreement(panel, figures.others_resampled),
     )
+
+
+def score_matrix(
+    matrices: VerdictMatrix | Mapping[str, VerdictMatrix], resamples: int = RESAMPLES
+) -> PanelScore:
+    """Compute the figures of one judge's verdicts, or of a panel's, with their intervals.
+
+    Parameters
+    ----------
+    matrices : VerdictMatrix or mapping of str to VerdictMatrix
+        A judge's verdicts, or those of several by the judges' names, on the same clips.
+    resamples : int
+        Number of bootstrap resamples for the intervals.
+
+    Returns
+    -------
+    PanelScore
+        ``panel``, the mean over the judges; ``judges`` by name; ``agreement``.
+
+    Raises
+    ------
+    InputError
+        There is no judge or no clip, or the judges have different numbers of clips.
+
+    Examples
+    --------
+    >>> from jasco import score_matrix, verdict_matrix
+    >>> verdicts = [
+    ...     {"clip": "7", "instruction": n, "rating": n % 3, "orientation": "Both"}
+    ...     for n in range(1, 9)
+    ... ]
+    >>> score_matrix(verdict_matrix(verdicts, clips=["7"])).panel.best_mean.value
+    2.0
+    """
+    panel = {"judge": matrices} if isinstance(matrices, VerdictMatrix) else matrices
+    shapes = {matrix.ratings.shape for matrix in panel.values()}
+    if len(shapes) != 1 or 0 in min(shapes):
+        raise InputError("matrices: expected at least one judge, and the same clips for each")
+    return score_panel(panel, resamples)
 
 
 def score_difference(

@@ -6,13 +6,16 @@ Arrays have the shape (clips, instructions), clips in the order of the data set 
 in the published order. A missing verdict (not there, failed, unreadable) is missing: never 0.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jasco.errors import InputError
+from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import Orientation, Verdict
 
@@ -136,6 +139,74 @@ class VerdictMatrix:
     def of_items(self, kept: NDArray[np.bool_]) -> Self:
         """Return the matrix with the verdicts on some items only, the others missing."""
         return replace(self, ratings=np.where(kept, self.ratings, np.nan).astype(np.float32))
+
+
+def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str]) -> VerdictMatrix:
+    """Return the verdict matrix of one judge's verdicts, given as plain rows.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        One for each verdict: ``clip`` (its id), ``instruction`` (its number from 1), ``rating``
+        (0, 1 or 2) and ``orientation`` (``"Audio-Oriented"``, ``"Speech-Oriented"``, ``"Both"`` or
+        ``"Neither"``). A verdict that could not be read has None for either of the two; an item
+        without a verdict has no row. Other entries are ignored.
+    clips : sequence of Clip or str
+        The clips whose verdicts are expected, or their ids.
+
+    Raises
+    ------
+    InputError
+        A row is wrong, is about an unexpected item, or there are two about one item.
+
+    Examples
+    --------
+    >>> rows = [{"clip": "7", "instruction": 1, "rating": 2, "orientation": "Both"}]
+    >>> matrix = verdict_matrix(rows, clips=["7"])
+    >>> float(matrix.gated()[0, 0]), int(matrix.readable.sum())
+    (2.0, 1)
+    """
+    ids = [clip if isinstance(clip, str) else clip.id for clip in clips]
+    places = {id_: place for place, id_ in enumerate(ids)}
+    if len(places) < len(ids):
+        raise InputError("clips: an id occurs twice")
+    matrix = VerdictMatrix.none_yet(len(ids))
+    first_rows: dict[tuple[str, int], int] = {}
+    for number, row in enumerate(rows, start=1):
+        key, verdict = _read_row(row, number)
+        if key[0] not in places or not 1 <= key[1] <= matrix.ratings.shape[1]:
+            raise InputError(f"row {number}: unexpected clip {key[0]!r}, instruction {key[1]}")
+        if key in first_rows:
+            first = first_rows[key]
+            raise InputError(
+                f"duplicate clip {key[0]}, instruction {key[1]} (rows {first} and {number})"
+            )
+        first_rows[key] = number
+        matrix.enter(places[key[0]], key[1], verdict)
+    return matrix
+
+
+def _read_row(row: Mapping[str, Any], number: int) -> tuple[tuple[str, int], Verdict]:
+    values = {}
+    for name in ("clip", "instruction", "rating", "orientation"):
+        if name not in row:
+            raise InputError(f"row {number}: missing {name!r}")
+        values[name] = row[name]
+    rating, orientation = values["rating"], values["orientation"]
+    try:
+        instruction = operator.index(values["instruction"])
+        rating = None if _is_missing(rating) else RATINGS[RATINGS.index(rating)]
+        orientation = None if _is_missing(orientation) else Orientation(orientation)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"row {number}: invalid verdict {values!r} (expected an instruction's number, a rating "
+            f"of 0, 1 or 2, and an orientation among {', '.join(Orientation)})"
+        ) from None
+    return (str(values["clip"]), instruction), Verdict(rating, orientation)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value  # NaN, in a data frame
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

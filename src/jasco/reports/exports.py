@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jasco.data.csv_files import write_rows
@@ -14,7 +14,7 @@ from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Verdict
 from jasco.reports.columns import BEST_OF, BY_PROMPT, FIGURES
 from jasco.reports.markdown import to_markdown
-from jasco.reports.report import JudgeReport, ModelReport, Report
+from jasco.reports.report import SCHEMA, SHARES, Json, JudgeReport, ModelReport, Pair, Report
 from jasco.runs.results import JudgedItems
 
 DataRow = dict[str, Any]
@@ -33,6 +33,7 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
             yield {
                 "model": name,
                 "judge": judge,
+                "data": report.data.name,
                 **_figures(score),
                 "complete": figures.complete,
                 "proxy": figures.proxy,
@@ -43,6 +44,7 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
                     f"mean_of_instruction_{column.heading}": column.value(score).value
                     for column in BY_PROMPT
                 },
+                **{f"tag_{key}": text for key, text in model.results.tags.items()},
             }
 
 
@@ -96,29 +98,70 @@ def _failure(failure: Failure | None) -> str | None:
     return f"{failure.kind}: {failure.message}" if failure else None
 
 
+def pair_rows(pairs: Iterable[Pair]) -> Iterator[DataRow]:
+    """Return paired differences: a row for each pair."""
+    for pair in pairs:
+        compared = pair.comparison
+        yield {
+            "first": pair.first,
+            "second": pair.second,
+            "clips": compared.clips,
+            "items": compared.items,
+            **{
+                f"{name}{suffix}": end
+                for name in ("best_mean", "mean", *SHARES)
+                for estimate in [getattr(compared, name)]
+                for suffix, end in (
+                    ("", estimate.value),
+                    ("_low", estimate.low),
+                    ("_high", estimate.high),
+                )
+            },
+            "tested": compared.tested,
+            "p": compared.p,
+            "p_holm": pair.p_holm,
+            "detectable": compared.detectable,
+        }
+
+
 # --- as text ---
 
 
-def export(report: Report, form: str) -> str:
-    """Format a report as ``markdown``, ``latex``, ``csv`` or ``json``."""
-    if form == "latex":
+def export(reports: Sequence[Report], form: str) -> str:
+    """Format reports, each on a data set, as ``markdown``, ``latex``, ``csv`` or ``json``."""
+    if form == "json":
+        text = json.dumps(to_json(reports), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    elif form == "csv":
+        text = _to_csv(reports)
+    elif form == "latex":
         from jasco.reports.latex import to_latex  # loads the LaTeX encoder
 
-        return whole_text(to_latex(report))
-    writers = {"markdown": to_markdown, "csv": _to_csv, "json": _to_json}
-    return whole_text(writers[form](report))
+        text = "\n".join(map(to_latex, reports))
+    else:
+        text = "\n".join(map(to_markdown, reports))
+    return whole_text(text)
 
 
-def _to_json(report: Report) -> str:
-    return json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def to_json(reports: Sequence[Report]) -> Json:
+    """Return the documented object of a report; of several, an object that holds theirs."""
+    if len(reports) == 1:
+        return reports[0].to_json()
+    return {"schema": SCHEMA, "reports": [report.to_json() for report in reports]}
 
 
-def _to_csv(report: Report) -> str:
+def _to_csv(reports: Sequence[Report]) -> str:
     """Format a row for each model and judge; each row includes how it was made."""
-    data = report.data
-    made = {"data": data.name, "clips": data.clips}
-    made |= {"protocol": report.protocol, "signature": report.signature}
-    rows = [{**row, **made} for row in figure_rows(report)]
+    rows = [
+        row
+        | {
+            "clips": report.data.clips,
+            "protocol": report.protocol,
+            "signature": report.signature,
+        }
+        for report in reports
+        for row in figure_rows(report)
+    ]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    write_rows(text, list(rows[0]), rows, line_end="\r\n")  # as RFC 4180 requires
+    write_rows(text, columns, rows, line_end="\r\n")  # as RFC 4180 requires
     return text.getvalue()

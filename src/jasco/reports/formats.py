@@ -51,14 +51,19 @@ def with_interval(estimate: Estimate, write: Callable[[float | None], str] = num
     return f"{write(estimate.value)} {between(estimate.interval, write)}".rstrip()
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple") -> str:
-    """Format rows in one of tabulate's formats: names to the left, figures to the right."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple", *, left: int = 1
+) -> str:
+    """Format rows in one of tabulate's formats: names to the left, figures to the right.
+
+    The first ``left`` columns hold names.
+    """
     return tabulate(
         rows,
         header,
         tablefmt=form,
         disable_numparse=True,
-        colalign=["left"] + ["right"] * (len(header) - 1),
+        colalign=["left"] * left + ["right"] * (len(header) - left),
         preserve_whitespace=True,
     )
 

@@ -122,7 +122,7 @@ class ModelReport:
                 "complete": self.complete,
                 "items_a_clip": 1 if results.single_prompt else len(INSTRUCTIONS),
                 "proxy": self.proxy,
-                **pick(results, "mixed", "served", "adaptations"),
+                **pick(results, "model", "tags", "mixed", "served", "adaptations"),
                 "judges_without_verdict": results.without_verdict,
                 "judges_without_verdict_reasons": results.reasons_without_verdict,
                 "judges": self.judges,
@@ -244,9 +244,22 @@ def collate(results: Sequence[Results]) -> Report:
     return Report(signature(results, data, protocol), protocol, data, models)
 
 
+def by_data_set(results: Sequence[Results]) -> list[list[Results]]:
+    """Group models whose figures can stand in one table: on the same data, by the same protocol."""
+    groups: list[list[Results]] = []
+    for model in results:
+        for group in groups:
+            if not any(data_difference(model, other) for other in group):
+                group.append(model)
+                break
+        else:
+            groups.append([model])
+    return groups
+
+
 def distinct_names(results: Sequence[Results]) -> list[str]:
     """Return the models' names; numbered where two runs are of the same model."""
-    names = [model.model for model in results]
+    names = [model.name or model.model for model in results]
     numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     pairs = zip(names, numbered, strict=True)
     chosen = [other if names.count(name) > 1 else name for name, other in pairs]

@@ -1,9 +1,14 @@
 """The report as tables in the terminal."""
 
-from jasco.errors import count
-from jasco.reports import columns
+from collections.abc import Iterator, Sequence
+
+from jasco.errors import count, one_line
+from jasco.reports import columns, formats
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
+from jasco.reports.spending import spending_line
+from jasco.runs.results import Results
+from jasco.runs.summary import RunSummary
 
 
 def title(report: Report) -> str:
@@ -31,3 +36,41 @@ def render_comparison(report: Report) -> str:
     lines = [columns.differences(pairs).to_text(), "", explain_pairs(pairs)]
     lines += note_lines(report, (NoteKind.JUDGE, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
     return "\n".join([*lines, f"signature: {report.signature}"])
+
+
+def answer_lines(results: Results) -> Iterator[str]:
+    """Format how the answering of a run went: answers, reasons of failures, spending."""
+    answers = results.answers
+    failures = f" ({formats.failure_counts(answers.failed)})" if answers.failed else ""
+    items = count(answers.expected, "item")
+    yield f"{answers.answered} of {items} are answered in {results.source[0]}{failures}"
+    for text in formats.reason_texts(answers.reasons):
+        yield f"{results.model}: {text}"
+    if line := spending_line(results.spent):
+        yield line
+
+
+_RUN_HEADER = ("run", "name", "data", "clips", "judges", "answered", "coverage", "updated", "state")
+_LONGEST_CELL = 40
+
+
+def render_runs(runs: Sequence[RunSummary]) -> str:
+    """Format a list of runs as a table, with the problems of unreadable ones below it."""
+    if not runs:
+        return "no runs"
+    rows = [
+        [
+            one_line(run.folder),
+            one_line(run.name, _LONGEST_CELL),
+            run.data,
+            str(run.clips or ""),
+            one_line(", ".join(run.judges), _LONGEST_CELL),
+            f"{run.answered} of {run.items}" if run.items else "",
+            formats.percent(run.coverage),
+            (run.updated or "")[:16].replace("T", " "),
+            " ".join([run.state, *(f"{key}={text}" for key, text in run.tags.items())]),
+        ]
+        for run in runs
+    ]
+    problems = [f"{run.folder}: {run.problem}" for run in runs if run.problem]
+    return "\n".join([formats.table(_RUN_HEADER, rows, left=len(_RUN_HEADER)), *problems])

@@ -48,3 +48,17 @@ def _can_be_locked(path: Path) -> bool:
         except OSError as error:
             return error.errno not in _NO_LOCKS
     return True
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a process holds the lock of a run, as far as this machine can tell."""
+    if (folder / MARKER).exists():
+        return True
+    try:
+        with (folder / "run.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -46,6 +46,7 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
         judges={label: facts for label, (_, facts) in judged.items()},
         clips=clips,
         matrices={label: _matrix(file, clips) for label, file in files.items()},
+        source=tuple(paths),
     )
 
 
@@ -80,6 +81,7 @@ def _published_results(paths: Sequence[Path]) -> Results:
             for label, (judged, proxy) in files.items()
         },
         rows=rows,
+        source=tuple(paths),
     )
 
 

@@ -89,6 +89,9 @@ def _results(run: RunReader, *, compat: bool) -> Results:
         spent=spending_of(run),
         reasons_without_verdict=reasons,
         adaptations=run.adaptations("models", model),
+        name=run.name_of(model),
+        tags=run.tags,
+        source=(run.folder,),
     )
 
 

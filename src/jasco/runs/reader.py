@@ -125,6 +125,15 @@ class RunReader:
         judging = "SELECT judge FROM verdicts WHERE model = ? AND clip < ? AND failure_kind IS NULL"
         return self._entries("judges", f"judge IN ({judging})", model, self.covered)
 
+    def name_of(self, model: int) -> str:
+        """Return the name that the user gave a model; empty without one."""
+        return self.fact(fact_about("name", "models", model)) or ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The user's tags, by key."""
+        return self.json_fact("tags") or {}
+
     def is_proxy(self, judge: int) -> bool:
         """Return whether a judge only stands in for a language model."""
         return bool(self._value("SELECT proxy FROM judges WHERE judge = ?", judge))
@@ -264,6 +273,11 @@ class RunReader:
         """Count a judge's verdicts, unreadable ones included."""
         return int(self._outcomes("count(*)", model, judge, _GIVEN).fetchone()[0])
 
+    def count_readable(self, model: int, judge: int) -> int:
+        """Count a judge's readable verdicts."""
+        more = f"{_GIVEN} AND rating NOT NULL AND orientation NOT NULL"
+        return int(self._outcomes("count(*)", model, judge, more).fetchone()[0])
+
     def count_cut_off(self, model: int, judge: int) -> int:
         """Count a judge's unreadable verdicts that ended at the longest length allowed."""
         more = (
@@ -329,6 +343,12 @@ class RunReader:
         """Return the mean duration of a call in ``responses`` or ``verdicts``."""
         seconds: float | None = self._value(f"SELECT avg(seconds) FROM {table}")
         return seconds
+
+    def updated_at(self) -> str | None:
+        """Return the time of the latest answer or verdict, in UTC (ISO 8601); None before it."""
+        times = "SELECT written_at FROM responses UNION ALL SELECT written_at FROM verdicts"
+        time: str | None = self._value(f"SELECT max(written_at) FROM ({times})")
+        return time
 
     def rows_of(self, table: str, clip: int, instruction: int) -> list[dict[str, Any]]:
         """Return an item's rows of ``responses`` or ``verdicts``, whole, by name of the column."""

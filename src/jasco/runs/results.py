@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -167,6 +168,12 @@ class Results:
     ----------
     model : str
         Its label.
+    name : str
+        Its name in tables, where the user gave one; else empty.
+    tags : mapping of str to str
+        The user's tags of the run.
+    source : tuple of pathlib.Path
+        The run's folder, or the judged CSV files.
     identity : mapping
         What may change its answers; empty where it is not known.
     served : tuple of str
@@ -207,6 +214,9 @@ class Results:
     spent: Spending | None = None
     reasons_without_verdict: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
     adaptations: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: tuple[Path, ...] = ()
 
     @cached_property
     def figures(self) -> PanelScore | None:

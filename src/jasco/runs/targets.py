@@ -1,8 +1,9 @@
 """What a user gives to be scored: runs, or judged CSV files."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jasco.errors import InputError, did_you_mean_path, whole_text
@@ -17,6 +18,7 @@ def results_of(
     together: bool = False,
     compat: bool = False,
     judges: Sequence[str] = (),
+    read_run: Callable[[Path], Results] | None = None,
 ) -> list[Results]:
     """Score runs, or judged CSV files.
 
@@ -30,6 +32,8 @@ def results_of(
         Whether to take the arithmetic of the published script.
     judges : sequence of str
         Whose verdicts to count; all, where none is named.
+    read_run : callable or None
+        Reads the results of a run's folder; None for :func:`.results_of_run`.
 
     Raises
     ------
@@ -50,7 +54,8 @@ def results_of(
             f"{runs[0]} is a folder, {files[0]} a file: give runs or judged CSV files, not both"
         )
     if runs:
-        results = [results_of_run(run, compat=compat) for run in runs]
+        read = read_run or partial(results_of_run, compat=compat)
+        results = list(map(read, runs))
     elif together:
         results = [results_of_files(files, compat=compat)]
     else:

@@ -195,6 +195,13 @@ class RunWriter(RunReader):
                 )
         return self._number("models", spec)
 
+    def describe(self, model: int, name: str | None, tags: Mapping[str, str]) -> None:
+        """Store the name of a model, if one is given, and add tags to those of the run."""
+        facts = {fact_about("name", "models", model): name} if name else {}
+        if tags:
+            facts["tags"] = json.dumps(self.tags | dict(tags), ensure_ascii=False)
+        self.set_facts(facts)
+
     def add_judges(self, specs: Sequence[Spec]) -> list[int]:
         """Number these judges. Those of earlier commands stay, if they gave a single verdict."""
         identities = [identity_key(spec.identity) for spec in specs]

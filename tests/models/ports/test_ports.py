@@ -1,4 +1,4 @@
-"""The behaviour that all ports share: conversion, the check, and answers in an evaluation."""
+"""The behaviour that all ports share: conversion, the check, and answers in an scores."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jasco
+from figures import figures_of
 from jasco.backends.specs import parse_spec
 from jasco.data.sources import find_data
 from jasco.models.ports.checkpoint import PORTS, check, convert
@@ -77,13 +78,13 @@ def test_a_converted_model_answers_in_an_evaluation(
     spec = f"{port}/{converted(port)},preset=greedy{options}"
     for limit in (1, 2):  # the second evaluation resumes the first
         model = MODELS[port](parse_spec(spec, MODELS[port]))
-        evaluation = jasco.evaluate(
+        scores = jasco.evaluate(
             model, data="mini", judges=[], run=tmp_path / "run", limit=limit, preflight=False
         )
-        answers = evaluation.figures["answers"]
+        answers = figures_of(scores)["answers"]
         assert answers["answered"] == 8 * limit, answers
     assert answers["runtime"][0]["dtype"] == "float32"
-    assert evaluation.model == spec
+    assert scores.model == spec
 
 
 def test_a_missing_recogniser_is_reported(converted: Converted, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import jasco
 from audible import answer
+from figures import figures_of
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure
 from runs import verdict, write_run
@@ -22,14 +23,14 @@ def test_what_cannot_be_scored_is_refused(target: Any) -> None:
 
 def test_figures_become_a_data_frame(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", clips=5)  # fewer have no intervals
-    evaluation = jasco.evaluate(answer, data=data, judges=["offline"])
-    frame = evaluation.to_pandas()
+    scores = jasco.evaluate(answer, data=data, judges=["offline"])
+    frame = scores.to_pandas()
     assert list(frame["judge"].isna()) == [True, False]
     assert frame["judge"][1] == "offline"
-    assert (frame["model"] == evaluation.model).all()
+    assert (frame["model"] == scores.model).all()
     for column in ("best_mean", "mean", "neither_rate", "coverage"):
-        assert frame[column][0] == evaluation.figures[column]
-    low, high = evaluation.figures["best_mean_ci"]
+        assert frame[column][0] == figures_of(scores)[column]
+    low, high = figures_of(scores)["best_mean_ci"]
     assert (frame["best_mean_low"][0], frame["best_mean_high"][0]) == (low, high)
 
 
@@ -43,21 +44,21 @@ def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
     unjudged = jasco.evaluate(failing, judges=[], **options).items_to_pandas()
     assert len(unjudged) == 32
     assert unjudged["judge"].isna().all()
-    evaluation = jasco.evaluate(failing, judges=["offline"], **options)
-    frame = evaluation.items_to_pandas()
+    scores = jasco.evaluate(failing, judges=["offline"], **options)
+    frame = scores.items_to_pandas()
     unanswered = frame["answer"].isna()
-    assert evaluation.figures["answers"]["answered"] == (~unanswered).sum() < 32
+    assert figures_of(scores)["answers"]["answered"] == (~unanswered).sum() < 32
     assert frame[unanswered]["rating"].isna().all()
     assert frame[unanswered]["failure"].str.startswith("error: ValueError: no").all()
-    assert frame[unanswered]["failure"].str.contains("test_results.py:").all()
+    assert frame[unanswered]["failure"].str.contains("test_scores.py:").all()
     assert frame[~unanswered]["failure"].isna().all()
-    assert not evaluation.complete
+    assert not scores.complete
     judged = frame[~unanswered]
     assert set(judged["rating"]) <= {0, 1, 2}
     assert (judged["score"] == judged["rating"].where(judged["orientation"] == "Both", 0)).all()
     assert judged["judge_output"].str.startswith("Proxy verdict").all()
     best = frame.groupby("clip")["score"].max().mean()
-    assert best == pytest.approx(evaluation.best_mean)
+    assert best == pytest.approx(scores.best_mean.value)
 
 
 def test_a_data_frame_holds_the_reason_of_a_missing_verdict(data: Path, tmp_path: Path) -> None:
@@ -92,14 +93,14 @@ def test_judged_files_are_scored(data: Path, tmp_path: Path) -> None:
     for name in ("one", "other"):
         write_table(tmp_path / f"{name}.csv", [*COLUMNS, "judge_output"], rows)
     one = jasco.score(tmp_path / "one.csv")
-    assert one.best_mean == 2
+    assert one.best_mean.value == 2
     both = jasco.score([tmp_path / "one.csv", str(tmp_path / "other.csv")])
-    assert list(both.figures["judges"]) == ["one", "other"]
+    assert list(figures_of(both)["judges"]) == ["one", "other"]
     assert len(both.items_to_pandas()) == 64
 
 
 def test_missing_pandas_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluation = jasco.evaluate(answer, data=data, judges=[], limit=1)
+    scores = jasco.evaluate(answer, data=data, judges=[], limit=1)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(jasco.InputError, match="pip install pandas"):
-        evaluation.to_pandas()
+        scores.to_pandas()

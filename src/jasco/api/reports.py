@@ -1,0 +1,208 @@
+"""Reports: a page, tables for a paper, data for other programs; and the local app."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jasco.api import arguments
+from jasco.api.messages import Notify, log_message, named_as_in_python
+from jasco.backends.optional_imports import import_optional
+from jasco.data.csv_files import whole_file
+from jasco.errors import InputError
+from jasco.reports.comparison import summarise_report
+from jasco.reports.exports import export
+from jasco.reports.notes import missing
+from jasco.reports.report import Report, by_data_set
+from jasco.runs.summary import find_runs
+from jasco.runs.targets import check_targets, files_of_model, results_of
+
+Format = Literal["html", "markdown", "latex", "csv", "json"]
+FORMATS: dict[Format, str] = {
+    "html": ".html", "markdown": ".md", "latex": ".tex", "csv": ".csv", "json": ".json",
+}  # fmt: skip
+"""The formats of reports, and the extension of each."""
+
+
+@named_as_in_python()
+def report(
+    targets: str | Path | Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    format: Format | None = None,  # noqa: A002
+    judges: Sequence[str] = (),
+    audio: bool = True,
+) -> str:
+    """Write a report: a page, tables for a paper, or data.
+
+    Parameters
+    ----------
+    targets : str, Path or sequence of them
+        Runs, or judged CSV files: a model each. ``"NAME=a.csv+b.csv"`` is one model with two
+        judges. Models on several data sets get a table for each data set, except in the page, which
+        shows one data set.
+    output : str, Path or None
+        The file to write; None returns the text. The page needs a file.
+    format : str or None
+        ``"html"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``; by default that of the
+        output's extension.
+    judges : sequence of str
+        The judges whose verdicts count; all if empty.
+    audio : bool
+        Whether the clips can be played in the page.
+
+    Returns
+    -------
+    str
+        The text; empty if a file was written.
+
+    Raises
+    ------
+    InputError
+        The format is unknown, the output cannot be written, or a target cannot be read.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> jasco.report("my-run", "page.html")  # doctest: +SKIP
+    >>> print(jasco.report(["run-a", "run-b"], format="latex"))  # doctest: +SKIP
+    """
+    paths = arguments.as_paths(targets)
+    arguments.check("output", output, output is None or arguments.is_path(output), "a file or None")
+    arguments.check("format", format, format is None or format in FORMATS, " or ".join(FORMATS))
+    return write_report(
+        paths,
+        None if output is None else Path(output),
+        form=format,
+        judges=arguments.as_names("judges", judges),
+        audio=arguments.as_boolean("audio", audio),
+        notify=log_message,
+    )
+
+
+def write_report(
+    targets: Sequence[Path],
+    output: Path | None,
+    *,
+    form: str | None,
+    judges: Sequence[str],
+    audio: bool,
+    notify: Notify,
+) -> str:
+    """Write a report into a file, or return its text; parameters as of :func:`report`."""
+    if output:
+        _check_output(output, targets)
+    form = form or (_format_of(output) if output else "html")
+    if form == "html":
+        if not output:
+            raise InputError("the page needs a file: -o PAGE.html; other formats can be printed")
+        text = _page(targets, judges, audio, notify)
+    elif not audio:
+        raise InputError(f"--audio applies to the page, not to --format {form}; leave it out")
+    else:
+        groups = by_data_set(results_of(targets, judges=judges))
+        reports = [summarise_report(results) for results in groups]
+        text = export(reports, form)
+        notify_missing(reports, notify)
+    if output is None:
+        return text
+    with whole_file(Path(os.path.realpath(output))) as file:  # a link stays one
+        file.write(text)
+    if form == "html":
+        notify(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser, or send it")
+    return ""
+
+
+def notify_missing(reports: Sequence[Report], notify: Notify) -> None:
+    """Write one message on what reports lack."""
+    if parts := "; ".join(part for each in reports for part in missing(each)):
+        notify(f"incomplete: {parts}")
+
+
+def _format_of(output: Path) -> str:
+    for form, suffix in FORMATS.items():
+        if output.suffix.lower() == suffix:
+            return form
+    raise InputError(
+        f"{output}: unknown extension; use {', '.join(FORMATS.values())}, or give --format"
+    )
+
+
+def _check_output(output: Path, targets: Sequence[Path]) -> None:
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: no such folder: {output.parent}; create it first")
+    if output.exists() and not output.is_file():
+        raise InputError(f"{output}: not a regular file; choose another -o")
+    check_targets(targets)
+    sources = [path for target in targets for path in files_of_model(target)[1]]
+    if os.path.realpath(output) in map(os.path.realpath, sources):
+        raise InputError(f"{output}: the report would overwrite its own input; choose another -o")
+
+
+def _page(targets: Sequence[Path], judges: Sequence[str], audio: bool, notify: Notify) -> str:
+    page = import_optional("jasco.reports.page.render", "the page", "viewer")
+    from jasco.reports.page.content import open_shown
+
+    models = open_shown(targets, judges)
+    for name, model in models.items():
+        if not model.results.complete:
+            notify(f"{name}: incomplete; the page states what is missing")
+    html_page: str = page.render_page(models, audio=audio)
+    return html_page
+
+
+@named_as_in_python()
+def view(
+    runs: str | Path | Sequence[str | Path] = (),
+    *,
+    data: str | None = None,
+    human_runs: str | Path = "runs/human",
+    host: str = "127.0.0.1",
+    port: int = 8700,
+    browser: bool = True,
+) -> None:
+    """Serve the local app until it is interrupted.
+
+    Parameters
+    ----------
+    runs : str, Path or sequence of them
+        The runs to show, which may be in progress or start later; or folders that contain runs.
+    data : str or None
+        The data set of the listening study; by default that of the runs, or ``"mini"``.
+    human_runs : str or Path
+        The folder of the participants' runs.
+    host : str
+        The address to listen on. Visitors of any address but this machine's need a token.
+    port : int
+        0 selects a free one.
+    browser : bool
+        Whether to open a browser.
+
+    Raises
+    ------
+    InputError
+        The runs are on different data, or the host or port cannot be listened on.
+    """
+    paths = arguments.as_paths(runs) if runs else []
+    serve_app(
+        paths,
+        log_message,
+        data=data,
+        human_runs=Path(human_runs),
+        host=host,
+        port=port,
+        browser=browser,
+    )
+
+
+def serve_app(runs: Sequence[Path], notify: Notify, **settings: object) -> None:
+    """Serve the app; parameters as of :func:`view`."""
+    app = import_optional("jasco.viewer.app", "view", "viewer")
+    app.view([folder for run in runs for folder in _runs_in(run)], notify, **settings)
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return a run itself, even if it does not exist yet; or the runs in a folder."""
+    if (folder / "run.db").exists() or not folder.is_dir():
+        return [folder]
+    return list(find_runs(folder)) or [folder]

@@ -1,0 +1,411 @@
+"""The figures of runs or judged CSV files, as an object."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from jasco.api import arguments
+from jasco.api.messages import named_as_in_python
+from jasco.errors import InputError, did_you_mean
+from jasco.metrics.agreement import Agreement
+from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.scoring import Score
+from jasco.reports import columns
+from jasco.reports.exports import figure_rows, item_rows, to_json
+from jasco.reports.html_table import render_html
+from jasco.reports.report import ModelReport, Report, by_data_set, summarise
+from jasco.reports.text import render
+from jasco.runs.read_csv import judged_items_of_files
+from jasco.runs.read_run import judged_items_of_run, read_run, results_of_run
+from jasco.runs.results import JudgedItems, Results
+from jasco.runs.targets import results_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Scores:
+    """The figures of one model, or of several.
+
+    ``print(scores)`` prints the table of ``jasco score``, a notebook shows it as HTML. Scores are
+    equal if their figures and signatures are equal.
+
+    The attributes below are those of a single model, averaged over its judges. If there are
+    several models, select one: ``scores["name"]``, or ``scores["name", "watd"]`` if it was
+    evaluated on several data sets. Fractions are fractions of 1; a figure that cannot be computed
+    has the value None.
+
+    Attributes
+    ----------
+    reports : tuple of Report
+        One for each data set.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> scores = jasco.evaluate(answer, data="mini", judges=["offline"], limit=5, preflight=False)
+    >>> scores.complete, scores.coverage
+    (True, 1.0)
+    >>> 0 <= scores.best_mean.low <= scores.best_mean.value <= scores.best_mean.high <= 2
+    True
+    """
+
+    reports: tuple[Report, ...]
+    _items_of: Callable[[Results], JudgedItems] = field(repr=False)
+
+    # --- which models ---
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models; a model on two data sets is there twice."""
+        return tuple(name for report in self.reports for name in report.models)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def __iter__(self) -> Iterator[Self]:
+        """Iterate over the models: the scores of each."""
+        for report in self.reports:
+            for name in report.models:
+                yield self._of(report, name)
+
+    def __getitem__(self, name: str | tuple[str, str]) -> Self:
+        """Return the scores of one model (``KeyError`` where there is none, or several)."""
+        model, data = name if isinstance(name, tuple) else (name, None)
+        found = [
+            report
+            for report in self.reports
+            if model in report.models and data in (None, report.data.name)
+        ]
+        if len(found) != 1:
+            raise KeyError(
+                f"{model!r} was evaluated on several data sets: use scores[{model!r}, DATA]"
+                if found
+                else f"{name!r} is none of the models {', '.join(self.models)}"
+                f"{did_you_mean(model, self.models)}"
+            )
+        return self._of(found[0], model)
+
+    def _of(self, report: Report, name: str) -> Self:
+        if len(self) == 1:
+            return self
+        results = replace(report.models[name].results, name=name)
+        return type(self)((summarise([results]),), self._items_of)
+
+    @property
+    def _model(self) -> ModelReport:
+        if len(self) != 1:
+            names = ", ".join(map(repr, self.models))
+            raise ValueError(f"there are {len(self)} models; select one: scores[NAME] of {names}")
+        return next(iter(self.reports[0].models.values()))
+
+    @property
+    def _score(self) -> Score:
+        return self._model.score
+
+    # --- the figures of a model ---
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        assert self._model
+        return self.models[0]
+
+    @property
+    def data(self) -> str:
+        """The name of the data set."""
+        assert self._model
+        return self.reports[0].data.name
+
+    @property
+    def signature(self) -> str:
+        """How the figures were made, in one line."""
+        assert self._model
+        return self.reports[0].signature
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the run."""
+        return self._model.results.tags
+
+    @property
+    def best_mean(self) -> Estimate:
+        """A clip's best score over the instructions, averaged over the clips: 0 to 2."""
+        return self._score.best_mean
+
+    @property
+    def best_mean_bounds(self) -> tuple[float, float] | None:
+        """Best-mean with every missing verdict at its worst and at its best."""
+        return self._score.bounds
+
+    @property
+    def mean(self) -> Estimate:
+        """The score averaged over instructions and clips: 0 to 2."""
+        return self._score.mean
+
+    @property
+    def audio(self) -> Estimate:
+        """The share of answers that rest on the sound, among those that rest on any cue."""
+        return self._score.audio
+
+    @property
+    def both(self) -> Estimate:
+        """The share of answers that rest on both cues, among those that rest on any cue."""
+        return self._score.both
+
+    @property
+    def speech(self) -> Estimate:
+        """The share of answers that rest on the speech, among those that rest on any cue."""
+        return self._score.speech
+
+    @property
+    def best_at(self) -> tuple[Estimate, ...]:
+        """The best of k = 1, 2, ... instructions; empty unless the verdicts are complete."""
+        return self._score.best_at
+
+    @property
+    def by_instruction(self) -> tuple[Estimate, ...]:
+        """The mean score of each instruction."""
+        return self._score.by_instruction
+
+    @property
+    def neither_rate(self) -> float | None:
+        """The share of readable verdicts on answers that name no action."""
+        return self._score.neither_rate
+
+    @property
+    def unreadable_rate(self) -> float:
+        """The share of expected verdicts that were given and cannot be read."""
+        return self._score.unreadable_rate
+
+    @property
+    def coverage(self) -> float:
+        """Readable verdicts / expected verdicts."""
+        return self._score.coverage
+
+    @property
+    def complete(self) -> bool:
+        """Whether every item has an answer, and every answer a readable verdict of each judge."""
+        return self._model.complete
+
+    @property
+    def proxy(self) -> bool:
+        """Whether a judge only stands in for the judges of the protocol."""
+        return self._model.proxy
+
+    @property
+    def judges(self) -> Mapping[str, Score]:
+        """The figures by each judge alone, by the judge's name."""
+        return {name: judge.score for name, judge in self._model.judges.items()}
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How the judges agree; None with fewer than two."""
+        return self._model.agreement
+
+    # --- in other forms ---
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``jasco score --json`` prints, in its documented schema."""
+        return to_json(self.reports)
+
+    def to_pandas(self) -> "DataFrame":
+        """Return the figures as a data frame: a row for each model, and one for each of its judges.
+
+        Columns: ``model``, ``judge`` (None for the model itself), ``data``, ``best_mean``,
+        ``mean``, ``audio``, ``both`` and ``speech`` (shares of 1), each with ``_low`` and
+        ``_high`` (the ends of its 95 % interval), ``neither_rate``, ``unreadable_rate``,
+        ``coverage``, ``complete``, ``proxy``, ``best_mean_at_worst`` and ``best_mean_at_best``
+        (with every missing verdict at its worst, or best), ``best_of_1`` to ``best_of_8``
+        (instructions), ``mean_of_instruction_1`` to ``mean_of_instruction_8``, and a column
+        ``tag_KEY`` for each tag.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        return data_frame([row for report in self.reports for row in figure_rows(report)])
+
+    def items_to_pandas(self) -> "DataFrame":
+        """Return all answers and verdicts as a data frame: a row for each item and judge.
+
+        Columns: ``model``, ``clip``, ``instruction`` (its number), ``prompt``, ``reference``,
+        ``answer``, ``failure`` (why there is no answer: kind and message), ``judge``, ``rating``
+        (0 to 2), ``orientation``, ``score`` (the rating if the orientation is Both, else 0),
+        ``judge_output``, ``judge_failure`` (why there is no verdict). What is missing is None.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        return data_frame(
+            [
+                {"model": name, **row}
+                for report in self.reports
+                for name, model in report.models.items()
+                for row in item_rows(self._items_of(model.results))
+            ]
+        )
+
+    def scalars(self) -> dict[str, float]:
+        """Return the main figures as flat numbers with stable names, for experiment trackers.
+
+        Names: ``best_mean``, ``mean``, ``audio``, ``both`` and ``speech``, each also with ``_low``
+        and ``_high``; ``neither_rate``, ``unreadable_rate``, ``coverage`` and ``complete`` (0 or
+        1); then ``judges/NAME/best_mean`` and so on for each judge. With several models, names
+        begin with ``MODEL/``, and with ``DATA/MODEL/`` on several data sets. Figures that cannot
+        be computed are NaN.
+        """
+        scalars: dict[str, float] = {}
+        for report in self.reports:
+            for name, model in report.models.items():
+                prefix = f"{report.data.name}/" if len(self.reports) > 1 else ""
+                prefix += f"{name}/" if len(self) > 1 else ""
+                scalars |= _scalars(prefix, model.score, complete=model.complete)
+                for judge, figures in model.judges.items():
+                    place = f"{prefix}judges/{judge}/"
+                    scalars |= _scalars(place, figures.score, complete=figures.complete)
+        return scalars
+
+    def __str__(self) -> str:
+        """Format the table of ``jasco score``."""
+        return "\n\n\n".join(map(render, self.reports))
+
+    def __repr__(self) -> str:
+        if len(self) != 1:
+            return f"Scores(models={list(self.models)!r})"
+        parts = [repr(self.model), f"data={self.data!r}", f"best_mean={self.best_mean}"]
+        parts += [f"mean={self.mean}", f"coverage={self.coverage:.1%}"]
+        parts += [f"judges={list(self.judges)!r}", *(["proxy=True"] if self.proxy else [])]
+        return f"Scores({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        return "\n".join(map(render_html, self.reports))
+
+    @cached_property
+    def _text(self) -> str:
+        return json.dumps(self.to_json(), sort_keys=True)
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Scores) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def _scalars(prefix: str, score: Score, *, complete: bool) -> dict[str, float]:
+    scalars: dict[str, float] = {}
+    for column in columns.FIGURES:
+        if not column.key:
+            continue
+        value = column.value(score)
+        if isinstance(value, Estimate):
+            ends = {f"{column.key}_low": value.low, f"{column.key}_high": value.high}
+            figures = {column.key: value.value, **ends}
+        else:
+            figures = {column.key: value}
+        scalars |= {
+            f"{prefix}{name}": math.nan if figure is None else float(figure)
+            for name, figure in figures.items()
+        }
+    return scalars | {f"{prefix}complete": float(complete)}
+
+
+def data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
+    """Return rows as a data frame (``InputError`` where pandas is not installed)."""
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        raise InputError("pandas is not installed: pip install pandas") from None
+    return DataFrame(rows)
+
+
+@named_as_in_python()
+def score(
+    target: str | Path | Sequence[str | Path],
+    *,
+    judges: Sequence[str] = (),
+    compat: bool = False,
+) -> Scores:
+    """Return the figures of runs, or of judged CSV files.
+
+    Parameters
+    ----------
+    target : str, Path or sequence of them
+        A run's folder, or several: a model each. Or a judged CSV file, or several, which are
+        several judges of one model.
+    judges : sequence of str
+        The judges whose verdicts count, as tables name them; all if empty.
+    compat : bool
+        Whether to use the arithmetic of the published script, including its bugs.
+
+    Returns
+    -------
+    Scores
+        The figures of what is there, complete or not.
+
+    Raises
+    ------
+    InputError
+        There is nothing to score, it cannot be read, or there is no such judge.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> jasco.score(["run-a", "run-b"]).to_pandas()  # doctest: +SKIP
+    """
+    paths = arguments.as_paths(target)
+    names = arguments.as_names("judges", judges)
+    arguments.as_boolean("compat", compat)
+    return scores_of(paths, judges=names, compat=compat, keep_items=True)
+
+
+def scores_of(
+    targets: Sequence[Path],
+    *,
+    judges: Sequence[str] = (),
+    compat: bool = False,
+    published: bool = False,
+    keep_items: bool = False,
+) -> Scores:
+    """Return the scores of runs or judged CSV files; ``jasco score`` prints them.
+
+    Parameters
+    ----------
+    targets : sequence of Path
+        Folders of runs, a model each; or judged CSV files, which are judges of one model.
+    judges, compat
+        As of :func:`score`.
+    published : bool
+        Whether tables show the published results as well.
+    keep_items : bool
+        Whether to read the items of runs now, together with their scores; else on demand.
+    """
+    kept: dict[tuple[Path, ...], JudgedItems] = {}
+
+    def read_kept(folder: Path) -> Results:
+        results, kept[folder,] = read_run(folder, compat=compat)
+        return results
+
+    reader = read_kept if keep_items else partial(results_of_run, compat=compat)
+    results = results_of(targets, together=True, compat=compat, judges=judges, read_run=reader)
+    reports = tuple(summarise(group, published=published) for group in by_data_set(results))
+
+    def items_of(model: Results) -> JudgedItems:
+        items = kept.get(model.source)
+        if items is None:  # what the published script reads need not be a whole responses CSV
+            first = model.source[0]
+            is_run = first.is_dir()
+            items = judged_items_of_run(first) if is_run else judged_items_of_files(model.source)
+        return items.judged_by([*model.judges, *model.without_verdict])
+
+    return Scores(reports, items_of)

@@ -1,0 +1,136 @@
+"""What a run is about and how far it is, without computing its scores."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.runs.locks import is_locked
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.reader import RunReader
+
+State = Literal["complete", "incomplete", "running", "empty", "unreadable"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run is about and how far it is.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+    state : str
+        ``complete``: every item has an answer, and every answer a readable verdict of each judge;
+        ``incomplete``; ``running``: a process is writing to it; ``empty``: it has no model yet;
+        ``unreadable``: see ``problem``.
+    name : str
+        The name of the model in tables.
+    model : str
+        The model as ``provider/name``, with the options that distinguish it.
+    data : str
+        The name of the data set.
+    clips : int
+        Number of clips that the run covers.
+    protocol : str
+        The judging protocol; empty before the first verdict.
+    judges : tuple of str
+        The judges with at least one verdict.
+    items, answered : int
+        Items expected, and items with an answer.
+    coverage : float or None
+        Readable verdicts / expected verdicts, over all judges; None without a judge.
+    tags : mapping of str to str
+        Tags given by the user.
+    updated : str or None
+        Time of the latest answer or verdict, in UTC (ISO 8601).
+    problem : str
+        Why an unreadable run cannot be read.
+    """
+
+    folder: Path
+    state: State
+    name: str = ""
+    model: str = ""
+    data: str = ""
+    clips: int = 0
+    protocol: str = ""
+    judges: tuple[str, ...] = ()
+    items: int = 0
+    answered: int = 0
+    coverage: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    updated: str | None = None
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary with values that JSON can hold."""
+        return {**vars(self), "folder": str(self.folder), "judges": list(self.judges)}
+
+
+def find_runs(folder: Path) -> Iterator[Path]:
+    """Yield the folders of all runs in a folder, itself included, sorted by path.
+
+    Hidden folders are skipped, symbolic links to folders are not followed.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one that contains runs")
+    for path, folders, files in os.walk(folder):
+        if "run.db" in files:
+            yield Path(path)
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def summarise_run(folder: Path) -> RunSummary:
+    """Summarise a run; one that cannot be read has the state ``unreadable``."""
+    try:
+        with RunReader.open(folder) as run:
+            return _summary(run)
+    except (InputError, RunConflictError, IncompleteError, sqlite3.Error, OSError) as error:
+        return RunSummary(folder, "unreadable", problem=one_line(error, 400))
+
+
+def _summary(run: RunReader) -> RunSummary:
+    models = run.models()
+    if not models:
+        state: State = "running" if _is_running(run) else "empty"
+        return RunSummary(run.folder, state, tags=run.tags)
+    model, label, identity = models[0]
+    expected = run.covered * (1 if is_single_prompt(identity) else len(INSTRUCTIONS))
+    answered = run.count_responses(model)[0]
+    judges = run.judges_of(model)
+    readable = [run.count_readable(model, judge) for judge, *_ in judges]
+    is_complete = bool(judges) and answered == expected and set(readable) == {expected}
+    state = "complete" if is_complete else "incomplete"
+    if _is_running(run):
+        state = "running"
+    return RunSummary(
+        folder=run.folder,
+        state=state,
+        name=run.name_of(model) or label,
+        model=label,
+        data=run.data_name,
+        clips=run.covered,
+        protocol=run.fact("protocol") or "" if judges else "",
+        judges=tuple(name for _, name, _ in judges),
+        items=expected,
+        answered=answered,
+        coverage=sum(readable) / (len(judges) * expected) if judges and expected else None,
+        tags=run.tags,
+        updated=run.updated_at(),
+    )
+
+
+def _is_running(run: RunReader) -> bool:
+    # The fact outlives a killed process, the lock does not.
+    return run.fact("holder") is not None and is_locked(run.folder)
