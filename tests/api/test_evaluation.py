@@ -158,5 +158,5 @@ def test_importing_it_loads_no_library() -> None:
         text=True,
         check=True,
     ).stdout.split()
-    for library in ("numpy", "openai", "pandas", "tqdm", "sqlite3", "asyncio"):
+    for library in ("numpy", "openai", "pandas", "rich", "sqlite3", "asyncio"):
         assert library not in modules

@@ -16,7 +16,7 @@ COMMANDS = [
     ("view",),
 ]  # fmt: skip
 HEAVY = {
-    "numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "tqdm", "tabulate",
+    "numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "rich", "tabulate",
     "jinja2", "starlette", "uvicorn",
 }  # fmt: skip
 PROBE = """

@@ -5,11 +5,11 @@ A message names options as on the command line; from Python, ``--run`` is ``run=
 
 import logging
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from jasco.errors import IncompleteError, InputError, RunConflictError
+from jasco.terminal import write_line
 
 Notify = Callable[[str], None]
 """Takes messages to the user, a line each."""
@@ -30,21 +30,13 @@ _IN_MESSAGES = re.compile(
 )
 
 
-def write_message(line: str) -> None:
-    """Write a message to stderr; a progress bar that is shown gives way to it."""
-    if tqdm := sys.modules.get("tqdm"):
-        tqdm.tqdm.write(f"jasco: {line}", file=sys.stderr)
-    else:
-        sys.stderr.write(f"jasco: {line}\n")
-
-
 def log_message(line: str) -> None:
     """Log a message; write it to stderr if logging is not configured, as in a plain notebook."""
     if _log.hasHandlers() or _log.level != logging.NOTSET:
         _log.info("%s", python_names(line))
     else:
         with suppress(OSError, ValueError):  # stderr is closed
-            write_message(python_names(line))
+            write_line(python_names(line))
 
 
 def python_names(message: str) -> str:

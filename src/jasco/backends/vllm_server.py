@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import aiohttp
-from tqdm import tqdm
 
 from jasco.backends.chat_client import ChatClient, ServerGoneError
 from jasco.backends.chat_requests import TIMEOUT, Message
@@ -23,6 +22,7 @@ from jasco.backends.supervised_program import SupervisedProgram, how_it_ended
 from jasco.data.folders import data_folder
 from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
+from jasco.terminal import progress_bar
 
 SERVING_OPTIONS = (
     TIMEOUT,
@@ -109,9 +109,7 @@ class VllmServer:
         health = self.url.removesuffix("/v1") + "/health"
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._start_timeout
-        with tqdm(
-            total=None, disable=None, leave=False, bar_format="{desc} ({elapsed})", mininterval=0
-        ) as progress:
+        with progress_bar(f"starting {self._name}") as bar:
             while not await _is_healthy(health):
                 if self.ended.done():
                     break
@@ -121,7 +119,7 @@ class VllmServer:
                         f"(start_timeout=SECONDS allows more); {self._last_words()}"
                     )
                 last_line = "".join(self._program.output().strip().splitlines()[-1:])
-                progress.set_description_str(f"starting {self._name}: {one_line(last_line, 60)}")
+                bar.update(0, title=f"starting {self._name}: {one_line(last_line, 60)}")
                 await asyncio.wait([self.ended], timeout=0.25)
         if self.ended.done():  # even if another program responded
             raise self.gone("while it was starting")

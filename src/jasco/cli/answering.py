@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jasco.api.messages import write_message
 from jasco.cli import options
 from jasco.cli.options import flag, option
 from jasco.cli.output import print_result, print_scores
 from jasco.cli.streams import stdout_to_stderr
 from jasco.errors import IncompleteError, InputError, one_line
+from jasco.terminal import write_line
 
 if TYPE_CHECKING:
     from jasco.evaluation.job import Job
@@ -61,7 +61,7 @@ def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any)
     """
     from jasco.api.evaluation import open_job
 
-    job = open_job(notify=write_message, **settings)
+    job = open_job(notify=write_line, **settings)
     if dry_run:
         return _print_plan(job, as_json=as_json)
     return _run_and_score(job, as_json=as_json, published=published)
@@ -78,12 +78,12 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
     from jasco.reports.text import answer_lines
     from jasco.runs.read_run import results_of_run
 
-    job = open_job(notify=write_message, **settings)
+    job = open_job(notify=write_line, **settings)
     if dry_run:
         return _print_plan(job)
     complete = _run(job)
     for line in answer_lines(results_of_run(job.run)):
-        write_message(line)
+        write_line(line)
     return complete
 
 
@@ -103,9 +103,9 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
     check_targets([target], together=True)
     if target.is_dir():
         check_no_output(target, output)
-        return _run_and_score(open_job(run=target, notify=write_message, **settings))
+        return _run_and_score(open_job(run=target, notify=write_line, **settings))
     with stdout_to_stderr():
-        run, complete = judge_responses_csv(target, output, notify=write_message, **settings)
+        run, complete = judge_responses_csv(target, output, notify=write_line, **settings)
     print_scores([run])
     return complete
 
@@ -137,11 +137,11 @@ def exam_command(
     if as_json and len(judges) > 1:
         raise InputError("--json takes one judge; examine the panel's one by one")
     budget = open_budget(limits, prices, judges)
-    data_set = find_data(data, write_message)
+    data_set = find_data(data, write_line)
     complete = True
     for examined in judges:
         with stdout_to_stderr():
-            report = examine(examined, budget, data=data_set, notify=write_message, **settings)
+            report = examine(examined, budget, data=data_set, notify=write_line, **settings)
         print_result(report.to_json() if as_json else str(report))
         complete = complete and not report.resumable
     return complete
@@ -159,14 +159,14 @@ def _run(job: "Job") -> bool:
     from jasco.evaluation.run_job import run_job
 
     with stdout_to_stderr():
-        return run_job(job, write_message)
+        return run_job(job, write_line)
 
 
 def _run_and_score(job: "Job", *, as_json: bool = False, published: bool = False) -> bool:
     try:
         complete = _run(job)
     except IncompleteError as error:
-        write_message(one_line(error, 1000))
+        write_line(one_line(error, 1000))
         with suppress(InputError, IncompleteError):  # there may be nothing to show yet
             print_scores([job.run], as_json=as_json, published=published, brief=True)
         return False

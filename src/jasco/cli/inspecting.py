@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from jasco.api.messages import write_message
 from jasco.cli.options import AS_JSON, flag, option, switch
 from jasco.cli.output import print_result
 from jasco.errors import count
+from jasco.terminal import write_line
 
 
 @click.command("show")
@@ -60,7 +60,7 @@ def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
     """
     from jasco.api.reports import serve_app
 
-    serve_app(runs, write_message, **settings)
+    serve_app(runs, write_line, **settings)
 
 
 @click.command("forget")
@@ -78,7 +78,7 @@ def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed:
 
     forgotten = forget(run, judge, clips=clips, failed=failed)
     if forgotten.backup is None:
-        write_message(f"{run}: there is nothing to remove; the run stays as it is")
+        write_line(f"{run}: there is nothing to remove; the run stays as it is")
         return
     removed = count(forgotten.rows, "verdict")
     if judge is None:
@@ -87,4 +87,4 @@ def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed:
         removed = f"{removed} of {forgotten.judge}"
     else:
         removed = f"{forgotten.judge} with {removed}"
-    write_message(f"{run}: removed {removed}; the run as it was is {forgotten.backup}")
+    write_line(f"{run}: removed {removed}; the run as it was is {forgotten.backup}")

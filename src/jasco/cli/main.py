@@ -18,11 +18,11 @@ from functools import partial
 
 import click
 
-from jasco.api.messages import write_message
 from jasco.cli.groups import CommandGroup
 from jasco.cli.interrupts import end_at_once
 from jasco.cli.streams import discard, is_broken
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.terminal import write_line
 from jasco.version import __version__
 
 EXIT_INTERRUPTED = 130
@@ -97,14 +97,14 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.UsageError as error:
-        write_message(_usage_message(error))
+        write_line(_usage_message(error), "error")
         return 2
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, BrokenPipeError) and is_broken(sys.stdout):
             discard(1)  # the reader of our output has seen enough
             return otherwise
         if _is_interruption(error):
-            write_message("interrupted; what was done is kept, the same command goes on from there")
+            write_line("interrupted; what was done is kept, the same command goes on from there")
             return EXIT_INTERRUPTED
         statuses = [status for kind, status in _EXIT_STATUSES.items() if isinstance(error, kind)]
         if debug or not statuses:
@@ -115,7 +115,7 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
             message += "free some space, or write elsewhere"
             if not error.filename:
                 discard(1)  # what is left in the buffer is written at the very end
-        write_message(one_line(message, 1000))
+        write_line(one_line(message, 1000), "error")
         return statuses[0]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jasco.api.messages import write_message
 from jasco.cli.streams import is_utf8
+from jasco.terminal import write_line
 
 
 def print_result(result: Mapping[str, Any] | str) -> None:
@@ -34,4 +34,4 @@ def print_scores(
     scores = scores_of(targets, **settings)
     print_result(scores.to_json() if as_json else str(scores))
     if not brief:
-        notify_missing(scores.reports, write_message)
+        notify_missing(scores.reports, write_line)

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from jasco.api.messages import write_message
 from jasco.cli.groups import CommandGroup
 from jasco.cli.options import DATA_HELP, flag, option
 from jasco.errors import InputError
+from jasco.terminal import write_line
 
 data_command = CommandGroup(
     "data",
@@ -23,7 +23,7 @@ def fetch_command(folder: Path | None) -> None:
     """Fetch the published data set (CC BY-NC 4.0), into the cache unless DIR is given."""
     from jasco.data.sources import fetch
 
-    print(fetch(folder, write_message))
+    print(fetch(folder, write_line))
 
 
 @click.command("verify", epilog=f"DATA: {DATA_HELP}")
@@ -32,7 +32,7 @@ def verify_command(data: str) -> None:
     """Check every clip of a data set."""
     from jasco.data.sources import find_data, verify
 
-    for line in verify(find_data(data, write_message)):
+    for line in verify(find_data(data, write_line)):
         print(line)
 
 
@@ -44,8 +44,8 @@ def template_command(data: str, output: Path) -> None:
     from jasco.api.data import write_template
     from jasco.data.sources import find_data
 
-    write_template(find_data(data, write_message), output)
-    write_message(f"{output}: fill in allm_output, then: jasco judge {output} --help")
+    write_template(find_data(data, write_line), output)
+    write_line(f"{output}: fill in allm_output, then: jasco judge {output} --help")
 
 
 @click.command("convert")
@@ -64,10 +64,10 @@ def convert_command(port: str, checked: Path | None, folder: Path, **settings: A
     from jasco.models.ports.checkpoint import check, convert
 
     if checked:
-        for line in check(checked, find_data(MINI, write_message)):
+        for line in check(checked, find_data(MINI, write_line)):
             print(line)
         return
     if not port:
         raise InputError("write: jasco convert PORT --from PART=PATH ... --out DIR")
     convert(port, folder=folder, **settings)
-    write_message(f"{folder}: converted; check that it is whole: jasco convert --check {folder}")
+    write_line(f"{folder}: converted; check that it is whole: jasco convert --check {folder}")

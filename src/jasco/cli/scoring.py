@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from jasco.api.messages import write_message
 from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
 from jasco.cli.output import print_result, print_scores
 from jasco.errors import count
+from jasco.terminal import write_line
 
 _FORMAT = choice("html", "markdown", "latex", "csv", "json")
 _FORMAT_HELP = "html, markdown, latex, csv or json (default: what FILE ends in, or html)"
@@ -29,7 +29,7 @@ def score_command(targets: tuple[Path, ...], disagreements: Path | None, **setti
         from jasco.api.disagreements import export_disagreements
 
         written = export_disagreements(targets, disagreements)
-        write_message(f"{disagreements}: {count(written, 'item')} on which the judges differ")
+        write_line(f"{disagreements}: {count(written, 'item')} on which the judges differ")
     print_scores(targets, **settings)
 
 
@@ -48,7 +48,7 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
 
     comparisons = comparisons_of(targets, **settings)
     print_result(comparisons.to_json() if as_json else str(comparisons))
-    notify_missing([comparisons.report], write_message)
+    notify_missing([comparisons.report], write_line)
 
 
 @click.command("report")
@@ -65,7 +65,7 @@ def report_command(form: str | None, audio: str, **settings: Any) -> None:
     """
     from jasco.api.reports import write_report
 
-    text = write_report(form=form, audio=audio == "embed", notify=write_message, **settings)
+    text = write_report(form=form, audio=audio == "embed", notify=write_line, **settings)
     if text and form == "json":
         print_result(json.loads(text))
     else:

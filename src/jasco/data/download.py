@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
 from jasco.errors import IncompleteError, one_line
+from jasco.terminal import progress_bar
 
 _TIMEOUTS = (5, 30)  # seconds until a connection, and until the next bytes
 _ABANDONED = 24 * 3600  # seconds without a change after which a temporary file is abandoned
@@ -62,7 +61,8 @@ def download(
     pooch.get_logger().setLevel("ERROR")
     registry = {path: f"sha256:{sha256}" for path, sha256 in hashes.items()}
     files = pooch.create(folder, source, registry=registry, retry_if_failed=retries)
-    with tqdm(desc=title, total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+    with progress_bar(title, size, "bytes") as bar:
+        downloaded = 0
 
         def save_url(url: str, file: str, _pooch: object) -> None:
             with (
@@ -70,11 +70,11 @@ def download(
                 Path(file).open("wb") as target,
             ):
                 response.raise_for_status()
+                written = downloaded
                 for chunk in limited(response.iter_content(1 << 16), size):
-                    target.write(chunk)
-                    bar.update(len(chunk))
+                    written += target.write(chunk)
+                    bar.update(written)
 
-        downloaded = 0
         for number, path in enumerate(hashes):
             try:
                 downloaded += Path(files.fetch(path, downloader=save_url)).stat().st_size
@@ -85,8 +85,7 @@ def download(
                     f"{source}{path}: {one_line(reason).partition(' for url')[0]}; {number} of "
                     f"{len(hashes)} files are in {folder}"
                 ) from None
-            bar.n = downloaded
-            bar.refresh()
+            bar.update(downloaded)
 
 
 def limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:

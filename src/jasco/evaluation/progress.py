@@ -4,14 +4,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self, TypeVar
-
-from tqdm import tqdm
 
 from jasco.errors import duration, one_line
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Judgement
+from jasco.terminal import is_terminal, progress_bar
 
 T = TypeVar("T")
 INTERVAL = 30.0
@@ -50,22 +49,23 @@ class Progress:
         self._notify, self._task, self._unit = notify, task or "progress", unit
         self._total, self._done, self._failed, self._unreadable = total, 0, 0, 0
         self._reported = set[tuple[str, str]]()
-        self._bar = tqdm(
-            total=total, desc=task or None, unit=unit, leave=not task, disable=None,
-            smoothing=0.05, dynamic_ncols=True,
-        )  # fmt: skip
+        self._stays = not task
+        self._exit = ExitStack()
         self._began = time.monotonic()
         self._counts = deque([(self._began, 0)], _RECENT)
         self._ended = threading.Event()
         self._lines = threading.Thread(target=self._write_lines, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
-        if self._bar.disable:  # stderr is no terminal
+        self._bar = self._exit.enter_context(
+            progress_bar(self._task, self._total, f"{self._unit}s", stays=self._stays)
+        )
+        if not is_terminal():
             self._lines.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        self._exit.close()
         self._ended.set()
         if self._lines.is_alive():
             self._lines.join()
@@ -90,13 +90,10 @@ class Progress:
     def advance(self, outcome: object = None, *, expected: bool = True) -> None:
         """Count what has ended, and add it to the total if it was not expected."""
         self._total += not expected
-        self._bar.total = self._total
         self._done += 1
         self._failed += isinstance(outcome, Failure)
         self._unreadable += isinstance(outcome, Judgement) and not outcome.verdict.readable
-        if trouble := self._trouble():
-            self._bar.set_postfix_str(trouble, refresh=False)
-        self._bar.update()
+        self._bar.update(self._done, total=self._total, detail=self._trouble())
 
     def _trouble(self) -> str:
         if not self._failed and not self._unreadable:
