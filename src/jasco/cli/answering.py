@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jasco.cli import options
-from jasco.cli.options import flag, option
+from jasco.cli import completion, options
+from jasco.cli.options import PATH, flag, option
 from jasco.cli.output import print_result, print_scores
 from jasco.cli.streams import stdout_to_stderr
 from jasco.errors import IncompleteError, InputError, one_line
@@ -19,6 +19,7 @@ from jasco.terminal import write_line
 if TYPE_CHECKING:
     from jasco.evaluation.job import Job
 
+_DATA = option("--data", required=True, help=options.DATA_HELP, shell_complete=completion.data_sets)
 _JUDGE_HELP = "provider/name[,key=value...]; may be repeated: a panel; see: jasco judges"
 _OUTPUT_HELP = "of a responses CSV: its columns and verdicts (a run keeps its own)"
 _RUN_HELP = "folder for all answers and verdicts; created if missing, continued if it exists"
@@ -33,12 +34,20 @@ _RUNNING = options.combined(
     options.spending("the run, earlier commands included,"),
 )
 _JUDGING = options.combined(
-    option("--judge", "judges", multiple=True, required=True, help=_JUDGE_HELP), options.PROTOCOL
+    option(
+        "--judge",
+        "judges",
+        multiple=True,
+        required=True,
+        help=_JUDGE_HELP,
+        shell_complete=completion.judges,
+    ),
+    options.PROTOCOL,
 )
 _ANSWERING = options.combined(
-    click.argument("model"),
-    options.DATA,
-    option("--run", required=True, type=Path, help=_RUN_HELP),
+    click.argument("model", shell_complete=completion.models),
+    _DATA,
+    option("--run", required=True, type=PATH, help=_RUN_HELP),
     option(
         "--limit", type=options.POSITIVE, metavar="CLIPS", help="use only the first CLIPS clips"
     ),
@@ -88,10 +97,10 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 
 
 @click.command("judge")
-@click.argument("target", type=Path, metavar="RUN|RESPONSES.csv")
+@click.argument("target", type=PATH, metavar="RUN|RESPONSES.csv")
 @_JUDGING
 @_RUNNING
-@option("-o", "--output", type=Path, metavar="JUDGED.csv", help=_OUTPUT_HELP)
+@option("-o", "--output", type=PATH, metavar="JUDGED.csv", help=_OUTPUT_HELP)
 def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
     """Judge the answers of a run or of a responses CSV.
 
@@ -111,9 +120,9 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 
 
 @click.command("exam")
-@click.argument("judge")
-@options.DATA
-@option("--gold", type=Path, help="CSV of rows labelled by people, to compare with")
+@click.argument("judge", shell_complete=completion.judges)
+@_DATA
+@option("--gold", type=PATH, help="CSV of rows labelled by people, to compare with")
 @options.PROTOCOL
 @options.CONCURRENCY
 @options.spending("this command")

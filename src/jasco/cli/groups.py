@@ -28,9 +28,11 @@ class CommandGroup(click.Group):
         """Return the names of all commands."""
         return list(self._modules)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command (``click.UsageError`` where there is none of this name)."""
         if cmd_name not in self._modules:
+            if ctx.resilient_parsing:  # a shell that asks for completions
+                return None
             ctx.fail(f"no such command: {cmd_name!r}{did_you_mean(cmd_name, self._modules)}")
         module = import_module(f"jasco.cli.{self._modules[cmd_name]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")

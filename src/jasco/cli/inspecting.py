@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from jasco.cli.options import AS_JSON, flag, option, switch
+from jasco.cli.options import AS_JSON, PATH, flag, option, switch
 from jasco.cli.output import print_result
 from jasco.errors import count
 from jasco.terminal import write_line
 
 
 @click.command("show")
-@click.argument("run", type=Path)
+@click.argument("run", type=PATH)
 @option("--clip", required=True, metavar="ID", help="the clip's id")
 @option("--prompt", required=True, metavar="N", help="1 to 8")
 @AS_JSON
@@ -31,7 +31,7 @@ def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
 
 
 @click.command("runs")
-@click.argument("folder", type=Path, default=Path())
+@click.argument("folder", type=PATH, default=Path())
 @AS_JSON
 def runs_command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER and below it: name, model, data, judges, coverage, date and state."""
@@ -46,11 +46,11 @@ def runs_command(folder: Path, as_json: bool) -> None:
 
 
 @click.command("view")
-@click.argument("runs", nargs=-1, type=Path, metavar="[RUN|FOLDER...]")
+@click.argument("runs", nargs=-1, type=PATH, metavar="[RUN|FOLDER...]")
 @option("--port", type=click.IntRange(0, 65_535), default=8700, help="0 takes a free one")
 @option("--host", default="127.0.0.1", help="to listen on; any other asks visitors for a token")
 @option("--data", help="to listen to (default: that of the runs, or mini)")
-@option("--human-runs", type=Path, default="runs/human", help="where listeners' runs are")
+@option("--human-runs", type=PATH, default="runs/human", help="where listeners' runs are")
 @switch("--no-browser", "browser", help="do not open a browser")
 def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
     """Look through runs, label answers, listen yourself.
@@ -64,7 +64,7 @@ def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
 
 
 @click.command("forget")
-@click.argument("run", type=Path)
+@click.argument("run", type=PATH)
 @option("--judge", help="as tables name it; with --clip or --failed, only those")
 @option("--clip", "clips", multiple=True, help="answers and verdicts of a clip; may be repeated")
 @flag("--failed", help="failures, final ones too, and unreadable verdicts")

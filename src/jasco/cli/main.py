@@ -18,6 +18,7 @@ from functools import partial
 
 import click
 
+from jasco.cli.completion import completed
 from jasco.cli.groups import CommandGroup
 from jasco.cli.interrupts import end_at_once
 from jasco.cli.streams import discard, is_broken
@@ -40,6 +41,7 @@ _MODULES = {
     "inspecting": ["runs", "show", "view", "forget"],
     "preparing": ["data", "convert"],
     "listing": ["models", "judges", "doctor"],
+    "completion": ["completion"],
 }
 
 
@@ -73,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if (status := completed(jasco_command)) is not None:
+        return status
     if not words:
         raise click.UsageError(
             "no command; to begin: jasco eval cascade --data mini --judge offline --run first"

@@ -96,6 +96,7 @@ def _with_tags_read(command: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
+PATH = click.Path(path_type=Path, readable=False)
 POSITIVE = click.IntRange(min=1)
 DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
 
@@ -107,7 +108,6 @@ TAGS = combined(
 )
 AS_JSON = flag("--json", "as_json", help="print one JSON object")
 PUBLISHED = flag("--published", help="show the published results as well")
-DATA = option("--data", required=True, help=DATA_HELP)
 PROTOCOL = option("--protocol", metavar="NAME", help="v2 (default) or v1")
 CONCURRENCY = option("--concurrency", type=POSITIVE, default=16, metavar="N", help="calls at once")
-TARGETS = click.argument("targets", nargs=-1, required=True, type=Path, metavar="RUN|JUDGED.csv...")
+TARGETS = click.argument("targets", nargs=-1, required=True, type=PATH, metavar="RUN|JUDGED.csv...")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from jasco.cli.groups import CommandGroup
-from jasco.cli.options import DATA_HELP, flag, option
+from jasco.cli.options import DATA_HELP, PATH, flag, option
 from jasco.errors import InputError
 from jasco.terminal import write_line
 
@@ -18,7 +18,7 @@ data_command = CommandGroup(
 
 
 @click.command("fetch")
-@click.argument("folder", type=Path, required=False, metavar="[DIR]")
+@click.argument("folder", type=PATH, required=False, metavar="[DIR]")
 def fetch_command(folder: Path | None) -> None:
     """Fetch the published data set (CC BY-NC 4.0), into the cache unless DIR is given."""
     from jasco.data.sources import fetch
@@ -38,7 +38,7 @@ def verify_command(data: str) -> None:
 
 @click.command("template", epilog=f"DATA: {DATA_HELP}")
 @click.argument("data", metavar="DATA")
-@option("-o", "--output", type=Path, required=True, metavar="FILE.csv", help="the file to write")
+@option("-o", "--output", type=PATH, required=True, metavar="FILE.csv", help="the file to write")
 def template_command(data: str, output: Path) -> None:
     """Write the CSV to fill in."""
     from jasco.api.data import write_template
@@ -51,9 +51,9 @@ def template_command(data: str, output: Path) -> None:
 @click.command("convert")
 @click.argument("port", required=False)
 @option("--from", "sources", multiple=True, metavar="PART=PATH", help="a part; none lists them")
-@option("--out", "folder", type=Path, metavar="DIR", help="a new folder")
+@option("--out", "folder", type=PATH, metavar="DIR", help="a new folder")
 @flag("--trust-pickle", "trusted", help="let files execute code when read")
-@option("--check", "checked", type=Path, metavar="DIR", help="check that a folder is whole")
+@option("--check", "checked", type=PATH, metavar="DIR", help="check that a folder is whole")
 def convert_command(port: str, checked: Path | None, folder: Path, **settings: Any) -> None:
     """Convert a published checkpoint into a port's folder.
 

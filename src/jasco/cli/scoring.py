@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jasco.cli.options import AS_JSON, PUBLISHED, TARGETS, choice, flag, option
+from jasco.cli.options import AS_JSON, PATH, PUBLISHED, TARGETS, choice, flag, option
 from jasco.cli.output import print_result, print_scores
 from jasco.errors import count
 from jasco.terminal import write_line
@@ -22,7 +22,7 @@ _JUDGES = option("--judge", "judges", multiple=True, help="only this judge; may 
 @PUBLISHED
 @flag("--compat", help="the published script's arithmetic, bug for bug")
 @_JUDGES
-@option("--disagreements", type=Path, metavar="OUT.csv", help="write where judges differ most")
+@option("--disagreements", type=PATH, metavar="OUT.csv", help="write where judges differ most")
 def score_command(targets: tuple[Path, ...], disagreements: Path | None, **settings: Any) -> None:
     """Score runs, or judged CSV files of one model, a file a judge."""
     if disagreements:
@@ -53,7 +53,7 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
 
 @click.command("report")
 @TARGETS
-@option("-o", "--output", type=Path, metavar="FILE", help="its ending names the format, too")
+@option("-o", "--output", type=PATH, metavar="FILE", help="its ending names the format, too")
 @option("--format", "form", type=_FORMAT, help=_FORMAT_HELP)
 @option("--audio", type=choice("none", "embed"), default="embed", help="in the page: none or embed")
 @_JUDGES
