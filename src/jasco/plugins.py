@@ -4,7 +4,9 @@ A plug-in is a subclass of :class:`Model` or :class:`Judge` and an entry point o
 the group ``jasco.models`` or ``jasco.judges``; see the guide *Write a plug-in*.
 """
 
+from jasco.backends.fingerprints import file_fingerprint, folder_fingerprint
 from jasco.backends.options import Option
+from jasco.backends.secrets import mask, read_key
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
@@ -34,4 +36,8 @@ __all__ = [
     "Response",
     "Spec",
     "Verdict",
+    "file_fingerprint",
+    "folder_fingerprint",
+    "mask",
+    "read_key",
 ]

@@ -119,7 +119,7 @@ def test_what_shares_its_name_with_others_needs_one_of_its_own_for_a_run(
     assert not (tmp_path / "run").exists()
     jasco.evaluate(model, **options)  # a temporary run holds no other model
     scores = jasco.evaluate(model, run=tmp_path / "run", name="mine", **options)
-    assert scores.model == "python/mine"
+    assert scores.model == "mine"
 
 
 @pytest.mark.parametrize(

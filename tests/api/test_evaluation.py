@@ -41,7 +41,7 @@ def test_an_object_is_evaluated_under_a_name_of_its_own(data: Path, tmp_path: Pa
     scores = jasco.evaluate(
         model, data=read_data_set(data), judges="offline", run=tmp_path / "run", name="step-1000"
     )
-    assert scores.model == "python/step-1000"
+    assert scores.model == "step-1000"
     assert max(model.batches) == 8
     with pytest.raises(jasco.RunConflictError, match="python/step-1000"):
         jasco.evaluate(BatchModel(), data=data, judges=[], run=tmp_path / "run", name="step-2000")

@@ -19,7 +19,6 @@ from jasco.errors import InputError
 from jasco.evaluation.job import Job
 from jasco.evaluation.run_job import Stop, run_job
 from jasco.judges.judge import Judge
-from jasco.models.function_model import FunctionModel
 from jasco.models.model import Model
 from jasco.runs.read_csv import JUDGING_RUN
 from jasco.runs.read_run import judged_items_of_run
@@ -279,15 +278,13 @@ def open_job(
     InputError
         A spec, the data set or the protocol is wrong.
     """
-    opened = None if model is None else arguments.as_model(model)
-    has_own_name = isinstance(opened, FunctionModel)  # by which the run identifies it
     return Job(
-        name=None if has_own_name else arguments.as_name(name),
+        name=arguments.as_name(name),
         tags=arguments.as_tags(tags),
         limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
         protocol=arguments.as_protocol(protocol),
         data=None if data is None else arguments.as_data(data, notify),
-        model=opened,
+        model=None if model is None else arguments.as_model(model),
         judges=arguments.as_judges(judges),
         **settings,
     )
@@ -335,14 +332,13 @@ def judge_responses_csv(
     """
     if not output:
         raise InputError(
-            f"{responses}: -o JUDGED.csv is missing: the file that the verdicts on a "
-            "responses CSV are written to"
+            f"{responses}: missing output file for the answers with their verdicts: -o JUDGED.csv"
         )
     opened = arguments.as_judges(judges)
     if len(opened) != 1:
         raise InputError(
-            f"{responses}: a responses CSV takes one judge at a time; give each a command "
-            "with an -o of its own, and all of these to: jasco score"
+            f"{responses}: a responses CSV takes one judge at a time; run one command for each "
+            "judge, with its own -o, then: jasco score JUDGED.csv..."
         )
     file = responses_csv.read_responses_csv(responses)
     if number := sum(text.strip().lower() == "nan" for text in file.answers().values()):

@@ -15,6 +15,7 @@ Notify = Callable[[str], None]
 """Takes messages to the user, a line each."""
 _log = logging.getLogger("jasco")
 _FLAGS = {
+    "--allow-mismatch": "allow_mismatch=True",
     "--compat": "compat=True",
     "--judge": "judges=",
     "--no-preflight": "preflight=False",
@@ -24,7 +25,9 @@ _IN_MESSAGES = re.compile(
     r"(?P<help>see: jasco (?:eval|respond|judge)(?: --help)?(?=$|;))"
     r"|(?P<command>: jasco [a-z]+[^;]*)"
     r"|^--judge (?P<judge>.+?)(?=: )"
-    r"|(?<![\w-])--(?P<name>concurrency|data|limit|protocol|run|(?:max|price)-[a-z]+)"
+    r"|(?<![\w-])(?P<output>-o)(?: (?=[A-Z])|(?![\w-]))"
+    r"|(?<![\w-])--(?P<name>concurrency|data|format|gold|instructions|limit|name|protocol|run"
+    r"|samples|(?:max|price)-[a-z]+)"
     r"(?:(?P<colon>:)| (?P<value>v?\d+)\b|(?![\w-]))"
     r"|(?<![\w-])(?P<flag>--[a-z][a-z-]*)(?![\w-])"
 )
@@ -61,6 +64,8 @@ def _renamed(found: re.Match[str]) -> str:
         return "see: help(jasco.evaluate)"
     if found["command"]:
         return f"{found['command']} (in a terminal)"
+    if found["output"]:
+        return "output="
     if found["judge"]:
         return f"judges=[{found['judge']!r}]"
     if found["name"]:
