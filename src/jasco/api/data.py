@@ -38,8 +38,8 @@ def load_dataset(data: str | Path) -> DataSet:
     >>> data = jasco.load_dataset("mini")
     >>> len(data.clips), len(data.items())
     (16, 128)
-    >>> data.items()[0].instruction
-    'What are they doing?'
+    >>> data.items()[0].clip.speech
+    'Keep your eyes open and tell me your name.'
     """
     return arguments.as_data(data, log_message)
 

@@ -83,7 +83,7 @@ def request_verdict(
     >>> [message["role"] for message in request.messages]
     ['system', 'user']
     >>> try:
-    ...     steps.send("Rating: 2\\nOrientation: Both")
+    ...     steps.send("Rating: 2\nOrientation: Both")
     ... except StopIteration as end:
     ...     print(end.value.verdict.rating, end.value.verdict.orientation)
     2 Both

@@ -1,0 +1,108 @@
+"""Verdict matrices from plain rows, and their figures."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jasco.data.dataset import DataSet
+from jasco.errors import InputError
+from jasco.metrics.scoring import score_matrix, score_panel
+from jasco.metrics.verdict_matrix import VerdictMatrix, verdict_matrix
+from jasco.protocol.clips import Clip
+from jasco.protocol.verdicts import Orientation
+from matrices import random_matrix
+
+CLIPS = ["7", "11", "x"]
+ROW = {"clip": "7", "instruction": 1, "rating": 2, "orientation": "Both"}
+
+
+def test_rows_become_cells_and_missing_rows_are_missing() -> None:
+    rows = [
+        ROW,
+        {"clip": "11", "instruction": np.int64(8), "rating": 1.0, "orientation": Orientation.AUDIO},
+        {"clip": "x", "instruction": 2, "rating": None, "orientation": "Both", "note": "ignored"},
+        {"clip": "x", "instruction": 3, "rating": 1, "orientation": float("nan")},
+    ]
+    matrix = verdict_matrix(rows, CLIPS)
+    assert matrix.gated()[0, 0] == 2
+    assert matrix.gated()[1, 7] == 0
+    assert matrix.readable.sum() == 2
+    assert np.argwhere(matrix.unreadable).tolist() == [[2, 1], [2, 2]]
+
+
+def test_the_clips_of_a_data_set_are_expected() -> None:
+    clips = tuple(Clip(id_, *"abcdef") for id_ in CLIPS)
+    matrix = verdict_matrix([ROW], DataSet("x", clips).clips)
+    assert score_matrix(matrix).panel.coverage == pytest.approx(1 / 24)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip": "8"}, "row 2: unexpected clip '8'"),
+        ({"instruction": 9}, "instruction 9"),
+        ({"instruction": 0}, "instruction 0"),
+        ({"instruction": "1"}, "row 2: invalid"),
+        ({"rating": 3}, "row 2: invalid"),
+        ({"rating": "2"}, "row 2: invalid"),
+        ({"orientation": "Good"}, "row 2: invalid"),
+        ({}, r"duplicate clip 7, instruction 1 \(rows 1 and 2\)"),
+    ],
+)
+def test_wrong_rows_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        verdict_matrix([ROW, {**ROW, **changes}], CLIPS)
+
+
+@pytest.mark.parametrize("name", ROW)
+def test_a_missing_entry_is_named(name: str) -> None:
+    row = {key: value for key, value in ROW.items() if key != name}
+    with pytest.raises(InputError, match=f"row 1: missing '{name}'"):
+        verdict_matrix([row], CLIPS)
+
+
+def test_a_clip_is_expected_once() -> None:
+    with pytest.raises(InputError, match="twice"):
+        verdict_matrix([], ["7", "7"])
+
+
+VERDICTS = st.none() | st.tuples(
+    st.sampled_from([0, 1, 2, None]), st.sampled_from([*Orientation, None])
+)
+
+
+@given(st.lists(VERDICTS, min_size=24, max_size=24))
+def test_the_order_of_rows_does_not_matter(
+    verdicts: list[tuple[int | None, Orientation | None] | None],
+) -> None:
+    keys = itertools.product(CLIPS, range(1, 9))
+    rows = [
+        {"clip": clip, "instruction": number, "rating": verdict[0], "orientation": verdict[1]}
+        for (clip, number), verdict in zip(keys, verdicts, strict=True)
+        if verdict
+    ]
+    one, other = verdict_matrix(rows, CLIPS), verdict_matrix(reversed(rows), CLIPS)
+    for name in ("ratings", "orientations", "unreadable"):
+        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name == "ratings")
+    assert one.readable.sum() + one.unreadable.sum() == len(rows)
+
+
+def test_figures_of_matrices_are_those_of_a_panel() -> None:
+    panel = {"a": random_matrix(1), "b": random_matrix(2)}
+    assert score_matrix(panel).panel == score_panel(panel).panel
+    single = score_matrix(panel["a"], resamples=100)
+    assert single.panel == score_panel({"judge": panel["a"]}, 100).panel
+    assert single.agreement is None
+
+
+@pytest.mark.parametrize(
+    "matrices",
+    [{}, VerdictMatrix.none_yet(0), {"a": random_matrix(1), "b": random_matrix(1, clips=3)}],
+)
+def test_without_common_clips_there_are_no_figures(matrices: Any) -> None:
+    with pytest.raises(InputError, match="matrices"):
+        score_matrix(matrices)
