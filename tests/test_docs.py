@@ -6,6 +6,7 @@ import re
 import shlex
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -108,6 +109,36 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     ]
     pages = {page.stem for page in PAGES if page.parent.name == "docs"} - {"index"}
     assert sorted(listed) == sorted(pages)
+
+
+def names_in(value: Any) -> set[str]:
+    """Return the names of the fields of an object and of those within it."""
+    if isinstance(value, list):
+        return set().union(*map(names_in, value))
+    if not isinstance(value, dict):
+        return set()
+    by_label = {"prices", "providers", "versions", "failed", "credited", "runtime"}
+    below = (names_in(part) for name, part in value.items() if name not in by_label)
+    return set(value).union(*below)
+
+
+def test_every_field_of_the_json_is_documented(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "my_model.py").write_text(code_blocks("README.md", "python")[0])
+    for run in ("a", "b"):
+        model = f"python/{tmp_path / 'my_model.py'}:answer"
+        options = ("--data", data, "--run", tmp_path / run)
+        assert jasco("eval", model, "--judge", "offline", *options).status == 0
+    compared = json.loads(jasco("compare", tmp_path / "a", tmp_path / "b", "--json").stdout)
+    exam = json.loads(jasco("exam", "offline", "--data", data, "--json").stdout)
+    [model, *_] = compared["models"].values()
+    [judge] = model.pop("judges").values()
+    preflight = model["answers"].pop("preflight")
+    documented = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "output.md")))
+    for part in (compared | {"models": [model]}, judge, exam):
+        names = {name.removesuffix("_ci") for name in names_in(part)}
+        assert names <= documented, names - documented
+    in_run = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "run-store.md")))
+    assert set(preflight) <= in_run
 
 
 def test_the_function_of_the_readme_uses_the_audio(
