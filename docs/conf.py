@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from jasco.version import __version__
+import jasco
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "jasco"
 author = "the jasco contributors"
 copyright = author  # noqa: A001
-version = release = __version__
+version = release = jasco.__version__
 
 extensions = [
     "myst_nb",  # Markdown pages, and the notebook, which is executed
@@ -47,9 +47,17 @@ html_copy_source = False
 
 
 def setup(app: Sphinx) -> None:
-    """Show no module docstrings, which are for developers, and no private parameters."""
+    """Show no module docstrings, which are for developers, no private parameters, no name twice."""
+    app.connect("autodoc-skip-member", _skip_name_of_jasco)
     app.connect("autodoc-process-docstring", _drop_module_docstring, priority=0)
     app.connect("autodoc-process-signature", _hide_private_signature)
+
+
+def _skip_name_of_jasco(
+    app: Sphinx, what: str, name: str, thing: object, skip: bool, options: object
+) -> bool | None:
+    is_plugin_page = app.env.current_document.docname == "plugins-api"
+    return True if is_plugin_page and what == "module" and name in jasco.__all__ else None
 
 
 def _drop_module_docstring(

@@ -77,9 +77,9 @@ def test_every_query_in_the_documents_fits_the_schema(query: str, tmp_path: Path
 
 def test_the_example_plug_in_is_a_model() -> None:
     pytest.importorskip("jasco.plugins", reason="what plug-ins import is still to come")
-    source, *_ = code_blocks("docs/plugins.md", "python")
     names: dict = {}
-    exec(compile(source, "plugins.md", "exec"), names)  # from this repository
+    for source in code_blocks("docs/plugins.md", "python"):
+        exec(compile(source, "plugins.md", "exec"), names)  # from this repository
 
     spec = parse_spec("whisperer/soft,volume=2", names["Whisperer"])
     assert names["Whisperer"](spec).spec.label == "whisperer/soft,volume=2"
@@ -151,11 +151,13 @@ def test_the_function_of_the_readme_uses_the_audio(
     assert result.status == 0, result
 
 
-def test_the_example_from_python_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_from_python_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    source, *_ = code_blocks("docs/python.md", "python")
     names: dict = {}
-    exec(compile(source, "python.md", "exec"), names)  # from this repository
+    exec(compile(code_blocks("README.md", "python")[0], "README.md", "exec"), names)
+    jasco.evaluate(names["answer"], data="mini", judges=["offline"], run="runs/function", name="f")
+    for source in code_blocks("docs/python.md", "python"):
+        exec(compile(source, "python.md", "exec"), names)  # from this repository
     assert names["scores"].complete
     assert (tmp_path / "runs" / "loudness" / "run.db").exists()
 
