@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check docs clean
 
-# A whole evaluation on a bare machine. Interrupted, it goes on from where it was.
+# A complete evaluation on a bare machine. If it is interrupted, the same command continues.
 demo: $(VENV)/demo
 	$(BIN)/jasco eval cascade --data mini --judge offline --run runs/demo --published
 	@echo
@@ -27,6 +27,15 @@ check: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation, in docs/_build/html. Any warning is an error.
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -E -W --keep-going --quiet docs docs/_build/html
+
+$(VENV)/docs: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,10 +1,12 @@
-"""The commands and examples of the documentation work."""
+"""The commands and examples of the documentation work, and its links lead somewhere."""
 
 import functools
+import json
 import re
 import shlex
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,22 +20,38 @@ from jasco.runs.reader import RunReader
 from jasco.runs.writer import RunWriter
 from places import ROOT
 
+NOTEBOOKS = [*(ROOT / "docs").glob("*.ipynb")]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *NOTEBOOKS]
+
+
+def text_of(page: Path) -> str:
+    """Return the text of a page; of a notebook, that of its Markdown cells."""
+    text = page.read_text("utf-8")
+    if page not in NOTEBOOKS:
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
 
 def code_blocks(document: str, language: str) -> list[str]:
-    text = (ROOT / document).read_text("utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    """Return the code blocks of a page, without those about what is still to come."""
+    text = text_of(ROOT / document)
+    return re.findall(rf"(?<!<!-- api -->\n)```{language}\n(.*?)```", text, re.DOTALL)
 
 
-COMMANDS = [
-    line.partition(" ")[2]
-    for document in ("README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
-    for block in [*code_blocks(document, "console"), *code_blocks(document, "bash")]
-    for line in block.splitlines()
-    if re.match(r"(\$|srun) (\.venv/bin/)?jasco ", line)
-]
+def commands_of(page: Path) -> list[str]:
+    document = str(page.relative_to(ROOT))
+    return [
+        re.sub(r"^(\$|srun) ", "", line)
+        for block in [*code_blocks(document, "console"), *code_blocks(document, "bash")]
+        for line in block.splitlines()
+        if re.match(r"(\$|srun) jasco ", line)
+    ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", dict.fromkeys(command for page in PAGES for command in commands_of(page))
+)
 def test_every_command_in_the_documents_is_one_that_jasco_takes(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,19 +75,70 @@ def test_every_query_in_the_documents_fits_the_schema(query: str, tmp_path: Path
         connection.execute(query).fetchall()
 
 
-def test_the_example_provider_of_the_documents_is_a_model(tmp_path: Path, monkeypatch) -> None:
-    (source,) = (block for block in code_blocks("docs/providers.md", "python"))
+def test_the_example_plug_in_is_a_model() -> None:
+    pytest.importorskip("jasco.plugins", reason="what plug-ins import is still to come")
     names: dict = {}
-    exec(compile(source, "providers.md", "exec"), names)  # from this repository
+    for source in code_blocks("docs/plugins.md", "python"):
+        exec(compile(source, "plugins.md", "exec"), names)  # from this repository
 
     spec = parse_spec("whisperer/soft,volume=2", names["Whisperer"])
     assert names["Whisperer"](spec).spec.label == "whisperer/soft,volume=2"
 
 
-def test_the_documents_name_no_file_that_is_not_there() -> None:
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
-            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and the site name them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s:]+)\)", text_of(page)):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    listed = [
+        entry.rpartition("<")[2].rstrip(">")
+        for block in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL)
+        for entry in block.split("\n\n")[-1].splitlines()
+    ]
+    pages = {page.stem for page in PAGES if page.parent.name == "docs"} - {"index"}
+    assert sorted(listed) == sorted(pages)
+
+
+def names_in(value: Any) -> set[str]:
+    """Return the names of the fields of an object and of those within it."""
+    if isinstance(value, list):
+        return set().union(*map(names_in, value))
+    if not isinstance(value, dict):
+        return set()
+    by_label = {"prices", "providers", "versions", "failed", "credited", "runtime"}
+    below = (names_in(part) for name, part in value.items() if name not in by_label)
+    return set(value).union(*below)
+
+
+def test_every_field_of_the_json_is_documented(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "my_model.py").write_text(code_blocks("README.md", "python")[0])
+    for run in ("a", "b"):
+        model = f"python/{tmp_path / 'my_model.py'}:answer"
+        options = ("--data", data, "--run", tmp_path / run)
+        assert jasco("eval", model, "--judge", "offline", *options).status == 0
+    compared = json.loads(jasco("compare", tmp_path / "a", tmp_path / "b", "--json").stdout)
+    exam = json.loads(jasco("exam", "offline", "--data", data, "--json").stdout)
+    [model, *_] = compared["models"].values()
+    [judge] = model.pop("judges").values()
+    preflight = model["answers"].pop("preflight")
+    documented = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "output.md")))
+    for part in (compared | {"models": [model]}, judge, exam):
+        names = {name.removesuffix("_ci") for name in names_in(part)}
+        assert names <= documented, names - documented
+    in_run = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "run-store.md")))
+    assert set(preflight) <= in_run
 
 
 def test_the_function_of_the_readme_uses_the_audio(
@@ -82,13 +151,33 @@ def test_the_function_of_the_readme_uses_the_audio(
     assert result.status == 0, result
 
 
-def test_the_example_from_python_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_from_python_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    source, *_ = code_blocks("docs/python.md", "python")
     names: dict = {}
-    exec(compile(source, "python.md", "exec"), names)  # from this repository
-    assert names["evaluation"].complete
+    exec(compile(code_blocks("README.md", "python")[0], "README.md", "exec"), names)
+    jasco.evaluate(names["answer"], data="mini", judges=["offline"], run="runs/function", name="f")
+    for source in code_blocks("docs/python.md", "python"):
+        exec(compile(source, "python.md", "exec"), names)  # from this repository
+    assert names["scores"].complete
     assert (tmp_path / "runs" / "loudness" / "run.db").exists()
+
+
+def test_the_readme_works_as_pasted(
+    jasco: Jasco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs no server and no weights is run in order; a function replaces the cascade."""
+    monkeypatch.chdir(tmp_path)
+    function, call = code_blocks("README.md", "python")
+    (tmp_path / "my_model.py").write_text(function)
+    names = ("jasco eval cascade", "jasco report runs/first", "jasco eval python")
+    commands = [line for line in commands_of(ROOT / "README.md") if line.startswith(names)]
+    assert len(commands) == len(names)
+    for command in commands:
+        result = jasco(*shlex.split(command.replace("cascade", "python/my_model:answer"))[1:])
+        assert result.status == 0, result
+    assert (tmp_path / "first.html").exists()
+    monkeypatch.syspath_prepend(tmp_path)
+    exec(compile(call, "README.md", "exec"), {})  # from this repository
 
 
 @pytest.mark.slow
@@ -107,8 +196,8 @@ def test_a_checkpoint_is_evaluated_every_so_many_steps_as_documented(
     model.train()
 
     names: dict = {}
-    for source in code_blocks("docs/python.md", "python")[1:]:
-        exec(compile(source, "python.md", "exec"), names)  # from this repository
+    for source in code_blocks("docs/training.md", "python"):
+        exec(compile(source, "training.md", "exec"), names)  # from this repository
     callback = names["JascoCallback"](processor, every=2)
     state = transformers.TrainerState()
     for state.global_step in (1, 2, 3, 4):

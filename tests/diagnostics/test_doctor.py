@@ -34,6 +34,7 @@ REQUIRED = [
     'mistral-common[audio]>=1.8; extra == "transformers"',
     "xllamacpp; extra == 'cascade'",
     "pytest; extra == 'test'",
+    "sphinx; extra == 'docs'",
 ]
 NEW = {"torch": "2.13.0+cpu", "transformers": "5.24.0", "mistral-common": "1.9"}
 

@@ -23,7 +23,7 @@ from jasco.errors import count, one_line
 from jasco.models.transformers.families import FAMILIES
 from jasco.version import __version__
 
-_TESTING = "test"
+_FOR_DEVELOPMENT = ("docs", "test")
 _SHOWN = (
     "torch", "transformers", "mistral-common", "faster-whisper", "onnxruntime", "xllamacpp",
     "openai", "numpy", "pandas",
@@ -75,7 +75,7 @@ def extras(requirements: Iterable[str], installed: Versions) -> Iterator[str]:
     missing: dict[str, list[str]] = {}
     for requirement in map(Requirement, requirements):
         extra = re.search(r"extra == ['\"](.+?)['\"]", str(requirement.marker or ""))
-        if not extra or extra[1] == _TESTING:
+        if not extra or extra[1] in _FOR_DEVELOPMENT:
             continue
         lines = missing.setdefault(extra[1], [])
         version = installed.get(canonicalize_name(requirement.name))

@@ -176,8 +176,8 @@ def test_it_gives_thousands_of_verdicts_a_minute() -> None:
     assert time.process_time() - began < 100 * 60 / 3_000
 
 
-def test_the_readme_shows_the_revision_that_ships() -> None:
+def test_the_documentation_shows_the_revision_that_ships() -> None:
     """A change of the judge's code or data needs another revision, which older runs refuse."""
     revision = open_spec("judge", "offline").REVISION
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"judges:offline(proxy){{revision={revision}}}" in readme
+    text = (ROOT / "docs" / "start.md").read_text("utf-8")
+    assert f"judges:offline(proxy){{revision={revision}}}" in text
