@@ -1,7 +1,6 @@
 """Build the documentation: ``make docs``."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -22,9 +21,6 @@ extensions = [
     "command_reference",
 ]
 exclude_patterns = ["_build", "_extensions"]
-if not find_spec("jasco.plugins"):  # a module that is about to come
-    exclude_patterns += ["plugins-api.md"]
-    suppress_warnings = ["toc.not_readable"]
 smartquotes = False  # options keep their two hyphens
 
 myst_enable_extensions = ["deflist"]

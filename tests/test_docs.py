@@ -76,7 +76,6 @@ def test_every_query_in_the_documents_fits_the_schema(query: str, tmp_path: Path
 
 
 def test_the_example_plug_in_is_a_model() -> None:
-    pytest.importorskip("jasco.plugins", reason="what plug-ins import is still to come")
     names: dict = {}
     for source in code_blocks("docs/plugins.md", "python"):
         exec(compile(source, "plugins.md", "exec"), names)  # from this repository
