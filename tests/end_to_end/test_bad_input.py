@@ -619,7 +619,7 @@ def a_newer_run_to_score(workspace: Workspace) -> Sequence[object]:
     return ["score", workspace.run]
 
 
-@case(2, "no command", "jasco eval", "jasco --help")
+@case(2, "missing command", "jasco eval", "jasco --help")
 def no_command(_: Workspace) -> Sequence[object]:
     return []
 

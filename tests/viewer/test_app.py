@@ -108,6 +108,30 @@ def test_runs_on_other_data_are_refused(jasco: Jasco, make_run: MakeRun, tmp_pat
     assert f"{run} and --data" in line
 
 
+def test_a_folder_stands_for_the_runs_in_it(
+    jasco: Jasco, make_run: MakeRun, tmp_path: Path
+) -> None:
+    from jasco.data.dataset import read_data_set
+    from runs import verdict, write_run
+
+    for name, model in (("runs/a", "first"), ("runs/sub/b", "second")):
+        make_run(name, model=model)
+    other = read_data_set(make_data(tmp_path / "other", clips=2))
+    judges = {"kind": lambda *_: verdict(2, "Both")}
+    time.sleep(0.01)
+    write_run(tmp_path / "runs" / "c", other, lambda *_: "They flee.", judges, "third")
+    jasco.start("view", tmp_path / "runs", *NO_BROWSER)
+    page = fetch(printed_url(tmp_path))[1]
+    assert "csv/third" in page
+    assert "csv/first" not in page
+    stderr = (tmp_path / "command-0.err").read_text()
+    assert "showing 1 run on other" in stderr
+    jasco.start("view", tmp_path / "runs" / "a", tmp_path / "runs" / "sub", *NO_BROWSER)
+    page = fetch(printed_url(tmp_path, 1))[1]
+    assert "csv/first" in page
+    assert "csv/second" in page
+
+
 def test_what_is_no_run_is_an_error(jasco: Jasco, tmp_path: Path) -> None:
     (tmp_path / "judged.csv").touch()
     (tmp_path / "broken").mkdir()

@@ -9,12 +9,12 @@ from jasco.api import arguments
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.backends.optional_imports import import_optional
 from jasco.data.csv_files import whole_file
-from jasco.errors import InputError
+from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
 from jasco.reports.notes import missing
 from jasco.reports.report import Report, by_data_set
-from jasco.runs.summary import find_runs
+from jasco.runs.summary import find_runs, summarise_run
 from jasco.runs.targets import check_targets, files_of_model, results_of
 
 Format = Literal["html", "markdown", "latex", "csv", "json"]
@@ -198,11 +198,24 @@ def view(
 def serve_app(runs: Sequence[Path], notify: Notify, **settings: object) -> None:
     """Serve the app; parameters as of :func:`view`."""
     app = import_optional("jasco.viewer.app", "view", "viewer")
-    app.view([folder for run in runs for folder in _runs_in(run)], notify, **settings)
+    app.view([folder for run in runs for folder in _runs_in(run, notify)], notify, **settings)
 
 
-def _runs_in(folder: Path) -> list[Path]:
-    """Return a run itself, even if it does not exist yet; or the runs in a folder."""
+def _runs_in(folder: Path, notify: Notify) -> list[Path]:
+    """Return a run itself, even if it does not exist yet; or the runs in a folder.
+
+    The app shows one data set: of a folder's runs, those on the data set of the latest one.
+    """
     if (folder / "run.db").exists() or not folder.is_dir():
         return [folder]
-    return list(find_runs(folder)) or [folder]
+    runs = list(map(summarise_run, find_runs(folder)))
+    latest = max(runs, key=lambda run: run.updated or "", default=None)
+    if latest is None:
+        return [folder]
+    shown = [run for run in runs if run.annotations_sha256 == latest.annotations_sha256]
+    if others := [str(run.folder) for run in runs if run not in shown]:
+        notify(
+            f"{folder}: showing {count(len(shown), 'run')} on {latest.data}; not on the same data, "
+            f"or unreadable: {', '.join(others)}"
+        )
+    return [run.folder for run in shown]

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from jasco.evaluation.job import Job
 
 _DATA = option("--data", required=True, help=options.DATA_HELP, shell_complete=completion.data_sets)
-_JUDGE_HELP = "provider/name[,key=value...]; may be repeated: a panel; see: jasco judges"
-_OUTPUT_HELP = "of a responses CSV: its columns and verdicts (a run keeps its own)"
-_RUN_HELP = "folder for all answers and verdicts; created if missing, continued if it exists"
+_JUDGE_HELP = "judge as provider/name[,key=value...], see jasco judges; repeat it for a panel"
+_OUTPUT_HELP = "file to write, for a responses CSV: its columns and the verdicts"
+_RUN_HELP = "folder of the run; created if missing, resumed if it exists"
 _RUNNING = options.combined(
     options.CONCURRENCY,
     options.switch(
         "--no-preflight",
         "preflight",
-        help="skip the checks that the model uses the audio and judges work",
+        help="skip the checks that the model uses the audio and that the judges work",
     ),
-    flag("--retry-final", help="ask again what is final: unreadable, filtered, refused"),
-    options.spending("the run, earlier commands included,"),
+    flag(
+        "--retry-final", help="retry final outcomes: unreadable verdicts, filtered or refused items"
+    ),
+    options.spending("the run in total, including earlier commands"),
 )
 _JUDGING = options.combined(
     option(
@@ -49,12 +51,15 @@ _ANSWERING = options.combined(
     _DATA,
     option("--run", required=True, type=PATH, help=_RUN_HELP),
     option(
-        "--limit", type=options.POSITIVE, metavar="CLIPS", help="use only the first CLIPS clips"
+        "--limit",
+        type=options.POSITIVE,
+        metavar="CLIPS",
+        help="number of clips to use, counted from the first (default: all)",
     ),
     option("--name", metavar="NAME", help="name of the model in tables"),
     options.TAGS,
     _RUNNING,
-    flag("--dry-run", help="print what would be done, and do nothing"),
+    flag("--dry-run", help="print the plan and its cost, without any call"),
 )
 
 
@@ -64,9 +69,9 @@ _ANSWERING = options.combined(
 @options.AS_JSON
 @options.PUBLISHED
 def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any) -> bool:
-    """Evaluate a model: collect its answers, judge them, print the scores.
+    """Collect the answers of a model, judge them, and print the scores.
 
-    MODEL is provider/name[,key=value...]; see: jasco models
+    MODEL is provider/name[,key=value...]; jasco models lists the providers.
     """
     from jasco.api.evaluation import open_job
 
@@ -79,9 +84,9 @@ def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any)
 @click.command("respond")
 @_ANSWERING
 def respond_command(dry_run: bool, **settings: Any) -> bool:
-    """Collect the answers of a model, without judging.
+    """Collect the answers of a model without judging them.
 
-    MODEL is provider/name[,key=value...]; see: jasco models
+    MODEL is provider/name[,key=value...]; jasco models lists the providers.
     """
     from jasco.api.evaluation import open_job
     from jasco.reports.text import answer_lines
@@ -102,9 +107,9 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 @_RUNNING
 @option("-o", "--output", type=PATH, metavar="JUDGED.csv", help=_OUTPUT_HELP)
 def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
-    """Judge the answers of a run or of a responses CSV.
+    """Judge the answers of a run or of a CSV file.
 
-    The first is the folder of a run, the second a CSV file with answers in the column allm_output.
+    RUN is the folder of a run, RESPONSES.csv a file with answers in the column allm_output.
     """
     from jasco.api.evaluation import check_no_output, judge_responses_csv, open_job
     from jasco.runs.targets import check_targets
@@ -122,20 +127,20 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 @click.command("exam")
 @click.argument("judge", shell_complete=completion.judges)
 @_DATA
-@option("--gold", type=PATH, help="CSV of rows labelled by people, to compare with")
+@option("--gold", type=PATH, help="CSV file of answers labelled by annotators")
 @options.PROTOCOL
 @options.CONCURRENCY
 @options.spending("this command")
-@flag("--again", help="ask everything anew: the server has another model")
+@flag("--again", help="ask every question again, for example after the served model changed")
 @options.AS_JSON
 def exam_command(
     judge: str, data: str, as_json: bool, limits: Any, prices: Any, **settings: Any
 ) -> bool:
-    """Examine a judge.
+    """Examine a judge with questions whose verdicts are known.
 
-    It is asked about a data set's own answers, about answers that deserve nothing, and about
-    labelled rows. Its verdicts are kept; asking again costs nothing. JUDGE is
-    provider/name[,key=value...]; see: jasco judges
+    The questions are made from the data set's own answers, from answers that should score 0, and
+    from labelled answers. Verdicts are stored, so repeating the command costs nothing. JUDGE is
+    provider/name[,key=value...]; jasco judges lists the providers.
     """
     from jasco.api.exams import examine
     from jasco.data.sources import find_data
@@ -144,7 +149,7 @@ def exam_command(
 
     judges = open_judges(judge)
     if as_json and len(judges) > 1:
-        raise InputError("--json takes one judge; examine the panel's one by one")
+        raise InputError("--json takes one judge; examine the judges of a panel one by one")
     budget = open_budget(limits, prices, judges)
     data_set = find_data(data, write_line)
     complete = True

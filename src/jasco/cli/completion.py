@@ -20,8 +20,9 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 def completion_command(shell: str) -> None:
     """Print the completion script of a shell.
 
-    To enable completion, add to ~/.bashrc or ~/.zshrc: eval "$(jasco completion bash)" or zsh; to
-    ~/.config/fish/completions/jasco.fish: jasco completion fish | source
+    To enable completion, add this line to ~/.bashrc: eval "$(jasco completion bash)", or to
+    ~/.zshrc: eval "$(jasco completion zsh)". For fish: jasco completion fish >
+    ~/.config/fish/completions/jasco.fish
     """
     completion = get_completion_class(shell)
     assert completion

@@ -14,13 +14,13 @@ from jasco.terminal import write_line
 
 @click.command("show")
 @click.argument("run", type=PATH)
-@option("--clip", required=True, metavar="ID", help="the clip's id")
-@option("--prompt", required=True, metavar="N", help="1 to 8")
+@option("--clip", required=True, metavar="ID", help="id of the clip")
+@option("--prompt", required=True, metavar="N", help="number of the instruction, from 1")
 @AS_JSON
 def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
-    """Show what was sent and answered about one item of a run.
+    """Print all requests and replies about one item of a run.
 
-    That is all that the model and the judges were sent, and all that they answered.
+    These are the requests to the model and to the judges, and everything that they returned.
     """
     from jasco.evaluation.item_record import show
     from jasco.reports.item_text import render_item
@@ -34,7 +34,10 @@ def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
 @click.argument("folder", type=PATH, default=Path())
 @AS_JSON
 def runs_command(folder: Path, as_json: bool) -> None:
-    """List the runs in FOLDER and below it: name, model, data, judges, coverage, date and state."""
+    """List the runs in a folder and its subfolders.
+
+    The list shows name, data, judges, coverage, date and state of each run.
+    """
     from jasco.api.runs import list_runs
     from jasco.reports.text import render_runs
 
@@ -47,16 +50,17 @@ def runs_command(folder: Path, as_json: bool) -> None:
 
 @click.command("view")
 @click.argument("runs", nargs=-1, type=PATH, metavar="[RUN|FOLDER...]")
-@option("--port", type=click.IntRange(0, 65_535), default=8700, help="0 takes a free one")
-@option("--host", default="127.0.0.1", help="to listen on; any other asks visitors for a token")
-@option("--data", help="to listen to (default: that of the runs, or mini)")
-@option("--human-runs", type=PATH, default="runs/human", help="where listeners' runs are")
+@option("--port", type=click.IntRange(0, 65_535), default=8700, help="port; 0 selects a free one")
+@option(
+    "--host", default="127.0.0.1", help="address to listen on; any but the default requires a token"
+)
+@option("--data", help="data set of the listening study (default: that of the runs, or mini)")
+@option("--human-runs", type=PATH, default="runs/human", help="folder of the participants' runs")
 @switch("--no-browser", "browser", help="do not open a browser")
 def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
-    """Look through runs, label answers, listen yourself.
+    """Serve a local web app to browse runs, label answers, and take part in a listening study.
 
-    Serves a local web app: runs to look through while they go on (they need not be there yet),
-    answers on which judges differ to label, clips to listen to and to guess about.
+    The runs may be in progress, or start later. A FOLDER that contains runs stands for all of them.
     """
     from jasco.api.reports import serve_app
 
@@ -65,20 +69,20 @@ def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
 
 @click.command("forget")
 @click.argument("run", type=PATH)
-@option("--judge", help="as tables name it; with --clip or --failed, only those")
-@option("--clip", "clips", multiple=True, help="answers and verdicts of a clip; may be repeated")
-@flag("--failed", help="failures, final ones too, and unreadable verdicts")
+@option("--judge", help="the judge's verdicts; with --clip or --failed, only those")
+@option("--clip", "clips", multiple=True, help="answers and verdicts of this clip; may be repeated")
+@flag("--failed", help="failures, including final ones, and unreadable verdicts")
 def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed: bool) -> None:
-    """Remove a judge, or answers and verdicts, from a run.
+    """Remove answers or verdicts from a run, so that they are requested again.
 
-    The same command makes removed answers and verdicts again. A copy of the run as it was is kept
-    beside it.
+    A copy of the original run is saved next to it. The command that created the run then requests
+    what was removed.
     """
     from jasco.runs.forget import forget
 
     forgotten = forget(run, judge, clips=clips, failed=failed)
     if forgotten.backup is None:
-        write_line(f"{run}: there is nothing to remove; the run stays as it is")
+        write_line(f"{run}: nothing to remove; the run is unchanged")
         return
     removed = count(forgotten.rows, "verdict")
     if judge is None:
@@ -87,4 +91,4 @@ def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed:
         removed = f"{removed} of {forgotten.judge}"
     else:
         removed = f"{forgotten.judge} with {removed}"
-    write_line(f"{run}: removed {removed}; the run as it was is {forgotten.backup}")
+    write_line(f"{run}: removed {removed}; the original run is saved as {forgotten.backup}")

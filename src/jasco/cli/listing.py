@@ -1,11 +1,11 @@
-"""What can be named, and what is installed: ``models``, ``judges`` and ``doctor``."""
+"""Listings: ``models``, ``judges`` and ``doctor``."""
 
 import click
 
 
 @click.command("models")
 def models_command() -> None:
-    """List the models that can be named, with their options."""
+    """List the available models and their options."""
     from jasco.diagnostics.listings import models
 
     print(*models(), sep="\n")
@@ -13,7 +13,7 @@ def models_command() -> None:
 
 @click.command("judges")
 def judges_command() -> None:
-    """List the judges that can be named, with their options."""
+    """List the available judges and their options."""
     from jasco.diagnostics.listings import judges
 
     print(*judges(), sep="\n")
@@ -21,7 +21,7 @@ def judges_command() -> None:
 
 @click.command("doctor")
 def doctor_command() -> None:
-    """List what is installed here, and what is missing."""
+    """List what is installed, missing or in conflict on this machine."""
     from jasco.diagnostics.doctor import examine
 
     for line in examine():

@@ -49,8 +49,8 @@ _MODULES = {
     "jasco",
     cls=CommandGroup,
     modules=_MODULES,
-    epilog="Exit status: 0 done; 2 wrong input; 3 refused; 4 the same command may finish what is "
-    "left; 130 interrupted, resumable.",
+    epilog="Exit status: 0 done; 2 invalid input; 3 refused; 4 incomplete, and the same command "
+    "may finish it; 130 interrupted, and the same command resumes it.",
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="show tracebacks")
@@ -79,7 +79,8 @@ def _run(words: list[str]) -> int:
         return status
     if not words:
         raise click.UsageError(
-            "no command; to begin: jasco eval cascade --data mini --judge offline --run first"
+            "missing command; to begin: "
+            "jasco eval cascade --data mini --judge offline --run runs/first"
         )
     with jasco_command.make_context("jasco", words) as context:
         complete = jasco_command.invoke(context)
@@ -108,7 +109,7 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
             discard(1)  # the reader of our output has seen enough
             return otherwise
         if _is_interruption(error):
-            write_line("interrupted; what was done is kept, the same command goes on from there")
+            write_line("interrupted; completed work is saved, and the same command resumes it")
             return EXIT_INTERRUPTED
         statuses = [status for kind, status in _EXIT_STATUSES.items() if isinstance(error, kind)]
         if debug or not statuses:
@@ -116,7 +117,7 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
         message: object = error
         if isinstance(error, OSError) and error.errno in _FULL:
             message = f"{error.filename or 'the output'}: cannot be written ({error.strerror}); "
-            message += "free some space, or write elsewhere"
+            message += "free some space, or write to another disk"
             if not error.filename:
                 discard(1)  # what is left in the buffer is written at the very end
         write_line(one_line(message, 1000), "error")

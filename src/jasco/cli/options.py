@@ -60,15 +60,15 @@ def combined(*decorators: Decorator) -> Decorator:
 
 def spending(scope: str) -> Decorator:
     """Declare what a command may spend; it receives ``limits`` and ``prices``, read from texts."""
-    limit = f"stop before {scope} exceeds this limit of"
-    price = "price per million tokens {}, for all or for one NAME; may be repeated"
+    limit = f"maximum for {scope}:"
+    price = "price of a million {} tokens, for all or for one model or judge; may be repeated"
     price_settings = {"multiple": True, "metavar": "[NAME=]PRICE"}
     return combined(
-        option("--max-calls", metavar="N", help=f"{limit} HTTP requests"),
+        option("--max-calls", metavar="N", help=f"{limit} number of HTTP requests"),
         option("--max-tokens", metavar="N", help=f"{limit} prompt and completion tokens"),
         option("--max-cost", metavar="N", help=f"{limit} cost, in the currency of the prices"),
-        option("--price-in", help=price.format("in"), **price_settings),
-        option("--price-out", help=price.format("out"), **price_settings),
+        option("--price-in", help=price.format("prompt"), **price_settings),
+        option("--price-out", help=price.format("completion"), **price_settings),
         _with_spending_read,
     )
 
@@ -98,16 +98,26 @@ def _with_tags_read(command: Callable[..., Any]) -> Callable[..., Any]:
 
 PATH = click.Path(path_type=Path, readable=False)
 POSITIVE = click.IntRange(min=1)
-DATA_HELP = "folder that holds dataset/v0/v0.csv, or a name: watd, mini"
+DATA_HELP = "data set: watd, mini, or a folder that contains dataset/v0/v0.csv"
 
 TAGS = combined(
     option(
-        "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="tag the run; may be repeated"
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="add a tag to the run; may be repeated",
     ),
     _with_tags_read,
 )
-AS_JSON = flag("--json", "as_json", help="print one JSON object")
-PUBLISHED = flag("--published", help="show the published results as well")
-PROTOCOL = option("--protocol", metavar="NAME", help="v2 (default) or v1")
-CONCURRENCY = option("--concurrency", type=POSITIVE, default=16, metavar="N", help="calls at once")
+AS_JSON = flag("--json", "as_json", help="print a JSON object instead of a table")
+PUBLISHED = flag("--published", help="also print the published results")
+PROTOCOL = option(
+    "--protocol",
+    metavar="NAME",
+    help="judging protocol: v2 or v1 (default: v2, or that of the run)",
+)
+CONCURRENCY = option(
+    "--concurrency", type=POSITIVE, default=16, metavar="N", help="number of calls at once"
+)
 TARGETS = click.argument("targets", nargs=-1, required=True, type=PATH, metavar="RUN|JUDGED.csv...")

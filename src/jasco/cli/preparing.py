@@ -13,14 +13,14 @@ from jasco.terminal import write_line
 data_command = CommandGroup(
     "data",
     modules={"preparing": ["fetch", "verify", "template"]},
-    help="Fetch, verify and lay out data sets.",
+    help="Download and verify data sets, and write CSV templates.",
 )
 
 
 @click.command("fetch")
 @click.argument("folder", type=PATH, required=False, metavar="[DIR]")
 def fetch_command(folder: Path | None) -> None:
-    """Fetch the published data set (CC BY-NC 4.0), into the cache unless DIR is given."""
+    """Download the published data set (CC BY-NC 4.0), to the cache or to DIR."""
     from jasco.data.sources import fetch
 
     print(fetch(folder, write_line))
@@ -29,7 +29,7 @@ def fetch_command(folder: Path | None) -> None:
 @click.command("verify", epilog=f"DATA: {DATA_HELP}")
 @click.argument("data", metavar="DATA")
 def verify_command(data: str) -> None:
-    """Check every clip of a data set."""
+    """Check the annotations and the audio of a data set."""
     from jasco.data.sources import find_data, verify
 
     for line in verify(find_data(data, write_line)):
@@ -38,26 +38,34 @@ def verify_command(data: str) -> None:
 
 @click.command("template", epilog=f"DATA: {DATA_HELP}")
 @click.argument("data", metavar="DATA")
-@option("-o", "--output", type=PATH, required=True, metavar="FILE.csv", help="the file to write")
+@option("-o", "--output", type=PATH, required=True, metavar="FILE.csv", help="file to write")
 def template_command(data: str, output: Path) -> None:
-    """Write the CSV to fill in."""
+    """Write a CSV file with a row for each item, to be filled in with answers."""
     from jasco.api.data import write_template
     from jasco.data.sources import find_data
 
     write_template(find_data(data, write_line), output)
-    write_line(f"{output}: fill in allm_output, then: jasco judge {output} --help")
+    write_line(f"{output}: fill in the column allm_output, then see: jasco judge --help")
 
 
 @click.command("convert")
 @click.argument("port", required=False)
-@option("--from", "sources", multiple=True, metavar="PART=PATH", help="a part; none lists them")
-@option("--out", "folder", type=PATH, metavar="DIR", help="a new folder")
-@flag("--trust-pickle", "trusted", help="let files execute code when read")
-@option("--check", "checked", type=PATH, metavar="DIR", help="check that a folder is whole")
+@option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="PART=PATH",
+    help="file or folder of a part; without any, list the parts",
+)
+@option("--out", "folder", type=PATH, metavar="DIR", help="folder to create")
+@flag("--trust-pickle", "trusted", help="allow checkpoints that can execute code when loaded")
+@option(
+    "--check", "checked", type=PATH, metavar="DIR", help="check that a converted folder is complete"
+)
 def convert_command(port: str, checked: Path | None, folder: Path, **settings: Any) -> None:
-    """Convert a published checkpoint into a port's folder.
+    """Convert a published checkpoint to the format of a port.
 
-    PORT is salmonn, ltu-as or wavllm; salmonn/DIR, ltu-as/DIR and wavllm/DIR run such folders.
+    PORT is salmonn, ltu-as or wavllm. The model is then named PORT/DIR, for example salmonn/DIR.
     """
     from jasco.data.dataset import MINI
     from jasco.data.sources import find_data
@@ -68,6 +76,6 @@ def convert_command(port: str, checked: Path | None, folder: Path, **settings: A
             print(line)
         return
     if not port:
-        raise InputError("write: jasco convert PORT --from PART=PATH ... --out DIR")
+        raise InputError("missing port; usage: jasco convert PORT --from PART=PATH ... --out DIR")
     convert(port, folder=folder, **settings)
-    write_line(f"{folder}: converted; check that it is whole: jasco convert --check {folder}")
+    write_line(f"{folder}: converted; to check it, run: jasco convert --check {folder}")

@@ -12,19 +12,32 @@ from jasco.errors import count
 from jasco.terminal import write_line
 
 _FORMAT = choice("html", "markdown", "latex", "csv", "json")
-_FORMAT_HELP = "html, markdown, latex, csv or json (default: what FILE ends in, or html)"
-_JUDGES = option("--judge", "judges", multiple=True, help="only this judge; may be repeated")
+_FORMAT_HELP = "html, markdown, latex, csv or json (default: by the extension of FILE)"
+_JUDGES = option(
+    "--judge",
+    "judges",
+    multiple=True,
+    help="count the verdicts of this judge only; may be repeated",
+)
 
 
 @click.command("score")
 @TARGETS
 @AS_JSON
 @PUBLISHED
-@flag("--compat", help="the published script's arithmetic, bug for bug")
+@flag("--compat", help="use the arithmetic of the published script, including its bugs")
 @_JUDGES
-@option("--disagreements", type=PATH, metavar="OUT.csv", help="write where judges differ most")
+@option(
+    "--disagreements",
+    type=PATH,
+    metavar="OUT.csv",
+    help="write the items on which judges disagree, most first",
+)
 def score_command(targets: tuple[Path, ...], disagreements: Path | None, **settings: Any) -> None:
-    """Score runs, or judged CSV files of one model, a file a judge."""
+    """Print the scores of runs, or of judged CSV files.
+
+    Several runs are several models; several CSV files are several judges of one model.
+    """
     if disagreements:
         from jasco.api.disagreements import export_disagreements
 
@@ -36,12 +49,12 @@ def score_command(targets: tuple[Path, ...], disagreements: Path | None, **setti
 @click.command("compare")
 @TARGETS
 @AS_JSON
-@flag("--allow-mismatch", help="even if data, protocol or judges differ")
+@flag("--allow-mismatch", help="compare even if data, protocol or judges differ")
 @_JUDGES
 def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -> None:
-    """Compare models, paired over clips.
+    """Print paired differences between models.
 
-    A run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
+    Each run or judged CSV file is a model; NAME=A.csv+B.csv is one model with two judges.
     """
     from jasco.api.comparisons import comparisons_of
     from jasco.api.reports import notify_missing
@@ -53,15 +66,25 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
 
 @click.command("report")
 @TARGETS
-@option("-o", "--output", type=PATH, metavar="FILE", help="its ending names the format, too")
+@option(
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="FILE",
+    help="file to write; its extension selects the format",
+)
 @option("--format", "form", type=_FORMAT, help=_FORMAT_HELP)
-@option("--audio", type=choice("none", "embed"), default="embed", help="in the page: none or embed")
+@option(
+    "--audio",
+    type=choice("none", "embed"),
+    default="embed",
+    help="audio in the page: embed or none",
+)
 @_JUDGES
 def report_command(form: str | None, audio: str, **settings: Any) -> None:
-    """Write a page, or tables for a paper.
+    """Write a page, tables for a paper, or data files.
 
-    Figures and comparisons are written as a page, as tables for a paper or a README, or as data: a
-    run, or a judged CSV file, is a model; NAME=A.csv+B.csv is one with two judges.
+    Each run or judged CSV file is a model; NAME=A.csv+B.csv is one model with two judges.
     """
     from jasco.api.reports import write_report
 

@@ -34,6 +34,8 @@ class RunSummary:
         The model as ``provider/name``, with the options that distinguish it.
     data : str
         The name of the data set.
+    annotations_sha256 : str
+        The hash of its annotations.
     clips : int
         Number of clips that the run covers.
     protocol : str
@@ -57,6 +59,7 @@ class RunSummary:
     name: str = ""
     model: str = ""
     data: str = ""
+    annotations_sha256: str = ""
     clips: int = 0
     protocol: str = ""
     judges: tuple[str, ...] = ()
@@ -120,6 +123,7 @@ def _summary(run: RunReader) -> RunSummary:
         name=run.name_of(model) or label,
         model=label,
         data=run.data_name,
+        annotations_sha256=run.fact("annotations_sha256") or "",
         clips=run.covered,
         protocol=run.fact("protocol") or "" if judges else "",
         judges=tuple(name for _, name, _ in judges),
