@@ -39,7 +39,7 @@ def models() -> Iterator[str]:
         seconds = model.max_audio_seconds
         rows.append([
             model.name, ", ".join(names), f"{model.billions:g} B", f"{model.gigabytes:.0f} GB",
-            "up to its context" if seconds is None else f"{seconds:g} s",
+            "up to context size" if seconds is None else f"{seconds:g} s",
             model.licence, _decoding(names), model.tested,
         ])  # fmt: skip
     for name, provider, *facts, tested in _OTHER_MODELS:

@@ -75,7 +75,7 @@ class ExamResult:
     parts : mapping of str to Part
         Results by kind of question.
     failed : sequence of Failure
-        Calls that failed this time.
+        Failed calls of the current command.
     seconds, tokens : float or None
         Average per verdict; None if unknown.
     served : tuple of str

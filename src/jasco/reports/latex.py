@@ -125,7 +125,7 @@ _OWN_COMMANDS = {
 }
 _PATTERNS = [
     (re.compile(r"(?<!\w)-(?=\d)"), r"\\ensuremath{-}"),
-    (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # a ligature would be another character
+    (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # otherwise joined to another character
 ]
 _RULES = [(latexencode.RULE_REGEX, _PATTERNS), (latexencode.RULE_DICT, _COMMANDS | _OWN_COMMANDS)]
 _ENCODER = latexencode.UnicodeToLatexEncoder(

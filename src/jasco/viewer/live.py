@@ -18,7 +18,7 @@ from jasco.reports.report import data_difference
 from jasco.runs.read_run import read_run
 
 _PAUSE = 2.0  # minimum seconds between two reads
-_SHARE = 3.0  # times the duration of a read: wait before the next one
+_SHARE = 3.0  # minimum pause between reads, in durations of the last read
 _SETTLED = 1.0  # seconds after which any later change alters the file's time
 
 

@@ -1,9 +1,9 @@
 """Access to the app, and browser restrictions on its responses.
 
-Anyone who can reach the machine can open the app, and their browsers also open pages of other
-sites. Therefore a request must use the app's own host name (another name could be made to resolve
-to this machine), a form must come from a page of the app, and on any address except the default one
-a request must contain the printed token. Pages load scripts and other resources only from the app,
+A browser that can reach the app also opens pages of other sites, which could send requests to it.
+Therefore a request must use the app's own host name (another name could be made to resolve to this
+machine), a form must come from a page of the app, and on any address except the default one a
+request must contain the printed token. Pages load scripts and other resources only from the app,
 and cannot be embedded in frames.
 """
 

@@ -44,9 +44,7 @@ def audio_response(request: Request, audio: Audio) -> Response:
     content, size = audio.wav, len(audio.wav)
     headers = {"Accept-Ranges": "bytes"}
     requested = _RANGE.fullmatch(request.headers.get("range", ""))
-    if not requested or not any(
-        requested.groups()
-    ):  # several ranges: the whole file is a valid response
+    if not requested or not any(requested.groups()):  # the whole file is a valid response
         return Response(content, media_type="audio/wav", headers=headers)
     first, last = requested.groups()
     start = int(first) if first else max(0, size - int(last))  # "-500": the last 500 bytes
