@@ -70,7 +70,7 @@ def test_two_models_are_compared_pair_by_pair(
     table = jasco("compare", *(tmp_path / name for name in "abc"))
     assert "minus openai/c" in table.stdout
     assert "signature: jasco:" in table.stdout
-    assert "openai/m: not examined" in table.stdout
+    assert "openai/m: judge not examined" in table.stdout
 
 
 def test_judged_files_are_several_models(
@@ -237,7 +237,7 @@ def test_a_comparison_has_the_notes_on_its_models(
         assert result.status == 0, result.stderr
     output = jasco("compare", tmp_path / "a", tmp_path / "b").stdout
     assert "openai/a: PROXY figures" in output
-    assert re.search("openai/b: .*not known .*uses the audio", output)
+    assert re.search("openai/b: unknown .*uses the audio", output)
 
 
 def test_one_model_alone_cannot_be_compared(
@@ -292,7 +292,10 @@ def test_a_judge_judges_a_fifth_of_the_clips_repeatedly(
     agreement = figures["agreement_with_itself"]
     assert agreement["rating_alpha"] == 1  # the server always answers the same
     assert len(agreement["pairs"]) == 10
-    assert "agrees with itself (alpha): rating 1.00" in jasco("score", tmp_path / "run").stdout
+    assert (
+        "self-agreement (Krippendorff's alpha): rating 1.00"
+        in jasco("score", tmp_path / "run").stdout
+    )
 
 
 # --- judges with each other ---
@@ -353,7 +356,7 @@ def test_disagreements_need_two_judges(
     evaluate(jasco, serve().url, data, tmp_path / "run")
     result = jasco("score", tmp_path / "run", "--disagreements", tmp_path / "out.csv")
     assert result.status == 2
-    assert "two judges or more" in result.stderr
+    assert "at least two judges" in result.stderr
     assert not (tmp_path / "out.csv").exists()
 
 

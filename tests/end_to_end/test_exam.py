@@ -197,7 +197,7 @@ def test_an_exam_of_another_served_model_does_not_count(
         assert result.status == 0, result.stderr
     same, other = (jasco("score", tmp_path / name) for name in ("big", "small"))
     assert "openai/m: exam on synthetic" in same.stdout
-    assert re.search("openai/m: not examined: .*small .*big", other.stdout)
+    assert re.search("openai/m: judge not examined: .*small .*big", other.stdout)
     [model] = json.loads(jasco("score", tmp_path / "small", "--json").stdout)["models"].values()
     assert (model["judges"]["openai/m"]["exam"], model["judges"]["openai/m"]["examined_as"]) == (
         None, ["big"],
@@ -252,7 +252,7 @@ def test_the_exam_is_reported_with_the_judges_figures(
     model = f"openai/ears,base_url={server.url}"
     run = "--data", data, "--run", tmp_path / "run", "--judge", judge
     before = jasco("eval", model, *run)
-    assert "openai/m: not examined" in before.stdout
+    assert "openai/m: judge not examined; run: jasco exam openai/m --data" in before.stdout
     exam(jasco, server, data)
     table = jasco("score", tmp_path / "run")
     assert "openai/m: exam on synthetic: known answers 100.0%" in table.stdout
@@ -273,7 +273,7 @@ def test_labels_are_joined_by_hash_or_id_and_never_to_another_clip(
     annotations.write_text(annotations.read_text().replace("sound", "noise"))
     result, _ = exam(jasco, server, other, "--gold", gold())
     assert result.status == 2
-    assert "none of its rows" in result.stderr
+    assert "no row belongs" in result.stderr
     by_id = gold(tuple(name for name in COLUMNS if name != "clip_sha"))
     result, report = exam(jasco, server, data, "--gold", by_id)
     assert result.status == 0
@@ -284,11 +284,11 @@ def test_labels_are_joined_by_hash_or_id_and_never_to_another_clip(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"rating": "3"}, "row 1: rating '3'"),
-        ({"rating": ""}, "row 1: rating ''"),
-        ({"orientation": "both"}, "row 1: orientation 'both'"),
-        ({"prompt_index": "9"}, "row 1: prompt_index '9'"),
-        ({"clip_sha": ""}, "row 1: clip_sha ''"),
+        ({"rating": "3"}, "row 1: rating: invalid value '3'"),
+        ({"rating": ""}, "row 1: rating: invalid value ''"),
+        ({"orientation": "both"}, "row 1: orientation: invalid value 'both'"),
+        ({"prompt_index": "9"}, "row 1: prompt_index: invalid value '9'"),
+        ({"clip_sha": ""}, "row 1: clip_sha: ''"),
     ],
 )
 def test_invalid_labels_are_refused(

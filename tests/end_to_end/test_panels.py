@@ -122,7 +122,7 @@ def test_a_judge_whose_calls_all_failed_is_named_and_left_out(
     assert list(model["judges"]) == ["openai/well"]
     assert (model["best_mean"], model["complete"]) == (2, True)
     assert model["judges_without_verdict"] == {"openai/refuses": {"rejected": 32}}
-    assert "openai/refuses: gave no verdict (32 rejected)" in jasco("score", run).stdout
+    assert "openai/refuses: no verdicts (32 rejected)" in jasco("score", run).stdout
 
 
 def test_a_judge_without_some_verdicts_makes_the_panel_incomplete_and_remedies_are_named(
@@ -133,7 +133,7 @@ def test_a_judge_without_some_verdicts_makes_the_panel_incomplete_and_remedies_a
     assert model["coverage"] == (1 + 1 / 4) / 2
     table = jasco("score", run).stdout
     [line] = [line for line in table.splitlines() if line.startswith("openai/half: 24 of 32")]
-    for remedy in ("finish", "--judge", "jasco forget RUN --judge openai/half"):
+    for remedy in ("repeat", "--judge", "jasco forget RUN --judge openai/half"):
         assert remedy in line
 
 

@@ -103,7 +103,7 @@ def test_a_readable_verdict_that_is_wrong_is_reported_and_the_run_continues(
     [model] = json.loads(result.stdout)["models"].values()
     check = model["judges"]["openai/judge-0"]["check"]
     assert (check["state"], check["rating"], check["orientation"]) == ("wrong", 0, "Audio-Oriented")
-    assert "gave rating 0, Audio-Oriented" in jasco("score", evaluation.run).stdout
+    assert "0, Audio-Oriented (expected 2, Both)" in jasco("score", evaluation.run).stdout
 
 
 def test_of_a_panel_all_that_fail_are_named_in_one_message(

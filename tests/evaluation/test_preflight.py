@@ -394,7 +394,7 @@ def test_a_model_that_uses_the_audio_passes_and_the_probes_are_no_responses(
     assert all(answer["text"] for answer in answers)
     table, summary = function_run.score()
     assert "AUDIO NOT USED" not in table
-    assert "not known whether" not in table
+    assert "unknown whether" not in table
     assert summary == {name: value for name, value in fact.items() if name != "answers"}
 
 
@@ -403,7 +403,7 @@ def test_a_skipped_preflight_is_recorded_and_shown(function_run: FunctionRun) ->
     assert function_run.calls == function_run.rows() == 32
     assert function_run.fact() == {"state": "skipped"}
     table, summary = function_run.score()
-    assert "not known whether" in table
+    assert "unknown whether" in table
     assert "--no-preflight" in table
     assert summary == {"state": "skipped"}
 

@@ -110,14 +110,14 @@ def test_an_annotator_may_change_a_verdict(run: Path) -> None:
     [
         (("", "10", 1, GOOD), "a name has 1 to 40 characters"),
         (("a,b", "10", 1, GOOD), "cannot hold a comma"),
-        (("Anna", "10", 1, Verdict(None, Orientation.BOTH)), "needs both a rating"),
-        (("Anna", "10", 1, Verdict(2, None)), "needs both a rating"),
-        (("Anna", "10", 1, Verdict(3, Orientation.BOTH)), "needs both a rating"),
-        (("Anna", "10", 1, GOOD, "x" * 2_001), "the note has 2001 characters"),
-        (("Anna", "7", 1, GOOD), "no answer about clip '7', prompt 1"),
-        (("Anna", "\ud800\n", 1, GOOD), "no answer about clip"),
-        (("Anna", "10", 3, GOOD), "no answer about clip '10', prompt 3"),
-        (("Anna", "8", 1, GOOD), "no answer about clip '8', prompt 1"),
+        (("Anna", "10", 1, Verdict(None, Orientation.BOTH)), "incomplete label"),
+        (("Anna", "10", 1, Verdict(2, None)), "incomplete label"),
+        (("Anna", "10", 1, Verdict(3, Orientation.BOTH)), "incomplete label"),
+        (("Anna", "10", 1, GOOD, "x" * 2_001), "note too long: 2001 characters"),
+        (("Anna", "7", 1, GOOD), "no answer for clip '7', prompt 1"),
+        (("Anna", "\ud800\n", 1, GOOD), "no answer for clip"),
+        (("Anna", "10", 3, GOOD), "no answer for clip '10', prompt 3"),
+        (("Anna", "8", 1, GOOD), "no answer for clip '8', prompt 1"),
     ],
 )
 def test_an_invalid_annotation_is_refused(

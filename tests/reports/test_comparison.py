@@ -45,7 +45,7 @@ def test_what_is_compared_is_shown_where_verdicts_are_missing() -> None:
     text = render_comparison(report)
     assert "11 of 12 (84 of 96 items)" in text
     assert "[0.83, 1.08]" in text
-    assert "the best of the common prompts" in text
+    assert "over the common prompts" in text
     assert f"{OTHER}: INCOMPLETE" in text
 
 
@@ -66,7 +66,7 @@ def test_of_few_clips_there_is_no_p(clips: int) -> None:
     pair = only_pair(report)
     assert (pair["p"], pair["p_holm"]) == (None, None)
     assert (pair["best_mean_ci"] is None) == (clips < 5)
-    assert "Of fewer than 10 clips there is no p." in render_comparison(report)
+    assert "No p is given for fewer than 10 clips" in render_comparison(report)
 
 
 def test_pairs_without_p_do_not_count_for_the_correction() -> None:

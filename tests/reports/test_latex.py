@@ -82,7 +82,7 @@ def test_a_caption_holds_how_the_figures_were_made() -> None:
     text = caption(REPORT)
     assert text.startswith(f"JASCO on two: 2 clips, 16 items, protocol v2. Judges: {JUDGE}. ")
     assert "Best-mean: " in text
-    assert "Intervals: bootstrap" in text
+    assert "Intervals: 95%, bootstrap" in text.replace("\\%", "%")
     assert "10,000 resamples" in text
     for label in ("tab:jasco-differences", "tab:jasco-best-of-k"):
         assert f"protocol v2. Judges: {JUDGE}. " in caption(REPORT, label)
@@ -124,7 +124,7 @@ def test_differences_are_paired_signed_and_corrected() -> None:
     assert cells[:6] == ["2", "+1.00", *[DASH] * 3, "+1.00"]
     text = caption(report, "tab:jasco-differences")
     assert "sign-flip permutation test" in text
-    assert "Of fewer than 10 clips there is no p." in text
+    assert "No p is given for fewer than 10 clips" in text
     assert "tab:jasco-differences" not in to_latex(summarise_report(PAIR[:1]))
 
 
@@ -137,7 +137,7 @@ def test_intervals_are_in_brackets() -> None:
     [[_, clips, best_mean, p, p_holm, least, *_]] = table_rows(report, "tab:jasco-differences")[1:]
     assert re.fullmatch(r"\+1.00 {\[}\+0.\d\d, \+1.\d\d{\]}", best_mean)
     assert (clips, p, p_holm, least) == ("12", *[r"\ensuremath{<} 0.001"] * 2, DASH)
-    assert "there is no p" not in caption(report, "tab:jasco-differences")
+    assert "No p is given" not in caption(report, "tab:jasco-differences")
 
 
 def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bounds() -> None:
@@ -148,7 +148,7 @@ def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bound
     # One clip has no verdicts, another one half of them: 0 or 2, and 1 or 2.
     assert clips == "11 of 12 (84 of 96 items)"
     assert bounds == f"{{[}}{1 - 2 / 12:.2f}, {1 + 1 / 12:.2f}{{]}}"
-    assert "the best of the common prompts" in caption(report, "tab:jasco-differences")
+    assert "over the common prompts" in caption(report, "tab:jasco-differences")
 
 
 def test_judges_are_named_model_by_model_where_they_differ() -> None:
@@ -158,7 +158,7 @@ def test_judges_are_named_model_by_model_where_they_differ() -> None:
     )
     assert f"% {MODEL} and {OTHER} are not compared: they differ in judges" in to_latex(report)
     files = summarise_report([results(MODEL, judged(), protocol="unknown")])
-    assert "judged files, which do not name them" in caption(files)
+    assert "unknown, because judged files do not name them" in caption(files)
 
 
 def test_proxy_figures_are_labelled_at_the_name_and_in_the_caption() -> None:
@@ -204,14 +204,15 @@ def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> Non
     # These replace the cached properties.
     vars(model.results).update(known_issues=ISSUES, without_known_issues=score)
     assert notes(report) == [escaped(f"{line}.") for line in note_lines(report, BASIS)]
-    exam = r"exam on mini\_1: known answers 90.0\% {[}80.0, 100.0{]} right; canaries credited"
-    self_agreement = "agrees with itself (alpha): rating 0.50, orientation 0.25 {[}0.00, 0.50{]}."
+    exam = r"exam on mini\_1: known answers 90.0\% {[}80.0, 100.0{]} correct; canaries given credit"
+    alphas = "rating 0.50, orientation 0.25 {[}0.00, 0.50{]}."
+    self_agreement = f"self-agreement (Krippendorff's alpha): {alphas}"
     for judge in (JUDGE, f"{JUDGE}1"):
         assert sum(line.startswith(f"{judge}: {exam}") for line in notes(report)) == 1
         assert f"{judge}: {self_agreement}" in notes(report)
     assert notes(report)[-1] == (
-        f"{OTHER}: without the clips that have known issues (20, 33; see: jasco data verify): "
-        "best-mean 1.25 {[}1.00, 1.50{]}."
+        f"{OTHER}: best-mean without the clips that have known issues (20, 33; see: jasco data "
+        "verify): 1.25 {[}1.00, 1.50{]}."
     )
     assert to_latex(report).count("known issues") == 1
 
@@ -219,7 +220,7 @@ def test_what_the_figures_rest_on_is_below_them_as_in_the_other_outputs() -> Non
 def test_a_judge_that_was_not_examined_is_noted_and_no_judge_is_not() -> None:
     [examined, failed] = sorted(notes(REPORT))
     assert failed.startswith("openai/third: 4 timeouts")
-    assert examined == rf"{JUDGE}: not examined; see: jasco exam -{{}}-help."
+    assert examined == rf"{JUDGE}: judge not examined; run: jasco exam JUDGE -{{}}-data DATA."
     assert "minipage" not in to_latex(summarise_report([results(MODEL)]))
 
 
@@ -228,13 +229,13 @@ def test_a_judge_that_was_not_examined_is_noted_and_no_judge_is_not() -> None:
     [
         (
             {"state": "refused", "reason": "gives a_b"},
-            r"AUDIO NOT USED, by the preflight: the model gives a\_b",
+            r"AUDIO NOT USED (preflight): the model gives a\_b",
         ),
         (
             {"state": "inconclusive", "reason": "2 of 12"},
-            "it is not known whether the model uses the audio: preflight: 2 of 12",
+            "unknown whether the model uses the audio: preflight inconclusive: 2 of 12",
         ),
-        ({"state": "skipped"}, "it is not known whether the model uses the audio: no preflight"),
+        ({"state": "skipped"}, "unknown whether the model uses the audio: preflight skipped"),
     ],
 )
 def test_doubts_about_a_model_are_in_every_caption(preflight: dict[str, Any], text: str) -> None:
@@ -244,7 +245,7 @@ def test_doubts_about_a_model_are_in_every_caption(preflight: dict[str, Any], te
     for label in ("tab:jasco", "tab:jasco-differences", "tab:jasco-best-of-k"):
         assert f"{MODEL}: {text}" in caption(report, label)
         assert "PROXY figures" in caption(report, label)
-        assert f"{OTHER}: it is not known" not in caption(report, label)
+        assert f"{OTHER}: unknown" not in caption(report, label)
 
 
 def test_figures_that_are_not_there_are_dashes() -> None:

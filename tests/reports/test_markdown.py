@@ -132,15 +132,15 @@ def test_intervals_are_in_brackets() -> None:
 def test_what_is_missing_and_in_doubt_is_noted_once() -> None:
     lines = inline_texts(to_markdown(REPORT))
     for line in (
-        f"{JUDGE}: not examined; see: jasco exam --help",
-        f"{MODEL}: 3 answers were cut off at the longest length allowed",
+        f"{JUDGE}: judge not examined; run: jasco exam JUDGE --data DATA",
+        f"{MODEL}: 3 answers were cut off at the maximum length",
         f"{MODEL}: computed with device cpu",
         f"{OTHER}: 4 of 16 items not answered (4 timeouts)",
         f"{JUDGE}: 2 verdicts failed (2 server errors)",
     ):
         assert lines.count(line) == 1
     assert any(line.startswith(f"{OTHER}: INCOMPLETE") for line in lines)
-    assert any("Judges and decoding are held fixed" in line for line in lines)
+    assert any("do not include variation between judges" in line for line in lines)
 
 
 def test_proxy_figures_are_labelled_at_the_name_and_in_a_note() -> None:

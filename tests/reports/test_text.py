@@ -94,7 +94,7 @@ def test_cut_audio_and_the_runtime_are_shown() -> None:
     runtime = [{"device": "cpu", "torch": "2.13"}, {"device": "cuda:0\n\x1b[2J"}]
     answers = Answers(16, 16, max_audio_seconds=30.0, cut_clips=2, runtime=runtime)
     text = render_judges(judged(COMPLETE), answers=answers)
-    assert "openai/m: 2 clips are longer than the 30 s" in text
+    assert "openai/m: 2 clips were cut off at the 30 s" in text
     assert "openai/m: computed with device cpu, torch 2.13\n" in text
     assert "openai/m: computed with device cuda:0 ?[2J\n" in text
 
@@ -140,7 +140,7 @@ def test_the_published_results_are_shown_on_demand() -> None:
 
 def test_verdicts_that_were_cut_off_come_with_the_remedy() -> None:
     text = render_judges(judged(repeated_matrix(Verdict(None, None)), cut_off=7))
-    assert "openai/judge-0: 7 of its unreadable verdicts were cut off" in text
+    assert "openai/judge-0: 7 unreadable verdicts cut off" in text
     assert "max_tokens" in text
 
 
@@ -152,10 +152,10 @@ def test_a_figure_has_its_interval_and_its_details() -> None:
     text = render_judges(judged(matrix), judged(matrix))
     assert re.search(r"1.00 \[0.\d\d, 1.\d\d\]", text)
     assert "best of 1 to 8 prompts: 1.00 1.00" in text
-    assert "sound named first minus speech named first: 0.00" in text
-    assert "the judges agree (Krippendorff's alpha): rating 1.00" in text
-    assert "Judges and decoding are held fixed" in text
-    assert text.count(": not examined; see: jasco exam --help") == 2
+    assert "minus those that name the speech first: 0.00" in text
+    assert "agreement between judges (Krippendorff's alpha): rating 1.00" in text
+    assert "do not include variation between judges" in text
+    assert text.count(": judge not examined; run: jasco exam JUDGE") == 2
 
 
 def render_participant(cells: int) -> str:
@@ -180,9 +180,9 @@ def test_the_best_mean_of_a_participant_is_a_dash() -> None:
     assert "two: 2 clips, 2 items" in text
     assert "bounds" not in text
     assert row(text, "human/Anna")[:2] == ["–", "1.00"]
-    assert "human/Anna: one prompt a clip" in text
+    assert "human/Anna: one prompt per clip" in text
     assert "no best-mean" in text
-    assert "best of 1 (mean) 1.00\n" in text
+    assert "mean (best of 1) 1.00\n" in text
     assert "prompts:" not in text
     assert "None" not in text
 
@@ -191,5 +191,5 @@ def test_what_a_participant_has_not_answered_is_bounded_in_a_note() -> None:
     text = render_participant(1)
     assert "human/Anna: 1 of 2 items not answered" in text
     assert "human/Anna: INCOMPLETE" in text
-    assert "The mean counts the clips" in text
+    assert "The mean is computed over the clips" in text
     assert "[0.00, 1.00]" in text

@@ -169,7 +169,7 @@ def test_calls_without_usage_are_shown_and_count_at_their_upper_bound(
     spending = results_of_run(run).spent
     assert spending
     assert spending.total.without_usage == len(server.requests())
-    assert "without usage" in jasco("score", run).stdout
+    assert "reported no usage" in jasco("score", run).stdout
 
 
 def test_a_limit_stops_the_preflight_too(jasco: Jasco, server: ChatServer, run: Path) -> None:

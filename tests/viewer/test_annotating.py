@@ -180,7 +180,7 @@ def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: 
         "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
     )
     assert response.status_code == 422
-    assert "it may have 2000" in response.text
+    assert "at most 2000" in response.text
     assert Annotations(run).all() == []
 
 
@@ -248,9 +248,9 @@ def test_a_run_without_two_judges_shows_what_to_do(visit: Visit, make_run: MakeR
 def test_without_a_run_the_page_states_so(visit: Visit, tmp_path: Path) -> None:
     assert "jasco view RUN" in enter(visit(), "Ada").get("/disagreements").text
     visitor = enter(visit(tmp_path / "run"), "Ada")
-    assert "nothing there yet" in visitor.get("/disagreements").text
+    assert "no run found" in visitor.get("/disagreements").text
     download = visitor.get("/disagreements/labels.csv", follow_redirects=True)
-    assert "nothing there yet" in download.text
+    assert "no run found" in download.text
 
 
 def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:

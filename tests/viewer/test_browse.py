@@ -110,13 +110,13 @@ def test_a_run_appears_when_it_comes_and_as_it_grows(
     visit: Visit, make_run: MakeRun, tmp_path: Path
 ) -> None:
     visitor = visit(tmp_path / "run")
-    assert "nothing there yet" in visitor.get("/").text
+    assert "no run found" in visitor.get("/").text
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.db").touch()  # while it is created
-    assert "nothing there yet" in visitor.get("/").text
+    assert "no run found" in visitor.get("/").text
 
     make_run(answer=lambda _c, _n: None)
-    assert "nothing answered yet" in visitor.get("/").text
+    assert "no answers yet" in visitor.get("/").text
 
     make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
     assert "csv/model" in visitor.get("/").text
@@ -167,7 +167,7 @@ def test_a_run_that_is_deleted_is_reported(visit: Visit, make_run: MakeRun) -> N
     visitor = visit(run)
     assert "csv/model" in visitor.get("/").text
     shutil.rmtree(run)
-    assert "nothing there yet" in visitor.get("/").text
+    assert "no run found" in visitor.get("/").text
 
 
 HOSTILE = (

@@ -159,7 +159,7 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
         assert focused_element(page) == "I cannot tell"
         page.keyboard.press("Enter")
         page.wait_for_selector("#solution")
-        wait_until(page, "document.activeElement.text === 'That was the last one'")
+        wait_until(page, "document.activeElement.text === 'Finish'")
         page.keyboard.press("Enter")
         page.wait_for_url("**/done")
         assert "jasco judge" in page.inner_text("main")
@@ -220,7 +220,7 @@ def test_a_run_appears_and_grows_before_the_readers_eyes(
     url, _ = serve_view(run)
     page = enter().new_page()
     page.goto(url)
-    assert "nothing there yet" in page.inner_text("main")
+    assert "no run found" in page.inner_text("main")
 
     def grow(clips: int, judges: dict[str, Any]) -> None:
         def answer(clip: int, number: int) -> str | None:

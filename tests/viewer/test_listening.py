@@ -253,7 +253,7 @@ def test_an_answer_that_cannot_be_kept_is_not_lost(
     with RunWriter.open(run_folder(human_runs, "Ada")):  # a judge is running
         response = visitor.send_form("/listen/1", participant="Ada", text="precious", answer="text")
     assert response.status_code == 503
-    assert "Not kept yet" in response.text
+    assert "Answer not saved" in response.text
     assert ">precious</textarea>" in response.text
     send(visitor, 1, "precious")
     assert list(answers(human_runs).values()) == ["precious"]
@@ -304,10 +304,10 @@ def test_with_runs_the_audio_is_what_their_models_were_given(
     assert "4 clips" in visit(run).get("/listen").text
     write_wav(data / "dataset" / "v0" / "2.wav", tone(77))
     restarted = visit(run, restart=True)
-    assert "not the audio" in restarted.get("/listen").text
-    assert "not the audio" in restarted.send_form("/listen/name", name="Ada").text
+    assert "differs from the audio" in restarted.get("/listen").text
+    assert "differs from the audio" in restarted.send_form("/listen/name", name="Ada").text
     shutil.rmtree(data)
-    assert "give --data DATA" in visit(run, restart=True).get("/listen").text
+    assert "specify it with --data" in visit(run, restart=True).get("/listen").text
 
 
 def test_a_run_that_is_not_there_yet_has_nothing_to_listen_to(

@@ -32,7 +32,7 @@ def test_runs_on_the_same_data_are_viewed_together(
 
 def test_what_cannot_be_viewed_is_named(tmp_path: Path) -> None:
     (tmp_path / "judged.csv").touch()
-    with pytest.raises(InputError, match=r"judged\.csv: a file"):
+    with pytest.raises(InputError, match=r"judged\.csv: is a file"):
         check_same_data([tmp_path / "judged.csv"], None)
     (tmp_path / "run.db").write_text("x" * 1000)
     with pytest.raises(RunConflictError, match="not a run"):
@@ -51,11 +51,11 @@ def test_audio_that_has_moved_needs_data_named(
     run = make_run()
     moved = tmp_path / "moved" / data.name
     shutil.move(data, moved)
-    with pytest.raises(InputError, match="give --data"):
+    with pytest.raises(InputError, match="specify it with --data"):
         find_listening_data([run], None)
     assert find_listening_data([run], read_data_set(moved)).folder == moved
     write_wav(moved / "dataset" / "v0" / "3.wav", tone(9))
-    with pytest.raises(InputError, match=r"3\.wav: not the audio"):
+    with pytest.raises(InputError, match=r"3\.wav: differs from the audio"):
         find_listening_data([run], read_data_set(moved))
     (moved / "dataset" / "v0" / "3.wav").unlink()
     with pytest.raises(InputError, match=r"3\.wav: No such file"):
@@ -68,9 +68,9 @@ def test_annotations_that_were_changed_are_not_what_the_run_is_about(
     run = make_run()
     table = data / "dataset" / "v0" / "v0.csv"
     table.write_text(table.read_text("utf-8").replace("rain", "hail"), "utf-8")
-    with pytest.raises(InputError, match="give --data"):
+    with pytest.raises(InputError, match="specify it with --data"):
         find_listening_data([run], None)
-    with pytest.raises(InputError, match="other data than --data"):
+    with pytest.raises(InputError, match="different data"):
         find_listening_data([run], read_data_set(data))
 
 

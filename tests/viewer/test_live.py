@@ -48,7 +48,7 @@ def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> Non
     while thread.is_alive() or max(answered) < 32:
         runs = live_runs.now()
         answered |= {len(shown.items.answers) for shown in runs.shown.values()}
-        assert set(runs.notes) <= {f"{run}: begun, and nothing answered yet"}
+        assert set(runs.notes) <= {f"{run}: started, no answers yet"}
     assert messages == []
 
 

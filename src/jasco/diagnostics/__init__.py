@@ -1,1 +1,1 @@
-"""What an installation can run, and what it lacks."""
+"""Diagnostics of the installation, and listings of the providers."""

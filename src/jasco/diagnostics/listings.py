@@ -1,4 +1,4 @@
-"""The lists of ``jasco models`` and ``jasco judges``: what can be named, and its options."""
+"""Listings of ``jasco models`` and ``jasco judges``: the providers and their options."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,33 +13,33 @@ _HEADER = (
     "model", "run as", "parameters", "memory", "audio used", "licence", "decoding", "tested with",
 )  # fmt: skip
 _PORT_TESTS = "parity, tiny weights"
-_PANEL_ADDRESSES = "one address for all, or one each; without, vllm serves them in turn"
-# Everything except the decoding; the second cell is the provider.
+_PANEL_ADDRESSES = "one address for all, or one each; default: vllm serves one after another"
+# All columns except the decoding; the second one is the provider.
 _OTHER_MODELS = (
     ("SALMONN-7B", "salmonn", "7.5 B", "17 GB", "30 s", "see docs/salmonn.md", _PORT_TESTS),
     ("LTU-AS", "ltu-as", "7.4 B", "15 GB", "10 s", "see docs/ltu-as.md", _PORT_TESTS),
-    ("WavLLM", "wavllm", "7.5 B", "15 GB", "a clip whole", "see docs/wavllm.md", _PORT_TESTS),
-    ("cascade", "cascade", "0.2 B", "0.5 GB", "a clip whole", "MIT, Apache-2.0", "real weights"),
-    ("any on a server", "openai", "", "", "", "", "a real server, byte for byte"),
+    ("WavLLM", "wavllm", "7.5 B", "15 GB", "whole clip", "see docs/wavllm.md", _PORT_TESTS),
+    ("cascade", "cascade", "0.2 B", "0.5 GB", "whole clip", "MIT, Apache-2.0", "real weights"),
+    ("any model on a server", "openai", "", "", "", "", "a real server, byte for byte"),
     ("any Python function", "python", "", "", "", "", "real functions"),
-    ("any program", "worker", "", "", "", "", "programs, well and badly behaved"),
+    ("any program", "worker", "", "", "", "", "well-behaved and faulty programs"),
     ("answers in a CSV", "csv", "", "", "", "", "real files"),
 )
 _NOTES = """
-memory: the weights with 16 bits each; audio and batches come on top of it.
-tiny weights: run end to end by the tests, with random weights; parity: compared with
-the original code, number by number. The real weights of these were never run here."""
+memory: 16-bit weights only; audio and batches need additional memory.
+tiny weights: tested end to end with small random weights; parity: outputs compared
+numerically with the original code. The real weights of these models are not tested."""
 
 
 def models() -> Iterator[str]:
-    """Yield a table of the known models and of the ways to run any other, and the providers."""
+    """Yield a table of the known models and of ways to run other models, and the providers."""
     rows = []
     for model in CATALOGUE:
         names = ["hf", "vllm"] if model.vllm else ["hf"]
         seconds = model.max_audio_seconds
         rows.append([
             model.name, ", ".join(names), f"{model.billions:g} B", f"{model.gigabytes:.0f} GB",
-            "all that fits" if seconds is None else f"{seconds:g} s",
+            "up to context size" if seconds is None else f"{seconds:g} s",
             model.licence, _decoding(names), model.tested,
         ])  # fmt: skip
     for name, provider, *facts, tested in _OTHER_MODELS:
@@ -67,7 +67,7 @@ def _providers(kind: Kind) -> Iterator[str]:
             key = f"{option.name}.KEY" if option.family else option.name
             yield f"    {key}=...  {option.help}{_default(option.default)}"
         if provider.launches_server:
-            yield "    serve.KEY=...  handed on to the server as --KEY; serve.command=PATH names it"
+            yield "    serve.KEY=...  passed to the server as --KEY; serve.command=PATH: its path"
 
 
 def _default(value: object) -> str:

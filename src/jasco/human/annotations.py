@@ -1,11 +1,11 @@
 """Annotations: verdicts of human annotators on a run's answers.
 
-They are not a judge's: no figure of the run counts them. A judge can be examined with them
-(``jasco exam JUDGE --gold FILE``). They lie in a file of their own, ``labels.db`` in the run's
-folder, because only one process may write to ``run.db`` while a run is going on.
+They are not verdicts of a judge and do not affect the figures of the run. A judge can be examined
+with them (``jasco exam JUDGE --gold FILE``). They are stored in a separate file, ``labels.db`` in
+the run's folder, because only one process may write to ``run.db`` while a run is in progress.
 
-The file is documented in ``docs/run-store.md``. Every annotation holds the answer that it is about,
-so that it stays valid whatever happens to the run.
+The file is documented in ``docs/run-store.md``. Each annotation includes the answer that it refers
+to, so it stays valid if the run changes.
 """
 
 import sqlite3
@@ -29,7 +29,7 @@ GOLD_COLUMNS = (
     "row_id", "id", "clip_sha", "prompt_index", "allm_output", "rating", "orientation", "style",
     "adversarial", "note", "person",
 )  # fmt: skip
-"""Columns of labelled rows, as an exam reads them, and the annotator."""
+"""Columns of labelled rows, as an exam reads them, and the annotator's name."""
 LONGEST_NOTE = 2_000  # characters
 _SHA_DIGITS = 12
 _FORMAT = DatabaseFormat(
@@ -59,11 +59,11 @@ class Annotation:
     annotator : str
         Name of the annotator.
     clip_id : str
-        The clip's id.
+        Id of the clip.
     clip_sha256 : str
         Hash of the clip's texts.
     number : int
-        The instruction's number, from 1.
+        Number of the instruction, from 1.
     answer : str
         The model's answer.
     rating : int
@@ -71,7 +71,7 @@ class Annotation:
     orientation : str
         Value of an :class:`~jasco.protocol.verdicts.Orientation`.
     note : str
-        The reason; may be empty.
+        The annotator's note; may be empty.
     written_at : str
         Time of writing, in UTC.
     """
@@ -94,13 +94,13 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Annotations:
-    """The annotations of a run. Any number of threads and processes may add to them."""
+    """The annotations of a run, to which any number of threads and processes can add."""
 
     folder: Path
 
     @classmethod
     def of_run(cls, folder: Path) -> Self:
-        """Return a run's annotations (``InputError`` where there is no run)."""
+        """Return the annotations of a run (``InputError`` if there is no run)."""
         RunReader.open(folder).close()
         return cls(folder)
 
@@ -114,11 +114,11 @@ class Annotations:
         Parameters
         ----------
         annotator : str
-            The name, as it was typed.
+            Name as entered by the user.
         clip_id : str
             Id of the clip.
         number : int
-            The instruction's, from 1.
+            Number of the instruction, from 1.
         verdict : Verdict
             Rating and orientation, both given.
         note : str
@@ -127,8 +127,8 @@ class Annotations:
         Raises
         ------
         InputError
-            The name is invalid, the verdict is incomplete, the note is too long, or the run holds
-            no such answer.
+            The name is invalid, the verdict is incomplete, the note is too long, or the run does
+            not contain the answer.
         RunConflictError
             The file of annotations is of another kind or version.
         RunUnwritableError
@@ -136,10 +136,10 @@ class Annotations:
         """
         name, note = participant_name(annotator), whole_text(note).strip()
         if verdict.rating not in RATINGS or verdict.orientation is None:
-            raise InputError("a label needs both a rating (0, 1 or 2) and an orientation")
+            raise InputError("incomplete label: choose a rating (0, 1 or 2) and an orientation")
         if len(note) > LONGEST_NOTE:
             raise InputError(
-                f"the note has {len(note)} characters; it may have {LONGEST_NOTE}: shorten it"
+                f"note too long: {len(note)} characters (at most {LONGEST_NOTE} are allowed)"
             )
         clip_sha256, answer = self._answer(clip_id, number)
         row = (
@@ -183,7 +183,7 @@ class Annotations:
         return self.folder / "labels.db"
 
     def _answer(self, clip_id: str, number: int) -> tuple[str, str]:
-        """Return the hash of a clip and the run's answer about it."""
+        """Return the hash of a clip and the answer to one of its prompts."""
         with RunReader.open(self.folder) as store:
             for place, clip in enumerate(store.data().clips):
                 if clip.id == clip_id and store.models():
@@ -191,7 +191,7 @@ class Annotations:
                     if isinstance(answer, Response):
                         return clip.sha256, answer.text
         raise InputError(
-            f"{self.folder}: the run holds no answer about clip {clip_id[:40]!r}, prompt {number}"
+            f"{self.folder}: the run contains no answer for clip {clip_id[:40]!r}, prompt {number}"
         )
 
     @contextmanager

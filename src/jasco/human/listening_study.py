@@ -1,11 +1,11 @@
 """Listening study: each participant hears every clip once and answers one of eight instructions.
 
-Their answers are an ordinary run, of the model ``human/NAME``: judges, figures and comparisons use
-them as any model's, except that there is one item a clip (best of 1).
+The answers are stored as an ordinary run of the model ``human/NAME``. They are judged, scored and
+compared like those of any model, except that there is only one item per clip (best of 1).
 
-The items depend on the name alone: each participant hears the clips in an order of their own, and
-of every eight clips each is asked about with another instruction, so that the instructions are
-balanced even for participants who stop early, and random over participants for each clip.
+The items depend only on the participant's name. Each participant hears the clips in a different
+order. Every block of eight clips uses each instruction once, so the instructions are balanced even
+for participants who stop early; for each clip, the instruction varies randomly over participants.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from jasco.runs.schema import response_row
 from jasco.runs.writer import RunWriter
 
 CANNOT_TELL = "I cannot tell."
-"""The answer of a participant who gives none: judges judge it as any other."""
+"""The answer that is stored if a participant does not know; it is judged like any other."""
 LONGEST_ANSWER = 2_000  # characters
 _PATIENCE = 5.0  # seconds to wait for another writer to the run, such as a judge
 _LONGEST_SLUG = 24
@@ -41,12 +41,12 @@ _DIGITS = 16
 
 @dataclass(frozen=True, eq=False)
 class Participant:
-    """A participant and their run, which any number of threads and processes may share.
+    """A participant and their run, which any number of threads and processes can share.
 
-    No file is held open: a call opens the run, and its write lock is held only while an answer is
-    written. A call raises ``RunConflictError`` where another process keeps writing to the run, or
-    where it now belongs to another participant, and ``RunUnwritableError`` or ``InputError`` where
-    it no longer exists.
+    No file is kept open: each call opens the run, and holds its write lock only while it writes an
+    answer. A call raises ``RunConflictError`` if another process keeps writing to the run or if the
+    run now belongs to another participant, and ``RunUnwritableError`` or ``InputError`` if the run
+    no longer exists.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ class Participant:
     folder : pathlib.Path
         The run.
     items : tuple of Item
-        One item for each clip, in the order of hearing.
+        One item per clip, in the order in which the participant hears them.
     places : mapping of str to int
-        Each clip's place in the run, by its id.
+        Position of each clip in the run, by clip id.
     """
 
     name: str
@@ -67,23 +67,23 @@ class Participant:
 
     @classmethod
     def open(cls, folder: Path, name: str, data: DataSet) -> Self:
-        """Create a participant's run, or continue it: a name stands for one participant.
+        """Create a participant's run, or open the existing one. A name identifies one participant.
 
         Parameters
         ----------
         folder : pathlib.Path
-            Holds the participants' runs, one folder each.
+            Folder that contains one run per participant.
         name : str
-            The name, as it was typed.
+            Name as entered by the user.
         data : DataSet
-            The clips. Their audio is read, so that the run can store its hashes.
+            The clips. Their audio is read, because the run stores its hashes.
 
         Raises
         ------
         InputError
             The name is invalid, or the audio cannot be read.
         RunConflictError
-            The run is about other data, or another process is writing to it.
+            The run uses different data, or another process is writing to it.
         RunUnwritableError
             The run cannot be written.
         """
@@ -109,12 +109,12 @@ class Participant:
         return len(self._answers())
 
     def next(self) -> Item | None:
-        """Return the first item whose clip has no answer yet; None where all have one."""
+        """Return the first item whose clip has no answer yet; None if all clips have one."""
         answers = self._answers()
         return next((item for item in self.items if item.clip.id not in answers), None)
 
     def answered(self) -> list[tuple[Item, str]]:
-        """Return the answered items with their answers, in the order of hearing."""
+        """Return the answered items and their answers, in the order in which they were heard."""
         answers = self._answers()
         clips = [item.clip for item in self.items if item.clip.id in answers]
         return [(Item(clip, answers[clip.id][0]), answers[clip.id][1]) for clip in clips]
@@ -131,23 +131,24 @@ class Participant:
         Raises
         ------
         InputError
-            The text is empty or longer than 2,000 characters, or it is not the participant's item.
+            The text is empty or longer than 2,000 characters, or the item is not one of the
+            participant's.
         """
         text = whole_text(text).strip()
         if not any(character.isprintable() and not character.isspace() for character in text):
-            raise InputError("the answer is empty; write one, or say that you cannot tell")
+            raise InputError("empty answer: enter an answer, or choose 'I cannot tell'")
         if len(text) > LONGEST_ANSWER:
             raise InputError(
-                f"the answer has {len(text)} characters; it may have {LONGEST_ANSWER}: shorten it"
+                f"answer too long: {len(text)} characters (at most {LONGEST_ANSWER} are allowed)"
             )
         if item not in self.items:
             raise InputError(
-                f"clip {item.clip.id}, prompt {item.number}: {self.name} is not asked this"
+                f"clip {item.clip.id}, prompt {item.number}: not an item of participant {self.name}"
             )
         place = self.places[item.clip.id]
         if not (self.folder / "run.db").is_file():
             raise RunUnwritableError(
-                f"{self.folder}: the run is gone, with what was answered in it"
+                f"{self.folder}: the run no longer exists; restore it, or use a different name"
             )
         with RunWriter.open(self.folder, _PATIENCE) as store:
             model = self._model_number(store)
@@ -158,7 +159,7 @@ class Participant:
         return True
 
     def _answers(self) -> dict[str, tuple[int, str]]:
-        """Return the instruction's number and the text of each answer, by the clip's id."""
+        """Return the instruction's number and the text of each answer, by clip id."""
         with RunReader.open(self.folder) as store:
             model = self._model_number(store)
             return {
@@ -169,16 +170,19 @@ class Participant:
             }
 
     def _model_number(self, store: RunReader) -> int:
-        """Return the participant's number in the run, which may be a new one by now."""
+        """Return the participant's number in the run, which may have been replaced by now."""
         if store.fact("annotations_sha256") == annotations_sha256(i.clip for i in self.items):
             for number, _, identity in store.models():
                 if identity == _spec(self.name).identity:
                     return number
-        raise RunConflictError(f"{self.folder}: no longer the run of {self.name} on these clips")
+        raise RunConflictError(
+            f"{self.folder}: no longer the run of {self.name} on these clips; restore it, or use a "
+            "different name"
+        )
 
 
 def exists(folder: Path, name: str) -> bool:
-    """Return whether there is such a participant (``InputError`` where the name is invalid)."""
+    """Return whether a participant has this name (``InputError`` if the name is invalid)."""
     name = participant_name(name)
     unusable = InputError, RunConflictError, IncompleteError, sqlite3.Error
     with suppress(*unusable), RunReader.open(run_folder(folder, name)) as store:
@@ -187,7 +191,7 @@ def exists(folder: Path, name: str) -> bool:
 
 
 def run_folder(folder: Path, name: str) -> Path:
-    """Return the folder of a participant's run: partly readable, and distinct for each name."""
+    """Return the folder of a participant's run, named by a readable slug and a hash."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub("[^a-z0-9]+", "-", plain)[:_LONGEST_SLUG].strip("-") or "listener"
     return folder / f"{slug}-{_digest(name).hex()[:_DIGITS]}"
@@ -196,7 +200,7 @@ def run_folder(folder: Path, name: str) -> Path:
 def items_for(name: str, clips: Sequence[Clip]) -> tuple[Item, ...]:
     """Return a participant's items, in order.
 
-    They are drawn by hashes of the name, which are the same on every machine.
+    They are derived from hashes of the name, and are thus the same on every machine.
     """
     order = sorted(clips, key=lambda clip: _digest(name, "clip", clip.sha256))
     items: list[Item] = []

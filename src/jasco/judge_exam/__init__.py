@@ -1,1 +1,1 @@
-"""Examining a judge: the questions, asking them, and the figures."""
+"""Judge exams: the questions, the calls to the judge, and the result."""

@@ -1,4 +1,4 @@
-"""Examining a judge: the exam, asking what is missing, and the result."""
+"""Examination of a judge: the exam, the calls for missing verdicts, and the result."""
 
 import asyncio
 import hashlib
@@ -22,22 +22,22 @@ from jasco.runs.exam_records import ExamStore
 
 @dataclass(frozen=True)
 class Exam:
-    """The questions to a judge.
+    """The questions that a judge is asked.
 
     Attributes
     ----------
     data : DataSet
-        The data set whose clips the questions are about.
+        Data set of the clips that the questions are about.
     protocol : Protocol
         How the judge is prompted.
     questions : tuple of ExamQuestion
         Known answers, canaries, labelled rows.
     labels : LabelledRows or None
-        The labelled rows.
+        The labelled rows; None if there is no file of them.
     labels_sha256 : str
-        Hash of their file; empty without one.
+        Hash of that file; empty if there is none.
     trained_on : int
-        Labelled rows left out because the judge was trained on their clips.
+        Number of labelled rows left out because the judge was trained on their clips.
     """
 
     data: DataSet
@@ -49,7 +49,7 @@ class Exam:
 
     @classmethod
     def about(cls, data: DataSet, protocol: Protocol, judge: Judge, gold: Path | None) -> Self:
-        """Make the questions (``InputError`` where the labelled rows cannot be used)."""
+        """Return the exam for a judge (``InputError`` if the labelled rows cannot be used)."""
         questions = [*known_answers(data.clips), *canaries(data.clips)]
         if gold is None:
             return cls(data, protocol, tuple(questions))
@@ -67,19 +67,19 @@ class ExamResult:
     Attributes
     ----------
     judge : str
-        Its label.
+        Label of the judge.
     identity : mapping
-        What may change its verdicts.
+        Its name and all options that may change its verdicts.
     exam : Exam
         The questions.
     parts : mapping of str to Part
-        By kind of question.
+        Results by kind of question.
     failed : sequence of Failure
-        Calls that failed in this session.
+        Failed calls of the current command.
     seconds, tokens : float or None
-        Of a verdict, on average.
+        Average per verdict; None if unknown.
     served : tuple of str
-        What its server called it.
+        Model names that its server reported.
     """
 
     judge: str
@@ -93,12 +93,12 @@ class ExamResult:
 
     @property
     def complete(self) -> bool:
-        """Whether there is a verdict on every question."""
+        """Whether every question has a verdict."""
         return all(part.judged == part.asked for part in self.parts.values())
 
     @property
     def left(self) -> int:
-        """How many questions a repeat may still bring a verdict on."""
+        """Number of questions that may still get a verdict if the exam is repeated."""
         missing = sum(part.asked - part.judged for part in self.parts.values())
         return max(0, missing - sum(failure.final for failure in self.failed))
 
@@ -113,23 +113,23 @@ def take_exam(
     again: bool = False,
     begun: Callable[[Callable[[], object]], None] = lambda _: None,
 ) -> ExamResult:
-    """Ask what has no verdict yet, and return the result of the exam as far as it was taken.
+    """Ask the questions that have no verdict yet, and return the result so far.
 
     Parameters
     ----------
     notify : callable
-        Takes lines about the progress, and about what ended the exam early.
+        Called with lines about the progress, and with the reason if the exam ends early.
     again : bool
-        Whether to ask every question again.
+        Whether to ask all questions again.
     begun : callable
-        Takes the function that stops the exam, before the first call is made.
+        Called with the function that stops the exam, before the first call is made.
 
     Raises
     ------
     InputError
-        The judge cannot be asked; what was done is kept.
+        The judge cannot be called; completed work is saved.
     KeyboardInterrupt
-        It was interrupted; what was done is kept.
+        The exam was interrupted; completed work is saved.
     """
     identity = judge.spec.identity
     questions = {_prompt_hash(question, exam): question for question in exam.questions}
@@ -159,7 +159,7 @@ def take_exam(
             return
         judge.check()
         await judge.prepare(exam.data)
-        # Where another model is served than before, the verdicts of that one are not its exam.
+        # If the server now reports another model, earlier verdicts do not count: ask once more.
         for _ in range(2):
             failed.clear()
             served = store.served(identity)
@@ -200,6 +200,6 @@ def _result(judge: Judge, exam: Exam, store: ExamStore, failed: Sequence[Failure
 
 
 def _prompt_hash(question: ExamQuestion, exam: Exam) -> str:
-    """Hash the prompt of a question, word for word."""
+    """Return a hash of the exact prompt of a question."""
     prompt = exam.protocol.judge_prompt(question.item, question.answer)
     return hashlib.sha256(f"{exam.protocol.name}\n{prompt}".encode()).hexdigest()

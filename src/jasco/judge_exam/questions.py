@@ -24,7 +24,10 @@ _ORDER = (
 
 
 def known_answers(clips: Sequence[Clip]) -> Iterator[ExamQuestion]:
-    """Yield questions on each clip's own answers, but no reference that breaks the rubric."""
+    """Yield questions on the answers known from each clip's annotations.
+
+    A reference that violates the rubric is left out.
+    """
     for item in _items(clips):
         clip = item.clip
         described = f'The audio contains {clip.sound}. The speaker says "{clip.speech}"'
@@ -41,7 +44,7 @@ def known_answers(clips: Sequence[Clip]) -> Iterator[ExamQuestion]:
 
 
 def canaries(clips: Sequence[Clip]) -> Iterator[ExamQuestion]:
-    """Yield questions on answers that must not be credited."""
+    """Yield questions on answers that should score 0."""
     for item in _items(clips):
         for name, answer in (
             ("empty", ""),
@@ -54,23 +57,23 @@ def canaries(clips: Sequence[Clip]) -> Iterator[ExamQuestion]:
 
 
 def _items(clips: Sequence[Clip]) -> Iterator[Item]:
-    """Pair each clip with one of the instructions, in turn."""
+    """Yield one item per clip, cycling through the instructions."""
     for clip, number in zip(clips, cycle(range(1, len(INSTRUCTIONS) + 1)), strict=False):
         yield Item(clip, number)
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Labelled rows that are about a data set's clips.
+    """The labelled rows of a file that belong to a data set's clips.
 
     Attributes
     ----------
     questions : tuple of ExamQuestion
         The rows.
     elsewhere : int
-        How many rows of the file are about other clips.
+        Number of rows that belong to other clips.
     by_id : bool
-        Whether rows were joined by id, for want of the clips' hashes.
+        Whether rows were matched by id because the file has no clip hashes.
     """
 
     questions: tuple[ExamQuestion, ...]
@@ -84,12 +87,13 @@ _COLUMNS = ("id", "prompt_index", "allm_output", "rating", "orientation")
 def read_labels(path: Path, clips: Sequence[Clip]) -> LabelledRows:
     """Read labelled rows: ``id, prompt_index, allm_output, rating, orientation``.
 
-    Rows join the data by ``clip_sha``, the first digits of the clip's hash; by id without it.
+    Rows are matched to clips by ``clip_sha``, the first digits of the clip's hash, or by id if the
+    file has no such column.
 
     Raises
     ------
     InputError
-        The file cannot be read, a cell has no valid value, or no row is about these clips.
+        The file cannot be read, a cell has an invalid value, or no row belongs to these clips.
     """
     table = read_table(path, required=_COLUMNS)
     by_id = "clip_sha" not in table.columns
@@ -99,7 +103,8 @@ def read_labels(path: Path, clips: Sequence[Clip]) -> LabelledRows:
         where = f"{path}, row {number}"
         if not by_id and len(row["clip_sha"]) < 12:
             raise InputError(
-                f"{where}: clip_sha {row['clip_sha']!r} is too short; 12 digits of the clip's hash"
+                f"{where}: clip_sha: {row['clip_sha']!r} is too short (expected at least 12 "
+                "digits of the clip's hash)"
             )
         prompt = _one_of(prompts, row, "prompt_index", where)
         rating = _one_of(RATINGS, row, "rating", where)
@@ -112,13 +117,18 @@ def read_labels(path: Path, clips: Sequence[Clip]) -> LabelledRows:
                 questions.append(ExamQuestion(LABELLED, name, item, answer, expected, adversarial))
                 break
     if not questions:
-        raise InputError(f"{path}: none of its rows is about a clip of this data set")
+        key = "id" if by_id else "clip_sha"
+        raise InputError(
+            f"{path}: no row belongs to a clip of this data set; check --data and column {key!r}"
+        )
     return LabelledRows(tuple(questions), len(table.rows) - len(questions), by_id)
 
 
 def _one_of(values: Iterable[T], row: Mapping[str, str], column: str, where: str) -> T:
-    """Return the value that a cell holds (``InputError`` where it is none of these)."""
+    """Return the value in a cell (``InputError`` if it is not one of these values)."""
     by_text = {str(value): value for value in values}
     if row[column] not in by_text:
-        raise InputError(f"{where}: {column} {row[column]!r} is none of {', '.join(by_text)}")
+        raise InputError(
+            f"{where}: {column}: invalid value {row[column]!r} (expected {', '.join(by_text)})"
+        )
     return by_text[row[column]]

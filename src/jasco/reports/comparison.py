@@ -1,4 +1,4 @@
-"""Models side by side: which pairs can be compared, and their paired differences."""
+"""Comparison of models: which pairs can be compared, and their paired differences."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from jasco.reports.report import NotCompared, Pair, Report, collate, data_differ
 from jasco.reports.signature import describe, identity_name
 from jasco.runs.results import JudgeFacts, Results
 
-_MIXED = "a proxy and other judges are never averaged; --judge chooses whose verdicts are compared"
+_MIXED = "a proxy is never averaged with other judges; select judges with --judge"
 
 
 def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = False) -> Report:
@@ -24,7 +24,7 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
     results : sequence of Results
         At least two models.
     allow_mismatch : bool
-        Compare even if data, protocol or judges differ: on the clips that both have.
+        Compare even if data, protocol or judges differ, on the common clips.
 
     Raises
     ------
@@ -45,22 +45,22 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
     ]
     if mismatches and not allow_mismatch:
         raise RunConflictError(
-            f"{mismatches[0]}: their difference would not be one of models; --allow-mismatch "
-            "compares them all the same, on the clips that both have"
+            f"{mismatches[0]}, so differences cannot be attributed to the models; to compare them "
+            "anyway, on their common clips, use --allow-mismatch"
         )
     return replace(report, pairs=_compare_pairs(report, pairs), mismatches=mismatches)
 
 
 def summarise_report(results: Sequence[Results]) -> Report:
-    """Return all that a report shows.
+    """Return the report of models with all that a page or file shows.
 
-    That is the models and the published results; of several models also the
-    differences of those that can be compared, and why the others cannot.
+    It includes the published results and, for several models, the differences of the pairs that can
+    be compared and the reasons why the other pairs cannot.
 
     Raises
     ------
     InputError
-        The results are about different data or protocols.
+        The results use different data or protocols.
     """
     report = summarise(results, published=True)
     if len(results) < 2:
@@ -89,7 +89,7 @@ def _difference(report: Report, *names: str) -> str | None:
 
 
 def _judge_difference(one: Results, other: Results) -> str | None:
-    """Return in what the judges of two models differ; None where they do not."""
+    """Return how the judges of two models differ; None if they do not."""
     for results in (one, other):
         for name, facts in results.judges.items():
             if len(facts.served) > 1:
@@ -97,7 +97,7 @@ def _judge_difference(one: Results, other: Results) -> str | None:
                 return f"judges ({name} was served as {served} within the run of {results.model})"
     ours, theirs = (sorted(model.judges.items(), key=_judge_key) for model in (one, other))
     alike = [*map(_judge_key, ours)] == [*map(_judge_key, theirs)] and all(
-        # A server need not name what it serves: then no difference is known.
+        # A server may not report which model it serves; then no difference is known.
         our.served == their.served or not our.served or not their.served
         for (_, our), (_, their) in zip(ours, theirs, strict=True)
     )
@@ -105,7 +105,7 @@ def _judge_difference(one: Results, other: Results) -> str | None:
 
 
 def _judge_key(judge: tuple[str, JudgeFacts]) -> str:
-    # The judge of a CSV file may not be known: such files are taken to have had the same one.
+    # The judge of a CSV file may be unknown; such files are assumed to have the same judge.
     facts = judge[1]
     return identity_key(facts.identity) if facts.identity else f"unknown {facts.proxy}"
 
@@ -131,11 +131,11 @@ def _compare_pairs(report: Report, pairs: Sequence[tuple[str, str]]) -> list[Pai
 def _compare(one: Results, other: Results) -> Comparison:
     for results in (one, other):
         if not results.matrices:
-            raise InputError(f"{results.model}: not judged yet; see: jasco judge --help")
+            raise InputError(f"{results.model}: not judged yet; run: jasco judge RUN --judge JUDGE")
     places = [{clip.sha256: n for n, clip in enumerate(model.clips)} for model in (one, other)]
     shared = [clip for clip in places[0] if clip in places[1]]
     if not shared:
-        raise InputError(f"{one.model} and {other.model} have no clip in common")
+        raise InputError(f"{one.model} and {other.model} have no clips in common")
     ours, theirs = (
         {
             judge: matrix.of_clips(np.array([own[clip] for clip in shared]))

@@ -1,4 +1,4 @@
-"""Where judges differ most: as a list, and as a table for a spreadsheet."""
+"""Items on which judges differ most, as a list and as a table for a spreadsheet."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,9 +13,9 @@ from jasco.runs.results import JudgedItems
 
 
 def disagreements(items: JudgedItems) -> dict[Key, int]:
-    """Return the items on which judges differ and how far, the largest difference first.
+    """Return the items on which judges differ and their difference, the largest first.
 
-    Items with the same difference are in the order of the run. The difference is that of
+    Items with the same difference are in the order of the run. Differences are computed by
     :func:`~jasco.metrics.agreement.verdict_difference`.
     """
     keys = [(clip.id, item.number) for clip in items.clips for item in items_of(clip)]
@@ -36,7 +36,7 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
         There are fewer than two judges.
     """
     if len(items.judges) < 2:
-        raise InputError("--disagreements needs verdicts of two judges or more")
+        raise InputError("--disagreements: requires the verdicts of at least two judges")
     found = disagreements(items)
     columns = [
         "difference", "id", "prompt_index", "prompt", "audio_sound", "spoken_text",

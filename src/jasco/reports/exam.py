@@ -1,5 +1,6 @@
-"""A judge's exam: as one JSON object, as text, and in one line."""
+"""A judge's exam as JSON object, as text, and as one line."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,12 +16,12 @@ from jasco.protocol.verdicts import Orientation
 from jasco.reports import formats
 from jasco.reports.columns import Column, Table, TableRow
 from jasco.reports.report import SCHEMA, Json, as_json
-from jasco.reports.signature import DIGITS, describe, join_signature
+from jasco.reports.signature import DIGITS, describe, identity_name, join_signature
 from jasco.runs.results import JudgeFacts
 
 
 def summarise_exam(result: ExamResult) -> Json:
-    """Return an exam as the documented object."""
+    """Return the result of an exam as the documented JSON object."""
     exam, parts = result.exam, result.parts
     labelled = parts.get(LABELLED)
     sha256 = annotations_sha256(exam.data.clips)
@@ -94,7 +95,7 @@ def _confusions(part: Part) -> Json:
 
 
 class _ExamColumn(Column):
-    """A column of an exam's parts, as the documented object has them."""
+    """A column of the parts of an exam, as in the documented JSON object."""
 
     def cell(self, figures: Any) -> str:
         return _figure(figures, self.key, self.write)
@@ -109,8 +110,8 @@ def _figure(part: Json, key: str, write: Callable[[Any], str] = formats.percent)
 
 _COLUMNS = (
     _ExamColumn("n", "asked", str),
-    _ExamColumn("read", "read", str),
-    _ExamColumn("accuracy", "both right [95%]", formats.percent),
+    _ExamColumn("read", "readable", str),
+    _ExamColumn("accuracy", "both correct [95%]", formats.percent),
     _ExamColumn("rating_accuracy", "rating [95%]", formats.percent),
     _ExamColumn("orientation_accuracy", "orientation [95%]", formats.percent),
     _ExamColumn("gated_kappa", "kappa [95%]"),
@@ -119,7 +120,7 @@ _COLUMNS = (
 
 
 def render_exam(exam: Json) -> str:
-    """Format an exam as text."""
+    """Format the result of an exam as text."""
     return "\n".join(_lines(exam))
 
 
@@ -154,11 +155,11 @@ def _confusion(
 def _remarks(exam: Json) -> Iterator[str]:
     yield f"unreadable: {formats.percent(exam['unreadable_rate'])} of the verdicts"
     for name, times in exam["canaries"]["credited"].items():
-        yield f"canary '{name}' was given credit {count(times, 'time')}: its answers earn nothing"
+        yield f"canary '{name}' was given credit {count(times, 'time')} (should score 0)"
     if exam["seconds_a_verdict"] is not None:
         tokens = exam["tokens_a_verdict"]
         cost = f", {tokens:.0f} tokens" if tokens else ""
-        yield f"cost: {exam['seconds_a_verdict']:.2g} s{cost} a verdict"
+        yield f"cost per verdict: {exam['seconds_a_verdict']:.2g} s{cost}"
     for text, key in (
         ("about other clips", "rows_about_other_clips"),
         ("left out because the judge was trained on their clips", "rows_trained_on_left_out"),
@@ -166,31 +167,33 @@ def _remarks(exam: Json) -> Iterator[str]:
         if exam["labelled"] and exam["labelled"][key]:
             yield f"labelled rows {text}: {exam['labelled'][key]}"
     if exam["failed"]:
-        yield f"calls that failed: {formats.failure_counts(exam['failed'])}"
+        yield f"failed calls: {formats.failure_counts(exam['failed'])}"
         for text in formats.reason_texts(Reason(**reason) for reason in exam["reasons"]):
             yield f"{exam['judge']}: {text}"
     if not exam["complete"]:
-        yield "INCOMPLETE: not every question has a verdict; the same command continues from here"
+        yield "INCOMPLETE: some questions have no verdict; repeat the command to resume"
     yield f"signature: {exam['signature']}"
 
 
 # --- in one line ---
 
 
-def exam_status(facts: JudgeFacts) -> str:
-    """Format in one line how a judge did in its exam, or that it was not examined."""
+def exam_status(name: str, facts: JudgeFacts) -> str:
+    """Format the result of a judge's exam in one line, or that it was not examined."""
     if (exam := facts.exam) is None:
+        judge = identity_name(name, facts.identity) if facts.identity else "JUDGE"
+        command = f"jasco exam {shlex.quote(judge)} --data DATA"
         if not facts.examined_as:
-            return "not examined; see: jasco exam --help"
-        names = [one_line(" and ".join(served)) for served in (facts.served, facts.examined_as)]
+            return f"judge not examined; run: {command}"
+        here, there = (one_line(" and ".join(names)) for names in (facts.served, facts.examined_as))
         return (
-            f"not examined: its server called it {names[0]} here, and {names[1]} in its exam; see: "
-            "jasco exam --help"
+            f"judge not examined: the server reports {here} in this run, but reported {there} in "
+            f"the exam; run: {command} --again"
         )
     known, canary, labelled = exam["known_answers"], exam["canaries"], exam["labelled"]
     parts = [
-        f"known answers {_figure(known, 'accuracy')} right",
-        f"canaries credited {_figure(canary, 'false_credit_rate')}",
+        f"known answers {_figure(known, 'accuracy')} correct",
+        f"canaries given credit {_figure(canary, 'false_credit_rate')}",
     ]
     if labelled:
         parts.append(
@@ -199,5 +202,5 @@ def exam_status(facts: JudgeFacts) -> str:
             + _figure(labelled, "orientation_accuracy")
         )
     parts.append(f"unreadable {formats.percent(exam['unreadable_rate'])}")
-    partly = "" if exam["complete"] else " (not finished)"
-    return f"exam on {exam['data']['name']}{partly}: {'; '.join(parts)}"
+    incomplete = "" if exam["complete"] else " (incomplete)"
+    return f"exam on {exam['data']['name']}{incomplete}: {'; '.join(parts)}"

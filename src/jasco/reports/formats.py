@@ -1,4 +1,4 @@
-"""Formats of figures and tables, the same in every output."""
+"""Formats of figures and tables, shared by all outputs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,22 +12,22 @@ DASH = "–"  # a figure that cannot be computed
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Format a score; what rounds to zero has no sign."""
+    """Format a score; zero has no sign."""
     return DASH if value is None else f"{value:z.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Format a share; what rounds to zero has no sign."""
+    """Format a share as a percentage; zero has no sign."""
     return DASH if value is None else f"{100 * value:z.{digits}f}%"
 
 
 def signed_number(value: float | None) -> str:
-    """Format a difference of scores; one that rounds to zero has no sign."""
+    """Format a difference of scores with its sign; zero has none."""
     return _with_plus(number(value))
 
 
 def signed_percent(value: float | None) -> str:
-    """Format a difference of shares; one that rounds to zero has no sign."""
+    """Format a difference of shares with its sign; zero has none."""
     return _with_plus(percent(value))
 
 
@@ -42,7 +42,7 @@ def p_value(value: float | None) -> str:
 
 
 def between(ends: Sequence[float] | None, write: Callable[[float | None], str] = number) -> str:
-    """Format an interval, ``[0.12, 0.69]``; empty where there is none."""
+    """Format an interval, ``[0.12, 0.69]``; empty if there is none."""
     return "" if ends is None else f"[{', '.join(write(end).rstrip('%') for end in ends)}]"
 
 
@@ -54,9 +54,9 @@ def with_interval(estimate: Estimate, write: Callable[[float | None], str] = num
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple", *, left: int = 1
 ) -> str:
-    """Format rows in one of tabulate's formats: names to the left, figures to the right.
+    """Format rows in one of tabulate's formats.
 
-    The first ``left`` columns hold names.
+    The first ``left`` columns hold names, which are left-aligned; figures are right-aligned.
     """
     return tabulate(
         rows,
@@ -72,7 +72,7 @@ def table(
 
 
 def failure_counts(counts: Mapping[str, int]) -> str:
-    """Format how often each kind of failure occurred."""
+    """Format the number of failures of each kind."""
     return ", ".join(_count_failures(number, kind) for kind, number in counts.items())
 
 
@@ -92,14 +92,14 @@ LONGEST_REASON = 400  # characters of a failure's message that are printed
 
 
 def reason_texts(reasons: Iterable[Reason]) -> Iterator[str]:
-    """Format the commonest message of each kind of failure."""
+    """Format the most frequent message of each kind of failure."""
     for reason in reasons:
         total, final = reason.of, reason.final
         text = _count_failures(total, reason.kind)
         if final:
             text += " (final)" if final == total else f" ({final} of them final)"
         if reason.count < total:
-            text += f", most often ({reason.count})"
+            text += f", most frequent message ({reason.count} of {total})"
         elif total > 1:
             text += ", each"
         yield f'{text}: "{one_line(reason.message, LONGEST_REASON)}"'

@@ -1,4 +1,4 @@
-"""One item of a run as text, harmless to a terminal whatever a model wrote."""
+"""One item of a run as text that is safe to print in a terminal."""
 
 import json
 import unicodedata
@@ -12,12 +12,12 @@ Json = Mapping[str, Any]
 
 
 def render_item(item: Json) -> str:
-    """Format what was sent and answered about an item."""
+    """Format the requests and replies of an item."""
     return harmless("\n".join(_lines(item)))
 
 
 def harmless(text: str) -> str:
-    """Escape what could steer a terminal, such as an escape sequence, as Python does."""
+    """Escape control characters, such as those of terminal escape sequences, as Python does."""
     return "".join(
         character
         if character in "\n\t" or character.isprintable() or unicodedata.category(character) == "Zs"
@@ -59,7 +59,7 @@ def _verdict(label: str, verdict: Json) -> Iterator[str]:
 
 def _request(body: Json | None) -> Iterator[str]:
     if body is None:
-        yield "--- request: none is sent as JSON, or its provider is not installed"
+        yield "--- request: not available (the provider sends no JSON, or is not installed)"
     else:
         yield from ("--- request", json.dumps(body, indent=2, ensure_ascii=False))
 
@@ -75,7 +75,7 @@ def _reply(name: str, reply: Json) -> Iterator[str]:
 
 
 def _quote(text: object) -> str:
-    """Indent what a model wrote, so that none of its lines looks like a line of this text."""
+    """Indent a model's output, so that its lines cannot be mistaken for lines of this text."""
     return indent(str(text), "    ", lambda _: True)
 
 
@@ -84,7 +84,7 @@ def _escape_newlines(text: str) -> str:
 
 
 def _end(part: Json) -> Iterator[str]:
-    """Format the failure, if any, and when a response or verdict was written."""
+    """Format the failure, if any, and the time when a response or verdict was written."""
     if failure := part["failure"]:
         final = ", final" if failure["final"] else ""
         yield ""

@@ -1,4 +1,4 @@
-r"""The report as LaTeX tables, for a paper: ``\input`` them, with the package booktabs."""
+r"""The report as LaTeX tables for a paper; ``\input`` them, with the package booktabs."""
 
 import re
 import unicodedata
@@ -34,8 +34,8 @@ def _comments(report: Report) -> Iterator[str]:
 def _tables(report: Report) -> Iterator[str]:
     figures = columns.model_figures(report.models, _COLUMNS)
     caption = (
-        f"{columns.FIGURES_EXPLAINED} Intervals: bootstrap over the clips, {RESAMPLES:,} "
-        "resamples; judges and decoding are held fixed."
+        f"{columns.FIGURES_EXPLAINED} Intervals: 95%, bootstrap over clips, {RESAMPLES:,} "
+        "resamples; they do not include variation between judges or repeated answers."
     )
     notes = note_lines(report, {*BASIS, NoteKind.REASON})
     yield _float(report, "tab:jasco", caption, figures, notes, bold=_best(report))
@@ -45,8 +45,8 @@ def _tables(report: Report) -> Iterator[str]:
     figures = columns.model_figures(report.models, columns.BEST_OF)
     if figures.has_figures:
         caption = (
-            "Best of 1 to 8 prompts: of 1 it is the mean, of 8 best-mean, which rises with noise "
-            "alone."
+            "Best of 1 to 8 prompts: best of 1 is the mean, best of 8 is best-mean. The best of "
+            "several prompts rises with noise alone."
         )
         yield _float(report, "tab:jasco-best-of-k", caption, figures)
 
@@ -101,7 +101,7 @@ def _float(
 
 def _panels(report: Report) -> str:
     if report.protocol == "unknown":
-        return "The judges are those of judged files, which do not name them."
+        return "Judges: unknown, because judged files do not name them."
     panels: dict[str, list[str]] = {}
     for name, model in report.models.items():
         panels.setdefault(", ".join(model.judges) or "none", []).append(name)
@@ -111,7 +111,7 @@ def _panels(report: Report) -> str:
 
 # --- text from outside ---
 
-# Of the library's commands, those that every LaTeX with T1 fonts has: of Latin letters and quotes.
+# The library's commands that every LaTeX with T1 fonts has: Latin letters and quotes.
 _COMMANDS = {
     code: command
     for code, command in latexencode.get_builtin_uni2latex_dict().items()
@@ -125,7 +125,7 @@ _OWN_COMMANDS = {
 }
 _PATTERNS = [
     (re.compile(r"(?<!\w)-(?=\d)"), r"\\ensuremath{-}"),
-    (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # two would be another character
+    (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # otherwise joined to another character
 ]
 _RULES = [(latexencode.RULE_REGEX, _PATTERNS), (latexencode.RULE_DICT, _COMMANDS | _OWN_COMMANDS)]
 _ENCODER = latexencode.UnicodeToLatexEncoder(
@@ -136,9 +136,9 @@ _ENCODER = latexencode.UnicodeToLatexEncoder(
 
 
 def escaped(text: str) -> str:
-    r"""Escape text for LaTeX, in ASCII and one line: no macro, no math, no comment.
+    r"""Escape text for LaTeX, as one line of ASCII without macros, math or comments.
 
-    A character that LaTeX has no command for is written as its number, ``<U+72AC>``.
+    A character without a LaTeX command is written as its code point, ``<U+72AC>``.
     """
     line = unicodedata.normalize("NFC", one_line(text, _LONGEST))
     encoded: str = _ENCODER.unicode_to_latex(line)

@@ -1,4 +1,4 @@
-"""The report as GitHub flavoured Markdown, for a README or an appendix."""
+"""The report in GitHub-flavored Markdown, for a README or an appendix."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def _parts(report: Report) -> Iterator[str]:
     for heading, figures, explained in (
         ("Best of *k* prompts", columns.model_figures(models, columns.BEST_OF), ""),
         ("Mean by prompt", prompts, ""),
-        ("Agreement of the judges", columns.agreement(models), ""),
+        ("Agreement between judges", columns.agreement(models), ""),
         ("Paired differences", columns.differences(pairs), explain_pairs(pairs)),
         ("Published results", published, columns.PUBLISHED_EXPLAINED),
     ):
@@ -44,19 +44,19 @@ def _parts(report: Report) -> Iterator[str]:
 
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in r"\`*_[]<>|~&#$"}
-    | {"@": "@<!-- -->"}  # GitHub would notify the user of that name
+    | {"@": "@<!-- -->"}  # GitHub would notify the user with this name
 )
 
 
 def prose(text: str) -> str:
-    """Escape text in Markdown: no markup, no HTML, no link, no list of its own."""
+    """Escape text in Markdown, so that it contains no markup, HTML, links or lists."""
     line = one_line(text, _LONGEST).translate(_SPECIAL)
     line = re.sub(r"(?i)(https?|ftp|www)([:.])", r"\1\\\2", line)
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line)
 
 
 def code(text: str) -> str:
-    """Format text as a code span; not in tables, where a bar ends the cell."""
+    """Format text as a code span; not for tables, where a vertical bar ends the cell."""
     line = one_line(text, _LONGEST) or " "
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     space = " " if line[0] == "`" or line[-1] == "`" else ""
@@ -64,7 +64,7 @@ def code(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Format text as code in a cell of a table."""
+    """Format text as code in a table cell."""
     line = one_line(text, _LONGEST)
     if "|" not in line:
         return code(line)

@@ -1,7 +1,7 @@
-"""The notes below a table: what is missing, failed or in doubt, and what the figures rest on.
+"""The notes below a table: missing data, failures, cautions, and the basis of the figures.
 
-They are made once, each with its :class:`NoteKind`, and every writer shows those of the kinds that
-it has room for. Texts of models, judges and servers in them are not escaped: the writers do that.
+Each note has a :class:`NoteKind`, and each writer shows the kinds that it has room for. Texts from
+models, judges and servers in notes are not escaped: the writers do that.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -22,24 +22,24 @@ from jasco.reports.spending import spending_line
 class NoteKind(Enum):
     """What a note is about."""
 
-    PROMPTS = auto()  # how much the prompts and the judges matter: in tables too
-    JUDGE = auto()  # how reliable a judge is: its exam, its agreement with itself
+    PROMPTS = auto()  # effect of prompts and judges; also shown in tables
+    JUDGE = auto()  # reliability of a judge: its exam, its self-agreement
     KNOWN_ISSUES = auto()
     INTERVALS = auto()
     MISSING = auto()
-    REASON = auto()  # the commonest message of a kind of failure
-    DETAIL = auto()  # how the answers and verdicts came about
-    DOUBT = auto()  # what must be known before a figure is believed
+    REASON = auto()  # the most frequent message of a kind of failure
+    DETAIL = auto()  # how answers and verdicts were produced
+    DOUBT = auto()  # reasons not to trust a figure
     INCOMPLETE = auto()
-    COMPARISON = auto()  # pairs that are not compared, or in spite of a difference
+    COMPARISON = auto()  # pairs that are not compared, or compared despite a mismatch
 
 
-BASIS = (NoteKind.JUDGE, NoteKind.KNOWN_ISSUES)  # what the figures rest on
-CAUTIONS = (NoteKind.DOUBT, NoteKind.INCOMPLETE)  # what is to be read before the figures
+BASIS = (NoteKind.JUDGE, NoteKind.KNOWN_ISSUES)  # the basis of the figures
+CAUTIONS = (NoteKind.DOUBT, NoteKind.INCOMPLETE)  # to be read before the figures
 
 
 def note_lines(report: Report, kinds: Container[NoteKind] = tuple(NoteKind)) -> list[str]:
-    """Return the lines of a report's notes of some kinds, each once."""
+    """Return the lines of a report's notes of the given kinds, without duplicates."""
     return list(dict.fromkeys(line for kind, line in _notes(report) if kind in kinds))
 
 
@@ -47,7 +47,7 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     for name, model in report.models.items():
         yield from _about(NoteKind.PROMPTS, name, _prompts(model))
         for judge, judge_report in model.judges.items():
-            yield from _about(NoteKind.JUDGE, judge, _reliability(judge_report))
+            yield from _about(NoteKind.JUDGE, judge, _reliability(judge, judge_report))
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
     yield from ((NoteKind.INTERVALS, line) for line in _intervals(report))
     for name, model in report.models.items():
@@ -61,7 +61,7 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
             yield from _about(NoteKind.REASON, judge, reason_texts(judge_report.facts.reasons))
             yield from _about(NoteKind.DETAIL, judge, _judging(judge_report))
         for judge, failed in results.without_verdict.items():
-            text = f"gave no verdict ({failure_counts(failed)}), and is left out of the figures"
+            text = f"no verdicts ({failure_counts(failed)}); not included in the figures"
             yield from _about(NoteKind.MISSING, judge, [text])
             reasons = results.reasons_without_verdict.get(judge, ())
             yield from _about(NoteKind.REASON, judge, reason_texts(reasons))
@@ -75,7 +75,7 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     for pair in report.not_compared or ():
         yield NoteKind.COMPARISON, f"{pair.first} and {pair.second} are not compared: {pair.why}"
     for mismatch in report.mismatches or ():
-        yield NoteKind.COMPARISON, f"compared all the same (--allow-mismatch): {mismatch}"
+        yield NoteKind.COMPARISON, f"compared despite a mismatch (--allow-mismatch): {mismatch}"
 
 
 def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[tuple[NoteKind, str]]:
@@ -83,14 +83,14 @@ def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[tuple
     return ((kind, f"{subject}: {text}") for text in texts if text)
 
 
-# --- what the figures rest on ---
+# --- the basis of the figures ---
 
 
 def _prompts(model: ModelReport) -> Iterator[str]:
     score = model.score
     if model.results.single_prompt and model.judges:
         yield (
-            "one prompt a clip, as of a participant: no best-mean; best of 1 (mean) "
+            "one prompt per clip (human participant), so no best-mean; mean (best of 1) "
             + figure(score.mean)
         )
     if score.best_at:
@@ -98,17 +98,17 @@ def _prompts(model: ModelReport) -> Iterator[str]:
         yield f"best of 1 to {len(score.best_at)} prompts: {curve}"
     if means := [mean.value for mean in score.by_instruction if mean.value is not None]:
         yield (
-            f"mean by prompt: {number(min(means))} to {number(max(means))}; sound named first "
-            f"minus speech named first: {figure(score.sound_first)}"
+            f"mean by prompt: {number(min(means))} to {number(max(means))}; prompts that name the "
+            f"sound first minus those that name the speech first: {figure(score.sound_first)}"
         )
     if model.agreement and not model.results.mixed:
-        yield f"the judges agree (Krippendorff's alpha): {_alphas(model.agreement)}"
+        yield f"agreement between judges (Krippendorff's alpha): {_alphas(model.agreement)}"
 
 
-def _reliability(judge: JudgeReport) -> Iterator[str]:
-    yield exam_status(judge.facts)
-    if judge.facts.self_agreement:
-        yield f"agrees with itself (alpha): {_alphas(judge.facts.self_agreement)}"
+def _reliability(name: str, judge: JudgeReport) -> Iterator[str]:
+    yield exam_status(name, judge.facts)
+    if agreement := judge.facts.self_agreement:
+        yield f"self-agreement (Krippendorff's alpha): {_alphas(agreement)}"
 
 
 def _alphas(agreement: Agreement) -> str:
@@ -122,8 +122,8 @@ def _known_issues(model: ModelReport) -> Iterator[str]:
         without = model.results.without_known_issues
         clips = ", ".join(issue.clip for issue in issues)
         yield (
-            f"without the clips that have known issues ({clips}; "
-            f"see: jasco data verify): {name.replace('_', '-')} "
+            f"{name.replace('_', '-')} without the clips that have known issues ({clips}; "
+            "see: jasco data verify): "
             + (figure(getattr(without, name)) if without else number(None))
         )
 
@@ -133,18 +133,18 @@ def _intervals(report: Report) -> Iterator[str]:
     scores += [judge.score for m in report.models.values() for judge in m.judges.values()]
     if any(score.mean.interval for score in scores):
         yield (
-            "Intervals: bootstrap over the clips. Judges and decoding are held fixed; how much "
-            "they vary is not in them."
+            "Intervals: 95%, bootstrap over clips; they do not include variation between judges or "
+            "repeated answers."
         )
 
 
-# --- how answering and judging went ---
+# --- answers and verdicts ---
 
 NOT_JUDGED = "not judged yet"
 
 
 def unanswered(model: ModelReport) -> str:
-    """Format how many items are not answered, and why; empty if all are."""
+    """Format the number of unanswered items and the reasons; empty if there are none."""
     answers = model.results.answers
     number_of_items = answers.expected - answers.answered
     why = f" ({failure_counts(answers.failed)})" if answers.failed else ""
@@ -156,7 +156,7 @@ def _answering(model: ModelReport) -> Iterator[str]:
     answers = model.results.answers
     if cut := answers.truncated:
         were = "was" if cut == 1 else "were"
-        yield f"{count(cut, 'answer')} {were} cut off at the longest length allowed"
+        yield f"{count(cut, 'answer')} {were} cut off at the maximum length"
     if answers.converted_clips:
         yield f"converted to 16 kHz mono PCM16: {count(answers.converted_clips, 'clip')}"
     if most := most_clipped(answers):
@@ -167,10 +167,10 @@ def _answering(model: ModelReport) -> Iterator[str]:
     for warning, clips in answers.audio_warnings.items():
         yield f"{warning}: {count(len(clips), 'clip')} ({one_line(', '.join(clips), 80)})"
     if cut := answers.cut_clips:
-        are = "is" if cut == 1 else "are"
+        were = "was" if cut == 1 else "were"
         yield (
-            f"{count(cut, 'clip')} {are} longer than the {answers.max_audio_seconds:g} s that the "
-            "model takes, and cut off there"
+            f"{count(cut, 'clip')} {were} cut off at the {answers.max_audio_seconds:g} s that the "
+            "model can process"
         )
     for runtime in answers.runtime:
         parts = ", ".join(f"{key} {value}" for key, value in runtime.items())
@@ -183,9 +183,9 @@ def _missing_verdicts(judge: str, model: ModelReport) -> Iterator[str]:
     left = answered - facts.verdicts - facts.final
     if left > 0 and len(model.judges) > 1:
         yield (
-            f"{left} of {count(answered, 'answer')} have no verdict of this judge: finish it with "
-            "the command that began it, leave it out with --judge, or remove it: jasco forget RUN "
-            f"--judge {judge}"
+            f"{left} of {count(answered, 'answer')} have no verdict from this judge; repeat the "
+            "command that added it, select the other judges with --judge, or remove it with: "
+            f"jasco forget RUN --judge {judge}"
         )
     if failed := sum(facts.failed.values()):
         yield f"{count(failed, 'verdict')} failed ({failure_counts(facts.failed)})"
@@ -195,20 +195,20 @@ def _judging(judge: JudgeReport) -> Iterator[str]:
     facts = judge.facts
     if (check := facts.check) and check["state"] == "wrong":
         yield (
-            f"gave rating {check['rating']}, {check['orientation']} to a known question whose "
-            "verdict is 2, Both"
+            "wrong verdict on a question with a known answer: "
+            f"{check['rating']}, {check['orientation']} (expected 2, Both)"
         )
     if facts.cut_off:
         yield (
-            f"{facts.cut_off} of its unreadable verdicts were cut off at the longest length "
-            "allowed; max_tokens=... allows more"
+            f"{count(facts.cut_off, 'unreadable verdict')} cut off at the maximum length; increase "
+            "max_tokens"
         )
     yield from _adaptations(facts.adaptations)
 
 
 def _adaptations(adaptations: Mapping[str, Any]) -> Iterator[str]:
     if changes := change_in_words(adaptations):
-        yield f"{changes}, because its server asked for it"
+        yield f"{changes}, because the server requires it"
 
 
 # --- cautions ---
@@ -219,8 +219,8 @@ def _doubts(model: ModelReport) -> Iterator[str]:
     yield from _several_served(model.results.served)
     if model.results.mixed:
         yield (
-            "a proxy and other judges are never averaged: the figures are each judge's own; "
-            "--judge chooses whose are shown"
+            "figures are given for each judge separately, because a proxy is never averaged "
+            "with other judges; select judges with --judge"
         )
 
 
@@ -228,11 +228,11 @@ def _preflight_doubt(preflight: Mapping[str, Any] | None) -> str:
     if preflight is None or preflight["state"] == "passed":
         return ""
     reason = one_line(preflight.get("reason", ""), 500)
-    unknown = "it is not known whether the model uses the audio:"
+    unknown = "unknown whether the model uses the audio:"
     doubt = {
-        "refused": f"AUDIO NOT USED, by the preflight: the model {reason}",
-        "inconclusive": f"{unknown} preflight: {reason}",
-        "skipped": f"{unknown} no preflight (--no-preflight)",
+        "refused": f"AUDIO NOT USED (preflight): the model {reason}",
+        "inconclusive": f"{unknown} preflight inconclusive: {reason}",
+        "skipped": f"{unknown} preflight skipped (--no-preflight)",
     }[preflight["state"]]
     return doubt + ("; overridden by --no-preflight" if preflight.get("overridden") else "")
 
@@ -240,14 +240,14 @@ def _preflight_doubt(preflight: Mapping[str, Any] | None) -> str:
 def _several_served(served: Sequence[str]) -> Iterator[str]:
     if len(served) > 1:
         yield (
-            f"its server called it {one_line(' and '.join(served))} within this run: the figures "
-            "may be of a mixture of models"
+            f"the server reported several models in this run ({one_line(' and '.join(served))}): "
+            "the figures may mix them"
         )
 
 
 _PROXY = (
-    "PROXY figures. A small classifier stands in for the protocol's judges: to try things and to "
-    "compare your own runs, not to publish; see: jasco judges"
+    "PROXY figures. A small classifier stands in for the protocol's judges, for trying things out "
+    "and comparing your own runs, not for publication; see: jasco judges"
 )
 
 
@@ -256,15 +256,15 @@ def _incomplete(model: ModelReport) -> Iterator[str]:
         return
     score, single_prompt = model.score, model.results.single_prompt
     name, ends = ("The mean", score.mean_bounds) if single_prompt else ("Best-mean", score.bounds)
-    bounds = "; with every missing verdict at its worst and at its best it is " + between(ends)
+    bounds = "; its bounds, with all missing verdicts at their worst and best, are " + between(ends)
     yield (
-        f"INCOMPLETE: coverage {percent(score.coverage)}. {name} counts the clips that have a "
-        f"readable verdict{bounds if ends else ''}."
+        f"INCOMPLETE: coverage {percent(score.coverage)}. {name} is computed over the clips that "
+        f"have a readable verdict{bounds if ends else ''}."
     )
 
 
 def missing(report: Report) -> Iterator[str]:
-    """Format in a few words what each incomplete model lacks."""
+    """Format a summary of what each incomplete model lacks."""
     for name, model in report.models.items():
         lacking = list(filter(None, [unanswered(model)]))
         if not model.judges and (model.results.answers.answered or not lacking):
@@ -278,29 +278,29 @@ def missing(report: Report) -> Iterator[str]:
 # --- comparisons ---
 
 _PAIRS_EXPLAINED = (
-    "Paired over clips. p: sign-flip permutation test of best-mean; Holm: corrected for the "
-    "number of pairs; detectable: the true difference that this benchmark finds four times out of "
-    "five. Judges and decoding are held fixed; how much they vary is not in the intervals."
+    "Paired over clips. p: sign-flip permutation test of best-mean; Holm: corrected for the number "
+    "of pairs; detectable: the true difference that is detected with 80% power. The intervals do "
+    "not include variation between judges or repeated answers."
 )
 _MISSING_EXPLAINED = (
-    "Where verdicts are missing, models are compared on the items that every judge of both has a "
-    "readable verdict on: best-mean is that of the best of the common prompts of each clip, and "
-    "clips without any are left out. What is missing is taken to be missing by chance. Bounds: "
-    "every missing verdict at its worst for one model and at its best for the other."
+    "If verdicts are missing, models are compared on the items for which all judges of both models "
+    "have a readable verdict: best-mean is computed over the common prompts of each clip; clips "
+    "without any are excluded. Verdicts are assumed to be missing at random. Bounds: all missing "
+    "verdicts at their worst for one model and at their best for the other."
 )
 _PARTICIPANTS_EXPLAINED = (
-    "A participant hears a clip once and answers one prompt: compared with one, p, Holm and "
-    "detectable are those of the mean (best of 1), a model's over the prompts that have a readable "
-    "verdict; p: by exchanging the participant's answers with the model's."
+    "A participant hears a clip once and answers one prompt. In comparisons with a participant, p, "
+    "Holm and detectable refer to the mean (best of 1); a model's mean is over the prompts with a "
+    "readable verdict; p: permutation test, exchanging the participant's and the model's answers."
 )
 
 
 def explain_pairs(pairs: Sequence[Pair]) -> str:
-    """Return what the columns of a table of differences hold."""
+    """Return an explanation of the columns of a table of differences."""
     compared = [pair.comparison for pair in pairs]
     texts = [_PAIRS_EXPLAINED]
     if any(pair.clips < LEAST_CLIPS for pair in compared):
-        texts.append(f"Of fewer than {LEAST_CLIPS} clips there is no p.")
+        texts.append(f"No p is given for fewer than {LEAST_CLIPS} clips.")
     if not all(pair.complete for pair in compared):
         texts.append(_MISSING_EXPLAINED)
     if any(pair.tested == "mean" for pair in compared):

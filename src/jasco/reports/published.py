@@ -1,8 +1,8 @@
-"""The published results, as a reference for new figures.
+"""Published results, as a reference for new figures.
 
 Wang, Mousavi, Ploujnikov, Ravanelli: *What Are They Doing? Joint Audio-Speech Co-Reasoning*. ``v1``
-is the first version of the paper (arXiv 2409.14526v1, one judge), ``v2`` the page of the data set
-(three judges). On the 80 clips of the published data set.
+is the first version of the paper (arXiv 2409.14526v1, one judge), ``v2`` the web page of the data
+set (three judges). All results are on the 80 clips of the published data set.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class PublishedResult:
     both: float
     speech: float
 
-    mean = None  # was not published
+    mean = None  # not published
 
 
 _RESULTS = (
@@ -35,5 +35,5 @@ _RESULTS = (
 
 
 def published_results(protocol: str) -> list[PublishedResult]:
-    """Return what was published under a protocol."""
+    """Return the results published under a protocol."""
     return [result for result in _RESULTS if result.protocol == protocol]

@@ -1,4 +1,4 @@
-"""What was spent on a run, as JSON and in one line."""
+"""Calls, tokens and costs of a run, as JSON and as one line."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,9 +8,9 @@ from jasco.runs.spending import Spending
 
 
 def spending_json(spending: Spending) -> dict[str, Any]:
-    """Return what was spent, in total and by label of the model or judge.
+    """Return calls, tokens and costs, in total and by label of the model or judge.
 
-    A cost is that of the tokens that are known, and null where a price is missing.
+    A cost covers the reported tokens only; it is null if a price is missing.
     """
     return {
         **_spent_json(spending.total, spending.cost),
@@ -38,7 +38,7 @@ def _spent_json(spent: Spent, cost: Decimal | None) -> dict[str, Any]:
 
 
 def spending_line(spending: Spending | None) -> str:
-    """Format in one line what was spent; empty if nothing was, or it is not known."""
+    """Format calls, tokens and costs in one line; empty if there are none or they are unknown."""
     if not spending or not spending.total.calls:
         return ""
     used = _used(spending)
@@ -57,10 +57,10 @@ def _format(spent: Spent, cost: Decimal | None, price: Price | None) -> str:
     unknown = spent.without_usage
     text = f"{spent.calls:,} call{'' if spent.calls == 1 else 's'}"
     if unknown == spent.calls:
-        text += " without usage (tokens not known)"
+        text += " (tokens unknown: the server reported no usage)"
     else:
         text += f", {spent.prompt_tokens:,} tokens in, {spent.completion_tokens:,} out"
-        text += f" ({unknown:,} calls without usage, not counted here)" if unknown else ""
+        text += f" (without {unknown:,} calls of unknown usage)" if unknown else ""
     if cost is not None:
         text += f", cost {'at least ' if unknown else ''}{money(cost)}"
         if price:
@@ -68,10 +68,10 @@ def _format(spent: Spent, cost: Decimal | None, price: Price | None) -> str:
                 f" (at {float(price.into):g} in and {float(price.out):g} out per million tokens)"
             )
     if spent.in_flight:
-        text += f", {spent.in_flight} in flight when this was written"
+        text += f", {spent.in_flight} in flight at the time of writing"
     return text
 
 
 def money(value: float | Decimal) -> str:
-    """Format an amount of money: in cents, or with two digits if it is less than 0.1."""
+    """Format an amount of money with two decimals, or two significant digits below 0.1."""
     return f"{value:,.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"

@@ -1,6 +1,7 @@
-"""The answers on which judges differ, which participants annotate one at a time.
+"""Annotation of the answers on which judges differ, one at a time.
 
-Annotations lie beside the judges' verdicts (``labels.db``) and count in no figure.
+Annotations are stored separately from the judges' verdicts (``labels.db``) and do not affect any
+figure.
 """
 
 import io
@@ -32,16 +33,16 @@ COOKIE = "jasco-annotator"
 
 @dataclass(frozen=True)
 class Queue:
-    """The answers of a run on which its judges differ, those that differ most first.
+    """The answers of a run on which its judges differ, the largest difference first.
 
     Attributes
     ----------
     run : int
-        The run's place among those that are open.
+        Index of the run among the open runs.
     folder : pathlib.Path
         The run's folder.
     items : JudgedItems
-        Answers and verdicts.
+        Answers and verdicts of the run.
     order : sequence of (str, int)
         The answers on which judges differ.
     annotations : sequence of Annotation
@@ -49,7 +50,7 @@ class Queue:
     annotator : str
         The participant who is annotating.
     every : bool
-        Whether answers with an annotation by this participant are shown again.
+        Whether to include answers that this participant has annotated already.
     """
 
     run: int
@@ -116,7 +117,7 @@ class Annotating:
         ]
 
     def page(self, request: Request) -> Response:
-        """Return the page of an answer, or one that states why there is none."""
+        """Return the page of an answer, or a page that explains why there is none."""
         values, runs = request.query_params, self._live.now()
         annotator = _annotator(request)
         if not runs.shown:
@@ -149,14 +150,14 @@ class Annotating:
         return RedirectResponse(queue.address(queue.after(key)), 303)
 
     def download(self, request: Request) -> Response:
-        """Return the annotations of all participants as the CSV file that an exam reads."""
+        """Return the annotations of all participants as a CSV file for ``jasco exam --gold``."""
         queue, text = self._queue(request.query_params, ""), io.StringIO(newline="")
         Annotations.of_run(queue.folder).write_gold(text)
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
-        """Return the queue of the run that query or form name (a redirect if there is no run)."""
+        """Return the queue of the run named by the query or form; redirect if there is no run."""
         runs = list(self._live.now().shown.values())
         if not runs:
             raise web.redirect("/disagreements")
@@ -182,22 +183,22 @@ class Annotating:
 
 
 def _annotator(request: Request) -> str:
-    """Return the participant's name (a redirect to the page that asks for it if there is none)."""
+    """Return the participant's name; redirect to the page that asks for it if there is none."""
     if name := web.read_name(request, COOKIE):
         return name
     raise web.redirect("/disagreements/name")
 
 
 def _key(queue: Queue, values: Mapping[str, str]) -> Key:
-    """Return the answer that query or form name (``HTTPException`` where the run has none)."""
+    """Return the answer named by the query or form (``HTTPException`` if it is not in the run)."""
     for clip, number in queue.items.answers:
         if (clip, str(number)) == (values.get("clip"), values.get("prompt")):
             return clip, number
-    raise HTTPException(404, "There is no such answer in the run.")
+    raise HTTPException(404, "Answer not found in this run.")
 
 
 def _verdict(form: web.Form) -> Verdict:
     rating, orientation = form.get("rating", ""), form.get("orientation", "")
     if rating not in map(str, RATINGS) or orientation not in list(Orientation):
-        raise InputError("Choose a rating and what the answer rests on.")
+        raise InputError("Choose a rating and an orientation.")
     return Verdict(int(rating), Orientation(orientation))

@@ -1,4 +1,4 @@
-"""The app: the routes of all views, behind the access check, and the server that ``view`` runs."""
+"""The app: the routes of all views behind the access check, and the server of ``jasco view``."""
 
 import errno
 import logging
@@ -38,7 +38,7 @@ _STATUS: dict[type[Exception], int] = {
     IncompleteError: 503, sqlite3.DatabaseError: 503, OSError: 503,
 }  # fmt: skip
 _MESSAGES = {  # by Starlette's own texts
-    "Not Found": "There is no such page.", "Method Not Allowed": "That cannot be done here.",
+    "Not Found": "Page not found.", "Method Not Allowed": "This page accepts no such request.",
 }  # fmt: skip
 
 
@@ -59,24 +59,24 @@ def view(
     runs : sequence of pathlib.Path
         The runs to show; they need not exist yet.
     notify : callable
-        Takes the address, and one line for each error.
+        Called with the address, and with one line for each error.
     data : str or None
-        A data set to listen to, by folder or name.
+        Folder or name of the data set to listen to.
     human_runs : pathlib.Path
         Folder of the participants' runs.
     host : str
-        The address to listen on.
+        Address to listen on.
     port : int
-        0: a free one.
+        Port to listen on; 0 selects a free one.
     browser : bool
-        Whether to open a browser, where there is a screen.
+        Whether to open a browser if a display is available.
 
     Raises
     ------
     InputError
-        The runs are about different data, or the host or port cannot be listened on.
+        The runs use different data, or it is not possible to listen on the host and port.
     RunConflictError
-        A folder holds something else than a run.
+        A folder contains something other than a run.
     """
     with suppress(KeyboardInterrupt):
         data_set = find_data(data, notify) if data else None
@@ -84,20 +84,20 @@ def view(
         for run in runs:
             if not run.exists():
                 meant = did_you_mean_path(run, folders=True)
-                notify(f"{run}: no run there yet; it is shown once there is one{meant}")
+                notify(f"{run}: no run found; it will be shown as soon as it exists{meant}")
         with closing(_listen(host, port)) as listening:
             address = Address.of(host, listening.getsockname()[1])
             app = make_app(runs, data_set, human_runs, address, notify)
-            notify(f"{address.url} (Ctrl-C ends it)")
+            notify(f"{address.url} (press Ctrl-C to stop)")
             if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
             logging.getLogger("asyncio").addFilter(_is_no_connection_error)
             config = uvicorn.Config(
                 app, http=LimitedConnection,
-                limit_concurrency=most_connections() + 1,  # with the one that is answered with 503
+                limit_concurrency=most_connections() + 1,  # plus the one that gets status 503
                 backlog=BACKLOG, loop="asyncio", ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
-                timeout_graceful_shutdown=2,  # seconds for responses that are being sent
+                timeout_graceful_shutdown=2,  # seconds to finish sending responses
             )  # fmt: skip
             uvicorn.Server(config).run([listening])
 
@@ -116,13 +116,13 @@ def make_app(
     runs : sequence of pathlib.Path
         The runs to show; they need not exist yet.
     data : DataSet or None
-        The data set to listen to; None: that of the runs, or ``mini``.
+        Data set to listen to; None: that of the runs, or ``mini``.
     human_runs : pathlib.Path
         Folder of the participants' runs.
     address : Address
-        Where the app is served.
+        Address of the app.
     notify : callable
-        Takes one line for each error.
+        Called with one line for each error.
     """
     live = Live(runs, lay_out, notify)
     listening = Listening(cache(lambda: find_listening_data(runs, data)), human_runs, live)
@@ -130,7 +130,7 @@ def make_app(
     static = StaticFiles(packages=[("jasco.reports.page", "static"), ("jasco.viewer", "static")])
 
     def show_error(request: Request, error: Exception) -> Response:
-        status, message = 500, "Something went wrong here."
+        status, message = 500, "Internal error; see the terminal in which jasco view runs."
         if isinstance(error, HTTPException):
             status, message = error.status_code, _MESSAGES.get(error.detail, error.detail)
         elif kind := next((kind for kind in _STATUS if isinstance(error, kind)), None):
@@ -150,7 +150,7 @@ def make_app(
 
 
 def _is_no_connection_error(record: logging.LogRecord) -> bool:
-    """Return whether asyncio reports more than an error of one connection (no descriptor left)."""
+    """Return False for errors of a single connection, such as too many open files."""
     return not (record.exc_info and isinstance(record.exc_info[1], OSError))
 
 
@@ -162,9 +162,11 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         message = f"cannot listen on {host}, port {port}: {error.strerror}"
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} is taken; give another --port (0 takes a free one)"
+            message = (
+                f"port {port} is already in use; use a different --port (0 selects a free one)"
+            )
         raise InputError(message) from None
     except UnicodeError:
         name = one_line(host, 60)
-        message = f"cannot listen on {name}: no name of a machine; give another --host"
+        message = f"cannot listen on {name}: invalid host name; use a different --host"
         raise InputError(message) from None

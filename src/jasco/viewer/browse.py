@@ -1,4 +1,4 @@
-"""The report page, of runs that may be in progress."""
+"""The report page of runs that may be in progress."""
 
 import gzip
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _VERSION = "@@version@@"
 
 
 def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, bytes]:
-    """Return the page of runs, and the content for its script."""
+    """Return the report page of runs, and the content for its script."""
     if not shown:
         return render("waiting.html", notes=notes), packed({})
     sounds: dict[str, Any] = {}
@@ -39,7 +39,7 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
 
 
 def _seconds(path: str, sha256: str) -> float | None:
-    """Return the length of a file's audio; None where it is missing or has changed."""
+    """Return the length of a file's audio; None if the file is missing or has changed."""
     with suppress(OSError):
         file = Path(path).stat()
         return _seconds_of_version(path, sha256, file.st_size, file.st_mtime_ns)
@@ -68,11 +68,11 @@ class Browse:
     def page(self, _request: Request) -> Response:
         """Return the page."""
         now = self._live.now()
-        before, _, after = now.page.rpartition(_VERSION)  # texts of models stand before it
+        before, _, after = now.page.rpartition(_VERSION)  # model outputs come before it
         return HTMLResponse(f"{before}{now.version}{after}")
 
     def version(self, _request: Request) -> Response:
-        """Return the version, which changes whenever there is something new to show."""
+        """Return the version, which changes whenever there is new content."""
         return PlainTextResponse(self._live.latest().version)
 
     def content(self, request: Request) -> Response:
@@ -89,10 +89,10 @@ class Browse:
         return audio_response(request, self._audio(request))
 
     def spectrogram(self, request: Request) -> Response:
-        """Return a picture of a clip's audio."""
+        """Return a clip's spectrogram."""
         return Response(spectrogram(self._audio(request)), media_type="image/webp")
 
     def _audio(self, request: Request) -> Audio:
         if audio := clip_audio(self._live.latest().shown, request.path_params["clip"]):
             return audio
-        raise HTTPException(404, "There is no such sound.")
+        raise HTTPException(404, "Audio not found.")

@@ -1,8 +1,8 @@
 """Time limits for connections, and a limit on their number.
 
-uvicorn limits how long a connection may idle after a response, but not before the first request,
-in the middle of one, or while a response waits to be read. Every such connection holds a file
-descriptor.
+uvicorn limits how long a connection may be idle after a response, but not before the first request,
+during a request, or while a response waits for the client to read it. Each such connection uses a
+file descriptor.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = float(os.environ.get("JASCO_VIEW_SECONDS", "20"))
-"""Seconds for a request to arrive, headers and body together."""
+"""Seconds within which a request must arrive, including its body."""
 RESPONSE_SECONDS = 60.0
-"""Seconds for which a response may wait for its reader."""
+"""Seconds for which a response may wait for the client to read it."""
 BACKLOG = 32
-"""Connections accepted at once, before any of them is looked at."""
+"""Connections accepted at once, before any of them is handled."""
 _MOST = 512
-_RESERVE = 64  # descriptors for runs, labels and audio, and for what is accepted at once
+_RESERVE = 64  # file descriptors for runs, labels, audio and newly accepted connections
 
 
 def most_connections() -> int:
-    """Compute the limit of connections from the limit of open files."""
+    """Compute the maximum number of connections from the limit on open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return _MOST
@@ -35,10 +35,10 @@ def most_connections() -> int:
 
 
 class LimitedConnection(H11Protocol):
-    """A connection that is closed where a request, or the reading of a response, takes too long.
+    """A connection that is closed if a request, or reading a response, takes too long.
 
-    At uvicorn's ``limit_concurrency``, a new connection replaces the one that has waited longest
-    for a request. Where none is waiting, uvicorn answers the new one with status 503.
+    When uvicorn's ``limit_concurrency`` is reached, a new connection replaces the one that has
+    waited longest for a request. If none is waiting, uvicorn answers the new one with status 503.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,11 +48,11 @@ class LimitedConnection(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a request, or the rest of one, is still to come, as far as is known."""
+        """Whether a request, or the rest of one, is still expected."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start a connection; where there are too many, abort the one that has waited longest."""
+        """Start a connection; if there are too many, abort the one that has waited longest."""
         super().connection_made(transport)
         self._start("request", REQUEST_SECONDS)
         others = [other for other in self.connections if isinstance(other, LimitedConnection)]
@@ -69,7 +69,7 @@ class LimitedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Process received bytes; the rest of a request has no more time than the whole."""
+        """Process received bytes; the time limit applies to the request as a whole."""
         if self.transport.is_closing():
             return
         super().data_received(data)
@@ -79,12 +79,12 @@ class LimitedConnection(H11Protocol):
             self._start("request", REQUEST_SECONDS)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request; the rest of this one has no more time than it had."""
+        """Wait for the next request; the time limit of an unfinished one is not extended."""
         self.waiting_since = self.loop.time()
         super().on_response_complete()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection on which no other request has come."""
+        """Close a connection that received no further request."""
         super().timeout_keep_alive_handler()
         self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
 
@@ -94,7 +94,7 @@ class LimitedConnection(H11Protocol):
         self._start("response", RESPONSE_SECONDS)
 
     def resume_writing(self) -> None:
-        """Continue to write."""
+        """Continue writing."""
         self._stop("response")
         super().resume_writing()
 

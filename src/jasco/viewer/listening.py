@@ -1,7 +1,7 @@
-"""Listening: participants hear a clip, answer what models were asked, and see the solution.
+"""Listening: participants hear a clip, answer the same question as models, and see the solution.
 
-Until an answer is stored, nothing that goes to the browser holds the solution: a clip is known by
-its place in the participant's own order, and its page holds its audio and the question only.
+Until an answer is stored, nothing that is sent to the browser contains the solution: a clip is
+identified by its position in the participant's order, and its page holds only audio and question.
 """
 
 import shlex
@@ -34,7 +34,7 @@ _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
 
 @dataclass(frozen=True)
 class ItemToAnswer:
-    """The question about a clip.
+    """A participant's question about a clip.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ItemToAnswer:
     item : Item
         Clip and prompt.
     place : int
-        The clip's place in the participant's order, from 1.
+        Position of the clip in the participant's order, from 1.
     """
 
     participant: Participant
@@ -51,17 +51,17 @@ class ItemToAnswer:
 
     @property
     def address(self) -> str:
-        """The address of the question's page."""
+        """Address of the question's page."""
         return f"/listen/{self.place}"
 
     @cached_property
     def answer(self) -> str | None:
-        """The participant's answer; None where there is none yet."""
+        """The participant's answer; None if there is none yet."""
         answers = {item.clip.id: text for item, text in self.participant.answered()}
         return answers.get(self.item.clip.id)
 
     def audio(self) -> Audio | None:
-        """Read the clip's audio; None where it is not the one that the participant's run knows."""
+        """Return the clip's audio; None if it is missing or differs from the participant's run."""
         with RunReader.open(self.participant.folder) as store:
             path, sha256 = store.audio_files().get(self.item.clip.id, ("", ""))
             return read_unchanged(Path(path), sha256)
@@ -73,11 +73,11 @@ class Listening:
     Parameters
     ----------
     find_data : callable
-        Returns the data set to listen to (``InputError`` where there is none).
+        Returns the data set to listen to (``InputError`` if there is none).
     human_runs : pathlib.Path
         Folder of the participants' runs.
     live : Live
-        Runs whose answers are shown beside the participant's.
+        Runs whose answers are shown next to the participant's.
     """
 
     def __init__(self, find_data: Callable[[], DataSet], human_runs: Path, live: Live) -> None:
@@ -109,7 +109,7 @@ class Listening:
         return web.page("listen.html", status, clips=clips, known=known, name=name, error=error)
 
     def enter(self, request: Request, form: web.Form) -> Response:
-        """Begin or continue under a name; a name from another browser is confirmed first."""
+        """Start or continue under a name; a name used in another browser must be confirmed."""
         name = form.get("name", "")
         try:
             name = participant_name(name)
@@ -137,14 +137,14 @@ class Listening:
     # --- questions ---
 
     def next(self, request: Request) -> Response:
-        """Redirect to the first clip that has no answer yet."""
+        """Redirect to the first clip without an answer."""
         participant = self._participant(request)
         item = participant.next()
         place = participant.items.index(item) + 1 if item else "done"
         return RedirectResponse(f"/listen/{place}", 303)
 
     def question(self, request: Request) -> Response:
-        """Return the question about a clip, or the solution where it is answered already."""
+        """Return the question about a clip, or the solution if it has been answered."""
         question = self._question(request)
         if question.answer is None:
             return _question_page(question)
@@ -157,7 +157,7 @@ class Listening:
         participant, text = self._participant(request), form.get("text", "")
         if form.get("participant") != participant.name:
             listening = f"{participant.name} is listening in this browser now"
-            raise HTTPException(409, f"{listening}; this was another participant's page.")
+            raise HTTPException(409, f"This page belongs to another participant; {listening}.")
         question = self._question(request)
         answer = CANNOT_TELL if form.get("answer") == "cannot tell" else text
         try:
@@ -165,19 +165,19 @@ class Listening:
         except InputError as error:
             return _question_page(question, text, one_line(error, 400), 422)
         except (RunConflictError, IncompleteError) as error:
-            message = f"Not kept yet: {one_line(error, 400)}. Send it again in a moment."
+            message = f"Answer not saved: {one_line(error, 400)}. Send it again in a moment."
             return _question_page(question, text, message, 503)
         return RedirectResponse(question.address, 303)
 
     def audio(self, request: Request) -> Response:
-        """Return a clip's audio, where its question may be seen."""
+        """Return a clip's audio if the participant may see its question."""
         with suppress(HTTPException):
             if audio := self._question(request).audio():
                 return web.audio_response(request, audio)
-        raise HTTPException(404, "There is no such sound.")
+        raise HTTPException(404, "Audio not found.")
 
     def done(self, request: Request) -> Response:
-        """Return the page of a participant who has heard everything."""
+        """Return the page of a participant who has answered all clips."""
         participant = self._participant(request)
         if participant.next():
             return RedirectResponse("/listen", 303)
@@ -192,7 +192,7 @@ class Listening:
         raise web.redirect("/listen")
 
     def _question(self, request: Request) -> ItemToAnswer:
-        """Return a question that is answered or the next one, or raise a redirect to that."""
+        """Return an answered question or the next one, or raise a redirect to the next one."""
         participant = self._participant(request)
         for place, item in enumerate(participant.items, start=1):
             if str(place) == request.path_params["place"]:
@@ -200,7 +200,7 @@ class Listening:
                 if question.answer is None and item != participant.next():
                     raise web.redirect("/listen/next")
                 return question
-        raise HTTPException(404, "There is no such clip to listen to.")
+        raise HTTPException(404, "Clip not found.")
 
     def _others(self, question: ItemToAnswer) -> Iterator[dict[str, Any]]:
         """Yield the models' answers to the same item, with their verdicts."""
@@ -216,7 +216,7 @@ def _question_page(
     question: ItemToAnswer, text: str = "", error: str = "", status: int = 200
 ) -> Response:
     if not question.audio():
-        raise HTTPException(503, "The sound of the next clip is gone, or is not what it was.")
+        raise HTTPException(503, "The audio of the next clip is missing or has changed.")
     return web.page(
         "question.html", status, question=question, text=text, error=error, longest=LONGEST_ANSWER
     )

@@ -1,4 +1,4 @@
-"""The data set that runs are about, with its audio."""
+"""The data set of runs, with its audio."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,18 +17,18 @@ AudioFiles = Mapping[str, tuple[str, str]]
 
 
 def check_same_data(runs: Sequence[Path], data: DataSet | None) -> None:
-    """Raise ``InputError`` where existing runs are about different data, or not about ``data``."""
+    """Raise ``InputError`` if existing runs use different data, or other data than ``data``."""
     hashes = {"--data": annotations_sha256(data.clips)} if data else {}
     for run in runs:
         if run.exists() and not run.is_dir():
-            raise InputError(f"{run}: a file; view takes the folders of runs")
-        with suppress(InputError), RunReader.open(run) as store:  # the run may be made later
+            raise InputError(f"{run}: is a file; jasco view expects the folders of runs")
+        with suppress(InputError), RunReader.open(run) as store:  # the run may be created later
             if sha256 := store.fact("annotations_sha256"):
                 hashes[str(run)] = sha256
     for name, sha256 in hashes.items():
         first, first_sha256 = next(iter(hashes.items()))
         if sha256 != first_sha256:
-            raise InputError(f"{name} and {first} are about different data; view them one by one")
+            raise InputError(f"{name} and {first} use different data; view them separately")
 
 
 def find_listening_data(runs: Sequence[Path], data: DataSet | None) -> DataSet:
@@ -37,21 +37,20 @@ def find_listening_data(runs: Sequence[Path], data: DataSet | None) -> DataSet:
     Raises
     ------
     InputError
-        No run exists yet, its audio files have moved, or they are not those that its model was
-        given.
+        No run exists yet, or its data was moved or has changed.
     """
     if not runs:
         return data or find_data(MINI, lambda _line: None)
     contents = {run: content for run in runs if (content := _content(run))}
     for run, (run_data, audio) in contents.items():
         if data and not _same(data, run_data):
-            raise InputError(f"{run} is about other data than --data")
+            raise InputError(f"{run} and --data use different data; use the data set of the run")
         if found := data or _original(run_data):
             _check_audio(run, found, audio)
             return found
     if contents:
-        raise InputError("the sounds of these runs are not where they were; give --data DATA")
-    raise InputError("no run is there yet, and so there is nothing to listen to")
+        raise InputError("the data of these runs was moved or changed; specify it with --data DATA")
+    raise InputError("no run found yet, so there are no clips to listen to")
 
 
 def _same(one: DataSet, other: DataSet) -> bool:
@@ -59,7 +58,7 @@ def _same(one: DataSet, other: DataSet) -> bool:
 
 
 def _content(run: Path) -> tuple[DataSet, AudioFiles] | None:
-    """Return a run's data set, with the folder that it was read from, and its audio files."""
+    """Return a run's data set, including its original folder, and its audio files."""
     with suppress(InputError), RunReader.open(run) as reader:
         data = replace(reader.data(), folder=reader.data_root)
         return (data, reader.audio_files()) if data.clips else None
@@ -67,7 +66,7 @@ def _content(run: Path) -> tuple[DataSet, AudioFiles] | None:
 
 
 def _original(run_data: DataSet) -> DataSet | None:
-    """Return the data set of a run from the folder where it was, if it is still there."""
+    """Return the data set of a run from its original folder, if it is still there."""
     if run_data.folder:
         with suppress(InputError):
             data = read_data_set(run_data.folder)
@@ -77,7 +76,7 @@ def _original(run_data: DataSet) -> DataSet | None:
 
 
 def _check_audio(run: Path, data: DataSet, audio: AudioFiles) -> None:
-    """Raise ``InputError`` where a file is not what the run's model was given."""
+    """Raise ``InputError`` if a file differs from the audio that the run's model was given."""
     for clip in data.clips:
         path = data.audio_path(clip)
         if path and clip.id in audio:
@@ -86,4 +85,6 @@ def _check_audio(run: Path, data: DataSet, audio: AudioFiles) -> None:
             except OSError as error:
                 raise InputError(f"{path}: {error.strerror}") from None
             if sha256 != audio[clip.id][1]:
-                raise InputError(f"{path}: not the audio that the model of {run} was given")
+                raise InputError(
+                    f"{path}: differs from the audio given to the model of {run}; restore the file"
+                )

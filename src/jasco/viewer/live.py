@@ -1,7 +1,7 @@
-"""Runs in progress: read again when their files change, at most every few seconds.
+"""Runs in progress, read again when their files change, at most every few seconds.
 
-Changes are found by the files' sizes and times alone: to open ``run.db`` beside SQLite, and to
-close it again, would drop the locks that this process holds on it.
+Changes are detected from the sizes and times of files only: opening and closing ``run.db`` other
+than through SQLite would release the locks that this process holds on it.
 """
 
 import hashlib
@@ -17,25 +17,25 @@ from jasco.reports.page.content import Shown, by_name
 from jasco.reports.report import data_difference
 from jasco.runs.read_run import read_run
 
-_PAUSE = 2.0  # seconds at least between two readings
-_SHARE = 3.0  # of a reading's time to wait before the next one
-_SETTLED = 1.0  # seconds after which every later change alters a file's time
+_PAUSE = 2.0  # minimum seconds between two reads
+_SHARE = 3.0  # minimum pause between reads, in durations of the last read
+_SETTLED = 1.0  # seconds after which any later change alters the file's time
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The content of runs at a moment, and what the browser receives of it.
+    """The content of runs at one time, and the responses for the browser.
 
     Attributes
     ----------
     shown : mapping of str to Shown
-        By the name of the run's model; all about the same clips.
+        By the name of the run's model; all with the same clips.
     notes : sequence of str
-        The runs that are not shown, with the reason; one line each.
+        Runs that are not shown and the reason; one line each.
     page : str
-        A page in HTML.
+        The page in HTML.
     content : bytes
-        The content for its script, packed.
+        The compressed content for its script.
     version : str
         Changes whenever page or content change.
     """
@@ -48,11 +48,11 @@ class Snapshot:
 
 
 LayOut = Callable[[Mapping[str, Shown], Sequence[str]], tuple[str, bytes]]
-"""Returns page and content of the runs to show, and of notes about others."""
+"""Returns page and content, given the runs to show and notes about the others."""
 
 
 class Live:
-    """Runs that may be growing, for any number of threads."""
+    """Runs that may be in progress, for any number of threads."""
 
     def __init__(self, folders: Sequence[Path], lay_out: LayOut, notify: Callable[[str], None]):
         self._runs = [_WatchedRun(folder) for folder in folders]
@@ -64,7 +64,7 @@ class Live:
         self._working = threading.Lock()
 
     def now(self) -> Snapshot:
-        """Return what the runs hold now, or held a few seconds ago."""
+        """Return the content of the runs, at most a few seconds old."""
         if self._is_due():
             with self._working:
                 if self._is_due():
@@ -73,7 +73,7 @@ class Live:
         return self._latest
 
     def latest(self) -> Snapshot:
-        """Return what was read last; something newer is read in the background."""
+        """Return the content that was read last; read newer content in the background."""
         if self._latest is None:
             return self.now()
         if self._is_due() and not self._working.locked():
@@ -89,7 +89,7 @@ class Live:
         try:
             self.now()
         except Exception as error:  # the server continues
-            self._notify(f"the runs cannot be shown: {one_line(error)}")
+            self._notify(f"cannot show the runs: {one_line(error)}")
 
     def _renew(self) -> None:
         start = time.monotonic()
@@ -107,7 +107,7 @@ class Live:
 
 
 class _WatchedRun:
-    """A run, and what was last read of it."""
+    """A run and its content when it was last read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -116,13 +116,13 @@ class _WatchedRun:
         self._last_stamp: str | None = None
 
     def stamp(self) -> str:
-        """Return a text that changes when the run changes."""
+        """Return a string that changes when the run changes."""
         try:
             file = (self.folder / "run.db").stat()
         except OSError:
             return ""
-        # Two changes in one tick of the file system's clock have the same time: until a later
-        # change is certain to have another one, the file counts as still changing.
+        # Two changes within one tick of the file system's clock have the same time. Until a later
+        # change is certain to have a different time, the file counts as still changing.
         settled = time.time() - file.st_mtime > _SETTLED
         return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"
 
@@ -135,16 +135,16 @@ class _WatchedRun:
         try:
             self.shown = Shown(self.folder, *read_run(self.folder))
         except InputError:
-            self.shown, self.note = None, f"{self.folder}: nothing there yet"
+            self.shown, self.note = None, f"{self.folder}: no run found yet"
         except (RunConflictError, IncompleteError, sqlite3.DatabaseError) as error:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
-            self.shown, self.note = None, f"{self.folder}: begun, and nothing answered yet"
+            self.shown, self.note = None, f"{self.folder}: started, no answers yet"
         return stamp
 
 
 def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[Shown], list[str]]:
-    """Return the runs that are about the same as the first of them, and notes about the others."""
+    """Return the runs that can be shown with the first one, and notes about the others."""
     notes = [run.note for run in runs if run.note]
     readable = [run.shown for run in runs if run.shown]
     fitting = []
@@ -152,7 +152,7 @@ def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[Shown], list[str]]:
         first = readable[0]
         if difference := data_difference(first.results, run.results):
             notes.append(
-                f"{run.source}: not shown, since it and {first.source} differ in {difference}"
+                f"{run.source}: not shown, because it and {first.source} differ in {difference}"
             )
         else:
             fitting.append(run)

@@ -1,10 +1,10 @@
-"""Access to the app, and what its responses may do in a browser.
+"""Access to the app, and browser restrictions on its responses.
 
-The app is for those who can reach its machine, and their browsers also open other sites' pages. So
-a request must name the app by its own address (a foreign name may be made to resolve to this
-machine), a form must come from a page of the app, and on any address but the default one a request
-must have the token that was printed. Pages run no script, load nothing and go into no frame but
-what the app serves itself.
+A browser that can reach the app also opens pages of other sites, which could send requests to it.
+Therefore a request must use the app's own host name (another name could be made to resolve to this
+machine), a form must come from a page of the app, and on any address except the default one a
+request must contain the printed token. Pages load scripts and other resources only from the app,
+and cannot be embedded in frames.
 """
 
 import ipaddress
@@ -35,7 +35,7 @@ HEADERS = {
         "frame-ancestors 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
-    # With no-referrer, browsers would send the origin "null" with our own forms.
+    # With no-referrer, browsers would send the origin "null" with the app's own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -44,16 +44,16 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Address:
-    """Where the app is served.
+    """Address at which the app is served.
 
     Attributes
     ----------
     host : str
-        The host as the user named it.
+        Host as entered by the user.
     port : int
-        The port that is listened on.
+        Port.
     token : str or None
-        The token that a visitor must have; None: no token is needed.
+        Token that a request must contain; None if none is needed.
     """
 
     host: str
@@ -62,21 +62,21 @@ class Address:
 
     @classmethod
     def of(cls, host: str, port: int) -> Self:
-        """Return an address, with a token on any but the default host."""
+        """Return an address, with a token on any host except the default one."""
         if host in _EVERYWHERE:
-            _machine_names()  # may take a while: not during a request
+            _machine_names()  # may be slow, so not during a request
         return cls(host, port, None if host == DEFAULT_HOST else secrets.token_urlsafe(24))
 
     @property
     def url(self) -> str:
-        """The URL to open, with the token."""
+        """URL to open, including the token."""
         name = socket.gethostname() if self.host in _EVERYWHERE else _in_url(self.host)
         query = f"?token={self.token}" if self.token else ""
         return f"http://{name}:{self.port}/{query}"
 
     @property
     def cookie(self) -> str:
-        """The name of the token's cookie: cookies are shared by all ports of a machine."""
+        """Name of the token's cookie, with the port because cookies are shared by all ports."""
         return f"jasco-token-{self.port}"
 
     def is_ours(self, host: str) -> bool:
@@ -87,7 +87,7 @@ class Address:
         name = match[1]
         if name in (*_LOOPBACK, _in_url(self.host.lower())):
             return True
-        # A number cannot be made to resolve to something else.
+        # An IP address cannot be made to resolve to something else.
         return self.host in _EVERYWHERE and (name in _machine_names() or _is_number(name))
 
 
@@ -110,7 +110,7 @@ def _is_number(name: str) -> bool:
 class AccessMiddleware:
     """Refuses requests without access, and sets the headers of every response.
 
-    It wraps the whole app, so that the headers are also those of errors.
+    It wraps the whole app, so error responses have the headers as well.
     """
 
     def __init__(self, app: ASGIApp, address: Address) -> None:
@@ -136,22 +136,26 @@ class AccessMiddleware:
     def _refusal(self, request: Request) -> Response | None:
         host = request.headers.get("host", "")
         if not self._address.is_ours(host):
-            return PlainTextResponse("This is not served under that name.\n", 421)
+            return PlainTextResponse(
+                "Unknown host name; open the address printed by jasco view.\n", 421
+            )
         if self._token and not self._is_token(request.cookies.get(self._address.cookie)):
             if self._is_token(request.query_params.get("token")):
                 return self._entrance(request)
-            return PlainTextResponse("Open the address that jasco view has printed.\n", 403)
+            return PlainTextResponse(
+                "Missing or invalid token; open the address printed by jasco view.\n", 403
+            )
         if request.method not in ("GET", "HEAD") and not _is_from(host, request):
-            return PlainTextResponse("That form is not from here.\n", 403)
+            return PlainTextResponse("The form was not sent from a page of this app.\n", 403)
         return None
 
     def _is_token(self, text: str | None) -> bool:
         return secrets.compare_digest((text or "").encode(), self._token.encode())
 
     def _entrance(self, request: Request) -> Response:
-        """Return a page that sets the token's cookie and leads on without the token in the URL.
+        """Return a page that sets the token's cookie and opens a URL without the token.
 
-        Not a redirect: after a click on another site's link, it would be sent without the cookie.
+        A redirect would be sent without the cookie if the user clicked a link on another site.
         """
         path = request.url.path if request.url.path in _ENTRANCES else _ENTRANCES[0]
         response = page("entrance.html", path=path)
@@ -160,7 +164,7 @@ class AccessMiddleware:
 
 
 def _is_from(host: str, request: Request) -> bool:
-    """Return whether a form was on a page of this host: browsers send one header or both."""
+    """Return whether a form came from a page of this host; browsers send one header or both."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     is_known = origin is not None or site is not None
     return is_known and origin in (None, f"http://{host}") and site in (None, "same-origin")

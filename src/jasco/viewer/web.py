@@ -1,4 +1,4 @@
-"""What the views exchange with a browser: pages, audio, forms and the participant's name."""
+"""Pages, audio, forms and cookies that the views exchange with a browser."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -27,24 +27,24 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a template with its values filled in."""
+    """Return a rendered template."""
     return _TEMPLATES.get_template(template).render(values)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
-    """Return a response of a template with its values filled in."""
+    """Return a response with a rendered template."""
     return HTMLResponse(render(template, **values), status)
 
 
 def audio_response(request: Request, audio: Audio) -> Response:
-    """Return audio as a WAV file, or the range of its bytes that a player requests to seek.
+    """Return audio as a WAV file, or the byte range that a player requests when seeking.
 
-    Starlette answers ranges of files only, and a file may have changed since it was verified.
+    Starlette supports ranges of files only, and a file may have changed since it was verified.
     """
     content, size = audio.wav, len(audio.wav)
     headers = {"Accept-Ranges": "bytes"}
     requested = _RANGE.fullmatch(request.headers.get("range", ""))
-    if not requested or not any(requested.groups()):  # several ranges may be answered by all
+    if not requested or not any(requested.groups()):  # the whole file is a valid response
         return Response(content, media_type="audio/wav", headers=headers)
     first, last = requested.groups()
     start = int(first) if first else max(0, size - int(last))  # "-500": the last 500 bytes
@@ -56,7 +56,7 @@ def audio_response(request: Request, audio: Audio) -> Response:
 
 
 def form_route(path: str, handle: Callable[[Request, Form], Response]) -> Route:
-    """Return the route of a form; ``handle`` is run in a thread."""
+    """Return the route of a form; ``handle`` runs in a thread."""
 
     async def read_and_handle(request: Request) -> Response:
         return await run_in_threadpool(handle, request, await _read_form(request))
@@ -65,28 +65,28 @@ def form_route(path: str, handle: Callable[[Request, Form], Response]) -> Route:
 
 
 async def _read_form(request: Request) -> Form:
-    """Read a small form, with line ends as LF (``HTTPException`` for anything else).
+    """Return the fields of a small form, with LF line endings (``HTTPException`` otherwise).
 
-    Starlette's own reading of forms has no limit of size.
+    Starlette's own form parser has no size limit.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "Only plain forms are read here.")
+        raise HTTPException(415, "Unsupported content type; expected a URL-encoded form.")
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LARGEST_FORM:
-            raise HTTPException(413, "That is too much for a form.")
+            raise HTTPException(413, "The form is too large.")
     text = body.decode("ascii", "replace")
     try:
         fields = parse_qsl(text, True, errors="replace", max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise HTTPException(400, "That form has too many fields.") from None
+        raise HTTPException(400, "The form has too many fields.") from None
     return {name: value.replace("\r\n", "\n") for name, value in fields}
 
 
 def read_name(request: Request, cookie: str) -> str:
-    """Return the participant's name in a cookie; empty where there is none."""
+    """Return the participant's name from a cookie; empty if there is none."""
     try:
         return participant_name(unquote(request.cookies.get(cookie, "")))
     except InputError:

@@ -32,6 +32,7 @@ from jasco.reports.page.charts import draw
 from jasco.reports.page.content import content_of, open_shown, packed
 from jasco.reports.page.render import render_page, visible
 from jasco.reports.page.sounds import mp3, spectrogram
+from jasco.reports.published import published_results
 from jasco.reports.report import ModelReport
 from made_results import results
 
@@ -161,7 +162,7 @@ def test_what_is_missing_is_shown(folder: Path, tmp_path: Path) -> None:
     assert items[1, 1]["verdicts"][0][1:3] == [None, None]
     text = " ".join(HtmlReader(page).text.split())
     assert "2 of 24 items not answered (1 timeout)" in text
-    assert "1 answer was cut off at the longest length allowed" in text
+    assert "1 answer was cut off at the maximum length" in text
     assert "INCOMPLETE" in text
     assert "bounds" in text
 
@@ -185,7 +186,7 @@ def test_a_sound_that_has_changed_is_not_played(folder: Path, run: Path) -> None
     (folder / "dataset" / "v0" / "2.wav").unlink()
     page = render_page(open_shown([run]), audio=True)
     assert ["audio" in clip for clip in read_packed(page)["clips"]] == [True, False, False]
-    assert "2 clips are shown without their sound" in page
+    assert "2 clips shown without audio" in page
 
 
 def test_sounds_may_be_left_out(run: Path) -> None:
@@ -220,7 +221,7 @@ def test_a_participant_is_compared_by_the_mean(folder: Path, run: Path, tmp_path
         (clip, "They flee.") for clip in range(3)
     ]
     text = " ".join(HtmlReader(page).text.split())
-    assert "human/… is a participant" in text
+    assert "human/… is a human participant" in text
     assert "human/…" not in render_page(open_shown([run]), audio=False)
 
 
@@ -239,7 +240,7 @@ def test_the_same_content_gives_the_same_page(run: Path) -> None:
 
 def test_every_chart_has_its_numbers(run: Path) -> None:
     page = render_page(open_shown([run]), audio=False)
-    assert page.count("<svg") == page.count("The numbers of this chart") == 4
+    assert page.count("<svg") == page.count("Data of this chart") == 4
 
 
 MODEL = ModelReport.of(results())
@@ -254,6 +255,14 @@ def test_a_chart_escapes_names_and_keeps_long_ones_distinct() -> None:
     assert f"{'m' * 38}… (3)" in chart.svg
     assert [row.name for row in chart.table.rows] == names
     assert not list(draw("best_of", dict.fromkeys(names, MODEL)))  # nothing to draw
+
+
+def test_a_legend_lists_only_what_is_drawn() -> None:
+    (without,) = draw("headline", {"model": MODEL})
+    assert ">best-mean<" in without.svg
+    assert ">published best-mean<" not in without.svg
+    (with_published,) = draw("headline", {"model": MODEL}, published_results("v2"))
+    assert ">published best-mean<" in with_published.svg
 
 
 @given(st.text())

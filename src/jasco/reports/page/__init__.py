@@ -1,10 +1,10 @@
-"""The page: one file that shows everything, opens without a network, and can be mailed.
+"""The report page: a single file that shows all results and opens without a network.
 
-* :mod:`.content`: what the page holds of each clip, packed for the browser;
-* :mod:`.sounds`: what it shows and plays of a clip;
-* :mod:`.charts`: the charts, with their numbers;
-* :mod:`.sections`: the tables and sentences of the page;
-* :mod:`.render`: the templates (``templates/``, ``static/``) filled in.
+* :mod:`.content`: the content by clip, compressed for the browser;
+* :mod:`.sounds`: spectrograms and audio of clips;
+* :mod:`.charts`: the charts and their data;
+* :mod:`.sections`: the tables and texts of the page;
+* :mod:`.render`: rendering of the templates (``templates/``, ``static/``).
 
 Needs the extra ``viewer``.
 """

@@ -1,7 +1,7 @@
-"""The page's charts: drawn by Vega-Lite as pictures that need no script, each with its numbers.
+"""The charts of the page: static images drawn by Vega-Lite, each with a table of its data.
 
-How a chart looks is declared in ``chart_specs/``, in Vega-Lite's own language. All are readable
-without colour: by shapes, dashes, or numbers. Texts in them are data, which Vega-Lite escapes.
+The charts are specified in ``chart_specs/``, in the language of Vega-Lite. All can be read without
+colour, by shapes, dashes or numbers. Texts in them are data, which Vega-Lite escapes.
 """
 
 import json
@@ -35,15 +35,15 @@ CHARTS = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing.
+    """A chart.
 
     Attributes
     ----------
     title, caption : str
     svg : Markup
-        The drawing.
+        The image.
     table : Table
-        Its numbers.
+        The data that it shows.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Chart:
 
     @property
     def description(self) -> str:
-        """The chart in words, for readers who cannot see it."""
+        """A text alternative of the chart."""
         rows = [" ".join(map(one_line, self.table.cells(row))) for row in self.table.rows]
         return f"{self.title}. {self.caption} {'; '.join(rows)}"
 
@@ -61,7 +61,7 @@ class Chart:
 def draw(
     name: str, models: Mapping[str, ModelReport], published: Sequence[PublishedResult] = ()
 ) -> Iterator[Chart]:
-    """Draw one of ``CHARTS``, the published results last; nothing where there are no figures."""
+    """Draw one of ``CHARTS``, published results last; yield nothing if there are no figures."""
     figures = CHARTS[name]
     rows = [TableRow(model, report.score) for model, report in models.items()]
     rows += [TableRow(f"{result.model} (published)", result, "published ") for result in published]
@@ -100,14 +100,17 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 
 def _svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
-    # Channels that distinguish models share a legend only if all of them list the same models.
-    models = {"name": "models", "value": list(dict.fromkeys(point["model"] for point in points))}
-    data = {"data": {"values": points}, "config": _read_spec("config"), "params": [models]}
-    return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (a drawing of our own)
+    # Channels share a legend only if all of them list the same models or series.
+    params = [
+        {"name": f"{field}_shown", "value": list(dict.fromkeys(point[field] for point in points))}
+        for field in ("model", "series")
+    ]
+    data = {"data": {"values": points}, "config": _read_spec("config"), "params": params}
+    return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (an image drawn here)
 
 
 def _short(names: Iterable[str]) -> dict[str, str]:
-    """Shorten names to what a chart has room for, and keep them distinct."""
+    """Shorten names to fit in a chart, and keep them distinct."""
     short: dict[str, str] = {}
     for place, name in enumerate(names, start=1):
         cut = one_line(name, _LONGEST_NAME)

@@ -1,4 +1,4 @@
-"""The page's content by clip: cues, sounds, answers and verdicts, packed for the browser."""
+"""The page's content by clip: cues, audio, answers and verdicts, compressed for the browser."""
 
 import gzip
 import json
@@ -25,12 +25,12 @@ _ORIENTATIONS = tuple(Orientation)
 
 @dataclass(frozen=True)
 class Shown:
-    """A model's results, and each of its items.
+    """A model's results and its items.
 
     Attributes
     ----------
     source : pathlib.Path
-        The run's folder, or the judged CSV files.
+        Folder of the run, or the judged CSV files.
     results : Results
     items : JudgedItems
     """
@@ -41,19 +41,19 @@ class Shown:
 
 
 def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str, Shown]:
-    """Read runs, or judged CSV files; return them by the names of their models.
+    """Return the content of runs or judged CSV files, by the names of their models.
 
     Parameters
     ----------
     targets : sequence of Path
         Folders of runs, or judged CSV files.
     judges : sequence of str
-        Judges to show; all, where none is named.
+        Judges to show; empty for all.
 
     Raises
     ------
     InputError
-        There is no run, a file cannot be read, or a judge is not there.
+        A run does not exist, a file cannot be read, or a judge is not found.
     """
     shown = []
     for target in targets:
@@ -68,12 +68,12 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
 
 
 def by_name(shown: Sequence[Shown]) -> dict[str, Shown]:
-    """Return models by names that are distinct."""
+    """Return models by distinct names."""
     return dict(zip(distinct_names([model.results for model in shown]), shown, strict=True))
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
-    """Return content as the page unpacks it: JSON in gzip, the same bytes each time."""
+    """Return content as gzip-compressed JSON; the same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
@@ -86,9 +86,9 @@ def content_of(
     Parameters
     ----------
     shown : mapping of str to Shown
-        By the name that a model is to have; all about the same clips.
+        By the name to show for a model; all with the same clips.
     sounds : mapping
-        As of :func:`sounds_of`.
+        As returned by :func:`sounds_of`.
     """
     clips = clips_of(shown)
     issues = {issue.clip: issue.text for issue in known_issues(clips)}
@@ -109,7 +109,7 @@ def content_of(
 
 
 def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
-    """Return the clips that the results are about."""
+    """Return the clips of the results."""
     return next(iter(shown.values())).results.clips
 
 
@@ -122,7 +122,7 @@ def _items(
             for number, model in enumerate(shown.values()):
                 key = clip.id, item.number
                 if model.results.single_prompt and key not in model.items.answers:
-                    continue  # this prompt was not for the participant
+                    continue  # the participant was not asked this prompt
                 verdicts = [
                     (
                         judges.index(judge),
@@ -146,12 +146,14 @@ def _items(
 
 
 def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
-    """Draw, and maybe compress, the clips' audio; that which is gone, or has changed, is left out.
+    """Return the clips' spectrograms and, optionally, compressed audio.
+
+    Clips whose audio is missing or has changed are left out.
 
     Returns
     -------
     dict
-        By clip id: ``seconds``, ``spectrogram``, and ``audio`` where it is to be played.
+        By clip id: ``seconds``, ``spectrogram`` and, with ``audio``, ``audio``.
     """
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
@@ -165,7 +167,7 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
 
 
 def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
-    """Read a clip's audio again; None where it is gone, or not what was used any more."""
+    """Return a clip's audio; None if it is missing or has changed since it was used."""
     for model in shown.values():
         path, sha256 = model.items.audio.get(clip, ("", ""))
         if sound := read_unchanged(Path(path), sha256):

@@ -1,7 +1,7 @@
-"""The templates filled in: the page as one file, which loads nothing else.
+"""Rendering of the page as a single file that loads nothing else.
 
-Its policy allows only its own style, script, pictures and sounds: even if a text got into it as
-markup, it could not run, load or send anything.
+Its content security policy allows only its own style, script, images and audio: even if a text were
+inserted as markup, it could not run scripts or load or send anything.
 """
 
 import base64
@@ -21,7 +21,7 @@ _LONGEST = 10_000
 
 
 def visible(text: str) -> str:
-    """Format characters that are invisible, or would turn a text around, by their number."""
+    """Replace characters that are invisible or change the text direction by their code points."""
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
     return "".join(
         f"\\u{ord(character):04x}"
@@ -32,14 +32,14 @@ def visible(text: str) -> str:
 
 
 def static(name: str) -> str:
-    """Read a style sheet or a script of the page."""
+    """Return a style sheet or script of the page."""
     return (_FOLDER / "static" / name).read_text("utf-8")
 
 
 def environment(*more: BaseLoader) -> Environment:
-    """Return the templates' environment: every text is made visible and escaped.
+    """Return the templates' environment, which escapes all texts and shows invisible characters.
 
-    A name that is missing raises.
+    An undefined name raises an error.
     """
     own = FileSystemLoader(str(_FOLDER / "templates"))
     return Environment(
@@ -58,21 +58,21 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
     Parameters
     ----------
     shown : mapping of str to Shown
-        By the name that a model is to have; at least one, all about the same clips.
+        By the name to show for a model; at least one, all with the same clips.
     audio : bool
-        Whether the clips can be played.
+        Whether to include the audio of the clips.
 
     Raises
     ------
     InputError
-        The results are about different data or protocols.
+        The results use different data or protocols.
     """
     sounds = sounds_of(shown, audio=audio)
     style, script = static("page.css"), static("page.js")
     content = packed(content_of(shown, sounds))
     return environment().get_template("page.html").render(
         page=sections_of(shown, sounds),
-        # Our own files, word for word: the policy knows them by their hashes.
+        # Files of this package, unchanged: the policy allows them by their hashes.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         packed=Markup(base64.b64encode(content).decode()),  # noqa: S704

@@ -1,4 +1,4 @@
-"""The page, section by section: tables, charts and sentences for the templates."""
+"""The sections of the page: tables, charts and texts for the templates."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -21,19 +21,19 @@ _REMARKS = (NoteKind.MISSING, NoteKind.REASON, NoteKind.DETAIL, NoteKind.KNOWN_I
 
 
 def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str, Any]:
-    """Return the values of the page's template.
+    """Return the variables of the page's template.
 
     Parameters
     ----------
     shown : mapping of str to Shown
-        By the name that a model is to have.
+        By the name to show for a model.
     sounds : container of str
         Ids of the clips whose audio is shown.
 
     Raises
     ------
     InputError
-        The results are about different data or protocols.
+        The results use different data or protocols.
     """
     report = summarise_report([model.results for model in shown.values()])
     models, pairs, data = report.models, report.pairs or (), report.data.name
@@ -41,10 +41,9 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
     comparable = published if data == dataset.PUBLISHED else ()
     remarks = note_lines(report, _REMARKS)
     if missing := [clip.id for clip in clips_of(shown) if clip.id not in sounds]:
-        are = "is" if len(missing) == 1 else "are"
         remarks.append(
-            f"{count(len(missing), 'clip')} {are} shown without their sound, which is not "
-            f"where it was, or not what it was: {', '.join(missing[:10])}"
+            f"{count(len(missing), 'clip')} shown without audio (file missing or changed): "
+            f"{', '.join(missing[:10])}"
         )
     charts = {
         name: list(draw(name, models, comparable if name in ("headline", "dependence") else ()))
@@ -76,10 +75,10 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
 
 
 def licence(data: str) -> str:
-    """Return the origin and the licence of the clips."""
+    """Return the origin and licence of the clips."""
     known = {
         dataset.PUBLISHED: f"Clips and annotations: {LICENCE}.",
-        dataset.ALTERED: f"Annotations, and clips before they were altered: {LICENCE}.",
+        dataset.ALTERED: f"Annotations and original clips (before alteration): {LICENCE}.",
         dataset.MINI: "Clips and annotations: mini, part of jasco; Apache-2.0. Voices: flite.",
     }
     other = f"Clips and annotations: the data set {data}; see its licence."

@@ -1,4 +1,4 @@
-"""What a page shows and plays of a clip."""
+"""Spectrograms and compressed audio of clips."""
 
 import base64
 import io
@@ -10,11 +10,11 @@ from PIL import Image
 from jasco.data.audio import SAMPLING_RATE, Audio
 
 _WIDTH, _HEIGHT, _WINDOW = 320, 128, 512  # pixels, pixels, samples
-_RANGE = 70.0  # decibels below the loudest that are shown
+_RANGE = 70.0  # decibels shown below the maximum
 
 
 def spectrogram(audio: Audio) -> bytes:
-    """Draw a clip's spectrogram: time to the right, 0 to 8 kHz upwards, louder is darker.
+    """Return an image of a clip's spectrogram, 0 to 8 kHz from bottom to top; louder is darker.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def spectrogram(audio: Audio) -> bytes:
 
 
 def mp3(audio: Audio) -> bytes:
-    """Compress a clip for listening (models get the uncompressed one)."""
+    """Return a clip compressed as MP3, for listening only; models get the original."""
     written = io.BytesIO()
     soundfile.write(
         written, audio.samples, SAMPLING_RATE, format="MP3", subtype="MPEG_LAYER_III",
@@ -45,5 +45,5 @@ def mp3(audio: Audio) -> bytes:
 
 
 def data_url(kind: str, content: bytes) -> str:
-    """Put content into a URL."""
+    """Return content as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

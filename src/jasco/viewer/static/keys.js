@@ -1,4 +1,4 @@
-// Keyboard shortcuts for listening and labelling. Everything can be done without this script, too.
+// Keyboard shortcuts for listening and labelling. The pages also work without this script.
 "use strict";
 
 const sound = document.querySelector("audio");
@@ -6,16 +6,16 @@ const play = document.getElementById("play");
 const seek = document.querySelector(".player input");
 
 const playOrPause = () => {
-  if (sound.paused) sound.play().catch(() => {}); // the player shows that a sound is missing
+  if (sound.paused) sound.play().catch(() => {}); // the player shows that the audio is missing
   else sound.pause();
 };
-if (play) { // simpler than the browser's own player, and one Tab long
+if (play) { // simpler than the browser's own player, with a single tab stop
   const name = play.textContent;
   sound.controls = false;
   play.parentNode.hidden = false;
   if (play.autofocus) play.focus();
   play.addEventListener("click", playOrPause);
-  const measure = () => { seek.max = sound.duration || 1; }; // it may be known already, or not yet
+  const measure = () => { seek.max = sound.duration || 1; }; // the duration may be known already, or not yet
   measure();
   sound.addEventListener("loadedmetadata", measure);
   sound.addEventListener("timeupdate", () => { seek.value = sound.currentTime; });
@@ -49,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Keep what is typed and not sent yet, for when the server is restarted.
+// Keep text that has not been sent, in case the server is restarted.
 for (const form of document.querySelectorAll("form[data-draft]")) {
   const key = `${form.dataset.draft} ${location.pathname}`;
   form.text.value ||= sessionStorage.getItem(key) ?? "";

@@ -1,10 +1,10 @@
-// Keeps the page of a run in progress up to date, and the reader's place on it.
+// Keeps the page of a run in progress up to date, without changing the scroll position.
 "use strict";
 
 const PAUSE = 2000; // milliseconds
 let version = document.currentScript.dataset.version;
 
-// The page's parts, as the server sent them: this runs before any script has changed them.
+// The parts of the page as sent by the server; this runs before any script has changed them.
 const nameOf = (part) => part.getAttribute("aria-labelledby") || part.id || part.localName;
 const partsOf = (page) => new Map([...page.getElementById("main").children].map((part) => [nameOf(part), part]));
 let received = new Map([...partsOf(document)].map(([name, part]) => [name, part.outerHTML]));
@@ -31,7 +31,7 @@ const carryOver = (old, fresh) => {
     const title = heading.closest("table").caption.textContent;
     const caption = captions.find((each) => each.textContent === title);
     const button = caption?.closest("table").tHead.rows[0].cells[heading.cellIndex]?.querySelector("button");
-    button?.click(); // the first one sorts downwards
+    button?.click(); // the first click sorts in descending order
     if (heading.getAttribute("aria-sort") === "ascending") button?.click();
   }
   for (const each of old.querySelectorAll("[aria-label]")) {
@@ -66,7 +66,7 @@ const swap = (page) => {
   received = new Map([...fresh].map(([name, part]) => [name, part.outerHTML]));
 };
 
-// Keep what the reader looks at where it is on the screen.
+// Keep the visible part of the page in place on the screen.
 const inPlace = (change) => {
   const candidates = () => [...document.querySelectorAll("#main > *, #list > *")];
   const top = (node) => node.getBoundingClientRect().top;
@@ -102,7 +102,7 @@ const poll = async () => {
     await renew();
     version = now;
   } catch {
-    inPlace(() => showStatus("The server cannot be reached: this is the last state received."));
+    inPlace(() => showStatus("The server cannot be reached; this is the last state received."));
   } finally {
     setTimeout(poll, PAUSE);
   }

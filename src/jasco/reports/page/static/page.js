@@ -8,7 +8,7 @@ const el = (tag, props = {}, ...inside) => {
   return node;
 };
 
-// Characters that would not be seen, or would turn the text around, are shown by their number.
+// Characters that are invisible or change the text direction are shown as code points.
 const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const shown = (text) =>
   text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
@@ -56,7 +56,7 @@ const readyTables = (root) => {
       heading.replaceChildren(button);
     });
   }
-  if (!navigator.clipboard) return; // on an address that the browser does not trust
+  if (!navigator.clipboard) return; // the browser considers the address insecure
   for (const table of root.querySelectorAll("main table:not(.heat)")) {
     const button = el("button", { type: "button", className: "copy noprint" }, "Copy table");
     button.onclick = async () => {
@@ -79,27 +79,27 @@ const unpack = async () => {
   return new Response(stream).json();
 };
 
-const GATE = 2; // place of "Both"
+const GATE = 2; // index of "Both"
 const gated = (verdict) => (verdict[1] === null || verdict[2] === null ? null : verdict[2] === GATE ? verdict[1] : 0);
 
 const ORDERS = {
-  "as in the data": () => 0,
+  "data set order": () => 0,
   "hardest first": (a, b) => a.mean - b.mean,
   "easiest first": (a, b) => b.mean - a.mean,
-  "largest difference of judges first": (a, b) => b.difference - a.difference,
+  "largest judge difference first": (a, b) => b.difference - a.difference,
 };
 const STATES = {
   "any": () => true,
   "answered": (item) => item.answer !== null,
   "failed": (item) => item.answer === null,
   "cut off": (item) => item.cut,
-  "a verdict is missing or unreadable": (item) => item.scores.includes(null) || item.lacking,
+  "verdict missing or unreadable": (item) => item.scores.includes(null) || item.lacking,
 };
 const AGREEMENT = {
   "any": () => true,
-  "they differ": (item) => item.difference > 0,
-  "they differ in the score": (item) => new Set(item.scores.filter((each) => each !== null)).size > 1,
-  "they agree": (item) => item.difference === 0 && item.verdicts.length > 1,
+  "differ": (item) => item.difference > 0,
+  "differ in the score": (item) => new Set(item.scores.filter((each) => each !== null)).size > 1,
+  "agree": (item) => item.difference === 0 && item.verdicts.length > 1,
 };
 const SCORES = {
   "any": () => true,
@@ -144,7 +144,7 @@ const answerView = (data, item) => {
   const row = el("li", {}, name);
   if (item.answer === null) row.append(textBlock(item.failure || "not answered", "failed"));
   else row.append(textBlock(item.answer === "" ? "(an empty answer)" : item.answer, "answer"));
-  if (item.cut) row.append(el("p", { className: "failed" }, "cut off at the longest length allowed"));
+  if (item.cut) row.append(el("p", { className: "failed" }, "cut off at the maximum length"));
   const verdicts = el("div", { className: "verdicts" }, ...item.verdicts.map((each) => verdictView(data, item, each)));
   if (item.verdicts.length) row.append(verdicts);
   return row;
@@ -161,8 +161,8 @@ const clipView = (data, clip, items) => {
   }
   const cues = el("dl", { className: "cues" });
   for (const [name, text] of [
-    ["sound", clip.sound], ["speech", clip.speech], ["from both", clip.reference], ["key words", clip.keywords],
-    ["from the audio alone", clip.audio_only], ["from the speech alone", clip.speech_only], ["known issue", clip.known_issue],
+    ["sound", clip.sound], ["speech", clip.speech], ["reference answer", clip.reference], ["keywords", clip.keywords],
+    ["audio-only answer", clip.audio_only], ["speech-only answer", clip.speech_only], ["known issue", clip.known_issue],
   ]) if (text) cues.append(el("dt", {}, name), el("dd", { dir: "auto" }, shown(text)));
   const view = el("article", { id: `clip-${clip.id}` }, header, cues);
   let prompt = 0, list = null;
@@ -177,7 +177,7 @@ const clipView = (data, clip, items) => {
   return view;
 };
 
-// Other answers in a view that is there: what plays goes on playing, what is open stays open.
+// Replaces the answers in an existing view: audio keeps playing, open verdicts stay open.
 const refill = (view, fresh) => {
   const focused = view.contains(document.activeElement) ? document.activeElement.parentNode.dataset.of : null;
   const open = [...view.querySelectorAll("details[open]")].map((each) => each.dataset.of);
@@ -278,10 +278,10 @@ const explore = (data) => {
   };
 };
 
-let renewClips = null; // shows other data; the app calls it while a run goes on
+let renewClips = null; // shows new data; the app calls it while a run is in progress
 readyTables(document);
 if (document.getElementById("filters")) {
   unpack().then((data) => { renewClips = explore(prepare(data)); }).catch((error) => {
-    document.querySelector("#filters output").textContent = `The clips could not be unpacked: ${error.message}`;
+    document.querySelector("#filters output").textContent = `The clips could not be loaded: ${error.message}`;
   });
 }
