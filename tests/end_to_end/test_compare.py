@@ -246,7 +246,7 @@ def test_one_model_alone_cannot_be_compared(
     evaluate(jasco, serve().url, data, tmp_path / "a")
     result = jasco("compare", tmp_path / "a")
     assert result.status == 2
-    assert "two models or more" in result.stderr
+    assert "at least two models" in result.stderr
 
 
 def test_runs_without_verdicts_are_not_compared(

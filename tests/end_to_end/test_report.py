@@ -59,7 +59,7 @@ def test_two_runs_make_a_file_of_each_format(
     for name, start in (
         ("out.md", "## JASCO on data: 2 clips"),
         ("out.tex", "% jasco signature: jasco:"),
-        ("out.csv", "model,judge,best_mean,"),
+        ("out.csv", "model,judge,data,best_mean,"),
         ("out.JSON", "{"),
     ):
         result = jasco("report", *runs, "-o", tmp_path / name)
@@ -129,27 +129,33 @@ def refused(jasco: Jasco, *arguments: object) -> str:
     return error_line(result)
 
 
-def test_other_data_is_refused_and_the_file_is_kept(
+def test_a_page_shows_one_data_set_and_other_formats_a_table_for_each(
     jasco: Jasco, workspace: Workspace, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out.md"
+    page, table = tmp_path / "out.html", tmp_path / "out.md"
     run = workspace.run("a", "ears")
-    assert jasco("report", run, "-o", out).status == 0
-    before = out.read_bytes()
+    assert jasco("report", run, "-o", page).status == 0
+    before = page.read_bytes()
     elsewhere = workspace.run("b", "ears", make_data(tmp_path / "more", clips=3))
-    assert "differ in data" in refused(jasco, run, elsewhere, "-o", out)
-    assert out.read_bytes() == before
-    assert jasco("report", elsewhere, "-o", out).status == 0
-    assert "3 clips" in out.read_text()  # replaced
+    assert "data" in refused(jasco, run, elsewhere, "-o", page)
+    assert page.read_bytes() == before
+    for command in (["report", run, elsewhere, "-o", table], ["score", run, elsewhere]):
+        assert jasco(*command).status == 0
+    assert "3 clips" in table.read_text()
+    printed = jasco("score", run, elsewhere).stdout
+    assert "4 clips" in printed
+    assert "3 clips" in printed
+    reports = json.loads(jasco("score", run, elsewhere, "--json").stdout)["reports"]
+    assert [report["data"]["clips"] for report in reports] == [4, 3]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-o", "{}/none/out.md"), "there is no folder"),
+        (("-o", "{}/none/out.md"), "no such folder"),
         (("-o", "{}/out.txt"), ".html, .md, .tex, .csv, .json"),
-        (("-o", "{}/data", "--format", "csv"), "not to be replaced"),
-        (("-o", "{}/mine.csv"), "would replace"),
+        (("-o", "{}/data", "--format", "csv"), "not a regular file"),
+        (("-o", "{}/mine.csv"), "would overwrite"),
         (("-o", "{}/out.md", "--audio", "none"), "--audio"),
         (("--format", "pdf"), "'--format': 'pdf'"),
         (("{}/mine.csv", "--format", "csv"), "the same file is given twice"),
