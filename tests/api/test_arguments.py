@@ -16,7 +16,7 @@ from jasco.backends.specs import open_spec
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (7, "int is no function"),
+        (7, "int is not a function"),
         (lambda audio: "x", r"must take \(audio, sampling_rate, prompt\)"),
         (asyncio.sleep, "is async"),
         ("nonsense/x", "provider 'nonsense' is unknown"),
@@ -170,5 +170,5 @@ def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_p
 def test_a_model_of_a_spec_takes_no_other_name(data: Path) -> None:
     with pytest.raises(jasco.InputError, match=r"openai/m: .*name='mine'"):
         jasco.evaluate(open_spec("model", "openai/m"), data=data, judges=[], name="mine")
-    with pytest.raises(jasco.InputError, match="Offline is no function"):
+    with pytest.raises(jasco.InputError, match="Offline is not a function"):
         jasco.evaluate(open_spec("judge", "offline"), data=data, judges=[])
