@@ -581,7 +581,7 @@ def test_a_clip_is_transcribed_once(folder: Path) -> None:
 
 
 def test_a_clip_without_sound_to_analyse_is_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"100 samples .*400"):
+    with pytest.raises(InputError, match=r"100 samples, .*400"):
         load(folder, "cpu", torch.float32).encode(Audio(CLIP.samples[:100]))
 
 
@@ -612,8 +612,8 @@ def _spoil_trained(files: dict[str, Path]) -> None:
             lambda files: (files["base"] / "tokenizer.model").unlink(),
             "tokenizer.model: file not found",
         ),
-        (lambda files: (files["base"] / "config.json").unlink(), "config.json: no configuration"),
-        (lambda files: files["trained"].unlink(), "trained.bin: there is no such file"),
+        (lambda files: (files["base"] / "config.json").unlink(), "config.json: .*configuration"),
+        (lambda files: files["trained"].unlink(), "trained.bin: file not found"),
     ],
 )
 def test_other_files_than_the_published_are_refused(
