@@ -540,7 +540,7 @@ def test_an_unlisted_model_is_asked_as_most_are(
     expected = texts(ask(qwen(load, checkpoint), mixed_questions()))
     monkeypatch.setattr(loading, "FAMILIES", {})
     model = qwen(load, checkpoint)
-    assert model.facts["family"] == "qwen2_audio (not run here)"
+    assert model.facts["family"] == "qwen2_audio (not tested)"
     assert texts(ask(model, mixed_questions())) == expected
 
 

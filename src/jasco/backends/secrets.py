@@ -141,28 +141,29 @@ def _forms(text: str) -> Iterator[str]:
 def mask(text: str, secrets: Sequence[str], *, shortest: int = 6) -> str:
     """Hide secrets in a text, whole and in part.
 
-    It must come before anything that cuts the text: a part may be too short to be known again.
+    Call this before a text is truncated: a part of a secret may be too short to be recognised.
 
     Parameters
     ----------
     text : str
-        Any text; it takes time in proportion to its length.
+        Any text; the time is proportional to its length.
     secrets : sequence of str
-        As :func:`secrets_of` lists them. Of fewer than 4 characters they are left alone.
+        Secrets, as returned by :func:`secrets_of`. Those with fewer than 4 characters are ignored.
     shortest : int
-        Characters in a row that count as a part of a secret. At the mask of a server's own
-        (``sk-a****xyz``) three from the beginning or the end of the secret are enough.
+        Minimum number of consecutive characters that count as a part of a secret. Next to a
+        server's own mask (``sk-a****xyz``), three characters from the beginning or the end of the
+        secret are enough.
 
     Returns
     -------
     str
-        The text with ``***`` for each; unchanged where there is none.
+        The text with ``***`` in place of each secret.
     """
     return _masker(tuple(secrets), shortest).mask(text)
 
 
 class _Masker:
-    """Secrets, looked up by their parts and ends."""
+    """Secrets, indexed by their parts and ends."""
 
     def __init__(self, secrets: Sequence[str], shortest: int) -> None:
         secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]

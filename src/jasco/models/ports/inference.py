@@ -91,7 +91,7 @@ class Inference(ABC, Generic[Encoded, Prepared]):
         Raises
         ------
         InputError
-            There is no such preset, or the port cannot process one of the clips or questions.
+            The preset is unknown, or the port cannot process one of the clips or questions.
         """
         if preset not in self._presets:
             presets = ", ".join(self._presets)

@@ -16,7 +16,7 @@ from jasco.models.batches import Question
 
 TINY_WEIGHTS = "tiny weights"
 """Tested end to end, with a tiny model with random weights."""
-NOT_RUN = "not run here"
+NOT_RUN = "not tested"
 """Implemented from the documentation and the source of transformers, never run."""
 
 
