@@ -32,6 +32,7 @@ _CLIP_COLUMNS = (
     "tgt_text", "target_keywords",
 )  # fmt: skip
 _REMEDY = "; create a file to fill in with: jasco data template DATA -o FILE.csv"
+_OTHER_DATA = "use the data set that the file was created for"
 _JUDGE_COLUMNS = ("judge_output", "llama3_extract")
 
 Key = tuple[str, int]
@@ -251,8 +252,11 @@ def check_against(file: ResponsesCsv, data: DataSet) -> None:
     known = {clip.id: clip for clip in data.clips}
     for clip in file.clips:
         if clip.id not in known:
-            raise InputError(f"{file.path}: clip {clip.id} is not in the data set {data.name}")
+            raise InputError(
+                f"{file.path}: clip {clip.id} is not in the data set {data.name}; {_OTHER_DATA}"
+            )
         if clip != known[clip.id]:
             raise InputError(
-                f"{file.path}: annotations of clip {clip.id} differ from the data set {data.name}"
+                f"{file.path}: annotations of clip {clip.id} differ from the data set {data.name}; "
+                f"{_OTHER_DATA}"
             )

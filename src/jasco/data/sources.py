@@ -119,6 +119,9 @@ def verify(data: DataSet) -> Iterator[str]:
             path = data.folder / file_name
             sha256_read = hashes.get(path.stem) if path.suffix == ".wav" else None
             if path.exists() and (sha256_read or file_sha256(path)) != expected:
-                raise InputError(f"{name}: {path}: differs from the published file; fetch it again")
+                raise InputError(
+                    f"{name}: {path}: differs from the published file; run: jasco data fetch "
+                    f"{data.folder}"
+                )
         yield "annotations and audio match the published data set"
         yield LICENCE
