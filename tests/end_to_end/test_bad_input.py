@@ -372,7 +372,7 @@ CASES |= {
     ),
     "a_rating_that_contradicts_the_judge": (
         2,
-        ["clip 0, prompt 1", "rating is 1, but 2"],
+        ["clip 0, prompt 1", "rating is 1", "says 2"],
         score_changed(lambda rows: [row | {"rating": "1"} for row in rows]),
     ),
 }

@@ -146,7 +146,7 @@ def open_spec(kind: Kind, text: str, other_names: Sequence[str] = ()) -> Any:
     """
     shown = mask_spec(text)
     if text != whole_text(text):
-        raise InputError(f"{kind} {shown!r}: not valid UTF-8")
+        raise InputError(f"{kind} {shown!r}: not UTF-8")
     known = providers(kind)
     provider = re.split("[/,]", text, maxsplit=1)[0]
     if provider not in known:
