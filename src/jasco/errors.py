@@ -1,4 +1,4 @@
-"""Errors that end a command early, and formatting of their messages.
+"""Errors that end a command early, and the formatting of their messages.
 
 A message states what is wrong, where, and what to do, in one line.
 """
@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-_NEAR = 0.65  # of difflib: "ofline" is near "offline", "gold" is not near "ok"
+CHECK_DOWNLOAD = "check that the download is complete"
+"""What to do about a missing or damaged part of a downloaded model."""
+_NEAR = 0.65  # cutoff for difflib: "ofline" is close to "offline", "gold" is not close to "ok"
 _MOST_SUGGESTED = 3
 _MOST_FILES = 10_000  # a folder with more is not searched
 
 
 class InputError(ValueError):
-    """The user's input is wrong."""
+    """The user's input is invalid."""
 
 
 class RunConflictError(Exception):
@@ -22,7 +24,18 @@ class RunConflictError(Exception):
 
 
 class IncompleteError(Exception):
-    """The command could not finish, for a reason outside of it."""
+    """The command could not finish, for an external reason."""
+
+
+def invalid_value(name: str, value: object, expected: object) -> str:
+    """Format an error about the value of an option.
+
+    Examples
+    --------
+    >>> invalid_value("temperature", "warm", "expected a number >= 0")
+    "temperature: invalid value 'warm' (expected a number >= 0)"
+    """
+    return f"{name}: invalid value {one_line(value, 60)!r} ({expected})"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -45,14 +58,14 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def one_line(text: object, longest: int = 200) -> str:
-    """Return foreign text for a message: one printable line, shortened if it is long."""
+    """Format text from elsewhere for a message: one printable line, shortened if it is long."""
     line = " ".join(str(text)[: 4 * longest].split())
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def whole_text(text: str) -> str:
-    """Return a text without lone surrogates, which cannot be stored in files and databases."""
+    """Return a text with lone surrogates replaced: files and databases cannot store them."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -64,9 +77,9 @@ def duration(seconds: float) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:
-    """Return at most three known names that are near a mistyped one, whatever the case.
+    """Return at most three known names that are close to a mistyped one, ignoring case.
 
-    The nearest comes first.
+    The closest comes first.
     """
     by_key = {candidate.casefold(): candidate for candidate in reversed(list(known))}
     found = get_close_matches(name.casefold(), by_key, _MOST_SUGGESTED, _NEAR)
@@ -74,14 +87,14 @@ def near(name: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Format ``; did you mean X?`` for the end of a message; empty where no name is near."""
+    """Format ``; did you mean X?`` for the end of a message; empty if no name is close."""
     return _suggestion(near(name, known))
 
 
 def did_you_mean_path(path: Path, *, folders: bool = False) -> str:
-    """Format ``; did you mean PATH?``, with paths near one that does not exist.
+    """Format ``; did you mean PATH?``, with paths close to one that does not exist.
 
-    Suffixes are ignored (``frist`` is near ``first.csv``), but paths with the same suffix come
+    Suffixes are ignored (``frist`` is close to ``first.csv``), but paths with the same suffix come
     first. With ``folders``, only folders are suggested.
     """
     try:

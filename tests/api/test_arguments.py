@@ -16,7 +16,7 @@ from jasco.backends.specs import open_spec
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (7, "int is no function"),
+        (7, "int is not a function"),
         (lambda audio: "x", r"must take \(audio, sampling_rate, prompt\)"),
         (asyncio.sleep, "is async"),
         ("nonsense/x", "provider 'nonsense' is unknown"),
@@ -170,6 +170,6 @@ def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_p
         jasco.evaluate(lambda audio, rate, prompt: "2", run=tmp_path / "run", name="two", **options)
 
 
-def test_a_judge_is_no_model(data: Path) -> None:
-    with pytest.raises(jasco.InputError, match="Offline is no function"):
+def test_a_judge_is_not_a_model(data: Path) -> None:
+    with pytest.raises(jasco.InputError, match="Offline is not a function"):
         jasco.evaluate(open_spec("judge", "offline"), data=data, judges=[])

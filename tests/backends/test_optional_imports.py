@@ -19,7 +19,7 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "module_of_ours.py").write_text("import no_such_library.part")
     for module in ("no_such_library", "module_of_ours"):
-        with pytest.raises(InputError, match=r"^hf/x needs no_such_library: .*'jasco\[native\]'$"):
+        with pytest.raises(InputError, match=r"^hf/x .* no_such_library; .*'jasco\[native\]'$"):
             import_optional(module, "hf/x", "native")
 
 
@@ -28,7 +28,9 @@ def test_a_broken_library_is_named_with_the_reason(
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "broken_library.py").write_text("raise ImportError('libcuda.so.1:\\nno such file')")
-    with pytest.raises(InputError, match=r"broken_library \(libcuda.so.1: no such file\): pip"):
+    with pytest.raises(
+        InputError, match=r"broken_library \(libcuda.so.1: no such file\); run: pip"
+    ):
         import_optional("broken_library", "hf/x", "native")
 
 

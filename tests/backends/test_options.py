@@ -58,12 +58,12 @@ def test_another_family_is_handed_on_as_it_stands() -> None:
         (["extra.=1"], "empty"),
         (["extra.a..b=1"], "empty"),
         (["extra.a=1", "extra.a=2"], "given twice"),
-        (["extra.a=1", "extra.a.b=2"], "a value of its own"),
-        (["extra.model=x"], "jasco sets model itself"),
+        (["extra.a=1", "extra.a.b=2"], "extra.a.b: a already has a value"),
+        (["extra.model=x"], "extra.model: set by jasco"),
         (["extra.a=1e999"], "finite"),
         (["serve.a=1", "serve.a=1"], "given twice"),
-        (["serve.--a=1"], "a key consists of"),
-        (["serve.a"], "no value"),
+        (["serve.--a=1"], "letters, digits"),
+        (["serve.a"], "missing value"),
         (["length=1", "length=1"], "given twice"),
     ],
 )
@@ -85,8 +85,8 @@ def test_readers_name_what_is_needed() -> None:
     assert (true_or_false("true"), true_or_false("false")) == (True, False)
     assert address("https://h:1/v1") == "https://h:1/v1"
     for reader, text, need in (
-        (at_least(1, int), "0", "at least 1"),
-        (at_least(1, int), "x", "whole number"),
+        (at_least(1, int), "0", "integer >= 1"),
+        (at_least(1, int), "x", "integer"),
         (one_of("a", "b"), "c", "a, b"),
         (true_or_false, "1", "true, false"),
         (address, "h:1/v1", "http://"),

@@ -59,4 +59,4 @@ def test_amounts_are_numbers(jasco: Jasco, option: str) -> None:
     for command in ([*EVAL, "--run", "r"], ["exam", "offline", "--data", "mini"]):
         result = jasco(*command, f"--{option}", "x")
         assert result.status == 2
-        assert f"--{option}: 'x'" in result.stderr
+        assert f"--{option}: invalid value 'x'" in result.stderr

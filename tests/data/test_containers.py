@@ -217,14 +217,14 @@ def test_a_header_that_is_harmlessly_wrong_changes_nothing(content: bytes, decod
 def test_a_data_chunk_that_promises_more_than_there_is_is_refused(
     content: bytes, refusal: Refusal
 ) -> None:
-    assert refusal(content).startswith(f"corrupt: cut off after {len(content)} of ")
+    assert refusal(content).startswith(f"corrupt: truncated after {len(content)} of ")
 
 
 @pytest.mark.parametrize("size", [0, 2, DATA_SIZE // 2, DATA_SIZE - 1000])
 def test_a_header_that_was_not_completed_is_refused(size: int, refusal: Refusal) -> None:
-    assert "was it completed?" in refusal(wav(size=size))
+    assert "completed?" in refusal(wav(size=size))
     au = encode("AU", "PCM_16")
-    assert "was it completed?" in refusal(au[:8] + struct.pack(">I", size) + au[12:])
+    assert "completed?" in refusal(au[:8] + struct.pack(">I", size) + au[12:])
 
 
 @pytest.mark.parametrize("frames", [1, 15_999, 16_001, 2**24])
@@ -244,7 +244,7 @@ def test_an_aiff_that_was_written_into_a_pipe_is_read(decode: Decode) -> None:
 
 
 def test_no_samples_are_made_of_what_follows_an_empty_data_chunk(refusal: Refusal) -> None:
-    assert "holds no samples" in refusal(wav(b"", after=LIST_CHUNK))
+    assert "contains no samples" in refusal(wav(b"", after=LIST_CHUNK))
 
 
 def test_of_a_codec_in_blocks_the_padding_is_left_out(path: Path) -> None:
@@ -358,11 +358,9 @@ def test_an_mp3_of_fewer_frames_than_announced_is_refused(refusal: Refusal) -> N
     opening, sound, frames = mp3()
     last = sound.rindex(sound[:2])
     half = sound[: sound.rindex(sound[:2], 0, last)]
-    assert refusal(opening + half).startswith(
-        f"corrupt: cut off: it holds {frames - 2} of {frames}"
-    )
-    assert "cut off after" in refusal(opening + sound[:-1])
-    assert "cut off after" in refusal(sound[: last + 3])
+    assert refusal(opening + half).startswith(f"corrupt: truncated: {frames - 2} of {frames}")
+    assert "truncated after" in refusal(opening + sound[:-1])
+    assert "truncated after" in refusal(sound[: last + 3])
 
 
 def test_of_an_mp3_with_more_frames_than_announced_all_are_decoded(decode: Decode) -> None:
@@ -437,5 +435,5 @@ def test_these_are_decoded_to_their_end_and_no_further(name: str, frames: int) -
 
 @pytest.mark.parametrize("name", ["truncated_mp3.wav", "damaged_opus.wav", "cut_data_chunk.wav"])
 def test_these_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=rf"{name}: corrupt: (cut off|damaged)"):
+    with pytest.raises(InputError, match=rf"{name}: corrupt: (truncated|damaged)"):
         read_file(example_file(name))

@@ -57,8 +57,8 @@ def test_a_cell_may_be_long(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a,b\n1\n", "line 2: 1 cell under 2 columns"),
-        (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells under 2 columns"),
+        (b"a,b\n1\n", "line 2: 1 cell for 2 columns"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells for 2 columns"),
         (b'a,b\n"1\n\n2,3\n', "line 4: not a CSV file"),
         (b'a,b\n1,"2"3\n', "line 2: not a CSV file"),
         (b"a,b\n1,2\n\n\xe9,2\n", "line 4: not UTF-8; save the file as CSV UTF-8"),
@@ -66,12 +66,12 @@ def test_a_cell_may_be_long(tmp_path: Path) -> None:
         (b"PK\x03\x04\0\0", "Excel workbook .* not a CSV file; save it as CSV UTF-8"),
         (b"\xd0\xcf\x11\xe0\0", "Excel workbook, not a CSV file"),
         (b"SQLite format 3\0\0", "a database, not a CSV file"),
-        (b"aa,b\n", "column 'a' is missing; it has aa, b"),
-        (b"c,d\n", "column 'a' is missing; it has c, d$"),
-        (b"b,c\n", "column 'a' is missing; it has b, c"),
+        (b"aa,b\n", "column 'a' is missing; found: aa, b"),
+        (b"c,d\n", "column 'a' is missing; found: c, d$"),
+        (b"b,c\n", "column 'a' is missing; found: b, c"),
         (b"", "the file is empty"),
         (b"\n \n", "the file is empty"),
-        (b"a,a\n", "two columns are named 'a'"),
+        (b"a,a\n", "duplicate column 'a'"),
     ],
 )
 def test_an_error_names_its_place(tmp_path: Path, content: bytes, message: str) -> None:

@@ -15,7 +15,7 @@ def test_other_data_have_no_known_issues() -> None:
 def test_shared_labels_are_counted() -> None:
     clips = [clip("1"), clip("2"), clip("3", "wind", "fly"), clip("4", "wind", "x")]
     assert list(repetitions(clips)) == [
-        "2 labels of sound belong to more than one clip",
-        "1 label of keywords belongs to more than one clip",
+        "2 sound labels belong to more than one clip",
+        "1 keyword label belongs to more than one clip",
     ]
     assert list(repetitions(clips[1:3])) == []

@@ -129,10 +129,13 @@ def rows_with(index: int, **cells: str) -> Rows:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (rows_with(2, prompt="What?"), r"row 3 \(clip '7'\): prompt 'What\?' is none of"),
-        (rows_with(2, prompt=INSTRUCTIONS[2] + " "), "row 3 .* is none of the 8 instructions"),
-        (rows_with(3, prompt=INSTRUCTIONS[0]), r"row 4 \(clip '7'\): prompt 1 .* row 1 "),
-        (rows_with(9, audio_sound="other"), r"row 10 \(clip '8'\): other annotations"),
+        (rows_with(2, prompt="What?"), r"row 3 \(clip '7'\): prompt 'What\?' is not one of"),
+        (rows_with(2, prompt=INSTRUCTIONS[2] + " "), "row 3 .* is not one of the 8 instructions"),
+        (
+            rows_with(3, prompt=INSTRUCTIONS[0]),
+            r"row 4 \(clip '7'\): duplicate of row 1 .*prompt 1",
+        ),
+        (rows_with(9, audio_sound="other"), r"row 10 \(clip '8'\): annotations differ"),
         (rows_with(0, id="../7"), r"row 1: clip id '\.\./7' cannot name a file"),
         (
             [{k: v for k, v in row.items() if k != "tgt_text"} for row in responses()],
@@ -151,7 +154,7 @@ def test_an_error_names_its_row(write: Write, rows: Rows, message: str) -> None:
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "empty.csv", COLUMNS, [])
-    with pytest.raises(InputError, match="no rows in it"):
+    with pytest.raises(InputError, match="no rows"):
         read_responses_csv(tmp_path / "empty.csv")
 
 
@@ -161,7 +164,7 @@ def test_a_file_must_be_about_the_data(write: Write) -> None:
     with pytest.raises(InputError, match=r"clip 8 .* data set one"):
         check_against(file, DataSet("one", CLIPS[:1]))
     other = Clip("8", "cat", *CLIPS[1].cells[2:])
-    with pytest.raises(InputError, match=r"clip 8 .*annotations"):
+    with pytest.raises(InputError, match=r"annotations of clip 8"):
         check_against(file, DataSet("three", (CLIPS[0], other)))
 
 
@@ -224,14 +227,14 @@ def test_where_the_text_cannot_be_read_the_columns_tell(
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"rating": "1"}, "clip 7, prompt 1: rating is 1, but 2"),
-        ({"orientation": "Neither"}, "orientation is Neither, but Both"),
-        ({"rating": "three"}, "rating 'three' is none of 0, 1, 2"),
-        ({"rating": "3"}, "rating '3' is none of 0, 1, 2"),
-        ({"orientation": "Sound"}, "orientation 'Sound' is none of Audio-Oriented, "),
-        ({"rating": "2 (?)"}, r"rating '2 \(\?\)' is none of 0, 1, 2"),
-        ({"rating": "2\nOrientation: Both"}, "rating .* is none of 0, 1, 2"),
-        ({"orientation": "Both\nRating: 2"}, "orientation .* is none of Audio-Oriented, "),
+        ({"rating": "1"}, "clip 7, prompt 1: rating is 1, but .* 2"),
+        ({"orientation": "Neither"}, "orientation is Neither, but .* Both"),
+        ({"rating": "three"}, "rating: .*'three'.* 0, 1, 2"),
+        ({"rating": "3"}, "rating: .*'3'.* 0, 1, 2"),
+        ({"orientation": "Sound"}, "orientation: .*'Sound'.* Audio-Oriented, "),
+        ({"rating": "2 (?)"}, r"rating: .*'2 \(\?\)'.* 0, 1, 2"),
+        ({"rating": "2\nOrientation: Both"}, "rating: .* 0, 1, 2"),
+        ({"orientation": "Both\nRating: 2"}, "orientation: .* Audio-Oriented, "),
     ],
 )
 def test_columns_that_contradict_the_text_or_say_nothing_are_refused(

@@ -114,7 +114,7 @@ def test_the_published_files_are_fetched_from_a_mirror(
         monkeypatch.setenv("JASCO_WATD_URL", mirror.url)
         fetch(tmp_path / "to", messages.append)
     assert len(mirror.requested) == len(published_files())
-    assert "annotations and audio are the published ones" in list(
+    assert "annotations and audio match the published data set" in list(
         verify(read_data_set(tmp_path / "to"))
     )
 
@@ -129,7 +129,7 @@ def test_verify_looks_at_every_clip(data: Path) -> None:
     assert lines[0].startswith("4 clips, annotations ")
     [line] = [line for line in lines if line.startswith("clip 1: ")]
     assert "resampled, mixed down" in line
-    assert "every file readable" in lines[-1]
+    assert "all files readable" in lines[-1]
     assert "published" not in "".join(lines)
     (folder / "3.wav").write_bytes(b"RIFF")
     with pytest.raises(InputError, match=r"3\.wav: corrupt"):
@@ -137,7 +137,9 @@ def test_verify_looks_at_every_clip(data: Path) -> None:
 
 
 def test_verify_knows_the_published_files(published: Path, tmp_path: Path) -> None:
-    assert "annotations and audio are the published ones" in list(verify(read_data_set(published)))
+    assert "annotations and audio match the published data set" in list(
+        verify(read_data_set(published))
+    )
     copy = tmp_path / "copy"
     shutil.copytree(published, copy)
     for path in copy.rglob("*"):

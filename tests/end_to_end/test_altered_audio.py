@@ -141,12 +141,14 @@ def test_the_plan_and_verify_report_altered_audio(watd: Path, tmp_path: Path) ->
         return next(plan(Job(tmp_path / "run", read_data_set(watd), model, (), limit=limit)))
 
     assert data_line().startswith("data: watd, ")
-    assert any("audio are the published" in line for line in verify(read_data_set(watd)))
+    assert any("audio match the published" in line for line in verify(read_data_set(watd)))
     alter(watd, 2)
     assert data_line().startswith(f"data: {ALTERED}, ")
     assert data_line(limit=2).startswith("data: watd, ")
     lines = []
-    with pytest.raises(InputError, match=r"watd \(altered audio\): .*2\.wav: not the published"):
+    with pytest.raises(
+        InputError, match=r"watd \(altered audio\): .*2\.wav: differs from the published"
+    ):
         lines.extend(verify(read_data_set(watd)))
     assert "published" not in "".join(lines)
 

@@ -182,7 +182,7 @@ def a_wav_that_is_text(workspace: Workspace) -> Sequence[object]:
     return workspace.respond()
 
 
-@case(2, "1.wav", "corrupt: cut off")
+@case(2, "1.wav", "corrupt: truncated")
 def a_wav_that_is_cut_off(workspace: Workspace) -> Sequence[object]:
     workspace.wav().write_bytes(workspace.wav().read_bytes()[:-500])
     return workspace.respond()
@@ -196,7 +196,7 @@ def a_wav_whose_header_promises_more(workspace: Workspace) -> Sequence[object]:
     return workspace.respond()
 
 
-@case(2, "1.wav", "corrupt: cut off")
+@case(2, "1.wav", "corrupt: truncated")
 def an_ogg_that_is_cut_off(workspace: Workspace) -> Sequence[object]:
     soundfile.write(workspace.wav(), tone(1, 2.0), 16_000, format="OGG", subtype="VORBIS")
     workspace.wav().write_bytes(workspace.wav().read_bytes()[:-2000])
@@ -279,17 +279,17 @@ def an_unknown_key(workspace: Workspace) -> Sequence[object]:
     return workspace.respond("openai/m,temprature=1")
 
 
-@case(2, "temperature has no value")
+@case(2, "temperature: missing value")
 def a_key_without_a_value(workspace: Workspace) -> Sequence[object]:
     return workspace.respond("openai/m,temperature")
 
 
-@case(2, "max_tokens=many is not valid")
+@case(2, "max_tokens: invalid value 'many'")
 def a_value_that_is_no_number(workspace: Workspace) -> Sequence[object]:
     return workspace.respond("openai/m,max_tokens=many")
 
 
-@case(2, "base_url=http://[::1 is not valid")
+@case(2, "base_url: invalid value 'http://[::1'")
 def an_address_that_is_none(workspace: Workspace) -> Sequence[object]:
     return workspace.respond("openai/m,base_url=http://[::1")
 
@@ -334,7 +334,7 @@ def answers_that_are_not_there(workspace: Workspace) -> Sequence[object]:
     return workspace.respond(f"csv/{workspace.folder / 'none.csv'}")
 
 
-@case(2, "judged.csv", "clip 1", "other annotations")
+@case(2, "judged.csv", "clip 1", "annotations", "differ")
 def answers_about_other_data(workspace: Workspace) -> Sequence[object]:
     change = lambda rows: [row | {"tgt_text": "x"} if row["id"] == "1" else row for row in rows]  # noqa: E731
     return workspace.respond(f"csv/{workspace.judged_csv(change)}")
@@ -367,12 +367,12 @@ CASES |= {
     ),
     "two_annotations_of_a_clip": (
         2,
-        ["judged.csv, row 3", "clip '0'", "other annotations"],
+        ["judged.csv, row 3", "clip '0'", "annotations differ"],
         score_changed(with_cells(2, tgt_text="another")),
     ),
     "a_rating_that_contradicts_the_judge": (
         2,
-        ["clip 0, prompt 1", "rating is 1, but 2"],
+        ["clip 0, prompt 1", "rating is 1", "says 2"],
         score_changed(lambda rows: [row | {"rating": "1"} for row in rows]),
     ),
 }
@@ -579,7 +579,7 @@ def a_misspelt_key(workspace: Workspace) -> Sequence[object]:
     return workspace.respond("openai/m,base_ur=http://127.0.0.1:1/v1")
 
 
-@case(2, "temperature=hot is not valid", "number")
+@case(2, "temperature: invalid value 'hot'", "number")
 def words_for_a_number(workspace: Workspace) -> Sequence[object]:
     return workspace.respond("openai/m,temperature=hot,base_url=http://127.0.0.1:1/v1")
 

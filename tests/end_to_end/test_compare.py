@@ -374,4 +374,4 @@ def test_known_issues_are_reported_with_the_result(jasco: Jasco, published: Path
     assert "without the clips that have known issues" in jasco("score", judged).stdout
     output = jasco("data", "verify", published).stdout
     assert "clip 20: known issue: " in output
-    assert "8 labels of sound" in output
+    assert "8 sound labels" in output

@@ -73,7 +73,7 @@ def test_a_verdict_on_another_answer_is_none(tmp_path: Path) -> None:
     outcome = judge_item(open_judge(tmp_path), 1, "said something else")
     assert isinstance(outcome, Failure)
     assert outcome.kind == "unjudged"
-    assert "another answer" in outcome.message
+    assert "different answer" in outcome.message
 
 
 def test_columns_that_contradict_the_text_are_refused_at_once(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_model_that_takes_no_audio_is_refused_at_once_and_its_server_is_ended(
 ) -> None:
     result = start(jasco, data, tmp_path / "run", vllm("some/reader")).finish()
     assert result.status == 2
-    assert "takes no audio" in result.stderr
+    assert "does not accept audio" in result.stderr
     assert counts_of(tmp_path / "run", "responses") == (0, 0)
     assert_nothing_lives(pids)
 

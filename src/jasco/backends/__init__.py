@@ -1,1 +1,1 @@
-"""How models and judges are reached: specs, chat servers, started servers, weights."""
+"""Access to models and judges: specs, chat servers, launched servers, weights."""

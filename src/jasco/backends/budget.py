@@ -1,7 +1,8 @@
-"""What a run may spend, what tokens cost, and what was spent: calls, tokens, money.
+"""Limits, prices and spending of a run: calls, tokens, money.
 
-Every HTTP request reserves its upper bound before it is sent and settles what it took afterwards,
-so that a limit is never passed. A run's limits hold for all of its commands together.
+Every HTTP request reserves its upper bound before it is sent and settles its actual usage
+afterwards, so that a limit is never exceeded. The limits of a run apply to all its commands
+together.
 """
 
 import asyncio
@@ -13,22 +14,22 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Self, TypeVar
 
-from jasco.errors import IncompleteError, InputError, one_line
+from jasco.errors import IncompleteError, InputError, invalid_value, one_line
 
 T = TypeVar("T")
 NOTHING = MappingProxyType({"prompt_tokens": 0, "completion_tokens": 0})
 """The usage of a request that was refused before anything was generated."""
-_MOST_TOKENS = 10**12  # of one request; a larger number is no count
-_PRICED_TOKENS = 1_000_000  # prices are given for so many
+_MOST_TOKENS = 10**12  # of one request; a larger number is not plausible
+_PRICED_TOKENS = 1_000_000  # number of tokens that a price is for
 
 
 class BudgetReachedError(IncompleteError):
-    """The next request could pass a limit; what was paid for is kept."""
+    """The next request could exceed a limit; completed work is saved."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be spent on a run, earlier commands included; None sets no limit.
+    """Limits of what is spent on a run, including earlier commands; None: no limit.
 
     Attributes
     ----------
@@ -56,33 +57,33 @@ class Price:
     out: Decimal
 
     def of(self, prompt: int, completion: int) -> Decimal:
-        """Compute what tokens cost."""
+        """Compute the cost of tokens."""
         return (prompt * self.into + completion * self.out) / _PRICED_TOKENS
 
     def at_most(self, tokens: int) -> Decimal:
-        """Compute what tokens of either kind cost at most."""
+        """Compute an upper bound of the cost of tokens, whether prompt or completion."""
         return tokens * max(self.into, self.out) / _PRICED_TOKENS
 
 
 @dataclass(frozen=True)
 class PriceList:
-    """Prices as a user gives them: by name of a model or judge; under ``""``, for all others."""
+    """Prices given by the user: by name of a model or judge; ``""`` stands for all others."""
 
     into: Mapping[str, Decimal] = field(default_factory=dict)
     out: Mapping[str, Decimal] = field(default_factory=dict)
 
     def check(self, labels: Sequence[str]) -> None:
-        """Raise ``InputError`` if a name is not that of a model or judge."""
+        """Raise ``InputError`` if a name is not one of the models and judges."""
         known = {*labels, *(label.split(",")[0] for label in labels), ""}
         for name in (*self.into, *self.out):
             if name not in known:
                 raise InputError(
-                    f"price of {one_line(name)}: there is no such model or judge here; there are: "
+                    f"price of {one_line(name)}: no such model or judge; expected one of: "
                     f"{', '.join(labels)}"
                 )
 
     def of(self, label: str) -> Price | None:
-        """Return the price of a model or judge (``InputError`` if half of it is missing)."""
+        """Return the price of a model or judge (``InputError`` if only one half is given)."""
         names = (label, label.split(",")[0], "")
         into, out = (
             next((prices[name] for name in names if name in prices), None)
@@ -93,8 +94,7 @@ class PriceList:
         if into is None or out is None:
             missing = "prompt" if into is None else "completion"
             raise InputError(
-                f"price of {label}: there is none for its {missing} tokens; give both prices, 0 "
-                "where it is free"
+                f"price of {label}: no price for {missing} tokens; give both prices (0 if free)"
             )
         return Price(into, out)
 
@@ -109,15 +109,16 @@ class Spent:
     Attributes
     ----------
     calls : int
-        HTTP requests, repeated ones included.
+        HTTP requests, including retries.
     prompt_tokens, completion_tokens : int
-        As the server counted them.
+        Tokens as counted by the server.
     without_usage : int
-        Calls whose tokens are not known: the server did not count them, or never answered.
+        Calls whose tokens are unknown: the server did not report them, or never answered.
     at_most : int
-        Upper bound of the tokens of those.
+        Upper bound of the tokens of those calls.
     in_flight, in_flight_at_most : int
-        Calls that were sent and not yet answered when this was written, and their upper bound.
+        Calls that were sent but not answered at the time of writing, and the upper bound of their
+        tokens.
     """
 
     calls: int = 0
@@ -130,7 +131,7 @@ class Spent:
 
     @property
     def tokens(self) -> int:
-        """Tokens that count towards a limit: where they are not known, their upper bound."""
+        """Tokens that count towards a limit; for calls without usage, their upper bound."""
         return self.prompt_tokens + self.completion_tokens + self.at_most
 
     def cost(self, price: Price) -> Decimal:
@@ -139,7 +140,7 @@ class Spent:
         return known + price.at_most(self.at_most)
 
     def add(self, usage: Mapping[str, int] | None, at_most: int) -> None:
-        """Count a call; without usage, its tokens are not known, and ``at_most`` so many."""
+        """Count a call; without usage, its tokens are unknown and at most ``at_most``."""
         self.calls += 1
         counts = [(usage or {}).get(name) for name in NOTHING]
         if all(type(number) is int and 0 <= number <= _MOST_TOKENS for number in counts):
@@ -150,7 +151,7 @@ class Spent:
             self.at_most += at_most
 
     def landed(self) -> "Spent":
-        """Count calls in flight, when their command was killed, as calls without usage."""
+        """Return the counts with calls in flight, whose command was killed, as without usage."""
         return replace(
             self,
             calls=self.calls + self.in_flight,
@@ -165,7 +166,10 @@ class Spent:
 
 
 class Reservation:
-    """Room for one HTTP request. As a context manager it settles itself, at worst as unknown."""
+    """A reservation for one HTTP request.
+
+    As a context manager, it is settled on exit at the latest, with unknown usage.
+    """
 
     def __init__(self, spent: Spent, at_most: int, freed: asyncio.Event) -> None:
         self._spent = spent
@@ -176,21 +180,21 @@ class Reservation:
         spent.in_flight_at_most += at_most
 
     def settle(self, usage: Mapping[str, int] | None) -> None:
-        """Count the request, and free what it did not use; only the first time counts.
+        """Count the request and release what it did not use; later calls have no effect.
 
         Parameters
         ----------
         usage : mapping of str to int, or None
-            ``prompt_tokens`` and ``completion_tokens``, as the server counted them; None, or a
-            mapping without both, where that is not known: the upper bound counts towards the
-            limit then. :data:`NOTHING` where nothing was generated for certain.
+            ``prompt_tokens`` and ``completion_tokens`` as counted by the server. If this is None
+            or lacks one of them, the upper bound counts towards the limit. :data:`NOTHING` if it
+            is certain that nothing was generated.
         """
         if self._is_open:
             self._spent.add(usage, self._at_most)
             self.cancel()
 
     def cancel(self) -> None:
-        """Free the room: the request was not sent."""
+        """Release the reservation of a request that was not sent."""
         if self._is_open:
             self._is_open = False
             self._spent.in_flight -= 1
@@ -205,16 +209,16 @@ class Reservation:
 
 
 class Budget:
-    """Reservations for requests, as long as no limit can be passed.
+    """Reservations for requests, granted as long as no limit can be exceeded.
 
     Parameters
     ----------
     limits : Limits
-        What the run may take in total.
+        Limits of the whole run.
     prices : mapping of str to Price
         By label of the model or judge.
     spent : mapping of str to Spent
-        What earlier commands took, by label.
+        Spending of earlier commands, by label.
     """
 
     def __init__(
@@ -225,59 +229,59 @@ class Budget:
     ) -> None:
         self._limits = limits
         self.prices = prices
-        """Prices by label, where they are known."""
+        """Known prices, by label."""
         self.spent = {label: earlier.landed() for label, earlier in spent.items()}
-        """What was spent so far, by label; calls in flight are counted separately."""
+        """Spending so far, by label; calls in flight are counted separately."""
         self._reached = ""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue = asyncio.Lock()  # requests get room in the order in which they ask for it
+        self._queue = asyncio.Lock()  # reservations are granted in the order of the requests
         self._freed = asyncio.Event()
 
     async def reserve(self, label: str, at_most: int) -> Reservation:
-        """Reserve room for one HTTP request; wait for it while others are in flight.
+        """Reserve one HTTP request; wait while requests in flight may still release a part.
 
         Parameters
         ----------
         label : str
-            Of the model or judge.
+            Label of the model or judge.
         at_most : int
             Upper bound of the request's tokens, prompt and completion.
 
         Raises
         ------
         BudgetReachedError
-            There is no room, and nothing is in flight that could free any.
+            The request could exceed a limit, and no other request is in flight.
         InputError
             The cost is limited, and there is no price for this model or judge.
         """
         check_priced(self._limits, [label], self.prices)
         at_most = max(at_most, 0)
-        if (loop := asyncio.get_running_loop()) is not self._loop:  # each judge's exam has its own
+        if (loop := asyncio.get_running_loop()) is not self._loop:  # one per judge's exam
             self._loop, self._queue, self._freed = loop, asyncio.Lock(), asyncio.Event()
         async with self._queue:
             while self._limit_reached(label, at_most) and not self._reached and self._in_flight():
                 self._freed.clear()
                 await self._freed.wait()
-            # For good: what got room now would be cut off in the midst.
+            # Permanent: clips that start now could not be finished.
             self._reached = self._limit_reached(label, at_most)
             if self._reached:
                 raise BudgetReachedError(self._reached)
             return Reservation(self.spent.setdefault(label, Spent()), at_most, self._freed)
 
     def check(self, label: str) -> None:
-        """Raise ``BudgetReachedError`` if there is room for nothing, before a server is started."""
+        """Raise ``BudgetReachedError`` if no request fits; called before a server is started."""
         if not self._in_flight() and (message := self._limit_reached(label, 1)):
             raise BudgetReachedError(message)
 
     def count(self, label: str, usage: Mapping[str, int] | None) -> None:
-        """Count a call that was made without a reservation."""
+        """Count a call that had no reservation."""
         self.spent.setdefault(label, Spent()).add(usage, 0)
 
     def _in_flight(self) -> int:
         return sum(spent.in_flight for spent in self.spent.values())
 
     def _limit_reached(self, label: str, at_most: int) -> str:
-        """Describe the limit that a request could pass, and calls in flight; empty if none."""
+        """Format the limit that a request could exceed, given calls in flight; empty if none."""
         limits = self._limits
         if self._reached or limits == NO_LIMITS:
             return self._reached
@@ -300,13 +304,13 @@ class Budget:
         total = sum(self.spent.values(), Spent())
         amounts = f"{total.calls:,} call{'' if total.calls == 1 else 's'}, {total.tokens:,} tokens"
         if total.at_most:
-            amounts += f" (of which {total.at_most:,} are the upper bound of calls without usage)"
+            amounts += f" ({total.at_most:,} of them an upper bound for calls without usage)"
         if self.prices and self.spent.keys() <= self.prices.keys():
             cost = sum(spent.cost(self.prices[name]) for name, spent in self.spent.items())
             amounts += f", cost {cost:.4g}"
         return (
-            f"{limit} is reached: {amounts} spent on this run, earlier commands included; "
-            f"{reason}what was done is kept, the same command with a larger limit goes on"
+            f"{limit} is reached: {amounts} spent on this run, including earlier commands; "
+            f"{reason}completed work is saved; run the same command with a larger limit to continue"
         )
 
 
@@ -315,16 +319,16 @@ def check_priced(limits: Limits, labels: Sequence[str], prices: Mapping[str, Pri
     missing = [label for label in labels if label not in prices]
     if limits.cost is not None and missing:
         raise InputError(
-            f"the cost is limited, and there is no price for {', '.join(missing)}; give its prices "
-            "for a million tokens, in and out (0 where it is free)"
+            f"the cost is limited, but no price is given for {', '.join(missing)}; give its prices "
+            "per million tokens with --price-in and --price-out (0 if free)"
         )
 
 
-# --- as a run keeps them ---
+# --- stored in a run ---
 
 
 def spent_as_json(spent: Mapping[str, Spent]) -> str:
-    """Format what was spent, for the run."""
+    """Format spending for storage in a run."""
     counts = {
         label: {name: number for name, number in asdict(part).items() if number}
         for label, part in spent.items()
@@ -333,7 +337,7 @@ def spent_as_json(spent: Mapping[str, Spent]) -> str:
 
 
 def read_spent(text: str) -> dict[str, Spent]:
-    """Read what :func:`spent_as_json` wrote; what a later version adds is left out."""
+    """Read the output of :func:`spent_as_json`; fields of later versions are ignored."""
     names = {attribute.name for attribute in fields(Spent)}
     return {
         label: Spent(**{name: number for name, number in counts.items() if name in names})
@@ -342,7 +346,7 @@ def read_spent(text: str) -> dict[str, Spent]:
 
 
 def prices_as_json(prices: Mapping[str, Price]) -> str:
-    """Format prices, for the run."""
+    """Format prices for storage in a run."""
     texts = {
         label: {"in": str(price.into), "out": str(price.out)} for label, price in prices.items()
     }
@@ -350,23 +354,23 @@ def prices_as_json(prices: Mapping[str, Price]) -> str:
 
 
 def read_prices(text: str) -> dict[str, Price]:
-    """Read what :func:`prices_as_json` wrote."""
+    """Read the output of :func:`prices_as_json`."""
     return {
         label: Price(Decimal(price["in"]), Decimal(price["out"]))
         for label, price in json.loads(text).items()
     }
 
 
-# --- as a user gives them ---
+# --- given by the user ---
 
 
 def read_limits(calls: object, tokens: object, cost: object) -> Limits:
-    """Read limits, from texts or numbers; None sets none.
+    """Read limits from texts or numbers; None: no limit.
 
     Raises
     ------
     InputError
-        One is no number above 0; the message names its option of the command line.
+        A limit is not a positive number; the message names its command-line option.
     """
     return Limits(
         _read_limit("--max-calls", calls, _read_count),
@@ -379,26 +383,25 @@ def _read_limit(option: str, value: object, read: Callable[[str], T]) -> T | Non
     try:
         return None if value is None else read(str(value))
     except ValueError as error:
-        raise InputError(f"{option}: {error}") from None
+        raise InputError(invalid_value(option, value, error)) from None
 
 
 def _read_count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) > 0):
-        raise ValueError(f"{one_line(text, 40)!r} is no whole number above 0")
+        raise ValueError("expected a positive integer")
     return int(text)
 
 
 def _read_amount(text: str, *, zero: bool = False) -> Decimal:
-    """Read an amount of money (``ValueError`` if it is none, or out of bounds)."""
+    """Read an amount of money (``ValueError`` if it is not a number, or out of bounds)."""
     try:
         value = Decimal(text.strip()) if text.isascii() and "_" not in text else Decimal("nan")
     except InvalidOperation:
         value = Decimal("nan")
     if not value.is_finite() or not (0 <= value < 10**9) or (value == 0 and not zero):
-        least = "a number of at least 0" if zero else "a number above 0"
-        raise ValueError(f"{one_line(text, 40)!r} is not {least}")
+        raise ValueError(f"expected a number {'>=' if zero else '>'} 0")
     if value and value < Decimal("1e-9"):
-        raise ValueError(f"{one_line(text, 40)!r} is too small")
+        raise ValueError("too small; expected at least 1e-9")
     return value + 0
 
 
@@ -408,7 +411,7 @@ def read_price_list(into: Sequence[str], out: Sequence[str]) -> PriceList:
     Raises
     ------
     InputError
-        A price is no number, or is given twice.
+        A price is not a number, or is given twice.
     """
     return PriceList(_read_prices("--price-in", into), _read_prices("--price-out", out))
 
@@ -420,10 +423,13 @@ def _read_prices(option: str, texts: Sequence[str]) -> dict[str, Decimal]:
         try:
             price = _read_amount(number, zero=True)
         except ValueError as error:
-            raise InputError(f"{option}: {error}; write PRICE, or NAME=PRICE") from None
+            problem = invalid_value(option, number, error)
+            raise InputError(f"{problem}; write PRICE or NAME=PRICE") from None
         if name in prices:
-            raise InputError(f"{option}: {one_line(name) or 'the price of all'} is given twice")
+            raise InputError(f"{option}: duplicate price for {one_line(name) or 'all'}; give one")
         if equals and not name:
-            raise InputError(f"{option}: {one_line(text)}: no name; write PRICE, or NAME=PRICE")
+            raise InputError(
+                f"{option}: missing name in {one_line(text)!r}; write PRICE or NAME=PRICE"
+            )
         prices[name] = price
     return prices

@@ -2,8 +2,8 @@
 
 A call ends in one of three ways: a :class:`~jasco.protocol.responses.Response`, a
 :class:`~jasco.protocol.responses.Failure` of this one call, or an exception because no call can
-succeed: ``InputError`` where the user must correct something, :class:`ServerGoneError` or
-:class:`QuotaExhaustedError` where the server gives no answers for now.
+succeed: ``InputError`` if the user must correct something, :class:`ServerGoneError` or
+:class:`QuotaExhaustedError` if the server gives no answers for now.
 """
 
 import asyncio
@@ -38,39 +38,40 @@ from jasco.errors import IncompleteError, InputError, duration, one_line
 from jasco.protocol.responses import Failure, Response
 
 ATTEMPTS = 8
-"""How often a call is tried before it counts as failed."""
+"""Number of attempts before a call counts as failed."""
 LONGEST_BACKOFF = 8.0
-"""Seconds between two attempts at most, besides what the server asks for."""
+"""Maximum number of seconds between two attempts, in addition to the wait that the server asks for.
+"""
 PATIENCE = 20.0
 """Seconds without a usable response after which a server counts as unavailable."""
 RATE_LIMIT_PATIENCE = 900.0
-"""Seconds for which a call waits for a rate limit."""
+"""Maximum number of seconds that a call waits for a rate limit."""
 ANNOUNCED_WAIT = 30.0
 """Seconds; longer waits are announced."""
 ALIKE = 3
 """Number of consecutive responses with the same malformation after which a call is not retried."""
 FAILED_IN_A_ROW = 64
-"""So many failed calls in a row count as a server that is gone, ..."""
+"""Number of consecutive failed calls after which a server counts as gone, ..."""
 FAILING_PATIENCE = 60.0
-"""... if there has been no answer for so many seconds."""
-# A 403 may concern the key, or one input. So many in a row concern the key: ...
-_FORBIDDEN_FIRST = 2  # ... before anything was answered, ...
-_FORBIDDEN_IN_A_ROW = 16  # ... and afterwards.
+"""... if there has been no answer for this number of seconds."""
+# A 403 may concern the key or one input. More consecutive ones than this concern the key:
+_FORBIDDEN_FIRST = 2  # before the first answer
+_FORBIDDEN_IN_A_ROW = 16  # after it
 _REJECTED_FORMATS = (400, 422)
 _MAY_CONCERN_AUDIO = (400, 404, 413, 415, 422, 500, 501)
-_KEY_ADVICE = "the key comes from OPENAI_API_KEY or api_key_env=NAME"
-_AGAIN = "give the same command again: it goes on from here"
+_KEY_ADVICE = "check the API key (OPENAI_API_KEY, or api_key_env=NAME)"
+_AGAIN = "run the same command again to resume"
 
 _Outcome = Response | Failure | Rejection
 _Send = Callable[[RequestFormat], Awaitable[_Outcome]]
 
 
 class ServerGoneError(IncompleteError):
-    """The server gives no answers any more; what is done is kept."""
+    """The server no longer answers; completed work is saved."""
 
 
 class QuotaExhaustedError(IncompleteError):
-    """The account, or its limit for a longer time, is used up; what is done is kept."""
+    """The account's quota, or a long-term limit, is exhausted; completed work is saved."""
 
 
 class ChatClient:
@@ -79,14 +80,13 @@ class ChatClient:
     Parameters
     ----------
     owner : Provider
-        The model or judge. The name in its spec is the model's, its options are those of
-        :mod:`jasco.backends.chat_requests`. Waits are announced to it, and it holds what was
-        adapted.
+        The model or judge. The name in its spec is the model's name, its options are those of
+        :mod:`jasco.backends.chat_requests`. Waits are announced to it, and it stores adaptations.
     own_url : str
-        The base URL of a server that was started for it, which no proxy stands before; empty
-        where the spec names the server.
+        The base URL of a server that was started for it, which is reached without a proxy; empty
+        if the spec names the server.
     own_key : str
-        The key of such a server.
+        The API key of that server.
     """
 
     def __init__(self, owner: Provider, own_url: str = "", own_key: str = "") -> None:
@@ -100,11 +100,11 @@ class ChatClient:
         self._rejected_changes: list[dict[str, Any]] = []
         self._adapting = asyncio.Lock()
         self._announced_until = 0.0
-        # Responses of any kind, and what went wrong since the last one.
+        # Responses of any kind, and problems since the last one.
         self._responses = 0
         self._troubles = 0
         self._trouble_since = 0.0
-        # Answers, and what went wrong since the last one.
+        # Answers, and failures since the last one.
         self._answers = 0
         self._answered_at = time.monotonic()
         self._failed = 0
@@ -123,18 +123,18 @@ class ChatClient:
         messages : sequence of mapping
             The chat so far.
         affinity : str
-            Calls with equal affinity go to the same server while it responds, so that its
-            prefix cache serves them.
+            Calls with equal affinity go to the same server while it responds, so that they benefit
+            from its prefix cache.
         form : mapping
-            Further parameters of the request: the form of the answer (``response_format``).
+            Additional parameters of the request: the format of the answer (``response_format``).
 
         Raises
         ------
         InputError
-            The server refuses the key, does not know the model, or takes no such request.
+            The server rejects the key, does not know the model, or does not accept such requests.
         ServerGoneError
-            No server has given a usable answer for :data:`PATIENCE` seconds, or nothing but rate
-            limits for :data:`RATE_LIMIT_PATIENCE` seconds.
+            No server has given a usable answer for :data:`PATIENCE` seconds, or only rate-limit
+            responses for :data:`RATE_LIMIT_PATIENCE` seconds.
         QuotaExhaustedError
             The account's quota is exhausted.
         """
@@ -148,7 +148,9 @@ class ChatClient:
             try:
                 return await self._attempt(endpoint, messages, form)
             except AttemptError as error:
-                trouble = error.with_traceback(None)  # which would keep the request in memory
+                trouble = error.with_traceback(
+                    None
+                )  # the traceback would keep the request in memory
             if trouble.is_trouble:
                 self._count_trouble(endpoint, trouble)
             failure = trouble.failure
@@ -157,13 +159,13 @@ class ChatClient:
                 is_last = waited > RATE_LIMIT_PATIENCE
                 if is_last and self._answers == answers:
                     raise ServerGoneError(
-                        f"{self._where(endpoint)}: nothing but rate limits for "
-                        f"{RATE_LIMIT_PATIENCE:g} s ({failure.message}); give the same command "
+                        f"{self._where(endpoint)}: only rate-limit responses for "
+                        f"{RATE_LIMIT_PATIENCE:g} s ({failure.message}); run the same command "
                         "again later, perhaps with a smaller --concurrency"
                     )
             else:
                 failures.append(failure)
-                # Silence, while no call gets a response, is left to _count_trouble.
+                # Silence while no call gets a response is handled by _count_trouble.
                 is_silent = (
                     failure.kind in ("connection", "timeout") and self._responses == responses
                 )
@@ -181,7 +183,7 @@ class ChatClient:
             number += 1
 
     def check(self) -> None:
-        """Raise ``InputError`` if the default base URL is used, but cannot work."""
+        """Raise ``InputError`` if the default base URL is used but cannot work."""
         check_default_base_url(self._spec)
 
     async def close(self) -> None:
@@ -201,7 +203,7 @@ class ChatClient:
         written = self._format
         outcome = await send(written)
         if _is_rejected_format(outcome):
-            async with self._adapting:  # one call finds the format, others wait for it
+            async with self._adapting:  # one call finds the format, the others wait
                 found_by_another = self._format != written
                 if not found_by_another:
                     outcome = await self._adapt(send, written, outcome)
@@ -209,10 +211,10 @@ class ChatClient:
                 outcome = await send(self._format)
         if isinstance(outcome, Rejection):
             return self._on_rejection(endpoint, outcome, messages)
-        self._count_response()  # the server is there, whatever its response is
+        self._count_response()  # the server responds, whatever the response is
         if isinstance(outcome, Failure) and outcome.kind in ("error", "malformed"):
             raise AttemptError(outcome)
-        # Other failures would come again, and cost as much each time.
+        # Other failures would recur, at the same cost each time.
         self._answers += 1
         self._answered_at = time.monotonic()
         self._failed = self._forbidden = 0
@@ -221,7 +223,7 @@ class ChatClient:
     # --- adaptation to the server ---
 
     async def _adapt(self, send: _Send, written: RequestFormat, rejection: Rejection) -> _Outcome:
-        """Send again in the format that the server's error asks for; keep it if accepted."""
+        """Send again in the format that the server's error requires; keep it if accepted."""
         outcome: _Outcome = rejection
         changes: dict[str, Any] = {}
         while _is_rejected_format(outcome) and (
@@ -237,21 +239,21 @@ class ChatClient:
             self._owner.adaptations.update(changes)
             self._owner.notify(
                 f"{self._spec.label}: {change_in_words(changes)} from now on, because the server "
-                f"asks for it ({self._transport.quote(rejection.message)})"
+                f"requires it ({self._transport.quote(rejection.message)})"
             )
         return outcome
 
     def _next_change(self, error: str, written: RequestFormat) -> dict[str, Any] | None:
-        # Once there was an answer, the server takes the format: this request is at fault.
+        # After an answer, the server is known to accept the format: this request is at fault.
         changes = [] if self._answers else written.suggested_changes(error)
         return next((change for change in changes if change not in self._rejected_changes), None)
 
-    # --- what an error means ---
+    # --- the meaning of errors ---
 
     def _on_rejection(
         self, endpoint: Endpoint, rejection: Rejection, messages: Sequence[Message]
     ) -> Failure:
-        """Return the failure of this call, or raise what concerns more than this call."""
+        """Return the failure of this call, or raise an error that concerns other calls as well."""
         message = self._transport.quote(rejection.message).removesuffix(".")
         error = f"{self._where(endpoint)}: {message}"
         if rejection.meaning is not Meaning.SERVER:
@@ -259,8 +261,8 @@ class ChatClient:
         may_concern_audio = rejection.status in _MAY_CONCERN_AUDIO and not self._answers
         if may_concern_audio and refuses_audio(message, messages):
             raise InputError(
-                f"{self._where(endpoint)}: the server takes no audio ({message}); serve a model "
-                "that uses audio, with what its server needs for audio"
+                f"{self._where(endpoint)}: the server does not accept audio ({message}); serve an "
+                "audio model, with audio input enabled on the server"
             )
         advice = None
         match rejection.meaning:
@@ -270,14 +272,14 @@ class ChatClient:
                 )
             case Meaning.QUOTA:
                 raise QuotaExhaustedError(
-                    f"{error}; what is done is kept: give the same command again when the account "
-                    "has quota"
+                    f"{error}; completed work is saved; run the same command again when the "
+                    "account has quota"
                 )
             case Meaning.RATE_LIMIT:
                 if rejection.wait and rejection.wait > RATE_LIMIT_PATIENCE:
                     raise QuotaExhaustedError(
-                        f"{error}; it asks to wait {duration(rejection.wait)}: give the same "
-                        "command again then"
+                        f"{error}; the server asks to wait {duration(rejection.wait)}; run the "
+                        "same command again after that"
                     )
                 raise AttemptError(Failure("rate limit", message), rejection.wait or 0.0)
             case Meaning.BUSY:
@@ -291,7 +293,7 @@ class ChatClient:
                 if self._forbidden > (_FORBIDDEN_IN_A_ROW if self._answers else _FORBIDDEN_FIRST):
                     advice = _KEY_ADVICE
             case Meaning.UNKNOWN:
-                advice = "does the server serve it, and does base_url end in /v1?"
+                advice = "check that the server serves this model and that base_url ends in /v1"
             case Meaning.INPUT if not self._answers:
                 advice = option_for(message, list(self._spec.options))
         if advice:
@@ -316,12 +318,12 @@ class ChatClient:
         if self._troubles <= 3 or now - self._trouble_since <= PATIENCE:
             return
         if not trouble.is_unreached:
-            advice = f"see the server's log, then {_AGAIN}"
-        elif self._spec.options.get("base_url", True):  # without that option, it was started
-            advice = f"start the server and {_AGAIN}"
+            advice = f"check the server's log, then {_AGAIN}"
+        elif self._spec.options.get("base_url", True):  # jasco started a server without the option
+            advice = f"start the server, then {_AGAIN}"
         else:
             advice = (
-                "it was asked because neither the spec nor OPENAI_BASE_URL names another address: "
+                "this is the default address; for another server, set OPENAI_BASE_URL or "
                 "base_url=http://HOST:PORT/v1"
             )
         raise ServerGoneError(
@@ -335,19 +337,19 @@ class ChatClient:
         silent = time.monotonic() - self._answered_at
         if self._failed >= FAILED_IN_A_ROW and silent > FAILING_PATIENCE:
             raise ServerGoneError(
-                f"{endpoint.shown}: {self._failed} calls in a row have failed, each after several "
-                f"attempts ({failure.message}); see the server's log, then {_AGAIN}"
+                f"{endpoint.shown}: {self._failed} consecutive calls failed, each after several "
+                f"attempts ({failure.message}); check the server's log, then {_AGAIN}"
             )
 
     def _announce(self, trouble: AttemptError, wait: float, waited: float) -> None:
-        """Notify the owner that a call waits, and why, once for all calls that wait."""
+        """Notify the owner that a call waits, and why; once for all waiting calls."""
         now = time.monotonic()
         if waited + wait < ANNOUNCED_WAIT or now + wait < self._announced_until + ANNOUNCED_WAIT:
             return
         self._announced_until = now + wait
         request = f"; the server asks for {duration(trouble.wait)}" if trouble.wait else ""
         self._owner.notify(
-            f"{self._spec.label}: waiting {duration(wait)}, after {duration(waited)} of trying "
+            f"{self._spec.label}: waiting {duration(wait)}, after {duration(waited)} of attempts "
             f"({trouble.failure.kind}: {one_line(trouble.failure.message)}{request})"
         )
 

@@ -1,8 +1,8 @@
-"""Reading chat completions: an answer, or why there is none.
+"""Reading chat completions: an answer, or the reason why there is none.
 
 Servers and gateways report many failures with HTTP status 200: as an ``error`` object, or as a
-finish reason with a text that is empty or partial. None of these is an answer. An answer is a text
-or a list of parts, whole or streamed, with or without reasoning.
+finish reason with an empty or partial text. None of these is an answer. An answer is a string or a
+list of parts, complete or streamed, with or without reasoning.
 """
 
 import json
@@ -31,13 +31,13 @@ _FAILED = {
 
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _STREAMED = re.compile(rb"\s*(?:data:|event:|id:|retry:|:)")
-_QUOTED = 1_000  # bytes of a body; what is shown is shorter
-_MOST_TOKENS = 2**53  # a larger count is not one
+_QUOTED = 1_000  # bytes of a body; messages show fewer
+_MOST_TOKENS = 2**53  # a larger count is not plausible
 _REPORTED_STATUSES = ("400", "401", "402", "403", "413", "422", "429")
 
 
 class _MalformedError(Exception):
-    """It is no chat completion."""
+    """The body is not a chat completion."""
 
 
 def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response | Failure:
@@ -46,18 +46,18 @@ def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response |
     Parameters
     ----------
     body : bytes
-        As it came.
+        The body as received.
     max_tokens : int
-        The longest answer that was requested.
+        The maximum length of the answer that was requested.
     greedy : bool
         Whether the same request would give the same text again.
 
     Returns
     -------
     Response or Failure
-        The text of the first choice; it is empty only where the model ended it so.
-        A refusal is the model's answer. The finish reason is ``length`` however the server calls
-        a text that was cut off. Kinds of failure: ``malformed``, ``error``, ``content filter``,
+        The text of the first choice; it is empty only if the model ended without text. A refusal
+        is the model's answer. The finish reason of a text that was cut off is ``length``, whatever
+        the server calls it. Kinds of failure: ``malformed``, ``error``, ``content filter``,
         ``cut off``, ``no text``.
     """
     try:
@@ -70,7 +70,7 @@ def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response |
             message = {"content": choice["text"]}
         reason = choice.get("finish_reason")
         if not isinstance(reason, str | None):
-            raise _MalformedError(f"finish reason {reason!r} is not a text")
+            raise _MalformedError(f"finish reason {reason!r} is not a string")
         if failure := _reported_failure(choice, message, reason):
             return failure
         if not isinstance(message, dict):
@@ -84,11 +84,11 @@ def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response |
                 return Failure(
                     "cut off",
                     f"no text within max_tokens={max_tokens} (finish reason {reason!r}); "
-                    "a larger max_tokens leaves room for one",
+                    "use a larger max_tokens",
                     final=greedy,
                 )
             if message.get("tool_calls"):
-                return Failure(NO_TEXT, "a tool call, and no text", final=greedy)
+                return Failure(NO_TEXT, "a tool call instead of text", final=greedy)
             if message.get("content") is None or _name(reason) not in _ENDED:
                 raise _MalformedError(f"no text (finish reason {reason!r})")
     except (_MalformedError, RecursionError) as error:
@@ -113,7 +113,7 @@ def reported_status(body: bytes) -> int:
 
 
 def usage_of(body: bytes) -> dict[str, int]:
-    """Return the tokens that a completion counts, whatever else is in it."""
+    """Return the token counts in a completion, whatever else it contains."""
     return _usage(_parse_if_possible(body))
 
 
@@ -144,20 +144,22 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         completion = json.loads(body)
     except (ValueError, RecursionError):
-        raise _MalformedError("not JSON in UTF-8") from None
+        raise _MalformedError("not valid JSON in UTF-8") from None
     if not isinstance(completion, dict):
         raise _MalformedError("not a chat completion")
     return completion
 
 
 def _parse_stream(body: bytes) -> dict[str, Any]:
-    """Parse a streamed completion (server-sent events) into what it is as a whole."""
+    """Parse a streamed completion (server-sent events) into one completion."""
     completion: dict[str, Any] = {}
     message: dict[str, Any] = {}
     choice: dict[str, Any] = {"index": 0, "message": message}
     is_complete = False
     try:
-        for line in re.split("\r\n|\r|\n", body.decode()):  # others may stand in a text
+        for line in re.split(
+            "\r\n|\r|\n", body.decode()
+        ):  # other line breaks may be part of a text
             data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
             if data == "[DONE]":
                 is_complete = True
@@ -174,7 +176,7 @@ def _parse_stream(body: bytes) -> dict[str, Any]:
     except (AttributeError, TypeError, ValueError, RecursionError):
         raise _MalformedError("not a streamed chat completion") from None
     if not is_complete and not choice.get("finish_reason"):
-        raise _MalformedError("the stream broke off")
+        raise _MalformedError("the stream ended early")
     return {**completion, "choices": [choice]}
 
 
@@ -189,7 +191,7 @@ def _add_piece(choice: dict[str, Any], message: dict[str, Any], part: Mapping[st
 
 
 def _choice_of(completion: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the choice with index 0, which is also the one that has no index."""
+    """Return the choice with index 0, or without an index."""
     choices = completion.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise _MalformedError("not a chat completion")
@@ -199,7 +201,7 @@ def _choice_of(completion: Mapping[str, Any]) -> dict[str, Any]:
         if (index := choice.get("index")) is None or (index == 0 and index is not False)
     ]
     if len(first) != 1:
-        raise _MalformedError(f"{len(first)} choices with index 0")
+        raise _MalformedError(f"{len(first)} choices with index 0, not one")
     return dict(first[0])
 
 
@@ -208,22 +210,22 @@ def _text_of(message: Mapping[str, Any]) -> tuple[str, str]:
     content, refusal = message.get("content"), message.get("refusal")
     text, thought = ("", "") if content is None else _text_and_thought(content)
     if not text.strip() and isinstance(refusal, str) and refusal.strip():
-        text = refusal  # in a field of its own, but an answer of the model all the same
+        text = refusal  # a separate field, but still the model's answer
     thoughts = [thought, *(message.get(name) for name in _REASONING)]
     return text, next((part for part in thoughts if isinstance(part, str) and part.strip()), "")
 
 
 def _text_and_thought(content: object) -> tuple[str, str]:
-    """Join the parts that content may consist of: texts, and reasoning."""
+    """Join the parts that content may consist of: texts and reasoning."""
     if isinstance(content, str):
         return content, ""
     if not isinstance(content, list):
-        raise _MalformedError("the content is neither a text nor a list of parts")
+        raise _MalformedError("the content is neither a string nor a list of parts")
     texts, thoughts = [], []
     for part in content:
         part = {"text": part} if isinstance(part, str) else part
         if not isinstance(part, dict):
-            raise _MalformedError("a part of the content is neither a text nor an object")
+            raise _MalformedError("a part of the content is neither a string nor an object")
         thought = part.get("thinking", part.get("reasoning"))
         text = part.get("text", part.get("refusal"))
         if thought:
@@ -235,19 +237,19 @@ def _text_and_thought(content: object) -> tuple[str, str]:
     return "".join(texts), "\n".join(thoughts)
 
 
-# --- failures that a completion reports ---
+# --- failures reported by a completion ---
 
 
 def _reported_failure(
     choice: Mapping[str, Any], message: object, reason: str | None
 ) -> Failure | None:
-    """Return the failure that a choice reports, whatever text stands beside it."""
+    """Return the failure that a choice reports, even if it also has a text."""
     message = message if isinstance(message, dict) else {}
     text = message.get("content")
     shown = f"finish reason {reason!r}"
     if isinstance(text, str) and text.strip():
         shown += f" after {text!r}"
-    if _is_filter(reason):  # a partial text is not the model's answer either
+    if _is_filter(reason):  # a partial text is not an answer either
         return Failure("content filter", shown, final=True)
     if error := choice.get("error") or message.get("error"):
         return _error(error)
@@ -272,5 +274,5 @@ def _is_filter(word: object) -> bool:
 
 
 def _name(reason: object) -> str:
-    """Format a finish reason or a code in one form: ``Content-Filter`` is ``content_filter``."""
+    """Normalise a finish reason or a code: ``Content-Filter`` becomes ``content_filter``."""
     return "_".join(str(reason or "").lower().replace("-", " ").replace("_", " ").split())

@@ -1,4 +1,4 @@
-"""The common base of models and judges that are asked through a chat client."""
+"""The common base class of models and judges that use a chat client."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +21,11 @@ class ChatProvider(Provider):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        # A server that is launched is not there before prepare.
+        # A launched server does not exist before prepare.
         self._client = None if self.launches_server else ChatClient(self)
 
     def check(self) -> None:
-        """Raise ``InputError`` where no server was named and the default must not be asked."""
+        """Raise ``InputError`` if no server is named and the default cannot serve the model."""
         if self._client:
             self._client.check()
 
@@ -35,16 +35,17 @@ class ChatProvider(Provider):
         return request_format(self.spec, self.adaptations).body(messages, form)
 
     async def close(self) -> None:
-        """Close the connections, and end the server if jasco started it."""
+        """Close the connections, and stop the server if jasco started it."""
         if self._client:
             await self._client.close()
 
 
 class VllmProvider(ChatProvider):
-    """A provider whose server, ``vllm serve MODEL``, is started for it and ended after it.
+    """A provider whose server, ``vllm serve MODEL``, is started before use and stopped afterwards.
 
-    ``serve.KEY=VALUE`` is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as ``--KEY``), such as
-    ``serve.tensor-parallel-size=4``; ``serve.command=PATH`` names the program.
+    ``serve.KEY=VALUE`` is passed to the server as ``--KEY VALUE`` (``serve.KEY=true`` as
+    ``--KEY``), for example ``serve.tensor-parallel-size=4``; ``serve.command=PATH`` is the path of
+    the program.
     """
 
     launches_server = True
@@ -52,11 +53,11 @@ class VllmProvider(ChatProvider):
     """The server's task, such as "judging", for messages."""
 
     def fingerprint(self) -> str:
-        """Hash the checkpoint, where it is a folder."""
+        """Return a hash of the checkpoint if it is a folder; otherwise an empty text."""
         return folder_fingerprint(Path(self.spec.name).expanduser())
 
     def check(self) -> None:
-        """Raise ``InputError`` where vLLM, or what ``serve.command`` names, is missing."""
+        """Raise ``InputError`` if vLLM, or the program of ``serve.command``, is missing."""
         check_vllm(self.spec)
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)

@@ -1,7 +1,7 @@
 """Reading responses with a status other than 200: what the error concerns, and for how long.
 
-An error concerns one request (it is too long, it was flagged), every request (the key, the account,
-the name of the model), or the moment (a rate limit, an overloaded server).
+An error concerns one request (it is too long or was flagged), every request (the key, the account,
+the name of the model), or is temporary (a rate limit, an overloaded server).
 """
 
 import json
@@ -17,16 +17,16 @@ from typing import Any
 class Meaning(StrEnum):
     """What an error response is about."""
 
-    KEY = "the key is refused"
+    KEY = "the key is rejected"
     QUOTA = "the account's quota is exhausted"
     UNKNOWN = "the address or model does not exist"
     MODERATION = "this input was flagged"
-    INPUT = "this input is refused"
-    FORBIDDEN = "the key is refused, or this input"
+    INPUT = "this input is rejected"
+    FORBIDDEN = "the key or this input is rejected"
     RATE_LIMIT = "too many requests"
-    BUSY = "not now"
+    BUSY = "the server is busy"
     SERVER = "the server has failed"
-    OTHER = "refused for another reason"
+    OTHER = "rejected for another reason"
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Rejection:
     Attributes
     ----------
     meaning : Meaning
-        What it is about.
+        What the error is about.
     message : str
-        The status and the server's own message.
+        The status and the server's message.
     status : int
-        The HTTP status, or the one that a gateway reports instead.
+        The HTTP status, or the status that a gateway reports in the body.
     wait : float or None
-        Seconds that the server asks to wait; None if it does not.
+        Seconds that the server asks to wait; None if it does not ask to wait.
     """
 
     meaning: Meaning
@@ -99,9 +99,9 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     status : int
         The HTTP status.
     headers : mapping
-        A case-insensitive mapping.
+        Headers, in a case-insensitive mapping.
     body : bytes
-        As much of it as was read.
+        The part of the body that was read.
     """
     error = _error_of(body)
     text = _text_of(error, body)
@@ -115,7 +115,7 @@ def _meaning(status: int, text: str, codes: set[str], wait: float | None) -> Mea
     text_and_codes = " ".join([text, *codes])
     if status in (400, 401, 403, 429) and (
         codes & _QUOTA_CODES
-        # The same message with a time to wait is a limit per minute: Gemini's is.
+        # With a time to wait, the same message means a limit per minute, as with Gemini.
         or (wait is None and _QUOTA.search(text))
     ):
         return Meaning.QUOTA
@@ -127,7 +127,7 @@ def _meaning(status: int, text: str, codes: set[str], wait: float | None) -> Mea
 
 
 def _error_of(body: bytes) -> Mapping[str, Any]:
-    """Return the object that describes the error; empty where there is none."""
+    """Return the object that describes the error; empty if there is none."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -152,7 +152,7 @@ def _text_of(error: Mapping[str, Any], body: bytes) -> str:
 
 
 def _reasons(error: Mapping[str, Any]) -> str:
-    """Return what a gateway adds: the error of the server behind it, or the reasons of a flag."""
+    """Return a gateway's details: the error of the server behind it, or why input was flagged."""
     metadata = error.get("metadata")
     reasons = metadata.get("raw") or metadata.get("reasons") if isinstance(metadata, dict) else ""
     if isinstance(reasons, list):
@@ -161,7 +161,7 @@ def _reasons(error: Mapping[str, Any]) -> str:
 
 
 def _wait(headers: Mapping[str, str], error: Mapping[str, Any], text: str) -> float | None:
-    """Return the seconds that a server asks to wait: as a header, or in its error."""
+    """Return the seconds that a server asks to wait, in a header or in its error."""
     texts = [(headers.get("retry-after-ms", ""), 0.001), (headers.get("retry-after", ""), 1.0)]
     details = error.get("details")
     texts.extend(
@@ -176,7 +176,7 @@ def _wait(headers: Mapping[str, str], error: Mapping[str, Any], text: str) -> fl
 
 
 def _seconds(text: str, unit: float) -> float | None:
-    """Read seconds, or a date; None where it is neither, or not to be believed."""
+    """Read seconds, or a date; None if it is neither, or implausible."""
     try:
         seconds = float(text) * unit
     except ValueError:

@@ -1,8 +1,8 @@
-"""Options of chat completion requests, their body, and how it is adapted to a server.
+"""Options of chat completion requests, the request body, and its adaptation to a server.
 
-Some servers know a parameter by another name, or want audio or the transport in another form. That
-changes no answer, so such a change is made where a server's error asks for it. What would change
-the prompt or the sampling is never changed: the error then names the option of the spec that does.
+Some servers use another name for a parameter, or need audio or the transport in another form. Such
+changes do not affect answers, so they are made if a server's error asks for them. Changes that
+affect the prompt or the sampling are never made: the error names the option of the spec instead.
 """
 
 import math
@@ -12,39 +12,39 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Self
 
-from jasco.backends.options import Option, address, at_least, one_of, true_or_false
+from jasco.backends.options import Option, address, at_least, integer, one_of, true_or_false
 from jasco.backends.specs import Spec
 
 Message = Mapping[str, Any]
-"""One chat message: its ``role`` and its ``content``, a text or a list of parts."""
+"""A chat message: its ``role`` and its ``content``, a text or a list of parts."""
 
 AUDIO_FORMS = ("input_audio", "data_url", "audio_url")
-"""How audio can be sent; see :meth:`RequestFormat.body`."""
+"""Forms in which audio can be sent; see :meth:`RequestFormat.body`."""
 _WAV_BYTES_A_SECOND = 32_000
-# More than any model in use spends: 25 to 50 tokens a second.
+# An upper bound for current models, which use 25 to 50 tokens per second.
 _AUDIO_TOKENS_A_SECOND = 50
 _SAMPLING = ("temperature", "top_p", "seed")
-_MESSAGE_TOKENS = 64  # of the chat template, for each message
+_MESSAGE_TOKENS = 64  # upper bound for the chat template, per message
 
-TIMEOUT = Option("timeout", "seconds for one call", at_least(0.01, float), 600.0)
+TIMEOUT = Option("timeout", "timeout of one call in seconds", at_least(0.01, float), 600.0)
 TRANSPORT_OPTIONS = (
-    Option("base_url", "address up to /v1; several share the load", address, repeatable=True),
-    Option("api_key_env", "environment variable that holds the key (else OPENAI_API_KEY)"),
+    Option("base_url", "server address up to /v1; repeat to share load", address, repeatable=True),
+    Option("api_key_env", "environment variable with the API key (default: OPENAI_API_KEY)"),
     TIMEOUT,
-    Option("stream", "true requests a streamed response", true_or_false, False),
-    Option("modalities", "output modalities to request, such as text", repeatable=True),
+    Option("stream", "true: request a streamed response", true_or_false, False),
+    Option("modalities", "output modality to request, such as text", repeatable=True),
 )
 AUDIO_FORM = Option(
     "audio",
-    "how audio is sent: input_audio, data_url or audio_url",
+    "form in which audio is sent: input_audio, data_url or audio_url",
     one_of(*AUDIO_FORMS),
     AUDIO_FORMS[0],
 )
-"""For models; judges are sent none."""
+"""For models only; judges receive no audio."""
 FURTHER_OPTIONS = (
     Option(
         "extra_body",
-        "a further parameter of the request; parsed as JSON if possible",
+        "additional request parameter; parsed as JSON if possible",
         identity=True,
         family=True,
         if_given=True,
@@ -55,7 +55,7 @@ FURTHER_OPTIONS = (
     ),
     Option(
         "chat_template_kwargs",
-        "a variable of the model's chat template, such as enable_thinking=false",
+        "variable of the model's chat template, such as enable_thinking=false",
         identity=True,
         family=True,
         if_given=True,
@@ -64,42 +64,44 @@ FURTHER_OPTIONS = (
 
 
 def temperature(text: str) -> float | None:
-    """Read a sampling temperature; ``none`` leaves it to the server."""
+    """Read a sampling temperature; ``none`` means the server's default."""
     return None if text == "none" else at_least(0, float)(text)
 
 
 def decoding_options(max_tokens: int) -> tuple[Option, ...]:
-    """Return the options of sampling, greedy by default, with a default of ``max_tokens``."""
+    """Return the sampling options, greedy by default, with this default of ``max_tokens``."""
     return (
         Option(
             "temperature",
-            "sampling temperature; none leaves it to the server",
+            "sampling temperature; none: the server's default",
             temperature,
             0.0,
             identity=True,
         ),
-        Option("top_p", "nucleus sampling", at_least(0, float), identity=True),
-        Option("max_tokens", "longest answer", at_least(1, int), max_tokens, identity=True),
-        Option("seed", "seed of the sampling", int, identity=True),
+        Option("top_p", "nucleus sampling threshold", at_least(0, float), identity=True),
+        Option(
+            "max_tokens", "maximum tokens of an answer", at_least(1, int), max_tokens, identity=True
+        ),
+        Option("seed", "sampling seed", integer, identity=True),
     )
 
 
 @dataclass(frozen=True)
 class RequestFormat:
-    """How requests to one server are written.
+    """The format of requests to one server.
 
     Attributes
     ----------
     model : str
-        The name that the server knows it by.
+        The server's name of the model.
     options : mapping
-        The options above, except those that are attributes here.
+        The options above, except those that are attributes of this class.
     limit_name : str
-        What the server calls ``max_tokens``.
+        The server's name of ``max_tokens``.
     audio : str
         One of :data:`AUDIO_FORMS`.
     stream : bool
-        Whether to ask for the answer in pieces.
+        Whether to request a streamed response.
     """
 
     model: str
@@ -116,10 +118,10 @@ class RequestFormat:
         Parameters
         ----------
         messages : sequence of mapping
-            Audio is an ``input_audio`` part (WAV, base64). It is sent as such, or as one whose
-            data is a data URL, or as an ``audio_url`` part.
+            Audio is an ``input_audio`` part (WAV, base64). It is sent unchanged, with a data URL
+            as its data, or as an ``audio_url`` part.
         form : mapping
-            The form that the answer is to have (``response_format``).
+            The requested format of the answer (``response_format``).
         """
         options = self.options
         modalities, template = options.get("modalities"), options.get("chat_template_kwargs")
@@ -142,7 +144,7 @@ class RequestFormat:
 
     @property
     def max_tokens(self) -> int:
-        """The longest answer, in tokens."""
+        """The maximum length of an answer, in tokens."""
         return int(self.options["max_tokens"])
 
     @property
@@ -151,12 +153,12 @@ class RequestFormat:
         return self.options.get("temperature") == 0
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """Return the format with changes, such as a run holds them; unknown ones are left out."""
+        """Return the format with changes, as stored in a run; unknown ones are ignored."""
         names = {name for _, name, _ in _CHANGES}
         return replace(self, **{name: changes[name] for name in names & changes.keys()})
 
     def suggested_changes(self, error: str) -> list[dict[str, Any]]:
-        """Return changes that a server's error suggests, by names of the format's attributes."""
+        """Return the changes that a server's error suggests, by attribute of the format."""
         changes: dict[str, Any] = {}
         for pattern, name, value in _CHANGES:
             is_default = getattr(self, name) == getattr(RequestFormat, name)
@@ -175,14 +177,14 @@ class RequestFormat:
 
 
 def request_format(spec: Spec, adaptations: Mapping[str, Any]) -> RequestFormat:
-    """Return how requests of a model or judge are written.
+    """Return the format of the requests of a model or judge.
 
     Parameters
     ----------
     spec : Spec
-        Its options are those above.
+        The spec, with the options above.
     adaptations : mapping
-        What was changed because the server asked for it.
+        Changes that the server required.
     """
     audio, stream = spec.options.get("audio", AUDIO_FORMS[0]), spec.options.get("stream", False)
     plain = RequestFormat(spec.name, spec.options, audio=audio, stream=stream)
@@ -199,7 +201,7 @@ _OTHER_LIMIT_NAME = re.compile(
     r"(?=.*(?i:unsupported|not support|unknown|unrecogni[sz]ed|instead))"
 )
 _BAD_URL = re.compile(r"url does not appear to be valid|invalid (?:audio )?url", re.IGNORECASE)
-# Of the type of the part, not of what it holds.
+# About the type of the part, not its content.
 _UNKNOWN_PART = re.compile(
     r"(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|not supported)[^.]{0,40}"
     r"\b(?:type|tag|value|part)s?\b[^.]{0,20}input_audio|"
@@ -207,7 +209,7 @@ _UNKNOWN_PART = re.compile(
     r"unknown|unsupported)",
     re.IGNORECASE,
 )
-# A server's error, and the attribute of a format that it asks to change, with its new value.
+# Patterns of server errors, and the attribute of the format to change, with its new value.
 _CHANGES: tuple[tuple[re.Pattern[str], str, Any], ...] = (
     (_STREAM_ONLY, "stream", True),
     (_OTHER_LIMIT_NAME, "limit_name", "max_completion_tokens"),
@@ -232,12 +234,12 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _OPTIONS = (
-    # A word that names the parameter, and what the user can do.
-    (r"temperature", "temperature=none leaves it out"),
-    (r"top_p", "leave out top_p"),
-    (r"\bseed\b", "leave out seed"),
-    (r"response_format|json_schema|guided", "leave out output=json"),
-    (r"\bmodalit(?:y|ies)\b", "modalities=text asks for text"),
+    # A pattern of the parameter's name, and what the user can do.
+    (r"temperature", "set temperature=none"),
+    (r"top_p", "remove top_p"),
+    (r"\bseed\b", "remove seed"),
+    (r"response_format|json_schema|guided", "remove output=json"),
+    (r"\bmodalit(?:y|ies)\b", "set modalities=text"),
 )
 _NO_SYSTEM_ROLE = re.compile(
     r"system (?:role|message|prompt)s?(?: is| are)? not (?:supported|allowed)|"
@@ -248,22 +250,22 @@ _NO_SYSTEM_ROLE = re.compile(
 
 
 def option_for(error: str, options: Sequence[str]) -> str | None:
-    """Return the option that resolves a server's error.
+    """Return the change of an option that resolves a server's error.
 
     Parameters
     ----------
     error : str
         The server's message.
     options : sequence of str
-        Those that the spec may hold.
+        The options of the provider.
 
     Returns
     -------
     str or None
-        What to do; None where the error is about something else.
+        What to do; None if the error is about something else.
     """
     if "system" in options and _NO_SYSTEM_ROLE.search(error):
-        return "system=user puts it into the user's message"
+        return "set system=user to send the instructions in the user message"
     if _UNSUPPORTED.search(error):
         for pattern, advice in _OPTIONS:
             if re.search(pattern, error, re.IGNORECASE):
@@ -282,13 +284,13 @@ _NO_AUDIO = re.compile(
 
 
 def refuses_audio(error: str, messages: Sequence[Message]) -> bool:
-    """Return whether messages hold audio, and a server's error is that it supports none."""
+    """Return whether messages contain audio and the server's error is that it supports none."""
     holds_audio = any(part["type"] == "input_audio" for part in _parts(messages))
     return holds_audio and bool(_NO_AUDIO.search(error))
 
 
 def most_tokens(messages: Sequence[Message], max_tokens: int) -> int:
-    """Compute a bound of the tokens of a call, prompt and answer: at most one a byte of text."""
+    """Compute an upper bound of a call's tokens, prompt and answer: one per byte of text."""
     tokens = max_tokens + _MESSAGE_TOKENS * len(messages)
     for part in _parts(messages):
         if part["type"] == "text":

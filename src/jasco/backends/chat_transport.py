@@ -1,6 +1,6 @@
-"""Where the requests of a chat client go, and how they are sent: base URLs, keys, HTTP.
+"""The transport of a chat client's requests: base URLs, keys, HTTP.
 
-Each request reserves its budget, and no secret is in what it returns.
+Each request reserves its budget, and secrets are masked in what is returned.
 """
 
 import base64
@@ -27,18 +27,18 @@ from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-"""Where requests go if neither the spec nor the environment has a ``base_url``."""
+"""The base URL if neither the spec nor the environment sets one."""
 _OPENAI_HEADERS = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 LARGEST_BODY = 8 * 2**20
-"""Bytes of a response, unpacked, that are read; a longer one is a failure."""
+"""Maximum size of a decompressed response in bytes; a larger one is a failure."""
 _LARGEST_ERROR = 2**16
-# A shorter part of a key may well be a word of an answer.
+# A shorter part of a key may also be an ordinary word of an answer.
 _SHORTEST_IN_TEXT = 12
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server's URL of chat completions.
+    """A server's URL for chat completions.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Endpoint:
     headers : mapping
         Headers of every request.
     shown : str
-        The ``base_url``, without secrets, for messages.
+        The ``base_url`` without secrets, for messages.
     """
 
     url: URL
@@ -56,17 +56,17 @@ class Endpoint:
 
     @classmethod
     def of(cls, base_url: str, key: str, key_variable: str | None = None) -> Self:
-        """Return the endpoint of a ``base_url``; its query is kept.
+        """Return the endpoint of a ``base_url``, whose query is preserved.
 
         Parameters
         ----------
         base_url : str
             The address up to ``/v1``.
         key : str
-            The API key; empty where there is none.
+            The API key; empty if there is none.
         key_variable : str or None
-            The variable that ``api_key_env`` names: its key goes before user and password in the
-            address, because it is meant for this server.
+            The variable named by ``api_key_env``: its key takes precedence over user and password
+            in the address, because it is meant for this server.
         """
         parts = urlsplit(base_url)
         user, at, host = parts.netloc.rpartition("@")
@@ -86,7 +86,7 @@ class Endpoint:
             url = URL(urlunsplit((parts.scheme, host, path, parts.query, "")), encoded=True)
         except ValueError:
             raise InputError(
-                f"{one_line(shown)}: not an address; write http://HOST:PORT/v1"
+                f"{one_line(shown)}: invalid address; write http://HOST:PORT/v1"
             ) from None
         return cls(url, headers, shown)
 
@@ -99,31 +99,33 @@ def default_base_url() -> str:
     try:
         return address(base_url)
     except ValueError as error:
-        raise InputError(f"OPENAI_BASE_URL is not an address: {error}") from None
+        raise InputError(f"OPENAI_BASE_URL: invalid address ({error})") from None
 
 
 def api_key(variable: str | None) -> str:
-    """Return the key in a variable that ``api_key_env`` names, else in ``OPENAI_API_KEY``."""
+    """Return the key in the variable named by ``api_key_env``, else in ``OPENAI_API_KEY``."""
     key = read_key(variable or "OPENAI_API_KEY")
     if variable and not key:
-        raise InputError(f"api_key_env={variable}: the environment has no such variable")
+        raise InputError(
+            f"api_key_env={variable}: environment variable is not set; set it to the API key"
+        )
     return key
 
 
 def check_default_base_url(spec: Spec) -> None:
     """Raise ``InputError`` if a spec can only fail at the default base URL.
 
-    That is so for names as on the Hugging Face hub (``ORGANISATION/MODEL``), which OpenAI's
-    server does not have, and without a key.
+    This is the case for names as on the Hugging Face hub (``ORGANISATION/MODEL``), which OpenAI
+    does not serve, without a key.
     """
     variable = spec.options["api_key_env"] or "OPENAI_API_KEY"
     is_set = any(os.environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", variable))
     if is_set or spec.options["base_url"] or "/" not in spec.name.strip("/"):
         return
     raise InputError(
-        f"{spec.label}: asks {DEFAULT_BASE_URL}, because the spec has no base_url and "
-        "OPENAI_BASE_URL is not set, and there is no key for it; give "
-        f"base_url=http://HOST:PORT/v1, or set {variable}"
+        f"{spec.label}: no base_url in the spec, OPENAI_BASE_URL is not set, and there is no API "
+        f"key for the default {DEFAULT_BASE_URL}; give base_url=http://HOST:PORT/v1, or set "
+        f"{variable}"
     )
 
 
@@ -134,9 +136,9 @@ class AttemptError(Exception):
     Attributes
     ----------
     failure : Failure
-        Why.
+        The reason.
     wait : float
-        Seconds that the server asks to wait before.
+        Seconds that the server asks to wait before the next attempt.
     is_trouble : bool
         Whether the server gave no usable response at all.
     is_unreached : bool
@@ -157,15 +159,15 @@ class Transport:
     owner : Provider
         The model or judge, which has the budget.
     secrets : sequence of str
-        What is masked in responses and messages.
+        Texts to mask in responses and messages.
     trust_env : bool
-        Whether the proxies of the environment are used.
+        Whether to use the proxies of the environment.
     """
 
     def __init__(self, owner: Provider, secrets: Sequence[str], *, trust_env: bool) -> None:
         self._owner = owner
         self._secrets = secrets
-        # A short word such as "EMPTY" or "none" protects nothing, and occurs in answers.
+        # A short word such as "EMPTY" or "none" is not secret, and occurs in answers.
         self._long_secrets = tuple(
             secret for secret in secrets if len(secret) >= _SHORTEST_IN_TEXT or not secret.isalpha()
         )
@@ -190,7 +192,7 @@ class Transport:
         InputError
             The endpoint's address is invalid.
         BudgetReachedError
-            There is no room for the request.
+            The request could exceed a limit.
         """
         body = io.BytesIO(
             json.dumps(
@@ -199,7 +201,7 @@ class Transport:
         )
         at_most = most_tokens(messages, written.max_tokens)
         label = self._owner.spec.label
-        # A clip of minutes is megabytes, which are freed when the body is closed.
+        # A clip of several minutes takes megabytes, which are freed when the body is closed.
         with body, await (self._owner.budget or Budget()).reserve(label, at_most) as reservation:
             try:
                 status, headers, content = await self._post(endpoint, body)
@@ -212,7 +214,7 @@ class Transport:
                 failure = self._connection_failure(error)
                 raise AttemptError(failure, is_trouble=True, is_unreached=is_unreached) from None
             except UnicodeError as error:  # of a host's name
-                raise InputError(f"{endpoint.shown}: not an address ({one_line(error)})") from None
+                raise InputError(f"{endpoint.shown}: invalid address ({one_line(error)})") from None
             if status == 200:
                 status = reported_status(content)
             if status != 200:
@@ -227,7 +229,7 @@ class Transport:
             await self._session.close()
 
     def quote(self, message: str) -> str:
-        """Format a message of a server in one line, without secrets."""
+        """Format a server's message in one line, without secrets."""
         return one_line(mask(message, self._secrets))
 
     async def _post(
@@ -254,14 +256,14 @@ class Transport:
             return response.status, response.headers, bytes(content)
 
     def _connection_failure(self, error: Exception) -> Failure:
-        """Return why there is no connection, or no complete response."""
+        """Return the reason why there is no connection, or no complete response."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return Failure("connection", f"no connection within {self._connect_timeout:g} s")
         if isinstance(error, TimeoutError):
             return Failure("timeout", f"no answer within {self._timeout:g} s")
         reason = str(error) or type(error).__name__
         if isinstance(error, aiohttp.ClientPayloadError):
-            reason = "the response broke off, or cannot be unpacked"
+            reason = "the response is incomplete or cannot be decompressed"
         elif isinstance(error, aiohttp.ClientConnectorError):
             cause, number = error.os_error, error.os_error.errno or 0
             if isinstance(cause, ssl.SSLError):
@@ -276,7 +278,7 @@ class Transport:
             size = f"{LARGEST_BODY // 2**20} MiB"
             return Failure("malformed", f"the response is larger than {size}")
         if any(secret.encode() in body for secret in self._long_secrets):
-            # Before anything of it is quoted in part.
+            # Before parts of the body are quoted.
             text = self._mask_in_text(body.decode("utf-8", "surrogateescape"))
             body = text.encode("utf-8", "surrogateescape")
         outcome = read_completion(body, max_tokens=written.max_tokens, greedy=written.greedy)

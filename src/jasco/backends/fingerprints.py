@@ -1,6 +1,6 @@
-"""Hashes of what a provider works with: a checkpoint's folder, a program, a function's code.
+"""Hashes of the source of a provider's answers: a checkpoint, a program, a function's code.
 
-A run keeps the hash of what made its first answer, and refuses another one.
+A run stores the hash of the source of its first answer, and refuses a different source.
 """
 
 import functools
@@ -12,15 +12,16 @@ from types import CodeType
 from typing import Any
 
 _WHOLE = 64 << 20
-"""Bytes up to which a file's content is hashed; of a larger one, size and modification time."""
+"""Bytes up to which the content of a file is hashed; of larger ones, size and modification time."""
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Hash a checkpoint's folder; empty where there is none.
+    """Return a hash of a checkpoint's folder; empty if there is no folder.
 
-    Every file that is not hidden counts by its path within the folder. Up to 64 MiB its content
-    counts (index, configuration, tokenizer: a copy of the folder stays the same folder), above its
-    size and modification time: to read some 100 GB before each command would take minutes.
+    The hash covers every file that is not hidden, by its path within the folder. Files up to 64 MiB
+    (index, configuration, tokenizer) are hashed by content, so that a copy of the folder has the
+    same hash; larger ones by size and modification time, because reading some 100 GB before each
+    command would take minutes.
     """
     if not folder.is_dir():
         return ""
@@ -30,15 +31,15 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 def file_fingerprint(paths: Iterable[Path]) -> str:
-    """Hash files by their content (the largest by size and modification time); empty for none."""
+    """Return a hash of files' content (large ones: size and modification time); empty if none."""
     files = [path for path in paths if path.is_file()]
     return _hashed((path.name, _content(path)) for path in files) if files else ""
 
 
 def code_fingerprint(function: Callable[..., Any]) -> str:
-    """Hash a function's source or, where there is none, its code; empty for a built-in.
+    """Return a hash of a function's source or, if there is none, its code; empty for a built-in.
 
-    Functions that it calls, and data that it holds, do not count.
+    The hash does not cover functions that it calls, or data that it holds.
     """
     routine: Any = inspect.unwrap(function)
     while isinstance(routine, functools.partial):

@@ -1,4 +1,4 @@
-"""Optional libraries, which the extras of the package bring."""
+"""Imports of optional libraries, which are installed by the extras of the package."""
 
 import importlib
 from typing import Any
@@ -7,16 +7,16 @@ from jasco.errors import InputError, one_line
 
 
 def import_optional(module: str, user: str, extra: str) -> Any:
-    """Import a module that is, or needs, an optional library.
+    """Import a module that is, or requires, an optional library.
 
     Parameters
     ----------
     module : str
-        Its full name.
+        The full name of the module.
     user : str
-        What needs it, for the message, such as the label of a model.
+        What requires the module, for the message, such as the label of a model.
     extra : str
-        The extra of this package that brings it.
+        The extra of this package that installs the library.
 
     Raises
     ------
@@ -29,6 +29,8 @@ def import_optional(module: str, user: str, extra: str) -> Any:
         missing = error.name or module
         if missing.startswith("jasco"):
             raise
-        # The error of a library that is installed and broken contains the reason.
+        # If the library is installed but broken, the error contains the reason.
         reason = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
-        raise InputError(f"{user} needs {missing}{reason}: pip install 'jasco[{extra}]'") from error
+        raise InputError(
+            f"{user} requires {missing}{reason}; run: pip install 'jasco[{extra}]'"
+        ) from error

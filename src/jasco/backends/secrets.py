@@ -1,4 +1,4 @@
-"""Keys and passwords: read from the environment, and hidden in every text that is shown or kept."""
+"""Keys and passwords: read from the environment, hidden in every text that is shown or stored."""
 
 import base64
 import os
@@ -11,13 +11,13 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 from jasco.errors import InputError
 
 HIDDEN = "***"
-"""What stands in the place of a secret."""
+"""The text that replaces a secret."""
 
 _SHORTEST_SECRET = 4
-"""Characters of a secret that is hidden wherever it stands; fewer occur by chance."""
+"""Minimum length of a secret that is hidden everywhere; shorter texts occur by chance."""
 _SHORTEST_TO_SHIFT = 5
 _SHORTEST_END = 3
-"""Characters of a secret's beginning or end that are hidden next to a server's own mask."""
+"""Minimum length of a secret's beginning or end that is hidden next to a server's own mask."""
 _SERVERS_MASK = re.compile(r" ?([\[(<]?(?:\*+|\.{2,}|…+|•+|x{3,}|X{3,}|#{3,})[\])>]?) ?")
 _SECRET_WORDS = frozenset(
     ("apikey", "auth", "authorization", "authorisation", "bearer", "cookie", "credential",
@@ -25,7 +25,7 @@ _SECRET_WORDS = frozenset(
      "secrets", "sig", "signature", "token")
 )  # fmt: skip
 _NO_SECRETS = ("budget", "count", "env", "ids", "limit")
-"""Last words of names whose value is no secret, such as ``thinking_token_budget``."""
+"""Last words of names whose value is not secret, such as ``thinking_token_budget``."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+?(?=,[A-Za-z][\w.-]*=|[\s'\"<>]|$)")
 _USER_WITHOUT_SCHEME = re.compile(
@@ -48,23 +48,23 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,59}|[a-z_]{1,40}")
 
 
 def read_key(variable: str) -> str:
-    """Return the key that an environment variable holds.
+    """Return the key in an environment variable.
 
     Parameters
     ----------
     variable : str
-        Its name.
+        The name of the variable.
 
     Returns
     -------
     str
-        The key without white space and quotes around it; empty where there is none.
+        The key without surrounding white space and quotes; empty if there is none.
 
     Raises
     ------
     InputError
-        What is left holds spaces, control or non-ASCII characters, which no header can carry, or
-        the name is none. The message names the variable and never quotes its value.
+        The key contains spaces, control or non-ASCII characters, which a header cannot contain, or
+        the name is invalid. The message names the variable and never quotes its value.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
         raise InputError(
@@ -76,21 +76,21 @@ def read_key(variable: str) -> str:
         key = key[1:-1].strip()
     if not re.fullmatch(r"[!-~]*", key):
         raise InputError(
-            f"{shown_variable(variable)}: the key in it holds spaces, control characters or "
-            "characters beyond ASCII; set it again with nothing but the key"
+            f"{shown_variable(variable)}: the API key contains spaces, control characters or "
+            "non-ASCII characters; set the variable to the key alone"
         )
     return key
 
 
 def shown_variable(name: str) -> str:
-    """Return the name of an environment variable, hidden where it may be a key typed by mistake."""
+    """Return the name of an environment variable, hidden if it may be a key typed by mistake."""
     return name if _VARIABLE.fullmatch(name) or name in os.environ else HIDDEN
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether the value under this name is to be hidden, such as that of ``api-key``.
+    """Return whether the value of this name must be hidden, such as that of ``api-key``.
 
-    The name of an environment variable is no secret: ``api_key_env``.
+    The name of an environment variable is not secret: ``api_key_env``.
     """
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _NO_SECRETS:
@@ -99,20 +99,20 @@ def is_secret_name(name: str) -> bool:
 
 
 def secrets_of(key: str, *urls: str) -> tuple[str, ...]:
-    """Return what must not be shown of a key and of the addresses that it is used with.
+    """Return the texts that must not be shown: a key, and the secrets in addresses.
 
     Parameters
     ----------
     key : str
-        The key; empty where there is none.
+        The key; empty if there is none.
     *urls : str
-        Addresses that may hold ``user:password@`` or ``?api_key=``.
+        Addresses that may contain ``user:password@`` or ``?api_key=``.
 
     Returns
     -------
     tuple of str
-        The key, ``user:password``, the password and the values in queries, each as it stands and
-        in percent encoding and base64 (as in Basic authentication, and inside of a longer text).
+        The key, ``user:password``, the password and the values in queries, each unchanged, in
+        percent encoding and in base64 (as in Basic authentication, and within a longer text).
     """
     plain = [key]
     for url in urls:
@@ -132,7 +132,7 @@ def _forms(text: str) -> Iterator[str]:
         data = plain.encode(errors="replace")
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(data).decode()
-            # What a text before it shifts by one or two bytes reads otherwise.
+            # A preceding text shifts it by 0 to 2 bytes, which changes its encoding.
             for shift in (0, 1, 2) if len(data) > _SHORTEST_TO_SHIFT else ():
                 whole = (len(data) + shift) // 3 * 3 - shift
                 yield encode(b" " * shift + data[:whole]).decode()[shift and shift + 1 :]
@@ -141,28 +141,29 @@ def _forms(text: str) -> Iterator[str]:
 def mask(text: str, secrets: Sequence[str], *, shortest: int = 6) -> str:
     """Hide secrets in a text, whole and in part.
 
-    It must come before anything that cuts the text: a part may be too short to be known again.
+    Call this before a text is truncated: a part of a secret may be too short to be recognised.
 
     Parameters
     ----------
     text : str
-        Any text; it takes time in proportion to its length.
+        Any text; the time is proportional to its length.
     secrets : sequence of str
-        As :func:`secrets_of` lists them. Of fewer than 4 characters they are left alone.
+        Secrets, as returned by :func:`secrets_of`. Those with fewer than 4 characters are ignored.
     shortest : int
-        Characters in a row that count as a part of a secret. At the mask of a server's own
-        (``sk-a****xyz``) three from the beginning or the end of the secret are enough.
+        Minimum number of consecutive characters that count as a part of a secret. Next to a
+        server's own mask (``sk-a****xyz``), three characters from the beginning or the end of the
+        secret are enough.
 
     Returns
     -------
     str
-        The text with ``***`` for each; unchanged where there is none.
+        The text with ``***`` in place of each secret.
     """
     return _masker(tuple(secrets), shortest).mask(text)
 
 
 class _Masker:
-    """Secrets, looked up by their parts and ends."""
+    """Secrets, indexed by their parts and ends."""
 
     def __init__(self, secrets: Sequence[str], shortest: int) -> None:
         secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
@@ -194,7 +195,7 @@ class _Masker:
                 pieces += [text[end : run.start()], HIDDEN]
                 end = run.end()
             text = "".join([*pieces, text[end:]])
-            # A secret with asterisks may have come about.
+            # Masking may have created another secret, with asterisks.
             spans = [*self._parts_in(text)]
         return text
 
@@ -208,7 +209,7 @@ class _Masker:
             yield from (found.span() for found in self._short.finditer(text))
 
     def _ends_in(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where a server's own mask stands after a beginning or before an end."""
+        """Yield the spans of a server's own mask after a beginning or before an end of a secret."""
         for run in _SERVERS_MASK.finditer(text):
             start, stop = run.span()
             heads = self._heads.get(text[max(0, start - _SHORTEST_END) : start], ())
@@ -226,7 +227,7 @@ _masker = lru_cache(maxsize=64)(_Masker)
 
 
 def mask_url(url: str) -> str:
-    """Hide user, password and secret parameters in an address, whether or not it is a valid one."""
+    """Hide user, password and secret parameters in an address, valid or not."""
     scheme, user_info, rest = _split(url)
     masked = _PARAMETER.sub(
         lambda found: f"{found[1]}={HIDDEN}" if _is_secret_parameter(found) else found[0], rest
@@ -239,11 +240,11 @@ def _is_secret_parameter(found: re.Match[str]) -> bool:
 
 
 def _split(url: str) -> tuple[str, str, str]:
-    """Return the scheme with its slashes, what stands before the ``@``, and the rest."""
+    """Return the scheme with its slashes, the text before the ``@``, and the rest."""
     scheme, slashes, rest = url.partition("://") if "://" in url else ("", "", url)
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" not in authority:
-        # In an address that is none, the password itself may hold a slash.
+        # In an invalid address, the password may contain a slash.
         _, colon, port = authority.rpartition(":")
         if not colon or port.isdecimal() or authority.endswith("]"):
             return scheme + slashes, "", rest
@@ -253,10 +254,10 @@ def _split(url: str) -> tuple[str, str, str]:
 
 
 def mask_spec(text: str) -> str:
-    """Hide what looks like a secret in a spec, or a command line, as a user typed it.
+    """Hide what looks like a secret in a spec or a command line, as typed by the user.
 
-    That is the value of a key such as ``api_key``, ``token`` or ``serve.api-key``, what an
-    address holds of them, ``Bearer ...``, and what has the shape of a common provider's key.
+    These are values of keys such as ``api_key``, ``token`` or ``serve.api-key``, secrets in
+    addresses, ``Bearer ...``, and texts that look like a common provider's key.
     """
     text = _SCHEME_AND_CREDENTIAL.sub(rf"\1\2{HIDDEN}", text)
     text = _ADDRESS.sub(lambda found: mask_url(found[0]), text)

@@ -1,10 +1,10 @@
-"""How a user names a model or a judge: ``provider/name[,key=value...]``.
+"""Specs of models and judges: ``provider/name[,key=value...]``.
 
 A provider is a class, found through the entry points ``jasco.models`` and ``jasco.judges``. It
-declares its name and the options that it takes; it is made from a :class:`Spec`.
+declares its name and its options, and is created from a :class:`Spec`.
 
-Identity is not transport: options that may change a number make up the identity (they key the
-run and the signature), the others only where and how fast it runs.
+Identity is not transport: options that may change a result form the identity, which is the key in
+a run and in the signature; the others only determine where and how fast it runs.
 """
 
 import json
@@ -35,12 +35,12 @@ class Spec:
     provider, name : str
         The name is empty for a provider that needs none.
     options : mapping
-        Every option of the provider with its value.
+        All options of the provider with their values.
     identity : mapping
-        Provider, name and the options that may change a number.
+        Provider, name and the options that may change a result.
     label : str
-        What tables and JSON call it: ``provider/name`` and the identity options that differ
-        from their defaults.
+        The name in tables and JSON: ``provider/name`` and the identity options that differ from
+        their defaults.
     """
 
     provider: str
@@ -51,78 +51,78 @@ class Spec:
 
 
 def identity_key(identity: Mapping[str, Any]) -> str:
-    """Return an identity as one text, whatever the order of its parts."""
+    """Return an identity as one text, independent of the order of its parts."""
     return json.dumps(dict(identity), sort_keys=True)
 
 
 class Provider:
     """The base class of models and judges.
 
-    It is made from a :class:`Spec` without doing any work; ``prepare`` loads what it needs.
+    It is created from a :class:`Spec` without doing any work; ``prepare`` loads what it needs.
     """
 
     NAME: ClassVar[str | None] = None
-    """What the name after the slash is, for help; None where the provider takes none."""
+    """A description of the name after the slash, for help; None if the provider takes no name."""
     raw_name: ClassVar[bool] = False
-    """Whether everything after the slash is the name, commas included; options stand before it."""
+    """Whether everything after the slash is the name, including commas; options precede it."""
     OPTIONS: ClassVar[Sequence[Option]] = ()
     launches_server: ClassVar[bool] = False
-    """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
+    """Whether it starts a server, which is configured with ``serve.KEY=VALUE``."""
     exclusive: ClassVar[bool] = False
-    """Whether it takes the machine for itself: it is prepared, used and closed before the next."""
+    """Whether it runs alone on this machine: it is prepared, used and closed before the next."""
     METERED: ClassVar[bool] = False
-    """Whether its calls and their tokens are counted, because they may cost something."""
+    """Whether its calls and their tokens are counted, because they may cost money."""
     REVISION: ClassVar[str] = ""
-    """Which version of the data that it ships; part of the identity where there is one."""
+    """Version of the data that ships with it; part of the identity if not empty."""
 
     spec: Spec
     folder: Path | None = None
-    """The run's folder, for logs; None where there is no run."""
+    """The run's folder, for logs; None if there is no run."""
     notify: Callable[[str], None] = staticmethod(lambda _: None)
-    """Shows a line to the user during the work, such as the reason of a wait."""
+    """Shows a line to the user during the work, such as the reason for a wait."""
     budget: Budget | None = None
-    """Where every HTTP request is to reserve what it may take; None where nothing is counted."""
+    """The budget in which HTTP requests reserve their upper bounds; None if nothing is counted."""
     adaptations: MutableMapping[str, Any]
-    """How its requests differ from the usual because its server asked for it; kept in the run."""
+    """Changes of its requests that its server required; stored in the run."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.adaptations = {}
 
     def check(self) -> None:
-        """Check, quickly, that the programs that it starts are there; by default do nothing.
+        """Check quickly that the programs that it starts are installed; by default do nothing.
 
-        It is called before the first call to any model or judge.
+        This is called before the first call to any model or judge.
 
         Raises
         ------
         InputError
-            One is missing.
+            A program is missing.
         """
 
     async def prepare(self, data: DataSet) -> None:
-        """Load what this data set needs; by default do nothing.
+        """Load what is needed for this data set; by default do nothing.
 
         Raises
         ------
         InputError
-            What it needs is not available, or the data does not fit.
+            Something required is not available, or the data does not match.
         """
 
     async def close(self) -> None:
         """Release everything; by default do nothing."""
 
     def fingerprint(self) -> str:
-        """Hash the file, folder or code that it works with; empty where there is none.
+        """Return a hash of the file, folder or code that it uses; empty if there is none.
 
-        It is computed without loading anything, before every command: a run refuses a source
+        The hash is computed before every command, without loading anything: a run refuses a source
         that has changed since its first answer.
         """
         return ""
 
 
 def providers(kind: Kind) -> dict[str, EntryPoint]:
-    """Return the providers that a spec can name, built in and installed."""
+    """Return the available providers, built-in and installed."""
     return {point.name: point for point in entry_points(group=f"jasco.{kind}s")}
 
 
@@ -136,13 +136,13 @@ def open_spec(kind: Kind, text: str, other_names: Sequence[str] = ()) -> Any:
     text : str
         The spec.
     other_names : sequence of str
-        What else may be written in its place, for suggestions.
+        Other names that are accepted in place of a spec, for suggestions.
 
     Raises
     ------
     InputError
-        The provider or a key is unknown, a value cannot be read, a name is missing, or the
-        provider needs an extra that is not installed.
+        The provider or an option is unknown, a value is invalid, a name is missing, or the
+        provider requires an extra that is not installed.
     """
     shown = mask_spec(text)
     if text != whole_text(text):
@@ -161,15 +161,15 @@ def open_spec(kind: Kind, text: str, other_names: Sequence[str] = ()) -> Any:
 
 
 def reopen(kind: Kind, identity: Mapping[str, Any]) -> Any:
-    """Return a model or judge made again from the identity that a run holds of it.
+    """Return a model or judge recreated from its identity in a run.
 
-    Its transport (address, key, timeout) is not known any more: it can return the requests that it
-    sends, and is not to be called.
+    Its transport (address, key, timeout) is no longer known: it can return the requests that it
+    sends, but must not be called.
 
     Returns
     -------
     Model, Judge or None
-        None where its provider is not installed any more, or cannot be made of this identity.
+        None if its provider is no longer installed, or cannot be created from this identity.
     """
     try:
         provider = providers(kind)[identity["provider"]].load()
@@ -194,7 +194,7 @@ def _known_options(provider: type[Provider]) -> dict[str, Option]:
 
 
 def _suggestion(text: str, provider: str, known: Sequence[str]) -> str:
-    """Suggest, without options, what a text with an unknown provider may stand for."""
+    """Format a suggestion, without options, for a text with an unknown provider."""
     name = text.partition(",")[0]
     rest = name.removeprefix(provider)
     if found := near(provider, known):
@@ -206,13 +206,13 @@ def _suggestion(text: str, provider: str, known: Sequence[str]) -> str:
     else:
         fitting = ["openai", "vllm", "hf"] if rest else ["openai"]
     specs = [f"{prefix}/{name}" for prefix in fitting if prefix in known]
-    return f"; a provider stands first: {' or '.join(specs)}" if specs else ""
+    return f"; write PROVIDER/NAME: {' or '.join(specs)}" if specs else ""
 
 
 def parse_spec(text: str, provider: type[Provider]) -> Spec:
     """Parse a spec for the provider that it names.
 
-    Where its name is verbatim, options stand before the slash: ``worker,env=NAME/COMMAND``.
+    If the name is verbatim, options precede the slash: ``worker,env=NAME/COMMAND``.
     """
     head, slash, name = text.partition("/")
     pairs: list[str] = []
@@ -226,12 +226,12 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
     if provider.NAME is None and name:
         raise InputError(f"{shown!r}: {head} takes no name; write {head}[,key=value...]")
     if provider.NAME is not None and not name:
-        raise InputError(f"{shown!r}: write {head}/{provider.NAME}")
-    is_path = "/" in name and "://" not in name  # of a file, or an organisation's model
+        raise InputError(f"{shown!r}: missing name; write {head}/{provider.NAME}")
+    is_path = "/" in name and "://" not in name  # a file, or an organisation's model
     if not provider.raw_name and not is_path and (masked := mask_spec(name)) != name:
         raise InputError(
-            f"{head}/{masked}: the name holds what looks like a key or a password, and names are "
-            "shown and kept; write it without"
+            f"{head}/{masked}: the name contains what looks like a key or a password, and names "
+            "are shown and stored; remove it from the name"
         )
     known = _known_options(provider)
     options = read_options(shown, pairs, known)
@@ -255,7 +255,7 @@ def parse_spec(text: str, provider: type[Provider]) -> Spec:
 
 
 def _pairs(name: str, value: Any) -> list[str]:
-    """Format an option of the identity as ``key=value``; a family as several."""
+    """Format an identity option as ``key=value``; a family as several pairs."""
     if isinstance(value, Mapping):
         return [pair for key, part in value.items() for pair in _pairs(f"{name}.{key}", part)]
     if value is None:

@@ -1,4 +1,4 @@
-"""Programs under the supervisor, which all end with jasco, and their logs."""
+"""Programs run by the supervisor, which stop together with jasco, and their logs."""
 
 import asyncio
 import os
@@ -20,17 +20,17 @@ _TAIL = 200_000
 
 
 class SupervisedProgram:
-    """A program that ends with jasco, and its log.
+    """A program that stops together with jasco, and its log.
 
     Parameters
     ----------
     pid_file : Path
-        Where the supervisor writes the program's process group.
+        The file to which the supervisor writes the program's process group.
     log : Path or None
-        The file that its standard error is appended to; None: it goes to that of jasco. The file
-        gets mode 600 and its folder 700, also where they existed before: it may hold secrets.
+        The file to which its standard error is appended; None: the standard error of jasco. The
+        file gets mode 600 and its folder 700, even if they exist already: it may contain secrets.
     secrets : sequence of str
-        What is hidden where its command or its output is shown.
+        Texts to hide in its command and its output.
     """
 
     def __init__(self, pid_file: Path, log: Path | None, secrets: Sequence[str] = ()) -> None:
@@ -48,10 +48,10 @@ class SupervisedProgram:
             The program and its arguments.
         lifeline : int
             The file descriptor whose other end jasco holds. With 0, standard input, the program
-            gets none; with another, to be handed on, standard input is the program's.
+            has no standard input; with any other, standard input is the program's.
         **settings
-            As of :func:`asyncio.create_subprocess_exec`. Standard output goes to the log by
-            default.
+            Arguments of :func:`asyncio.create_subprocess_exec`. By default, standard output goes
+            to the log.
         """
         self._pid_file.unlink(missing_ok=True)
         log = self._open_log()
@@ -63,19 +63,19 @@ class SupervisedProgram:
             return await asyncio.create_subprocess_exec(
                 *supervised_command(command, self._pid_file, lifeline),
                 **{"stdin": asyncio.subprocess.PIPE, "stdout": log, "stderr": log} | settings,
-                start_new_session=True,  # Ctrl-C is for jasco, which ends it in good order
+                start_new_session=True,  # Ctrl-C is for jasco, which stops the program
             )
         finally:
             if log is not None:
                 os.close(log)
 
     def _open_log(self) -> int | None:
-        """Open the log to append to; return the file descriptor."""
+        """Open the log for appending and return its file descriptor."""
         if not self.log:
             return None
         folder = self.log.parent
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(OSError):  # of another owner, or on a file system without modes
+        with suppress(OSError):  # another owner, or a file system without modes
             folder.chmod(0o700)
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with suppress(OSError):
@@ -83,7 +83,7 @@ class SupervisedProgram:
         return log
 
     def output(self) -> str:
-        """Return the end of what it has written to the log since it was started."""
+        """Return the end of its output in the log since it was started."""
         assert self.log
         try:
             with self.log.open("rb") as file:
@@ -93,11 +93,11 @@ class SupervisedProgram:
             return ""
 
     def last_words(self) -> str:
-        """Quote the error in its output, or its last lines."""
-        return f"it said: {last_words(self.output())}"
+        """Format the error in its output, or its last lines."""
+        return f"last output: {last_words(self.output())}"
 
     def clear_up(self, status: int) -> None:
-        """Kill what the supervisor would have, if its exit status is that it was killed itself."""
+        """Kill the program's process group if the supervisor was killed, by its exit status."""
         if status < 0:
             with suppress(OSError, ValueError):
                 os.killpg(int(self._pid_file.read_text()), signal.SIGKILL)
@@ -105,19 +105,19 @@ class SupervisedProgram:
 
 
 def supervised_command(command: Sequence[str], pid_file: Path, lifeline: int = 0) -> list[str]:
-    """Return the command that runs a program under the supervisor."""
+    """Return the command that runs a program through the supervisor."""
     return [sys.executable, "-I", "-S", str(_SUPERVISOR), str(lifeline), str(pid_file), *command]
 
 
 def how_it_ended(status: int) -> str:
-    """Format a supervisor's exit status, which is its program's."""
+    """Format a supervisor's exit status, which is that of its program."""
     signalled = -status if status < 0 else status - 128
     return f"by signal {signalled}" if signalled > 0 else f"with status {status}"
 
 
 def last_words(output: str) -> str:
-    """Format the error of a program in one line: its first line with one, else its last lines."""
+    """Format a program's output in one line: the first line with an error, else the last lines."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    # A warning may name the error that it warns of.
+    # A warning may name an error.
     errors = [line for line in lines if _ERROR.search(line) and not _HARMLESS.search(line)]
     return one_line(" / ".join(errors[:1] or lines[-3:]), 300) or "nothing"

@@ -1,15 +1,15 @@
-"""Run a program, of which nothing outlives the process that started this one.
+"""Run a program and stop it, with all its children, when the starting process ends.
 
     python supervisor.py LIFELINE PIDFILE PROGRAM ARGUMENT...
 
 The process that starts this one holds the other end of the file descriptor LIFELINE. When that end
-closes, on purpose or because its holder was killed, the program gets SIGTERM, and after some
-seconds it is killed, with all that it has started. A parent-death signal alone would not do: it
-follows the thread that started the program, and reaches no grandchildren. The program's process
-group is written to PIDFILE, so that the program can be ended if this process is killed itself.
-Where LIFELINE is not 0, standard input is the program's.
+is closed, on purpose or because its holder was killed, the program gets SIGTERM; after some
+seconds it is killed, with all processes that it has started. A parent-death signal alone would not
+be enough: it depends on the thread that started the program, and does not reach grandchildren. The
+program's process group is written to PIDFILE, so that the program can be stopped if this process is
+killed. If LIFELINE is not 0, standard input is the program's.
 
-Only the standard library, and nothing of this package: it must start at once.
+This module imports only the standard library, and nothing from this package, to start quickly.
 """
 
 import ctypes
@@ -24,14 +24,14 @@ from pathlib import Path
 
 GRACE = float(os.environ.get("JASCO_GRACE", "20"))
 """Seconds between the first request to stop and the kill."""
-_AGAIN = 3.0  # seconds between two requests: while it starts, vLLM loses one
+_AGAIN = 3.0  # seconds between two requests: vLLM may miss one while it starts
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def main() -> int:
     """Run the program and return its exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the lifeline tells the end
+        signal.signal(number, signal.SIG_IGN)  # only the lifeline ends it
     # Processes that the program leaves behind become children of this one.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     lifeline = int(sys.argv[1])
@@ -42,7 +42,7 @@ def main() -> int:
         preexec_fn=_restored,
     )
     if lifeline:
-        os.close(0)  # the program's alone: a writer to it must notice its end
+        os.close(0)  # only the program's: a writer to it must notice that the program ends
     with suppress(OSError):
         Path(sys.argv[2]).write_text(str(program.pid))
     with suppress(ProcessLookupError):
@@ -55,16 +55,16 @@ def main() -> int:
 def _restored() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # if this process is killed
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # in case this process is killed
 
 
 def _prctl(option: int, value: int) -> None:
-    with suppress(OSError, AttributeError):  # another system than Linux has no such thing
+    with suppress(OSError, AttributeError):  # available on Linux only
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _watch(program: "subprocess.Popen[bytes]", lifeline: int) -> None:
-    """Wait for the end of the program; stop it if the lifeline closes before."""
+    """Wait until the program ends; stop it if the lifeline is closed before."""
     while program.poll() is None:
         if select.select([lifeline], [], [], 0.1)[0] and not os.read(lifeline, 1024):
             break
@@ -76,7 +76,7 @@ def _watch(program: "subprocess.Popen[bytes]", lifeline: int) -> None:
 
 
 def _kill_all() -> None:
-    """Kill the children of this process, and theirs as they become children of this one."""
+    """Kill the children of this process, and grandchildren as they become its children."""
     while children := _children():
         for child in children:
             with suppress(ProcessLookupError):

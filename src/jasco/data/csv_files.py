@@ -1,4 +1,4 @@
-"""CSV files, read with errors of one line and written whole or not at all."""
+"""CSV files: read with one-line errors, written atomically."""
 
 import csv
 import io
@@ -14,8 +14,8 @@ from typing import TextIO
 
 from jasco.errors import IncompleteError, InputError, count, did_you_mean_path, near, one_line
 
-_LONGEST_CELL = 50_000_000  # characters; no response is longer, however long a model goes on
-_LARGEST = 256 << 20  # bytes; the responses of a thousand models are smaller
+_LONGEST_CELL = 50_000_000  # characters; longer than any response of a model
+_LARGEST = 256 << 20  # bytes; larger than the responses of a thousand models
 _MOST_CELLS = 10_000_000
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
@@ -29,30 +29,30 @@ class CsvTable:
 
 
 def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> CsvTable:
-    """Read a CSV file with a header, every cell as the text that the file holds.
+    """Read a CSV file with a header; every cell is the text in the file.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
     required : sequence of str
-        Columns that it must have.
+        Required columns.
     remedy : str
-        What a user can do where columns are missing, for the message.
+        What the user can do if columns are missing, for the message.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, other separators than commas, no header, a column missing or
-        named twice, a row of another length than the header, or too large: more than 256 MiB or 10
-        million cells.
+        The file is missing, not UTF-8, not separated by commas, has no header, lacks a column, has
+        a duplicate column or a row whose length differs from the header's, or is too large: more
+        than 256 MiB or 10 million cells.
     """
     text = _read_text(path)
     csv.field_size_limit(_LONGEST_CELL)
     if separator := _other_separator(text, required):
         raise InputError(
-            f"{path}: its columns are separated by {separator}, not by commas; save it again with "
-            "commas (in Excel that is the list separator of the system's region)"
+            f"{path}: columns are separated by {separator}, not by commas; save it with commas "
+            "(Excel uses the list separator of the system's regional settings)"
         )
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows = []
@@ -61,9 +61,9 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Cs
         for cells in filter(None, reader):
             if len(cells) != len(columns):
                 raise InputError(
-                    f"{path}, line {reader.line_num}: {count(len(cells), 'cell')} under "
-                    f"{count(len(columns), 'column')}; give each line as many cells, and put "
-                    "quotation marks around a cell that holds a comma"
+                    f"{path}, line {reader.line_num}: {count(len(cells), 'cell')} for "
+                    f"{count(len(columns), 'column')}; each line needs one cell per column, and "
+                    "cells that contain commas must be quoted"
                 )
             rows.append(dict(zip(columns, cells, strict=True)))
             if len(rows) * len(columns) > _MOST_CELLS:
@@ -76,7 +76,7 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Cs
         others = [column for column in columns if column not in required]
         raise InputError(f"{path}: {_format_missing(missing, columns, others)}{remedy}")
     if twice := [column for column in columns if columns.count(column) > 1]:
-        raise InputError(f"{path}: two columns are named {twice[0]!r}")
+        raise InputError(f"{path}: duplicate column {twice[0]!r}; rename or remove one")
     return CsvTable(columns, rows)
 
 
@@ -85,14 +85,14 @@ _OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook, not a CSV file; save it as CSV UTF-8",
     b"\xff\xfe": "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)",
     b"\xfe\xff": "UTF-16, not UTF-8; save it as CSV UTF-8 (in Excel not as Unicode text)",
-    b"SQLite format 3\0": "a database, not a CSV file; a run is given by its folder, here {folder}",
+    b"SQLite format 3\0": "a database, not a CSV file; for a run, give its folder: {folder}",
 }
-"""What a file is instead of a CSV file, by its first bytes."""
+"""Descriptions of files that are not CSV files, by their first bytes."""
 
 
 def _read_text(path: Path) -> str:
     if path.is_char_device() or path.is_block_device():
-        raise InputError(f"{path}: a device, which may never end; name a file")
+        raise InputError(f"{path}: a device, not a regular file; give a file")
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
@@ -111,52 +111,54 @@ def _read_text(path: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
     if not text.strip():
-        raise InputError(f"{path}: the file is empty; it must begin with a line of column names")
+        raise InputError(f"{path}: the file is empty; its first line must contain the column names")
     return text
 
 
 def _format_missing(missing: list[str], columns: Sequence[str], others: list[str]) -> str:
-    """Format which columns are missing, which there are, and which others may be meant."""
+    """Format the missing columns, the existing ones, and those that may be misspelt."""
     names = ", ".join(map(repr, missing))
     subject = f"column {names} is" if len(missing) == 1 else f"columns {names} are"
     pairs = [f"{name!r} to {column!r}" for column in missing for name in near(column, others)[:1]]
-    rename = f"; if it is misspelt, rename {', '.join(pairs)}" if pairs else ""
-    return f"{subject} missing; it has {one_line(', '.join(columns), 400)}{rename}"
+    rename = f"; if misspelt, rename {', '.join(pairs)}" if pairs else ""
+    return f"{subject} missing; found: {one_line(', '.join(columns), 400)}{rename}"
 
 
 def _other_separator(text: str, required: Sequence[str]) -> str | None:
-    """Return the name of the character that separates the columns, if it is not the comma."""
+    """Return the name of the character that separates the columns, unless it is the comma."""
     header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-    if hint := re.fullmatch("sep=(.)", header):  # Excel's own line, above the header
+    if hint := re.fullmatch("sep=(.)", header):  # written by Excel above the header
         return _SEPARATORS.get(hint[1])
 
     def columns_found(separator: str) -> int:
         columns = {column.strip().strip('"') for column in header.split(separator)}
         return len(columns & set(required)) if required else len(columns)
 
-    best = max((",", *_SEPARATORS), key=columns_found)  # the comma, unless another finds more
+    best = max(
+        (",", *_SEPARATORS), key=columns_found
+    )  # the comma, unless another one finds more columns
     return _SEPARATORS.get(best)
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file whole or not at all, as :func:`whole_file` and :func:`write_rows` do."""
+    """Write a CSV file atomically, with :func:`whole_file` and :func:`write_rows`."""
     with whole_file(path) as file:
         write_rows(file, columns, rows)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a text file that is written whole or not at all.
+    """Open a text file that is written atomically: completely or not at all.
 
     Raises
     ------
     InputError
-        The path has no name, such as that of the working folder.
+        The path has no file name, such as the working folder.
     IncompleteError
         The file cannot be written.
     """
     if not path.name:
-        raise InputError(f"{str(path)!r}: not the name of a file to write; name one")
+        raise InputError(f"{str(path)!r}: not a file name; give the path of a file to write")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,32 +185,32 @@ def write_rows(
     Parameters
     ----------
     file : text file
-        Opened with ``newline=""``, so that line ends stay as they are written.
+        Opened with ``newline=""``, so that line endings are written unchanged.
     columns : sequence of str
         The header.
     rows : iterable of mapping
-        Cells by column; a missing one is empty.
+        Cells by column; missing ones are empty.
     line_end : str
-        What ends a line: CR and LF in RFC 4180, by default LF alone.
+        Line ending: by default LF; CR and LF in RFC 4180.
     for_spreadsheets : bool
-        Whether headers and cells are escaped by :func:`escape_formula`. Data files are not.
+        Whether to escape headers and cells with :func:`escape_formula`; not for data files.
     """
     plain = csv.DictWriter(file, columns, lineterminator=line_end)
     quoted = csv.DictWriter(file, columns, lineterminator=line_end, quoting=csv.QUOTE_ALL)
     for row in chain([dict(zip(columns, columns, strict=True))], rows):
         if for_spreadsheets:
             row = {name: escape_formula(cell) for name, cell in row.items()}
-        # By itself, Python before 3.13 leaves a bare carriage return unquoted.
+        # Python before 3.13 does not quote a bare carriage return.
         writer = quoted if any("\r" in str(cell) for cell in row.values()) else plain
         writer.writerow(row)
 
 
 def escape_formula(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula.
+    """Return a cell that spreadsheets do not interpret as a formula.
 
-    A text gets an apostrophe before it if it begins with a tab or a line break, or if its first
+    A text is prefixed with an apostrophe if it begins with a tab or a line break, or if its first
     character after white space, quotes and invisible characters is ``=``, ``+``, ``-`` or ``@``,
-    in full width too. Numbers are returned as they are.
+    including full-width forms. Numbers are returned unchanged.
     """
     if not isinstance(cell, str) or not cell:
         return cell

@@ -1,4 +1,4 @@
-"""Data sets in the published layout: ``FOLDER/dataset/v0/v0.csv`` and ``ID.wav`` beside it."""
+"""Data sets in the published layout: ``FOLDER/dataset/v0/v0.csv`` and ``ID.wav`` next to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ PUBLISHED = "watd"
 PUBLISHED_SHA256 = "3fd0912f1bd7d7a3c0275446a6f0ccfa6fdcaaf3b8df972e7367832bc3703d7a"
 """Hash of its annotations."""
 ALTERED = f"{PUBLISHED} (altered audio)"
-"""Name of its annotations with audio other than the published one."""
+"""Name of the published annotations with audio that differs from the published one."""
 OTHER_CLIPS = f"{PUBLISHED} (other clips)"
-"""Name of a data set that is called ``watd`` and has other annotations."""
+"""Name of a data set that is called ``watd`` but has other annotations."""
 MINI = "mini"
-"""Name of the data set that comes with the package: small, and free to use for anything."""
+"""Name of the small data set that ships with the package, free for any use."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Clips and the folder that holds their audio.
+    """Clips and the folder that contains their audio.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class DataSet:
     clips : tuple of Clip
         In the order of the annotations.
     folder : pathlib.Path or None
-        None where the clips come without audio (from a responses CSV).
+        None if the clips have no audio (from a responses CSV).
     """
 
     name: str
@@ -55,14 +55,14 @@ class DataSet:
 
 
 def name_of(clips: Sequence[Clip], otherwise: str) -> str:
-    """Return the name of a data set: the published one is known by its annotations.
+    """Return the name of a data set; the published one is identified by its annotations.
 
     Parameters
     ----------
     clips : sequence of Clip
         Its clips.
     otherwise : str
-        The name of any other data set.
+        The name if it is not the published data set.
     """
     if annotations_sha256(clips) == PUBLISHED_SHA256:
         return PUBLISHED
@@ -76,14 +76,14 @@ def published_files() -> dict[str, str]:
 
 
 def name_with_audio(name: str, audio: Mapping[str, str]) -> str:
-    """Return the name of a data set by its audio too: published annotations may have other clips.
+    """Return the name of a data set, given its audio: published annotations may have other audio.
 
     Parameters
     ----------
     name : str
         The name by its annotations, as :func:`name_of` returns it.
     audio : mapping of str to str
-        SHA-256 of the audio files that were read, by clip id. Other clips are not considered.
+        SHA-256 of the audio files that were read, by clip id. Other clips are ignored.
     """
     if name not in (PUBLISHED, ALTERED):
         return name
@@ -98,25 +98,25 @@ def read_data_set(folder: Path) -> DataSet:
     Parameters
     ----------
     folder : pathlib.Path
-        The folder that holds ``dataset/v0/v0.csv``; it gives the data set its name.
+        The folder that contains ``dataset/v0/v0.csv``; its name is the name of the data set.
 
     Raises
     ------
     InputError
-        The folder or a column is missing, an id occurs twice or names a file elsewhere, or the
+        The folder or a column is missing, an id is duplicate or refers to another folder, or the
         file is not a CSV in UTF-8.
     """
     path = folder / ANNOTATIONS
     if not folder.is_dir():
         hint = did_you_mean(str(folder), (PUBLISHED, MINI))
         raise InputError(
-            f"{folder}: no such folder, and no data set of that name; the data is a folder that "
-            f"holds {ANNOTATIONS}, or {PUBLISHED}, or {MINI}"
+            f"{folder}: no such folder or data set; give a folder that contains {ANNOTATIONS}, or "
+            f"{PUBLISHED}, or {MINI}"
             f"{hint or did_you_mean_path(folder, folders=True)}"
         )
     if not path.is_file():
         raise InputError(
-            f"{folder}: not a data set: there is no file {path}; give the folder that holds "
+            f"{folder}: not a data set: {path} not found; give the folder that contains "
             f"{ANNOTATIONS}{_data_sets_near(folder)}"
         )
     clips: dict[str, Clip] = {}
@@ -124,16 +124,16 @@ def read_data_set(folder: Path) -> DataSet:
         clip = clip_of_row(row, COLUMNS, f"{path}, row {number}")
         if clip.id in clips:
             first = list(clips).index(clip.id) + 1
-            raise InputError(f"{path}: id {clip.id} is in rows {first} and {number}")
+            raise InputError(f"{path}: duplicate id {clip.id} (rows {first} and {number})")
         clips[clip.id] = clip
     if not clips:
-        raise InputError(f"{path}: no clips in it, only a header")
+        raise InputError(f"{path}: no clips, only a header")
     annotated = tuple(clips.values())
     return DataSet(name_of(annotated, folder.resolve().name), annotated, folder)
 
 
 def clip_of_row(row: Mapping[str, str], columns: Sequence[str], where: str) -> Clip:
-    """Return the clip of a row with these columns (``InputError`` that begins with ``where``)."""
+    """Return the clip of a row with these columns (``InputError`` prefixed with ``where``)."""
     try:
         return Clip(*(row[column] for column in columns))
     except InputError as error:
@@ -141,7 +141,7 @@ def clip_of_row(row: Mapping[str, str], columns: Sequence[str], where: str) -> C
 
 
 def _data_sets_near(folder: Path) -> str:
-    """Return ``; did you mean PATH?`` with the data sets above a folder, or in it."""
+    """Format ``; did you mean PATH?`` with the data sets above or in a folder."""
     above = [path for path in (folder.parent, folder.parent.parent) if path != folder]
     try:
         below = sorted(path for path in folder.iterdir() if path.is_dir())

@@ -14,7 +14,7 @@ _ABANDONED = 24 * 3600  # seconds without a change after which a temporary file 
 
 
 class DownloadError(IncompleteError):
-    """A file cannot be downloaded; those that were downloaded before it are kept."""
+    """A file cannot be downloaded; files that were already downloaded are kept."""
 
 
 def download(
@@ -26,30 +26,30 @@ def download(
     size: int,
     retries: int = 2,
 ) -> None:
-    """Download files into a folder, except those that it holds already.
+    """Download files into a folder, except those that it already contains.
 
-    A file appears in the folder once all of it is there and its hash is right, so that any number
-    of processes may download the same files at the same time.
+    A file appears in the folder once it is complete and its hash is verified, so that any number of
+    processes may download the same files at the same time.
 
     Parameters
     ----------
     source : str
-        The address that all files begin with.
+        The common beginning of the files' addresses.
     hashes : mapping of str to str
         The SHA-256 of each file, by its path below ``source`` and ``folder``.
     folder : pathlib.Path
-        Where the files are to be.
+        The destination.
     title : str
         Text of the progress bar, which is shown on a terminal.
     size : int
-        Bytes of all files; one that is larger is refused.
+        Total size of the files in bytes; a larger file is refused.
     retries : int
-        How often a file is tried again.
+        Number of retries for each file.
 
     Raises
     ------
     DownloadError
-        The source cannot be reached, or a file is missing or another one than expected.
+        The source cannot be reached, or a file is missing or has another hash.
     OSError
         The folder cannot be written.
     """
@@ -80,7 +80,7 @@ def download(
                 downloaded += Path(files.fetch(path, downloader=save_url)).stat().st_size
             except (requests.RequestException, ValueError, DownloadError) as error:
                 is_offline = isinstance(error, requests.ConnectionError)
-                reason = "cannot be reached; is this machine offline?" if is_offline else error
+                reason = "cannot be reached; check the internet connection" if is_offline else error
                 raise DownloadError(
                     f"{source}{path}: {one_line(reason).partition(' for url')[0]}; {number} of "
                     f"{len(hashes)} files are in {folder}"
@@ -89,20 +89,21 @@ def download(
 
 
 def limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Yield chunks, and raise :class:`DownloadError` where they have more bytes than expected.
+    """Yield chunks; raise :class:`DownloadError` if their total size exceeds a limit.
 
-    The size of a download is not always known before, and what is compressed may unpack to any.
+    The size of a download is not always known beforehand, and compressed data may expand to any
+    size.
     """
     size = 0
     for chunk in chunks:
         size += len(chunk)
         if size > most:
-            raise DownloadError(f"larger than {most:,} bytes, which it should not be")
+            raise DownloadError(f"larger than the expected {most:,} bytes")
         yield chunk
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files and folders of killed downloads, unchanged for a day."""
+    """Remove temporary files and folders of killed downloads that are older than a day."""
     for path in folder.glob("tmp*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:

@@ -1,4 +1,4 @@
-"""The folders that jasco keeps files in, and folders that are written whole or not at all."""
+"""The folders in which jasco stores files, and folders that are written atomically."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from platformdirs import user_cache_dir, user_data_dir
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloaded files: ``JASCO_CACHE``, or the user's own cache."""
+    """Return the folder for downloaded files: ``JASCO_CACHE``, or the user's cache folder."""
     return Path(os.environ.get("JASCO_CACHE") or user_cache_dir("jasco")).expanduser()
 
 
 def data_folder() -> Path:
-    """Return the folder for what is costly to repeat: ``JASCO_DATA``, or the user's own data."""
+    """Return the folder for results that are costly: ``JASCO_DATA``, or the user's data folder."""
     return Path(os.environ.get("JASCO_DATA") or user_data_dir("jasco")).expanduser()
 
 
@@ -25,13 +25,13 @@ def data_folder() -> Path:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Create a draft folder, which becomes the folder if the block ends without an error.
 
-    The draft lies beside the folder. Its name holds the process and the machine that write it, so
-    that the next call removes what a killed process left.
+    The draft is created next to the folder. Its name contains the process and the machine that
+    write it, so that the next call can remove drafts of killed processes.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Where the folder is to be; it does not exist yet, or is empty.
+        The final path; it must not exist, or be empty.
 
     Yields
     ------
@@ -41,7 +41,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        It cannot be written.
+        The folder cannot be written.
     """
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Known issues of the published data: they are reported with a result, never repaired.
+"""Known issues of the published data: they are reported with results, never corrected.
 
-A clip is known by the hash of its annotations, so that a corrected data set has none of them.
+A clip is identified by the hash of its annotations, so that a corrected clip has no known issue.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ TOO_GENERAL = "1f3f301487a2"
 """Hash of the clip whose reference breaks the rubric's own rule on general terms."""
 _KNOWN = {
     "35e7a9b8b001": "the keyword 'age' occurs inside other words",
-    "167d3d406970": "the voice does not say the sentence that is written down",
+    "167d3d406970": "the recorded speech differs from the annotated sentence",
     "5014e0125ce7": "a keyword is misspelt ('gumble')",
     "234a4c131f3e": "the reference is odd, and the sentence says 'amend' for a fine",
     TOO_GENERAL: "the reference is so general that the rubric rates it 0",
@@ -24,7 +24,7 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class KnownIssue:
-    """What is wrong with a clip.
+    """A known issue of a clip.
 
     Attributes
     ----------
@@ -45,15 +45,15 @@ def known_issues(clips: Sequence[Clip]) -> tuple[KnownIssue, ...]:
 
 
 def repetitions(clips: Sequence[Clip]) -> Iterator[str]:
-    """Format the number of sound labels and of keywords that several clips share.
+    """Format the number of sound labels and keyword labels that several clips share.
 
-    Such clips are not quite independent.
+    Such clips are not fully independent.
     """
     for name, labels in (
-        ("sound", [clip.sound for clip in clips]),
-        ("keywords", [clip.keywords for clip in clips]),
+        ("sound label", [clip.sound for clip in clips]),
+        ("keyword label", [clip.keywords for clip in clips]),
     ):
         repeated = sum(number > 1 for number in Counter(labels).values())
         if repeated:
-            counted = count(repeated, f"label of {name}", f"labels of {name}")
-            yield f"{counted} {'belongs' if repeated == 1 else 'belong'} to more than one clip"
+            verb = "belongs" if repeated == 1 else "belong"
+            yield f"{count(repeated, name)} {verb} to more than one clip"

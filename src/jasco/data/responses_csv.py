@@ -1,11 +1,10 @@
-"""The CSV that a user fills in with a model's responses, and that a judge's texts are added to.
+"""The CSV that a user fills in with a model's responses, and to which a judge's texts are added.
 
 Conventions
 -----------
-One row an item, in the columns of the published ``evaluation/example.csv``. An empty
-``allm_output`` is an item without a response; any other text, "nan" and blanks included, is a
-response. The judge's text is in ``judge_output`` or, in files of the published script, in
-``llama3_extract``.
+One row per item, in the columns of the published ``evaluation/example.csv``. An item with an empty
+``allm_output`` has no response; any other text, including "nan" and blanks, is a response. The
+judge's text is in ``judge_output`` or, in files of the published script, in ``llama3_extract``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from jasco.data.csv_files import CsvTable, read_table, write_table
 from jasco.data.dataset import DataSet, clip_of_row, name_of
-from jasco.errors import InputError
+from jasco.errors import InputError, invalid_value
 from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
@@ -27,12 +26,13 @@ COLUMNS = (
 )  # fmt: skip
 VERDICT_COLUMNS = ("judge_output", "rating", "orientation")
 PROXY_COLUMN = "proxy"
-"""1 in each row of a file whose verdicts are of a proxy, which only stands in for a judge."""
+"""1 in each row of a file whose verdicts are those of a proxy."""
 _CLIP_COLUMNS = (
     "id", "audio_sound", "spoken_text", "audio_only_target", "speech_only_target",
     "tgt_text", "target_keywords",
 )  # fmt: skip
-_REMEDY = "; a file to fill in: jasco data template DATA -o FILE.csv"
+_REMEDY = "; create a file to fill in with: jasco data template DATA -o FILE.csv"
+_OTHER_DATA = "use the data set that the file was created for"
 _JUDGE_COLUMNS = ("judge_output", "llama3_extract")
 
 Key = tuple[str, int]
@@ -45,9 +45,9 @@ def template_rows(data: DataSet, n_frames: Mapping[str, int]) -> Iterator[dict[s
     Parameters
     ----------
     data : DataSet
-        Its clips give eight rows each.
+        The data set; each clip has eight rows.
     n_frames : mapping of str to int
-        Samples of a channel in each clip's audio file, by clip id.
+        Samples per channel in each clip's audio file, by clip id.
     """
     for clip in data.clips:
         for item in items_of(clip):
@@ -63,7 +63,7 @@ def template_rows(data: DataSet, n_frames: Mapping[str, int]) -> Iterator[dict[s
 
 @dataclass(frozen=True)
 class ResponsesCsv:
-    """A responses CSV, checked.
+    """A valid responses CSV.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class ResponsesCsv:
     keys : list of (str, int)
         Clip id and instruction number of each row.
     clips : tuple of Clip
-        The clips that it names, in order of their first row.
+        The clips in the file, in order of their first row.
     """
 
     path: Path
@@ -88,21 +88,21 @@ class ResponsesCsv:
         return DataSet(name_of(self.clips, self.path.stem), self.clips)
 
     def answers(self) -> dict[Key, str]:
-        """Return the responses; an item with an empty cell is left out."""
+        """Return the responses, without items whose cell is empty."""
         return self._texts("allm_output")
 
     def judge_texts(self) -> dict[Key, str]:
-        """Return the judge's texts that are not empty, for the items that have a response."""
+        """Return the judge's non-empty texts for the items that have a response."""
         texts, answers = self._texts(_judge_column(self.path, self.table)), self.answers()
         return {key: text for key, text in texts.items() if key in answers}
 
     def verdicts(self) -> dict[Key, Verdict]:
-        """Read the judge's texts; where one cannot be read, its row's own columns count.
+        """Parse the judge's texts; columns of the row replace what cannot be parsed.
 
         Raises
         ------
         InputError
-            A row's ``rating`` or ``orientation`` is none, or contradicts the judge's text.
+            A row's ``rating`` or ``orientation`` is invalid, or contradicts the judge's text.
         """
         texts, rows = self.judge_texts(), zip(self.keys, self.table.rows, strict=True)
         return {key: self._verdict(key, row, texts[key]) for key, row in rows if key in texts}
@@ -124,11 +124,13 @@ class ResponsesCsv:
         for name, allowed in (("rating", "0, 1, 2"), ("orientation", ", ".join(Orientation))):
             in_text, in_cell = getattr(by_text, name), getattr(by_cells, name)
             if cells[name] and in_cell is None:
-                raise InputError(f"{where}: {name} {cells[name][:40]!r} is none of {allowed}")
+                raise InputError(
+                    invalid_value(f"{where}: {name}", cells[name], f"expected one of {allowed}")
+                )
             if None not in (in_text, in_cell) and in_text != in_cell:
                 raise InputError(
-                    f"{where}: {name} is {in_cell}, but {in_text} by the judge's text; correct or "
-                    "empty the cell"
+                    f"{where}: {name} is {in_cell}, but the judge's text says {in_text}; correct "
+                    "or clear the cell"
                 )
         return Verdict(
             by_cells.rating if by_text.rating is None else by_text.rating,
@@ -142,12 +144,12 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
     Raises
     ------
     InputError
-        A column is missing, a prompt is unknown, an item occurs twice, or two rows of a clip
+        A column is missing, a prompt is unknown, an item is duplicate, or two rows of a clip
         differ in its annotations.
     """
     table = read_table(path, (*_CLIP_COLUMNS, "prompt", "allm_output"), _REMEDY)
     if not table.rows:
-        raise InputError(f"{path}: no rows in it, only a header{_REMEDY}")
+        raise InputError(f"{path}: no rows, only a header{_REMEDY}")
     numbers = {instruction: number for number, instruction in enumerate(INSTRUCTIONS, start=1)}
     clips: dict[str, Clip] = {}
     rows: dict[Key, int] = {}
@@ -155,21 +157,21 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
         where = f"{path}, row {number} (clip {row['id']!r})"
         if row["prompt"] not in numbers:
             raise InputError(
-                f"{where}: prompt {row['prompt'][:60]!r} is none of the 8 instructions; "
-                "leave the column as jasco data template wrote it"
+                f"{where}: prompt {row['prompt'][:60]!r} is not one of the 8 instructions; "
+                "do not change this column of the template"
             )
         clip = clip_of_row(row, _CLIP_COLUMNS, f"{path}, row {number}")
         if clips.setdefault(clip.id, clip) != clip:
-            raise InputError(f"{where}: other annotations than in the clip's first row")
+            raise InputError(f"{where}: annotations differ from the clip's first row; correct one")
         key = clip.id, numbers[row["prompt"]]
         if key in rows:
-            raise InputError(f"{where}: prompt {key[1]} is in row {rows[key]} already; leave one")
+            raise InputError(f"{where}: duplicate of row {rows[key]} (prompt {key[1]}); remove one")
         rows[key] = number
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
 
 
 def read_judged_rows(path: Path) -> tuple[list[JudgedRow], bool]:
-    """Read a judged CSV as the published script does: any prompts, any number of rows.
+    """Read a judged CSV like the published script: any prompts, any number of rows.
 
     Returns
     -------
@@ -185,7 +187,7 @@ def read_judged_rows(path: Path) -> tuple[list[JudgedRow], bool]:
 
 
 def _is_proxy(table: CsvTable, judge_column: str) -> bool:
-    # Files made before there was the column have the mark in the judge's texts.
+    # Files from before the column existed have the mark in the judge's texts.
     return any(
         row.get(PROXY_COLUMN) == "1" or row[judge_column].startswith(PROXY_MARK)
         for row in table.rows
@@ -220,7 +222,7 @@ def write_judged(
     judged : mapping of (str, int) to (list of str, Verdict)
         The judge's texts and the verdict on each response.
     proxy : bool
-        Whether the verdicts are those of a proxy, which are marked so.
+        Whether the verdicts are those of a proxy, and are to be marked.
     """
     added = (*VERDICT_COLUMNS, PROXY_COLUMN)
     columns = [name for name in file.table.columns if name not in added]
@@ -240,18 +242,21 @@ def write_judged(
 
 
 def check_against(file: ResponsesCsv, data: DataSet) -> None:
-    """Check that the responses of a file belong to a data set.
+    """Check that the responses in a file belong to a data set.
 
     Raises
     ------
     InputError
-        The file names a clip that the data set does not have, or has other annotations for it.
+        A clip in the file is not in the data set, or has other annotations.
     """
     known = {clip.id: clip for clip in data.clips}
     for clip in file.clips:
         if clip.id not in known:
-            raise InputError(f"{file.path}: clip {clip.id} is not in the data set {data.name}")
+            raise InputError(
+                f"{file.path}: clip {clip.id} is not in the data set {data.name}; {_OTHER_DATA}"
+            )
         if clip != known[clip.id]:
             raise InputError(
-                f"{file.path}: clip {clip.id} has other annotations than in the data {data.name}"
+                f"{file.path}: annotations of clip {clip.id} differ from the data set {data.name}; "
+                f"{_OTHER_DATA}"
             )

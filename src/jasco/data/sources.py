@@ -1,4 +1,4 @@
-"""Where data sets come from: a folder, or the published one, fetched file by file."""
+"""Sources of data sets: a folder, or the published data set, downloaded file by file."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -33,14 +33,14 @@ _SOURCE_VARIABLE = "JASCO_WATD_URL"
 
 
 def find_data(name: str, notify: Callable[[str], None]) -> DataSet:
-    """Read a data set by its folder or its name.
+    """Read a data set, given by its folder or its name.
 
-    ``mini`` comes with the package; the published data set is downloaded where files are missing.
+    ``mini`` ships with the package; the published data set is downloaded if files are missing.
 
     Raises
     ------
     InputError
-        There is no such folder, or it is no data set.
+        The folder does not exist, or is not a data set.
     DownloadError
         The published data set is not in the cache and cannot be downloaded.
     """
@@ -55,41 +55,42 @@ def find_data(name: str, notify: Callable[[str], None]) -> DataSet:
 
 
 def fetch(folder: Path | None, notify: Callable[[str], None]) -> Path:
-    """Download the published data set; files that are there and whole are kept.
+    """Download the published data set; existing valid files are kept.
 
     Parameters
     ----------
     folder : pathlib.Path or None
-        Where to; None is the user's cache.
+        The destination; None: the user's cache.
     notify : callable
-        Is called with the licence.
+        Called with the licence.
 
     Raises
     ------
     DownloadError
-        The source cannot be reached, or holds other files than the published ones.
+        The source cannot be reached, or its files differ from the published ones.
     """
     folder = folder or cache_folder() / PUBLISHED
     source = os.environ.get(_SOURCE_VARIABLE, _SOURCE).rstrip("/") + "/"
     try:
         download(source, published_files(), folder, title=PUBLISHED, size=_SIZE)
     except DownloadError as error:
-        raise DownloadError(f"{error}; the same command goes on from there") from None
+        raise DownloadError(f"{error}; run the same command again to resume") from None
     except OSError as error:
         raise DownloadError(
-            f"{folder}: {error.strerror}; make it writable or free some room, and repeat"
+            f"{folder}: {error.strerror}; make it writable or free some space, then run the same "
+            "command again"
         ) from None
     notify(LICENCE)
     return folder
 
 
 def verify(data: DataSet) -> Iterator[str]:
-    """Read every clip of a data set and yield a line for each thing that a user should know.
+    """Read every clip of a data set and yield one line for each finding.
 
     Raises
     ------
     InputError
-        The data set cannot be used: the first thing that is wrong with it.
+        The data set cannot be used; the message states the first problem.
     """
     sha256 = annotations_sha256(data.clips)
     yield f"{count(len(data.clips), 'clip')}, annotations {sha256}"
@@ -106,11 +107,11 @@ def verify(data: DataSet) -> Iterator[str]:
             yield f"clip {clip.id}: clipped samples: {file.clipped} of {file.frames}"
         for warning in file.warnings:
             yield f"clip {clip.id}: {warning}"
-    yield f"{seconds:.0f} s of audio, every file readable"
+    yield f"{seconds:.0f} s of audio, all files readable"
     for issue in known_issues(data.clips):
         yield f"clip {issue.clip}: known issue: {issue.text}"
     for repetition in repetitions(data.clips):
-        yield f"known of the data: {repetition}"
+        yield f"known issue of the data set: {repetition}"
     if sha256 == PUBLISHED_SHA256:
         assert data.folder is not None
         name = name_with_audio(data.name, hashes)
@@ -118,6 +119,9 @@ def verify(data: DataSet) -> Iterator[str]:
             path = data.folder / file_name
             sha256_read = hashes.get(path.stem) if path.suffix == ".wav" else None
             if path.exists() and (sha256_read or file_sha256(path)) != expected:
-                raise InputError(f"{name}: {path}: not the published file; fetch it again")
-        yield "annotations and audio are the published ones"
+                raise InputError(
+                    f"{name}: {path}: differs from the published file; run: jasco data fetch "
+                    f"{data.folder}"
+                )
+        yield "annotations and audio match the published data set"
         yield LICENCE

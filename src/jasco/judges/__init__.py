@@ -1,1 +1,1 @@
-"""Judges: one module or folder for each kind, with the base class in :mod:`.judge`."""
+"""Judges: one module or package per kind, and the base class in :mod:`.judge`."""

@@ -1,4 +1,4 @@
-"""Verdicts that were made elsewhere, in a judged CSV."""
+"""Existing verdicts, from a judged CSV."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from jasco.protocol.verdicts import Attempt, Judgement, Verdict
 
 
 class CsvJudge(Judge):
-    """The judge's texts of a judged CSV, on the very answers that they were written about."""
+    """The judge's texts in a judged CSV, for exactly the answers that they judge."""
 
     NAME = "JUDGED.csv"
     raw_name = True
@@ -25,7 +25,7 @@ class CsvJudge(Judge):
         self._verdicts: dict[Key, Verdict] = {}
 
     async def prepare(self, data: DataSet) -> None:
-        """Read the file and check it against the data."""
+        """Read the file and check that it matches the data."""
         file = read_responses_csv(Path(self.spec.name))
         check_against(file, data)
         self._answers = file.answers()
@@ -34,7 +34,7 @@ class CsvJudge(Judge):
         self.proxy = file.proxy
 
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:
-        """Return whether the file holds another text or verdict by now."""
+        """Return whether the file now contains another text or verdict."""
         key = item.clip.id, item.number
         return self._texts.get(key) != text or self._verdicts.get(key) != verdict
 
@@ -49,5 +49,5 @@ class CsvJudge(Judge):
         if key not in self._texts:
             return Failure("unjudged", "no verdict in the file")
         if self._answers.get(key, "") != prediction:
-            return Failure("unjudged", "the file's verdict is on another answer")
+            return Failure("unjudged", "the file has a verdict on a different answer")
         return Judgement(self._verdicts[key], (Attempt("verdict", self._texts[key]),))

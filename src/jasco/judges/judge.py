@@ -19,20 +19,20 @@ class Judge(Provider, ABC):
     """
 
     needs_check: ClassVar[bool] = False
-    """Whether it is asked one question with a known verdict before a run's first answers.
+    """Whether it is asked one question with a known verdict before the first answers of a run.
 
-    That costs a call, and saves hundreds where a judge refuses each or cannot be read: language
-    models set it. Judges that read verdicts from a file, or compute them here, have no need of it.
+    This costs one call, and saves hundreds if a judge refuses all calls or is unreadable: language
+    models set it. Judges that read verdicts from a file, or compute them locally, do not need it.
     """
     proxy: bool = False
-    """Whether it only stands in for a protocol's judges: its figures are marked as such."""
+    """Whether it stands in for a protocol's judges; its figures are marked as such."""
 
     def trained_on(self, clip: Clip) -> bool:  # noqa: ARG002
-        """Return whether it was trained on outputs about a clip: an exam leaves those out."""
+        """Return whether it was trained on outputs about a clip; exams exclude such clips."""
         return False
 
     def disowns(self, item: Item, text: str, verdict: Verdict) -> bool:  # noqa: ARG002
-        """Return whether a run's verdict is known not to be this judge's; by default never."""
+        """Return whether a verdict in a run is known not to be this judge's; by default never."""
         return False
 
     def request(
@@ -42,10 +42,10 @@ class Judge(Provider, ABC):
         protocol: Protocol,  # noqa: ARG002
         repair_of: str | None = None,  # noqa: ARG002
     ) -> Mapping[str, Any] | None:
-        """Return the body of the request that asks for a verdict on an answer.
+        """Return the body of the request for a verdict on an answer.
 
-        With ``repair_of``, the text that the judge wrote, it is the one that asks once more for
-        the orientation. None where nothing is sent as JSON, which is so by default.
+        With ``repair_of``, the text that the judge wrote, return the request that asks again for
+        the orientation. None, the default, if nothing is sent as JSON.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""Panels: several judges under one name."""
+"""Panels: several judges with one name."""
 
 from collections.abc import Sequence
 
@@ -16,21 +16,22 @@ PANELS: dict[str, Sequence[str]] = {
     )
 }
 """The published panel of protocol v2."""
-# As published, but for the longest prompt: 4,096 tokens leave no room for long answers.
+# As published, except the maximum length: 4,096 tokens are too few for long answers.
 _SERVED_WITH = {"serve.tensor-parallel-size": "4", "serve.max-model-len": "8192"}
 
 
 def open_judges(text: str) -> list[Judge]:
     """Return the judges that a spec names: one, or those of a panel.
 
-    ``three-judges`` starts a vLLM server for each, one after the other.
-    ``three-judges,base_url=URL`` finds all behind one gateway, three addresses are one each, in
-    the order of :data:`PANELS`. Other options go to every judge.
+    ``three-judges`` starts a vLLM server for each judge, one after the other.
+    ``three-judges,base_url=URL`` reaches all of them through one gateway; three addresses are for
+    one judge each, in the order of :data:`PANELS`. Other options apply to every judge.
 
     Raises
     ------
     InputError
-        As :func:`~jasco.backends.specs.open_spec`, or two addresses for three judges.
+        As in :func:`~jasco.backends.specs.open_spec`, or the number of addresses does not match the
+        number of judges.
     """
     panel, *pairs = text.split(",")
     if panel not in PANELS:
@@ -47,7 +48,8 @@ def open_judges(text: str) -> list[Judge]:
     if len(addresses) != len(models):
         raise InputError(
             f"{mask_spec(text)!r}: {count(len(addresses), 'address')} for "
-            f"{count(len(models), 'judge')}; give one for all, or one each in this order: "
+            f"{count(len(models), 'judge')}; give one base_url for all, or one for each in this "
+            "order: "
             f"{', '.join(models)}"
         )
     return [

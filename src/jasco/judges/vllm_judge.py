@@ -1,4 +1,4 @@
-"""A language model as judge, behind a vLLM server that is started for it and ended after it."""
+"""A language model as judge, on a vLLM server that is started before and stopped after use."""
 
 from jasco.backends.chat_provider import VllmProvider
 from jasco.backends.vllm_server import SERVING_OPTIONS
@@ -6,10 +6,11 @@ from jasco.judges.chat_judge import JUDGING_OPTIONS, ChatJudge
 
 
 class VllmJudge(VllmProvider, ChatJudge):
-    """As ``openai``, and ``vllm serve MODEL`` is started first and ended afterwards.
+    """Like ``openai``, but ``vllm serve MODEL`` is started before use and stopped afterwards.
 
-    ``serve.KEY=VALUE`` is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as ``--KEY``), such as
-    ``serve.tensor-parallel-size=4``; ``serve.command=PATH`` names the program.
+    ``serve.KEY=VALUE`` is passed to the server as ``--KEY VALUE`` (``serve.KEY=true`` as
+    ``--KEY``), for example ``serve.tensor-parallel-size=4``; ``serve.command=PATH`` is the path of
+    the program.
     """
 
     activity = "judging"

@@ -1,1 +1,1 @@
-"""Auditory LLMs: one module or folder for each kind, with the base class in :mod:`.model`."""
+"""Auditory LLMs: one module or package per kind, and the base class in :mod:`.model`."""

@@ -1,4 +1,4 @@
-"""Models that compute in this process: one thread answers a batch of questions at a time."""
+"""Models that run in this process: one thread answers a batch of questions at a time."""
 
 import asyncio
 from abc import abstractmethod
@@ -20,34 +20,35 @@ from jasco.protocol.responses import Failure, Response
 
 T = TypeVar("T")
 Question = tuple[Audio, str]
-"""A clip's audio, and the prompt."""
+"""A clip's audio and the prompt."""
 Outcome = Response | Failure
 
 
-BATCH = Option("batch", "questions answered at once", at_least(1, int), 8)
-"""For models that take batches of any size; not part of a model's identity."""
+BATCH = Option("batch", "number of questions per batch", at_least(1, int), 8)
+"""For models that accept batches of any size; not part of the identity."""
 
 
 class MalformedAnswersError(Exception):
-    """A batch has other answers than one for each question."""
+    """A batch does not have exactly one answer per question."""
 
 
 class BatchedModel(Model):
-    """A model that computes here: its thread takes one batch of questions at a time.
+    """A model that runs in this process: its thread answers one batch of questions at a time.
 
-    What does not fit into the memory is tried in halves, and the smaller batches stay. What fails
-    otherwise is tried one by one, so that a bad question fails alone.
+    A batch that does not fit into memory is split in half, and the smaller size is used from then
+    on. After any other failure, questions are answered one by one, so that a bad question fails
+    alone.
 
     Parameters
     ----------
     spec : Spec
     size : int
-        How many questions the model takes at once.
+        Maximum number of questions per batch.
 
     Attributes
     ----------
     batch_size : int
-        How many questions the model takes at once, as far as is known.
+        Maximum number of questions per batch that is known to fit.
     """
 
     def __init__(self, spec: Spec, size: int = 1) -> None:
@@ -58,18 +59,18 @@ class BatchedModel(Model):
 
     @abstractmethod
     def load(self) -> None:
-        """Load everything that is needed to answer; called in the thread."""
+        """Load everything that is needed for answering; called in the thread."""
 
     @abstractmethod
     def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Answer each question of a batch; called in the thread. May raise where it cannot."""
+        """Answer each question of a batch; called in the thread. May raise an exception."""
 
     def group_of(self, question: Question) -> Hashable:  # noqa: ARG002
-        """Return what questions must have in common to go together; by default nothing."""
+        """Return a key that questions of one batch must share; by default none."""
         return None
 
     def place_of(self, error: BaseException) -> str:  # noqa: ARG002
-        """Return where in the user's code an error was raised; empty where that is not known."""
+        """Return where in the user's code an error was raised; empty if unknown."""
         return ""
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
@@ -77,7 +78,7 @@ class BatchedModel(Model):
         await self._in_thread(self.load)
 
     async def answer(self, item: Item, audio: Audio | None) -> Outcome:
-        """Queue the question; the model's thread takes a batch at a time."""
+        """Queue the question; the model's thread answers a batch at a time."""
         assert audio is not None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(((audio, item.instruction), future))
@@ -88,16 +89,16 @@ class BatchedModel(Model):
             questions = [question for question, _ in batch]
             answers = await self._in_thread(lambda: self._answer_groups(questions))
             for (_, waiting), answer in zip(batch, answers, strict=True):
-                if not waiting.done():  # a cancelled question wants no answer
+                if not waiting.done():  # it may have been cancelled
                     waiting.set_result(answer)
         return await future
 
     async def close(self) -> None:
-        """End the thread once its call is over."""
+        """Stop the thread after its current call."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Call a function in the model's thread, after what is waiting for it already."""
+        """Call a function in the model's thread, after all earlier calls."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _answer_groups(self, questions: Sequence[Question]) -> list[Outcome]:
@@ -105,14 +106,14 @@ class BatchedModel(Model):
         return [answer for _, group in groups for answer in self._answer([*group])]
 
     def _answer(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Answer questions that may go together."""
+        """Answer questions that may share a batch."""
         try:
             return self.answer_batch(questions)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # of any library, and sys.exit(): it concerns these alone
+        except BaseException as error:  # from any library, or sys.exit()
             failure = _failure(error, self.place_of(error))
-        # Only here has the error let go of what the failed attempt held in memory.
+        # Only after the except block is the memory of the failed attempt released.
         if failure.kind == "memory":
             empty_cache()
         if len(questions) == 1:
@@ -125,7 +126,7 @@ class BatchedModel(Model):
         ]
         # One clip may be too long for any batch.
         if failure.kind == "memory" and any(isinstance(answer, Response) for answer in answers):
-            self.batch_size = min(size, self.batch_size)  # larger ones would fail first, every time
+            self.batch_size = min(size, self.batch_size)  # larger batches would always fail first
         return answers
 
 

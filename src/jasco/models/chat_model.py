@@ -1,4 +1,4 @@
-"""Any auditory LLM behind a server that speaks OpenAI's chat completions."""
+"""Auditory LLMs on servers that speak OpenAI's chat completions."""
 
 import base64
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ ANSWERING_OPTIONS = (*decoding_options(max_tokens=512), REASONING, *FURTHER_OPTI
 class ChatModel(ChatProvider, Model):
     """A model on a server: vLLM, SGLang, llama.cpp, a gateway, an API.
 
-    The audio goes as an ``input_audio`` part (WAV, 16 kHz) before the text, so that a server's
-    prefix cache serves a clip's eight prompts.
+    The audio is sent as an ``input_audio`` part (WAV, 16 kHz) before the text, so that a server's
+    prefix cache is used for a clip's eight prompts.
     """
 
     remote = True

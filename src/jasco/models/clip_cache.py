@@ -1,4 +1,4 @@
-"""Values computed from the clips used last: a clip's eight items come close together."""
+"""Cached values of recent clips: a clip's eight items are answered in close succession."""
 
 import hashlib
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from jasco.data.audio import Audio
 
 T = TypeVar("T")
 MOST = 64
-"""Clips whose values are kept."""
+"""Maximum number of cached clips."""
 
 
 def audio_digest(audio: Audio) -> bytes:
@@ -17,20 +17,20 @@ def audio_digest(audio: Audio) -> bytes:
 
 
 class ClipCache(Generic[T]):
-    """A cache of one value for each of the :data:`MOST` clips used last, keyed by their audio."""
+    """A cache with one value for each of the :data:`MOST` clips used last, keyed by their audio."""
 
     def __init__(self) -> None:
         self._values: OrderedDict[bytes, T] = OrderedDict()
 
     def get(self, audio: Audio) -> T | None:
-        """Return the value of a clip; None where there is none, or none any more."""
+        """Return the value of a clip; None if it is not, or no longer, in the cache."""
         key = audio_digest(audio)
         if key in self._values:
             self._values.move_to_end(key)
         return self._values.get(key)
 
     def put(self, audio: Audio, value: T) -> None:
-        """Store the value of a clip, and drop that of the clip least recently used."""
+        """Store the value of a clip, and drop the value of the least recently used clip."""
         key = audio_digest(audio)
         self._values[key] = value
         self._values.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Responses that were made elsewhere, in a responses CSV."""
+"""Existing responses, from a responses CSV."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from jasco.protocol.responses import Failure, Response
 
 
 class CsvModel(Model):
-    """The responses of a CSV. An empty ``allm_output`` is an item not answered."""
+    """The responses in a CSV. An item with an empty ``allm_output`` has no response."""
 
     NAME = "RESPONSES.csv"
     raw_name = True
@@ -25,15 +25,15 @@ class CsvModel(Model):
         self._answers: dict[Key, str] = {}
 
     async def prepare(self, data: DataSet) -> None:
-        """Read the file and check it against the data."""
+        """Read the file and check that it matches the data."""
         file = read_responses_csv(Path(self.spec.name))
         check_against(file, data)
         self._answers = file.answers()
 
     def disowns(self, item: Item, text: str) -> bool:
-        """Return whether the file holds another answer by now."""
+        """Return whether the file now contains another answer."""
         answer = self._answers.get((item.clip.id, item.number))
-        if answer is None or answer == text:  # reasoning included, in a run of an older version
+        if answer is None or answer == text:  # with reasoning in runs of older versions
             return answer is None
         shown = without_reasoning(Response(answer), self.spec.identity)
         return isinstance(shown, Failure) or shown.text != text

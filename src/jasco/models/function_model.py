@@ -1,14 +1,15 @@
-"""A model that is a Python function of the user's, named or handed over.
+"""A model that is a Python function of the user, given by name or as an object.
 
 ``python/module:function`` or ``python/path/to/file.py:function``, where the function is
 
 * ``answer(audio, sampling_rate, prompt) -> str``, or
-* ``answer(audios, sampling_rate, prompts) -> list of str``: the parameter's name, ``prompts``,
-  says that it takes a batch.
+* ``answer(audios, sampling_rate, prompts) -> list of str``: the parameter name ``prompts`` means
+  that the function accepts batches.
 
-``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. The function is called
-in one thread, not the main one, a call at a time; it need not be thread-safe. A batch that raises,
-or that has another number of answers, is tried again one by one: a bad question fails alone.
+``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. The function is called in
+one thread other than the main thread, one call at a time; it need not be thread-safe. If a batch
+raises an exception or has the wrong number of answers, its questions are asked one by one, so that
+a bad question fails alone.
 """
 
 import inspect
@@ -29,7 +30,7 @@ _BATCH = 8
 
 
 class FunctionModel(BatchedModel):
-    """A Python function that answers; it may take batches."""
+    """A Python function that answers questions, one at a time or in batches."""
 
     NAME = "module:function"
     raw_name = True
@@ -41,28 +42,28 @@ class FunctionModel(BatchedModel):
 
     @classmethod
     def of(cls, model: object, name: str | None = None) -> "FunctionModel":
-        """Make a model of a function, or of an object that has it as its method ``answer``.
+        """Create a model from a function, or from an object with a method ``answer``.
 
         Parameters
         ----------
         model : object
-            The function, or what has the method.
+            The function or object.
         name : str or None
-            What the run and the results call it; by default what it is called in its module.
+            The name in the run and the results; by default its name in its module.
         """
         function: Any = getattr(model, "answer", model)
         spec = parse_spec(f"python/{whole_text(name or name_of(model))}", cls)
-        _takes_batches(spec.name, function)  # else it fails only when it is called
+        _takes_batches(spec.name, function)  # otherwise it would fail only when it is called
         return cls(spec, function)
 
     def fingerprint(self) -> str:
-        """Hash the file that holds the function, or the code of one that was handed over."""
+        """Return a hash of the function's file, or of the code of a function given as an object."""
         if self._function:
             return code_fingerprint(self._function)
         return file_fingerprint(source_file(self.spec.name.rpartition(":")[0]))
 
     def load(self) -> None:
-        """Import the function, unless it was handed over."""
+        """Import the function, unless it was given as an object."""
         self._call = self._function or import_function(self.spec.name)
         self._takes_batches = _takes_batches(self.spec.name, self._call)
         self._file = file_of(self._call)
@@ -74,7 +75,7 @@ class FunctionModel(BatchedModel):
         return raised_at(error, self._file)
 
     def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """Call the function once."""
+        """Call the function for one batch."""
         audios = [audio.floats for audio, _ in questions]
         prompts = [prompt for _, prompt in questions]
         if not self._takes_batches:
@@ -84,7 +85,7 @@ class FunctionModel(BatchedModel):
 
 
 def name_of(model: object) -> str:
-    """Return what a function or object is called where it was given no name."""
+    """Return the default name of a function or object."""
     called = getattr(model, "__name__", type(model).__name__)
     if has_own_name(model):
         called = getattr(model, "__qualname__", called)
@@ -92,11 +93,11 @@ def name_of(model: object) -> str:
 
 
 def has_own_name(model: object) -> bool:
-    """Return whether the name of a function or object leads to it, and to no other.
+    """Return whether the name of a function or object identifies it uniquely.
 
-    Two lambdas have one name, and so have two closures of one function, two partials, two methods
-    of two objects, and a function and what a decorator made of it elsewhere. An object is named
-    after its class, unless it has a ``__name__`` of its own.
+    All lambdas share one name, and so do closures of the same function, partials, methods of
+    different objects, and a function and its decorated version. An object is named after its
+    class, unless it has a ``__name__``.
     """
     if isinstance(model, ModuleType):
         return True
@@ -111,25 +112,25 @@ def has_own_name(model: object) -> bool:
 
 
 def _names_around(model: Any) -> Mapping[str, Any]:
-    """Return the names of the module, or notebook, in which something was defined."""
+    """Return the namespace of the module or notebook in which an object was defined."""
     names: Mapping[str, Any] | None = getattr(inspect.unwrap(model), "__globals__", None)
     module = sys.modules.get(getattr(model, "__module__", None) or "")
     return names if names is not None else getattr(module, "__dict__", {})
 
 
 def _takes_batches(name: str, function: Any) -> bool:
-    """Return whether a function takes batches; ``InputError`` where it cannot be called."""
+    """Return whether a function accepts batches (``InputError`` if it cannot be called)."""
     if not callable(function):
-        raise InputError(f"python/{name}: {type(function).__name__} is no function")
+        raise InputError(f"python/{name}: {type(function).__name__} is not a function")
     if inspect.iscoroutinefunction(function):
-        raise InputError(f"python/{name}: {function.__name__} is async; give a plain function")
+        raise InputError(f"python/{name}: {function.__name__} is async; use a regular function")
     try:
         signature = inspect.signature(function)
         signature.bind("audio", "sampling_rate", "prompt")
     except TypeError:
         raise InputError(
-            f"python/{name}: the function must take (audio, sampling_rate, prompt), or batches as "
-            "(audios, sampling_rate, prompts)"
+            f"python/{name}: the function must take (audio, sampling_rate, prompt), or "
+            "(audios, sampling_rate, prompts) for batches"
         ) from None
     except ValueError:  # a built-in may have no signature
         return False
@@ -142,8 +143,8 @@ def _listed(answers: object, number: int) -> Sequence[object]:
     Raises
     ------
     MalformedAnswersError
-        There are more or fewer than prompts, so that it is not known which belongs to which, or
-        what was returned is no sequence. Arrays of numpy and series of pandas are taken for one.
+        The number of answers differs from the number of prompts, or the returned object is not a
+        sequence. NumPy arrays and pandas series are accepted.
     """
     listed = answers.tolist() if hasattr(answers, "tolist") else answers
     found = type(answers).__name__
@@ -152,7 +153,9 @@ def _listed(answers: object, number: int) -> Sequence[object]:
             return listed
         found = count(len(listed), "answer")
     prompts = count(number, "prompt")
-    raise MalformedAnswersError(f"the function returned {found} for {prompts}, not a list of str")
+    raise MalformedAnswersError(
+        f"the function returned {found} for {prompts}; expected a list with one str per prompt"
+    )
 
 
 def _outcome(answer: object) -> Outcome:

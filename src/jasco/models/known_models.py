@@ -1,6 +1,6 @@
-"""Models that are known by name: what they need, their longest audio, how far they were tested.
+"""Known models: requirements, maximum length of audio, and how they were tested.
 
-Sizes and licences are as their publishers state them, looked up in November 2026.
+Sizes and licences are those stated by the publishers in November 2026.
 """
 
 from collections.abc import Sequence
@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from jasco.models.transformers.families import FAMILIES, NOT_RUN, TINY_WEIGHTS
 
 _RUN_BY_VLLM = frozenset({"qwen2_audio"})
-"""Families that the tests have run with a real vLLM."""
+"""Families that are tested with a real vLLM."""
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model that is known by name.
+    """A known model.
 
     Attributes
     ----------
     name : str
-        On the model hub.
+        Its name on the model hub.
     family : str
-        Its kind, as in :data:`~jasco.models.transformers.families.FAMILIES`.
+        Its key in :data:`~jasco.models.transformers.families.FAMILIES`.
     billions : float
-        Parameters, rounded.
+        Number of parameters in billions, rounded.
     licence : str
-        Of its weights.
+        Licence of its weights.
     max_audio_seconds : float or None
-        Seconds of a clip that it processes; None: as much as its context holds.
+        Maximum length of audio that it processes; None: limited only by its context.
     vllm : bool
         Whether vLLM can serve it.
     """
@@ -41,12 +41,12 @@ class KnownModel:
 
     @property
     def gigabytes(self) -> float:
-        """Size of its weights with 16 bits each."""
+        """Size of its weights in gigabytes, with 16 bits per parameter."""
         return 2 * self.billions
 
     @property
     def tested(self) -> str:
-        """How far its family was tested, by provider."""
+        """How its family was tested, by provider."""
         tested = f"hf: {FAMILIES[self.family].tested}"
         by_vllm = TINY_WEIGHTS if self.family in _RUN_BY_VLLM else NOT_RUN
         return f"{tested}; vllm: {by_vllm}" if self.vllm else tested
@@ -75,5 +75,5 @@ CATALOGUE: Sequence[KnownModel] = (
 
 
 def known_max_audio_seconds(name: str) -> float | None:
-    """Return how many seconds of a clip a model processes; None: all, or it is not known."""
+    """Return the maximum number of seconds that a model processes; None: no limit, or unknown."""
     return next((known.max_audio_seconds for known in CATALOGUE if known.name == name), None)

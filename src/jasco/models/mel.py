@@ -1,4 +1,4 @@
-"""The mel filter bank that spectrograms of several models are made with."""
+"""The mel filter bank for the spectrograms of several models."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ from jasco.data.audio import SAMPLING_RATE
 def mel_filters(
     bands: int, lowest: float, highest: float, fft: int, dtype: DTypeLike = np.float64
 ) -> NDArray[np.floating]:
-    """Compute triangular filters, equally wide on the mel scale and straight on it.
+    """Compute triangular filters of equal width on the mel scale, linear on that scale.
 
     The scale is that of HTK, ``1127 ln(1 + f / 700)``.
 
@@ -25,7 +25,7 @@ def mel_filters(
     fft : int
         Points of the Fourier transform of audio at 16 kHz.
     dtype : dtype
-        Precision of the computation, which shows where filters are narrow.
+        Precision of the computation, which matters for narrow filters.
 
     Returns
     -------

@@ -13,13 +13,13 @@ from jasco.protocol.responses import Failure, Response
 
 REASONING = Option(
     "reasoning",
-    "drop: judges see only the answer; keep: the reasoning before it as well",
+    "drop: judges see only the answer; keep: they also see the reasoning",
     one_of("drop", "keep"),
     "drop",
     identity=True,
     if_given=True,
 )
-"""Of models that reason in their text or beside it."""
+"""For models that reason in their text or in a separate field."""
 
 
 class Model(Provider, ABC):
@@ -27,33 +27,34 @@ class Model(Provider, ABC):
 
     A subclass implements :meth:`answer`; ``prepare``, ``close``, ``check`` and ``fingerprint`` of
     :class:`~jasco.backends.specs.Provider` and the other methods here are optional hooks. Calls
-    may overlap, as many as the user allows; a model that cannot work so queues them itself.
+    may overlap, up to the concurrency that the user allows; a model that does not support this must
+    queue them.
     """
 
     uses_audio: ClassVar[bool] = True
-    """Whether it is handed audio: without, a clip's file is not even looked for."""
+    """Whether it receives audio; if not, the clips' audio files are not read."""
     remote: ClassVar[bool] = False
-    """Whether it answers on another machine or process, so that judges may work meanwhile."""
+    """Whether it runs on another machine or in another process, in parallel with judges."""
 
     facts: Mapping[str, str] = MappingProxyType({})
-    """After ``prepare``: how it computes (precision, device, versions), for the record."""
+    """After ``prepare``: its runtime (precision, device, versions), for the record."""
     max_audio_seconds: float | None = None
-    """After ``prepare``: seconds of a clip that it processes; None: all, or not known."""
+    """After ``prepare``: maximum number of seconds that it processes; None: no limit or unknown."""
 
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
-        """Return whether a run's answer is known not to be this model's; by default never."""
+        """Return whether an answer in a run is known not to be this model's; by default never."""
         return False
 
     def request(self, item: Item) -> Mapping[str, Any] | None:  # noqa: ARG002
-        """Return the body of the request that asks about an item, without the audio's bytes.
+        """Return the body of the request for an item, without the audio data.
 
-        None where nothing is sent as JSON, which is so by default.
+        None, the default, if nothing is sent as JSON.
         """
         return None
 
     @abstractmethod
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
-        """Answer one item. What goes wrong with this item alone is a failure, not an error.
+        """Answer one item. A problem of this item alone is returned as a failure, not raised.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The user's own code: where a function is found, and where in it an exception was raised."""
+"""User code: importing a function, and locating where an exception was raised."""
 
 import functools
 import importlib
@@ -23,7 +23,7 @@ _LIBRARIES = (
     str(Path(__file__).parents[1]) + os.sep,
     *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
-"""Beginnings of the paths of code that is not the user's own."""
+"""Prefixes of the paths of code that is not the user's."""
 _LONGEST_LINE = 100
 
 
@@ -33,11 +33,11 @@ def import_function(name: str) -> Callable[..., Any]:
     Raises
     ------
     InputError
-        There is no such module or function, or the module fails while it is imported.
+        The module or function does not exist, or the import fails.
     """
     module_name, colon, function_name = name.rpartition(":")
     if not colon:
-        raise InputError(f"python/{name}: write python/module:function")
+        raise InputError(f"python/{name}: missing function; write python/module:function")
     try:
         module = _import_module(name, module_name)
     except InputError:
@@ -53,7 +53,7 @@ def import_function(name: str) -> Callable[..., Any]:
 
 
 def source_file(module_name: str) -> list[Path]:
-    """Return the file of a module, without importing it; empty where it is not found."""
+    """Return the file of a module without importing it; empty if it is not found."""
     if module_name.endswith(".py"):
         return [Path(module_name)]
     _append_to_path(Path.cwd())
@@ -66,7 +66,7 @@ def _import_module(name: str, module_name: str) -> ModuleType:
         _check_not_shadowed(name, module_name)
         _append_to_path(Path.cwd())
         return importlib.import_module(module_name)
-    # By its path, not its name: there may be another module of that name.
+    # By path, not by name: another module may have this name.
     path = Path(module_name).resolve()
     name = f"_{path.stem}_file" if _find_spec(path.stem) else path.stem
     _append_to_path(path.parent)
@@ -74,51 +74,51 @@ def _import_module(name: str, module_name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)  # what the file defines can be pickled
+    sys.modules.setdefault(name, module)  # so that its definitions can be pickled
     spec.loader.exec_module(module)
     return module
 
 
 def _check_not_shadowed(name: str, module_name: str) -> None:
-    """Refuse a module of the working folder that has the name of an installed one."""
+    """Raise ``InputError`` if a module in the working folder is shadowed by an installed one."""
     top = module_name.partition(".")[0]
     for mine in (Path.cwd() / f"{top}.py", Path.cwd() / top / "__init__.py"):
         found = _find_spec(top) if mine.is_file() else None
         if found and not (found.origin and Path(found.origin).resolve() == mine.resolve()):
             raise InputError(
-                f"python/{name}: {mine} has the name of an installed library "
-                f"({found.origin or top}), which comes first; rename it, or name a file: "
+                f"python/{name}: {mine} has the same name as an installed library "
+                f"({found.origin or top}), which takes precedence; rename it, or give its path: "
                 f"python/path/to/{top}.py:function"
             )
 
 
 def _find_spec(name: str) -> ModuleSpec | None:
-    with suppress(Exception):  # not the name of a module, or a module above it fails
+    with suppress(Exception):  # not a module name, or its parent package fails
         return importlib.util.find_spec(name)
     return None
 
 
 def _append_to_path(folder: Path) -> None:
-    """Add a folder where modules are found after all installed ones, which they cannot shadow."""
+    """Append a folder to the module search path, so that it cannot shadow installed modules."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 def raised_at(error: BaseException, file: str = "") -> str:
-    """Return the place in the user's code at which an exception was raised.
+    """Return the location in the user's code at which an exception was raised.
 
     Parameters
     ----------
     error : BaseException
         An exception that was caught.
     file : str
-        The file of the user's code, as its code objects have it.
+        The file of the user's code, as in its code objects.
 
     Returns
     -------
     str
-        ``FILE:LINE: SOURCE`` of the innermost frame in that file or, where there is none, of the
-        innermost frame outside of libraries; empty where there is none either.
+        ``FILE:LINE: SOURCE`` of the innermost frame in that file or, if there is none, of the
+        innermost frame outside libraries; empty if there is none either.
     """
     found, fallback = None, None
     for frame in traceback.extract_tb(error.__traceback__):
@@ -133,7 +133,7 @@ def raised_at(error: BaseException, file: str = "") -> str:
 
 
 def _short(name: str) -> str:
-    """Shorten a path: relative to the working folder, or the file's name alone."""
+    """Return a path relative to the working folder, or else the file name alone."""
     try:
         return str(Path(name).relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -141,7 +141,7 @@ def _short(name: str) -> str:
 
 
 def file_of(function: Callable[..., Any]) -> str:
-    """Return the file of a function's code, as tracebacks name it; empty where it has none."""
+    """Return the file of a function's code, as in tracebacks; empty if it has none."""
     while isinstance(function, functools.partial):
         function = function.func
     inner: Any = inspect.unwrap(function)

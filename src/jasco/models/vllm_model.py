@@ -1,4 +1,4 @@
-"""An auditory LLM behind a vLLM server that is started for it and ended after it."""
+"""An auditory LLM on a vLLM server that is started before and stopped after use."""
 
 from jasco.backends.chat_provider import VllmProvider
 from jasco.backends.vllm_server import SERVING_OPTIONS
@@ -6,11 +6,12 @@ from jasco.models.chat_model import ANSWERING_OPTIONS, ChatModel
 
 
 class VllmModel(VllmProvider, ChatModel):
-    """As ``openai``, and ``vllm serve MODEL`` is started first and ended afterwards.
+    """Like ``openai``, but ``vllm serve MODEL`` is started before use and stopped afterwards.
 
-    ``serve.KEY=VALUE`` is handed on as ``--KEY VALUE`` (``serve.KEY=true`` as ``--KEY``), such as
-    ``serve.max-model-len=8192``; ``serve.command=PATH`` names the program. Judges on other servers
-    judge its answers meanwhile; those that start a server of their own follow it.
+    ``serve.KEY=VALUE`` is passed to the server as ``--KEY VALUE`` (``serve.KEY=true`` as
+    ``--KEY``), for example ``serve.max-model-len=8192``; ``serve.command=PATH`` is the path of the
+    program. Judges on other servers judge its answers at the same time; judges that start a server
+    run afterwards.
     """
 
     activity = "answering"

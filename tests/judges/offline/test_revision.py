@@ -30,7 +30,7 @@ DATA_SHA256 = {
     "vectors.npz": "986b03aab9916540626f19c568d5bceeaee4406923448d941aa160fc36f5f071",
 }
 TEXT = re.compile(
-    r"Proxy verdict: by a classifier, which takes this orientation for (\d+)% likely\.\n"
+    r"Proxy verdict: by a classifier that gives this orientation a probability of (\d+)%\.\n"
     r"Rating: (\d)\n"
     r"Orientation: (.+)\n"
 )

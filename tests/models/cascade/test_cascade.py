@@ -109,7 +109,7 @@ def test_a_seed_is_a_whole_number(seed: str) -> None:
 
 def test_a_missing_library_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(InputError, match=r"faster_whisper: pip install 'jasco\[cascade\]'"):
+    with pytest.raises(InputError, match=r"faster_whisper; run: pip install 'jasco\[cascade\]'"):
         asyncio.run(Cascade(parse_spec("cascade", Cascade)).prepare([]))
 
 

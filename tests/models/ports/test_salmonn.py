@@ -453,13 +453,13 @@ class TestConversion:
         with pytest.raises(InputError, match=rf"^{part}\.bin: lacks 1 of \d+ weights"):
             convert_parts(parts)
         parts[part][f"{key}.old"] = value
-        with pytest.raises(InputError, match=rf"^{part}\.bin: holds '{key}\.old'"):
+        with pytest.raises(InputError, match=rf"^{part}\.bin: unexpected weight '{key}\.old'"):
             convert_parts(parts)
         del parts[part][f"{key}.old"]
         parts[part][key] = value[..., None]
         for weights in (parts["beats"], parts["salmonn"]):  # copies are compared before shapes
             weights.pop(COPY, weights.pop(f"beats.{COPY}", None))
-        with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' has the shape"):
+        with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' has shape"):
             convert_parts(parts)
 
     @pytest.mark.parametrize(
@@ -477,14 +477,14 @@ class TestConversion:
     def test_an_unknown_weight_is_an_error(self, part: str, key: str) -> None:
         parts = make_parts()
         parts[part][key] = torch.zeros(3)
-        with pytest.raises(InputError, match=rf"^{part}\.bin: holds '{key}', which"):
+        with pytest.raises(InputError, match=rf"^{part}\.bin: unexpected weight '{key}'"):
             convert_parts(parts)
 
     @pytest.mark.parametrize(("part", "key"), [("beats", COPY), ("salmonn", f"beats.{COPY}")])
     def test_a_copy_that_differs_is_an_error(self, part: str, key: str) -> None:
         parts = make_parts()
         parts[part][key][0, 0] += 1
-        with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' differs"):
+        with pytest.raises(InputError, match=rf"^{part}\.bin: '{key}' should equal"):
             convert_parts(parts)
         del parts[part][key]  # the copy may be missing
         convert_parts(parts)
@@ -498,7 +498,7 @@ class TestConversion:
         after = convert_parts(parts)
         assert all(torch.equal(after[key], value) for key, value in before.items())
         parts["beats"]["encoder.pos_conv.0.weight_g"] = parts["beats"][f"{new}0"]
-        with pytest.raises(InputError, match="is there twice"):
+        with pytest.raises(InputError, match="duplicate weight"):
             convert_parts(parts)
 
     def test_the_number_of_weights_of_salmonn_7b(self) -> None:
@@ -521,7 +521,7 @@ class TestConversion:
         assert sum(key.startswith("llama.") for key in shapes) == 291 + 128
 
     def test_an_unknown_activation(self) -> None:
-        with pytest.raises(InputError, match="BEATs with relu is not known"):
+        with pytest.raises(InputError, match=r"relu.*gelu"):
             BeatsConfig.of({"input_patch_size": 16, "activation_fn": "relu"})
 
 
@@ -599,10 +599,10 @@ class TestInference:
 
     def test_another_file_is_an_error(self, salmonn_files: dict[str, Path], tmp_path: Path) -> None:
         torch.save({"weights": {}}, salmonn_files["beats"])
-        with pytest.raises(InputError, match="has no 'cfg'"):
+        with pytest.raises(InputError, match="no entry 'cfg'"):
             conversion.convert_files(**salmonn_files, folder=tmp_path / "converted")
 
     def test_weights_of_other_sizes(self) -> None:
         config = {**TINY, "llama": {**TINY["llama"], "num_hidden_layers": 1}}
-        with pytest.raises(InputError, match="the weights do not fit the sizes"):
+        with pytest.raises(InputError, match="do not match the sizes"):
             inference.assemble(config, convert_parts(make_parts()), Path("tiny"))

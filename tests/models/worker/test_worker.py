@@ -282,7 +282,7 @@ def test_workers_that_never_answer_end_the_run(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_SILENT_WORKERS", 5)
-    with pytest.raises(IncompleteError, match=r"5 workers .* CUDA error"):
+    with pytest.raises(IncompleteError, match=r"5 consecutive workers .* CUDA error"):
         ask(crash_always=True)
     assert len((tmp_path / "pids").read_text().split()) == 5
 
@@ -377,7 +377,7 @@ def test_a_worker_that_cannot_be_restarted_ends_the_run(ask: Ask) -> None:
     ("name", "message"),
     [
         ("no-such-program x", "'no-such-program'"),
-        ("python 'x", "no command line"),
+        ("python 'x", "invalid command"),
         (" ", "write worker/COMMAND"),
     ],
 )
@@ -392,7 +392,7 @@ def test_an_invalid_time_limit_is_reported(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InputError, match=f"{variable}={value}"):
+    with pytest.raises(InputError, match=f"{variable}: invalid value '{value}'"):
         Worker(parse_spec("worker/python x.py", Worker))
 
 

@@ -13,17 +13,17 @@ from jasco.protocol.verdicts import PROXY_MARK, Attempt, Judgement
 
 
 class Offline(Judge):
-    """A classifier that rates by the rubric, without a server: a PROXY, no protocol's judge.
+    """A classifier that rates by the rubric, without a server: a PROXY, not a protocol's judge.
 
-    Logistic regression over similarities of word vectors, between what an answer concludes and
-    the clip's texts. It does not reason: it goes wrong where what counts is how an action follows
-    from the cues, and it knows no language but English. To try things, to debug, and to compare
-    runs of your own; not for figures that you publish. How often it agrees with human annotators:
+    Logistic regression on similarities of word vectors between the conclusion of an answer and the
+    clip's texts. It does not reason: it fails if the verdict depends on how an action follows from
+    the cues, and it supports English only. Use it for first steps, for debugging, and to compare
+    your own runs, not for published figures. For its agreement with human annotators, see
     docs/offline-judge.md.
     """
 
     REVISION = "7adf6587b24e"
-    """Part of the identity: a test demands another one whenever a verdict changes."""
+    """Part of the identity; a test requires a new one if any verdict changes."""
     proxy = True
 
     @cached_property
@@ -36,11 +36,11 @@ class Offline(Judge):
 
     @cached_property
     def _target(self) -> Callable[[Clip], Target]:
-        # Of the clips used last: a clip's items come close together.
+        # For the clips used last: a clip's items are judged in close succession.
         return lru_cache(64)(lambda clip: Target.of(clip, self._vectors))
 
     def trained_on(self, clip: Clip) -> bool:
-        """Return whether a clip is one of its training corpus."""
+        """Return whether a clip is part of its training corpus."""
         return clip.sha256[:12] in self._classifier.trained_on
 
     async def judge(
@@ -52,9 +52,10 @@ class Offline(Judge):
         """Judge one answer."""
         features = compare(prediction, self._target(item.clip), self._vectors)
         verdict, share = self._classifier.verdict(features)
-        # In the words of a language model, so that it is read like any other judge's.
+        # In the format of a language model, so that it is parsed like the text of other judges.
         text = (
-            f"{PROXY_MARK}: by a classifier, which takes this orientation for {share:.0%} likely.\n"
+            f"{PROXY_MARK}: by a classifier that gives this orientation a probability of "
+            f"{share:.0%}.\n"
             f"Rating: {verdict.rating}\n"
             f"Orientation: {verdict.orientation}\n"
         )

@@ -21,7 +21,7 @@ CLASSES = (
     Verdict(1, Orientation.BOTH),
     Verdict(2, Orientation.BOTH),
 )
-"""The possible verdicts. The rating of an answer that rests on one cue or none is 0."""
+"""The possible verdicts. The rating of an answer that is based on at most one cue is 0."""
 _RATINGS = np.array([verdict.rating for verdict in CLASSES])
 _HAVE_ORIENTATION = {
     orientation: np.array([verdict.orientation is orientation for verdict in CLASSES])
@@ -31,23 +31,23 @@ _HAVE_ORIENTATION = {
 
 @dataclass(frozen=True)
 class Classifier:
-    """Multinomial logistic regression on features, and on how similar to known examples they are.
+    """Multinomial logistic regression on features and on their similarity to known examples.
 
     Attributes
     ----------
     names : tuple of str
         The features, in order.
     centre, scale : ndarray, shape (features,)
-        What is subtracted from a feature, and what it is divided by then.
+        A feature is reduced by the centre and then divided by the scale.
     weights : ndarray, shape (classes, features)
     offsets : ndarray, shape (classes,)
     examples : ndarray, shape (examples, features)
-        Scaled features of some of the training data.
+        Scaled features of selected training examples.
     width : float
-        An example at the distance d counts with exp(-width * d ** 2).
+        An example at the distance d has the similarity exp(-width * d ** 2).
     example_weights : ndarray, shape (classes, examples)
     trained_on : frozenset of str
-        The clips that it was trained on: first digits of their hashes.
+        The clips that it was trained on, as the first digits of their hashes.
     """
 
     names: tuple[str, ...]
@@ -76,7 +76,7 @@ class Classifier:
             )
 
     def probabilities(self, features: Mapping[str, float]) -> NDArray[np.float64]:
-        """Return how likely each of :data:`CLASSES` is, shape (classes,)."""
+        """Compute the probability of each of :data:`CLASSES`, shape (classes,)."""
         values = np.array([features[name] for name in self.names], np.float32)
         scaled = (values - self.centre) / self.scale
         similarities = np.exp(-self.width * ((self.examples - scaled) ** 2).sum(axis=1))
@@ -85,10 +85,10 @@ class Classifier:
         return np.asarray(powers / powers.sum(), np.float64)
 
     def verdict(self, features: Mapping[str, float]) -> tuple[Verdict, float]:
-        """Return the verdict, and how likely its orientation is.
+        """Return the verdict, and the probability of its orientation.
 
-        The likeliest orientation comes first. A Both is then rated by the mean over its three
-        ratings, rounded: of ordered classes the likeliest one is seldom the closest.
+        The most likely orientation is determined first. The rating of Both is the mean of its three
+        ratings, rounded: among ordered classes, the most likely one is seldom the closest.
         """
         probabilities = self.probabilities(features)
         shares = {

@@ -1,9 +1,9 @@
-"""The conclusion of an answer: the predicted action, without the cues that are only quoted.
+"""The conclusion of an answer: the predicted action, without cues that are only quoted.
 
-Models describe before they conclude ("I hear rain. He says 'run'. They are ..."), and the rubric
-asks for the conclusion alone. Other sentences are recognised by their form: a label ("Audio: ..."),
-a verb of hearing or saying, a remark on the voice, an address to the judge. They are left out,
-unless they infer something as well.
+Models describe the cues before they conclude ("I hear rain. He says 'run'. They are ..."), and the
+rubric rates the conclusion alone. Other sentences are recognised by their form: a label
+("Audio: ..."), a verb of hearing or saying, a remark on the voice, an address to the judge. They
+are excluded unless they also contain an inference.
 """
 
 import json
@@ -105,15 +105,15 @@ class Reading:
     Attributes
     ----------
     sentences : tuple of str
-        All of it, without quoted passages.
+        All sentences, without quoted passages.
     conclusion : tuple of str
-        The sentences that predict an action; may be empty.
+        The sentences that predict an action; possibly none.
     quotes : int
         Number of quoted passages.
     plays_judge : bool
-        Whether it addresses or imitates a judge.
+        Whether the answer addresses or imitates a judge.
     refuses : bool
-        Whether it states that it cannot tell.
+        Whether the answer states that no conclusion is possible.
     """
 
     sentences: tuple[str, ...]
@@ -129,7 +129,7 @@ class Reading:
 
 
 def read(answer: str) -> Reading:
-    """Parse an answer. It is never obeyed: text that plays judge is no content."""
+    """Parse an answer. Instructions in it are not followed: text that plays judge is ignored."""
     sentences, quotes = _sentences(_prose(answer))
     return Reading(
         sentences=tuple(sentence.replace(_HIDDEN, " ") for sentence in sentences),
@@ -155,13 +155,13 @@ def _concludes(sentence: str) -> bool:
 
 
 def _is_language(sentence: str) -> bool:
-    """Return whether a text consists of words, not of the single letters of a broken model."""
+    """Return whether a text consists of words, not of single letters as from a broken model."""
     letters = sum(map(len, _LETTERS.findall(sentence)))
     return bool(_A_WORD.search(sentence)) and 2 * letters >= len("".join(sentence.split()))
 
 
 def _prose(answer: str) -> str:
-    """Remove thinking and markup; of a JSON object keep the values that are no cues."""
+    """Remove reasoning and markup; of a JSON object, keep only values that are not cues."""
     text = _VERDICT_TAG.sub("\n", _THINKING.sub("", answer))
     if found := _JSON.search(text):
         try:
@@ -171,7 +171,7 @@ def _prose(answer: str) -> str:
         if isinstance(values, dict):
             lines = [str(value) for key, value in values.items() if not _CUE_KEY.match(key)]
             text = text[: found.start()] + "\n".join(lines) + text[found.end() :]
-    # An aside that plays judge is removed alone; its sentence may still predict something.
+    # Only an aside that plays judge is removed; the rest of its sentence may be a prediction.
     text = _ASIDE.sub(lambda aside: "" if _PLAYS_JUDGE.search(aside[0]) else aside[0], text)
     return _MARKUP.sub(" ", text)
 

@@ -1,10 +1,10 @@
-"""The features of an answer: how it compares with the texts of its clip.
+"""The features of an answer, from comparisons with the texts of its clip.
 
 Conventions
 -----------
 A clip has five texts: the *reference*, the *audio*-only and the *speech*-only answer, the *sound*
-and the *words* that are spoken. Similarities are cosines of text vectors, from -1 to 1; a text
-without a known word has a similarity of 0 to everything.
+and the spoken *words*. Similarities are cosines of text vectors, from -1 to 1; a text without a
+known word has a similarity of 0 to all texts.
 """
 
 import re
@@ -21,7 +21,7 @@ from jasco.protocol.clips import Clip
 TEXTS = ("reference", "audio", "speech", "sound", "words")
 _REFERENCE, _AUDIO, _SPEECH, _SOUND, _WORDS = range(len(TEXTS))
 
-_SAME = 0.6  # similarity from which on two words mean the same
+_SAME = 0.6  # similarity above which two words have the same meaning
 _RIDGE = 0.3
 
 _LIKELY = re.compile(
@@ -44,13 +44,13 @@ _LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a text that carry content.
+    """The content words of a text.
 
     Attributes
     ----------
     vectors : ndarray, shape (words, dimensions)
     weights : ndarray, shape (words,)
-        How much each matters: rare words more than frequent ones.
+        Weight of each word; rare words have larger weights than frequent ones.
     stems : frozenset of str
     """
 
@@ -65,34 +65,34 @@ class Words:
         return cls(*vectors.words(words), frozenset(map(stem, words)))
 
     def closeness(self, other: "Words") -> Array:
-        """Return how close the closest word of another text is to each word, shape (words,)."""
+        """Compute each word's similarity to the closest word of another text, shape (words,)."""
         if not len(self.vectors) or not len(other.vectors):
             return np.zeros(len(self.vectors), np.float32)
         return np.asarray((self.vectors @ other.vectors.T).max(axis=1))
 
     def mean(self, values: Array) -> float:
-        """Average over the words by weight; 0 where there is none."""
+        """Compute the weighted mean over the words; 0 if there are none."""
         return _average(values, self.weights)
 
     def share_in(self, other: "Words") -> float:
-        """Return which share of the words' stems stands in another text."""
+        """Compute the share of the words' stems that occur in another text."""
         return len(self.stems & other.stems) / max(1, len(self.stems))
 
 
 @dataclass(frozen=True)
 class Target:
-    """The texts of a clip, to compare answers with: computed once a clip.
+    """The texts of a clip, with which answers are compared; computed once per clip.
 
     Attributes
     ----------
     texts : ndarray, shape (5, dimensions)
         Vectors of the clip's texts.
     words : tuple of Words
-        Of each text.
+        The words of each text.
     own : ndarray, shape (words of the reference,)
-        How much of each word of the reference is in no other text.
+        For each word of the reference, the part that is in no other text.
     beyond : mapping of str to ndarray
-        Unit vectors of the part of one text that is not in others.
+        Unit vectors of the part of a text that is not in other texts.
     keywords : tuple of (Words, ndarray)
         The words and the vector of each keyword.
     """
@@ -133,7 +133,7 @@ class Target:
 
 
 def _beyond(texts: Array, text: int, others: Iterable[int]) -> Array:
-    """Return the direction of a text's vector after what the others span is taken out."""
+    """Compute the direction of a text's vector, without its projection onto the others' span."""
     span = texts[list(others)]
     parts, *_ = np.linalg.lstsq(span.T, texts[text], rcond=None)
     return _unit(texts[text] - parts @ span)
@@ -148,7 +148,7 @@ def _average(values: Array, weights: Array) -> float:
 
 
 def compare(answer: str, target: Target, vectors: Vectors) -> dict[str, float]:
-    """Compute the features of an answer: named numbers, the same names for every answer."""
+    """Compute the features of an answer, by name; the names are the same for every answer."""
     reading = read(answer)
     conclusion, text = reading.concluded, " ".join(reading.sentences)
     sentences = [sentence for sentence in reading.conclusion if content_words(sentence)] or [""]
@@ -208,20 +208,20 @@ def _contrasts(part: str, to: Array) -> dict[str, float]:
 
 
 def _within(target: Target) -> dict[str, float]:
-    """Compute how close the clip's own texts are, by which other similarities are to be judged."""
+    """Compute the similarities among the clip's texts, which put other similarities in context."""
     among = target.texts @ target.texts.T
     pairs = ((0, 1), (0, 2), (1, 2), (0, 3), (0, 4))
     return {f"clip.{TEXTS[a]}.{TEXTS[b]}": float(among[a, b]) for a, b in pairs}
 
 
 def _coefficients(whole: Array, target: Target) -> dict[str, float]:
-    """Compose the answer of the clip's texts (ridge regression): what each adds to the others."""
+    """Compute the ridge-regression coefficients of the answer's vector on the clip's texts."""
     among = target.texts @ target.texts.T + _RIDGE * np.eye(len(TEXTS))
     return _named("part", np.linalg.solve(among, target.texts @ whole))
 
 
 def _alignment(words: Words, target: Target) -> dict[str, float]:
-    """Align words: how much of a text is in the answer, and how much of the answer in it."""
+    """Compute how much of each text is in the answer, and how much of the answer is in it."""
     features = {}
     for name, of_text in zip(TEXTS, target.words, strict=True):
         close = words.closeness(of_text)
@@ -233,7 +233,7 @@ def _alignment(words: Words, target: Target) -> dict[str, float]:
 
 
 def _additions(words: Words, target: Target) -> dict[str, float]:
-    """Compute what the answer adds to the cues, and which side each of its words is on."""
+    """Compute what the answer adds to the cues, and which cue its words are closer to."""
     close = [words.closeness(of_text) for of_text in target.words]
     audio = np.maximum(close[_AUDIO], close[_SOUND])
     speech = np.maximum(close[_SPEECH], close[_WORDS])
@@ -252,7 +252,7 @@ def _additions(words: Words, target: Target) -> dict[str, float]:
 
 
 def _keywords(words: Words, sentences: Array, target: Target) -> dict[str, float]:
-    """Compute how far the keyword that is matched best is matched."""
+    """Compute the similarity of the answer to the best-matching keyword."""
     features = [
         (
             keyword.mean(keyword.closeness(words)),

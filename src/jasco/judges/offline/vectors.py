@@ -1,7 +1,7 @@
 """Vectors of words and texts, from a table that ships with the package.
 
-The table was distilled from a sentence encoder (see PROVENANCE.md beside this file): a text's
-vector is the sum of the vectors of its words' pieces, whose lengths are their weights.
+The table was distilled from a sentence encoder (see PROVENANCE.md in this folder): a text's vector
+is the sum of the vectors of its word pieces, whose lengths are their weights.
 """
 
 import re
@@ -32,7 +32,7 @@ _SUFFIXES = (
 )  # fmt: skip
 _MARKS = re.compile(r"[\u0300-\u036f]")
 INSIDE = "##"
-"""Beginning of a piece that continues a word."""
+"""Prefix of a piece that continues a word."""
 _LONGEST_WORD = 100  # letters
 
 
@@ -42,9 +42,9 @@ def all_words(text: str) -> list[str]:
 
 
 def pieces(word: str, known: Collection[str]) -> list[str]:
-    """Split a word into the longest known pieces, from the left; empty where that fails.
+    """Split a word into the longest known pieces, from the left; empty if that fails.
 
-    As WordPiece does (Wu et al., 2016): what continues a word begins with ``##``.
+    This follows WordPiece (Wu et al., 2016): pieces that continue a word begin with ``##``.
     """
     found: list[str] = []
     start = 0
@@ -60,12 +60,12 @@ def pieces(word: str, known: Collection[str]) -> list[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """Return a text's words that carry content, each once, in order."""
+    """Return a text's content words, each once, in order."""
     return [word for word in dict.fromkeys(all_words(text)) if word not in _NO_CONTENT]
 
 
 def stem(word: str) -> str:
-    """Return the stem of an English word; most of its forms have the same one."""
+    """Return the stem of an English word; most forms of a word have the same stem."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             word = word.removesuffix(suffix)
@@ -74,14 +74,14 @@ def stem(word: str) -> str:
 
 
 class Vectors:
-    """Vectors of words and texts: of length 1, or 0 where nothing is known.
+    """Vectors of words and texts, of length 1; 0 if no word piece is known.
 
     Parameters
     ----------
     places : mapping of str to int
-        The row of each piece of a word in the table.
+        The row of each word piece in the table.
     table : ndarray, shape (pieces, dimensions)
-        Sums of rows are vectors of words and texts.
+        Vectors of word pieces; their sums are vectors of words and texts.
     """
 
     def __init__(self, places: Mapping[str, int], table: Array) -> None:

@@ -1,4 +1,4 @@
-"""The embedded auditory LLM."""
+"""The built-in auditory LLM."""
 
 import asyncio
 import hashlib
@@ -26,30 +26,30 @@ from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
 Description = tuple[list[str], str]
-"""A clip in words, for the language model: its three likeliest sounds, and its speech."""
+"""The description of a clip for the language model: its three most likely sounds, its speech."""
 
 
 def item_seed(seed: int, audio: Audio, instruction: str) -> int:
-    """Return the seed of one question, so that no answer depends on which were asked before.
+    """Return the seed of a question, so that answers do not depend on earlier questions.
 
     Parameters
     ----------
     seed : int
-        The user's.
+        The user's seed.
     audio : Audio
     instruction : str
 
     Returns
     -------
     int
-        From 0 to 2**32 - 2: to llama.cpp 2**32 - 1 means a random one.
+        From 0 to 2**32 - 2; for llama.cpp, 2**32 - 1 means a random seed.
     """
     question = b"\0".join((str(seed).encode(), audio_digest(audio), instruction.encode()))
     return int.from_bytes(hashlib.blake2b(question, digest_size=8).digest()) % (2**32 - 1)
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's name; only the kind of machine where Linux does not state more."""
+    """Return the processor's name, or the machine type if Linux does not report a name."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -59,48 +59,48 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 class Cascade(Model):
-    """Speech to text and sound tagging, read by a small language model.
+    """Speech recognition and sound tagging, followed by a small language model.
 
-    Not a joint model but a chain of three, each of which passes on text alone: Whisper tiny.en
-    (39 M parameters; Radford et al., 2023, "Robust speech recognition via large-scale weak
-    supervision") writes down the words, greedily; YAMNet (3.7 M; Plakal and Ellis, 2020, trained
-    on AudioSet) names the three likeliest sounds that are not speech; SmolLM2-135M-Instruct
-    (Allal et al., 2025, "SmolLM2: When smol goes big") gets both, two worked examples and the
-    instruction, and answers at temperature 0. All run in 4 to 8 bits on a processor, without a
-    network. How something is said, and everything about a sound beyond its name, is lost: a
-    baseline for models that process the audio itself, and an evaluation that runs anywhere.
+    Not a joint model but a chain of three models that exchange only text: Whisper tiny.en (39 M
+    parameters; Radford et al., 2023, "Robust speech recognition via large-scale weak supervision")
+    transcribes the words with greedy decoding; YAMNet (3.7 M; Plakal and Ellis, 2020, trained on
+    AudioSet) names the three most likely sounds other than speech; SmolLM2-135M-Instruct (Allal et
+    al., 2025, "SmolLM2: When smol goes big") receives both, two examples and the instruction, and
+    answers at temperature 0. All of them run with 4 to 8 bits on a CPU, without a network. The tone
+    of speech, and everything about a sound except its name, is lost: this is a baseline for models
+    that process the audio itself, and a model that runs anywhere.
 
-    The wording of its prompt was chosen by eye on 32 clips of the published data set, so a figure
-    on those flatters it a little.
+    The wording of its prompt was chosen manually on 32 clips of the published data set, so results
+    on that data set are slightly optimistic.
 
-    Sounds and words depend on the audio alone and are computed once for a clip's eight
-    instructions.
+    Sounds and words depend only on the audio and are computed once for a clip's eight instructions.
 
-    Answers are reproducible, byte for byte: on one machine, with the same versions of the
-    libraries, an answer depends on the audio, the instruction and the identity options alone. It
-    is the same in any order, after an interruption, beside other questions, and on any number of
-    the machine's cores. At a temperature above 0 the same holds for each ``seed``. A processor of
-    another kind, or another version of a library, may round differently, and an answer may then
-    differ.
+    Answers are reproducible byte for byte: on one machine, with the same versions of the libraries,
+    an answer depends only on the audio, the instruction and the identity options. It does not
+    depend on the order of questions, on interruptions, on other questions, or on the number of
+    cores. At a temperature above 0, the same holds for each ``seed``. Another processor type or
+    another library version may round differently, which can change an answer.
     """
 
     OPTIONS = (
-        Option("weights", "a folder with the weights, looked into before the cache", read=Path),
-        Option("max_tokens", "length of an answer", at_least(1, int), 64, identity=True),
-        Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
-        Option("seed", "seed of the sampling", at_least(0, int), 0, identity=True),
+        Option("weights", "folder with the weights, searched before the cache", read=Path),
+        Option("max_tokens", "maximum tokens of an answer", at_least(1, int), 64, identity=True),
+        Option(
+            "temperature", "sampling temperature; 0: greedy", at_least(0, float), 0.0, identity=True
+        ),
+        Option("seed", "sampling seed", at_least(0, int), 0, identity=True),
     )
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._descriptions: ClipCache[Future[Description | Failure]] = ClipCache()
-        # Pools of our own: asyncio's shared one has but six threads on two cores.
+        # Separate pools: asyncio's default pool has only six threads on two cores.
         self._describing = ThreadPoolExecutor(1, "describing")
         self._servers = min(MAX_SERVERS, len(os.sched_getaffinity(0)))
         self._replying = ThreadPoolExecutor(self._servers, "replying")
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
-        """Load the three models, fetching their weights at first use."""
+        """Load the three models, and download their weights on first use."""
         await asyncio.get_running_loop().run_in_executor(self._describing, self._load)
 
     def _load(self) -> None:
@@ -117,7 +117,7 @@ class Cascade(Model):
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Describe the clip, once for all its items, then answer."""
         assert audio is not None
-        # Shielded: an item that is given up takes nothing from the others of its clip.
+        # Shielded: a cancelled item must not cancel the description for other items of its clip.
         description = await asyncio.shield(asyncio.wrap_future(self._described(audio)))
         if isinstance(description, Failure):
             return description
@@ -132,7 +132,7 @@ class Cascade(Model):
         )
 
     def _described(self, audio: Audio) -> "Future[Description | Failure]":
-        """Return the description of a clip from the cache, finished or pending, else begin one."""
+        """Return the description of a clip from the cache, finished or pending, or a new one."""
         description = self._descriptions.get(audio)
         if not description or (description.done() and isinstance(description.result(), Failure)):
             description = self._describing.submit(self._describe, audio.floats)
@@ -142,11 +142,11 @@ class Cascade(Model):
     def _describe(self, samples: NDArray[np.float32]) -> Description | Failure:
         try:
             return self._tagger.tags(samples), self._transcriber.transcript(samples)
-        except Exception as error:  # of libraries with classes of their own: it concerns this clip
+        except Exception as error:  # library-specific classes; concerns this clip
             return Failure("error", f"{type(error).__name__}: {error}")
 
     async def close(self) -> None:
-        """Wait for running calls (they are short), drop waiting ones, and free the models."""
+        """Wait for running calls (they are short), cancel waiting ones, and release the models."""
         for pool in (self._describing, self._replying):
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
         self._descriptions = ClipCache()

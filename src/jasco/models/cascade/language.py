@@ -1,10 +1,10 @@
-"""The language model: SmolLM2-135M-Instruct (Allal et al., 2025) in 4 bits through llama.cpp.
+"""The language model: SmolLM2-135M-Instruct (Allal et al., 2025) with 4 bits in llama.cpp.
 
-Answers are reproducible. In floating point the order of a sum decides its last bits, and llama.cpp
-chooses the order by the number of threads, by what else is computed in the same batch, and by how
-much of a prompt it still has from the one before. So a server has one thread and one question at a
-time, and a prompt is computed in the same three steps whatever was asked before: the part that all
-questions share, then the description of the clip, then the instruction. The first two are kept.
+Answers are reproducible. In floating point, the order of a sum affects its last bits, and in
+llama.cpp the order depends on the number of threads, on what else is computed in the same batch,
+and on how much of a prompt is cached from the previous one. Therefore a server has one thread and
+one question at a time, and every prompt is computed in the same three steps: the part that all
+questions share, then the description of the clip, then the instruction. The first two are cached.
 """
 
 import queue
@@ -19,13 +19,13 @@ from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 
 MAX_SERVERS = 8
-"""Servers at most: each takes a core and 60 MB, beside the weights, which they share."""
+"""Maximum number of servers; each uses one core and 60 MB, in addition to shared weights."""
 
 _CONTEXT = 1_024  # tokens of one prompt and answer; the examples and a question take about 240
-_SILENT = -1  # llama.cpp's log level below errors: what fails comes back as a value
+_SILENT = -1  # llama.cpp's log level below errors: failures are returned as values
 
-# Without examples so small a model explains the words of the instruction ("The speaker uses audio
-# and spoken text"). Their scenes are none of the benchmark's. More of them helped no further.
+# Without examples, such a small model explains the words of the instruction ("The speaker uses
+# audio and spoken text"). Their scenes are not from the benchmark. More examples did not help.
 _EXAMPLES = (
     (
         ("Sewing machine", "Mechanisms", "Inside, small room"),
@@ -44,14 +44,14 @@ _EXAMPLES = (
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question as SmolLM2 was trained to read it, in the two parts that it is computed in.
+    """A question in SmolLM2's chat format, in the two parts in which it is computed.
 
     Attributes
     ----------
     clip : str
-        What all questions share, and the description of the clip.
+        The part that all questions share, and the description of the clip.
     instruction : str
-        The rest, up to where the answer begins.
+        The rest, up to the beginning of the answer.
     """
 
     clip: str
@@ -90,25 +90,25 @@ _SHARED = "".join(
         "<|im_start|>user\n",
     ]
 )
-# llama.cpp keeps the tokens that a prompt has in common with the one before. After a part and this
-# token, with which neither a description nor an instruction begins, that is just the part.
+# llama.cpp caches the tokens that a prompt shares with the previous one. After a part and this
+# token, with which no description or instruction begins, these are the tokens of the part.
 _OTHER = "-"
 
 
 class LanguageModel:
-    """SmolLM2, ready to answer; calls from several threads are spread over the servers.
+    """SmolLM2, loaded; calls from several threads are distributed over the servers.
 
     Parameters
     ----------
     path : Path
         The GGUF file.
     servers : int
-        How many questions are answered at once, each by a server with a thread of its own. The
-        answers do not depend on it.
+        The number of questions that are answered at the same time, each by a server with one
+        thread. Answers do not depend on it.
     """
 
     def __init__(self, path: Path, servers: int) -> None:
-        # Each with the clip's part of the prompt that it has computed last.
+        # Each server with the clip's part of the prompt that it computed last.
         self._idle: queue.SimpleQueue[tuple[Any, str]] = queue.SimpleQueue()
         for _ in range(servers):
             self._idle.put((_server(path), ""))
@@ -116,9 +116,9 @@ class LanguageModel:
     def reply(
         self, prompt: Prompt, max_tokens: int, temperature: float, seed: int
     ) -> Response | Failure:
-        """Answer a question. Blocks; what goes wrong comes back as a failure."""
+        """Answer a question. This blocks; problems are returned as failures."""
         options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-        computed = ""  # after a failure it is not known what is kept
+        computed = ""  # after a failure, the state of the cache is unknown
         server, kept = self._idle.get()
         try:
             response = _answer(server, kept, prompt, options)
@@ -132,7 +132,7 @@ class LanguageModel:
 def _answer(
     server: Any, kept: str, prompt: Prompt, options: Mapping[str, float]
 ) -> Response | Failure:
-    """Return a server to the description of the clip, and answer from there."""
+    """Reset a server to the description of the clip, and answer from there."""
     parts = (prompt.clip,) if kept == prompt.clip else (_SHARED, prompt.clip)
     for part in parts:
         computed = _complete(server, part + _OTHER, {"max_tokens": 0})
@@ -165,14 +165,14 @@ def _server(path: Path) -> Any:
     params.n_ctx = _CONTEXT
     params.n_parallel = params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    params.cache_ram_mib = 0  # no second cache, of earlier prompts
+    params.cache_ram_mib = 0  # no second cache for earlier prompts
     params.verbosity = _SILENT
-    # The server listens on a free port of this machine in any case.
+    # The server always listens on a free port of this machine.
     params.api_keys = [secrets.token_hex()]
     params.ui = params.endpoint_slots = False
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise InputError(
-            f"{path}: xllamacpp {xllamacpp.__version__} cannot load it: {error}"
+            f"{path}: cannot be loaded by xllamacpp {xllamacpp.__version__}: {error}"
         ) from error

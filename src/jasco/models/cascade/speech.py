@@ -1,4 +1,4 @@
-"""Speech to text: Whisper tiny.en (Radford et al., 2023) in 8 bits through CTranslate2."""
+"""Speech recognition: Whisper tiny.en (Radford et al., 2023) with 8 bits in CTranslate2."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 class Filters:
-    """The matrix of Whisper's mel filters, for products that are the same on any number of cores.
+    """The matrix of Whisper's mel filters, whose products do not depend on the number of cores.
 
-    NumPy leaves ``@`` to a library that splits the sums among the cores: on one core and on two, a
-    spectrogram differs in its last bits, and now and then a transcript by a comma or a word.
+    NumPy computes ``@`` with a library that distributes sums over cores: on one core and on two,
+    spectrograms differ in their last bits, and transcripts occasionally by a comma or a word.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Filters:
 
 
 class Transcriber:
-    """Whisper, ready to transcribe speech.
+    """Whisper, loaded.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Transcriber:
     def __init__(self, folder: Path) -> None:
         from faster_whisper import WhisperModel
 
-        # One thread: how sums are split among several decides their last bits.
+        # One thread: with several, the distribution of sums affects their last bits.
         self._model = WhisperModel(
             str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1
         )
@@ -48,14 +48,14 @@ class Transcriber:
         features.mel_filters = Filters(features.mel_filters)
 
     def transcript(self, samples: NDArray[np.float32]) -> str:
-        """Transcribe the English that is spoken; empty where there is none.
+        """Transcribe English speech; empty if there is none.
 
         Parameters
         ----------
         samples : ndarray of float32, shape (samples,)
             From -1 to 1 at 16 kHz.
         """
-        # Greedy, and without the tries at higher temperatures: the same clip, the same text.
+        # Greedy, without fallback to higher temperatures, so that a clip always has the same text.
         segments, _ = self._model.transcribe(
             samples,
             language="en",

@@ -56,14 +56,14 @@ def convert(port: str, sources: Sequence[str], folder: Path | None, *, trusted: 
         if part not in parts or not equals or not path:
             raise InputError(f"--from {one_line(source)}: write PART=PATH; {listed}")
         if part in paths:
-            raise InputError(f"--from {part}=... is given twice")
+            raise InputError(f"--from {part}=PATH is given twice; give it once")
         paths[part] = Path(path).expanduser()
     if missing := [part for part in parts if part not in paths]:
         raise InputError(f"--from {missing[0]}=PATH is missing; {listed}")
     if folder is None:
-        raise InputError("--out DIR is missing: a new folder")
+        raise InputError("--out DIR is missing; give a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: is there already; give --out a new folder")
+        raise InputError(f"{folder}: already exists; use a new folder for --out")
     convert_files = _module(port, "conversion").convert_files
     try:
         with whole_folder(folder) as draft:
@@ -107,7 +107,7 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
 
 def _parts_of(port: str) -> Mapping[str, str]:
     if port not in PORTS:
-        raise InputError(f"{one_line(port)}: no such port; there are: {', '.join(PORTS)}")
+        raise InputError(f"{one_line(port)}: unknown port; expected one of {', '.join(PORTS)}")
     return PORTS[port]
 
 

@@ -37,7 +37,7 @@ class Preset:
     max_new_tokens : int
         Maximum number of tokens of an answer.
     temperature : float
-        0 selects the likeliest token at each step.
+        0: the most likely token at each step.
     top_p, top_k : float, int or None
         Limits on the tokens that may be sampled; None: no limit.
     repetition_penalty : float
@@ -45,7 +45,7 @@ class Preset:
     num_beams : int
         Above 1: beam search.
     seed : int or None
-        Seed of the sampler. It is set anew for each answer, so that no answer depends on earlier
+        Seed of the sampler. It is set again for each answer, so that no answer depends on earlier
         ones.
     """
 

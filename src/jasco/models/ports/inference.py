@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from jasco.data.audio import Audio
-from jasco.errors import InputError, one_line
+from jasco.errors import InputError, invalid_value
 from jasco.models.batches import Question
 from jasco.models.clip_cache import ClipCache
 from jasco.models.ports.decoding import Preset, Search, decode
@@ -91,10 +91,11 @@ class Inference(ABC, Generic[Encoded, Prepared]):
         Raises
         ------
         InputError
-            There is no such preset, or the port cannot process one of the clips or questions.
+            The preset is unknown, or the port cannot process one of the clips or questions.
         """
         if preset not in self._presets:
-            raise InputError(f"no preset {one_line(preset)}; there are: {', '.join(self._presets)}")
+            presets = ", ".join(self._presets)
+            raise InputError(invalid_value("preset", preset, f"expected one of {presets}"))
         with torch.inference_mode():
             prepared = [
                 self.prepare(self.encode_once(audio), prompt, preset) for audio, prompt in questions

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from jasco.errors import InputError, one_line
+from jasco.errors import CHECK_DOWNLOAD, InputError, one_line
 
 Weights = dict[str, torch.Tensor]
 KeyTable = Sequence[tuple[str, str | None]]
@@ -27,6 +27,7 @@ SAME_KEYS: KeyTable = ((r".+", r"\g<0>"),)
 
 _LARGEST_JSON = 32 << 20  # bytes; the index of the largest model has a few hundred thousand
 _LARGEST_HEADER = 32 << 20  # bytes
+_CHECK_FILE = "check that it is the published file"
 
 
 def read_json(path: Path) -> Any:
@@ -36,17 +37,15 @@ def read_json(path: Path) -> Any:
             content = file.read(_LARGEST_JSON + 1)
         if len(content) > _LARGEST_JSON:
             raise InputError(
-                f"{path}: larger than {_LARGEST_JSON >> 20} MiB; is it the right file?"
+                f"{path}: larger than {_LARGEST_JSON >> 20} MiB; check that it is the right file"
             )
         return json.loads(content)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; is the download complete?") from None
+        raise InputError(f"{path}: file not found; {CHECK_DOWNLOAD}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: no JSON ({one_line(error)}); is the download complete?"
-        ) from None
+        raise InputError(f"{path}: invalid JSON ({one_line(error)}); {CHECK_DOWNLOAD}") from None
 
 
 def read_torch(path: Path, *, trusted: bool = False) -> Any:
@@ -73,17 +72,17 @@ def read_torch(path: Path, *, trusted: bool = False) -> Any:
             _check_entries(path)
         return torch.load(path, map_location="cpu", weights_only=not trusted, mmap=mapped)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{path}: file not found; {CHECK_DOWNLOAD}") from None
     except InputError:
         raise
     except Exception as error:  # from zipfile, pickle or torch
         reason = one_line(error, 200) or type(error).__name__
         if not trusted and "weights_only" in str(error).lower().replace(" ", "_"):
             raise InputError(
-                f"{path}: holds objects that only code of its own can read ({reason}); if you "
-                "trust its source, say so with --trust-pickle"
+                f"{path}: contains objects that can only be read by running its code ({reason}); "
+                "if you trust its source, use --trust-pickle"
             ) from error
-        raise InputError(f"{path}: cannot be read ({reason}); is the download complete?") from error
+        raise InputError(f"{path}: cannot be read ({reason}); {CHECK_DOWNLOAD}") from error
 
 
 def _check_entries(path: Path) -> None:
@@ -96,9 +95,9 @@ def _check_entries(path: Path) -> None:
         entries = file.infolist()
     size = sum(entry.file_size for entry in entries)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise InputError(f"{path}: its entries are compressed, which torch does not read")
+        raise InputError(f"{path}: its entries are compressed, which torch cannot read; repack it")
     if size > path.stat().st_size:
-        raise InputError(f"{path}: announces {size:,} bytes, more than the file has; is it whole?")
+        raise InputError(f"{path}: states {size:,} bytes, more than the file has; {CHECK_DOWNLOAD}")
 
 
 def read_safetensors(path: Path) -> Weights:
@@ -114,15 +113,17 @@ def _open_safetensors(path: Path) -> Iterator[Any]:
             size = int.from_bytes(header.read(8), "little")
         if size > _LARGEST_HEADER:
             raise InputError(
-                f"{path}: announces a header of {size:,} bytes, more than {_LARGEST_HEADER:,}; is "
-                "this safetensors, and whole?"
+                f"{path}: states a header of {size:,} bytes, more than {_LARGEST_HEADER:,}; check "
+                "that it is a complete safetensors file"
             )
         with safe_open(path, "pt") as file:
             yield file
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{path}: file not found; {CHECK_DOWNLOAD}") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: no whole file of safetensors ({one_line(error)})") from error
+        raise InputError(
+            f"{path}: not a complete safetensors file ({one_line(error)}); {CHECK_DOWNLOAD}"
+        ) from error
 
 
 def read_base(folder: Path) -> Weights:
@@ -141,7 +142,9 @@ def read_base(folder: Path) -> Weights:
         if (folder / name).is_file():
             weights: Weights = read(folder / name)
             return weights
-    raise InputError(f"{folder}: no weights there (model.safetensors or pytorch_model.bin)")
+    raise InputError(
+        f"{folder}: no weights found (model.safetensors or pytorch_model.bin); {CHECK_DOWNLOAD}"
+    )
 
 
 def _files_of(index: Path) -> list[str]:
@@ -151,16 +154,15 @@ def _files_of(index: Path) -> list[str]:
     names = list(weight_map.values()) if isinstance(weight_map, Mapping) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise InputError(
-            f"{index}: does not say in which file each weight is (weight_map); is the download "
-            "complete?"
+            f"{index}: does not list the file of each weight (weight_map); {CHECK_DOWNLOAD}"
         )
     if outside := [name for name in names if Path(name).name != name or name in ("", ".", "..")]:
-        raise InputError(f"{index}: names a file outside its folder: {one_line(outside[0], 80)!r}")
+        raise InputError(f"{index}: lists a file outside its folder: {one_line(outside[0], 80)!r}")
     files = sorted(set(names))
     if missing := [name for name in files if not (index.parent / name).is_file()]:
         raise InputError(
-            f"{index.parent / missing[0]}: there is no such file, which {index.name} names; is the "
-            "download complete?"
+            f"{index.parent / missing[0]}: file not found, but listed in {index.name}; "
+            f"{CHECK_DOWNLOAD}"
         )
     return files
 
@@ -230,22 +232,23 @@ def rename(
         try:
             name = rename_key(key, table)
         except KeyError:
-            raise InputError(f"{path}: holds {key!r}, which the model has no place for") from None
+            raise InputError(f"{path}: unexpected weight {key!r}; {_CHECK_FILE}") from None
         if name is None:
             continue
         if name in renamed:
-            raise InputError(f"{path}: {key!r} is there twice, as {name}")
+            raise InputError(f"{path}: duplicate weight {key!r} ({name}); {_CHECK_FILE}")
         if name not in expected:
-            raise InputError(f"{path}: holds {key!r}, which the model has no place for ({name})")
+            raise InputError(f"{path}: unexpected weight {key!r} ({name}); {_CHECK_FILE}")
         if value.shape != expected[name]:
             raise InputError(
-                f"{path}: {key!r} has the shape {tuple(value.shape)}, not {tuple(expected[name])}"
+                f"{path}: {key!r} has shape {tuple(value.shape)}, expected "
+                f"{tuple(expected[name])}; {_CHECK_FILE}"
             )
         renamed[name], keys[name] = value, key
     if missing := sorted(expected.keys() - renamed.keys()):
         raise InputError(
             f"{path}: lacks {len(missing)} of {len(expected)} weights, such as "
-            f"{_name_in_checkpoint(missing[0], keys)}; is the download complete?"
+            f"{_name_in_checkpoint(missing[0], keys)}; {CHECK_DOWNLOAD}"
         )
     return renamed
 
@@ -295,7 +298,7 @@ def config_checked(folder: Path) -> Iterator[None]:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         reason = one_line(f"{type(error).__name__}: {error}", 120)
         raise InputError(
-            f"{folder / CONFIG}: sizes that make no model ({reason}); convert it again"
+            f"{folder / CONFIG}: invalid model configuration ({reason}); convert the model again"
         ) from error
 
 
@@ -320,7 +323,7 @@ def read_folder(folder: Path, kind: str) -> tuple[dict[str, Any], Weights]:
     """
     config = _config(folder)
     if config["jasco_model"] != kind:
-        raise InputError(f"{folder}: holds {one_line(config['jasco_model'])}, not {kind}")
+        raise InputError(f"{folder}: contains {one_line(config['jasco_model'])}, not {kind}")
     return config, read_safetensors(folder / WEIGHTS)
 
 
@@ -329,5 +332,5 @@ def _config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = read_json(folder / CONFIG)
         config["jasco_model"]
     except (InputError, KeyError, TypeError, IndexError):
-        raise InputError(f"{folder}: no converted model there; see: jasco convert --help") from None
+        raise InputError(f"{folder}: no converted model found; see: jasco convert --help") from None
     return config

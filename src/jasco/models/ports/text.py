@@ -24,7 +24,7 @@ class Tokenizer:
         try:
             self._pieces = SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
-            raise InputError(f"{path}: cannot be read as a SentencePiece model") from error
+            raise InputError(f"{path}: not a valid SentencePiece model") from error
         if (self._pieces.bos_id(), self._pieces.eos_id()) != (BOS, EOS):
             raise InputError(f"{path}: not a Llama tokenizer (its BOS and EOS are not 1 and 2)")
 

@@ -1,4 +1,4 @@
-"""Audio chat models that run here, through Hugging Face transformers."""
+"""Audio chat models that run locally with Hugging Face transformers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from jasco.protocol.responses import Response
 
 
 class HuggingFace(BatchedModel):
-    """A model from the hub or from a folder, asked with its own chat template.
+    """A model from the hub or from a folder, prompted with its own chat template.
 
-    The weights are loaded in one piece, on one device. Code that a checkpoint brings is not run.
-    Answers of a batch share matrix products, whose rounding depends on the company: in half
-    precision an answer may differ now and then with another batch size.
+    The weights are loaded on one device. Code in a checkpoint is not run. Answers of a batch share
+    matrix products, whose rounding depends on the composition of the batch: in half precision, an
+    answer may occasionally differ with another batch size.
     """
 
     NAME = "MODEL"
@@ -27,8 +27,10 @@ class HuggingFace(BatchedModel):
         Option("revision", "commit, tag or branch on the hub", identity=True),
         dtype_option("as published"),
         Option("attn", "attention: eager, sdpa, flash_attention_2, ...", identity=True),
-        Option("max_tokens", "longest answer", at_least(1, int), 256, identity=True),
-        Option("temperature", "0 is greedy", at_least(0, float), 0.0, identity=True),
+        Option("max_tokens", "maximum tokens of an answer", at_least(1, int), 256, identity=True),
+        Option(
+            "temperature", "sampling temperature; 0: greedy", at_least(0, float), 0.0, identity=True
+        ),
         REASONING,
         DEVICE,
         BATCH,
@@ -39,11 +41,11 @@ class HuggingFace(BatchedModel):
         self._loaded: Loaded | None = None
 
     def fingerprint(self) -> str:
-        """Hash the checkpoint, where it is a folder."""
+        """Return a hash of the checkpoint if it is a folder; otherwise an empty text."""
         return folder_fingerprint(Path(self.spec.name).expanduser())
 
     def load(self) -> None:
-        """Load the model, downloading it at first use, and check that audio reaches it."""
+        """Load the model, download it on first use, and check that it receives audio."""
         options = self.spec.options
         loaded = load(self.spec.name, options)
         settings = set_decoding(loaded, options["max_tokens"], options["temperature"])
@@ -52,7 +54,7 @@ class HuggingFace(BatchedModel):
         self.facts = {**loaded.facts} | ({"generation": settings} if settings else {})
 
     def group_of(self, question: Question) -> int:
-        """Return the clip's length, in families where its neighbours' lengths change an answer."""
+        """Return the clip's length if clips of other lengths in the batch affect its answer."""
         assert self._loaded
         return 0 if self._loaded.family.mixes else len(question[0].samples)
 
@@ -62,6 +64,6 @@ class HuggingFace(BatchedModel):
         return generate(self._loaded, questions)
 
     async def close(self) -> None:
-        """End the thread once its call is over, and release the model."""
+        """Stop the thread after its current call, and release the model."""
         await super().close()
         self._loaded = None

@@ -1,8 +1,9 @@
-"""Differences between the families of audio chat models, in one place.
+"""Differences between the families of audio chat models.
 
-Most are asked alike: the chat template turns a conversation into a text with a placeholder, and
-the processor replaces the placeholder by as many tokens as the audio is long. A family is a line
-in :data:`FAMILIES` where it differs; :data:`OTHER` stands for every model that is not listed.
+Most families are prompted in the same way: the chat template turns a conversation into a text with
+a placeholder, and the processor replaces the placeholder with a number of tokens that depends on
+the length of the audio. :data:`FAMILIES` lists the differences; :data:`OTHER` stands for every
+model that is not listed.
 """
 
 import base64
@@ -14,20 +15,20 @@ from jasco.data.audio import SAMPLING_RATE
 from jasco.models.batches import Question
 
 TINY_WEIGHTS = "tiny weights"
-"""Run end to end by the tests, with random weights of a tiny size."""
-NOT_RUN = "not run here"
-"""Written from the documentation and the source of transformers, never run."""
+"""Tested end to end, with a tiny model with random weights."""
+NOT_RUN = "not tested"
+"""Implemented from the documentation and the source of transformers, never run."""
 
 
 def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
-    """Build a model's inputs from questions, in the form that most families take."""
+    """Return a model's inputs for questions, as used by most families."""
     return _fill(processor, questions, render(processor, questions))
 
 
 def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
-    """Build the inputs of a model whose template is the tokenizer's and has no place for audio.
+    """Return the inputs of a model whose template belongs to the tokenizer and lacks audio.
 
-    The placeholder is written into the text, as in the publishers' own examples.
+    The placeholder is written into the text, as in the publishers' examples.
     """
     return _fill(
         processor,
@@ -42,9 +43,8 @@ def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
 def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> Any:
     """Tokenize prompts and extract features of their clips.
 
-    The audio comes before the text, as in the models' own examples. Only the texts are padded
-    here: the padding of audio is left to the feature extractor, with whose default the model
-    was trained.
+    The audio precedes the text, as in the models' examples. Only the texts are padded here: audio
+    is padded by the feature extractor, with the default with which the model was trained.
     """
     start = processor.tokenizer.bos_token
     return processor(
@@ -53,18 +53,18 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
         text_kwargs={
             "padding": True,
             "padding_side": "left",
-            # Where the template writes how a text begins, the tokenizer must not do so again.
+            # If the template writes the BOS token, the tokenizer must not add another one.
             "add_special_tokens": not (start and texts[0].startswith(start)),
         },
         audio_kwargs={"sampling_rate": SAMPLING_RATE},
-        # Not a plain keyword: some versions drop it beside the others.
+        # Not a plain keyword argument, which some versions ignore here.
         common_kwargs={"return_tensors": "pt"},
     )
 
 
 def render(processor: Any, questions: Sequence[Question]) -> list[str]:
-    """Render the prompts, each with a placeholder for the audio."""
-    # Templates recognise audio by the type or by the key; the value is not looked at.
+    """Return the prompts, each with a placeholder for the audio."""
+    # Templates recognise audio by the type or by the key; the value is ignored.
     audio = {"type": "audio", "audio": "clip.wav"}
     return [_render(processor, _content(audio, prompt)) for _, prompt in questions]
 
@@ -76,10 +76,10 @@ def _render(template_owner: Any, content: str | list[dict[str, str]]) -> Any:
 
 
 def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
-    """Build Voxtral's inputs: its tokenizer writes the prompt and reads the audio in one step.
+    """Return Voxtral's inputs: its tokenizer creates the prompt and reads the audio in one step.
 
-    The audio goes as a WAV file in base64, the samples as they are. A prompt always ends where
-    the answer begins, so there is nothing to add.
+    The audio is passed as a WAV file in base64, with unchanged samples. The prompt always ends
+    where the answer begins, so no generation prompt is added.
     """
     contents = [
         _content({"type": "audio", "base64": base64.b64encode(audio.wav).decode()}, prompt)
@@ -95,44 +95,45 @@ def _content(audio: dict[str, str], prompt: str) -> list[dict[str, str]]:
 
 
 def of_extractor(processor: Any) -> float | None:
-    """Return how many seconds the feature extractor keeps of a clip (Whisper's: 30)."""
+    """Return how many seconds of a clip the feature extractor uses (Whisper: 30)."""
     samples = getattr(processor.feature_extractor, "n_samples", None)
     return samples / SAMPLING_RATE if samples else None
 
 
 def of_processor(processor: Any) -> float | None:
-    """Return how many seconds the processor keeps, which cuts a clip into windows by itself."""
+    """Return how many seconds of a clip the processor uses, which splits it into windows."""
     seconds = getattr(processor, "max_audio_len", None)
     return float(seconds) if seconds else None
 
 
-def half_a_minute(processor: Any) -> float:  # noqa: ARG001 (it is declared nowhere)
+def half_a_minute(processor: Any) -> float:  # noqa: ARG001 (not declared in the processor)
     """Return 30: the family's feature extractor cuts at 480,000 samples by default."""
     return 30.0
 
 
 @dataclass(frozen=True)
 class Family:
-    """How the models of a family are loaded and asked.
+    """How the models of a family are loaded and prompted.
 
     Attributes
     ----------
     tested : str
         :data:`TINY_WEIGHTS` or :data:`NOT_RUN`. No family was run with its real weights.
     inputs : callable
-        Makes the model's inputs of a processor and questions.
+        Returns the model's inputs, given a processor and questions.
     max_audio_seconds : callable
-        Returns, for a processor, the seconds after which a clip is cut off; None: never.
+        Returns, given a processor, the seconds after which clips are truncated; None: never.
     mixes : bool
-        Whether clips of several lengths may share a batch: tests show that a clip's answer does
-        not depend on how long the others are. Qwen3-Omni's does: its encoder pads the last piece
-        of a clip to the longest piece in the batch, and encodes the padding. So do some others'.
+        Whether clips of different lengths may share a batch: tests show that a clip's answer does
+        not depend on the length of the others. For Qwen3-Omni it does: the encoder pads the last
+        piece of a clip to the longest piece in the batch, and encodes the padding. Some other
+        families do the same.
     model_class : str or None
-        The class to load, where the one that the checkpoint names is not wanted.
+        The class to load, if it is not the one that the checkpoint names.
     adapter : str or None
-        The checkpoint's folder of weights that are added to the model's for audio.
+        The checkpoint's folder with an adapter for audio.
     needs : sequence of (module, package)
-        Libraries that the processor needs beside transformers.
+        Libraries that the processor requires in addition to transformers.
     """
 
     tested: str = NOT_RUN
@@ -144,20 +145,20 @@ class Family:
     needs: Sequence[tuple[str, str]] = ()
 
 
-# Their processors do not load without, though no picture is ever shown.
+# Their processors cannot be loaded without these, although no image is used.
 _IMAGES = (("torchvision", "torchvision"), ("PIL", "pillow"))
 
 FAMILIES: Mapping[str, Family] = {
     "qwen2_audio": Family(TINY_WEIGHTS, max_audio_seconds=of_extractor, mixes=True),
     "voxtral": Family(
         TINY_WEIGHTS,
-        inputs=fill_voxtral,  # in windows of 30 s, as many as are needed
+        inputs=fill_voxtral,  # as many windows of 30 s as needed
         mixes=True,
         needs=(("mistral_common", "'mistral-common[audio]'"),),
     ),
     "audioflamingo3": Family(TINY_WEIGHTS, max_audio_seconds=of_processor, mixes=True),
     "musicflamingo": Family(TINY_WEIGHTS, max_audio_seconds=of_processor, mixes=True),
-    # The Thinker writes; the Talker, which speaks, is not loaded.
+    # Only the Thinker, which generates text, is loaded; the Talker, which generates speech, is not.
     "qwen2_5_omni": Family(
         TINY_WEIGHTS,
         max_audio_seconds=of_extractor,
@@ -179,17 +180,17 @@ FAMILIES: Mapping[str, Family] = {
     "phi4_multimodal": Family(
         TINY_WEIGHTS,
         inputs=fill_plain,
-        adapter="speech-lora",  # without, it answers that it cannot listen to audio
+        adapter="speech-lora",  # without it, the model answers that it cannot listen to audio
         needs=(*_IMAGES, ("peft", "peft")),
     ),
-    # Its adapter lies beside the weights, and is silently left out where peft is missing.
+    # Its adapter is stored with the weights, and silently ignored if peft is missing.
     "granite_speech": Family(
         TINY_WEIGHTS,
         inputs=fill_plain,
         needs=(("torchaudio", "torchaudio"), ("peft", "peft")),
     ),
 }
-"""The families that were looked at, by the ``model_type`` of their configuration."""
+"""The supported families, by the ``model_type`` of their configuration."""
 
 OTHER = Family()
-"""Any other model: asked as most are, once it is checked that the audio reaches it."""
+"""Any other model: prompted like most, after a check that it receives audio."""

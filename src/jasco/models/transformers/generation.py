@@ -1,4 +1,4 @@
-"""How answers are generated, a batch at a time."""
+"""Generation of answers, a batch at a time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,22 +15,22 @@ _SET_HERE = {
 
 
 def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
-    """Set how a model generates.
+    """Set the decoding of a model.
 
     Parameters
     ----------
     loaded : Loaded
         The model, whose generation settings are changed.
     max_tokens : int
-        How many tokens an answer may have.
+        Maximum number of tokens of an answer.
     temperature : float
-        0 takes the likeliest token each time; otherwise tokens are drawn, with the publisher's
+        0: greedy decoding; otherwise tokens are sampled, with the publisher's
         top_k and top_p.
 
     Returns
     -------
     str
-        The publisher's settings that stay in force, such as ``repetition_penalty=1.1``.
+        The publisher's settings that still apply, such as ``repetition_penalty=1.1``.
     """
     settings, tokenizer = loaded.model.generation_config, loaded.processor.tokenizer
     if temperature:
@@ -38,8 +38,8 @@ def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
     else:
         settings.do_sample = False
         for name in ("temperature", "top_p", "top_k", "min_p", "typical_p"):
-            setattr(settings, name, None)  # else transformers warns that they are not used
-    settings.max_length = None  # of prompt and answer; ours counts the answer's tokens
+            setattr(settings, name, None)  # otherwise transformers warns that they are not used
+    settings.max_length = None  # includes the prompt; max_new_tokens does not
     settings.max_new_tokens = max_tokens
     if settings.eos_token_id is None:
         settings.eos_token_id = tokenizer.eos_token_id
@@ -53,7 +53,7 @@ def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
 
 
 def generate(loaded: Loaded, questions: Sequence[Question]) -> list[Response]:
-    """Answer a batch."""
+    """Generate the answers of a batch."""
     import torch
 
     model = loaded.model
@@ -69,14 +69,14 @@ def generate(loaded: Loaded, questions: Sequence[Question]) -> list[Response]:
 
 
 def _on_device(value: Any, model: Any) -> Any:
-    """Move an input to the model's device, and numbers to its precision."""
+    """Move an input to the model's device; floats also to its precision."""
     if not hasattr(value, "is_floating_point"):
         return value
     return value.to(model.device, model.dtype if value.is_floating_point() else None)
 
 
 def _response(loaded: Loaded, row: list[int], prompt_tokens: int) -> Response:
-    """Read one row of a batch, which is padded behind the token that ends its answer."""
+    """Return the response in one row of a batch, which is padded after the EOS token."""
     ends = loaded.model.generation_config.eos_token_id
     ends = [ends] if isinstance(ends, int) else ends or ()
     end = next((place for place, token in enumerate(row) if token in ends), None)

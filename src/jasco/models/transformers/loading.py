@@ -1,4 +1,4 @@
-"""Loading of a checkpoint as processor and model, with explained errors."""
+"""Loading of a checkpoint's processor and model, with helpful errors."""
 
 import os
 import sys
@@ -13,23 +13,23 @@ import numpy as np
 
 from jasco.backends.optional_imports import import_optional
 from jasco.data.audio import SAMPLING_RATE, Audio
-from jasco.errors import InputError, count, one_line
+from jasco.errors import CHECK_DOWNLOAD, InputError, count, one_line
 from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to be asked.
+    """A model that is ready for questions.
 
     Attributes
     ----------
     processor, model : object
-        As transformers made them; the model is on its device and in evaluation mode.
+        Objects of transformers; the model is on its device and in evaluation mode.
     family : Family
-        How it is asked.
+        How it is prompted.
     facts : mapping of str to str
-        What was chosen, for the record.
+        The runtime (precision, device, versions), for the record.
     """
 
     processor: Any
@@ -44,7 +44,7 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
     Raises
     ------
     InputError
-        A library or the checkpoint is missing, or it is no audio chat model.
+        A library or the checkpoint is missing, or it is not an audio chat model.
     """
     label = f"hf/{name}"
     torch, transformers = (
@@ -54,18 +54,18 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
     device = choose_device(label, options["device"], torch)
     place, local = _find(label, name)
     version = {"revision": options["revision"]} if options["revision"] else {}
-    # Without an answer, transformers would ask on the terminal whether to run foreign code.
+    # Explicit, because transformers would otherwise ask whether to run the checkpoint's code.
     source = {"trust_remote_code": False} | version
-    with _explained(f"{label} cannot be loaded", "is it a model?"):
+    with _explained(f"{label} cannot be loaded", "check that it is a model"):
         config = transformers.AutoConfig.from_pretrained(place, **source)
     family = FAMILIES.get(config.model_type, OTHER)
     if missing := [package for module, package in family.needs if find_spec(module) is None]:
         raise InputError(
-            f"{label}: models of the kind {config.model_type} need more: "
-            f"pip install {' '.join(missing)}"
+            f"{label}: {config.model_type} models require more packages; "
+            f"run: pip install {' '.join(missing)}"
         )
     with _explained(
-        f"{label}: its processor cannot be loaded", "is it an audio chat model, and complete?"
+        f"{label}: its processor cannot be loaded", "check that it is a complete audio chat model"
     ):
         processor = transformers.AutoProcessor.from_pretrained(place, **source)
     prepare_padding(processor)
@@ -74,7 +74,7 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
     attn, dtype = options["attn"], options["dtype"]
     with _explained(
         f"{label}: its weights cannot be loaded",
-        "check attn=" if attn else "is the download complete?",
+        "check attn=" if attn else CHECK_DOWNLOAD,
     ):
         model, report = model_class.from_pretrained(
             place,
@@ -83,28 +83,26 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
             **source,
             **({"attn_implementation": attn} if attn else {}),
         )
-    # transformers fills gaps with random numbers and goes on; the answers would be noise.
+    # transformers initialises missing weights randomly; the answers would be noise.
     if gaps := sorted(report["missing_keys"]):
         raise InputError(
             f"{label}: the checkpoint lacks {count(len(gaps), 'weight')} of {type(model).__name__} "
-            f"({one_line(gaps[0], 80)}...); is the download complete?"
+            f"({one_line(gaps[0], 80)}...); {CHECK_DOWNLOAD}"
         )
     if folder := family.adapter:
         with _explained(
             f"{label}: its weights for audio ({folder}) cannot be loaded",
-            "is the download complete?",
+            CHECK_DOWNLOAD,
         ):
-            if local:  # where transformers looks for no subfolder
+            if local:  # transformers does not search subfolders of a local folder
                 model.load_adapter(str(Path(place, folder)))
             else:
                 model.load_adapter(place, adapter_kwargs={"subfolder": folder, **version})
     elif getattr(config, "has_lora_adapter", False) and not getattr(
         model, "_hf_peft_config_loaded", False
     ):
-        raise InputError(
-            f"{label}: the checkpoint lacks its adapter for audio; is the download complete?"
-        )
-    with _explained(f"{label} cannot be put on {device}", "try device=cpu"):
+        raise InputError(f"{label}: the checkpoint lacks its adapter for audio; {CHECK_DOWNLOAD}")
+    with _explained(f"{label} cannot be moved to {device}", "try device=cpu"):
         model.to(device).eval()
     facts = {
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -122,7 +120,7 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
 
 
 def _quieten(transformers: Any) -> None:
-    """Turn off progress bars where there is no terminal, and warnings unless they are wanted."""
+    """Turn off progress bars without a terminal, and warnings unless they are requested."""
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
     if "TRANSFORMERS_VERBOSITY" not in os.environ:
@@ -130,21 +128,22 @@ def _quieten(transformers: Any) -> None:
 
 
 def _find(label: str, name: str) -> tuple[str, bool]:
-    """Return where transformers shall look, and whether that is a folder of this machine."""
+    """Return the source for transformers, and whether it is a local folder."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise InputError(f"{label}: the folder has no config.json; give the one that has")
+            raise InputError(f"{label}: no config.json in the folder; give the folder that has it")
         return str(folder), True
     if name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        raise InputError(f"{label}: there is no folder {folder}; give one, or a name on the hub")
+        raise InputError(f"{label}: folder {folder} not found; give a folder, or a name on the hub")
     return name, False
 
 
 def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any:
-    """Return the class to load: the family's, else what the checkpoint names, else by kind.
+    """Return the class to load: the family's, else the checkpoint's, else by configuration type.
 
-    Audio Flamingo 3 is in no automatic mapping but the one for sequences to sequences.
+    The only automatic mapping that contains Audio Flamingo 3 is that for sequence-to-sequence
+    models.
     """
     for name in (family.model_class, *(getattr(config, "architectures", None) or ())):
         if name and (found := getattr(transformers, name, None)):
@@ -155,12 +154,12 @@ def _class_of(label: str, transformers: Any, config: Any, family: Family) -> Any
             return mapping[type(config)]
     raise InputError(
         f"{label}: transformers {transformers.__version__} has no class that generates text for "
-        f"{config.model_type}; update it, or take another model"
+        f"{config.model_type}; update transformers, or use another model"
     )
 
 
 def prepare_padding(processor: Any) -> None:
-    """Pad on the left, where the prompts of a batch must not stand between prompt and answer."""
+    """Set padding to the left, so that padding does not separate a prompt from its answer."""
     tokenizer = getattr(processor, "tokenizer", None)
     if tokenizer is not None:
         tokenizer.padding_side = "left"
@@ -169,20 +168,19 @@ def prepare_padding(processor: Any) -> None:
 
 
 def check_audio_is_used(label: str, processor: Any, family: Family, config: Any) -> None:
-    """Check that audio gets through the processor.
+    """Check that the processor passes audio to the model.
 
-    Some processors ignore an argument that they do not know, and a template may drop a part: the
-    model would answer without the audio, unnoticed. So a second of silence and a second of a tone
-    must come out as different numbers, and the prompt must hold the tokens that stand for the
-    audio.
+    Some processors ignore unknown arguments, and a template may drop a part: the model would answer
+    without the audio, unnoticed. Therefore a second of silence and a second of a tone must have
+    different features, and the prompt must contain the audio tokens.
 
     Raises
     ------
     InputError
-        They do not, or the processor takes no audio at all.
+        This is not the case, or the processor does not accept audio.
     """
     problem = f"{label}: the audio does not reach the model"
-    remedy = "take an audio chat model (often named ...-Instruct)"
+    remedy = "use an audio chat model (often named ...-Instruct)"
     time = np.arange(SAMPLING_RATE) / SAMPLING_RATE
     tone = (8000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)
     try:
@@ -193,10 +191,10 @@ def check_audio_is_used(label: str, processor: Any, family: Family, config: Any)
     except Exception as error:  # a processor may raise anything
         raise InputError(f"{problem} ({_quoted(error)}); {remedy}") from error
     if not any(_differ(silent[key], loud.get(key)) for key in silent):
-        raise InputError(f"{problem}: its processor makes no features of it; {remedy}")
+        raise InputError(f"{problem}: its processor extracts no features from it; {remedy}")
     token = audio_token(processor, config)
     if token is not None and not (silent["input_ids"] == token).any():
-        raise InputError(f"{problem}: its prompt has no place for audio; {remedy}")
+        raise InputError(f"{problem}: its prompt has no audio tokens; {remedy}")
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -206,7 +204,7 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def audio_token(processor: Any, config: Any) -> int | None:
-    """Return the token that stands for a piece of audio; None where it is declared nowhere."""
+    """Return the token that stands for a piece of audio; None if it is not declared."""
     for holder in (processor, getattr(processor, "tokenizer", None), config):
         for name in ("audio_token_id", "audio_token_index"):
             token = getattr(holder, name, None)
@@ -217,41 +215,41 @@ def audio_token(processor: Any, config: Any) -> int | None:
 
 
 _REMEDIES = {
-    "GatedRepoError": "its publisher wants to be asked; accept the terms on its page, then log in "
-    "with: hf auth login",
-    "RepositoryNotFoundError": "the hub has no such model, or wants a login (hf auth login); "
+    "GatedRepoError": "access to it is restricted; accept the terms on its page, then log in with: "
+    "hf auth login",
+    "RepositoryNotFoundError": "the hub has no such model, or it requires a login (hf auth login); "
     "check the name",
     "RevisionNotFoundError": "the model has no such revision; check revision=",
     "LocalEntryNotFoundError": "it is not in the cache and the hub cannot be reached; give the "
-    "folder of a downloaded copy, or restore the network",
-    "OfflineModeIsEnabled": "it is not in the cache and the hub is switched off; unset "
+    "folder of a downloaded copy, or check the internet connection",
+    "OfflineModeIsEnabled": "it is not in the cache and the hub is disabled; unset "
     "HF_HUB_OFFLINE, or give the folder of a downloaded copy",
-    "ConnectionError": "the hub cannot be reached; give the folder of a downloaded copy, or mend "
-    "the network",
-    "OutOfMemoryError": "it does not fit into the memory; try dtype=bfloat16 or another device",
+    "ConnectionError": "the hub cannot be reached; give the folder of a downloaded copy, or check "
+    "the internet connection",
+    "OutOfMemoryError": "it does not fit into memory; try dtype=bfloat16 or another device",
 }
-"""What to do after an error, by the name of its class."""
-_UNKNOWN = "it is of a kind that this transformers does not know; update transformers"
+"""Explanations of errors and what to do, by the name of the error class."""
+_UNKNOWN = "its type is unknown to this version of transformers; update transformers"
 _REMEDIES_BY_WORDS = {
-    "trust_remote_code": "it brings code of its own, which is not run here; serve it in an "
-    "environment of its own and use openai/...",
+    "trust_remote_code": "it requires its own code, which is not run here; serve it in a separate "
+    "environment and use openai/...",
     "does not recognize this architecture": _UNKNOWN,
     "nrecognized model": _UNKNOWN,
     "couldn't connect": _REMEDIES["ConnectionError"],
     "is not a local folder": _REMEDIES["RepositoryNotFoundError"],
 }
-"""The same where the class is too general, by words of the message."""
+"""The same by words of the message, if the class is too general."""
 
 
 @contextmanager
 def _explained(problem: str, remedy: str) -> Iterator[None]:
-    """Raise what fails within as an ``InputError``: the problem, its cause and what to do.
+    """Raise exceptions within the block as ``InputError``: the problem, its cause and what to do.
 
-    transformers wraps the errors of the hub's client, so the causes are looked at too.
+    transformers wraps the errors of the hub's client, so causes are also considered.
     """
     try:
         yield
-    except Exception as error:  # of transformers, the hub's client, safetensors, torch
+    except Exception as error:  # from transformers, the hub's client, safetensors, torch
         classes = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
         remedies = [text for name, text in _REMEDIES.items() if name in classes]
         remedies += [text for words, text in _REMEDIES_BY_WORDS.items() if words in str(error)]

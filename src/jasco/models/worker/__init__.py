@@ -1,7 +1,7 @@
-"""A model in an environment of its own: a program that answers over its standard input and output.
+"""A model in a separate environment: a program that answers through standard input and output.
 
-``worker/COMMAND``, for models that need another Python or other libraries than we. The messages
-of the two sides are described, with a program to begin with, in ``docs/workers.md``.
+``worker/COMMAND`` is for models that need a different Python or different libraries. The protocol
+and an example program are described in ``docs/workers.md``.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from jasco.backends.secrets import mask_spec, secrets_of
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.errors import IncompleteError, InputError
+from jasco.errors import IncompleteError, InputError, invalid_value
 from jasco.models.model import Model
 from jasco.models.worker.environment import environment_for, is_secret, variable
 from jasco.models.worker.files import ClipFiles
@@ -39,48 +39,48 @@ from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response, served_name
 
 _STARTS = 3
-"""Starts in a row that may fail."""
+"""Maximum number of consecutive failed starts."""
 _SILENT_WORKERS = 20
-"""Workers in a row without a single answer: more than one hopeless clip can cause, 8 x 2."""
+"""Maximum number of consecutive workers without an answer; one bad clip can cause 16 (8 x 2)."""
 _GRACE = 5.0
-"""Seconds for a worker with nothing to do to end by itself."""
+"""Seconds for an idle worker to exit."""
 
 
 @dataclass(eq=False)
 class _Question:
-    """A question that one call of ``answer`` waits for."""
+    """A question for which a call of ``answer`` waits."""
 
     prompt: str
     audio: Path
     answer: asyncio.Future[Response | Failure]
     deadline: float = 0.0
     is_suspect: bool = False
-    """Whether a worker has broken over it, or beside it."""
+    """Whether it was outstanding when a worker failed."""
 
     def end(self, answer: Response | Failure) -> None:
-        """Answer it, unless it was cancelled meanwhile."""
+        """Set the answer, unless the question was cancelled."""
         if not self.answer.done():
             self.answer.set_result(answer)
 
 
 @dataclass
 class _Session:
-    """A worker, from its handshake to its end."""
+    """A worker, from its handshake until it ends."""
 
     process: WorkerProcess
     handshake: Handshake
     outstanding: dict[int, _Question] = field(default_factory=dict)
     answers: int = 0
     is_open: bool = False
-    """Whether it takes questions."""
+    """Whether it accepts questions."""
 
 
 class Worker(Model):
-    """A program of the user's, started for the run and ended with it.
+    """A program of the user, which is started and stopped with the run.
 
-    It gets one question at a time, or as many as its handshake allows. If it dies, or a question
-    takes too long, another one is started, and what was not answered is sent once more: alone this
-    time, so that a question that kills workers takes no other with it.
+    It receives one question at a time, or as many as its handshake allows. If it crashes, or a
+    question takes too long, another worker is started and unanswered questions are sent again, one
+    at a time, so that a question that crashes workers does not affect others.
     """
 
     NAME = "COMMAND"
@@ -88,7 +88,7 @@ class Worker(Model):
     OPTIONS = (
         Option(
             "env",
-            "environment variable that it gets as well: worker,env=NAME/COMMAND; may be repeated",
+            "name of a further environment variable to pass: worker,env=NAME/COMMAND; repeatable",
             variable,
             repeatable=True,
         ),
@@ -109,9 +109,9 @@ class Worker(Model):
         self._leading: asyncio.Task[Never] | None = None
 
     def fingerprint(self) -> str:
-        """Hash the program, if it is a script, and the first file that it is given.
+        """Return a hash of the program, if it is a script, and of the first file in the command.
 
-        Further files that the command names are not looked at: it may write to them.
+        Further files in the command are ignored, because the program may write to them.
         """
         program = Path(shutil.which(self._command[0]) or "")
         words = [Path(word).expanduser() for word in self._command[1:]]
@@ -119,13 +119,13 @@ class Worker(Model):
         return file_fingerprint([program, *first_file] if _is_script(program) else first_file)
 
     def check(self) -> None:
-        """Raise ``InputError`` where the worker's program is missing."""
+        """Raise ``InputError`` if the worker's program is missing."""
         program = self._command[0]
         if not shutil.which(program):
             where = "" if "/" in program else " on the PATH"
             raise InputError(
-                f"{self.spec.label}: there is no program {program!r}{where}; write worker/ and the "
-                "command as in a shell, with the path of its program"
+                f"{self.spec.label}: program {program!r} not found{where}; write worker/ and a "
+                "command as in a shell, with the path of the program"
             )
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)
@@ -154,13 +154,13 @@ class Worker(Model):
                 futures: list[asyncio.Future[Any]] = [answer, self._leading]
                 await asyncio.wait(futures, return_when="FIRST_COMPLETED")
                 if not answer.done():
-                    await self._leading  # raises why there will be no answer
+                    await self._leading  # raises the reason why there will be no answer
                 return await answer
             finally:
                 answer.cancel()  # if this call was cancelled
 
     async def close(self) -> None:
-        """End the worker and remove the files."""
+        """Stop the worker and remove the files."""
         try:
             if self._leading:
                 self._leading.cancel()
@@ -173,10 +173,10 @@ class Worker(Model):
             if self._files:
                 self._files.remove()
 
-    # --- starting and ending workers ---
+    # --- starting and stopping workers ---
 
     async def _start(self) -> _Session:
-        """Start a worker that gets as far as its handshake."""
+        """Start a worker and wait for its handshake; retry if it fails to start."""
         assert self._files
         for _ in range(_STARTS):
             process = WorkerProcess(self._files.folder, self._log, self._secrets)
@@ -201,10 +201,10 @@ class Worker(Model):
 
     @property
     def _log_hint(self) -> str:
-        return f"; its log: {self._log}" if self._log else ""
+        return f"; log: {self._log}" if self._log else ""
 
     async def _shake_hands(self, process: WorkerProcess) -> Handshake:
-        """Wait for the first message; what libraries print before it is ignored."""
+        """Wait for the first message; output of libraries before it is ignored."""
         label = self.spec.label
         try:
             async with asyncio.timeout(self._start_timeout):
@@ -225,8 +225,8 @@ class Worker(Model):
         except TimeoutError:
             raise InputError(
                 f"{label}: no handshake within {self._start_timeout:g} s "
-                f"(JASCO_WORKER_START allows more); {process.last_words()}; does it flush its "
-                f"output (conda run needs --no-capture-output)?{self._log_hint}"
+                f"(JASCO_WORKER_START sets the limit); {process.last_words()}; check that it "
+                f"flushes its output (conda run needs --no-capture-output){self._log_hint}"
             ) from None
         except InputError as error:
             raise InputError(f"{label}: {error}; see docs/workers.md") from None
@@ -234,7 +234,7 @@ class Worker(Model):
     # --- questions and answers ---
 
     async def _lead(self) -> Never:
-        """Pass the questions to one worker after the other, until this is cancelled."""
+        """Pass the questions to a worker, and replace workers that fail, until cancelled."""
         silent = 0
         while True:
             while not self._waiting:  # a worker that ends while it is idle is not replaced
@@ -255,15 +255,15 @@ class Worker(Model):
                 self._give_back(session, failure)
                 if silent == _SILENT_WORKERS:
                     raise IncompleteError(
-                        f"{self.spec.label}: {silent} workers in a row ended before they had "
-                        f"answered anything; the last: {failure.message}{self._log_hint}; mend it, "
-                        "and the same command goes on from here"
+                        f"{self.spec.label}: {silent} consecutive workers ended without an answer; "
+                        f"the last: {failure.message}{self._log_hint}; fix the worker, then run "
+                        "the same command again to resume"
                     ) from None
 
     def _give_back(self, session: _Session, failure: Failure) -> None:
-        """Queue what a worker did not answer again, first, or end it with the failure."""
-        # A crash after good answers may have other reasons, such as memory that has run out: what
-        # was sent alone already is now the first that a fresh worker gets, and then it is clear.
+        """Requeue the questions that a worker did not answer, or end them with the failure."""
+        # A crash after good answers may have other causes, such as exhausted memory: a question
+        # that was already sent alone is sent first to a new worker, which decides.
         is_clear = failure.kind != "crash" or not session.answers
         again = []
         for question in session.outstanding.values():
@@ -275,7 +275,7 @@ class Worker(Model):
         self._waiting.extendleft(reversed(again))
 
     async def _talk(self, session: _Session) -> Never:
-        """Hand out questions and take answers, until the worker is broken or hangs."""
+        """Send questions and receive answers, until the worker fails or hangs."""
         session.is_open = True
         while True:
             self._hand_out(session)
@@ -286,11 +286,11 @@ class Worker(Model):
             if any(now > question.deadline for question in session.outstanding.values()):
                 raise BrokenWorkerError(
                     "timeout",
-                    f"no answer within {self._timeout:g} s (JASCO_WORKER_TIMEOUT allows more)",
+                    f"no answer within {self._timeout:g} s (JASCO_WORKER_TIMEOUT sets the limit)",
                 )
 
     def _hand_out(self, session: _Session) -> None:
-        """Send as many questions as the worker takes; one that is sent again is sent alone."""
+        """Send as many questions as the worker accepts; repeated questions are sent alone."""
         while self._waiting and session.is_open:
             question = self._waiting[0]
             if question.answer.done():  # it was cancelled
@@ -321,14 +321,14 @@ def _split(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InputError(f"worker/{mask_spec(command)}: no command line ({error})") from None
+        raise InputError(f"worker/{mask_spec(command)}: invalid command ({error})") from None
     if not words:
-        raise InputError("worker/: write worker/COMMAND, such as worker/python my_worker.py")
+        raise InputError("worker/: missing command; write worker/COMMAND, e.g. worker/python w.py")
     return words
 
 
 def _is_script(program: Path) -> bool:
-    """Return whether a program is a script; an update of an interpreter changes no answer."""
+    """Return whether a program is a script; updates of interpreters do not affect answers."""
     with suppress(OSError), program.open("rb") as file:
         return file.read(2) == b"#!"
     return False
@@ -339,4 +339,4 @@ def _seconds(name: str) -> float:
     with suppress(ValueError):
         if 0 < float(text) < float("inf"):
             return float(text)
-    raise InputError(f"{name}={text}: a number of seconds above 0 is needed")
+    raise InputError(invalid_value(name, text, "expected a number of seconds > 0"))

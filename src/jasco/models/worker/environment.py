@@ -1,4 +1,4 @@
-"""The environment variables that a worker gets: those of a list, and those that the user names."""
+"""The environment variables that are passed to a worker: a fixed list and the user's choice."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ NAMES = frozenset(
      "TOKENIZERS_PARALLELISM", "TZ", "USER",
      "ALL_PROXY", "FTP_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 )  # fmt: skip
-"""Variables that are handed on; of a proxy's, the lower case too."""
+"""Variables that are passed on, also in lower case."""
 PREFIXES = (
     "APPTAINER", "CONDA", "CUBLAS", "CUDA", "CUDNN", "GOMP_", "GPU_", "HF_", "HIP_", "HSA_",
     "HUGGINGFACE_", "JASCO_", "JAX_", "KMP_", "LC_", "LD_", "LMOD_", "MAMBA", "MIOPEN_", "MKL_",
@@ -20,28 +20,28 @@ PREFIXES = (
     "PYTORCH_", "ROCM_", "ROCR_", "SINGULARITY", "SLURM_", "SSL_CERT_", "TF_", "TORCH",
     "TRANSFORMERS_", "TRITON_", "VIRTUAL_ENV", "VLLM_", "XDG_", "XLA_", "ZE_",
 )  # fmt: skip
-"""Beginnings of variables that are handed on, unless they may hold a secret."""
+"""Prefixes of variables that are passed on, unless they may contain a secret."""
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE")
 
 
 def environment_for(environment: Mapping[str, str], wanted: Sequence[str] = ()) -> dict[str, str]:
-    """Return the variables of an environment that a worker gets.
+    """Return the variables of an environment that are passed to a worker.
 
     Parameters
     ----------
     environment : mapping of str to str
-        Ours.
+        The environment of jasco.
     wanted : sequence of str
-        Names of further variables, whatever they hold.
+        Names of further variables, even if they contain secrets.
 
     Raises
     ------
     InputError
-        A variable that is wanted is not there.
+        A wanted variable is not set.
     """
     for name in wanted:
         if name not in environment:
-            raise InputError(f"env={name}: the environment has no such variable; set it first")
+            raise InputError(f"env={name}: environment variable is not set; set it first")
     return {
         name: value
         for name, value in environment.items()
@@ -52,12 +52,12 @@ def environment_for(environment: Mapping[str, str], wanted: Sequence[str] = ()) 
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a variable of this name may hold a secret."""
+    """Return whether a variable of this name may contain a secret."""
     return bool(_SECRET.search(name.upper()))
 
 
 def variable(text: str) -> str:
-    """Read the name of an environment variable (``ValueError`` where it is none)."""
+    """Parse the name of an environment variable (``ValueError`` if it is invalid)."""
     if not (text.isascii() and text.isidentifier()):
-        raise ValueError("the name of an environment variable is needed")
+        raise ValueError("expected the name of an environment variable")
     return text

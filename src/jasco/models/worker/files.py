@@ -1,4 +1,4 @@
-"""Clips as files, for workers, which do not share memory."""
+"""Clips as files, for workers, which do not share memory with jasco."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ from jasco.models.clip_cache import ClipCache, audio_digest
 
 
 class _ClipFile:
-    """A file that is removed with the last reference to this object."""
+    """A file that is removed together with the last reference to this object."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -22,9 +22,9 @@ class _ClipFile:
 
 
 class ClipFiles:
-    """A temporary folder of WAV files, each written once for all questions about its clip.
+    """A temporary folder of WAV files, each written once for all questions about a clip.
 
-    A file stays while it is in use, and while its clip is one of those used last.
+    A file is kept while it is in use, and while its clip is among those used last.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class ClipFiles:
 
     @asynccontextmanager
     async def file(self, audio: Audio) -> AsyncIterator[Path]:
-        """Yield the path of a clip's file, which stays there meanwhile."""
+        """Yield the path of a clip's file, which is kept within the block."""
         path = self.folder / f"{audio_digest(audio).hex()[:32]}.wav"
         async with self._writing:
             file = self._files.get(path)
@@ -46,7 +46,7 @@ class ClipFiles:
         yield file.path
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it."""
+        """Remove the folder and its contents."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -55,5 +55,5 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise IncompleteError(
-            f"{path}: {error.strerror}; TMPDIR names another place for temporary files"
+            f"{path}: {error.strerror}; set TMPDIR to another folder for temporary files"
         ) from None

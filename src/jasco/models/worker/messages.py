@@ -1,4 +1,4 @@
-"""The messages between a worker and jasco: JSON objects, one a line."""
+"""The messages between a worker and jasco: JSON objects, one per line."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,21 +14,21 @@ from jasco.protocol.responses import Failure, Response
 _VERSION = 1
 _MOST_VERSIONS = 20
 STOP = b'{"id": null, "stop": true}\n'
-"""Asks a worker to end."""
+"""Asks a worker to exit."""
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """A worker's introduction of itself.
+    """The first message of a worker.
 
     Attributes
     ----------
     name : str
-        What it calls its model.
+        Its name for its model.
     versions : mapping of str to str
-        Of its libraries, as it states them.
+        Versions of its libraries, as it reports them.
     batch : int
-        How many requests it takes before it has answered the first.
+        Maximum number of outstanding requests.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Handshake:
 
 
 def read_message(line: bytes, secrets: Sequence[str] = ()) -> dict[str, Any] | None:
-    """Read a line that is a JSON object; None where it is anything else, such as a print.
+    """Parse a line with a JSON object; None if it is anything else, such as printed text.
 
-    In its texts, secrets are hidden and lone surrogates are replaced.
+    In its strings, secrets are hidden and lone surrogates are replaced.
     """
     if not line.lstrip().startswith(b"{"):
         return None
@@ -61,7 +61,7 @@ def _cleaned(value: Any, secrets: Sequence[str]) -> Any:
 
 
 def read_handshake(message: Mapping[str, Any]) -> Handshake:
-    """Read the handshake (``InputError`` where it is none)."""
+    """Parse the handshake (``InputError`` if it is invalid)."""
     name, versions = message.get("name"), message.get("versions", {})
     version, batch = message.get("jasco"), message.get("batch", 1)
     requirements = {
@@ -83,7 +83,7 @@ def _is_integer(value: object) -> bool:
 
 
 def write_request(number: int, prompt: str, audio: Path) -> bytes:
-    """Format a question as a line of ASCII, whatever encoding the worker takes its input for."""
+    """Format a question as a line of ASCII, which does not depend on the worker's encoding."""
     request = {
         "id": number,
         "prompt": prompt,
@@ -94,13 +94,13 @@ def write_request(number: int, prompt: str, audio: Path) -> bytes:
 
 
 def request_number(message: Mapping[str, Any]) -> int | None:
-    """Return which request a message answers; None where it answers none."""
+    """Return the number of the request that a message answers; None if there is none."""
     number = message.get("id")
     return number if _is_integer(number) else None
 
 
 def read_answer(message: Mapping[str, Any], name: str) -> Response | Failure:
-    """Read an answer of the worker of that name."""
+    """Parse an answer of the worker with this name."""
     error, text = message.get("error"), message.get("text")
     if error is not None:
         return Failure("error", one_line(error))

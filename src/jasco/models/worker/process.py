@@ -1,4 +1,4 @@
-"""One worker's process: from its start to its end, which it may bring about itself."""
+"""The process of a worker, from its start until it ends."""
 
 import asyncio
 import os
@@ -12,41 +12,41 @@ from jasco.errors import one_line
 from jasco.models.worker.messages import STOP
 
 LONGEST_LINE = 10_000_000
-"""Bytes; a longer line is a mistake, and would fill the memory."""
+"""Bytes; a longer line is probably a mistake, and would exhaust the memory."""
 _PIECE = 65_536
 _READ_TIMEOUT = 0.25
 _WAIT_INTERVAL = 0.05
-"""Seconds between two checks whether the supervisor has ended: its pipes may outlive it."""
+"""Seconds between two checks whether the supervisor has ended; its pipes may outlive it."""
 
 
 class BrokenWorkerError(Exception):
-    """A worker is of no use any more; the arguments are those of a ``Failure``."""
+    """A worker cannot be used any more; the arguments are those of a ``Failure``."""
 
 
 class WorkerProcess:
-    """A worker under a supervisor; requests go to its standard input, lines come from its output.
+    """A worker run by the supervisor: requests go to its stdin, lines come from its stdout.
 
     Parameters
     ----------
     folder : Path
-        For a file with its process group.
+        The folder for a file with its process group.
     log : Path or None
-        File for its standard error; None: that of jasco.
+        The file for its standard error; None: the standard error of jasco.
     secrets : sequence of str
-        Parts of its output to hide in messages.
+        Texts to hide in its output.
     """
 
     def __init__(self, folder: Path, log: Path | None, secrets: Sequence[str] = ()) -> None:
         self._program = SupervisedProgram(folder / "worker.pid", log, secrets)
         self._secrets = secrets
         self.ignored = 0
-        """Lines on its output that were no messages."""
+        """Number of lines of its output that were not messages."""
         self._last_ignored = ""
 
     async def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a program with its arguments and its environment variables."""
         its_end, our_end = os.pipe()
-        # The supervisor ends the program when this is closed, or we end.
+        # The supervisor stops the program if this is closed, or jasco ends.
         self._lifeline = os.fdopen(our_end, "wb")
         try:
             process = await self._program.start(
@@ -55,7 +55,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 limit=LONGEST_LINE,
                 pass_fds=(its_end,),
-                # An answer must not wait for the next.
+                # Unbuffered, so that answers arrive at once.
                 env={**environment, "PYTHONUNBUFFERED": "1"},
             )
         except BaseException:
@@ -68,16 +68,16 @@ class WorkerProcess:
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
 
     def send(self, line: bytes) -> None:
-        """Write a line. It never waits: what is outstanding is little."""
+        """Write a line. This does not block, because few requests are outstanding."""
         self._stdin.write(line)
 
     async def read(self) -> bytes | None:
-        """Return the next line, without its end; None where there is none for a while.
+        """Return the next line without its line break; None if there is none for a while.
 
         Raises
         ------
         BrokenWorkerError
-            There will be none, or it is too long.
+            There will be no more lines, or the line is too long.
         """
         had_ended = self._has_ended
         try:
@@ -96,36 +96,36 @@ class WorkerProcess:
 
     @property
     def _has_ended(self) -> bool:
-        """Whether its supervisor has ended, and it with it."""
+        """Whether its supervisor, and with it the worker, has ended."""
         return self._process.returncode is not None
 
     def ignore(self, line: bytes) -> None:
-        """Note a line that is no message."""
+        """Count a line that is not a message."""
         self.ignored += 1
         text = mask(line[:_PIECE].decode("utf-8", "replace"), self._secrets)
         self._last_ignored = one_line(text, 100)
 
     def last_words(self) -> str:
-        """Quote what it wrote last."""
+        """Format its last output."""
         quotes = []
         if self._program.log:
             quotes.append(self._program.last_words())
         if self.ignored:
             quotes.append(
-                f"{self.ignored} lines on its stdout were no messages, the last: "
+                f"{self.ignored} lines on its stdout were not messages, the last: "
                 f"{self._last_ignored!r}"
             )
-        return "; ".join(quotes or ["it said nothing on its stdout"])
+        return "; ".join(quotes or ["no output on its stdout"])
 
     async def end(self, grace: float = 0.0) -> str:
-        """End the worker and all that it has started; return how it ended.
+        """Stop the worker and all its children; return how it ended.
 
         Parameters
         ----------
         grace : float
-            Seconds in which it may end by itself, before it gets a signal.
+            Seconds in which it may exit before it gets a signal.
         """
-        # A worker that still writes must not be stuck because its output is full.
+        # A worker that is still writing must not block on a full pipe.
         draining = asyncio.ensure_future(self._drain())
         try:
             if not self._stdin.is_closing():
@@ -141,7 +141,7 @@ class WorkerProcess:
             await asyncio.wait([draining], timeout=1)
             return how_it_ended(self._process.returncode)
         finally:
-            self._lifeline.close()  # a second Ctrl-C must not leave it running
+            self._lifeline.close()  # a second Ctrl-C must not leave the worker running
             draining.cancel()
 
     async def _wait(self) -> None:

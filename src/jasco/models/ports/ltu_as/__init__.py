@@ -36,7 +36,7 @@ class LtuAsModel(PortModel):
         *options("official", "batch", "greedy"),
         Option(
             "transcriber",
-            "Whisper in CTranslate2's format, a folder or a size; none: without a transcript",
+            "Whisper in CTranslate2's format: a folder or a size; none: no transcript",
             default="large-v2",
             identity=True,
         ),
@@ -54,8 +54,8 @@ class LtuAsModel(PortModel):
         except Exception as error:  # from faster-whisper, CTranslate2 or the hub's client
             raise InputError(
                 f"{self.spec.label}: its speech recogniser {name} cannot be loaded "
-                f"({type(error).__name__}: {one_line(error, 120)}); give a folder that holds it, "
-                "transcriber=DIR, or transcriber=none"
+                f"({type(error).__name__}: {one_line(error, 120)}); give its folder with "
+                "transcriber=DIR, or use transcriber=none"
             ) from error
         return load(folder, device, dtype, transcriber)
 

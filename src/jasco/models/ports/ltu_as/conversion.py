@@ -144,19 +144,19 @@ def convert_files(
     try:
         llama = llama_sizes(read_json(config))
     except (InputError, ValueError, AttributeError, TypeError):
-        raise InputError(f"{config}: no configuration of a language model") from None
+        raise InputError(f"{config}: not a language model's configuration") from None
     if not tokenizer.is_file():
-        raise InputError(f"{tokenizer}: is missing; it belongs to the language model")
+        raise InputError(f"{tokenizer}: file not found; copy it from the language model")
     openai = read_torch(whisper, trusted=trusted)
     if not isinstance(openai, dict) or not {"dims", "model_state_dict"} <= openai.keys():
-        raise InputError(f"{whisper}: not in OpenAI's layout of Whisper (large-v1.pt is)")
+        raise InputError(f"{whisper}: not in OpenAI's format of Whisper; use large-v1.pt")
     sizes = Sizes(llama, openai["dims"])
     try:
         make_empty(sizes)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{config} or {whisper}: sizes that make no model ({one_line(error)}); "
-            "are these the published files?"
+            f"{config} or {whisper}: invalid sizes ({one_line(error)}); check that these are the "
+            "published files"
         ) from error
     checkpoint = {
         "base": (base, read_base(base)),

@@ -41,7 +41,7 @@ def log_mel(samples: NDArray[np.float32], bins: int, frames: int) -> torch.Tenso
     """
     if len(samples) < _MIN_SAMPLES:
         raise InputError(
-            f"the clip has {len(samples)} samples and LTU-AS needs {_MIN_SAMPLES}; leave it out"
+            f"the clip has {len(samples)} samples, LTU-AS needs {_MIN_SAMPLES}; remove the clip"
         )
     extract = WhisperFeatureExtractor(feature_size=bins)
     inputs = extract(

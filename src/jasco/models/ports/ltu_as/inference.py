@@ -108,7 +108,7 @@ def load(
         shapes = shapes_of(sizes)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{folder / CONFIG}: not the sizes of LTU-AS ({one_line(error)}); convert it again"
+            f"{folder / CONFIG}: invalid sizes ({one_line(error)}); convert the model again"
         ) from error
     weights = rename(weights, SAME_KEYS, shapes, folder / WEIGHTS)
     model = assemble(sizes, weights, dtype).to(device)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from jasco.errors import InputError, one_line
+from jasco.errors import InputError, invalid_value
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,12 @@ class BeatsConfig:
     def of(cls, cfg: Mapping[str, Any]) -> "BeatsConfig":
         """Return the settings in a checkpoint's ``cfg``."""
         if "input_patch_size" not in cfg:
-            raise InputError("the settings of BEATs lack input_patch_size; is it the right file?")
+            raise InputError(
+                "BEATs: missing setting input_patch_size; check that it is the right file"
+            )
         config = cls(**{field.name: cfg[field.name] for field in fields(cls) if field.name in cfg})
         if config.activation_fn != "gelu":
-            raise InputError(f"BEATs with {one_line(config.activation_fn)} is not known; only gelu")
+            raise InputError(invalid_value("activation_fn", config.activation_fn, "expected gelu"))
         return config
 
 

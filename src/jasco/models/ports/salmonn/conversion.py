@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from jasco.errors import InputError
+from jasco.errors import CHECK_DOWNLOAD, InputError
 from jasco.models.ports.lora import LORA_KEYS
 from jasco.models.ports.salmonn.beats import BeatsConfig
 from jasco.models.ports.salmonn.inference import KIND
@@ -117,7 +117,7 @@ def convert_files(
         salmonn=Checkpoint(salmonn, trained),
     )
     if not (base / TOKENIZER).is_file():
-        raise InputError(f"{base / TOKENIZER}: there is no such file; is the download complete?")
+        raise InputError(f"{base / TOKENIZER}: file not found; {CHECK_DOWNLOAD}")
     write_folder(folder, config, weights)
     shutil.copyfile(base / TOKENIZER, folder / TOKENIZER)
 
@@ -126,7 +126,7 @@ def _entries(path: Path, names: tuple[str, ...], trusted: bool) -> list[Any]:
     content = read_torch(path, trusted=trusted)
     for name in names:
         if not isinstance(content, dict) or not isinstance(content.get(name), dict):
-            raise InputError(f"{path}: has no {name!r} in it; is it the right file?")
+            raise InputError(f"{path}: no entry {name!r}; check that it is the right file")
     return [content[name] for name in names]
 
 
@@ -135,7 +135,7 @@ def _sizes(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         content = read_json(path)
         return {name: content[name] for name in names if name in content}
     except (InputError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read; is the download complete?") from error
+        raise InputError(f"{path}: cannot be read; {CHECK_DOWNLOAD}") from error
 
 
 def convert(
@@ -257,8 +257,8 @@ def _check_copies(file: Checkpoint, copies: list[str], original: torch.Tensor | 
         copy = file.weights.get(key)
         if copy is not None and original is not None and not torch.equal(copy, original):
             raise InputError(
-                f"{file.path}: {key!r} differs from the first layer's in the file of BEATs, whose "
-                "copy it should be; do the files belong together?"
+                f"{file.path}: {key!r} should equal that of the first layer in the BEATs file; "
+                "check that the files belong together"
             )
 
 

@@ -107,6 +107,6 @@ def assemble(
         )
     except RuntimeError as error:
         raise InputError(
-            f"{path}: the weights do not fit the sizes ({one_line(error)}); convert it anew"
+            f"{path}: the weights do not match the sizes ({one_line(error)}); convert it again"
         ) from error
     return network

@@ -96,7 +96,7 @@ def convert_weights(
     }
     unwrapped = {key.replace(_WRAPPER, ""): value for key, value in checkpoint.items()}
     if len(unwrapped) < len(checkpoint):
-        raise InputError(f"{path}: a weight is there twice, with and without {_WRAPPER!r}")
+        raise InputError(f"{path}: duplicate weight, with and without {_WRAPPER!r}")
     weights = rename(unwrapped, KEYS, expected, path)
     order = rotary_order(sizes["llama"]["hidden_size"], sizes["llama"]["num_attention_heads"])
     return {key: _rearranged(key, value, order) for key, value in weights.items()}
@@ -116,12 +116,12 @@ def model_of(checkpoint: Any, path: Path) -> dict[str, torch.Tensor]:
     model = checkpoint.get("model") if isinstance(checkpoint, Mapping) else None
     if not isinstance(model, Mapping):
         raise InputError(
-            f"{path}: not a fairseq checkpoint (it has no entry 'model'); is it WavLLM's final.pt?"
+            f"{path}: not a fairseq checkpoint (no entry 'model'); use WavLLM's final.pt"
         )
     for key, value in model.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise InputError(
-                f"{path}: {one_line(key)!r} of 'model' is not a tensor; is it complete?"
+                f"{path}: {one_line(key)!r} in 'model' is not a tensor; use WavLLM's final.pt"
             )
     return dict(model)
 

@@ -81,5 +81,7 @@ def wavlm_waveform(samples: NDArray[np.float32], sizes: Mapping[str, Any]) -> to
     ):
         shortest = (shortest - 1) * stride + kernel
     if len(samples) < shortest:
-        raise InputError(f"a clip of {len(samples)} samples is too short; WavLM needs {shortest}")
+        raise InputError(
+            f"the clip has {len(samples)} samples, WavLM needs {shortest}; remove the clip"
+        )
     return torch.from_numpy(samples)[None]

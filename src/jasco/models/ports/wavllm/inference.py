@@ -76,7 +76,7 @@ class WavLlmInference(Inference[torch.Tensor, ScaledQuestion]):
         positions = self._llama.config.max_position_embeddings
         if needed > positions:
             raise InputError(
-                f"the clip, the question and an answer need {needed} positions, and the model has "
+                f"the clip, the question and the answer need {needed} positions, but the model has "
                 f"{positions}; use a shorter clip"
             )
 

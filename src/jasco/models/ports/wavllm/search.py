@@ -85,8 +85,8 @@ def room(preset: Preset, right: Sequence[int]) -> int:
     longest = preset.max_new_tokens - (len(right) - 1)
     if longest < 1:
         raise InputError(
-            f"the question has {len(right)} tokens, and question and answer may have "
-            f"{preset.max_new_tokens}; use a shorter one"
+            f"the question has {len(right)} tokens, but question and answer together may have only "
+            f"{preset.max_new_tokens}; use a shorter question"
         )
     return longest
 
