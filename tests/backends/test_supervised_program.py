@@ -97,3 +97,46 @@ def test_a_log_is_readable_by_its_owner_only_and_is_appended_to(tmp_path: Path) 
 )
 def test_the_first_error_is_quoted_or_the_last_lines(output: str, quoted: str) -> None:
     assert last_words(output) == quoted
+
+
+ELSEWHERE = """
+import os, sys
+import jasco.evaluation.run_job, jasco.judges.offline, jasco.judges.vllm_judge
+import jasco.models.function_model, jasco.models.vllm_model, jasco.models.worker  # with libraries
+sys.platform = "darwin"
+del os.sched_getaffinity
+from jasco.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_elsewhere(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run the command as on a Mac, as far as its own code can tell."""
+    command = [sys.executable, "-c", ELSEWHERE, *map(str, arguments)]
+    helpers = Path(__file__).parent.parent / "helpers"
+    return subprocess.run(command, cwd=helpers, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("eval", "vllm/some/model", "--judge", "offline"),
+        ("eval", "worker/python3 worker.py", "--judge", "offline"),
+        ("exam", "vllm/some/model"),
+    ],
+)
+def test_programs_are_started_on_linux_only(
+    command: tuple[str, ...], data: Path, tmp_path: Path
+) -> None:
+    run = ["--run", tmp_path / "run"] if command[0] == "eval" else []
+    result = run_elsewhere(*command, "--data", data, *run)
+    assert result.returncode == 2, result.stderr
+    [line] = result.stderr.splitlines()
+    assert "on Linux only" in line
+
+
+def test_all_else_runs_elsewhere(data: Path, tmp_path: Path) -> None:
+    command = ["eval", "python/audible:answer", "--judge", "offline", "--run", tmp_path / "run"]
+    result = run_elsewhere(*command, "--data", data)
+    assert result.returncode == 0, result.stderr
+    assert "python/audible:answer" in result.stdout

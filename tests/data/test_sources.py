@@ -145,5 +145,5 @@ def test_verify_knows_the_published_files(published: Path, tmp_path: Path) -> No
     for path in copy.rglob("*"):
         path.chmod(0o755)
     shutil.copy(copy / "dataset/v0/2.wav", copy / "dataset/v0/1.wav")
-    with pytest.raises(InputError, match=r"1\.wav: not the published file"):
+    with pytest.raises(InputError, match=r"1\.wav: differs from the published file"):
         list(verify(read_data_set(copy)))

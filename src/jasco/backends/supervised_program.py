@@ -11,12 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from jasco.backends.secrets import mask, mask_spec
-from jasco.errors import one_line
+from jasco.errors import InputError, one_line
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _ERROR = re.compile(r"\w(?:Error|Exception):")
 _HARMLESS = re.compile(r"\b(?:DEBUG|INFO|WARNING)\b")
 _TAIL = 200_000
+
+
+def check_platform(name: str, instead: str) -> None:
+    """Raise ``InputError`` where programs cannot be supervised: that needs Linux.
+
+    Parameters
+    ----------
+    name : str
+        What would start a program.
+    instead : str
+        What to do instead.
+    """
+    if sys.platform != "linux":
+        raise InputError(f"{name}: programs can be started on Linux only; {instead}")
 
 
 class SupervisedProgram:

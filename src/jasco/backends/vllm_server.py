@@ -18,7 +18,7 @@ from jasco.backends.chat_requests import TIMEOUT, Message
 from jasco.backends.options import Option, at_least
 from jasco.backends.secrets import is_secret_name, read_key, secrets_of
 from jasco.backends.specs import Provider, Spec
-from jasco.backends.supervised_program import SupervisedProgram, how_it_ended
+from jasco.backends.supervised_program import SupervisedProgram, check_platform, how_it_ended
 from jasco.data.folders import data_folder
 from jasco.errors import InputError, one_line
 from jasco.protocol.responses import Failure, Response
@@ -189,6 +189,9 @@ class VllmClient(ChatClient):
 def check_vllm(spec: Spec) -> None:
     """Raise ``InputError`` if the program that serves a spec's model is missing."""
     (program, *_), _ = serve_command(spec)
+    check_platform(
+        f"vllm serve {spec.name}", "start the server yourself, and use openai/MODEL,base_url=URL"
+    )
     if shutil.which(program):
         return
     if "/" in program:

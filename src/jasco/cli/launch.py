@@ -4,12 +4,18 @@ It imports as little as can be: everything else is imported once the signal is h
 """
 
 import signal
+import sys
 
 from jasco.cli.interrupts import listen
 
 
 def main() -> int:
     """Run the command and return its exit status."""
+    if sys.platform == "win32":
+        sys.stderr.write(
+            "jasco: Windows is not supported; use WSL, the Windows Subsystem for Linux\n"
+        )
+        return 2
     is_foreground = listen()
     from jasco.cli.streams import prepare_streams
 

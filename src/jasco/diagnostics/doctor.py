@@ -1,6 +1,5 @@
 """Report of ``jasco doctor``: versions, missing and conflicting packages, weights and data."""
 
-import os
 import platform
 import re
 import shutil
@@ -20,6 +19,7 @@ from jasco.data.dataset import MINI, PUBLISHED, published_files
 from jasco.data.folders import cache_folder
 from jasco.data.sources import LICENCE
 from jasco.errors import count, one_line
+from jasco.models.devices import available_cores
 from jasco.models.transformers.families import FAMILIES
 from jasco.version import __version__
 
@@ -40,7 +40,7 @@ def examine() -> Iterator[str]:
     }
     gpus = _gpus()
     cache = cache_folder()
-    cores = count(len(os.sched_getaffinity(0)), "processor core")
+    cores = count(available_cores(), "processor core")
     yield f"jasco {__version__}, Python {platform.python_version()}, {platform.platform()}, {cores}"
     yield from (
         f"GPU: {gpu}" for gpu in gpus or ["none found (nvidia-smi is missing or lists none)"]

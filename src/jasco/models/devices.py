@@ -1,5 +1,6 @@
 """The device on which a local model runs."""
 
+import os
 import re
 import sys
 from typing import Any
@@ -16,6 +17,13 @@ def _device(text: str) -> str:
 
 DEVICE = Option("device", "auto, cpu, cuda, cuda:N, mps", _device, "auto")
 """The option for the device; not part of the identity."""
+
+
+def available_cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def dtype_option(auto: str) -> Option:

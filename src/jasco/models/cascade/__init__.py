@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import platform
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_promp
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.clip_cache import ClipCache, audio_digest
+from jasco.models.devices import available_cores
 from jasco.models.model import Model
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
@@ -96,7 +96,7 @@ class Cascade(Model):
         self._descriptions: ClipCache[Future[Description | Failure]] = ClipCache()
         # Separate pools: asyncio's default pool has only six threads on two cores.
         self._describing = ThreadPoolExecutor(1, "describing")
-        self._servers = min(MAX_SERVERS, len(os.sched_getaffinity(0)))
+        self._servers = min(MAX_SERVERS, available_cores())
         self._replying = ThreadPoolExecutor(self._servers, "replying")
 
     async def prepare(self, data: DataSet) -> None:  # noqa: ARG002 (the data makes no difference)

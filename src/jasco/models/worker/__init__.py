@@ -20,6 +20,7 @@ from jasco.backends.fingerprints import file_fingerprint
 from jasco.backends.options import Option
 from jasco.backends.secrets import mask_spec, secrets_of
 from jasco.backends.specs import Spec
+from jasco.backends.supervised_program import check_platform
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, invalid_value
@@ -120,6 +121,7 @@ class Worker(Model):
 
     def check(self) -> None:
         """Raise ``InputError`` if the worker's program is missing."""
+        check_platform(self.spec.label, "use python/module:function, or a server with openai/MODEL")
         program = self._command[0]
         if not shutil.which(program):
             where = "" if "/" in program else " on the PATH"
