@@ -13,8 +13,10 @@ from places import ROOT
 CLEAN = (
     "src/jasco/backends",
     "src/jasco/data",
+    "src/jasco/diagnostics",
     "src/jasco/judges",
     "src/jasco/models",
+    "src/jasco/reports/page",
     "src/jasco/errors.py",
 )
 """Files and folders that are checked."""

@@ -1,4 +1,4 @@
-"""A budget: no limit is ever passed, and requests without room wait for those in flight."""
+"""A budget: no limit is ever exceeded, and requests without room wait for those in flight."""
 
 import asyncio
 import random

@@ -313,7 +313,7 @@ JSON = st.recursive(
 
 
 def texts_of(choices: list[Any]) -> list[str]:
-    """Return every text of these choices that may be the answer: as it is, or joined parts."""
+    """Return every text of these choices that may be the answer: unchanged, or joined parts."""
     texts = []
     for item in choices:
         message = item.get("message") or {"content": item.get("text")}

@@ -1,4 +1,4 @@
-"""A model in a program of its own: every question gets one outcome, and no process remains."""
+"""A model in a separate program: every question gets one outcome, and no process remains."""
 
 import ast
 import asyncio
@@ -76,7 +76,7 @@ def own_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[None]:
     """Keep temporary files in the test's folder; check that no process remains."""
-    forkserver.ensure_running()  # its socket must not lie in the folder of a test
+    forkserver.ensure_running()  # its socket must not be in the folder of a test
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
