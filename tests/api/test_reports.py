@@ -60,7 +60,7 @@ def test_scores_of_several_data_sets_are_selected_by_both_names(runs: list[Path]
     assert scores["csv/a", "second"].best_mean.value == 1
     with pytest.raises(KeyError, match="several data sets"):
         scores["csv/a"]
-    with pytest.raises(KeyError, match="none of the models"):
+    with pytest.raises(KeyError, match="no model"):
         scores["csv/c"]
     with pytest.raises(ValueError, match="3 models; select one"):
         scores.best_mean  # noqa: B018

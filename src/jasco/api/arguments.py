@@ -1,4 +1,4 @@
-"""Arguments of the public functions: checked, and opened where they name something."""
+"""Checks of the public functions' arguments, which return what the arguments name."""
 
 import operator
 import os
@@ -23,7 +23,7 @@ _LONGEST_NAME = 200
 
 
 def as_paths(target: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Return the paths of what is to be scored."""
+    """Return the paths of runs or judged CSV files."""
     targets = [target] if isinstance(target, str | os.PathLike) else target
     paths = list(targets) if isinstance(targets, Iterable) else []
     is_right = bool(paths) and all(map(is_path, paths))
@@ -32,7 +32,7 @@ def as_paths(target: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
-    """Return a data set, opened where it is a name or a folder."""
+    """Return a data set, which is loaded if a name or a folder is given."""
     if isinstance(data, DataSet):
         return data
     check("data", data, is_path(data), "a name, a folder or a data set")
@@ -40,7 +40,7 @@ def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
 
 
 def as_judges(judges: str | Sequence[str | Judge]) -> list[Judge]:
-    """Return the judges of specs, of which one may name a panel, and of judges made already."""
+    """Return the judges of specs, of which each may name a panel, and given judge objects."""
     check("judges", judges, isinstance(judges, Iterable), "a list of specs or judges")
     opened: list[Judge] = []
     for judge in [judges] if isinstance(judges, str) else judges:
@@ -62,7 +62,7 @@ def as_model(model: Any, name: str | None = None, run: str | Path | None = None)
     name : str or None
         The name of the model, by which a run identifies a function or object.
     run : str, Path or None
-        The run's folder, in which the name must stand for this model alone; None is a new run.
+        The run's folder, in which the name must identify this model only; None is a new run.
     """
     name = as_name(name)
     if isinstance(model, str):
@@ -74,19 +74,19 @@ def as_model(model: Any, name: str | None = None, run: str | Path | None = None)
     function = FunctionModel.of(model, name)
     if run is not None and not name and not has_own_name(model):
         raise InputError(
-            f"the run could take this model for another one: {name_of(model)} is not the name of "
-            "one function only; give it one of its own: name=..."
+            f"{name_of(model)}: not a unique name, and the run identifies the model by it; give "
+            "the model a name: name=..."
         )
     return function
 
 
 def _is_provider(value: object, method: str) -> bool:
-    """Return whether a value was made of a spec, and has the method that is needed."""
+    """Return whether a value has a spec and the given method."""
     return isinstance(getattr(value, "spec", None), Spec) and callable(getattr(value, method, None))
 
 
 def as_protocol(protocol: str | None) -> str | None:
-    """Return the name of a protocol, None for the run's own or the default."""
+    """Return the name of a protocol; None for that of the run, or the default."""
     if protocol is None:
         return None
     check("protocol", protocol, isinstance(protocol, str), "a name or None")
@@ -133,7 +133,7 @@ def read_tags(texts: Iterable[str]) -> dict[str, str]:
 
 
 def as_positive(name: str, value: Any, otherwise: str = "") -> int:
-    """Return any kind of positive integer, those of numpy too, as an int."""
+    """Return a positive integer of any type, including those of numpy, as an int."""
     try:
         number = 0 if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -143,7 +143,7 @@ def as_positive(name: str, value: Any, otherwise: str = "") -> int:
 
 
 def as_boolean(name: str, value: bool) -> bool:
-    """Return True or False, and refuse other values, even those that are true or false."""
+    """Return True or False, and refuse other values, whether truthy or falsy."""
     check(name, value, isinstance(value, bool), "True or False")
     return value
 
@@ -156,7 +156,7 @@ def as_price_list(
 
 
 def as_prices(name: str, prices: float | Mapping[str, float] | None) -> list[str]:
-    """Return prices as on the command line, from a number or from numbers by name."""
+    """Return prices in the form of the command line, from a number or from numbers by name."""
     if not isinstance(prices, Mapping):
         return [] if prices is None else [str(prices)]
     is_right = all(isinstance(label, str) and label for label in prices)

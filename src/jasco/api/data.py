@@ -28,7 +28,7 @@ def load_dataset(data: str | Path) -> DataSet:
     Raises
     ------
     InputError
-        There is no such data set, or its annotations are wrong.
+        The data set is not found, or its annotations are wrong.
     IncompleteError
         The published data set could not be downloaded.
 

@@ -45,12 +45,12 @@ def log_message(line: str) -> None:
 def python_names(message: str) -> str:
     """Return a message of the command with the parameters of :func:`jasco.evaluate` in it.
 
-    A whole command that a message suggests stays as it is, marked as one for a terminal.
+    A whole command that a message suggests is unchanged, and marked as one for a terminal.
 
     Examples
     --------
-    >>> python_names("run: other data; take another --run")
-    'run: other data; take another run='
+    >>> python_names("run: other data; use a different --run")
+    'run: other data; use a different run='
     >>> python_names("--limit 3 has no effect")
     'limit=3 has no effect'
     >>> python_names("provider 'x' is unknown; see: jasco models")

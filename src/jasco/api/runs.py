@@ -53,7 +53,7 @@ class Run(RunSummary):
         Raises
         ------
         InputError
-            There is no such clip or instruction, or it has no answer yet.
+            The run has no answer to this item, or does not cover the clip.
         """
         return show(self.folder, clip, instruction)
 
@@ -74,7 +74,7 @@ class Run(RunSummary):
         Raises
         ------
         InputError
-            There is no such judge or clip, or nothing says what to remove.
+            The judge or clip is not in the run, or nothing is selected.
         """
         return forget(self.folder, judge, clips=clips, failed=failed)
 
@@ -114,7 +114,7 @@ def list_runs(folder: str | Path = ".") -> list[Run]:
     Raises
     ------
     InputError
-        There is no such folder.
+        The folder does not exist.
     """
     arguments.check("folder", folder, arguments.is_path(folder), "a folder")
     return [Run.open(path) for path in find_runs(Path(folder))]

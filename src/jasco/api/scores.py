@@ -64,7 +64,7 @@ class Scores:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models; a model on two data sets is there twice."""
+        """The names of the models; a model on two data sets is listed twice."""
         return tuple(name for report in self.reports for name in report.models)
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class Scores:
             raise KeyError(
                 f"{model!r} was evaluated on several data sets: use scores[{model!r}, DATA]"
                 if found
-                else f"{name!r} is none of the models {', '.join(self.models)}"
+                else f"no model {name!r}; there are {', '.join(self.models)}"
                 f"{did_you_mean(model, self.models)}"
             )
         return self._of(found[0], model)
@@ -356,7 +356,7 @@ def score(
     Raises
     ------
     InputError
-        There is nothing to score, it cannot be read, or there is no such judge.
+        There is nothing to score, it cannot be read, or a judge is not found.
 
     Examples
     --------

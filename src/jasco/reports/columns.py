@@ -32,7 +32,7 @@ class Column:
     key : str
         The attribute that holds the figure, and its name in CSV files and data frames.
     heading : str
-        In tables.
+        The heading in tables.
     write : callable
         Formats the figure.
     interval : bool
@@ -138,9 +138,7 @@ BEST_OF = tuple(
     _Numbered("best_at", str(place + 1), place=place) for place in range(len(INSTRUCTIONS))
 )
 BY_PROMPT = tuple(replace(column, key="by_instruction") for column in BEST_OF)
-PROMPT_ORDER = Column(
-    "sound_first", "sound named first minus speech named first [95%]", interval=True
-)
+PROMPT_ORDER = Column("sound_first", "sound first minus speech first [95%]", interval=True)
 # Of an Agreement: Krippendorff's alpha.
 AGREEMENT = (
     Column("rating_alpha", "alpha of ratings [95%]", interval=True),
@@ -154,14 +152,14 @@ PAIRWISE_AGREEMENT = (
 )
 
 FIGURES_EXPLAINED = (
-    "Best-mean: a clip's best score over the 8 instructions, averaged over the clips, 0 to 2. "
-    "Mean: averaged over the instructions as well. Audio, both, speech: on which cue the answers "
-    "rest, among those that rest on any. Neither: answers that name no action at all. Coverage: "
-    "readable verdicts among the expected ones."
+    "Best-mean: the best score of a clip over the 8 instructions, averaged over the clips, from "
+    "0 to 2. Mean: the score averaged over instructions and clips. Audio, both, speech: the shares "
+    "of answers that rest on this cue, among those that rest on any. Neither: the share of "
+    "verdicts on answers that name no action. Coverage: readable verdicts / expected verdicts."
 )
 PUBLISHED_EXPLAINED = (
-    "Published on the 80 clips of What Are They Doing, with large language models as judges: "
-    "comparable with figures on the same clips by the same judges only."
+    "Published for the 80 clips of What Are They Doing, with large language models as judges; "
+    "comparable only with figures for the same clips by the same judges."
 )
 
 
