@@ -17,6 +17,7 @@ from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
+from jasco.models.batches import Question
 from jasco.models.transformers import HuggingFace, families, loading
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
@@ -239,7 +240,7 @@ def test_a_clip_is_truncated_at_the_longest_audio_and_not_before(
     def features(silent_from: float) -> dict[str, Any]:
         clip = long.copy()
         clip[int(silent_from * 16_000) :] = 0
-        inputs = adapter.inputs(processor, [(Audio(clip), "What?")])
+        inputs = adapter.inputs(processor, [Question(Audio(clip), "What?")])
         return {key: inputs[key] for key in inputs if inputs[key].is_floating_point()}
 
     def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -267,7 +268,7 @@ def logits(model: HuggingFace, questions: Questions) -> Any:
     """Return the logits of the first token of each answer, a row each."""
     loaded: Any = model._loaded
     inputs = loaded.family.inputs(
-        loaded.processor, [(audio, prompt) for prompt, audio in questions]
+        loaded.processor, [Question(audio, prompt) for prompt, audio in questions]
     )
     with torch.inference_mode():
         return loaded.model(**inputs).logits[:, -1]
@@ -465,7 +466,7 @@ def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) ->
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
 def test_the_audio_precedes_the_text(checkpoint: Any, family: str) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
-    inputs = families.FAMILIES[family].inputs(processor, [(CLIPS[0], "Hm?")])
+    inputs = families.FAMILIES[family].inputs(processor, [Question(CLIPS[0], "Hm?")])
     config = transformers.AutoConfig.from_pretrained(checkpoint(family))
     tokens = inputs["input_ids"][0].tolist()
     token = loading.audio_token(processor, config)

@@ -20,9 +20,9 @@ DOCUMENTED = {
     "clips": ("clip", "id", "sound", "speech", "audio_path", "audio_sha256", "conversions"),
     "models": ("model", "label", "identity"),
     "judges": ("judge", "label", "identity", "proxy"),
-    "responses": ("model", "clip", "instruction", "text", "failure_kind", "failure_message",
-                  "finish_reason", "usage", "served", "seconds", "written_at"),
-    "verdicts": ("model", "judge", "protocol", "repeat", "clip", "instruction", "rating",
+    "responses": ("model", "clip", "instruction", "sample", "text", "failure_kind",
+                  "failure_message", "finish_reason", "usage", "served", "seconds", "written_at"),
+    "verdicts": ("model", "judge", "protocol", "repeat", "clip", "instruction", "sample", "rating",
                  "orientation", "failure_kind", "failure_message", "attempts", "seconds"),
 }  # fmt: skip
 
@@ -46,9 +46,29 @@ def test_users_may_query_the_file_with_any_tool(folder: Path) -> None:
 # --- older versions ---
 
 
+def _without_sample(table: str, key: str) -> list[str]:
+    """Return statements that remove the column that version 6 added, by copying the table."""
+    columns = [
+        column
+        for column in DOCUMENTED[table] + ("final", "reasoning", "served", "written_at")
+        if column != "sample" and (column != "reasoning" or table == "responses")
+    ]
+    listed = ", ".join(dict.fromkeys(columns))
+    return [
+        f"CREATE TABLE copy AS SELECT {listed} FROM {table} ORDER BY rowid",
+        f"DROP TABLE {table}",
+        f"ALTER TABLE copy RENAME TO {table}",
+        f"CREATE UNIQUE INDEX {table}_key ON {table} ({key})",
+    ]
+
+
 def downgrade(folder: Path, version: int) -> bytes:
     """Change a run to an older version; return the bytes of its file."""
     steps = {
+        5: [
+            *_without_sample("responses", "model, clip, instruction"),
+            *_without_sample("verdicts", "model, judge, protocol, repeat, clip, instruction"),
+        ],
         4: [
             "ALTER TABLE clips RENAME COLUMN conversions TO treatments",
             "ALTER TABLE judges DROP COLUMN proxy",
@@ -98,7 +118,7 @@ def read_all(run: RunReader) -> list[object]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("version", [2, 3, 4, 5])
 def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_written_to(
     full_run: Path, version: int
 ) -> None:
@@ -123,7 +143,7 @@ def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_wri
         assert backup.execute("PRAGMA user_version").fetchone() == (version,)
         assert backup.execute("SELECT count(*) FROM responses").fetchone() == (3,)
         names = {name for (name,) in backup.execute("SELECT name FROM facts")}
-        assert {"circumstances", "window"} <= names
+        assert ({"circumstances", "window"} <= names) == (version < 5)
     with closing(sqlite3.connect(full_run / "run.db")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
         facts = dict(connection.execute("SELECT name, value FROM facts"))

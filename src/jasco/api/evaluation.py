@@ -45,6 +45,8 @@ def evaluate(
     run: str | Path | None = None,
     name: str | None = None,
     protocol: str | None = None,
+    instructions: Sequence[str] | None = None,
+    samples: int | None = None,
     limit: int | None = None,
     concurrency: int = 16,
     preflight: bool = True,
@@ -78,6 +80,12 @@ def evaluate(
         method, an object.
     protocol : str or None
         ``"v2"``, the default, or ``"v1"``.
+    instructions : sequence of str or None
+        Instructions to ask instead of the published ones: 1 to 64 texts. Such figures cannot be
+        compared with published ones. None takes those of the run.
+    samples : int or None
+        The number of answers to each item, each judged; figures are averaged over them. None takes
+        that of the run, 1 in a new one. A larger number adds answers to a run.
     limit : int or None
         Number of clips, from the first on; None takes all.
     concurrency : int
@@ -122,6 +130,8 @@ def evaluate(
             model=arguments.as_model(model, name, run),
             judges=judges,
             protocol=protocol,
+            instructions=instructions,
+            samples=None if samples is None else arguments.as_positive("samples", samples),
             notify=_notify,
             limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
             concurrency=arguments.as_positive("concurrency", concurrency),
@@ -148,6 +158,7 @@ def open_job(
     model: str | Model | None = None,
     judges: Sequence[str | Judge] = (),
     protocol: str | None = None,
+    instructions: Path | Sequence[str] | None = None,
     notify: Notify,
     **settings: Any,
 ) -> Job:
@@ -163,6 +174,8 @@ def open_job(
         Specs.
     protocol : str or None
         None takes the run's own, or the default.
+    instructions : pathlib.Path, sequence of str, or None
+        A file with one instruction per line, or their texts; None takes those of the run.
     notify : callable
         Takes messages to the user.
     **settings
@@ -171,9 +184,10 @@ def open_job(
     Raises
     ------
     InputError
-        A spec, the data set or the protocol is wrong.
+        A spec, the data set, the protocol or the instructions are wrong.
     """
     return Job(
+        instructions=arguments.as_instructions(instructions),
         protocol=arguments.as_protocol(protocol),
         data=None if data is None else arguments.as_data(data, notify),
         model=None if model is None else arguments.as_model(model),

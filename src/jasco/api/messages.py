@@ -22,7 +22,7 @@ _IN_MESSAGES = re.compile(
     r"(?P<help>see: jasco (?:eval|respond|judge)(?: --help)?(?=$|;))"
     r"|(?P<command>: jasco [a-z]+[^;]*)"
     r"|^--judge (?P<judge>.+?)(?=: )"
-    r"|(?<![\w-])--(?P<name>concurrency|data|limit|protocol|run|(?:max|price)-[a-z]+)"
+    r"|(?<![\w-])--(?P<name>concurrency|data|instructions|limit|protocol|run|samples|(?:max|price)-[a-z]+)"
     r"(?:(?P<colon>:)| (?P<value>v?\d+)\b|(?![\w-]))"
     r"|(?<![\w-])(?P<flag>--[a-z][a-z-]*)(?![\w-])"
 )

@@ -94,9 +94,10 @@ class Evaluation:
         return _data_frame(list(figure_rows(self._report)))
 
     def items_to_pandas(self) -> "DataFrame":
-        """Return all answers and verdicts as a data frame: a row for each item and judge.
+        """Return all answers and verdicts as a data frame: a row for each answer and judge.
 
-        Columns: ``clip``, ``instruction`` (1 to 8), ``prompt``, ``reference``, ``answer``,
+        Columns: ``clip``, ``instruction`` (from 1), ``prompt``, ``sample`` (of several answers to
+        the same item, from 1), ``reference``, ``answer``,
         ``failure`` (why there is no answer: kind and message), ``judge``, ``rating`` (0 to 2),
         ``orientation``, ``score`` (the rating where it counts, else 0), ``judge_output``,
         ``judge_failure`` (why there is no verdict). What is missing is None.
@@ -194,8 +195,9 @@ def answer_lines(run: Path) -> list[str]:
     results = results_of_run(run)
     answers = results.answers
     failures = f" ({failure_counts(answers.failed)})" if answers.failed else ""
+    expected = count(answers.expected, results.unit)
     lines = [
-        f"{answers.answered} of {count(answers.expected, 'item')} are answered in {run}{failures}",
+        f"{answers.answered} of {expected} are answered in {run}{failures}",
         *(f"{results.model}: {text}" for text in reason_texts(answers.reasons)),
     ]
     if line := spending_line(results.spent):

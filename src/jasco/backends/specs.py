@@ -70,6 +70,8 @@ class Provider:
     """Whether it starts a server, which ``serve.KEY=VALUE`` is for."""
     exclusive: ClassVar[bool] = False
     """Whether it takes the machine for itself: it is prepared, used and closed before the next."""
+    recorded: ClassVar[bool] = False
+    """Whether it reads a file, which holds one answer per item with a published instruction."""
     METERED: ClassVar[bool] = False
     """Whether its calls and their tokens are counted, because they may cost something."""
     REVISION: ClassVar[str] = ""

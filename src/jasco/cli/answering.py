@@ -40,6 +40,8 @@ _ANSWERING = options.combined(
     options.DATA,
     option("--run", required=True, type=Path, help=_RUN_HELP),
     option("--limit", type=options.POSITIVE, metavar="CLIPS", help="use only the first so many"),
+    option("--instructions", type=Path, help="file of other instructions, one per line"),
+    option("--samples", type=options.POSITIVE, metavar="N", help="answers to each item"),
     _RUNNING,
     flag("--dry-run", help="print what would be done, and do nothing"),
 )

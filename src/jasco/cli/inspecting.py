@@ -14,9 +14,10 @@ from jasco.errors import count
 @click.command("show")
 @click.argument("run", type=Path)
 @option("--clip", required=True, metavar="ID", help="the clip's id")
-@option("--prompt", required=True, metavar="N", help="1 to 8")
+@option("--prompt", required=True, metavar="N", help="from 1")
+@option("--sample", default="1", metavar="N", help="of several answers, from 1")
 @AS_JSON
-def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
+def show_command(run: Path, clip: str, prompt: str, sample: str, as_json: bool) -> None:
     """Show what was sent and answered about one item of a run.
 
     That is all that the model and the judges were sent, and all that they answered.
@@ -24,7 +25,7 @@ def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
     from jasco.evaluation.item_record import show
     from jasco.reports.item_text import render_item
 
-    item = show(run, clip, prompt)
+    item = show(run, clip, prompt, sample)
     # In ASCII: whatever a model wrote, a terminal takes it as text.
     print(json.dumps(item, indent=2) if as_json else render_item(item))
 

@@ -97,9 +97,10 @@ def _prompts(model: ModelReport) -> Iterator[str]:
         curve = " ".join(number(mean.value) for mean in score.best_at)
         yield f"best of 1 to {len(score.best_at)} prompts: {curve}"
     if means := [mean.value for mean in score.by_instruction if mean.value is not None]:
+        order = f"; sound named first minus speech named first: {figure(score.sound_first)}"
         yield (
-            f"mean by prompt: {number(min(means))} to {number(max(means))}; sound named first "
-            f"minus speech named first: {figure(score.sound_first)}"
+            f"mean by prompt: {number(min(means))} to {number(max(means))}"
+            + (order if model.results.published_instructions else "")
         )
     if model.agreement and not model.results.mixed:
         yield f"the judges agree (Krippendorff's alpha): {_alphas(model.agreement)}"
@@ -148,7 +149,7 @@ def unanswered(model: ModelReport) -> str:
     answers = model.results.answers
     number_of_items = answers.expected - answers.answered
     why = f" ({failure_counts(answers.failed)})" if answers.failed else ""
-    items = count(answers.expected, "item")
+    items = count(answers.expected, model.results.unit)
     return f"{number_of_items} of {items} not answered{why}" if number_of_items else ""
 
 
@@ -217,6 +218,12 @@ def _adaptations(adaptations: Mapping[str, Any]) -> Iterator[str]:
 def _doubts(model: ModelReport) -> Iterator[str]:
     yield _preflight_doubt(model.results.answers.preflight)
     yield from _several_served(model.results.served)
+    if not model.results.published_instructions:
+        instructions = count(len(model.results.instructions), "other")
+        yield (
+            f"not the published instructions, but {instructions} (listed in JSON): the figures "
+            "cannot be compared with published ones"
+        )
     if model.results.mixed:
         yield (
             "a proxy and other judges are never averaged: the figures are each judge's own; "

@@ -9,10 +9,17 @@ from jasco.reports.report import Report
 def title(report: Report) -> str:
     """Return what the figures are about."""
     data = report.data
-    return (
-        f"JASCO on {data.name}: {count(data.clips, 'clip')}, {count(data.items, 'item')}, "
-        f"protocol {report.protocol or 'none yet'}"
-    )
+    parts = [
+        f"JASCO on {data.name}: {count(data.clips, 'clip')}",
+        count(data.items, "item"),
+        f"protocol {report.protocol or 'none yet'}",
+    ]
+    samples = sorted({model.results.samples for model in report.models.values()})
+    if samples[-1:] > [1]:
+        parts.insert(2, f"{' or '.join(map(str, samples))} samples per item")
+    if not report.published_instructions:
+        parts.insert(2, "not the published instructions")
+    return ", ".join(parts)
 
 
 def render(report: Report) -> str:

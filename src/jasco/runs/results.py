@@ -15,7 +15,7 @@ from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.compat import JudgedRow, score_as_published
 from jasco.metrics.scoring import PanelScore, Score, average, score_panel
 from jasco.metrics.verdict_matrix import VerdictMatrix
-from jasco.protocol.clips import Clip, annotations_sha256
+from jasco.protocol.clips import Clip, Item, annotations_sha256, items_of
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
@@ -35,7 +35,8 @@ class Data:
     annotations_sha256, audio_sha256 : str or None
         Hashes over these clips; None where they are not known.
     clips, items : int
-        How many; a participant answers each clip once, which makes as many items as clips.
+        How many; a participant answers each clip once, which makes as many items as clips. Further
+        responses to the same item do not count.
     """
 
     name: str
@@ -52,9 +53,10 @@ class Data:
         audio_sha256: str | None = None,
         *,
         single_prompt: bool = False,
+        instructions: Sequence[str] = INSTRUCTIONS,
     ) -> Self:
-        """Describe clips, each with its eight items, or with one of them."""
-        items = len(clips) * (1 if single_prompt else len(INSTRUCTIONS))
+        """Describe clips, each with an item for each instruction, or with one item."""
+        items = len(clips) * (1 if single_prompt else len(instructions))
         return cls(name, annotations_sha256(clips), audio_sha256, len(clips), items)
 
 
@@ -65,7 +67,7 @@ class Answers:
     Attributes
     ----------
     expected, answered, truncated : int
-        Items; truncated answers are answers.
+        Responses to items, all samples included; truncated answers are answers.
     converted_clips : int
         Clips whose audio had to be resampled, mixed down or converted.
     max_audio_seconds : float or None
@@ -186,6 +188,10 @@ class Results:
         What was spent on the run, by model and judge; None for files.
     adaptations : mapping
         How the model's requests were adapted to its server.
+    instructions : tuple of str
+        The texts of the instructions.
+    samples : int
+        How many responses to each item there are to be.
     clips : tuple of Clip
         In the order of the verdict matrices.
     matrices : mapping of str to VerdictMatrix
@@ -207,6 +213,8 @@ class Results:
     spent: Spending | None = None
     reasons_without_verdict: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
     adaptations: Mapping[str, Any] = field(default_factory=dict)
+    instructions: tuple[str, ...] = INSTRUCTIONS
+    samples: int = 1
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -219,6 +227,16 @@ class Results:
         else:
             figures = _published_figures(self.rows, self.data.items)
         return _without_panel(figures) if figures and self.mixed else figures
+
+    @property
+    def unit(self) -> str:
+        """What :attr:`Answers.expected` counts: ``item``, or ``sample`` where there are several."""
+        return "item" if self.samples == 1 else "sample"
+
+    @property
+    def published_instructions(self) -> bool:
+        """Whether the instructions are the published ones."""
+        return self.instructions == INSTRUCTIONS
 
     @property
     def without_verdict(self) -> dict[str, dict[str, int]]:
@@ -332,7 +350,7 @@ def _published_figures(rows: Mapping[str, list[JudgedRow]], expected: int) -> Pa
 
 @dataclass(frozen=True)
 class JudgedItems:
-    """What judges wrote about each item.
+    """What judges wrote about one response to each item.
 
     Attributes
     ----------
@@ -353,6 +371,10 @@ class JudgedItems:
         no verdict at all.
     proxies : frozenset of str
         Labels of the judges that only stand in for a language model.
+    instructions : tuple of str
+        The texts of the instructions.
+    further : tuple of JudgedItems
+        The same for the model's further samples, if it responded to each item several times.
     """
 
     clips: tuple[Clip, ...]
@@ -363,6 +385,17 @@ class JudgedItems:
     audio: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     judge_failures: Mapping[str, Mapping[Key, Failure]] = field(default_factory=dict)
     proxies: frozenset[str] = frozenset()
+    instructions: tuple[str, ...] = INSTRUCTIONS
+    further: tuple["JudgedItems", ...] = ()
+
+    @property
+    def samples(self) -> tuple["JudgedItems", ...]:
+        """All samples, each without further ones."""
+        return replace(self, further=()), *self.further
+
+    def items_of(self, clip: Clip) -> list[Item]:
+        """Return the items of a clip, in the order of the instructions."""
+        return items_of(clip, self.instructions)
 
     def verdicts_on(self, key: Key) -> dict[str, tuple[list[str], Verdict]]:
         """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
@@ -375,6 +408,7 @@ class JudgedItems:
             self,
             judges=_chosen(self.judges, kept),
             judge_failures=_chosen(self.judge_failures, kept),
+            further=tuple(sample.judged_by(kept) for sample in self.further),
         )
 
 

@@ -79,7 +79,8 @@ class Cascade(Model):
     Answers are reproducible, byte for byte: on one machine, with the same versions of the
     libraries, an answer depends on the audio, the instruction and the identity options alone. It
     is the same in any order, after an interruption, beside other questions, and on any number of
-    the machine's cores. At a temperature above 0 the same holds for each ``seed``. A processor of
+    the machine's cores. At a temperature above 0 the same holds for each ``seed``; sample
+    ``s`` of an answer, counted from 0, is drawn with ``seed + s``. A processor of
     another kind, or another version of a library, may round differently, and an answer may then
     differ.
     """
@@ -128,7 +129,7 @@ class Cascade(Model):
             make_prompt(*description, item.instruction),
             options["max_tokens"],
             options["temperature"],
-            item_seed(options["seed"], audio, item.instruction),
+            item_seed(options["seed"] + item.sample, audio, item.instruction),
         )
 
     def _described(self, audio: Audio) -> "Future[Description | Failure]":
