@@ -23,6 +23,7 @@ class NoteKind(Enum):
     """What a note is about."""
 
     PROMPTS = auto()  # how much the prompts and the judges matter: in tables too
+    VARIANCE = auto()  # how much clips, prompts, samples and judges vary
     JUDGE = auto()  # how reliable a judge is: its exam, its agreement with itself
     KNOWN_ISSUES = auto()
     INTERVALS = auto()
@@ -46,6 +47,7 @@ def note_lines(report: Report, kinds: Container[NoteKind] = tuple(NoteKind)) -> 
 def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     for name, model in report.models.items():
         yield from _about(NoteKind.PROMPTS, name, _prompts(model))
+        yield from _about(NoteKind.VARIANCE, name, _variance(model))
         for judge, judge_report in model.judges.items():
             yield from _about(NoteKind.JUDGE, judge, _reliability(judge_report))
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
@@ -104,6 +106,32 @@ def _prompts(model: ModelReport) -> Iterator[str]:
         )
     if model.agreement and not model.results.mixed:
         yield f"the judges agree (Krippendorff's alpha): {_alphas(model.agreement)}"
+
+
+_COMPONENTS = {
+    "clip": "clips", "prompt": "prompts", "sample": "samples", "judge": "judges",
+    "clip_prompt": "clips x prompts", "clip_judge": "clips x judges",
+    "prompt_judge": "prompts x judges", "clip_prompt_judge": "clips x prompts x judges",
+    "residual": "residual",
+}  # fmt: skip
+
+
+def _variance(model: ModelReport) -> Iterator[str]:
+    variance = model.results.variance_components
+    if not variance or (variance.samples == 1 and variance.judges == 1):
+        return
+    parts = []
+    for name, label in _COMPONENTS.items():
+        if (share := variance.shares[name]) is not None:
+            parts_of = variance.includes.get(name, ())
+            included = [_COMPONENTS[part] for part in parts_of if part in ("sample", "residual")]
+            suffix = f" (with {' and '.join(included)})" if included else ""
+            parts.append(f"{label}{suffix} {percent(share, digits=0)}")
+    if not parts:
+        return
+    judges = "; one judge: how judges vary is not known" if variance.judges == 1 else ""
+    clips = count(variance.clips, "complete clip")
+    yield f"variance of a score ({clips}): {', '.join(parts)}{judges}"
 
 
 def _reliability(judge: JudgeReport) -> Iterator[str]:

@@ -17,6 +17,7 @@ from jasco.metrics.agreement import Agreement, PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.scoring import Score
+from jasco.metrics.variance import VarianceComponents
 from jasco.protocol.instructions import INSTRUCTIONS, instructions_label
 from jasco.protocol.protocols import DEFAULT
 from jasco.protocol.verdicts import Orientation
@@ -133,6 +134,7 @@ class ModelReport:
                 "judges_without_verdict_reasons": results.reasons_without_verdict,
                 "judges": self.judges,
                 "agreement": self.agreement,
+                "variance_components": _variance_json(results.variance_components),
                 "known_issues": known_issues if results.known_issues else None,
                 "answers": _answers_json(results.answers),
                 "spent": spending_json(results.spent) if results.spent else None,
@@ -353,6 +355,13 @@ def _score_json(score: Score) -> Json:
             },
         }
     )
+
+
+def _variance_json(variance: VarianceComponents | None) -> Json | None:
+    if variance is None:
+        return None
+    names = "clips", "prompts", "judges", "samples", "components", "shares", "raw", "includes"
+    return as_json(pick(variance, *names))
 
 
 def _dependence_json(figures: Score | Comparison) -> Json:

@@ -105,7 +105,7 @@ def _check_compat(run: RunReader, label: str, *, single_prompt: bool) -> None:
     if single_prompt:
         problem = f"{label} answers one prompt a clip; the published script takes the best of 8"
     elif run.instructions != INSTRUCTIONS:
-        problem = "not the published instructions; the published script is about the published ones"
+        problem = "its instructions are not the published ones"
     elif run.samples > 1:
         problem = (
             f"{run.samples} answers to each item; the published script takes one answer to each"

@@ -14,7 +14,8 @@ from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.compat import JudgedRow, score_as_published
 from jasco.metrics.scoring import PanelScore, Score, average, score_panel
-from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.metrics.variance import VarianceComponents, variance_components
+from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample
 from jasco.protocol.clips import Clip, Item, annotations_sha256, items_of
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.instructions import INSTRUCTIONS
@@ -281,6 +282,15 @@ class Results:
             and self.figures is not None
             and self.figures.panel.complete
         )
+
+    @cached_property
+    def variance_components(self) -> VarianceComponents | None:
+        """The variance components of the gated scores; None where they cannot be computed."""
+        if not self.matrices or self.single_prompt or self.mixed:
+            return None
+        samples = by_sample(self.matrices.values())
+        gated = np.array([[matrix.gated() for matrix in sample] for sample in samples], float)
+        return variance_components(gated.transpose(2, 3, 1, 0))
 
     @cached_property
     def known_issues(self) -> tuple[KnownIssue, ...]:
