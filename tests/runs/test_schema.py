@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from jasco.data.dataset import DataSet
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import PROXY_MARK, Attempt, Judgement, Orientation, Verdict
 from jasco.runs.audio_manifest import AudioFacts
+from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, response_row, verdict_row
 from jasco.runs.writer import RunWriter
 from rows_of_runs import ANSWER, DATA, FAILED, JUDGEMENT, add_verdicts, spec
+from run_database import query
+from runs import verdict, write_run
 
 DOCUMENTED = {
     "facts": ("name", "value"),
@@ -150,6 +154,34 @@ def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_wri
         assert json.loads(facts["runtime"]) == [{"device": "cpu"}]
         assert facts["data_root"] == "/data"
         assert "circumstances" not in facts
+
+
+def test_every_row_and_figure_survives_the_column_of_samples(tmp_path: Path) -> None:
+    """Version 6 changes the keys of two tables, which are copied for that."""
+    data = DataSet("three", DATA.clips)
+    run = write_run(
+        tmp_path / "run",
+        data,
+        lambda clip, number: None if (clip, number) == (2, 8) else f"answer {clip} {number}",
+        {"j": lambda clip, number: verdict(number % 3, "Both" if clip else "Neither")},
+    )
+    tables = {table: query(run, f"SELECT * FROM {table}") for table in ("responses", "verdicts")}
+    assert {len(rows) for rows in tables.values()} == {23}
+    expected = results_of_run(run)
+    downgrade(run, 5)
+    for _ in range(2):
+        figures = results_of_run(run).figures
+        assert figures == expected.figures
+        assert results_of_run(run).answers == expected.answers
+        RunWriter.open(run).close()
+    for table, rows in tables.items():
+        assert query(run, f"SELECT * FROM {table}") == rows
+        assert query(run, f"SELECT DISTINCT sample FROM {table}") == [(0,)]
+    with RunWriter.open(run) as store:
+        store.commit([response_row(1, 0, 1, Response("another"), 1.0)])
+        store.commit([response_row(1, 0, 1, Response("a further one"), 1.0, sample=1)])
+        assert store.responses(1, 0)[1] == Response("answer 0 1", "stop")
+        assert store.responses(1, 0, 1) == {1: Response("a further one")}
 
 
 def test_a_migration_that_fails_changes_nothing(full_run: Path) -> None:
