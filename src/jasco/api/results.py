@@ -58,7 +58,7 @@ class Evaluation:
 
     @property
     def best_mean(self) -> float | None:
-        """A clip's best score over the 8 instructions, averaged over the clips: 0 to 2."""
+        """A clip's best score over the instructions, averaged over the clips: 0 to 2."""
         best_mean: float | None = self.figures["best_mean"]
         return best_mean
 

@@ -98,8 +98,8 @@ class Job:
                 )
             if tuple(instructions) != INSTRUCTIONS:
                 raise InputError(
-                    f"--instructions: {label} is about the published instructions; use it in a "
-                    "run with these"
+                    f"--instructions: {label} supports the published instructions only; use it "
+                    "in a run with these"
                 )
 
     def clips_covered(self, data: DataSet, covered: int) -> int:

@@ -247,10 +247,10 @@ def _doubts(model: ModelReport) -> Iterator[str]:
     yield _preflight_doubt(model.results.answers.preflight)
     yield from _several_served(model.results.served)
     if not model.results.published_instructions:
-        instructions = count(len(model.results.instructions), "other")
+        instructions = count(len(model.results.instructions), "custom instruction")
         yield (
-            f"not the published instructions, but {instructions} (listed in JSON): the figures "
-            "cannot be compared with published ones"
+            f"not the published instructions: {instructions} (listed in JSON); the figures cannot "
+            "be compared with published results"
         )
     if model.results.mixed:
         yield (

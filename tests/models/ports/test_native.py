@@ -20,7 +20,7 @@ pytest.importorskip("transformers", reason="needs the extra native")
 
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from jasco.models.ports.decoding import Preset, Sampler, decode  # noqa: E402
+from jasco.models.ports.decoding import Preset, Rng, Sampler, decode  # noqa: E402
 from jasco.models.ports.inference import Inference, PreparedQuestion  # noqa: E402
 from jasco.models.ports.port_model import PortModel, options  # noqa: E402
 from jasco.models.ports.salmonn.inference import search_of  # noqa: E402
@@ -213,3 +213,18 @@ def test_a_question_that_cannot_be_processed_fails_alone() -> None:
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(InputError, match=r"beam.*short"):
         Parrot().answer_all([], "beam")
+
+
+def test_each_sample_has_a_seed_of_its_own_where_the_preset_has_one() -> None:
+    seeded, plain = Preset(4, temperature=1.0, seed=3), Preset(4, temperature=1.0)
+    assert [seeded.of_sample(sample).seed for sample in range(3)] == [3, 4, 5]
+    assert plain.of_sample(2) == plain
+    scores = torch.zeros(1000)
+    samples = {int(Rng(seeded.of_sample(sample).seed).sample(scores)) for sample in range(5)}
+    assert len(samples) > 1
+
+
+def test_a_preset_without_a_temperature_is_greedy() -> None:
+    model = ParrotModel(parse_spec("parrot/DIR", ParrotModel))
+    model._inference = Parrot()
+    assert model.greedy
