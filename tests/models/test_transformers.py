@@ -81,7 +81,7 @@ def ask(model: HuggingFace, questions: Questions) -> list[Response | Failure]:
     """Ask all questions at once."""
 
     async def answer_all() -> list[Response | Failure]:
-        items: Any = [SimpleNamespace(instruction=prompt) for prompt, _ in questions]
+        items: Any = [SimpleNamespace(instruction=prompt, sample=0) for prompt, _ in questions]
         answers = (
             model.answer(item, audio) for item, (_, audio) in zip(items, questions, strict=True)
         )
@@ -373,7 +373,7 @@ def test_a_prompt_has_one_bos_token_whoever_writes_it(checkpoint: Any) -> None:
     )
     for template in (processor.chat_template, "{{ bos_token }}" + processor.chat_template):
         processor.chat_template = template
-        inputs = families.fill_template(processor, [(CLIPS[0], "Hm?")])
+        inputs = families.fill_template(processor, [Question(CLIPS[0], "Hm?")])
         assert (inputs["input_ids"][0] == token).nonzero().tolist() == [[0]]
 
 
@@ -423,7 +423,7 @@ def prompts_like_ours(templates: dict[str, Any]) -> dict[str, str]:
 def test_the_prompts_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
     prompts = prompts_like_ours(read_golden()["templates"])
-    questions = [(CLIPS[0], question) for question in prompts]
+    questions = [Question(CLIPS[0], question) for question in prompts]
     assert families.render(processor, questions) == list(prompts.values())
 
 
@@ -447,7 +447,7 @@ def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) ->
     token = processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
 
     def inputs_of(*samples: int) -> Any:
-        questions = [(Audio(np.ones(count, np.int16)), question) for count in samples]
+        questions = [Question(Audio(np.ones(count, np.int16)), question) for count in samples]
         return families.FAMILIES["qwen2_audio"].inputs(processor, questions)
 
     assert processor.feature_extractor.feature_size == expected["mel_bins"]
@@ -501,7 +501,7 @@ def with_keyword(keyword: str) -> families.Family:
 
     def inputs(processor: Any, questions: Any) -> Any:
         texts = families.render(processor, questions)
-        return processor(text=texts, **{keyword: [audio.floats for audio, _ in questions]})
+        return processor(text=texts, **{keyword: [question.audio.floats for question in questions]})
 
     return families.Family(inputs=inputs)
 
