@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chat_server import Serve
 from command import Jasco
 from run_database import query
 
@@ -72,3 +73,20 @@ def test_a_file_of_instructions_makes_a_run_of_its_own(
     assert jasco("report", run, "-o", tmp_path / "page.html").status == 0
     file.write_text("\n")
     assert evaluate("--instructions", file).status == 2
+
+
+def test_each_sample_is_requested_with_a_seed_of_its_own(
+    jasco: Jasco, serve: Serve, data: Path, tmp_path: Path
+) -> None:
+    server = serve(bodies=True)
+    for options, seeds in ((",temperature=1,seed=5", {5, 6, 7}), (",temperature=1", {None})):
+        before = len(server.requests())
+        result = jasco(
+            "respond", f"openai/m,base_url={server.url}{options}", "--data", data, "--limit", 1,
+            "--samples", 3, "--run", tmp_path / f"run{options}", "--no-preflight",
+        )  # fmt: skip
+        assert result.status == 0, result.stderr
+        assert "greedy" not in result.stderr
+        sent = [request.body.get("seed") for request in server.requests()[before:]]
+        assert len(sent) == 24
+        assert {*sent} == seeds
