@@ -22,7 +22,6 @@ from command import FEW_ATTEMPTS, HASTY, Jasco, Result
 from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
 from jasco.evaluation.preflight import (
-    INSTRUCTIONS,
     PROBES,
     Finding,
     ProbeResult,
@@ -31,6 +30,7 @@ from jasco.evaluation.preflight import (
     assess,
     choose_sounds,
     permutation_test,
+    probe_instructions,
     probe_model,
     similarities,
 )
@@ -38,13 +38,14 @@ from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Failure, Response
 from synthetic import make_data, tone, write_wav
 
+DOZENS = probe_instructions(8)
 SOUNDS = (Sound.CLIP, Sound.CLIP, Sound.OTHER, Sound.SILENCE)
 FAILED = Failure("timeout", "no answer within 2 s")
 Rule = Callable[[int, Sound], str | Failure]
 
 
 def results_of(rule: Rule, dozens: int = 1) -> list[ProbeResult]:
-    numbers = [number for dozen in INSTRUCTIONS[:dozens] for number in dozen]
+    numbers = [number for dozen in DOZENS[:dozens] for number in dozen]
     probes = itertools.product(numbers, SOUNDS)
     answers = [(number, sound, rule(number, sound)) for number, sound in probes]
     return [
@@ -264,7 +265,9 @@ def test_a_second_dozen_is_asked_only_where_the_first_leaves_it_open(
     probing = probe_model(model, clips("0", "1"), lambda clip: audio[clip.id], 3, outcomes.append)  # type: ignore[arg-type]
     finding = asyncio.run(probing)
     assert len(model.calls) == len(outcomes) == len(finding.results) == dozens * PROBES
-    assert sorted({number for number, _ in model.calls}) == sorted(sum(INSTRUCTIONS[:dozens], ()))
+    assert sorted({number for number, _ in model.calls}) == sorted(
+        itertools.chain(*DOZENS[:dozens])
+    )
     assert len(set(model.calls)) == dozens * 9
     assert model.most_open == 3
     assert finding.state == (State.PASSED if uses_audio else State.REFUSED)
@@ -651,3 +654,20 @@ def test_a_server_that_answers_no_probe_is_asked_no_item(
     )
     assert overridden.status == (0 if status == 3 else 4)
     assert reason in overridden.stderr.splitlines()[-2]  # the last line holds the spending
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 8, 64])
+def test_probes_are_chosen_among_the_instructions_that_exist(count: int) -> None:
+    first, second = probe_instructions(count)
+    assert len(first) == len(second) == 3
+    assert {*first, *second} <= {*range(1, count + 1)}
+    assert len({*first, *second}) == min(count, 6)
+
+
+def test_with_a_single_instruction_a_model_that_uses_the_audio_passes() -> None:
+    numbers = [number for dozen in probe_instructions(1)[:1] for number in dozen]
+    results = [
+        ProbeResult(number, sound, Response(f"this is {sound}"))
+        for number, sound in itertools.product(numbers, SOUNDS)
+    ]
+    assert assess(results).state == State.PASSED

@@ -30,10 +30,13 @@ class FakeModel:
     name: str = "model"
     failing: Sequence[Key] = ()
     audio: dict[Key, Audio | None] = field(default_factory=dict)
+    asked: list[Item] = field(default_factory=list)
     calls: int = 0
     most_calls: int = 0
     uses_audio: bool = True
     remote: bool = True
+    recorded: bool = False
+    greedy: bool = False
     launches_server: bool = False
     METERED: bool = False
     max_audio_seconds: float | None = None
@@ -52,9 +55,10 @@ class FakeModel:
         return ""
 
     def disowns(self, item: Item, text: str) -> bool:
-        return text != f"answer {item.clip.id} {item.number}"
+        return text != f"answer {item.clip.id} {item.number}{' again' * item.sample}"
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
+        self.asked.append(item)
         self.calls += 1
         self.most_calls = max(self.most_calls, self.calls)
         await asyncio.sleep(0.001)
@@ -64,7 +68,8 @@ class FakeModel:
         if key in self.failing:
             return Failure("timeout", "too late")
         silent = audio is not None and not audio.samples.any()
-        return Response("silence" if silent else f"answer {item.clip.id} {item.number}")
+        again = " again" * item.sample
+        return Response("silence" if silent else f"answer {item.clip.id} {item.number}{again}")
 
     async def close(self) -> None:
         self.closed = True
@@ -78,6 +83,7 @@ class FakeJudge:
     failing: Sequence[Key] = ()
     responses: dict[Key, str] = field(default_factory=dict)
     exclusive: bool = False
+    recorded: bool = False
     needs_check: bool = False
     METERED: bool = False
     proxy: bool = False

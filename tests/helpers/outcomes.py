@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jasco.data.audio import Audio
+from jasco.models.batches import Question
 from jasco.protocol.responses import Failure, Response
 
 if TYPE_CHECKING:
@@ -18,5 +19,5 @@ def texts(outcomes: Sequence[Response | Failure]) -> list[str]:
 
 def answer(inference: "Inference", audio: Audio, prompt: str, preset: str) -> Response:
     """Return a port's response to one question."""
-    (response,) = inference.answer_all([(audio, prompt)], preset)
+    (response,) = inference.answer_all([Question(audio, prompt)], preset)
     return response

@@ -312,3 +312,11 @@ def test_a_judge_is_examined_with_them_and_no_figure_counts_them(
     expected = json.loads(before)
     expected["models"][name]["judges"]["offline"].pop("exam")
     assert after == expected
+
+
+def test_answers_to_other_instructions_take_no_labels(tmp_path: Path) -> None:
+    with RunWriter.open(tmp_path / "run") as store:
+        store.set_instructions(["What?"])
+    run = write_run(tmp_path / "run", DataSet("three", CLIPS), (0, 1, Response("They flee.")))
+    with pytest.raises(InputError, match="instructions"):
+        Annotations.of_run(run).put("Ada", "10", 1, GOOD)

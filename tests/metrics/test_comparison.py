@@ -334,3 +334,38 @@ def test_clips_that_a_participant_has_not_answered_are_left_out() -> None:
     participant.ratings[:] = np.nan
     empty = compare({"a": participant}, {"a": random_matrix(2)}, resamples=50)
     assert (empty.clips, empty.p, empty.tested) == (0, None, "mean")
+
+
+# --- several samples ---
+
+
+def test_several_samples_are_averaged_before_models_are_compared() -> None:
+    ours, theirs = ([random_matrix(10 * n + sample, 30) for sample in range(3)] for n in (1, 2))
+    compared = compare(
+        {"j": VerdictMatrix.of_samples(ours)}, {"j": VerdictMatrix.of_samples(theirs)}, 100
+    )
+    difference = np.mean([one.best_by_clip() for one in ours], axis=0)
+    difference -= np.mean([other.best_by_clip() for other in theirs], axis=0)
+    assert compared.best_mean.value == pytest.approx(difference.mean())
+    assert compared.p == sign_flip_p(difference)
+    assert compared.bounds == pytest.approx((difference.mean(),) * 2)
+    assert (compared.items, compared.complete) == (240, True)
+
+
+def test_an_item_counts_if_each_sample_has_a_verdict() -> None:
+    first, second, other = (random_matrix(seed, 12) for seed in (1, 2, 3))
+    second.ratings[0, :4] = np.nan
+    second.ratings[1] = np.nan
+    compared = compare({"j": VerdictMatrix.of_samples([first, second])}, {"j": other}, 100)
+    assert (compared.clips, compared.items, compared.complete) == (11, 84, False)
+
+
+def test_a_participant_is_compared_with_the_answers_of_all_samples() -> None:
+    single = replace(random_matrix(1, 20), single_prompt=True)
+    single.ratings[:, 1:] = np.nan
+    samples = [random_matrix(seed, 20) for seed in (2, 3)]
+    compared = compare({"j": single}, {"j": VerdictMatrix.of_samples(samples)}, 100)
+    answers = np.hstack([sample.gated() for sample in samples])
+    assert compared.p == exchange_p(single.mean_by_clip(), answers)
+    expected = single.mean_by_clip().mean() - answers.mean()
+    assert compared.mean.value == pytest.approx(expected)

@@ -23,6 +23,7 @@ from jasco.metrics.scoring import (
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.instructions import INSTRUCTIONS, SOUND_FIRST
 from jasco.protocol.verdicts import Orientation, Verdict
+from matrices import random_matrix
 
 AUDIO, SPEECH, BOTH, NEITHER = Orientation
 Table = list[dict[int, Verdict]]
@@ -424,14 +425,14 @@ def test_a_panel_on_participants_is_the_mean_of_its_judges() -> None:
 def test_the_scores_of_a_clip_are_averaged_over_the_judges_who_have_one() -> None:
     one: Table = [{1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}, {8: Verdict(2, AUDIO)}, {}]
     other: Table = [{1: Verdict(1, BOTH)}, {}, {3: Verdict(None, BOTH)}]
-    first, second, third = clip_scores([matrix_of(one), matrix_of(other)], 3)
+    first, second, third = clip_scores([matrix_of(one), matrix_of(other)], 3, 8)
     assert first == ClipScores((1.5, 1.0, *[None] * 6), 1.25)
     assert second == ClipScores((*[None] * 7, 0.0), 0.0)
     assert third == ClipScores((None,) * 8, None)
 
 
 def test_without_a_judge_no_clip_has_a_score() -> None:
-    assert clip_scores([], 2) == [ClipScores((None,) * 8, None)] * 2
+    assert clip_scores([], 2, 8) == [ClipScores((None,) * 8, None)] * 2
 
 
 def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:
@@ -451,3 +452,75 @@ def test_a_judge_is_compared_with_itself_on_the_clips_judged_twice() -> None:
     assert agreement.pairs[0].items == 8
     assert self_agreement([first]) is None
     assert self_agreement([first, matrix_of([{}, {}])]) is None
+
+
+# --- several samples, other instructions ---
+
+
+def test_a_figure_is_computed_for_each_sample_and_averaged() -> None:
+    samples = [random_matrix(seed, clips=12) for seed in (1, 2, 3)]
+    scores = [score_panel({"j": sample}, resamples=50) for sample in samples]
+    several = score_panel({"j": VerdictMatrix.of_samples(samples)}, resamples=50).panel
+    for name in ("best_mean", "mean", "audio", "both", "speech", "sound_first"):
+        values = [getattr(score.panel, name).value for score in scores]
+        assert getattr(several, name).value == pytest.approx(fmean(values))
+    assert several.neither_rate == pytest.approx(fmean(s.panel.neither_rate or 0 for s in scores))
+    assert several.bounds == pytest.approx((several.best_mean.value,) * 2)
+    assert len(several.best_at) == 8
+    assert several.complete
+
+
+def test_a_panels_figure_is_the_mean_of_its_judges_with_samples_too() -> None:
+    panel = {
+        name: VerdictMatrix.of_samples([random_matrix(seed, clips=12) for seed in seeds])
+        for name, seeds in (("a", (1, 2)), ("b", (3, 4)))
+    }
+    figures = score_panel(panel, resamples=50)
+    values = [score.best_mean.value for score in figures.judges.values()]
+    assert figures.panel.best_mean.value == pytest.approx(np.mean(values))
+    alone = score_panel({"a": panel["a"]}, resamples=50).panel
+    assert figures.judges["a"].mean == alone.mean
+    assert figures.agreement
+
+
+def test_a_single_sample_changes_nothing() -> None:
+    matrix = random_matrix(5)
+    assert score_panel({"j": VerdictMatrix.of_samples([matrix])}) == score_panel({"j": matrix})
+
+
+def test_a_sample_without_a_verdict_lowers_the_coverage_alone() -> None:
+    matrix, none = random_matrix(5, clips=12), VerdictMatrix.none_yet(12)
+    one = score_panel({"j": matrix}, resamples=50).panel
+    two = score_panel({"j": VerdictMatrix.of_samples([matrix, none])}, resamples=50).panel
+    assert (two.best_mean, two.neither_rate) == (one.best_mean, one.neither_rate)
+    assert (two.coverage, two.complete) == (0.5, False)
+    assert two.bounds == pytest.approx(
+        ((one.best_mean.value or 0) / 2, (one.best_mean.value or 0) / 2 + 1)
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 11])
+def test_any_number_of_instructions_has_a_curve_that_ends_at_best_mean(count: int) -> None:
+    texts = [f"question {number}" for number in range(count)]
+    matrix = VerdictMatrix.none_yet(6, instructions=texts)
+    for clip, number in itertools.product(range(6), range(1, count + 1)):
+        matrix.enter(clip, number, Verdict((clip + number) % 3, BOTH))
+    score = score_panel({"j": matrix}, resamples=20).panel
+    assert len(score.best_at) == len(score.by_instruction) == count
+    assert score.best_at[0].value == pytest.approx(score.mean.value)
+    assert score.best_at[-1].value == pytest.approx(score.best_mean.value)
+    assert score.sound_first.value is None
+    for k, figure in enumerate(score.best_at, start=1):
+        best = [
+            fmean(max(chosen) for chosen in itertools.combinations(row, k))
+            for row in matrix.gated().tolist()
+        ]
+        assert figure.value == pytest.approx(fmean(best))
+
+
+def test_eight_other_instructions_have_no_order_of_sound_and_speech() -> None:
+    texts = [f"question {number}" for number in range(8)]
+    matrix = VerdictMatrix.none_yet(2, instructions=texts)
+    for clip, number in itertools.product(range(2), range(1, 9)):
+        matrix.enter(clip, number, Verdict(1, BOTH))
+    assert score_panel({"j": matrix}, resamples=20).panel.sound_first.value is None

@@ -12,6 +12,7 @@ from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
+from jasco.models.batches import Question
 from jasco.models.function_model import FunctionModel
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
@@ -221,7 +222,7 @@ def test_an_interruption_is_not_a_failure(count: int) -> None:
     model = FunctionModel.of(interrupted)
     model.load()
     with pytest.raises(KeyboardInterrupt):
-        model._answer([(AUDIO, "?")] * count)
+        model._answer([Question(AUDIO, "?")] * count)
 
 
 def test_a_file_is_imported_by_its_path_not_its_name(ask: Any) -> None:

@@ -17,6 +17,7 @@ from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
+from jasco.models.batches import Question
 from jasco.models.transformers import HuggingFace, families, loading
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
@@ -80,7 +81,7 @@ def ask(model: HuggingFace, questions: Questions) -> list[Response | Failure]:
     """Ask all questions at once."""
 
     async def answer_all() -> list[Response | Failure]:
-        items: Any = [SimpleNamespace(instruction=prompt) for prompt, _ in questions]
+        items: Any = [SimpleNamespace(instruction=prompt, sample=0) for prompt, _ in questions]
         answers = (
             model.answer(item, audio) for item, (_, audio) in zip(items, questions, strict=True)
         )
@@ -239,7 +240,7 @@ def test_a_clip_is_truncated_at_the_longest_audio_and_not_before(
     def features(silent_from: float) -> dict[str, Any]:
         clip = long.copy()
         clip[int(silent_from * 16_000) :] = 0
-        inputs = adapter.inputs(processor, [(Audio(clip), "What?")])
+        inputs = adapter.inputs(processor, [Question(Audio(clip), "What?")])
         return {key: inputs[key] for key in inputs if inputs[key].is_floating_point()}
 
     def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -267,7 +268,7 @@ def logits(model: HuggingFace, questions: Questions) -> Any:
     """Return the logits of the first token of each answer, a row each."""
     loaded: Any = model._loaded
     inputs = loaded.family.inputs(
-        loaded.processor, [(audio, prompt) for prompt, audio in questions]
+        loaded.processor, [Question(audio, prompt) for prompt, audio in questions]
     )
     with torch.inference_mode():
         return loaded.model(**inputs).logits[:, -1]
@@ -372,7 +373,7 @@ def test_a_prompt_has_one_bos_token_whoever_writes_it(checkpoint: Any) -> None:
     )
     for template in (processor.chat_template, "{{ bos_token }}" + processor.chat_template):
         processor.chat_template = template
-        inputs = families.fill_template(processor, [(CLIPS[0], "Hm?")])
+        inputs = families.fill_template(processor, [Question(CLIPS[0], "Hm?")])
         assert (inputs["input_ids"][0] == token).nonzero().tolist() == [[0]]
 
 
@@ -422,7 +423,7 @@ def prompts_like_ours(templates: dict[str, Any]) -> dict[str, str]:
 def test_the_prompts_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint("qwen2_audio"))
     prompts = prompts_like_ours(read_golden()["templates"])
-    questions = [(CLIPS[0], question) for question in prompts]
+    questions = [Question(CLIPS[0], question) for question in prompts]
     assert families.render(processor, questions) == list(prompts.values())
 
 
@@ -446,7 +447,7 @@ def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) ->
     token = processor.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
 
     def inputs_of(*samples: int) -> Any:
-        questions = [(Audio(np.ones(count, np.int16)), question) for count in samples]
+        questions = [Question(Audio(np.ones(count, np.int16)), question) for count in samples]
         return families.FAMILIES["qwen2_audio"].inputs(processor, questions)
 
     assert processor.feature_extractor.feature_size == expected["mel_bins"]
@@ -465,7 +466,7 @@ def test_the_audio_tokens_of_qwen2_audio_are_the_golden_ones(checkpoint: Any) ->
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
 def test_the_audio_precedes_the_text(checkpoint: Any, family: str) -> None:
     processor = transformers.AutoProcessor.from_pretrained(checkpoint(family))
-    inputs = families.FAMILIES[family].inputs(processor, [(CLIPS[0], "Hm?")])
+    inputs = families.FAMILIES[family].inputs(processor, [Question(CLIPS[0], "Hm?")])
     config = transformers.AutoConfig.from_pretrained(checkpoint(family))
     tokens = inputs["input_ids"][0].tolist()
     token = loading.audio_token(processor, config)
@@ -500,7 +501,7 @@ def with_keyword(keyword: str) -> families.Family:
 
     def inputs(processor: Any, questions: Any) -> Any:
         texts = families.render(processor, questions)
-        return processor(text=texts, **{keyword: [audio.floats for audio, _ in questions]})
+        return processor(text=texts, **{keyword: [question.audio.floats for question in questions]})
 
     return families.Family(inputs=inputs)
 

@@ -3,10 +3,10 @@
 import pytest
 
 from jasco.reports.columns import (
-    BEST_OF,
     FIGURES,
     Column,
     Table,
+    best_of,
     detectable,
     headline,
     model_figures,
@@ -51,7 +51,7 @@ def test_intervals_are_shown_where_they_are_wanted() -> None:
 
 def test_a_table_without_any_figure_has_none() -> None:
     models = summarise([results(MODEL, judged(missing=1))]).models
-    curve = model_figures(models, BEST_OF)
+    curve = model_figures(models, best_of(8))
     assert not curve.has_figures
     assert curve.cells(curve.rows[0])[1:] == ["–"] * 8
     assert not Table("model", FIGURES, []).has_figures

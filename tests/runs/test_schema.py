@@ -7,22 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from jasco.data.dataset import DataSet
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import PROXY_MARK, Attempt, Judgement, Orientation, Verdict
 from jasco.runs.audio_manifest import AudioFacts
+from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import FORMAT, response_row, verdict_row
 from jasco.runs.writer import RunWriter
 from rows_of_runs import ANSWER, DATA, FAILED, JUDGEMENT, add_verdicts, spec
+from run_database import query
+from runs import verdict, write_run
 
 DOCUMENTED = {
     "facts": ("name", "value"),
     "clips": ("clip", "id", "sound", "speech", "audio_path", "audio_sha256", "conversions"),
     "models": ("model", "label", "identity"),
     "judges": ("judge", "label", "identity", "proxy"),
-    "responses": ("model", "clip", "instruction", "text", "failure_kind", "failure_message",
-                  "finish_reason", "usage", "served", "seconds", "written_at"),
-    "verdicts": ("model", "judge", "protocol", "repeat", "clip", "instruction", "rating",
+    "responses": ("model", "clip", "instruction", "sample", "text", "failure_kind",
+                  "failure_message", "finish_reason", "usage", "served", "seconds", "written_at"),
+    "verdicts": ("model", "judge", "protocol", "repeat", "clip", "instruction", "sample", "rating",
                  "orientation", "failure_kind", "failure_message", "attempts", "seconds"),
 }  # fmt: skip
 
@@ -46,9 +50,29 @@ def test_users_may_query_the_file_with_any_tool(folder: Path) -> None:
 # --- older versions ---
 
 
+def _without_sample(table: str, key: str) -> list[str]:
+    """Return statements that remove the column that version 6 added, by copying the table."""
+    columns = [
+        column
+        for column in DOCUMENTED[table] + ("final", "reasoning", "served", "written_at")
+        if column != "sample" and (column != "reasoning" or table == "responses")
+    ]
+    listed = ", ".join(dict.fromkeys(columns))
+    return [
+        f"CREATE TABLE copy AS SELECT {listed} FROM {table} ORDER BY rowid",
+        f"DROP TABLE {table}",
+        f"ALTER TABLE copy RENAME TO {table}",
+        f"CREATE UNIQUE INDEX {table}_key ON {table} ({key})",
+    ]
+
+
 def downgrade(folder: Path, version: int) -> bytes:
     """Change a run to an older version; return the bytes of its file."""
     steps = {
+        5: [
+            *_without_sample("responses", "model, clip, instruction"),
+            *_without_sample("verdicts", "model, judge, protocol, repeat, clip, instruction"),
+        ],
         4: [
             "ALTER TABLE clips RENAME COLUMN conversions TO treatments",
             "ALTER TABLE judges DROP COLUMN proxy",
@@ -98,7 +122,7 @@ def read_all(run: RunReader) -> list[object]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("version", [2, 3, 4, 5])
 def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_written_to(
     full_run: Path, version: int
 ) -> None:
@@ -123,13 +147,41 @@ def test_a_run_of_an_older_version_is_read_unchanged_and_migrated_once_it_is_wri
         assert backup.execute("PRAGMA user_version").fetchone() == (version,)
         assert backup.execute("SELECT count(*) FROM responses").fetchone() == (3,)
         names = {name for (name,) in backup.execute("SELECT name FROM facts")}
-        assert {"circumstances", "window"} <= names
+        assert ({"circumstances", "window"} <= names) == (version < 5)
     with closing(sqlite3.connect(full_run / "run.db")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT.version,)
         facts = dict(connection.execute("SELECT name, value FROM facts"))
         assert json.loads(facts["runtime"]) == [{"device": "cpu"}]
         assert facts["data_root"] == "/data"
         assert "circumstances" not in facts
+
+
+def test_every_row_and_figure_survives_the_column_of_samples(tmp_path: Path) -> None:
+    """Version 6 changes the keys of two tables, which are copied for that."""
+    data = DataSet("three", DATA.clips)
+    run = write_run(
+        tmp_path / "run",
+        data,
+        lambda clip, number: None if (clip, number) == (2, 8) else f"answer {clip} {number}",
+        {"j": lambda clip, number: verdict(number % 3, "Both" if clip else "Neither")},
+    )
+    tables = {table: query(run, f"SELECT * FROM {table}") for table in ("responses", "verdicts")}
+    assert {len(rows) for rows in tables.values()} == {23}
+    expected = results_of_run(run)
+    downgrade(run, 5)
+    for _ in range(2):
+        figures = results_of_run(run).figures
+        assert figures == expected.figures
+        assert results_of_run(run).answers == expected.answers
+        RunWriter.open(run).close()
+    for table, rows in tables.items():
+        assert query(run, f"SELECT * FROM {table}") == rows
+        assert query(run, f"SELECT DISTINCT sample FROM {table}") == [(0,)]
+    with RunWriter.open(run) as store:
+        store.commit([response_row(1, 0, 1, Response("another"), 1.0)])
+        store.commit([response_row(1, 0, 1, Response("a further one"), 1.0, sample=1)])
+        assert store.responses(1, 0)[1] == Response("answer 0 1", "stop")
+        assert store.responses(1, 0, 1) == {1: Response("a further one")}
 
 
 def test_a_migration_that_fails_changes_nothing(full_run: Path) -> None:

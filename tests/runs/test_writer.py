@@ -10,12 +10,13 @@ import pytest
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError
 from jasco.protocol.clips import annotations_sha256, combined_sha256
+from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.runs.audio_manifest import AudioFacts
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.reader import RunReader
-from jasco.runs.schema import response_row
+from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.writer import RunWriter
 from rows_of_runs import ANSWER, DATA, FAILED, JUDGEMENT, OTHER, add_answers, add_verdicts, spec
 
@@ -220,3 +221,58 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="--run"):
         RunWriter.open(tmp_path / "file")
+
+
+# --- samples and instructions ---
+
+
+def test_responses_and_verdicts_of_one_item_are_kept_by_sample(folder: Path) -> None:
+    with RunWriter.open(folder) as run:
+        run.set_data(DATA)
+        model, judge = add_verdicts(run, JUDGEMENT)
+        run.widen(3, 2)
+        run.commit([response_row(model, 0, 1, Response("again"), 1.0, sample=1)])
+        assert run.count_responses(model) == (2, 0)
+        assert run.count_unjudged(model, judge, "v2") == 1
+        assert run.judged(model, "v2", 0, 1) == set()
+        run.commit([verdict_row(model, judge, "v2", 0, 0, 1, FAILED, 1.0, sample=1)])
+        assert run.failures(model, judge, 1) == {("0", 1): FAILED}
+        assert run.failures(model, judge) == {}
+        run.commit([verdict_row(model, judge, "v2", 0, 0, 1, JUDGEMENT, 1.0, sample=1)])
+        assert run.count_unjudged(model, judge, "v2") == 0
+        assert run.judged(model, "v2", 0, 1) == {(judge, 1, 0)}
+        assert run.count_verdicts(model, judge) == 2
+        assert run.verdict_table(model, judge, 0, 1).tolist() == [[0, 1, 2, 2]]
+        assert len(run.rows_of("verdicts", 0, 1, 1)) == 1
+
+
+def test_the_number_of_samples_only_grows_unless_they_have_no_answer(folder: Path) -> None:
+    with RunWriter.open(folder) as run:
+        run.set_data(DATA)
+        model = add_answers(run, ANSWER)
+        assert run.samples == 1
+        run.widen(3, 3)
+        run.widen(3, 2)
+        assert run.samples == 3
+        run.commit([response_row(model, 0, 1, ANSWER, 1.0, sample=1)])
+        run.narrow(3, 1)
+        assert run.samples == 3
+        run.narrow(3, 2)
+        assert run.samples == 2
+
+
+def test_instructions_are_stored_only_where_they_are_not_the_published_ones(folder: Path) -> None:
+    with RunWriter.open(folder) as run:
+        run.set_data(DATA)
+        assert run.set_instructions(None) == INSTRUCTIONS
+        assert run.set_instructions(INSTRUCTIONS) == INSTRUCTIONS
+        assert run.fact("instructions") is None
+        assert run.set_instructions(["What?", "Où?"]) == ("What?", "Où?")
+        assert run.fact("instructions") == '["What?", "Où?"]'
+        assert run.set_instructions(None) == ("What?", "Où?")
+        assert run.set_instructions(INSTRUCTIONS) == INSTRUCTIONS
+        assert run.fact("instructions") is None
+        run.set_instructions(["What?"])
+        add_answers(run, ANSWER)
+        with pytest.raises(RunConflictError, match=r"'What\?' there, 'Why\?' here"):
+            run.set_instructions(["Why?"])

@@ -11,12 +11,14 @@ from jasco.api.messages import Notify
 from jasco.backends.budget import PriceList, read_price_list
 from jasco.backends.specs import Spec, open_spec
 from jasco.data.dataset import DataSet
+from jasco.data.instructions_file import read_instructions
 from jasco.data.sources import find_data
 from jasco.errors import InputError, one_line
 from jasco.judges.judge import Judge
 from jasco.judges.panel import open_judges
 from jasco.models.function_model import FunctionModel, has_own_name, name_of
 from jasco.models.model import Model
+from jasco.protocol.instructions import checked_instructions
 from jasco.protocol.protocols import protocol_named
 
 _LONGEST_NAME = 200
@@ -130,6 +132,21 @@ def read_tags(texts: Iterable[str]) -> dict[str, str]:
         if "=" not in text:
             raise InputError(f"--tag {one_line(text)}: expected KEY=VALUE")
     return as_tags(dict(text.split("=", 1) for text in texts))
+
+
+def as_instructions(instructions: Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the instructions of a file or a list, None for those of the run."""
+    if instructions is None:
+        return None
+    if isinstance(instructions, Path):
+        return read_instructions(instructions)
+    is_right = (
+        isinstance(instructions, Sequence)
+        and not isinstance(instructions, str)
+        and all(isinstance(text, str) for text in instructions)
+    )
+    check("instructions", instructions, is_right, "a list of texts or None")
+    return checked_instructions(instructions)
 
 
 def as_positive(name: str, value: Any, otherwise: str = "") -> int:

@@ -37,6 +37,8 @@ def evaluate(
     name: str | None = None,
     tags: Mapping[str, object] | None = None,
     protocol: str | None = None,
+    instructions: Sequence[str] | None = None,
+    samples: int | None = None,
     limit: int | None = None,
     concurrency: int = 16,
     preflight: bool = True,
@@ -76,6 +78,12 @@ def evaluate(
         Tags to add to the run, such as ``{"step": 1000}``.
     protocol : str or None
         ``"v2"``, the default, or ``"v1"``.
+    instructions : sequence of str or None
+        Instructions to ask instead of the published ones: 1 to 64 texts. Such figures cannot be
+        compared with published ones. None uses those of the run.
+    samples : int or None
+        Number of answers to each item, each of them judged; figures are averaged over them. None
+        uses that of the run, which is 1 in a new one. A larger number adds answers to a run.
     limit : int or None
         Number of clips, counted from the first; None uses all.
     concurrency : int
@@ -126,6 +134,8 @@ def evaluate(
             name=name,
             tags=tags,
             limit=limit,
+            instructions=instructions,
+            samples=samples,
             **settings,
         )
         _run(job)
@@ -140,6 +150,8 @@ def respond(
     run: str | Path,
     name: str | None = None,
     tags: Mapping[str, object] | None = None,
+    instructions: Sequence[str] | None = None,
+    samples: int | None = None,
     limit: int | None = None,
     concurrency: int = 16,
     preflight: bool = True,
@@ -176,6 +188,8 @@ def respond(
         notify=log_message,
         name=name,
         tags=tags,
+        instructions=instructions,
+        samples=samples,
         limit=limit,
         **settings,
     )
@@ -251,6 +265,8 @@ def open_job(
     name: str | None = None,
     tags: Mapping[str, object] | None = None,
     limit: int | None = None,
+    samples: int | None = None,
+    instructions: Path | Sequence[str] | None = None,
     notify: Notify,
     **settings: Any,
 ) -> Job:
@@ -266,8 +282,10 @@ def open_job(
         Specs.
     protocol : str or None
         None takes the run's own, or the default.
-    name, tags, limit
+    name, tags, limit, samples
         As of :func:`evaluate`.
+    instructions : pathlib.Path, sequence of str, or None
+        A file with one instruction per line, or their texts; None uses those of the run.
     notify : callable
         Takes messages to the user.
     **settings
@@ -276,12 +294,14 @@ def open_job(
     Raises
     ------
     InputError
-        A spec, the data set or the protocol is wrong.
+        A spec, the data set, the protocol or the instructions are wrong.
     """
     return Job(
         name=arguments.as_name(name),
         tags=arguments.as_tags(tags),
         limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
+        samples=None if samples is None else arguments.as_positive("samples", samples, " or None"),
+        instructions=arguments.as_instructions(instructions),
         protocol=arguments.as_protocol(protocol),
         data=None if data is None else arguments.as_data(data, notify),
         model=None if model is None else arguments.as_model(model),

@@ -47,15 +47,22 @@ class Run(RunSummary):
         items = judged_items_of_run(self.folder)
         return data_frame([{"model": self.name, **row} for row in item_rows(items)])
 
-    def show(self, clip: str, instruction: int) -> dict[str, Any]:
+    def show(self, clip: str, instruction: int, sample: int = 1) -> dict[str, Any]:
         """Return all that a run holds about an item, as ``jasco show --json`` prints it.
+
+        Parameters
+        ----------
+        clip : str
+            The clip's id.
+        instruction, sample : int
+            The numbers of the instruction and of the answer to it, from 1.
 
         Raises
         ------
         InputError
             The run has no answer to this item, or does not cover the clip.
         """
-        return show(self.folder, clip, instruction)
+        return show(self.folder, clip, instruction, sample)
 
     def forget(
         self, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False

@@ -235,12 +235,13 @@ class Scores:
         return data_frame([row for report in self.reports for row in figure_rows(report)])
 
     def items_to_pandas(self) -> "DataFrame":
-        """Return all answers and verdicts as a data frame: a row for each item and judge.
+        """Return all answers and verdicts as a data frame: a row for each answer and judge.
 
-        Columns: ``model``, ``clip``, ``instruction`` (its number), ``prompt``, ``reference``,
-        ``answer``, ``failure`` (why there is no answer: kind and message), ``judge``, ``rating``
-        (0 to 2), ``orientation``, ``score`` (the rating if the orientation is Both, else 0),
-        ``judge_output``, ``judge_failure`` (why there is no verdict). What is missing is None.
+        Columns: ``model``, ``clip``, ``instruction`` (its number), ``prompt``, ``sample`` (the
+        number of the answer to the item, from 1), ``reference``, ``answer``, ``failure`` (why
+        there is no answer: kind and message), ``judge``, ``rating`` (0 to 2), ``orientation``,
+        ``score`` (the rating if the orientation is Both, else 0), ``judge_output``,
+        ``judge_failure`` (why there is no verdict). What is missing is None.
 
         Raises
         ------

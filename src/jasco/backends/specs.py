@@ -70,6 +70,8 @@ class Provider:
     """Whether it starts a server, which is configured with ``serve.KEY=VALUE``."""
     exclusive: ClassVar[bool] = False
     """Whether it runs alone on this machine: it is prepared, used and closed before the next."""
+    recorded: ClassVar[bool] = False
+    """Whether it reads a file, with one answer per item and the published instructions."""
     METERED: ClassVar[bool] = False
     """Whether its calls and their tokens are counted, because they may cost money."""
     REVISION: ClassVar[str] = ""

@@ -56,6 +56,18 @@ _ANSWERING = options.combined(
         metavar="CLIPS",
         help="number of clips to use, counted from the first (default: all)",
     ),
+    option(
+        "--samples",
+        type=options.POSITIVE,
+        metavar="N",
+        help="number of answers to each item (default: 1, or that of the run)",
+    ),
+    option(
+        "--instructions",
+        type=PATH,
+        metavar="FILE",
+        help="ask the instructions in FILE, one per line, instead of the published ones",
+    ),
     option("--name", metavar="NAME", help="name of the model in tables"),
     options.TAGS,
     _RUNNING,

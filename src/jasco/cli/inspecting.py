@@ -16,8 +16,9 @@ from jasco.terminal import write_line
 @click.argument("run", type=PATH)
 @option("--clip", required=True, metavar="ID", help="id of the clip")
 @option("--prompt", required=True, metavar="N", help="number of the instruction, from 1")
+@option("--sample", default="1", metavar="N", help="number of the answer to the item, from 1")
 @AS_JSON
-def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
+def show_command(run: Path, clip: str, prompt: str, sample: str, as_json: bool) -> None:
     """Print all requests and replies about one item of a run.
 
     These are the requests to the model and to the judges, and everything that they returned.
@@ -25,7 +26,7 @@ def show_command(run: Path, clip: str, prompt: str, as_json: bool) -> None:
     from jasco.evaluation.item_record import show
     from jasco.reports.item_text import render_item
 
-    item = show(run, clip, prompt)
+    item = show(run, clip, prompt, sample)
     # In ASCII: whatever a model wrote, a terminal takes it as text.
     print(json.dumps(item, indent=2) if as_json else render_item(item))
 

@@ -12,18 +12,17 @@ from typing import Any
 from jasco.backends.specs import Kind, reopen
 from jasco.errors import InputError, one_line
 from jasco.protocol.clips import Item
-from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import PROTOCOLS
 from jasco.runs.reader import RunReader
 
 SCHEMA = 1
 _ROW_COLUMNS = {
-    "model", "judge", "clip", "instruction", "protocol", "repeat", "failure_kind",
+    "model", "judge", "clip", "instruction", "sample", "protocol", "repeat", "failure_kind",
     "failure_message", "final", "seconds", "written_at",
 }  # fmt: skip
 
 
-def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
+def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict[str, Any]:
     """Return everything that a run holds about an item.
 
     Parameters
@@ -33,7 +32,9 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
     clip : str
         The clip's id.
     prompt : int or str
-        The number of the instruction, from 1 to 8.
+        The number of the instruction, from 1.
+    sample : int or str
+        Which of the model's responses to the item, from 1.
 
     Returns
     -------
@@ -45,20 +46,23 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        There is no run, no such clip or prompt in it, or no response yet.
+        There is no run, no such clip, prompt or sample in it, or no response yet.
     """
-    number = _instruction_number(prompt)
     with RunReader.open(run) as store:
+        instructions = store.instructions
+        number = _number("prompt", prompt, len(instructions))
+        shown = _number("sample", sample, store.samples)
         place = store.clip_index(clip)
-        item = Item(store.data().clips[place], number)
-        responses = store.rows_of("responses", place, number)
+        item = Item(store.data().clips[place], number, instructions[number - 1], shown - 1)
+        responses = store.rows_of("responses", place, number, item.sample)
         if not responses:
             raise InputError(
-                f"{run}: clip {clip}, prompt {number} is not answered yet; the command that began "
-                "the run goes on with it"
+                f"{run}: clip {clip}, prompt {number}{_of_sample(shown, store.samples)} is not "
+                "answered yet; repeat the command that began the run"
             )
         response = responses[0]
-        verdicts = store.rows_of("verdicts", place, number)
+        samples = store.samples
+        verdicts = store.rows_of("verdicts", place, number, item.sample)
         facts = store.audio_of(place)
         audio = dict(zip(("path", "sha256", "seconds"), facts, strict=True)) if facts else None
         model, model_record = _provider(store, "model", response["model"])
@@ -76,6 +80,8 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
         "run": str(run),
         "clip": clip,
         "prompt": number,
+        "sample": shown,
+        "samples": samples,
         "instruction": item.instruction,
         "audio": audio,
         "model": {
@@ -88,14 +94,17 @@ def show(run: Path, clip: str, prompt: int | str) -> dict[str, Any]:
     }
 
 
-def _instruction_number(prompt: int | str) -> int:
-    text = str(prompt)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= len(INSTRUCTIONS)):
+def _number(what: str, given: int | str, most: int) -> int:
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
         raise InputError(
-            f"prompt {one_line(text, 40)!r}: there is no such one; they are numbered 1 to "
-            f"{len(INSTRUCTIONS)}"
+            f"--{what}: invalid value {one_line(text, 40)!r} (expected a number from 1 to {most})"
         )
     return int(text)
+
+
+def _of_sample(sample: int, samples: int) -> str:
+    return f", sample {sample}" if samples > 1 else ""
 
 
 def _provider(store: RunReader, kind: Kind, number: int) -> tuple[Any, dict[str, Any]]:

@@ -11,6 +11,7 @@ from jasco.data.dataset import DataSet
 from jasco.errors import InputError
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
+from jasco.protocol.instructions import INSTRUCTIONS
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Job:
         Without any, responses are collected and not judged.
     protocol : str or None
         None takes the run's own, or the default.
+    instructions : tuple of str or None
+        The texts of the instructions; None takes the run's own, or the published ones.
+    samples : int or None
+        The number of responses to each item; None takes the run's own, or 1.
     limit : int or None
         The number of clips, from the first on; None takes all that the data set (or, without one,
         the run) has.
@@ -60,6 +65,8 @@ class Job:
     model: Model | None
     judges: Sequence[Judge]
     protocol: str | None = None
+    instructions: tuple[str, ...] | None = None
+    samples: int | None = None
     limit: int | None = None
     concurrency: int = 16
     preflight: bool = True
@@ -81,6 +88,25 @@ class Job:
     def providers(self) -> list[Model | Judge]:
         """The judges, and the model if there is one."""
         return [*self.judges, *([self.model] if self.model else ())]
+
+    def check_recorded(self, instructions: Sequence[str], samples: int) -> None:
+        """Check that no file, which holds one answer per item, is asked for other answers.
+
+        Raises
+        ------
+        InputError
+            A model or judge reads a file, and there are several samples or other instructions.
+        """
+        for label in (provider.spec.label for provider in self.providers if provider.recorded):
+            if samples > 1:
+                raise InputError(
+                    f"--samples: {label} holds one answer per item; use it in a run with one sample"
+                )
+            if tuple(instructions) != INSTRUCTIONS:
+                raise InputError(
+                    f"--instructions: {label} supports the published instructions only; use it "
+                    "in a run with these"
+                )
 
     def clips_covered(self, data: DataSet, covered: int) -> int:
         """Return how many clips the job is about, in a run that covers ``covered`` already."""

@@ -8,11 +8,12 @@ from jasco.data.dataset import DataSet, name_with_audio
 from jasco.errors import count
 from jasco.evaluation.job import Job
 from jasco.evaluation.preflight import PROBES, is_due
-from jasco.evaluation.session import Remaining, items_per_clip, repeats_of
+from jasco.evaluation.session import Remaining, repeats_of
 from jasco.protocol.clips import items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.protocols import protocol_named
 from jasco.runs.audio_manifest import audio_facts
+from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import PREFLIGHT
 from jasco.runs.spending import Spending, priced_spending
@@ -36,8 +37,12 @@ class _Done:
         What was spent on the run, and the prices.
     covered : int
         How many clips the run is about.
-    items_per_clip : int
-        1 where a human participant responds, else 8.
+    instructions : tuple of str
+        The texts of the run's instructions.
+    samples : int
+        How many responses to each item the run is to hold.
+    single_prompt : bool
+        Whether a human participant responds, to one item a clip.
     responses : int
         Those there are, and the failures that are not to be repeated.
     verdicts : mapping of str to int
@@ -53,7 +58,9 @@ class _Done:
     data: DataSet
     spent: Spending
     covered: int = 0
-    items_per_clip: int = len(INSTRUCTIONS)
+    instructions: tuple[str, ...] = INSTRUCTIONS
+    samples: int = 1
+    single_prompt: bool = False
     responses: int = 0
     verdicts: Mapping[str, int] = field(default_factory=dict)
     response_seconds: float | None = None
@@ -72,13 +79,17 @@ def plan(job: Job) -> Iterator[str]:
     """
     done = _done(job)
     clips = done.data.clips[: job.clips_covered(done.data, done.covered)]
-    items = len(clips) * done.items_per_clip
+    instructions = done.instructions if job.instructions is None else job.instructions
+    samples = max(job.samples or 1, done.samples)
+    job.check_recorded(instructions, samples)
+    items = len(clips) * (1 if done.single_prompt else len(instructions))
     with_audio = filter(done.data.audio_path, clips)
     audio = audio_facts(done.data, with_audio) if job.model and job.model.uses_audio else {}
     seconds = sum(file.seconds for file in audio.values())
     name = name_with_audio(done.data.name, {id_: file.sha256 for id_, file in audio.items()})
     of_clips = f"{len(clips)} of {count(len(done.data.clips), 'clip')}"
-    yield f"data: {name}, {of_clips}, {count(items, 'item')}"
+    each = f", {samples} answers to each" if samples > 1 else ""
+    yield f"data: {name}, {of_clips}, {count(items, 'item')}{each}"
 
     prices = done.spent.prices
     costs: list[tuple[str, float | None]] = []
@@ -91,13 +102,14 @@ def plan(job: Job) -> Iterator[str]:
         about = "" if cost is None else f", about {cost:.2f}"
         return f"about {into / 1000:.0f}k tokens in and {out / 1000:.0f}k out{about}"
 
-    responses = max(items - done.responses, 0) if job.model else 0
+    expected = items * samples
+    responses = max(expected - done.responses, 0) if job.model else 0
     probes = PROBES if job.preflight and is_due(job.model, responses, done.preflight) else 0
     is_local = job.model is not None and not job.model.METERED
     if job.model:
         label = job.model.spec.label
         unit, do = ("item", "answer") if is_local else ("call", "make")
-        yield f"model: {label}: {count(responses, unit)} to {do}, {items - responses} done"
+        yield f"model: {label}: {count(responses, unit)} to {do}, {expected - responses} done"
         if probes:
             unit = "question" if is_local else "call"
             yield f"preflight: {probes} {unit}s to {do}, or twice as many where answers vary"
@@ -105,18 +117,23 @@ def plan(job: Job) -> Iterator[str]:
             used = seconds / 60 / len(clips) * (responses + probes)
             yield f"audio: {seconds / 60:.1f} minutes, {used:.1f} to be processed"
         if responses and not is_local:
-            prompt_tokens = sum(map(len, INSTRUCTIONS)) / len(INSTRUCTIONS) / _CHARACTERS_PER_TOKEN
+            prompt_tokens = sum(map(len, instructions)) / len(instructions) / _CHARACTERS_PER_TOKEN
             prompt_tokens += seconds / len(clips) * _AUDIO_TOKENS
             tokens = estimate(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
             yield f"tokens: {label}: {tokens}, at {_AUDIO_TOKENS} a second of audio (assumed)"
 
     protocol = protocol_named(job.protocol)
-    prompts = [len(protocol.judge_prompt(item, "")) for clip in clips for item in items_of(clip)]
+    prompts = [
+        len(protocol.judge_prompt(item, ""))
+        for clip in clips
+        for item in items_of(clip, instructions)
+    ]
     prompt_tokens = sum(prompts) / max(len(prompts), 1) / _CHARACTERS_PER_TOKEN + _RESPONSE_TOKENS
     verdicts = checks = 0
     for judge in job.judges:
         label, key = judge.spec.label, identity_key(judge.spec.identity)
-        wanted = done.items_per_clip * sum(repeats_of(judge, place) for place in range(len(clips)))
+        repeats = sum(repeats_of(judge, place) for place in range(len(clips)))
+        wanted = expected // max(len(clips), 1) * repeats
         missing = max(wanted - done.verdicts.get(key, 0), 0)
         if not judge.METERED:
             yield f"judge: {label}: {count(missing, 'verdict')} to give, no calls"
@@ -183,8 +200,10 @@ def _done(job: Job) -> _Done:
             data,
             spent,
             covered,
-            items_per_clip=items_per_clip(identity),
-            responses=covered * items_per_clip(identity) - remaining.responses(),
+            instructions=store.instructions,
+            samples=store.samples,
+            single_prompt=is_single_prompt(identity),
+            responses=store.count_expected(model) - remaining.responses(),
             verdicts={
                 key: answered
                 - store.count_unjudged(

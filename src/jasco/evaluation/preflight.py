@@ -34,13 +34,12 @@ from jasco.evaluation.session import Session
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.failure_reasons import reasons_of
+from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 from jasco.runs.schema import PREFLIGHT
 
-INSTRUCTIONS = ((3, 6, 8), (1, 4, 7))
-"""Numbers of the instructions of the first dozen, and of the second."""
-PROBES = 4 * len(INSTRUCTIONS[0])
-"""How many probes are asked at once."""
+PROBES = 12
+"""How many probes are asked at once: three instructions, each with four sounds."""
 _ANSWERED = 2 / 3  # with a smaller share of responses the preflight is inconclusive
 _SIGNIFICANCE = 0.05  # a model that ignores the audio passes a dozen at most this often
 _PERMUTATIONS = 9_999
@@ -153,6 +152,22 @@ def is_due(model: Model | None, missing: int, earlier: str | None) -> bool:
     return bool(model and model.uses_audio and missing and not passed)
 
 
+def probe_instructions(count: int) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the numbers of the instructions of the first dozen probes, and of the second.
+
+    Where there are fewer than three or six instructions, some are asked again.
+
+    Parameters
+    ----------
+    count : int
+        The number of instructions.
+    """
+    if count == len(INSTRUCTIONS):
+        return (3, 6, 8), (1, 4, 7)
+    numbers = [place % count + 1 for place in range(6)]
+    return numbers[:3], numbers[3:]
+
+
 async def preflight(session: Session, model: Model, progress: Progress) -> None:
     """Check that a prepared model uses the audio, and record the finding, or that it was skipped.
 
@@ -175,8 +190,14 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
         progress.advance(outcome, expected=False)
         session.writer.write_soon()  # what it took: there is no row to write it with
 
-    concurrency = session.job.concurrency
-    finding = await probe_model(model, session.clips, session.read_audio, concurrency, watch)
+    finding = await probe_model(
+        model,
+        session.clips,
+        session.read_audio,
+        session.job.concurrency,
+        watch,
+        session.instructions,
+    )
     await session.writer.finish()
     store.set_facts({PREFLIGHT: finding.as_json()})
     refuse(label, finding)
@@ -190,6 +211,7 @@ async def probe_model(
     read_audio: Callable[[Clip], Audio],
     concurrency: int,
     watch: Callable[[Response | Failure], None],
+    instructions: Sequence[str] = INSTRUCTIONS,
 ) -> Finding:
     """Ask a model the probes, and more where the first leave the question open.
 
@@ -205,6 +227,8 @@ async def probe_model(
         Calls in flight at once.
     watch : callable
         Takes the outcome of each call that has ended.
+    instructions : sequence of str
+        Their texts.
     """
     slots = asyncio.Semaphore(concurrency)
     results: list[ProbeResult] = []
@@ -212,11 +236,12 @@ async def probe_model(
 
     async def ask(number: int, clip: Clip, sound: Sound, audio: Audio) -> None:
         async with slots:
-            outcome = await response_of(model, Item(clip, number), audio)
+            item = Item(clip, number, instructions[number - 1])
+            outcome = await response_of(model, item, audio)
         watch(outcome)
         results.append(ProbeResult(number, sound, outcome, clip.id))
 
-    for numbers in INSTRUCTIONS:
+    for numbers in probe_instructions(len(instructions)):
         probes = [(number, *sound) for number in numbers for sound in (sounds[0], *sounds)]
         # In random order: an effect of when, or with what else, a question is asked must not look
         # like an effect of the audio.

@@ -15,7 +15,7 @@ from jasco.evaluation.runner import run, stop_on_sigterm
 from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.protocol.clips import Item
+from jasco.protocol.clips import items_of
 from jasco.protocol.responses import Response
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.reader import RunReader
@@ -65,7 +65,7 @@ def run_job(
         RunReader.open(job.run).close()  # do not make a run where there is none
     with RunWriter.open(job.run, notify=notify) as store:
         session = Session(job, store, notify)
-        store.widen(len(session.clips))
+        store.widen(len(session.clips), session.samples)
         try:
             asyncio.run(_run_session(session, begun))
             return session.is_done()
@@ -122,13 +122,15 @@ def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
     """Check that a judge whose verdicts lie in a file has not changed those that the run holds."""
     if type(judge).disowns is Judge.disowns:
         return
-    folder, clips = session.store.folder, {clip.id: clip for clip in session.clips}
+    folder = session.store.folder
     judgements = session.store.judgements(session.model_number, number)
-    for (clip_id, n), (texts, verdict) in judgements.items():
-        if judge.disowns(Item(clips[clip_id], n), texts[0] if texts else "", verdict):
+    for item in (item for clip in session.clips for item in items_of(clip)):
+        texts, verdict = judgements.get((item.clip.id, item.number), ([], None))
+        if verdict and judge.disowns(item, texts[0] if texts else "", verdict):
             raise RunConflictError(
-                f"{folder}: clip {clip_id}, prompt {n}: the run holds another verdict than "
-                f"{judge.spec.label} gives now; put the file back, or take another --run"
+                f"{folder}: clip {item.clip.id}, prompt {item.number}: the verdict in the run "
+                f"differs from the one that {judge.spec.label} gives now; restore the file, or use "
+                "a different --run"
             )
 
 
@@ -142,14 +144,21 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
     try:
         await model.prepare(session.data)
         for place, clip in enumerate(session.clips):
-            for n, response in store.responses(session.model_number, place).items():
-                if isinstance(response, Response) and model.disowns(Item(clip, n), response.text):
+            responses = store.responses(session.model_number, place)
+            for item in items_of(clip, session.instructions):
+                response = responses.get(item.number)
+                if isinstance(response, Response) and model.disowns(item, response.text):
                     raise RunConflictError(
-                        f"{store.folder}: clip {clip.id}, prompt {n}: the run holds another answer "
-                        f"than {label} gives now; take another --run"
+                        f"{store.folder}: clip {clip.id}, prompt {item.number}: the answer in the "
+                        f"run differs from the one that {label} gives now; use a different --run"
                     )
         if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
             store.set_source("models", session.model_number, label, revision)
+        if session.samples > 1 and model.greedy:
+            session.notify(
+                f"{label}: decoding is greedy (temperature 0): the {session.samples} answers to "
+                "each item will be nearly identical"
+            )
         store.add_runtime(model.facts, model.max_audio_seconds)
         if model.max_audio_seconds and (
             longer := store.count_longer_clips(model.max_audio_seconds)

@@ -1,7 +1,7 @@
 """Asking the model and the judges, many calls at a time, and committing each outcome at once.
 
-A few workers go through the clips in order. For each clip they ask its eight items together, and
-a response goes to the judges as soon as it is committed; what the run holds already is left alone.
+A few workers go through the clips in order. For each clip they ask its items together, and a
+response goes to the judges as soon as it is committed; what the run holds already is left alone.
 So memory does not grow with the number of clips, and a run can stop anywhere.
 """
 
@@ -20,7 +20,7 @@ from jasco.evaluation.progress import Progress
 from jasco.evaluation.session import Judges, Session, repeats_of
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.protocol.clips import Item, items_of
+from jasco.protocol.clips import Item
 from jasco.protocol.reasoning import without_reasoning
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Judgement
@@ -108,19 +108,25 @@ class _Runner:
     async def _do_clip(self, place: int) -> None:
         session, clip = self._session, self._session.clips[place]
         store, model_number, protocol = session.store, session.model_number, session.protocol.name
-        responses = await session.writer.read(store.responses, model_number, place)
-        judged = await session.writer.read(
-            store.judged, model_number, protocol, place, retry_final=self._retry_final
-        )
-        items = items_of(clip)
-        missing = any(self._is_missing(responses.get(item.number)) for item in items)
+        responses = [
+            await session.writer.read(store.responses, model_number, place, sample)
+            for sample in range(session.samples)
+        ]
+        judged = [
+            await session.writer.read(
+                store.judged, model_number, protocol, place, sample, retry_final=self._retry_final
+            )
+            for sample in range(session.samples)
+        ]
+        items = {item: responses[item.sample].get(item.number) for item in session.items(clip)}
+        missing = any(map(self._is_missing, items.values()))
         needs_audio = bool(self._model and self._model.uses_audio and missing)
         seconds = session.audio[clip.id].seconds if needs_audio else 0
         async with self._clips.hold(math.ceil(seconds)):
             audio = await asyncio.to_thread(session.read_audio, clip) if needs_audio else None
             await all_at_once(
-                self._do_item(place, item, audio, responses.get(item.number), judged)
-                for item in items
+                self._do_item(place, item, audio, response, judged[item.sample])
+                for item, response in items.items()
             )
 
     async def _do_item(
@@ -133,7 +139,8 @@ class _Runner:
     ) -> None:
         if self._model and self._is_missing(response):
             model = self._model
-            row = partial(response_row, self._session.model_number, place, item.number)
+            number = self._session.model_number
+            row = partial(response_row, number, place, item.number, sample=item.sample)
             async with self._requests.hold(math.ceil(audio.seconds) if audio else 0):
                 response = await self._call(
                     model.spec.label, lambda: response_of(model, item, audio), row
@@ -156,7 +163,7 @@ class _Runner:
     ) -> None:
         protocol = self._session.protocol
         key = self._session.model_number, number, protocol.name, repeat, place, item.number
-        row = partial(verdict_row, *key, again=self._retry_final)
+        row = partial(verdict_row, *key, sample=item.sample, again=self._retry_final)
         await self._call(judge.spec.label, lambda: judge.judge(item, response, protocol), row)
 
     async def _call(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jasco.data.audio import Audio, read_known
 from jasco.errors import InputError, RunConflictError, count, one_line
@@ -10,13 +9,11 @@ from jasco.evaluation.job import Job
 from jasco.evaluation.progress import counted
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.protocol.clips import Clip
-from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.protocols import Protocol, protocol_named
 from jasco.runs.async_writer import AsyncWriter
 from jasco.runs.audio_manifest import AudioFacts, audio_facts, audio_path
 from jasco.runs.exam_records import copy_exams
-from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import RunReader
 from jasco.runs.spending import keep_spent, open_budget, spent_rows
 from jasco.runs.writer import RunWriter
@@ -30,11 +27,6 @@ Judges = Mapping[int, Judge]
 def repeats_of(judge: Judge, place: int) -> int:
     """Return how many verdicts a judge gives on each response to the clip at a place in the run."""
     return int(judge.spec.options.get("repeats", 1)) if place % SAMPLED == 0 else 1
-
-
-def items_per_clip(identity: Mapping[str, Any]) -> int:
-    """Return how many items of each clip the model with this identity responds to."""
-    return 1 if is_single_prompt(identity) else len(INSTRUCTIONS)
 
 
 @dataclass(frozen=True)
@@ -59,11 +51,10 @@ class Remaining:
     retry_final: bool = False
 
     def responses(self) -> int:
-        """Count the items without a response."""
-        identities = {number: identity for number, _, identity in self.store.models()}
-        expected = self.store.covered * items_per_clip(identities[self.model_number])
-        final = 0 if self.retry_final else self.store.count_final(self.model_number)
-        return expected - self.store.count_responses(self.model_number)[0] - final
+        """Count the responses that are missing."""
+        store, model = self.store, self.model_number
+        final = 0 if self.retry_final else store.count_final(model)
+        return store.count_expected(model) - store.count_responses(model)[0] - final
 
     def verdicts(self, judges: Judges) -> int:
         """Count the verdicts that judges have yet to give on the responses that exist."""
@@ -109,6 +100,10 @@ class Session:
         The model whose responses the job is about, by its number in the run.
     judges : mapping of int to Judge
         The job's judges, by number in the run.
+    instructions : tuple of str
+        The texts of the instructions.
+    samples : int
+        How many responses to each item the run is to hold.
     clips : sequence of Clip
         Those that the run covers: its first ones.
     audio : mapping of str to AudioFacts
@@ -129,7 +124,10 @@ class Session:
     def __init__(self, job: Job, store: RunWriter, notify: Callable[[str], None]) -> None:
         self.job, self.store, self.notify = job, store, notify
         self.budget = budget = open_budget(job.limits, job.prices, job.providers, store)
+        instructions = store.instructions if job.instructions is None else job.instructions
+        job.check_recorded(instructions, max(job.samples or 1, store.samples))
         self.data = store.set_data(job.data or store.data())
+        self.instructions = store.set_instructions(job.instructions)
         stored = store.fact("protocol")
         self.protocol = protocol_named((job.judges and job.protocol) or stored)
         if job.judges:
@@ -150,7 +148,8 @@ class Session:
             store.set_source(table, number, provider.spec.label, provider.fingerprint())
         if not store.has_answers():  # a run without responses may still cover fewer clips
             store.narrow(0)
-        self._covered = store.covered
+        self._covered, self._earlier_samples = store.covered, store.samples
+        self.samples = max(job.samples or 1, store.samples)
         self.clips: Sequence[Clip] = self.data.clips[: job.clips_covered(self.data, store.covered)]
         self.audio: Mapping[str, AudioFacts] = {}
         if job.model and job.model.uses_audio:
@@ -160,6 +159,11 @@ class Session:
             notify(
                 f"--limit {job.limit} has no effect: {job.run} covers "
                 f"{count(self._covered, 'clip')} already; for fewer, take another --run"
+            )
+        if job.samples and job.samples < self.samples:
+            notify(
+                f"--samples {job.samples} has no effect: {job.run} already holds {self.samples} "
+                "answers to each item; for fewer, use a different --run"
             )
         self.writer = AsyncWriter(store, lambda: spent_rows(budget))
         self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
@@ -190,7 +194,7 @@ class Session:
         copy_exams(self.store, identities, self.model_number)
         for table, number, provider in self._providers():
             self.store.add_adaptations(table, number, provider.adaptations)
-        self.store.narrow(self._covered or len(self.clips))
+        self.store.narrow(self._covered or len(self.clips), self._earlier_samples)
 
     def missing_responses(self) -> int:
         """Count the items that the job's model is still to respond to; 0 without a model."""
@@ -217,6 +221,14 @@ class Session:
             yield "models", self.model_number, self.job.model
         for number, judge in self.judges.items():
             yield "judges", number, judge
+
+    def items(self, clip: Clip) -> list[Item]:
+        """Return the items of a clip, sample by sample."""
+        return [
+            item
+            for sample in range(self.samples)
+            for item in items_of(clip, self.instructions, sample)
+        ]
 
     def _read_all_audio(self) -> dict[str, AudioFacts]:
         """Read every clip once, before anything is spent on the first."""

@@ -19,6 +19,7 @@ from jasco.data.csv_files import write_rows
 from jasco.errors import InputError, whole_text
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.clips import id_order
+from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.database import DatabaseFormat, open_database, sqlite_errors
@@ -183,8 +184,13 @@ class Annotations:
         return self.folder / "labels.db"
 
     def _answer(self, clip_id: str, number: int) -> tuple[str, str]:
-        """Return the hash of a clip and the answer to one of its prompts."""
+        """Return the hash of a clip and the first answer to one of its prompts."""
         with RunReader.open(self.folder) as store:
+            if store.instructions != INSTRUCTIONS:
+                raise InputError(
+                    f"{self.folder}: the run has custom instructions, but labels and exams support "
+                    "the published ones only; label answers in a run with the published ones"
+                )
             for place, clip in enumerate(store.data().clips):
                 if clip.id == clip_id and store.models():
                     answer = store.responses(store.models()[0][0], place).get(number)

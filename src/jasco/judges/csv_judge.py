@@ -17,6 +17,7 @@ class CsvJudge(Judge):
 
     NAME = "JUDGED.csv"
     raw_name = True
+    recorded = True
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)

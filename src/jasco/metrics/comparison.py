@@ -12,6 +12,9 @@ and every other figure is of these items as well. Clips without a common item do
 are taken to be missing by chance; where one model's verdicts are missing because of their scores,
 only the bounds of its best-mean show what that may hide.
 
+Where a model responded to each item several times, its scores are averaged over the samples, and
+an item is common if every judge has a readable verdict on each of the samples.
+
 Metrics
 -------
 * *Sign-flip permutation test*: were the models alike, each clip's difference could as well have
@@ -39,7 +42,7 @@ from numpy.typing import NDArray
 
 from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Array, Estimate, batches, in_blocks
 from jasco.metrics.scoring import BoundedFigure, bound_difference, score_difference
-from jasco.metrics.verdict_matrix import VerdictMatrix, ratio
+from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample, ratio
 
 FLIPS = 10_000
 SEED = 20240924
@@ -103,11 +106,14 @@ def compare(
     Parameters
     ----------
     first, second : mapping of str to VerdictMatrix
-        By judge; the same clips in the same order.
+        By judge; the same clips in the same order, and the same instructions.
     resamples : int
         Number of resamples for the intervals.
     """
-    ours, theirs = list(first.values()), list(second.values())
+    panels = list(first.values()), list(second.values())
+    ours, theirs = (
+        [matrix for sample in by_sample(panel) for matrix in sample] for panel in panels
+    )
     matrices = [*ours, *theirs]
     single_prompt = any(matrix.single_prompt for matrix in matrices)
     tested: BoundedFigure = "mean" if single_prompt else "best_mean"
@@ -121,8 +127,12 @@ def compare(
         "clips_left_out": int((~counted).sum()),
         "items": int(items.sum()),
         "items_expected": items.size,
-        "complete": not any(np.isnan(matrix.expected_scores()).any() for matrix in matrices),
-        "bounds": bound_difference(ours, theirs, tested),
+        "complete": not any(
+            np.isnan(sample.expected_scores()).any()
+            for matrix in [*panels[0], *panels[1]]
+            for sample in matrix.samples
+        ),
+        "bounds": bound_difference(*panels, tested),
         "tested": tested,
     }
     if not summary["clips"]:
@@ -141,20 +151,40 @@ def compare(
     return Comparison(
         **summary,
         **{name: estimates[name] for name in ("best_mean", "mean", "audio", "both", "speech")},
-        p=_p_value(difference, scores, (ours, theirs)) if len(difference) >= LEAST_CLIPS else None,
+        p=_p_value(difference, scores, (ours, theirs), (len(first), len(second)))
+        if len(difference) >= LEAST_CLIPS
+        else None,
         detectable=minimum_detectable_difference(difference),
     )
 
 
 def _p_value(
-    difference: Array, scores: Sequence[Array], panels: Sequence[Sequence[VerdictMatrix]]
+    difference: Array,
+    scores: Sequence[Array],
+    panels: Sequence[Sequence[VerdictMatrix]],
+    judges: Sequence[int],
 ) -> float:
+    """Compute the p-value of a difference.
+
+    Parameters
+    ----------
+    difference : ndarray, shape (clips,)
+        The difference of the two scores.
+    scores : sequence of ndarray, shape (clips,)
+        Each model's.
+    panels : sequence of sequence of VerdictMatrix
+        Each model's matrices, sample by sample.
+    judges : sequence of int
+        The number of each model's judges.
+    """
     single_prompt = [any(matrix.single_prompt for matrix in panel) for panel in panels]
     if single_prompt[0] == single_prompt[1]:
         return sign_flip_p(difference)
     single = single_prompt.index(True)
-    several = np.mean([matrix.gated() for matrix in panels[1 - single]], axis=0)
-    return exchange_p(scores[single], several)
+    gated = [matrix.gated() for matrix in panels[1 - single]]
+    size = judges[1 - single]
+    samples = [np.mean(gated[start : start + size], axis=0) for start in range(0, len(gated), size)]
+    return exchange_p(scores[single], np.hstack(samples))
 
 
 def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED) -> float:

@@ -3,7 +3,7 @@
 Conventions
 -----------
 Arrays have the shape (clips, instructions), clips in the order of the data set and instructions
-in the published order. A missing verdict (not there, failed, unreadable) is missing: never 0.
+in their order. A missing verdict (not there, failed, unreadable) is missing: never 0.
 
 Metrics
 -------
@@ -11,15 +11,18 @@ Metrics
 * *Best-mean*: the mean over clips of a clip's best gated score over the instructions.
 * *Modality dependence*: the shares of Audio-Oriented, Both and Speech-Oriented among the
   readable verdicts that are not Neither.
-* *Best of k*: what the best of k of the eight instructions, drawn without replacement, scores on
-  average; the mean for k = 1, best-mean for k = 8. A maximum over prompts rises with noise alone,
-  so both ends belong beside the headline.
+* *Best of k*: what the best of k of the K instructions, drawn without replacement, scores on
+  average; the mean for k = 1, best-mean for k = K (8 as published). A maximum over prompts rises
+  with noise alone, so both ends belong beside the headline.
 * *Best of 1*: the mean once more. Human participants have no other figure: they hear a clip once
   and answer one instruction, so that one verdict a clip is expected.
 * *Sound first*: mean over the instructions that name the sound before the speech, minus the mean
-  over the others, paired over clips.
+  over the others, paired over clips; of the published instructions only.
 
-A panel's figure is the mean of its judges' figures, in every resample too.
+Where a model responded to each item several times, a figure is computed for each sample and
+averaged over the samples: best-mean stays that of one response to each instruction. A panel's
+figure is the mean of its judges' figures. Both hold in every resample too. Agreement is computed
+from the verdicts on the responses of all samples.
 
 Wang, Mousavi, Ploujnikov, Ravanelli: *What Are They Doing? Joint Audio-Speech Co-Reasoning*,
 ICASSP 2025, section 3.
@@ -27,8 +30,9 @@ ICASSP 2025, section 3.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from math import comb
-from typing import Any, Literal, SupportsFloat
+from typing import Any, Literal, Self, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +47,7 @@ from jasco.metrics.bootstrap import (
     in_blocks,
     resampled_sums,
 )
-from jasco.metrics.verdict_matrix import RATINGS, VerdictMatrix, nan_mean, ratio
+from jasco.metrics.verdict_matrix import RATINGS, VerdictMatrix, by_sample, nan_mean, ratio
 from jasco.protocol.instructions import INSTRUCTIONS, SOUND_FIRST
 from jasco.protocol.verdicts import Orientation
 
@@ -63,7 +67,7 @@ class Score:
     audio, both, speech : Estimate
         Modality dependence.
     best_at : tuple of Estimate
-        Best of k for k = 1 to 8; empty unless every verdict is there.
+        Best of k for k = 1 to K; empty unless every verdict is there.
     by_instruction : tuple of Estimate
         Mean gated score of each instruction; None with one instruction a clip.
     sound_first : Estimate
@@ -115,7 +119,7 @@ class PanelScore:
 
 @dataclass(frozen=True)
 class ClipScores:
-    """Gated scores of a clip, averaged over the judges with a readable verdict.
+    """Gated scores of a clip, averaged over the judges and samples with a readable verdict.
 
     Attributes
     ----------
@@ -135,17 +139,25 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
     Parameters
     ----------
     panel : mapping of str to VerdictMatrix
-        At least one judge; all matrices have the same clips.
+        At least one judge; all matrices have the same clips, instructions and samples.
     resamples : int
         Number of resamples for the intervals.
     """
     counts = _label_counts(panel, resamples)
-    figures = Ratios(map(_terms, panel.values()), _LEAST, _MOST, counts.columns, resamples)
+    samples = by_sample(panel.values())
+    matrices = [matrix for sample in samples for matrix in sample]
+    shape = _Shape.of(matrices)
+    figures = Ratios(map(_terms, matrices), shape.least, shape.most, counts.columns, resamples)
+    places = range(len(matrices))
     judges = {
-        name: replace(_score_without_estimates(matrix), **_by_name(figures.estimates([place])))
+        name: replace(
+            average([_score_without_estimates(sample) for sample in matrix.samples]),
+            neither_rate=_average([*map(_neither_rate, matrices[place :: len(panel)])]),
+            **shape.by_name(figures.estimates(places[place :: len(panel)])),
+        )
         for place, (name, matrix) in enumerate(panel.items())
     }
-    mean = _by_name(figures.estimates(range(len(panel))))
+    mean = shape.by_name(figures.estimates(places))
     return PanelScore(
         replace(average(list(judges.values())), **mean),
         judges,
@@ -195,10 +207,15 @@ def score_matrix(
 def score_difference(
     ours: Sequence[VerdictMatrix], theirs: Sequence[VerdictMatrix], resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """Estimate one panel's figures minus another's, paired over clips, by name."""
-    figures = Ratios(map(_terms, [*ours, *theirs]), _LEAST, _MOST, resamples=resamples)
-    places = range(len(ours) + len(theirs))
-    return _by_name(figures.estimates(places[: len(ours)], places[len(ours) :]))
+    """Estimate one panel's figures minus another's, paired over clips, by name.
+
+    A panel is given as the matrices of each judge and sample, without further ones.
+    """
+    matrices = [*ours, *theirs]
+    shape = _Shape.of(matrices)
+    figures = Ratios(map(_terms, matrices), shape.least, shape.most, resamples=resamples)
+    places = range(len(matrices))
+    return shape.by_name(figures.estimates(places[: len(ours)], places[len(ours) :]))
 
 
 def bound_difference(
@@ -206,7 +223,8 @@ def bound_difference(
 ) -> tuple[float, float]:
     """Compute the least and the greatest difference that missing verdicts allow two panels."""
     (low, high), (other_low, other_high) = (
-        _average([_bounds(matrix, figure) for matrix in panel]) for panel in (ours, theirs)
+        _average([_bounds(sample, figure) for matrix in panel for sample in matrix.samples])
+        for panel in (ours, theirs)
     )
     return low - other_high, high - other_low
 
@@ -232,9 +250,11 @@ def self_agreement(repeats: Sequence[VerdictMatrix]) -> Agreement | None:
     Agreement or None
         None where there are fewer than two repeats, or the second one has no readable verdict.
     """
-    if len(repeats) < 2 or not repeats[1].readable.any():
+    if len(repeats) < 2:
         return None
-    sampled = np.asarray(repeats[1].readable.any(axis=1))
+    sampled = np.asarray((repeats[1].labels()[0] >= 0).any(axis=1))
+    if not sampled.any():
+        return None
     return score_agreement({str(n): matrix.of_clips(sampled) for n, matrix in enumerate(repeats)})
 
 
@@ -242,22 +262,26 @@ def _label_counts(panel: Mapping[str, VerdictMatrix], resamples: int) -> LabelCo
     return LabelCounts.of_panel([matrix.labels() for matrix in panel.values()], resamples)
 
 
-def clip_scores(matrices: Iterable[VerdictMatrix], clips: int) -> list[ClipScores]:
-    """Average the judges' gated scores item by item.
+def clip_scores(
+    matrices: Iterable[VerdictMatrix], clips: int, instructions: int
+) -> list[ClipScores]:
+    """Average the gated scores of all judges and samples item by item.
 
     Parameters
     ----------
     matrices : iterable of VerdictMatrix
         One for each judge, on the same clips.
-    clips : int
-        The number of clips, for a model without a judge.
+    clips, instructions : int
+        Their numbers, for a model without a judge.
 
     Returns
     -------
     list of ClipScores
         One for each clip, in the order of the data set.
     """
-    gated = np.array([matrix.gated() for matrix in matrices], float).reshape(-1, clips, _K)
+    samples = [sample for matrix in matrices for sample in matrix.samples]
+    shape = -1, clips, instructions
+    gated = np.array([sample.gated() for sample in samples], float).reshape(shape)
     scores = nan_mean(gated, axis=0)
     return [
         ClipScores(tuple(map(_or_none, row)), _or_none(mean))
@@ -270,7 +294,7 @@ def _or_none(figure: SupportsFloat) -> float | None:
 
 
 def average(scores: Sequence[Score]) -> Score:
-    """Average the scores of judges figure by figure, without intervals."""
+    """Average the scores of judges, or of samples, figure by figure, without intervals."""
     figures = {
         field.name: _average([getattr(score, field.name) for score in scores])
         for field in fields(Score)
@@ -292,25 +316,72 @@ def _average(values: Sequence[Any]) -> Any:
 
 # --- contributions of clips to the figures ---
 
-_K = len(INSTRUCTIONS)
-# With a clip's scores sorted: the probability of each to be the best of k that are drawn.
-_BEST_OF = np.array(
-    [[comb(rank, k - 1) / comb(_K, k) for rank in range(_K)] for k in range(1, _K + 1)]
-)
-_SOUND_FIRST = np.isin(np.arange(1, _K + 1), SOUND_FIRST)
+_SOUND_FIRST = np.isin(np.arange(1, len(INSTRUCTIONS) + 1), SOUND_FIRST)
 _DEPENDENCE = {"audio": Orientation.AUDIO, "both": Orientation.BOTH, "speech": Orientation.SPEECH}
 _WORST, _BEST = RATINGS[0], RATINGS[-1]
-# The number of figures of each name, and the least and the most that a clip has of each.
+# The least and the most that a clip has of each figure.
 _FIGURES = {
-    "best_mean": (1, _WORST, _BEST),
-    "mean": (1, _WORST, _BEST),
-    **dict.fromkeys(_DEPENDENCE, (1, 0, 1)),
-    "best_at": (_K, _WORST, _BEST),
-    "by_instruction": (_K, _WORST, _BEST),
-    "sound_first": (1, _WORST - _BEST, _BEST - _WORST),
+    "best_mean": (_WORST, _BEST),
+    "mean": (_WORST, _BEST),
+    **dict.fromkeys(_DEPENDENCE, (0, 1)),
+    "best_at": (_WORST, _BEST),
+    "by_instruction": (_WORST, _BEST),
+    "sound_first": (_WORST - _BEST, _BEST - _WORST),
 }
-_WIDTHS, _LEAST, _MOST = map(np.array, zip(*_FIGURES.values(), strict=True))
-_LEAST, _MOST = np.repeat(_LEAST, _WIDTHS), np.repeat(_MOST, _WIDTHS)
+_BY_INSTRUCTION = ("best_at", "by_instruction")
+
+
+class _Shape:
+    """How the figures lie side by side.
+
+    Parameters
+    ----------
+    instructions : int
+        The number of instructions.
+
+    Attributes
+    ----------
+    least, most : ndarray, shape (figures,)
+        The least and the most that a clip has of each figure.
+    """
+
+    def __init__(self, instructions: int) -> None:
+        self._widths = [instructions if name in _BY_INSTRUCTION else 1 for name in _FIGURES]
+        ends = map(np.array, zip(*_FIGURES.values(), strict=True))
+        self.least, self.most = (np.repeat(end, self._widths) for end in ends)
+
+    @classmethod
+    def of(cls, matrices: Sequence[VerdictMatrix]) -> Self:
+        """Return the shape of the figures of matrices, which have the same instructions."""
+        return cls(matrices[0].ratings.shape[1])
+
+    def by_name(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
+        """Return estimates of all figures, which stand in order, by the names of the figures."""
+        ends = np.cumsum(self._widths)
+        named: dict[str, Any] = {
+            name: tuple(estimates[end - width : end])
+            if name in _BY_INSTRUCTION
+            else estimates[end - 1]
+            for name, width, end in zip(_FIGURES, self._widths, ends, strict=True)
+        }
+        if named["best_at"][0].value is None:
+            named["best_at"] = ()
+        return named
+
+
+@cache
+def _best_of(instructions: int) -> NDArray[np.float64]:
+    """Compute the probability of each of a clip's sorted scores to be the best of k drawn ones.
+
+    Returns
+    -------
+    ndarray, shape (instructions, instructions)
+        A row for each k from 1.
+    """
+    ranks = range(instructions)
+    return np.array(
+        [[comb(rank, k) / comb(instructions, k + 1) for rank in ranks] for k in ranks], float
+    )
 
 
 def _terms(matrix: VerdictMatrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -323,16 +394,15 @@ def _terms(matrix: VerdictMatrix) -> tuple[NDArray[np.float64], NDArray[np.float
         for name, orientation in _DEPENDENCE.items()
     }
     oriented_any = sum(oriented.values())
-    sound_first, speech_first = (
-        ratio(scores[:, half].sum(axis=1), readable[:, half].sum(axis=1))
-        for half in (_SOUND_FIRST, ~_SOUND_FIRST)
-    )
-    order_effect = sound_first - speech_first
+    order_effect = _order_effect(scores, readable, published=matrix.published)
     terms = {
         "best_mean": (matrix.best_by_clip(), judged & several),
         "mean": (matrix.mean_by_clip(), judged),
         **{name: (count, oriented_any) for name, count in oriented.items()},
-        "best_at": (np.sort(scores, axis=1) @ _BEST_OF.T, np.full(scores.shape, readable.all())),
+        "best_at": (
+            np.sort(scores, axis=1) @ _best_of(scores.shape[1]).T,
+            np.full(scores.shape, readable.all()),
+        ),
         "by_instruction": (scores, readable & several),
         "sound_first": (order_effect, ~np.isnan(order_effect)),
     }
@@ -342,29 +412,37 @@ def _terms(matrix: VerdictMatrix) -> tuple[NDArray[np.float64], NDArray[np.float
     return np.where(wholes > 0, parts, 0), wholes
 
 
-def _by_name(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    """Return estimates of all figures, which stand in order, by the names of the figures."""
-    ends = np.cumsum(_WIDTHS)
-    named: dict[str, Any] = {
-        name: tuple(estimates[end - width : end]) if width > 1 else estimates[end - 1]
-        for name, width, end in zip(_FIGURES, _WIDTHS, ends, strict=True)
-    }
-    if named["best_at"][0].value is None:
-        named["best_at"] = ()
-    return named
+def _order_effect(
+    scores: NDArray[np.float64], readable: NDArray[np.bool_], *, published: bool
+) -> NDArray[np.float64]:
+    """Compute each clip's mean with the sound named first, minus that with the speech first.
+
+    NaN where a half has no readable verdict, and for other than the published instructions.
+    """
+    if not published:
+        return np.full(len(scores), np.nan)
+    sound_first, speech_first = (
+        ratio(scores[:, half].sum(axis=1), readable[:, half].sum(axis=1))
+        for half in (_SOUND_FIRST, ~_SOUND_FIRST)
+    )
+    return sound_first - speech_first
 
 
 def _score_without_estimates(matrix: VerdictMatrix) -> Score:
-    neither = matrix.is_oriented(Orientation.NEITHER)[matrix.readable]
     expected = ~np.isnan(matrix.expected_scores())
     return Score(
-        neither_rate=float(neither.mean()) if len(neither) else None,
+        neither_rate=_neither_rate(matrix),
         unreadable_rate=float(matrix.unreadable.sum() / expected.size),
         coverage=float(expected.mean()),
         complete=bool(expected.all()),
         bounds=None if matrix.single_prompt else _bounds(matrix, "best_mean"),
         mean_bounds=_bounds(matrix, "mean"),
     )
+
+
+def _neither_rate(matrix: VerdictMatrix) -> float | None:
+    neither = matrix.is_oriented(Orientation.NEITHER)[matrix.readable]
+    return float(neither.mean()) if len(neither) else None
 
 
 def _bounds(matrix: VerdictMatrix, figure: BoundedFigure) -> tuple[float, float]:

@@ -3,7 +3,9 @@
 Conventions
 -----------
 Arrays have the shape (clips, instructions), clips in the order of the data set and instructions
-in the published order. A missing verdict (not there, failed, unreadable) is missing: never 0.
+in their order. A missing verdict (not there, failed, unreadable) is missing: never 0.
+A matrix holds the verdicts on one response to each item. Where a model responded to each item
+several times, each further sample has a matrix of its own, in ``further``.
 """
 
 import operator
@@ -38,26 +40,46 @@ class VerdictMatrix:
     single_prompt : bool
         Whether a clip was asked about with one of the instructions only, as for human participants:
         then one verdict a clip is expected, whichever the instruction, and no best of several.
+    published : bool
+        Whether the instructions are the published ones.
+    further : tuple of VerdictMatrix
+        The judge's verdicts on the model's further samples, if it responded several times.
     """
 
     ratings: NDArray[np.float32]
     orientations: NDArray[np.int8]
     unreadable: NDArray[np.bool_]
     single_prompt: bool = False
+    published: bool = True
+    further: tuple["VerdictMatrix", ...] = ()
 
     @classmethod
-    def none_yet(cls, clips: int, *, single_prompt: bool = False) -> Self:
+    def none_yet(
+        cls,
+        clips: int,
+        *,
+        single_prompt: bool = False,
+        instructions: Sequence[str] = INSTRUCTIONS,
+    ) -> Self:
         """Return the matrix of a judge that has judged nothing."""
-        shape = (clips, len(INSTRUCTIONS))
+        shape = (clips, len(instructions))
         return cls(
             np.full(shape, np.nan, np.float32),
             np.zeros(shape, np.int8),
             np.zeros(shape, bool),
             single_prompt,
+            tuple(instructions) == INSTRUCTIONS,
         )
 
     @classmethod
-    def of(cls, clips: int, verdicts: NDArray[np.int64], *, single_prompt: bool = False) -> Self:
+    def of(
+        cls,
+        clips: int,
+        verdicts: NDArray[np.int64],
+        *,
+        single_prompt: bool = False,
+        instructions: Sequence[str] = INSTRUCTIONS,
+    ) -> Self:
         """Return the matrix of a table of verdicts.
 
         Parameters
@@ -69,8 +91,10 @@ class VerdictMatrix:
             it could not be read.
         single_prompt : bool
             Whether a clip was asked about with one instruction only.
+        instructions : sequence of str
+            The texts of the instructions.
         """
-        matrix = cls.none_yet(clips, single_prompt=single_prompt)
+        matrix = cls.none_yet(clips, single_prompt=single_prompt, instructions=instructions)
         clip, number, rating, orientation = verdicts.T
         read = (rating >= 0) & (orientation >= 0)
         cells = clip[read], number[read] - 1
@@ -87,6 +111,16 @@ class VerdictMatrix:
         else:
             self.ratings[cell] = verdict.rating
             self.orientations[cell] = ORIENTATIONS.index(verdict.orientation)
+
+    @property
+    def samples(self) -> tuple["VerdictMatrix", ...]:
+        """The matrices of all samples, each without further ones."""
+        return replace(self, further=()), *self.further
+
+    @classmethod
+    def of_samples(cls, samples: Sequence["VerdictMatrix"]) -> "VerdictMatrix":
+        """Return the matrix of several samples, each given as a matrix."""
+        return replace(samples[0], further=tuple(samples[1:]))
 
     def is_oriented(self, orientation: Orientation) -> NDArray[np.bool_]:
         """Return where an orientation is given; meaningless where the rating is NaN."""
@@ -121,10 +155,21 @@ class VerdictMatrix:
         return self.mean_by_clip()[:, None] if self.single_prompt else self.gated().astype(float)
 
     def labels(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Return ratings as given, and orientations by place; -1 without a readable verdict."""
-        missing = ~self.readable
-        ratings = np.where(missing, -1, self.ratings).astype(np.int8)
-        return ratings, np.where(missing, -1, self.orientations).astype(np.int8)
+        """Return ratings as given, and orientations by place; -1 without a readable verdict.
+
+        Returns
+        -------
+        tuple of ndarray of int, shape (clips, samples x instructions)
+            The samples lie side by side.
+        """
+        samples = self.samples
+        readable = np.hstack([matrix.readable for matrix in samples])
+        ratings = np.hstack([matrix.ratings for matrix in samples])
+        orientations = np.hstack([matrix.orientations for matrix in samples])
+        return (
+            np.where(readable, ratings, -1).astype(np.int8),
+            np.where(readable, orientations, -1).astype(np.int8),
+        )
 
     def of_clips(self, kept: NDArray[Any] | Sequence[int]) -> Self:
         """Return the matrix of some clips only, by place or as a mask of shape (clips,)."""
@@ -134,11 +179,27 @@ class VerdictMatrix:
             ratings=self.ratings[kept],
             orientations=self.orientations[kept],
             unreadable=self.unreadable[kept],
+            further=tuple(matrix.of_clips(kept) for matrix in self.further),
         )
 
     def of_items(self, kept: NDArray[np.bool_]) -> Self:
         """Return the matrix with the verdicts on some items only, the others missing."""
-        return replace(self, ratings=np.where(kept, self.ratings, np.nan).astype(np.float32))
+        ratings = np.where(kept, self.ratings, np.nan).astype(np.float32)
+        further = tuple(matrix.of_items(kept) for matrix in self.further)
+        return replace(self, ratings=ratings, further=further)
+
+
+def by_sample(panel: Iterable[VerdictMatrix]) -> list[list[VerdictMatrix]]:
+    """Return the matrices of a panel's judges, sample by sample.
+
+    Samples without a readable verdict of each judge are left out, as long as there are others:
+    they lower the coverage, and have no figures that could be averaged.
+    """
+    samples = [
+        list(matrices) for matrices in zip(*(matrix.samples for matrix in panel), strict=True)
+    ]
+    judged = [matrices for matrices in samples if all(matrix.readable.any() for matrix in matrices)]
+    return judged or samples
 
 
 def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str]) -> VerdictMatrix:

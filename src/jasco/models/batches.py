@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from jasco.backends.options import Option, at_least
 from jasco.backends.secrets import mask_spec
@@ -19,8 +19,16 @@ from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure, Response
 
 T = TypeVar("T")
-Question = tuple[Audio, str]
-"""A clip's audio and the prompt."""
+
+
+class Question(NamedTuple):
+    """A clip's audio, the prompt, and which of several answers is asked for, from 0."""
+
+    audio: Audio
+    prompt: str
+    sample: int = 0
+
+
 Outcome = Response | Failure
 
 
@@ -81,7 +89,7 @@ class BatchedModel(Model):
         """Queue the question; the model's thread answers a batch at a time."""
         assert audio is not None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((audio, item.instruction), future))
+        self._waiting.append((Question(audio, item.instruction, item.sample), future))
         await self._in_thread(lambda: None)  # the calls before this one are done
         if self._waiting and not future.done():
             size = self.batch_size

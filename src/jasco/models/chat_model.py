@@ -41,11 +41,16 @@ class ChatModel(ChatProvider, Model):
         assert self._client
         assert audio is not None
         data = base64.b64encode(audio.wav).decode()
-        return await self._client.ask([_message(item, data)], item.clip.id)
+        return await self._client.ask([_message(item, data)], item.clip.id, self._seed(item))
 
     def request(self, item: Item) -> Mapping[str, Any]:
         """Return the body of the request for an item, without the audio."""
-        return self._request_body([_message(item, "")])
+        return self._request_body([_message(item, "")], self._seed(item))
+
+    def _seed(self, item: Item) -> Mapping[str, int]:
+        """Return the seed of a further sample, where the spec has one."""
+        seed = self.spec.options["seed"]
+        return {} if seed is None or not item.sample else {"seed": seed + item.sample}
 
 
 def _message(item: Item, data: str) -> Message:

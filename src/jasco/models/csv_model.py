@@ -17,6 +17,7 @@ class CsvModel(Model):
 
     NAME = "RESPONSES.csv"
     raw_name = True
+    recorded = True
     uses_audio = False
     remote = True
 

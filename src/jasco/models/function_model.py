@@ -76,8 +76,8 @@ class FunctionModel(BatchedModel):
 
     def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Call the function for one batch."""
-        audios = [audio.floats for audio, _ in questions]
-        prompts = [prompt for _, prompt in questions]
+        audios = [question.audio.floats for question in questions]
+        prompts = [question.prompt for question in questions]
         if not self._takes_batches:
             return [_outcome(self._call(audios[0], SAMPLING_RATE, prompts[0]))]
         answers = self._call(audios, SAMPLING_RATE, prompts)

@@ -41,6 +41,14 @@ class Model(Provider, ABC):
     max_audio_seconds: float | None = None
     """After ``prepare``: maximum number of seconds that it processes; None: no limit or unknown."""
 
+    @property
+    def greedy(self) -> bool:
+        """Whether it decodes greedily, so that repeated answers are nearly identical.
+
+        It is read after ``prepare``; by default, whether the option ``temperature`` is 0.
+        """
+        return self.spec.options.get("temperature") == 0
+
     def disowns(self, item: Item, text: str) -> bool:  # noqa: ARG002
         """Return whether an answer in a run is known not to be this model's; by default never."""
         return False

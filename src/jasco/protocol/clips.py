@@ -9,7 +9,7 @@ set; hashes over several clips run in order of id (as numbers where all ids are 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
 
@@ -65,20 +65,33 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A clip with one of the instructions (``number`` counts from 1)."""
+    """A clip with one of the instructions.
+
+    Attributes
+    ----------
+    clip : Clip
+        The clip.
+    number : int
+        The number of the instruction, from 1.
+    instruction : str
+        The text of the instruction; by default, that of the published instruction.
+    sample : int
+        Which of several responses to the same clip and instruction it is about, from 0.
+    """
 
     clip: Clip
     number: int
+    instruction: str = ""
+    sample: int = 0
 
-    @property
-    def instruction(self) -> str:
-        """The text of the instruction."""
-        return INSTRUCTIONS[self.number - 1]
+    def __post_init__(self) -> None:
+        if not self.instruction:
+            object.__setattr__(self, "instruction", INSTRUCTIONS[self.number - 1])
 
 
-def items_of(clip: Clip) -> list[Item]:
+def items_of(clip: Clip, instructions: Sequence[str] = INSTRUCTIONS, sample: int = 0) -> list[Item]:
     """Return the items of a clip, in the order of the instructions."""
-    return [Item(clip, number) for number in range(1, len(INSTRUCTIONS) + 1)]
+    return [Item(clip, number, text, sample) for number, text in enumerate(instructions, start=1)]
 
 
 def id_order(ids: Iterable[str]) -> list[str]:

@@ -14,7 +14,6 @@ from jasco.metrics.agreement import PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.scoring import Score
-from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.reports import formats
 from jasco.reports.formats import number, percent
 from jasco.reports.published import PublishedResult
@@ -133,11 +132,7 @@ DIFFERENCES = (
     Column("comparison.mean", "mean [95%]", formats.signed_number, interval=True),
     *(Column(f"comparison.{share}", share, formats.signed_percent) for share in SHARES),
 )
-# Of a Score: what the best of 1 to 8 prompts scores, and the mean of each prompt.
-BEST_OF = tuple(
-    _Numbered("best_at", str(place + 1), place=place) for place in range(len(INSTRUCTIONS))
-)
-BY_PROMPT = tuple(replace(column, key="by_instruction") for column in BEST_OF)
+# Of a Score.
 PROMPT_ORDER = Column("sound_first", "sound first minus speech first [95%]", interval=True)
 # Of an Agreement: Krippendorff's alpha.
 AGREEMENT = (
@@ -151,16 +146,31 @@ PAIRWISE_AGREEMENT = (
     Column("", "same orientation", _same_orientations),
 )
 
-FIGURES_EXPLAINED = (
-    "Best-mean: the best score of a clip over the 8 instructions, averaged over the clips, from "
-    "0 to 2. Mean: the score averaged over instructions and clips. Audio, both, speech: the shares "
-    "of answers that rest on this cue, among those that rest on any. Neither: the share of "
-    "verdicts on answers that name no action. Coverage: readable verdicts / expected verdicts."
-)
 PUBLISHED_EXPLAINED = (
     "Published for the 80 clips of What Are They Doing, with large language models as judges; "
     "comparable only with figures for the same clips by the same judges."
 )
+
+
+def figures_explained(instructions: int) -> str:
+    """Return what the columns of the main figures hold, for a number of instructions."""
+    over = f"over the {instructions} instructions" if instructions > 1 else "for the instruction"
+    return (
+        f"Best-mean: a clip's best score {over}, averaged over the clips, 0 to 2. "
+        "Mean: averaged over the instructions as well. Audio, both, speech: on which cue the "
+        "answers rest, among those that rest on any. Neither: answers that name no action at all. "
+        "Coverage: readable verdicts among the expected ones."
+    )
+
+
+def best_of(instructions: int) -> list[Column]:
+    """Return the columns of what the best of 1, 2, ... prompts scores, of a Score."""
+    return [_Numbered("best_at", str(place + 1), place=place) for place in range(instructions)]
+
+
+def by_prompt(instructions: int) -> list[Column]:
+    """Return the columns of the mean of each prompt, of a Score."""
+    return [replace(column, key="by_instruction") for column in best_of(instructions)]
 
 
 def with_intervals(columns: Iterable[Column]) -> list[Column]:

@@ -132,6 +132,11 @@ def _compare(one: Results, other: Results) -> Comparison:
     for results in (one, other):
         if not results.matrices:
             raise InputError(f"{results.model}: not judged yet; run: jasco judge RUN --judge JUDGE")
+    if one.instructions != other.instructions:
+        raise InputError(
+            f"{one.model} and {other.model} have different instructions, so they have no item in "
+            "common; compare models with the same instructions"
+        )
     places = [{clip.sha256: n for n, clip in enumerate(model.clips)} for model in (one, other)]
     shared = [clip for clip in places[0] if clip in places[1]]
     if not shared:

@@ -1,24 +1,23 @@
 """Items on which judges differ most, as a list and as a table for a spreadsheet."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jasco.data.csv_files import whole_file, write_rows
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.metrics.agreement import verdict_difference
-from jasco.protocol.clips import Item, items_of
 from jasco.protocol.verdicts import Verdict
 from jasco.runs.results import JudgedItems
 
 
 def disagreements(items: JudgedItems) -> dict[Key, int]:
-    """Return the items on which judges differ and their difference, the largest first.
+    """Return the items whose first answers judges rate differently, the largest difference first.
 
     Items with the same difference are in the order of the run. Differences are computed by
     :func:`~jasco.metrics.agreement.verdict_difference`.
     """
-    keys = [(clip.id, item.number) for clip in items.clips for item in items_of(clip)]
+    keys = [(clip.id, item.number) for clip in items.clips for item in items.items_of(clip)]
     differences = {
         key: verdict_difference(verdict for _, verdict in items.verdicts_on(key).values())
         for key in keys
@@ -37,9 +36,14 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
     """
     if len(items.judges) < 2:
         raise InputError("--disagreements: requires the verdicts of at least two judges")
-    found = disagreements(items)
+    found = [
+        (difference, key, sample)
+        for sample, responses in enumerate(items.samples)
+        for key, difference in disagreements(responses).items()
+    ]
+    found.sort(key=lambda each: -each[0])  # equal ones stay in their order
     columns = [
-        "difference", "id", "prompt_index", "prompt", "audio_sound", "spoken_text",
+        "difference", "id", "prompt_index", "prompt", "sample", "audio_sound", "spoken_text",
         "audio_only_target", "speech_only_target", "tgt_text", "allm_output",
     ]  # fmt: skip
     for judge in items.judges:
@@ -50,16 +54,17 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
     return len(found)
 
 
-def _rows(items: JudgedItems, found: Mapping[Key, int]) -> Iterator[list[object]]:
-    clips = {clip.id: clip for clip in items.clips}
-    for key, difference in found.items():
+def _rows(items: JudgedItems, found: Iterable[tuple[int, Key, int]]) -> Iterator[list[object]]:
+    clips, samples = {clip.id: clip for clip in items.clips}, items.samples
+    for difference, key, sample in found:
         clip, number = clips[key[0]], key[1]
+        responses, prompt = samples[sample], items.instructions[number - 1]
         cells: list[object] = [
-            difference, clip.id, number, Item(clip, number).instruction, clip.sound, clip.speech,
-            clip.audio_only, clip.speech_only, clip.reference, items.answers.get(key, ""),
+            difference, clip.id, number, prompt, sample + 1, clip.sound, clip.speech,
+            clip.audio_only, clip.speech_only, clip.reference, responses.answers.get(key, ""),
         ]  # fmt: skip
-        for by_item in items.judges.values():
-            texts, verdict = by_item.get(key) or ([], Verdict(None, None))
+        for judge in items.judges:
+            texts, verdict = responses.judges.get(judge, {}).get(key) or ([], Verdict(None, None))
             rating = "" if verdict.rating is None else verdict.rating
             cells += [rating, verdict.orientation or "", "\n---\n".join(texts)]
         yield cells

@@ -9,10 +9,10 @@ from jasco.data.csv_files import write_rows
 from jasco.errors import whole_text
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import Score
-from jasco.protocol.clips import items_of
+from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Verdict
-from jasco.reports.columns import BEST_OF, BY_PROMPT, FIGURES
+from jasco.reports.columns import FIGURES, best_of, by_prompt
 from jasco.reports.markdown import to_markdown
 from jasco.reports.report import SCHEMA, SHARES, Json, JudgeReport, ModelReport, Pair, Report
 from jasco.runs.results import JudgedItems
@@ -25,6 +25,7 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
 
     ``judge`` is None in a model's own row, whose figures are its judges' means.
     """
+    instructions = len(report.instructions)
     for name, model in report.models.items():
         rows: list[tuple[str | None, ModelReport | JudgeReport]] = [(None, model)]
         for judge, figures in [*rows, *model.judges.items()]:
@@ -39,10 +40,13 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
                 "proxy": figures.proxy,
                 "best_mean_at_worst": worst,
                 "best_mean_at_best": best,
-                **{f"best_of_{column.heading}": column.value(score).value for column in BEST_OF},
+                **{
+                    f"best_of_{column.heading}": column.value(score).value
+                    for column in best_of(instructions)
+                },
                 **{
                     f"mean_of_instruction_{column.heading}": column.value(score).value
-                    for column in BY_PROMPT
+                    for column in by_prompt(instructions)
                 },
                 **{f"tag_{key}": text for key, text in model.results.tags.items()},
             }
@@ -61,37 +65,44 @@ def _figures(score: Score) -> DataRow:
 
 
 def item_rows(items: JudgedItems) -> Iterator[DataRow]:
-    """Return responses and verdicts: a row for each item and judge.
+    """Return responses and verdicts: a row for each item, sample and judge.
 
-    ``judge`` is None where there is no judge; ``answer`` and ``rating`` are None where there is
-    none. ``score`` is the gated score: the rating of an answer that rests on both cues, else 0.
-    ``failure`` and ``judge_failure`` are why there is no answer, or no verdict: ``kind: message``.
+    ``sample`` counts the model's responses to the item from 1. ``judge`` is None where there is no
+    judge; ``answer`` and ``rating`` are None where there is none. ``score`` is the gated score: the
+    rating of an answer that rests on both cues, else 0. ``failure`` and ``judge_failure`` are why
+    there is no answer, or no verdict: ``kind: message``.
     """
     # Judges that gave no verdict have rows too, for why they gave none.
-    judges = dict.fromkeys([*items.judges, *items.judge_failures]) or {"": None}
+    judges = dict.fromkeys(
+        judge for each in items.samples for judge in (*each.judges, *each.judge_failures)
+    ) or {"": None}
     for clip in items.clips:
-        for item in items_of(clip):
-            key = clip.id, item.number
-            answer = {
-                "clip": clip.id,
-                "instruction": item.number,
-                "prompt": item.instruction,
-                "reference": clip.reference,
-                "answer": items.answers.get(key),
-                "failure": _failure(items.failures.get(key)),
-            }
-            for judge in judges:
-                by_item = items.judges.get(judge, {})
-                texts, verdict = by_item.get(key, ([None], Verdict(None, None)))
-                yield {
-                    **answer,
-                    "judge": judge or None,
-                    "rating": verdict.rating,
-                    "orientation": verdict.orientation and str(verdict.orientation),
-                    "score": verdict.gated if verdict.readable else None,
-                    "judge_output": texts[0] if texts else None,
-                    "judge_failure": _failure(items.judge_failures.get(judge, {}).get(key)),
-                }
+        for item in items.items_of(clip):
+            for sample, responses in enumerate(items.samples, start=1):
+                yield from _rows_of_sample(responses, item, sample, judges)
+
+
+def _rows_of_sample(
+    items: JudgedItems, item: Item, sample: int, judges: Iterable[str]
+) -> Iterator[DataRow]:
+    key = item.clip.id, item.number
+    for judge in judges:
+        texts, verdict = items.judges.get(judge, {}).get(key, ([None], Verdict(None, None)))
+        yield {
+            "clip": item.clip.id,
+            "instruction": item.number,
+            "prompt": item.instruction,
+            "sample": sample,
+            "reference": item.clip.reference,
+            "answer": items.answers.get(key),
+            "failure": _failure(items.failures.get(key)),
+            "judge": judge or None,
+            "rating": verdict.rating,
+            "orientation": verdict.orientation and str(verdict.orientation),
+            "score": verdict.gated if verdict.readable else None,
+            "judge_output": texts[0] if texts else None,
+            "judge_failure": _failure(items.judge_failures.get(judge, {}).get(key)),
+        }
 
 
 def _failure(failure: Failure | None) -> str | None:

@@ -27,7 +27,8 @@ def harmless(text: str) -> str:
 
 
 def _lines(item: Json) -> Iterator[str]:
-    yield f"clip {item['clip']}, prompt {item['prompt']}: {item['instruction']}"
+    sample = f", sample {item['sample']} of {item['samples']}" if item["samples"] > 1 else ""
+    yield f"clip {item['clip']}, prompt {item['prompt']}{sample}: {item['instruction']}"
     if audio := item["audio"]:
         yield f"audio: {audio['path']}, {audio['seconds']:.1f} s, sha256 {audio['sha256']}"
     model = item["model"]

@@ -33,8 +33,9 @@ def _comments(report: Report) -> Iterator[str]:
 
 def _tables(report: Report) -> Iterator[str]:
     figures = columns.model_figures(report.models, _COLUMNS)
+    most = len(report.instructions)
     caption = (
-        f"{columns.FIGURES_EXPLAINED} Intervals: 95%, bootstrap over clips, {RESAMPLES:,} "
+        f"{columns.figures_explained(most)} Intervals: 95%, bootstrap over clips, {RESAMPLES:,} "
         "resamples; they do not include variation between judges or repeated answers."
     )
     notes = note_lines(report, {*BASIS, NoteKind.REASON})
@@ -42,11 +43,11 @@ def _tables(report: Report) -> Iterator[str]:
     if report.pairs:
         figures, caption = columns.differences(report.pairs), explain_pairs(report.pairs)
         yield _float(report, "tab:jasco-differences", caption, figures)
-    figures = columns.model_figures(report.models, columns.BEST_OF)
+    figures = columns.model_figures(report.models, columns.best_of(most))
     if figures.has_figures:
         caption = (
-            "Best of 1 to 8 prompts: best of 1 is the mean, best of 8 is best-mean. The best of "
-            "several prompts rises with noise alone."
+            f"Best of 1 to {most} prompts: best of 1 is the mean, best of {most} is best-mean. The "
+            "best of several prompts rises with noise alone."
         )
         yield _float(report, "tab:jasco-best-of-k", caption, figures)
 

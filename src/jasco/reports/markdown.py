@@ -21,11 +21,14 @@ def _parts(report: Report) -> Iterator[str]:
     models, pairs = report.models, report.pairs or ()
     yield f"## {prose(title(report))}"
     yield columns.headline(models).to_text("pipe", cell)
-    yield prose(columns.FIGURES_EXPLAINED)
+    instructions = len(report.instructions)
+    yield prose(columns.figures_explained(instructions))
     published = columns.published_figures(report.published or ())
-    prompts = columns.model_figures(models, (*columns.BY_PROMPT, columns.PROMPT_ORDER))
+    order = [columns.PROMPT_ORDER] if report.published_instructions else []
+    prompts = columns.model_figures(models, [*columns.by_prompt(instructions), *order])
+    best_of = columns.model_figures(models, columns.best_of(instructions))
     for heading, figures, explained in (
-        ("Best of *k* prompts", columns.model_figures(models, columns.BEST_OF), ""),
+        ("Best of *k* prompts", best_of, ""),
         ("Mean by prompt", prompts, ""),
         ("Agreement between judges", columns.agreement(models), ""),
         ("Paired differences", columns.differences(pairs), explain_pairs(pairs)),

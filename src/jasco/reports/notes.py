@@ -23,6 +23,7 @@ class NoteKind(Enum):
     """What a note is about."""
 
     PROMPTS = auto()  # effect of prompts and judges; also shown in tables
+    VARIANCE = auto()  # variance components of the scores
     JUDGE = auto()  # reliability of a judge: its exam, its self-agreement
     KNOWN_ISSUES = auto()
     INTERVALS = auto()
@@ -46,6 +47,7 @@ def note_lines(report: Report, kinds: Container[NoteKind] = tuple(NoteKind)) -> 
 def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     for name, model in report.models.items():
         yield from _about(NoteKind.PROMPTS, name, _prompts(model))
+        yield from _about(NoteKind.VARIANCE, name, _variance(model))
         for judge, judge_report in model.judges.items():
             yield from _about(NoteKind.JUDGE, judge, _reliability(judge, judge_report))
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
@@ -97,12 +99,42 @@ def _prompts(model: ModelReport) -> Iterator[str]:
         curve = " ".join(number(mean.value) for mean in score.best_at)
         yield f"best of 1 to {len(score.best_at)} prompts: {curve}"
     if means := [mean.value for mean in score.by_instruction if mean.value is not None]:
+        order = (
+            "; prompts that name the sound first minus those that name the speech first: "
+            f"{figure(score.sound_first)}"
+        )
         yield (
-            f"mean by prompt: {number(min(means))} to {number(max(means))}; prompts that name the "
-            f"sound first minus those that name the speech first: {figure(score.sound_first)}"
+            f"mean by prompt: {number(min(means))} to {number(max(means))}"
+            + (order if model.results.published_instructions else "")
         )
     if model.agreement and not model.results.mixed:
         yield f"agreement between judges (Krippendorff's alpha): {_alphas(model.agreement)}"
+
+
+_COMPONENTS = {
+    "clip": "clips", "prompt": "prompts", "sample": "samples", "judge": "judges",
+    "clip_prompt": "clips x prompts", "clip_judge": "clips x judges",
+    "prompt_judge": "prompts x judges", "clip_prompt_judge": "clips x prompts x judges",
+    "residual": "residual",
+}  # fmt: skip
+
+
+def _variance(model: ModelReport) -> Iterator[str]:
+    variance = model.results.variance_components
+    if not variance or (variance.samples == 1 and variance.judges == 1):
+        return
+    parts = []
+    for name, label in _COMPONENTS.items():
+        if (share := variance.shares[name]) is not None:
+            parts_of = variance.includes.get(name, ())
+            included = [_COMPONENTS[part] for part in parts_of if part in ("sample", "residual")]
+            suffix = f" (with {' and '.join(included)})" if included else ""
+            parts.append(f"{label}{suffix} {percent(share, digits=0)}")
+    if not parts:
+        return
+    judges = "; the variance of judges is unknown with one judge" if variance.judges == 1 else ""
+    clips = count(variance.clips, "complete clip")
+    yield f"variance of a score ({clips}): {', '.join(parts)}{judges}"
 
 
 def _reliability(name: str, judge: JudgeReport) -> Iterator[str]:
@@ -148,7 +180,7 @@ def unanswered(model: ModelReport) -> str:
     answers = model.results.answers
     number_of_items = answers.expected - answers.answered
     why = f" ({failure_counts(answers.failed)})" if answers.failed else ""
-    items = count(answers.expected, "item")
+    items = count(answers.expected, model.results.unit)
     return f"{number_of_items} of {items} not answered{why}" if number_of_items else ""
 
 
@@ -217,6 +249,12 @@ def _adaptations(adaptations: Mapping[str, Any]) -> Iterator[str]:
 def _doubts(model: ModelReport) -> Iterator[str]:
     yield _preflight_doubt(model.results.answers.preflight)
     yield from _several_served(model.results.served)
+    if not model.results.published_instructions:
+        instructions = count(len(model.results.instructions), "custom instruction")
+        yield (
+            f"not the published instructions: {instructions} (listed in JSON); the figures cannot "
+            "be compared with published results"
+        )
     if model.results.mixed:
         yield (
             "figures are given for each judge separately, because a proxy is never averaged "

@@ -17,7 +17,8 @@ from jasco.metrics.agreement import Agreement, PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
 from jasco.metrics.scoring import Score
-from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.metrics.variance import VarianceComponents
+from jasco.protocol.instructions import INSTRUCTIONS, instructions_label
 from jasco.protocol.protocols import DEFAULT
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.published import PublishedResult, published_results
@@ -117,16 +118,23 @@ class ModelReport:
             "best_mean_without": without.best_mean if without else NO_ESTIMATE,
             "mean_without": without.mean if without else NO_ESTIMATE,
         }
-        return _score_json(self.score) | as_json(
+        figures = _score_json(self.score)
+        figures["instructions"] |= {
+            "published": results.published_instructions,
+            "texts": list(results.instructions),
+        }
+        return figures | as_json(
             {
                 "complete": self.complete,
-                "items_a_clip": 1 if results.single_prompt else len(INSTRUCTIONS),
+                "items_a_clip": 1 if results.single_prompt else len(results.instructions),
+                "samples": results.samples,
                 "proxy": self.proxy,
                 **pick(results, "model", "tags", "mixed", "served", "adaptations"),
                 "judges_without_verdict": results.without_verdict,
                 "judges_without_verdict_reasons": results.reasons_without_verdict,
                 "judges": self.judges,
                 "agreement": self.agreement,
+                "variance_components": _variance_json(results.variance_components),
                 "known_issues": known_issues if results.known_issues else None,
                 "answers": _answers_json(results.answers),
                 "spent": spending_json(results.spent) if results.spent else None,
@@ -206,6 +214,16 @@ class Report:
     not_compared: Sequence[NotCompared] | None = None
     mismatches: Sequence[str] | None = None
 
+    @property
+    def instructions(self) -> tuple[str, ...]:
+        """The instructions of the first model, which all models have unless they are mismatched."""
+        return next((model.results.instructions for model in self.models.values()), INSTRUCTIONS)
+
+    @property
+    def published_instructions(self) -> bool:
+        """Whether all models were asked with the published instructions."""
+        return all(model.results.published_instructions for model in self.models.values())
+
     def to_json(self) -> Json:
         """Return the documented object; parts that the report does not have are left out."""
         parts = {name: part for name, part in vars(self).items() if part is not None}
@@ -228,11 +246,12 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
         if difference := data_difference(one.results, other.results):
             raise InputError(
                 f"{name} and {other_name} differ in {difference}: figures side by side are of the "
-                "same data and protocol; give them one by one"
+                "same data, protocol and instructions; give them one by one"
             )
     protocol = report.protocol or DEFAULT
     versions = {"jasco": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    shown = published_results(protocol) if published else None
+    comparable = report.published_instructions
+    shown = published_results(protocol) if published and comparable else None
     return replace(report, versions=versions, published=shown)
 
 
@@ -268,7 +287,7 @@ def distinct_names(results: Sequence[Results]) -> list[str]:
 
 
 def data_difference(one: Results, other: Results) -> str | None:
-    """Return in what the data or the protocols of two models differ; None where they do not."""
+    """Return in what the data, protocols or instructions of two models differ, if they do."""
     for what, ours, theirs in (
         ("data", *(model.data.annotations_sha256 or model.data.name for model in (one, other))),
         ("audio", one.data.audio_sha256, other.data.audio_sha256),
@@ -277,7 +296,8 @@ def data_difference(one: Results, other: Results) -> str | None:
         # The audio behind a CSV file is not known; what was not judged has no protocol yet.
         if ours and theirs and ours != theirs:
             return f"{what} ({ours[:DIGITS]} and {theirs[:DIGITS]})"
-    return None
+    labels = [instructions_label(model.instructions) for model in (one, other)]
+    return None if labels[0] == labels[1] else f"instructions ({labels[0]} and {labels[1]})"
 
 
 def shared_data(results: Sequence[Results]) -> Data:
@@ -348,6 +368,13 @@ def _score_json(score: Score) -> Json:
             },
         }
     )
+
+
+def _variance_json(variance: VarianceComponents | None) -> Json | None:
+    if variance is None:
+        return None
+    names = "clips", "prompts", "judges", "samples", "components", "shares", "raw", "includes"
+    return as_json(pick(variance, *names))
 
 
 def _dependence_json(figures: Score | Comparison) -> Json:

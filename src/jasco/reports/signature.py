@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jasco.metrics.bootstrap import PERCENTILE_CLIPS, RESAMPLES, SEED
+from jasco.protocol.instructions import instructions_label
 from jasco.runs.results import Data, Results
 from jasco.version import __version__
 
@@ -28,6 +29,12 @@ def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
         for name, value in (("text", data.annotations_sha256), ("audio", data.audio_sha256))
         if value
     ]
+    instructions = dict.fromkeys(
+        instructions_label(model.instructions)
+        for model in results
+        if not model.published_instructions
+    )
+    samples = dict.fromkeys(str(model.samples) for model in results)
     models = dict.fromkeys(describe(model.model, model.identity, model.served) for model in results)
     judges = dict.fromkeys(
         describe(f"{label}(proxy)" if facts.proxy else label, facts.identity, facts.served)
@@ -39,6 +46,8 @@ def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
         protocol,
         f"data:{data.name}[{data.clips}x{data.items // max(data.clips, 1)}]",
         *hashes,
+        *([f"instructions:{'+'.join(instructions)}"] if instructions else ()),
+        *([f"samples:{'+'.join(samples)}"] if any(model.samples > 1 for model in results) else ()),
         f"models:{'+'.join(models)}",
         f"judges:{'+'.join(judges) or 'none'}",
         intervals=any(model.rows is None for model in results),

@@ -14,10 +14,17 @@ from jasco.runs.summary import RunSummary
 def title(report: Report) -> str:
     """Return what the figures are about."""
     data = report.data
-    return (
-        f"JASCO on {data.name}: {count(data.clips, 'clip')}, {count(data.items, 'item')}, "
-        f"protocol {report.protocol or 'none yet'}"
-    )
+    parts = [
+        f"JASCO on {data.name}: {count(data.clips, 'clip')}",
+        count(data.items, "item"),
+        f"protocol {report.protocol or 'none yet'}",
+    ]
+    samples = sorted({model.results.samples for model in report.models.values()})
+    if samples[-1:] > [1]:
+        parts.insert(2, f"{' or '.join(map(str, samples))} samples per item")
+    if not report.published_instructions:
+        parts.insert(2, "not the published instructions")
+    return ", ".join(parts)
 
 
 def render(report: Report) -> str:
@@ -42,8 +49,8 @@ def answer_lines(results: Results) -> Iterator[str]:
     """Format how the answering of a run went: answers, reasons of failures, spending."""
     answers = results.answers
     failures = f" ({formats.failure_counts(answers.failed)})" if answers.failed else ""
-    items = count(answers.expected, "item")
-    yield f"{answers.answered} of {items} are answered in {results.source[0]}{failures}"
+    expected = count(answers.expected, results.unit)
+    yield f"{answers.answered} of {expected} are answered in {results.source[0]}{failures}"
     for text in formats.reason_texts(answers.reasons):
         yield f"{results.model}: {text}"
     if line := spending_line(results.spent):

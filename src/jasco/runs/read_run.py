@@ -1,6 +1,7 @@
 """The results of a run: read from its file in one moment."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jasco.metrics.agreement import Agreement
 from jasco.metrics.compat import JudgedRow
 from jasco.metrics.scoring import self_agreement
 from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, served_name
 from jasco.protocol.verdicts import Verdict
 from jasco.runs.exam_records import find_exam, is_of
@@ -56,30 +58,33 @@ def _results(run: RunReader, *, compat: bool) -> Results:
     clips = run.data().clips[: run.covered]
     model, label, identity = model_of(run)
     single_prompt = is_single_prompt(identity)
-    if compat and single_prompt:
-        raise InputError(
-            f"{run.folder}: {label} answers one prompt a clip; the published script takes "
-            "the best of 8, so --compat has no number for it"
-        )
+    if compat:
+        _check_compat(run, label, single_prompt=single_prompt)
     judges, matrices, rows = {}, {}, {}
     for judge, name, judge_identity in run.judges_of(model):
         judges[name] = judge_facts(run, model, judge, judge_identity)
         if compat:
             rows[name] = _judged_rows(run.judgements(model, judge))
         else:
-            table = run.verdict_table(model, judge)
-            matrices[name] = VerdictMatrix.of(len(clips), table, single_prompt=single_prompt)
+            matrices[name] = _matrix(run, model, judge, single_prompt=single_prompt)
     reasons = {
         name: found
         for judge, name, _ in run.judges()
         if name not in judges and (found := run.reasons(model, judge))
     }
-    data = Data.of(run.data_name, clips, run.audio_sha256(), single_prompt=single_prompt)
+    instructions, samples = run.instructions, run.samples
+    data = Data.of(
+        run.data_name,
+        clips,
+        run.audio_sha256(),
+        single_prompt=single_prompt,
+        instructions=instructions,
+    )
     return Results(
         model=label,
         data=data,
         protocol=run.fact("protocol") or "",
-        answers=_answers(run, model, data.items),
+        answers=_answers(run, model, data.items * samples),
         judges=judges,
         clips=clips,
         matrices=matrices,
@@ -92,6 +97,40 @@ def _results(run: RunReader, *, compat: bool) -> Results:
         name=run.name_of(model),
         tags=run.tags,
         source=(run.folder,),
+        instructions=instructions,
+        samples=samples,
+    )
+
+
+def _check_compat(run: RunReader, label: str, *, single_prompt: bool) -> None:
+    """Raise ``InputError`` for a run that the published script has no number for."""
+    problem = ""
+    if single_prompt:
+        problem = f"{label} answers one prompt a clip; the published script takes the best of 8"
+    elif run.instructions != INSTRUCTIONS:
+        problem = "its instructions are not the published ones"
+    elif run.samples > 1:
+        problem = (
+            f"{run.samples} answers to each item; the published script takes one answer to each"
+        )
+    if problem:
+        raise InputError(f"{run.folder}: {problem}, so --compat has no number for it")
+
+
+def _matrix(
+    run: RunReader, model: int, judge: int, repeat: int = 0, *, single_prompt: bool = False
+) -> VerdictMatrix:
+    """Return a judge's verdicts, all samples."""
+    return VerdictMatrix.of_samples(
+        [
+            VerdictMatrix.of(
+                run.covered,
+                run.verdict_table(model, judge, repeat, sample),
+                single_prompt=single_prompt,
+                instructions=run.instructions,
+            )
+            for sample in range(run.samples)
+        ]
     )
 
 
@@ -164,18 +203,21 @@ def _exam(
 
 
 def _self_agreement(run: RunReader, model: int, judge: int) -> Agreement | None:
-    tables = (
-        run.verdict_table(model, judge, repeat) for repeat in range(run.repeats(model, judge))
-    )
-    return self_agreement([VerdictMatrix.of(run.covered, table) for table in tables])
+    repeats = range(run.repeats(model, judge))
+    return self_agreement([_matrix(run, model, judge, repeat) for repeat in repeats])
 
 
 def _judged_items(run: RunReader) -> JudgedItems:
+    first, *further = [_items_of_sample(run, sample) for sample in range(run.samples)]
+    return replace(first, further=tuple(further))
+
+
+def _items_of_sample(run: RunReader, sample: int) -> JudgedItems:
     clips = run.data().clips[: run.covered]
     model = model_of(run)[0]
     answers, failures, cut_off = {}, {}, set()
     for index, clip in enumerate(clips):
-        for number, response in run.responses(model, index).items():
+        for number, response in run.responses(model, index, sample).items():
             key = clip.id, number
             if isinstance(response, Failure):
                 failures[key] = response
@@ -183,14 +225,15 @@ def _judged_items(run: RunReader) -> JudgedItems:
             answers[key] = response.text
             if response.finish_reason == "length":
                 cut_off.add(key)
-    judge_failures = {label: run.failures(model, judge) for judge, label, _ in run.judges()}
+    judge_failures = {label: run.failures(model, judge, sample) for judge, label, _ in run.judges()}
     return JudgedItems(
         clips,
         answers,
-        {label: run.judgements(model, judge) for judge, label, _ in run.judges_of(model)},
+        {label: run.judgements(model, judge, sample) for judge, label, _ in run.judges_of(model)},
         failures,
         frozenset(cut_off),
         run.audio_files(),
         {label: failed for label, failed in judge_failures.items() if failed},
         frozenset(label for judge, label, _ in run.judges() if run.is_proxy(judge)),
+        run.instructions,
     )

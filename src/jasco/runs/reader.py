@@ -14,10 +14,12 @@ from jasco.data.responses_csv import Key
 from jasco.errors import InputError, did_you_mean_path, one_line
 from jasco.protocol.clips import Clip, combined_sha256
 from jasco.protocol.failure_reasons import Reason, commonest_reasons
+from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response, served_name
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.database import Connection, open_database, sqlite_errors
-from jasco.runs.schema import FORMAT, fact_about
+from jasco.runs.participants import is_single_prompt
+from jasco.runs.schema import FORMAT, INSTRUCTIONS_FACT, SAMPLES_FACT, fact_about
 
 Entry = tuple[int, str, dict[str, Any]]
 """Number, label and identity of a model or judge."""
@@ -71,6 +73,16 @@ class RunReader:
     def covered(self) -> int:
         """How many clips, from the first on, the run is about."""
         return int(self.fact("clips_covered") or 0)
+
+    @property
+    def samples(self) -> int:
+        """How many responses to each item the run is to hold."""
+        return int(self.fact(SAMPLES_FACT) or 1)
+
+    @property
+    def instructions(self) -> tuple[str, ...]:
+        """The texts of the instructions, in order."""
+        return tuple(self.json_fact(INSTRUCTIONS_FACT) or INSTRUCTIONS)
 
     def fact(self, name: str) -> str | None:
         """Return one of the run's facts, or None."""
@@ -197,20 +209,27 @@ class RunReader:
         """Return whether the run holds any answer."""
         return self._exists("responses")
 
-    def responses(self, model: int, clip: int) -> dict[int, Response | Failure]:
+    def responses(self, model: int, clip: int, sample: int = 0) -> dict[int, Response | Failure]:
         """Return the responses to a clip, failures included, by number of the instruction."""
         query = (
             "SELECT instruction, text, failure_kind, failure_message, final, finish_reason, usage, "
-            "served, reasoning FROM responses WHERE model = ? AND clip = ?"
+            "served, reasoning FROM responses WHERE model = ? AND clip = ? AND sample = ?"
         )
         return {
             number: Failure(kind, message, bool(final))
             if kind
             else Response(text, reason, json.loads(usage or "{}"), served, reasoning or "")
             for number, text, kind, message, final, reason, usage, served, reasoning in self._all(
-                query, model, clip
+                query, model, clip, sample
             )
         }
+
+    def count_expected(self, model: int) -> int:
+        """Count the responses that a model is to give to the clips covered."""
+        identities = {number: identity for number, _, identity in self.models()}
+        if is_single_prompt(identities[model]):
+            return self.covered
+        return self.covered * len(self.instructions) * self.samples
 
     def count_responses(self, model: int) -> tuple[int, int]:
         """Count the answers, and the truncated ones among them."""
@@ -221,16 +240,19 @@ class RunReader:
     # --- verdicts ---
 
     def judged(
-        self, model: int, protocol: str, clip: int, *, retry_final: bool = False
+        self, model: int, protocol: str, clip: int, sample: int = 0, *, retry_final: bool = False
     ) -> set[tuple[int, int, int]]:
         """List (judge, instruction, repeat) of a clip that are not to be judged again."""
         query = (
             "SELECT judge, instruction, repeat FROM verdicts AS v "
-            f"WHERE model = ? AND protocol = ? AND clip = ? AND {_is_done(retry_final)}"
+            "WHERE model = ? AND protocol = ? AND clip = ? AND sample = ? "
+            f"AND {_is_done(retry_final)}"
         )
-        return set(self._all(query, model, protocol, clip))
+        return set(self._all(query, model, protocol, clip, sample))
 
-    def verdict_table(self, model: int, judge: int, repeat: int = 0) -> NDArray[np.int64]:
+    def verdict_table(
+        self, model: int, judge: int, repeat: int = 0, sample: int = 0
+    ) -> NDArray[np.int64]:
         """Return a judge's verdicts as :meth:`.VerdictMatrix.of` reads them.
 
         Returns
@@ -240,28 +262,31 @@ class RunReader:
         """
         codes = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(Orientation))
         columns = f"clip, instruction, ifnull(rating, -1), CASE orientation {codes} ELSE -1 END"
-        rows = self._outcomes(columns, model, judge, _GIVEN, repeat=repeat)
+        rows = self._outcomes(columns, model, judge, _GIVEN, repeat=repeat, sample=sample)
         return np.array(rows.fetchall(), np.int64).reshape(-1, 4)
 
-    def judgements(self, model: int, judge: int) -> dict[Key, tuple[list[str], Verdict]]:
+    def judgements(
+        self, model: int, judge: int, sample: int = 0
+    ) -> dict[Key, tuple[list[str], Verdict]]:
         """Return all that a judge wrote about each item, and its verdict; clip by clip."""
         ids, verdicts = self._covered_clips("id"), {}
         columns = "clip, instruction, attempts, rating, orientation"
         more = f"{_GIVEN} ORDER BY clip, instruction"
-        rows = self._outcomes(columns, model, judge, more)
+        rows = self._outcomes(columns, model, judge, more, sample=sample)
         for clip, number, attempts, rating, orientation in rows:
             texts = [attempt.get("text", "") for attempt in json.loads(attempts)]
             verdict = Verdict(rating, Orientation(orientation) if orientation else None)
             verdicts[ids[clip][0], number] = texts, verdict
         return verdicts
 
-    def failures(self, model: int, judge: int) -> dict[Key, Failure]:
+    def failures(self, model: int, judge: int, sample: int = 0) -> dict[Key, Failure]:
         """Return a judge's calls that failed, by item."""
         ids = self._covered_clips("id")
         columns = "clip, instruction, failure_kind, ifnull(failure_message, ''), final"
+        rows = self._outcomes(columns, model, judge, _FAILED, sample=sample)
         return {
             (ids[clip][0], number): Failure(kind, message, bool(final))
-            for clip, number, kind, message, final in self._outcomes(columns, model, judge, _FAILED)
+            for clip, number, kind, message, final in rows
         }
 
     def has_readable_verdict(self, judge: int) -> bool:
@@ -314,7 +339,8 @@ class RunReader:
             "SELECT count(*) FROM responses AS r WHERE model = ? AND clip < ? "
             "AND clip % ? = 0 AND failure_kind IS NULL AND NOT EXISTS (SELECT 1 FROM verdicts AS v "
             "WHERE v.model = r.model AND v.judge = ? AND v.protocol = ? AND v.repeat = ? "
-            f"AND v.clip = r.clip AND v.instruction = r.instruction AND {_is_done(retry_final)})"
+            "AND v.clip = r.clip AND v.instruction = r.instruction AND v.sample = r.sample "
+            f"AND {_is_done(retry_final)})"
         )
         return int(self._value(query, model, self.covered, every, judge, protocol, repeat))
 
@@ -350,10 +376,15 @@ class RunReader:
         time: str | None = self._value(f"SELECT max(written_at) FROM ({times})")
         return time
 
-    def rows_of(self, table: str, clip: int, instruction: int) -> list[dict[str, Any]]:
+    def rows_of(
+        self, table: str, clip: int, instruction: int, sample: int = 0
+    ) -> list[dict[str, Any]]:
         """Return an item's rows of ``responses`` or ``verdicts``, whole, by name of the column."""
-        query = f"SELECT * FROM {table} WHERE clip = ? AND instruction = ? ORDER BY 1, 2, 3, 4"
-        rows = self._all(query, clip, instruction)
+        query = (
+            f"SELECT * FROM {table} WHERE clip = ? AND instruction = ? AND sample = ? "
+            "ORDER BY 1, 2, 3, 4"
+        )
+        rows = self._all(query, clip, instruction, sample)
         names = [column[0] for column in rows.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -388,13 +419,21 @@ class RunReader:
         return self._all(query, self.covered, *values).fetchall()
 
     def _outcomes(
-        self, columns: str, model: int, judge: int | None = None, more: str = "", repeat: int = 0
+        self,
+        columns: str,
+        model: int,
+        judge: int | None = None,
+        more: str = "",
+        repeat: int = 0,
+        sample: int | None = None,
     ) -> sqlite3.Cursor:
         """Select from a model's responses, or a judge's verdicts on them, to the clips covered."""
         table, condition, values = "responses", "model = ? AND clip < ?", [model, self.covered]
         if judge is not None:
             table, condition = "verdicts", f"{condition} AND judge = ? AND repeat = ?"
             values += [judge, repeat]
+        if sample is not None:
+            condition, values = f"{condition} AND sample = ?", [*values, sample]
         return self._all(f"SELECT {columns} FROM {table} WHERE {condition} {more}", *values)
 
     def _entries(self, table: str, condition: str = "1", *values: object) -> list[Entry]:

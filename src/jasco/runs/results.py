@@ -15,8 +15,9 @@ from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.compat import JudgedRow, score_as_published
 from jasco.metrics.scoring import PanelScore, Score, average, score_panel
-from jasco.metrics.verdict_matrix import VerdictMatrix
-from jasco.protocol.clips import Clip, annotations_sha256
+from jasco.metrics.variance import VarianceComponents, variance_components
+from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample
+from jasco.protocol.clips import Clip, Item, annotations_sha256, items_of
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
@@ -36,7 +37,8 @@ class Data:
     annotations_sha256, audio_sha256 : str or None
         Hashes over these clips; None where they are not known.
     clips, items : int
-        How many; a participant answers each clip once, which makes as many items as clips.
+        How many; a participant answers each clip once, which makes as many items as clips. Further
+        responses to the same item do not count.
     """
 
     name: str
@@ -53,9 +55,10 @@ class Data:
         audio_sha256: str | None = None,
         *,
         single_prompt: bool = False,
+        instructions: Sequence[str] = INSTRUCTIONS,
     ) -> Self:
-        """Describe clips, each with its eight items, or with one of them."""
-        items = len(clips) * (1 if single_prompt else len(INSTRUCTIONS))
+        """Describe clips, each with an item for each instruction, or with one item."""
+        items = len(clips) * (1 if single_prompt else len(instructions))
         return cls(name, annotations_sha256(clips), audio_sha256, len(clips), items)
 
 
@@ -66,7 +69,7 @@ class Answers:
     Attributes
     ----------
     expected, answered, truncated : int
-        Items; truncated answers are answers.
+        Responses to items, all samples included; truncated answers are answers.
     converted_clips : int
         Clips whose audio had to be resampled, mixed down or converted.
     max_audio_seconds : float or None
@@ -193,6 +196,10 @@ class Results:
         What was spent on the run, by model and judge; None for files.
     adaptations : mapping
         How the model's requests were adapted to its server.
+    instructions : tuple of str
+        The texts of the instructions.
+    samples : int
+        How many responses to each item there are to be.
     clips : tuple of Clip
         In the order of the verdict matrices.
     matrices : mapping of str to VerdictMatrix
@@ -217,6 +224,8 @@ class Results:
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     source: tuple[Path, ...] = ()
+    instructions: tuple[str, ...] = INSTRUCTIONS
+    samples: int = 1
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -229,6 +238,16 @@ class Results:
         else:
             figures = _published_figures(self.rows, self.data.items)
         return _without_panel(figures) if figures and self.mixed else figures
+
+    @property
+    def unit(self) -> str:
+        """What :attr:`Answers.expected` counts: ``item``, or ``sample`` where there are several."""
+        return "item" if self.samples == 1 else "sample"
+
+    @property
+    def published_instructions(self) -> bool:
+        """Whether the instructions are the published ones."""
+        return self.instructions == INSTRUCTIONS
 
     @property
     def without_verdict(self) -> dict[str, dict[str, int]]:
@@ -273,6 +292,15 @@ class Results:
             and self.figures is not None
             and self.figures.panel.complete
         )
+
+    @cached_property
+    def variance_components(self) -> VarianceComponents | None:
+        """The variance components of the gated scores; None where they cannot be computed."""
+        if not self.matrices or self.single_prompt or self.mixed:
+            return None
+        samples = by_sample(self.matrices.values())
+        gated = np.array([[matrix.gated() for matrix in sample] for sample in samples], float)
+        return variance_components(gated.transpose(2, 3, 1, 0))
 
     @cached_property
     def known_issues(self) -> tuple[KnownIssue, ...]:
@@ -342,7 +370,7 @@ def _published_figures(rows: Mapping[str, list[JudgedRow]], expected: int) -> Pa
 
 @dataclass(frozen=True)
 class JudgedItems:
-    """What judges wrote about each item.
+    """What judges wrote about one response to each item.
 
     Attributes
     ----------
@@ -363,6 +391,10 @@ class JudgedItems:
         no verdict at all.
     proxies : frozenset of str
         Labels of the judges that only stand in for a language model.
+    instructions : tuple of str
+        The texts of the instructions.
+    further : tuple of JudgedItems
+        The same for the model's further samples, if it responded to each item several times.
     """
 
     clips: tuple[Clip, ...]
@@ -373,6 +405,17 @@ class JudgedItems:
     audio: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     judge_failures: Mapping[str, Mapping[Key, Failure]] = field(default_factory=dict)
     proxies: frozenset[str] = frozenset()
+    instructions: tuple[str, ...] = INSTRUCTIONS
+    further: tuple["JudgedItems", ...] = ()
+
+    @property
+    def samples(self) -> tuple["JudgedItems", ...]:
+        """All samples, each without further ones."""
+        return replace(self, further=()), *self.further
+
+    def items_of(self, clip: Clip) -> list[Item]:
+        """Return the items of a clip, in the order of the instructions."""
+        return items_of(clip, self.instructions)
 
     def verdicts_on(self, key: Key) -> dict[str, tuple[list[str], Verdict]]:
         """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
@@ -385,6 +428,7 @@ class JudgedItems:
             self,
             judges=_chosen(self.judges, kept),
             judge_failures=_chosen(self.judge_failures, kept),
+            further=tuple(sample.judged_by(kept) for sample in self.further),
         )
 
 

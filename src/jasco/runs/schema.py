@@ -12,7 +12,25 @@ from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import PROXY_MARK, Judgement
 from jasco.runs.database import DatabaseFormat
 
-_SCHEMA = """
+_RESPONSES = """
+CREATE TABLE responses (
+  model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
+  instruction INTEGER NOT NULL, sample INTEGER NOT NULL DEFAULT 0, text TEXT,
+  failure_kind TEXT, failure_message TEXT, finish_reason TEXT, usage TEXT, served TEXT,
+  seconds REAL, written_at TEXT NOT NULL, final INTEGER NOT NULL DEFAULT 0, reasoning TEXT,
+  UNIQUE (model, clip, instruction, sample),
+  CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
+)"""
+_VERDICTS = """
+CREATE TABLE verdicts (
+  model INTEGER NOT NULL REFERENCES models, judge INTEGER NOT NULL REFERENCES judges,
+  protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
+  instruction INTEGER NOT NULL, sample INTEGER NOT NULL DEFAULT 0, rating INTEGER,
+  orientation TEXT, served TEXT, failure_kind TEXT, failure_message TEXT, attempts TEXT,
+  seconds REAL, written_at TEXT NOT NULL, final INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (model, judge, protocol, repeat, clip, instruction, sample)
+)"""
+_SCHEMA = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE clips (
   clip INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sound TEXT NOT NULL, speech TEXT NOT NULL,
@@ -25,21 +43,8 @@ CREATE TABLE judges (
   judge INTEGER PRIMARY KEY, label TEXT NOT NULL, identity TEXT NOT NULL UNIQUE,
   proxy INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE responses (
-  model INTEGER NOT NULL REFERENCES models, clip INTEGER NOT NULL REFERENCES clips,
-  instruction INTEGER NOT NULL, text TEXT, failure_kind TEXT, failure_message TEXT,
-  finish_reason TEXT, usage TEXT, served TEXT, seconds REAL, written_at TEXT NOT NULL,
-  final INTEGER NOT NULL DEFAULT 0, reasoning TEXT,
-  UNIQUE (model, clip, instruction), CHECK ((text IS NULL) = (failure_kind IS NOT NULL))
-);
-CREATE TABLE verdicts (
-  model INTEGER NOT NULL REFERENCES models, judge INTEGER NOT NULL REFERENCES judges,
-  protocol TEXT NOT NULL, repeat INTEGER NOT NULL, clip INTEGER NOT NULL REFERENCES clips,
-  instruction INTEGER NOT NULL, rating INTEGER, orientation TEXT, served TEXT,
-  failure_kind TEXT, failure_message TEXT, attempts TEXT, seconds REAL, written_at TEXT NOT NULL,
-  final INTEGER NOT NULL DEFAULT 0,
-  UNIQUE (model, judge, protocol, repeat, clip, instruction)
-)
+{_RESPONSES};
+{_VERDICTS}
 """
 
 _FINAL = "final INTEGER NOT NULL DEFAULT 0"
@@ -52,6 +57,26 @@ _ROOT_OF_AUDIO = (
     "SELECT 'data_root', substr(audio_path, 1, instr(audio_path, '/dataset/v0/') - 1) FROM clips "
     "WHERE instr(audio_path, '/dataset/v0/') > 1 ORDER BY clip LIMIT 1"
 )
+_RESPONSE_COLUMNS_5 = (
+    "model, clip, instruction, text, failure_kind, failure_message, finish_reason, usage, served, "
+    "seconds, written_at, final, reasoning"
+)
+_VERDICT_COLUMNS_5 = (
+    "model, judge, protocol, repeat, clip, instruction, rating, orientation, served, failure_kind, "
+    "failure_message, attempts, seconds, written_at, final"
+)
+
+
+def _rebuilt(table: str, create: str, columns: str) -> list[str]:
+    """Return the statements that copy some columns of a table into a new one of the same name."""
+    return [
+        f"ALTER TABLE {table} RENAME TO old_{table}",
+        create,
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM old_{table} ORDER BY rowid",
+        f"DROP TABLE old_{table}",
+    ]
+
+
 _MIGRATIONS = {
     2: [  # did not say which failures are final; what a server refused is
         f"ALTER TABLE responses ADD COLUMN {_FINAL}",
@@ -68,14 +93,22 @@ _MIGRATIONS = {
         "UPDATE facts SET name = 'max_audio_seconds' WHERE name = 'window'",
         f"INSERT INTO facts {_ROOT_OF_AUDIO}",
     ],
+    5: [  # held one response to each item; keys can only be changed by copying the tables
+        *_rebuilt("responses", _RESPONSES, _RESPONSE_COLUMNS_5),
+        *_rebuilt("verdicts", _VERDICTS, _VERDICT_COLUMNS_5),
+    ],
 }
-FORMAT = DatabaseFormat("a run", 5, _SCHEMA, 0x4A415343, _MIGRATIONS)  # "JASC"
+FORMAT = DatabaseFormat("a run", 6, _SCHEMA, 0x4A415343, _MIGRATIONS)  # "JASC"
 
 # --- facts ---
 
 PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 PREFLIGHT = "preflight"
 """The fact that holds what the preflight has seen."""
+INSTRUCTIONS_FACT = "instructions"
+"""The fact that holds the instructions as a JSON array, where they are not the published ones."""
+SAMPLES_FACT = "samples"
+"""The fact that holds how many responses to each item the run is to hold."""
 
 
 def judge_fact(what: str, judge: int) -> str:
@@ -119,9 +152,9 @@ def _upsert(table: str, key: str, values: Sequence[str]) -> str:
     )
 
 
-_PUT_RESPONSE = _upsert("responses", "model, clip, instruction", _RESPONSE_VALUES)
+_PUT_RESPONSE = _upsert("responses", "model, clip, instruction, sample", _RESPONSE_VALUES)
 _PUT_VERDICT = _upsert(
-    "verdicts", "model, judge, protocol, repeat, clip, instruction", _VERDICT_VALUES
+    "verdicts", "model, judge, protocol, repeat, clip, instruction, sample", _VERDICT_VALUES
 )
 # Requested again, an unreadable verdict gives way to a later one, not to a failure.
 _PUT_VERDICT_AGAIN = (
@@ -131,7 +164,13 @@ _PUT_VERDICT_AGAIN = (
 
 
 def response_row(
-    model: int, clip: int, number: int, answer: Response | Failure, seconds: float | None
+    model: int,
+    clip: int,
+    number: int,
+    answer: Response | Failure,
+    seconds: float | None,
+    *,
+    sample: int = 0,
 ) -> Row:
     """Make the row of an answer, or of its failure; ``seconds`` is None where it is not known."""
     values: tuple[Any, ...]
@@ -142,7 +181,7 @@ def response_row(
         reasoning = answer.reasoning or None
         ending = answer.finish_reason, usage, answer.served, reasoning, False
         values = (answer.text, None, None, *ending)
-    return _PUT_RESPONSE, (model, clip, number, *values, seconds)
+    return _PUT_RESPONSE, (model, clip, number, sample, *values, seconds)
 
 
 def verdict_row(
@@ -155,6 +194,7 @@ def verdict_row(
     outcome: Judgement | Failure,
     seconds: float,
     *,
+    sample: int = 0,
     again: bool = False,
 ) -> Row:
     """Make the row of a verdict, or of its failure; ``again`` replaces an unreadable one."""
@@ -171,4 +211,4 @@ def verdict_row(
         served = outcome.attempts[0].served if outcome.attempts else None
         values = (verdict.rating, verdict.orientation, served, None, None, written, False)
     statement = _PUT_VERDICT_AGAIN if again else _PUT_VERDICT
-    return statement, (model, judge, protocol, repeat, clip, number, *values, seconds)
+    return statement, (model, judge, protocol, repeat, clip, number, sample, *values, seconds)

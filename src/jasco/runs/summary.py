@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.runs.locks import is_locked
-from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import RunReader
 
 State = Literal["complete", "incomplete", "running", "empty", "unreadable"]
@@ -108,8 +106,8 @@ def _summary(run: RunReader) -> RunSummary:
     if not models:
         state: State = "running" if _is_running(run) else "empty"
         return RunSummary(run.folder, state, tags=run.tags)
-    model, label, identity = models[0]
-    expected = run.covered * (1 if is_single_prompt(identity) else len(INSTRUCTIONS))
+    model, label, _ = models[0]
+    expected = run.count_expected(model)
     answered = run.count_responses(model)[0]
     judges = run.judges_of(model)
     readable = [run.count_readable(model, judge) for judge, *_ in judges]

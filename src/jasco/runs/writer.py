@@ -18,11 +18,20 @@ from jasco.backends.specs import Spec, identity_key
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, whole_text
 from jasco.protocol.clips import annotations_sha256
+from jasco.protocol.instructions import INSTRUCTIONS, instructions_difference
 from jasco.runs import database
 from jasco.runs.database import Connection, RunUnwritableError, copy_database, sqlite_errors
 from jasco.runs.locks import lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
-from jasco.runs.schema import FORMAT, PREFLIGHT, PUT_FACT, Row, fact_about
+from jasco.runs.schema import (
+    FORMAT,
+    INSTRUCTIONS_FACT,
+    PREFLIGHT,
+    PUT_FACT,
+    SAMPLES_FACT,
+    Row,
+    fact_about,
+)
 from jasco.version import __version__
 
 if TYPE_CHECKING:  # it loads the libraries that read audio
@@ -255,6 +264,42 @@ class RunWriter(RunReader):
             adapted = self.adaptations(table, number) | dict(adaptations)
             self.set_facts({fact_about("adaptations", table, number): json.dumps(adapted)})
 
+    def set_instructions(self, instructions: Sequence[str] | None) -> tuple[str, ...]:
+        """Store the instructions of a new run; check that an old run was made with these.
+
+        Parameters
+        ----------
+        instructions : sequence of str or None
+            Their texts; None keeps those of the run, which by default are the published ones.
+
+        Returns
+        -------
+        tuple of str
+            The run's instructions.
+
+        Raises
+        ------
+        RunConflictError
+            The run has answers to other instructions.
+        """
+        stored = self.instructions
+        if instructions is None or tuple(instructions) == stored:
+            return stored
+        if self.has_answers():
+            raise RunConflictError(
+                f"{self.folder}: the run was made with other instructions "
+                f"({instructions_difference(stored, instructions)}); use the run's instructions, "
+                "or a different --run"
+            )
+        with self._connection:  # without an answer, nothing depends on the earlier instructions
+            for table in ("verdicts", "responses"):
+                self._all(f"DELETE FROM {table}")
+            self._delete_facts(INSTRUCTIONS_FACT, PREFLIGHT)
+            if tuple(instructions) != INSTRUCTIONS:
+                text = json.dumps(list(instructions), ensure_ascii=False)
+                self._put_facts({INSTRUCTIONS_FACT: text})
+        return self.instructions
+
     def set_protocol(self, name: str) -> None:
         """Fix the run's protocol (``RunConflictError`` where it has verdicts under another one)."""
         stored = self.fact("protocol")
@@ -281,16 +326,24 @@ class RunWriter(RunReader):
         if facts and facts not in runtime:
             self.set_facts({"runtime": json.dumps([*runtime, dict(facts)])})
 
-    def widen(self, clips: int) -> int:
-        """Extend the run to its first ``clips`` clips; return how many it covers now."""
+    def widen(self, clips: int, samples: int = 1) -> int:
+        """Extend the run to its first ``clips`` clips, and to ``samples`` responses to each item.
+
+        Return how many clips it covers now.
+        """
         covered = max(clips, self.covered)
-        self.set_facts({"clips_covered": str(covered)})
+        facts = {"clips_covered": str(covered)}
+        if samples > self.samples:
+            facts[SAMPLES_FACT] = str(samples)
+        self.set_facts(facts)
         return covered
 
-    def narrow(self, clips: int) -> None:
-        """Give up what the run covers beyond the first ``clips``, if nothing is answered there."""
+    def narrow(self, clips: int, samples: int = 1) -> None:
+        """Give up what the run covers beyond ``clips`` and ``samples``, if nothing is answered."""
         if clips < self.covered and not self._exists("responses", "AND clip >= ?", clips):
             self.set_facts({"clips_covered": str(clips)})
+        if samples < self.samples and not self._exists("responses", "AND sample >= ?", samples):
+            self.set_facts({SAMPLES_FACT: str(samples)})
 
     # --- rows ---
 

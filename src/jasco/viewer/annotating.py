@@ -20,7 +20,6 @@ from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.human.annotations import LONGEST_NOTE, Annotation, Annotations
 from jasco.metrics.verdict_matrix import RATINGS
-from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.disagreements import disagreements
 from jasco.runs.participants import participant_name
@@ -177,7 +176,7 @@ class Annotating:
         [clip] = [clip for clip in queue.items.clips if clip.id == key[0]]
         return web.page(
             "annotate.html", 422 if error else 200, queue=queue, models=models, key=key,
-            item=Item(clip, key[1]), verdicts=queue.items.verdicts_on(key),
+            item=queue.items.items_of(clip)[key[1] - 1], verdicts=queue.items.verdicts_on(key),
             fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
         )  # fmt: skip
 

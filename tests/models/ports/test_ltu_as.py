@@ -13,6 +13,7 @@ import pytest
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError
+from jasco.models.batches import Question
 from jasco.protocol.responses import Response
 from oracle import (
     LOGITS,
@@ -587,7 +588,7 @@ def test_a_clip_without_sound_to_analyse_is_refused(folder: Path) -> None:
 
 def test_an_unknown_preset_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"beam.*official, batch, greedy"):
-        load(folder, "cpu", torch.float32).answer_all([(CLIP, "What?")], "beam")
+        load(folder, "cpu", torch.float32).answer_all([Question(CLIP, "What?")], "beam")
 
 
 def _spoil_dims(files: dict[str, Path]) -> None:

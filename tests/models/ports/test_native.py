@@ -10,6 +10,7 @@ import pytest
 from jasco.backends.specs import parse_spec
 from jasco.data.audio import Audio
 from jasco.errors import InputError
+from jasco.models.batches import Question
 from jasco.protocol.responses import Failure, Response
 from oracle import found
 from synthetic import tone
@@ -19,7 +20,7 @@ pytest.importorskip("transformers", reason="needs the extra native")
 
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from jasco.models.ports.decoding import Preset, Sampler, decode  # noqa: E402
+from jasco.models.ports.decoding import Preset, Rng, Sampler, decode  # noqa: E402
 from jasco.models.ports.inference import Inference, PreparedQuestion  # noqa: E402
 from jasco.models.ports.port_model import PortModel, options  # noqa: E402
 from jasco.models.ports.salmonn.inference import search_of  # noqa: E402
@@ -159,10 +160,10 @@ class Parrot(Inference[Any, PreparedQuestion]):
         self.encoded_clips.append(audio)
         return torch.full((1, 3, 16), len(audio.samples) / 16_000)
 
-    def prepare(self, encoded: Any, prompt: str, preset: str) -> PreparedQuestion:
+    def prepare(self, encoded: Any, prompt: str, preset: str, sample: int = 0) -> PreparedQuestion:
         if prompt == "too long":
             raise InputError("the question is too long")
-        return PreparedQuestion(encoded, Sampler(self._presets[preset]), 4)
+        return PreparedQuestion(encoded, Sampler(self._presets[preset].of_sample(sample)), 4)
 
     def text(self, tokens: Any) -> str:
         return " ".join(map(str, tokens))
@@ -178,15 +179,17 @@ class ParrotModel(PortModel):
 def test_a_clip_is_encoded_once_for_all_of_its_questions() -> None:
     inference = Parrot()
     one, other = Audio(tone(1, 0.5)), Audio(tone(2, 0.7))
-    first = inference.answer_all([(one, "?"), (other, "?"), (Audio(one.samples), "!")], "short")
+    first = inference.answer_all(
+        [Question(one, "?"), Question(other, "?"), Question(Audio(one.samples), "!")], "short"
+    )
     assert inference.encoded_clips == [one, other]
     assert first[0] == first[2]
     assert first[0].usage == {"prompt_tokens": 3, "completion_tokens": 4}
-    inference.answer_all([(one, "again")], "short")
+    inference.answer_all([Question(one, "again")], "short")
     for number in range(70):  # these displace it from the cache
-        inference.answer_all([(Audio(np.full(10, number, np.int16)), "?")], "short")
+        inference.answer_all([Question(Audio(np.full(10, number, np.int16)), "?")], "short")
     assert len(inference.encoded_clips) == 72
-    inference.answer_all([(one, "?")], "short")
+    inference.answer_all([Question(one, "?")], "short")
     assert len(inference.encoded_clips) == 73
 
 
@@ -197,16 +200,31 @@ def test_a_question_that_cannot_be_processed_fails_alone() -> None:
     prompts = ["?", "too long", "!"]
 
     async def answer_all() -> list[Response | Failure]:
-        items: list[Any] = [SimpleNamespace(instruction=prompt) for prompt in prompts]
+        items: list[Any] = [SimpleNamespace(instruction=prompt, sample=0) for prompt in prompts]
         outcomes = await asyncio.gather(*(model.answer(item, audio) for item in items))
         await model.close()
         return outcomes
 
     one, failed, other = asyncio.run(answer_all())
-    assert one == other == inference.answer_all([(audio, "?")], "short")[0]
+    assert one == other == inference.answer_all([Question(audio, "?")], "short")[0]
     assert failed == Failure("error", "InputError: the question is too long")
 
 
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(InputError, match=r"beam.*short"):
         Parrot().answer_all([], "beam")
+
+
+def test_each_sample_has_a_seed_of_its_own_where_the_preset_has_one() -> None:
+    seeded, plain = Preset(4, temperature=1.0, seed=3), Preset(4, temperature=1.0)
+    assert [seeded.of_sample(sample).seed for sample in range(3)] == [3, 4, 5]
+    assert plain.of_sample(2) == plain
+    scores = torch.zeros(1000)
+    samples = {int(Rng(seeded.of_sample(sample).seed).sample(scores)) for sample in range(5)}
+    assert len(samples) > 1
+
+
+def test_a_preset_without_a_temperature_is_greedy() -> None:
+    model = ParrotModel(parse_spec("parrot/DIR", ParrotModel))
+    model._inference = Parrot()
+    assert model.greedy

@@ -14,6 +14,7 @@ import pytest
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError
+from jasco.models.batches import Question
 from oracle import (
     LOGITS,
     ROUNDING,
@@ -574,7 +575,7 @@ class TestInference:
         conversion.convert_files(**salmonn_files, folder=tmp_path / "converted")
         loaded = inference.load(tmp_path / "converted", "cpu", torch.float32)
         audio = Audio((np.arange(9000) % 700 * 20).astype(np.int16))
-        question = (audio, "What sound can you hear?")
+        question = Question(audio, "What sound can you hear?")
         (response,) = loaded.answer_all([question], preset)
         # Sampling is reproducible, as the seed is the same.
         assert loaded.answer_all([question], preset) == [response]

@@ -78,8 +78,9 @@ class Cascade(Model):
     Answers are reproducible byte for byte: on one machine, with the same versions of the libraries,
     an answer depends only on the audio, the instruction and the identity options. It does not
     depend on the order of questions, on interruptions, on other questions, or on the number of
-    cores. At a temperature above 0, the same holds for each ``seed``. Another processor type or
-    another library version may round differently, which can change an answer.
+    cores. At a temperature above 0, the same holds for each ``seed``; sample ``s`` of an answer,
+    counted from 0, uses ``seed + s``. Another processor type or another library version may round
+    differently, which can change an answer.
     """
 
     OPTIONS = (
@@ -128,7 +129,7 @@ class Cascade(Model):
             make_prompt(*description, item.instruction),
             options["max_tokens"],
             options["temperature"],
-            item_seed(options["seed"], audio, item.instruction),
+            item_seed(options["seed"] + item.sample, audio, item.instruction),
         )
 
     def _described(self, audio: Audio) -> "Future[Description | Failure]":

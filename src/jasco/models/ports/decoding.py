@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -56,6 +56,10 @@ class Preset:
     repetition_penalty: float = 1.0
     num_beams: int = 1
     seed: int | None = None
+
+    def of_sample(self, sample: int) -> "Preset":
+        """Return the settings for one of several answers, counted from 0: the seed is shifted."""
+        return self if self.seed is None else replace(self, seed=self.seed + sample)
 
 
 def cuts_of(preset: Preset, at_least: int = 1) -> LogitsProcessorList:

@@ -70,7 +70,7 @@ class Inference(ABC, Generic[Encoded, Prepared]):
         """Encode a clip; called once for all questions about it."""
 
     @abstractmethod
-    def prepare(self, encoded: Encoded, prompt: str, preset: str) -> Prepared:
+    def prepare(self, encoded: Encoded, prompt: str, preset: str, sample: int = 0) -> Prepared:
         """Return a question about an encoded clip as input of the language model."""
 
     def answer_all(self, questions: Sequence[Question], preset: str) -> list[Response]:
@@ -78,7 +78,7 @@ class Inference(ABC, Generic[Encoded, Prepared]):
 
         Parameters
         ----------
-        questions : sequence of (Audio, str)
+        questions : sequence of Question
         preset : str
             The name of a preset.
 
@@ -98,7 +98,8 @@ class Inference(ABC, Generic[Encoded, Prepared]):
             raise InputError(invalid_value("preset", preset, f"expected one of {presets}"))
         with torch.inference_mode():
             prepared = [
-                self.prepare(self.encode_once(audio), prompt, preset) for audio, prompt in questions
+                self.prepare(self.encode_once(audio), prompt, preset, sample)
+                for audio, prompt, sample in questions
             ]
             self.decode(prepared)
         return [self._response(question) for question in prepared]
@@ -110,6 +111,10 @@ class Inference(ABC, Generic[Encoded, Prepared]):
             [question.sequence for question in questions],
             [question.search for question in questions],
         )
+
+    def is_greedy(self, preset: str) -> bool:
+        """Return whether a preset selects the likeliest answer, without sampling."""
+        return not self._presets[preset].temperature
 
     def encode_once(self, audio: Audio) -> Encoded:
         """Return an encoded clip, from the cache where possible."""

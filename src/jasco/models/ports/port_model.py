@@ -49,6 +49,11 @@ class PortModel(BatchedModel):
         """Return a hash of the converted folder."""
         return folder_fingerprint(self._folder)
 
+    @property
+    def greedy(self) -> bool:
+        """Whether the preset selects the likeliest answer, without sampling."""
+        return self._inference.is_greedy(self.spec.options["preset"])
+
     def load(self) -> None:
         """Load the folder."""
         label, settings = self.spec.label, self.spec.options

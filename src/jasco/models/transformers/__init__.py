@@ -56,7 +56,7 @@ class HuggingFace(BatchedModel):
     def group_of(self, question: Question) -> int:
         """Return the clip's length if clips of other lengths in the batch affect its answer."""
         assert self._loaded
-        return 0 if self._loaded.family.mixes else len(question[0].samples)
+        return 0 if self._loaded.family.mixes else len(question.audio.samples)
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Generate the answers."""

@@ -35,7 +35,7 @@ def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
         questions,
         [
             _render(processor.tokenizer, f"{processor.audio_token}{prompt}")
-            for _, prompt in questions
+            for _, prompt, _ in questions
         ],
     )
 
@@ -49,7 +49,7 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
     start = processor.tokenizer.bos_token
     return processor(
         text=texts,
-        audio=[audio.floats for audio, _ in questions],
+        audio=[question.audio.floats for question in questions],
         text_kwargs={
             "padding": True,
             "padding_side": "left",
@@ -66,7 +66,7 @@ def render(processor: Any, questions: Sequence[Question]) -> list[str]:
     """Return the prompts, each with a placeholder for the audio."""
     # Templates recognise audio by the type or by the key; the value is ignored.
     audio = {"type": "audio", "audio": "clip.wav"}
-    return [_render(processor, _content(audio, prompt)) for _, prompt in questions]
+    return [_render(processor, _content(audio, prompt)) for _, prompt, _ in questions]
 
 
 def _render(template_owner: Any, content: str | list[dict[str, str]]) -> Any:
@@ -83,7 +83,7 @@ def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
     """
     contents = [
         _content({"type": "audio", "base64": base64.b64encode(audio.wav).decode()}, prompt)
-        for audio, prompt in questions
+        for audio, prompt, _ in questions
     ]
     return processor.apply_chat_template(
         [[{"role": "user", "content": content}] for content in contents]

@@ -14,6 +14,7 @@ import numpy as np
 from jasco.backends.optional_imports import import_optional
 from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import CHECK_DOWNLOAD, InputError, count, one_line
+from jasco.models.batches import Question
 from jasco.models.devices import choose_device
 from jasco.models.transformers.families import FAMILIES, OTHER, Family
 
@@ -185,7 +186,7 @@ def check_audio_is_used(label: str, processor: Any, family: Family, config: Any)
     tone = (8000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)
     try:
         silent, loud = (
-            family.inputs(processor, [(Audio(samples), "What do you hear?")])
+            family.inputs(processor, [Question(Audio(samples), "What do you hear?")])
             for samples in (np.zeros_like(tone), tone)
         )
     except Exception as error:  # a processor may raise anything

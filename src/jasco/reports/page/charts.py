@@ -5,7 +5,7 @@ colour, by shapes, dashes or numbers. Texts in them are data, which Vega-Lite es
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -24,12 +24,12 @@ from jasco.reports.report import ModelReport
 _SPECS = files("jasco.reports.page") / "chart_specs"
 _LONGEST_NAME = 44  # characters
 
-# The figures of each chart, by the name of its file in ``chart_specs/``.
-CHARTS = {
-    "headline": columns.HEADLINE,
-    "dependence": columns.DEPENDENCE,
-    "best_of": columns.BEST_OF,
-    "prompts": columns.BY_PROMPT,
+# By the name of a chart's file in ``chart_specs/``: its figures, for a number of instructions.
+CHARTS: dict[str, Callable[[int], Sequence[Column]]] = {
+    "headline": lambda _: columns.HEADLINE,
+    "dependence": lambda _: columns.DEPENDENCE,
+    "best_of": columns.best_of,
+    "prompts": columns.by_prompt,
 }
 
 
@@ -62,7 +62,8 @@ def draw(
     name: str, models: Mapping[str, ModelReport], published: Sequence[PublishedResult] = ()
 ) -> Iterator[Chart]:
     """Draw one of ``CHARTS``, published results last; yield nothing if there are no figures."""
-    figures = CHARTS[name]
+    instructions = max(len(model.results.instructions) for model in models.values())
+    figures = CHARTS[name](instructions)
     rows = [TableRow(model, report.score) for model, report in models.items()]
     rows += [TableRow(f"{result.model} (published)", result, "published ") for result in published]
     names = _short(row.name for row in rows)

@@ -9,8 +9,7 @@ from typing import Any
 
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.known_issues import known_issues
-from jasco.protocol.clips import Clip, items_of
-from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.protocol.clips import Clip
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
@@ -94,11 +93,16 @@ def content_of(
     issues = {issue.clip: issue.text for issue in known_issues(clips)}
     judges = [*dict.fromkeys(judge for model in shown.values() for judge in model.items.judges)]
     return {
-        "prompts": INSTRUCTIONS,
+        "prompts": next(iter(shown.values())).items.instructions,
         "orientations": _ORIENTATIONS,
         "judges": judges,
         "models": [
-            {"name": name, "judges": len(model.items.judges)} for name, model in shown.items()
+            {
+                "name": name,
+                "judges": len(model.items.judges),
+                "samples": len(model.items.samples),
+            }
+            for name, model in shown.items()
         ],
         "clips": [
             {**asdict(clip), "known_issue": issues.get(clip.id, ""), **sounds.get(clip.id, {})}
@@ -116,12 +120,17 @@ def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
 def _items(
     clips: Sequence[Clip], shown: Mapping[str, Shown], judges: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    differences = [disagreements(model.items) for model in shown.values()]
+    responses = [
+        (number, sample, model, items, disagreements(items))
+        for number, model in enumerate(shown.values())
+        for sample, items in enumerate(model.items.samples, start=1)
+    ]
+    prompts = len(next(iter(shown.values())).items.instructions)
     for place, clip in enumerate(clips):
-        for item in items_of(clip):
-            for number, model in enumerate(shown.values()):
-                key = clip.id, item.number
-                if model.results.single_prompt and key not in model.items.answers:
+        for prompt in range(1, prompts + 1):
+            for number, sample, model, items, differences in responses:
+                key = clip.id, prompt
+                if model.results.single_prompt and key not in items.answers:
                     continue  # the participant was not asked this prompt
                 verdicts = [
                     (
@@ -130,17 +139,18 @@ def _items(
                         verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
                         "\n---\n".join(texts),
                     )
-                    for judge, (texts, verdict) in model.items.verdicts_on(key).items()
+                    for judge, (texts, verdict) in items.verdicts_on(key).items()
                 ]
-                failure = model.items.failures.get(key)
+                failure = items.failures.get(key)
                 yield {
                     "clip": place,
-                    "prompt": item.number,
+                    "prompt": prompt,
+                    "sample": sample,
                     "model": number,
-                    "answer": model.items.answers.get(key),
+                    "answer": items.answers.get(key),
                     "failure": f"{failure.kind}: {failure.message}" if failure else "",
-                    "cut": key in model.items.cut_off,
-                    "difference": differences[number].get(key, 0),
+                    "cut": key in items.cut_off,
+                    "difference": differences.get(key, 0),
                     "verdicts": verdicts,
                 }
 

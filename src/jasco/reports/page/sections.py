@@ -7,7 +7,6 @@ from jasco.data import dataset
 from jasco.data.sources import LICENCE
 from jasco.errors import count
 from jasco.metrics.scoring import clip_scores
-from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.reports import columns
 from jasco.reports.comparison import summarise_report
 from jasco.reports.formats import number
@@ -63,7 +62,8 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "not_compared": note_lines(report, [NoteKind.COMPARISON]),
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
-        "prompts": INSTRUCTIONS,
+        "prompts": report.instructions,
+        "published_instructions": report.published_instructions,
         "heatmaps": [_heatmap(name, model) for name, model in shown.items()],
         "agreement": columns.agreement(models),
         "pairwise_agreement": columns.pairwise_agreement(models),
@@ -87,7 +87,8 @@ def licence(data: str) -> str:
 
 def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
     clips = shown.results.clips
-    scores = clip_scores(shown.results.matrices.values(), len(clips))
+    matrices, prompts = shown.results.matrices.values(), len(shown.results.instructions)
+    scores = clip_scores(matrices, len(clips), prompts)
     rows = [
         {"clip": clip.id, "cells": map(_cell, score.by_instruction), "mean": number(score.mean)}
         for clip, score in zip(clips, scores, strict=True)

@@ -63,9 +63,11 @@ class LtuAsInference(Inference[EncodedClip, PreparedQuestion]):
         transcript = clean_transcript(self._transcriber(audio)) if self._transcriber else ""
         return EncodedClip(self._model.audio_embeddings(audio.floats), transcript)
 
-    def prepare(self, encoded: EncodedClip, prompt: str, preset: str) -> PreparedQuestion:
+    def prepare(
+        self, encoded: EncodedClip, prompt: str, preset: str, sample: int = 0
+    ) -> PreparedQuestion:
         """Return a question about an encoded clip as input of the language model."""
-        settings = PRESETS[preset]
+        settings = PRESETS[preset].of_sample(sample)
         ids = prompt_ids(self._tokenizer, prompt, encoded.transcript)
         sequence = self._model.sequence(encoded.embeddings, ids)
         # As in the original, the repetition penalty applies to the prompt, but not to the clip.

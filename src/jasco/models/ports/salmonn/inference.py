@@ -39,9 +39,11 @@ class SalmonnInference(Inference[torch.Tensor, PreparedQuestion]):
         """Compute a clip's embeddings."""
         return self._network.audio_embeddings(audio.floats)
 
-    def prepare(self, encoded: torch.Tensor, prompt: str, preset: str) -> PreparedQuestion:
+    def prepare(
+        self, encoded: torch.Tensor, prompt: str, preset: str, sample: int = 0
+    ) -> PreparedQuestion:
         """Combine a question with a clip's embeddings."""
-        settings = PRESETS[preset]
+        settings = PRESETS[preset].of_sample(sample)
         left, right = (self._tokenizer.encode(half) for half in split_prompt(prompt, preset))
         sequence = self._network.sequence(left, encoded, right)
         return PreparedQuestion(sequence, search_of(settings), settings.max_new_tokens)

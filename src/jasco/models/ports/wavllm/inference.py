@@ -54,9 +54,11 @@ class WavLlmInference(Inference[torch.Tensor, ScaledQuestion]):
         self._check_length(len(audio.samples) // SAMPLES_PER_EMBEDDING)
         return self._model.audio_embeddings(audio.floats)
 
-    def prepare(self, encoded: torch.Tensor, prompt: str, preset: str) -> ScaledQuestion:
+    def prepare(
+        self, encoded: torch.Tensor, prompt: str, preset: str, sample: int = 0
+    ) -> ScaledQuestion:
         """Combine a question with a clip's embeddings."""
-        settings = PRESETS[preset]
+        settings = PRESETS[preset].of_sample(sample)
         tokens = make_prompt(self._tokenizer, prompt, second_bos=self._second_bos)
         longest = room(settings, tokens.right)
         self._check_length(len(tokens.left) + len(encoded) + len(tokens.right) + longest)

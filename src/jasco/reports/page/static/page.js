@@ -132,7 +132,7 @@ const prepare = (data) => {
 const verdictView = (data, item, [judge, rating, orientation, text]) => {
   const verdict = rating === null || orientation === null ? "unreadable" : `${rating} · ${data.orientations[orientation]}`;
   const view = el("details", {}, el("summary", { className: "foreign" }, `${shown(data.judges[judge])}: ${verdict}`));
-  view.dataset.of = `${item.prompt} ${data.models[item.model].name} ${data.judges[judge]}`;
+  view.dataset.of = `${item.prompt} ${item.sample} ${data.models[item.model].name} ${data.judges[judge]}`;
   view.addEventListener("toggle", () => {
     if (view.children.length === 1) view.append(textBlock(text, "judged"));
   }, { once: true });
@@ -140,7 +140,9 @@ const verdictView = (data, item, [judge, rating, orientation, text]) => {
 };
 
 const answerView = (data, item) => {
-  const name = el("strong", { className: "foreign" }, shown(data.models[item.model].name));
+  const model = data.models[item.model];
+  const sample = model.samples > 1 ? `, sample ${item.sample} of ${model.samples}` : "";
+  const name = el("strong", { className: "foreign" }, shown(model.name) + sample);
   const row = el("li", {}, name);
   if (item.answer === null) row.append(textBlock(item.failure || "not answered", "failed"));
   else row.append(textBlock(item.answer === "" ? "(an empty answer)" : item.answer, "answer"));

@@ -1,0 +1,177 @@
+"""Variance components of scores: how much clips, prompts, judges and samples vary.
+
+Conventions
+-----------
+Scores have the shape (clips, prompts, judges, samples). Clips, prompts and judges are crossed; the
+samples, a model's repeated responses to an item, are nested in clip x prompt and crossed with the
+judges. All effects are random. Only clips for which every score is there are used, so that the
+design is balanced.
+
+Method
+------
+The method of moments: the mean squares of the analysis of variance are set equal to their expected
+values, which are linear in the components. The expected mean square of a source A is the sum of
+the variances of all sources B whose indices include those of A, each multiplied by the number of
+scores per level of B. The estimates are unbiased, and may be negative: then they are reported as 0.
+
+Searle, Casella and McCulloch, *Variance Components* (1992), chapter 4; Brennan, *Generalizability
+Theory* (2001), chapter 3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_CLIPS = 2
+_AXES = "cpjs"
+# The indices of each component, from main effects to the residual.
+_SOURCES = {
+    "clip": "c",
+    "prompt": "p",
+    "judge": "j",
+    "clip_prompt": "cp",
+    "clip_judge": "cj",
+    "prompt_judge": "pj",
+    "clip_prompt_judge": "cpj",
+    "sample": "cps",
+    "residual": "cpjs",
+}
+COMPONENTS = tuple(_SOURCES)
+
+
+@dataclass(frozen=True)
+class VarianceComponents:
+    """The variance components of a model's gated scores.
+
+    Attributes
+    ----------
+    clips, prompts, judges, samples : int
+        The size of the design; the clips are those for which every score is there.
+    raw : mapping of str to float or None
+        The estimates by component, in squared units of the score, negative ones included; None
+        where a component cannot be separated from another one.
+    includes : mapping of str to tuple of str
+        By component: the components that cannot be separated from it, and are part of it. With one
+        sample, for example, the variance of samples is part of clip x prompt.
+    """
+
+    clips: int
+    prompts: int
+    judges: int
+    samples: int
+    raw: Mapping[str, float | None]
+    includes: Mapping[str, tuple[str, ...]]
+
+    @property
+    def components(self) -> dict[str, float | None]:
+        """The estimates, 0 where they are negative."""
+        return {name: None if raw is None else max(raw, 0.0) for name, raw in self.raw.items()}
+
+    @property
+    def shares(self) -> dict[str, float | None]:
+        """The share of each component in the sum of all; None where that is 0."""
+        components = self.components
+        total = sum(value for value in components.values() if value is not None)
+        return {
+            name: None if value is None or not total else value / total
+            for name, value in components.items()
+        }
+
+
+def variance_components(scores: NDArray[Any]) -> VarianceComponents | None:
+    """Estimate the variance components of scores.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (clips, prompts, judges, samples)
+        NaN where a score is missing.
+
+    Returns
+    -------
+    VarianceComponents or None
+        None with fewer than two clips for which every score is there.
+
+    Examples
+    --------
+    >>> scores = np.array([[0, 1], [2, 2]], float)[:, :, None, None]
+    >>> variance_components(scores).raw["clip"]
+    1.0
+    """
+    complete = np.asarray(scores, float)[~np.isnan(scores).any(axis=(1, 2, 3))]
+    if len(complete) < LEAST_CLIPS:
+        return None
+    sizes = dict(zip(_AXES, complete.shape, strict=True))
+    sources = dict(_SOURCES)
+    if sizes["s"] == 1:  # what remains varies by clip, prompt and judge
+        sources["residual"] = sources.pop("clip_prompt_judge")
+    names = [name for name, indices in sources.items() if _freedom(indices, sizes)]
+    mean_squares = [mean_square(complete, sources[name]) for name in names]
+    expected = [
+        [
+            prod(sizes[axis] for axis in _AXES if axis not in sources[other])
+            if {*sources[name]} <= {*sources[other]}
+            else 0
+            for other in names
+        ]
+        for name in names
+    ]
+    estimates = dict(zip(names, np.linalg.solve(expected, mean_squares).tolist(), strict=True))
+    clips, prompts, judges, samples = complete.shape
+    return VarianceComponents(
+        clips,
+        prompts,
+        judges,
+        samples,
+        raw={name: estimates.get(name) for name in COMPONENTS},
+        includes=_includes(sources, names, sizes),
+    )
+
+
+def mean_square(scores: NDArray[Any], source: str) -> float:
+    """Compute the mean square of a source of variation.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (clips, prompts, judges, samples)
+        Without missing values.
+    source : str
+        The indices of the source: some of ``c``, ``p``, ``j`` and ``s``.
+    """
+    effect = scores
+    for place, axis in enumerate(_AXES):
+        mean = effect.mean(axis=place, keepdims=True)
+        if axis not in source:
+            effect = mean
+        elif not _is_nesting(axis, source):
+            effect = effect - mean
+    sizes = dict(zip(_AXES, scores.shape, strict=True))
+    return float((effect**2).sum() * scores.size / effect.size / _freedom(source, sizes))
+
+
+def _is_nesting(axis: str, source: str) -> bool:
+    """Return whether an index only says in which clip and prompt a sample is nested."""
+    return "s" in source and axis in "cp"
+
+
+def _freedom(source: str, sizes: Mapping[str, int]) -> int:
+    """Compute the degrees of freedom of a source."""
+    return prod(sizes[axis] - (not _is_nesting(axis, source)) for axis in source)
+
+
+def _includes(
+    sources: Mapping[str, str], names: list[str], sizes: Mapping[str, int]
+) -> dict[str, tuple[str, ...]]:
+    """Return by component those that cannot be separated from it: they differ in one-level axes."""
+    by_indices = {sources[name]: name for name in names}
+    includes: dict[str, tuple[str, ...]] = {}
+    for component in COMPONENTS:
+        if component in names:
+            continue
+        indices = "".join(axis for axis in _SOURCES[component] if sizes[axis] > 1)
+        if name := by_indices.get(indices):
+            includes[name] = (*includes.get(name, ()), component)
+    return includes
