@@ -68,7 +68,7 @@ def test_variance_components_are_a_line_where_samples_or_judges_are_several() ->
         [line] = [row for row in render(summarise([model])).splitlines() if "variance of" in row]
         assert f"{MODEL}: variance of a score (12 complete clips): clips " in line
         assert shown in line
-        assert absent not in line.partition("; one judge")[0]
+        assert absent not in line.partition("; the variance of judges")[0]
         assert "variance of a score" in text_of(model, "markdown")
     assert "variance of" not in render(summarise([sampled(1, 1)]))
 
