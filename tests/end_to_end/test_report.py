@@ -59,7 +59,7 @@ def test_two_runs_make_a_file_of_each_format(
     for name, start in (
         ("out.md", "## JASCO on data: 2 clips"),
         ("out.tex", "% jasco signature: jasco:"),
-        ("out.csv", "model,judge,data,best_mean,"),
+        ("out.csv", "model,judge,best_mean,"),
         ("out.JSON", "{"),
     ):
         result = jasco("report", *runs, "-o", tmp_path / name)

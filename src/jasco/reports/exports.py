@@ -34,7 +34,6 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
             yield {
                 "model": name,
                 "judge": judge,
-                "data": report.data.name,
                 **_figures(score),
                 "complete": figures.complete,
                 "proxy": figures.proxy,
@@ -48,6 +47,10 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
                     f"mean_of_instruction_{column.heading}": column.value(score).value
                     for column in by_prompt(instructions)
                 },
+                "data": report.data.name,
+                "clips": report.data.clips,
+                "protocol": report.protocol,
+                "signature": report.signature,
                 **{f"tag_{key}": text for key, text in model.results.tags.items()},
             }
 
@@ -162,16 +165,7 @@ def to_json(reports: Sequence[Report]) -> Json:
 
 def _to_csv(reports: Sequence[Report]) -> str:
     """Format a row for each model and judge; each row includes how it was made."""
-    rows = [
-        row
-        | {
-            "clips": report.data.clips,
-            "protocol": report.protocol,
-            "signature": report.signature,
-        }
-        for report in reports
-        for row in figure_rows(report)
-    ]
+    rows = [row for report in reports for row in figure_rows(report)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     write_rows(text, columns, rows, line_end="\r\n")  # as RFC 4180 requires
