@@ -1,6 +1,7 @@
 """The report as tables in the terminal."""
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 from jasco.errors import count, one_line
 from jasco.reports import columns, formats
@@ -57,7 +58,9 @@ def answer_lines(results: Results) -> Iterator[str]:
         yield line
 
 
-_RUN_HEADER = ("run", "name", "data", "clips", "judges", "answered", "coverage", "updated", "state")
+_RUN_HEADER = (
+    "run", "name", "data", "clips", "judges", "answered", "coverage", "updated", "state", "tags",
+)  # fmt: skip
 _LONGEST_CELL = 40
 
 
@@ -75,9 +78,12 @@ def render_runs(runs: Sequence[RunSummary]) -> str:
             f"{run.answered} of {run.items}" if run.items else "",
             formats.percent(run.coverage),
             (run.updated or "")[:16].replace("T", " "),
-            " ".join([run.state, *(f"{key}={text}" for key, text in run.tags.items())]),
+            run.state,
+            " ".join(f"{key}={text}" for key, text in run.tags.items()),
         ]
         for run in runs
     ]
     problems = [f"{run.folder}: {run.problem}" for run in runs if run.problem]
-    return "\n".join([formats.table(_RUN_HEADER, rows, left=len(_RUN_HEADER)), *problems])
+    shown = [any(column) for column in zip(*rows, strict=True)]  # without empty columns
+    header, *rows = (list(compress(row, shown)) for row in (_RUN_HEADER, *rows))
+    return "\n".join([formats.table(header, rows, left=len(header)), *problems])
