@@ -32,6 +32,7 @@ def test_models_are_compared_in_pairs(tmp_path: Path) -> None:
     assert frame["best_mean"][0] == 2
     assert frame["p"][0] == pair.comparison.p
     assert "csv/good" in str(comparisons)
+    assert "<td>csv/good<br>  minus csv/weak</td>" in comparisons._repr_html_()
 
 
 def test_one_model_cannot_be_compared(tmp_path: Path) -> None:

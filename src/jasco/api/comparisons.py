@@ -11,6 +11,7 @@ from jasco.api.scores import data_frame
 from jasco.errors import InputError
 from jasco.reports.comparison import summarise_comparison
 from jasco.reports.exports import pair_rows
+from jasco.reports.html_table import differences_html
 from jasco.reports.report import Pair, Report
 from jasco.reports.text import render_comparison
 from jasco.runs.targets import results_of
@@ -70,6 +71,9 @@ class Comparisons:
             f"{pair.first} minus {pair.second}: {pair.comparison.best_mean}" for pair in self.pairs
         )
         return f"Comparisons({pairs})"
+
+    def _repr_html_(self) -> str:
+        return differences_html(self.report)
 
 
 @named_as_in_python()

@@ -16,7 +16,7 @@ from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import Score
 from jasco.reports import columns
 from jasco.reports.exports import figure_rows, item_rows, to_json
-from jasco.reports.html_table import render_html
+from jasco.reports.html_table import scores_html
 from jasco.reports.report import ModelReport, Report, by_data_set, summarise
 from jasco.reports.text import render
 from jasco.runs.read_csv import judged_items_of_files
@@ -290,7 +290,7 @@ class Scores:
         return f"Scores({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
-        return "\n".join(map(render_html, self.reports))
+        return "\n".join(map(scores_html, self.reports))
 
     @cached_property
     def _text(self) -> str:

@@ -1,27 +1,38 @@
-"""The report as a small HTML table, for notebooks."""
+"""Tables as small pieces of HTML, for notebooks."""
 
+from collections.abc import Iterable
 from html import escape
 
 from jasco.reports import columns
-from jasco.reports.notes import CAUTIONS, NoteKind, note_lines
+from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 from jasco.reports.text import title
 
 
-def render_html(report: Report) -> str:
-    """Format the figures of models as an HTML table, with what must be known to read them."""
-    table = columns.headline(report.models)
+def scores_html(report: Report) -> str:
+    """Format the figures of models, with the notes that are needed to read them."""
+    notes = note_lines(report, {*CAUTIONS, NoteKind.INTERVALS, NoteKind.MISSING})
+    return _html(title(report), columns.headline(report.models), notes, report.signature)
+
+
+def differences_html(report: Report) -> str:
+    """Format paired differences of models, with the notes that are needed to read them."""
+    pairs = report.pairs or ()
+    notes = [explain_pairs(pairs), *note_lines(report, {*CAUTIONS, NoteKind.COMPARISON})]
+    return _html("Paired differences", columns.differences(pairs), notes, report.signature)
+
+
+def _html(caption: str, table: columns.Table, notes: Iterable[str], signature: str) -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in table.header)
     rows = "".join(
         f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in table.cells(row))}</tr>"
         for row in table.rows
     )
-    notes = note_lines(report, {*CAUTIONS, NoteKind.INTERVALS, NoteKind.MISSING})
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
-        f"<table><caption>{escape(title(report))}</caption>"
+        f"<table><caption>{escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<ul>{listed}</ul><p><small>{escape(report.signature)}</small></p>"
+        f"<ul>{listed}</ul><p><small>{escape(signature)}</small></p>"
     )
 
 
