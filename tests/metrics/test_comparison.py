@@ -2,11 +2,13 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from jasco.metrics import bootstrap
@@ -18,7 +20,8 @@ from jasco.metrics.comparison import (
     sign_flip_p,
 )
 from jasco.metrics.scoring import score_panel
-from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.metrics.verdict_matrix import ORIENTATIONS, VerdictMatrix
+from jasco.protocol.verdicts import Orientation
 from matrices import random_matrix
 
 DIFFERENCES = st.lists(st.sampled_from([-2, -1, -1 / 3, 0, 2 / 3, 1, 2]), min_size=1, max_size=9)
@@ -369,3 +372,22 @@ def test_a_participant_is_compared_with_the_answers_of_all_samples() -> None:
     assert compared.p == exchange_p(single.mean_by_clip(), answers)
     expected = single.mean_by_clip().mean() - answers.mean()
     assert compared.mean.value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", [19, 28])  # where single precision misses ties
+def test_ties_of_scores_averaged_over_three_judges_count(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    both = ORIENTATIONS.index(Orientation.BOTH)
+
+    def matrix(ratings: NDArray[Any], *, single_prompt: bool = False) -> VerdictMatrix:
+        shape = ratings.shape
+        oriented = np.full(shape, both, np.int8), np.zeros(shape, bool)
+        return VerdictMatrix(ratings.astype(np.float32), *oriented, single_prompt=single_prompt)
+
+    panel = [rng.integers(0, 2, (12, 8)) for _ in range(3)]
+    single = np.full((12, 8), np.nan)
+    single[:, 0] = rng.integers(0, 3, 12)
+    participant = {name: matrix(single, single_prompt=True) for name in "abc"}
+    model = dict(zip("abc", map(matrix, panel), strict=True))
+    exact = exchange_p(single[:, 0], np.sum(panel, axis=0) / 3)
+    assert compare(participant, model, resamples=50).p == exact

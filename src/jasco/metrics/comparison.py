@@ -181,7 +181,8 @@ def _p_value(
     if single_prompt[0] == single_prompt[1]:
         return sign_flip_p(difference)
     single = single_prompt.index(True)
-    gated = [matrix.gated() for matrix in panels[1 - single]]
+    # In double precision: in single precision, equal sums of thirds would not be ties.
+    gated = [matrix.gated().astype(float) for matrix in panels[1 - single]]
     size = judges[1 - single]
     samples = [np.mean(gated[start : start + size], axis=0) for start in range(0, len(gated), size)]
     return exchange_p(scores[single], np.hstack(samples))
