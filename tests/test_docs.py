@@ -110,6 +110,12 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     assert sorted(listed) == sorted(pages)
 
 
+def test_the_api_reference_lists_every_public_name_once() -> None:
+    text = (ROOT / "docs" / "api.md").read_text("utf-8")
+    listed = re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted(set(jasco.__all__) - {"__version__"})
+
+
 def names_in(value: Any) -> set[str]:
     """Return the names of the fields of an object and of those within it."""
     if isinstance(value, list):
