@@ -120,7 +120,7 @@ def _new_display() -> "Progress":
 
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
         TextColumn("{task.fields[detail]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left:"),
