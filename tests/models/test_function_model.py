@@ -156,7 +156,8 @@ def test_an_answer_of_another_form_is_a_failure(
 ) -> None:
     source = f"import numpy as NP\ndef answer({parameters}):\n    return {returned}"
     failure = the_failure(ask(source)[0])
-    assert failure.kind == "malformed"
+    assert failure.kind == "no text"
+    assert failure.lasting
     assert message in failure.message
 
 
@@ -178,11 +179,11 @@ BATCHES = "def answer(audios, sampling_rate, prompts):\n    CALLS.append(len(pro
         ("import sys; sys.exit('bye')", "error"),
         ("import asyncio; raise asyncio.CancelledError", "error"),
         ("raise MemoryError", "memory"),
-        ("return []", "malformed"),
-        ("prompts.pop(); return prompts", "malformed"),
-        ("return prompts * 2", "malformed"),
-        ("return None", "malformed"),
-        ("return (text for text in prompts)", "malformed"),
+        ("return []", "no text"),
+        ("prompts.pop(); return prompts", "no text"),
+        ("return prompts * 2", "no text"),
+        ("return None", "no text"),
+        ("return (text for text in prompts)", "no text"),
     ],
 )
 def test_a_bad_question_in_a_batch_fails_alone(ask: Any, statement: str, kind: str) -> None:
@@ -262,3 +263,22 @@ def test_a_function_that_cannot_be_imported_is_reported(
     with pytest.raises(InputError, match=message) as error:
         asyncio.run(model.prepare(DATA))
     assert "\n" not in str(error.value)
+
+
+def test_a_batch_that_fails_is_reported_once(data: Path, tmp_path: Path, caplog: Any) -> None:
+    import jasco
+
+    def answer(audios: Any, sampling_rate: int, prompts: Any) -> list[str]:
+        if len(prompts) > 1:
+            raise ValueError("one at a time, please")
+        return [f"{abs(audios[0]).mean():.5f} {prompts[0]}"]
+
+    with caplog.at_level("INFO", logger="jasco"):
+        scores = jasco.evaluate(
+            answer, data=data, judges=[], run=tmp_path / "run", name="single", preflight=False
+        )
+    assert scores.to_json()["models"]["single"]["answers"]["answered"] == 32
+    [line] = [text for text in caplog.messages if "batch" in text]
+    assert "one at a time, please (" in line
+    assert "test_function_model.py:" in line
+    assert "repeated one by one" in line

@@ -33,6 +33,10 @@ class Run(RunSummary):
         """Summarise a run; one that cannot be read has the state ``unreadable``."""
         return cls(**vars(summarise_run(folder)))
 
+    def __fspath__(self) -> str:
+        """Return the folder: a run can be given wherever its path can."""
+        return str(self.folder)
+
     @property
     def complete(self) -> bool:
         """Whether every item has an answer, and every answer a readable verdict of each judge."""
@@ -47,12 +51,12 @@ class Run(RunSummary):
         items = judged_items_of_run(self.folder)
         return data_frame([{"model": self.name, **row} for row in item_rows(items)])
 
-    def show(self, clip: str, instruction: int, sample: int = 1) -> dict[str, Any]:
+    def show(self, clip: str | int, instruction: int, sample: int = 1) -> dict[str, Any]:
         """Return all that a run holds about an item, as ``jasco show --json`` prints it.
 
         Parameters
         ----------
-        clip : str
+        clip : str or int
             The clip's id.
         instruction, sample : int
             The numbers of the instruction and of the answer to it, from 1.
@@ -62,7 +66,7 @@ class Run(RunSummary):
         InputError
             The run has no answer to this item, or does not cover the clip.
         """
-        return show(self.folder, clip, instruction, sample)
+        return show(self.folder, str(clip), instruction, sample)
 
     def forget(
         self, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False

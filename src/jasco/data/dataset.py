@@ -24,7 +24,11 @@ ALTERED = f"{PUBLISHED} (altered audio)"
 OTHER_CLIPS = f"{PUBLISHED} (other clips)"
 """Name of a data set that is called ``watd`` but has other annotations."""
 MINI = "mini"
+MINI_SHA256 = "6b64a9175055a15cb84efacabb15a90c1e2a4ed427d44d29052ce1562c90cd79"
+"""Hash of the annotations of ``mini``."""
 """Name of the small data set that ships with the package, free for any use."""
+
+_NAMES = {PUBLISHED_SHA256: PUBLISHED, MINI_SHA256: MINI}
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,18 @@ class DataSet:
 
 
 def name_of(clips: Sequence[Clip], otherwise: str) -> str:
-    """Return the name of a data set; the published one is identified by its annotations.
+    """Return the name of a data set; ``watd`` and ``mini`` are identified by their annotations.
 
     Parameters
     ----------
     clips : sequence of Clip
         Its clips.
     otherwise : str
-        The name if it is not the published data set.
+        The name of any other data set.
     """
-    if annotations_sha256(clips) == PUBLISHED_SHA256:
-        return PUBLISHED
+    sha256 = annotations_sha256(clips)
+    if sha256 in _NAMES:
+        return _NAMES[sha256]
     return OTHER_CLIPS if otherwise in (PUBLISHED, ALTERED) else whole_text(otherwise)
 
 

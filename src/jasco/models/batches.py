@@ -64,6 +64,7 @@ class BatchedModel(Model):
         self.batch_size = size
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: list[tuple[Question, asyncio.Future[Outcome]]] = []
+        self._reported: set[str] = set()  # kinds of failures of batches
 
     @abstractmethod
     def load(self) -> None:
@@ -127,6 +128,13 @@ class BatchedModel(Model):
         if len(questions) == 1:
             return [failure]
         size = (len(questions) + 1) // 2 if failure.kind == "memory" else 1
+        if failure.kind not in self._reported:
+            self._reported.add(failure.kind)
+            how = "in smaller batches" if failure.kind == "memory" else "one by one"
+            self.notify(
+                f"{self.spec.label}: a batch of {len(questions)} failed ({failure.kind}: "
+                f"{failure.message}); its questions are repeated {how}"
+            )
         answers = [
             answer
             for start in range(0, len(questions), size)
@@ -140,7 +148,7 @@ class BatchedModel(Model):
 
 def _failure(error: BaseException, place: str) -> Failure:
     if isinstance(error, MalformedAnswersError):
-        return Failure("malformed", str(error))
+        return Failure("no text", str(error))
     name, text = type(error).__name__, str(error)
     message = f"{name}: {one_line(mask_spec(text))}" + (f" ({place})" if place else "")
     lacks_memory = (

@@ -161,4 +161,4 @@ def _listed(answers: object, number: int) -> Sequence[object]:
 def _outcome(answer: object) -> Outcome:
     if isinstance(answer, str):
         return Response(whole_text(answer))
-    return Failure("malformed", f"the function returned {type(answer).__name__}, not str")
+    return Failure("no text", f"the function returned {type(answer).__name__}, not str")

@@ -79,6 +79,8 @@ def failure_counts(counts: Mapping[str, int]) -> str:
 _NOUNS = {  # kinds of failures that have a plural
     **{kind: kind for kind in ("crash", "error", "rate limit", "refusal", "timeout")},
     **{kind: f"{kind} error" for kind in ("connection", "memory", "server")},
+    "malformed": "malformed response",
+    "no text": "response without text",
 }
 
 

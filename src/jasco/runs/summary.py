@@ -88,7 +88,6 @@ def find_runs(folder: Path) -> Iterator[Path]:
     for path, folders, files in os.walk(folder):
         if "run.db" in files:
             yield Path(path)
-            folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
