@@ -14,12 +14,15 @@ from jasco.api.messages import named_as_in_python, python_names
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("go on all the same with --no-preflight", "go on all the same with preflight=False"),
-        ("--limit 3 has no effect; take another --run", "limit=3 has no effect; take another run="),
-        ("take --protocol v2, or another --run", "take protocol='v2', or another run="),
+        ("continue anyway with --no-preflight", "continue anyway with preflight=False"),
+        (
+            "--limit 3 has no effect; use a different --run",
+            "limit=3 has no effect; use a different run=",
+        ),
+        ("use --protocol v2, or a different --run", "use protocol='v2', or a different run="),
         ("--judge a/b,t=1: no such judge of m", "judges=['a/b,t=1']: no such judge of m"),
-        ("ask again: --retry-final", "ask again: retry_final=True"),
-        ("so --compat has no number", "so compat=True has no number"),
+        ("retry them with --retry-final", "retry them with retry_final=True"),
+        ("--compat cannot score it", "compat=True cannot score it"),
         ("no answers; see: jasco eval --help", "no answers; see: help(jasco.evaluate)"),
         (
             "remove them: jasco forget runs/a --judge offline",
@@ -30,11 +33,11 @@ from jasco.api.messages import named_as_in_python, python_names
             "unknown; see: jasco models (in a terminal); did you mean x?",
         ),
         (
-            "it said: no argument --limit-mm-per-prompt",
-            "it said: no argument --limit-mm-per-prompt",
+            "last output: no argument --limit-mm-per-prompt",
+            "last output: no argument --limit-mm-per-prompt",
         ),
         ("my--run: a file", "my--run: a file"),
-        ("--max-calls: '0' is no whole number", "max_calls: '0' is no whole number"),
+        ("--max-calls: invalid value '0'", "max_calls: invalid value '0'"),
         ("reached; allow more with --max-cost", "reached; allow more with max_cost="),
     ],
 )
@@ -47,9 +50,9 @@ def test_the_class_and_the_notes_of_an_error_stay(kind: type[Exception]) -> None
     class Special(kind):  # type: ignore[misc, valid-type]
         pass
 
-    error = Special("take another --run")
+    error = Special("use a different --run")
     error.add_note("kept")
-    with pytest.raises(Special, match=r"take another run=") as caught, named_as_in_python():
+    with pytest.raises(Special, match=r"use a different run=") as caught, named_as_in_python():
         raise error
     assert caught.value.__notes__ == ["kept"]
 
@@ -69,7 +72,7 @@ def test_what_is_raised_and_logged_names_parameters(
         jasco.evaluate(model, data=data, judges=["offline"], run=run, limit=1)
     assert "limit=1 has no effect" in caplog.text
     assert "--" not in caplog.text
-    with pytest.raises(jasco.RunConflictError, match="another run="):
+    with pytest.raises(jasco.RunConflictError, match="a different run="):
         jasco.evaluate(f"{model},seed=3", data=data, judges=[], run=run)
     with pytest.raises(jasco.InputError, match=r"judges=\['ofline'\]: .* did you mean offline"):
         jasco.score(run, judges="ofline")

@@ -397,7 +397,7 @@ def a_file_to_score_that_is_not_there(workspace: Workspace) -> Sequence[object]:
     return ["score", workspace.folder / "none.csv"]
 
 
-@case(2, "no run there", "run.db")
+@case(2, "not a run", "run.db")
 def a_folder_that_is_no_run(workspace: Workspace) -> Sequence[object]:
     return ["score", workspace.data]
 
@@ -462,25 +462,25 @@ def _break_run(workspace: Workspace) -> None:
     (workspace.run / "run.db").write_bytes(b"SQLite format 3\0" + b"x" * 8000)
 
 
-@case(3, "run.db", "broken", "another --run")
+@case(3, "run.db", "corrupt", "different --run")
 def a_broken_run(workspace: Workspace) -> Sequence[object]:
     _break_run(workspace)
     return workspace.respond()
 
 
-@case(3, "run.db", "broken")
+@case(3, "run.db", "corrupt")
 def scoring_a_broken_run(workspace: Workspace) -> Sequence[object]:
     _break_run(workspace)
     return ["score", workspace.run, "--json"]
 
 
-@case(3, "run.db", "database", "another --run")
+@case(3, "run.db", "database", "different --run")
 def a_foreign_database(workspace: Workspace) -> Sequence[object]:
     workspace.write_database(0, 1)
     return workspace.respond()
 
 
-@case(3, "run.db", "newer jasco", "schema version 99", "update jasco", "another --run")
+@case(3, "run.db", "newer jasco", "schema version 99", "update jasco", "different --run")
 def a_newer_run(workspace: Workspace) -> Sequence[object]:
     workspace.write_database(0x4A415343, 99)
     return workspace.respond()
@@ -517,13 +517,13 @@ def reporting_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
     return [*misspell(workspace, "report"), "-o", workspace.folder / "page.html"]
 
 
-@case(2, "rum", "no run there", "did you mean ", "/run?")
+@case(2, "rum", "run not found", "did you mean ", "/run?")
 def removing_a_judge_from_a_run_that_is_not_there(workspace: Workspace) -> Sequence[object]:
     workspace.run.mkdir()
     return ["forget", workspace.folder / "rum", "--judge", "offline"]
 
 
-@case(2, "no run there", "did you mean ", "/run?")
+@case(2, "not a run", "did you mean ", "/run?")
 def a_folder_of_runs_for_a_run(workspace: Workspace) -> Sequence[object]:
     workspace.run.mkdir()
     (workspace.run / "run.db").touch()
@@ -670,11 +670,11 @@ def test_a_run_of_other_data_or_another_model_is_refused(
         result = jasco(*arguments)
         assert result.status == 3
         assert message in error_line(result)
-        assert "take another --run" in error_line(result)
+        assert "use a different --run" in error_line(result)
     write_wav(workspace.wav(), tone(77))
     result = jasco(*workspace.respond())
     assert result.status == 3
-    assert "1.wav: other audio than the run" in error_line(result)
+    assert "1.wav: the audio differs from that used in the run" in error_line(result)
     with sqlite3.connect(workspace.run / "run.db") as run:
         assert run.execute("SELECT count(*) FROM responses").fetchone() == (16,)
     assert len(before) == (workspace.run / "run.db").stat().st_size

@@ -117,7 +117,7 @@ def test_a_run_of_files_shows_what_there_is(jasco: Jasco, data: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("clip", "prompt", "expected"),
     [("99", "1", "99"), ("0", "0", "1 to 8"), ("0", "9", "1 to 8"), ("0", "x", "1 to 8"),
-     ("0", "-1", "1 to 8"), ("3", "8", "not answered"), ("\x1b[1m", "1", "none of the run")],
+     ("0", "-1", "1 to 8"), ("3", "8", "not answered"), ("\x1b[1m", "1", "no clip")],
 )  # fmt: skip
 def test_a_missing_item_is_an_error_in_one_line(
     jasco: Jasco, data: Path, tmp_path: Path, clip: str, prompt: str, expected: str

@@ -135,7 +135,7 @@ def test_what_makes_no_calls_has_none_and_no_tokens(job: Job) -> None:
     [judge] = [line for line in lines if line.startswith("judge: ")]
     assert f"offline: {CLIPS * 8} verdicts" in judge
     assert "no calls" in judge
-    assert not [line for line in lines if "token" in line or "a verdict" in line]
+    assert not [line for line in lines if "token" in line or "per verdict" in line]
 
 
 def test_one_of_something_is_in_the_singular(job: Job) -> None:
@@ -147,4 +147,4 @@ def test_one_of_something_is_in_the_singular(job: Job) -> None:
         judges=[open_spec("judge", "openai/j,base_url=http://127.0.0.1:1/v1")],
     )
     lines = "\n".join(plan(smallest))
-    assert "with 1 call at once" in lines
+    assert "with 1 concurrent call," in lines

@@ -68,7 +68,7 @@ def assess_as_preflight(rule: Rule) -> Finding:
 def test_a_model_with_one_answer_is_refused(text: str) -> None:
     finding = assess(results_of(lambda *_: text))
     assert (finding.state, finding.open, finding.p_value) == (State.REFUSED, False, 1.0)
-    assert finding.reason.startswith("answers every probe with nothing") == (not text.strip())
+    assert finding.reason.startswith("gives an empty answer") == (not text.strip())
     assert "\n" not in finding.reason
 
 
@@ -91,7 +91,7 @@ def test_a_model_with_an_answer_for_each_audio_passes(text: str, uses_prompt: bo
 def test_the_reason_names_an_empty_answer_that_was_cut_off() -> None:
     results = [ProbeResult(3, sound, Response("", "length")) for sound in SOUNDS]
     reason = assess(results).reason
-    assert "nothing" in reason
+    assert "empty answer" in reason
     assert "cut off" in reason
 
 
@@ -155,7 +155,7 @@ def test_with_fewer_than_two_thirds_answered_the_preflight_is_inconclusive(
     assert (finding.state == State.INCONCLUSIVE) == (len(failed) > PROBES / 3)
     if finding.state == State.INCONCLUSIVE:
         assert finding.reason == (
-            f"{PROBES - len(failed)} of 12 probes were answered (timeout: no answer within 2 s)"
+            f"only {PROBES - len(failed)} of 12 probes answered (timeout: no answer within 2 s)"
         )
 
 
@@ -352,11 +352,11 @@ def function_run(jasco: Jasco, data: Path, tmp_path: Path) -> FunctionRun:
 @pytest.mark.parametrize(
     ("kind", "reason", "probes"),
     [
-        ("constant", "one answer", 12),
+        ("constant", "every prompt", 12),
         ("prompt-only", "the same answer", 12),
-        ("length-only", "one answer", 12),
-        ("empty", "nothing", 12),
-        ("ignoring-and-noisy", "no more alike", 24),
+        ("length-only", "every prompt", 12),
+        ("empty", "empty answer", 12),
+        ("ignoring-and-noisy", "no more similar", 24),
     ],
 )
 def test_a_model_that_ignores_the_audio_is_refused_in_one_line(
@@ -476,7 +476,7 @@ def test_most_probes_failing_leave_it_open_and_the_run_goes_on(function_run: Fun
     result = function_run("mostly-failing")
     assert result.status == 4
     first, failure, last, function_line = result.stderr.splitlines()
-    assert first.startswith("jasco: preflight: 4 of 12 probes")
+    assert first.startswith("jasco: preflight: inconclusive: only 4 of 12 probes")
     assert "RuntimeError" in first
     assert "error: RuntimeError: no memory (" in failure
     assert "of 32 items are answered" in last
@@ -484,7 +484,7 @@ def test_most_probes_failing_leave_it_open_and_the_run_goes_on(function_run: Fun
     assert function_run.calls == 12 + 32
     assert function_run.fact()["state"] == "inconclusive"
     table, _ = function_run.score()
-    assert "4 of 12 probes were answered" in table
+    assert "4 of 12 probes answered" in table
 
 
 def test_where_no_probe_is_answered_no_item_is_asked(function_run: FunctionRun) -> None:

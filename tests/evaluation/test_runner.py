@@ -57,7 +57,7 @@ def test_audio_that_is_replaced_on_the_way_never_reaches_the_model(
         run_evaluation(model, concurrency=1, preflight=False)
     assert model.audio
     assert not any(clip == "3" for clip, _ in model.audio)
-    with pytest.raises(RunConflictError, match=r"3\.wav: other audio"):
+    with pytest.raises(RunConflictError, match=r"3\.wav: the audio differs"):
         run_evaluation(FakeModel())
     path.write_bytes(original)
     model = FakeModel()

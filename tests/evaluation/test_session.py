@@ -24,7 +24,7 @@ from synthetic import tone, write_wav
 def test_without_a_run_or_its_answers_there_is_nothing_to_judge(
     run_evaluation: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="no run there"):
+    with pytest.raises(InputError, match="run not found"):
         run_evaluation(None, FakeJudge(), data=None)
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="no answers"):
@@ -89,7 +89,7 @@ def test_converted_clips_are_counted(run_evaluation: Any, data: Path, tmp_path: 
 def test_other_audio_is_refused(run_evaluation: Any, data: Path) -> None:
     run_evaluation(FakeModel(failing=[("0", 1)]))
     soundfile.write(data / "dataset" / "v0" / "1.wav", tone(9), 16_000)
-    with pytest.raises(RunConflictError, match=r"1\.wav: other audio"):
+    with pytest.raises(RunConflictError, match=r"1\.wav: the audio differs"):
         run_evaluation(FakeModel())
 
 

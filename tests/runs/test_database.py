@@ -91,7 +91,7 @@ def test_commits_survive_a_loss_of_power(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"SQLite format 3\0" + b"x" * 4080, "broken, or not a run"), (b"text" * 99, "not a run")],
+    [(b"SQLite format 3\0" + b"x" * 4080, "corrupt, or not a run"), (b"text" * 99, "not a run")],
 )
 def test_a_broken_file_is_refused(folder: Path, content: bytes, message: str) -> None:
     folder.mkdir(parents=True)
@@ -105,12 +105,12 @@ def test_a_broken_file_is_refused(folder: Path, content: bytes, message: str) ->
 @pytest.mark.parametrize(
     ("application", "version", "message"),
     [
-        (7, FORMAT.version, "a database of something else"),
-        (0, 0, "a database of something else"),
+        (7, FORMAT.version, "a database of another program"),
+        (0, 0, "a database of another program"),
         (
             FORMAT.application_id,
             FORMAT.version + 1,
-            f"made by a newer jasco .schema version {FORMAT.version + 1}",
+            f"created by a newer jasco .schema version {FORMAT.version + 1}",
         ),
     ],
 )

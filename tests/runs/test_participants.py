@@ -30,11 +30,11 @@ def test_names_that_look_the_same_are_the_same_participant(text: str, name: str)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "1 to 40 characters, this one 0"),
-        (" \t\n", "1 to 40 characters, this one 0"),
-        ("x" * 41, "1 to 40 characters, this one 41"),
-        ("Anna, Bob", "a name cannot hold a comma"),
-        ("Anna\nBob", "the character U.000A, which is not seen"),
+        ("", "0 characters .expected 1 to 40"),
+        (" \t\n", "0 characters .expected 1 to 40"),
+        ("x" * 41, "41 characters .expected 1 to 40"),
+        ("Anna, Bob", "comma"),
+        ("Anna\nBob", "invisible character U.000A"),
         ("Anna\x1b[2J", "U.001B"),
         ("Anna\u2028Bob", "U.2028"),
         ("\u202eannA", "U.202E"),

@@ -57,7 +57,7 @@ def test_files_must_be_about_the_same_answers_and_clips(write_judged: Write) -> 
     with pytest.raises(InputError, match=r"b\.csv: clip 9, prompt 1"):
         results_of_files([write_judged("a.csv"), write_judged("b.csv", allm_output="other")])
     other = Clip("10", "wind", "run", "a", "b", "they flee", "flee")
-    with pytest.raises(InputError, match="clip 10 differs"):
+    with pytest.raises(InputError, match="clip 10: its annotations differ"):
         results_of_files([write_judged("a.csv"), write_judged("c.csv", clips=(CLIPS[0], other))])
 
 

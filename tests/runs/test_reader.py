@@ -38,7 +38,7 @@ def test_a_reader_writes_nothing(folder: Path) -> None:
 
 
 def test_where_there_is_no_run_a_reader_makes_none(folder: Path) -> None:
-    with pytest.raises(InputError, match="no run there"):
+    with pytest.raises(InputError, match="run not found"):
         RunReader.open(folder)
     assert not folder.exists()
 

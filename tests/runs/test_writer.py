@@ -102,9 +102,9 @@ def test_another_model_is_refused_with_the_difference_named(folder: Path) -> Non
         model = run.set_model(spec("m", temperature=0.0))
         run.commit([response_row(model, 0, 1, ANSWER, 0.5)])
         assert run.set_model(spec("m", temperature=0.0)) == model
-        with pytest.raises(RunConflictError, match=r"\(temperature: 0\.0 there, 0\.7 here\)"):
+        with pytest.raises(RunConflictError, match=r"\(temperature: 0\.0 in the run, 0\.7 now\)"):
             run.set_model(spec("m", temperature=0.7))
-        with pytest.raises(RunConflictError, match=r"p/m.*p/n.*name: m there"):
+        with pytest.raises(RunConflictError, match=r"p/m.*p/n.*name: m in the run"):
             run.set_model(spec("n", temperature=0.0))
 
 
@@ -139,7 +139,7 @@ def test_other_audio_is_refused_once_there_is_an_answer(folder: Path) -> None:
         run.set_audio({"0": one})  # corrected before any answer
         add_answers(run, ANSWER)
         run.set_audio({"0": one, "1": other})
-        with pytest.raises(RunConflictError, match=r"/a/0\.wav: other audio"):
+        with pytest.raises(RunConflictError, match=r"/a/0\.wav: the audio differs"):
             run.set_audio({"0": other})
         assert run.audio_sha256() is None  # clip 2 was never read
         assert run.count_converted_clips() == 2

@@ -158,7 +158,7 @@ def test_what_is_no_run_is_named_and_does_not_hide_the_others(
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "run.db").write_text("no database, but a long enough text" * 100)
     page = visit(make_run("a"), tmp_path / "b").get("/").text
-    assert "broken, or not a run" in page
+    assert "corrupt, or not a run" in page
     assert "csv/model" in page
 
 

@@ -1,6 +1,6 @@
-"""The record of one item of a run: what was sent to the model and the judges, and what came back.
+"""The record of one item of a run: what was sent to the model and the judges, and their replies.
 
-Requests are not stored. They are built again from the identity that the run holds, by the code that
+Requests are not stored. They are rebuilt from the identity stored in the run, by the same code that
 sends them.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jasco.backends.specs import Kind, reopen
-from jasco.errors import InputError, one_line
+from jasco.errors import InputError, invalid_value
 from jasco.protocol.clips import Item
 from jasco.protocol.protocols import PROTOCOLS
 from jasco.runs.reader import RunReader
@@ -34,19 +34,19 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
     prompt : int or str
         The number of the instruction, from 1.
     sample : int or str
-        Which of the model's responses to the item, from 1.
+        The number of the model's response to the item, from 1.
 
     Returns
     -------
     dict
-        Ready for JSON. ``model`` has a ``request`` (the body as it is sent, with a placeholder for
-        the audio; None where none is sent as JSON) and a ``reply`` or a ``failure``; each of
-        ``judges`` has ``verdicts``, one for each repeat, with all ``attempts`` likewise.
+        Can be written as JSON. ``model`` has a ``request`` (the body that is sent, with a
+        placeholder for the audio; None if no JSON is sent) and a ``reply`` or a ``failure``; each
+        of ``judges`` has ``verdicts``, one per repeat, each with all its ``attempts``.
 
     Raises
     ------
     InputError
-        There is no run, no such clip, prompt or sample in it, or no response yet.
+        There is no run, it has no such clip, prompt or sample, or there is no response yet.
     """
     with RunReader.open(run) as store:
         instructions = store.instructions
@@ -58,7 +58,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
         if not responses:
             raise InputError(
                 f"{run}: clip {clip}, prompt {number}{_of_sample(shown, store.samples)} is not "
-                "answered yet; repeat the command that began the run"
+                "answered yet; repeat the command that created the run to resume it"
             )
         response = responses[0]
         samples = store.samples
@@ -97,9 +97,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
 def _number(what: str, given: int | str, most: int) -> int:
     text = str(given)
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise InputError(
-            f"--{what}: invalid value {one_line(text, 40)!r} (expected a number from 1 to {most})"
-        )
+        raise InputError(invalid_value(f"--{what}", text, f"expected a number from 1 to {most}"))
     return int(text)
 
 
@@ -108,7 +106,7 @@ def _of_sample(sample: int, samples: int) -> str:
 
 
 def _provider(store: RunReader, kind: Kind, number: int) -> tuple[Any, dict[str, Any]]:
-    """Reopen a model or judge of a run (None where that fails); return its record as well."""
+    """Reopen a model or judge of a run (None if that fails), and return its record as well."""
     providers = store.models() if kind == "model" else store.judges()
     [(label, identity)] = [(label, identity) for n, label, identity in providers if n == number]
     provider = reopen(kind, identity)
@@ -118,13 +116,13 @@ def _provider(store: RunReader, kind: Kind, number: int) -> tuple[Any, dict[str,
 
 
 def _reply(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that is stored of a response, whatever columns a run has for it."""
+    """Return everything stored about a response, whatever columns the run has."""
     reply = {name: value for name, value in row.items() if name not in _ROW_COLUMNS}
     return reply | {"usage": json.loads(row["usage"] or "{}")}
 
 
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a response and a verdict have in common."""
+    """Return what responses and verdicts have in common."""
     kind, message, final = row["failure_kind"], row["failure_message"], bool(row["final"])
     failure = None if kind is None else {"kind": kind, "message": message, "final": final}
     return {"failure": failure, "seconds": row["seconds"], "written_at": row["written_at"]}
@@ -156,7 +154,7 @@ def _verdict(row: Mapping[str, Any], judge: Any, item: Item, text: str) -> dict[
 
 
 def _without_audio(body: Any, audio: Mapping[str, Any] | None) -> Any:
-    """Replace the audio in a request, in whatever form, by a placeholder."""
+    """Replace the audio in a request, in any form, with a placeholder."""
     if isinstance(body, Mapping):
         return {
             key: _placeholder(value, audio)

@@ -23,41 +23,41 @@ class Job:
     run : pathlib.Path
         The run's folder.
     data : DataSet or None
-        None takes the run's own.
+        None uses the data set of the run.
     model : Model or None
-        None judges the responses that the run holds.
+        None judges the responses in the run.
     judges : sequence of Judge
-        Without any, responses are collected and not judged.
+        If there are none, responses are collected but not judged.
     protocol : str or None
-        None takes the run's own, or the default.
+        None uses the protocol of the run, or the default.
     instructions : tuple of str or None
-        The texts of the instructions; None takes the run's own, or the published ones.
+        The texts of the instructions; None uses those of the run, or the published ones.
     samples : int or None
-        The number of responses to each item; None takes the run's own, or 1.
+        The number of responses to each item; None uses that of the run, or 1.
     limit : int or None
-        The number of clips, from the first on; None takes all that the data set (or, without one,
-        the run) has.
+        The number of clips, from the first on; None uses all clips of the data set or, without
+        one, of the run.
     concurrency : int
-        Calls in flight at once.
+        Maximum number of concurrent calls.
     preflight : bool
         Whether to check first that the model uses the audio, and that each judge gives a readable
-        verdict on a question whose verdict is known.
+        verdict on a question with a known verdict.
     retry_final : bool
         Whether to repeat calls whose outcome is final: unreadable verdicts, and failures such as
-        a content filter's.
+        those of a content filter.
     limits : Limits
-        What may be spent on the run in total, earlier commands included.
+        Limits of what is spent on the run in total, including earlier commands.
     prices : PriceList
-        Prices of tokens, where the user gives them.
+        Prices of tokens given by the user.
     name : str or None
-        The model's name in tables; None keeps the run's own, or the model's label.
+        The model's name in tables; None keeps that of the run, or the model's label.
     tags : mapping of str to str
         Tags to add to the run.
 
     Raises
     ------
     InputError
-        Two judges have the same identity: one of them would be lost.
+        Two judges have the same identity: the verdicts of one would be lost.
     """
 
     run: Path
@@ -80,8 +80,8 @@ class Job:
         for judge, other in combinations(self.judges, 2):
             if identity_key(judge.spec.identity) == identity_key(other.spec.identity):
                 raise InputError(
-                    f"judge {judge.spec.label} is given twice; label=NAME in its spec tells two "
-                    "judges of one name apart"
+                    f"judge {judge.spec.label} is given twice; give it once, or distinguish two "
+                    "judges of the same name with label=NAME in their specs"
                 )
 
     @property
@@ -90,7 +90,7 @@ class Job:
         return [*self.judges, *([self.model] if self.model else ())]
 
     def check_recorded(self, instructions: Sequence[str], samples: int) -> None:
-        """Check that no file, which holds one answer per item, is asked for other answers.
+        """Check that models and judges that read a file, with one answer per item, fit the job.
 
         Raises
         ------
@@ -105,11 +105,11 @@ class Job:
             if tuple(instructions) != INSTRUCTIONS:
                 raise InputError(
                     f"--instructions: {label} supports the published instructions only; use it "
-                    "in a run with these"
+                    "in a run with them"
                 )
 
     def clips_covered(self, data: DataSet, covered: int) -> int:
-        """Return how many clips the job is about, in a run that covers ``covered`` already."""
+        """Return how many clips the job is about, in a run that already covers ``covered``."""
         if self.data is None and self.limit is None:
             return covered
         return max(covered, min(self.limit or len(data.clips), len(data.clips)))

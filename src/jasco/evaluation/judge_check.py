@@ -1,9 +1,9 @@
 """The judge check: one question with a known verdict, asked before hundreds of others.
 
-The question is about a clip that is in no data set, with a response that deserves the best verdict.
-A judge that refuses it, or none of whose verdicts on three such responses is readable, would fail
-on most responses of a run. A judge that gives another verdict is usable: its exam shows how good it
-is, not a single question.
+The question is about a clip that is in no data set, with a response that should get the best
+verdict. A judge that refuses it, or whose verdicts on three such responses are all unreadable,
+would fail on most responses of a run. A judge that gives a different verdict can be used: its
+quality is measured by its exam, not by a single question.
 """
 
 import asyncio
@@ -43,13 +43,13 @@ ANSWERS = (
     ),
     "Building a sandcastle: the sounds are those of a beach, and the words are about a castle.",
 )
-"""Asked in turn, until the verdict on one is readable."""
+"""Responses that are judged in turn, until the verdict on one is readable."""
 EXPECTED = Verdict(2, Orientation.BOTH)
 _LONGEST_QUOTE = 300
 
 
 class JudgeUnusableError(RunConflictError):
-    """A judge refuses a question that it should answer, or its verdicts are not readable."""
+    """A judge refuses a question that it should answer, or its verdicts are unreadable."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class JudgeCheck:
     Attributes
     ----------
     state : str
-        ``passed``, ``wrong`` (readable, another verdict), ``unreadable`` or ``failed``.
+        ``passed``, ``wrong`` (a different readable verdict), ``unreadable`` or ``failed``.
     complaint : str
-        What is wrong, with a quote of the judge or its server; empty if nothing is.
+        What is wrong, with a quote of the judge or its server; empty if it passed.
     details : mapping
-        The verdict, or the failure, for the record.
+        The verdict or the failure, as stored in the run.
     is_lasting : bool
-        Whether the responses of a run would meet the same.
+        Whether calls about the responses of a run would fail in the same way.
     error : exception or None
-        The error that the judge raised.
+        The error that the judge raised, if any.
     """
 
     state: str
@@ -82,7 +82,7 @@ class JudgeCheck:
 
 
 def assess_judge(label: str, outcome: Judgement | Failure | Exception) -> JudgeCheck:
-    """Assess a judge from its last verdict on the known question, or from why it gave none."""
+    """Assess a judge by its last verdict on the known question, or by the reason for none."""
     match outcome:
         case Judgement(Verdict(rating, orientation) as verdict, attempts):
             texts = [attempt.text for attempt in attempts]
@@ -91,19 +91,21 @@ def assess_judge(label: str, outcome: Judgement | Failure | Exception) -> JudgeC
                 return JudgeCheck("passed", "", details)
             if verdict.readable:
                 complaint = (
-                    f"{label}: gave rating {rating}, {orientation} on a question whose verdict is "
-                    f"{EXPECTED.rating}, {EXPECTED.orientation}; its exam shows how fit it is: "
-                    "jasco exam --help"
+                    f"{label}: gave rating {rating}, {orientation} on the known question (expected "
+                    f"{EXPECTED.rating}, {EXPECTED.orientation}); measure its quality with its "
+                    "exam: jasco exam --help"
                 )
                 return JudgeCheck("wrong", complaint, details)
             text = texts[0] if texts else ""
-            quote = repr(one_line(text, _LONGEST_QUOTE)) if text.strip() else "nothing"
-            known = f"{len(ANSWERS)} known questions"
-            complaint = f"{label} gave no readable verdict on {known}; it wrote {quote}"
+            reply = f"it replied {one_line(text, _LONGEST_QUOTE)!r}"
+            complaint = (
+                f"{label}: no readable verdict on {len(ANSWERS)} known questions; "
+                f"{reply if text.strip() else 'its reply was empty'}"
+            )
             return JudgeCheck("unreadable", complaint, details, is_lasting=True)
         case Failure(kind, message) as failure:
             reason = f"{kind}: {one_line(message, _LONGEST_QUOTE)}"
-            complaint = f"{label} failed on the known question ({reason})"
+            complaint = f"{label}: failed on the known question ({reason})"
             cause = {"failure_kind": kind, "failure_message": message}
             return JudgeCheck("failed", complaint, cause, is_lasting=failure.lasting)
         case error:
@@ -112,9 +114,9 @@ def assess_judge(label: str, outcome: Judgement | Failure | Exception) -> JudgeC
 
 
 async def check_judges(session: Session, judges: Judges) -> None:
-    """Ask prepared judges the known question, and record and report what they answer.
+    """Ask prepared judges the known question; record and report the outcome.
 
-    It goes to those that are to judge and have given no readable verdict yet.
+    Only judges that have responses to judge and have given no readable verdict yet are asked.
 
     Parameters
     ----------
@@ -158,14 +160,14 @@ async def check_judges(session: Session, judges: Judges) -> None:
 
 
 def refuse_unusable(checks: Sequence[JudgeCheck]) -> None:
-    """Raise if a judge cannot be used, with the reasons of all that cannot.
+    """Raise an error if a judge cannot be used, with the reasons of all such judges.
 
     Raises
     ------
     InputError
-        As a judge raised it: a key is wrong, or its server knows no such model.
+        As raised by a judge: a key is wrong, or its server does not know the model.
     JudgeUnusableError
-        The server refuses the question, or the verdict is not readable.
+        The server refuses the question, or the verdict is unreadable.
     IncompleteError
         The error may be temporary.
     """
@@ -177,10 +179,9 @@ def refuse_unusable(checks: Sequence[JudgeCheck]) -> None:
         raise InputError(reasons)
     if any(check.is_lasting for check in unusable):
         raise JudgeUnusableError(
-            f"{reasons}; correct the judge's spec or its server, or continue anyway with "
-            "--no-preflight"
+            f"{reasons}; fix the judge's spec or its server, or continue anyway with --no-preflight"
         )
     if unusable:
         raise IncompleteError(
-            f"{reasons}; repeat the command when this is resolved: it goes on from here"
+            f"{reasons}; when this is resolved, run the same command again to resume"
         )

@@ -1,4 +1,4 @@
-"""The plan of a job: what a command would do and take, as far as it can be known beforehand."""
+"""The plan of a job: what a command would do and cost, as far as that is known beforehand."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,38 +19,38 @@ from jasco.runs.schema import PREFLIGHT
 from jasco.runs.spending import Spending, priced_spending
 
 _CHARACTERS_PER_TOKEN = 4
-# Assumed until the run has calls of its own.
+# Assumed until the run has calls.
 _RESPONSE_SECONDS, _RESPONSE_TOKENS = 2.0, 60
 _VERDICT_SECONDS, _VERDICT_TOKENS = 8.0, 300
-_AUDIO_TOKENS = 25  # a second; models differ: some 10 to 50
+_AUDIO_TOKENS = 25  # per second; models differ: about 10 to 50
 
 
 @dataclass(frozen=True)
 class _Done:
-    """What the run holds already.
+    """What the run already holds.
 
     Attributes
     ----------
     data : DataSet
-        The job's, or else the run's.
+        The data set of the job, or else of the run.
     spent : Spending
         What was spent on the run, and the prices.
     covered : int
-        How many clips the run is about.
+        Number of clips that the run covers.
     instructions : tuple of str
         The texts of the run's instructions.
     samples : int
-        How many responses to each item the run is to hold.
+        Expected number of responses to each item.
     single_prompt : bool
-        Whether a human participant responds, to one item a clip.
+        Whether a human participant responds, to one item per clip.
     responses : int
-        Those there are, and the failures that are not to be repeated.
+        Number of responses, and of failures that are not retried.
     verdicts : mapping of str to int
-        Verdicts by the judge's identity, repeated ones that this job asks for among them.
+        Number of verdicts by the judge's identity, including repeats that this job asks for.
     response_seconds, verdict_seconds : float or None
-        How long a call took on average.
+        Mean duration of a call.
     preflight : str or None
-        The JSON that the run stores of a preflight.
+        The finding of a preflight as JSON, as stored in the run.
     checked : set of str
         Identities of judges that have given a readable verdict.
     """
@@ -70,12 +70,12 @@ class _Done:
 
 
 def plan(job: Job) -> Iterator[str]:
-    """Format in a few lines what a job would do; nothing is called, nothing is written.
+    """Format what a job would do, in a few lines; nothing is called or written.
 
     Raises
     ------
     InputError
-        As the job itself would, for what can be known beforehand.
+        As raised by the job itself, as far as the cause is known beforehand.
     """
     done = _done(job)
     clips = done.data.clips[: job.clips_covered(done.data, done.covered)]
@@ -88,19 +88,19 @@ def plan(job: Job) -> Iterator[str]:
     seconds = sum(file.seconds for file in audio.values())
     name = name_with_audio(done.data.name, {id_: file.sha256 for id_, file in audio.items()})
     of_clips = f"{len(clips)} of {count(len(done.data.clips), 'clip')}"
-    each = f", {samples} answers to each" if samples > 1 else ""
+    each = f", {samples} answers per item" if samples > 1 else ""
     yield f"data: {name}, {of_clips}, {count(items, 'item')}{each}"
 
     prices = done.spent.prices
     costs: list[tuple[str, float | None]] = []
 
     def estimate(label: str, calls: int, prompt_tokens: float, completion_tokens: float) -> str:
-        """Note the cost of the calls of a model or judge, and format it with their tokens."""
+        """Record the cost of the calls of a model or judge, and format it with their tokens."""
         into, out = calls * prompt_tokens, calls * completion_tokens
         cost = float(prices[label].of(round(into), round(out))) if label in prices else None
         costs.append((label, cost))
-        about = "" if cost is None else f", about {cost:.2f}"
-        return f"about {into / 1000:.0f}k tokens in and {out / 1000:.0f}k out{about}"
+        about = "" if cost is None else f", cost about {cost:.2f}"
+        return f"about {into / 1000:.0f}k prompt and {out / 1000:.0f}k completion tokens{about}"
 
     expected = items * samples
     responses = max(expected - done.responses, 0) if job.model else 0
@@ -112,15 +112,15 @@ def plan(job: Job) -> Iterator[str]:
         yield f"model: {label}: {count(responses, unit)} to {do}, {expected - responses} done"
         if probes:
             unit = "question" if is_local else "call"
-            yield f"preflight: {probes} {unit}s to {do}, or twice as many where answers vary"
+            yield f"preflight: {probes} {unit}s to {do}, or {2 * probes} if the answers vary"
         if job.model.uses_audio:
             used = seconds / 60 / len(clips) * (responses + probes)
-            yield f"audio: {seconds / 60:.1f} minutes, {used:.1f} to be processed"
+            yield f"audio: {seconds / 60:.1f} minutes in total, {used:.1f} minutes to process"
         if responses and not is_local:
             prompt_tokens = sum(map(len, instructions)) / len(instructions) / _CHARACTERS_PER_TOKEN
             prompt_tokens += seconds / len(clips) * _AUDIO_TOKENS
             tokens = estimate(label, responses + probes, prompt_tokens, _RESPONSE_TOKENS)
-            yield f"tokens: {label}: {tokens}, at {_AUDIO_TOKENS} a second of audio (assumed)"
+            yield f"tokens: {label}: {tokens} (assuming {_AUDIO_TOKENS} per second of audio)"
 
     protocol = protocol_named(job.protocol)
     prompts = [
@@ -144,14 +144,14 @@ def plan(job: Job) -> Iterator[str]:
         yield f"judge: {label}: {count(missing, 'call')} to make, {tokens}"
     if total_cost := sum(cost for _, cost in costs if cost):
         unpriced = ", ".join(label for label, cost in costs if cost is None)
-        suffix = f", without {unpriced}: no price" if unpriced else ""
+        suffix = f", excluding {unpriced} (no price)" if unpriced else ""
         yield f"cost: about {total_cost:.2f}{suffix}"
     if limits := _limits(job, done.spent):
         yield f"limits: {limits}"
     if checks:
-        yield f"known question to each judge first: {count(checks, 'call')} to make"
+        yield f"judge check with a known question: {count(checks, 'call')} to make"
 
-    # A model that needs no audio and makes no calls reads responses from a file, in no time.
+    # A model without audio and calls reads responses from a file, which takes no time.
     is_instant = job.model is not None and is_local and not job.model.uses_audio
     response_seconds = done.response_seconds or (0.0 if is_instant else _RESPONSE_SECONDS)
     verdict_seconds = done.verdict_seconds or _VERDICT_SECONDS
@@ -160,10 +160,10 @@ def plan(job: Job) -> Iterator[str]:
     about = "less than a minute" if minutes < 0.5 else f"about {count(round(minutes), 'minute')}"
     paces = []
     if responses and not is_instant:
-        paces.append(f"{response_seconds:.2g} s an answer ({_basis(done.response_seconds)})")
+        paces.append(f"{response_seconds:.2g} s per answer ({_basis(done.response_seconds)})")
     if verdicts:
-        paces.append(f"{verdict_seconds:.2g} s a verdict ({_basis(done.verdict_seconds)})")
-    pace = f" with {count(job.concurrency, 'call')} at once, at {' and '.join(paces)}"
+        paces.append(f"{verdict_seconds:.2g} s per verdict ({_basis(done.verdict_seconds)})")
+    pace = f" with {count(job.concurrency, 'concurrent call')}, at {' and '.join(paces)}"
     yield f"time: {about}{pace if paces else ''}"
 
 
@@ -171,16 +171,16 @@ def _limits(job: Job, spent: Spending) -> str:
     total, limits = spent.total.landed(), job.limits
     parts = []
     if limits.calls is not None:
-        parts.append(f"{limits.calls:,} calls, of which {total.calls:,} are spent")
+        parts.append(f"{limits.calls:,} calls ({total.calls:,} spent)")
     if limits.tokens is not None:
-        parts.append(f"{limits.tokens:,} tokens, of which {total.tokens:,} are spent")
+        parts.append(f"{limits.tokens:,} tokens ({total.tokens:,} spent)")
     if limits.cost is not None:
-        parts.append(f"cost {limits.cost}, of which {spent.cost or 0:.2f} is spent")
+        parts.append(f"cost {limits.cost} ({spent.cost or 0:.2f} spent)")
     return "; ".join(parts)
 
 
 def _basis(seconds: float | None) -> str:
-    return "assumed" if seconds is None else "as in this run so far"
+    return "assumed" if seconds is None else "as measured in this run"
 
 
 def _done(job: Job) -> _Done:

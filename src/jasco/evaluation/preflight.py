@@ -1,19 +1,20 @@
-"""The preflight: whether a model uses the audio at all, checked before anything is spent on a run.
+"""The preflight: a check, before a run, of whether a model uses the audio at all.
 
-It asks a dozen probes: three instructions, each with a clip, the same clip again, another clip and
-silence, all of one length. A model that uses the audio gives responses to the same audio that are
-more alike than its responses to different audio. For one that ignores it, the audio that a response
-was given to is arbitrary: the audio could as well be reassigned, at random and within each
-instruction. A permutation test counts how often the responses to the same audio look at least as
-alike under such a reassignment. It is valid whatever the responses are: sampled, from few variants,
-or rounded differently in another batch. Where the first dozen leaves the question open, a second
-one is asked, with other instructions.
+It asks twelve probes: three instructions, each with a clip, the same clip again, another clip and
+silence, all of the same length. If a model uses the audio, its responses to the same audio are more
+similar than its responses to different audio. If it ignores the audio, the audio of a response is
+exchangeable: it could be reassigned at random within each instruction. A permutation test counts
+how often the responses to the same audio are at least as similar under such a reassignment. It is
+valid for any kind of response: sampled, chosen from few variants, or rounded differently in another
+batch. If the first twelve probes leave the question open, twelve more are asked, with other
+instructions.
 
 A model that gives the same responses whatever the audio is always refused; one whose responses vary
-for other reasons, in nine of ten cases. One that uses the audio and samples passes: at temperature
-1 the cascade, whose responses are a sentence of one chosen word or two, in 94 of 100. Two things
-cannot be detected: that a model uses only whether there is sound at all; and that it ignores the
-audio, where it samples behind a gateway that returns its first response to a repeated request.
+for other reasons is refused in nine of ten cases. A model that uses the audio and samples passes:
+at temperature 1, the cascade, whose responses are a sentence with one or two chosen words, passes
+in 94 of 100 cases. Two cases cannot be detected: a model that uses only whether there is sound at
+all; and a model that ignores the audio and samples behind a gateway that returns its first response
+to a repeated request.
 """
 
 import asyncio
@@ -39,12 +40,12 @@ from jasco.protocol.responses import Failure, Response
 from jasco.runs.schema import PREFLIGHT
 
 PROBES = 12
-"""How many probes are asked at once: three instructions, each with four sounds."""
-_ANSWERED = 2 / 3  # with a smaller share of responses the preflight is inconclusive
-_SIGNIFICANCE = 0.05  # a model that ignores the audio passes a dozen at most this often
+"""Number of probes that are asked together: three instructions, each with four sounds."""
+_ANSWERED = 2 / 3  # with a smaller share of responses, the preflight is inconclusive
+_SIGNIFICANCE = 0.05  # a model that ignores the audio passes twelve probes at most this often
 _PERMUTATIONS = 9_999
-_LONGEST_PROBE = 60  # seconds: of a longer clip, its beginning
-# Words; in scripts that do not separate them, characters.
+_LONGEST_PROBE = 60  # seconds; of a longer clip, only the beginning is used
+# Words; single characters in scripts that do not separate words.
 _TOKEN = re.compile(r"[^\W\u2e80-\U0010ffff]+|\w")
 
 
@@ -53,7 +54,7 @@ class AudioIgnoredError(RunConflictError):
 
 
 class NoResponseError(RunConflictError):
-    """The model, or its server, refuses every probe."""
+    """The model or its server refuses every probe."""
 
 
 class State(StrEnum):
@@ -84,7 +85,7 @@ class ProbeResult:
     clip: str = ""
 
     def as_dict(self) -> dict[str, object]:
-        """Return the result, ready for JSON."""
+        """Return the result with values that JSON can hold."""
         fact = {"instruction": self.instruction, "clip": self.clip, "sound": self.sound}
         if isinstance(self.outcome, Failure):
             reason = {"failure_kind": self.outcome.kind, "failure_message": self.outcome.message}
@@ -101,16 +102,16 @@ class Finding:
     state : State
         Passed, refused or inconclusive.
     reason : str
-        What the model does, where it is refused, or why nothing is known; else empty.
+        What a refused model does, or why the finding is inconclusive; else empty.
     results : sequence of ProbeResult
-        All that was asked.
+        The results of all probes.
     same_audio, different_audio : float or None
         The mean similarity of two responses to an instruction, with the same and with different
         audio: 0 to 1.
     p_value : float or None
-        How likely such responses are of a model that ignores the audio.
+        The p-value of the hypothesis that the model ignores the audio.
     open : bool
-        Whether more probes could change it.
+        Whether more probes could change the finding.
     """
 
     state: State
@@ -144,18 +145,18 @@ def is_due(model: Model | None, missing: int, earlier: str | None) -> bool:
     model : Model or None
         The model to be asked.
     missing : int
-        Items that it is still to respond to.
+        Number of items without a response.
     earlier : str or None
-        The JSON that the run stores of an earlier preflight.
+        The finding of an earlier preflight as JSON, as stored in the run.
     """
     passed = json.loads(earlier or "{}").get("state") == State.PASSED
     return bool(model and model.uses_audio and missing and not passed)
 
 
 def probe_instructions(count: int) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the numbers of the instructions of the first dozen probes, and of the second.
+    """Return the numbers of the instructions of the first twelve probes, and of the second twelve.
 
-    Where there are fewer than three or six instructions, some are asked again.
+    If there are fewer than three or six instructions, some are used again.
 
     Parameters
     ----------
@@ -188,7 +189,7 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
 
     def watch(outcome: Response | Failure) -> None:
         progress.advance(outcome, expected=False)
-        session.writer.write_soon()  # what it took: there is no row to write it with
+        session.writer.write_soon()  # the spending, as there is no row to write it with
 
     finding = await probe_model(
         model,
@@ -202,7 +203,10 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
     store.set_facts({PREFLIGHT: finding.as_json()})
     refuse(label, finding)
     if finding.state == State.INCONCLUSIVE:
-        session.notify(f"preflight: {finding.reason}: it is unknown whether {label} uses the audio")
+        session.notify(
+            f"preflight: inconclusive: {finding.reason}; it is unknown whether {label} uses the "
+            "audio"
+        )
 
 
 async def probe_model(
@@ -213,22 +217,22 @@ async def probe_model(
     watch: Callable[[Response | Failure], None],
     instructions: Sequence[str] = INSTRUCTIONS,
 ) -> Finding:
-    """Ask a model the probes, and more where the first leave the question open.
+    """Ask a model the probes, and more if the first ones leave the question open.
 
     Parameters
     ----------
     model : Model
-        One that uses audio, and is prepared.
+        A prepared model that uses audio.
     clips : sequence of Clip
-        Those of the run.
+        The clips of the run.
     read_audio : callable
         Reads a clip's audio.
     concurrency : int
-        Calls in flight at once.
+        Maximum number of concurrent calls.
     watch : callable
         Takes the outcome of each call that has ended.
     instructions : sequence of str
-        Their texts.
+        The texts of the instructions.
     """
     slots = asyncio.Semaphore(concurrency)
     results: list[ProbeResult] = []
@@ -243,8 +247,8 @@ async def probe_model(
 
     for numbers in probe_instructions(len(instructions)):
         probes = [(number, *sound) for number in numbers for sound in (sounds[0], *sounds)]
-        # In random order: an effect of when, or with what else, a question is asked must not look
-        # like an effect of the audio.
+        # In random order, so that effects of time or batching do not look like effects of the
+        # audio.
         order = np.random.default_rng(0).permutation(len(probes))
         await all_at_once(ask(*probes[place]) for place in order)
         finding = assess(sorted(results, key=lambda result: (result.instruction, result.sound)))
@@ -258,9 +262,9 @@ Sounds = Sequence[tuple[Clip, Sound, Audio]]
 
 
 def choose_sounds(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) -> Sounds:
-    """Choose a clip, another one (noise where there is none), and silence, all of one length.
+    """Return a clip, another one (noise if there is none), and silence, all of the same length.
 
-    The lengths are equal because a model that gets nothing but a length does not use the audio.
+    The lengths are equal because a model that receives only the length does not use the audio.
     """
     longest = _LONGEST_PROBE * SAMPLING_RATE
     two = clips[0], clips[len(clips) // 2]
@@ -277,10 +281,10 @@ def choose_sounds(clips: Sequence[Clip], read_audio: Callable[[Clip], Audio]) ->
 
 
 def assess(results: Sequence[ProbeResult]) -> Finding:
-    """Assess from the results of the probes whether the model uses the audio."""
+    """Determine from the results of the probes whether the model uses the audio."""
     responses = _responses(results)
     if len(responses) < _ANSWERED * len(results):
-        reason = f"{len(responses)} of {len(results)} probes were answered ({_commonest(results)})"
+        reason = f"only {len(responses)} of {len(results)} probes answered ({_commonest(results)})"
         return Finding(State.INCONCLUSIVE, reason, results)
 
     prompts = np.array([probe.instruction for probe, _ in responses])
@@ -315,8 +319,8 @@ def similarities(texts: Sequence[str]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (texts, texts)
-        The share of their words, and pieces of words, that two texts have in common, 0 to 1;
-        pieces that fewer of the texts hold count more.
+        The weighted share of character trigrams that two texts have in common, 0 to 1; trigrams
+        that occur in fewer of the texts have a higher weight.
     """
     pieces = [_pieces(text) for text in texts]
     vocabulary = sorted(frozenset().union(*pieces))
@@ -335,27 +339,27 @@ def _pieces(text: str) -> frozenset[str]:
 def permutation_test(
     similarity: NDArray[np.float64], prompts: NDArray[np.int64], sounds: NDArray[np.int64]
 ) -> float:
-    """Compute how often responses look as if they depended on audio that is reassigned.
+    """Compute the p-value of the hypothesis that responses do not depend on the audio.
 
     Parameters
     ----------
     similarity : ndarray, shape (responses, responses)
-        How similar they are.
+        The similarity of each pair of responses.
     prompts, sounds : ndarray of int, shape (responses,)
-        The prompt and the audio of each; the audio is permuted among the responses to a prompt.
+        The prompt and the audio of each response; the audio is permuted within each prompt.
 
     Returns
     -------
     float
-        The p-value of a permutation test (Phipson and Smyth, 2010: the observed assignment is one
-        of them), whose statistic is the similarity of responses to the same audio.
+        The p-value of a permutation test (Phipson and Smyth, 2010: the observed assignment counts
+        as one of the permutations). The statistic is the similarity of responses to the same audio.
     """
     rng = np.random.default_rng(0)
     assigned = np.tile(sounds, (1 + _PERMUTATIONS, 1))
     for prompt in np.unique(prompts):
         group = prompts == prompt
         assigned[1:, group] = rng.permuted(assigned[1:, group], axis=1)
-    # Every assignment has as many pairs of each kind, so the sum over the same sounds suffices.
+    # All assignments have the same number of pairs with the same sound, so the sum suffices.
     sums = np.zeros(len(assigned))
     for sound in np.unique(sounds):
         has_sound = (assigned == sound).astype(float)
@@ -371,32 +375,35 @@ def _reason(responses: Sequence[tuple[ProbeResult, Response]], *, varies: bool) 
     texts = {response.text: one_line(response.text, 80) for _, response in responses}
     if not any(text.strip() for text in texts):
         cut_off = all(response.finish_reason == "length" for _, response in responses)
-        why = " (cut off at the longest length allowed: max_tokens)" if cut_off else ""
-        return f"answers every probe with nothing{why}"
+        why = " (cut off at the maximum length: max_tokens)" if cut_off else ""
+        return f"gives an empty answer to every probe{why}"
     first = repr(next(iter(texts.values())))
     if len(texts) == 1:
-        return f"gives one answer to every clip, to silence and to every prompt ({first})"
+        return f"gives the same answer to every clip, silence and every prompt ({first})"
     if not varies:
-        return f"gives the same answer to a clip, to another one and to silence ({first})"
+        return f"gives the same answer to a clip, another clip and silence ({first})"
     by_sound = {probe.sound: texts[response.text] for probe, response in responses}
     quoted = ", ".join(f"{text!r} to {sound}" for sound, text in by_sound.items())
-    return f"answers the same audio no more alike than different audio and silence ({quoted})"
+    return (
+        "gives answers to the same audio that are no more similar than answers to different audio "
+        f"and silence ({quoted})"
+    )
 
 
 def _commonest(results: Sequence[ProbeResult]) -> str:
-    """Quote the commonest message of the commonest kind of failure."""
+    """Return the most common message of the most common kind of failure."""
     failures = (probe.outcome for probe in results if isinstance(probe.outcome, Failure))
     reason = reasons_of(failures)[0]
     return one_line(f"{reason.kind}: {reason.message}", 300)
 
 
 def refuse(label: str, finding: Finding) -> None:
-    """Raise if no probe was answered, or if the model ignores the audio.
+    """Raise an error if no probe was answered, or if the model ignores the audio.
 
     Raises
     ------
     NoResponseError
-        Every probe was refused in a way that every item would be.
+        Every probe was refused for a reason that applies to every item.
     IncompleteError
         No probe was answered, and some failed with a temporary error.
     AudioIgnoredError
@@ -412,9 +419,11 @@ def refuse(label: str, finding: Finding) -> None:
         if all(failure.lasting for failure in failures):
             remedy = "check that it accepts audio and these requests"
             raise NoResponseError(f"{message}; {remedy}, {anyway}")
-        raise IncompleteError(f"{message}; repeat the command when this is resolved, {anyway}")
+        raise IncompleteError(
+            f"{message}; run the same command again when this is resolved, {anyway}"
+        )
     if finding.state == State.REFUSED:
         raise AudioIgnoredError(
-            f"preflight: {label} {finding.reason}; check that the audio reaches it and that its "
-            "text reaches us, or continue anyway with --no-preflight"
+            f"preflight: {label} {finding.reason}; check that the audio reaches the model "
+            "and that its text is returned, or continue anyway with --no-preflight"
         )

@@ -1,4 +1,4 @@
-"""Progress of a command: a bar on a terminal, elsewhere a plain line at intervals."""
+"""Progress of a command: a bar on a terminal, otherwise a plain line at intervals."""
 
 import threading
 import time
@@ -14,27 +14,27 @@ from jasco.terminal import is_terminal, progress_bar
 
 T = TypeVar("T")
 INTERVAL = 30.0
-"""Seconds between two plain lines, where stderr is no terminal."""
+"""Seconds between two plain lines, if stderr is not a terminal."""
 _RECENT = 10
 """Intervals over which the rate is averaged."""
 _LONGEST = 400
 
 
 class Progress:
-    """Counts calls, and reports the first failure of each kind.
+    """A counter of calls, which also reports the first failure of each kind.
 
-    On a terminal it is a bar. Elsewhere (a notebook, a log file, a pipe) a thread of its own
-    writes a line every :data:`INTERVAL` seconds, whatever keeps the others busy, and one at the
-    end; nothing where all is done sooner.
+    On a terminal, it shows a bar. Otherwise (in a notebook, a log file, a pipe), a separate thread
+    writes a line every :data:`INTERVAL` seconds, however busy the others are, and one at the end;
+    nothing is written if everything is done sooner.
 
     Parameters
     ----------
     total : int
-        How many calls are expected.
+        Expected number of calls.
     notify : callable
         Takes each line.
     task : str
-        What is going on, unless it is the calls of a run; its bar disappears at the end.
+        What is in progress, if not the calls of a run; its bar disappears at the end.
     unit : str
         What is counted, in the singular.
     """
@@ -88,7 +88,7 @@ class Progress:
         self.advance(outcome)
 
     def advance(self, outcome: object = None, *, expected: bool = True) -> None:
-        """Count what has ended, and add it to the total if it was not expected."""
+        """Count a call that has ended, and add it to the total if it was not expected."""
         self._total += not expected
         self._done += 1
         self._failed += isinstance(outcome, Failure)
@@ -123,7 +123,7 @@ class Progress:
 def counted(
     elements: Sequence[T], task: str, unit: str, notify: Callable[[str], None]
 ) -> Iterator[T]:
-    """Iterate over a sequence and show its progress, as :class:`Progress` does."""
+    """Iterate over a sequence, and show the progress as :class:`Progress` does."""
     with Progress(len(elements), notify, task, unit) as progress:
         for element in elements:
             yield element

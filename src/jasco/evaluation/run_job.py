@@ -1,4 +1,4 @@
-"""Evaluating: check that all fits, do what is missing in a run, and keep whatever was done."""
+"""Running a job: check that everything fits, do what is missing in a run, and save all work."""
 
 import asyncio
 import sqlite3
@@ -22,7 +22,7 @@ from jasco.runs.reader import RunReader
 from jasco.runs.writer import RunWriter
 
 Stop = Callable[[], object]
-"""Ends what is going on, in good order; may be called from any thread."""
+"""Stops a job cleanly; may be called from any thread."""
 
 
 def run_job(
@@ -37,32 +37,32 @@ def run_job(
     notify : callable
         Takes each line that the user should read.
     begun : callable
-        Takes the function that stops the job, before the first call is made.
+        Takes the function that stops the job; called before the first call is made.
 
     Returns
     -------
     bool
-        Whether nothing is left that the same job could finish: what is missing still is final.
+        Whether nothing is left that the same job could finish: all missing outcomes are final.
 
     Raises
     ------
     InputError
         The user's input is wrong: data, audio, a key, a model's name.
     RunConflictError
-        The run holds something else, or another process writes to it.
+        The run holds something else, or another process is writing to it.
     RunUnwritableError, ServerGoneError, BudgetReachedError
-        It cannot continue; what was done is kept.
+        The job cannot continue; completed work is saved.
     AudioIgnoredError
         The model's responses do not depend on the audio.
     NoResponseError
-        The model, or its server, refused every probe.
+        The model or its server refused every probe.
     JudgeUnusableError
-        A judge, or its server, refused a first question, or its verdict could not be read.
+        A judge or its server refused the known question, or its verdict was unreadable.
     KeyboardInterrupt
-        It was stopped; what was done is kept.
+        The job was stopped; completed work is saved.
     """
     if job.data is None:
-        RunReader.open(job.run).close()  # do not make a run where there is none
+        RunReader.open(job.run).close()  # do not create a run
     with RunWriter.open(job.run, notify=notify) as store:
         session = Session(job, store, notify)
         store.widen(len(session.clips), session.samples)
@@ -72,7 +72,7 @@ def run_job(
         except asyncio.CancelledError:  # SIGTERM, or the caller
             raise KeyboardInterrupt from None
         finally:
-            with suppress(sqlite3.Error):  # a full disk must not hide what went wrong
+            with suppress(sqlite3.Error):  # a full disk must not hide the original error
                 session.close()
 
 
@@ -97,8 +97,8 @@ async def _run_session(session: Session, begun: Callable[[Stop], None]) -> None:
             model = session.job.model
             costs_nothing = model and model.remote and not model.launches_server
             if not costs_nothing and not session.missing_responses():
-                model = None  # it would be loaded or served without anything to ask
-            # A model on our own cores or GPU has them for itself: judging waits until it is done.
+                model = None  # do not load or serve a model without questions
+            # A model on this machine runs alone: judging waits until it has finished.
             together = model is not None and model.remote
             if model:
                 async with _prepared(session, model):
@@ -110,7 +110,7 @@ async def _run_session(session: Session, begun: Callable[[Stop], None]) -> None:
 
 
 def _check_programs(session: Session) -> None:
-    """Check that the programs to be started are there, before anything is asked or spent."""
+    """Check that the programs to be started exist, before anything is asked or spent."""
     if session.job.model and session.missing_responses():
         session.job.model.check()
     for number, judge in session.judges.items():
@@ -119,7 +119,7 @@ def _check_programs(session: Session) -> None:
 
 
 def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
-    """Check that a judge whose verdicts lie in a file has not changed those that the run holds."""
+    """Check that a judge that reads verdicts from a file has not changed those in the run."""
     if type(judge).disowns is Judge.disowns:
         return
     folder = session.store.folder
@@ -152,7 +152,7 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
                         f"{store.folder}: clip {clip.id}, prompt {item.number}: the answer in the "
                         f"run differs from the one that {label} gives now; use a different --run"
                     )
-        if revision := model.facts.get("revision"):  # of the hub: its main branch moves on
+        if revision := model.facts.get("revision"):  # of the hub, whose main branch may change
             store.set_source("models", session.model_number, label, revision)
         if session.samples > 1 and model.greedy:
             session.notify(
@@ -164,8 +164,8 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
             longer := store.count_longer_clips(model.max_audio_seconds)
         ):
             session.notify(
-                f"{longer} of {count(store.covered, 'clip')} are longer than the "
-                f"{model.max_audio_seconds:g} s that {label} takes: it gets only their beginning"
+                f"clips longer than {model.max_audio_seconds:g} s: {longer} of {store.covered}; "
+                f"{label} uses only their beginning"
             )
         yield
     finally:
@@ -173,13 +173,13 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
 
 
 async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -> None:
-    """Run judges that take the machine for themselves, one after the other."""
+    """Run judges that need this machine alone, one after the other."""
     errors: list[IncompleteError | JudgeUnusableError] = []
     for number, judge in judges.items():
-        if not session.remaining.verdicts({number: judge}):  # no server is started for nothing
+        if not session.remaining.verdicts({number: judge}):  # start no server without need
             continue
         session.budget.check(judge.spec.label)
-        session.notify(f"starting {judge.spec.label}, which has the machine for itself")
+        session.notify(f"starting {judge.spec.label}, which runs alone on this machine")
         try:
             await judge.prepare(session.data)
             session.store.set_proxy(number, judge.proxy)
@@ -187,17 +187,17 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
             await run(session, progress, None, {number: judge})
         except (RunUnwritableError, BudgetReachedError):
             raise
-        except (IncompleteError, JudgeUnusableError) as error:  # the next judge may do better
+        except (IncompleteError, JudgeUnusableError) as error:  # the next judge may succeed
             if isinstance(error, JudgeUnusableError) and len(judges) == 1:
                 raise
             session.notify(one_line(error, 1000))
             errors.append(error)
         finally:
-            await session.writer.finish()  # what was cancelled may still be writing
+            await session.writer.finish()  # cancelled tasks may still be writing
             await judge.close()
     if errors:
         failed = f"{len(errors)} of {count(len(judges), 'judge')}"
-        summary = f"{failed} did not get through; the same command goes on from here"
+        again = "run the same command again to resume"
         if unusable := [str(error) for error in errors if isinstance(error, JudgeUnusableError)]:
-            raise JudgeUnusableError(f"{summary}: {'; '.join(unusable)}")
-        raise IncompleteError(summary)
+            raise JudgeUnusableError(f"{failed} failed: {'; '.join(unusable)}; {again}")
+        raise IncompleteError(f"{failed} failed; {again}")

@@ -1,8 +1,8 @@
-"""Asking the model and the judges, many calls at a time, and committing each outcome at once.
+"""Calls to the model and the judges: many at a time, each outcome committed immediately.
 
-A few workers go through the clips in order. For each clip they ask its items together, and a
-response goes to the judges as soon as it is committed; what the run holds already is left alone.
-So memory does not grow with the number of clips, and a run can stop anywhere.
+A few workers process the clips in order. For each clip, they ask its items together, and a response
+goes to the judges once it is committed; what the run already holds is not requested again.
+Memory therefore does not grow with the number of clips, and a run can stop at any point.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Outcome = TypeVar("Outcome", Response | Failure, Judgement | Failure)
 
 
 async def run(session: Session, progress: Progress, model: Model | None, judges: Judges) -> None:
-    """Do what is missing or failed.
+    """Request the responses and verdicts that are missing or failed.
 
     Parameters
     ----------
@@ -39,31 +39,31 @@ async def run(session: Session, progress: Progress, model: Model | None, judges:
     progress : Progress
         Counts the calls.
     model : Model or None
-        Responds to the items without a response; None leaves them.
+        Responds to the items without a response; None skips them.
     judges : mapping of int to Judge
-        They judge the responses without a verdict, by number in the run.
+        By number in the run; they judge the responses without a verdict.
 
     Raises
     ------
     InputError, ServerGoneError, RunUnwritableError
-        Continuing is pointless; what was done is kept.
+        The job cannot continue; completed work is saved.
     """
     runner = _Runner(session, progress, model, judges)
     places = iter(range(len(session.clips)))
-    # Twice as many items open as calls allowed: the slots stay full, and no more is in memory.
+    # Twice as many open items as allowed calls keep the slots full and limit the memory.
     workers = min(max(2, session.job.concurrency // 4), len(session.clips))
     await all_at_once(runner.go_through(places) for _ in range(workers))
 
 
 class Capacity:
-    """A semaphore whose tasks hold amounts: their sum stays within a total.
+    """A semaphore for amounts: the sum of what tasks hold stays within a total.
 
-    A task that needs more than the total waits until it is alone.
+    A task that needs more than the total waits until no other task holds anything.
 
     Parameters
     ----------
     total : int
-        In any unit.
+        The largest sum, in any unit.
     """
 
     def __init__(self, total: int) -> None:
@@ -85,7 +85,7 @@ class Capacity:
             self._released = asyncio.Event()
 
 
-# What is in memory of one second of audio, with the request that carries it, is some 0.2 MB.
+# One second of audio, with the request that carries it, takes about 0.2 MB of memory.
 _SECONDS, _SECONDS_PER_CALL = 1_800, 30
 
 
@@ -97,7 +97,7 @@ class _Runner:
         self._model, self._judges = model, judges
         self._retry_final = session.job.retry_final
         self._slots = asyncio.Semaphore(session.job.concurrency)
-        # Clips of usual lengths never wait for these; of very long ones, fewer are in memory.
+        # Clips of usual lengths never wait for these; they limit the very long clips in memory.
         seconds = max(_SECONDS, _SECONDS_PER_CALL * session.job.concurrency)
         self._clips, self._requests = Capacity(seconds), Capacity(seconds)
 
@@ -172,8 +172,8 @@ class _Runner:
         call: Callable[[], Awaitable[Outcome]],
         row: Callable[[Outcome, float], Row],
     ) -> Outcome:
-        # The slot is held until the row is on disk: after a kill, what has to be asked again is
-        # at most what was in flight.
+        # The slot is held until the row is on disk: after a kill, only calls that were in flight
+        # have to be repeated.
         async with self._slots:
             began = time.monotonic()
             outcome = await call()
@@ -191,7 +191,7 @@ async def response_of(model: Model, item: Item, audio: Audio | None) -> Response
 
 
 async def all_at_once(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines concurrently; the first exception ends the others and is raised as it is."""
+    """Run coroutines concurrently; the first exception cancels the rest and is raised unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
             for coroutine in coroutines:
@@ -201,9 +201,9 @@ async def all_at_once(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def stop_on_sigterm() -> None:
-    """Treat SIGTERM, which a cluster sends before it takes the machine away, as Ctrl-C.
+    """Treat SIGTERM, which a cluster sends before it ends a job, like Ctrl-C.
 
-    Off the main thread nothing is done: there, signals belong to the caller.
+    Outside the main thread, nothing is done: signals are handled by the caller there.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -1,4 +1,4 @@
-"""A job on its open run: what it works with, what it records there, and what it is still to do."""
+"""A job on its open run: what it uses, what it records, and what is left to do."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,26 +19,26 @@ from jasco.runs.spending import keep_spent, open_budget, spent_rows
 from jasco.runs.writer import RunWriter
 
 SAMPLED = 5
-"""One clip in so many is judged repeatedly, where a judge's spec asks for repeats."""
+"""One in this many clips is judged repeatedly, if a judge's spec asks for repeats."""
 Judges = Mapping[int, Judge]
 """Judges by their numbers in a run."""
 
 
 def repeats_of(judge: Judge, place: int) -> int:
-    """Return how many verdicts a judge gives on each response to the clip at a place in the run."""
+    """Return the number of a judge's verdicts on each response to the clip at this index."""
     return int(judge.spec.options.get("repeats", 1)) if place % SAMPLED == 0 else 1
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """What a model's part of a run still lacks.
+    """What is missing from a model's part of a run.
 
     Attributes
     ----------
     store : RunReader
         The open run.
     model_number : int
-        The model, by its number in the run.
+        The number of the model in the run.
     protocol : Protocol
         The protocol of the verdicts.
     retry_final : bool
@@ -51,13 +51,13 @@ class Remaining:
     retry_final: bool = False
 
     def responses(self) -> int:
-        """Count the responses that are missing."""
+        """Count the missing responses."""
         store, model = self.store, self.model_number
         final = 0 if self.retry_final else store.count_final(model)
         return store.count_expected(model) - store.count_responses(model)[0] - final
 
     def verdicts(self, judges: Judges) -> int:
-        """Count the verdicts that judges have yet to give on the responses that exist."""
+        """Count the missing verdicts of judges on the existing responses."""
         model, protocol = self.model_number, self.protocol.name
         return sum(
             self.store.count_unjudged(
@@ -74,10 +74,10 @@ class Remaining:
 
 
 class Session:
-    """A job, and the run that it works on.
+    """A job and its run.
 
-    Opening a session checks that the job fits the run, records what the job works with, and reads
-    the audio.
+    Opening a session checks that the job fits the run, records what the job uses, and reads the
+    audio.
 
     Parameters
     ----------
@@ -91,34 +91,34 @@ class Session:
     Attributes
     ----------
     budget : Budget
-        What may be spent, and what is.
+        Limits, and what was spent.
     data : DataSet
         Its clips are in the run's order.
     protocol : Protocol
-        How the judges are asked.
+        The judging protocol.
     model_number : int
-        The model whose responses the job is about, by its number in the run.
+        The number in the run of the model whose responses the job is about.
     judges : mapping of int to Judge
         The job's judges, by number in the run.
     instructions : tuple of str
         The texts of the instructions.
     samples : int
-        How many responses to each item the run is to hold.
+        Expected number of responses to each item.
     clips : sequence of Clip
-        Those that the run covers: its first ones.
+        The clips that the run covers: its first ones.
     audio : mapping of str to AudioFacts
-        Their audio, by clip id; empty where the model uses none.
+        Facts about their audio, by clip id; empty if the model uses none.
     writer : AsyncWriter
         Commits responses and verdicts to the run.
     remaining : Remaining
-        What the job is still to do.
+        What is left to do.
 
     Raises
     ------
     InputError
         The run holds no responses to judge, a price is missing, or a clip cannot be read.
     RunConflictError
-        The run holds other data or audio, another model, protocol or source.
+        The run holds different data or audio, or another model, protocol or source.
     """
 
     def __init__(self, job: Job, store: RunWriter, notify: Callable[[str], None]) -> None:
@@ -134,7 +134,7 @@ class Session:
             store.set_protocol(self.protocol.name)
         if job.model:
             self.model_number = store.set_model(job.model.spec)
-        elif store.models() and store.covered:  # else killed before it began, perhaps
+        elif store.models() and store.covered:  # else perhaps killed before it began
             self.model_number = store.models()[0][0]
         else:
             raise InputError(f"{job.run}: the run holds no answers to judge; see: jasco respond")
@@ -157,8 +157,8 @@ class Session:
             store.set_audio(self.audio)
         if job.limit and job.limit < self._covered == len(self.clips):
             notify(
-                f"--limit {job.limit} has no effect: {job.run} covers "
-                f"{count(self._covered, 'clip')} already; for fewer, take another --run"
+                f"--limit {job.limit} has no effect: {job.run} already covers "
+                f"{count(self._covered, 'clip')}; for fewer, use a different --run"
             )
         if job.samples and job.samples < self.samples:
             notify(
@@ -169,26 +169,26 @@ class Session:
         self.remaining = Remaining(store, self.model_number, self.protocol, job.retry_final)
 
     def read_audio(self, clip: Clip) -> Audio:
-        """Read a clip's audio for the model: the very bytes that were hashed.
+        """Read a clip's audio for the model; its bytes are those that were hashed.
 
         Raises
         ------
         InputError
             The file is missing, or cannot be read.
         RunConflictError
-            It has become another file.
+            The file has been replaced since.
         """
         path = audio_path(self.data, clip)
         audio = read_known(path, self.audio[clip.id].sha256)
         if audio is None:
             raise RunConflictError(
-                f"{path}: replaced while the run is going on, which is about the file that was "
-                "there before; put that one back, or take another --run"
+                f"{path}: replaced during the run; restore the original file, or use a different "
+                "--run"
             )
         return audio
 
     def close(self) -> None:
-        """Record what was spent and how requests were adapted; drop clips without responses."""
+        """Record the spending and how requests were adapted; drop clips without responses."""
         keep_spent(self.store, self.budget)
         identities = {number: judge.spec.identity for number, judge in self.judges.items()}
         copy_exams(self.store, identities, self.model_number)
@@ -197,21 +197,21 @@ class Session:
         self.store.narrow(self._covered or len(self.clips), self._earlier_samples)
 
     def missing_responses(self) -> int:
-        """Count the items that the job's model is still to respond to; 0 without a model."""
+        """Count the items without a response of the job's model; 0 without a model."""
         return self.remaining.responses() if self.job.model else 0
 
     def needs_judge(self, number: int) -> bool:
-        """Return whether a judge has responses to judge, or may get some."""
+        """Return whether a judge has responses to judge, or may have some later."""
         judge = {number: self.judges[number]}
         return bool(self.missing_responses() or self.remaining.verdicts(judge))
 
     def calls(self) -> int:
-        """Count the calls to make, if every item that lacks a response gets one."""
+        """Count the calls to make, if every item without a response gets one."""
         verdicts = self.remaining.verdicts(self.judges)
         return self.missing_responses() * (1 + len(self.judges)) + verdicts
 
     def is_done(self) -> bool:
-        """Return whether all that is missing is final."""
+        """Return whether everything that is missing is final."""
         left = replace(self.remaining, retry_final=False)
         return not left.responses() and not left.verdicts(self.judges)
 
@@ -231,7 +231,7 @@ class Session:
         ]
 
     def _read_all_audio(self) -> dict[str, AudioFacts]:
-        """Read every clip once, before anything is spent on the first."""
+        """Read every clip once, before anything is spent."""
         progress = counted(self.clips, "reading audio", "clip", self.notify)
         by_clip = audio_facts(self.data, progress)
         facts, clips = by_clip.values(), count(len(by_clip), "clip")

@@ -1,1 +1,1 @@
-"""The run on disk: its schema, writing it, reading it, and the results it holds."""
+"""The run on disk: its schema, writing, reading, and the results in it."""

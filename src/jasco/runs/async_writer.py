@@ -1,4 +1,4 @@
-"""Committing rows from many tasks: each waits until its own row is on disk."""
+"""Committing rows from many tasks, each of which waits until its row is on disk."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ T = TypeVar("T")
 
 
 class AsyncWriter:
-    """The one thread that uses a run's file while its calls are in progress.
+    """The only thread that uses a run's file while its calls are in progress.
 
-    Rows that arrive while a commit is under way share the next one: no row waits for others,
-    and a fast server does not mean a commit a row.
+    Rows that arrive during a commit are written together in the next one: no row waits for a
+    batch to fill, and a fast server does not cause one commit per row.
 
     Parameters
     ----------
     run : RunWriter
         The run, open.
     extra_rows : callable
-        Returns rows that every transaction is to hold as well: what was spent so far.
+        Returns rows that are added to every transaction, such as what was spent so far.
     """
 
     def __init__(self, run: RunWriter, extra_rows: Callable[[], Sequence[Row]] = tuple) -> None:
@@ -34,28 +34,28 @@ class AsyncWriter:
         self._waiting: list[Row] = []
         self._last: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
-        """The commit that takes the rows that wait; it begins once the one before has ended."""
+        """The commit of the waiting rows; it begins when the previous one has ended."""
 
     async def write(self, row: Row) -> None:
-        """Commit a row (``RunUnwritableError`` where that cannot be done)."""
+        """Commit a row (``RunUnwritableError`` if that fails)."""
         await asyncio.shield(self._enqueue(row))
 
     def write_soon(self) -> None:
-        """Commit the extra rows alone, without waiting for it."""
+        """Commit the extra rows alone, without waiting for the commit."""
         self._enqueue().add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def read(self, query: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """Return the result of one of the run's methods, called in the thread that writes."""
+        """Return the result of one of the run's methods, called in the writer thread."""
         work = partial(query, *arguments, **options)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def finish(self) -> None:
-        """Commit what still waits."""
+        """Commit the waiting rows."""
         if self._last is not None:
             await asyncio.wait([self._last])
 
     async def close(self) -> None:
-        """Commit what still waits, also for tasks that were cancelled meanwhile."""
+        """Commit the waiting rows, including those of cancelled tasks, and stop the thread."""
         if self._last is not None and not self._last.done():
             self._run.hurry()
         await self.finish()

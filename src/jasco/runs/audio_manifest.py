@@ -1,4 +1,4 @@
-"""The audio of a run's clips: what the run stores of it."""
+"""Facts about the audio of a run's clips, as stored in the run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from jasco.protocol.clips import Clip
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What a run stores of a clip's audio: never the audio itself.
+    """Facts that a run stores about a clip's audio; the audio itself is not stored.
 
     Attributes
     ----------
     path, sha256 : str
-        The file, and the hash of its bytes.
+        Path of the file, and the SHA-256 hash of its bytes.
     seconds : float
-        Its duration.
+        Duration.
     conversions : tuple of str
-        What was done to it for the model: resampling, for example.
+        Conversions applied for the model, such as resampling.
     clipped : int
-        Clipped samples.
+        Number of clipped samples.
     warnings : tuple of str
-        What is odd about it.
+        Warnings about the audio, for example that it is silent.
     """
 
     path: str
@@ -37,12 +37,12 @@ class AudioFacts:
 
 
 def audio_facts(data: DataSet, clips: Iterable[Clip]) -> dict[str, AudioFacts]:
-    """Read the audio of clips; return its facts by clip id.
+    """Read the audio of clips, and return its facts by clip id.
 
     Raises
     ------
     InputError
-        The audio of a clip is missing or cannot be read; the first such clip is named.
+        The audio of a clip is missing or cannot be read; the message names the first such clip.
     """
     facts = {}
     for clip in clips:
@@ -60,8 +60,10 @@ def audio_facts(data: DataSet, clips: Iterable[Clip]) -> dict[str, AudioFacts]:
 
 
 def audio_path(data: DataSet, clip: Clip) -> Path:
-    """Return the path of a clip's audio (``InputError`` where the data comes without any)."""
+    """Return the path of a clip's audio (``InputError`` if the data set has no audio)."""
     path = data.audio_path(clip)
     if path is None:
-        raise InputError(f"the data set {data.name} comes without audio; give --data a folder")
+        raise InputError(
+            f"the data set {data.name} has no audio; give a folder that contains it with --data"
+        )
     return path

@@ -1,6 +1,6 @@
-"""SQLite files: one way to open them, durable, and patient with other programs that read them.
+"""SQLite files: opened in one way, durable, and tolerant of other programs that read them.
 
-No write-ahead log: it needs shared memory, which network file systems do not have.
+No write-ahead log is used: it needs shared memory, which network file systems do not have.
 """
 
 import os
@@ -17,30 +17,30 @@ from jasco.errors import IncompleteError, InputError, RunConflictError
 from jasco.version import __version__
 
 OLDEST_SQLITE = (3, 25)
-"""Where ``ALTER TABLE ... RENAME COLUMN`` came in; all else that is used is older."""
+"""The version that introduced ``ALTER TABLE ... RENAME COLUMN``; all other features are older."""
 ATTEMPT = 5.0
-"""Seconds to wait at a time for the file; in between, others can begin to read."""
+"""Seconds to wait for the file per attempt; between attempts, other programs can begin to read."""
 ANNOUNCED = 30.0
 """Seconds after which the user is notified that the file is in use."""
 PATIENCE = 600.0
-"""Seconds after which writing to a run is given up."""
+"""Seconds after which writing to a run fails if the file is still in use."""
 SHORT_PATIENCE = 60.0
-"""Seconds after which writing to any other file is given up."""
+"""Seconds after which writing to any other file fails if it is still in use."""
 HURRY = 10.0
-"""Seconds after which writing is given up once the command is to end."""
+"""Seconds after which writing fails if the command is ending."""
 _PAUSE = 0.2
 _NEXT_STEPS = {
-    "disk is full": "free some disk space and repeat the command",
+    "disk is full": "free some disk space and run the same command again",
     "readonly database": "make the folder and its files writable",
-    "database is locked": "another program has the file open; close it, and give the same command "
-    "again",
-    "disk I/O error": "check the disk and its free space, and repeat the command",
+    "database is locked": "another program has the file open; close that program and run the "
+    "same command again",
+    "disk I/O error": "check the disk and its free space, and run the same command again",
     "unable to open": "check that the folder exists and is readable and writable",
 }
 
 
 class RunUnwritableError(IncompleteError):
-    """The run, or what is kept of exams, cannot be written any further: disk full, folder gone."""
+    """The run or the file of exam records cannot be written, for example on a full disk."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class DatabaseFormat:
     Attributes
     ----------
     name : str
-        What messages call such a file: ``a run``.
+        The name of the format in messages: ``a run``.
     version : int
         The version of the schema, as in ``PRAGMA user_version``.
     schema : str
-        Statements that make the tables of a new file.
+        Statements that create the tables of a new file.
     application_id : int
-        As in the pragma of that name: tells such a file from any other.
+        As in the pragma of that name; identifies files of this format.
     migrations : mapping of int to sequence of str
-        By older version, the statements that make a file of it one of the next version.
+        By older version, the statements that upgrade a file to the next version.
     """
 
     name: str
@@ -72,8 +72,8 @@ class Connection(sqlite3.Connection):
     """A connection whose transactions (``with connection:``) wait until the file is not in use.
 
     Without a write-ahead log, a commit fails while another program has a read transaction open.
-    Each transaction therefore locks the whole file when it begins; it waits for that for
-    ``patience`` seconds.
+    Each transaction therefore locks the whole file when it begins, and waits up to ``patience``
+    seconds for the lock.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -100,13 +100,13 @@ class Connection(sqlite3.Connection):
             if waited >= self.patience:
                 raise sqlite3.OperationalError(
                     f"another program has been reading {self._name()} for {waited:.0f} s; "
-                    "close it there, then repeat the command"
+                    "close that program and run the same command again"
                 )
             if waited >= ANNOUNCED and not announced:
                 announced = True
                 self.notify(
-                    f"waiting: another program is reading {self._name()}; close it there "
-                    f"(given up after {self.patience / 60:.0f} minutes)"
+                    f"waiting: another program is reading {self._name()}; close that "
+                    f"program (this command stops after {self.patience / 60:.0f} minutes)"
                 )
             time.sleep(_PAUSE)
 
@@ -117,34 +117,34 @@ class Connection(sqlite3.Connection):
 def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool) -> Connection:
     """Open a SQLite file.
 
-    For writing, it is made where there is none, and one of an older version is migrated in one
-    transaction, after a copy of it was written beside it. For reading, nothing is ever written:
-    one of an older version is copied to a temporary file, which is migrated.
+    For writing, the file is created if it is missing, and a file of an older version is migrated
+    in one transaction, after a copy has been written next to it. For reading, nothing is written:
+    a file of an older version is copied to a temporary file, which is migrated.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file's.
+        The path of the file.
     kind : DatabaseFormat
-        What it is to be.
+        The expected format.
     remedy : str
-        What the user can do where it is something else: the end of the message.
+        What the user can do if the file is something else: the end of the message.
     write : bool
-        Whether it is to be written to; each commit then survives a loss of power.
+        Whether to open the file for writing; each commit then survives a power failure.
 
     Raises
     ------
     InputError
         The SQLite library is too old.
     RunConflictError
-        The file is broken, or something else, or of a version that is not known.
+        The file is corrupt, is something else, or has an unknown version.
     RunUnwritableError
         It cannot be opened or written.
     """
     check_sqlite()
-    # Even a reader opens for writing: after a kill it has to roll back what was half-written.
+    # A reader also opens the file for writing: it must roll back what a killed writer left.
     mode = "rwc" if write else "rw" if os.access(path.parent, os.W_OK) else "ro"
-    with sqlite_errors(path, f"broken, or not {kind.name}", remedy):
+    with sqlite_errors(path, f"corrupt, or not {kind.name}", remedy):
         connection = _connect(f"{path.absolute().as_uri()}?mode={mode}", ATTEMPT if write else 60)
         try:
             if write:
@@ -168,7 +168,7 @@ def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool)
 
 
 def _connect(address: str = "", timeout: float = 0) -> Connection:
-    """Open a connection, by default to a temporary file of its own."""
+    """Open a connection, by default to a new temporary file."""
     return sqlite3.connect(
         address,
         timeout=timeout,
@@ -179,7 +179,7 @@ def _connect(address: str = "", timeout: float = 0) -> Connection:
 
 
 def _create(connection: Connection, kind: DatabaseFormat) -> None:
-    # A file whose maker was killed is empty again once it has been rolled back.
+    # If the process that created the file was killed, it is empty again after a rollback.
     tables = "SELECT count(*) FROM sqlite_master"
     if connection.execute(tables).fetchone()[0]:
         return
@@ -191,15 +191,15 @@ def _create(connection: Connection, kind: DatabaseFormat) -> None:
 
 def _check_version(connection: Connection, path: Path, kind: DatabaseFormat, remedy: str) -> int:
     if _pragma(connection, "application_id") != kind.application_id:
-        raise RunConflictError(f"{path}: a database of something else, not {kind.name}; {remedy}")
+        raise RunConflictError(f"{path}: a database of another program, not {kind.name}; {remedy}")
     version = _pragma(connection, "user_version")
     if version == kind.version or version in kind.migrations:
         return version
-    maker, step = "another", "use the jasco it was made with"
+    maker, step = "a different", "use the jasco that created it"
     if version > kind.version:
         maker, step = "a newer", "update jasco"
     raise RunConflictError(
-        f"{path}: made by {maker} jasco (schema version {version}; this is jasco "
+        f"{path}: created by {maker} jasco (schema version {version}; this is jasco "
         f"{__version__}, with version {kind.version}); {step}, or {remedy}"
     )
 
@@ -212,16 +212,16 @@ def _migrate(connection: Connection, kind: DatabaseFormat) -> None:
 
 @contextmanager
 def sqlite_errors(
-    place: Path, otherwise: str = "broken", remedy: str = "use a copy of it"
+    place: Path, otherwise: str = "corrupt", remedy: str = "restore a copy of it"
 ) -> Iterator[None]:
-    """Raise the errors of SQLite as those of this package, with the place and a next step.
+    """Raise errors of SQLite as errors of this package, with the path and what to do.
 
     Raises
     ------
     RunUnwritableError
-        The file cannot be written, or not be opened.
+        The file cannot be opened or written.
     RunConflictError
-        It is no database, or a broken one: ``otherwise`` is what the message calls it.
+        It is not a database, or is corrupt; the message describes it as ``otherwise``.
     """
     try:
         yield
@@ -229,39 +229,42 @@ def sqlite_errors(
         steps = [f"; {step}" for text, step in _NEXT_STEPS.items() if text in str(error)]
         raise RunUnwritableError(f"{place}: {error}{''.join(steps[:1])}") from None
     except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:  # a constraint, say: an error of this package
+        if type(error) is not sqlite3.DatabaseError:  # for example a violated constraint
             raise
         raise RunConflictError(f"{place}: {otherwise} ({error}); {remedy}") from None
 
 
 def copy_database(connection: sqlite3.Connection, path: Path) -> None:
-    """Write a copy of an open database, whole or not at all (``RunUnwritableError``)."""
+    """Write a copy of an open database atomically (``RunUnwritableError`` if that fails)."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with closing(sqlite3.connect(draft)) as copy:
             connection.backup(copy)
         draft.replace(path)
     except (OSError, sqlite3.Error) as error:
-        raise RunUnwritableError(f"{path}: the run cannot be copied there: {error}") from None
+        raise RunUnwritableError(
+            f"{path}: the run could not be copied to this file ({error}); check the disk and that "
+            "the folder is writable"
+        ) from None
     finally:
         draft.unlink(missing_ok=True)
 
 
 def check_sqlite() -> None:
-    """Raise ``InputError`` where the SQLite library is too old or lacks its JSON functions."""
+    """Raise ``InputError`` if the SQLite library is too old or lacks its JSON functions."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
         raise InputError(
-            f"SQLite {sqlite3.sqlite_version}: too old, {needed} or later is needed; take a Python "
-            "that comes with one"
+            f"SQLite {sqlite3.sqlite_version} is too old: {needed} or later is required; use a "
+            "Python built with a newer SQLite"
         )
     try:
         with closing(sqlite3.connect(":memory:")) as connection:
             connection.execute("SELECT json_extract('[1]', '$[0]')")
     except sqlite3.OperationalError:
         raise InputError(
-            f"SQLite {sqlite3.sqlite_version}: built without its JSON functions (JSON1), which are "
-            "needed; take a Python that comes with them"
+            f"SQLite {sqlite3.sqlite_version} was built without JSON functions (JSON1), which are "
+            "required; use a Python whose SQLite has them"
         ) from None
 
 

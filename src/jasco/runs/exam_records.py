@@ -1,10 +1,10 @@
-"""Records of judges' exams, in a file of the user's and as copies in a run.
+"""Records of judges' exams: in one file per user, and as copies in runs.
 
-Exams are kept in one SQLite file of the user's, ``exams.db``: each verdict by judge, by what its
-server called the model, and by the very prompt, so that an exam goes on where it was interrupted
-and a larger one costs only what is new; and each result by judge, served model, protocol, data and
-labels. An exam is of one served model: where the server answers as another one than before, every
-question is asked anew.
+Exams are stored in one SQLite file per user, ``exams.db``. It holds each verdict by judge, served
+model (the name that the server gives) and exact prompt, so that an interrupted exam is resumed and
+a larger one makes only the additional calls; and each result by judge, served model, protocol, data
+and labels. An exam is about one served model: if the server reports a different one than before,
+every question is asked again.
 """
 
 import json
@@ -55,14 +55,14 @@ DROP TABLE verdicts_0;
 DROP TABLE results_0
 """
 _FORMAT = DatabaseFormat(
-    "the records of exams", 1, _SCHEMA, migrations={0: _MIGRATION_0.split(";")}
+    "a file of exam records", 1, _SCHEMA, migrations={0: _MIGRATION_0.split(";")}
 )
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-_REMEDY = "JASCO_DATA names another folder"
+_REMEDY = "set JASCO_DATA to a different folder"
 
 
 class ExamStore:
-    """The file of exams, open."""
+    """The open file of exam records."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -74,7 +74,7 @@ class ExamStore:
 
     @classmethod
     def of_user(cls) -> Self:
-        """Open the user's own."""
+        """Open the file of the current user."""
         return cls(data_folder() / "exams.db")
 
     def close(self) -> None:
@@ -82,13 +82,13 @@ class ExamStore:
         self._connection.close()
 
     def served(self, judge: Identity) -> str:
-        """Return what the judge's server called the model when it judged last."""
+        """Return the served model of the judge's latest verdict; empty if there is none."""
         query = "SELECT served FROM verdicts WHERE judge = ? ORDER BY written_at DESC LIMIT 1"
         row = self._connection.execute(query, (identity_key(judge),)).fetchone()
         return str(row[0]) if row else ""
 
     def verdicts(self, judge: Identity) -> dict[str, Verdict]:
-        """Return the verdicts of the model that was served last, by the hash of the prompt."""
+        """Return the verdicts of the model that was served last, by hash of the prompt."""
         rows = self._of_served("question, rating, orientation", judge)
         return {
             question: Verdict(rating, orientation and Orientation(orientation))
@@ -96,7 +96,7 @@ class ExamStore:
         }
 
     def cost(self, judge: Identity) -> tuple[float | None, float | None]:
-        """Return mean seconds and tokens of a verdict."""
+        """Return the mean seconds and the mean tokens of a verdict."""
         [(seconds, tokens)] = self._of_served("avg(seconds), avg(nullif(tokens, 0))", judge)
         return seconds, tokens
 
@@ -115,7 +115,7 @@ class ExamStore:
         )  # fmt: skip
 
     def keep_result(self, judge: Identity, labels_sha256: str, result: Mapping[str, Any]) -> None:
-        """Store an exam's result, as it is shown."""
+        """Store the result of an exam, as reported."""
         self._put(
             "results", identity_key(judge), "\n".join(result["served"]), result["protocol"],
             result["data"]["annotations_sha256"], labels_sha256,
@@ -135,8 +135,8 @@ class ExamStore:
 def find_exam(run: RunReader, identity: Identity, served: Sequence[str]) -> dict[str, Any] | None:
     """Find the exam of a run's judge, under the protocol of the run.
 
-    One of the model that was served so if there is one, on the run's data if there is one, with
-    labels if there is one, the latest.
+    Preferred are, in this order: an exam of the served model, on the run's data, with labels, and
+    the latest. None if there is no exam.
     """
     path = data_folder() / "exams.db"
     if not path.is_file():
@@ -151,20 +151,20 @@ def find_exam(run: RunReader, identity: Identity, served: Sequence[str]) -> dict
             values = data or "", identity_key(identity), protocol or ""
             rows = connection.execute(query, values).fetchall()
     except (sqlite3.Error, IncompleteError, RunConflictError):
-        return None  # an exam is an addition: its absence must not keep the figures from a user
+        return None  # an exam is optional: without it, the figures are still shown
     exams = [(json.loads(result), *order) for result, *order in rows]
     best = max(exams, key=lambda exam: (is_of(exam[0], served), *exam[1:]), default=None)
     return best[0] if best else None
 
 
 def is_of(exam: Mapping[str, Any], served: Sequence[str]) -> bool:
-    """Return whether an exam is of the model that was served so, as far as both tell."""
+    """Return whether an exam is of the served model, as far as both are known."""
     examined = sorted(map(served_name, exam["served"]))
     return not served or not examined or examined == sorted(map(served_name, served))
 
 
 def copy_exams(run: RunWriter, judges: Mapping[int, Identity], model: int) -> None:
-    """Store the exams that a run's judges have taken with the run: it may move elsewhere."""
+    """Copy the exams of a run's judges to the run, which may be moved to another machine."""
     for number, judge in judges.items():
         served = run.served("verdicts", model, number)
         if exam := find_exam(run, judge, served):

@@ -1,4 +1,4 @@
-"""Removing rows from a run, with a copy of the run as it was."""
+"""Removing rows from a run, after a backup of its file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Forgotten:
     Attributes
     ----------
     judge : str or None
-        The label of the judge whose verdicts were removed; None where no judge was named.
+        The label of the judge whose verdicts were removed; None if no judge was named.
     rows : int
-        How many verdicts, failures included.
+        Number of verdicts, including failures.
     backup : pathlib.Path or None
-        A copy of the run's file as it was before; None where nothing was removed.
+        A copy of the run's file from before; None if nothing was removed.
     answers : int
-        How many answers, failures included.
+        Number of answers, including failures.
     """
 
     judge: str | None
@@ -37,41 +37,39 @@ class Forgotten:
 def forget(
     folder: Path, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False
 ) -> Forgotten:
-    """Remove a judge, or answers and verdicts, so that the same command makes them again.
+    """Remove a judge, or answers and verdicts, so that the same command requests them again.
 
-    The arguments are combined: a judge and clips are the judge's verdicts on these clips. A judge
-    alone is removed as a whole.
+    The arguments are combined: a judge and clips select the judge's verdicts on these clips. A
+    judge alone is removed with all facts about it.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The run's.
+        The run's folder.
     judge : str or None
-        The judge's label, or ``provider/name`` where that is unambiguous.
+        The judge's label, or ``provider/name`` if that is unambiguous.
     clips : sequence of str
-        Ids of clips: their answers and verdicts, whatever they are.
+        Ids of clips, whose answers and verdicts are removed, including failures.
     failed : bool
-        Failures, final ones included, and unreadable verdicts only.
+        Remove only failures, including final ones, and unreadable verdicts.
 
     Raises
     ------
     InputError
-        There is no run, or no such judge or clip in it, or nothing says what to remove.
+        There is no run, it has no such judge or clip, or nothing is selected.
     RunConflictError, RunUnwritableError
-        Another process writes to the run, or the copy cannot be written.
+        Another process is writing to the run, or the backup cannot be written.
     """
     if judge is None and not clips and not failed:
-        raise InputError(
-            f"{folder}: nothing says what to forget; give a judge, clips, or ask for what failed"
-        )
-    RunReader.open(folder).close()  # do not make a run where there is none
+        raise InputError(f"{folder}: nothing selected to remove; select a judge, clips or failures")
+    RunReader.open(folder).close()  # do not create a run
     with RunWriter.open(folder) as run:
         numbers = {label: number for number, label, _ in run.judges()}
         label = None if judge is None else judge_named(judge, numbers, str(folder))
         number = None if label is None else numbers[label]
         indices = [run.clip_index(clip) for clip in dict.fromkeys(clips)] if clips else None
         backup = run.back_up()
-        # In a run of an older version it is computed from the rows.
+        # In a run of an older version, spending is computed from the rows: store it before they go.
         run.set_facts({SPENT: spent_as_json(spending_of(run).by)})
         answers, verdicts = run.remove_rows(judge=number, clips=indices, failed=failed)
         if number is not None and not clips and not failed:

@@ -1,4 +1,4 @@
-"""The lock of a run's one writer, also on file systems without locks."""
+"""The lock that allows a run only one writer, also on file systems without locks."""
 
 import errno
 import fcntl
@@ -10,26 +10,26 @@ from jasco.errors import one_line
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 MARKER = "run.lock.holder"
-"""The file that replaces the lock where the file system does not support locks."""
+"""The file that replaces the lock if the file system does not support locks."""
 
 
 def lock_of(folder: Path) -> BaseFileLock:
     """Return the lock of a run, not acquired yet.
 
-    Where the file system does not support locks, it is a file that names the process that holds it
-    and its machine. One left behind by a killed process of this machine does not count.
+    If the file system does not support locks, the lock is a file that names the process that holds
+    it and its machine. A file left by a killed process of this machine is ignored.
 
     Raises
     ------
     OSError
-        Nothing can be written there.
+        The folder is not writable.
     """
     path = folder / "run.lock"
     return FileLock(path) if _can_be_locked(path) else SoftFileLock(folder / MARKER)
 
 
 def remedy_if_killed(lock: BaseFileLock) -> str:
-    """Return a step for a lock whose holder may have been killed, as the end of a message."""
+    """Return what to do if the holder of a lock was killed, as the end of a message."""
     if not isinstance(lock, SoftFileLock):
         return ""
     path = Path(lock.lock_file)

@@ -1,10 +1,10 @@
-"""The human participants in an evaluation: their names, and that they hear a clip once."""
+"""Human participants in an evaluation: their names, and the rule of one prompt per clip."""
 
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from jasco.errors import InputError
+from jasco.errors import InputError, count
 
 HUMAN = "human"
 """The provider of the models that are participants: ``human/NAME``."""
@@ -12,16 +12,16 @@ _LONGEST_NAME = 40
 
 
 def participant_name(name: str) -> str:
-    """Return the name of a participant, normalised as it is stored.
+    """Return the normalised name of a participant.
 
-    Blanks around it, doubled blanks and the encoding of accents are not part of it: names that
-    read the same are those of one participant.
+    Surrounding and repeated blanks and the encoding of accents are ignored: names that read the
+    same belong to the same participant.
 
     Raises
     ------
     InputError
-        It is empty or longer than 40 characters, or holds a comma (which a spec cannot), a line
-        break, or an invisible character.
+        The name is empty or longer than 40 characters, or contains a comma (not allowed in a
+        spec), a line break or another invisible character.
     """
     typed = name.strip()
     normalised = " ".join(unicodedata.normalize("NFC", typed).split())
@@ -29,19 +29,20 @@ def participant_name(name: str) -> str:
         # Categories C* are invisible, or reverse the text around them; Zl and Zp break lines.
         if unicodedata.category(character)[0] == "C" or character in "\u2028\u2029":
             raise InputError(
-                f"a name cannot hold the character U+{ord(character):04X}, which is not seen; "
-                "leave it out"
+                f"invalid name: it contains the invisible character U+{ord(character):04X}; "
+                "remove it"
             )
     if "," in normalised:
-        raise InputError("a name cannot hold a comma; write it without")
+        raise InputError("invalid name: it contains a comma; remove it")
     if not 1 <= len(normalised) <= _LONGEST_NAME:
-        raise InputError(f"a name has 1 to {_LONGEST_NAME} characters, this one {len(normalised)}")
+        length = count(len(normalised), "character")
+        raise InputError(f"invalid name: {length} (expected 1 to {_LONGEST_NAME})")
     return normalised
 
 
 def is_single_prompt(identity: Mapping[str, Any]) -> bool:
-    """Return whether a model is a participant, who answers one instruction a clip, not eight.
+    """Return whether a model is a participant, who answers one instruction per clip, not eight.
 
-    Hearing a clip again would bias the answer: what was not understood at first may be then.
+    Hearing a clip again would bias the answer: what was missed at first may be understood then.
     """
     return identity.get("provider") == HUMAN

@@ -30,7 +30,7 @@ def results_of_files(paths: Sequence[Path], *, compat: bool = False) -> Results:
     Raises
     ------
     InputError
-        A file cannot be read, or the files are about different clips or answers.
+        A file cannot be read, or the files contain different clips or answers.
     """
     if compat:
         return _published_results(paths)
@@ -61,7 +61,7 @@ def judged_items_of_files(paths: Sequence[Path]) -> JudgedItems:
 
 
 def _published_results(paths: Sequence[Path]) -> Results:
-    """Read files as the published script does: they need not be whole responses CSVs."""
+    """Read files as the published script does: they need not be complete responses CSVs."""
     files = {label: read_judged_rows(path) for label, path in _labels(paths).items()}
     rows = {label: judged for label, (judged, _) in files.items()}
     ids = {row.id for judged in rows.values() for row in judged}
@@ -86,10 +86,10 @@ def _published_results(paths: Sequence[Path]) -> Results:
 
 
 def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
-    """Return the protocol of a judged file, and how its verdicts came about.
+    """Return the protocol of a judged file, and facts about its judge.
 
-    They are known where the run lies beside it in which ``jasco judge FILE -o JUDGED.csv`` judged,
-    and that run holds the very texts of the file.
+    They are known if the run in which ``jasco judge FILE -o JUDGED.csv`` judged is next to the
+    file, and holds exactly the texts of the file.
     """
     texts = file.judge_texts()
     folder = file.path.with_suffix(JUDGING_RUN)
@@ -109,31 +109,32 @@ def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
 def _read(
     paths: Sequence[Path],
 ) -> tuple[dict[str, ResponsesCsv], tuple[Clip, ...], dict[Key, str]]:
-    """Read files by label, and the clips and answers that they are about."""
+    """Read files by label, and the clips and answers in them."""
     files = {label: read_responses_csv(path) for label, path in _labels(paths).items()}
     clips = {clip.id: clip for file in files.values() for clip in file.clips}
     answers: dict[Key, str] = {}
     for file in files.values():
         for clip in file.clips:
             if clips[clip.id] != clip:
-                raise InputError(f"{file.path}: clip {clip.id} differs from that of another file")
+                raise InputError(
+                    f"{file.path}: clip {clip.id}: its annotations differ from those in another "
+                    "file; give files about the same data set"
+                )
         for key, text in file.answers().items():
             if answers.setdefault(key, text) != text:
                 raise InputError(
-                    f"{file.path}: clip {key[0]}, prompt {key[1]}: another answer than in "
-                    "another file; several files must be several judges of one model"
+                    f"{file.path}: clip {key[0]}, prompt {key[1]}: the answer differs from "
+                    "that in another file; several files must be several judges of one model"
                 )
     return files, tuple(clips.values()), answers
 
 
 def _labels(paths: Sequence[Path]) -> dict[str, Path]:
     stems = [path.stem for path in paths]
-    labels = {
-        whole_text(path.stem if stems.count(path.stem) == 1 else str(path)): path for path in paths
-    }
-    if len(labels) < len(paths):
-        raise InputError("the same file is given twice")
-    return labels
+    labels = [whole_text(path.stem if stems.count(path.stem) == 1 else str(path)) for path in paths]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise InputError(f"{twice[0]}: the same file is given twice; give it once")
+    return dict(zip(labels, paths, strict=True))
 
 
 def _matrix(file: ResponsesCsv, clips: Sequence[Clip]) -> VerdictMatrix:

@@ -1,4 +1,4 @@
-"""The results of a run: read from its file in one moment."""
+"""The results of a run, read from its file as of one moment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,31 +23,31 @@ from jasco.runs.spending import spending_of
 
 
 def results_of_run(folder: Path, *, compat: bool = False) -> Results:
-    """Score a run (``InputError`` where there is none, or nothing in it)."""
+    """Score a run (``InputError`` if there is none, or it is empty)."""
     with RunReader.open(folder) as run:
         return _results(run, compat=compat)
 
 
 def judged_items_of_run(folder: Path) -> JudgedItems:
-    """Return what a run's judges wrote (``InputError`` where there is no answer)."""
+    """Return what a run's judges wrote (``InputError`` if there are no answers)."""
     with RunReader.open(folder) as run:
         return _judged_items(run)
 
 
 def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItems]:
-    """Score a run and return each of its items, both as of one moment.
+    """Score a run and return its items, both as of one moment.
 
     Raises
     ------
     InputError
-        There is no run, or nothing in it.
+        There is no run, or it is empty.
     """
     with RunReader.open(folder) as run:
         return _results(run, compat=compat), _judged_items(run)
 
 
 def model_of(run: RunReader) -> Entry:
-    """Return number, label and identity of a run's model (``InputError`` where it has none)."""
+    """Return number, label and identity of a run's model (``InputError`` if it has none)."""
     models = run.models()
     if not models:
         raise InputError(f"{run.folder}: the run holds no answers; see: jasco eval --help")
@@ -103,24 +103,22 @@ def _results(run: RunReader, *, compat: bool) -> Results:
 
 
 def _check_compat(run: RunReader, label: str, *, single_prompt: bool) -> None:
-    """Raise ``InputError`` for a run that the published script has no number for."""
+    """Raise ``InputError`` for a run that the published script cannot score."""
     problem = ""
     if single_prompt:
-        problem = f"{label} answers one prompt a clip; the published script takes the best of 8"
+        problem = f"{label} answers one prompt per clip; the published script uses the best of 8"
     elif run.instructions != INSTRUCTIONS:
         problem = "its instructions are not the published ones"
     elif run.samples > 1:
-        problem = (
-            f"{run.samples} answers to each item; the published script takes one answer to each"
-        )
+        problem = f"it holds {run.samples} answers to each item; the published script uses one"
     if problem:
-        raise InputError(f"{run.folder}: {problem}, so --compat has no number for it")
+        raise InputError(f"{run.folder}: --compat cannot score this run: {problem}; omit --compat")
 
 
 def _matrix(
     run: RunReader, model: int, judge: int, repeat: int = 0, *, single_prompt: bool = False
 ) -> VerdictMatrix:
-    """Return a judge's verdicts, all samples."""
+    """Return a judge's verdicts on all samples."""
     return VerdictMatrix.of_samples(
         [
             VerdictMatrix.of(
@@ -142,7 +140,7 @@ def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> lis
 
 
 def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, Any]) -> JudgeFacts:
-    """Return how the verdicts of one of a run's judges came about."""
+    """Return facts about one of a run's judges and its verdicts."""
     served = run.served("verdicts", model, judge)
     exam, examined_as = _exam(run, judge, identity, served)
     return JudgeFacts(
@@ -185,14 +183,14 @@ def _answers(run: RunReader, model: int, expected: int) -> Answers:
 def _exam(
     run: RunReader, judge: int, identity: Mapping[str, Any], served: tuple[str, ...]
 ) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
-    """Find a judge's latest exam, or the run's copy of one that was taken elsewhere.
+    """Find a judge's exam, or the run's copy of an exam taken on another machine.
 
     Returns
     -------
     exam : mapping or None
-        One of the model that judged here, as far as both tell.
+        An exam of the model that judged in this run, as far as both are known.
     examined_as : tuple of str
-        What the server called the model in an exam of another one; empty where there is none.
+        The server's names of the model in an exam of a different one; empty if there is none.
     """
     copy = run.json_fact(judge_fact("exam", judge))
     exams = [exam for exam in (find_exam(run, identity, served), copy) if exam]

@@ -1,4 +1,4 @@
-"""Reading a run: everything in its file, as of one moment."""
+"""Reading a run: its whole content as of one moment."""
 
 import json
 import sqlite3
@@ -28,8 +28,8 @@ Entry = tuple[int, str, dict[str, Any]]
 class RunReader:
     """An open run.
 
-    Until it is closed, all that is read is of one moment, however the run grows meanwhile. Its
-    writer waits that long (up to ten minutes): close it as soon as everything is read.
+    All that is read until it is closed is as of one moment, even if the run grows meanwhile. The
+    writer waits until then (up to ten minutes): close it as soon as everything is read.
     """
 
     def __init__(self, folder: Path, connection: Connection) -> None:
@@ -38,7 +38,7 @@ class RunReader:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open a run to read it; nothing is written, whatever its version.
+        """Open a run for reading; nothing is written, whatever its version.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class RunReader:
         path = folder / "run.db"
         if not path.is_file() or not path.stat().st_size:
             raise InputError(_no_run(folder))
-        connection = open_database(path, FORMAT, "give the folder of another run", write=False)
+        connection = open_database(path, FORMAT, "give the folder of a different run", write=False)
         connection.execute("BEGIN")
         return cls(folder, connection)
 
@@ -71,12 +71,12 @@ class RunReader:
 
     @property
     def covered(self) -> int:
-        """How many clips, from the first on, the run is about."""
+        """Number of clips, from the first on, that the run covers."""
         return int(self.fact("clips_covered") or 0)
 
     @property
     def samples(self) -> int:
-        """How many responses to each item the run is to hold."""
+        """Expected number of responses to each item."""
         return int(self.fact(SAMPLES_FACT) or 1)
 
     @property
@@ -90,11 +90,11 @@ class RunReader:
         return row[0] if row else None
 
     def json_fact(self, name: str) -> Any:
-        """Return what one of the run's facts holds as JSON, or None."""
+        """Return one of the run's facts that is stored as JSON, or None."""
         return json.loads(self.fact(name) or "null")
 
     def data(self) -> DataSet:
-        """Return the data set of the run, with all of its clips but without its audio."""
+        """Return the data set of the run, with all its clips but without audio."""
         query = (
             "SELECT id, sound, speech, audio_only, speech_only, reference, keywords "
             "FROM clips ORDER BY clip"
@@ -103,24 +103,23 @@ class RunReader:
 
     @property
     def data_name(self) -> str:
-        """What the data set is called, by its annotations and by the audio that was read."""
+        """Name of the data set, by its annotations and by the audio that was read."""
         query = "SELECT id, audio_sha256 FROM clips WHERE audio_sha256 NOT NULL"
         return name_with_audio(self.fact("data") or "", dict(self._all(query)))
 
     @property
     def data_root(self) -> Path | None:
-        """The folder that the data set was read from; None where it came without one."""
+        """Folder that the data set was read from; None if there is none."""
         root = self.fact("data_root")
         return Path(root) if root else None
 
     def clip_index(self, clip_id: str) -> int:
-        """Return the index of a clip (``InputError`` where the run does not cover it)."""
+        """Return the index of a clip (``InputError`` if the run does not cover it)."""
         ids = [id_ for (id_,) in self._covered_clips("id")]
         if clip_id not in ids:
-            there = one_line(", ".join(ids), 200) or "no clips"
+            known = one_line(", ".join(ids), 200) or "none"
             raise InputError(
-                f"{self.folder}: clip {one_line(clip_id, 60)!r} is none of the run; it holds "
-                f"{there}"
+                f"{self.folder}: no clip {one_line(clip_id, 60)!r} in this run; its clips: {known}"
             )
         return ids.index(clip_id)
 
@@ -133,12 +132,12 @@ class RunReader:
         return self._entries("judges")
 
     def judges_of(self, model: int) -> list[Entry]:
-        """List number, label and identity of the judges that gave a model's responses a verdict."""
+        """List number, label and identity of the judges with a verdict on a model's responses."""
         judging = "SELECT judge FROM verdicts WHERE model = ? AND clip < ? AND failure_kind IS NULL"
         return self._entries("judges", f"judge IN ({judging})", model, self.covered)
 
     def name_of(self, model: int) -> str:
-        """Return the name that the user gave a model; empty without one."""
+        """Return the name that the user gave to a model; empty if there is none."""
         return self.fact(fact_about("name", "models", model)) or ""
 
     @property
@@ -147,7 +146,7 @@ class RunReader:
         return self.json_fact("tags") or {}
 
     def is_proxy(self, judge: int) -> bool:
-        """Return whether a judge only stands in for a language model."""
+        """Return whether a judge is a proxy for a language model."""
         return bool(self._value("SELECT proxy FROM judges WHERE judge = ?", judge))
 
     def adaptations(self, table: str, number: int) -> dict[str, Any]:
@@ -155,40 +154,40 @@ class RunReader:
         return self.json_fact(fact_about("adaptations", table, number)) or {}
 
     def max_audio_seconds(self) -> float | None:
-        """Return the seconds of a clip that the model uses; None: all, or it is not known."""
+        """Return the seconds of a clip that the model uses; None if it uses all, or if unknown."""
         seconds: float | None = self.json_fact("max_audio_seconds")
         return seconds
 
     def runtime(self) -> list[dict[str, str]]:
-        """List how responses came about: precision, device, versions; each combination once."""
+        """List how responses were computed (precision, device, versions), each combination once."""
         return self.json_fact("runtime") or []
 
     # --- audio ---
 
     def audio_sha256(self) -> str | None:
-        """Hash the audio of the clips covered; None where some of it was never read."""
+        """Return the hash of the audio of all covered clips; None if some of it was not read."""
         hashes = dict(self._covered_clips("id, audio_sha256"))
         return None if None in hashes.values() else combined_sha256(hashes)
 
     def audio_files(self) -> dict[str, tuple[str, str]]:
-        """Return path and SHA-256 of the clips' audio, by id, as far as it was read."""
+        """Return path and SHA-256 of the audio that was read, by clip id."""
         rows = self._covered_clips("id, audio_path, audio_sha256", "audio_sha256 NOT NULL")
         return {id_: (path, sha256) for id_, path, sha256 in rows}
 
     def audio_of(self, clip: int) -> tuple[str, str, float] | None:
-        """Return path, SHA-256 and seconds of a clip's audio; None where it was never read."""
+        """Return path, SHA-256 and seconds of a clip's audio; None if it was not read."""
         condition = "audio_sha256 NOT NULL AND clip = ?"
         rows = self._covered_clips("audio_path, audio_sha256, seconds", condition, clip)
         return rows[0] if rows else None
 
     def audio_findings(self) -> dict[str, dict[str, Any]] | None:
-        """Return what was found in the audio of the clips covered, by id, if anything was.
+        """Return the findings about the audio of the covered clips, for clips that have any.
 
         Returns
         -------
         dict or None
-            By clip id: how many samples are ``clipped``, and ``warnings``. None where it was never
-            examined: answers come from a file, or an older jasco has read the audio.
+            By clip id: the number of ``clipped`` samples, and ``warnings``. None if the audio was
+            not examined: the answers come from a file, or an older jasco read the audio.
         """
         findings = self.json_fact("audio")
         if findings is None:
@@ -200,7 +199,7 @@ class RunReader:
         return len(self._covered_clips("clip", "conversions != ''"))
 
     def count_longer_clips(self, seconds: float) -> int:
-        """Count the clips covered that last longer."""
+        """Count the covered clips that are longer."""
         return len(self._covered_clips("clip", "seconds > ?", seconds))
 
     # --- responses ---
@@ -210,7 +209,7 @@ class RunReader:
         return self._exists("responses")
 
     def responses(self, model: int, clip: int, sample: int = 0) -> dict[int, Response | Failure]:
-        """Return the responses to a clip, failures included, by number of the instruction."""
+        """Return the responses to a clip, including failures, by number of the instruction."""
         query = (
             "SELECT instruction, text, failure_kind, failure_message, final, finish_reason, usage, "
             "served, reasoning FROM responses WHERE model = ? AND clip = ? AND sample = ?"
@@ -225,7 +224,7 @@ class RunReader:
         }
 
     def count_expected(self, model: int) -> int:
-        """Count the responses that a model is to give to the clips covered."""
+        """Count the responses that a model is expected to give to the covered clips."""
         identities = {number: identity for number, _, identity in self.models()}
         if is_single_prompt(identities[model]):
             return self.covered
@@ -242,7 +241,7 @@ class RunReader:
     def judged(
         self, model: int, protocol: str, clip: int, sample: int = 0, *, retry_final: bool = False
     ) -> set[tuple[int, int, int]]:
-        """List (judge, instruction, repeat) of a clip that are not to be judged again."""
+        """List (judge, instruction, repeat) of a clip's verdicts that are not requested again."""
         query = (
             "SELECT judge, instruction, repeat FROM verdicts AS v "
             "WHERE model = ? AND protocol = ? AND clip = ? AND sample = ? "
@@ -258,7 +257,7 @@ class RunReader:
         Returns
         -------
         numpy.ndarray of int, shape (verdicts, 4)
-            Clip, instruction, rating and orientation; -1 where one cannot be read.
+            Clip, instruction, rating and orientation; -1 if unreadable.
         """
         codes = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(Orientation))
         columns = f"clip, instruction, ifnull(rating, -1), CASE orientation {codes} ELSE -1 END"
@@ -268,7 +267,7 @@ class RunReader:
     def judgements(
         self, model: int, judge: int, sample: int = 0
     ) -> dict[Key, tuple[list[str], Verdict]]:
-        """Return all that a judge wrote about each item, and its verdict; clip by clip."""
+        """Return all texts of a judge about each item, and its verdict; clip by clip."""
         ids, verdicts = self._covered_clips("id"), {}
         columns = "clip, instruction, attempts, rating, orientation"
         more = f"{_GIVEN} ORDER BY clip, instruction"
@@ -280,7 +279,7 @@ class RunReader:
         return verdicts
 
     def failures(self, model: int, judge: int, sample: int = 0) -> dict[Key, Failure]:
-        """Return a judge's calls that failed, by item."""
+        """Return a judge's failed calls, by item."""
         ids = self._covered_clips("id")
         columns = "clip, instruction, failure_kind, ifnull(failure_message, ''), final"
         rows = self._outcomes(columns, model, judge, _FAILED, sample=sample)
@@ -290,12 +289,12 @@ class RunReader:
         }
 
     def has_readable_verdict(self, judge: int) -> bool:
-        """Return whether the run holds a verdict of a judge that could be read."""
+        """Return whether the run holds a readable verdict of a judge."""
         condition = "AND rating NOT NULL AND orientation NOT NULL AND judge = ?"
         return self._exists("verdicts", condition, judge)
 
     def count_verdicts(self, model: int, judge: int) -> int:
-        """Count a judge's verdicts, unreadable ones included."""
+        """Count a judge's verdicts, including unreadable ones."""
         return int(self._outcomes("count(*)", model, judge, _GIVEN).fetchone()[0])
 
     def count_readable(self, model: int, judge: int) -> int:
@@ -304,7 +303,7 @@ class RunReader:
         return int(self._outcomes("count(*)", model, judge, more).fetchone()[0])
 
     def count_cut_off(self, model: int, judge: int) -> int:
-        """Count a judge's unreadable verdicts that ended at the longest length allowed."""
+        """Count a judge's unreadable verdicts that were cut off at the maximum length."""
         more = (
             f"{_GIVEN} AND (rating IS NULL OR orientation IS NULL) "
             "AND json_extract(attempts, '$[0].finish_reason') = 'length'"
@@ -312,7 +311,7 @@ class RunReader:
         return int(self._outcomes("count(*)", model, judge, more).fetchone()[0])
 
     def count_repeats(self, model: int, judge: int, repeats: int) -> int:
-        """Count a judge's further verdicts on items that it judges so often."""
+        """Count a judge's repeated verdicts, of at most ``repeats`` verdicts per item."""
         query = (
             "SELECT count(*) FROM verdicts WHERE model = ? AND judge = ? AND clip < ? "
             "AND repeat > 0 AND repeat < ? AND failure_kind IS NULL"
@@ -320,7 +319,7 @@ class RunReader:
         return int(self._value(query, model, judge, self.covered, repeats))
 
     def repeats(self, model: int, judge: int) -> int:
-        """Count how many verdicts there are on an item that was judged repeatedly."""
+        """Return the number of verdicts on an item that was judged repeatedly."""
         query = "SELECT ifnull(max(repeat), 0) + 1 FROM verdicts WHERE model = ? AND judge = ?"
         return int(self._value(query, model, judge))
 
@@ -334,7 +333,7 @@ class RunReader:
         *,
         retry_final: bool = False,
     ) -> int:
-        """Count the answers, to one clip in ``every``, that a judge is still to judge."""
+        """Count the answers, to one clip in ``every``, that a judge has not judged yet."""
         query = (
             "SELECT count(*) FROM responses AS r WHERE model = ? AND clip < ? "
             "AND clip % ? = 0 AND failure_kind IS NULL AND NOT EXISTS (SELECT 1 FROM verdicts AS v "
@@ -347,17 +346,17 @@ class RunReader:
     # --- responses or verdicts ---
 
     def count_final(self, model: int) -> int:
-        """Count a model's failures that a repeat cannot mend."""
+        """Count a model's failures that a retry cannot fix."""
         more = f"{_FAILED} AND final"
         return int(self._outcomes("count(*)", model, more=more).fetchone()[0])
 
     def reasons(self, model: int, judge: int | None = None) -> tuple[Reason, ...]:
-        """Return the commonest message of each kind of failure: the model's, or a judge's."""
+        """Return the most common message of each kind of failure of the model or of a judge."""
         columns = "failure_kind, ifnull(failure_message, ''), count(*), sum(final)"
         return commonest_reasons(self._outcomes(columns, model, judge, f"{_FAILED} GROUP BY 1, 2"))
 
     def served(self, table: str, model: int, judge: int | None = None) -> tuple[str, ...]:
-        """List what servers called the model, or the judge, whose answers are here."""
+        """List the names under which servers served the model or judge of the stored answers."""
         query = f"SELECT DISTINCT served FROM {table} WHERE served IS NOT NULL AND model = ?"
         numbers = [model]
         if judge is not None:
@@ -371,7 +370,7 @@ class RunReader:
         return seconds
 
     def updated_at(self) -> str | None:
-        """Return the time of the latest answer or verdict, in UTC (ISO 8601); None before it."""
+        """Return the time of the latest answer or verdict, in UTC (ISO 8601), or None."""
         times = "SELECT written_at FROM responses UNION ALL SELECT written_at FROM verdicts"
         time: str | None = self._value(f"SELECT max(written_at) FROM ({times})")
         return time
@@ -379,7 +378,7 @@ class RunReader:
     def rows_of(
         self, table: str, clip: int, instruction: int, sample: int = 0
     ) -> list[dict[str, Any]]:
-        """Return an item's rows of ``responses`` or ``verdicts``, whole, by name of the column."""
+        """Return an item's rows of ``responses`` or ``verdicts``, with all columns by name."""
         query = (
             f"SELECT * FROM {table} WHERE clip = ? AND instruction = ? AND sample = ? "
             "ORDER BY 1, 2, 3, 4"
@@ -389,9 +388,9 @@ class RunReader:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def usages(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Iterate over the calls to servers that have left a row: label of the provider, and usage.
+        """Iterate over the calls to servers that left a row: label of the provider, and usage.
 
-        Repeated requests and failures, which leave no row, are not among them.
+        Repeated requests and failures, which leave no row, are not included.
         """
         query = (
             "SELECT label, usage FROM responses JOIN models USING (model) "
@@ -427,7 +426,7 @@ class RunReader:
         repeat: int = 0,
         sample: int | None = None,
     ) -> sqlite3.Cursor:
-        """Select from a model's responses, or a judge's verdicts on them, to the clips covered."""
+        """Select from a model's responses to the covered clips, or a judge's verdicts on them."""
         table, condition, values = "responses", "model = ? AND clip < ?", [model, self.covered]
         if judge is not None:
             table, condition = "verdicts", f"{condition} AND judge = ? AND repeat = ?"
@@ -450,22 +449,22 @@ _GIVEN, _FAILED = "AND failure_kind IS NULL", "AND failure_kind IS NOT NULL"
 
 
 def _is_done(retry_final: bool) -> str:
-    """Write the condition that a row ``v`` of ``verdicts`` is not to be requested again."""
+    """Return the condition that a row ``v`` of ``verdicts`` is not requested again."""
     if retry_final:
         return "v.failure_kind IS NULL AND v.rating NOT NULL AND v.orientation NOT NULL"
     return "(v.failure_kind IS NULL OR v.final)"
 
 
 def _no_run(folder: Path) -> str:
-    """Write the message that there is no run: what is there instead, and runs that may be meant."""
+    """Format an error about a path that is not a run, with the runs that may be meant."""
     if folder.is_dir():
         try:
             runs = sorted(str(path.parent) for path in folder.glob("*/run.db"))[:3]
         except OSError:
             runs = []
         meant = f"; did you mean {' or '.join(runs)}?" if runs else ""
-        return f"{folder}: no run there (no run.db in it){meant}"
+        return f"{folder}: not a run (it contains no run.db){meant}"
     if folder.exists():
         meant = f"; did you mean {folder.parent}?" if folder.name == "run.db" else ""
-        return f"{folder}: no run there: it is a file, and a run is a folder{meant}"
-    return f"{folder}: no run there, nor any folder{did_you_mean_path(folder, folders=True)}"
+        return f"{folder}: not a run (a run is a folder, this is a file){meant}"
+    return f"{folder}: run not found{did_you_mean_path(folder, folders=True)}"

@@ -1,4 +1,4 @@
-"""The results of a model, as typed objects: what is scored, and how it came about."""
+"""The results of a model as typed objects: what is scored, and how it was produced."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,17 +28,17 @@ from jasco.runs.spending import Spending
 
 @dataclass(frozen=True)
 class Data:
-    """Which clips the figures are about.
+    """The data that figures are about.
 
     Attributes
     ----------
     name : str
-        The data set's.
+        Name of the data set.
     annotations_sha256, audio_sha256 : str or None
-        Hashes over these clips; None where they are not known.
+        Hashes over these clips; None if unknown.
     clips, items : int
-        How many; a participant answers each clip once, which makes as many items as clips. Further
-        responses to the same item do not count.
+        Numbers of clips and items. A participant answers each clip once, so there are as many items
+        as clips. Further responses to the same item are not counted.
     """
 
     name: str
@@ -57,35 +57,35 @@ class Data:
         single_prompt: bool = False,
         instructions: Sequence[str] = INSTRUCTIONS,
     ) -> Self:
-        """Describe clips, each with an item for each instruction, or with one item."""
+        """Describe clips, each with one item per instruction, or with a single item."""
         items = len(clips) * (1 if single_prompt else len(instructions))
         return cls(name, annotations_sha256(clips), audio_sha256, len(clips), items)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """How the answering went.
+    """Facts about the responses of a model.
 
     Attributes
     ----------
     expected, answered, truncated : int
-        Responses to items, all samples included; truncated answers are answers.
+        Numbers of responses to items, over all samples; truncated ones count as answered.
     converted_clips : int
-        Clips whose audio had to be resampled, mixed down or converted.
+        Number of clips whose audio had to be resampled, mixed down or converted.
     max_audio_seconds : float or None
-        Seconds of a clip that the model uses; None: all, or it is not known.
+        Seconds of a clip that the model uses; None if it uses all, or if unknown.
     cut_clips : int
-        Clips that are longer than that.
+        Number of clips that are longer.
     runtime : sequence of mapping
-        How the answers came about (precision, device, versions), each combination once.
+        How the answers were computed (precision, device, versions), each combination once.
     preflight : mapping or None
-        What the preflight found; None where there was none.
+        The finding of the preflight; None if there was none.
     clipped : mapping of str to int, or None
-        Clipped samples of the clips that have any, by clip id; None if not counted.
+        Number of clipped samples, for clips that have any, by clip id; None if not counted.
     audio_warnings : mapping of str to list of str
-        Ids of clips by the warning about their audio: that they are silent, for example.
+        Ids of clips by the warning about their audio, for example that they are silent.
     reasons : sequence of Reason
-        The commonest message of each kind of failure.
+        The most common message of each kind of failure.
     """
 
     expected: int
@@ -108,30 +108,30 @@ class Answers:
 
 @dataclass(frozen=True)
 class JudgeFacts:
-    """How a judge's verdicts came about.
+    """Facts about a judge and its verdicts.
 
     Attributes
     ----------
     proxy : bool
-        Whether it only stands in for a judge.
+        Whether it is a proxy for a language model.
     verdicts : int
-        How many it gave, unreadable ones included.
+        Number of verdicts, including unreadable ones.
     cut_off : int
-        Unreadable verdicts that ended at the longest length allowed.
+        Number of unreadable verdicts that were cut off at the maximum length.
     identity : mapping
-        What may change its verdicts; empty where it is not known.
+        What may change its verdicts; empty if unknown.
     served : tuple of str
-        What its server called it.
+        The names that its server reported for it.
     self_agreement : Agreement or None
-        How its verdicts on the same answers agree, where it judged them repeatedly.
+        Agreement of its repeated verdicts on the same answers; None if there are none.
     exam : mapping or None
-        Its exam, in the schema of ``jasco exam --json``; None where it was not examined.
+        Its exam, in the schema of ``jasco exam --json``; None if it was not examined.
     examined_as : tuple of str
-        What its server called it in an exam of another served model; empty without one.
+        The names reported in an exam of a different served model; empty if there is none.
     reasons : sequence of Reason
-        The commonest message of each kind of failure.
+        The most common message of each kind of failure.
     check : mapping or None
-        Its verdict on the known question; None where it was not asked.
+        Its verdict on the known question; None if it was not asked.
     adaptations : mapping
         How its requests were adapted to its server.
     """
@@ -155,7 +155,7 @@ class JudgeFacts:
 
     @property
     def final(self) -> int:
-        """How many of them a repeat cannot mend."""
+        """Number of failed calls that a retry cannot fix."""
         return sum(reason.final for reason in self.reasons)
 
 
@@ -172,26 +172,26 @@ class Results:
     model : str
         Its label.
     name : str
-        Its name in tables, where the user gave one; else empty.
+        Its name in tables, if the user gave one; else empty.
     tags : mapping of str to str
         The user's tags of the run.
     source : tuple of pathlib.Path
         The run's folder, or the judged CSV files.
     identity : mapping
-        What may change its answers; empty where it is not known.
+        What may change its answers; empty if unknown.
     served : tuple of str
-        What its server called it.
+        The names that its server reported for it.
     data : Data
-        What the figures are about.
+        The data that the figures are about.
     protocol : str
-        How it was judged.
+        The judging protocol.
     answers : Answers
-        How the answering went.
+        Facts about the responses.
     judges : mapping of str to JudgeFacts
-        By the judge's label; those that gave a verdict.
+        By the judge's label; only judges that gave a verdict.
     reasons_without_verdict : mapping of str to sequence of Reason
-        By the label of a judge that gave none, which does not count: the commonest message of each
-        kind of failure.
+        By the label of a judge that gave no verdict and does not count: the most common message of
+        each kind of failure.
     spent : Spending or None
         What was spent on the run, by model and judge; None for files.
     adaptations : mapping
@@ -199,13 +199,13 @@ class Results:
     instructions : tuple of str
         The texts of the instructions.
     samples : int
-        How many responses to each item there are to be.
+        Expected number of responses to each item.
     clips : tuple of Clip
         In the order of the verdict matrices.
     matrices : mapping of str to VerdictMatrix
-        By the judge's label; empty with the published arithmetic.
+        By the judge's label; empty with the published script's arithmetic.
     rows : mapping of str to list of JudgedRow, or None
-        By the judge's label, with the published script's arithmetic.
+        By the judge's label; None without the published script's arithmetic.
     """
 
     model: str
@@ -229,9 +229,9 @@ class Results:
 
     @cached_property
     def figures(self) -> PanelScore | None:
-        """The panel's figures and each judge's; None where there is no verdict.
+        """The figures of the panel and of each judge; None if there is no verdict.
 
-        Of a mixed panel, the panel itself has no figures but its coverage.
+        A mixed panel itself has no figures except its coverage.
         """
         if self.rows is None:
             figures = score_panel(self.matrices) if self.matrices else None
@@ -241,7 +241,7 @@ class Results:
 
     @property
     def unit(self) -> str:
-        """What :attr:`Answers.expected` counts: ``item``, or ``sample`` where there are several."""
+        """What :attr:`Answers.expected` counts: ``item``, or ``sample`` if there are several."""
         return "item" if self.samples == 1 else "sample"
 
     @property
@@ -257,16 +257,16 @@ class Results:
 
     @property
     def mixed(self) -> bool:
-        """Whether there are a proxy and another judge: the two are never averaged."""
+        """Whether some but not all judges are proxies; the two kinds are never averaged."""
         return len({facts.proxy for facts in self.judges.values()}) > 1
 
     def judged_by(self, names: Sequence[str]) -> Self:
-        """Keep the figures of some judges only; of all, where none is named.
+        """Keep the figures of some judges only, or of all if none is named.
 
         Raises
         ------
         InputError
-            There is no judge of that name, or more than one.
+            No judge, or more than one, has that name.
         """
         if not names:
             return self
@@ -281,7 +281,7 @@ class Results:
 
     @property
     def single_prompt(self) -> bool:
-        """Whether it was asked about each clip with one instruction, as participants are."""
+        """Whether the model was asked one instruction per clip, as participants are."""
         return is_single_prompt(self.identity)
 
     @property
@@ -295,7 +295,7 @@ class Results:
 
     @cached_property
     def variance_components(self) -> VarianceComponents | None:
-        """The variance components of the gated scores; None where they cannot be computed."""
+        """The variance components of the gated scores; None if they cannot be computed."""
         if not self.matrices or self.single_prompt or self.mixed:
             return None
         samples = by_sample(self.matrices.values())
@@ -309,7 +309,7 @@ class Results:
 
     @cached_property
     def without_known_issues(self) -> Score | None:
-        """The panel's figures without the clips that have known issues; None where none has."""
+        """The panel's figures without the clips that have known issues; None if none has any."""
         excluded = {issue.clip for issue in self.known_issues}
         kept = np.array([clip.id not in excluded for clip in self.clips])
         if not excluded or not self.matrices or not kept.any() or self.mixed:
@@ -320,12 +320,12 @@ class Results:
 
 
 def judge_named(name: str, judges: Iterable[str], model: str) -> str:
-    """Return a judge's label, given as such or, where that is unambiguous, as ``provider/name``.
+    """Return a judge's label, given in full or, if that is unambiguous, as ``provider/name``.
 
     Raises
     ------
     InputError
-        There is no such judge of the model, or more than one.
+        No judge of the model, or more than one, has that name.
     """
     labels = list(judges)
     if name in labels:
@@ -333,16 +333,16 @@ def judge_named(name: str, judges: Iterable[str], model: str) -> str:
     names = [label.split(",")[0] for label in labels]
     if names.count(name) == 1:
         return labels[names.index(name)]
-    known = f"there are: {', '.join(labels)}" if labels else "it has no verdicts"
+    known = f"expected one of: {', '.join(labels)}" if labels else "it has no verdicts"
     if name in names:
-        what, meant = "more than one judge of that name", ""
+        what, meant = "more than one judge", ""
     else:
         what, meant = "no such judge", did_you_mean(name, dict.fromkeys([*labels, *names]))
     raise InputError(f"--judge {one_line(name)}: {what} of {model}; {known}{meant}")
 
 
 def _without_panel(figures: PanelScore) -> PanelScore:
-    """Remove what is averaged over judges, or computed from all of them."""
+    """Remove figures that are averaged over judges or computed from all of them."""
     panel, agreement = figures.panel, figures.agreement
     return PanelScore(
         Score(
@@ -370,27 +370,26 @@ def _published_figures(rows: Mapping[str, list[JudgedRow]], expected: int) -> Pa
 
 @dataclass(frozen=True)
 class JudgedItems:
-    """What judges wrote about one response to each item.
+    """The texts and verdicts of judges about one response to each item.
 
     Attributes
     ----------
     clips : tuple of Clip
-        Which clips the items are about.
+        The clips that the items are about.
     answers : mapping of (str, int) to str
-        By clip id and instruction.
+        The responses, by clip id and number of the instruction.
     judges : mapping
-        By judge and item: all that the judge wrote, and the verdict.
+        By judge and item: all texts of the judge, and the verdict.
     failures : mapping of (str, int) to Failure
-        Why an item has no answer, where that is known.
+        By item: why it has no answer, if known.
     cut_off : frozenset of (str, int)
-        Items whose answer ended at the longest length allowed.
+        Items whose answer was cut off at the maximum length.
     audio : mapping of str to (str, str)
         By clip id: path and SHA-256 of the clip's audio.
     judge_failures : mapping
-        By judge and item: why there is no verdict, where that is known; also of judges that gave
-        no verdict at all.
+        By judge and item: why there is no verdict, if known; includes judges without any verdict.
     proxies : frozenset of str
-        Labels of the judges that only stand in for a language model.
+        Labels of the judges that are proxies for a language model.
     instructions : tuple of str
         The texts of the instructions.
     further : tuple of JudgedItems
@@ -410,7 +409,7 @@ class JudgedItems:
 
     @property
     def samples(self) -> tuple["JudgedItems", ...]:
-        """All samples, each without further ones."""
+        """All samples, each without :attr:`further`."""
         return replace(self, further=()), *self.further
 
     def items_of(self, clip: Clip) -> list[Item]:
@@ -418,11 +417,11 @@ class JudgedItems:
         return items_of(clip, self.instructions)
 
     def verdicts_on(self, key: Key) -> dict[str, tuple[list[str], Verdict]]:
-        """Return what each judge wrote of an answer, and the verdict, by the judge's name."""
+        """Return each judge's texts about an answer, and its verdict, by name of the judge."""
         return {judge: written[key] for judge, written in self.judges.items() if key in written}
 
     def judged_by(self, labels: Iterable[str]) -> Self:
-        """Keep what some judges wrote only."""
+        """Keep the texts and verdicts of some judges only."""
         kept = list(labels)
         return replace(
             self,

@@ -1,4 +1,4 @@
-"""The tables of a run, their older versions, and how an outcome becomes a row.
+"""The tables of a run, their older versions, and the conversion of outcomes to rows.
 
 Documented for users in ``docs/run-store.md``.
 """
@@ -78,14 +78,14 @@ def _rebuilt(table: str, create: str, columns: str) -> list[str]:
 
 
 _MIGRATIONS = {
-    2: [  # did not say which failures are final; what a server refused is
+    2: [  # did not store which failures are final; those rejected by a server are
         f"ALTER TABLE responses ADD COLUMN {_FINAL}",
         f"ALTER TABLE verdicts ADD COLUMN {_FINAL}",
         "UPDATE responses SET final = 1 WHERE failure_kind = 'rejected'",
         "UPDATE verdicts SET final = 1 WHERE failure_kind = 'rejected'",
     ],
     3: ["ALTER TABLE responses ADD COLUMN reasoning TEXT"],
-    4: [  # only a judge's texts said that it is a proxy, only audio paths where the data was
+    4: [  # stored neither proxies nor the data's folder, which follow from texts and paths
         "ALTER TABLE clips RENAME COLUMN treatments TO conversions",
         "ALTER TABLE judges ADD COLUMN proxy INTEGER NOT NULL DEFAULT 0",
         f"UPDATE judges SET proxy = 1 WHERE judge IN ({_PROXIES})",
@@ -93,7 +93,7 @@ _MIGRATIONS = {
         "UPDATE facts SET name = 'max_audio_seconds' WHERE name = 'window'",
         f"INSERT INTO facts {_ROOT_OF_AUDIO}",
     ],
-    5: [  # held one response to each item; keys can only be changed by copying the tables
+    5: [  # held one response to each item; a key can only be changed by copying the table
         *_rebuilt("responses", _RESPONSES, _RESPONSE_COLUMNS_5),
         *_rebuilt("verdicts", _VERDICTS, _VERDICT_COLUMNS_5),
     ],
@@ -104,11 +104,11 @@ FORMAT = DatabaseFormat("a run", 6, _SCHEMA, 0x4A415343, _MIGRATIONS)  # "JASC"
 
 PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 PREFLIGHT = "preflight"
-"""The fact that holds what the preflight has seen."""
+"""The fact that holds the finding of the preflight."""
 INSTRUCTIONS_FACT = "instructions"
-"""The fact that holds the instructions as a JSON array, where they are not the published ones."""
+"""The fact that holds the instructions as a JSON array, unless they are the published ones."""
 SAMPLES_FACT = "samples"
-"""The fact that holds how many responses to each item the run is to hold."""
+"""The fact that holds the expected number of responses to each item."""
 
 
 def judge_fact(what: str, judge: int) -> str:
@@ -138,9 +138,9 @@ _VERDICT_VALUES = (
 
 
 def _upsert(table: str, key: str, values: Sequence[str]) -> str:
-    """Write the statement that puts a row in.
+    """Return the statement that inserts a row.
 
-    What is done stays as it is; only a failure gives way to a later attempt.
+    An existing row is unchanged, except that a later attempt replaces a failure.
     """
     columns = [*values, "written_at"]
     places = "?, " * (len(key.split()) + len(values))
@@ -156,7 +156,7 @@ _PUT_RESPONSE = _upsert("responses", "model, clip, instruction, sample", _RESPON
 _PUT_VERDICT = _upsert(
     "verdicts", "model, judge, protocol, repeat, clip, instruction, sample", _VERDICT_VALUES
 )
-# Requested again, an unreadable verdict gives way to a later one, not to a failure.
+# If requested again, an unreadable verdict is replaced by a later one, but not by a failure.
 _PUT_VERDICT_AGAIN = (
     f"{_PUT_VERDICT} OR (verdicts.rating IS NULL OR verdicts.orientation IS NULL) "
     "AND excluded.failure_kind IS NULL"
@@ -172,7 +172,7 @@ def response_row(
     *,
     sample: int = 0,
 ) -> Row:
-    """Make the row of an answer, or of its failure; ``seconds`` is None where it is not known."""
+    """Return the row of an answer or failure; ``seconds`` is None if unknown."""
     values: tuple[Any, ...]
     if isinstance(answer, Failure):
         values = (None, answer.kind, answer.message, None, None, None, None, answer.final)
@@ -197,7 +197,7 @@ def verdict_row(
     sample: int = 0,
     again: bool = False,
 ) -> Row:
-    """Make the row of a verdict, or of its failure; ``again`` replaces an unreadable one."""
+    """Return the row of a verdict or failure; ``again`` replaces an unreadable verdict."""
     values: tuple[Any, ...]
     if isinstance(outcome, Failure):
         values = (None, None, None, outcome.kind, outcome.message, None, outcome.final)

@@ -1,4 +1,4 @@
-"""What was spent on a run, stored in it: calls and tokens by model and judge, and their prices."""
+"""Spending on a run, stored in it: calls and tokens by model and judge, and their prices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from jasco.runs.schema import PUT_FACT, Row
 from jasco.runs.writer import RunWriter
 
 SPENT, PRICES = "spent", "prices"
-"""The facts of a run that hold it, as JSON by label."""
+"""The facts of a run that hold its spending and prices, as JSON by label."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Spending:
     by : mapping of str to Spent
         By label of the model or judge.
     prices : mapping of str to Price
-        Likewise, where they are known.
+        Known prices, by label of the model or judge.
     """
 
     by: Mapping[str, Spent]
@@ -46,7 +46,7 @@ class Spending:
         return sum(self.by.values(), Spent())
 
     def cost_of(self, label: str) -> Decimal | None:
-        """Compute what the tokens that are known have cost; None where there is no price."""
+        """Compute the cost of the known tokens; None if there is no price."""
         spent, price = self.by[label], self.prices.get(label)
         return price.of(spent.prompt_tokens, spent.completion_tokens) if price else None
 
@@ -61,8 +61,8 @@ class Spending:
 def spending_of(run: RunReader) -> Spending:
     """Return what was spent on a run.
 
-    In a run of an older version it is computed from the usage that its rows hold: requests that
-    were repeated, and failures, are not in it.
+    In a run of an older version, it is computed from the usage in its rows, which does not include
+    repeated requests and failures.
     """
     prices = read_prices(run.fact(PRICES) or "{}")
     spent = run.fact(SPENT)
@@ -80,7 +80,7 @@ def priced_spending(
     providers: Sequence[Provider],
     run: RunReader | None = None,
 ) -> Spending:
-    """Return what was spent on a run, with prices as given now, else as stored in the run.
+    """Return what was spent on a run, with the prices given now or else those in the run.
 
     Parameters
     ----------
@@ -89,15 +89,15 @@ def priced_spending(
     price_list : PriceList
         The prices of this command.
     providers : sequence of Provider
-        The models and judges that are to be called.
+        The models and judges to be called.
     run : RunReader or None
-        The run; None where there is none, as for an exam.
+        The run; None if there is none, as for an exam.
 
     Raises
     ------
     InputError
-        A price is given for an unknown model or judge, or only half of it; or the cost is limited
-        and a price is missing.
+        A price is given for an unknown model or judge, or for only one kind of token; or the cost
+        is limited and a price is missing.
     """
     spending = spending_of(run) if run else Spending({}, {})
     in_run = [label for _, label, _ in (*run.models(), *run.judges())] if run else []
@@ -117,17 +117,17 @@ def open_budget(
     providers: Sequence[Provider],
     run: RunReader | None = None,
 ) -> Budget:
-    """Make the budget of a command; parameters and errors as of :func:`priced_spending`."""
+    """Return the budget of a command; parameters and errors as in :func:`priced_spending`."""
     spending = priced_spending(limits, price_list, providers, run)
     return Budget(limits, spending.prices, spending.by)
 
 
 def keep_spent(run: RunWriter, budget: Budget) -> None:
-    """Store what was spent so far, and the prices, in the run."""
+    """Store the spending so far and the prices in the run."""
     spent, prices = spent_as_json(budget.spent), prices_as_json(budget.prices)
     run.set_facts({SPENT: spent, PRICES: prices})
 
 
 def spent_rows(budget: Budget) -> list[Row]:
-    """Return the row that holds what was spent so far, to be committed with others."""
+    """Return the row that holds the spending so far, to be committed with other rows."""
     return [(PUT_FACT, (SPENT, spent_as_json(budget.spent)))]

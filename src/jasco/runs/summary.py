@@ -1,4 +1,4 @@
-"""What a run is about and how far it is, without computing its scores."""
+"""A summary of a run: its contents and progress, without its scores."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ State = Literal["complete", "incomplete", "running", "empty", "unreadable"]
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run is about and how far it is.
+    """The contents and the progress of a run.
 
     Attributes
     ----------
@@ -74,14 +74,14 @@ class RunSummary:
 
 
 def find_runs(folder: Path) -> Iterator[Path]:
-    """Yield the folders of all runs in a folder, itself included, sorted by path.
+    """Yield the folders of all runs in a folder, including itself, sorted by path.
 
-    Hidden folders are skipped, symbolic links to folders are not followed.
+    Hidden folders are skipped, and symbolic links to folders are not followed.
 
     Raises
     ------
     InputError
-        There is no such folder.
+        The folder does not exist.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give one that contains runs")
@@ -133,5 +133,5 @@ def _summary(run: RunReader) -> RunSummary:
 
 
 def _is_running(run: RunReader) -> bool:
-    # The fact outlives a killed process, the lock does not.
+    # A killed process leaves the fact behind, but not the lock.
     return run.fact("holder") is not None and is_locked(run.folder)

@@ -1,4 +1,4 @@
-"""What a user gives to be scored: runs, or judged CSV files."""
+"""The inputs of scoring: runs, or judged CSV files."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -27,31 +27,31 @@ def results_of(
     targets : sequence of Path
         Folders of runs, or files; ``NAME=A.csv+B.csv`` are the judges of one model.
     together : bool
-        Whether all files are judges of one model; else each is a model.
+        Whether all files are judges of one model; otherwise, each file is a model.
     compat : bool
-        Whether to take the arithmetic of the published script.
+        Whether to use the arithmetic of the published script.
     judges : sequence of str
-        Whose verdicts to count; all, where none is named.
+        The judges whose verdicts count; all if none is named.
     read_run : callable or None
         Reads the results of a run's folder; None for :func:`.results_of_run`.
 
     Raises
     ------
     InputError
-        A target is given twice or cannot be read, there are runs and files, or a judge is not
-        there.
+        A target is given twice or cannot be read, runs and files are mixed, or a judge is unknown.
     """
     check_targets(targets, together=together)
     paths = [os.path.realpath(target) for target in targets]
     for number, path in enumerate(paths):
         if path in paths[:number]:
             what = "run" if targets[number].is_dir() else "file"
-            raise InputError(f"{targets[number]}: the same {what} is given twice")
+            raise InputError(f"{targets[number]}: the same {what} is given twice; give it once")
     runs = [target for target in targets if target.is_dir()]
     files = [target for target in targets if not target.is_dir()]
     if runs and files:
         raise InputError(
-            f"{runs[0]} is a folder, {files[0]} a file: give runs or judged CSV files, not both"
+            f"{runs[0]} is a folder, but {files[0]} is a file; give runs or judged CSV files, not "
+            "both"
         )
     if runs:
         read = read_run or partial(results_of_run, compat=compat)
@@ -64,9 +64,9 @@ def results_of(
 
 
 def check_targets(targets: Iterable[Path], *, together: bool = False) -> None:
-    """Raise ``InputError``, with near names, for a target that is neither a folder nor a file.
+    """Raise ``InputError``, with similar names, for a target that is neither a folder nor a file.
 
-    Unless they are ``together``, a target may be ``NAME=A.csv+B.csv``.
+    Without ``together``, a target may be ``NAME=A.csv+B.csv``.
     """
     for target in targets:
         for path in [target] if together else files_of_model(target)[1]:
@@ -82,7 +82,7 @@ def results_of_model(target: Path, *, compat: bool = False) -> Results:
 
 
 def files_of_model(target: Path) -> tuple[str, list[Path]]:
-    """Split ``NAME=A.csv+B.csv``; a target that exists as a whole is one file without a name."""
+    """Split ``NAME=A.csv+B.csv``; a target that exists under its full name is a single file."""
     name, equals, files = str(target).partition("=")
     if target.exists() or not equals or not name or not files:
         return "", [target]

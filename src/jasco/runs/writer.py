@@ -1,4 +1,4 @@
-"""Writing a run: one process at a time, under a lock on ``run.lock``; readers may look on."""
+"""Writing a run: one process at a time, with a lock on ``run.lock``; others may read meanwhile."""
 
 import json
 import os
@@ -34,15 +34,15 @@ from jasco.runs.schema import (
 )
 from jasco.version import __version__
 
-if TYPE_CHECKING:  # it loads the libraries that read audio
+if TYPE_CHECKING:  # it imports libraries that read audio
     from jasco.runs.audio_manifest import AudioFacts
 
 _FACTS_OF_MODEL = (PREFLIGHT, "runtime", "max_audio_seconds")
-_ANOTHER_RUN = "take another --run"
+_ANOTHER_RUN = "use a different --run"
 
 
 class RunWriter(RunReader):
-    """An open run and its one writer, which reads what it has written so far."""
+    """An open run and its only writer, which can read what it has written."""
 
     def __init__(self, folder: Path, connection: Connection, lock: BaseFileLock) -> None:
         super().__init__(folder, connection)
@@ -52,40 +52,42 @@ class RunWriter(RunReader):
     def open(
         cls, folder: Path, patience: float = 0, notify: Callable[[str], object] | None = None
     ) -> Self:
-        """Open a run as its one writer; make it where there is none.
+        """Open a run as its only writer; create it if it does not exist.
 
         Parameters
         ----------
         folder : pathlib.Path
-            The run's.
+            The run's folder.
         patience : float
-            Seconds to wait for another writer's end.
+            Seconds to wait for another writer to finish.
         notify : callable, optional
-            Takes a line where it waits because another program reads the run; None writes to
+            Takes a line when it waits because another program reads the run; None writes to
             stderr.
 
         Raises
         ------
+        InputError
+            The path is a file.
         RunConflictError
-            Another process writes to it, or what lies there is no run of this version.
+            Another process is writing to the run, or the folder holds something else.
         RunUnwritableError
-            It cannot be written.
+            The run cannot be written.
         """
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: a file; --run takes a folder, which need not exist yet")
+            raise InputError(f"{folder}: a file; --run takes a folder, which is created if missing")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = lock_of(folder)
             lock.acquire(timeout=patience)
         except Timeout:
-            remedy = remedy_if_killed(lock) or "; wait until it has ended, or end it"
+            remedy = remedy_if_killed(lock) or "; wait until it has finished, or stop it"
             raise RunConflictError(
                 f"{folder}: {_holder(folder)} is writing to this run{remedy}"
             ) from None
         except OSError as error:
             raise RunUnwritableError(
-                f"{folder}: the run's folder cannot be written to ({error.strerror or error}); "
-                f"make it writable, free some room, or {_ANOTHER_RUN}"
+                f"{folder}: the run's folder is not writable ({error.strerror or error}); make "
+                f"it writable, free some disk space, or {_ANOTHER_RUN}"
             ) from None
         try:
             connection = database.open_database(folder / "run.db", FORMAT, _ANOTHER_RUN, write=True)
@@ -99,7 +101,7 @@ class RunWriter(RunReader):
 
     def close(self) -> None:
         """Close the file and release the lock."""
-        # A full disk must not keep the command from ending.
+        # A full disk must not prevent the command from ending.
         with suppress(sqlite3.Error), self._connection:
             self._delete_facts("holder")
         super().close()
@@ -108,22 +110,22 @@ class RunWriter(RunReader):
     # --- what the run is about ---
 
     def set_facts(self, facts: Mapping[str, str]) -> None:
-        """Store facts of the run, in place of those of the same names."""
+        """Store facts of the run; those of the same names are replaced."""
         with self._connection:
             self._put_facts(facts)
 
     def set_data(self, data: DataSet) -> DataSet:
-        """Store a data set in a new run; check that an old run holds this one.
+        """Store a data set in a new run; check that an existing run holds the same one.
 
         Returns
         -------
         DataSet
-            The same, its clips in the order of the run: a row's index says which clip it is about.
+            The data set with its clips in the order of the run, as the indices in rows assume.
 
         Raises
         ------
         RunConflictError
-            The run was made with other data.
+            The run was made with different data.
         """
         stored, sha256 = self.fact("annotations_sha256"), annotations_sha256(data.clips)
         facts = {"holder": f"process {os.getpid()} on {socket.gethostname()}"}
@@ -132,7 +134,7 @@ class RunWriter(RunReader):
         if stored and stored != sha256 and self.has_answers():
             raise RunConflictError(
                 f"{self.folder}: the run holds the data set {self.fact('data')} ({stored[:12]}), "
-                f"this one is {data.name} ({sha256[:12]}); {_ANOTHER_RUN}"
+                f"not {data.name} ({sha256[:12]}); {_ANOTHER_RUN}"
             )
         with self._connection:
             if stored != sha256:
@@ -154,12 +156,12 @@ class RunWriter(RunReader):
         return replace(data, clips=self.data().clips)
 
     def set_audio(self, audio: Mapping[str, "AudioFacts"]) -> None:
-        """Store what the audio of some clips is, by id.
+        """Store facts about the audio of some clips, by id.
 
         Raises
         ------
         RunConflictError
-            The run was made with other audio.
+            The run was made with different audio.
         """
         stored = dict(self._all("SELECT id, audio_sha256 FROM clips"))
         answered = self.has_answers()
@@ -167,8 +169,8 @@ class RunWriter(RunReader):
         for id_, facts in audio.items():
             if answered and stored[id_] not in (None, facts.sha256):
                 raise RunConflictError(
-                    f"{facts.path}: other audio than the run {self.folder} was made with; "
-                    f"{_ANOTHER_RUN}"
+                    f"{facts.path}: the audio differs from that used in the run {self.folder}; "
+                    f"restore the file, or {_ANOTHER_RUN}"
                 )
             findings.pop(id_, None)
             if facts.clipped or facts.warnings:
@@ -186,11 +188,11 @@ class RunWriter(RunReader):
             self._put_facts(texts)
 
     def set_model(self, spec: Spec) -> int:
-        """Number the run's model (``RunConflictError`` where the run has answers of another)."""
+        """Return the number of the model (``RunConflictError`` if the run is about another one)."""
         answering = "SELECT model FROM responses WHERE failure_kind IS NULL"
         without_answer = f"identity != ? AND model NOT IN ({answering})"
         identity = identity_key(spec.identity)
-        with self._connection:  # of another model that gave no answer, its failures go too
+        with self._connection:  # another model without answers is removed with its failures
             models = f"SELECT model FROM models WHERE {without_answer}"
             self._all(f"DELETE FROM responses WHERE model IN ({models})", identity)
             removed = self._all(f"DELETE FROM models WHERE {without_answer}", identity).rowcount
@@ -205,14 +207,14 @@ class RunWriter(RunReader):
         return self._number("models", spec)
 
     def describe(self, model: int, name: str | None, tags: Mapping[str, str]) -> None:
-        """Store the name of a model, if one is given, and add tags to those of the run."""
+        """Store the name of a model, if given, and add tags to those of the run."""
         facts = {fact_about("name", "models", model): name} if name else {}
         if tags:
             facts["tags"] = json.dumps(self.tags | dict(tags), ensure_ascii=False)
         self.set_facts(facts)
 
     def add_judges(self, specs: Sequence[Spec]) -> list[int]:
-        """Number these judges. Those of earlier commands stay, if they gave a single verdict."""
+        """Return the numbers of these judges; remove earlier judges that gave no verdict."""
         identities = [identity_key(spec.identity) for spec in specs]
         for number, _, identity in self.judges():
             has_judged = self._exists("verdicts", "AND judge = ?", number)
@@ -220,52 +222,52 @@ class RunWriter(RunReader):
                 self.remove_judge(number)
         for spec in specs:
             for _, label, identity in self.judges():
-                # Two judges of one name could not be told apart in what is shown.
+                # Reports could not distinguish two judges with the same label.
                 if label == spec.label and identity != json.loads(identity_key(spec.identity)):
                     raise RunConflictError(
-                        f"{self.folder}: the run holds verdicts of another {label} "
-                        f"({_difference(identity, spec.identity)}); tell the two apart with "
-                        "label=NAME in the spec, or remove the other one's verdicts: jasco forget "
+                        f"{self.folder}: the run holds verdicts of a different {label} "
+                        f"({_difference(identity, spec.identity)}); distinguish the two with "
+                        "label=NAME in the spec, or remove the earlier verdicts: jasco forget "
                         f"{self.folder} --judge {label}"
                     )
         return [self._number("judges", spec) for spec in specs]
 
     def set_proxy(self, judge: int, proxy: bool) -> None:
-        """Store whether a judge only stands in for a language model."""
+        """Store whether a judge is a proxy for a language model."""
         with self._connection:
             self._all("UPDATE judges SET proxy = ? WHERE judge = ?", proxy, judge)
 
     def set_source(self, table: str, number: int, label: str, fingerprint: str) -> None:
-        """Store what a model or judge (``models`` or ``judges``) works with, as a hash.
+        """Store a hash of the code, file or folder of a model or judge (``models`` or ``judges``).
 
         Raises
         ------
         RunConflictError
-            What the run holds was made with other code, or another file or folder.
+            The rows in the run were made with different code, or a different file or folder.
         """
         name = fact_about("source", table, number)
         if table == "models":
             rows, column, made, remedy = "responses", "model", "answers", _ANOTHER_RUN
         else:
             rows, column, made = "verdicts", "judge", "verdicts"
-            remedy = f"remove them: jasco forget {self.folder} --judge {label}"
+            remedy = f"remove the verdicts: jasco forget {self.folder} --judge {label}"
         changed = fingerprint and self.fact(name) not in (None, fingerprint)
         if changed and self._exists(rows, f"AND {column} = ?", number):
             raise RunConflictError(
-                f"{self.folder}: {label} has changed: its code, file or folder is not what gave "
-                f"the {made} in this run; put it back, or {remedy}"
+                f"{self.folder}: {label} has changed: its code, file or folder differs from the "
+                f"one that gave the {made} in this run; restore it, or {remedy}"
             )
         if fingerprint:
             self.set_facts({name: fingerprint})
 
     def add_adaptations(self, table: str, number: int, adaptations: Mapping[str, Any]) -> None:
-        """Store how requests of a model or judge were adapted to what its server asked for."""
+        """Store how requests of a model or judge were adapted to its server."""
         if adaptations:
             adapted = self.adaptations(table, number) | dict(adaptations)
             self.set_facts({fact_about("adaptations", table, number): json.dumps(adapted)})
 
     def set_instructions(self, instructions: Sequence[str] | None) -> tuple[str, ...]:
-        """Store the instructions of a new run; check that an old run was made with these.
+        """Store the instructions of a new run; check that an existing run has the same ones.
 
         Parameters
         ----------
@@ -280,14 +282,14 @@ class RunWriter(RunReader):
         Raises
         ------
         RunConflictError
-            The run has answers to other instructions.
+            The run has answers to different instructions.
         """
         stored = self.instructions
         if instructions is None or tuple(instructions) == stored:
             return stored
         if self.has_answers():
             raise RunConflictError(
-                f"{self.folder}: the run was made with other instructions "
+                f"{self.folder}: the run was made with different instructions "
                 f"({instructions_difference(stored, instructions)}); use the run's instructions, "
                 "or a different --run"
             )
@@ -301,17 +303,17 @@ class RunWriter(RunReader):
         return self.instructions
 
     def set_protocol(self, name: str) -> None:
-        """Fix the run's protocol (``RunConflictError`` where it has verdicts under another one)."""
+        """Set the run's protocol (``RunConflictError`` if it has verdicts under another one)."""
         stored = self.fact("protocol")
         if stored not in (None, name) and self._exists("verdicts"):
             raise RunConflictError(
                 f"{self.folder}: the run is judged by protocol {stored}, not {name}; "
-                f"take --protocol {stored}, or another --run"
+                f"use --protocol {stored}, or a different --run"
             )
         self.set_facts({"protocol": name})
 
     def add_runtime(self, facts: Mapping[str, str], max_audio_seconds: float | None) -> None:
-        """Store how answers come about, beside what earlier commands on this run have stored.
+        """Store how answers are computed, in addition to what earlier commands stored.
 
         Parameters
         ----------
@@ -329,7 +331,7 @@ class RunWriter(RunReader):
     def widen(self, clips: int, samples: int = 1) -> int:
         """Extend the run to its first ``clips`` clips, and to ``samples`` responses to each item.
 
-        Return how many clips it covers now.
+        Return the number of clips that it covers now.
         """
         covered = max(clips, self.covered)
         facts = {"clips_covered": str(covered)}
@@ -339,7 +341,7 @@ class RunWriter(RunReader):
         return covered
 
     def narrow(self, clips: int, samples: int = 1) -> None:
-        """Give up what the run covers beyond ``clips`` and ``samples``, if nothing is answered."""
+        """Reduce the run to ``clips`` and ``samples``, unless there are answers beyond them."""
         if clips < self.covered and not self._exists("responses", "AND clip >= ?", clips):
             self.set_facts({"clips_covered": str(clips)})
         if samples < self.samples and not self._exists("responses", "AND sample >= ?", samples):
@@ -348,25 +350,25 @@ class RunWriter(RunReader):
     # --- rows ---
 
     def commit(self, rows: list[Row]) -> None:
-        """Write rows in one transaction: all are on disk when this returns.
+        """Write rows in one transaction; all are on disk when this returns.
 
-        Waits as long as another program has a read transaction open.
+        Waits while another program has a read transaction open.
 
         Raises
         ------
         RunUnwritableError
-            Nothing of it was written.
+            No row was written.
         """
         with sqlite_errors(self.folder), self._connection:
             for statement, values in rows:
                 self._all(statement, *values)
 
     def hurry(self) -> None:
-        """Wait for other programs that read the run for seconds from now on, not for minutes."""
+        """From now on, wait only seconds, not minutes, for other programs that read the run."""
         self._connection.patience = database.HURRY
 
     def back_up(self) -> Path:
-        """Copy the file to a new one beside it, and return that one's path."""
+        """Copy the file to a new one next to it, and return the path of the copy."""
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         paths = (self.folder / f"run-{now}{suffix}.db" for suffix in ("", *range(1, 1000)))
         path = next(path for path in paths if not path.exists())
@@ -387,16 +389,16 @@ class RunWriter(RunReader):
         clips: Sequence[int] | None = None,
         failed: bool = False,
     ) -> tuple[int, int]:
-        """Remove answers and verdicts, so that they are made again; return how many of each.
+        """Remove answers and verdicts, so that they are requested again; return their numbers.
 
         Parameters
         ----------
         judge : int or None
             Remove only the verdicts of this judge; None removes all verdicts, and the answers.
         clips : sequence of int or None
-            The indices of the clips that they are about; None takes all.
+            The indices of the clips that they are about; None for all.
         failed : bool
-            Failures and unreadable verdicts only.
+            Remove only failures and unreadable verdicts.
         """
         answers = verdicts = "1" if clips is None else f"clip IN ({', '.join(map(str, clips))})"
         if failed:
@@ -431,7 +433,7 @@ class RunWriter(RunReader):
 
 
 def _holder(folder: Path) -> str:
-    for _ in range(10):  # the holder may be just about to store who it is
+    for _ in range(10):  # the holder may not have stored its name yet
         with (
             suppress(InputError, RunConflictError, RunUnwritableError, sqlite3.Error),
             RunReader.open(folder) as run,
@@ -445,5 +447,5 @@ def _holder(folder: Path) -> str:
 def _difference(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     names = [name for name in {**stored, **identity} if stored.get(name) != identity.get(name)]
     return ", ".join(
-        f"{name}: {stored.get(name)} there, {identity.get(name)} here" for name in names
+        f"{name}: {stored.get(name)} in the run, {identity.get(name)} now" for name in names
     )
