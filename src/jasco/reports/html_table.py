@@ -9,7 +9,7 @@ from jasco.reports.text import title
 
 
 def render_html(report: Report) -> str:
-    """Format the figures of models as an HTML table, with what must be known to read them."""
+    """Format the figures of models as an HTML table, with warnings and notes below it."""
     table = columns.headline(report.models)
     head = "".join(f"<th>{escape(heading)}</th>" for heading in table.header)
     rows = "".join(
