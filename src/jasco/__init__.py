@@ -1,31 +1,32 @@
 """Joint audio-speech co-reasoning (JASCO): evaluate auditory large language models.
 
-Data flows one way through the packages, which are named for what they hold::
+The package is organised in layers, and data flows through them in one direction::
 
     protocol -> metrics -> data -> backends -> runs -> models, judges -> evaluation -> reports
 
 ``protocol`` defines clips, instructions, responses and verdicts; ``metrics`` computes the figures;
-``data`` reads data sets and audio; ``backends`` reaches servers and weights; ``runs`` is the run
-on disk; ``models`` answer; ``judges`` rate the answers; ``evaluation`` runs it all; ``reports``
-shows it; ``api`` holds the public functions, and ``cli`` the command.
+``data`` reads data sets and audio; ``backends`` connects to servers and downloads weights; ``runs``
+stores results on disk; ``models`` answer; ``judges`` rate the answers; ``evaluation`` coordinates
+models and judges; ``reports`` formats the results; ``api`` contains the public functions, and
+``cli`` the command line.
 
-Every command is a function here as well: :func:`evaluate` does what ``jasco eval`` does, and
-:func:`score` returns the figures of runs. Errors are :class:`InputError`,
-:class:`RunConflictError` and :class:`IncompleteError`. :mod:`jasco.plugins` has what packages with
-further models and judges need.
+Each command has a function: :func:`evaluate` corresponds to ``jasco eval``, and :func:`score`
+returns the figures of runs. The exceptions are :class:`InputError`, :class:`RunConflictError` and
+:class:`IncompleteError`. :mod:`jasco.plugins` exports the classes and functions for packages that
+add models or judges.
 """
 
 import sys
 
 if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sys.flags.safe_path:
-    # ``python -m jasco`` looks for modules in the working folder first: no file there is to take
-    # the place of a library. This runs before anything else is imported.
+    # ``python -m jasco`` searches the working directory for modules first: a file there must not
+    # shadow a library. This runs before anything else is imported.
     del sys.path[0]
     from jasco.cli.interrupts import listen
 
     listen()
 
-# What is imported early is little (see ``cli.launch``): the rest is imported when it is needed.
+# Few modules are imported at startup (see ``cli.launch``); the others are imported when needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jasco.api.comparisons import Comparisons, compare

@@ -1,4 +1,4 @@
-"""``python -m jasco``."""
+"""Entry point of ``python -m jasco``."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""What packages with further models or judges import.
+"""The interface for packages that add models or judges.
 
-A plug-in is a subclass of :class:`Model` or :class:`Judge` and an entry point of its package, in
-the group ``jasco.models`` or ``jasco.judges``; see the guide *Write a plug-in*.
+A plug-in is a subclass of :class:`Model` or :class:`Judge`, registered by its package as an entry
+point in the group ``jasco.models`` or ``jasco.judges``; see the guide *Write a plug-in*.
 """
 
 from jasco.backends.fingerprints import file_fingerprint, folder_fingerprint

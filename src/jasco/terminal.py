@@ -1,4 +1,4 @@
-"""What a person sees on stderr: messages, and progress bars where stderr is a terminal."""
+"""Messages on stderr, and progress bars if stderr is a terminal."""
 
 import sys
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:  # imported for a terminal only
+if TYPE_CHECKING:  # at run time, imported for a terminal only
     from rich.progress import Progress, TaskID
 
 Style = Literal["plain", "error"]
@@ -14,13 +14,13 @@ Style = Literal["plain", "error"]
 
 def is_terminal() -> bool:
     """Return whether stderr is a terminal."""
-    with suppress(AttributeError, ValueError):  # no stream, or closed
+    with suppress(AttributeError, ValueError):  # no stream, or a closed one
         return sys.stderr.isatty()
     return False
 
 
 def write_line(line: str, style: Style = "plain") -> None:
-    """Write a message to stderr: in colour on a terminal, and above the bars that are shown."""
+    """Write a message to stderr; on a terminal, in colour and above the progress bars."""
     if not is_terminal():
         sys.stderr.write(f"jasco: {line}\n")
         return
@@ -34,16 +34,16 @@ def write_line(line: str, style: Style = "plain") -> None:
 
 
 class Bar:
-    """A progress bar, or nothing where stderr is no terminal.
+    """A progress bar; it shows nothing if stderr is not a terminal.
 
     Parameters
     ----------
     title : str
-        What is in progress.
+        The name of the task.
     total : float or None
-        How much there is to do; None if that is not known.
+        The amount of work; None if it is unknown.
     unit : str
-        What is counted, in the plural; ``bytes`` are shown in a larger unit.
+        The unit of the work, in the plural; ``bytes`` are shown in a suitable multiple.
     """
 
     def __init__(self, title: str, total: float | None, unit: str) -> None:
@@ -56,7 +56,7 @@ class Bar:
     def update(
         self, done: float, *, total: float | None = None, title: str = "", detail: str = ""
     ) -> None:
-        """Show how much is done, and what else has changed."""
+        """Update the completed work and, if given, the total, the title and the details."""
         self._done, self._total = done, total or self._total
         self._title = title or self._title
         if self._bars and self._task is not None:
@@ -70,7 +70,7 @@ class Bar:
             )
 
     def end(self, *, stays: bool) -> None:
-        """Remove the bar from the display, unless it stays."""
+        """End the task; remove the bar from the display unless it ``stays``."""
         if self._bars and self._task is not None and not stays:
             self._bars.remove_task(self._task)
 
@@ -85,7 +85,7 @@ class Bar:
 
 
 class _Bars:
-    """The bars that are shown, one below the other: a terminal has one live display at a time."""
+    """The progress bars in one display, because a terminal can have only one live display."""
 
     shown: "Progress | None" = None
     _open = 0
@@ -123,7 +123,7 @@ def _new_display() -> "Progress":
         BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
         TextColumn("{task.fields[detail]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("left:"),
+        TextColumn("remaining:"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         redirect_stdout=False,

@@ -32,7 +32,7 @@ def test_wrong_arguments_are_reported_in_one_line(data: Path, temporary_folder: 
     for name, values, message in (
         ("limit", [0, -1, "3", 2.0, True, np.True_, [1], np.array([1, 2])], "positive integer or"),
         ("concurrency", [0, -1, "3", 2.5, None, False], "concurrency must be a positive integer"),
-        ("protocol", ["v3", "", "V2"], "protocol '.*' is unknown; there are v2, v1"),
+        ("protocol", ["v3", "", "V2"], "protocol '.*' is unknown .expected v2 or v1"),
         ("protocol", [2, ["v2"], b"v2"], "protocol must be a name or None: got"),
         ("preflight", [None, 1, "no"], "preflight must be True or False: got"),
         ("judges", [None, 7, open_spec("judge", "offline")], "judges must be a list"),
@@ -43,7 +43,7 @@ def test_wrong_arguments_are_reported_in_one_line(data: Path, temporary_folder: 
         ("run", ["", 7, b"x", True, "a\0b"], "run must be a folder or None: got"),
         ("name", ["", "  ", 7, b"x", "a\nb", "x" * 201], "name must be one line of 1 to 200"),
         ("tags", [7, "a=b", ["a"]], "tags must be a mapping"),
-        ("tags", [{"a b": 1}, {"": 1}, {7: 1}], "tag must be named by a letter"),
+        ("tags", [{"a b": 1}, {"": 1}, {7: 1}], "tag key must be a letter"),
         ("tags", [{"a": "b\nc"}, {"a": "x" * 201}], "tag a must be one line of at most 200"),
     ):  # fmt: skip
         for value in values:

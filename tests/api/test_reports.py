@@ -60,7 +60,7 @@ def test_scores_of_several_data_sets_are_selected_by_both_names(runs: list[Path]
     assert scores["csv/a", "second"].best_mean.value == 1
     with pytest.raises(KeyError, match="several data sets"):
         scores["csv/a"]
-    with pytest.raises(KeyError, match="no model"):
+    with pytest.raises(KeyError, match="not found"):
         scores["csv/c"]
     with pytest.raises(ValueError, match="3 models; select one"):
         scores.best_mean  # noqa: B018
@@ -76,7 +76,7 @@ def test_wrong_arguments_are_named(runs: list[Path], tmp_path: Path) -> None:
         ({"audio": "none"}, "audio must be"),
         ({"output": tmp_path / "x.docx"}, "extension"),
         ({"output": tmp_path / "missing" / "x.md"}, "no such folder"),
-        ({}, "needs a file"),
+        ({}, "requires a file"),
     ]
     for arguments, message in wrong:
         with pytest.raises(jasco.InputError, match=message):

@@ -263,7 +263,7 @@ def test_a_function_and_a_judged_file_make_a_whole_evaluation(
     assert template.status == 0
     responded = jasco("respond", model, "--data", data, "--run", run)
     assert responded.status == 0
-    assert "32 of 32 items are answered" in responded.stderr
+    assert "32 of 32 items answered" in responded.stderr
 
     from jasco.data.csv_files import read_table, write_table
 

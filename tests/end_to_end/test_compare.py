@@ -327,7 +327,7 @@ def test_disagreements_are_written_with_the_judges_texts(
     )
     result = jasco("score", tmp_path / "run", "--disagreements", out)
     assert result.status == 0, result.stderr
-    assert "8 items on which the judges differ" in result.stderr
+    assert "8 items on which the judges disagree" in result.stderr
     rows = list(csv.DictReader(out.open(newline="")))
     assert {row["id"] for row in rows} == {clip.id}
     assert {row["difference"] for row in rows} == {"5"}  # 2 gated, 2 rated, 1 orientation

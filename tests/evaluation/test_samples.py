@@ -172,7 +172,7 @@ def test_a_run_with_the_published_instructions_takes_no_others(
     run_evaluation(FakeModel(), FakeJudge(), instructions=INSTRUCTIONS, limit=1)
     with RunReader.open(tmp_path / "run") as run:
         assert run.fact("instructions") is None
-    with pytest.raises(RunConflictError, match="8 there, 3 here"):
+    with pytest.raises(RunConflictError, match="8 in the run, 3 given"):
         run_evaluation(FakeModel(), FakeJudge(), instructions=CUSTOM)
 
 

@@ -63,7 +63,7 @@ def test_v2_is_the_default() -> None:
 
 def test_an_unknown_protocol_is_named_with_the_known_ones() -> None:
     assert protocol_named("v1") is PROTOCOLS["v1"]
-    with pytest.raises(InputError, match=r"v3.*v2, v1"):
+    with pytest.raises(InputError, match=r"v3.*v2 or v1"):
         protocol_named("v3")
 
 

@@ -1,1 +1,1 @@
-"""The public functions: what every command does, from Python; ``jasco`` exports them."""
+"""The public functions, one for each command; ``jasco`` exports them."""

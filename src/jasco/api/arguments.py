@@ -1,4 +1,4 @@
-"""Checks of the public functions' arguments, which return what the arguments name."""
+"""Validation and conversion of the arguments of the public functions."""
 
 import operator
 import os
@@ -34,7 +34,7 @@ def as_paths(target: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
-    """Return a data set, which is loaded if a name or a folder is given."""
+    """Return a data set; load it if a name or a folder is given."""
     if isinstance(data, DataSet):
         return data
     check("data", data, is_path(data), "a name, a folder or a data set")
@@ -42,7 +42,7 @@ def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
 
 
 def as_judges(judges: str | Sequence[str | Judge]) -> list[Judge]:
-    """Return the judges of specs, of which each may name a panel, and given judge objects."""
+    """Return judges, given as judge objects or as specs, each of which may name a panel."""
     check("judges", judges, isinstance(judges, Iterable), "a list of specs or judges")
     opened: list[Judge] = []
     for judge in [judges] if isinstance(judges, str) else judges:
@@ -55,16 +55,16 @@ def as_judges(judges: str | Sequence[str | Judge]) -> list[Judge]:
 
 
 def as_model(model: Any, name: str | None = None, run: str | Path | None = None) -> Model:
-    """Return the model of a spec, a function or an object with a method ``answer``.
+    """Return a model, given as a spec, a function or an object with a method ``answer``.
 
     Parameters
     ----------
     model : str, Model, function or object
-        As of :func:`jasco.evaluate`.
+        As in :func:`jasco.evaluate`.
     name : str or None
-        The name of the model, by which a run identifies a function or object.
+        The name of the model; a run identifies a function or object by it.
     run : str, Path or None
-        The run's folder, in which the name must identify this model only; None is a new run.
+        The run's folder, in which the name must be unique to this model; None for a new run.
     """
     name = as_name(name)
     if isinstance(model, str):
@@ -88,7 +88,7 @@ def _is_provider(value: object, method: str) -> bool:
 
 
 def as_protocol(protocol: str | None) -> str | None:
-    """Return the name of a protocol; None for that of the run, or the default."""
+    """Return the name of a protocol; None selects that of the run, or the default."""
     if protocol is None:
         return None
     check("protocol", protocol, isinstance(protocol, str), "a name or None")
@@ -96,7 +96,7 @@ def as_protocol(protocol: str | None) -> str | None:
 
 
 def as_names(name: str, value: str | Iterable[str]) -> list[str]:
-    """Return names, of which a single one may be given as a str."""
+    """Return a list of names; a single name may be given as a str."""
     names = [value] if isinstance(value, str) else value
     is_right = isinstance(names, Iterable)
     names = list(names) if is_right else []
@@ -105,7 +105,7 @@ def as_names(name: str, value: str | Iterable[str]) -> list[str]:
 
 
 def as_name(name: str | None) -> str | None:
-    """Return the name of a model as tables show it; None for its own."""
+    """Return the name of a model in tables; None selects its default name."""
     if name is None:
         return None
     is_right = isinstance(name, str) and name.strip() and one_line(name, _LONGEST_NAME) == name
@@ -114,12 +114,12 @@ def as_name(name: str | None) -> str | None:
 
 
 def as_tags(tags: Mapping[str, object] | None) -> dict[str, str]:
-    """Return tags as texts by their keys."""
+    """Return tags as strings by key."""
     check("tags", tags, tags is None or isinstance(tags, Mapping), "a mapping of keys to values")
     texts = {}
     for key, value in (tags or {}).items():
         is_key = isinstance(key, str) and re.fullmatch(r"[A-Za-z_][\w.-]{0,49}", key)
-        check("tag", key, is_key, "named by a letter, then letters, digits, '_', '-' or '.'")
+        check("tag key", key, is_key, "a letter, then at most 49 letters, digits, '_', '-' or '.'")
         texts[key] = str(value)
         is_text = one_line(texts[key], _LONGEST_NAME) == texts[key]
         check(f"tag {key}", texts[key], is_text, f"one line of at most {_LONGEST_NAME} characters")
@@ -127,7 +127,7 @@ def as_tags(tags: Mapping[str, object] | None) -> dict[str, str]:
 
 
 def read_tags(texts: Iterable[str]) -> dict[str, str]:
-    """Return tags that are given as ``KEY=VALUE`` on the command line."""
+    """Return tags given as ``KEY=VALUE`` on the command line."""
     for text in texts:
         if "=" not in text:
             raise InputError(f"--tag {one_line(text)}: expected KEY=VALUE")
@@ -135,7 +135,7 @@ def read_tags(texts: Iterable[str]) -> dict[str, str]:
 
 
 def as_instructions(instructions: Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return the instructions of a file or a list, None for those of the run."""
+    """Return instructions, given as a file or a list; None selects those of the run."""
     if instructions is None:
         return None
     if isinstance(instructions, Path):
@@ -145,12 +145,12 @@ def as_instructions(instructions: Path | Sequence[str] | None) -> tuple[str, ...
         and not isinstance(instructions, str)
         and all(isinstance(text, str) for text in instructions)
     )
-    check("instructions", instructions, is_right, "a list of texts or None")
+    check("instructions", instructions, is_right, "a list of strings or None")
     return checked_instructions(instructions)
 
 
 def as_positive(name: str, value: Any, otherwise: str = "") -> int:
-    """Return a positive integer of any type, including those of numpy, as an int."""
+    """Return a positive integer of any integer type, such as those of NumPy, as an int."""
     try:
         number = 0 if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -160,7 +160,7 @@ def as_positive(name: str, value: Any, otherwise: str = "") -> int:
 
 
 def as_boolean(name: str, value: bool) -> bool:
-    """Return True or False, and refuse other values, whether truthy or falsy."""
+    """Return a boolean; reject other values, whether truthy or falsy."""
     check(name, value, isinstance(value, bool), "True or False")
     return value
 
@@ -173,7 +173,7 @@ def as_price_list(
 
 
 def as_prices(name: str, prices: float | Mapping[str, float] | None) -> list[str]:
-    """Return prices in the form of the command line, from a number or from numbers by name."""
+    """Return prices, given as a number or as numbers by name, in the form of the command line."""
     if not isinstance(prices, Mapping):
         return [] if prices is None else [str(prices)]
     is_right = all(isinstance(label, str) and label for label in prices)
@@ -187,7 +187,7 @@ def is_path(value: object) -> bool:
     return bool(text.strip()) and "\0" not in text
 
 
-def check(name: str, value: object, is_right: object, wanted: str) -> None:
-    """Raise ``InputError`` for an argument that is not right."""
-    if not is_right:
-        raise InputError(f"{name} must be {wanted}: got {one_line(repr(value), 80)}")
+def check(name: str, value: object, is_valid: object, expected: str) -> None:
+    """Raise ``InputError`` if an argument is invalid."""
+    if not is_valid:
+        raise InputError(f"{name} must be {expected}: got {one_line(repr(value), 80)}")

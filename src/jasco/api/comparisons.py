@@ -1,4 +1,4 @@
-"""Paired differences of models, as an object."""
+"""Paired differences between models."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Comparisons:
-    """Paired differences of models; it prints as the table of ``jasco compare``.
+    """Paired differences between models; ``print`` shows the table of ``jasco compare``.
+
+    A sequence of pairs: it has a length and can be iterated over.
 
     Attributes
     ----------
@@ -34,7 +36,7 @@ class Comparisons:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """The differences: ``first`` minus ``second``, their ``comparison``, and ``p_holm``."""
+        """The pairs, each with ``first`` and ``second``, ``comparison`` and ``p_holm``."""
         return tuple(self.report.pairs or ())
 
     def __len__(self) -> int:
@@ -44,16 +46,17 @@ class Comparisons:
         return iter(self.pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``jasco compare --json`` prints, in its documented schema."""
+        """Return the object that ``jasco compare --json`` prints, in its documented schema."""
         return self.report.to_json()
 
     def to_pandas(self) -> "DataFrame":
-        """Return the differences as a data frame: a row for each pair.
+        """Return the differences as a data frame, with one row per pair.
 
-        Columns: ``first``, ``second``, ``clips`` and ``items`` that both have, ``best_mean``,
-        ``mean``, ``audio``, ``both`` and ``speech``, each with ``_low`` and ``_high`` (the ends of
-        its 95 % interval), ``tested`` (the figure that was tested), ``p``, ``p_holm`` (corrected
-        for the number of pairs) and ``detectable`` (the minimum detectable difference).
+        The columns are ``first``, ``second``, ``clips`` and ``items`` (the numbers of those that
+        are compared), ``best_mean``, ``mean``, ``audio``, ``both`` and ``speech``, each with
+        ``_low`` and ``_high`` (the ends of its 95% interval), ``tested`` (the figure that was
+        tested), ``p``, ``p_holm`` (corrected for the number of pairs) and ``detectable`` (the
+        minimum detectable difference).
 
         Raises
         ------
@@ -63,7 +66,7 @@ class Comparisons:
         return data_frame(list(pair_rows(self.pairs)))
 
     def __str__(self) -> str:
-        """Format the table of ``jasco compare``."""
+        """Return the table of ``jasco compare``."""
         return render_comparison(self.report)
 
     def __repr__(self) -> str:
@@ -83,34 +86,53 @@ def compare(
     judges: Sequence[str] = (),
     allow_mismatch: bool = False,
 ) -> Comparisons:
-    """Compare models, paired over clips.
+    """Compute the paired differences between models, clip by clip.
 
     Parameters
     ----------
     targets : sequence of str or Path
-        At least two runs, or judged CSV files: a model each. ``"NAME=a.csv+b.csv"`` is one model
+        At least two runs or judged CSV files, one per model. ``"NAME=a.csv+b.csv"`` is one model
         with two judges.
     judges : sequence of str
-        The judges whose verdicts count; all if empty.
+        The judges whose verdicts are used; all judges if empty.
     allow_mismatch : bool
-        Whether to compare even if data, protocol or judges differ, on the clips that both have.
+        Whether to compare models even if data, protocol or judges differ, on their common clips.
 
     Returns
     -------
     Comparisons
-        The difference of each pair, with intervals and p-values.
+        The differences of each pair of models, with intervals and p-values.
 
     Raises
     ------
     InputError
-        There are fewer than two models, or one cannot be read.
+        There are fewer than two models, or a target cannot be read.
     RunConflictError
         Data, protocol or judges differ.
 
     Examples
     --------
+    >>> import tempfile
     >>> import jasco
-    >>> print(jasco.compare(["run-a", "run-b"]))  # doctest: +SKIP
+    >>> def castle(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> def concert(audio, sampling_rate, prompt):
+    ...     return "They are listening to a concert."
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for model in (castle, concert):
+    ...         scores = jasco.evaluate(
+    ...             model,
+    ...             data="mini",
+    ...             judges=["offline"],
+    ...             run=f"{folder}/{model.__name__}",
+    ...             name=model.__name__,
+    ...             limit=2,
+    ...             preflight=False,
+    ...         )
+    ...     comparisons = jasco.compare([f"{folder}/castle", f"{folder}/concert"])
+    >>> [pair] = comparisons
+    >>> pair.first, pair.second, pair.comparison.clips
+    ('castle', 'concert', 2)
     """
     paths = arguments.as_paths(targets)
     names = arguments.as_names("judges", judges)
@@ -121,10 +143,10 @@ def compare(
 def comparisons_of(
     targets: Sequence[Path], *, judges: Sequence[str] = (), allow_mismatch: bool = False
 ) -> Comparisons:
-    """Return the differences of models; ``jasco compare`` prints them."""
+    """Return the paired differences that ``jasco compare`` prints."""
     if len(targets) < 2:
         raise InputError(
-            f"compare needs at least two models: {targets[0]} is one; add another run or CSV file"
+            f"compare requires at least two models: got only {targets[0]}; add a run or a CSV file"
         )
     results = results_of(targets, judges=judges)
     return Comparisons(summarise_comparison(results, allow_mismatch=allow_mismatch))

@@ -1,4 +1,4 @@
-"""Data sets: opening them, and the CSV file to fill in with answers."""
+"""Loading of data sets, and CSV templates for answers."""
 
 from pathlib import Path
 
@@ -17,18 +17,18 @@ def load_dataset(data: str | Path) -> DataSet:
     Parameters
     ----------
     data : str or Path
-        ``"mini"``, which is included; ``"watd"``, the published one, which is downloaded if needed
-        (CC BY-NC 4.0); or a folder that holds ``dataset/v0/v0.csv``.
+        ``"mini"``, the small data set that is included; ``"watd"``, the published data set (CC
+        BY-NC 4.0), which is downloaded if needed; or a folder that contains ``dataset/v0/v0.csv``.
 
     Returns
     -------
     DataSet
-        Its ``clips``, with :meth:`~DataSet.items` and :meth:`~DataSet.audio_path`.
+        The clips, with methods for their items and the paths of their audio files.
 
     Raises
     ------
     InputError
-        The data set is not found, or its annotations are wrong.
+        The data set is not found, or its annotations are invalid.
     IncompleteError
         The published data set could not be downloaded.
 
@@ -46,14 +46,33 @@ def load_dataset(data: str | Path) -> DataSet:
 
 @named_as_in_python()
 def write_template(data: str | Path | DataSet, output: str | Path) -> None:
-    """Write a CSV file with a row for each item of a data set, whose answers are to be filled in.
+    """Write a CSV file with one row per item, to be filled in with a model's answers.
 
     Fill in the column ``allm_output``, then pass the file to :func:`jasco.judge`.
+
+    Parameters
+    ----------
+    data : str, Path or DataSet
+        A data set, as in :func:`jasco.evaluate`.
+    output : str or Path
+        The file to write.
 
     Raises
     ------
     InputError
-        A clip's audio is missing or cannot be read.
+        The data set is not found, or the audio file of a clip is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import jasco
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "filled.csv")
+    ...     jasco.write_template("mini", path)
+    ...     header = path.read_text().splitlines()[0]
+    >>> header.split(",")[-1]
+    'allm_output'
     """
     arguments.check("output", output, arguments.is_path(output), "a file to write")
     data = arguments.as_data(data, log_message)

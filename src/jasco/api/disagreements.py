@@ -1,4 +1,4 @@
-"""The items on which judges disagree, as a CSV file."""
+"""Export of the items on which judges disagree, as a CSV file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +23,13 @@ def export_disagreements(targets: Sequence[Path], output: Path) -> int:
     Raises
     ------
     InputError
-        There are several runs, or fewer than two judges.
+        There is more than one run, or there are fewer than two judges.
     """
     check_targets(targets, together=True)
     if not targets[0].is_dir():
         return write_disagreements(output, judged_items_of_files(targets))
     if len(targets) > 1:
-        raise InputError("--disagreements takes one run, or the judged CSV files of one model")
+        raise InputError(
+            "--disagreements: more than one run; give one run, or the judged CSV files of one model"
+        )
     return write_disagreements(output, judged_items_of_run(targets[0]))

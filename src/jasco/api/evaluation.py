@@ -1,4 +1,4 @@
-"""Running evaluations: answers, verdicts, and the jobs that commands and functions share."""
+"""Collecting and judging answers, for the commands and the public functions."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ from jasco.api.threads import run_in_thread
 from jasco.backends.budget import read_limits
 from jasco.data import responses_csv
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError
+from jasco.errors import InputError, count
 from jasco.evaluation.job import Job
 from jasco.evaluation.run_job import Stop, run_job
 from jasco.judges.judge import Judge
@@ -51,73 +51,84 @@ def evaluate(
 ) -> Scores:
     """Evaluate a model: collect its answers, have them judged, and return the scores.
 
-    An exception that ends the call (``KeyboardInterrupt``, the ``SystemExit`` of a signal handler)
-    stops the evaluation first. Everything received until then is saved in the run, and the same
-    call resumes it.
+    If the call is interrupted (``KeyboardInterrupt``, or ``SystemExit`` from a signal handler), the
+    evaluation is stopped before the exception propagates. All results received so far are saved in
+    the run, and the same call resumes it.
 
     Parameters
     ----------
     model : str, function or object
-        A spec as on the command line (``"openai/..."``); or a function ``answer(audio,
+        A spec as on the command line (``"openai/..."``); a function ``answer(audio,
         sampling_rate, prompt)`` that returns a str, or ``answer(audios, sampling_rate, prompts)``
-        that returns a list of them; or an object with such a method ``answer``. Audio is a float32
-        array from -1 to 1, shape (samples,). A function is called in a separate thread, one call at
-        a time.
+        that returns a list of str; or an object with such a method ``answer``. Audio is a float32
+        array of shape (samples,) with values from -1 to 1; the sampling rate is in Hz. A function
+        is called in a separate thread, one call at a time.
     data : str, Path or DataSet
-        ``"mini"``, ``"watd"``, or a folder that holds ``dataset/v0/v0.csv``.
+        ``"mini"``, ``"watd"``, a folder that contains ``dataset/v0/v0.csv``, or a data set from
+        :func:`load_dataset`.
     judges : str, or sequence of str or Judge
-        Specs as on the command line: ``["offline"]``. Without any, answers are not judged.
+        Specs as on the command line, such as ``["offline"]``. If empty, answers are not judged.
     run : str, Path or None
-        The run's folder, created if missing and resumed if it exists. None uses a temporary folder,
-        which is deleted after a complete evaluation.
+        The run's folder; created if missing, resumed if it exists. None uses a temporary folder,
+        which is deleted unless the evaluation fails.
     name : str or None
-        The name of the model in tables. A run identifies a function or object by it: give every
-        checkpoint a different name, or a run of its own. With ``run``, it is required for anything
-        whose own name is not unique: a lambda, a nested function, a partial, a method, an object.
-    tags : mapping of str to str, or None
-        Tags to add to the run, such as ``{"step": 1000}``.
+        The name of the model in tables. A run identifies a function or object by its name, so each
+        checkpoint needs a different name or a different run. With ``run``, a name is required for a
+        lambda, a nested function, a partial, a method or an object, which have no unique name.
+    tags : mapping of str to object, or None
+        Tags to add to the run, such as ``{"step": 1000}``; values are converted to str.
     protocol : str or None
-        ``"v2"``, the default, or ``"v1"``.
+        The judging protocol: ``"v2"`` or ``"v1"``. None uses that of the run, which is ``"v2"`` for
+        a new run.
     instructions : sequence of str or None
-        Instructions to ask instead of the published ones: 1 to 64 texts. Such figures cannot be
-        compared with published ones. None uses those of the run.
+        1 to 64 instructions to use instead of the published ones; the figures can then not be
+        compared with published results. None uses those of the run.
     samples : int or None
-        Number of answers to each item, each of them judged; figures are averaged over them. None
-        uses that of the run, which is 1 in a new one. A larger number adds answers to a run.
+        Number of answers to each item. Each of them is judged, and figures are averaged over them.
+        None uses that of the run, which is 1 for a new run. A larger number adds answers to a run.
     limit : int or None
-        Number of clips, counted from the first; None uses all.
+        Number of clips to use, counted from the first; None uses all clips.
     concurrency : int
-        Number of calls at once, to servers.
+        Maximum number of concurrent calls to servers.
     preflight : bool
-        Whether to check first that the model uses the audio, and refuse one that does not; and to
-        ask each judge one question with a known verdict first.
+        Whether to check first that the model uses the audio, and to stop if it does not; and to ask
+        each judge one question with a known verdict first.
     retry_final : bool
-        Whether to repeat what a retry is not expected to fix: unreadable verdicts, and failures
-        such as a content filter's.
+        Whether to retry final outcomes: unreadable verdicts, and failures that the same request is
+        expected to cause again, such as those of a content filter.
     max_calls, max_tokens : int or None
-        HTTP requests, and prompt and completion tokens, that the run may use in total, including
-        earlier calls; :class:`IncompleteError` is raised before a limit is exceeded.
+        Maximum numbers of HTTP requests and of prompt and completion tokens for the run in total,
+        including earlier calls; :class:`IncompleteError` is raised before a limit is exceeded.
     max_cost : float or None
-        Likewise, in the currency of the prices.
+        Maximum cost of the run in total, in the currency of the prices.
     price_in, price_out : float, mapping of str to float, or None
-        Prices of a million prompt and completion tokens: for all, or by the name of a model or
-        judge, as in tables or as ``provider/name``.
+        Prices of a million prompt tokens and of a million completion tokens: one for all, or a
+        mapping by the name of the model or judge, as in tables or as ``provider/name``.
 
     Returns
     -------
     Scores
-        The scores, which may be incomplete: see :attr:`Scores.complete`.
+        The scores. They may be incomplete: see :attr:`Scores.complete`.
 
     Raises
     ------
-    InputError, RunConflictError, IncompleteError
-        As the command's exit statuses 2, 3 and 4; the message states what to do.
+    InputError
+        An argument is invalid, or the data set, the model or a judge is not found.
+    RunConflictError
+        The run contains other data or another model, another process is writing to it, the model
+        does not use the audio, or a judge cannot be used.
+    IncompleteError
+        The evaluation could not finish, for example because a server is unavailable or a limit is
+        reached. Completed work is saved; the same call resumes.
 
     Examples
     --------
     >>> import jasco
-    >>> scores = jasco.evaluate("cascade", data="mini", judges=["offline"])  # doctest: +SKIP
-    >>> print(scores)  # doctest: +SKIP
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> scores = jasco.evaluate(answer, data="mini", judges=["offline"], limit=2, preflight=False)
+    >>> scores.complete, scores.coverage, list(scores.judges)
+    (True, 1.0, ['offline'])
     """
     settings = _settings(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
@@ -162,9 +173,9 @@ def respond(
     price_in: Prices = None,
     price_out: Prices = None,
 ) -> Run:
-    """Collect the answers of a model without judging them; :func:`judge` judges them later.
+    """Collect the answers of a model without judging them; :func:`judge` can judge them later.
 
-    Parameters and exceptions are those of :func:`evaluate`.
+    The parameters and exceptions are those of :func:`evaluate`.
 
     Returns
     -------
@@ -173,9 +184,15 @@ def respond(
 
     Examples
     --------
+    >>> import tempfile
     >>> import jasco
-    >>> run = jasco.respond("cascade", data="mini", run="my-run")  # doctest: +SKIP
-    >>> scores = jasco.judge("my-run", judges=["offline"])  # doctest: +SKIP
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> settings = {"data": "mini", "name": "castle", "limit": 2, "preflight": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = jasco.respond(answer, run=f"{folder}/run", **settings)
+    >>> run.answered, run.items, run.state
+    (16, 16, 'incomplete')
     """
     settings = _settings(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
@@ -213,30 +230,45 @@ def judge(
     price_in: Prices = None,
     price_out: Prices = None,
 ) -> Scores:
-    """Judge the answers of a run, or of a CSV file.
+    """Judge the answers of a run or of a CSV file.
 
     Parameters
     ----------
     target : str or Path
-        The folder of a run, which keeps its verdicts; or a CSV file with answers in the column
-        ``allm_output``.
+        The folder of a run, in which the verdicts are stored; or a CSV file with answers in the
+        column ``allm_output``.
     judges : str, or sequence of str or Judge
-        Specs as on the command line; one judge for a CSV file.
+        Specs as on the command line. A CSV file takes one judge.
     output : str, Path or None
-        For a CSV file: the file to write, with its columns and the verdicts.
+        The file to write, required for a CSV file: its columns and the verdicts.
     protocol, concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, \
 price_out
-        As of :func:`evaluate`.
+        As in :func:`evaluate`.
 
     Returns
     -------
     Scores
-        The scores of all judges of the run, earlier ones included.
+        The scores of all judges of the run, including earlier ones.
 
     Raises
     ------
-    InputError, RunConflictError, IncompleteError
-        As of :func:`evaluate`; or ``output`` is missing.
+    InputError
+        An argument or the CSV file is invalid, or ``output`` is missing.
+    RunConflictError, IncompleteError
+        As in :func:`evaluate`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import jasco
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> settings = {"data": "mini", "name": "castle", "limit": 2, "preflight": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = jasco.respond(answer, run=f"{folder}/run", **settings)
+    ...     scores = jasco.judge(run.folder, judges=["offline"])
+    >>> scores.coverage
+    1.0
     """
     settings = _settings(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
@@ -270,31 +302,31 @@ def open_job(
     notify: Notify,
     **settings: Any,
 ) -> Job:
-    """Return the job that a command or a function describes.
+    """Return the job for the arguments of a command or function.
 
     Parameters
     ----------
     data : str, Path, DataSet or None
-        A name or a folder; None takes the run's own.
+        A name, a folder or a data set; None uses that of the run.
     model : str, Model or None
-        A spec; None judges the answers that the run holds.
-    judges : sequence of str or Judge
-        Specs.
+        A spec or a model; None judges the answers in the run.
+    judges : str, or sequence of str or Judge
+        Specs or judges.
     protocol : str or None
-        None takes the run's own, or the default.
+        None uses that of the run, or the default.
     name, tags, limit, samples
-        As of :func:`evaluate`.
+        As in :func:`evaluate`.
     instructions : pathlib.Path, sequence of str, or None
-        A file with one instruction per line, or their texts; None uses those of the run.
+        A file with one instruction per line, or the texts; None uses those of the run.
     notify : callable
-        Takes messages to the user.
+        Called with each message to the user.
     **settings
         The other attributes of :class:`~jasco.evaluation.job.Job`.
 
     Raises
     ------
     InputError
-        A spec, the data set, the protocol or the instructions are wrong.
+        A spec, the data set, the protocol or the instructions are invalid.
     """
     return Job(
         name=arguments.as_name(name),
@@ -319,50 +351,53 @@ def judge_responses_csv(
     begun: Callable[[Stop], None] = lambda _: None,
     **settings: Any,
 ) -> tuple[Path, bool]:
-    """Judge the answers in a CSV file, and write its columns with the verdicts to another one.
+    """Judge the answers in a CSV file, and write its columns and the verdicts to another file.
 
     Parameters
     ----------
     responses : pathlib.Path
         The file, with answers in the column ``allm_output``.
     output : pathlib.Path or None
-        The file to write. The run that keeps the verdicts is the folder beside it.
+        The file to write. The run with the verdicts is a folder next to it.
     judges : str, or sequence of str or Judge
-        One judge.
+        A single judge.
     notify : callable
-        Takes messages to the user.
+        Called with each message to the user.
     begun : callable
-        Takes the function that stops it.
+        Called with the function that stops the job.
     **settings
-        As of :func:`open_job`.
+        As in :func:`open_job`.
 
     Returns
     -------
     run : pathlib.Path
         The run's folder.
     complete : bool
-        Whether nothing is left that the same call could finish.
+        Whether no work is left that the same call could finish.
 
     Raises
     ------
     InputError
-        There is no output, more than one judge, or something is wrong with the file.
+        There is no output file, there is more than one judge, or the CSV file is invalid.
     RunConflictError, IncompleteError
-        As of :func:`jasco.evaluation.run_job.run_job`; nothing is written.
+        As in :func:`jasco.evaluation.run_job.run_job`; the output file is not written.
     """
     if not output:
         raise InputError(
-            f"{responses}: missing output file for the answers with their verdicts: -o JUDGED.csv"
+            f"{responses}: missing output file; give the file to write, with -o JUDGED.csv"
         )
     opened = arguments.as_judges(judges)
     if len(opened) != 1:
         raise InputError(
-            f"{responses}: a responses CSV takes one judge at a time; run one command for each "
-            "judge, with its own -o, then: jasco score JUDGED.csv..."
+            f"{responses}: {len(opened)} judges for a responses CSV (expected 1); run one command "
+            "per judge, each with a different -o, then: jasco score JUDGED.csv..."
         )
     file = responses_csv.read_responses_csv(responses)
     if number := sum(text.strip().lower() == "nan" for text in file.answers().values()):
-        notify(f"{file.path}: answers that read 'nan': {number}; empty the cell if none was given")
+        notify(
+            f"{file.path}: {count(number, 'answer')} with the text 'nan'; leave the cell empty if "
+            "there is no answer"
+        )
     run, model = output.with_suffix(JUDGING_RUN), f"csv/{responses}"
     job = open_job(run=run, data=file.data, model=model, judges=opened, notify=notify, **settings)
     complete = run_job(job, notify, begun)
@@ -373,10 +408,11 @@ def judge_responses_csv(
 
 
 def check_no_output(run: Path, output: Path | None) -> None:
-    """Raise ``InputError`` for an output file: a run keeps its verdicts."""
+    """Raise ``InputError`` if an output file is given: verdicts are stored in the run."""
     if output:
         raise InputError(
-            f"-o is for a responses CSV: {run} is a run, which keeps its verdicts; leave out -o"
+            f"-o applies to a responses CSV only: {run} is a run, which stores its own verdicts; "
+            "remove -o"
         )
 
 
@@ -390,7 +426,7 @@ def _settings(
     price_in: Prices,
     price_out: Prices,
 ) -> dict[str, Any]:
-    """Check the parameters that all functions have in common."""
+    """Return the validated parameters that all functions share."""
     return {
         "concurrency": arguments.as_positive("concurrency", concurrency),
         "preflight": arguments.as_boolean("preflight", preflight),
@@ -402,7 +438,7 @@ def _settings(
 
 @contextmanager
 def _folder(run: str | Path | None) -> Iterator[Path]:
-    """Provide the run's folder; a temporary one is deleted unless the evaluation fails."""
+    """Yield the run's folder; a temporary one is deleted unless the evaluation fails."""
     folder = Path(tempfile.mkdtemp(prefix="jasco-") if run is None else run)
     is_kept = run is not None
     try:

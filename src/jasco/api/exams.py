@@ -1,4 +1,4 @@
-"""The exam of a judge, as an object."""
+"""Exams of judges."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -25,22 +25,22 @@ from jasco.runs.spending import Spending, open_budget
 
 @dataclass(frozen=True, repr=False)
 class ExamReport:
-    """How a judge did in its exam; it prints as the output of ``jasco exam``.
+    """The result of a judge's exam; ``print`` shows the output of ``jasco exam``.
 
     Attributes
     ----------
     judge : str
         The name of the judge.
     complete : bool
-        Whether there is a verdict on every question.
+        Whether every question has a verdict.
     resumable : bool
         Whether the same call may obtain missing verdicts.
     known_answers : Part
-        Questions made from the data set's own answers, whose verdicts are known.
+        Results on the reference and single-cue answers of the data set.
     canaries : Part
-        Answers that should score 0.
+        Results on answers that should score 0.
     labelled : Part or None
-        Rows labelled by annotators; None without any.
+        Results on rows labelled by annotators; None if no labels were given.
     """
 
     judge: str
@@ -53,7 +53,7 @@ class ExamReport:
 
     @classmethod
     def of(cls, result: ExamResult) -> "ExamReport":
-        """Return the report of an exam's result."""
+        """Return the report of an exam."""
         parts = result.parts
         return cls(
             judge=result.judge,
@@ -66,11 +66,11 @@ class ExamReport:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``jasco exam --json`` prints, in its documented schema."""
+        """Return the object that ``jasco exam --json`` prints, in its documented schema."""
         return dict(self._summary)
 
     def __str__(self) -> str:
-        """Format the output of ``jasco exam``."""
+        """Return the output of ``jasco exam``."""
         return render_exam(self.to_json())
 
     def __repr__(self) -> str:
@@ -94,41 +94,47 @@ def exam(
     price_in: float | Mapping[str, float] | None = None,
     price_out: float | Mapping[str, float] | None = None,
 ) -> ExamReport:
-    """Examine a judge: ask it questions with known verdicts.
+    """Examine a judge with questions whose verdicts are known.
 
-    Its verdicts are stored for the user, so that asking again costs nothing; the result is shown
-    below every table with figures of that judge.
+    Verdicts are stored in the user's cache, so repeating the call requests only missing ones. The
+    result is shown below every table with figures of the judge.
 
     Parameters
     ----------
     judge : str or Judge
-        As on the command line: ``"openai/my-judge,base_url=..."``.
+        A spec as on the command line, such as ``"openai/my-judge,base_url=..."``, or a judge.
     data : str, Path or DataSet
-        The data set whose clips the questions are about.
+        The data set from which the questions are created, as in :func:`jasco.evaluate`.
     gold : str, Path or None
-        A CSV file of rows labelled by annotators.
+        A CSV file of answers labelled by annotators.
     protocol : str or None
-        ``"v2"``, the default, or ``"v1"``.
+        The judging protocol: ``"v2"`` (the default) or ``"v1"``.
     concurrency : int
-        Number of calls at once.
+        Maximum number of concurrent calls.
     again : bool
-        Whether to ask every question again.
+        Whether to ask every question again, for example after the served model changed.
     max_calls, max_tokens, max_cost, price_in, price_out
-        Limits and prices of this call, as of :func:`jasco.evaluate`.
+        Limits of this call, and prices, as in :func:`jasco.evaluate`.
 
     Returns
     -------
     ExamReport
-        The result as far as the exam got.
+        The result. It is incomplete if calls failed or a limit was reached.
 
     Raises
     ------
     InputError
-        The data, the labels or the judge's spec are wrong.
+        The data set, the labels or the judge's spec are invalid, or the judge cannot be called.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> report = jasco.exam("offline", data="mini")  # doctest: +SKIP
+    >>> report.known_answers.accuracy  # doctest: +SKIP
     """
     judges = arguments.as_judges([judge])
     if len(judges) != 1:
-        raise InputError("exam takes one judge: examine the judges of a panel one by one")
+        raise InputError("exam takes one judge; examine the judges of a panel one by one")
     arguments.check("gold", gold, gold is None or arguments.is_path(gold), "a file or None")
     prices = arguments.as_price_list(price_in, price_out)
     budget = open_budget(read_limits(max_calls, max_tokens, max_cost), prices, judges)
@@ -157,25 +163,25 @@ def examine(
     begun: Callable[[Stop], None] = lambda _: None,
     **settings: Any,
 ) -> ExamReport:
-    """Examine a judge within a budget; ``jasco exam`` prints the report.
+    """Examine a judge within a budget; ``jasco exam`` prints the returned report.
 
     Parameters
     ----------
     judge, data, gold, protocol
-        As of :func:`exam`.
+        As in :func:`exam`.
     budget : Budget
-        What may be spent.
+        The limits.
     notify : callable
-        Takes messages to the user.
+        Called with each message to the user.
     begun : callable
-        Takes the function that stops the exam.
+        Called with the function that stops the exam.
     **settings
-        ``concurrency`` and ``again``, as of :func:`jasco.judge_exam.examination.take_exam`.
+        ``concurrency`` and ``again``, as in :func:`jasco.judge_exam.examination.take_exam`.
     """
     judge.budget = budget
     questions = Exam.about(data, protocol_named(protocol), judge, gold)
     if questions.labels and questions.labels.by_id:
-        notify(f"{gold}: no column clip_sha; rows are matched by id, which may be wrong")
+        notify(f"{gold}: no column clip_sha; rows are matched by id, which may match other clips")
     with closing(ExamStore.of_user()) as store:
         result = take_exam(judge, questions, store, notify=notify, begun=begun, **settings)
         report = ExamReport.of(result)

@@ -1,6 +1,6 @@
-"""Messages to the user: written to stderr, and in the terms of the caller.
+"""Messages to the user, with options named as in Python.
 
-A message names options as on the command line; from Python, ``--run`` is ``run=``.
+Messages are written with the options of the command line; in Python, ``--run`` becomes ``run=``.
 """
 
 import logging
@@ -12,7 +12,7 @@ from jasco.errors import IncompleteError, InputError, RunConflictError
 from jasco.terminal import write_line
 
 Notify = Callable[[str], None]
-"""Takes messages to the user, a line each."""
+"""Called with each message to the user, one line."""
 _log = logging.getLogger("jasco")
 _FLAGS = {
     "--allow-mismatch": "allow_mismatch=True",
@@ -34,7 +34,7 @@ _IN_MESSAGES = re.compile(
 
 
 def log_message(line: str) -> None:
-    """Log a message; write it to stderr if logging is not configured, as in a plain notebook."""
+    """Log a message, or write it to stderr if logging is not configured."""
     if _log.hasHandlers() or _log.level != logging.NOTSET:
         _log.info("%s", python_names(line))
     else:
@@ -43,9 +43,9 @@ def log_message(line: str) -> None:
 
 
 def python_names(message: str) -> str:
-    """Return a message of the command with the parameters of :func:`jasco.evaluate` in it.
+    """Return a message with options replaced by the parameters of the Python functions.
 
-    A whole command that a message suggests is unchanged, and marked as one for a terminal.
+    A complete command in a message is not changed, but marked as one for a terminal.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def _renamed(found: re.Match[str]) -> str:
 
 @contextmanager
 def named_as_in_python() -> Iterator[None]:
-    """Rename options to parameters in the messages of errors, whose classes stay."""
+    """Replace options by parameters in the messages of errors."""
     try:
         yield
     except (InputError, RunConflictError, IncompleteError) as error:

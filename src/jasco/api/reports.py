@@ -1,4 +1,4 @@
-"""Reports: a page, tables for a paper, data for other programs; and the local app."""
+"""Reports (a page, tables for a paper, data for other programs), and the local app."""
 
 import os
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ Format = Literal["html", "markdown", "latex", "csv", "json"]
 FORMATS: dict[Format, str] = {
     "html": ".html", "markdown": ".md", "latex": ".tex", "csv": ".csv", "json": ".json",
 }  # fmt: skip
-"""The formats of reports, and the extension of each."""
+"""The formats of reports and their file extensions."""
 
 
 @named_as_in_python()
@@ -33,28 +33,28 @@ def report(
     judges: Sequence[str] = (),
     audio: bool = True,
 ) -> str:
-    """Write a report: a page, tables for a paper, or data.
+    """Write a report to a file, or return its text: a page, tables for a paper, or data.
 
     Parameters
     ----------
     targets : str, Path or sequence of them
-        Runs, or judged CSV files: a model each. ``"NAME=a.csv+b.csv"`` is one model with two
-        judges. Models on several data sets get a table for each data set, except in the page, which
-        shows one data set.
+        Runs or judged CSV files, one per model. ``"NAME=a.csv+b.csv"`` is one model with two
+        judges. Models on several data sets are shown in one table per data set; the page supports
+        a single data set.
     output : str, Path or None
-        The file to write; None returns the text. The page needs a file.
+        The file to write; None returns the text. The page requires a file.
     format : str or None
-        ``"html"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``; by default that of the
-        output's extension.
+        ``"html"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``; None selects it by the
+        extension of ``output``.
     judges : sequence of str
-        The judges whose verdicts count; all if empty.
+        The judges whose verdicts are used; all judges if empty.
     audio : bool
-        Whether the clips can be played in the page.
+        Whether the page includes the audio of the clips.
 
     Returns
     -------
     str
-        The text; empty if a file was written.
+        The text of the report; empty if it was written to a file.
 
     Raises
     ------
@@ -63,9 +63,20 @@ def report(
 
     Examples
     --------
+    >>> import tempfile
     >>> import jasco
-    >>> jasco.report("my-run", "page.html")  # doctest: +SKIP
-    >>> print(jasco.report(["run-a", "run-b"], format="latex"))  # doctest: +SKIP
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> settings = {"data": "mini", "name": "castle", "limit": 2, "preflight": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scores = jasco.evaluate(answer, judges=["offline"], run=f"{folder}/run", **settings)
+    ...     text = jasco.report(f"{folder}/run", format="csv")
+    >>> text[:25]
+    'model,judge,data,best_mea'
+
+    Write a page that opens in a browser:
+
+    >>> jasco.report("runs/first", "first.html")  # doctest: +SKIP
     """
     paths = arguments.as_paths(targets)
     arguments.check("output", output, output is None or arguments.is_path(output), "a file or None")
@@ -89,16 +100,18 @@ def write_report(
     audio: bool,
     notify: Notify,
 ) -> str:
-    """Write a report into a file, or return its text; parameters as of :func:`report`."""
+    """Write a report to a file, or return its text; parameters as in :func:`report`."""
     if output:
         _check_output(output, targets)
     form = form or (_format_of(output) if output else "html")
     if form == "html":
         if not output:
-            raise InputError("the page needs a file: -o PAGE.html; other formats can be printed")
+            raise InputError(
+                "the page requires a file; give -o PAGE.html, or --format to print another format"
+            )
         text = _page(targets, judges, audio, notify)
     elif not audio:
-        raise InputError(f"--audio applies to the page, not to --format {form}; leave it out")
+        raise InputError(f"--audio applies to the page only, not to --format {form}; remove it")
     else:
         groups = by_data_set(results_of(targets, judges=judges))
         reports = [summarise_report(results) for results in groups]
@@ -106,15 +119,15 @@ def write_report(
         notify_missing(reports, notify)
     if output is None:
         return text
-    with whole_file(Path(os.path.realpath(output))) as file:  # a link stays one
+    with whole_file(Path(os.path.realpath(output))) as file:  # a symbolic link is kept
         file.write(text)
     if form == "html":
-        notify(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser, or send it")
+        notify(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser")
     return ""
 
 
 def notify_missing(reports: Sequence[Report], notify: Notify) -> None:
-    """Write one message on what reports lack."""
+    """Write one message that lists what is missing in the reports."""
     if parts := "; ".join(part for each in reports for part in missing(each)):
         notify(f"incomplete: {parts}")
 
@@ -124,7 +137,7 @@ def _format_of(output: Path) -> str:
         if output.suffix.lower() == suffix:
             return form
     raise InputError(
-        f"{output}: unknown extension; use {', '.join(FORMATS.values())}, or give --format"
+        f"{output}: unknown extension (expected {', '.join(FORMATS.values())}); or give --format"
     )
 
 
@@ -132,11 +145,11 @@ def _check_output(output: Path, targets: Sequence[Path]) -> None:
     if not output.parent.is_dir():
         raise InputError(f"{output}: no such folder: {output.parent}; create it first")
     if output.exists() and not output.is_file():
-        raise InputError(f"{output}: not a regular file; choose another -o")
+        raise InputError(f"{output}: not a regular file; use a different -o")
     check_targets(targets)
     sources = [path for target in targets for path in files_of_model(target)[1]]
     if os.path.realpath(output) in map(os.path.realpath, sources):
-        raise InputError(f"{output}: the report would overwrite its own input; choose another -o")
+        raise InputError(f"{output}: the report would overwrite its input; use a different -o")
 
 
 def _page(targets: Sequence[Path], judges: Sequence[str], audio: bool, notify: Notify) -> str:
@@ -166,22 +179,27 @@ def view(
     Parameters
     ----------
     runs : str, Path or sequence of them
-        The runs to show, which may be in progress or start later; or folders that contain runs.
+        The runs to show, or folders that contain runs. Runs may be in progress or start later.
     data : str or None
-        The data set of the listening study; by default that of the runs, or ``"mini"``.
+        The data set of the listening study; None selects that of the runs, or ``"mini"``.
     human_runs : str or Path
         The folder of the participants' runs.
     host : str
-        The address to listen on. Visitors of any address but this machine's need a token.
+        The address to listen on; any but the default requires a token from visitors.
     port : int
-        0 selects a free one.
+        The port to listen on; 0 selects a free one.
     browser : bool
         Whether to open a browser.
 
     Raises
     ------
     InputError
-        The runs are on different data, or the host or port cannot be listened on.
+        The runs are on different data sets, or the host or port is not available.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> jasco.view("runs/first")  # doctest: +SKIP
     """
     paths = arguments.as_paths(runs) if runs else []
     serve_app(
@@ -196,15 +214,16 @@ def view(
 
 
 def serve_app(runs: Sequence[Path], notify: Notify, **settings: object) -> None:
-    """Serve the app; parameters as of :func:`view`."""
+    """Serve the local app; parameters as in :func:`view`."""
     app = import_optional("jasco.viewer.app", "view", "viewer")
     app.view([folder for run in runs for folder in _runs_in(run, notify)], notify, **settings)
 
 
 def _runs_in(folder: Path, notify: Notify) -> list[Path]:
-    """Return a run itself, even if it does not exist yet; or the runs in a folder.
+    """Return a run, even if it does not exist yet, or the runs in a folder.
 
-    The app shows one data set: of a folder's runs, those on the data set of the latest one.
+    The app shows a single data set: of the runs in a folder, those on the data set of the run that
+    was updated last.
     """
     if (folder / "run.db").exists() or not folder.is_dir():
         return [folder]
@@ -215,7 +234,7 @@ def _runs_in(folder: Path, notify: Notify) -> list[Path]:
     shown = [run for run in runs if run.annotations_sha256 == latest.annotations_sha256]
     if others := [str(run.folder) for run in runs if run not in shown]:
         notify(
-            f"{folder}: showing {count(len(shown), 'run')} on {latest.data}; not on the same data, "
-            f"or unreadable: {', '.join(others)}"
+            f"{folder}: showing {count(len(shown), 'run')} on {latest.data}; not shown, because on "
+            f"other data or unreadable: {', '.join(others)}"
         )
     return [run.folder for run in shown]

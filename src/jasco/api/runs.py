@@ -1,4 +1,4 @@
-"""Runs on disk, as objects."""
+"""Runs on disk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run(RunSummary):
-    """A run on disk: what it is about and how far it was when it was opened.
+    """A run on disk, with its state at the time when it was opened.
 
-    Its methods read the run again, so that they see what has been added since.
+    The methods read the run again and include results that were added since.
     """
 
     __doc__ = f"{__doc__}\n{(RunSummary.__doc__ or '').split('.', 1)[1]}"
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Summarise a run; one that cannot be read has the state ``unreadable``."""
+        """Return the run in a folder; one that cannot be read has the state ``unreadable``."""
         return cls(**vars(summarise_run(folder)))
 
     def __fspath__(self) -> str:
@@ -39,25 +39,31 @@ class Run(RunSummary):
 
     @property
     def complete(self) -> bool:
-        """Whether every item has an answer, and every answer a readable verdict of each judge."""
+        """Whether every item has an answer and every answer a readable verdict of each judge."""
         return self.state == "complete"
 
     def scores(self, *, judges: Sequence[str] = ()) -> Scores:
-        """Return the figures of the run, as :func:`jasco.score`."""
+        """Return the scores of the run, as :func:`jasco.score` does.
+
+        Parameters
+        ----------
+        judges : sequence of str
+            The judges whose verdicts are used; all judges if empty.
+        """
         return scores_of([self.folder], judges=judges, keep_items=True)
 
     def items_to_pandas(self) -> "DataFrame":
-        """Return all answers and verdicts; columns as of :meth:`Scores.items_to_pandas`."""
+        """Return all answers and verdicts as a data frame; see :meth:`Scores.items_to_pandas`."""
         items = judged_items_of_run(self.folder)
         return data_frame([{"model": self.name, **row} for row in item_rows(items)])
 
     def show(self, clip: str | int, instruction: int, sample: int = 1) -> dict[str, Any]:
-        """Return all that a run holds about an item, as ``jasco show --json`` prints it.
+        """Return everything stored about an item, as ``jasco show --json`` prints it.
 
         Parameters
         ----------
         clip : str or int
-            The clip's id.
+            The id of the clip.
         instruction, sample : int
             The numbers of the instruction and of the answer to it, from 1.
 
@@ -71,16 +77,21 @@ class Run(RunSummary):
     def forget(
         self, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False
     ) -> Forgotten:
-        """Remove a judge, or answers and verdicts; a copy of the run is kept beside it.
+        """Remove a judge, or answers and verdicts, from the run; a copy is saved next to it.
 
         Parameters
         ----------
         judge : str or None
-            A judge to remove; with ``clips`` or ``failed``, only those verdicts of it.
+            The judge to remove; with ``clips`` or ``failed``, only its verdicts selected by these.
         clips : sequence of str
-            Ids of clips whose answers and verdicts to remove.
+            Ids of the clips whose answers and verdicts to remove.
         failed : bool
-            Whether to remove failures, final ones included, and unreadable verdicts.
+            Whether to remove failures, including final ones, and unreadable verdicts.
+
+        Returns
+        -------
+        Forgotten
+            The numbers of removed answers and verdicts, and the path of the copy.
 
         Raises
         ------
@@ -99,15 +110,31 @@ def open_run(folder: str | Path) -> Run:
     folder : str or Path
         The run's folder.
 
+    Returns
+    -------
+    Run
+        The run, with methods for its scores and items.
+
     Raises
     ------
     InputError
-        There is no run, or it cannot be read.
+        The folder contains no run, or the run cannot be read.
 
     Examples
     --------
+    >>> import tempfile
     >>> import jasco
-    >>> jasco.open_run("my-run").scores().best_mean  # doctest: +SKIP
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> settings = {"data": "mini", "name": "castle", "limit": 2, "preflight": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scores = jasco.evaluate(answer, judges=["offline"], run=f"{folder}/run", **settings)
+    ...     run = jasco.open_run(f"{folder}/run")
+    ...     item = run.show(clip="1", instruction=3)
+    >>> run.name, run.data, run.complete
+    ('castle', 'mini', True)
+    >>> item["model"]["reply"]["text"]
+    'They are building a sandcastle.'
     """
     arguments.check("folder", folder, arguments.is_path(folder), "the folder of a run")
     run = Run.open(Path(folder))
@@ -118,14 +145,36 @@ def open_run(folder: str | Path) -> Run:
 
 @named_as_in_python()
 def list_runs(folder: str | Path = ".") -> list[Run]:
-    """List the runs in a folder and in the folders below it, sorted by path.
+    """Return the runs in a folder and its subfolders, sorted by path.
 
-    Runs that cannot be read are listed with the state ``unreadable`` and their ``problem``.
+    Parameters
+    ----------
+    folder : str or Path
+        The folder to search.
+
+    Returns
+    -------
+    list of Run
+        The runs. One that cannot be read has the state ``unreadable`` and a ``problem``.
 
     Raises
     ------
     InputError
         The folder does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import jasco
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> settings = {"data": "mini", "name": "castle", "limit": 2, "preflight": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for step in (1000, 2000):
+    ...         run = jasco.respond(answer, run=f"{folder}/{step}", tags={"step": step}, **settings)
+    ...     runs = jasco.list_runs(folder)
+    >>> [run.tags["step"] for run in runs]
+    ['1000', '2000']
     """
     arguments.check("folder", folder, arguments.is_path(folder), "a folder")
     return [Run.open(path) for path in find_runs(Path(folder))]

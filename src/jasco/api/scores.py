@@ -1,4 +1,4 @@
-"""The figures of runs or judged CSV files, as an object."""
+"""The figures of runs and judged CSV files."""
 
 import json
 import math
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Scores:
-    """The figures of one model, or of several.
+    """The figures of one or several models.
 
-    ``print(scores)`` prints the table of ``jasco score``, a notebook shows it as HTML. Scores are
+    ``print(scores)`` prints the table of ``jasco score``; a notebook shows it as HTML. Scores are
     equal if their figures and signatures are equal.
 
-    The attributes below are those of a single model, averaged over its judges. If there are
-    several models, select one: ``scores["name"]``, or ``scores["name", "watd"]`` if it was
-    evaluated on several data sets. Fractions are fractions of 1; a figure that cannot be computed
-    has the value None.
+    The figures below belong to a single model and are averaged over its judges. If there are
+    several models, select one with ``scores["name"]``, or ``scores["name", "watd"]`` if it was
+    evaluated on several data sets; iterating yields the scores of each model. Shares are fractions
+    of 1, and a figure that cannot be computed has the value None.
 
     Attributes
     ----------
     reports : tuple of Report
-        One for each data set.
+        One report per data set.
 
     Examples
     --------
@@ -60,24 +60,35 @@ class Scores:
     reports: tuple[Report, ...]
     _items_of: Callable[[Results], JudgedItems] = field(repr=False)
 
-    # --- which models ---
+    # --- models ---
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models; a model on two data sets is listed twice."""
+        """The names of the models; a model that was evaluated on two data sets is listed twice."""
         return tuple(name for report in self.reports for name in report.models)
 
     def __len__(self) -> int:
         return len(self.models)
 
     def __iter__(self) -> Iterator[Self]:
-        """Iterate over the models: the scores of each."""
+        """Yield the scores of each model."""
         for report in self.reports:
             for name in report.models:
                 yield self._of(report, name)
 
     def __getitem__(self, name: str | tuple[str, str]) -> Self:
-        """Return the scores of one model (``KeyError`` where there is none, or several)."""
+        """Return the scores of one model.
+
+        Parameters
+        ----------
+        name : str or tuple of (str, str)
+            The name of the model, or the names of the model and the data set.
+
+        Raises
+        ------
+        KeyError
+            The model is not found, or was evaluated on several data sets and none is named.
+        """
         model, data = name if isinstance(name, tuple) else (name, None)
         found = [
             report
@@ -86,9 +97,9 @@ class Scores:
         ]
         if len(found) != 1:
             raise KeyError(
-                f"{model!r} was evaluated on several data sets: use scores[{model!r}, DATA]"
+                f"{model!r} was evaluated on several data sets; use scores[{model!r}, DATA]"
                 if found
-                else f"no model {name!r}; there are {', '.join(self.models)}"
+                else f"model {name!r} not found; expected one of: {', '.join(self.models)}"
                 f"{did_you_mean(model, self.models)}"
             )
         return self._of(found[0], model)
@@ -103,7 +114,7 @@ class Scores:
     def _model(self) -> ModelReport:
         if len(self) != 1:
             names = ", ".join(map(repr, self.models))
-            raise ValueError(f"there are {len(self)} models; select one: scores[NAME] of {names}")
+            raise ValueError(f"scores of {len(self)} models; select one with scores[NAME]: {names}")
         return next(iter(self.reports[0].models.values()))
 
     @property
@@ -126,7 +137,7 @@ class Scores:
 
     @property
     def signature(self) -> str:
-        """How the figures were made, in one line."""
+        """How the figures were produced (data, protocol, model, judges), in one line."""
         assert self._model
         return self.reports[0].signature
 
@@ -137,17 +148,17 @@ class Scores:
 
     @property
     def best_mean(self) -> Estimate:
-        """A clip's best score over the instructions, averaged over the clips: 0 to 2."""
+        """The best score of a clip over the instructions, averaged over the clips: 0 to 2."""
         return self._score.best_mean
 
     @property
     def best_mean_bounds(self) -> tuple[float, float] | None:
-        """Best-mean with every missing verdict at its worst and at its best."""
+        """Best-mean with all missing verdicts at their worst and at their best."""
         return self._score.bounds
 
     @property
     def mean(self) -> Estimate:
-        """The score averaged over instructions and clips: 0 to 2."""
+        """The mean score over instructions and clips: 0 to 2."""
         return self._score.mean
 
     @property
@@ -167,7 +178,7 @@ class Scores:
 
     @property
     def best_at(self) -> tuple[Estimate, ...]:
-        """The best of k = 1, 2, ... instructions; empty unless the verdicts are complete."""
+        """The mean of the best of k = 1, 2, ... instructions; empty if verdicts are missing."""
         return self._score.best_at
 
     @property
@@ -177,54 +188,54 @@ class Scores:
 
     @property
     def neither_rate(self) -> float | None:
-        """The share of readable verdicts on answers that name no action."""
+        """The share of readable verdicts with the orientation Neither (no action is named)."""
         return self._score.neither_rate
 
     @property
     def unreadable_rate(self) -> float:
-        """The share of expected verdicts that were given and cannot be read."""
+        """The share of expected verdicts that were given but cannot be read."""
         return self._score.unreadable_rate
 
     @property
     def coverage(self) -> float:
-        """Readable verdicts / expected verdicts."""
+        """The share of expected verdicts that are available and readable."""
         return self._score.coverage
 
     @property
     def complete(self) -> bool:
-        """Whether every item has an answer, and every answer a readable verdict of each judge."""
+        """Whether every item has an answer and every answer a readable verdict of each judge."""
         return self._model.complete
 
     @property
     def proxy(self) -> bool:
-        """Whether a judge only stands in for the judges of the protocol."""
+        """Whether a judge is a proxy: it stands in for the judges of the protocol."""
         return self._model.proxy
 
     @property
     def judges(self) -> Mapping[str, Score]:
-        """The figures by each judge alone, by the judge's name."""
+        """The figures of each judge, by its name."""
         return {name: judge.score for name, judge in self._model.judges.items()}
 
     @property
     def agreement(self) -> Agreement | None:
-        """How the judges agree; None with fewer than two."""
+        """The agreement between the judges; None for a single judge."""
         return self._model.agreement
 
-    # --- in other forms ---
+    # --- conversion ---
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``jasco score --json`` prints, in its documented schema."""
+        """Return the object that ``jasco score --json`` prints, in its documented schema."""
         return to_json(self.reports)
 
     def to_pandas(self) -> "DataFrame":
-        """Return the figures as a data frame: a row for each model, and one for each of its judges.
+        """Return the figures as a data frame, with one row per model and one per judge.
 
-        Columns: ``model``, ``judge`` (None for the model itself), ``data``, ``best_mean``,
-        ``mean``, ``audio``, ``both`` and ``speech`` (shares of 1), each with ``_low`` and
-        ``_high`` (the ends of its 95 % interval), ``neither_rate``, ``unreadable_rate``,
-        ``coverage``, ``complete``, ``proxy``, ``best_mean_at_worst`` and ``best_mean_at_best``
-        (with every missing verdict at its worst, or best), ``best_of_1`` to ``best_of_8``
-        (instructions), ``mean_of_instruction_1`` to ``mean_of_instruction_8``, and a column
+        The columns are ``model``, ``judge`` (None for the mean over the judges), ``data``,
+        ``best_mean``, ``mean``, ``audio``, ``both`` and ``speech`` (fractions of 1), each with
+        ``_low`` and ``_high`` (the ends of its 95% interval), ``neither_rate``,
+        ``unreadable_rate``, ``coverage``, ``complete``, ``proxy``, ``best_mean_at_worst`` and
+        ``best_mean_at_best`` (with all missing verdicts at their worst or best), ``best_of_1`` to
+        ``best_of_8`` (instructions), ``mean_of_instruction_1`` to ``mean_of_instruction_8``, and
         ``tag_KEY`` for each tag.
 
         Raises
@@ -235,13 +246,14 @@ class Scores:
         return data_frame([row for report in self.reports for row in figure_rows(report)])
 
     def items_to_pandas(self) -> "DataFrame":
-        """Return all answers and verdicts as a data frame: a row for each answer and judge.
+        """Return all answers and verdicts as a data frame, with one row per answer and judge.
 
-        Columns: ``model``, ``clip``, ``instruction`` (its number), ``prompt``, ``sample`` (the
-        number of the answer to the item, from 1), ``reference``, ``answer``, ``failure`` (why
-        there is no answer: kind and message), ``judge``, ``rating`` (0 to 2), ``orientation``,
-        ``score`` (the rating if the orientation is Both, else 0), ``judge_output``,
-        ``judge_failure`` (why there is no verdict). What is missing is None.
+        The columns are ``model``, ``clip``, ``instruction`` (its number, from 1), ``prompt`` (its
+        text), ``sample`` (the number of the answer to the item, from 1), ``reference``,
+        ``answer``, ``failure`` (the kind and message of a failed answer), ``judge``, ``rating`` (0
+        to 2), ``orientation``, ``score`` (the rating if the orientation is Both, else 0),
+        ``judge_output`` and ``judge_failure`` (the kind and message of a failed verdict). Missing
+        values are None.
 
         Raises
         ------
@@ -258,13 +270,13 @@ class Scores:
         )
 
     def scalars(self) -> dict[str, float]:
-        """Return the main figures as flat numbers with stable names, for experiment trackers.
+        """Return the main figures as a flat dict of numbers, for experiment trackers.
 
-        Names: ``best_mean``, ``mean``, ``audio``, ``both`` and ``speech``, each also with ``_low``
-        and ``_high``; ``neither_rate``, ``unreadable_rate``, ``coverage`` and ``complete`` (0 or
-        1); then ``judges/NAME/best_mean`` and so on for each judge. With several models, names
-        begin with ``MODEL/``, and with ``DATA/MODEL/`` on several data sets. Figures that cannot
-        be computed are NaN.
+        The keys are ``best_mean``, ``mean``, ``audio``, ``both`` and ``speech``, each also with
+        ``_low`` and ``_high``; ``neither_rate``, ``unreadable_rate``, ``coverage`` and
+        ``complete`` (0 or 1); and the same for each judge, as ``judges/NAME/best_mean``. With
+        several models, keys begin with ``MODEL/``; on several data sets, with ``DATA/MODEL/``. Keys
+        are stable across versions. Figures that cannot be computed are NaN.
         """
         scalars: dict[str, float] = {}
         for report in self.reports:
@@ -278,7 +290,7 @@ class Scores:
         return scalars
 
     def __str__(self) -> str:
-        """Format the table of ``jasco score``."""
+        """Return the table of ``jasco score``."""
         return "\n\n\n".join(map(render, self.reports))
 
     def __repr__(self) -> str:
@@ -322,11 +334,11 @@ def _scalars(prefix: str, score: Score, *, complete: bool) -> dict[str, float]:
 
 
 def data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
-    """Return rows as a data frame (``InputError`` where pandas is not installed)."""
+    """Return rows as a data frame (``InputError`` if pandas is not installed)."""
     try:
         from pandas import DataFrame
     except ImportError:
-        raise InputError("pandas is not installed: pip install pandas") from None
+        raise InputError("pandas is not installed; run: pip install pandas") from None
     return DataFrame(rows)
 
 
@@ -337,32 +349,40 @@ def score(
     judges: Sequence[str] = (),
     compat: bool = False,
 ) -> Scores:
-    """Return the figures of runs, or of judged CSV files.
+    """Compute the figures of runs or judged CSV files.
 
     Parameters
     ----------
     target : str, Path or sequence of them
-        A run's folder, or several: a model each. Or a judged CSV file, or several, which are
-        several judges of one model.
+        One or several runs, each of which is a model; or one or several judged CSV files, each of
+        which is a judge of the same model.
     judges : sequence of str
-        The judges whose verdicts count, as tables name them; all if empty.
+        The names of the judges whose verdicts are used, as in tables; all judges if empty.
     compat : bool
         Whether to use the arithmetic of the published script, including its bugs.
 
     Returns
     -------
     Scores
-        The figures of what is there, complete or not.
+        The scores. They may be incomplete: see :attr:`Scores.complete`.
 
     Raises
     ------
     InputError
-        There is nothing to score, it cannot be read, or a judge is not found.
+        There is nothing to score, a target cannot be read, or a judge is not found.
 
     Examples
     --------
+    >>> import tempfile
     >>> import jasco
-    >>> jasco.score(["run-a", "run-b"]).to_pandas()  # doctest: +SKIP
+    >>> def answer(audio, sampling_rate, prompt):
+    ...     return "They are building a sandcastle."
+    >>> settings = {"data": "mini", "name": "castle", "limit": 2, "preflight": False}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = jasco.evaluate(answer, judges=["offline"], run=f"{folder}/run", **settings)
+    ...     scores = jasco.score(f"{folder}/run")
+    >>> print(scores.best_mean)
+    0.00
     """
     paths = arguments.as_paths(target)
     names = arguments.as_names("judges", judges)
@@ -378,18 +398,18 @@ def scores_of(
     published: bool = False,
     keep_items: bool = False,
 ) -> Scores:
-    """Return the scores of runs or judged CSV files; ``jasco score`` prints them.
+    """Return the scores of runs or judged CSV files that ``jasco score`` prints.
 
     Parameters
     ----------
     targets : sequence of Path
-        Folders of runs, a model each; or judged CSV files, which are judges of one model.
+        Runs, each of which is a model; or judged CSV files, each a judge of the same model.
     judges, compat
-        As of :func:`score`.
+        As in :func:`score`.
     published : bool
-        Whether tables show the published results as well.
+        Whether tables include the published results.
     keep_items : bool
-        Whether to read the items of runs now, together with their scores; else on demand.
+        Whether to read the items of runs together with their scores, instead of on demand.
     """
     kept: dict[tuple[Path, ...], JudgedItems] = {}
 
@@ -403,7 +423,7 @@ def scores_of(
 
     def items_of(model: Results) -> JudgedItems:
         items = kept.get(model.source)
-        if items is None:  # what the published script reads need not be a whole responses CSV
+        if items is None:  # with ``compat``, a file need not be a valid responses CSV
             first = model.source[0]
             is_run = first.is_dir()
             items = judged_items_of_run(first) if is_run else judged_items_of_files(model.source)

@@ -1,4 +1,4 @@
-"""Running an evaluation in a thread of its own: a notebook's own thread has an event loop."""
+"""Running an evaluation in a separate thread, because a notebook's thread has an event loop."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,13 +16,13 @@ def run_in_thread(function: Callable[[Callable[[Stop], None]], T]) -> T:
     Parameters
     ----------
     function : callable
-        It receives a callable to which it passes the function that stops it, once it has begun.
+        It receives a callable, which it calls with the function that stops it once it has started.
 
     Raises
     ------
     BaseException
-        What the function raised; or what interrupted the wait for it, such as KeyboardInterrupt or
-        the SystemExit of a signal handler, after the function has been stopped.
+        The exception that the function raised; or the one that interrupted the wait for it, such as
+        KeyboardInterrupt or SystemExit from a signal handler, after the function has stopped.
     """
     begun: Future[Stop] = Future()
     with ThreadPoolExecutor(1, thread_name_prefix="jasco") as thread:
@@ -31,10 +31,10 @@ def run_in_thread(function: Callable[[Callable[[Stop], None]], T]) -> T:
             return result.result()
         except BaseException:
             if not result.done():
-                begun.add_done_callback(_stop)  # at once, or when it begins
+                begun.add_done_callback(_stop)  # immediately, or when it starts
             raise
 
 
 def _stop(begun: Future[Stop]) -> None:
-    with suppress(RuntimeError):  # it has just ended
+    with suppress(RuntimeError):  # it has just finished
         begun.result()()

@@ -1,6 +1,6 @@
-"""Answering, judging, and the exam of a judge: ``eval``, ``respond``, ``judge`` and ``exam``.
+"""The commands ``eval``, ``respond``, ``judge`` and ``exam``.
 
-Each command returns whether nothing is left that the same command could finish.
+Each command returns whether no work is left that the same command could finish.
 """
 
 from contextlib import suppress
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from jasco.evaluation.job import Job
 
 _DATA = option("--data", required=True, help=options.DATA_HELP, shell_complete=completion.data_sets)
-_JUDGE_HELP = "judge as provider/name[,key=value...], see jasco judges; repeat it for a panel"
-_OUTPUT_HELP = "file to write, for a responses CSV: its columns and the verdicts"
+_JUDGE_HELP = (
+    "judge as provider/name[,key=value...], see: jasco judges; may be repeated, for a panel"
+)
+_OUTPUT_HELP = "for a responses CSV: file to write, with its columns and the verdicts"
 _RUN_HELP = "folder of the run; created if missing, resumed if it exists"
 _RUNNING = options.combined(
     options.CONCURRENCY,
@@ -60,18 +62,18 @@ _ANSWERING = options.combined(
         "--samples",
         type=options.POSITIVE,
         metavar="N",
-        help="number of answers to each item (default: 1, or that of the run)",
+        help="number of answers to each item (default: that of the run, or 1)",
     ),
     option(
         "--instructions",
         type=PATH,
         metavar="FILE",
-        help="ask the instructions in FILE, one per line, instead of the published ones",
+        help="use the instructions in FILE, one per line, instead of the published ones",
     ),
     option("--name", metavar="NAME", help="name of the model in tables"),
     options.TAGS,
     _RUNNING,
-    flag("--dry-run", help="print the plan and its cost, without any call"),
+    flag("--dry-run", help="print the plan with its estimated cost, without making any call"),
 )
 
 
@@ -150,8 +152,8 @@ def exam_command(
 ) -> bool:
     """Examine a judge with questions whose verdicts are known.
 
-    The questions are made from the data set's own answers, from answers that should score 0, and
-    from labelled answers. Verdicts are stored, so repeating the command costs nothing. JUDGE is
+    The questions are the data set's own answers, answers that should score 0, and labelled
+    answers. Verdicts are stored, so repeating the command requests only missing ones. JUDGE is
     provider/name[,key=value...]; jasco judges lists the providers.
     """
     from jasco.api.exams import examine
@@ -193,7 +195,7 @@ def _run_and_score(job: "Job", *, as_json: bool = False, published: bool = False
         complete = _run(job)
     except IncompleteError as error:
         write_line(one_line(error, 1000))
-        with suppress(InputError, IncompleteError):  # there may be nothing to show yet
+        with suppress(InputError, IncompleteError):  # the run may have no results yet
             print_scores([job.run], as_json=as_json, published=published, brief=True)
         return False
     print_scores([job.run], as_json=as_json, published=published)

@@ -1,4 +1,4 @@
-"""Shell completion: values of arguments, and the command that prints the shell's script."""
+"""Shell completion: values of arguments, and the command that prints the completion script."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -30,20 +30,20 @@ def completion_command(shell: str) -> None:
 
 
 def completed(group: click.Group) -> int | None:
-    """Answer a shell that asks for completions; return the exit status, None if none asks."""
+    """Print completions if a shell requests them, and return the exit status; else None."""
     instruction = os.environ.get(VARIABLE)
     return shell_complete(group, {}, "jasco", VARIABLE, instruction) if instruction else None
 
 
 def models(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete the provider of a model."""
+    """Return completions for the provider of a model."""
     from jasco.backends.specs import providers
 
     return _items(providers("model"), typed)
 
 
 def judges(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete the provider of a judge, or a panel."""
+    """Return completions for the provider of a judge, or a panel."""
     from jasco.backends.specs import providers
     from jasco.judges.panel import PANELS
 
@@ -51,7 +51,7 @@ def judges(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list
 
 
 def data_sets(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete a data set: a name, or a folder."""
+    """Return completions for a data set: its name or folder."""
     from jasco.data.dataset import MINI, PUBLISHED
 
     return [*_items((PUBLISHED, MINI), typed), CompletionItem(typed, type="dir")]

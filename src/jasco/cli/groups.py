@@ -10,14 +10,14 @@ from jasco.errors import did_you_mean
 
 
 class CommandGroup(click.Group):
-    """A group that imports a command when it is needed, and suggests near names.
+    """A group that imports commands when they are needed, and suggests similar names.
 
     Parameters
     ----------
     modules : mapping of str to sequence of str
-        Names of commands by the module in ``jasco.cli`` that holds ``NAME_command`` for each.
+        The names of commands, by the module in ``jasco.cli`` that defines ``NAME_command``.
     *args, **settings
-        As of :class:`click.Group`.
+        As in :class:`click.Group`.
     """
 
     def __init__(self, *args: Any, modules: Mapping[str, Sequence[str]], **settings: Any) -> None:
@@ -29,9 +29,9 @@ class CommandGroup(click.Group):
         return list(self._modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command (``click.UsageError`` where there is none of this name)."""
+        """Return a command by its name (``click.UsageError`` if it is unknown)."""
         if cmd_name not in self._modules:
-            if ctx.resilient_parsing:  # a shell that asks for completions
+            if ctx.resilient_parsing:  # a shell requests completions
                 return None
             ctx.fail(f"no such command: {cmd_name!r}{did_you_mean(cmd_name, self._modules)}")
         module = import_module(f"jasco.cli.{self._modules[cmd_name]}")

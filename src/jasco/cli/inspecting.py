@@ -1,4 +1,4 @@
-"""What a run holds, shown and removed: ``show``, ``view`` and ``forget``."""
+"""The commands ``runs``, ``show``, ``view`` and ``forget``."""
 
 import json
 from pathlib import Path
@@ -19,15 +19,15 @@ from jasco.terminal import write_line
 @option("--sample", default="1", metavar="N", help="number of the answer to the item, from 1")
 @AS_JSON
 def show_command(run: Path, clip: str, prompt: str, sample: str, as_json: bool) -> None:
-    """Print all requests and replies about one item of a run.
+    """Print all requests and replies of one item of a run.
 
-    These are the requests to the model and to the judges, and everything that they returned.
+    These are the requests to the model and the judges, and everything that they returned.
     """
     from jasco.evaluation.item_record import show
     from jasco.reports.item_text import render_item
 
     item = show(run, clip, prompt, sample)
-    # In ASCII: whatever a model wrote, a terminal takes it as text.
+    # In ASCII, so that a terminal interprets nothing that a model wrote.
     print(json.dumps(item, indent=2) if as_json else render_item(item))
 
 
@@ -37,7 +37,7 @@ def show_command(run: Path, clip: str, prompt: str, sample: str, as_json: bool) 
 def runs_command(folder: Path, as_json: bool) -> None:
     """List the runs in a folder and its subfolders.
 
-    The list shows name, data, judges, coverage, date and state of each run.
+    The list shows the name, data, judges, coverage, date and state of each run.
     """
     from jasco.api.runs import list_runs
     from jasco.reports.text import render_runs
@@ -61,7 +61,7 @@ def runs_command(folder: Path, as_json: bool) -> None:
 def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
     """Serve a local web app to browse runs, label answers, and take part in a listening study.
 
-    The runs may be in progress, or start later. A FOLDER that contains runs stands for all of them.
+    Runs may be in progress or start later. A FOLDER selects all runs in it.
     """
     from jasco.api.reports import serve_app
 
@@ -70,14 +70,22 @@ def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
 
 @click.command("forget")
 @click.argument("run", type=PATH)
-@option("--judge", help="the judge's verdicts; with --clip or --failed, only those")
-@option("--clip", "clips", multiple=True, help="answers and verdicts of this clip; may be repeated")
-@flag("--failed", help="failures, including final ones, and unreadable verdicts")
+@option(
+    "--judge",
+    help="remove this judge; with --clip or --failed, only its verdicts selected by these",
+)
+@option(
+    "--clip",
+    "clips",
+    multiple=True,
+    help="remove the answers and verdicts of this clip; may be repeated",
+)
+@flag("--failed", help="remove failures, including final ones, and unreadable verdicts")
 def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed: bool) -> None:
     """Remove answers or verdicts from a run, so that they are requested again.
 
-    A copy of the original run is saved next to it. The command that created the run then requests
-    what was removed.
+    A copy of the original run is saved next to it. To request the removed answers and verdicts
+    again, repeat the command that created the run.
     """
     from jasco.runs.forget import forget
 

@@ -1,6 +1,6 @@
 """The entry point of the command, which handles Ctrl-C from start to exit.
 
-It imports as little as can be: everything else is imported once the signal is handled.
+It imports as little as possible; other modules are imported after the handler is installed.
 """
 
 import signal
@@ -12,9 +12,7 @@ from jasco.cli.interrupts import listen
 def main() -> int:
     """Run the command and return its exit status."""
     if sys.platform == "win32":
-        sys.stderr.write(
-            "jasco: Windows is not supported; use WSL, the Windows Subsystem for Linux\n"
-        )
+        sys.stderr.write("jasco: Windows is not supported; use WSL (Windows Subsystem for Linux)\n")
         return 2
     is_foreground = listen()
     from jasco.cli.streams import prepare_streams
@@ -24,6 +22,6 @@ def main() -> int:
 
     try:
         return run()
-    finally:  # all is done: let the interpreter end
+    finally:  # the work is finished: let the interpreter exit
         if is_foreground:
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Listings: ``models``, ``judges`` and ``doctor``."""
+"""The commands ``models``, ``judges`` and ``doctor``."""
 
 import click
 

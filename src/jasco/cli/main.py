@@ -1,9 +1,9 @@
-"""The command: its table of subcommands, its errors as one line each, and its exit statuses.
+"""The main command: its subcommands, error messages (one line each) and exit statuses.
 
-Exit status: 0 done, nothing is left that the same command could finish (missing items are still
-reported); 1 an internal error; 2 invalid input; 3 refused: the run holds something else, another
-process is writing to it, or the model ignores the audio; 4 the same command may finish what is
-left; 130 interrupted. Results go to stdout, everything else to stderr.
+Exit status: 0 done, no work is left that the same command could finish (missing items are still
+reported); 1 internal error; 2 invalid input; 3 refused: the run contains other data or another
+model, another process is writing to it, or the model ignores the audio; 4 incomplete, and the same
+command may finish it; 130 interrupted. Results are written to stdout, everything else to stderr.
 """
 
 import _thread
@@ -57,7 +57,7 @@ _MODULES = {
 @click.version_option(__version__, message="jasco %(version)s")
 def jasco_command() -> None:
     """Evaluate auditory language models on joint audio-speech co-reasoning."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send, as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clusters send SIGTERM
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.unraisablehook = _defer_interruption
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status = _status_of(sys.stdout.flush, otherwise=status)
     if status == EXIT_INTERRUPTED:
         sys.stderr.flush()
-        os._exit(EXIT_INTERRUPTED)  # a model's thread may be busy for long; nothing waits for it
+        os._exit(EXIT_INTERRUPTED)  # do not wait for a model's thread, which may be busy
     return status
 
 
@@ -79,7 +79,7 @@ def _run(words: list[str]) -> int:
         return status
     if not words:
         raise click.UsageError(
-            "missing command; to begin: "
+            "missing command; to get started, run: "
             "jasco eval cascade --data mini --judge offline --run runs/first"
         )
     with jasco_command.make_context("jasco", words) as context:
@@ -88,7 +88,7 @@ def _run(words: list[str]) -> int:
 
 
 def _defer_interruption(ignored: "sys.UnraisableHookArgs") -> None:
-    """Repeat an interruption that came where nothing can be raised, so that it is not lost."""
+    """Repeat an interruption that occurred where no exception can propagate."""
     if ignored.exc_type is KeyboardInterrupt:
         threading.Timer(0.05, _thread.interrupt_main).start()
     else:
@@ -106,7 +106,7 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
         return 2
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, BrokenPipeError) and is_broken(sys.stdout):
-            discard(1)  # the reader of our output has seen enough
+            discard(1)  # the reader closed the pipe
             return otherwise
         if _is_interruption(error):
             write_line("interrupted; completed work is saved, and the same command resumes it")
@@ -119,13 +119,13 @@ def _status_of(step: Callable[[], int | None], *, otherwise: int = 0, debug: boo
             message = f"{error.filename or 'the output'}: cannot be written ({error.strerror}); "
             message += "free some space, or write to another disk"
             if not error.filename:
-                discard(1)  # what is left in the buffer is written at the very end
+                discard(1)  # the rest of the buffer is written at exit
         write_line(one_line(message, 1000), "error")
         return statuses[0]
 
 
 def _usage_message(error: click.UsageError) -> str:
-    from jasco.backends.secrets import mask_spec  # a key may have been typed by mistake
+    from jasco.backends.secrets import mask_spec  # the arguments may contain an API key
 
     message = one_line(mask_spec(error.format_message().rstrip(". ")), 1000)
     command = error.ctx.command_path if error.ctx else "jasco"
@@ -133,7 +133,7 @@ def _usage_message(error: click.UsageError) -> str:
 
 
 def _is_interruption(error: BaseException | None) -> bool:
-    """Return whether it is Ctrl-C, or what a library made of it."""
+    """Return whether an error is Ctrl-C, or was caused by it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -1,4 +1,4 @@
-"""Options and arguments: how they are declared, and those that several commands share."""
+"""Declaration of options and arguments, and those that several commands share."""
 
 import functools
 import re
@@ -14,7 +14,7 @@ Decorator = Callable[[Any], Any]
 
 
 class _Option(click.Option):
-    """An option that takes no other option for its value, as in ``--run --json``."""
+    """An option that rejects another option as its value, as in ``--run --json``."""
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         for text in value if isinstance(value, tuple | list) else (value,):
@@ -24,19 +24,19 @@ class _Option(click.Option):
 
 
 def choice(*names: str) -> Callable[[str], str]:
-    """Return a type that takes one of some names, and suggests near ones."""
+    """Return a type that accepts the given names and suggests similar ones."""
 
     def read(text: str) -> str:
         if text not in names:
             hint = did_you_mean(text, names)
-            raise click.BadParameter(f"{text!r}: choose from {', '.join(names)}{hint}")
+            raise click.BadParameter(f"{text!r} (expected one of: {', '.join(names)}){hint}")
         return text
 
     return read
 
 
 def option(*names: str, **settings: Any) -> Decorator:
-    """Declare an option that has a value; settings as of :func:`click.option`."""
+    """Declare an option with a value; settings as in :func:`click.option`."""
     settings.setdefault("metavar", names[0].lstrip("-").upper())
     return click.option(*names, cls=_Option, **settings)
 
@@ -47,26 +47,25 @@ def flag(*names: str, help: str) -> Decorator:  # noqa: A002
 
 
 def switch(*names: str, help: str) -> Decorator:  # noqa: A002
-    """Declare an option without a value that makes False of what is True by default."""
+    """Declare an option without a value that sets a parameter, by default True, to False."""
     return click.option(
         *names, is_flag=True, flag_value=False, default=True, show_default=False, help=help
     )
 
 
 def combined(*decorators: Decorator) -> Decorator:
-    """Join declarations; the help shows them in this order."""
+    """Combine declarations; the help shows them in this order."""
     return lambda command: functools.reduce(lambda f, add: add(f), reversed(decorators), command)
 
 
 def spending(scope: str) -> Decorator:
-    """Declare what a command may spend; it receives ``limits`` and ``prices``, read from texts."""
-    limit = f"maximum for {scope}:"
+    """Declare the options for limits and prices; the command receives them parsed."""
     price = "price of a million {} tokens, for all or for one model or judge; may be repeated"
     price_settings = {"multiple": True, "metavar": "[NAME=]PRICE"}
     return combined(
-        option("--max-calls", metavar="N", help=f"{limit} number of HTTP requests"),
-        option("--max-tokens", metavar="N", help=f"{limit} prompt and completion tokens"),
-        option("--max-cost", metavar="N", help=f"{limit} cost, in the currency of the prices"),
+        option("--max-calls", metavar="N", help=f"maximum number of HTTP requests for {scope}"),
+        option("--max-tokens", metavar="N", help=f"maximum number of tokens for {scope}"),
+        option("--max-cost", metavar="N", help=f"maximum cost of {scope}"),
         option("--price-in", help=price.format("prompt"), **price_settings),
         option("--price-out", help=price.format("completion"), **price_settings),
         _with_spending_read,
@@ -115,9 +114,13 @@ PUBLISHED = flag("--published", help="also print the published results")
 PROTOCOL = option(
     "--protocol",
     metavar="NAME",
-    help="judging protocol: v2 or v1 (default: v2, or that of the run)",
+    help="judging protocol: v2 or v1 (default: that of the run, or v2)",
 )
 CONCURRENCY = option(
-    "--concurrency", type=POSITIVE, default=16, metavar="N", help="number of calls at once"
+    "--concurrency",
+    type=POSITIVE,
+    default=16,
+    metavar="N",
+    help="maximum number of concurrent calls",
 )
 TARGETS = click.argument("targets", nargs=-1, required=True, type=PATH, metavar="RUN|JUDGED.csv...")

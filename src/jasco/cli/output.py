@@ -1,4 +1,4 @@
-"""What commands print: results to stdout, what is missing in them to stderr."""
+"""Output of commands: results to stdout, messages about missing data to stderr."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from jasco.terminal import write_line
 
 
 def print_result(result: Mapping[str, Any] | str) -> None:
-    """Print a text, or one JSON object, in ASCII if stdout does not support every character."""
+    """Print a text, or a JSON object, which is ASCII unless stdout is UTF-8."""
     if not isinstance(result, str):
         result = json.dumps(result, indent=2, ensure_ascii=not is_utf8(sys.stdout))
     print(result)
@@ -24,7 +24,7 @@ def print_scores(
     brief: bool = False,
     **settings: Any,
 ) -> None:
-    """Print the scores of runs or of judged CSV files; unless ``brief``, also what is missing.
+    """Print the scores of runs or judged CSV files and, unless ``brief``, what is missing.
 
     Settings are those of :func:`jasco.api.scores.scores_of`.
     """

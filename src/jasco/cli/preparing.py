@@ -1,4 +1,4 @@
-"""Preparation of data sets and checkpoints: ``data`` with its commands, and ``convert``."""
+"""The commands ``data fetch``, ``data verify``, ``data template`` and ``convert``."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ data_command = CommandGroup(
 @click.command("fetch")
 @click.argument("folder", type=PATH, required=False, metavar="[DIR]")
 def fetch_command(folder: Path | None) -> None:
-    """Download the published data set (CC BY-NC 4.0), to the cache or to DIR."""
+    """Download the published data set (CC BY-NC 4.0) to the cache, or to DIR."""
     from jasco.data.sources import fetch
 
     print(fetch(folder, write_line))
@@ -40,7 +40,7 @@ def verify_command(data: str) -> None:
 @click.argument("data", metavar="DATA")
 @option("-o", "--output", type=PATH, required=True, metavar="FILE.csv", help="file to write")
 def template_command(data: str, output: Path) -> None:
-    """Write a CSV file with a row for each item, to be filled in with answers."""
+    """Write a CSV file with one row per item, to be filled in with answers."""
     from jasco.api.data import write_template
     from jasco.data.sources import find_data
 
@@ -55,7 +55,7 @@ def template_command(data: str, output: Path) -> None:
     "sources",
     multiple=True,
     metavar="PART=PATH",
-    help="file or folder of a part; without any, list the parts",
+    help="file or folder of a part; if omitted, the parts are listed",
 )
 @option("--out", "folder", type=PATH, metavar="DIR", help="folder to create")
 @flag("--trust-pickle", "trusted", help="allow checkpoints that can execute code when loaded")
@@ -65,7 +65,7 @@ def template_command(data: str, output: Path) -> None:
 def convert_command(port: str, checked: Path | None, folder: Path, **settings: Any) -> None:
     """Convert a published checkpoint to the format of a port.
 
-    PORT is salmonn, ltu-as or wavllm. The model is then named PORT/DIR, for example salmonn/DIR.
+    PORT is salmonn, ltu-as or wavllm. The converted model is PORT/DIR, for example salmonn/DIR.
     """
     from jasco.data.dataset import MINI
     from jasco.data.sources import find_data

@@ -1,4 +1,4 @@
-"""Figures of runs and judged CSV files: ``score``, ``compare`` and ``report``."""
+"""The commands ``score``, ``compare`` and ``report``."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ _JUDGES = option(
     "--judge",
     "judges",
     multiple=True,
-    help="count the verdicts of this judge only; may be repeated",
+    help="use only the verdicts of this judge; may be repeated",
 )
 
 
@@ -31,18 +31,18 @@ _JUDGES = option(
     "--disagreements",
     type=PATH,
     metavar="OUT.csv",
-    help="write the items on which judges disagree, most first",
+    help="write the items on which judges disagree to a CSV file, the largest difference first",
 )
 def score_command(targets: tuple[Path, ...], disagreements: Path | None, **settings: Any) -> None:
-    """Print the scores of runs, or of judged CSV files.
+    """Print the scores of runs or judged CSV files.
 
-    Several runs are several models; several CSV files are several judges of one model.
+    Each run is a model; several CSV files are several judges of one model.
     """
     if disagreements:
         from jasco.api.disagreements import export_disagreements
 
         written = export_disagreements(targets, disagreements)
-        write_line(f"{disagreements}: {count(written, 'item')} on which the judges differ")
+        write_line(f"{disagreements}: {count(written, 'item')} on which the judges disagree")
     print_scores(targets, **settings)
 
 

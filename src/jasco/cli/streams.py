@@ -1,4 +1,4 @@
-"""The standard streams: closed ones, full ones, and those whose reader has gone."""
+"""Standard streams that are closed, full, or whose reader has closed the pipe."""
 
 import os
 import select
@@ -9,10 +9,11 @@ from typing import TextIO
 
 
 def prepare_streams() -> None:
-    """Prepare the standard streams, so that writing to them ends no command.
+    """Prepare the standard streams, so that a failed write does not end a command.
 
-    Closed ones become ``/dev/null``, before a file of ours takes their number. Characters that the
-    output's encoding lacks are replaced. Messages that cannot be written are dropped.
+    Closed streams are redirected to ``/dev/null``, before another file gets their descriptor.
+    Characters that the encoding of stdout does not support are replaced, and messages that cannot
+    be written to stderr are dropped.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -27,12 +28,12 @@ def prepare_streams() -> None:
 
 
 def is_utf8(stream: TextIO) -> bool:
-    """Return whether a stream takes every character."""
+    """Return whether a stream supports every character."""
     return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 def is_broken(stream: TextIO) -> bool:
-    """Return whether the reader of a stream has gone."""
+    """Return whether the reader of a stream has closed the pipe."""
     with suppress(OSError, ValueError):
         poll = select.poll()
         poll.register(stream.fileno(), 0)
@@ -41,7 +42,7 @@ def is_broken(stream: TextIO) -> bool:
 
 
 def discard(number: int) -> None:
-    """Send to ``/dev/null`` all that is still written to a file descriptor."""
+    """Redirect further output to a file descriptor to ``/dev/null``."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)
@@ -49,7 +50,7 @@ def discard(number: int) -> None:
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Send to stderr what a model prints, in Python or below: stdout is for results."""
+    """Redirect stdout to stderr, including output of native code: stdout is for results."""
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)
@@ -62,7 +63,7 @@ def stdout_to_stderr() -> Iterator[None]:
 
 
 class _Messages:
-    """Standard error; a failed write to it does not end a command."""
+    """A wrapper of stderr for which a failed write does not end a command."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

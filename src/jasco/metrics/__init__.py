@@ -1,1 +1,1 @@
-"""Figures: scores, agreement, intervals, comparisons. Pure functions on arrays."""
+"""Figures: scores, agreement, intervals and comparisons, as pure functions of arrays."""

@@ -1,21 +1,21 @@
-"""Agreement of judges: Krippendorff's alpha, weighted kappa, confusion matrices.
+"""Agreement between judges: Krippendorff's alpha, weighted kappa, confusion matrices.
 
 Conventions
 -----------
-Everything is computed from matrices that are sums over clips, so that a bootstrap resample is a
-sum too; leading axes are resamples. Labels are numbered from 0; a missing label is -1. Ratings are
-compared as the judges gave them, before the gate.
+All coefficients are computed from matrices that are sums over clips, so a bootstrap resample is
+also a sum; leading axes are resamples. Labels are numbered from 0; a missing label is -1. Ratings
+are compared as given by the judges, without regard to the orientation.
 
 Metrics
 -------
-* *Alpha* with the ordinal metric (ratings) and the nominal one (orientations): Krippendorff,
-  *Content Analysis* (4th edition, 2018), chapter 12. Units with fewer than two labels do not
-  count; undefined where all labels are equal.
-* *Kappa* with quadratic weights: Cohen, *Psychological Bulletin* 70 (1968). Undefined where both
-  judges give one and the same label throughout.
-* *Intervals* are those of :mod:`jasco.metrics.bootstrap`. Where there are few clips, or few with a
-  disagreement, another clip is added: one on which judges agree perfectly (upper end), or as often
-  as by chance, given the frequency of each label (lower end).
+* *Alpha* with the ordinal metric (ratings) and the nominal metric (orientations): Krippendorff,
+  *Content Analysis* (4th edition, 2018), chapter 12. Units with fewer than two labels are ignored;
+  alpha is undefined if all labels are equal.
+* *Kappa* with quadratic weights: Cohen, *Psychological Bulletin* 70 (1968). Undefined if both
+  judges give the same label to all items.
+* *Intervals*: see :mod:`jasco.metrics.bootstrap`. If there are few clips, or few with a
+  disagreement, a hypothetical clip is added, on which judges agree perfectly (upper end) or as
+  often as by chance, given the frequency of each label (lower end).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -49,16 +49,16 @@ Coefficient = Callable[[NDArray[Any]], Array]
 
 @dataclass(frozen=True)
 class PairAgreement:
-    """Agreement of two judges.
+    """Agreement between two judges.
 
     Attributes
     ----------
     judges : tuple of str
-        The two judges.
+        The names of the two judges.
     rating_kappa : Estimate
-        With quadratic weights.
+        Cohen's kappa of the ratings, with quadratic weights.
     ratings : ndarray of int, shape (3, 3)
-        Items by the first judge's rating (rows) and the second's (columns).
+        Number of items by the rating of the first judge (rows) and the second (columns).
     orientations : ndarray of int, shape (4, 4)
         Likewise, in the order of :class:`~jasco.protocol.verdicts.Orientation`.
     """
@@ -70,23 +70,31 @@ class PairAgreement:
 
     @property
     def items(self) -> int:
-        """Number of items that both judges have a readable verdict on."""
+        """Number of items for which both judges have a readable verdict."""
         return int(self.ratings.sum())
 
     @property
     def same_ratings(self) -> int:
-        """Number of items that both give the same rating."""
+        """Number of items with the same rating from both judges."""
         return int(np.trace(self.ratings))
 
     @property
     def same_orientations(self) -> int:
-        """Number of items that both give the same orientation."""
+        """Number of items with the same orientation from both judges."""
         return int(np.trace(self.orientations))
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of a panel: Krippendorff's alpha, and each pair of judges."""
+    """Agreement between the judges of a panel.
+
+    Attributes
+    ----------
+    rating_alpha, orientation_alpha : Estimate
+        Krippendorff's alpha of the ratings (ordinal) and of the orientations (nominal).
+    pairs : tuple of PairAgreement
+        The agreement of each pair of judges.
+    """
 
     rating_alpha: Estimate
     orientation_alpha: Estimate
@@ -94,10 +102,10 @@ class Agreement:
 
 
 def verdict_difference(verdicts: Iterable[Verdict]) -> int:
-    """Compute how far the readable verdicts on one item differ.
+    """Compute the difference between the readable verdicts on one item.
 
-    The range of the gated scores, plus that of the ratings, plus one for each further orientation;
-    0 where fewer than two verdicts are readable.
+    It is the range of the gated scores, plus the range of the ratings, plus the number of
+    different orientations minus 1; it is 0 if fewer than two verdicts are readable.
     """
     readable = [verdict for verdict in verdicts if verdict.readable]
     if not readable:
@@ -109,7 +117,7 @@ def verdict_difference(verdicts: Iterable[Verdict]) -> int:
 
 
 class LabelCounts:
-    """Counts of labels that meet on each clip, and coefficients of agreement from their sums.
+    """Counts of pairs of labels on each clip, from which coefficients of agreement are computed.
 
     Parameters
     ----------
@@ -123,7 +131,7 @@ class LabelCounts:
     Attributes
     ----------
     columns : ndarray, shape (clips, columns)
-        The cells of all matrices side by side, to be summed over resamples.
+        The concatenated cells of all matrices, to be summed over resamples.
     """
 
     def __init__(
@@ -138,7 +146,7 @@ class LabelCounts:
 
     @classmethod
     def of_panel(cls, labels: Sequence[JudgeLabels], resamples: int = RESAMPLES) -> Self:
-        """Count the labels of a panel: coincidences of all judges, confusions of each pair."""
+        """Return the counts of a panel: coincidences of all judges, and confusions of each pair."""
         coefficients: list[Coefficient] = [
             partial(alpha, metric="ordinal"),
             partial(alpha, metric="nominal"),
@@ -152,12 +160,12 @@ class LabelCounts:
         return cls(coefficients, matrices, resamples)
 
     def agreement(self, judges: Iterable[str], resampled: NDArray[Any]) -> Agreement | None:
-        """Estimate the agreement of a panel; None for a single judge.
+        """Compute the agreement of a panel; None for a single judge.
 
         Parameters
         ----------
         judges : iterable of str
-            Their names, in the order of :meth:`of_panel`.
+            The names of the judges, in the order of :meth:`of_panel`.
         resampled : ndarray, shape (resamples, columns)
             Sums of the columns over the clips of each resample.
         """
@@ -174,7 +182,7 @@ class LabelCounts:
         )
 
     def estimates(self, resampled: NDArray[Any]) -> list[Estimate]:
-        """Estimate the coefficients with their intervals.
+        """Compute the coefficients with their intervals.
 
         Parameters
         ----------
@@ -216,7 +224,7 @@ class LabelCounts:
 
 
 def _added_clips(sums: NDArray[Any]) -> tuple[Array, Array]:
-    """Return a clip of one label on which judges agree by chance, and one on which they agree."""
+    """Return the labels of an added clip, for agreement by chance and for perfect agreement."""
     total = sums.sum(axis=(-2, -1))[..., None]
     rows, columns = sums.sum(axis=-1) / total, sums.sum(axis=-2) / total
     return (
@@ -230,7 +238,7 @@ def _one_hot(labels: NDArray[Any], size: int) -> Array:
 
 
 def coincidences(labels: Sequence[NDArray[Any]], size: int) -> Array:
-    """Count which labels meet on the items of each clip.
+    """Count the pairs of labels that different judges give to the items of each clip.
 
     Parameters
     ----------
@@ -242,7 +250,7 @@ def coincidences(labels: Sequence[NDArray[Any]], size: int) -> Array:
     Returns
     -------
     ndarray, shape (clips, size, size)
-        Pairs of different judges, each item's weighted to count as many labels as it has.
+        Pairs of labels, weighted so that the sum for each item is its number of labels.
     """
     counts = sum((_one_hot(judge, size) for judge in labels), np.zeros((*labels[0].shape, size)))
     judges = counts.sum(axis=-1)
@@ -254,12 +262,12 @@ def coincidences(labels: Sequence[NDArray[Any]], size: int) -> Array:
 
 
 def confusions(first: NDArray[Any], second: NDArray[Any], size: int) -> Array:
-    """Count how two judges label the items of each clip.
+    """Count the labels of two judges on the items of each clip.
 
     Parameters
     ----------
     first, second : ndarray of int, shape (clips, items)
-        Items that one of them has not labelled do not count.
+        The labels; items without a label from both judges are ignored.
     size : int
         Number of different labels.
 
@@ -279,12 +287,12 @@ def alpha(coincidence: NDArray[Any], metric: Literal["nominal", "ordinal"]) -> A
     coincidence : ndarray, shape (..., labels, labels)
         Sums of :func:`coincidences`.
     metric : str
-        The distance of two labels.
+        The distance between labels.
 
     Returns
     -------
     ndarray, shape (...)
-        1 is perfect, 0 what chance would give; NaN where undefined.
+        1 for perfect agreement, 0 for agreement by chance; NaN if undefined.
     """
     observed = np.asarray(coincidence, float)
     margins = observed.sum(axis=-1)
@@ -293,7 +301,7 @@ def alpha(coincidence: NDArray[Any], metric: Literal["nominal", "ordinal"]) -> A
     expected[..., diagonal, diagonal] -= margins
     distance = 1 - np.eye(margins.shape[-1])
     if metric == "ordinal":
-        # The labels given between the two, with half of those at both ends.
+        # The number of labels between two ranks, including half of those at both ends.
         up_to = np.cumsum(margins, axis=-1) - margins / 2
         distance = (up_to[..., :, None] - up_to[..., None, :]) ** 2
     return 1 - ratio(
@@ -313,7 +321,7 @@ def weighted_kappa(confusion: NDArray[Any]) -> Array:
     Returns
     -------
     ndarray, shape (...)
-        NaN where undefined.
+        1 for perfect agreement, 0 for agreement by chance; NaN if undefined.
     """
     observed = np.asarray(confusion, float)
     labels = np.arange(observed.shape[-1])

@@ -2,36 +2,37 @@
 
 Conventions
 -----------
-The sample is the clips: a clip's block of instructions and judges stays together in every
-resample. A figure is computed from sums over clips, so a resample is a weighted sum, and all
-figures come from the same resamples: the same seed and number of clips draw the same clips.
+Clips are resampled: all instructions and judges of a clip stay together in every resample. A figure
+is computed from sums over clips, so a resample is a weighted sum. All figures are computed from the
+same resamples: the same seed and number of clips select the same clips.
 
 Methods
 -------
-All intervals have a nominal level of 95 %. The method depends on the number of clips that count
-for a figure, that is, have a verdict that enters it:
+All intervals have a nominal level of 95%. The method depends on the number of clips that contribute
+to a figure, that is, have a verdict that is used in it:
 
 * *Fewer than 5 clips*: no interval.
 * *Fewer than 10 clips that differ from the rest* (always with fewer than 10 clips): Gaffke's
-  interval. Resamples of few clips, or of almost equal ones, do not show what other clips would
-  score. So an interval never has the width 0.
-* *Fewer than 40 clips*: the expanded percentile interval. Its tails are those at which it would be
-  as wide as Student's, were the figure the mean of normal scores; the plain one covers the truth
-  in 80 to 93 % of cases.
+  interval. Resamples of few or almost equal clips understate how other clips might score. As a
+  result, no interval has width 0.
+* *Fewer than 40 clips*: the expanded percentile interval. Its tails are chosen such that, for the
+  mean of normal scores, it is as wide as Student's interval; without the expansion, it covers the
+  true value in 80 to 93% of cases.
 * *40 clips and more*: the percentile interval.
-* *More than 10,000 clips*: these are first summed in 10,000 random blocks, which take the place of
-  clips.
+* *More than 10,000 clips*: the same, with clips summed in 10,000 random blocks, which are resampled
+  instead of clips.
 
-*Gaffke's interval* adds a clip that scores the most possible (upper end) or the least (lower end),
-weights all clips at random (exponential weights, as in the Bayesian bootstrap) and takes the
-quantile of the weighted averages. It needs only the bounds of a score. For scores of two
-values it is the interval of Clopper and Pearson; that it covers the mean at its level whatever the
-distribution is a conjecture without a known counterexample.
+*Gaffke's interval* adds a hypothetical clip with the highest (upper end) or lowest (lower end)
+possible score, weights all clips at random (exponential weights, as in the Bayesian bootstrap) and
+takes the quantile of the weighted averages. It requires only the bounds of a score. For binary
+scores, it equals the Clopper-Pearson interval. That it covers the mean at its nominal level for
+every distribution is a conjecture without a known counterexample.
 
 The methods were chosen by simulation (``tests/metrics/test_intervals.py`` measures their coverage).
-BCa, studentised, Student's and expanded percentile intervals miss the truth too often where scores
-are skewed or almost constant: of 10 clips that score 0 with a probability of 95 %, they cover it in
-41 % of cases and Gaffke's in 99 %. Where clips do differ, Gaffke's is the widest.
+BCa, studentised, Student's and expanded percentile intervals have too little coverage if scores are
+skewed or almost constant: for 10 clips that score 0 with a probability of 95%, they cover the true
+value in 41% of cases, and Gaffke's interval covers it in 99%. If clips differ, Gaffke's interval is
+the widest.
 
 Efron and Tibshirani: *An Introduction to the Bootstrap* (1993), chapter 13 (percentile
 intervals); Gaffke, *Mathematical Methods of Statistics* 14 (2005), and Learned-Miller and Thomas,
@@ -56,27 +57,27 @@ RESAMPLES = 10_000
 SEED = 20240923
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
-LEAST_CLIPS = 5  # that an interval needs
-PERCENTILE_CLIPS = 40  # from which on the percentile interval covers the truth often enough
-LEAST_DIFFERENT = 10  # clips that differ from the rest, for a percentile interval of any kind
+LEAST_CLIPS = 5  # minimum number of clips for an interval
+PERCENTILE_CLIPS = 40  # minimum number of clips for the percentile interval without expansion
+LEAST_DIFFERENT = 10  # minimum number of clips that differ from the rest, for a percentile interval
 BLOCKS = 10_000
-_CELLS = 4_000_000  # draws in memory at once, whatever the number of clips
-_ROUNDING = 1e-5  # by which single precision may tell equal resamples apart
-_SAME = 1e-9  # as much for clips, in double precision
+_CELLS = 4_000_000  # maximum number of draws in memory at once
+_ROUNDING = 1e-5  # differences between equal resamples in single precision
+_SAME = 1e-9  # differences between equal clips in double precision
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % interval, each None where undefined.
+    """A figure with its 95% interval.
 
     Attributes
     ----------
     value : float or None
-        The figure.
+        The figure; None if it is undefined.
     low, high : float or None
-        Ends of the interval.
+        The ends of the interval; None if there is no interval.
 
     Examples
     --------
@@ -92,15 +93,15 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends of the interval; None without one."""
+        """The ends of the interval; None if there is no interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def __float__(self) -> float:
-        """Return the figure; NaN where it is undefined."""
+        """Return the figure; NaN if it is undefined."""
         return math.nan if self.value is None else self.value
 
     def __format__(self, spec: str) -> str:
-        """Format the figure and its interval, each by ``spec`` (``z.2f`` without one)."""
+        """Format the figure and its interval with a format specification, by default ``z.2f``."""
         if self.value is None:
             return "–"
         figure, *ends = (
@@ -119,12 +120,12 @@ NO_ESTIMATE = Estimate(None)
 
 
 def in_blocks(columns: NDArray[Any]) -> NDArray[Any]:
-    """Sum many clips in random blocks: at most ``BLOCKS`` rows, the same for all columns.
+    """Sum clips in at most ``BLOCKS`` random blocks, which are the same for all columns.
 
     Parameters
     ----------
     columns : ndarray of numbers, shape (clips, ...)
-        Contribution of each clip to each sum.
+        The contribution of each clip to each sum.
     """
     clips = len(columns)
     if clips <= BLOCKS:
@@ -142,11 +143,11 @@ def resampled_sums(
     Parameters
     ----------
     columns : ndarray, shape (clips, columns)
-        Contribution of each clip to each sum.
+        The contribution of each clip to each sum.
     resamples : int
-        Number of resamples, each of as many clips as there are, drawn with replacement.
+        Number of resamples. Each consists of as many clips as there are, drawn with replacement.
     seed : int
-        Fixes the draws, whatever the columns.
+        Seed of the random numbers; the draws do not depend on the columns.
 
     Returns
     -------
@@ -169,13 +170,13 @@ def resampled_sums(
 def weighted_sums(
     columns: NDArray[Any], resamples: int = RESAMPLES, seed: int = SEED
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Sum columns over clips of random weights, which are exponentially distributed.
+    """Sum columns over clips with random weights, which are exponentially distributed.
 
     Returns
     -------
     sums : ndarray of float, shape (resamples, columns)
     added_weights : ndarray of float, shape (resamples,)
-        The weights of one additional clip, which is in none of the sums.
+        The weights of an additional clip, which is not included in the sums.
     """
     columns = np.asarray(columns, np.float32)
     rng = np.random.default_rng(seed)
@@ -188,9 +189,9 @@ def weighted_sums(
 
 
 def batches(resamples: int, clips: int) -> Iterator[int]:
-    """Split resamples into batches that fit into memory: the size of each.
+    """Yield the sizes of batches of resamples that fit into memory.
 
-    A batch holds whole resamples, so that its size does not change what is drawn.
+    A batch contains complete resamples, so that the draws do not depend on its size.
     """
     at_once = max(1, _CELLS // max(clips, 1))
     for start in range(0, resamples, at_once):
@@ -201,16 +202,16 @@ def batches(resamples: int, clips: int) -> Iterator[int]:
 
 
 def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estimate:
-    """Return a figure with its percentile interval, expanded where there are few clips.
+    """Return a figure with its percentile interval, expanded if there are few clips.
 
     Parameters
     ----------
     value : float
         The figure.
     resampled : ndarray, shape (resamples,)
-        Its values in the resamples; those that are undefined (NaN) are left out.
+        Its values in the resamples; undefined values (NaN) are ignored.
     clips : int
-        Number of clips that count for it.
+        Number of clips that contribute to it.
     """
     value = float(value)
     if np.isnan(value):
@@ -224,12 +225,12 @@ def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estim
 
 
 def _expanded_tail(clips: int) -> float:
-    """Compute the tail whose percentile interval is as wide as Student's, for a normal mean."""
+    """Compute the tail at which, for a normal mean, the interval is as wide as Student's."""
     return NormalDist().cdf(-sqrt(clips / (clips - 1)) * _student_quantile(clips - 1))
 
 
 def _student_quantile(freedom: int) -> float:
-    """Compute the quantile of Student's distribution that leaves half of 1 - LEVEL above it."""
+    """Compute the quantile of Student's distribution at 1 - (1 - LEVEL) / 2."""
     at = np.linspace(0, 15, 60_001)
     scale = gamma((freedom + 1) / 2) / gamma(freedom / 2) / sqrt(freedom * pi)
     density = scale * (1 + at**2 / freedom) ** (-(freedom + 1) / 2)
@@ -240,25 +241,25 @@ def _student_quantile(freedom: int) -> float:
 class Ratios:
     """Figures of several judges that are averages of bounded scores.
 
-    A figure is a sum over clips divided by another one, its part by its whole: scores by clips, or
-    verdicts of one kind by verdicts.
+    A figure is a ratio of two sums over clips, of its part and its whole: for example, scores and
+    clips, or verdicts of one kind and all verdicts.
 
     Parameters
     ----------
     terms : iterable of tuple of ndarray
-        For each judge, the contribution of each clip to the parts and to the wholes of the figures:
-        two arrays of shape (clips, figures).
+        For each judge, the contributions of each clip to the parts and to the wholes of the
+        figures: two arrays of shape (clips, figures).
     low, high : float or ndarray, shape (figures,)
-        The least and the most that a clip's part can be, divided by its whole.
+        The lower and upper bounds of the ratio of a clip's part and whole.
     others : ndarray, shape (clips, columns), optional
-        Other columns, to be summed over the same resamples.
+        Further columns to sum over the same resamples.
     resamples : int
         Number of resamples.
 
     Attributes
     ----------
     others_resampled : ndarray, shape (resamples, columns)
-        Sums of the other columns in the resamples.
+        Sums of the further columns in the resamples.
     """
 
     def __init__(
@@ -270,7 +271,7 @@ class Ratios:
         resamples: int = RESAMPLES,
     ) -> None:
         counts, columns = [], []
-        for parts, wholes in terms:  # one by one: for many clips they take much memory
+        for parts, wholes in terms:  # one by one, because they require much memory for many clips
             counts.append((wholes > 0).sum(axis=0))
             columns += [in_blocks(parts), in_blocks(wholes)]
         self._counts = np.array(counts)
@@ -285,14 +286,14 @@ class Ratios:
         self.others_resampled = sums[:, own:]
 
     def estimates(self, ours: Sequence[int], theirs: Sequence[int] = ()) -> list[Estimate]:
-        """Estimate the mean figures of some judges, optionally minus those of others.
+        """Compute the mean figures of some judges, optionally minus those of others.
 
         Parameters
         ----------
         ours : sequence of int
-            The judges, by place.
+            The indices of the judges.
         theirs : sequence of int
-            The judges whose means are subtracted, if any.
+            The indices of the judges whose mean is subtracted, if any.
         """
 
         def combine(figures: NDArray[Any]) -> Array:
@@ -327,7 +328,7 @@ class Ratios:
             float(np.quantile(combine(ratio(parts + added * bound, wholes + added)), tail))
             for bound, tail in ((least, TAIL), (most, 1 - TAIL))
         ]
-        # In single precision an end may lie slightly outside the possible range.
+        # In single precision, an end may be slightly outside the possible range.
         return max(ends[0], combine(least).item()), min(ends[1], combine(most).item())
 
     @cached_property
@@ -335,13 +336,13 @@ class Ratios:
         return weighted_sums(self._columns, len(self._resampled[0]))
 
     def _split(self, columns: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return parts and wholes, each of shape (judges, rows, figures)."""
+        """Return the parts and the wholes, each of shape (judges, rows, figures)."""
         parts, wholes = columns.reshape(-1, *self._shape).transpose(2, 1, 0, 3)
         return parts, wholes
 
 
 def _differing(by_clip: NDArray[Any]) -> int:
-    """Count the clips whose figure is not the commonest one; undefined ones do not count."""
+    """Count the clips whose figure differs from the most frequent one; ignore undefined ones."""
     defined = by_clip[~np.isnan(by_clip)]
-    # The value that more than half have in common is the median.
+    # A value that more than half of the clips share is the median.
     return int((abs(defined - np.median(defined)) > _SAME).sum()) if len(defined) else 0

@@ -5,30 +5,29 @@ Conventions
 Two models are compared on the same clips by the difference on each clip, shape (clips,), first
 model minus second.
 
-Where verdicts are missing, a model that has more of them has more attempts at a clip's best score.
-So two models are compared on their common items, those that every judge of both has a readable
-verdict on: a clip's best score is that of its common items, as many for one model as for the other,
-and every other figure is of these items as well. Clips without a common item do not count. Verdicts
-are taken to be missing by chance; where one model's verdicts are missing because of their scores,
-only the bounds of its best-mean show what that may hide.
+The best score of a clip tends to increase with its number of verdicts. If verdicts are missing, two
+models are therefore compared on their common items, for which every judge of both has a readable
+verdict: all figures are computed from these items, and clips without any are excluded. Verdicts are
+assumed to be missing at random. If those of one model are missing because of their scores, only the
+bounds show the possible difference.
 
-Where a model responded to each item several times, its scores are averaged over the samples, and
-an item is common if every judge has a readable verdict on each of the samples.
+If a model responded to each item several times, its scores are averaged over the samples, and an
+item is common if every judge has a readable verdict on each of the samples.
 
 Metrics
 -------
-* *Sign-flip permutation test*: were the models alike, each clip's difference could as well have
-  the other sign. Where one of the two was asked about each clip once, *any* of a clip's answers
-  could as well be the single one: differences of one answer and a mean of several are not
-  symmetric, and flipping their signs finds too many (of weak models on 20 clips 7 % at the level
-  of 1 %). There is no p-value for fewer than 10 clips.
+* *Sign-flip permutation test*: under the null hypothesis, the sign of each clip's difference is
+  random. If one of the two answered a single instruction per clip, the test exchanges its answer
+  with one of the other's answers instead: differences between one answer and the mean of several
+  are not symmetric, and flipping their signs rejects too often (for weak models on 20 clips in 7%
+  of cases at the 1% level). There is no p-value for fewer than 10 clips.
 * *Holm's correction* of the p-values of several pairs: *Scandinavian Journal of Statistics* 6
   (1979).
-* *Figure tested*: best-mean; the mean (best of 1) where one of the two was asked about each clip
-  once, as human participants are. Then each clip's mean is that of all readable verdicts on it: it
-  does not depend on their number.
-* *Minimum detectable difference*: the true difference that a benchmark of this size finds four
-  times out of five (power 80 %, two-sided level 5 %).
+* *Tested figure*: best-mean; the mean (best of 1) if one of the two answered a single instruction
+  per clip, as human participants do. The mean of a clip is then computed from all readable verdicts
+  on it, because its expected value does not depend on their number.
+* *Minimum detectable difference*: the true difference that a benchmark of this size detects with
+  80% power at a two-sided level of 5%.
 
 Miller, arXiv 2411.00640, sections 4 and 5.
 """
@@ -46,38 +45,40 @@ from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample, ratio
 
 FLIPS = 10_000
 SEED = 20240924
-LEAST_CLIPS = 10  # that a p-value needs
-_ALL_SIGNS = 13  # up to so many clips that differ, every pattern of signs is tried
+LEAST_CLIPS = 10  # minimum number of clips for a p-value
+_ALL_SIGNS = 13  # maximum number of differing clips for which all sign patterns are tested
 _POWER = 2.8  # 1.96 + 0.84, quantiles of the normal distribution
-_SAME = 1e-9  # differences smaller than this come from rounding
+_SAME = 1e-9  # smaller differences are due to rounding
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model minus another, on the items that every judge of both has a readable verdict on.
+    """The paired differences between two models, on their common items.
+
+    An item is common if every judge of both models has a readable verdict on it.
 
     Attributes
     ----------
     clips : int
-        Number of clips that count: those with such an item.
+        Number of clips with a common item, which are compared.
     clips_left_out : int
-        Number of the other clips.
+        Number of other clips.
     items, items_expected : int
-        Number of such items, and of all items; one item a clip where one of the two was asked about
-        each clip once.
+        Number of common items, and of all items; one item per clip if one of the two answered a
+        single instruction per clip.
     complete : bool
         Whether no verdict is missing.
     bounds : tuple of float
-        The difference of the tested figure, over all clips, with every missing verdict at its worst
-        for one model and at its best for the other.
+        The difference of the tested figure over all clips, with all missing verdicts at their worst
+        for one model and at their best for the other.
     best_mean, mean, audio, both, speech : Estimate
-        Differences of the panels' figures; intervals paired over clips.
+        Differences of the figures, first model minus second, with intervals paired over clips.
     p : float or None
-        Permutation test of the difference of the tested figure; None for fewer than 10 clips.
+        The p-value of the difference of the tested figure; None for fewer than 10 clips.
     detectable : float or None
-        Minimum detectable difference of that figure.
+        The minimum detectable difference of the tested figure.
     tested : str
-        The tested figure: ``best_mean``, or ``mean`` where one of the two has no best-mean.
+        The tested figure: ``best_mean``, or ``mean`` if one of the two has no best-mean.
     """
 
     clips: int
@@ -106,7 +107,7 @@ def compare(
     Parameters
     ----------
     first, second : mapping of str to VerdictMatrix
-        By judge; the same clips in the same order, and the same instructions.
+        The verdicts by judge, on the same clips in the same order and the same instructions.
     resamples : int
         Number of resamples for the intervals.
     """
@@ -120,7 +121,7 @@ def compare(
     readable = np.array([matrix.readable for matrix in matrices])
     common = np.asarray(readable.all(axis=0))
     judged = np.asarray(readable.any(axis=2, keepdims=True).all(axis=0))
-    items = judged if single_prompt else common  # of a participant, any one item a clip
+    items = judged if single_prompt else common  # for a participant, any single item of a clip
     counted = np.asarray(items.any(axis=1))
     summary: dict[str, Any] = {
         "clips": int(counted.sum()),
@@ -169,13 +170,13 @@ def _p_value(
     Parameters
     ----------
     difference : ndarray, shape (clips,)
-        The difference of the two scores.
+        The difference between the scores of the two models.
     scores : sequence of ndarray, shape (clips,)
-        Each model's.
+        The scores of each model.
     panels : sequence of sequence of VerdictMatrix
-        Each model's matrices, sample by sample.
+        The matrices of each model, sample by sample.
     judges : sequence of int
-        The number of each model's judges.
+        The number of judges of each model.
     """
     single_prompt = [any(matrix.single_prompt for matrix in panel) for panel in panels]
     if single_prompt[0] == single_prompt[1]:
@@ -194,16 +195,16 @@ def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED)
     Parameters
     ----------
     differences : ndarray, shape (clips,)
-        First model minus second; many clips are summed in random blocks first.
+        First model minus second; more than 10,000 clips are summed in random blocks first.
     flips : int
-        Number of patterns of signs that are drawn, where there are too many to try all.
+        Number of sign patterns to draw if there are too many to test all.
     seed : int
-        Fixes the draws.
+        Seed of the random numbers.
 
     Returns
     -------
     float
-        The p-value: at least 1 / (flips + 1) where signs are drawn.
+        The p-value; at least 1 / (flips + 1) if sign patterns are drawn.
     """
     differences = in_blocks(np.asarray(differences, float))
     differences = differences[differences != 0]  # the sign of 0 changes nothing
@@ -223,25 +224,25 @@ def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED)
 def exchange_p(
     single: NDArray[Any], several: NDArray[Any], flips: int = FLIPS, seed: int = SEED
 ) -> float:
-    """Test whether single answers score as one of several on the same clip does, two-sided.
+    """Test whether single answers score like one of several answers on the same clip, two-sided.
 
     Parameters
     ----------
     single : ndarray, shape (clips,)
-        The score of each clip's single answer.
+        The score of the single answer on each clip.
     several : ndarray, shape (clips, answers)
-        Scores of the others; NaN where there is none.
+        The scores of the other answers; NaN if there is none.
     flips : int
-        How often one of a clip's answers is drawn to be the single one.
+        Number of permutations, each of which selects one answer per clip as the single one.
     seed : int
-        Fixes the draws.
+        Seed of the random numbers.
 
     Returns
     -------
     float
-        The p-value: at least 1 / (flips + 1).
+        The p-value; at least 1 / (flips + 1).
     """
-    answers = np.sort(np.column_stack([single, several]), axis=1)  # missing ones come last
+    answers = np.sort(np.column_stack([single, several]), axis=1)  # NaN is sorted to the end
     number = (~np.isnan(answers)).sum(axis=1, keepdims=True)
     others = np.nansum(answers, axis=1, keepdims=True) - answers
     if_single = np.where(number > 1, answers - others / np.maximum(number - 1, 1), 0)
@@ -262,7 +263,7 @@ def _permutation_p(
     flips: int,
     seed: int,
 ) -> float:
-    """Compute a p-value from drawn sums; ``permute(rng, rows)`` draws as many as ``rows``."""
+    """Compute a p-value from random permutations; ``permute(rng, rows)`` returns their sums."""
     rng = np.random.default_rng(seed)
     extreme = sum(
         np.count_nonzero(_as_extreme(permute(rng, rows), observed))
@@ -272,12 +273,12 @@ def _permutation_p(
 
 
 def _as_extreme(sums: Array, observed: float) -> NDArray[np.bool_]:
-    # With a tolerance: equal sums may differ by rounding.
+    # With a tolerance, because equal sums may differ by rounding.
     return np.asarray(np.abs(sums) >= abs(observed) * (1 - 1e-9) - 1e-12)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number: the chance of any false alarm stays below the level."""
+    """Return p-values with Holm's correction, which controls the familywise error rate."""
     corrected, highest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(np.argsort(p_values, kind="stable")):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
@@ -286,10 +287,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def minimum_detectable_difference(differences: NDArray[Any]) -> float | None:
-    """Compute the true difference that would be found with power 80 %.
+    """Compute the true difference that would be detected with 80% power.
 
-    None for fewer than two clips, and where all differ by the same: how much other clips would
-    vary cannot be told from them.
+    Return None for fewer than two clips, or if all clips have the same difference, because the
+    variation between clips is then unknown.
     """
     clips = len(differences)
     spread = float(np.std(differences, ddof=1)) if clips > 1 else 0.0

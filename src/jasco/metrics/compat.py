@@ -1,9 +1,9 @@
-"""The published script's arithmetic, bug for bug, so that old numbers can be reproduced.
+"""The arithmetic of the published script, including its bugs, to reproduce published numbers.
 
 It differs from :mod:`jasco.protocol.verdict_parser` and :mod:`~jasco.metrics.scoring`: labels are
-found as substrings, in a fixed order; the last line with "Rating: " counts, and a row without one
-gets the score of the row before; an unknown orientation counts as a score of 0. Rows are in order
-of id, within an id in order of the file.
+searched for as substrings, in a fixed order; the last line with "Rating: " is used, and a row
+without such a line gets the rating of the previous row; an unknown orientation results in a score
+of 0. Rows are sorted by id; rows with the same id are in the order of the file.
 """
 
 from collections import Counter
@@ -16,12 +16,22 @@ from jasco.metrics.scoring import Score
 from jasco.protocol.clips import id_order
 from jasco.protocol.instructions import INSTRUCTIONS
 
-_LABELS = ("Neither", "Audio-Oriented", "Speech-Oriented", "Good")  # in the script's order
+_LABELS = ("Neither", "Audio-Oriented", "Speech-Oriented", "Good")  # in the order of the script
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedRow:
-    """One row of a judged file: the clip, the judge's text, its reply to the repair prompt."""
+    """One row of a judged CSV file.
+
+    Attributes
+    ----------
+    id : str
+        The id of the clip.
+    text : str
+        The reply of the judge.
+    repair : str
+        Its reply to the repair prompt, if any.
+    """
 
     id: str
     text: str
@@ -29,37 +39,38 @@ class JudgedRow:
 
 
 def count_judged(rows: Iterable[JudgedRow]) -> int:
-    """Count the items with a judge's text: at most eight of a clip."""
+    """Return the number of items with a reply of the judge, at most eight per clip."""
     of_clip = Counter(row.id for row in rows if row.text.strip())
     return sum(min(rows, len(INSTRUCTIONS)) for rows in of_clip.values())
 
 
 def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -> Score:
-    """Compute what the published ``eval.py`` prints for one judge's file: no intervals.
+    """Compute the figures that the published ``eval.py`` prints for one judge, without intervals.
 
     Parameters
     ----------
     rows : sequence of JudgedRow
-        In the order of the file.
+        The rows, in the order of the file.
     expected : int or None
-        Number of expected items, which the script does not consider; None for eight a clip.
+        Number of expected items, which the script ignores; None for eight per clip.
 
     Returns
     -------
     Score
-        The script's figures. Coverage is the share of the expected items with a judge's text; there
-        are no bounds where some are missing.
+        The figures of the script. Coverage is the share of the expected items with a reply of the
+        judge; there are no bounds if some are missing.
 
     Raises
     ------
     InputError
-        Where the script crashes: no rows, a first row without a rating, no oriented row at all.
+        The script would crash: there are no rows, the first row has no rating, or the orientation
+        of all rows is Neither or unknown.
     """
     by_id: dict[str, list[JudgedRow]] = {}
     for row in rows:
         by_id.setdefault(row.id, []).append(row)
     if not by_id:
-        raise InputError("no rows to score")
+        raise InputError("no rows to score; give a judged CSV file with rows")
     rating: int | None = None
     best: list[int] = []
     gated: list[int] = []
@@ -71,8 +82,8 @@ def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -
             rating = _last_rating(row.text, previous=rating)
             if rating is None:
                 raise InputError(
-                    f"clip {id_}: the first row has no line with 'Rating: '; the published script "
-                    "crashes on it, so --compat has no number for it"
+                    f"clip {id_}: no line with 'Rating: ' in the first row, on which the published "
+                    "script crashes; remove --compat"
                 )
             labels[label] += 1
             scores.append(rating if label == "Good" else 0)
@@ -81,8 +92,8 @@ def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -
     oriented = labels["Audio-Oriented"] + labels["Speech-Oriented"] + labels["Good"]
     if not oriented:
         raise InputError(
-            "no row is Audio-Oriented, Speech-Oriented or Both; the published script divides by "
-            "zero on it, so --compat has no number for it"
+            "no row is Audio-Oriented, Speech-Oriented or Both, so the published script divides by "
+            "zero; remove --compat"
         )
     expected = expected or len(by_id) * len(INSTRUCTIONS)
     judged = count_judged(rows)
@@ -103,7 +114,7 @@ def score_as_published(rows: Sequence[JudgedRow], expected: int | None = None) -
 
 
 def _label(row: JudgedRow) -> str:
-    # The script takes "Both" for "Good", and a line break before a label, but not both at once.
+    # The script reads "Both" as "Good" and accepts a line break before a label, but not together.
     text = row.text.replace("Orientation: Both", "Orientation: Good")
     text = text.replace("Orientation: \n", "Orientation: ")
     labels = [label for label in _LABELS if f"Orientation: {label}" in text]

@@ -2,20 +2,21 @@
 
 Conventions
 -----------
-Three kinds of questions. *Known answers* are a clip's own: its reference answer follows from
-both cues, its audio-only and its speech-only answer from one, and a bare description predicts no
-action. *Canaries* never deserve credit: an empty answer, punctuation, an echoed verdict, orders to
-the judge, the question repeated. *Labelled* rows were judged by human annotators.
+There are three kinds of questions. *Known answers* are derived from the annotations of a clip: its
+reference answer rests on both cues, its audio-only and speech-only answers on one cue, and a
+description of the clip predicts no action. *Canaries* are answers that should score 0: an empty
+answer, punctuation, an echoed verdict, instructions to the judge, the question repeated. *Labelled*
+rows were labelled by human annotators.
 
-Unreadable verdicts are not counted as right or wrong: their rate is reported separately.
+Unreadable verdicts are counted as neither correct nor wrong; their rate is reported separately.
 
 Metrics
 -------
-* *Accuracy* of rating, orientation, and both; of labelled rows also quadratic weighted kappa of
-  the gated score. Intervals over clips.
-* *False-credit rate*: the share of answers given a higher gated score than they deserve, among
-  canaries or adversarial rows; with Wilson's interval (*Journal of the American Statistical
-  Association* 22, 1927), since none of 5 still allows 43 %.
+* *Accuracy* of the rating, the orientation, and both; for labelled rows, also quadratic weighted
+  kappa of the gated score. Intervals are computed over clips.
+* *False-credit rate*: the share of canaries or adversarial rows that were given a higher gated
+  score than expected, with Wilson's interval (*Journal of the American Statistical Association* 22,
+  1927), because 0 of 5 is still compatible with a rate of 43%.
 """
 
 from collections import Counter
@@ -36,20 +37,20 @@ KNOWN, CANARY, LABELLED = "known answer", "canary", "labelled"
 
 @dataclass(frozen=True)
 class ExamQuestion:
-    """An answer to be judged, and the verdict that is expected.
+    """An answer to be judged, and the expected verdict.
 
     Attributes
     ----------
     kind, name : str
-        One of the three kinds, and the name of the question within it.
+        The kind of question, and the name of the question within the kind.
     item : Item
-        The item that is answered.
+        The item to which the answer belongs.
     answer : str
         The answer to be judged.
     expected : Verdict
-        The right verdict; for a canary, only its gated score of 0 counts.
+        The expected verdict; of a canary's, only the gated score of 0 is used.
     adversarial : bool
-        Whether the answer tries to earn more than it deserves.
+        Whether the answer tries to obtain a higher score than it should.
     """
 
     kind: str
@@ -62,24 +63,25 @@ class ExamQuestion:
 
 @dataclass(frozen=True)
 class Part:
-    """Results of a judge on one kind of questions.
+    """The results of a judge on one kind of question.
 
     Attributes
     ----------
     asked, judged, read : int
-        Numbers of questions, of those with a verdict, and of readable verdicts.
+        Number of questions, of questions with a verdict, and of readable verdicts.
     accuracy, rating_accuracy, orientation_accuracy : Estimate
-        Shares of the readable verdicts.
+        Share of readable verdicts with the expected rating and orientation, the expected rating,
+        and the expected orientation.
     kappa : Estimate
         Quadratic weighted kappa of the gated score.
     ratings : ndarray of int, shape (3, 3)
-        By the gated score that was expected (rows) and given (columns).
+        Number of readable verdicts by the expected (rows) and given (columns) gated score.
     orientations : ndarray of int, shape (4, 4)
         Likewise, in the order of :class:`~jasco.protocol.verdicts.Orientation`.
     tempted : int
-        Number of adversarial answers among the readable verdicts.
+        Number of readable verdicts on adversarial answers.
     credited_by_name : mapping of str to int
-        How many of them earned more than they deserve, by question.
+        Number of those with a higher gated score than expected, by question.
     """
 
     asked: int
@@ -101,7 +103,7 @@ class Part:
 
     @property
     def credited(self) -> int:
-        """Number of adversarial answers that earned more than they deserve."""
+        """Number of adversarial answers with a higher gated score than expected."""
         return sum(self.credited_by_name.values())
 
     @property
@@ -111,14 +113,14 @@ class Part:
 
 
 def grade(questions: Sequence[ExamQuestion], verdicts: Sequence[Verdict | None]) -> Part:
-    """Compare verdicts with those that were expected.
+    """Compare verdicts with the expected ones.
 
     Parameters
     ----------
     questions : sequence of ExamQuestion
-        Questions of one kind.
+        The questions of one kind.
     verdicts : sequence of Verdict or None
-        The verdict on each question; None where there is none.
+        The verdict on each question; None if there is none.
     """
     read = [
         (question, verdict)
@@ -161,14 +163,14 @@ def grade(questions: Sequence[ExamQuestion], verdicts: Sequence[Verdict | None])
 
 
 def unreadable_rate(parts: Iterable[Part]) -> float | None:
-    """Compute the share of unreadable verdicts among all that were given; None without any."""
+    """Compute the share of unreadable verdicts among all verdicts; None if there are none."""
     parts = list(parts)
     judged = sum(part.judged for part in parts)
     return sum(part.unreadable for part in parts) / judged if judged else None
 
 
 def wilson(hits: int, tries: int) -> Estimate:
-    """Return a share with Wilson's 95 % score interval, for few tries and shares near 0 or 1."""
+    """Return a share with Wilson's 95% score interval; None if there are no tries."""
     if not tries:
         return NO_ESTIMATE
     z = 1.959964

@@ -2,26 +2,26 @@
 
 Conventions
 -----------
-Arrays have the shape (clips, instructions), clips in the order of the data set and instructions
-in their order. A missing verdict (not there, failed, unreadable) is missing: never 0.
+Arrays have the shape (clips, instructions), in the order of the data set and of the instructions.
+A missing verdict (not requested yet, failed or unreadable) is NaN, never 0.
 
 Metrics
 -------
-* *Gated score*: the rating where the orientation is Both, else 0.
-* *Best-mean*: the mean over clips of a clip's best gated score over the instructions.
-* *Modality dependence*: the shares of Audio-Oriented, Both and Speech-Oriented among the
-  readable verdicts that are not Neither.
-* *Best of k*: what the best of k of the K instructions, drawn without replacement, scores on
-  average; the mean for k = 1, best-mean for k = K (8 as published). A maximum over prompts rises
-  with noise alone, so both ends belong beside the headline.
-* *Best of 1*: the mean once more. Human participants have no other figure: they hear a clip once
-  and answer one instruction, so that one verdict a clip is expected.
-* *Sound first*: mean over the instructions that name the sound before the speech, minus the mean
-  over the others, paired over clips; of the published instructions only.
+* *Gated score*: the rating if the orientation is Both, else 0.
+* *Best-mean*: the best gated score of a clip over the instructions, averaged over clips.
+* *Modality dependence*: the shares of Audio-Oriented, Both and Speech-Oriented among the readable
+  verdicts that are not Neither.
+* *Best of k*: the expected best score of k of the K instructions, drawn without replacement; the
+  mean for k = 1, and best-mean for k = K (8 published instructions). A maximum over prompts
+  increases with noise alone, so both ends should be reported.
+* *Best of 1*: the same as the mean. It is the only figure of human participants, who hear a clip
+  once and answer one instruction, so that one verdict per clip is expected.
+* *Sound first*: the mean over the instructions that name the sound before the speech, minus the
+  mean over the others, paired over clips; for the published instructions only.
 
-Where a model responded to each item several times, a figure is computed for each sample and
-averaged over the samples: best-mean stays that of one response to each instruction. A panel's
-figure is the mean of its judges' figures. Both hold in every resample too. Agreement is computed
+If a model responded to each item several times, figures are computed for each sample and averaged
+over the samples, so that best-mean is always that of one response per instruction. The figures of a
+panel are the means of its judges' figures. Both also apply to every resample. Agreement is computed
 from the verdicts on the responses of all samples.
 
 Wang, Mousavi, Ploujnikov, Ravanelli: *What Are They Doing? Joint Audio-Speech Co-Reasoning*,
@@ -56,34 +56,40 @@ BoundedFigure = Literal["best_mean", "mean"]
 
 @dataclass(frozen=True)
 class Score:
-    """The figures of one judge, or of a panel. Fractions of 1; None where undefined.
+    """The figures of a judge or a panel.
+
+    Scores are from 0 to 2, shares are fractions of 1. The value of an undefined figure is None.
 
     Attributes
     ----------
     best_mean : Estimate
-        Over the clips that have a readable verdict; None with one instruction a clip.
+        The best score of a clip over the instructions, averaged over the clips with a readable
+        verdict; undefined with one instruction per clip.
     mean : Estimate
-        Mean over clips of a clip's mean gated score.
+        The mean score of a clip, averaged over the clips.
     audio, both, speech : Estimate
-        Modality dependence.
+        Modality dependence: the shares of answers that rest on the sound, on both cues and on the
+        speech, among those that rest on any cue.
     best_at : tuple of Estimate
-        Best of k for k = 1 to K; empty unless every verdict is there.
+        The mean of the best score over k = 1 to K instructions; empty if verdicts are missing.
     by_instruction : tuple of Estimate
-        Mean gated score of each instruction; None with one instruction a clip.
+        The mean score of each instruction; undefined with one instruction per clip.
     sound_first : Estimate
-        Instructions that name the sound first, minus those that name the speech first.
+        The mean score of the instructions that name the sound first, minus that of those that name
+        the speech first.
     neither_rate : float or None
-        Share of Neither among the readable verdicts.
+        The share of readable verdicts with the orientation Neither.
     unreadable_rate : float
-        Share of the expected verdicts that were given and could not be read.
+        The share of expected verdicts that were given but could not be read.
     coverage : float
-        Readable verdicts / expected verdicts.
+        The share of expected verdicts that are available and readable.
     complete : bool
-        Whether every expected verdict is there and readable.
+        Whether every expected verdict is available and readable.
     bounds : tuple of float or None
-        Best-mean with every missing verdict at its worst and at its best; None without best-mean.
+        Best-mean with all missing verdicts at their worst and at their best; None if best-mean is
+        undefined.
     mean_bounds : tuple of float or None
-        The mean, likewise; None where judges are not averaged.
+        The bounds of the mean; None if judges are not averaged.
     """
 
     neither_rate: float | None
@@ -103,14 +109,24 @@ class Score:
 
     @property
     def instruction_spread(self) -> float | None:
-        """The best instruction's mean score minus the worst one's; None where there is none."""
+        """The mean score of the best instruction minus that of the worst; None if undefined."""
         means = [mean.value for mean in self.by_instruction if mean.value is not None]
         return max(means) - min(means) if means else None
 
 
 @dataclass(frozen=True)
 class PanelScore:
-    """Figures of a panel and of each judge, and their agreement (None for a single judge)."""
+    """The figures of a panel and its judges.
+
+    Attributes
+    ----------
+    panel : Score
+        The means of the judges' figures.
+    judges : mapping of str to Score
+        The figures of each judge, by its name.
+    agreement : Agreement or None
+        The agreement between the judges; None for a single judge.
+    """
 
     panel: Score
     judges: Mapping[str, Score]
@@ -119,14 +135,14 @@ class PanelScore:
 
 @dataclass(frozen=True)
 class ClipScores:
-    """Gated scores of a clip, averaged over the judges and samples with a readable verdict.
+    """The gated scores of a clip, averaged over the judges and samples with a readable verdict.
 
     Attributes
     ----------
     by_instruction : tuple of float or None
-        One for each instruction; None where no judge has a readable verdict.
+        The score of each instruction; None if no judge has a readable verdict.
     mean : float or None
-        Their mean; None where there is none.
+        The mean of the scores; None if there are none.
     """
 
     by_instruction: tuple[float | None, ...]
@@ -134,12 +150,12 @@ class ClipScores:
 
 
 def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) -> PanelScore:
-    """Compute the figures of a panel and of its judges, with their intervals.
+    """Compute the figures of a panel and its judges, with intervals.
 
     Parameters
     ----------
     panel : mapping of str to VerdictMatrix
-        At least one judge; all matrices have the same clips, instructions and samples.
+        The verdicts by judge; all matrices have the same clips, instructions and samples.
     resamples : int
         Number of resamples for the intervals.
     """
@@ -168,19 +184,19 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
 def score_matrix(
     matrices: VerdictMatrix | Mapping[str, VerdictMatrix], resamples: int = RESAMPLES
 ) -> PanelScore:
-    """Compute the figures of one judge's verdicts, or of a panel's, with their intervals.
+    """Compute the figures of the verdicts of a judge or a panel, with intervals.
 
     Parameters
     ----------
     matrices : VerdictMatrix or mapping of str to VerdictMatrix
-        A judge's verdicts, or those of several by the judges' names, on the same clips.
+        The verdicts of one judge, or of several judges by name, on the same clips.
     resamples : int
         Number of bootstrap resamples for the intervals.
 
     Returns
     -------
     PanelScore
-        ``panel``, the mean over the judges; ``judges`` by name; ``agreement``.
+        The figures of the panel and of each judge, and their agreement.
 
     Raises
     ------
@@ -200,16 +216,18 @@ def score_matrix(
     panel = {"judge": matrices} if isinstance(matrices, VerdictMatrix) else matrices
     shapes = {matrix.ratings.shape for matrix in panel.values()}
     if len(shapes) != 1 or 0 in min(shapes):
-        raise InputError("matrices: expected at least one judge, and the same clips for each")
+        raise InputError(
+            "matrices: expected at least one judge and one clip, and the same clips for each judge"
+        )
     return score_panel(panel, resamples)
 
 
 def score_difference(
     ours: Sequence[VerdictMatrix], theirs: Sequence[VerdictMatrix], resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """Estimate one panel's figures minus another's, paired over clips, by name.
+    """Compute the figures of a panel minus those of another, paired over clips, by name.
 
-    A panel is given as the matrices of each judge and sample, without further ones.
+    A panel is given as one matrix per judge and sample.
     """
     matrices = [*ours, *theirs]
     shape = _Shape.of(matrices)
@@ -221,7 +239,7 @@ def score_difference(
 def bound_difference(
     ours: Sequence[VerdictMatrix], theirs: Sequence[VerdictMatrix], figure: BoundedFigure
 ) -> tuple[float, float]:
-    """Compute the least and the greatest difference that missing verdicts allow two panels."""
+    """Compute the bounds of the difference between two panels, given their missing verdicts."""
     (low, high), (other_low, other_high) = (
         _average([_bounds(sample, figure) for matrix in panel for sample in matrix.samples])
         for panel in (ours, theirs)
@@ -232,23 +250,23 @@ def bound_difference(
 def score_agreement(
     panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES
 ) -> Agreement | None:
-    """Compute how the judges of a panel agree; None for a single judge."""
+    """Compute the agreement between the judges of a panel; None for a single judge."""
     counts = _label_counts(panel, resamples)
     return counts.agreement(panel, resampled_sums(in_blocks(counts.columns), resamples))
 
 
 def self_agreement(repeats: Sequence[VerdictMatrix]) -> Agreement | None:
-    """Compute how the repeated verdicts of one judge agree, on the clips judged twice or more.
+    """Compute the agreement of a judge with itself, on the clips that it judged repeatedly.
 
     Parameters
     ----------
     repeats : sequence of VerdictMatrix
-        The judge's verdicts on the same responses, repeat by repeat.
+        The verdicts of the judge on the same responses, one matrix per repeat.
 
     Returns
     -------
     Agreement or None
-        None where there are fewer than two repeats, or the second one has no readable verdict.
+        None if there are fewer than two repeats, or the second one has no readable verdict.
     """
     if len(repeats) < 2:
         return None
@@ -265,19 +283,19 @@ def _label_counts(panel: Mapping[str, VerdictMatrix], resamples: int) -> LabelCo
 def clip_scores(
     matrices: Iterable[VerdictMatrix], clips: int, instructions: int
 ) -> list[ClipScores]:
-    """Average the gated scores of all judges and samples item by item.
+    """Compute the gated score of each item, averaged over all judges and samples.
 
     Parameters
     ----------
     matrices : iterable of VerdictMatrix
-        One for each judge, on the same clips.
+        The verdicts of each judge, on the same clips.
     clips, instructions : int
-        Their numbers, for a model without a judge.
+        The numbers of clips and instructions, for a model without a judge.
 
     Returns
     -------
     list of ClipScores
-        One for each clip, in the order of the data set.
+        The scores of each clip, in the order of the data set.
     """
     samples = [sample for matrix in matrices for sample in matrix.samples]
     shape = -1, clips, instructions
@@ -294,7 +312,7 @@ def _or_none(figure: SupportsFloat) -> float | None:
 
 
 def average(scores: Sequence[Score]) -> Score:
-    """Average the scores of judges, or of samples, figure by figure, without intervals."""
+    """Return the mean of each figure over judges or samples, without intervals."""
     figures = {
         field.name: _average([getattr(score, field.name) for score in scores])
         for field in fields(Score)
@@ -304,7 +322,7 @@ def average(scores: Sequence[Score]) -> Score:
 
 
 def _average(values: Sequence[Any]) -> Any:
-    """Average numbers, estimates (without intervals) or tuples; None where one is missing."""
+    """Return the mean of numbers, estimates (without intervals) or tuples; None if one is None."""
     if None in values:
         return None
     if isinstance(values[0], Estimate):
@@ -319,7 +337,7 @@ def _average(values: Sequence[Any]) -> Any:
 _SOUND_FIRST = np.isin(np.arange(1, len(INSTRUCTIONS) + 1), SOUND_FIRST)
 _DEPENDENCE = {"audio": Orientation.AUDIO, "both": Orientation.BOTH, "speech": Orientation.SPEECH}
 _WORST, _BEST = RATINGS[0], RATINGS[-1]
-# The least and the most that a clip has of each figure.
+# The lower and upper bound of each figure on a clip.
 _FIGURES = {
     "best_mean": (_WORST, _BEST),
     "mean": (_WORST, _BEST),
@@ -332,7 +350,7 @@ _BY_INSTRUCTION = ("best_at", "by_instruction")
 
 
 class _Shape:
-    """How the figures lie side by side.
+    """The arrangement of the figures in an array.
 
     Parameters
     ----------
@@ -342,7 +360,7 @@ class _Shape:
     Attributes
     ----------
     least, most : ndarray, shape (figures,)
-        The least and the most that a clip has of each figure.
+        The lower and upper bounds of each figure on a clip.
     """
 
     def __init__(self, instructions: int) -> None:
@@ -352,11 +370,11 @@ class _Shape:
 
     @classmethod
     def of(cls, matrices: Sequence[VerdictMatrix]) -> Self:
-        """Return the shape of the figures of matrices, which have the same instructions."""
+        """Return the arrangement for matrices with the same instructions."""
         return cls(matrices[0].ratings.shape[1])
 
     def by_name(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
-        """Return estimates of all figures, which stand in order, by the names of the figures."""
+        """Return the estimates of all figures, given in their order, by name."""
         ends = np.cumsum(self._widths)
         named: dict[str, Any] = {
             name: tuple(estimates[end - width : end])
@@ -371,12 +389,12 @@ class _Shape:
 
 @cache
 def _best_of(instructions: int) -> NDArray[np.float64]:
-    """Compute the probability of each of a clip's sorted scores to be the best of k drawn ones.
+    """Compute the probability that each of a clip's sorted scores is the best of k drawn ones.
 
     Returns
     -------
     ndarray, shape (instructions, instructions)
-        A row for each k from 1.
+        One row per k, from 1.
     """
     ranks = range(instructions)
     return np.array(
@@ -415,9 +433,9 @@ def _terms(matrix: VerdictMatrix) -> tuple[NDArray[np.float64], NDArray[np.float
 def _order_effect(
     scores: NDArray[np.float64], readable: NDArray[np.bool_], *, published: bool
 ) -> NDArray[np.float64]:
-    """Compute each clip's mean with the sound named first, minus that with the speech first.
+    """Compute the mean of each clip with the sound named first minus that with the speech first.
 
-    NaN where a half has no readable verdict, and for other than the published instructions.
+    The result is NaN if one half has no readable verdict, and for custom instructions.
     """
     if not published:
         return np.full(len(scores), np.nan)
@@ -446,7 +464,7 @@ def _neither_rate(matrix: VerdictMatrix) -> float | None:
 
 
 def _bounds(matrix: VerdictMatrix, figure: BoundedFigure) -> tuple[float, float]:
-    """Compute a figure with every missing verdict at its worst, and at its best."""
+    """Compute a figure with all missing verdicts at their worst and at their best."""
     scores = matrix.expected_scores()
     bounds = []
     for missing in (_WORST, _BEST):

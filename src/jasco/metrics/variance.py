@@ -1,18 +1,19 @@
-"""Variance components of scores: how much clips, prompts, judges and samples vary.
+"""Variance components of scores due to clips, prompts, judges and samples.
 
 Conventions
 -----------
 Scores have the shape (clips, prompts, judges, samples). Clips, prompts and judges are crossed; the
 samples, a model's repeated responses to an item, are nested in clip x prompt and crossed with the
-judges. All effects are random. Only clips for which every score is there are used, so that the
-design is balanced.
+judges. All effects are random. Only clips without missing scores are used, so that the design is
+balanced.
 
 Method
 ------
 The method of moments: the mean squares of the analysis of variance are set equal to their expected
 values, which are linear in the components. The expected mean square of a source A is the sum of
 the variances of all sources B whose indices include those of A, each multiplied by the number of
-scores per level of B. The estimates are unbiased, and may be negative: then they are reported as 0.
+scores per level of B. The estimates are unbiased and may be negative; negative estimates are
+reported as 0.
 
 Searle, Casella and McCulloch, *Variance Components* (1992), chapter 4; Brennan, *Generalizability
 Theory* (2001), chapter 3.
@@ -50,13 +51,13 @@ class VarianceComponents:
     Attributes
     ----------
     clips, prompts, judges, samples : int
-        The size of the design; the clips are those for which every score is there.
+        The size of the design; only clips without missing scores are counted.
     raw : mapping of str to float or None
-        The estimates by component, in squared units of the score, negative ones included; None
-        where a component cannot be separated from another one.
+        The estimates by component, in squared units of the score, including negative ones; None
+        if a component cannot be separated from another.
     includes : mapping of str to tuple of str
-        By component: the components that cannot be separated from it, and are part of it. With one
-        sample, for example, the variance of samples is part of clip x prompt.
+        By component, those that cannot be separated from it and are included in it. With one
+        sample, for example, the variance of samples is included in clip x prompt.
     """
 
     clips: int
@@ -68,12 +69,12 @@ class VarianceComponents:
 
     @property
     def components(self) -> dict[str, float | None]:
-        """The estimates, 0 where they are negative."""
+        """The estimates by component; negative ones are replaced by 0."""
         return {name: None if raw is None else max(raw, 0.0) for name, raw in self.raw.items()}
 
     @property
     def shares(self) -> dict[str, float | None]:
-        """The share of each component in the sum of all; None where that is 0."""
+        """The share of each component in the sum of all; None if the sum is 0."""
         components = self.components
         total = sum(value for value in components.values() if value is not None)
         return {
@@ -83,17 +84,17 @@ class VarianceComponents:
 
 
 def variance_components(scores: NDArray[Any]) -> VarianceComponents | None:
-    """Estimate the variance components of scores.
+    """Compute the variance components of scores.
 
     Parameters
     ----------
     scores : ndarray, shape (clips, prompts, judges, samples)
-        NaN where a score is missing.
+        The scores; NaN if a score is missing.
 
     Returns
     -------
     VarianceComponents or None
-        None with fewer than two clips for which every score is there.
+        The components; None if there are fewer than two clips without missing scores.
 
     Examples
     --------
@@ -106,7 +107,7 @@ def variance_components(scores: NDArray[Any]) -> VarianceComponents | None:
         return None
     sizes = dict(zip(_AXES, complete.shape, strict=True))
     sources = dict(_SOURCES)
-    if sizes["s"] == 1:  # what remains varies by clip, prompt and judge
+    if sizes["s"] == 1:  # the residual is the interaction of clip, prompt and judge
         sources["residual"] = sources.pop("clip_prompt_judge")
     names = [name for name, indices in sources.items() if _freedom(indices, sizes)]
     mean_squares = [mean_square(complete, sources[name]) for name in names]
@@ -137,7 +138,7 @@ def mean_square(scores: NDArray[Any], source: str) -> float:
     Parameters
     ----------
     scores : ndarray, shape (clips, prompts, judges, samples)
-        Without missing values.
+        The scores, without missing values.
     source : str
         The indices of the source: some of ``c``, ``p``, ``j`` and ``s``.
     """
@@ -153,7 +154,7 @@ def mean_square(scores: NDArray[Any], source: str) -> float:
 
 
 def _is_nesting(axis: str, source: str) -> bool:
-    """Return whether an index only says in which clip and prompt a sample is nested."""
+    """Return whether an index only identifies the clip or prompt in which a sample is nested."""
     return "s" in source and axis in "cp"
 
 
@@ -165,7 +166,7 @@ def _freedom(source: str, sizes: Mapping[str, int]) -> int:
 def _includes(
     sources: Mapping[str, str], names: list[str], sizes: Mapping[str, int]
 ) -> dict[str, tuple[str, ...]]:
-    """Return by component those that cannot be separated from it: they differ in one-level axes."""
+    """Return the components that differ from another only in axes with one level, by the other."""
     by_indices = {sources[name]: name for name in names}
     includes: dict[str, tuple[str, ...]] = {}
     for component in COMPONENTS:

@@ -1,11 +1,11 @@
-"""One judge's verdicts on one model, as arrays.
+"""The verdicts of one judge on one model, as arrays.
 
 Conventions
 -----------
-Arrays have the shape (clips, instructions), clips in the order of the data set and instructions
-in their order. A missing verdict (not there, failed, unreadable) is missing: never 0.
-A matrix holds the verdicts on one response to each item. Where a model responded to each item
-several times, each further sample has a matrix of its own, in ``further``.
+Arrays have the shape (clips, instructions), in the order of the data set and of the instructions.
+A missing verdict (not requested yet, failed or unreadable) is NaN, never 0. A matrix contains the
+verdicts on one response to each item. If a model responded to each item several times, each further
+sample has a separate matrix, in ``further``.
 """
 
 import operator
@@ -27,23 +27,23 @@ ORIENTATIONS = tuple(Orientation)
 
 @dataclass(frozen=True)
 class VerdictMatrix:
-    """One judge's verdicts on one model.
+    """The verdicts of one judge on one model.
 
     Attributes
     ----------
     ratings : ndarray of float, shape (clips, instructions)
-        0, 1 or 2; NaN where there is no readable verdict.
+        The ratings 0, 1 or 2; NaN if there is no readable verdict.
     orientations : ndarray of int, shape (clips, instructions)
-        Place in :class:`Orientation`; meaningless where the rating is NaN.
+        The index in :class:`Orientation`; undefined if the rating is NaN.
     unreadable : ndarray of bool, shape (clips, instructions)
-        A verdict that was given and could not be read.
+        Whether a verdict was given but could not be read.
     single_prompt : bool
-        Whether a clip was asked about with one of the instructions only, as for human participants:
-        then one verdict a clip is expected, whichever the instruction, and no best of several.
+        Whether each clip was combined with only one of the instructions, as for human participants.
+        One verdict per clip is then expected, for any instruction, and there is no best-mean.
     published : bool
         Whether the instructions are the published ones.
     further : tuple of VerdictMatrix
-        The judge's verdicts on the model's further samples, if it responded several times.
+        The verdicts on further samples, if the model responded to each item several times.
     """
 
     ratings: NDArray[np.float32]
@@ -61,7 +61,7 @@ class VerdictMatrix:
         single_prompt: bool = False,
         instructions: Sequence[str] = INSTRUCTIONS,
     ) -> Self:
-        """Return the matrix of a judge that has judged nothing."""
+        """Return a matrix without verdicts."""
         shape = (clips, len(instructions))
         return cls(
             np.full(shape, np.nan, np.float32),
@@ -87,10 +87,10 @@ class VerdictMatrix:
         clips : int
             Number of clips.
         verdicts : ndarray of int, shape (verdicts, 4)
-            Clip by place, instruction by its number from 1, rating, orientation by place; -1 where
-            it could not be read.
+            The index of the clip, the number of the instruction (from 1), the rating, and the index
+            of the orientation; -1 for a rating or orientation that could not be read.
         single_prompt : bool
-            Whether a clip was asked about with one instruction only.
+            Whether each clip was combined with only one of the instructions.
         instructions : sequence of str
             The texts of the instructions.
         """
@@ -104,7 +104,17 @@ class VerdictMatrix:
         return matrix
 
     def enter(self, clip: int, number: int, verdict: Verdict) -> None:
-        """Enter the verdict on an item: clip by place, instruction by its number from 1."""
+        """Set the verdict on an item.
+
+        Parameters
+        ----------
+        clip : int
+            The index of the clip.
+        number : int
+            The number of the instruction, from 1.
+        verdict : Verdict
+            The verdict.
+        """
         cell = clip, number - 1
         if verdict.rating is None or verdict.orientation is None:
             self.unreadable[cell] = True
@@ -114,53 +124,61 @@ class VerdictMatrix:
 
     @property
     def samples(self) -> tuple["VerdictMatrix", ...]:
-        """The matrices of all samples, each without further ones."""
+        """The matrices of all samples, each without further samples."""
         return replace(self, further=()), *self.further
 
     @classmethod
     def of_samples(cls, samples: Sequence["VerdictMatrix"]) -> "VerdictMatrix":
-        """Return the matrix of several samples, each given as a matrix."""
+        """Return the matrix of several samples, given as one matrix each."""
         return replace(samples[0], further=tuple(samples[1:]))
 
     def is_oriented(self, orientation: Orientation) -> NDArray[np.bool_]:
-        """Return where an orientation is given; meaningless where the rating is NaN."""
+        """Return a mask of the items with an orientation; undefined if the rating is NaN."""
         return np.asarray(self.orientations == ORIENTATIONS.index(orientation))
 
     @property
     def readable(self) -> NDArray[np.bool_]:
-        """Mask of the items with a readable verdict."""
+        """A mask of the items with a readable verdict."""
         return ~np.isnan(self.ratings)
 
     def gated(self) -> NDArray[np.float32]:
-        """Compute the gated scores; NaN where there is no readable verdict."""
+        """Return the gated scores: the rating if the orientation is Both, else 0.
+
+        Returns
+        -------
+        ndarray of float, shape (clips, instructions)
+            The scores; NaN if there is no readable verdict.
+        """
         scores = np.where(self.is_oriented(Orientation.BOTH), self.ratings, 0)
         return np.where(self.readable, scores, np.nan).astype(np.float32)
 
     def best_by_clip(self) -> NDArray[np.float64]:
-        """Compute the best gated score of each clip, shape (clips,); NaN without a verdict."""
+        """Return the best gated score of each clip, shape (clips,); NaN if it has no verdict."""
         best = np.where(self.readable, self.gated(), -1).max(axis=1).astype(float)
         return np.where(best < 0, np.nan, best)
 
     def mean_by_clip(self) -> NDArray[np.float64]:
-        """Compute the mean gated score of each clip, shape (clips,); NaN without a verdict."""
+        """Return the mean gated score of each clip, shape (clips,); NaN if it has no verdict."""
         return nan_mean(self.gated(), axis=1)
 
     def expected_scores(self) -> NDArray[np.float64]:
-        """Compute the gated scores of the expected items; NaN where there is no readable verdict.
+        """Return the gated scores of the expected items; NaN if there is no readable verdict.
 
         Returns
         -------
-        ndarray, shape (clips, instructions), or (clips, 1) with one instruction a clip
+        ndarray of float, shape (clips, instructions)
+            The scores; shape (clips, 1) with one instruction per clip.
         """
         return self.mean_by_clip()[:, None] if self.single_prompt else self.gated().astype(float)
 
     def labels(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Return ratings as given, and orientations by place; -1 without a readable verdict.
+        """Return the ratings and orientations of all samples as integers.
 
         Returns
         -------
-        tuple of ndarray of int, shape (clips, samples x instructions)
-            The samples lie side by side.
+        ratings, orientations : ndarray of int, shape (clips, samples x instructions)
+            The ratings, and the indices in :class:`Orientation`; -1 if there is no readable
+            verdict.
         """
         samples = self.samples
         readable = np.hstack([matrix.readable for matrix in samples])
@@ -172,7 +190,7 @@ class VerdictMatrix:
         )
 
     def of_clips(self, kept: NDArray[Any] | Sequence[int]) -> Self:
-        """Return the matrix of some clips only, by place or as a mask of shape (clips,)."""
+        """Return the matrix of some clips, selected by index or by a mask of shape (clips,)."""
         kept = np.asarray(kept)
         return replace(
             self,
@@ -183,7 +201,7 @@ class VerdictMatrix:
         )
 
     def of_items(self, kept: NDArray[np.bool_]) -> Self:
-        """Return the matrix with the verdicts on some items only, the others missing."""
+        """Return the matrix with the verdicts on the selected items; the others are missing."""
         ratings = np.where(kept, self.ratings, np.nan).astype(np.float32)
         further = tuple(matrix.of_items(kept) for matrix in self.further)
         return replace(self, ratings=ratings, further=further)
@@ -192,8 +210,8 @@ class VerdictMatrix:
 def by_sample(panel: Iterable[VerdictMatrix]) -> list[list[VerdictMatrix]]:
     """Return the matrices of a panel's judges, sample by sample.
 
-    Samples without a readable verdict of each judge are left out, as long as there are others:
-    they lower the coverage, and have no figures that could be averaged.
+    Samples for which a judge has no readable verdict are excluded if there are others: they have no
+    figures to average, but lower the coverage.
     """
     samples = [
         list(matrices) for matrices in zip(*(matrix.samples for matrix in panel), strict=True)
@@ -203,22 +221,27 @@ def by_sample(panel: Iterable[VerdictMatrix]) -> list[list[VerdictMatrix]]:
 
 
 def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str]) -> VerdictMatrix:
-    """Return the verdict matrix of one judge's verdicts, given as plain rows.
+    """Return the matrix of one judge's verdicts, given as rows.
 
     Parameters
     ----------
     rows : iterable of mapping
-        One for each verdict: ``clip`` (its id), ``instruction`` (its number from 1), ``rating``
-        (0, 1 or 2) and ``orientation`` (``"Audio-Oriented"``, ``"Speech-Oriented"``, ``"Both"`` or
-        ``"Neither"``). A verdict that could not be read has None for either of the two; an item
-        without a verdict has no row. Other entries are ignored.
+        One row per verdict, with the keys ``clip`` (its id), ``instruction`` (its number, from 1),
+        ``rating`` (0, 1 or 2) and ``orientation`` (``"Audio-Oriented"``, ``"Speech-Oriented"``,
+        ``"Both"`` or ``"Neither"``). A rating or orientation that could not be read is None. An
+        item without a verdict has no row. Other keys are ignored.
     clips : sequence of Clip or str
-        The clips whose verdicts are expected, or their ids.
+        The clips for which verdicts are expected, or their ids.
+
+    Returns
+    -------
+    VerdictMatrix
+        The verdicts, for :func:`score_matrix`.
 
     Raises
     ------
     InputError
-        A row is wrong, is about an unexpected item, or there are two about one item.
+        A row is invalid, is about an unexpected item, or is a duplicate.
 
     Examples
     --------
@@ -230,7 +253,7 @@ def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str
     ids = [clip if isinstance(clip, str) else clip.id for clip in clips]
     places = {id_: place for place, id_ in enumerate(ids)}
     if len(places) < len(ids):
-        raise InputError("clips: an id occurs twice")
+        raise InputError(f"clips: duplicate id {next(id_ for id_ in ids if ids.count(id_) > 1)!r}")
     matrix = VerdictMatrix.none_yet(len(ids))
     first_rows: dict[tuple[str, int], int] = {}
     for number, row in enumerate(rows, start=1):
@@ -260,8 +283,8 @@ def _read_row(row: Mapping[str, Any], number: int) -> tuple[tuple[str, int], Ver
         orientation = None if _is_missing(orientation) else Orientation(orientation)
     except (TypeError, ValueError):
         raise InputError(
-            f"row {number}: invalid verdict {values!r} (expected an instruction's number, a rating "
-            f"of 0, 1 or 2, and an orientation among {', '.join(Orientation)})"
+            f"row {number}: invalid verdict {values!r} (expected the number of an instruction, a "
+            f"rating of 0, 1 or 2, and one of the orientations {', '.join(Orientation)})"
         ) from None
     return (str(values["clip"]), instruction), Verdict(rating, orientation)
 
@@ -271,11 +294,11 @@ def _is_missing(value: object) -> bool:
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide elementwise; NaN where the divisor is not positive."""
+    """Return the elementwise quotient; NaN where the divisor is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, np.asarray(part, float) / whole, np.nan)
 
 
 def nan_mean(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
-    """Average the defined values along an axis; NaN where there is none."""
+    """Return the mean of the defined values along an axis; NaN where there are none."""
     return ratio(np.nansum(values, axis=axis, dtype=float), (~np.isnan(values)).sum(axis=axis))

@@ -1,4 +1,4 @@
 """Clips, instructions, judge prompts, responses and verdicts.
 
-Pure: no files except its own, no network.
+Pure functions and data classes: no network, and no files except the prompts.
 """

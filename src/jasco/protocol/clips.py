@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-A clip is identified by its ``id``, part of a file name. Clips are in the order of their data
-set; hashes over several clips run in order of id (as numbers where all ids are numbers).
+A clip is identified by its ``id``, which is part of a file name. Clips are in the order of their
+data set. Hashes of several clips are computed in order of id, numerical if all ids are integers.
 """
 
 import hashlib
@@ -21,20 +21,25 @@ _SAFE_ID = re.compile(r"[\w-](?:[\w. -]*[\w-])?")
 
 @dataclass(frozen=True)
 class Clip:
-    """A sound and a spoken sentence heard together, and what follows from each and from both.
+    """The annotations of a clip: a sound, a spoken sentence, and the expected answers.
 
     Attributes
     ----------
     id : str
-        Name of the clip; its audio file is ``ID.wav``.
+        The id of the clip; its audio file is ``ID.wav``.
     sound, speech : str
-        The sound in the background, and the spoken sentence.
+        A description of the background sound, and the spoken sentence.
     audio_only, speech_only : str
-        The answers that follow from one cue alone: plausible, but wrong.
+        The answers that follow from the sound alone or the speech alone: plausible, but wrong.
     reference : str
-        The answer that follows from both.
+        The correct answer, which follows from sound and speech together.
     keywords : str
-        Comma-separated words that a full answer contains.
+        Comma-separated keywords of a complete answer.
+
+    Raises
+    ------
+    InputError
+        The id cannot be part of a file name.
     """
 
     id: str
@@ -48,24 +53,24 @@ class Clip:
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id):
             raise InputError(
-                f"clip id {self.id!r} cannot name a file: use letters, digits, '-', '_', '.'"
+                f"clip id {self.id!r} cannot name a file; use letters, digits, '-', '_' and '.'"
             )
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The seven annotations in the order of the published ``v0.csv``."""
+        """The seven annotations, in the order of the columns of the published ``v0.csv``."""
         return astuple(self)
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the cells as a compact JSON array in UTF-8, as 64 hexadecimal digits."""
+        """The SHA-256 of the cells as a compact JSON array in UTF-8: 64 hexadecimal digits."""
         text = json.dumps(self.cells, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A clip with one of the instructions.
+    """A clip with an instruction, which a model answers.
 
     Attributes
     ----------
@@ -76,7 +81,7 @@ class Item:
     instruction : str
         The text of the instruction; by default, that of the published instruction.
     sample : int
-        Which of several responses to the same clip and instruction it is about, from 0.
+        The index of the sample, from 0, if the model answers each item several times.
     """
 
     clip: Clip
@@ -95,7 +100,7 @@ def items_of(clip: Clip, instructions: Sequence[str] = INSTRUCTIONS, sample: int
 
 
 def id_order(ids: Iterable[str]) -> list[str]:
-    """Sort ids by value where all are whole numbers, else as text."""
+    """Return ids in numerical order if all are integers, else in alphabetical order."""
     ids = list(ids)
     if all(re.fullmatch(r"[0-9]{1,18}", id_) for id_ in ids):
         return sorted(ids, key=lambda id_: (int(id_), id_))
@@ -103,10 +108,10 @@ def id_order(ids: Iterable[str]) -> list[str]:
 
 
 def combined_sha256(hashes: dict[str, str]) -> str:
-    """Compute SHA-256 over hashes in order of id, joined by newlines."""
+    """Compute the SHA-256 of hashes, joined by newlines in order of id."""
     return hashlib.sha256("\n".join(hashes[id_] for id_ in id_order(hashes)).encode()).hexdigest()
 
 
 def annotations_sha256(clips: Iterable[Clip]) -> str:
-    """Compute the hash of a data set's annotations, whatever the order of its rows."""
+    """Compute the hash of a data set's annotations, which does not depend on their order."""
     return combined_sha256({clip.id: clip.sha256 for clip in clips})

@@ -1,4 +1,4 @@
-"""The commonest message of each kind of failure."""
+"""The most frequent message of each kind of failure."""
 
 import re
 from collections import Counter
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from jasco.protocol.responses import Failure
 
 Group = tuple[str, str, int, int]
-"""Kind and message of failures, their number, and the number of final ones."""
+"""Kind and message of failures, the number of failures, and the number of final ones."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """The commonest reason of one kind of failure.
+    """The most frequent reason of one kind of failure.
 
     Attributes
     ----------
     kind : str
         The kind of failure.
     message : str
-        Its commonest message, verbatim; of equally common messages, the first in alphabetical
+        The most frequent message, verbatim; of equally frequent ones, the first in alphabetical
         order.
     count : int
-        Number of failures with this message, or with one that differs only in numbers and ids.
+        Number of failures with this message, or one that differs only in numbers and ids.
     of : int
         Number of failures of this kind.
     final : int
-        How many of them a repeat cannot mend.
+        Number of failures of this kind that are final.
     """
 
     kind: str
@@ -38,17 +38,17 @@ class Reason:
 
 
 def commonest_reasons(groups: Iterable[Group]) -> tuple[Reason, ...]:
-    """Find the commonest message of each kind of failure.
+    """Return the most frequent message of each kind of failure.
 
     Parameters
     ----------
     groups : iterable of (str, str, int, int)
-        Kind, message, number of failures and number of final ones among them; in any order.
+        Kind, message, number of failures, and number of final ones, in any order.
 
     Returns
     -------
     tuple of Reason
-        One for each kind: the commonest kind first, kinds that are equally common by name.
+        One per kind, the most frequent kind first; equally frequent kinds are sorted by name.
     """
     by_kind: dict[str, list[Group]] = {}
     for group in groups:
@@ -70,7 +70,7 @@ def _commonest_reason(kind: str, groups: Sequence[Group]) -> Reason:
 
 
 def reasons_of(failures: Iterable[Failure]) -> tuple[Reason, ...]:
-    """Find the commonest message of each kind among failures; see :func:`commonest_reasons`."""
+    """Return the most frequent message of each kind of failure; see :func:`commonest_reasons`."""
     return commonest_reasons(
         (failure.kind, failure.message, 1, failure.final) for failure in failures
     )
@@ -80,7 +80,7 @@ _WORD = re.compile(r"(?:HTTP )?[\w-]+")
 
 
 def pattern_of(message: str) -> str:
-    """Return a message with ``#`` for words that hold a digit; an HTTP status stays."""
+    """Return a message with ``#`` in place of words that contain a digit, except HTTP statuses."""
     return _WORD.sub(lambda word: "#" if _is_number(word[0]) else word[0], message)
 
 

@@ -1,4 +1,4 @@
-"""The eight published instructions, in their order, and lists of others."""
+"""The eight published instructions, in their order, and custom instructions."""
 
 import hashlib
 import json
@@ -19,19 +19,19 @@ _DIGITS = 12
 
 
 def checked_instructions(texts: Sequence[str], source: str = "instructions") -> tuple[str, ...]:
-    """Return instructions to use instead of the published ones, without surrounding white space.
+    """Return custom instructions without surrounding white space.
 
     Parameters
     ----------
     texts : sequence of str
-        Their texts.
+        The texts of the instructions.
     source : str
-        Where they come from, for messages.
+        Their origin, for error messages.
 
     Raises
     ------
     InputError
-        There are none or more than 64, or one is empty, too long, or given twice.
+        There are none or more than 64, or one is empty, too long or a duplicate.
     """
     if not 1 <= len(texts) <= MOST_INSTRUCTIONS:
         raise InputError(
@@ -57,21 +57,21 @@ def checked_instructions(texts: Sequence[str], source: str = "instructions") -> 
 
 
 def instructions_difference(stored: Sequence[str], given: Sequence[str]) -> str:
-    """Format in what two lists of instructions differ: their number, or the first other text."""
+    """Format the difference between two lists of instructions: their numbers, or the first text."""
     if len(stored) != len(given):
-        return f"{len(stored)} there, {len(given)} here"
+        return f"{len(stored)} in the run, {len(given)} given"
     number, there, here = next(
         (number, there, here)
         for number, (there, here) in enumerate(zip(stored, given, strict=True), start=1)
         if there != here
     )
-    return f"instruction {number}: {one_line(there, 60)!r} there, {one_line(here, 60)!r} here"
+    return f"instruction {number}: {one_line(there, 60)!r} in the run, {one_line(here, 60)!r} given"
 
 
 def instructions_label(instructions: Sequence[str]) -> str:
-    """Return ``published``, or ``custom[K]:`` and a hash of the texts.
+    """Return ``published``, or ``custom[K]:`` with a hash of the K texts.
 
-    The hash is the first 12 digits of SHA-256 over the compact UTF-8 JSON array of the texts.
+    The hash is the first 12 digits of the SHA-256 of the texts as a compact JSON array in UTF-8.
     """
     if tuple(instructions) == INSTRUCTIONS:
         return "published"

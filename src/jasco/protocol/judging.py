@@ -1,6 +1,6 @@
-"""Requesting a verdict from a language model: the messages, the schema and the repair, without I/O.
+"""Requesting a verdict from a language model: messages, schema and repair, without I/O.
 
-:func:`request_verdict` does everything that a judge needs but the calls: any client can drive it.
+:func:`request_verdict` does everything except the calls, so that any client can make them.
 """
 
 from collections.abc import Generator, Mapping
@@ -28,7 +28,7 @@ class VerdictRequest:
     messages : tuple of mapping
         The chat messages, each with ``role`` and ``content``.
     schema : mapping or None
-        JSON schema that constrains the reply; None for a reply in plain text.
+        The JSON schema that constrains the reply; None for a reply in plain text.
     """
 
     messages: tuple[Mapping[str, str], ...]
@@ -46,33 +46,34 @@ def request_verdict(
     r"""Request a verdict on an answer, step by step, without making any call.
 
     The generator yields a request, receives the judge's reply, and returns the judgement. If no
-    orientation can be read from the first reply, it yields a second request, the protocol's repair
-    prompt. A verdict that cannot be read has None for its rating or orientation; it is never
-    guessed.
+    orientation can be read from the first reply, it yields a second request with the repair prompt
+    of the protocol. A rating or orientation that cannot be read is None; it is never guessed.
 
     Parameters
     ----------
     item : Item
-        What the model was asked.
+        The item that the model answered.
     answer : str
         The model's answer.
     protocol : str, Protocol or None
-        ``"v2"``, the default, or ``"v1"``.
-    output : str
-        ``"text"``, as published; or ``"json"``, where the request has a schema and is not repaired.
-    system : str
-        ``"user"`` puts the system message into the user's, for models without a system role.
+        The judging protocol: ``"v2"`` (the default) or ``"v1"``.
+    output : {"text", "json"}
+        The format of the reply. ``"text"`` is the published format; ``"json"`` adds a schema to the
+        request, and there is no repair.
+    system : {"system", "user"}
+        The role of the system message. ``"user"`` puts it into the user message, for models without
+        a system role.
 
     Yields
     ------
     VerdictRequest
-        What to send to the judge. Send the reply into the generator, as a str or, with how it
-        ended and its token usage, as a :class:`~jasco.plugins.Response`.
+        The request to the judge. Send the reply to the generator, as a str or as a
+        :class:`~jasco.plugins.Response`, which includes the finish reason and the token usage.
 
     Returns
     -------
     Judgement
-        The verdict, and the replies that it was read from.
+        The verdict, and the replies from which it was read.
 
     Examples
     --------
@@ -106,7 +107,7 @@ def request_verdict(
 
 
 def verdict_messages(prompt: str, system: str = "system") -> tuple[Mapping[str, str], ...]:
-    """Return the chat messages of a prompt to a judge; ``system`` as of :func:`request_verdict`."""
+    """Return the chat messages of a prompt to a judge; ``system`` as in :func:`request_verdict`."""
     if system == "user":
         return ({"role": "user", "content": f"{SYSTEM_MESSAGE}\n\n{prompt}"},)
     return (
@@ -120,7 +121,7 @@ def _as_response(reply: str | Response) -> Response:
 
 
 def _complete_lines(reply: Response) -> str:
-    """Return a reply without the line in which it was cut off: "Rating: 1" may become 1.5."""
+    """Return a reply without its last line if it was cut off ("Rating: 1" may be 1.5)."""
     if reply.finish_reason != "length":
         return reply.text
     return reply.text[: max(reply.text.rfind("\n"), reply.text.rfind("\r"), 0)]

@@ -1,10 +1,10 @@
-r"""Plain text of a judge's answer: without thinking, quotations, markup and special tokens.
+r"""The plain text of a judge's reply: without reasoning, quotations, markup and special tokens.
 
-Quoted lines and struck-out text are ignored; a struck-out passage leaves a ``\0``, so that no
+Quoted lines and struck-out text are ignored; a struck-out passage is replaced by ``\0``, so that no
 value is read across it.
 
-Everything here takes time linear in the length of the text: runs of blanks are collapsed before
-any pattern sees them, and repetitions are bounded, possessive or disjoint from what follows.
+All functions run in linear time: runs of blanks are collapsed before any pattern is matched, and
+repetitions are bounded, possessive or disjoint from what follows.
 """
 
 import re
@@ -13,22 +13,22 @@ FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
 
 def answer_text(text: str) -> str:
-    """Return an answer in plain characters, without thinking, code fences and special tokens."""
+    """Return a reply in plain characters, without reasoning, code fences and special tokens."""
     return _FENCE.sub("", split_unfinished_thought(plain_characters(text))[0])
 
 
 def answer_lines(text: str) -> list[str]:
-    """Return the lines of an answer without thinking, quotations, struck-out text and markup."""
+    """Return the lines of a reply, without reasoning, quotations, struck-out text and markup."""
     answer, _ = split_unfinished_thought(plain_characters(text))
     return [plain_line(line).replace("\0", "").strip() for line in kept_lines(answer)]
 
 
 def plain_value(text: str) -> str:
-    """Return the text of a single value in plain characters and without markup."""
+    """Return a single value in plain characters, without markup."""
     return plain_line(plain_characters(text)).strip()
 
 
-# --- characters, thinking, tokens ---
+# --- characters, reasoning, special tokens ---
 
 # Unicode's default-ignorable code points, other format characters, and control characters other
 # than white space.
@@ -50,7 +50,7 @@ _END = (
     r"(?:<\|[^\s<>|]{1,40}\|>|<｜[^\s<>｜]{1,40}｜>|</s>|\[EOS\]|\[/?INST\]"
     r"|<(?:start_of_turn|end_of_turn|end_of_text|endoftext|eos|eot)>)"
 )
-# A model that continues past its turn names the next one's role between two tokens, or last.
+# A model that continues after its turn writes the next role between two tokens, or at the end.
 _ENDS = re.compile(rf"(?: ?{_END}(?:(?:assistant|model|system|user)(?= ?(?:<|\n|\Z)))?)++", FLAGS)
 _LINE_IS_OVER = re.compile(r"[ *_`.]{0,8}(?:\n|\Z)")
 
@@ -62,7 +62,7 @@ def plain_characters(text: str) -> str:
 
 
 def split_unfinished_thought(text: str) -> tuple[str, str]:
-    """Return the answer, and the unfinished thought at its end."""
+    """Return the answer and, separately, unfinished reasoning at its end."""
     text = _ENDS.sub(_unless_within_a_line, _THINKING.split(text)[-1])
     if match := _THINKING_BEGINS.search(text):
         return text[: match.start()], text[match.end() :]
@@ -93,7 +93,7 @@ _DOLLARS = re.compile(r"\$\$+")
 
 
 def kept_lines(answer: str) -> list[str]:
-    """Return the lines of an answer that are neither quoted, fences nor struck out."""
+    """Return the lines of a reply that are not quotations, code fences or struck out."""
     text = _FENCE.sub("", _QUOTED.sub("", answer))
     if "~~" in (text := _STRIKE_TAG.sub("~~", text)):
         text = _STRUCK.sub(lambda struck: "\0" + "\n\0" * struck[0].count("\n"), text)
@@ -101,11 +101,11 @@ def kept_lines(answer: str) -> list[str]:
 
 
 def plain_line(line: str) -> str:
-    """Return a line (or a value) without the marks of Markdown, HTML and LaTeX."""
+    """Return a line or value without the markup of Markdown, HTML and LaTeX."""
     if not _MARK.search(line):
         return line.strip()
     if line.endswith(("*", "* ")) and len(_SINGLE_STARS.findall(line)) % 2:
-        line = line.rstrip(" *") + "†"  # a footnote, which may take the value back
+        line = line.rstrip(" *") + "†"  # a footnote, which may retract the value
     if "\\" in line:
         line = _WRAPPED.sub(r"\1", _WRAPPED.sub(r"\1", line))
     line = _MARKUP.sub("", _TAG.sub(" ", line))

@@ -1,7 +1,7 @@
 """The judge prompts of the two published protocols.
 
-``v2`` (the current page) labels an answer that rests on both cues "Both", ``v1`` (the first paper)
-"Good"; the verdicts are the same four.
+``v2`` (the current web page) uses the label "Both" for an answer that rests on both cues, ``v1``
+(the first paper) uses "Good". The four orientations are otherwise the same.
 """
 
 import re
@@ -16,16 +16,16 @@ SYSTEM_MESSAGE = "You are an NLP assistant"
 
 @dataclass(frozen=True)
 class Protocol:
-    """The prompts for a judge.
+    """The prompts of a judging protocol.
 
     Attributes
     ----------
     name : str
         ``v2`` or ``v1``.
     both : str
-        Its label of an answer that rests on both cues.
+        The label of an answer that rests on both cues.
     judge_template, repair_template : str
-        The user messages, with their placeholders.
+        The templates of the user messages.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Protocol:
     repair_template: str
 
     def judge_prompt(self, item: Item, prediction: str) -> str:
-        """Return the prompt for a verdict on a model's answer to an item."""
+        """Return the prompt that requests a verdict on a model's answer to an item."""
         clip = item.clip
         return _fill(
             self.judge_template,
@@ -49,12 +49,12 @@ class Protocol:
         )
 
     def repair_prompt(self, judge_text: str) -> str:
-        """Return the prompt that asks again for an orientation that could not be read."""
+        """Return the prompt that requests the orientation again if it could not be read."""
         return _fill(self.repair_template, explanation=judge_text.split("Explanation2: ")[-1])
 
 
 def _fill(template: str, **values: str) -> str:
-    # In one pass over the known names, so that braces in the values stay as they are.
+    # In one pass over the known names, so that braces in the values are not replaced.
     names = "|".join(values)
     return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], template)
 
@@ -67,16 +67,16 @@ def _read(name: str, both: str) -> Protocol:
 
 PROTOCOLS = {name: _read(name, both) for name, both in (("v2", "Both"), ("v1", "Good"))}
 DEFAULT = "v2"
-"""Name of the protocol of a run that names none."""
+"""The name of the default protocol."""
 
 
 def protocol_named(name: str | None) -> Protocol:
-    """Return a protocol by its name, the default without one (``InputError``: there is none)."""
+    """Return a protocol by its name; None selects the default (``InputError`` if unknown)."""
     if name is None:
         return PROTOCOLS[DEFAULT]
     if name not in PROTOCOLS:
         raise InputError(
-            f"protocol {name!r} is unknown; there are {', '.join(PROTOCOLS)}"
+            f"protocol {name!r} is unknown (expected {' or '.join(PROTOCOLS)})"
             f"{did_you_mean(name, PROTOCOLS)}"
         )
     return PROTOCOLS[name]

@@ -1,7 +1,7 @@
 """Separation of a model's reasoning from its answer.
 
-Reasoning models write their reasoning into the text, between tags, unless a server removes it.
-Judges see the answer only: the published rubric does not expect reasoning, and a judge that reads
+Reasoning models write their reasoning into the text, between tags, unless the server removes it.
+Judges see only the answer: the published rubric does not consider reasoning, and a judge that reads
 "it may be a beach, or a car park" cannot know which answer is final.
 """
 
@@ -13,13 +13,13 @@ from jasco.errors import one_line
 from jasco.protocol.responses import Failure, Response
 
 NO_TEXT = "no text"
-"""The kind of failure of a completion without an answer, such as one of reasoning only."""
+"""The kind of failure of a completion without an answer, for example with reasoning only."""
 _NAME = r"(?:think|thinking|thought|reasoning)"
 _TAG = rf"(?:<{_NAME}>|\[THINK\]|<\|channel\|>analysis<\|message\|>)"
 _OPENING = re.compile(_TAG, re.IGNORECASE)
 _OPENING_FIRST = re.compile(rf"\s*+{_TAG}", re.IGNORECASE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
-# Only the opening tags of these may stand in the prompt.
+# The opening tags of only these may be part of the prompt.
 _CLOSING_ALONE = re.compile(r"</think>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
 
@@ -34,10 +34,10 @@ def split_reasoning(text: str) -> tuple[str, str]:
     Returns
     -------
     reasoning, answer : str
-        The text in two parts. The reasoning includes its tags, and is empty where there is none. It
-        ends with its closing tag, with or without an opening one (which many chat templates write
-        into the prompt); reasoning that is not closed leaves no answer. Tags after the beginning of
-        an answer are part of it.
+        The two parts of the text. The reasoning includes its tags; it is empty if there is none. It
+        ends with its closing tag, with or without an opening tag (which many chat templates add to
+        the prompt). If the closing tag is missing, the answer is empty. Tags after the beginning of
+        the answer are part of the answer.
 
     Examples
     --------
@@ -59,20 +59,20 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
 
 def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Response | Failure:
-    """Move the reasoning of an answer out of its text.
+    """Return a response with the reasoning removed from its text.
 
     Parameters
     ----------
     answer : Response
-        The answer as the model returned it.
+        The response as the model returned it.
     identity : mapping
-        The identity of the model. With ``reasoning=keep`` the reasoning stays, or becomes, the
-        beginning of the text, so that judges read it.
+        The identity of the model. With ``reasoning=keep``, the text begins with the reasoning, so
+        that judges see it.
 
     Returns
     -------
     Response or Failure
-        A failure (``cut off`` or ``no text``) where nothing follows the reasoning.
+        A failure (``cut off`` or ``no text``) if no answer follows the reasoning.
     """
     reasoning, text = split_reasoning(answer.text)
     if identity.get("reasoning") == "keep":
@@ -90,15 +90,15 @@ def without_reasoning(answer: Response, identity: Mapping[str, object]) -> Respo
 
 
 def only_reasoning(reasoning: str, *, cut_off: bool, greedy: bool) -> Failure:
-    """Return the failure of a completion with reasoning and without an answer."""
+    """Return the failure of a completion that has reasoning but no answer."""
     beginning = one_line(reasoning, 120)
     if cut_off:
         kind, reason = "cut off", "no answer within max_tokens"
-        remedy = "a larger max_tokens leaves room for one"
+        remedy = "increase max_tokens"
     else:
         kind, reason = NO_TEXT, "no answer"
         remedy = (
-            "turn reasoning off (for many servers: chat_template_kwargs.enable_thinking=false), or "
+            "disable reasoning (for many servers: chat_template_kwargs.enable_thinking=false), or "
             "correct the server's reasoning parser"
         )
     return Failure(kind, f"reasoning only, {reason}: {beginning!r}; {remedy}", final=greedy)

@@ -1,4 +1,4 @@
-"""Responses of a model: a text, or a failure, which is never an empty text."""
+"""Responses of a model, and failures, which are never represented by an empty text."""
 
 import re
 from collections.abc import Mapping
@@ -11,18 +11,19 @@ _LASTING = frozenset({"rejected", "content filter", "moderation", "no text", "cu
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The reason why there is no answer or no verdict.
+    """A failed answer or verdict.
 
     Attributes
     ----------
     kind : str
-        A short word or two to count by: ``timeout``, ``connection``, ``server``, ``rate limit``,
+        The kind of failure: ``timeout``, ``connection``, ``server``, ``rate limit``,
         ``malformed``, ``error``, ``rejected``, ``moderation``, ``content filter``, ``no text``,
-        ``cut off``, ``crash``, ``memory``, ``unanswered``, ``unjudged``.
+        ``cut off``, ``crash``, ``memory``, ``unanswered`` or ``unjudged``. Failures are counted by
+        kind.
     message : str
         The reason, in one line.
     final : bool
-        Whether a repeat of the same request cannot mend it.
+        Whether a retry is not expected to succeed; it is then not retried by default.
     """
 
     kind: str
@@ -31,26 +32,28 @@ class Failure:
 
     @property
     def lasting(self) -> bool:
-        """Whether the same request would fail again, final or not."""
+        """Whether the same request is expected to fail again, final or not."""
         return self.final or self.kind in _LASTING
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A model's answer to one item, verbatim (an empty text is an answer, too).
+    """A model's answer to one item, verbatim. An empty text is also an answer.
 
     Attributes
     ----------
     text : str
         The answer.
     finish_reason : str or None
-        ``stop``, ``length`` (cut off), or another word of the server.
-    usage : mapping
-        Tokens as counted by the model or server: ``prompt_tokens``, ``completion_tokens``.
+        ``stop``, ``length`` (cut off at the maximum number of tokens), or another value of the
+        server.
+    usage : mapping of str to int
+        Numbers of tokens, as reported by the model or server: ``prompt_tokens`` and
+        ``completion_tokens``.
     served : str or None
-        The server's name of the model that answered.
+        The name of the model that answered, as reported by the server.
     reasoning : str
-        The reasoning before the answer; judges do not see it.
+        The reasoning that precedes the answer; judges do not see it.
     """
 
     text: str
@@ -64,5 +67,5 @@ _TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x
 
 
 def served_name(text: str) -> str:
-    """Return a server's name of its model as one printable line of at most 100 characters."""
+    """Return a model name reported by a server as one printable line, at most 100 characters."""
     return one_line(_TERMINAL_SEQUENCE.sub("", text[:10_000]), 100)

@@ -1,14 +1,14 @@
-"""The verdict parser, which reads the rating and the orientation in a judge's answer.
+"""The verdict parser, which reads the rating and the orientation from a judge's reply.
 
 Conventions
 -----------
-:mod:`jasco.protocol.verdict_statements` finds the statements of an answer. The value of a statement
+:mod:`jasco.protocol.verdict_statements` finds the statements in a reply. The value of a statement
 is *definite* (``2``, ``Both``), a *placeholder* (``(int)``, the echoed list of options) or unclear.
-Placeholders are ignored. All other values must be definite and agree, else the answer is
-unreadable: nothing is ever guessed.
+Placeholders are ignored. All other values must be definite and agree, or the verdict is unreadable;
+it is never guessed.
 
-A remark after a value, in brackets or after a dash, is harmless only if it is plain English
-without a digit, without a question mark and without a hedge (``hedges.txt``).
+A remark after a value, in brackets or after a dash, is accepted only if it consists of plain words
+without digits, question marks and hedges (``hedges.txt``).
 """
 
 import json
@@ -26,12 +26,33 @@ T = TypeVar("T")
 
 
 def read_verdict(text: str) -> Verdict:
-    """Read a judge's answer to the judge prompt. Never raises, never guesses."""
+    r"""Read the verdict from a judge's reply to the judge prompt.
+
+    Parameters
+    ----------
+    text : str
+        The reply.
+
+    Returns
+    -------
+    Verdict
+        The rating and the orientation, each None if it is missing, ambiguous or contradictory. No
+        reply raises an error, and nothing is guessed.
+
+    Examples
+    --------
+    >>> from jasco import read_verdict
+    >>> verdict = read_verdict("Rating: 2\nOrientation: Both")
+    >>> verdict.rating, str(verdict.orientation)
+    (2, 'Both')
+    >>> read_verdict("Rating: 1 or 2").rating is None
+    True
+    """
     return _verdict(find_statements(text))
 
 
 def read_constrained(text: str) -> Verdict:
-    """Read an answer that the server constrained to :func:`verdict_schema`: a JSON object."""
+    """Read the verdict from a reply that was constrained to :func:`verdict_schema`."""
     try:
         members = json.loads(answer_text(text), object_pairs_hook=_members_by_name)
     except (ValueError, RecursionError):
@@ -57,29 +78,29 @@ def _members_by_name(members: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]
 
 
 def read_repair(text: str) -> Orientation | None:
-    """Read the reply to the repair prompt: a line may also be the bare label, in quotes or not."""
+    """Read the orientation from a reply to the repair prompt, where a line may be a bare label."""
     lines = map(_without_introduction, answer_lines(text))
     bare = [Statement("orientation", line) for line in lines if _BARE_LABEL.match(line)]
     return _agreed(_ORIENTATION, [*find_statements(text), *bare])
 
 
 def read_rating(cell: str) -> int | None:
-    """Read a rating that stands alone, as in a cell of a table."""
+    """Read a rating from a cell of a table."""
     return _definite(_RATING, plain_value(cell))
 
 
 def read_orientation(cell: str) -> Orientation | None:
-    """Read an orientation that stands alone, as in a cell of a table."""
+    """Read an orientation from a cell of a table."""
     return _definite(_ORIENTATION, plain_value(cell))
 
 
 def verdict_schema(both: str) -> dict[str, Any]:
-    """Return the JSON schema of a verdict: the rubric's four lines, in its order.
+    """Return the JSON schema of a verdict: the four lines of the rubric, in its order.
 
     Parameters
     ----------
     both : str
-        The protocol's label of an answer that rests on both cues.
+        The protocol's label for an answer that rests on both cues.
     """
     labels = [both if label is Orientation.BOTH else str(label) for label in Orientation]
     properties = {
@@ -105,23 +126,23 @@ def _verdict(statements: Sequence[Statement]) -> Verdict:
 
 @dataclass(frozen=True)
 class _Grammar(Generic[T]):
-    """How the values of a kind are written.
+    """The grammar of the values of a kind.
 
     Attributes
     ----------
     kind : str
         The kind of statement.
     core : re.Pattern
-        Matches the beginning of a definite value; its first group names the meaning.
+        Matches the beginning of a definite value; its first group is the name of the meaning.
     meanings : mapping of str to T
-        What the names mean, in lower case.
+        The meanings by name, in lower case.
     restatements : mapping of str to T
-        Remarks that only repeat a value: their words in alphabetical order.
+        Remarks that only repeat a value, as their words in alphabetical order.
     informal : mapping of str to T
-        Names that are too informal to be read, and plain enough to contradict.
+        Names that are too informal to define a value, but can contradict one.
     best : T
-        The value of an answer without a shortcoming. A remark on any other value may name one
-        ("0 (does not mention the keyword)"); on this one it would leave doubt.
+        The best value. A remark on any other value may name a shortcoming ("0 (does not mention
+        the keyword)"); on this value, it would make the verdict doubtful.
     """
 
     kind: str
@@ -182,7 +203,7 @@ _SHORTCOMING = re.compile(
     r"\b",
     FLAGS,
 )
-# The rubric's own words.
+# Phrases of the rubric.
 _RUBRIC = re.compile(
     r"\b(?:logical enough but not the most possible|very logical and the most probable"
     r"|one modality)\b",
@@ -192,7 +213,7 @@ _TASK = re.compile(r"\btask ?[12]\b", FLAGS)
 
 
 def _agreed(grammar: _Grammar[T], statements: Iterable[Statement]) -> T | None:
-    """Return the value that all statements of a kind agree on, if they do."""
+    """Return the value on which all statements of a kind agree; None if they do not."""
     own = [statement for statement in statements if statement.kind == grammar.kind]
     readings = {
         reading
@@ -208,7 +229,7 @@ def _agreed(grammar: _Grammar[T], statements: Iterable[Statement]) -> T | None:
 
 
 def _readings(grammar: _Grammar[T], value: str) -> list[T | None]:
-    """Return the meaning of a value, or None where it is unclear; nothing of a placeholder."""
+    """Return the meaning of a value, None if it is unclear; an empty list for a placeholder."""
     definite = _definite(grammar, value)
     if definite is not None:
         return [definite]
@@ -226,7 +247,7 @@ def _informal(grammar: _Grammar[T], value: str) -> T | None:
 
 
 def _definite(grammar: _Grammar[T], value: str, depth: int = _DEEPEST) -> T | None:
-    """Return the unambiguous meaning of a value, if there is one."""
+    """Return the unambiguous meaning of a value; None if there is none."""
     value = value.strip()
     if match := grammar.core.match(value):
         meaning = grammar.meanings[match[1].lower()]
@@ -243,7 +264,7 @@ def _definite(grammar: _Grammar[T], value: str, depth: int = _DEEPEST) -> T | No
 
 
 def _is_harmless(grammar: _Grammar[T], meaning: T, tail: str) -> bool:
-    """Return whether the text after a value leaves the value as it is."""
+    """Return whether the text after a value does not change its meaning."""
     if tail.strip(" ") in ("", ".", ",", ";", "!"):
         return True
     match = _REMARK.fullmatch(_TASK.sub("task", tail))
@@ -282,7 +303,7 @@ _ONLY_WORDS = re.compile(
 
 
 def _after_placeholder(grammar: _Grammar[T], value: str) -> str | None:
-    """Return the text after the placeholder that a value begins with; None without one."""
+    """Return the text after a placeholder at the beginning of a value; None if there is none."""
     if match := _ENCLOSED.fullmatch(value):
         inner, rest = match[1].strip(), match[2].strip()
         known = not inner or _RANGE.fullmatch(inner) or _is_placeholder(grammar, inner)
@@ -314,6 +335,6 @@ _REPLY_BEGINS = re.compile(
 
 
 def _without_introduction(line: str) -> str:
-    """Return a line of a reply without its introduction and without stray quotes."""
+    """Return a line of a reply without its introduction and unpaired quotes."""
     line = _REPLY_BEGINS.sub("", line)
     return line if _definite(_ORIENTATION, line) else line.strip(_QUOTES)

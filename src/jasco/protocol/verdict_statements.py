@@ -1,16 +1,16 @@
-"""Statements in a judge's answer: the places that name a rating or an orientation.
+"""Statements of a rating or an orientation in a judge's reply.
 
 Conventions
 -----------
-A *statement* is a kind (``rating`` or ``orientation``) and the text of its value. It stands in a
-line of its own (``Rating: 2``), below a heading, in a table, in a member of a JSON object or in
-an XML element. :mod:`jasco.protocol.verdicts` decides what a value means.
+A *statement* consists of a kind (``rating`` or ``orientation``) and the text of its value. It is
+found on a separate line (``Rating: 2``), below a heading, in a table, in a member of a JSON object
+or in an XML element. :mod:`jasco.protocol.verdict_parser` interprets the value.
 
-A statement is *binding* where a verdict may rest on its form. The others ("My rating is 1", a
-bare label below a statement) can only contradict.
+A statement is *binding* if its form is explicit enough for a verdict. Other statements ("My rating
+is 1", a bare label below a statement) can only contradict a verdict.
 
-Everything here takes time linear in the length of the text: runs of blanks are collapsed before
-any pattern sees them, and repetitions are bounded, possessive or disjoint from what follows.
+All functions run in linear time: runs of blanks are collapsed before any pattern is matched, and
+repetitions are bounded, possessive or disjoint from what follows.
 """
 
 import re
@@ -29,7 +29,7 @@ from jasco.protocol.verdict_words import is_hedge, word_list, words_in
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A kind, the text of a value, and whether a verdict may rest on it."""
+    """The kind and value of a statement, and whether it is binding."""
 
     kind: str
     value: str
@@ -37,12 +37,12 @@ class Statement:
 
 
 def find_statements(text: str) -> list[Statement]:
-    """Find every statement in what a judge wrote.
+    """Return all statements in a judge's reply.
 
     Parameters
     ----------
     text : str
-        Any text; thinking, quotations and markup are handled here.
+        The reply, including reasoning, quotations and markup.
     """
     answer, unfinished_thought = split_unfinished_thought(plain_characters(text))
     found = _statements(answer)
@@ -79,7 +79,7 @@ _CLOSING = {"(": ")", "[": "]", "{": "}", "$": "$"}
 _HEADING = re.compile(rf"[ \0]*{_LIST_MARK}{{0,3}}(?:#|\*\*|__|<b>|<strong>)", FLAGS)
 _RULE = re.compile(r" ?(?:-{2,}|={2,}) ?")
 _ITEM_MARK = re.compile(r"\A[-+*•] ")
-_OTHER_FORM = re.compile(r"\||\{ ?(?:[\"']|\Z)")  # a table or an object, which is read as such
+_OTHER_FORM = re.compile(r"\||\{ ?(?:[\"']|\Z)")  # a table or an object, which is parsed separately
 _NUMBERED = re.compile(r"[0-9]{1,2}[.)] ")
 _SHORT = 60
 _NAMED = re.compile(r"rating|orientation", FLAGS)
@@ -87,7 +87,7 @@ _REMARK = re.compile(r"\([^()]*\)\.?")
 _FEW_WORDS = re.compile(r"(?:[a-z0-9'.,!?…-]+ ?){1,3}", FLAGS)
 _BOXED = re.compile(r"[ $]*\\boxed ?\{.*", FLAGS)
 
-# Any line that has one of these is looked at more closely.
+# Only lines that contain one of these words are examined.
 _WORTH_A_LOOK = re.compile(
     r"rating|orientation|score|answer|choice|verdict|decision|label|conclusion|classification"
     r"|judge?ment|boxed|actually|correction|edit|update|reflection|thought|sorry|wait|instead|mea[nt]"
@@ -113,7 +113,7 @@ _CHOOSES = re.compile(
     r"|choose|pick|classify|classified|go with)\b",
     FLAGS,
 )
-# Anywhere, but at the end of a sentence: "However, Rating: 1".
+# At the end of a sentence: "However, Rating: 1".
 _MENTION = re.compile(r"\b(rating|orientation) ?[:=]{1,2} ?(\S.{0,23})\Z", FLAGS)
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;]) ")
 
@@ -136,14 +136,14 @@ def _in_lines(lines: Sequence[str]) -> Iterator[Statement]:
 
 
 def _in_line(line: str) -> list[Statement]:
-    struck = "~~" in line  # unpaired: what it strikes out is unclear
+    struck = "~~" in line  # unpaired, so the struck-out text is unclear
     match, binding = _LINE.fullmatch(line.lstrip("~ \0") if struck else line), True
     if not match and line.startswith(tuple("([{$")):
         match = _LINE.fullmatch(line[1:].rstrip(".,; ").removesuffix(_CLOSING[line[0]]))
         binding = line[0] in "{$"
     if not match:
         return []
-    # Kind, bracket and value of one statement after the other; an explanation has no kind.
+    # Kind, bracket and value of consecutive statements; an explanation has no kind.
     parts = [match[1], match[2], *_NEXT_NAME.split(match[3])]
     parts[2:-1:3] = map(_trimmed, parts[2:-1:3])
     return [
@@ -154,7 +154,7 @@ def _in_line(line: str) -> list[Statement]:
 
 
 def _statement(kind: str, bracket: str, value: str, binding: bool) -> Statement:
-    # "Rating (int): 2" is "Rating: (int) 2".
+    # "Rating (int): 2" is read as "Rating: (int) 2".
     return Statement(kind.lower(), f"{bracket} {value}".strip(), binding)
 
 
@@ -178,7 +178,7 @@ def _below_name(kind: str, lines: Sequence[str], number: int) -> Iterator[Statem
     underlined = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1]))
     if underlined or _HEADING.match(lines[number]):
         value, below = _value_below(lines, number + underlined, heading=True)
-        if _LIKE_A_VALUE.match(value):  # else a chapter about ratings
+        if _LIKE_A_VALUE.match(value):  # otherwise a section about ratings
             yield Statement(kind, value)
         yield from _bare_line(kind, lines, below)
     else:
@@ -186,7 +186,7 @@ def _below_name(kind: str, lines: Sequence[str], number: int) -> Iterator[Statem
 
 
 def _value_below(lines: Sequence[str], number: int, heading: bool) -> tuple[str, int]:
-    """Return the value in the next line (of a heading: in its text), and the line after that."""
+    """Return the value below a line or heading, and the number of the line after the value."""
     below = number + 1
     if heading:
         below = _next_text(lines, below)
@@ -194,7 +194,7 @@ def _value_below(lines: Sequence[str], number: int, heading: bool) -> tuple[str,
     if _OTHER_FORM.match(text) or _ANY_NAME.match(plain_line(text)):
         return "", below
     if _NUMBERED.match(text):
-        text = f"? {text}"  # the first of a list, perhaps
+        text = f"? {text}"  # possibly the first item of a list
     return plain_line(_ITEM_MARK.sub("", text, count=1)), below + 1
 
 
@@ -213,7 +213,7 @@ def _next_text(lines: Sequence[str], number: int) -> int:
 
 
 def _remark(line: str) -> str:
-    """Return a line as a remark on the statement above it: in brackets, or a bare hedge."""
+    """Return a line as a remark on the statement above it, if it is in brackets or a hedge."""
     line = plain_line(line)
     if len(line) > _SHORT or _NAMED.search(line):
         return ""
@@ -227,7 +227,7 @@ def _remark(line: str) -> str:
 
 
 def _in_sentences(line: str) -> Iterator[Statement]:
-    """Find what the sentences of a line state informally: never binding."""
+    """Yield the informal statements in the sentences of a line, which are not binding."""
     for sentence in _SENTENCE_ENDS.split(line):
         if _WORTH_A_LOOK.search(sentence):
             yield from _in_sentence(sentence)
@@ -248,7 +248,7 @@ def _in_sentence(sentence: str) -> Iterator[Statement]:
 
 
 def _of_either_kind(value: str) -> Iterator[Statement]:
-    if not value.lower().startswith("good"):  # "My conclusion: good" is no label
+    if not value.lower().startswith("good"):  # "My conclusion: good" is not a label
         yield Statement("rating", value, binding=False)
         yield Statement("orientation", value, binding=False)
 
@@ -302,7 +302,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _row(cells: Sequence[str], name: re.Match[str] | None) -> Statement | None:
-    """Read a row whose first cell is a name: a name, a value and remarks."""
+    """Return the statement of a row that consists of a name, a value and remarks."""
     if len(cells) < 2 or not name:
         return None
     remarks = [cell for cell in cells[2:] if cell]

@@ -1,8 +1,8 @@
-"""Words that matter to the verdict parser.
+"""Word lists of the verdict parser.
 
-Hedges leave doubt about a value which they follow ("2 (maybe)", "Both (not sure)"). Their list,
-``hedges.txt``, is long on purpose: a remark that is refused costs one verdict, and is reported; one
-that is wrongly taken for harmless would be a silently wrong number.
+A hedge after a value makes it doubtful ("2 (maybe)", "Both (not sure)"). The list, ``hedges.txt``,
+is deliberately long: a rejected remark makes one verdict unreadable, which is reported, while a
+remark that is wrongly accepted would silently produce a wrong figure.
 """
 
 import re
@@ -10,7 +10,7 @@ from importlib.resources import files
 
 
 def word_list(name: str) -> list[str]:
-    """Read the words of a file, without its comments."""
+    """Return the words of a file, without its comments."""
     lines = (files("jasco.protocol") / name).read_text("utf-8").splitlines()
     return [word for line in lines if not line.startswith("#") for word in line.split()]
 
@@ -21,10 +21,10 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
 def words_in(text: str) -> frozenset[str]:
-    """Return the words of a text, in lower case."""
+    """Return the words of a text in lower case."""
     return frozenset(_WORD.findall(text.lower().replace("e.g.", "eg")))
 
 
 def is_hedge(word: str) -> bool:
-    """Return whether a word, in lower case, leaves doubt."""
+    """Return whether a word, in lower case, is a hedge."""
     return word in _HEDGES or word.startswith(_BEGINNINGS) or word.endswith("n't")

@@ -1,1 +1,1 @@
-"""What is shown: the report model, and its writers."""
+"""The report and its output formats."""

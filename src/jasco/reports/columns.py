@@ -1,6 +1,6 @@
-"""The columns of every table, declared once: key, heading, format, interval.
+"""The columns of all tables, declared once: key, heading, format and interval.
 
-Text, Markdown, LaTeX, CSV, data frames, the page and its charts read them from here.
+They are used by text, Markdown, LaTeX, CSV, data frames, the page and its charts.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ class Column:
     Attributes
     ----------
     key : str
-        The attribute that holds the figure, and its name in CSV files and data frames.
+        The attribute with the figure, and its name in CSV files and data frames.
     heading : str
         The heading in tables.
     write : callable
@@ -37,7 +37,7 @@ class Column:
     interval : bool
         Whether tables show its interval.
     omitted : str or None
-        Tables leave the column out where all of its cells are this text.
+        The column is omitted from a table if all of its cells are equal to this text.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Column:
     omitted: str | None = None
 
     def value(self, figures: object) -> Any:
-        """Return the figure: an estimate, a number, or what ``write`` formats."""
+        """Return the figure: an estimate, a number, or another value that ``write`` formats."""
         return attrgetter(self.key)(figures) if self.key else figures
 
     def cell(self, figures: object) -> str:
@@ -62,7 +62,7 @@ class Column:
 
 @dataclass(frozen=True)
 class _Numbered(Column):
-    """A column of one figure of several, such as each prompt's mean; a dash where there is none."""
+    """A column of one of several figures, such as the mean of a prompt; undefined if missing."""
 
     place: int = 0
 
@@ -77,7 +77,7 @@ def _bounds(figures: Score | Comparison) -> str:
 
 
 def compared_on(compared: Comparison) -> str:
-    """Format on how many clips two models are compared; on how many items where some lack."""
+    """Format the number of clips on which two models are compared, and of items if some lack."""
     clips = str(compared.clips)
     if compared.clips_left_out:
         clips += f" of {compared.clips + compared.clips_left_out}"
@@ -106,7 +106,7 @@ def _same_orientations(pair: PairAgreement) -> str:
     return f"{pair.same_orientations} of {pair.items}"
 
 
-# Of a Score.
+# Figures of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
 DEPENDENCE = tuple(Column(share, share, percent) for share in SHARES)
 FIGURES = (
@@ -118,9 +118,9 @@ FIGURES = (
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
 )
-# Of a PublishedResult.
+# Figures of a PublishedResult.
 PUBLISHED = (HEADLINE[0], *DEPENDENCE)
-# Of a Pair.
+# Figures of a Pair.
 DIFFERENCES = (
     Column("comparison", "clips", compared_on),
     Column("comparison.best_mean", "best-mean [95%]", formats.signed_number, interval=True),
@@ -132,14 +132,14 @@ DIFFERENCES = (
     Column("comparison.mean", "mean [95%]", formats.signed_number, interval=True),
     *(Column(f"comparison.{share}", share, formats.signed_percent) for share in SHARES),
 )
-# Of a Score.
+# Figures of a Score.
 PROMPT_ORDER = Column("sound_first", "sound first minus speech first [95%]", interval=True)
-# Of an Agreement: Krippendorff's alpha.
+# Figures of an Agreement: Krippendorff's alpha.
 AGREEMENT = (
     Column("rating_alpha", "alpha of ratings [95%]", interval=True),
     Column("orientation_alpha", "alpha of orientations [95%]", interval=True),
 )
-# Of a PairAgreement.
+# Figures of a PairAgreement.
 PAIRWISE_AGREEMENT = (
     Column("rating_kappa", "kappa [95%]", interval=True),
     Column("", "same rating", _same_ratings),
@@ -153,28 +153,29 @@ PUBLISHED_EXPLAINED = (
 
 
 def figures_explained(instructions: int) -> str:
-    """Return what the columns of the main figures hold, for a number of instructions."""
+    """Return an explanation of the main figures, for a number of instructions."""
     over = f"over the {instructions} instructions" if instructions > 1 else "for the instruction"
     return (
         f"Best-mean: a clip's best score {over}, averaged over the clips, 0 to 2. "
-        "Mean: averaged over the instructions as well. Audio, both, speech: on which cue the "
-        "answers rest, among those that rest on any. Neither: answers that name no action at all. "
-        "Coverage: readable verdicts among the expected ones."
+        "Mean: averaged over the instructions as well. Audio, both, speech: shares of the answers "
+        "that rest on the audio, both, or the speech, among those that rest on any cue. Neither: "
+        "share of answers that name no action. Coverage: share of the expected verdicts that are "
+        "there and readable."
     )
 
 
 def best_of(instructions: int) -> list[Column]:
-    """Return the columns of what the best of 1, 2, ... prompts scores, of a Score."""
+    """Return the columns of the best of 1, 2, ... prompts, for figures of a Score."""
     return [_Numbered("best_at", str(place + 1), place=place) for place in range(instructions)]
 
 
 def by_prompt(instructions: int) -> list[Column]:
-    """Return the columns of the mean of each prompt, of a Score."""
+    """Return the columns of the mean of each prompt, for figures of a Score."""
     return [replace(column, key="by_instruction") for column in best_of(instructions)]
 
 
 def with_intervals(columns: Iterable[Column]) -> list[Column]:
-    """Return columns whose cells hold the intervals of all figures that have one."""
+    """Return columns that include the interval of each figure."""
     return [replace(column, interval=True) for column in columns]
 
 
@@ -188,11 +189,11 @@ class TableRow:
     Attributes
     ----------
     name : str
-        Of a model, a judge or a pair: the cell that comes first.
+        The first cell: the name of a model, a judge or a pair.
     figures : object
-        What the columns read.
+        The object from which the columns read the figures.
     kind : str
-        ``judge`` below its model, ``incomplete``, ``published``, or nothing.
+        ``judge`` (below its model), ``incomplete``, ``published``, or empty.
     """
 
     name: str
@@ -202,15 +203,16 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Names, then figures.
+    """A table with a column of names, followed by columns of figures.
 
     Attributes
     ----------
     heading : str
-        Of the column of names.
+        The heading of the column of names.
     columns : sequence of Column
         The columns of figures.
     rows : sequence of TableRow
+        The rows.
     """
 
     heading: str
@@ -219,7 +221,7 @@ class Table:
 
     @cached_property
     def shown(self) -> list[Column]:
-        """The columns without those that are omitted."""
+        """The columns that are not omitted."""
         return [
             column
             for column in self.columns
@@ -232,7 +234,7 @@ class Table:
         return [self.heading, *(column.heading for column in self.shown)]
 
     def cells(self, row: TableRow) -> list[str]:
-        """Format a row."""
+        """Return the formatted cells of a row."""
         return [row.name, *(column.cell(row.figures) for column in self.shown)]
 
     @property
@@ -242,20 +244,20 @@ class Table:
         return not {*cells} <= {"", formats.DASH}
 
     def to_text(self, form: str = "simple", escape: Callable[[str], str] = str) -> str:
-        """Format the table in one of tabulate's formats, with escaped names."""
+        """Format the table in a format of tabulate, with escaped names."""
         rows = [[escape(row.name), *self.cells(row)[1:]] for row in self.rows]
         return formats.table(self.header, rows, form)
 
 
 def proxy_label(name: str, report: ModelReport | JudgeReport) -> str:
-    """Return the name of a model or judge, with ``(proxy)`` where its figures are a proxy's."""
-    # A proxy is not averaged with other judges: then the model has no proxy figures.
+    """Return the name of a model or judge, with ``(proxy)`` if its figures are those of a proxy."""
+    # A proxy is not averaged with other judges, so the figures of the model are not a proxy's.
     is_mixed = isinstance(report, ModelReport) and report.results.mixed
     return f"{name} (proxy)" if report.proxy and not is_mixed else name
 
 
 def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
-    """Return the figures of models and their judges; a single judge is in its model's row."""
+    """Return a table of models and their judges; a single judge is shown in its model's row."""
     rows = []
     for name, model in models.items():
         judges = [
@@ -264,7 +266,7 @@ def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
         ]
         if len(judges) == 1 and name not in model.judges:
             rows.append(TableRow(f"{name}\n{judges[0].name}", model.score))
-        else:  # a judged file has one name, for the model and for its single judge
+        else:  # a judged CSV file has the same name for the model and its judge
             rows += [
                 TableRow(proxy_label(name, model), model.score),
                 *(judges if len(judges) > 1 else ()),
@@ -273,7 +275,7 @@ def headline(models: Models, columns: Sequence[Column] = FIGURES) -> Table:
 
 
 def model_figures(models: Models, columns: Sequence[Column]) -> Table:
-    """Return the figures of models only."""
+    """Return a table of models, without judges."""
     rows = [
         TableRow(proxy_label(name, model), model.score, "" if model.complete else "incomplete")
         for name, model in models.items()
@@ -282,19 +284,19 @@ def model_figures(models: Models, columns: Sequence[Column]) -> Table:
 
 
 def published_figures(results: Iterable[PublishedResult]) -> Table:
-    """Return the published figures."""
+    """Return a table of published results."""
     rows = [TableRow(result.model, result, "published") for result in results]
     return Table("published", PUBLISHED, rows)
 
 
 def differences(pairs: Iterable[Pair]) -> Table:
-    """Return paired differences of models."""
+    """Return a table of paired differences between models."""
     rows = [TableRow(f"{pair.first}\n  minus {pair.second}", pair) for pair in pairs]
     return Table("difference", DIFFERENCES, rows)
 
 
 def agreement(models: Models) -> Table:
-    """Return how judges agree with each other, and with themselves."""
+    """Return a table of the agreement between judges, and of each judge with itself."""
     rows = []
     for name, model in models.items():
         if model.agreement:
@@ -308,7 +310,7 @@ def agreement(models: Models) -> Table:
 
 
 def pairwise_agreement(models: Models) -> Table:
-    """Return how judges agree pair by pair."""
+    """Return a table of the agreement between each pair of judges."""
     rows = [
         TableRow(f"{' and '.join(pair.judges)}, on {name}", pair)
         for name, model in models.items()

@@ -1,4 +1,4 @@
-"""Comparison of models: which pairs can be compared, and their paired differences."""
+"""Comparison of models: the pairs that can be compared, and their differences."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,19 +17,19 @@ _MIXED = "a proxy is never averaged with other judges; select judges with --judg
 
 
 def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = False) -> Report:
-    """Compare each pair of models.
+    """Return the report of a comparison of each pair of models.
 
     Parameters
     ----------
     results : sequence of Results
-        At least two models.
+        The results of at least two models.
     allow_mismatch : bool
-        Compare even if data, protocol or judges differ, on the common clips.
+        Whether to compare models on their common clips even if data, protocol or judges differ.
 
     Raises
     ------
     InputError
-        Two models have no clip in common, or one has a proxy and other judges.
+        Two models have no clips in common, or the judges of a model include a proxy and others.
     RunConflictError
         Data, protocol or judges differ.
     """
@@ -52,7 +52,7 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
 
 
 def summarise_report(results: Sequence[Results]) -> Report:
-    """Return the report of models with all that a page or file shows.
+    """Return the report of models for a page or file.
 
     It includes the published results and, for several models, the differences of the pairs that can
     be compared and the reasons why the other pairs cannot.
@@ -89,7 +89,7 @@ def _difference(report: Report, *names: str) -> str | None:
 
 
 def _judge_difference(one: Results, other: Results) -> str | None:
-    """Return how the judges of two models differ; None if they do not."""
+    """Return the difference between the judges of two models; None if they are the same."""
     for results in (one, other):
         for name, facts in results.judges.items():
             if len(facts.served) > 1:
@@ -97,7 +97,7 @@ def _judge_difference(one: Results, other: Results) -> str | None:
                 return f"judges ({name} was served as {served} within the run of {results.model})"
     ours, theirs = (sorted(model.judges.items(), key=_judge_key) for model in (one, other))
     alike = [*map(_judge_key, ours)] == [*map(_judge_key, theirs)] and all(
-        # A server may not report which model it serves; then no difference is known.
+        # A server may not report which model it serves, so that a difference is unknown.
         our.served == their.served or not our.served or not their.served
         for (_, our), (_, their) in zip(ours, theirs, strict=True)
     )
@@ -140,7 +140,9 @@ def _compare(one: Results, other: Results) -> Comparison:
     places = [{clip.sha256: n for n, clip in enumerate(model.clips)} for model in (one, other)]
     shared = [clip for clip in places[0] if clip in places[1]]
     if not shared:
-        raise InputError(f"{one.model} and {other.model} have no clips in common")
+        raise InputError(
+            f"{one.model} and {other.model} have no clips in common; use models on the same data"
+        )
     ours, theirs = (
         {
             judge: matrix.of_clips(np.array([own[clip] for clip in shared]))

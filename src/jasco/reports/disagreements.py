@@ -1,18 +1,18 @@
-"""Items on which judges differ most, as a list and as a table for a spreadsheet."""
+"""Items on which judges disagree, as a list and as a table for a spreadsheet."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jasco.data.csv_files import whole_file, write_rows
 from jasco.data.responses_csv import Key
-from jasco.errors import InputError
+from jasco.errors import InputError, count
 from jasco.metrics.agreement import verdict_difference
 from jasco.protocol.verdicts import Verdict
 from jasco.runs.results import JudgedItems
 
 
 def disagreements(items: JudgedItems) -> dict[Key, int]:
-    """Return the items whose first answers judges rate differently, the largest difference first.
+    """Return the items on whose first answers judges disagree, the largest difference first.
 
     Items with the same difference are in the order of the run. Differences are computed by
     :func:`~jasco.metrics.agreement.verdict_difference`.
@@ -27,7 +27,7 @@ def disagreements(items: JudgedItems) -> dict[Key, int]:
 
 
 def write_disagreements(path: Path, items: JudgedItems) -> int:
-    """Write the items on which judges differ to a CSV file; return their number.
+    """Write the items on which judges disagree to a CSV file, and return their number.
 
     Raises
     ------
@@ -35,13 +35,15 @@ def write_disagreements(path: Path, items: JudgedItems) -> int:
         There are fewer than two judges.
     """
     if len(items.judges) < 2:
-        raise InputError("--disagreements: requires the verdicts of at least two judges")
+        raise InputError(
+            f"--disagreements: {count(len(items.judges), 'judge')} (expected at least two judges)"
+        )
     found = [
         (difference, key, sample)
         for sample, responses in enumerate(items.samples)
         for key, difference in disagreements(responses).items()
     ]
-    found.sort(key=lambda each: -each[0])  # equal ones stay in their order
+    found.sort(key=lambda each: -each[0])  # a stable sort
     columns = [
         "difference", "id", "prompt_index", "prompt", "sample", "audio_sound", "spoken_text",
         "audio_only_target", "speech_only_target", "tgt_text", "allm_output",

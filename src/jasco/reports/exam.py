@@ -1,4 +1,4 @@
-"""A judge's exam as JSON object, as text, and as one line."""
+"""The result of a judge's exam, as a JSON object, as text, and as one line."""
 
 import shlex
 from collections import Counter
@@ -95,7 +95,7 @@ def _confusions(part: Part) -> Json:
 
 
 class _ExamColumn(Column):
-    """A column of the parts of an exam, as in the documented JSON object."""
+    """A column with figures of the documented JSON object, one row per part of the exam."""
 
     def cell(self, figures: Any) -> str:
         return _figure(figures, self.key, self.write)
@@ -179,7 +179,7 @@ def _remarks(exam: Json) -> Iterator[str]:
 
 
 def exam_status(name: str, facts: JudgeFacts) -> str:
-    """Format the result of a judge's exam in one line, or that it was not examined."""
+    """Format the result of a judge's exam, or a note that it was not examined, in one line."""
     if (exam := facts.exam) is None:
         judge = identity_name(name, facts.identity) if facts.identity else "JUDGE"
         command = f"jasco exam {shlex.quote(judge)} --data DATA"

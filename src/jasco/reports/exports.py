@@ -1,4 +1,4 @@
-"""The report as rows of plain values, for data frames, and as text for other programs."""
+"""The report as rows of plain values, for data frames, and as text in several formats."""
 
 import io
 import json
@@ -21,9 +21,9 @@ DataRow = dict[str, Any]
 
 
 def figure_rows(report: Report) -> Iterator[DataRow]:
-    """Return a report's figures: a row for each model, and for each of its judges.
+    """Yield the figures of a report, with one row per model and one per judge.
 
-    ``judge`` is None in a model's own row, whose figures are its judges' means.
+    In the row of a model, ``judge`` is None, and the figures are the means over its judges.
     """
     instructions = len(report.instructions)
     for name, model in report.models.items():
@@ -68,14 +68,13 @@ def _figures(score: Score) -> DataRow:
 
 
 def item_rows(items: JudgedItems) -> Iterator[DataRow]:
-    """Return responses and verdicts: a row for each item, sample and judge.
+    """Yield answers and verdicts, with one row per item, sample and judge.
 
-    ``sample`` counts the model's responses to the item from 1. ``judge`` is None where there is no
-    judge; ``answer`` and ``rating`` are None where there is none. ``score`` is the gated score: the
-    rating of an answer that rests on both cues, else 0. ``failure`` and ``judge_failure`` are why
-    there is no answer, or no verdict: ``kind: message``.
+    ``sample`` is the number of the answer to the item, from 1. ``score`` is the rating if the
+    orientation is Both, else 0. ``failure`` and ``judge_failure`` are the kind and message of a
+    failed answer or verdict. Missing values are None, including ``judge`` if there is no judge.
     """
-    # Judges that gave no verdict have rows too, for why they gave none.
+    # Judges without a verdict also have rows, with the reasons.
     judges = dict.fromkeys(
         judge for each in items.samples for judge in (*each.judges, *each.judge_failures)
     ) or {"": None}
@@ -113,7 +112,7 @@ def _failure(failure: Failure | None) -> str | None:
 
 
 def pair_rows(pairs: Iterable[Pair]) -> Iterator[DataRow]:
-    """Return paired differences: a row for each pair."""
+    """Yield paired differences, with one row per pair."""
     for pair in pairs:
         compared = pair.comparison
         yield {
@@ -142,7 +141,7 @@ def pair_rows(pairs: Iterable[Pair]) -> Iterator[DataRow]:
 
 
 def export(reports: Sequence[Report], form: str) -> str:
-    """Format reports, each on a data set, as ``markdown``, ``latex``, ``csv`` or ``json``."""
+    """Format reports, one per data set, as ``markdown``, ``latex``, ``csv`` or ``json``."""
     if form == "json":
         text = json.dumps(to_json(reports), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     elif form == "csv":
@@ -157,14 +156,14 @@ def export(reports: Sequence[Report], form: str) -> str:
 
 
 def to_json(reports: Sequence[Report]) -> Json:
-    """Return the documented object of a report; of several, an object that holds theirs."""
+    """Return the documented JSON object of a report, or one that contains those of several."""
     if len(reports) == 1:
         return reports[0].to_json()
     return {"schema": SCHEMA, "reports": [report.to_json() for report in reports]}
 
 
 def _to_csv(reports: Sequence[Report]) -> str:
-    """Format a row for each model and judge; each row includes how it was made."""
+    """Format one row per model and judge, each with the protocol and the signature."""
     rows = [row for report in reports for row in figure_rows(report)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()

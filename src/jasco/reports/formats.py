@@ -1,4 +1,4 @@
-"""Formats of figures and tables, shared by all outputs."""
+"""Formatting of figures and tables, for all outputs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,22 +12,22 @@ DASH = "–"  # a figure that cannot be computed
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Format a score; zero has no sign."""
+    """Format a score, without a sign for zero."""
     return DASH if value is None else f"{value:z.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Format a share as a percentage; zero has no sign."""
+    """Format a share as a percentage, without a sign for zero."""
     return DASH if value is None else f"{100 * value:z.{digits}f}%"
 
 
 def signed_number(value: float | None) -> str:
-    """Format a difference of scores with its sign; zero has none."""
+    """Format a difference of scores with its sign, without one for zero."""
     return _with_plus(number(value))
 
 
 def signed_percent(value: float | None) -> str:
-    """Format a difference of shares with its sign; zero has none."""
+    """Format a difference of shares with its sign, without one for zero."""
     return _with_plus(percent(value))
 
 
@@ -42,21 +42,21 @@ def p_value(value: float | None) -> str:
 
 
 def between(ends: Sequence[float] | None, write: Callable[[float | None], str] = number) -> str:
-    """Format an interval, ``[0.12, 0.69]``; empty if there is none."""
+    """Format an interval as ``[0.12, 0.69]``; empty if there is none."""
     return "" if ends is None else f"[{', '.join(write(end).rstrip('%') for end in ends)}]"
 
 
 def with_interval(estimate: Estimate, write: Callable[[float | None], str] = number) -> str:
-    """Format a figure and its interval: ``0.38 [0.12, 0.69]``."""
+    """Format a figure and its interval as ``0.38 [0.12, 0.69]``."""
     return f"{write(estimate.value)} {between(estimate.interval, write)}".rstrip()
 
 
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple", *, left: int = 1
 ) -> str:
-    """Format rows in one of tabulate's formats.
+    """Format rows in a format of tabulate.
 
-    The first ``left`` columns hold names, which are left-aligned; figures are right-aligned.
+    The first ``left`` columns are names and are left-aligned; figures are right-aligned.
     """
     return tabulate(
         rows,

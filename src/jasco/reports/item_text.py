@@ -1,4 +1,4 @@
-"""One item of a run as text that is safe to print in a terminal."""
+"""One item of a run, as text that is safe to print in a terminal."""
 
 import json
 import unicodedata
@@ -76,7 +76,7 @@ def _reply(name: str, reply: Json) -> Iterator[str]:
 
 
 def _quote(text: object) -> str:
-    """Indent a model's output, so that its lines cannot be mistaken for lines of this text."""
+    """Indent the output of a model, to distinguish it from other lines."""
     return indent(str(text), "    ", lambda _: True)
 
 
@@ -85,7 +85,7 @@ def _escape_newlines(text: str) -> str:
 
 
 def _end(part: Json) -> Iterator[str]:
-    """Format the failure, if any, and the time when a response or verdict was written."""
+    """Format the failure, if any, and the duration and time of an answer or verdict."""
     if failure := part["failure"]:
         final = ", final" if failure["final"] else ""
         yield ""

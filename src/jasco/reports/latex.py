@@ -19,7 +19,7 @@ _COLUMNS = [column for column in columns.FIGURES if column.heading not in ("boun
 
 
 def to_latex(report: Report) -> str:
-    """Format a report: the headline, paired differences, and best of k."""
+    """Format a report as tables: main figures, paired differences, and best of k prompts."""
     return "\n\n".join(["\n".join(_comments(report)), *_tables(report)]) + "\n"
 
 
@@ -53,7 +53,7 @@ def _tables(report: Report) -> Iterator[str]:
 
 
 def _best(report: Report) -> str | None:
-    """Return the best-mean of the best complete models, if the same judges judged all of them."""
+    """Return the highest best-mean of complete models, if all have the same judges."""
     complete = {
         name: model.score.best_mean.value
         for name, model in report.models.items()
@@ -112,7 +112,7 @@ def _panels(report: Report) -> str:
 
 # --- text from outside ---
 
-# The library's commands that every LaTeX with T1 fonts has: Latin letters and quotes.
+# Commands of the library that are defined by every LaTeX with T1 fonts: Latin letters and quotes.
 _COMMANDS = {
     code: command
     for code, command in latexencode.get_builtin_uni2latex_dict().items()
@@ -126,7 +126,7 @@ _OWN_COMMANDS = {
 }
 _PATTERNS = [
     (re.compile(r"(?<!\w)-(?=\d)"), r"\\ensuremath{-}"),
-    (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # otherwise joined to another character
+    (re.compile(r"([-,'])(?=\1)"), r"\1{}"),  # otherwise combined into a ligature
 ]
 _RULES = [(latexencode.RULE_REGEX, _PATTERNS), (latexencode.RULE_DICT, _COMMANDS | _OWN_COMMANDS)]
 _ENCODER = latexencode.UnicodeToLatexEncoder(

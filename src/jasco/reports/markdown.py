@@ -47,7 +47,7 @@ def _parts(report: Report) -> Iterator[str]:
 
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in r"\`*_[]<>|~&#$"}
-    | {"@": "@<!-- -->"}  # GitHub would notify the user with this name
+    | {"@": "@<!-- -->"}  # otherwise GitHub notifies the user with this name
 )
 
 

@@ -20,7 +20,7 @@ from jasco.reports.spending import spending_line
 
 
 class NoteKind(Enum):
-    """What a note is about."""
+    """The kind of a note."""
 
     PROMPTS = auto()  # effect of prompts and judges; also shown in tables
     VARIANCE = auto()  # variance components of the scores

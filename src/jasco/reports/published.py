@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """A published row: best-mean from 0 to 2, and the modality dependence as fractions of 1."""
+    """A row of the published table: best-mean, 0 to 2, and modality dependence, fractions of 1."""
 
     protocol: str
     model: str

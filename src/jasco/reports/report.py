@@ -1,6 +1,6 @@
-"""The report: one or several models' results as a typed object, which every writer reads.
+"""The report: the results of one or several models, from which all outputs are formatted.
 
-:meth:`Report.to_json` is the documented object of ``jasco score --json``.
+:meth:`Report.to_json` returns the documented JSON object of ``jasco score --json``.
 """
 
 import platform
@@ -29,12 +29,12 @@ from jasco.version import __version__
 
 Json = dict[str, Any]
 SCHEMA = 1
-SHARES = ("audio", "both", "speech")  # of modality dependence, in the order of every table
+SHARES = ("audio", "both", "speech")  # of modality dependence, in the order of all tables
 
 
 @dataclass(frozen=True)
 class JudgeReport:
-    """One judge's figures for a model, and what is known of the judge."""
+    """The figures of one judge for a model, and information about the judge."""
 
     score: Score
     facts: JudgeFacts
@@ -46,11 +46,11 @@ class JudgeReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every expected verdict is there and readable."""
+        """Whether every expected verdict is available and readable."""
         return self.score.complete
 
     def to_json(self) -> Json:
-        """Return the entry of ``judges`` in the documented object."""
+        """Return the entry of ``judges`` in the documented JSON object."""
         facts = self.facts
         return _score_json(self.score) | as_json(
             {
@@ -69,18 +69,18 @@ class JudgeReport:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """One model's figures, and where they come from.
+    """The figures of one model, and the results from which they were computed.
 
     Attributes
     ----------
     results : Results
-        How answering and judging went.
+        The answers and verdicts.
     score : Score
-        The panel's figures; none but coverage and bounds where there is no verdict.
+        The figures of the panel; only coverage and bounds if there is no verdict.
     judges : mapping of str to JudgeReport
-        By label.
+        The figures of each judge, by its label.
     agreement : Agreement or None
-        How the judges agree, where there are several.
+        The agreement between the judges; None for a single judge.
     """
 
     results: Results
@@ -90,7 +90,7 @@ class ModelReport:
 
     @classmethod
     def of(cls, results: Results) -> "ModelReport":
-        """Compute the figures of a model's results."""
+        """Return the report of a model's results."""
         figures = results.figures
         if figures is None:
             bounds = None if results.single_prompt else (0.0, 2.0)
@@ -107,11 +107,11 @@ class ModelReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every item is answered, and every answer has every judge's readable verdict."""
+        """Whether every item has an answer and every answer a readable verdict of each judge."""
         return self.results.complete
 
     def to_json(self) -> Json:
-        """Return the entry of ``models`` in the documented object."""
+        """Return the entry of ``models`` in the documented JSON object."""
         results, without = self.results, self.results.without_known_issues
         known_issues = {
             "clips": {issue.clip: issue.text for issue in results.known_issues},
@@ -144,7 +144,17 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class Pair:
-    """The first model minus the second; ``p_holm`` is corrected for the number of pairs."""
+    """The paired differences between two models, the first minus the second.
+
+    Attributes
+    ----------
+    first, second : str
+        The names of the models.
+    comparison : Comparison
+        The differences.
+    p_holm : float or None
+        The p-value, corrected for the number of pairs.
+    """
 
     first: str
     second: str
@@ -152,7 +162,7 @@ class Pair:
     p_holm: float | None
 
     def to_json(self) -> Json:
-        """Return the entry of ``pairs`` in the documented object."""
+        """Return the entry of ``pairs`` in the documented JSON object."""
         compared = self.comparison
         return as_json(
             {
@@ -171,7 +181,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class NotCompared:
-    """Two models that cannot be compared, and why."""
+    """Two models that cannot be compared, and the reason."""
 
     first: str
     second: str
@@ -180,28 +190,28 @@ class NotCompared:
 
 @dataclass(frozen=True)
 class Report:
-    """Models side by side, on the same data.
+    """The results of one or several models on the same data.
 
     Attributes
     ----------
     signature : str
-        How the figures were made.
+        How the figures were produced, in one line.
     protocol : str
-        By which the models were judged; empty where none was.
+        The judging protocol; empty if no model is judged.
     data : Data
-        What the figures are about.
+        The data set.
     models : mapping of str to ModelReport
-        By name.
+        The models by name.
     versions : mapping of str to str, or None
-        Of jasco, Python and NumPy.
+        The versions of jasco, Python and NumPy.
     published : sequence of PublishedResult or None
-        The published results under the same protocol, where they are to be shown.
+        The results published for the same protocol, if they are to be shown.
     pairs : sequence of Pair or None
-        Differences of models, where these are compared.
+        The differences between models, if they are compared.
     not_compared : sequence of NotCompared or None
-        The other pairs.
+        The pairs that cannot be compared.
     mismatches : sequence of str or None
-        In what data, protocol or judges of the compared models differ.
+        The differences in data, protocol or judges of models that are compared despite them.
     """
 
     signature: str
@@ -216,21 +226,21 @@ class Report:
 
     @property
     def instructions(self) -> tuple[str, ...]:
-        """The instructions of the first model, which all models have unless they are mismatched."""
+        """The instructions of the first model; others differ only with mismatches."""
         return next((model.results.instructions for model in self.models.values()), INSTRUCTIONS)
 
     @property
     def published_instructions(self) -> bool:
-        """Whether all models were asked with the published instructions."""
+        """Whether all models answered the published instructions."""
         return all(model.results.published_instructions for model in self.models.values())
 
     def to_json(self) -> Json:
-        """Return the documented object; parts that the report does not have are left out."""
+        """Return the documented JSON object, without the parts that the report does not have."""
         parts = {name: part for name, part in vars(self).items() if part is not None}
         return as_json({"schema": SCHEMA, **parts})
 
 
-# --- making a report ---
+# --- creation of a report ---
 
 
 def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
@@ -239,14 +249,14 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
     Raises
     ------
     InputError
-        The results are about different data or protocols.
+        The results use different data, protocols or instructions.
     """
     report = collate(results)
     for (name, one), (other_name, other) in combinations(report.models.items(), 2):
         if difference := data_difference(one.results, other.results):
             raise InputError(
-                f"{name} and {other_name} differ in {difference}: figures side by side are of the "
-                "same data, protocol and instructions; give them one by one"
+                f"{name} and {other_name} differ in {difference}, so they cannot be shown in one "
+                "table; give them one by one"
             )
     protocol = report.protocol or DEFAULT
     versions = {"jasco": __version__, "python": platform.python_version(), "numpy": np.__version__}
@@ -256,7 +266,7 @@ def summarise(results: Sequence[Results], *, published: bool = False) -> Report:
 
 
 def collate(results: Sequence[Results]) -> Report:
-    """Return models side by side, whether or not their data are the same."""
+    """Return the report of several models, even if their data differ."""
     protocol = next((model.protocol for model in results if model.protocol), "")
     data = shared_data(results)
     models = dict(zip(distinct_names(results), map(ModelReport.of, results), strict=True))
@@ -264,7 +274,7 @@ def collate(results: Sequence[Results]) -> Report:
 
 
 def by_data_set(results: Sequence[Results]) -> list[list[Results]]:
-    """Group models whose figures can stand in one table: on the same data, by the same protocol."""
+    """Group models by data, protocol and instructions: those that one table can show."""
     groups: list[list[Results]] = []
     for model in results:
         for group in groups:
@@ -277,23 +287,23 @@ def by_data_set(results: Sequence[Results]) -> list[list[Results]]:
 
 
 def distinct_names(results: Sequence[Results]) -> list[str]:
-    """Return the models' names; numbered where two runs are of the same model."""
+    """Return the names of the models, numbered if several have the same name."""
     names = [model.name or model.model for model in results]
     numbered = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     pairs = zip(names, numbered, strict=True)
     chosen = [other if names.count(name) > 1 else name for name, other in pairs]
-    # A model that is called "m (1)" itself may be next to two that are called "m".
+    # A model may be named "m (1)" while two others are named "m".
     return chosen if len(set(chosen)) == len(chosen) else numbered
 
 
 def data_difference(one: Results, other: Results) -> str | None:
-    """Return in what the data, protocols or instructions of two models differ, if they do."""
+    """Return the difference between data, protocols or instructions of two models, or None."""
     for what, ours, theirs in (
         ("data", *(model.data.annotations_sha256 or model.data.name for model in (one, other))),
         ("audio", one.data.audio_sha256, other.data.audio_sha256),
         ("protocol", one.protocol, other.protocol),
     ):
-        # The audio behind a CSV file is not known; what was not judged has no protocol yet.
+        # The audio of a CSV file is unknown, and a run without verdicts has no protocol.
         if ours and theirs and ours != theirs:
             return f"{what} ({ours[:DIGITS]} and {theirs[:DIGITS]})"
     labels = [instructions_label(model.instructions) for model in (one, other)]
@@ -301,25 +311,27 @@ def data_difference(one: Results, other: Results) -> str | None:
 
 
 def shared_data(results: Sequence[Results]) -> Data:
-    """Return what the figures of several models are about.
+    """Return the data set of several models.
 
-    The items are those of the model with the most (participants answer one a clip); the hash of
-    the audio is left out where the models' hashes differ.
+    The items are those of the model with the most items (participants answer one per clip). The
+    hash of the audio is omitted if the models' hashes differ.
     """
     data = max((model.data for model in results), key=lambda data: data.items)
-    if any(model.data.name == ALTERED for model in results):  # known of one, where others are files
+    if any(
+        model.data.name == ALTERED for model in results
+    ):  # known for runs, but not for CSV files
         data = replace(data, name=ALTERED)
     same = len({model.data.audio_sha256 for model in results}) == 1
     return data if same else replace(data, audio_sha256=None)
 
 
-# --- the documented object ---
+# --- the documented JSON object ---
 
 
 def as_json(entries: Mapping[str, Any]) -> Json:
-    """Return what JSON can hold of an object's entries.
+    """Return the entries of an object, encoded for JSON.
 
-    An estimate becomes two entries: the figure under its name, the interval under ``NAME_ci``.
+    An estimate is encoded as two entries: the figure as ``NAME``, the interval as ``NAME_ci``.
     """
     json: Json = {}
     for name, value in entries.items():
@@ -331,7 +343,7 @@ def as_json(entries: Mapping[str, Any]) -> Json:
 
 
 def pick(source: object, *names: str) -> Json:
-    """Return some attributes by their names."""
+    """Return the given attributes of an object by name."""
     return {name: getattr(source, name) for name in names}
 
 
@@ -387,7 +399,7 @@ def _dependence_json(figures: Score | Comparison) -> Json:
 
 def _answers_json(answers: Answers) -> Json:
     clipped, preflight = answers.clipped, answers.preflight or {}
-    # What the probes were answered is for those who look into the run.
+    # The answers to the probes are only in the run.
     shown = {name: value for name, value in preflight.items() if name != "answers"}
     return {
         **pick(
@@ -401,7 +413,7 @@ def _answers_json(answers: Answers) -> Json:
 
 
 def most_clipped(answers: Answers) -> Json | None:
-    """Return the clip with the most clipped samples, and their number; None without any."""
+    """Return the clip with the most clipped samples, and their number; None if there is none."""
     if not answers.clipped:
         return None
     clip, samples = max(answers.clipped.items(), key=lambda each: each[1])

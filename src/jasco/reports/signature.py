@@ -1,4 +1,4 @@
-"""The signature of a result: how its figures were made, in one line."""
+"""The signature of a result: how its figures were produced, in one line."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,20 +9,20 @@ from jasco.protocol.instructions import instructions_label
 from jasco.runs.results import Data, Results
 from jasco.version import __version__
 
-DIGITS = 12  # of a hash that people read
+DIGITS = 12  # displayed digits of a hash
 
 
 def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
-    """Return the signature of models' results.
+    """Return the signature of the results of models.
 
     Parameters
     ----------
     results : sequence of Results
-        One a model.
+        The results of each model.
     data : Data
-        What all of them are about.
+        The data set.
     protocol : str
-        By which they were judged; empty where they were not.
+        The judging protocol; empty if no model is judged.
     """
     hashes = [
         f"{name}:{value[:DIGITS]}"
@@ -55,7 +55,7 @@ def signature(results: Sequence[Results], data: Data, protocol: str) -> str:
 
 
 def join_signature(protocol: str, *parts: str, intervals: bool = True) -> str:
-    """Join the parts of a signature: what made the figures, then how their intervals were made."""
+    """Join the parts of a signature; the last part describes the intervals."""
     bootstrap = f"bootstrap:{RESAMPLES},seed={SEED},percentile_from={PERCENTILE_CLIPS}"
     return "|".join(
         [
@@ -68,19 +68,19 @@ def join_signature(protocol: str, *parts: str, intervals: bool = True) -> str:
 
 
 def identity_name(label: str, identity: Mapping[str, Any]) -> str:
-    """Return ``provider/name`` of a model or judge instead of a label that is a file's name."""
+    """Return ``provider/name`` of a model or judge, if its label is the name of a file."""
     if not identity or "," in label:
         return label
     return "/".join(filter(None, [identity.get("provider"), identity.get("name")])) or label
 
 
 def describe(label: str, identity: Mapping[str, Any], served: Sequence[str] = ()) -> str:
-    """Return the name of a model or judge with all that may change its output."""
+    """Return the name of a model or judge, with the options that may change its output."""
     parts = [
         f"{key}={value}"
         for key, value in sorted(identity.items())
         if key not in ("provider", "name") and value is not None
     ]
-    # A separator of the signature in a server's name would split it.
+    # A name reported by a server must not contain the separators of the signature.
     parts += [f"served={re.sub('[|{},]', '_', name)}" for name in served]
     return f"{label.split(',')[0]}{{{','.join(parts)}}}" if parts else label

@@ -1,4 +1,4 @@
-"""The report as tables in the terminal."""
+"""The report as text, for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from itertools import compress
@@ -13,7 +13,7 @@ from jasco.runs.summary import RunSummary
 
 
 def title(report: Report) -> str:
-    """Return what the figures are about."""
+    """Format the title of a report: data, items and protocol."""
     data = report.data
     parts = [
         f"JASCO on {data.name}: {count(data.clips, 'clip')}",
@@ -29,7 +29,7 @@ def title(report: Report) -> str:
 
 
 def render(report: Report) -> str:
-    """Format models and their judges."""
+    """Format a report: models and judges, notes, and the signature."""
     lines = [title(report), "", columns.headline(report.models).to_text(), ""]
     lines += [*note_lines(report), f"signature: {report.signature}"]
     if report.published is not None:
@@ -39,7 +39,7 @@ def render(report: Report) -> str:
 
 
 def render_comparison(report: Report) -> str:
-    """Format paired differences of models."""
+    """Format the paired differences between models."""
     pairs = report.pairs or ()
     lines = [columns.differences(pairs).to_text(), "", explain_pairs(pairs)]
     lines += note_lines(report, (NoteKind.JUDGE, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
@@ -47,11 +47,11 @@ def render_comparison(report: Report) -> str:
 
 
 def answer_lines(results: Results) -> Iterator[str]:
-    """Format how the answering of a run went: answers, reasons of failures, spending."""
+    """Yield the number of answers of a run, the reasons of failures, and the spending."""
     answers = results.answers
     failures = f" ({formats.failure_counts(answers.failed)})" if answers.failed else ""
     expected = count(answers.expected, results.unit)
-    yield f"{answers.answered} of {expected} are answered in {results.source[0]}{failures}"
+    yield f"{results.source[0]}: {answers.answered} of {expected} answered{failures}"
     for text in formats.reason_texts(answers.reasons):
         yield f"{results.model}: {text}"
     if line := spending_line(results.spent):
@@ -65,9 +65,9 @@ _LONGEST_CELL = 40
 
 
 def render_runs(runs: Sequence[RunSummary]) -> str:
-    """Format a list of runs as a table, with the problems of unreadable ones below it."""
+    """Format a list of runs as a table, followed by the problems of unreadable runs."""
     if not runs:
-        return "no runs"
+        return "no runs found"
     rows = [
         [
             one_line(run.folder),
