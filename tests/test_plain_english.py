@@ -61,7 +61,11 @@ PATTERNS = [
 
 def files_to_check() -> list[str]:
     paths = [path for place in CLEAN for path in (ROOT / place, *(ROOT / place).rglob("*"))]
-    return [str(path.relative_to(ROOT)) for path in sorted(paths) if path.suffix in SUFFIXES]
+    return [
+        str(path.relative_to(ROOT))
+        for path in sorted(paths)
+        if path.suffix in SUFFIXES and "_build" not in path.parts
+    ]
 
 
 def findings(text: str) -> list[str]:

@@ -118,7 +118,7 @@ def test_an_edited_file_of_verdicts_is_refused(
     write()
     result = jasco("judge", run, "--judge", f"csv/{path}")
     assert result.status == 3
-    assert "the verdict in the run" in result.stderr
+    assert "the verdict in the run differs" in result.stderr
 
 
 def answers_of_run(run: Path) -> list[str]:

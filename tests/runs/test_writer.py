@@ -274,5 +274,5 @@ def test_instructions_are_stored_only_where_they_are_not_the_published_ones(fold
         assert run.fact("instructions") is None
         run.set_instructions(["What?"])
         add_answers(run, ANSWER)
-        with pytest.raises(RunConflictError, match=r"'What\?' there, 'Why\?' here"):
+        with pytest.raises(RunConflictError, match=r"'What\?' in the run, 'Why\?' given"):
             run.set_instructions(["Why?"])

@@ -71,8 +71,8 @@ def report(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     scores = jasco.evaluate(answer, judges=["offline"], run=f"{folder}/run", **settings)
     ...     text = jasco.report(f"{folder}/run", format="csv")
-    >>> text[:25]
-    'model,judge,data,best_mea'
+    >>> text[:21]
+    'model,judge,best_mean'
 
     Write a page that opens in a browser:
 
