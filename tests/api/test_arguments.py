@@ -10,6 +10,7 @@ import pytest
 
 import jasco
 from audible import BatchModel, answer
+from jasco.api.arguments import as_tags, read_tags
 from jasco.backends.specs import open_spec
 
 
@@ -173,3 +174,17 @@ def test_a_second_lambda_does_not_get_the_answers_of_the_first(data: Path, tmp_p
 def test_a_judge_is_not_a_model(data: Path) -> None:
     with pytest.raises(jasco.InputError, match="Offline is not a function"):
         jasco.evaluate(open_spec("judge", "offline"), data=data, judges=[])
+
+
+def test_numbers_in_tags_stay_numbers() -> None:
+    tags = {"step": np.int64(7), "loss": np.float32(0.5), "note": "a b", "flag": True, "nan": NAN}
+    assert as_tags(tags) == {"step": 7, "loss": 0.5, "note": "a b", "flag": "True", "nan": "nan"}
+    assert read_tags(["a=1", "b=1.5e3", "c=007", "d=", "e=x=y", "f=1_0"]) == {
+        "a": 1, "b": 1500.0, "c": "007", "d": "", "e": "x=y", "f": "1_0",
+    }  # fmt: skip
+    for wrong in ({"a": None}, {"a": ["x\ny"] * 100}):
+        with pytest.raises(jasco.InputError, match="tag a"):
+            as_tags(wrong)
+
+
+NAN = float("nan")

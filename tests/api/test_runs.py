@@ -16,10 +16,10 @@ def test_answering_and_judging_are_separate_steps(data: Path, tmp_path: Path) ->
         answer, data=data, run=tmp_path / "run", tags={"step": 1000}, preflight=False
     )
     assert (run.answered, run.items, run.coverage, run.state) == (32, 32, None, "incomplete")
-    assert run.tags == {"step": "1000"}
+    assert run.tags == {"step": 1000}
     scores = jasco.judge(run.folder, judges="offline")
     assert scores.complete
-    assert scores.tags == {"step": "1000"}
+    assert scores.tags == {"step": 1000}
     again = jasco.open_run(str(run.folder))
     assert again.complete
     assert again.coverage == 1
@@ -60,7 +60,7 @@ def test_a_name_is_shown_in_every_table_and_may_change(
         assert name in result.stdout
     figures = json.loads(jasco("score", run, "--json").stdout)["models"]["Tones"]
     assert figures["model"] == "python/audible:answer"
-    assert figures["tags"] == {"step": "1", "by": "Tones"}
+    assert figures["tags"] == {"step": 1, "by": "Tones"}
     for form in ("markdown", "latex", "csv"):
         assert "Tones" in jasco("report", run, "--format", form).stdout
     assert "tag_step" in jasco("report", run, "--format", "csv").stdout

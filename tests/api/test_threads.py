@@ -39,7 +39,7 @@ def test_a_training_loop_evaluates_each_checkpoint(data: Path, tmp_path: Path) -
     assert [row["coverage"] for row in history] == [1, 1]
     assert {"best_mean", "best_mean_low", "judges/offline/mean"} < history[0].keys()
     both = jasco.score([tmp_path / "step-0", tmp_path / "step-100"])
-    assert set(both.to_pandas()["tag_step"]) == {"0", "100"}
+    assert set(both.to_pandas()["tag_step"]) == {0, 100}
 
 
 def test_it_runs_beside_an_event_loop(data: Path) -> None:

@@ -1,9 +1,13 @@
 """Validation and conversion of the arguments of the public functions."""
 
+import json
 import operator
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from jasco.models.function_model import FunctionModel, has_own_name, name_of
 from jasco.models.model import Model
 from jasco.protocol.instructions import checked_instructions
 from jasco.protocol.protocols import protocol_named
+from jasco.runs.results import Tag
 
 _LONGEST_NAME = 200
 
@@ -113,25 +118,49 @@ def as_name(name: str | None) -> str | None:
     return name
 
 
-def as_tags(tags: Mapping[str, object] | None) -> dict[str, str]:
-    """Return tags as strings by key."""
+def as_tags(tags: Mapping[str, object] | None) -> dict[str, Tag]:
+    """Return tags by key: numbers as int or float, everything else as a string."""
     check("tags", tags, tags is None or isinstance(tags, Mapping), "a mapping of keys to values")
-    texts = {}
+    checked: dict[str, Tag] = {}
     for key, value in (tags or {}).items():
         is_key = isinstance(key, str) and re.fullmatch(r"[A-Za-z_][\w.-]{0,49}", key)
         check("tag key", key, is_key, "a letter, then at most 49 letters, digits, '_', '-' or '.'")
-        texts[key] = str(value)
-        is_text = one_line(texts[key], _LONGEST_NAME) == texts[key]
-        check(f"tag {key}", texts[key], is_text, f"one line of at most {_LONGEST_NAME} characters")
-    return texts
+        checked[key] = _as_number(value)
+        text = str(checked[key])
+        is_text = value is not None and one_line(text, _LONGEST_NAME) == text
+        check(f"tag {key}", value, is_text, f"one line of at most {_LONGEST_NAME} characters")
+    return checked
 
 
-def read_tags(texts: Iterable[str]) -> dict[str, str]:
-    """Return tags given as ``KEY=VALUE`` on the command line."""
+def read_tags(texts: Iterable[str]) -> dict[str, Tag]:
+    """Return tags given as ``KEY=VALUE`` on the command line; what reads as a number is one."""
+    tags: dict[str, object] = {}
     for text in texts:
-        if "=" not in text:
+        key, equals, value = text.partition("=")
+        if not equals:
             raise InputError(f"--tag {one_line(text)}: expected KEY=VALUE")
-    return as_tags(dict(text.split("=", 1) for text in texts))
+        is_number = re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,15})?(e[+-]?\d{1,3})?", value)
+        tags[key] = json.loads(value.lstrip("+")) if is_number and _is_json(value) else value
+    return as_tags(tags)
+
+
+def _as_number(value: object) -> Tag:
+    """Return an int or a finite float, including those of numpy, as such; else a string."""
+    if isinstance(value, bool):
+        return str(value)
+    with suppress(TypeError):
+        return operator.index(value)  # type: ignore[arg-type]
+    if isinstance(value, Real) and isfinite(value):
+        return float(value)
+    return str(value)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether a number is written as in JSON, so that 007 stays a string."""
+    with suppress(ValueError):
+        json.loads(text.lstrip("+"))
+        return True
+    return False
 
 
 def as_instructions(instructions: Path | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -1,5 +1,6 @@
 """Collecting and judging answers, for the commands and the public functions."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from jasco.api.threads import run_in_thread
 from jasco.backends.budget import read_limits
 from jasco.data import responses_csv
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError, count
+from jasco.errors import InputError, RunConflictError, count
 from jasco.evaluation.job import Job
 from jasco.evaluation.run_job import Stop, run_job
 from jasco.judges.judge import Judge
@@ -75,7 +76,7 @@ def evaluate(
         The name of the model in tables. A run identifies a function or object by its name, so each
         checkpoint needs a different name or a different run. With ``run``, a name is required for a
         lambda, a nested function, a partial, a method or an object, which have no unique name.
-    tags : mapping of str to object, or None
+    tags : mapping of str to str, int or float, or None
         Tags to add to the run, such as ``{"step": 1000}``; values are converted to str.
     protocol : str or None
         The judging protocol: ``"v2"`` or ``"v1"``. None uses that of the run, which is ``"v2"`` for
@@ -398,9 +399,16 @@ def judge_responses_csv(
             f"{file.path}: {count(number, 'answer')} with the text 'nan'; leave the cell empty if "
             "there is no answer"
         )
+    if os.path.realpath(output) == os.path.realpath(responses):
+        raise InputError(f"{output}: the output would overwrite the input; choose another -o")
     run, model = output.with_suffix(JUDGING_RUN), f"csv/{responses}"
     job = open_job(run=run, data=file.data, model=model, judges=opened, notify=notify, **settings)
-    complete = run_job(job, notify, begun)
+    try:
+        complete = run_job(job, notify, begun)
+    except RunConflictError as error:
+        remedy = f"use a different -o, or delete {run} to judge all answers again"
+        message = str(error).replace("use a different --run", remedy)
+        raise RunConflictError(message) from None
     items, label = judged_items_of_run(run), job.judges[0].spec.label
     judged = items.judges.get(label, {})
     responses_csv.write_judged(output, file, judged, proxy=label in items.proxies)
@@ -444,7 +452,7 @@ def _folder(run: str | Path | None) -> Iterator[Path]:
     try:
         yield folder
     except BaseException as error:
-        if not is_kept and (folder / "run.db").exists():
+        if (folder / "run.db").exists():
             error.add_note(f"Completed work is saved; to resume: run={str(folder)!r}")
             is_kept = True
         raise

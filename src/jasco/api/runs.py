@@ -174,7 +174,7 @@ def list_runs(folder: str | Path = ".") -> list[Run]:
     ...         run = jasco.respond(answer, run=f"{folder}/{step}", tags={"step": step}, **settings)
     ...     runs = jasco.list_runs(folder)
     >>> [run.tags["step"] for run in runs]
-    ['1000', '2000']
+    [1000, 2000]
     """
     arguments.check("folder", folder, arguments.is_path(folder), "a folder")
     return [Run.open(path) for path in find_runs(Path(folder))]

@@ -142,7 +142,7 @@ class Scores:
         return self.reports[0].signature
 
     @property
-    def tags(self) -> Mapping[str, str]:
+    def tags(self) -> Mapping[str, str | int | float]:
         """The tags of the run."""
         return self._model.results.tags
 

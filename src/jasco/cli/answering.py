@@ -142,7 +142,7 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 @click.argument("judge", shell_complete=completion.judges)
 @_DATA
 @option("--gold", type=PATH, help="CSV file of answers labelled by annotators")
-@options.PROTOCOL
+@option("--protocol", metavar="NAME", help="judging protocol: v2 or v1 (default: v2)")
 @options.CONCURRENCY
 @options.spending("this command")
 @flag("--again", help="ask every question again, for example after the served model changed")

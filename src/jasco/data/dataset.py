@@ -28,8 +28,6 @@ MINI_SHA256 = "6b64a9175055a15cb84efacabb15a90c1e2a4ed427d44d29052ce1562c90cd79"
 """Hash of the annotations of ``mini``."""
 """Name of the small data set that ships with the package, free for any use."""
 
-_NAMES = {PUBLISHED_SHA256: PUBLISHED, MINI_SHA256: MINI}
-
 
 @dataclass(frozen=True)
 class DataSet:
@@ -69,8 +67,8 @@ def name_of(clips: Sequence[Clip], otherwise: str) -> str:
         The name of any other data set.
     """
     sha256 = annotations_sha256(clips)
-    if sha256 in _NAMES:
-        return _NAMES[sha256]
+    if sha256 in (PUBLISHED_SHA256, MINI_SHA256):
+        return PUBLISHED if sha256 == PUBLISHED_SHA256 else MINI
     return OTHER_CLIPS if otherwise in (PUBLISHED, ALTERED) else whole_text(otherwise)
 
 

@@ -83,6 +83,10 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
         "sample": shown,
         "samples": samples,
         "instruction": item.instruction,
+        "annotations": {
+            name: getattr(item.clip, name)
+            for name in ("sound", "speech", "audio_only", "speech_only", "reference", "keywords")
+        },
         "audio": audio,
         "model": {
             **model_record,

@@ -51,7 +51,7 @@ class Job:
         Prices of tokens given by the user.
     name : str or None
         The model's name in tables; None keeps that of the run, or the model's label.
-    tags : mapping of str to str
+    tags : mapping of str to str, int or float
         Tags to add to the run.
 
     Raises
@@ -74,7 +74,7 @@ class Job:
     limits: Limits = NO_LIMITS
     prices: PriceList = NO_PRICES
     name: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for judge, other in combinations(self.judges, 2):

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.data.audio import SAMPLING_RATE, Audio
-from jasco.errors import IncompleteError, RunConflictError, one_line
+from jasco.errors import IncompleteError, RunConflictError, count, one_line
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, response_of
 from jasco.evaluation.session import Session
@@ -206,6 +206,11 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
         session.notify(
             f"preflight: inconclusive: {finding.reason}; it is unknown whether {label} uses the "
             "audio"
+        )
+    elif failed := sum(isinstance(probe.outcome, Failure) for probe in finding.results):
+        session.notify(
+            f"preflight: {failed} of {count(len(finding.results), 'probe')} to {label} failed "
+            f"({_commonest(finding.results)}); probes include silence"
         )
 
 

@@ -34,6 +34,7 @@ def summarise_comparison(results: Sequence[Results], *, allow_mismatch: bool = F
         Data, protocol or judges differ.
     """
     for model in results:
+        _check_judged(model)
         if model.mixed:
             raise InputError(f"{model.model}: {_MIXED}")
     report = collate(results)
@@ -128,10 +129,14 @@ def _compare_pairs(report: Report, pairs: Sequence[tuple[str, str]]) -> list[Pai
     ]
 
 
+def _check_judged(model: Results) -> None:
+    if not model.matrices:
+        raise InputError(f"{model.model}: not judged yet; run: jasco judge RUN --judge JUDGE")
+
+
 def _compare(one: Results, other: Results) -> Comparison:
-    for results in (one, other):
-        if not results.matrices:
-            raise InputError(f"{results.model}: not judged yet; run: jasco judge RUN --judge JUDGE")
+    _check_judged(one)
+    _check_judged(other)
     if one.instructions != other.instructions:
         raise InputError(
             f"{one.model} and {other.model} have different instructions, so they have no item in "

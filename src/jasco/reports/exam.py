@@ -111,7 +111,7 @@ def _figure(part: Json, key: str, write: Callable[[Any], str] = formats.percent)
 _COLUMNS = (
     _ExamColumn("n", "asked", str),
     _ExamColumn("read", "readable", str),
-    _ExamColumn("accuracy", "both correct [95%]", formats.percent),
+    _ExamColumn("accuracy", "verdict correct [95%]", formats.percent),
     _ExamColumn("rating_accuracy", "rating [95%]", formats.percent),
     _ExamColumn("orientation_accuracy", "orientation [95%]", formats.percent),
     _ExamColumn("gated_kappa", "kappa [95%]"),
@@ -159,7 +159,7 @@ def _remarks(exam: Json) -> Iterator[str]:
     if exam["seconds_a_verdict"] is not None:
         tokens = exam["tokens_a_verdict"]
         cost = f", {tokens:.0f} tokens" if tokens else ""
-        yield f"cost per verdict: {exam['seconds_a_verdict']:.2g} s{cost}"
+        yield f"per verdict: {exam['seconds_a_verdict']:.2g} s{cost}"
     for text, key in (
         ("about other clips", "rows_about_other_clips"),
         ("left out because the judge was trained on their clips", "rows_trained_on_left_out"),

@@ -31,6 +31,8 @@ def _lines(item: Json) -> Iterator[str]:
     yield f"clip {item['clip']}, prompt {item['prompt']}{sample}: {item['instruction']}"
     if audio := item["audio"]:
         yield f"audio: {audio['path']}, {audio['seconds']:.1f} s, sha256 {audio['sha256']}"
+    for name, text in item["annotations"].items():
+        yield _escape_newlines(f"{name.replace('_', ' ')}: {text}")
     model = item["model"]
     yield from ("", f"=== model {model['label']}")
     yield from _request(model["request"])
@@ -60,7 +62,7 @@ def _verdict(label: str, verdict: Json) -> Iterator[str]:
 
 def _request(body: Json | None) -> Iterator[str]:
     if body is None:
-        yield "--- request: not available (the provider sends no JSON, or is not installed)"
+        yield "--- request: none (only requests to servers are shown)"
     else:
         yield from ("--- request", json.dumps(body, indent=2, ensure_ascii=False))
 

@@ -323,8 +323,9 @@ _PAIRS_EXPLAINED = (
 _MISSING_EXPLAINED = (
     "If verdicts are missing, models are compared on the items for which all judges of both models "
     "have a readable verdict: best-mean is computed over the common prompts of each clip; clips "
-    "without any are excluded. Verdicts are assumed to be missing at random. Bounds: all missing "
-    "verdicts at their worst for one model and at their best for the other."
+    "without any are excluded. Verdicts are assumed to be missing at random. Bounds are computed "
+    "over all clips, with all missing verdicts at their worst for one model and at their best for "
+    "the other, so a difference over the common items can lie outside them."
 )
 _PARTICIPANTS_EXPLAINED = (
     "A participant hears a clip once and answers one prompt. In comparisons with a participant, p, "

@@ -141,7 +141,7 @@ class RunReader:
         return self.fact(fact_about("name", "models", model)) or ""
 
     @property
-    def tags(self) -> dict[str, str]:
+    def tags(self) -> dict[str, str | int | float]:
         """The user's tags, by key."""
         return self.json_fact("tags") or {}
 

@@ -25,6 +25,9 @@ from jasco.protocol.verdicts import Verdict
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.spending import Spending
 
+Tag = str | int | float
+"""The value of a user's tag of a run."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -173,7 +176,7 @@ class Results:
         Its label.
     name : str
         Its name in tables, if the user gave one; else empty.
-    tags : mapping of str to str
+    tags : mapping of str to str, int or float
         The user's tags of the run.
     source : tuple of pathlib.Path
         The run's folder, or the judged CSV files.
@@ -222,7 +225,7 @@ class Results:
     reasons_without_verdict: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
     adaptations: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, Tag] = field(default_factory=dict)
     source: tuple[Path, ...] = ()
     instructions: tuple[str, ...] = INSTRUCTIONS
     samples: int = 1

@@ -24,7 +24,7 @@ class RunSummary:
         The run's folder.
     state : str
         ``complete``: every item has an answer, and every answer a readable verdict of each judge;
-        ``incomplete``; ``running``: a process is writing to it; ``empty``: it has no model yet;
+        ``incomplete``; ``running``: a process is writing to it; ``empty``: it has no answers yet;
         ``unreadable``: see ``problem``.
     name : str
         The name of the model in tables.
@@ -44,7 +44,7 @@ class RunSummary:
         Items expected, and items with an answer.
     coverage : float or None
         Readable verdicts / expected verdicts, over all judges; None without a judge.
-    tags : mapping of str to str
+    tags : mapping of str to str, int or float
         Tags given by the user.
     updated : str or None
         Time of the latest answer or verdict, in UTC (ISO 8601).
@@ -64,7 +64,7 @@ class RunSummary:
     items: int = 0
     answered: int = 0
     coverage: float | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | int | float] = field(default_factory=dict)
     updated: str | None = None
     problem: str = ""
 
@@ -111,7 +111,7 @@ def _summary(run: RunReader) -> RunSummary:
     judges = run.judges_of(model)
     readable = [run.count_readable(model, judge) for judge, *_ in judges]
     is_complete = bool(judges) and answered == expected and set(readable) == {expected}
-    state = "complete" if is_complete else "incomplete"
+    state = "complete" if is_complete else "incomplete" if answered else "empty"
     if _is_running(run):
         state = "running"
     return RunSummary(

@@ -77,6 +77,11 @@ def check_targets(targets: Iterable[Path], *, together: bool = False) -> None:
 def results_of_model(target: Path, *, compat: bool = False) -> Results:
     """Score one model's judged CSV file, or ``NAME=A.csv+B.csv``: several judges of one model."""
     name, paths = files_of_model(target)
+    if folders := [path for path in paths if path.is_dir()]:
+        raise InputError(
+            f"{target}: {folders[0]} is a run, and NAME= is for judged CSV files; give the folder, "
+            "which has the name of its --name option"
+        )
     results = results_of_files(paths, compat=compat)
     return replace(results, model=name) if name else results
 

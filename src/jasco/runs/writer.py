@@ -206,7 +206,7 @@ class RunWriter(RunReader):
                 )
         return self._number("models", spec)
 
-    def describe(self, model: int, name: str | None, tags: Mapping[str, str]) -> None:
+    def describe(self, model: int, name: str | None, tags: Mapping[str, str | int | float]) -> None:
         """Store the name of a model, if given, and add tags to those of the run."""
         facts = {fact_about("name", "models", model): name} if name else {}
         if tags:
@@ -446,6 +446,8 @@ def _holder(folder: Path) -> str:
 
 def _difference(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     names = [name for name in {**stored, **identity} if stored.get(name) != identity.get(name)]
+    # Options of different models are not comparable.
+    names = [name for name in ("provider", "name") if name in names] or names
     return ", ".join(
         f"{name}: {stored.get(name)} in the run, {identity.get(name)} now" for name in names
     )
