@@ -314,7 +314,7 @@ def a_function_that_is_not_there(workspace: Workspace) -> Sequence[object]:
     return workspace.respond(workspace.model.replace(":answer", ":nothing"))
 
 
-@case(2, "protocol 'v9' is unknown", "v2, v1")
+@case(2, "protocol 'v9' is unknown", "v2 or v1")
 def an_unknown_protocol(workspace: Workspace) -> Sequence[object]:
     path = workspace.judged_csv()
     return [

@@ -66,7 +66,7 @@ def test_a_missing_entry_is_named(name: str) -> None:
 
 
 def test_a_clip_is_expected_once() -> None:
-    with pytest.raises(InputError, match="twice"):
+    with pytest.raises(InputError, match="duplicate id"):
         verdict_matrix([], ["7", "7"])
 
 
