@@ -79,13 +79,13 @@ def show(*cells: object) -> None:
 
 def estimates(rng: Random, clips: int, model: Model, samples: int) -> Iterator[list[Estimate]]:
     """Estimate a panel's figures, and differences of two panels, on many samples of clips."""
-    columns = list(FIGURES.values())
+    shape, columns = scoring._Shape(8), list(FIGURES.values())
     differences = [list(FIGURES).index(name) for name in DIFFERENCES]
     batch = min(samples, BATCH)  # with the same resamples, drawn once
     for _ in range(0, samples, batch):
         matrices = [matrix for _ in range(batch) for matrix in equal_models(rng, clips, model)]
         terms = [[values[:, columns] for values in scoring._terms(matrix)] for matrix in matrices]
-        ratios = Ratios(terms, scoring._LEAST[columns], scoring._MOST[columns], resamples=3000)
+        ratios = Ratios(terms, shape.least[columns], shape.most[columns], resamples=3000)
         for start in range(0, 4 * batch, 4):
             one, other = (start, start + 1), (start + 2, start + 3)
             estimated = ratios.estimates(one, other)

@@ -390,8 +390,8 @@ def judge_responses_csv(
     opened = arguments.as_judges(judges)
     if len(opened) != 1:
         raise InputError(
-            f"{responses}: {len(opened)} judges for a responses CSV (expected 1); run one command "
-            "per judge, each with a different -o, then: jasco score JUDGED.csv..."
+            f"{responses}: {len(opened)} judges for a responses CSV (expected one judge); run "
+            "one command per judge, each with a different -o, then: jasco score JUDGED.csv..."
         )
     file = responses_csv.read_responses_csv(responses)
     if number := sum(text.strip().lower() == "nan" for text in file.answers().values()):

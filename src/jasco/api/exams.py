@@ -36,7 +36,7 @@ class ExamReport:
     resumable : bool
         Whether the same call may obtain missing verdicts.
     known_answers : Part
-        Results on the reference and single-cue answers of the data set.
+        Results on answers with known verdicts, taken from the annotations of the data set.
     canaries : Part
         Results on answers that should score 0.
     labelled : Part or None
@@ -96,8 +96,8 @@ def exam(
 ) -> ExamReport:
     """Examine a judge with questions whose verdicts are known.
 
-    Verdicts are stored in the user's cache, so repeating the call requests only missing ones. The
-    result is shown below every table with figures of the judge.
+    Verdicts are stored in the user's data folder, so repeating the call requests only missing ones.
+    The result is shown below every table with figures of the judge.
 
     Parameters
     ----------

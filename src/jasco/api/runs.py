@@ -26,7 +26,7 @@ class Run(RunSummary):
     The methods read the run again and include results that were added since.
     """
 
-    __doc__ = f"{__doc__}\n{(RunSummary.__doc__ or '').split('.', 1)[1]}"
+    __doc__ = f"{__doc__}\n    {(RunSummary.__doc__ or '').split('.', 1)[1].strip()}"
 
     @classmethod
     def open(cls, folder: Path) -> Self:

@@ -102,7 +102,7 @@ def compare(
     second: Mapping[str, VerdictMatrix],
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Compare two models, each judged by a panel.
+    """Compute the paired differences between two models, each judged by a panel.
 
     Parameters
     ----------

@@ -113,12 +113,12 @@ class Part:
 
 
 def grade(questions: Sequence[ExamQuestion], verdicts: Sequence[Verdict | None]) -> Part:
-    """Compare verdicts with the expected ones.
+    """Return the results of verdicts on questions of one kind.
 
     Parameters
     ----------
     questions : sequence of ExamQuestion
-        The questions of one kind.
+        The questions.
     verdicts : sequence of Verdict or None
         The verdict on each question; None if there is none.
     """
@@ -170,7 +170,7 @@ def unreadable_rate(parts: Iterable[Part]) -> float | None:
 
 
 def wilson(hits: int, tries: int) -> Estimate:
-    """Return a share with Wilson's 95% score interval; None if there are no tries."""
+    """Return a share with Wilson's 95% score interval; undefined if there are no tries."""
     if not tries:
         return NO_ESTIMATE
     z = 1.959964

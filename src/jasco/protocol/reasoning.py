@@ -24,7 +24,7 @@ _CLOSING_ALONE = re.compile(r"</think>|\[/THINK\]|<\|channel\|>final<\|message\|
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Split a text into the reasoning at its beginning and the answer.
+    """Return the reasoning at the beginning of a text, and the answer.
 
     Parameters
     ----------
