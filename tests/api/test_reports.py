@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,14 @@ def test_wrong_arguments_are_named(runs: list[Path], tmp_path: Path) -> None:
     for arguments, message in wrong:
         with pytest.raises(jasco.InputError, match=message):
             jasco.report(runs[0], **arguments)
+
+
+def test_runs_of_one_name_are_numbered_and_their_folders_are_listed(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(runs[0], copy)
+    text = str(jasco.score([runs[0], copy]))
+    assert f"csv/a (1): {runs[0]}" in text
+    assert f"csv/a (2): {copy}" in text
+    assert f": {runs[0]}" not in str(jasco.score(runs[0]))

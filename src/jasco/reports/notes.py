@@ -54,6 +54,8 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
     yield from ((NoteKind.INTERVALS, line) for line in _intervals(report))
     for name, model in report.models.items():
         results = model.results
+        if name != (results.name or results.model) and results.source:  # numbered
+            yield NoteKind.DETAIL, f"{name}: {' + '.join(map(str, results.source))}"
         yield from _about(NoteKind.MISSING, name, [unanswered(model)])
         yield from _about(NoteKind.REASON, name, reason_texts(results.answers.reasons))
         yield from _about(NoteKind.DETAIL, name, _answering(model))
@@ -168,6 +170,8 @@ def _intervals(report: Report) -> Iterator[str]:
             "Intervals: 95%, bootstrap over clips; they do not include variation between judges or "
             "repeated answers."
         )
+    if any(model.results.rows is not None for model in report.models.values()):
+        yield "Arithmetic of the published script (--compat), without intervals."
 
 
 # --- answers and verdicts ---
