@@ -40,6 +40,14 @@ def test_the_clips_of_a_data_set_are_expected() -> None:
     assert score_matrix(matrix).panel.coverage == pytest.approx(1 / 24)
 
 
+def test_instructions_may_be_other_ones() -> None:
+    matrix = verdict_matrix([ROW], CLIPS, instructions=["What?", "Why?"])
+    assert matrix.ratings.shape == (3, 2)
+    assert not matrix.published
+    with pytest.raises(InputError, match="instruction 3"):
+        verdict_matrix([{**ROW, "instruction": 3}], CLIPS, instructions=["What?", "Why?"])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

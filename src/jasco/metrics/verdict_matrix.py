@@ -220,7 +220,11 @@ def by_sample(panel: Iterable[VerdictMatrix]) -> list[list[VerdictMatrix]]:
     return judged or samples
 
 
-def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str]) -> VerdictMatrix:
+def verdict_matrix(
+    rows: Iterable[Mapping[str, Any]],
+    clips: Sequence[Clip | str],
+    instructions: Sequence[str] = INSTRUCTIONS,
+) -> VerdictMatrix:
     """Return the matrix of one judge's verdicts, given as rows.
 
     Parameters
@@ -232,6 +236,8 @@ def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str
         item without a verdict has no row. Other keys are ignored.
     clips : sequence of Clip or str
         The clips for which verdicts are expected, or their ids.
+    instructions : sequence of str
+        The instructions that each clip is combined with; the published ones by default.
 
     Returns
     -------
@@ -254,7 +260,7 @@ def verdict_matrix(rows: Iterable[Mapping[str, Any]], clips: Sequence[Clip | str
     places = {id_: place for place, id_ in enumerate(ids)}
     if len(places) < len(ids):
         raise InputError(f"clips: duplicate id {next(id_ for id_ in ids if ids.count(id_) > 1)!r}")
-    matrix = VerdictMatrix.none_yet(len(ids))
+    matrix = VerdictMatrix.none_yet(len(ids), instructions=instructions)
     first_rows: dict[tuple[str, int], int] = {}
     for number, row in enumerate(rows, start=1):
         key, verdict = _read_row(row, number)
