@@ -193,7 +193,8 @@ CALL = st.tuples(
         st.none() | st.integers(1, 3000),
         st.none() | st.integers(1, 20_000).map(lambda cost: Decimal(cost) / 1_000_000),
     ),
-    rng=st.randoms(use_true_random=False),
+    # Not st.randoms: where it runs out of data, it raises within a coroutine that others wait for.
+    rng=st.integers(0, 2**32 - 1).map(random.Random),
 )
 def test_no_limit_is_ever_passed_and_every_request_is_served_or_refused(
     calls: list[tuple[str, int, float, str]], limits: Limits, rng: random.Random

@@ -596,7 +596,7 @@ def a_misspelt_column(workspace: Workspace) -> Sequence[object]:
     return ["judge", path, "--judge", "offline", "-o", workspace.folder / "o.csv"]
 
 
-@case(2, "judged.csv", "expected 1")
+@case(2, "judged.csv", "expected one judge")
 def a_panel_for_a_file(workspace: Workspace) -> Sequence[object]:
     return [
         "judge",
