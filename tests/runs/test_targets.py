@@ -32,3 +32,9 @@ def test_targets_are_runs_or_files_each_once(tmp_path: Path) -> None:
         results_of([file, run])
     with pytest.raises(InputError, match="twice"):
         results_of([run, tmp_path / "run" / ".." / "run"])
+
+
+def test_a_name_is_for_files_not_for_runs(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="is a run, and NAME= is for judged CSV files"):
+        check_targets([Path(f"a={tmp_path / 'run'}")])

@@ -69,7 +69,13 @@ def check_targets(targets: Iterable[Path], *, together: bool = False) -> None:
     Without ``together``, a target may be ``NAME=A.csv+B.csv``.
     """
     for target in targets:
-        for path in [target] if together else files_of_model(target)[1]:
+        name, paths = ("", [target]) if together else files_of_model(target)
+        for path in paths:
+            if name and path.is_dir():
+                raise InputError(
+                    f"{target}: {path} is a run, and NAME= is for judged CSV files; give the run's "
+                    "folder alone, and its name with: jasco eval ... --name NAME"
+                )
             if not path.exists():
                 raise InputError(f"{path}: no such run or CSV file{did_you_mean_path(path)}")
 
@@ -77,11 +83,6 @@ def check_targets(targets: Iterable[Path], *, together: bool = False) -> None:
 def results_of_model(target: Path, *, compat: bool = False) -> Results:
     """Score one model's judged CSV file, or ``NAME=A.csv+B.csv``: several judges of one model."""
     name, paths = files_of_model(target)
-    if folders := [path for path in paths if path.is_dir()]:
-        raise InputError(
-            f"{target}: {folders[0]} is a run, and NAME= is for judged CSV files; give the folder, "
-            "which has the name of its --name option"
-        )
     results = results_of_files(paths, compat=compat)
     return replace(results, model=name) if name else results
 

@@ -202,7 +202,7 @@ class RunWriter(RunReader):
             if stored != dict(spec.identity):
                 raise RunConflictError(
                     f"{self.folder}: the run holds answers of {label}, not of {spec.label}"
-                    f" ({_difference(stored, spec.identity)}); {_ANOTHER_RUN}"
+                    f"{_difference(stored, spec.identity)}; {_ANOTHER_RUN}"
                 )
         return self._number("models", spec)
 
@@ -225,8 +225,8 @@ class RunWriter(RunReader):
                 # Reports could not distinguish two judges with the same label.
                 if label == spec.label and identity != json.loads(identity_key(spec.identity)):
                     raise RunConflictError(
-                        f"{self.folder}: the run holds verdicts of a different {label} "
-                        f"({_difference(identity, spec.identity)}); distinguish the two with "
+                        f"{self.folder}: the run holds verdicts of a different {label}"
+                        f"{_difference(identity, spec.identity)}; distinguish the two with "
                         "label=NAME in the spec, or remove the earlier verdicts: jasco forget "
                         f"{self.folder} --judge {label}"
                     )
@@ -445,9 +445,9 @@ def _holder(folder: Path) -> str:
 
 
 def _difference(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """Format, in parentheses, the options that differ; empty for different models or judges."""
     names = [name for name in {**stored, **identity} if stored.get(name) != identity.get(name)]
-    # Options of different models are not comparable.
-    names = [name for name in ("provider", "name") if name in names] or names
-    return ", ".join(
-        f"{name}: {stored.get(name)} in the run, {identity.get(name)} now" for name in names
-    )
+    if {"provider", "name"} & {*names}:
+        return ""  # whose options are not comparable
+    options = (f"{name}: {stored.get(name)} in the run, {identity.get(name)} now" for name in names)
+    return f" ({', '.join(options)})"
