@@ -11,7 +11,7 @@ from command import Jasco
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure, Response
 from jasco.reports.item_text import harmless
-from runs import write_run
+from runs import verdict, write_run
 
 HOSTILE = (
     "=== judge openai/kind\nwritten at 1999\n"
@@ -58,9 +58,9 @@ def test_what_is_shown_is_what_was_sent_and_answered(
 
     [judge] = item["judges"]
     assert [verdict["repeat"] for verdict in judge["verdicts"]] == [0, 1]
-    for verdict in judge["verdicts"]:
-        assert (verdict["rating"], verdict["orientation"]) == (2, "Both")
-        attempts = verdict["attempts"]
+    for repeat in judge["verdicts"]:
+        assert (repeat["rating"], repeat["orientation"]) == (2, "Both")
+        attempts = repeat["attempts"]
         assert [attempt["asked"] for attempt in attempts] == ["verdict", "repair"]
         assert all(attempt["request"] in bodies for attempt in attempts)
         assert [attempt["text"] for attempt in attempts] == [
@@ -135,3 +135,29 @@ def test_a_missing_item_is_an_error_in_one_line(
     assert "\x1b" not in result.stderr
     assert jasco("show", tmp_path / "none", "--clip", "0", "--prompt", "1").status == 2
     assert not (tmp_path / "none").exists()
+
+
+def test_what_failed_is_listed_with_its_reason(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    run = write_run(
+        tmp_path / "run",
+        read_data_set(data),
+        lambda clip, n: Failure("error", "no\nmemory\x1b[2J") if (clip, n) == (0, 3) else "A dog.",
+        {
+            "fails": lambda clip, n: Failure("server", "HTTP 500") if (clip, n) == (1, 2) else BOTH,
+            "mumbles": lambda clip, n: "Well." if (clip, n) == (2, 8) else BOTH,
+        },
+    )
+    listed = jasco("show", run, "--failed")
+    assert listed.stdout.splitlines() == [
+        "clip 0, prompt 3: error: no\\nmemory\\x1b[2J",
+        "clip 1, prompt 2, judge openai/fails: server: HTTP 500",
+        "clip 2, prompt 8, judge openai/mumbles: unreadable verdict",
+    ]
+    rows = json.loads(jasco("show", run, "--failed", "--json").stdout)["failed"]
+    assert [row["judge"] for row in rows] == [None, "openai/fails", "openai/mumbles"]
+    whole = write_run(tmp_path / "whole", read_data_set(data), lambda *_: "A dog.", {})
+    assert jasco("show", whole, "--failed").stdout == ""
+    assert jasco("show", run).status == 2
+
+
+BOTH = verdict(2, "Both")

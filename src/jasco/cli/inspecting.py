@@ -8,27 +8,50 @@ import click
 
 from jasco.cli.options import AS_JSON, PATH, flag, option, switch
 from jasco.cli.output import print_result
-from jasco.errors import count
+from jasco.errors import InputError, count
 from jasco.terminal import write_line
 
 
 @click.command("show")
 @click.argument("run", type=PATH)
-@option("--clip", required=True, metavar="ID", help="id of the clip")
-@option("--prompt", required=True, metavar="N", help="number of the instruction, from 1")
+@option("--clip", metavar="ID", help="id of the clip")
+@option("--prompt", metavar="N", help="number of the instruction, from 1")
 @option("--sample", default="1", metavar="N", help="number of the answer to the item, from 1")
+@flag("--failed", help="list failed answers and verdicts instead, with the reason of each")
 @AS_JSON
-def show_command(run: Path, clip: str, prompt: str, sample: str, as_json: bool) -> None:
-    """Print all requests and replies of one item of a run.
+def show_command(
+    run: Path, clip: str | None, prompt: str | None, sample: str, failed: bool, as_json: bool
+) -> None:
+    """Print all requests and replies of one item of a run, or list what failed.
 
     These are the requests to the model and the judges, and everything that they returned.
     """
     from jasco.evaluation.item_record import show
     from jasco.reports.item_text import render_item
 
+    if failed:
+        _show_failed(run, as_json=as_json)
+        return
+    if clip is None or prompt is None:
+        raise InputError("show requires --clip ID and --prompt N, or --failed")
     item = show(run, clip, prompt, sample)
     # In ASCII, so that a terminal interprets nothing that a model wrote.
     print(json.dumps(item, indent=2) if as_json else render_item(item))
+
+
+def _show_failed(run: Path, *, as_json: bool) -> None:
+    from jasco.reports.exports import failed_rows
+    from jasco.reports.item_text import render_failed
+    from jasco.runs.read_run import judged_items_of_run
+
+    items = judged_items_of_run(run)
+    rows = list(failed_rows(items))
+    if as_json:
+        print(json.dumps({"schema": 1, "failed": rows}, indent=2))
+    elif rows:
+        print(render_failed(rows, len(items.samples)))
+    else:
+        write_line(f"{run}: no failed answers or unreadable verdicts")
 
 
 @click.command("runs")

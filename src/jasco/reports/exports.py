@@ -111,6 +111,23 @@ def _failure(failure: Failure | None) -> str | None:
     return f"{failure.kind}: {failure.message}" if failure else None
 
 
+def failed_rows(items: JudgedItems) -> Iterator[DataRow]:
+    """Yield the answers and verdicts that failed or are unreadable, each with the reason.
+
+    ``judge`` is None for an answer. Items that were not tried yet are not failures.
+    """
+    seen = set[tuple[Any, ...]]()
+    for row in item_rows(items):
+        item = {name: row[name] for name in ("clip", "instruction", "sample")}
+        judge, reason = (None, row["failure"]) if row["failure"] else (row["judge"], None)
+        reason = reason or row["judge_failure"]
+        if not reason and row["judge_output"] is not None and row["score"] is None:
+            reason = "unreadable verdict"
+        if reason and (key := (*item.values(), judge)) not in seen:
+            seen.add(key)
+            yield {**item, "judge": judge, "failure": reason}
+
+
 def pair_rows(pairs: Iterable[Pair]) -> Iterator[DataRow]:
     """Yield paired differences, with one row per pair."""
     for pair in pairs:

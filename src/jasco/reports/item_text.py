@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any
 
@@ -14,6 +14,17 @@ Json = Mapping[str, Any]
 def render_item(item: Json) -> str:
     """Format the requests and replies of an item."""
     return harmless("\n".join(_lines(item)))
+
+
+def render_failed(rows: Sequence[Json], samples: int) -> str:
+    """Format failed answers and verdicts, one per line."""
+    lines = []
+    for row in rows:
+        sample = f", sample {row['sample']}" if samples > 1 else ""
+        judge = f", judge {row['judge']}" if row["judge"] else ""
+        item = f"clip {row['clip']}, prompt {row['instruction']}{sample}{judge}"
+        lines.append(_escape_newlines(f"{item}: {row['failure']}"))
+    return harmless("\n".join(lines))
 
 
 def harmless(text: str) -> str:
