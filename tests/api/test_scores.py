@@ -1,5 +1,6 @@
 """The figures of runs and judged CSV files, from Python."""
 
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,12 @@ def test_missing_pandas_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(jasco.InputError, match="pip install pandas"):
         scores.to_pandas()
+
+
+def test_scores_move_between_processes(data: Path, tmp_path: Path) -> None:
+    scores = jasco.evaluate(answer, data=data, judges=["offline"], limit=2)  # its run is deleted
+    copied = pickle.loads(pickle.dumps(scores))
+    assert copied == scores
+    assert hash(copied) == hash(scores)
+    assert copied.items_to_pandas().equals(scores.items_to_pandas())
+    assert len({scores, copied, jasco.evaluate(answer, data=data, judges=[], limit=2)}) == 2

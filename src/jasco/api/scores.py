@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -58,7 +58,7 @@ class Scores:
     """
 
     reports: tuple[Report, ...]
-    _items_of: Callable[[Results], JudgedItems] = field(repr=False)
+    _items: Mapping[tuple[Path, ...], JudgedItems] = field(default_factory=dict)
 
     # --- models ---
 
@@ -108,7 +108,16 @@ class Scores:
         if len(self) == 1:
             return self
         results = replace(report.models[name].results, name=name)
-        return type(self)((summarise([results]),), self._items_of)
+        return type(self)((summarise([results]),), self._items)
+
+    def _items_of(self, model: Results) -> JudgedItems:
+        """Return the items of a model, which are read now if they were not read with the scores."""
+        items = self._items.get(model.source)
+        if items is None:  # with ``compat``, a file need not be a valid responses CSV
+            first = model.source[0]
+            is_run = first.is_dir()
+            items = judged_items_of_run(first) if is_run else judged_items_of_files(model.source)
+        return items.judged_by([*model.judges, *model.without_verdict])
 
     @property
     def _model(self) -> ModelReport:
@@ -420,13 +429,4 @@ def scores_of(
     reader = read_kept if keep_items else partial(results_of_run, compat=compat)
     results = results_of(targets, together=True, compat=compat, judges=judges, read_run=reader)
     reports = tuple(summarise(group, published=published) for group in by_data_set(results))
-
-    def items_of(model: Results) -> JudgedItems:
-        items = kept.get(model.source)
-        if items is None:  # with ``compat``, a file need not be a valid responses CSV
-            first = model.source[0]
-            is_run = first.is_dir()
-            items = judged_items_of_run(first) if is_run else judged_items_of_files(model.source)
-        return items.judged_by([*model.judges, *model.without_verdict])
-
-    return Scores(reports, items_of)
+    return Scores(reports, kept)
