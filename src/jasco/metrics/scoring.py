@@ -31,6 +31,7 @@ ICASSP 2025, section 3.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from itertools import accumulate
 from math import comb
 from typing import Any, Literal, Self, SupportsFloat
 
@@ -375,7 +376,7 @@ class _Shape:
 
     def by_name(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
         """Return the estimates of all figures, given in their order, by name."""
-        ends = np.cumsum(self._widths)
+        ends = accumulate(self._widths)
         named: dict[str, Any] = {
             name: tuple(estimates[end - width : end])
             if name in _BY_INSTRUCTION
