@@ -42,7 +42,7 @@ class AsyncWriter:
 
     def write_soon(self) -> None:
         """Commit the extra rows alone, without waiting for the commit."""
-        self._enqueue().add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._enqueue()
 
     async def read(self, query: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return the result of one of the run's methods, called in the writer thread."""
@@ -65,6 +65,8 @@ class AsyncWriter:
         self._waiting += rows
         if self._next is None:
             self._next = self._last = asyncio.create_task(self._commit(self._last))
+            # All tasks that wait for it may be cancelled: asyncio must not print its error then.
+            self._next.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._next
 
     async def _commit(self, previous: asyncio.Task[None] | None) -> None:
