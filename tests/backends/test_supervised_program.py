@@ -105,6 +105,7 @@ import jasco.evaluation.run_job, jasco.judges.offline, jasco.judges.vllm_judge
 import jasco.models.function_model, jasco.models.vllm_model, jasco.models.worker  # with libraries
 sys.platform = "darwin"
 del os.sched_getaffinity
+os.process_cpu_count = os.cpu_count  # as Python 3.13 has it where there is no affinity
 from jasco.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
