@@ -10,6 +10,7 @@ from jasco.data.audio import read_audio
 from jasco.data.dataset import DataSet
 from jasco.data.folders import whole_folder
 from jasco.errors import IncompleteError, InputError, one_line
+from jasco.models.batches import Question
 from jasco.protocol.clips import items_of
 
 PORTS: Mapping[str, Mapping[str, str]] = {
@@ -98,7 +99,8 @@ def check(folder: Path, data: DataSet) -> Iterator[str]:
     path = data.audio_path(clip)
     assert path is not None
     instruction = items_of(clip)[0].instruction
-    (answer,) = inference.answer_all([(read_audio(path), instruction)], "greedy")
+    question = Question(read_audio(path), instruction)
+    (answer,) = inference.answer_all([question], "greedy")
     yield f"question about clip {clip.id} of {data.name}: {instruction}"
     yield f"answer: {one_line(answer.text, 500)}"
     hashed = f"{answer.text}|{answer.finish_reason}|{answer.usage}"
