@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check docs clean
+.PHONY: demo test test-fast test-slow check docs clean
 
 # A complete evaluation on a bare machine. If it is interrupted, the same command continues.
 demo: $(VENV)/demo
@@ -14,8 +14,10 @@ demo: $(VENV)/demo
 	@echo "  $(BIN)/jasco eval python/my_model:answer --data mini --judge offline --run runs/function"
 	@echo "Then --data watd for the published clips, and judges that you can publish: see README.md."
 
+test: check test-fast
+
 # Most tests wait for processes of their own, so two cores have room for three at a time.
-test: check
+test-fast: $(VENV)/installed
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 # The second tier: simulations, kills, real models, whole runs, whatever needs torch.
