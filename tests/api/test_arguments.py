@@ -179,8 +179,8 @@ def test_a_judge_is_not_a_model(data: Path) -> None:
 def test_numbers_in_tags_stay_numbers() -> None:
     tags = {"step": np.int64(7), "loss": np.float32(0.5), "note": "a b", "flag": True, "nan": NAN}
     assert as_tags(tags) == {"step": 7, "loss": 0.5, "note": "a b", "flag": "True", "nan": "nan"}
-    assert read_tags(["a=1", "b=1.5e3", "c=007", "d=", "e=x=y", "f=1_0"]) == {
-        "a": 1, "b": 1500.0, "c": "007", "d": "", "e": "x=y", "f": "1_0",
+    assert read_tags(["a=1", "b=-1.5e3", "c=007", "d=", "e=x=y", "f=1_0", "g=1e999"]) == {
+        "a": 1, "b": -1500.0, "c": "007", "d": "", "e": "x=y", "f": "1_0", "g": "1e999",
     }  # fmt: skip
     for wrong in ({"a": None}, {"a": ["x\ny"] * 100}):
         with pytest.raises(jasco.InputError, match="tag a"):

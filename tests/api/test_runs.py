@@ -1,13 +1,16 @@
 """Runs as objects: answering and judging in steps, names, tags, and lists of runs."""
 
+import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import jasco
 from audible import answer
 from command import Jasco
+from jasco.data.csv_files import write_table
 from jasco.runs.writer import RunWriter
 
 
@@ -105,3 +108,40 @@ def test_a_run_that_is_being_written_is_running(data: Path, tmp_path: Path) -> N
     jasco.respond(watching, data=data, run=tmp_path / "run", name="w", limit=1, preflight=False)
     assert set(states) == {"running"}
     assert jasco.open_run(tmp_path / "run").state == "incomplete"
+
+
+def test_a_refused_attempt_leaves_an_empty_run(data: Path, tmp_path: Path) -> None:
+    def nothing(audio: object, sampling_rate: int, prompt: str) -> None: ...
+
+    with pytest.raises(jasco.RunConflictError, match="NoneType, not str") as error:
+        jasco.respond(nothing, data=data, run=tmp_path / "run", name="nothing")
+    assert not getattr(error.value, "__notes__", [])
+    assert jasco.open_run(tmp_path / "run").state == "empty"
+
+
+def test_probes_that_fail_are_reported(data: Path, tmp_path: Path, caplog: Any) -> None:
+    def hears(audio: Any, sampling_rate: int, prompt: str) -> str:
+        if not audio.any():
+            raise ValueError("silence")
+        return answer(audio, sampling_rate, prompt)
+
+    with caplog.at_level("INFO", logger="jasco"):
+        jasco.respond(hears, data=data, run=tmp_path / "run", name="hears")
+    [line] = [text for text in caplog.messages if "3 of 12 probes" in text]
+    assert "ValueError: silence" in line
+
+
+def test_a_changed_answer_in_a_file_needs_another_output(data: Path, tmp_path: Path) -> None:
+    template, judged = tmp_path / "answers.csv", tmp_path / "judged.csv"
+    jasco.write_template(data, template)
+    with template.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for text in ("They flee.", "They stay."):
+        rows[0]["allm_output"] = text
+        write_table(template, list(rows[0]), rows)
+        if text == "They flee.":
+            jasco.judge(template, judges=["offline"], output=judged)
+    with pytest.raises(jasco.RunConflictError, match=r"use a different output=, or delete .*run"):
+        jasco.judge(template, judges=["offline"], output=judged)
+    with pytest.raises(jasco.InputError, match="overwrite the input"):
+        jasco.judge(template, judges=["offline"], output=template)

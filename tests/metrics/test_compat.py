@@ -382,4 +382,6 @@ def test_python_scores_what_the_command_scores(tmp_path: Path) -> None:
     path = tmp_path / "judged.csv"  # the published script needs only these columns
     rows = [f'{clip},"{READABLE}"' for clip in range(2) for _ in range(8)]
     path.write_text("\n".join(["id,llama3_extract", *rows]))
-    assert jasco_package.score(path, compat=True).best_mean.value == 2
+    scores = jasco_package.score(path, compat=True)
+    assert scores.best_mean.value == 2
+    assert "Arithmetic of the published script" in str(scores)

@@ -139,9 +139,18 @@ def read_tags(texts: Iterable[str]) -> dict[str, Tag]:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--tag {one_line(text)}: expected KEY=VALUE")
-        is_number = re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,15})?(e[+-]?\d{1,3})?", value)
-        tags[key] = json.loads(value.lstrip("+")) if is_number and _is_json(value) else value
+        tags[key] = _number_in(value)
     return as_tags(tags)
+
+
+def _number_in(text: str) -> Tag:
+    """Return the finite number that a text is in JSON (007 is none), else the text itself."""
+    if text.removeprefix("-")[:1].isdigit():
+        with suppress(ValueError, OverflowError):
+            number: int | float = json.loads(text)
+            if isfinite(number):
+                return number
+    return text
 
 
 def _as_number(value: object) -> Tag:
@@ -153,14 +162,6 @@ def _as_number(value: object) -> Tag:
     if isinstance(value, Real) and isfinite(value):
         return float(value)
     return str(value)
-
-
-def _is_json(text: str) -> bool:
-    """Return whether a number is written as in JSON, so that 007 stays a string."""
-    with suppress(ValueError):
-        json.loads(text.lstrip("+"))
-        return True
-    return False
 
 
 def as_instructions(instructions: Path | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -77,7 +77,7 @@ def evaluate(
         checkpoint needs a different name or a different run. With ``run``, a name is required for a
         lambda, a nested function, a partial, a method or an object, which have no unique name.
     tags : mapping of str to str, int or float, or None
-        Tags to add to the run, such as ``{"step": 1000}``; values are converted to str.
+        Tags to add to the run, such as ``{"step": 1000}``; other values are converted to str.
     protocol : str or None
         The judging protocol: ``"v2"`` or ``"v1"``. None uses that of the run, which is ``"v2"`` for
         a new run.
@@ -452,7 +452,8 @@ def _folder(run: str | Path | None) -> Iterator[Path]:
     try:
         yield folder
     except BaseException as error:
-        if (folder / "run.db").exists():
+        refused = isinstance(error, InputError | RunConflictError)
+        if (folder / "run.db").exists() and not (is_kept and refused):
             error.add_note(f"Completed work is saved; to resume: run={str(folder)!r}")
             is_kept = True
         raise

@@ -10,7 +10,7 @@ from jasco.api.messages import named_as_in_python
 from jasco.api.scores import Scores, data_frame, scores_of
 from jasco.errors import InputError
 from jasco.evaluation.item_record import show
-from jasco.reports.exports import item_rows
+from jasco.reports.exports import failed_rows, item_rows
 from jasco.runs.forget import Forgotten, forget
 from jasco.runs.read_run import judged_items_of_run
 from jasco.runs.summary import RunSummary, find_runs, summarise_run
@@ -73,6 +73,17 @@ class Run(RunSummary):
             The run has no answer to this item, or does not cover the clip.
         """
         return show(self.folder, str(clip), instruction, sample)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return the failed answers and verdicts, and the unreadable verdicts.
+
+        Returns
+        -------
+        list of dict
+            ``clip``, ``instruction`` and ``sample`` of the item, ``judge`` (None for an answer) and
+            ``failure``, the reason.
+        """
+        return list(failed_rows(judged_items_of_run(self.folder)))
 
     def forget(
         self, judge: str | None = None, *, clips: Sequence[str] = (), failed: bool = False

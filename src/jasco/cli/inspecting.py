@@ -40,16 +40,14 @@ def show_command(
 
 
 def _show_failed(run: Path, *, as_json: bool) -> None:
-    from jasco.reports.exports import failed_rows
+    from jasco.api.runs import Run
     from jasco.reports.item_text import render_failed
-    from jasco.runs.read_run import judged_items_of_run
 
-    items = judged_items_of_run(run)
-    rows = list(failed_rows(items))
+    rows = Run.open(run).failures()
     if as_json:
         print(json.dumps({"schema": 1, "failed": rows}, indent=2))
     elif rows:
-        print(render_failed(rows, len(items.samples)))
+        print(render_failed(rows))
     else:
         write_line(f"{run}: no failed answers or unreadable verdicts")
 

@@ -16,11 +16,11 @@ def render_item(item: Json) -> str:
     return harmless("\n".join(_lines(item)))
 
 
-def render_failed(rows: Sequence[Json], samples: int) -> str:
+def render_failed(rows: Sequence[Json]) -> str:
     """Format failed answers and verdicts, one per line."""
-    lines = []
+    lines, several = [], any(row["sample"] > 1 for row in rows)
     for row in rows:
-        sample = f", sample {row['sample']}" if samples > 1 else ""
+        sample = f", sample {row['sample']}" if several else ""
         judge = f", judge {row['judge']}" if row["judge"] else ""
         item = f"clip {row['clip']}, prompt {row['instruction']}{sample}{judge}"
         lines.append(_escape_newlines(f"{item}: {row['failure']}"))
