@@ -1,0 +1,1 @@
+"""Runs and sweeps that are processed by several workers, on one machine or many."""
