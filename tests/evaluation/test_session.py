@@ -18,6 +18,7 @@ from jasco.human.listening_study import CANNOT_TELL, Participant
 from jasco.runs.read_run import results_of_run
 from jasco.runs.reader import RunReader
 from jasco.runs.writer import RunWriter
+from runs import audio_sha256
 from synthetic import tone, write_wav
 
 
@@ -64,7 +65,7 @@ def test_a_model_that_uses_no_audio_needs_no_files(
     run_evaluation(model)
     assert set(model.audio.values()) == {None}
     with RunReader.open(tmp_path / "run") as store:
-        assert store.audio_sha256() is None
+        assert audio_sha256(store) is None
 
 
 def test_missing_audio_is_an_error_before_anything_is_asked(

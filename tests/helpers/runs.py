@@ -13,6 +13,8 @@ from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdict_parser import read_verdict
 from jasco.protocol.verdicts import Attempt, Judgement
 from jasco.runs.audio_manifest import AudioFacts
+from jasco.runs.part_facts import combined_audio_sha256
+from jasco.runs.reader import RunReader
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.writer import RunWriter
 
@@ -69,6 +71,11 @@ def write_run(
                     )
         store.commit(rows)
     return folder
+
+
+def audio_sha256(run: RunReader) -> str | None:
+    """Return the hash of the audio of the covered clips; None if some of it was not read."""
+    return combined_audio_sha256(run.audio_hashes(), run.clip_hashes())
 
 
 def _paths(data: DataSet) -> dict[str, Path]:

@@ -1,7 +1,6 @@
 """CSV files: read with one-line errors, written atomically."""
 
 import csv
-import io
 import os
 import re
 import unicodedata
@@ -10,13 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from jasco.errors import IncompleteError, InputError, count, did_you_mean_path, near, one_line
 
 _LONGEST_CELL = 50_000_000  # characters; longer than any response of a model
 _LARGEST = 256 << 20  # bytes; larger than the responses of a thousand models
 _MOST_CELLS = 10_000_000
+_BEGINNING = 1 << 20  # bytes in which the header is expected
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -43,21 +43,61 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Cs
     Raises
     ------
     InputError
-        The file is missing, not UTF-8, not separated by commas, has no header, lacks a column, has
-        a duplicate column or a row whose length differs from the header's, or is too large: more
-        than 256 MiB or 10 million cells.
+        As :func:`open_table`; or the file is too large: more than 256 MiB or 10 million cells.
     """
-    text = _read_text(path)
+    with open_table(path, required, remedy, largest=_LARGEST) as (columns, rows):
+        kept = []
+        for row in rows:
+            kept.append(row)
+            if len(kept) * len(columns) > _MOST_CELLS:
+                raise InputError(
+                    f"{path}: more than {_MOST_CELLS:,} cells; split it into several files"
+                )
+    return CsvTable(columns, kept)
+
+
+@contextmanager
+def open_table(
+    path: Path, required: Sequence[str] = (), remedy: str = "", *, largest: int | None = None
+) -> Iterator[tuple[tuple[str, ...], Iterator[dict[str, str]]]]:
+    """Open a CSV file with a header, to read it row by row.
+
+    Parameters
+    ----------
+    path, required, remedy
+        As in :func:`read_table`.
+    largest : int or None
+        The maximum size in bytes; None for any size.
+
+    Yields
+    ------
+    columns : tuple of str
+        In order.
+    rows : iterator of dict
+        The cells of each row, by column.
+
+    Raises
+    ------
+    InputError
+        The file is missing, not UTF-8, not separated by commas, has no header, lacks a column, or
+        has a duplicate column or a row whose length differs from the header's.
+    """
+    _check_format(path, required, largest)
     csv.field_size_limit(_LONGEST_CELL)
-    if separator := _other_separator(text, required):
-        raise InputError(
-            f"{path}: columns are separated by {separator}, not by commas; save it with commas "
-            "(Excel uses the list separator of the system's regional settings)"
-        )
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows = []
-    try:
-        columns = tuple(next(reader, ()))
+    with path.open(encoding="utf-8-sig", newline="") as file:  # with the mark of spreadsheets
+        reader = csv.reader(file, strict=True)
+        with _reading_errors(path, reader):
+            columns = tuple(next(reader, ()))
+        if missing := [column for column in required if column not in columns]:
+            others = [column for column in columns if column not in required]
+            raise InputError(f"{path}: {_format_missing(missing, columns, others)}{remedy}")
+        if twice := [column for column in columns if columns.count(column) > 1]:
+            raise InputError(f"{path}: duplicate column {twice[0]!r}; rename or remove one")
+        yield columns, _rows(path, reader, columns)
+
+
+def _rows(path: Path, reader: Any, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    with _reading_errors(path, reader):
         for cells in filter(None, reader):
             if len(cells) != len(columns):
                 raise InputError(
@@ -65,19 +105,28 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Cs
                     f"{count(len(columns), 'column')}; each line needs one cell per column, and "
                     "cells that contain commas must be quoted"
                 )
-            rows.append(dict(zip(columns, cells, strict=True)))
-            if len(rows) * len(columns) > _MOST_CELLS:
-                raise InputError(
-                    f"{path}: more than {_MOST_CELLS:,} cells; split it into several files"
-                )
+            yield dict(zip(columns, cells, strict=True))
+
+
+@contextmanager
+def _reading_errors(path: Path, reader: Any) -> Iterator[None]:
+    try:
+        yield
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not a CSV file ({error})") from None
-    if missing := [column for column in required if column not in columns]:
-        others = [column for column in columns if column not in required]
-        raise InputError(f"{path}: {_format_missing(missing, columns, others)}{remedy}")
-    if twice := [column for column in columns if columns.count(column) > 1]:
-        raise InputError(f"{path}: duplicate column {twice[0]!r}; rename or remove one")
-    return CsvTable(columns, rows)
+    except UnicodeDecodeError:
+        line = _undecodable_line(path)
+        raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
+
+
+def _undecodable_line(path: Path) -> int:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 _OTHER_FORMATS = {
@@ -90,29 +139,31 @@ _OTHER_FORMATS = {
 """Descriptions of files that are not CSV files, by their first bytes."""
 
 
-def _read_text(path: Path) -> str:
+def _check_format(path: Path, required: Sequence[str], largest: int | None) -> None:
+    """Raise ``InputError`` for a file that cannot be read, or does not begin like a CSV file."""
     if path.is_char_device() or path.is_block_device():
         raise InputError(f"{path}: a device, not a regular file; give a file")
     try:
+        size = path.stat().st_size
         with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+            beginning = file.read(_BEGINNING)
     except FileNotFoundError as error:
         raise InputError(f"{path}: {error.strerror}{did_you_mean_path(path)}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     for magic, description in _OTHER_FORMATS.items():
-        if content.startswith(magic):
+        if beginning.startswith(magic):
             raise InputError(f"{path}: {description.format(folder=path.parent)}")
-    if len(content) > _LARGEST:
-        raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; split it into several")
-    try:
-        text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV UTF-8") from None
+    if largest is not None and size > largest:
+        raise InputError(f"{path}: larger than {largest >> 20} MiB; split it into several")
+    text = beginning.decode("utf-8-sig", "replace")
     if not text.strip():
         raise InputError(f"{path}: the file is empty; its first line must contain the column names")
-    return text
+    if separator := _other_separator(text, required):
+        raise InputError(
+            f"{path}: columns are separated by {separator}, not by commas; save it with commas "
+            "(Excel uses the list separator of the system's regional settings)"
+        )
 
 
 def _format_missing(missing: list[str], columns: Sequence[str], others: list[str]) -> str:

@@ -1,11 +1,12 @@
 """Data sets in the published layout: ``FOLDER/dataset/v0/v0.csv`` and ``ID.wav`` next to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
-from jasco.data.csv_files import read_table
+from jasco.data.csv_files import open_table
 from jasco.errors import InputError, did_you_mean, did_you_mean_path, whole_text
 from jasco.protocol.clips import Clip, Item, annotations_sha256, items_of
 
@@ -47,6 +48,21 @@ class DataSet:
     clips: tuple[Clip, ...]
     folder: Path | None = None
 
+    @cached_property
+    def annotations_sha256(self) -> str:
+        """The hash of the annotations of the whole data set."""
+        return annotations_sha256(self.clips)
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The index of each clip in the whole data set."""
+        return range(len(self.clips))
+
+    @property
+    def total(self) -> int:
+        """Number of clips of the whole data set."""
+        return len(self.clips)
+
     def items(self) -> list[Item]:
         """Return the items: each clip with each of the published instructions, clip by clip."""
         return [item for clip in self.clips for item in items_of(clip)]
@@ -54,6 +70,25 @@ class DataSet:
     def audio_path(self, clip: Clip) -> Path | None:
         """Return the path of a clip's audio file, whether or not it exists."""
         return self.folder and (self.folder / ANNOTATIONS).with_name(f"{clip.id}.wav")
+
+
+@dataclass(frozen=True)
+class DataPart(DataSet):
+    """Some of the clips of a data set.
+
+    Attributes
+    ----------
+    places : sequence of int
+        The index of each clip in the whole data set.
+    total : int
+        Number of clips of the whole data set.
+    annotations_sha256 : str
+        The hash of the annotations of the whole data set.
+    """
+
+    places: Sequence[int] = ()
+    total: int = 0
+    annotations_sha256: str = ""
 
 
 def name_of(clips: Sequence[Clip], otherwise: str) -> str:
@@ -66,7 +101,11 @@ def name_of(clips: Sequence[Clip], otherwise: str) -> str:
     otherwise : str
         The name of any other data set.
     """
-    sha256 = annotations_sha256(clips)
+    return name_by_hash(annotations_sha256(clips), otherwise)
+
+
+def name_by_hash(sha256: str, otherwise: str) -> str:
+    """Return the name of a data set, as :func:`name_of`, by the hash of its annotations."""
     if sha256 in (PUBLISHED_SHA256, MINI_SHA256):
         return PUBLISHED if sha256 == PUBLISHED_SHA256 else MINI
     return OTHER_CLIPS if otherwise in (PUBLISHED, ALTERED) else whole_text(otherwise)
@@ -106,7 +145,26 @@ def read_data_set(folder: Path) -> DataSet:
     Raises
     ------
     InputError
-        The folder or a column is missing, an id is duplicate or refers to another folder, or the
+        As :func:`read_clips`, or an id is duplicate.
+    """
+    path = folder / ANNOTATIONS
+    clips: dict[str, Clip] = {}
+    for number, clip in enumerate(read_clips(folder), start=1):
+        if clip.id in clips:
+            first = list(clips).index(clip.id) + 1
+            raise InputError(duplicate_id(path, clip.id, first, number))
+        clips[clip.id] = clip
+    annotated = tuple(clips.values())
+    return DataSet(name_of(annotated, folder.resolve().name), annotated, folder)
+
+
+def read_clips(folder: Path) -> Iterator[Clip]:
+    """Read the clips of a data set one by one, in the order of the annotations.
+
+    Raises
+    ------
+    InputError
+        The folder or a column is missing, an id refers to another folder, there is no clip, or the
         file is not a CSV in UTF-8.
     """
     path = folder / ANNOTATIONS
@@ -122,17 +180,17 @@ def read_data_set(folder: Path) -> DataSet:
             f"{folder}: not a data set: {path} not found; give the folder that contains "
             f"{ANNOTATIONS}{_data_sets_near(folder)}"
         )
-    clips: dict[str, Clip] = {}
-    for number, row in enumerate(read_table(path, required=COLUMNS).rows, start=1):
-        clip = clip_of_row(row, COLUMNS, f"{path}, row {number}")
-        if clip.id in clips:
-            first = list(clips).index(clip.id) + 1
-            raise InputError(f"{path}: duplicate id {clip.id} (rows {first} and {number})")
-        clips[clip.id] = clip
-    if not clips:
+    number = 0
+    with open_table(path, required=COLUMNS) as (_, rows):
+        for number, row in enumerate(rows, start=1):
+            yield clip_of_row(row, COLUMNS, f"{path}, row {number}")
+    if not number:
         raise InputError(f"{path}: no clips, only a header")
-    annotated = tuple(clips.values())
-    return DataSet(name_of(annotated, folder.resolve().name), annotated, folder)
+
+
+def duplicate_id(path: Path, clip_id: str, first: int, second: int) -> str:
+    """Format the error about an id that occurs in two rows."""
+    return f"{path}: duplicate id {clip_id} (rows {first} and {second})"
 
 
 def clip_of_row(row: Mapping[str, str], columns: Sequence[str], where: str) -> Clip:

@@ -4,11 +4,11 @@ A clip is identified by the hash of its annotations, so that a corrected clip ha
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jasco.errors import count
-from jasco.protocol.clips import Clip
+from jasco.protocol.clips import AnyClip, Clip
 
 _DIGITS = 12
 TOO_GENERAL = "1f3f301487a2"
@@ -38,7 +38,7 @@ class KnownIssue:
     text: str
 
 
-def known_issues(clips: Sequence[Clip]) -> tuple[KnownIssue, ...]:
+def known_issues(clips: Iterable[AnyClip]) -> tuple[KnownIssue, ...]:
     """Return the known issues of these clips."""
     texts = ((clip.id, _KNOWN.get(clip.sha256[:_DIGITS])) for clip in clips)
     return tuple(KnownIssue(id_, text) for id_, text in texts if text)

@@ -6,6 +6,7 @@ sends them.
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,14 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
     InputError
         There is no run, it has no such clip, prompt or sample, or there is no response yet.
     """
-    with RunReader.open(run) as store:
+    with ExitStack() as stack:
+        whole = stack.enter_context(RunReader.open(run))
+        place = whole.clip_index(clip)
+        store = stack.enter_context(whole.part_with(place))
         instructions = store.instructions
         number = _number("prompt", prompt, len(instructions))
         shown = _number("sample", sample, store.samples)
-        place = store.clip_index(clip)
-        item = Item(store.data().clips[place], number, instructions[number - 1], shown - 1)
+        item = Item(store.clip(place), number, instructions[number - 1], shown - 1)
         responses = store.rows_of("responses", place, number, item.sample)
         if not responses:
             raise InputError(

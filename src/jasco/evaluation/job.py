@@ -108,8 +108,8 @@ class Job:
                     "in a run with them"
                 )
 
-    def clips_covered(self, data: DataSet, covered: int) -> int:
-        """Return how many clips the job is about, in a run that already covers ``covered``."""
+    def clips_covered(self, total: int, covered: int) -> int:
+        """Return how many of all clips the job is about, in a run that already covers some."""
         if self.data is None and self.limit is None:
             return covered
-        return max(covered, min(self.limit or len(data.clips), len(data.clips)))
+        return max(covered, min(self.limit or total, total))

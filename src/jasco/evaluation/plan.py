@@ -78,7 +78,7 @@ def plan(job: Job) -> Iterator[str]:
         As raised by the job itself, as far as the cause is known beforehand.
     """
     done = _done(job)
-    clips = done.data.clips[: job.clips_covered(done.data, done.covered)]
+    clips = done.data.clips[: job.clips_covered(done.data.total, done.covered)]
     instructions = done.instructions if job.instructions is None else job.instructions
     samples = max(job.samples or 1, done.samples)
     job.check_recorded(instructions, samples)

@@ -65,7 +65,7 @@ def run_job(
         RunReader.open(job.run).close()  # do not create a run
     with RunWriter.open(job.run, notify=notify) as store:
         session = Session(job, store, notify)
-        store.widen(len(session.clips), session.samples)
+        store.widen(session.covered, session.samples)
         try:
             asyncio.run(_run_session(session, begun))
             return session.is_done()
@@ -143,7 +143,7 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
         session.notify(f"starting {label}")
     try:
         await model.prepare(session.data)
-        for place, clip in enumerate(session.clips):
+        for place, clip in zip(session.places, session.clips, strict=True):
             responses = store.responses(session.model_number, place)
             for item in items_of(clip, session.instructions):
                 response = responses.get(item.number)
@@ -164,8 +164,8 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
             longer := store.count_longer_clips(model.max_audio_seconds)
         ):
             session.notify(
-                f"clips longer than {model.max_audio_seconds:g} s: {longer} of {store.covered}; "
-                f"{label} uses only their beginning"
+                f"clips longer than {model.max_audio_seconds:g} s: {longer} of "
+                f"{len(session.clips)}; {label} uses only their beginning"
             )
         yield
     finally:

@@ -20,7 +20,7 @@ from jasco.evaluation.progress import Progress
 from jasco.evaluation.session import Judges, Session, repeats_of
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
-from jasco.protocol.clips import Item
+from jasco.protocol.clips import Clip, Item
 from jasco.protocol.reasoning import without_reasoning
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Judgement
@@ -49,10 +49,10 @@ async def run(session: Session, progress: Progress, model: Model | None, judges:
         The job cannot continue; completed work is saved.
     """
     runner = _Runner(session, progress, model, judges)
-    places = iter(range(len(session.clips)))
+    clips = iter(zip(session.places, session.clips, strict=True))
     # Twice as many open items as allowed calls keep the slots full and limit the memory.
     workers = min(max(2, session.job.concurrency // 4), len(session.clips))
-    await all_at_once(runner.go_through(places) for _ in range(workers))
+    await all_at_once(runner.go_through(clips) for _ in range(workers))
 
 
 class Capacity:
@@ -101,12 +101,12 @@ class _Runner:
         seconds = max(_SECONDS, _SECONDS_PER_CALL * session.job.concurrency)
         self._clips, self._requests = Capacity(seconds), Capacity(seconds)
 
-    async def go_through(self, places: Iterator[int]) -> None:
-        for place in places:
-            await self._do_clip(place)
+    async def go_through(self, clips: Iterator[tuple[int, Clip]]) -> None:
+        for place, clip in clips:
+            await self._do_clip(place, clip)
 
-    async def _do_clip(self, place: int) -> None:
-        session, clip = self._session, self._session.clips[place]
+    async def _do_clip(self, place: int, clip: Clip) -> None:
+        session = self._session
         store, model_number, protocol = session.store, session.model_number, session.protocol.name
         responses = [
             await session.writer.read(store.responses, model_number, place, sample)

@@ -104,8 +104,12 @@ class Session:
         The texts of the instructions.
     samples : int
         Expected number of responses to each item.
+    covered : int
+        Number of clips of the data set, from the first on, that the run covers.
     clips : sequence of Clip
-        The clips that the run covers: its first ones.
+        The covered clips; of a shard, those that belong to it.
+    places : sequence of int
+        Their indices in the whole data set.
     audio : mapping of str to AudioFacts
         Facts about their audio, by clip id; empty if the model uses none.
     writer : AsyncWriter
@@ -146,19 +150,22 @@ class Session:
             provider.folder, provider.notify, provider.budget = job.run, notify, budget
             provider.adaptations = {}
             store.set_source(table, number, provider.spec.label, provider.fingerprint())
-        if not store.has_answers():  # a run without responses may still cover fewer clips
+        if not store.shard and not store.has_answers():  # it may still cover fewer clips
             store.narrow(0)
-        self._covered, self._earlier_samples = store.covered, store.samples
+        earlier, self._earlier_samples = store.covered, store.samples
         self.samples = max(job.samples or 1, store.samples)
-        self.clips: Sequence[Clip] = self.data.clips[: job.clips_covered(self.data, store.covered)]
+        self.covered = job.clips_covered(self.data.total, earlier)
+        self._earlier_covered = earlier or self.covered
+        self.places = [place for place in self.data.places if place < self.covered]
+        self.clips: Sequence[Clip] = self.data.clips[: len(self.places)]
         self.audio: Mapping[str, AudioFacts] = {}
         if job.model and job.model.uses_audio:
             self.audio = self._read_all_audio()
             store.set_audio(self.audio)
-        if job.limit and job.limit < self._covered == len(self.clips):
+        if job.limit and job.limit < earlier == self.covered:
             notify(
                 f"--limit {job.limit} has no effect: {job.run} already covers "
-                f"{count(self._covered, 'clip')}; for fewer, use a different --run"
+                f"{count(earlier, 'clip')}; for fewer, use a different --run"
             )
         if job.samples and job.samples < self.samples:
             notify(
@@ -194,7 +201,8 @@ class Session:
         copy_exams(self.store, identities, self.model_number)
         for table, number, provider in self._providers():
             self.store.add_adaptations(table, number, provider.adaptations)
-        self.store.narrow(self._covered or len(self.clips), self._earlier_samples)
+        if not self.store.shard:  # the whole run determines what its shards cover
+            self.store.narrow(self._earlier_covered, self._earlier_samples)
 
     def missing_responses(self) -> int:
         """Count the items without a response of the job's model; 0 without a model."""

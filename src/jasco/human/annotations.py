@@ -10,7 +10,7 @@ to, so it stays valid if the run changes.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
@@ -191,11 +191,11 @@ class Annotations:
                     f"{self.folder}: the run has custom instructions, but labels and exams support "
                     "the published ones only; label answers in a run with the published ones"
                 )
-            for place, clip in enumerate(store.data().clips):
-                if clip.id == clip_id and store.models():
-                    answer = store.responses(store.models()[0][0], place).get(number)
-                    if isinstance(answer, Response):
-                        return clip.sha256, answer.text
+            with suppress(InputError), store.part_with(store.clip_index(clip_id)) as part:
+                place = part.clip_index(clip_id)
+                answers = [part.responses(model, place).get(number) for model, *_ in part.models()]
+                if answers and isinstance(answers[0], Response):
+                    return part.clip(place).sha256, answers[0].text
         raise InputError(
             f"{self.folder}: the run contains no answer for clip {clip_id[:40]!r}, prompt {number}"
         )

@@ -95,13 +95,17 @@ class VerdictMatrix:
             The texts of the instructions.
         """
         matrix = cls.none_yet(clips, single_prompt=single_prompt, instructions=instructions)
+        matrix.enter_table(verdicts)
+        return matrix
+
+    def enter_table(self, verdicts: NDArray[np.int64]) -> None:
+        """Set the verdicts of a table."""
         clip, number, rating, orientation = verdicts.T
         read = (rating >= 0) & (orientation >= 0)
         cells = clip[read], number[read] - 1
-        matrix.ratings[cells] = rating[read]
-        matrix.orientations[cells] = orientation[read]
-        matrix.unreadable[clip[~read], number[~read] - 1] = True
-        return matrix
+        self.ratings[cells] = rating[read]
+        self.orientations[cells] = orientation[read]
+        self.unreadable[clip[~read], number[~read] - 1] = True
 
     def enter(self, clip: int, number: int, verdict: Verdict) -> None:
         """Set the verdict on an item.

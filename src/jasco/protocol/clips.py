@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from jasco.errors import InputError
 from jasco.protocol.instructions import INSTRUCTIONS
@@ -68,6 +69,16 @@ class Clip:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+class ClipHash(NamedTuple):
+    """The id of a clip, and the hash of its annotations."""
+
+    id: str
+    sha256: str
+
+
+AnyClip = Clip | ClipHash
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A clip with an instruction, which a model answers.
@@ -112,6 +123,6 @@ def combined_sha256(hashes: dict[str, str]) -> str:
     return hashlib.sha256("\n".join(hashes[id_] for id_ in id_order(hashes)).encode()).hexdigest()
 
 
-def annotations_sha256(clips: Iterable[Clip]) -> str:
+def annotations_sha256(clips: Iterable[AnyClip]) -> str:
     """Compute the hash of a data set's annotations, which does not depend on their order."""
     return combined_sha256({clip.id: clip.sha256 for clip in clips})

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jasco.protocol.responses import Failure
 
@@ -74,6 +74,21 @@ def reasons_of(failures: Iterable[Failure]) -> tuple[Reason, ...]:
     return commonest_reasons(
         (failure.kind, failure.message, 1, failure.final) for failure in failures
     )
+
+
+def combined_reasons(parts: Iterable[Iterable[Reason]]) -> tuple[Reason, ...]:
+    """Return the reasons of all parts of a run, given those of each part."""
+    by_kind: dict[str, list[Reason]] = {}
+    for reason in (reason for part in parts for reason in part):
+        by_kind.setdefault(reason.kind, []).append(reason)
+    combined = [_combined_reason(kind, reasons) for kind, reasons in by_kind.items()]
+    return tuple(sorted(combined, key=lambda reason: (-reason.of, reason.kind)))
+
+
+def _combined_reason(kind: str, reasons: Sequence[Reason]) -> Reason:
+    groups = [(kind, reason.message, reason.count, 0) for reason in reasons]
+    of, final = sum(reason.of for reason in reasons), sum(reason.final for reason in reasons)
+    return replace(_commonest_reason(kind, groups), of=of, final=final)
 
 
 _WORD = re.compile(r"(?:HTTP )?[\w-]+")

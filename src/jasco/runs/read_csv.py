@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from jasco.data.dataset import name_of
@@ -16,7 +17,9 @@ from jasco.metrics.compat import count_judged
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.runs.read_run import judge_facts, model_of
+from jasco.runs.part_facts import judge_facts
+from jasco.runs.part_verdicts import PartVerdicts
+from jasco.runs.read_run import model_of
 from jasco.runs.reader import RunReader
 from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
 
@@ -102,7 +105,11 @@ def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
             == texts
         ]
         if len(authors) == 1:
-            return run.fact("protocol") or "unknown", judge_facts(run, model, *authors[0])
+            verdicts = PartVerdicts(run, single_prompt=False)
+            verdicts.add(run, model, authors[0][0], folder.name)
+            facts = judge_facts(run, model, *authors[0])
+            agreement = verdicts.self_agreement(folder.name)
+            return run.fact("protocol") or "unknown", replace(facts, self_agreement=agreement)
     return "unknown", JudgeFacts(proxy=file.proxy, verdicts=len(texts))
 
 

@@ -1,25 +1,27 @@
-"""The results of a run, read from its file as of one moment."""
+"""The results of a run, read from its file as of one moment, or from the files of its shards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from jasco.data.dataset import name_with_audio
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
-from jasco.metrics.agreement import Agreement
 from jasco.metrics.compat import JudgedRow
-from jasco.metrics.scoring import self_agreement
-from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.responses import Failure, served_name
+from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Verdict
-from jasco.runs.exam_records import find_exam, is_of
+from jasco.runs.part_facts import PartFacts, combine, combined_audio_sha256
+from jasco.runs.part_verdicts import PartVerdicts
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import Entry, RunReader
-from jasco.runs.results import Answers, Data, JudgedItems, JudgeFacts, Results
-from jasco.runs.schema import PREFLIGHT, judge_fact
-from jasco.runs.spending import spending_of
+from jasco.runs.results import Data, JudgedItems, Results
+from jasco.runs.schema import PREFLIGHT
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def results_of_run(folder: Path, *, compat: bool = False) -> Results:
@@ -55,50 +57,55 @@ def model_of(run: RunReader) -> Entry:
 
 
 def _results(run: RunReader, *, compat: bool) -> Results:
-    clips = run.data().clips[: run.covered]
     model, label, identity = model_of(run)
     single_prompt = is_single_prompt(identity)
     if compat:
         _check_compat(run, label, single_prompt=single_prompt)
-    judges, matrices, rows = {}, {}, {}
-    for judge, name, judge_identity in run.judges_of(model):
-        judges[name] = judge_facts(run, model, judge, judge_identity)
-        if compat:
-            rows[name] = _judged_rows(run.judgements(model, judge))
-        else:
-            matrices[name] = _matrix(run, model, judge, single_prompt=single_prompt)
-    reasons = {
-        name: found
-        for judge, name, _ in run.judges()
-        if name not in judges and (found := run.reasons(model, judge))
-    }
-    instructions, samples = run.instructions, run.samples
+    verdicts = PartVerdicts(run, single_prompt=single_prompt)
+    rows: dict[str, list[JudgedRow]] = {}
+    parts = []
+    for part in run.parts():
+        parts.append(PartFacts.of(part, model))
+        for judge, name, _ in part.judges_of(model):
+            if compat:
+                rows.setdefault(name, []).extend(_judged_rows(part.judgements(model, judge)))
+            else:
+                verdicts.add(part, model, judge, name)
+    facts = combine(parts, run.folder)
+    clips = tuple(run.clip_hashes())
     data = Data.of(
-        run.data_name,
+        name_with_audio(run.data_name, {id_: sha for id_, sha in facts.audio.items() if sha}),
         clips,
-        run.audio_sha256(),
+        combined_audio_sha256(facts.audio, clips),
         single_prompt=single_prompt,
-        instructions=instructions,
+        instructions=run.instructions,
     )
     return Results(
         model=label,
         data=data,
         protocol=run.fact("protocol") or "",
-        answers=_answers(run, model, data.items * samples),
-        judges=judges,
+        answers=replace(
+            facts.answers,
+            expected=data.items * run.samples,
+            preflight=run.json_fact(PREFLIGHT),
+        ),
+        judges={
+            name: replace(judge, self_agreement=verdicts.self_agreement(name))
+            for name, judge in facts.judges.items()
+        },
         clips=clips,
-        matrices=matrices,
+        matrices={} if compat else verdicts.matrices(facts.judges),
         identity=identity,
-        served=run.served("responses", model),
+        served=facts.served,
         rows=rows if compat else None,
-        spent=spending_of(run),
-        reasons_without_verdict=reasons,
-        adaptations=run.adaptations("models", model),
+        spent=facts.spent,
+        reasons_without_verdict=facts.reasons_without_verdict,
+        adaptations=facts.adaptations,
         name=run.name_of(model),
         tags=run.tags,
         source=(run.folder,),
-        instructions=instructions,
-        samples=samples,
+        instructions=run.instructions,
+        samples=run.samples,
     )
 
 
@@ -115,23 +122,6 @@ def _check_compat(run: RunReader, label: str, *, single_prompt: bool) -> None:
         raise InputError(f"{run.folder}: --compat cannot score this run: {problem}; omit --compat")
 
 
-def _matrix(
-    run: RunReader, model: int, judge: int, repeat: int = 0, *, single_prompt: bool = False
-) -> VerdictMatrix:
-    """Return a judge's verdicts on all samples."""
-    return VerdictMatrix.of_samples(
-        [
-            VerdictMatrix.of(
-                run.covered,
-                run.verdict_table(model, judge, repeat, sample),
-                single_prompt=single_prompt,
-                instructions=run.instructions,
-            )
-            for sample in range(run.samples)
-        ]
-    )
-
-
 def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> list[JudgedRow]:
     return [
         JudgedRow(clip_id, texts[0], texts[1] if len(texts) > 1 else "")
@@ -139,83 +129,20 @@ def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> lis
     ]
 
 
-def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, Any]) -> JudgeFacts:
-    """Return facts about one of a run's judges and its verdicts."""
-    served = run.served("verdicts", model, judge)
-    exam, examined_as = _exam(run, judge, identity, served)
-    return JudgeFacts(
-        proxy=run.is_proxy(judge),
-        verdicts=run.count_verdicts(model, judge),
-        cut_off=run.count_cut_off(model, judge),
-        identity=identity,
-        served=served,
-        self_agreement=_self_agreement(run, model, judge),
-        exam=exam,
-        examined_as=examined_as,
-        reasons=run.reasons(model, judge),
-        check=run.json_fact(judge_fact("check", judge)),
-        adaptations=run.adaptations("judges", judge),
-    )
-
-
-def _answers(run: RunReader, model: int, expected: int) -> Answers:
-    seconds, findings = run.max_audio_seconds(), run.audio_findings()
-    clipped, warnings = dict[str, int](), dict[str, list[str]]()
-    for clip_id, finding in (findings or {}).items():
-        if finding["clipped"]:
-            clipped[clip_id] = finding["clipped"]
-        for warning in finding["warnings"]:
-            warnings.setdefault(warning, []).append(clip_id)
-    return Answers(
-        expected,
-        *run.count_responses(model),
-        converted_clips=run.count_converted_clips(),
-        max_audio_seconds=seconds,
-        cut_clips=0 if seconds is None else run.count_longer_clips(seconds),
-        runtime=run.runtime(),
-        preflight=run.json_fact(PREFLIGHT),
-        clipped=None if findings is None else clipped,
-        audio_warnings=warnings,
-        reasons=run.reasons(model),
-    )
-
-
-def _exam(
-    run: RunReader, judge: int, identity: Mapping[str, Any], served: tuple[str, ...]
-) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
-    """Find a judge's exam, or the run's copy of an exam taken on another machine.
-
-    Returns
-    -------
-    exam : mapping or None
-        An exam of the model that judged in this run, as far as both are known.
-    examined_as : tuple of str
-        The server's names of the model in an exam of a different one; empty if there is none.
-    """
-    copy = run.json_fact(judge_fact("exam", judge))
-    exams = [exam for exam in (find_exam(run, identity, served), copy) if exam]
-    for exam in exams:
-        if is_of(exam, served):
-            return exam, ()
-    return None, tuple(map(served_name, exams[0]["served"])) if exams else ()
-
-
-def _self_agreement(run: RunReader, model: int, judge: int) -> Agreement | None:
-    repeats = range(run.repeats(model, judge))
-    return self_agreement([_matrix(run, model, judge, repeat) for repeat in repeats])
-
-
 def _judged_items(run: RunReader) -> JudgedItems:
-    first, *further = [_items_of_sample(run, sample) for sample in range(run.samples)]
+    model, clips = model_of(run)[0], run.clips()
+    samples: list[list[JudgedItems]] = [[] for _ in range(run.samples)]
+    for part in run.parts():
+        for sample, of_sample in enumerate(samples):
+            of_sample.append(_items_of_part(part, model, sample))
+    first, *further = [_joined(of_sample, clips, run.instructions) for of_sample in samples]
     return replace(first, further=tuple(further))
 
 
-def _items_of_sample(run: RunReader, sample: int) -> JudgedItems:
-    clips = run.data().clips[: run.covered]
-    model = model_of(run)[0]
+def _items_of_part(part: RunReader, model: int, sample: int) -> JudgedItems:
     answers, failures, cut_off = {}, {}, set()
-    for index, clip in enumerate(clips):
-        for number, response in run.responses(model, index, sample).items():
+    for place, clip in zip(part.places, part.clips(), strict=True):
+        for number, response in part.responses(model, place, sample).items():
             key = clip.id, number
             if isinstance(response, Failure):
                 failures[key] = response
@@ -223,15 +150,46 @@ def _items_of_sample(run: RunReader, sample: int) -> JudgedItems:
             answers[key] = response.text
             if response.finish_reason == "length":
                 cut_off.add(key)
-    judge_failures = {label: run.failures(model, judge, sample) for judge, label, _ in run.judges()}
+    judge_failures = {
+        label: part.failures(model, judge, sample) for judge, label, _ in part.judges()
+    }
     return JudgedItems(
-        clips,
+        (),
         answers,
-        {label: run.judgements(model, judge, sample) for judge, label, _ in run.judges_of(model)},
+        {label: part.judgements(model, judge, sample) for judge, label, _ in part.judges_of(model)},
         failures,
         frozenset(cut_off),
-        run.audio_files(),
+        part.audio_files(),
         {label: failed for label, failed in judge_failures.items() if failed},
-        frozenset(label for judge, label, _ in run.judges() if run.is_proxy(judge)),
-        run.instructions,
+        frozenset(label for judge, label, _ in part.judges() if part.is_proxy(judge)),
     )
+
+
+def _joined(
+    parts: Sequence[JudgedItems], clips: tuple[Clip, ...], instructions: tuple[str, ...]
+) -> JudgedItems:
+    """Return the items of all parts, which are about different clips."""
+    return JudgedItems(
+        clips,
+        _union(part.answers for part in parts),
+        {
+            label: _union(part.judges.get(label, {}) for part in parts)
+            for label in _union(part.judges for part in parts)
+        },
+        _union(part.failures for part in parts),
+        frozenset().union(*(part.cut_off for part in parts)),
+        _union(part.audio for part in parts),
+        {
+            label: _union(part.judge_failures.get(label, {}) for part in parts)
+            for label in _union(part.judge_failures for part in parts)
+        },
+        frozenset().union(*(part.proxies for part in parts)),
+        instructions,
+    )
+
+
+def _union(mappings: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    union: dict[K, V] = {}
+    for mapping in mappings:
+        union.update(mapping)
+    return union

@@ -2,24 +2,27 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.data.dataset import DataSet, name_with_audio
+from jasco.data.dataset import DataPart, DataSet, name_with_audio
 from jasco.data.responses_csv import Key
-from jasco.errors import InputError, did_you_mean_path, one_line
-from jasco.protocol.clips import Clip, combined_sha256
+from jasco.errors import InputError, did_you_mean_path, one_line, whole_text
+from jasco.protocol.clips import Clip, ClipHash
 from jasco.protocol.failure_reasons import Reason, commonest_reasons
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response, served_name
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs.clip_index import CLIP_COLUMNS
 from jasco.runs.database import Connection, open_database, sqlite_errors
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.schema import FORMAT, INSTRUCTIONS_FACT, SAMPLES_FACT, fact_about
+from jasco.runs.shards import SHARD_FACT, SHARDS_FACT, Shard, all_shards, shard_of_place
 
 Entry = tuple[int, str, dict[str, Any]]
 """Number, label and identity of a model or judge."""
@@ -48,7 +51,7 @@ class RunReader:
             As :func:`.open_database`.
         """
         path = folder / "run.db"
-        if not path.is_file() or not path.stat().st_size:
+        if not is_run(folder):
             raise InputError(_no_run(folder))
         connection = open_database(path, FORMAT, "give the folder of a different run", write=False)
         connection.execute("BEGIN")
@@ -71,8 +74,58 @@ class RunReader:
 
     @property
     def covered(self) -> int:
-        """Number of clips, from the first on, that the run covers."""
+        """Number of clips of the data set, from the first on, that the run covers.
+
+        A shard covers those among them that belong to it; see :attr:`places`.
+        """
         return int(self.fact("clips_covered") or 0)
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The indices, in the whole data set, of the covered clips."""
+        return self.shard.places(self.covered) if self.shard else range(self.covered)
+
+    @property
+    def shard(self) -> Shard | None:
+        """The shard of another run that this run is; None for a run of its own."""
+        text = self.fact(SHARD_FACT)
+        return Shard.parse(text) if text else None
+
+    @property
+    def shards(self) -> int:
+        """Number of shards into which the run is divided; 0 if it is not divided."""
+        return int(self.fact(SHARDS_FACT) or 0)
+
+    def parts(self) -> Iterator["RunReader"]:
+        """Yield the runs that hold the answers: this one or, one after the other, its shards.
+
+        A shard that has not been started yet is left out. Each is closed when the next is opened.
+        """
+        if not self.shards:
+            yield self
+        for folder in self.shard_folders():
+            with RunReader.open(folder) as shard:
+                yield shard
+
+    def shard_folders(self) -> list[Path]:
+        """Return the folders of the shards that have been started."""
+        folders = (shard.folder(self.folder) for shard in all_shards(self.shards))
+        return [folder for folder in folders if is_run(folder)]
+
+    @contextmanager
+    def part_with(self, place: int) -> Iterator["RunReader"]:
+        """Open the run that holds the answers to the clip at an index: this one, or a shard.
+
+        Raises
+        ------
+        InputError
+            The shard has not been started yet.
+        """
+        if not self.shards:
+            yield self
+            return
+        with RunReader.open(shard_of_place(place, self.shards).folder(self.folder)) as shard:
+            yield shard
 
     @property
     def samples(self) -> int:
@@ -84,6 +137,15 @@ class RunReader:
         """The texts of the instructions, in order."""
         return tuple(self.json_fact(INSTRUCTIONS_FACT) or INSTRUCTIONS)
 
+    @property
+    def clip_count(self) -> int:
+        """Number of clips of the data set, covered or not; of a shard, those that it holds."""
+        return int(self._value("SELECT count(*) FROM clips"))
+
+    def facts(self) -> dict[str, str]:
+        """Return all facts of the run, by name."""
+        return dict(self._all("SELECT name, value FROM facts"))
+
     def fact(self, name: str) -> str | None:
         """Return one of the run's facts, or None."""
         row = self._one("SELECT value FROM facts WHERE name = ?", name)
@@ -94,12 +156,38 @@ class RunReader:
         return json.loads(self.fact(name) or "null")
 
     def data(self) -> DataSet:
-        """Return the data set of the run, with all its clips but without audio."""
+        """Return the data set of the run, without audio: all its clips, or those of a shard."""
         query = (
             "SELECT id, sound, speech, audio_only, speech_only, reference, keywords "
             "FROM clips ORDER BY clip"
         )
-        return DataSet(self.data_name, tuple(Clip(*row) for row in self._all(query)))
+        clips = tuple(Clip(*row) for row in self._all(query))
+        if not self.shard:
+            return DataSet(self.data_name, clips)
+        return DataPart(
+            self.data_name,
+            clips,
+            places=[place for (place,) in self._all("SELECT clip FROM clips ORDER BY clip")],
+            total=int(self.fact("clips") or 0),
+            annotations_sha256=self.fact("annotations_sha256") or "",
+        )
+
+    def clip(self, place: int) -> Clip:
+        """Return the clip at an index of the data set, which this run holds."""
+        return Clip(*next(self.clip_rows([place]))[1:-1])  # without place and hash
+
+    def clips(self) -> tuple[Clip, ...]:
+        """Return the covered clips."""
+        return self.data().clips[: len(self.places)]
+
+    def clip_rows(self, places: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of the clips at some indices, with :data:`.CLIP_COLUMNS`."""
+        query = f"SELECT {CLIP_COLUMNS} FROM clips WHERE clip = ?"
+        return (self._one(query, place) for place in places)
+
+    def clip_hashes(self) -> list[ClipHash]:
+        """Return the ids of the covered clips, with the hashes of their annotations."""
+        return [ClipHash(*row) for row in self._covered_clips("id, annotations_sha256")]
 
     @property
     def data_name(self) -> str:
@@ -114,14 +202,15 @@ class RunReader:
         return Path(root) if root else None
 
     def clip_index(self, clip_id: str) -> int:
-        """Return the index of a clip (``InputError`` if the run does not cover it)."""
+        """Return the index of a clip in the data set (``InputError`` if it is not covered)."""
+        rows = self._covered_clips("clip", "id = ?", whole_text(clip_id))
+        if rows:
+            return int(rows[0][0])
         ids = [id_ for (id_,) in self._covered_clips("id")]
-        if clip_id not in ids:
-            known = one_line(", ".join(ids), 200) or "none"
-            raise InputError(
-                f"{self.folder}: no clip {one_line(clip_id, 60)!r} in this run; its clips: {known}"
-            )
-        return ids.index(clip_id)
+        known = one_line(", ".join(ids), 200) or "none"
+        raise InputError(
+            f"{self.folder}: no clip {one_line(clip_id, 60)!r} in this run; its clips: {known}"
+        )
 
     def models(self) -> list[Entry]:
         """List number, label and identity of the models."""
@@ -164,10 +253,9 @@ class RunReader:
 
     # --- audio ---
 
-    def audio_sha256(self) -> str | None:
-        """Return the hash of the audio of all covered clips; None if some of it was not read."""
-        hashes = dict(self._covered_clips("id, audio_sha256"))
-        return None if None in hashes.values() else combined_sha256(hashes)
+    def audio_hashes(self) -> dict[str, str | None]:
+        """Return the hash of the audio of each covered clip, by id; None if it was not read."""
+        return dict(self._covered_clips("id, audio_sha256"))
 
     def audio_files(self) -> dict[str, tuple[str, str]]:
         """Return path and SHA-256 of the audio that was read, by clip id."""
@@ -206,7 +294,7 @@ class RunReader:
 
     def has_answers(self) -> bool:
         """Return whether the run holds any answer."""
-        return self._exists("responses")
+        return any(part.holds("responses") for part in self.parts())
 
     def responses(self, model: int, clip: int, sample: int = 0) -> dict[int, Response | Failure]:
         """Return the responses to a clip, including failures, by number of the instruction."""
@@ -227,8 +315,8 @@ class RunReader:
         """Count the responses that a model is expected to give to the covered clips."""
         identities = {number: identity for number, _, identity in self.models()}
         if is_single_prompt(identities[model]):
-            return self.covered
-        return self.covered * len(self.instructions) * self.samples
+            return len(self.places)
+        return len(self.places) * len(self.instructions) * self.samples
 
     def count_responses(self, model: int) -> tuple[int, int]:
         """Count the answers, and the truncated ones among them."""
@@ -268,30 +356,30 @@ class RunReader:
         self, model: int, judge: int, sample: int = 0
     ) -> dict[Key, tuple[list[str], Verdict]]:
         """Return all texts of a judge about each item, and its verdict; clip by clip."""
-        ids, verdicts = self._covered_clips("id"), {}
+        ids, verdicts = self._ids(), {}
         columns = "clip, instruction, attempts, rating, orientation"
         more = f"{_GIVEN} ORDER BY clip, instruction"
         rows = self._outcomes(columns, model, judge, more, sample=sample)
         for clip, number, attempts, rating, orientation in rows:
             texts = [attempt.get("text", "") for attempt in json.loads(attempts)]
             verdict = Verdict(rating, Orientation(orientation) if orientation else None)
-            verdicts[ids[clip][0], number] = texts, verdict
+            verdicts[ids[clip], number] = texts, verdict
         return verdicts
 
     def failures(self, model: int, judge: int, sample: int = 0) -> dict[Key, Failure]:
         """Return a judge's failed calls, by item."""
-        ids = self._covered_clips("id")
+        ids = self._ids()
         columns = "clip, instruction, failure_kind, ifnull(failure_message, ''), final"
         rows = self._outcomes(columns, model, judge, _FAILED, sample=sample)
         return {
-            (ids[clip][0], number): Failure(kind, message, bool(final))
+            (ids[clip], number): Failure(kind, message, bool(final))
             for clip, number, kind, message, final in rows
         }
 
     def has_readable_verdict(self, judge: int) -> bool:
         """Return whether the run holds a readable verdict of a judge."""
         condition = "AND rating NOT NULL AND orientation NOT NULL AND judge = ?"
-        return self._exists("verdicts", condition, judge)
+        return self.holds("verdicts", condition, judge)
 
     def count_verdicts(self, model: int, judge: int) -> int:
         """Count a judge's verdicts, including unreadable ones."""
@@ -413,6 +501,9 @@ class RunReader:
     def _value(self, query: str, *values: object) -> Any:
         return self._one(query, *values)[0]
 
+    def _ids(self) -> dict[int, str]:
+        return dict(self._covered_clips("clip, id"))
+
     def _covered_clips(self, columns: str, condition: str = "1", *values: object) -> list[Any]:
         query = f"SELECT {columns} FROM clips WHERE clip < ? AND {condition} ORDER BY clip"
         return self._all(query, self.covered, *values).fetchall()
@@ -440,9 +531,16 @@ class RunReader:
         rows = self._all(query, *values)
         return [(number, label, json.loads(identity)) for number, label, identity in rows]
 
-    def _exists(self, table: str, condition: str = "", *values: object) -> bool:
+    def holds(self, table: str, condition: str = "", *values: object) -> bool:
+        """Return whether ``responses`` or ``verdicts`` has a row without a failure."""
         query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE failure_kind IS NULL {condition})"
         return bool(self._value(query, *values))
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run."""
+    path = folder / "run.db"
+    return path.is_file() and path.stat().st_size > 0
 
 
 _GIVEN, _FAILED = "AND failure_kind IS NULL", "AND failure_kind IS NOT NULL"

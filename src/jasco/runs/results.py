@@ -17,7 +17,7 @@ from jasco.metrics.compat import JudgedRow, score_as_published
 from jasco.metrics.scoring import PanelScore, Score, average, score_panel
 from jasco.metrics.variance import VarianceComponents, variance_components
 from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample
-from jasco.protocol.clips import Clip, Item, annotations_sha256, items_of
+from jasco.protocol.clips import AnyClip, Clip, Item, annotations_sha256, items_of
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
@@ -54,7 +54,7 @@ class Data:
     def of(
         cls,
         name: str,
-        clips: Sequence[Clip],
+        clips: Sequence[AnyClip],
         audio_sha256: str | None = None,
         *,
         single_prompt: bool = False,
@@ -203,7 +203,7 @@ class Results:
         The texts of the instructions.
     samples : int
         Expected number of responses to each item.
-    clips : tuple of Clip
+    clips : tuple of Clip or ClipHash
         In the order of the verdict matrices.
     matrices : mapping of str to VerdictMatrix
         By the judge's label; empty with the published script's arithmetic.
@@ -216,7 +216,7 @@ class Results:
     protocol: str
     answers: Answers
     judges: Mapping[str, JudgeFacts]
-    clips: tuple[Clip, ...] = ()
+    clips: tuple[AnyClip, ...] = ()
     matrices: Mapping[str, VerdictMatrix] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()

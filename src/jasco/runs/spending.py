@@ -40,6 +40,14 @@ class Spending:
     by: Mapping[str, Spent]
     prices: Mapping[str, Price]
 
+    @classmethod
+    def sum(cls, parts: Sequence["Spending"]) -> "Spending":
+        """Return the spending on a run, given that on its parts."""
+        by: dict[str, Spent] = {}
+        for label, spent in (each for part in parts for each in part.by.items()):
+            by[label] = by.get(label, Spent()) + spent
+        return cls(by, {label: price for part in parts for label, price in part.prices.items()})
+
     @property
     def total(self) -> Spent:
         """The sum over models and judges."""
@@ -64,6 +72,8 @@ def spending_of(run: RunReader) -> Spending:
     In a run of an older version, it is computed from the usage in its rows, which does not include
     repeated requests and failures.
     """
+    if run.shards:
+        return Spending.sum([spending_of(part) for part in run.parts()])
     prices = read_prices(run.fact(PRICES) or "{}")
     spent = run.fact(SPENT)
     if spent is not None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.runs.locks import is_locked
 from jasco.runs.reader import RunReader
+from jasco.runs.shards import SHARDS_FOLDER
 
 State = Literal["complete", "incomplete", "running", "empty", "unreadable"]
 
@@ -48,6 +49,8 @@ class RunSummary:
         Tags given by the user.
     updated : str or None
         Time of the latest answer or verdict, in UTC (ISO 8601).
+    shards : int
+        Number of shards into which the run is divided; 0 if it is not divided.
     problem : str
         Why an unreadable run cannot be read.
     """
@@ -66,6 +69,7 @@ class RunSummary:
     coverage: float | None = None
     tags: Mapping[str, str | int | float] = field(default_factory=dict)
     updated: str | None = None
+    shards: int = 0
     problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -88,6 +92,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
     for path, folders, files in os.walk(folder):
         if "run.db" in files:
             yield Path(path)
+            folders[:] = [name for name in folders if name != SHARDS_FOLDER]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 
@@ -102,33 +107,38 @@ def summarise_run(folder: Path) -> RunSummary:
 
 def _summary(run: RunReader) -> RunSummary:
     models = run.models()
+    running = _is_running(run)
     if not models:
-        state: State = "running" if _is_running(run) else "empty"
-        return RunSummary(run.folder, state, tags=run.tags)
+        return RunSummary(run.folder, "running" if running else "empty", tags=run.tags)
     model, label, _ = models[0]
-    expected = run.count_expected(model)
-    answered = run.count_responses(model)[0]
-    judges = run.judges_of(model)
-    readable = [run.count_readable(model, judge) for judge, *_ in judges]
-    is_complete = bool(judges) and answered == expected and set(readable) == {expected}
-    state = "complete" if is_complete else "incomplete" if answered else "empty"
-    if _is_running(run):
-        state = "running"
+    expected, answered, updated = run.count_expected(model), 0, ""
+    readable: dict[str, int] = {}
+    for part in run.parts():
+        running = running or _is_running(part)
+        answered += part.count_responses(model)[0]
+        updated = max(updated, part.updated_at() or "")
+        for judge, name, _ in part.judges_of(model):
+            readable[name] = readable.get(name, 0) + part.count_readable(model, judge)
+    is_complete = bool(readable) and answered == expected and {*readable.values()} == {expected}
+    state: State = "complete" if is_complete else "incomplete" if answered else "empty"
     return RunSummary(
         folder=run.folder,
-        state=state,
+        state="running" if running else state,
         name=run.name_of(model) or label,
         model=label,
         data=run.data_name,
         annotations_sha256=run.fact("annotations_sha256") or "",
-        clips=run.covered,
-        protocol=run.fact("protocol") or "" if judges else "",
-        judges=tuple(name for _, name, _ in judges),
+        clips=len(run.places),
+        protocol=run.fact("protocol") or "" if readable else "",
+        judges=tuple(readable),
         items=expected,
         answered=answered,
-        coverage=sum(readable) / (len(judges) * expected) if judges and expected else None,
+        coverage=sum(readable.values()) / (len(readable) * expected)
+        if readable and expected
+        else None,
         tags=run.tags,
-        updated=run.updated_at(),
+        updated=updated or None,
+        shards=run.shards,
     )
 
 

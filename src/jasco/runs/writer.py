@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import socket
 import sqlite3
 import time
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 from filelock import BaseFileLock, Timeout
 
 from jasco.backends.specs import Spec, identity_key
-from jasco.data.dataset import DataSet
-from jasco.errors import InputError, RunConflictError, whole_text
-from jasco.protocol.clips import annotations_sha256
+from jasco.data.dataset import ANNOTATIONS, DataSet, name_by_hash
+from jasco.errors import InputError, RunConflictError, count, whole_text
 from jasco.protocol.instructions import INSTRUCTIONS, instructions_difference
 from jasco.runs import database
+from jasco.runs.clip_index import PUT_CLIP, PUT_INDEXED, clip_rows, index_clips
 from jasco.runs.database import Connection, RunUnwritableError, copy_database, sqlite_errors
 from jasco.runs.locks import lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
@@ -32,12 +33,15 @@ from jasco.runs.schema import (
     Row,
     fact_about,
 )
+from jasco.runs.shards import SHARD_FACT, SHARDS_FACT, Shard
 from jasco.version import __version__
 
 if TYPE_CHECKING:  # it imports libraries that read audio
     from jasco.runs.audio_manifest import AudioFacts
 
 _FACTS_OF_MODEL = (PREFLIGHT, "runtime", "max_audio_seconds")
+_STAMP = "annotations_file"  # the fact that holds size and time of the file that was read
+_OF_WHOLE = {"holder", _STAMP, SHARDS_FACT}  # facts that a shard does not copy
 _ANOTHER_RUN = "use a different --run"
 
 
@@ -82,7 +86,7 @@ class RunWriter(RunReader):
         except Timeout:
             remedy = remedy_if_killed(lock) or "; wait until it has finished, or stop it"
             raise RunConflictError(
-                f"{folder}: {_holder(folder)} is writing to this run{remedy}"
+                f"{folder}: {_holder_of(folder)} is writing to this run{remedy}"
             ) from None
         except OSError as error:
             raise RunUnwritableError(
@@ -127,33 +131,128 @@ class RunWriter(RunReader):
         RunConflictError
             The run was made with different data.
         """
-        stored, sha256 = self.fact("annotations_sha256"), annotations_sha256(data.clips)
-        facts = {"holder": f"process {os.getpid()} on {socket.gethostname()}"}
+        stored, sha256 = self.fact("annotations_sha256"), data.annotations_sha256
+        facts = _holder_fact()
         if data.folder:
             facts["data_root"] = whole_text(str(data.folder.absolute()))
         if stored and stored != sha256 and self.has_answers():
-            raise RunConflictError(
-                f"{self.folder}: the run holds the data set {self.fact('data')} ({stored[:12]}), "
-                f"not {data.name} ({sha256[:12]}); {_ANOTHER_RUN}"
-            )
+            raise self._other_data(data.name, sha256)
         with self._connection:
             if stored != sha256:
-                # Without an answer, nothing depends on the data of an earlier command.
-                for table in ("verdicts", "responses", "clips"):
-                    self._all(f"DELETE FROM {table}")
-                self._delete_facts("clips_covered", "audio", "data_root", *_FACTS_OF_MODEL)
-                self._connection.executemany(
-                    "INSERT INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
-                    ((index, *clip.cells, clip.sha256) for index, clip in enumerate(data.clips)),
-                )
-                facts |= {
-                    "data": data.name,
-                    "annotations_sha256": sha256,
-                    "created_with": f"jasco {__version__}, Python {platform.python_version()}, "
-                    f"{platform.platform()}",
-                }
+                self._delete_data()
+                self._connection.executemany(PUT_CLIP, clip_rows(data.places, data.clips))
+                facts |= {"data": data.name, "annotations_sha256": sha256, **_created_with()}
             self._put_facts(facts)
         return replace(data, clips=self.data().clips)
+
+    def index_data(self, folder: Path) -> int:
+        """Store a data set, as :meth:`set_data`, without keeping its clips in memory.
+
+        A file of annotations that was indexed before, and has the same size and time of change, is
+        not read again.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            The folder that contains ``dataset/v0/v0.csv``.
+
+        Returns
+        -------
+        int
+            Number of clips.
+
+        Raises
+        ------
+        InputError
+            The data set cannot be read; see :func:`jasco.data.dataset.read_clips`.
+        RunConflictError
+            The run was made with different data.
+        """
+        file = (folder / ANNOTATIONS).stat() if (folder / ANNOTATIONS).is_file() else None
+        stamp = f"{file.st_size} {file.st_mtime_ns}" if file else ""
+        root = whole_text(str(folder.absolute()))
+        facts = {**_holder_fact(), "data_root": root, _STAMP: stamp}
+        stored = self.fact("annotations_sha256")
+        if stored and self.fact(_STAMP) == stamp:
+            self.set_facts(facts)
+        else:
+            sha256 = index_clips(self._connection, folder)
+            name = name_by_hash(sha256, folder.resolve().name)
+            if stored and stored != sha256 and self.has_answers():
+                raise self._other_data(name, sha256)
+            with self._connection:
+                if stored != sha256:
+                    self._delete_data()
+                    self._all(PUT_INDEXED)
+                    facts |= {"data": name, "annotations_sha256": sha256, **_created_with()}
+                self._put_facts(facts)
+            self._all("DROP TABLE temp.indexed")
+        return int(self._value("SELECT count(*) FROM clips"))
+
+    def set_shards(self, shards: int) -> None:
+        """Divide a new run into shards; check that an existing run is divided in the same way.
+
+        Raises
+        ------
+        RunConflictError
+            The run is not divided, has a different number of shards, or is a shard itself.
+        """
+        if self.shard:
+            raise RunConflictError(
+                f"{self.folder}: this is shard {self.shard} of another run; "
+                "give the folder of that run"
+            )
+        if self.shards == shards:
+            return
+        if self.has_answers():
+            divided = (
+                f"divided into {count(self.shards, 'shard')}" if self.shards else "not divided"
+            )
+            raise RunConflictError(
+                f"{self.folder}: the run is {divided}, not into {shards}; use the same number of "
+                f"shards, merge it (jasco merge {self.folder}), or {_ANOTHER_RUN}"
+            )
+        for folder in self.shard_folders():  # they hold no answers
+            shutil.rmtree(folder)
+        self.set_facts({SHARDS_FACT: str(shards)})
+
+    def become_shard(self, shard: Shard, whole: RunReader) -> None:
+        """Make this run a shard of another run: copy from that run what the shard is about.
+
+        Raises
+        ------
+        RunConflictError
+            This run has answers, and is another shard or about other data.
+        """
+        sha256 = whole.fact("annotations_sha256") or ""
+        stored = self.fact("annotations_sha256"), self.fact(SHARD_FACT)
+        is_new = stored != (sha256, str(shard))
+        if is_new and self.has_answers():
+            raise RunConflictError(
+                f"{self.folder}: it holds answers about other data, or is not shard {shard} of "
+                f"{whole.folder}; move it elsewhere, or {_ANOTHER_RUN}"
+            )
+        places = shard.places(whole.clip_count)
+        with self._connection:
+            if is_new:
+                self._delete_data()
+                self._connection.executemany(PUT_CLIP, whole.clip_rows(places))
+            for table in ("models", "judges"):
+                self._connection.executemany(
+                    f"INSERT OR IGNORE INTO {table} ({table[:-1]}, label, identity) "
+                    "VALUES (?, ?, ?)",
+                    (
+                        (number, label, identity_key(identity))
+                        for number, label, identity in (
+                            whole.models() if table == "models" else whole.judges()
+                        )
+                    ),
+                )
+            facts = whole.facts()
+            self._put_facts({name: value for name, value in facts.items() if name not in _OF_WHOLE})
+            self._put_facts(
+                {SHARD_FACT: str(shard), "clips": str(whole.clip_count), **_holder_fact()}
+            )
 
     def set_audio(self, audio: Mapping[str, "AudioFacts"]) -> None:
         """Store facts about the audio of some clips, by id.
@@ -189,15 +288,17 @@ class RunWriter(RunReader):
 
     def set_model(self, spec: Spec) -> int:
         """Return the number of the model (``RunConflictError`` if the run is about another one)."""
-        answering = "SELECT model FROM responses WHERE failure_kind IS NULL"
-        without_answer = f"identity != ? AND model NOT IN ({answering})"
         identity = identity_key(spec.identity)
-        with self._connection:  # another model without answers is removed with its failures
-            models = f"SELECT model FROM models WHERE {without_answer}"
-            self._all(f"DELETE FROM responses WHERE model IN ({models})", identity)
-            removed = self._all(f"DELETE FROM models WHERE {without_answer}", identity).rowcount
-            if removed:
-                self._delete_facts(*_FACTS_OF_MODEL, "* of model *")
+        others = [stored for _, _, stored in self.models() if stored != dict(spec.identity)]
+        if others and not self.has_answers():  # another model is removed with its failures
+            with self._connection:
+                self._all(
+                    "DELETE FROM responses WHERE model IN "
+                    "(SELECT model FROM models WHERE identity != ?)",
+                    identity,
+                )
+                if self._all("DELETE FROM models WHERE identity != ?", identity).rowcount:
+                    self._delete_facts(*_FACTS_OF_MODEL, "* of model *")
         for _, label, stored in self.models():
             if stored != dict(spec.identity):
                 raise RunConflictError(
@@ -216,8 +317,9 @@ class RunWriter(RunReader):
     def add_judges(self, specs: Sequence[Spec]) -> list[int]:
         """Return the numbers of these judges; remove earlier judges that gave no verdict."""
         identities = [identity_key(spec.identity) for spec in specs]
-        for number, _, identity in self.judges():
-            has_judged = self._exists("verdicts", "AND judge = ?", number)
+        # The numbers of a divided run's judges are those of its shards: none is used again.
+        for number, _, identity in () if self.shards or self.shard else self.judges():
+            has_judged = self.holds("verdicts", "AND judge = ?", number)
             if identity_key(identity) not in identities and not has_judged:
                 self.remove_judge(number)
         for spec in specs:
@@ -252,7 +354,7 @@ class RunWriter(RunReader):
             rows, column, made = "verdicts", "judge", "verdicts"
             remedy = f"remove the verdicts: jasco forget {self.folder} --judge {label}"
         changed = fingerprint and self.fact(name) not in (None, fingerprint)
-        if changed and self._exists(rows, f"AND {column} = ?", number):
+        if changed and self.holds(rows, f"AND {column} = ?", number):
             raise RunConflictError(
                 f"{self.folder}: {label} has changed: its code, file or folder differs from the "
                 f"one that gave the {made} in this run; restore it, or {remedy}"
@@ -305,7 +407,7 @@ class RunWriter(RunReader):
     def set_protocol(self, name: str) -> None:
         """Set the run's protocol (``RunConflictError`` if it has verdicts under another one)."""
         stored = self.fact("protocol")
-        if stored not in (None, name) and self._exists("verdicts"):
+        if stored not in (None, name) and any(part.holds("verdicts") for part in self.parts()):
             raise RunConflictError(
                 f"{self.folder}: the run is judged by protocol {stored}, not {name}; "
                 f"use --protocol {stored}, or a different --run"
@@ -342,9 +444,9 @@ class RunWriter(RunReader):
 
     def narrow(self, clips: int, samples: int = 1) -> None:
         """Reduce the run to ``clips`` and ``samples``, unless there are answers beyond them."""
-        if clips < self.covered and not self._exists("responses", "AND clip >= ?", clips):
+        if clips < self.covered and not self.holds("responses", "AND clip >= ?", clips):
             self.set_facts({"clips_covered": str(clips)})
-        if samples < self.samples and not self._exists("responses", "AND sample >= ?", samples):
+        if samples < self.samples and not self.holds("responses", "AND sample >= ?", samples):
             self.set_facts({SAMPLES_FACT: str(samples)})
 
     # --- rows ---
@@ -417,6 +519,19 @@ class RunWriter(RunReader):
     def _put_facts(self, facts: Mapping[str, str]) -> None:
         self._connection.executemany(PUT_FACT, facts.items())
 
+    def _delete_data(self) -> None:
+        # Without an answer, nothing depends on the data of an earlier command.
+        for table in ("verdicts", "responses", "clips"):
+            self._all(f"DELETE FROM {table}")
+        self._delete_facts("clips_covered", "audio", "data_root", *_FACTS_OF_MODEL)
+
+    def _other_data(self, name: str, sha256: str) -> RunConflictError:
+        stored = self.fact("annotations_sha256") or ""
+        return RunConflictError(
+            f"{self.folder}: the run holds the data set {self.fact('data')} ({stored[:12]}), "
+            f"not {name} ({sha256[:12]}); {_ANOTHER_RUN}"
+        )
+
     def _delete_facts(self, *patterns: str) -> None:
         for pattern in patterns:
             self._all("DELETE FROM facts WHERE name GLOB ?", pattern)
@@ -432,7 +547,16 @@ class RunWriter(RunReader):
         return int(self._value(f"SELECT rowid FROM {table} WHERE identity = ?", identity))
 
 
-def _holder(folder: Path) -> str:
+def _holder_fact() -> dict[str, str]:
+    return {"holder": f"process {os.getpid()} on {socket.gethostname()}"}
+
+
+def _created_with() -> dict[str, str]:
+    python, system = platform.python_version(), platform.platform()
+    return {"created_with": f"jasco {__version__}, Python {python}, {system}"}
+
+
+def _holder_of(folder: Path) -> str:
     for _ in range(10):  # the holder may not have stored its name yet
         with (
             suppress(InputError, RunConflictError, RunUnwritableError, sqlite3.Error),

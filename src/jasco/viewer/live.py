@@ -16,6 +16,7 @@ from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.reports.page.content import Shown, by_name
 from jasco.reports.report import data_difference
 from jasco.runs.read_run import read_run
+from jasco.runs.shards import shards_in
 
 _PAUSE = 2.0  # minimum seconds between two reads
 _SHARE = 3.0  # minimum pause between reads, in durations of the last read
@@ -117,8 +118,11 @@ class _WatchedRun:
 
     def stamp(self) -> str:
         """Return a string that changes when the run changes."""
+        return " ".join(map(self._stamp_of, [self.folder, *shards_in(self.folder)]))
+
+    def _stamp_of(self, folder: Path) -> str:
         try:
-            file = (self.folder / "run.db").stat()
+            file = (folder / "run.db").stat()
         except OSError:
             return ""
         # Two changes within one tick of the file system's clock have the same time. Until a later

@@ -114,7 +114,7 @@ def content_of(
 
 def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
     """Return the clips of the results."""
-    return next(iter(shown.values())).results.clips
+    return next(iter(shown.values())).items.clips
 
 
 def _items(
