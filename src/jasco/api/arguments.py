@@ -16,8 +16,10 @@ from jasco.backends.budget import PriceList, read_price_list
 from jasco.backends.specs import Spec, open_spec
 from jasco.data.dataset import DataSet
 from jasco.data.instructions_file import read_instructions
-from jasco.data.sources import find_data
-from jasco.errors import InputError, one_line
+from jasco.data.sources import find_data, find_folder
+from jasco.errors import InputError, invalid_value, one_line
+from jasco.evaluation.distributed.divided_run import Division
+from jasco.evaluation.distributed.executors import open_executor
 from jasco.judges.judge import Judge
 from jasco.judges.panel import open_judges
 from jasco.models.function_model import FunctionModel, has_own_name, name_of
@@ -25,6 +27,7 @@ from jasco.models.model import Model
 from jasco.protocol.instructions import checked_instructions
 from jasco.protocol.protocols import protocol_named
 from jasco.runs.results import Tag
+from jasco.runs.shards import MOST_SHARDS, Shard
 
 _LONGEST_NAME = 200
 
@@ -44,6 +47,36 @@ def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
         return data
     check("data", data, is_path(data), "a name, a folder or a data set")
     return find_data(str(data), notify)
+
+
+def as_source(data: str | Path | DataSet | None, notify: Notify) -> DataSet | Path | None:
+    """Return a data set, or its folder if a name or a folder is given."""
+    if data is None or isinstance(data, DataSet):
+        return data
+    check("data", data, is_path(data), "a name, a folder or a data set")
+    return find_folder(str(data), notify)
+
+
+def as_division(shard: str | None, shards: int | None, on: str | None) -> Division | None:
+    """Return how a run is divided and processed; None if nothing is given.
+
+    Raises
+    ------
+    InputError
+        A value is invalid, or both a shard and an executor or another number of shards are given.
+    """
+    check("shard", shard, shard is None or isinstance(shard, str), "K/N or None")
+    check("on", on, on is None or isinstance(on, str), "the name of an executor or None")
+    count = 0 if shards is None else as_positive("shards", shards, " or None")
+    if count > MOST_SHARDS:
+        raise InputError(invalid_value("--shards", shards, f"expected at most {MOST_SHARDS:,}"))
+    if shard is not None:
+        if on is not None or shards is not None:
+            raise InputError("--shard processes one shard here; omit --shards and --on")
+        return Division(shard=Shard.parse(shard))
+    if on is None and shards is None:
+        return None
+    return Division(shards=count, executor=None if on is None else open_executor(on))
 
 
 def as_judges(judges: str | Sequence[str | Judge]) -> list[Judge]:

@@ -17,6 +17,7 @@ from jasco.backends.budget import read_limits
 from jasco.data import responses_csv
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, count
+from jasco.evaluation.distributed.divided_run import Division, is_divided, run_divided
 from jasco.evaluation.job import Job
 from jasco.evaluation.run_job import Stop, run_job
 from jasco.judges.judge import Judge
@@ -41,6 +42,9 @@ def evaluate(
     instructions: Sequence[str] | None = None,
     samples: int | None = None,
     limit: int | None = None,
+    shards: int | None = None,
+    shard: str | None = None,
+    on: str | None = None,
     concurrency: int = 16,
     preflight: bool = True,
     retry_final: bool = False,
@@ -89,6 +93,14 @@ def evaluate(
         None uses that of the run, which is 1 for a new run. A larger number adds answers to a run.
     limit : int or None
         Number of clips to use, counted from the first; None uses all clips.
+    shards : int or None
+        Number of shards into which a new run is divided. None uses that of the run.
+    shard : str or None
+        ``"K/N"``: divide the run into N shards, and process shard K only (from 1), for example in
+        one job of a cluster.
+    on : str or None
+        What processes the shards: ``"local,workers=2"``, ``"ray,address=..."`` or ``"slurm"``, with
+        options as on the command line. None processes them one after the other in this process.
     concurrency : int
         Maximum number of concurrent calls to servers.
     preflight : bool
@@ -135,14 +147,15 @@ def evaluate(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
+    division = arguments.as_division(shard, shards, on)
     with _folder(run) as folder:
-        job = open_job(
+        _run(
+            division,
             run=folder,
-            data=arguments.as_data(data, log_message),
+            data=data,
             model=arguments.as_model(model, name, run),
             judges=judges,
             protocol=protocol,
-            notify=log_message,
             name=name,
             tags=tags,
             limit=limit,
@@ -150,8 +163,7 @@ def evaluate(
             samples=samples,
             **settings,
         )
-        _run(job)
-        return scores_of([folder], keep_items=True)
+        return scores_of([folder], keep_items=run is None)
 
 
 @named_as_in_python()
@@ -165,6 +177,9 @@ def respond(
     instructions: Sequence[str] | None = None,
     samples: int | None = None,
     limit: int | None = None,
+    shards: int | None = None,
+    shard: str | None = None,
+    on: str | None = None,
     concurrency: int = 16,
     preflight: bool = True,
     retry_final: bool = False,
@@ -199,11 +214,11 @@ def respond(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, arguments.is_path(run), "a folder")
-    job = open_job(
+    _run(
+        arguments.as_division(shard, shards, on),
         run=Path(run),
-        data=arguments.as_data(data, log_message),
+        data=data,
         model=arguments.as_model(model, name, run),
-        notify=log_message,
         name=name,
         tags=tags,
         instructions=instructions,
@@ -211,8 +226,7 @@ def respond(
         limit=limit,
         **settings,
     )
-    _run(job)
-    return Run.open(job.run)
+    return Run.open(Path(run))
 
 
 @named_as_in_python()
@@ -222,6 +236,8 @@ def judge(
     judges: str | Sequence[str | Judge],
     output: str | Path | None = None,
     protocol: str | None = None,
+    shard: str | None = None,
+    on: str | None = None,
     concurrency: int = 16,
     preflight: bool = True,
     retry_final: bool = False,
@@ -242,8 +258,8 @@ def judge(
         Specs as on the command line. A CSV file takes one judge.
     output : str, Path or None
         The file to write, required for a CSV file: its columns and the verdicts.
-    protocol, concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, \
-price_out
+    protocol, shard, on, concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, \
+price_in, price_out
         As in :func:`evaluate`.
 
     Returns
@@ -278,15 +294,60 @@ price_out
     arguments.check("output", output, output is None or arguments.is_path(output), "a file or None")
     path, csv_file = Path(target), None if output is None else Path(output)
     check_targets([path], together=True)
-    settings |= {"judges": judges, "protocol": protocol, "notify": log_message}
+    settings |= {"judges": judges, "protocol": protocol}
+    division = arguments.as_division(shard, None, on)
     if not path.is_dir():
+        check_not_divided(path, division)
         run, _ = run_in_thread(
-            lambda begun: judge_responses_csv(path, csv_file, begun=begun, **settings)
+            lambda begun: judge_responses_csv(
+                path, csv_file, notify=log_message, begun=begun, **settings
+            )
         )
-        return scores_of([run], keep_items=True)
+        return scores_of([run])
     check_no_output(path, csv_file)
-    _run(open_job(run=path, **settings))
-    return scores_of([path], keep_items=True)
+    _run(division, run=path, **settings)
+    return scores_of([path])
+
+
+def run_command(
+    division: Division | None,
+    notify: Notify,
+    begun: Callable[[Stop], None] = lambda _: None,
+    *,
+    run: Path,
+    data: str | Path | DataSet | None = None,
+    **settings: Any,
+) -> bool:
+    """Do what is missing in a run, which may be divided into shards.
+
+    Parameters
+    ----------
+    division : Division or None
+        How the run is divided and processed; None processes all of it in this process.
+    notify, begun
+        As in :func:`jasco.evaluation.run_job.run_job`.
+    run : pathlib.Path
+        The run's folder.
+    data : str, Path, DataSet or None
+        A name, a folder or a data set; None uses that of the run.
+    **settings
+        As in :func:`open_job`.
+
+    Returns
+    -------
+    bool
+        Whether no work is left that the same call could finish.
+
+    Raises
+    ------
+    InputError, RunConflictError, IncompleteError
+        As in :func:`jasco.evaluation.run_job.run_job`.
+    """
+    if division is None and not is_divided(run):
+        return run_job(open_job(run=run, data=data, notify=notify, **settings), notify, begun)
+    source = arguments.as_source(data, notify)
+    job = open_job(run=run, notify=notify, **settings)
+    return run_divided(job, source, division or Division(), notify, begun)
 
 
 def open_job(
@@ -415,6 +476,12 @@ def judge_responses_csv(
     return run, complete
 
 
+def check_not_divided(responses: Path, division: Division | None) -> None:
+    """Raise ``InputError`` if a responses CSV is to be judged in shards."""
+    if division:
+        raise InputError(f"{responses}: --shard and --on apply to runs; omit them for a CSV file")
+
+
 def check_no_output(run: Path, output: Path | None) -> None:
     """Raise ``InputError`` if an output file is given: verdicts are stored in the run."""
     if output:
@@ -462,5 +529,8 @@ def _folder(run: str | Path | None) -> Iterator[Path]:
             shutil.rmtree(folder)
 
 
-def _run(job: Job) -> None:
-    run_in_thread(lambda begun: run_job(job, log_message, begun))
+def _run(division: Division | None, **settings: Any) -> None:
+    if division and division.executor:
+        run_command(division, log_message, **settings)
+        return
+    run_in_thread(lambda begun: run_command(division, log_message, begun, **settings))

@@ -50,7 +50,7 @@ class Run(RunSummary):
         judges : sequence of str
             The judges whose verdicts are used; all judges if empty.
         """
-        return scores_of([self.folder], judges=judges, keep_items=True)
+        return scores_of([self.folder], judges=judges)
 
     def items_to_pandas(self) -> "DataFrame":
         """Return all answers and verdicts as a data frame; see :meth:`Scores.items_to_pandas`."""

@@ -396,7 +396,7 @@ def score(
     paths = arguments.as_paths(target)
     names = arguments.as_names("judges", judges)
     arguments.as_boolean("compat", compat)
-    return scores_of(paths, judges=names, compat=compat, keep_items=True)
+    return scores_of(paths, judges=names, compat=compat)
 
 
 def scores_of(

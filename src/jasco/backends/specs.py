@@ -49,6 +49,24 @@ class Spec:
     identity: Mapping[str, Any]
     label: str
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        options, identity = _plain(self.options), _plain(self.identity)
+        return _unpickled_spec, (self.provider, self.name, options, identity, self.label)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping as a dict, and the mappings in it likewise: proxies cannot be pickled."""
+    return {
+        name: _plain(value) if isinstance(value, Mapping) else value
+        for name, value in options.items()
+    }
+
+
+def _unpickled_spec(
+    provider: str, name: str, options: dict[str, Any], identity: dict[str, Any], label: str
+) -> Spec:
+    return Spec(provider, name, MappingProxyType(options), MappingProxyType(identity), label)
+
 
 def identity_key(identity: Mapping[str, Any]) -> str:
     """Return an identity as one text, independent of the order of its parts."""
@@ -90,6 +108,10 @@ class Provider:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.adaptations = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a worker creates an equal provider, from its spec alone."""
+        return type(self), (self.spec,)
 
     def check(self) -> None:
         """Check quickly that the programs that it starts are installed; by default do nothing.

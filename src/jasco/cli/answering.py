@@ -17,7 +17,7 @@ from jasco.errors import IncompleteError, InputError, one_line
 from jasco.terminal import write_line
 
 if TYPE_CHECKING:
-    from jasco.evaluation.job import Job
+    from jasco.evaluation.distributed.divided_run import Division
 
 _DATA = option("--data", required=True, help=options.DATA_HELP, shell_complete=completion.data_sets)
 _JUDGE_HELP = (
@@ -36,6 +36,14 @@ _RUNNING = options.combined(
         "--retry-final", help="retry final outcomes: unreadable verdicts, filtered or refused items"
     ),
     options.spending("the run in total, including earlier commands"),
+    option(
+        "--shard", metavar="K/N", help="process only shard K of N, for example in a cluster's job"
+    ),
+    option(
+        "--on",
+        metavar="EXECUTOR",
+        help="process the shards of the run on local,workers=N, ray or slurm; see the guide",
+    ),
 )
 _JUDGING = options.combined(
     option(
@@ -70,6 +78,12 @@ _ANSWERING = options.combined(
         metavar="FILE",
         help="use the instructions in FILE, one per line, instead of the published ones",
     ),
+    option(
+        "--shards",
+        type=options.POSITIVE,
+        metavar="N",
+        help="divide a new run into N shards (default: that of the run)",
+    ),
     option("--name", metavar="NAME", help="name of the model in tables"),
     options.TAGS,
     _RUNNING,
@@ -87,12 +101,9 @@ def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any)
 
     MODEL is provider/name[,key=value...]; jasco models lists the providers.
     """
-    from jasco.api.evaluation import open_job
-
-    job = open_job(notify=write_line, **settings)
     if dry_run:
-        return _print_plan(job, as_json=as_json)
-    return _run_and_score(job, as_json=as_json, published=published)
+        return _print_plan(settings, as_json=as_json)
+    return _run_and_score(settings, as_json=as_json, published=published)
 
 
 @click.command("respond")
@@ -102,15 +113,13 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 
     MODEL is provider/name[,key=value...]; jasco models lists the providers.
     """
-    from jasco.api.evaluation import open_job
     from jasco.reports.text import answer_lines
     from jasco.runs.read_run import results_of_run
 
-    job = open_job(notify=write_line, **settings)
     if dry_run:
-        return _print_plan(job)
-    complete = _run(job)
-    for line in answer_lines(results_of_run(job.run)):
+        return _print_plan(settings)
+    complete = _run(settings)
+    for line in answer_lines(results_of_run(settings["run"])):
         write_line(line)
     return complete
 
@@ -125,13 +134,15 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 
     RUN is the folder of a run, RESPONSES.csv a file with answers in the column allm_output.
     """
-    from jasco.api.evaluation import check_no_output, judge_responses_csv, open_job
+    from jasco.api.arguments import as_division
+    from jasco.api.evaluation import check_no_output, check_not_divided, judge_responses_csv
     from jasco.runs.targets import check_targets
 
     check_targets([target], together=True)
     if target.is_dir():
         check_no_output(target, output)
-        return _run_and_score(open_job(run=target, notify=write_line, **settings))
+        return _run_and_score({"run": target, **settings})
+    check_not_divided(target, as_division(settings.pop("shard"), None, settings.pop("on")))
     with stdout_to_stderr():
         run, complete = judge_responses_csv(target, output, notify=write_line, **settings)
     print_scores([run])
@@ -175,28 +186,42 @@ def exam_command(
     return complete
 
 
-def _print_plan(job: "Job", *, as_json: bool = False) -> bool:
+def _print_plan(settings: dict[str, Any], *, as_json: bool = False) -> bool:
+    from jasco.api.evaluation import open_job
     from jasco.evaluation.plan import plan
 
-    lines = list(plan(job))
+    division = _division(settings)
+    lines = list(plan(open_job(notify=write_line, **settings)))
+    if division and division.count:
+        lines.append(f"shards: {division.count}")
     print_result({"schema": 1, "plan": lines} if as_json else "\n".join(lines))
     return True
 
 
-def _run(job: "Job") -> bool:
-    from jasco.evaluation.run_job import run_job
+def _division(settings: dict[str, Any]) -> "Division | None":
+    """Remove the options about shards from the settings, and return what they mean."""
+    from jasco.api.arguments import as_division
+
+    return as_division(settings.pop("shard"), settings.pop("shards", None), settings.pop("on"))
+
+
+def _run(settings: dict[str, Any]) -> bool:
+    from jasco.api.evaluation import run_command
 
     with stdout_to_stderr():
-        return run_job(job, write_line)
+        return run_command(_division(settings), write_line, **settings)
 
 
-def _run_and_score(job: "Job", *, as_json: bool = False, published: bool = False) -> bool:
+def _run_and_score(
+    settings: dict[str, Any], *, as_json: bool = False, published: bool = False
+) -> bool:
+    run = settings["run"]
     try:
-        complete = _run(job)
+        complete = _run(settings)
     except IncompleteError as error:
         write_line(one_line(error, 1000))
         with suppress(InputError, IncompleteError):  # the run may have no results yet
-            print_scores([job.run], as_json=as_json, published=published, brief=True)
+            print_scores([run], as_json=as_json, published=published, brief=True)
         return False
-    print_scores([job.run], as_json=as_json, published=published)
+    print_scores([run], as_json=as_json, published=published)
     return complete

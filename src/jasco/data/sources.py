@@ -33,25 +33,28 @@ _SOURCE_VARIABLE = "JASCO_WATD_URL"
 
 
 def find_data(name: str, notify: Callable[[str], None]) -> DataSet:
-    """Read a data set, given by its folder or its name.
+    """Read a data set, given by its folder or its name; errors as :func:`find_folder`."""
+    return read_data_set(find_folder(name, notify))
+
+
+def find_folder(name: str, notify: Callable[[str], None]) -> Path:
+    """Return the folder of a data set, given by its folder or its name.
 
     ``mini`` ships with the package; the published data set is downloaded if files are missing.
 
     Raises
     ------
-    InputError
-        The folder does not exist, or is not a data set.
     DownloadError
         The published data set is not in the cache and cannot be downloaded.
     """
     if name == MINI:
-        return read_data_set(Path(str(files("jasco.data") / MINI)))
+        return Path(str(files("jasco.data") / MINI))
     if name != PUBLISHED:
-        return read_data_set(Path(name))
+        return Path(name)
     folder = cache_folder() / PUBLISHED
     if not all((folder / path).is_file() for path in published_files()):
         fetch(folder, notify)
-    return read_data_set(folder)
+    return folder
 
 
 def fetch(folder: Path | None, notify: Callable[[str], None]) -> Path:

@@ -53,6 +53,8 @@ class Job:
         The model's name in tables; None keeps that of the run, or the model's label.
     tags : mapping of str to str, int or float
         Tags to add to the run.
+    whole : pathlib.Path or None
+        The folder of the run of which ``run`` is a shard; None if it is not a shard.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class Job:
     prices: PriceList = NO_PRICES
     name: str | None = None
     tags: Mapping[str, str | int | float] = field(default_factory=dict)
+    whole: Path | None = None
 
     def __post_init__(self) -> None:
         for judge, other in combinations(self.judges, 2):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.evaluation.runner import all_at_once
 from jasco.evaluation.session import Judges, Session
+from jasco.evaluation.shared_checks import once_per_run
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.responses import Failure
@@ -149,14 +150,24 @@ async def check_judges(session: Session, judges: Judges) -> None:
 
     new = [number for number in judges if not session.store.has_readable_verdict(number)]
     due = [number for number in new if judges[number].needs_check and session.needs_judge(number)]
-    await all_at_once(ask(number, judges[number]) for number in due)
-    session.store.set_facts(
-        {judge_fact("check", number): checks[number].as_json() for number in due}
-    )
+    names = {number: judge_fact("check", number) for number in due}
+    if not due:
+        return
+    async with once_per_run(session, list(names.values())):
+        if session.job.whole:  # another shard may have asked meanwhile
+            due = [
+                number for number in due if not _is_usable(session.store.json_fact(names[number]))
+            ]
+        await all_at_once(ask(number, judges[number]) for number in due)
+        session.store.set_facts({names[number]: checks[number].as_json() for number in due})
     refuse_unusable([checks[number] for number in due])
     for number in due:
         if checks[number].complaint:
             session.notify(checks[number].complaint)
+
+
+def _is_usable(earlier: Mapping[str, object] | None) -> bool:
+    return bool(earlier and earlier["state"] in ("passed", "wrong"))
 
 
 def refuse_unusable(checks: Sequence[JudgeCheck]) -> None:

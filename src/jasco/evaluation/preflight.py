@@ -32,6 +32,7 @@ from jasco.errors import IncompleteError, RunConflictError, count, one_line
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.runner import all_at_once, response_of
 from jasco.evaluation.session import Session
+from jasco.evaluation.shared_checks import once_per_run
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.failure_reasons import reasons_of
@@ -153,6 +154,10 @@ def is_due(model: Model | None, missing: int, earlier: str | None) -> bool:
     return bool(model and model.uses_audio and missing and not passed)
 
 
+def _is_inconclusive(earlier: str | None) -> bool:
+    return bool(json.loads(earlier or "{}").get("state") == State.INCONCLUSIVE)
+
+
 def probe_instructions(count: int) -> tuple[Sequence[int], Sequence[int]]:
     """Return the numbers of the instructions of the first twelve probes, and of the second twelve.
 
@@ -177,9 +182,15 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
     NoResponseError, IncompleteError, AudioIgnoredError
         As :func:`refuse`.
     """
+    if is_due(model, session.missing_responses(), session.store.fact(PREFLIGHT)):
+        async with once_per_run(session, [PREFLIGHT]):
+            await _preflight(session, model, progress)
+
+
+async def _preflight(session: Session, model: Model, progress: Progress) -> None:
     store, label, earlier = session.store, model.spec.label, session.store.fact(PREFLIGHT)
-    if not is_due(model, session.missing_responses(), earlier):
-        return
+    if not is_due(model, 1, earlier) or (session.job.whole and _is_inconclusive(earlier)):
+        return  # another shard has done it meanwhile
     if not session.job.preflight:
         fact = json.loads(earlier) if earlier else {"state": State.SKIPPED}
         if fact["state"] != State.SKIPPED:

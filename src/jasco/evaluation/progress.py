@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from jasco.errors import duration, one_line
 from jasco.protocol.responses import Failure, Response
@@ -18,6 +18,15 @@ INTERVAL = 30.0
 _RECENT = 10
 """Intervals over which the rate is averaged."""
 _LONGEST = 400
+
+
+class Counts(NamedTuple):
+    """Counts of calls: those that have ended, all, failed ones, and unreadable verdicts."""
+
+    done: int
+    total: int
+    failed: int = 0
+    unreadable: int = 0
 
 
 class Progress:
@@ -37,6 +46,8 @@ class Progress:
         What is in progress, if not the calls of a run; its bar disappears at the end.
     unit : str
         What is counted, in the singular.
+    watch : callable or None
+        Takes the counts, first those at the beginning and then those after each call.
     """
 
     def __init__(
@@ -45,9 +56,11 @@ class Progress:
         notify: Callable[[str], None] = lambda _: None,
         task: str = "",
         unit: str = "call",
+        watch: Callable[[Counts], None] | None = None,
     ) -> None:
         self._notify, self._task, self._unit = notify, task or "progress", unit
         self._total, self._done, self._failed, self._unreadable = total, 0, 0, 0
+        self._watch = watch
         self._reported = set[tuple[str, str]]()
         self._stays = not task
         self._exit = ExitStack()
@@ -62,6 +75,8 @@ class Progress:
         )
         if not is_terminal():
             self._lines.start()
+        if self._watch:
+            self._watch(self.counts)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,6 +86,11 @@ class Progress:
             self._lines.join()
         if len(self._counts) > 1:
             self._write(f"ended after {duration(time.monotonic() - self._began)}")
+
+    @property
+    def counts(self) -> Counts:
+        """The counts so far."""
+        return Counts(self._done, self._total, self._failed, self._unreadable)
 
     def count(self, label: str, outcome: Response | Judgement | Failure) -> None:
         """Count a call that has ended, and report a failure of a new kind.
@@ -93,6 +113,13 @@ class Progress:
         self._done += 1
         self._failed += isinstance(outcome, Failure)
         self._unreadable += isinstance(outcome, Judgement) and not outcome.verdict.readable
+        self._bar.update(self._done, total=self._total, detail=self._trouble())
+        if self._watch:
+            self._watch(self.counts)
+
+    def show(self, counts: Counts) -> None:
+        """Replace the counts, for work that is counted elsewhere."""
+        self._done, self._total, self._failed, self._unreadable = counts
         self._bar.update(self._done, total=self._total, detail=self._trouble())
 
     def _trouble(self) -> str:

@@ -9,8 +9,9 @@ from jasco.backends.budget import BudgetReachedError
 from jasco.errors import IncompleteError, RunConflictError, count, one_line
 from jasco.evaluation.job import Job
 from jasco.evaluation.judge_check import JudgeUnusableError, check_judges
+from jasco.evaluation.kept_provider import KeptProvider, prepared
 from jasco.evaluation.preflight import preflight
-from jasco.evaluation.progress import Progress
+from jasco.evaluation.progress import Counts, Progress
 from jasco.evaluation.runner import run, stop_on_sigterm
 from jasco.evaluation.session import Judges, Session
 from jasco.judges.judge import Judge
@@ -28,7 +29,7 @@ Stop = Callable[[], object]
 def run_job(
     job: Job, notify: Callable[[str], None], begun: Callable[[Stop], None] = lambda _: None
 ) -> bool:
-    """Do what is missing in a run.
+    """Do what is missing in a run that is not divided into shards.
 
     Parameters
     ----------
@@ -64,19 +65,58 @@ def run_job(
     if job.data is None:
         RunReader.open(job.run).close()  # do not create a run
     with RunWriter.open(job.run, notify=notify) as store:
-        session = Session(job, store, notify)
-        store.widen(session.covered, session.samples)
-        try:
-            asyncio.run(_run_session(session, begun))
-            return session.is_done()
-        except asyncio.CancelledError:  # SIGTERM, or the caller
-            raise KeyboardInterrupt from None
-        finally:
-            with suppress(sqlite3.Error):  # a full disk must not hide the original error
-                session.close()
+        return run_in_store(job, store, notify, begun)
 
 
-async def _run_session(session: Session, begun: Callable[[Stop], None]) -> None:
+def run_in_store(
+    job: Job,
+    store: RunWriter,
+    notify: Callable[[str], None],
+    begun: Callable[[Stop], None] = lambda _: None,
+    *,
+    watch: Callable[[Counts], None] | None = None,
+    kept: KeptProvider | None = None,
+) -> bool:
+    """Do what is missing in an open run; parameters, return value and errors as :func:`run_job`.
+
+    Parameters
+    ----------
+    job, notify, begun
+        As in :func:`run_job`.
+    store : RunWriter
+        The run, open for writing.
+    watch : callable or None
+        Takes the counts after each call.
+    kept : KeptProvider or None
+        The model or judge that stays loaded for the next job.
+    """
+    if store.shards:
+        raise RunConflictError(
+            f"{store.folder}: the run is divided into {count(store.shards, 'shard')}"
+        )
+    job = kept.adopt(job) if kept else job
+    session = Session(job, store, notify)
+    store.widen(session.covered, session.samples)
+    work = _run_session(session, begun, watch, kept)
+    try:
+        if kept:
+            kept.run(work)
+        else:
+            asyncio.run(work)
+        return session.is_done()
+    except asyncio.CancelledError:  # SIGTERM, or the caller
+        raise KeyboardInterrupt from None
+    finally:
+        with suppress(sqlite3.Error):  # a full disk must not hide the original error
+            session.close()
+
+
+async def _run_session(
+    session: Session,
+    begun: Callable[[Stop], None],
+    watch: Callable[[Counts], None] | None,
+    kept: KeptProvider | None,
+) -> None:
     stop_on_sigterm()
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
@@ -93,7 +133,7 @@ async def _run_session(session: Session, begun: Callable[[Stop], None]) -> None:
             session.store.set_proxy(number, judge.proxy)
             _check_verdicts(session, number, judge)
         await check_judges(session, judges)
-        with Progress(session.calls(), session.notify) as progress:
+        with Progress(session.calls(), session.notify, watch=watch) as progress:
             model = session.job.model
             costs_nothing = model and model.remote and not model.launches_server
             if not costs_nothing and not session.missing_responses():
@@ -101,12 +141,12 @@ async def _run_session(session: Session, begun: Callable[[Stop], None]) -> None:
             # A model on this machine runs alone: judging waits until it has finished.
             together = model is not None and model.remote
             if model:
-                async with _prepared(session, model):
+                async with _prepared(session, model, kept):
                     await preflight(session, model, progress)
                     await run(session, progress, model, judges if together else {})
             if judges and not together:
                 await run(session, progress, None, judges)
-            await _judge_in_turn(session, progress, exclusive)
+            await _judge_in_turn(session, progress, exclusive, kept)
 
 
 def _check_programs(session: Session) -> None:
@@ -135,14 +175,15 @@ def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
 
 
 @asynccontextmanager
-async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
+async def _prepared(
+    session: Session, model: Model, kept: KeptProvider | None
+) -> AsyncIterator[None]:
     """Prepare a model, check that the run's responses are its own, and record its runtime."""
     store, label = session.store, model.spec.label
     if model.launches_server:
         session.budget.check(label)
         session.notify(f"starting {label}")
-    try:
-        await model.prepare(session.data)
+    async with prepared(model, session.data, kept):
         for place, clip in zip(session.places, session.clips, strict=True):
             responses = store.responses(session.model_number, place)
             for item in items_of(clip, session.instructions):
@@ -168,11 +209,11 @@ async def _prepared(session: Session, model: Model) -> AsyncIterator[None]:
                 f"{len(session.clips)}; {label} uses only their beginning"
             )
         yield
-    finally:
-        await model.close()
 
 
-async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -> None:
+async def _judge_in_turn(
+    session: Session, progress: Progress, judges: Judges, kept: KeptProvider | None
+) -> None:
     """Run judges that need this machine alone, one after the other."""
     errors: list[IncompleteError | JudgeUnusableError] = []
     for number, judge in judges.items():
@@ -181,10 +222,13 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
         session.budget.check(judge.spec.label)
         session.notify(f"starting {judge.spec.label}, which runs alone on this machine")
         try:
-            await judge.prepare(session.data)
-            session.store.set_proxy(number, judge.proxy)
-            await check_judges(session, {number: judge})
-            await run(session, progress, None, {number: judge})
+            async with prepared(judge, session.data, kept):
+                session.store.set_proxy(number, judge.proxy)
+                await check_judges(session, {number: judge})
+                try:
+                    await run(session, progress, None, {number: judge})
+                finally:
+                    await session.writer.finish()  # cancelled tasks may still be writing
         except (RunUnwritableError, BudgetReachedError):
             raise
         except (IncompleteError, JudgeUnusableError) as error:  # the next judge may succeed
@@ -192,9 +236,6 @@ async def _judge_in_turn(session: Session, progress: Progress, judges: Judges) -
                 raise
             session.notify(one_line(error, 1000))
             errors.append(error)
-        finally:
-            await session.writer.finish()  # cancelled tasks may still be writing
-            await judge.close()
     if errors:
         failed = f"{len(errors)} of {count(len(judges), 'judge')}"
         again = "run the same command again to resume"

@@ -40,6 +40,10 @@ class FunctionModel(BatchedModel):
         self._function = function
         self._file = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a worker creates an equal model; a function must be importable there."""
+        return type(self), (self.spec, self._function)
+
     @classmethod
     def of(cls, model: object, name: str | None = None) -> "FunctionModel":
         """Create a model from a function, or from an object with a method ``answer``.

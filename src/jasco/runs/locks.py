@@ -6,11 +6,15 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock
 
-from jasco.errors import one_line
+from jasco.errors import RunConflictError, one_line
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 MARKER = "run.lock.holder"
 """The file that replaces the lock if the file system does not support locks."""
+
+
+class RunBusyError(RunConflictError):
+    """Another process is writing to the run."""
 
 
 def lock_of(folder: Path) -> BaseFileLock:
@@ -25,7 +29,12 @@ def lock_of(folder: Path) -> BaseFileLock:
         The folder is not writable.
     """
     path = folder / "run.lock"
-    return FileLock(path) if _can_be_locked(path) else SoftFileLock(folder / MARKER)
+    # It may be released in another thread than it was acquired in.
+    return (
+        FileLock(path, thread_local=False)
+        if _can_be_locked(path)
+        else SoftFileLock(folder / MARKER, thread_local=False)
+    )
 
 
 def remedy_if_killed(lock: BaseFileLock) -> str:

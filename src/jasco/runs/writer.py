@@ -22,7 +22,7 @@ from jasco.protocol.instructions import INSTRUCTIONS, instructions_difference
 from jasco.runs import database
 from jasco.runs.clip_index import PUT_CLIP, PUT_INDEXED, clip_rows, index_clips
 from jasco.runs.database import Connection, RunUnwritableError, copy_database, sqlite_errors
-from jasco.runs.locks import lock_of, remedy_if_killed
+from jasco.runs.locks import RunBusyError, lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import (
     FORMAT,
@@ -85,7 +85,7 @@ class RunWriter(RunReader):
             lock.acquire(timeout=patience)
         except Timeout:
             remedy = remedy_if_killed(lock) or "; wait until it has finished, or stop it"
-            raise RunConflictError(
+            raise RunBusyError(
                 f"{folder}: {_holder_of(folder)} is writing to this run{remedy}"
             ) from None
         except OSError as error:

@@ -5,7 +5,7 @@ Its module is imported only if it is used, because it may require an extra.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -65,7 +65,7 @@ class Executor(ABC):
         tasks: Sequence[Task],
         folder: Path,
         notify: Notify,
-    ) -> Iterator[tuple[int, Result | Lost]]:
+    ) -> Generator[tuple[int, Result | Lost], None, None]:
         """Run a function for each task, and yield each result as soon as it is available.
 
         A task whose worker ends unexpectedly (killed, out of memory, node lost) is run again, at

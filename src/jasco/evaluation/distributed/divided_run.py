@@ -1,0 +1,213 @@
+"""Runs that are divided into shards: processed one after the other here, or by an executor."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jasco.errors import IncompleteError, InputError, RunConflictError, count, one_line
+from jasco.evaluation.distributed.executors import Executor, Lost
+from jasco.evaluation.distributed.shard_job import Source, index_run, run_shard
+from jasco.evaluation.distributed.shard_tasks import (
+    PROGRESS_FILE,
+    ShardResult,
+    ShardTask,
+    read_progress,
+    run_shard_task,
+)
+from jasco.evaluation.job import Job
+from jasco.evaluation.kept_provider import KeptProvider
+from jasco.evaluation.progress import Counts, Progress
+from jasco.evaluation.run_job import Stop
+from jasco.runs.reader import RunReader, is_run
+from jasco.runs.shards import Shard, all_shards
+
+Notify = Callable[[str], None]
+
+EXECUTOR_FOLDER = "workers"
+"""The folder in that of a run for the logs and files of an executor."""
+_POLL = 1.0  # seconds between two looks at the progress of the workers
+_MOST_REASONS = 3
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a run is divided into shards, and what processes them.
+
+    Attributes
+    ----------
+    shards : int
+        Number of shards; 0 for that of the run.
+    shard : Shard or None
+        The only shard to process; None for all.
+    executor : Executor or None
+        Processes the shards; None processes them one after the other in this process.
+    """
+
+    shards: int = 0
+    shard: Shard | None = None
+    executor: Executor | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of shards; 0 for that of the run."""
+        return self.shard.count if self.shard else self.shards
+
+
+def run_divided(
+    job: Job,
+    source: Source,
+    division: Division,
+    notify: Notify,
+    begun: Callable[[Stop], None] = lambda _: None,
+) -> bool:
+    """Do what is missing in a run that is divided into shards.
+
+    Parameters
+    ----------
+    job : Job
+        The job of the whole run, without data.
+    source : DataSet, Path or None
+        The data set; None for that of the run.
+    division : Division
+        How it is divided.
+    notify, begun
+        As in :func:`.run_job`.
+
+    Returns
+    -------
+    bool
+        Whether nothing is left that the same job could finish.
+
+    Raises
+    ------
+    InputError, RunConflictError, IncompleteError
+        As :func:`.run_job`, or as the executor.
+    """
+    shard = division.shard
+    shards = index_run(job, division.count, source, notify)
+    if shard:
+        return run_shard(job, shard, notify, begun)
+    if division.executor:
+        return _run_on(division.executor, job, shards, notify)
+    stops, complete = _Stops(begun), True
+    with closing(KeptProvider()) as kept:
+        for each in all_shards(shards):
+            complete = run_shard(job, each, notify, stops.begun, kept=kept) and complete
+    return complete
+
+
+class _Stops:
+    """Stops the shard that is in progress; it is passed on once for all shards."""
+
+    def __init__(self, begun: Callable[[Stop], None]) -> None:
+        self._begun = begun
+        self._stop: Stop | None = None
+        self._is_stopped = self._is_passed_on = False
+
+    def begun(self, stop: Stop) -> None:
+        self._stop = stop
+        if not self._is_passed_on:
+            self._is_passed_on = True
+            self._begun(self._stop_all)
+        if self._is_stopped:
+            stop()
+
+    def _stop_all(self) -> None:
+        self._is_stopped = True
+        if self._stop:
+            self._stop()
+
+
+def is_divided(run: Path) -> bool:
+    """Return whether a run exists and is divided into shards."""
+    if not is_run(run):
+        return False
+    with RunReader.open(run) as store:
+        return bool(store.shards)
+
+
+def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
+    tasks = [ShardTask(job, shard) for shard in all_shards(shards)]
+    folder = job.run / EXECUTOR_FOLDER
+    folder.mkdir(exist_ok=True)
+    for task in tasks:
+        (task.shard.folder(job.run) / PROGRESS_FILE).unlink(missing_ok=True)
+    results: list[ShardResult] = []
+    lost: list[tuple[Shard, Lost]] = []
+    with _shown_progress(job.run, [task.shard for task in tasks], notify):
+        outcomes = executor.run(run_shard_task, tasks, folder, notify)
+        with closing(outcomes):
+            for index, outcome in outcomes:
+                if isinstance(outcome, Lost):
+                    lost.append((tasks[index].shard, outcome))
+                    notify(f"shard {tasks[index].shard}: {outcome.reason}")
+                    continue
+                results.append(outcome)
+                _check_common(outcome)
+    incomplete = [result for result in results if result.state != "complete"]
+    if lost or any(result.message for result in incomplete):
+        reasons = [lost_one.reason for _, lost_one in lost]
+        reasons += [result.message for result in incomplete if result.message]
+        raise IncompleteError(_summary(reasons, shards))
+    return not incomplete
+
+
+def _check_common(result: ShardResult) -> None:
+    """Raise the error of a shard that ends all: other shards would fail in the same way."""
+    where = f"shard {result.shard}: {result.message}"
+    if result.state == "invalid":
+        raise InputError(where)
+    if result.state == "refused":
+        raise RunConflictError(where)
+    if result.state == "error":
+        raise RuntimeError(where)
+    if result.state == "interrupted":
+        raise KeyboardInterrupt
+
+
+def _summary(reasons: Sequence[str], shards: int) -> str:
+    counted = Counter(one_line(reason, 300) for reason in reasons).most_common(_MOST_REASONS)
+    texts = [f"{reason} ({count(number, 'shard')})" for reason, number in counted]
+    return (
+        f"{len(reasons)} of {count(shards, 'shard')} not finished: {'; '.join(texts)}; "
+        "completed work is saved; run the same command again to resume"
+    )
+
+
+@contextmanager
+def _shown_progress(run: Path, shards: Sequence[Shard], notify: Notify) -> Iterator[None]:
+    """Show the progress of all workers as one, and their messages, each of them once."""
+    ended = threading.Event()
+    folders = [shard.folder(run) for shard in shards]
+    shown: set[str] = set()
+    with Progress(0, notify) as progress:
+
+        def look() -> None:
+            found = [read_progress(folder) for folder in folders]
+            started = [each.counts for each in found if each.counts.total]
+            if started:
+                total = sum(counts.total for counts in started)
+                expected = round(total * len(shards) / len(started))
+                done, _, failed, unreadable = map(sum, zip(*started, strict=True))
+                progress.show(Counts(done, max(expected, done), failed, unreadable))
+            for shard, each in zip(shards, found, strict=True):
+                for line in each.messages:
+                    if line not in shown:
+                        shown.add(line)
+                        notify(f"shard {shard}: {line}")
+
+        def watch() -> None:
+            while not ended.wait(_POLL):
+                look()
+
+        thread = threading.Thread(target=watch, name="progress of workers", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            look()
