@@ -43,17 +43,21 @@ def as_paths(target: str | Path | Sequence[str | Path]) -> list[Path]:
 
 def as_data(data: str | Path | DataSet, notify: Notify) -> DataSet:
     """Return a data set; load it if a name or a folder is given."""
-    if isinstance(data, DataSet):
-        return data
-    check("data", data, is_path(data), "a name, a folder or a data set")
-    return find_data(str(data), notify)
+    check_data(data)
+    return data if isinstance(data, DataSet) else find_data(str(data), notify)
+
+
+def check_data(data: object) -> None:
+    """Raise ``InputError`` for a value that is not a data set, or its name or folder."""
+    is_right = isinstance(data, DataSet) or is_path(data)
+    check("data", data, is_right, "a name, a folder or a data set")
 
 
 def as_source(data: str | Path | DataSet | None, notify: Notify) -> DataSet | Path | None:
     """Return a data set, or its folder if a name or a folder is given."""
     if data is None or isinstance(data, DataSet):
         return data
-    check("data", data, is_path(data), "a name, a folder or a data set")
+    check_data(data)
     return find_folder(str(data), notify)
 
 

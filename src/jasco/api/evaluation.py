@@ -147,6 +147,7 @@ def evaluate(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
+    arguments.check_data(data)
     division = arguments.as_division(shard, shards, on)
     with _folder(run) as folder:
         _run(
@@ -214,6 +215,7 @@ def respond(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, arguments.is_path(run), "a folder")
+    arguments.check_data(data)
     _run(
         arguments.as_division(shard, shards, on),
         run=Path(run),

@@ -12,6 +12,7 @@ from jasco.errors import InputError
 from jasco.evaluation.item_record import show
 from jasco.reports.exports import failed_rows, item_rows
 from jasco.runs.forget import Forgotten, forget
+from jasco.runs.merge import merge
 from jasco.runs.read_run import judged_items_of_run
 from jasco.runs.summary import RunSummary, find_runs, summarise_run
 
@@ -110,6 +111,18 @@ class Run(RunSummary):
             The judge or clip is not in the run, or nothing is selected.
         """
         return forget(self.folder, judge, clips=clips, failed=failed)
+
+    def merge(self) -> int:
+        """Merge the shards of the run into one file, and return their number.
+
+        Raises
+        ------
+        InputError
+            The run is not divided into shards.
+        RunConflictError
+            Another process is writing to the run or a shard.
+        """
+        return merge(self.folder)
 
 
 @named_as_in_python()

@@ -1,4 +1,4 @@
-"""The commands ``runs``, ``show``, ``view`` and ``forget``."""
+"""The commands ``runs``, ``show``, ``view``, ``forget`` and ``merge``."""
 
 import json
 from pathlib import Path
@@ -122,3 +122,16 @@ def forget_command(run: Path, judge: str | None, clips: tuple[str, ...], failed:
     else:
         removed = f"{forgotten.judge} with {removed}"
     write_line(f"{run}: removed {removed}; the original run is saved as {forgotten.backup}")
+
+
+@click.command("merge")
+@click.argument("run", type=PATH)
+def merge_command(run: Path) -> None:
+    """Merge the shards of a run into one file.
+
+    All commands read a run that is divided into shards as one, so merging is optional: it saves
+    files, and allows the run to be continued without shards.
+    """
+    from jasco.runs.merge import merge
+
+    write_line(f"{run}: merged {count(merge(run), 'shard')}")

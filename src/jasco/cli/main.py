@@ -38,7 +38,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MODULES = {
     "answering": ["eval", "respond", "judge", "exam"],
     "scoring": ["score", "compare", "report"],
-    "inspecting": ["runs", "show", "view", "forget"],
+    "inspecting": ["runs", "show", "view", "forget", "merge"],
     "preparing": ["data", "convert"],
     "listing": ["models", "judges", "doctor"],
     "completion": ["completion"],

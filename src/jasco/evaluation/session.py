@@ -154,7 +154,8 @@ class Session:
             store.narrow(0)
         earlier, self._earlier_samples = store.covered, store.samples
         self.samples = max(job.samples or 1, store.samples)
-        self.covered = job.clips_covered(self.data.total, earlier)
+        # The whole run determines what its shards cover.
+        self.covered = earlier if store.shard else job.clips_covered(self.data.total, earlier)
         self._earlier_covered = earlier or self.covered
         self.places = [place for place in self.data.places if place < self.covered]
         self.clips: Sequence[Clip] = self.data.clips[: len(self.places)]
@@ -201,7 +202,7 @@ class Session:
         copy_exams(self.store, identities, self.model_number)
         for table, number, provider in self._providers():
             self.store.add_adaptations(table, number, provider.adaptations)
-        if not self.store.shard:  # the whole run determines what its shards cover
+        if not self.store.shard:
             self.store.narrow(self._earlier_covered, self._earlier_samples)
 
     def missing_responses(self) -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from jasco.backends.budget import spent_as_json
 from jasco.errors import InputError
-from jasco.runs.reader import RunReader
+from jasco.runs.reader import RunReader, is_run
 from jasco.runs.results import judge_named
+from jasco.runs.shards import SHARDS_FOLDER, shard_of_place
 from jasco.runs.spending import SPENT, spending_of
 from jasco.runs.writer import RunWriter
 
@@ -23,7 +24,8 @@ class Forgotten:
     rows : int
         Number of verdicts, including failures.
     backup : pathlib.Path or None
-        A copy of the run's file from before; None if nothing was removed.
+        A copy of the run's file from before, or a pattern of the copies of its shards; None if
+        nothing was removed.
     answers : int
         Number of answers, including failures.
     """
@@ -64,17 +66,49 @@ def forget(
         raise InputError(f"{folder}: nothing selected to remove; select a judge, clips or failures")
     RunReader.open(folder).close()  # do not create a run
     with RunWriter.open(folder) as run:
-        numbers = {label: number for number, label, _ in run.judges()}
-        label = None if judge is None else judge_named(judge, numbers, str(folder))
-        number = None if label is None else numbers[label]
-        indices = [run.clip_index(clip) for clip in dict.fromkeys(clips)] if clips else None
-        backup = run.back_up()
-        # In a run of an older version, spending is computed from the rows: store it before they go.
-        run.set_facts({SPENT: spent_as_json(spending_of(run).by)})
-        answers, verdicts = run.remove_rows(judge=number, clips=indices, failed=failed)
-        if number is not None and not clips and not failed:
-            run.remove_judge(number)
-        elif not answers and not verdicts:
-            backup.unlink()
-            return Forgotten(label, 0, None)
-        return Forgotten(label, verdicts, backup, answers)
+        if run.shards:
+            return _forget_in_shards(run, judge, clips, failed=failed)
+        return _forget(run, judge, clips, failed=failed)
+
+
+def _forget_in_shards(
+    whole: RunWriter, judge: str | None, clips: Sequence[str], *, failed: bool
+) -> Forgotten:
+    numbers = {label: number for number, label, _ in whole.judges()}
+    label = None if judge is None else judge_named(judge, numbers, str(whole.folder))
+    by_shard: dict[Path, list[str]] = {folder: [] for folder in whole.shard_folders()}
+    for clip in clips:
+        shard = shard_of_place(whole.clip_index(clip), whole.shards)
+        by_shard.setdefault(shard.folder(whole.folder), []).append(clip)
+    forgotten = []
+    for folder, ids in by_shard.items():
+        if is_run(folder) and bool(ids) == bool(clips):
+            with RunWriter.open(folder) as part:
+                if label is None or label in [name for _, name, _ in part.judges()]:
+                    forgotten.append(_forget(part, label, ids, failed=failed))
+    if label is not None and not clips and not failed:
+        whole.remove_judge(numbers[label])
+    is_backed_up = any(part.backup for part in forgotten)
+    return Forgotten(
+        label,
+        sum(part.rows for part in forgotten),
+        whole.folder / SHARDS_FOLDER / "*" / "run-*.db" if is_backed_up else None,
+        sum(part.answers for part in forgotten),
+    )
+
+
+def _forget(run: RunWriter, judge: str | None, clips: Sequence[str], *, failed: bool) -> Forgotten:
+    numbers = {label: number for number, label, _ in run.judges()}
+    label = None if judge is None else judge_named(judge, numbers, str(run.folder))
+    number = None if label is None else numbers[label]
+    indices = [run.clip_index(clip) for clip in dict.fromkeys(clips)] if clips else None
+    backup = run.back_up()
+    # In a run of an older version, spending is computed from the rows: store it before they go.
+    run.set_facts({SPENT: spent_as_json(spending_of(run).by)})
+    answers, verdicts = run.remove_rows(judge=number, clips=indices, failed=failed)
+    if number is not None and not clips and not failed:
+        run.remove_judge(number)
+    elif not answers and not verdicts:
+        backup.unlink()
+        return Forgotten(label, 0, None)
+    return Forgotten(label, verdicts, backup, answers)

@@ -20,7 +20,7 @@ from jasco.data.dataset import ANNOTATIONS, DataSet, name_by_hash
 from jasco.errors import InputError, RunConflictError, count, whole_text
 from jasco.protocol.instructions import INSTRUCTIONS, instructions_difference
 from jasco.runs import database
-from jasco.runs.clip_index import PUT_CLIP, PUT_INDEXED, clip_rows, index_clips
+from jasco.runs.clip_index import CLIP_COLUMNS, PUT_CLIP, PUT_INDEXED, clip_rows, index_clips
 from jasco.runs.database import Connection, RunUnwritableError, copy_database, sqlite_errors
 from jasco.runs.locks import RunBusyError, lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
@@ -474,8 +474,41 @@ class RunWriter(RunReader):
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         paths = (self.folder / f"run-{now}{suffix}.db" for suffix in ("", *range(1, 1000)))
         path = next(path for path in paths if not path.exists())
-        copy_database(self._connection, path)
+        self.copy_to(path)
         return path
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the file (``RunUnwritableError`` if that fails)."""
+        copy_database(self._connection, path)
+
+    def add_rows_of(self, shard: RunReader) -> None:
+        """Copy the answers and verdicts of a shard, and the facts about its audio and judges.
+
+        Raises
+        ------
+        RunUnwritableError
+            Nothing was copied.
+        """
+        columns = "audio_path, audio_sha256, seconds, conversions"
+        with sqlite_errors(self.folder):
+            self._all("ATTACH ? AS shard", str(shard.folder / "run.db"))
+            try:
+                with self._connection:
+                    for table in ("responses", "verdicts"):
+                        self._all(f"INSERT INTO {table} SELECT * FROM shard.{table}")
+                    self._all(
+                        f"INSERT OR REPLACE INTO clips ({CLIP_COLUMNS}, {columns}) "
+                        f"SELECT {CLIP_COLUMNS}, {columns} FROM shard.clips"
+                    )
+                    proxies = "SELECT judge FROM shard.judges WHERE proxy"
+                    self._all(f"UPDATE judges SET proxy = 1 WHERE judge IN ({proxies})")
+            finally:
+                self._all("DETACH shard")
+
+    def remove_fact(self, name: str) -> None:
+        """Remove a fact of the run."""
+        with self._connection:
+            self._all("DELETE FROM facts WHERE name = ?", name)
 
     def remove_judge(self, number: int) -> None:
         """Remove a judge with its verdicts, and all facts about it."""

@@ -66,7 +66,7 @@ class Executor(ABC):
         folder: Path,
         notify: Notify,
     ) -> Generator[tuple[int, Result | Lost], None, None]:
-        """Run a function for each task, and yield each result as soon as it is available.
+        """Run a function for each task, and yield each result when it has ended.
 
         A task whose worker ends unexpectedly (killed, out of memory, node lost) is run again, at
         most three times in total. If the iterator is closed early, tasks in progress are

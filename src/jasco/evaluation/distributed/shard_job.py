@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jasco.backends.budget import Limits
 from jasco.data.dataset import DataSet
-from jasco.errors import InputError, count
+from jasco.errors import InputError, RunConflictError, count
 from jasco.evaluation.job import Job
 from jasco.evaluation.kept_provider import KeptProvider
 from jasco.evaluation.progress import Counts
@@ -100,7 +100,13 @@ def open_shard(job: Job, shard: Shard, notify: Notify) -> Iterator[tuple[Job, Ru
         Another process is working on the shard, or its folder holds something else.
     """
     with RunWriter.open(shard.folder(job.run), _SHARD_PATIENCE, notify) as store:
-        with RunReader.open(job.run) as whole:
+        RunReader.open(job.run).close()  # do not create a run
+        with RunWriter.open(job.run, _PATIENCE, notify) as whole:  # unless it is being merged
+            if whole.shards != shard.count:
+                raise RunConflictError(
+                    f"{job.run}: no longer divided into {count(shard.count, 'shard')}; run the "
+                    "command without --shard"
+                )
             store.become_shard(shard, whole)
         data = replace(store.data(), folder=store.data_root)
         yield (
