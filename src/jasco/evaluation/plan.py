@@ -1,6 +1,6 @@
 """The plan of a job: what a command would do and cost, as far as that is known beforehand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jasco.backends.specs import identity_key
@@ -11,7 +11,7 @@ from jasco.evaluation.preflight import PROBES, is_due
 from jasco.evaluation.session import Remaining, repeats_of
 from jasco.protocol.clips import items_of
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.protocols import protocol_named
+from jasco.protocol.protocols import Protocol, protocol_named
 from jasco.runs.audio_manifest import audio_facts
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import RunReader
@@ -193,9 +193,8 @@ def _done(job: Job) -> _Done:
             return _Done(data, spent, covered)
         model, _, identity = store.models()[0]
         protocol = protocol_named(job.protocol or store.fact("protocol"))
-        remaining = Remaining(store, model, protocol, job.retry_final)
-        answered = store.count_responses(model)[0]
-        numbers = {identity_key(identity): number for number, _, identity in store.judges()}
+        parts = [_part(part, job, model, protocol) for part in store.parts()]
+        judges = {key for part in parts for key in part.verdicts}
         return _Done(
             data,
             spent,
@@ -203,20 +202,47 @@ def _done(job: Job) -> _Done:
             instructions=store.instructions,
             samples=store.samples,
             single_prompt=is_single_prompt(identity),
-            responses=store.count_expected(model) - remaining.responses(),
-            verdicts={
-                key: answered
-                - store.count_unjudged(
-                    model, numbers[key], protocol.name, retry_final=job.retry_final
-                )
-                + store.count_repeats(model, numbers[key], repeats_of(judge, 0))
-                for judge in job.judges
-                if (key := identity_key(judge.spec.identity)) in numbers
-            },
-            response_seconds=store.mean_seconds("responses"),
-            verdict_seconds=store.mean_seconds("verdicts"),
+            responses=sum(part.responses for part in parts),
+            verdicts={key: sum(part.verdicts.get(key, 0) for part in parts) for key in judges},
+            response_seconds=_mean(part.response_seconds for part in parts),
+            verdict_seconds=_mean(part.verdict_seconds for part in parts),
             preflight=store.fact(PREFLIGHT),
-            checked=frozenset(
-                key for key, number in numbers.items() if store.has_readable_verdict(number)
-            ),
+            checked=frozenset().union(*(part.checked for part in parts)),
         )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a run holds, or one of its shards; attributes as in :class:`_Done`."""
+
+    responses: int
+    verdicts: Mapping[str, int]
+    response_seconds: float | None
+    verdict_seconds: float | None
+    checked: frozenset[str]
+
+
+def _part(store: RunReader, job: Job, model: int, protocol: Protocol) -> _Part:
+    remaining = Remaining(store, model, protocol, job.retry_final)
+    answered = store.count_responses(model)[0]
+    numbers = {identity_key(identity): number for number, _, identity in store.judges()}
+    return _Part(
+        responses=store.count_expected(model) - remaining.responses(),
+        verdicts={
+            key: answered
+            - store.count_unjudged(model, numbers[key], protocol.name, retry_final=job.retry_final)
+            + store.count_repeats(model, numbers[key], repeats_of(judge, 0))
+            for judge in job.judges
+            if (key := identity_key(judge.spec.identity)) in numbers
+        },
+        response_seconds=store.mean_seconds("responses"),
+        verdict_seconds=store.mean_seconds("verdicts"),
+        checked=frozenset(
+            key for key, number in numbers.items() if store.has_readable_verdict(number)
+        ),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

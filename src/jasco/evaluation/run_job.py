@@ -9,7 +9,7 @@ from jasco.backends.budget import BudgetReachedError
 from jasco.errors import IncompleteError, RunConflictError, count, one_line
 from jasco.evaluation.job import Job
 from jasco.evaluation.judge_check import JudgeUnusableError, check_judges
-from jasco.evaluation.kept_provider import KeptProvider, prepared
+from jasco.evaluation.kept_providers import KeptProviders, prepared
 from jasco.evaluation.preflight import preflight
 from jasco.evaluation.progress import Counts, Progress
 from jasco.evaluation.runner import run, stop_on_sigterm
@@ -75,7 +75,7 @@ def run_in_store(
     begun: Callable[[Stop], None] = lambda _: None,
     *,
     watch: Callable[[Counts], None] | None = None,
-    kept: KeptProvider | None = None,
+    kept: KeptProviders | None = None,
 ) -> bool:
     """Do what is missing in an open run; parameters, return value and errors as :func:`run_job`.
 
@@ -87,7 +87,7 @@ def run_in_store(
         The run, open for writing.
     watch : callable or None
         Takes the counts after each call.
-    kept : KeptProvider or None
+    kept : KeptProviders or None
         The model or judge that stays loaded for the next job.
     """
     if store.shards:
@@ -115,7 +115,7 @@ async def _run_session(
     session: Session,
     begun: Callable[[Stop], None],
     watch: Callable[[Counts], None] | None,
-    kept: KeptProvider | None,
+    kept: KeptProviders | None,
 ) -> None:
     stop_on_sigterm()
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -128,8 +128,7 @@ async def _run_session(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(session.writer.close)
         for number, judge in judges.items():
-            stack.push_async_callback(judge.close)
-            await judge.prepare(session.data)
+            await stack.enter_async_context(prepared(judge, session.data, kept))
             session.store.set_proxy(number, judge.proxy)
             _check_verdicts(session, number, judge)
         await check_judges(session, judges)
@@ -176,7 +175,7 @@ def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
 
 @asynccontextmanager
 async def _prepared(
-    session: Session, model: Model, kept: KeptProvider | None
+    session: Session, model: Model, kept: KeptProviders | None
 ) -> AsyncIterator[None]:
     """Prepare a model, check that the run's responses are its own, and record its runtime."""
     store, label = session.store, model.spec.label
@@ -212,7 +211,7 @@ async def _prepared(
 
 
 async def _judge_in_turn(
-    session: Session, progress: Progress, judges: Judges, kept: KeptProvider | None
+    session: Session, progress: Progress, judges: Judges, kept: KeptProviders | None
 ) -> None:
     """Run judges that need this machine alone, one after the other."""
     errors: list[IncompleteError | JudgeUnusableError] = []

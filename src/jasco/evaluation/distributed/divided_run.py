@@ -18,7 +18,7 @@ from jasco.evaluation.distributed.shard_tasks import (
     run_shard_task,
 )
 from jasco.evaluation.job import Job
-from jasco.evaluation.kept_provider import KeptProvider
+from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts, Progress
 from jasco.evaluation.run_job import Stop
 from jasco.runs.reader import RunReader, is_run
@@ -93,7 +93,7 @@ def run_divided(
     if division.executor:
         return _run_on(division.executor, job, shards, notify)
     stops, complete = _Stops(begun), True
-    with closing(KeptProvider()) as kept:
+    with closing(KeptProviders()) as kept:
         for each in all_shards(shards):
             complete = run_shard(job, each, notify, stops.begun, kept=kept) and complete
     return complete

@@ -10,7 +10,7 @@ from jasco.backends.budget import Limits
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError, RunConflictError, count
 from jasco.evaluation.job import Job
-from jasco.evaluation.kept_provider import KeptProvider
+from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts
 from jasco.evaluation.run_job import Stop, run_in_store
 from jasco.protocol.protocols import protocol_named
@@ -131,7 +131,7 @@ def run_shard(
     begun: Callable[[Stop], None] = lambda _: None,
     *,
     watch: Callable[[Counts], None] | None = None,
-    kept: KeptProvider | None = None,
+    kept: KeptProviders | None = None,
 ) -> bool:
     """Do what is missing in a shard of an indexed run.
 

@@ -16,7 +16,7 @@ from typing import Literal
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.evaluation.distributed.shard_job import run_shard
 from jasco.evaluation.job import Job
-from jasco.evaluation.kept_provider import KeptProvider
+from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts
 from jasco.runs.shards import Shard
 
@@ -25,7 +25,7 @@ State = Literal["complete", "incomplete", "invalid", "refused", "interrupted", "
 PROGRESS_FILE = "progress.json"
 _INTERVAL = 1.0  # seconds between two reports of progress
 _MOST_MESSAGES = 50
-_KEPT: list[KeptProvider] = []  # of this process
+_KEPT: list[KeptProviders] = []  # of this process
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def run_shard_task(task: ShardTask) -> ShardResult:
     this process. SIGTERM, which a cluster sends before it ends a job, interrupts it like Ctrl-C.
     """
     if not _KEPT:
-        _KEPT.append(KeptProvider())
+        _KEPT.append(KeptProviders())
     progress = ProgressFile(task.shard.folder(task.job.run))
     state: State
     try:
