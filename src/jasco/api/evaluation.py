@@ -97,7 +97,7 @@ def evaluate(
         Number of shards into which a new run is divided. None uses that of the run.
     shard : str or None
         ``"K/N"``: divide the run into N shards, and process shard K only (from 1), for example in
-        one job of a cluster.
+        one job of a cluster; the returned scores are those of the shard.
     on : str or None
         What processes the shards: ``"local,workers=2"``, ``"ray,address=..."`` or ``"slurm"``, with
         options as on the command line. None processes them one after the other in this process.
@@ -164,7 +164,8 @@ def evaluate(
             samples=samples,
             **settings,
         )
-        return scores_of([folder], keep_items=run is None)
+        scored = division.folder(folder) if division else folder
+        return scores_of([scored], keep_items=run is None)
 
 
 @named_as_in_python()
@@ -216,8 +217,9 @@ def respond(
     )
     arguments.check("run", run, arguments.is_path(run), "a folder")
     arguments.check_data(data)
+    division = arguments.as_division(shard, shards, on)
     _run(
-        arguments.as_division(shard, shards, on),
+        division,
         run=Path(run),
         data=data,
         model=arguments.as_model(model, name, run),
@@ -228,7 +230,7 @@ def respond(
         limit=limit,
         **settings,
     )
-    return Run.open(Path(run))
+    return Run.open(division.folder(Path(run)) if division else Path(run))
 
 
 @named_as_in_python()
@@ -308,7 +310,7 @@ price_in, price_out
         return scores_of([run])
     check_no_output(path, csv_file)
     _run(division, run=path, **settings)
-    return scores_of([path])
+    return scores_of([division.folder(path) if division else path])
 
 
 def run_command(

@@ -118,8 +118,9 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 
     if dry_run:
         return _print_plan(settings)
-    complete = _run(settings)
-    for line in answer_lines(results_of_run(settings["run"])):
+    division, run = _division(settings), settings["run"]
+    complete = _run(division, settings)
+    for line in answer_lines(results_of_run(division.folder(run) if division else run)):
         write_line(line)
     return complete
 
@@ -205,19 +206,24 @@ def _division(settings: dict[str, Any]) -> "Division | None":
     return as_division(settings.pop("shard"), settings.pop("shards", None), settings.pop("on"))
 
 
-def _run(settings: dict[str, Any]) -> bool:
+def _run(division: "Division | None", settings: dict[str, Any]) -> bool:
     from jasco.api.evaluation import run_command
 
     with stdout_to_stderr():
-        return run_command(_division(settings), write_line, **settings)
+        return run_command(division, write_line, **settings)
 
 
 def _run_and_score(
     settings: dict[str, Any], *, as_json: bool = False, published: bool = False
 ) -> bool:
-    run = settings["run"]
+    division, run = _division(settings), settings["run"]
+    if division and division.shard:
+        complete = _run(division, settings)
+        _print_shard(division.folder(run), as_json=as_json)
+        write_line(f"for the figures of the whole run: jasco score {run}")
+        return complete
     try:
-        complete = _run(settings)
+        complete = _run(division, settings)
     except IncompleteError as error:
         write_line(one_line(error, 1000))
         with suppress(InputError, IncompleteError):  # the run may have no results yet
@@ -225,3 +231,12 @@ def _run_and_score(
         return False
     print_scores([run], as_json=as_json, published=published)
     return complete
+
+
+def _print_shard(folder: Path, *, as_json: bool) -> None:
+    """Print the state of a shard; its figures would say little."""
+    from jasco.reports.text import render_runs
+    from jasco.runs.summary import summarise_run
+
+    shard = summarise_run(folder)
+    print_result({"schema": 1, **shard.to_json()} if as_json else render_runs([shard]))

@@ -55,6 +55,10 @@ class Division:
         """Number of shards; 0 for that of the run."""
         return self.shard.count if self.shard else self.shards
 
+    def folder(self, run: Path) -> Path:
+        """Return the folder of what is processed: that of the run, or of its only shard."""
+        return self.shard.folder(run) if self.shard else run
+
 
 def run_divided(
     job: Job,
