@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from jasco.backends.specs import Provider
 from jasco.data.dataset import DataSet
 from jasco.evaluation.job import Job
-from jasco.models.model import Model
 
 T = TypeVar("T")
 AnyProvider = TypeVar("AnyProvider", bound=Provider)
@@ -91,5 +90,5 @@ async def prepared(
 
 
 def _runs_here(provider: Provider) -> bool:
-    is_local = isinstance(provider, Model) and not provider.remote and not provider.recorded
-    return provider.launches_server or is_local
+    is_remote = getattr(provider, "remote", True)  # judges are: the others share the machine
+    return provider.launches_server or not (is_remote or provider.recorded)

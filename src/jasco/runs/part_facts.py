@@ -136,8 +136,17 @@ def _exam(
 # --- combining ---
 
 
-def combine(parts: Sequence[PartFacts], folder: Path) -> PartFacts:
+def combine(parts: Sequence[PartFacts], folder: Path, clips: Sequence[ClipHash]) -> PartFacts:
     """Return the facts of a whole run, given those of its parts.
+
+    Parameters
+    ----------
+    parts : sequence of PartFacts
+        The facts of the parts.
+    folder : pathlib.Path
+        The run's folder, for messages.
+    clips : sequence of ClipHash
+        The clips of the whole run, in order.
 
     Raises
     ------
@@ -155,7 +164,7 @@ def combine(parts: Sequence[PartFacts], folder: Path) -> PartFacts:
     }
     without = _union(part.reasons_without_verdict for part in parts)
     return PartFacts(
-        _combined_answers([part.answers for part in parts]),
+        _combined_answers([part.answers for part in parts], clips),
         judges,
         {
             label: combined_reasons(part.reasons_without_verdict.get(label, ()) for part in parts)
@@ -195,12 +204,15 @@ def _combined_judge(parts: Sequence[JudgeFacts], label: str, folder: Path) -> Ju
     )
 
 
-def _combined_answers(parts: Sequence[Answers]) -> Answers:
+def _combined_answers(parts: Sequence[Answers], clips: Sequence[ClipHash]) -> Answers:
     found = [answers.clipped for answers in parts if answers.clipped is not None]
     warnings: dict[str, list[str]] = {}
     for answers in parts:
         for warning, ids in answers.audio_warnings.items():
             warnings.setdefault(warning, []).extend(ids)
+    clipped: dict[str, int] = _union(found)
+    noticed = {*clipped, *(id_ for ids in warnings.values() for id_ in ids)}
+    ordered = [clip.id for clip in clips if clip.id in noticed] if noticed else []
     runtime = [facts for answers in parts for facts in answers.runtime]
     seconds = [answers.max_audio_seconds for answers in parts if answers.max_audio_seconds]
     return Answers(
@@ -211,8 +223,10 @@ def _combined_answers(parts: Sequence[Answers]) -> Answers:
         max_audio_seconds=min(seconds, default=None),
         cut_clips=sum(answers.cut_clips for answers in parts),
         runtime=[facts for place, facts in enumerate(runtime) if facts not in runtime[:place]],
-        clipped=_union(found) if found else None,
-        audio_warnings=warnings,
+        clipped={id_: clipped[id_] for id_ in ordered if id_ in clipped} if found else None,
+        audio_warnings={
+            warning: [id_ for id_ in ordered if id_ in {*ids}] for warning, ids in warnings.items()
+        },
         reasons=combined_reasons(answers.reasons for answers in parts),
     )
 

@@ -71,8 +71,8 @@ def _results(run: RunReader, *, compat: bool) -> Results:
                 rows.setdefault(name, []).extend(_judged_rows(part.judgements(model, judge)))
             else:
                 verdicts.add(part, model, judge, name)
-    facts = combine(parts, run.folder)
     clips = tuple(run.clip_hashes())
+    facts = combine(parts, run.folder, clips)
     data = Data.of(
         name_with_audio(run.data_name, {id_: sha for id_, sha in facts.audio.items() if sha}),
         clips,
