@@ -14,8 +14,8 @@ import pytest
 _PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 _CPUS = 4  # more than there may be: the tasks of tests sleep
 
-# Jobs of the partition "high" preempt jobs of the others, which are requeued: those of "low" at
-# once, those of "grace" after some seconds.
+# Jobs of the partition "high" preempt jobs of the others, which are requeued ("low"), requeued
+# after a grace time ("grace"), or cancelled ("cancel").
 _CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
@@ -46,6 +46,7 @@ KillWait=8
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
 PartitionName=low Nodes={host} Default=YES PriorityTier=1 State=UP
 PartitionName=grace Nodes={host} PriorityTier=1 GraceTime=6 State=UP
+PartitionName=cancel Nodes={host} PriorityTier=1 PreemptMode=CANCEL State=UP
 PartitionName=high Nodes={host} PriorityTier=10 PreemptMode=OFF State=UP
 """
 

@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -131,6 +132,21 @@ def test_a_preempted_job_resumes(cluster: None, tmp_path: Path, partition: str) 
     assert task.steps() == ["start", "interrupted", "start", "end"]
     assert len(lines) == 2
     assert "requeued" in lines[1]
+
+
+@pytest.mark.slow
+def test_a_job_that_preemption_cancels_is_submitted_again(cluster: None, tmp_path: Path) -> None:
+    task = Work(tmp_path / "task", 100)
+
+    def preempt() -> None:
+        wait_until(lambda: started(task))
+        slurm("sbatch", "-p", "high", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
+
+    results, lines = run([task], tmp_path, ",partition=cancel", preempt)
+
+    assert results == {0: ("task", 2)}
+    assert task.steps() == ["start", "interrupted", "start", "end"]
+    assert any("PREEMPTED" in line and "(1 of 3)" in line for line in lines)
 
 
 @pytest.mark.slow
@@ -289,6 +305,25 @@ def test_the_controller_may_be_unreachable_for_a_while(
 
     assert time.monotonic() - begin > 0.5
     assert (tmp_path / "slurm" / "jobs.pickle").exists()  # to attach later
+
+
+def test_a_result_of_an_old_job_with_the_same_id_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The job is seen to run, and forgotten by Slurm before its end is seen.
+    squeue = f"[ -e {tmp_path}/runs ] && rm {tmp_path}/runs && echo 7 RUNNING 0; exit 0"
+    sbatch = f"touch {tmp_path}/runs; echo Submitted batch job 7"
+    fake(tmp_path / "bin", squeue=squeue, sbatch=sbatch)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setattr(slurm_executor, "_POLL", 0.01)
+    monkeypatch.setattr(slurm_executor, "_LAG", 0.05)
+    (tmp_path / "slurm").mkdir()
+    (tmp_path / "slurm" / "7_0_result.pkl").write_bytes(pickle.dumps(("success", "old")))
+
+    results, lines = run([Work(tmp_path / "task")], tmp_path)
+
+    assert results[0].reason.startswith("Slurm job 7 ended without a result: state unknown")
+    assert sum("submitted 1 job" in line for line in lines) == 3
 
 
 def test_options_of_sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ class SlurmExecutor(Executor):
         folder: Path,
         notify: Notify,
     ) -> Iterator[tuple[int, Result | Lost]]:
-        """Run a function for each task, and yield each result as soon as it is available.
+        """Run a function for each task, and yield each result when it arrives.
 
         See :meth:`Executor.run`. If jobs of an earlier process, which was killed, are still in the
         queue, and its tasks are equal to these, they are waited for. If its tasks differ, the jobs
@@ -153,11 +153,11 @@ class _Requeue:
     function: Callable[[Any], Any]
 
     def __call__(self, task: Any) -> Any:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _interrupt)
         try:
             return self.function(task)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the function may have changed it
             job_id = submitit.JobEnvironment().job_id
             # Slurm requeues a preempted job itself, unless it ends during a grace time. During that
             # time and before the time limit, a job is running; when cancelled, it is not.
@@ -166,6 +166,12 @@ class _Requeue:
                 if state.strip() == "RUNNING":
                     _call("scontrol", "requeue", job_id)
             raise SystemExit("interrupted") from None
+
+
+def _interrupt(*_: object) -> None:
+    # Slurm sends SIGTERM twice, through slurmd and srun: the second must not interrupt the saving.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @dataclass
@@ -227,6 +233,9 @@ class _Jobs:
                     f"--on slurm: {_shown(active)} of an earlier command did not end; "
                     "run the same command again later"
                 )
+        if self.record is not record:
+            for path in self._folder.glob("*.pkl"):  # a cluster may use job ids again
+                path.unlink()
 
     def submit(self, indices: Sequence[int]) -> None:
         """Submit the jobs of some tasks, and record them."""
@@ -319,7 +328,8 @@ class _Jobs:
             pending = {_array_of(id_) for id_, job in active.items() if job.state == "PENDING"}
             new = pending | {_array_of(id_) for id_ in active} - cancelled
             if new:
-                _call("scancel", *sorted(new))
+                with suppress(IncompleteError):  # a job has just ended
+                    _call("scancel", *sorted(new))
             cancelled |= new
             if time.monotonic() > deadline:
                 return False
@@ -362,7 +372,9 @@ class _Jobs:
             self._notify(
                 f"Slurm: requeued {_shown(requeued)} (preempted, at the time limit, or node lost)"
             )
-        self._queue |= queue  # Slurm forgets ended jobs after some minutes
+        # Slurm forgets ended jobs after some minutes.
+        ended = {job_id: job for job_id, job in self._queue.items() if not job.is_active}
+        self._queue = ended | queue
 
 
 def _read_record(path: Path) -> _Record | None:
