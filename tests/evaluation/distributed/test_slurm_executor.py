@@ -32,7 +32,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def cluster(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SLURM_CONF", str(configuration))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HELPERS), os.environ["PYTHONPATH"]]))
+    monkeypatch.setenv("PYTHONPATH", str(HELPERS), prepend=os.pathsep)
     monkeypatch.setattr(slurm_executor, "_POLL", 0.5)
     monkeypatch.setattr(slurm_executor, "_LAG", 2.0)
     yield
