@@ -49,7 +49,7 @@ TORCH ?= torch==2.13.0
 
 $(VENV)/torch: $(VENV)/installed
 	$(BIN)/python -c 'import torch' 2> /dev/null || $(BIN)/pip install --quiet '$(TORCH)'
-	$(BIN)/pip install --quiet --editable '.[native,transformers]'
+	$(BIN)/pip install --quiet --editable '.[native,ray,slurm,transformers]'
 	touch $@
 
 $(VENV)/demo: pyproject.toml

@@ -23,6 +23,7 @@ from jasco.cli.groups import CommandGroup
 from jasco.cli.interrupts import end_at_once
 from jasco.cli.streams import discard, is_broken
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.evaluation.signals import interrupt_once
 from jasco.terminal import write_line
 from jasco.version import __version__
 
@@ -57,7 +58,7 @@ _MODULES = {
 @click.version_option(__version__, message="jasco %(version)s")
 def jasco_command() -> None:
     """Evaluate auditory language models on joint audio-speech co-reasoning."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clusters send SIGTERM
+    signal.signal(signal.SIGTERM, interrupt_once)
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.unraisablehook = _defer_interruption

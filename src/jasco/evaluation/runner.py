@@ -207,6 +207,12 @@ def stop_on_sigterm() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    task = asyncio.current_task()
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+    def stop() -> None:
+        # Slurm sends the signal twice; the second one must not interrupt saving.
+        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)

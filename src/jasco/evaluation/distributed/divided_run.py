@@ -168,8 +168,6 @@ def _check_common(result: ShardResult) -> None:
         raise RunConflictError(where)
     if result.state == "error":
         raise RuntimeError(where)
-    if result.state == "interrupted":
-        raise KeyboardInterrupt
 
 
 def _summary(reasons: Sequence[str], shards: int) -> str:

@@ -1,14 +1,11 @@
 """Shards as tasks of an executor: what a worker does, and the files that report its progress."""
 
 import json
-import signal
 import sqlite3
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,10 +15,11 @@ from jasco.evaluation.distributed.shard_job import run_shard
 from jasco.evaluation.job import Job
 from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts
+from jasco.evaluation.signals import sigterm_interrupts
 from jasco.runs.shards import Shard
 
-State = Literal["complete", "incomplete", "invalid", "refused", "interrupted", "error"]
-"""How the job of a shard ended: like a command with the exit status 0, 4, 2, 3, 130 or 1."""
+State = Literal["complete", "incomplete", "invalid", "refused", "error"]
+"""How the job of a shard ended: like a command with the exit status 0, 4, 2, 3 or 1."""
 PROGRESS_FILE = "progress.json"
 _INTERVAL = 1.0  # seconds between two reports of progress
 _MOST_MESSAGES = 50
@@ -46,8 +44,8 @@ class ShardResult:
         The shard.
     state : str
         ``complete``: nothing is left that the same job could finish; ``incomplete``; ``invalid``
-        (the user's input) or ``refused``, which other shards would be as well; ``interrupted``; or
-        ``error``: a bug, with its traceback as the message.
+        (the user's input) or ``refused``, which other shards would be as well; or ``error``: a bug,
+        with its traceback as the message.
     message : str
         The reason, unless it is complete.
     """
@@ -61,20 +59,23 @@ def run_shard_task(task: ShardTask) -> ShardResult:
     """Do what is missing in a shard; called in a worker process.
 
     The model or the judge with its own server that the shard needs stays loaded for later tasks of
-    this process. SIGTERM, which a cluster sends before it ends a job, interrupts it like Ctrl-C.
+    this process.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The worker was interrupted, by SIGTERM for example; completed work is saved.
     """
     if not _KEPT:
         _KEPT.append(KeptProviders())
     progress = ProgressFile(task.shard.folder(task.job.run))
     state: State
     try:
-        with _sigterm_interrupts():
+        with sigterm_interrupts():
             complete = run_shard(
                 task.job, task.shard, progress.notify, watch=progress.watch, kept=_KEPT[0]
             )
         state, message = ("complete" if complete else "incomplete"), ""
-    except KeyboardInterrupt:
-        state, message = "interrupted", "interrupted"
     except InputError as error:
         state, message = "invalid", str(error)
     except (RunConflictError, sqlite3.DatabaseError) as error:
@@ -83,20 +84,9 @@ def run_shard_task(task: ShardTask) -> ShardResult:
         state, message = "incomplete", str(error)
     except Exception:
         state, message = "error", traceback.format_exc()
-    progress.end()
-    return ShardResult(task.shard, state, message)
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        progress.end()
+    return ShardResult(task.shard, state, message)
 
 
 _NOTHING = Counts(0, 0)
