@@ -126,3 +126,11 @@ def check_early_close(executor: Executor, folder: Path) -> None:
     assert time.monotonic() - start < 15
     assert (folder / "interrupted").exists()
     assert_nothing_lives(folder / "pids", within=15)
+
+
+def node_or_wait(folder: Path) -> str:
+    """Wait until two tasks are in progress and one node is lost."""
+    if _record_start(folder) == 2:
+        (folder / "both").touch()
+    wait_for(folder / "continue")
+    return "done"
