@@ -2,14 +2,16 @@
 
 import importlib.util
 import os
+import re
 import secrets
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -28,6 +30,7 @@ pytestmark = [
 
 PORT = 36_379
 ADDRESS = f"127.0.0.1:{PORT}"
+LOCAL_FOLDER = re.compile(r"/tmp/jasco-ray-\w+")
 DRIVER = """
 import sys
 from pathlib import Path
@@ -127,9 +130,22 @@ def test_workers_end_with_the_driver(cluster: bool, nodes: Nodes, tmp_path: Path
     name = f"ray,address={ADDRESS}" if cluster else "ray,workers=1"
     driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path), name])
     wait_for(tmp_path / "pids", "\n")
-    driver.send_signal(signal.SIGKILL)
+    processes = psutil.Process(driver.pid).children(recursive=True)  # of a local Ray
+    folders = {
+        argument
+        for process in processes
+        for argument in LOCAL_FOLDER.findall(" ".join(process.cmdline()))
+    }
+    driver.kill()
     driver.wait()
-    assert_nothing_lives(tmp_path / "pids", within=30)
+    try:
+        assert_nothing_lives(tmp_path / "pids", within=30)
+    finally:  # Ray's two agents end only some time later, and its folder remains
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_unknown_address_is_reported(tmp_path: Path) -> None:
@@ -143,6 +159,17 @@ def test_invalid_address_in_the_environment(
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(InputError, match="RAY_ADDRESS"):
         checks.run_all(open_executor("ray"), checks.square, [1], tmp_path)
+
+
+def test_other_version_of_ray(
+    executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: object) -> None:
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.50.0")
+
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(InputError, match=r"2\.50\.0"):
+        checks.run_all(executor, checks.square, [1], tmp_path)
 
 
 def test_a_lost_node(executor: Executor, nodes: Nodes, tmp_path: Path) -> None:
