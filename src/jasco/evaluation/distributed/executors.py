@@ -20,6 +20,10 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Notify = Callable[[str], None]
 
+MOST_RUNS = 3
+"""How often a task is run whose workers end unexpectedly."""
+GRACE = 10.0
+"""Seconds between the interruption of a task and the kill."""
 _EXECUTORS = {
     "local": "jasco.evaluation.distributed.local_executor:LocalExecutor",
     "ray": "jasco.evaluation.distributed.ray_executor:RayExecutor",

@@ -12,23 +12,26 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jasco.backends.options import Option, at_least
 from jasco.errors import one_line
-from jasco.evaluation.distributed.executors import Executor, Lost, Notify
+from jasco.evaluation.distributed.executors import (
+    GRACE,
+    MOST_RUNS,
+    Executor,
+    Lost,
+    Notify,
+    Result,
+    Task,
+)
 from jasco.models.devices import available_cores
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-_MOST_RUNS = 3  # of one task
-_GRACE = 10.0  # seconds between an interruption and the kill
 _POLL = 0.5  # seconds; a process that a killed worker forked keeps the worker's pipe open
 _SPAWN = get_context("spawn")
 
@@ -47,7 +50,7 @@ class LocalExecutor(Executor):
         tasks: Sequence[Task],
         folder: Path,
         notify: Notify,  # noqa: ARG002
-    ) -> Iterator[tuple[int, Result | Lost]]:
+    ) -> Generator[tuple[int, Result | Lost], None, None]:
         """See :meth:`Executor.run`."""
         waiting = deque(range(len(tasks)))
         runs = [0] * len(tasks)
@@ -64,7 +67,7 @@ class LocalExecutor(Executor):
                     index = worker.index
                     result = worker.take_result()
                     if isinstance(result, _Ended):
-                        if runs[index] < _MOST_RUNS:
+                        if runs[index] < MOST_RUNS:
                             waiting.append(index)
                             continue
                         result = Lost(result.reason)
@@ -126,7 +129,7 @@ class _Worker:
         with suppress(EOFError, OSError):
             if self.connection.poll():
                 return self.connection.recv()
-        self.process.join(_GRACE)
+        self.process.join(GRACE)
         self.process.kill()
         self.process.join()
         return _Ended(_how_it_ended(self.process.exitcode, self._log))
@@ -152,7 +155,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
             worker.close()
             if worker.is_busy:
                 worker.process.terminate()
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + GRACE
         for worker in started:
             worker.process.join(max(0, deadline - time.monotonic()))
     finally:
@@ -211,5 +214,5 @@ def _end_with_driver() -> None:
     assert driver
     driver.join()
     signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)  # type: ignore[arg-type]
-    time.sleep(_GRACE)
+    time.sleep(GRACE)
     os.kill(os.getpid(), signal.SIGKILL)

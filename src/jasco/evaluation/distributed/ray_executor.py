@@ -14,24 +14,27 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from jasco.backends.options import Option, at_least
 from jasco.errors import IncompleteError, InputError, invalid_value, one_line
-from jasco.evaluation.distributed.executors import Executor, Lost, Notify
+from jasco.evaluation.distributed.executors import (
+    GRACE,
+    MOST_RUNS,
+    Executor,
+    Lost,
+    Notify,
+    Result,
+    Task,
+)
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-_MOST_RUNS = 3  # of one task
-_GRACE = 10.0  # seconds between an interruption and the kill
 _PATIENCE = 15.0  # seconds for a head that does not answer; after 60 s Ray ends this process
 _POLL = 2.0
 _MOST_SUBMITTED = 1_000  # at once
@@ -64,7 +67,7 @@ class RayExecutor(Executor):
         tasks: Sequence[Task],
         folder: Path,  # noqa: ARG002
         notify: Notify,
-    ) -> Iterator[tuple[int, Result | Lost]]:
+    ) -> Generator[tuple[int, Result | Lost], None, None]:
         """See :meth:`Executor.run`."""
         if not tasks:
             return
@@ -84,7 +87,7 @@ class RayExecutor(Executor):
 
     def _run(
         self, function: Callable[[Task], Result], tasks: Sequence[Task]
-    ) -> Iterator[tuple[int, Result | Lost]]:
+    ) -> Generator[tuple[int, Result | Lost], None, None]:
         submit = ray.remote(_run_task).options(
             num_cpus=self.options["num_cpus"], num_gpus=self.options["num_gpus"], max_retries=0
         )
@@ -106,7 +109,7 @@ class RayExecutor(Executor):
                         result = ray.get(reference)
                     except RayError as error:
                         _check_head()
-                        if runs[index] < _MOST_RUNS:
+                        if runs[index] < MOST_RUNS:
                             waiting.append(index)
                             continue
                         result = Lost(_reason(error))
@@ -122,7 +125,7 @@ def _reason(error: RayError) -> str:
 def _stop(references: list[Any]) -> None:
     """Interrupt the tasks in progress, and cancel those that have not started."""
     with suppress(RayError):
-        for force, seconds in ((False, _GRACE), (True, 5.0)):
+        for force, seconds in ((False, GRACE), (True, 5.0)):
             if not references:
                 return
             for reference in references:

@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -27,16 +27,22 @@ from submitit.core.utils import FailedJobError, JobPaths
 
 from jasco.backends.options import Option, at_least
 from jasco.errors import IncompleteError, InputError, count, one_line
-from jasco.evaluation.distributed.executors import Executor, Lost, Notify, Result, Task
+from jasco.evaluation.distributed.executors import (
+    GRACE,
+    MOST_RUNS,
+    Executor,
+    Lost,
+    Notify,
+    Result,
+    Task,
+)
 
 _POLL = 5.0  # seconds between two looks at the results and the queue
 _LAG = 30.0  # seconds until a network file system shows the result of a job that has ended
 _PATIENCE = 300.0  # seconds for which the controller may be unreachable, e.g. for a restart
-_STOP = 10.0  # seconds that interrupted jobs get to end before this process returns
 _CLEAR = 90.0  # seconds that the jobs of an earlier command get to end; Slurm kills after 30
 _WARNING = 60  # seconds before the time limit; Slurm may be another 60 s early
 _SHORTEST = 5  # minutes
-_MOST_RUNS = 3
 _LONGEST_ARRAY = 1000  # Slurm's default (MaxArraySize) is 1001
 _PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol")
 _ENDED = {
@@ -87,7 +93,7 @@ class SlurmExecutor(Executor):
         tasks: Sequence[Task],
         folder: Path,
         notify: Notify,
-    ) -> Iterator[tuple[int, Result | Lost]]:
+    ) -> Generator[tuple[int, Result | Lost], None, None]:
         """Run a function for each task, and yield each result when it arrives.
 
         See :meth:`Executor.run`. If jobs of an earlier process, which was killed, are still in the
@@ -112,7 +118,7 @@ class SlurmExecutor(Executor):
         except IncompleteError:  # the jobs continue, and the same command attaches to them
             raise
         except BaseException:
-            jobs.cancel(_STOP)
+            jobs.cancel(GRACE)
             jobs.forget()
             raise
         jobs.forget()
@@ -304,12 +310,12 @@ class _Jobs:
     def _may_run_again(self, index: int) -> bool:
         if self._state(index) == "PREEMPTED":  # cancelled, where preemption does not requeue
             self.record.runs[index] -= 1
-        return self.record.runs[index] < _MOST_RUNS
+        return self.record.runs[index] < MOST_RUNS
 
     def _submit_again(self, indices: Sequence[int]) -> None:
         for index in indices:
             run = self.record.runs[index] + 1
-            self._notify(f"{self._describe(index)}; submitting it again ({run} of {_MOST_RUNS})")
+            self._notify(f"{self._describe(index)}; submitting it again ({run} of {MOST_RUNS})")
         self.submit(indices)
 
     def cancel(self, seconds: float, but: Collection[str] = ()) -> bool:
