@@ -119,17 +119,14 @@ def _matrix(
     run: RunReader, model: int, judge: int, repeat: int = 0, *, single_prompt: bool = False
 ) -> VerdictMatrix:
     """Return a judge's verdicts on all samples."""
-    return VerdictMatrix.of_samples(
-        [
-            VerdictMatrix.of(
-                run.covered,
-                run.verdict_table(model, judge, repeat, sample),
-                single_prompt=single_prompt,
-                instructions=run.instructions,
-            )
-            for sample in range(run.samples)
-        ]
-    )
+    samples = []
+    for sample in range(run.samples):
+        matrix = VerdictMatrix.none_yet(
+            run.covered, single_prompt=single_prompt, instructions=run.instructions
+        )
+        matrix.enter_packed(run.verdict_table(model, judge, repeat, sample))
+        samples.append(matrix)
+    return VerdictMatrix.of_samples(samples)
 
 
 def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> list[JudgedRow]:
@@ -141,18 +138,18 @@ def _judged_rows(judgements: Mapping[Key, tuple[Sequence[str], Verdict]]) -> lis
 
 def judge_facts(run: RunReader, model: int, judge: int, identity: Mapping[str, Any]) -> JudgeFacts:
     """Return facts about one of a run's judges and its verdicts."""
-    served = run.served("verdicts", model, judge)
-    exam, examined_as = _exam(run, judge, identity, served)
+    counts = run.verdict_counts(model, judge)
+    exam, examined_as = _exam(run, judge, identity, counts.served)
     return JudgeFacts(
         proxy=run.is_proxy(judge),
-        verdicts=run.count_verdicts(model, judge),
-        cut_off=run.count_cut_off(model, judge),
+        verdicts=counts.verdicts,
+        cut_off=counts.cut_off,
         identity=identity,
-        served=served,
-        self_agreement=_self_agreement(run, model, judge),
+        served=counts.served,
+        self_agreement=_self_agreement(run, model, judge, counts.repeats),
         exam=exam,
         examined_as=examined_as,
-        reasons=run.reasons(model, judge),
+        reasons=run.reasons(model, judge) if counts.failed else (),
         check=run.json_fact(judge_fact("check", judge)),
         adaptations=run.adaptations("judges", judge),
     )
@@ -200,9 +197,10 @@ def _exam(
     return None, tuple(map(served_name, exams[0]["served"])) if exams else ()
 
 
-def _self_agreement(run: RunReader, model: int, judge: int) -> Agreement | None:
-    repeats = range(run.repeats(model, judge))
-    return self_agreement([_matrix(run, model, judge, repeat) for repeat in repeats])
+def _self_agreement(run: RunReader, model: int, judge: int, repeats: int) -> Agreement | None:
+    if repeats == 1:
+        return None
+    return self_agreement([_matrix(run, model, judge, repeat) for repeat in range(repeats)])
 
 
 def _judged_items(run: RunReader) -> JudgedItems:

@@ -302,7 +302,7 @@ class Results:
         if not self.matrices or self.single_prompt or self.mixed:
             return None
         samples = by_sample(self.matrices.values())
-        gated = np.array([[matrix.gated() for matrix in sample] for sample in samples], float)
+        gated = np.array([[matrix.gated() for matrix in sample] for sample in samples])
         return variance_components(gated.transpose(2, 3, 1, 0))
 
     @cached_property
