@@ -5,17 +5,17 @@ agreement and 10,000 resamples by the command in a process of its own. With ``--
 figures of many clips are computed in memory, once per clip and once summed in blocks, and the ends
 of the intervals are compared.
 
-Usage: ``python benchmarks/scoring.py [--verdicts N ... | --blocks CLIPS]``
+Usage: ``python benchmarks/scoring.py [--clips N ... | --blocks CLIPS]``
 """
 
 import argparse
 import os
-import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -30,13 +30,13 @@ from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
-from jasco.runs.schema import Row, response_row, verdict_row
+from jasco.runs.schema import response_row, verdict_row
+from jasco.runs.spending import SPENT
 from jasco.runs.writer import RunWriter
 
 JUDGES, PROMPTS = 3, 8
-PUBLISHED = 80 * PROMPTS * JUDGES
-SIZES = (PUBLISHED, 10_000, 100_000, 300_000, 1_000_000)
-WORDS = "The provided audio sound is [x], the provided spoken text is [y]. I think it fits. " * 8
+SIZES = (80, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+WORDS = "The provided audio sound is [x], the provided spoken text is [y]. I think it fits. " * 2
 
 
 class Cost(NamedTuple):
@@ -50,21 +50,25 @@ class Cost(NamedTuple):
 def main() -> None:
     """Run the benchmark and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--verdicts", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--clips", type=int, nargs="+", default=SIZES)
     parser.add_argument("--blocks", type=int, metavar="CLIPS")
     options = parser.parse_args()
     if options.blocks:
         compare_blocks(options.blocks)
         return
-    print(f"{'verdicts':>10} {'CPU s':>7} {'wall s':>7} {'peak MB':>8} {'µs a verdict':>13}")
-    for verdicts in options.verdicts:
+    print(
+        f"{'clips':>9} {'verdicts':>10} {'file MB':>8} {'CPU s':>7} {'wall s':>7} {'peak MB':>8} "
+        f"{'µs a verdict':>13}"
+    )
+    for clips in options.clips:
         with tempfile.TemporaryDirectory() as folder:
-            run = make_run(Path(folder) / "run", clips=verdicts // (JUDGES * PROMPTS))
+            run = make_run(Path(folder) / "run", clips)
+            size = (run / "run.db").stat().st_size / 1e6
             cost = score(run)
-        rate = 1e6 * cost.cpu / verdicts
+        verdicts = clips * PROMPTS * JUDGES
         print(
-            f"{verdicts:>10} {cost.cpu:>7.2f} {cost.wall:>7.2f} "
-            f"{cost.megabytes:>8.0f} {rate:>13.1f}",
+            f"{clips:>9} {verdicts:>10} {size:>8.0f} {cost.cpu:>7.2f} {cost.wall:>7.2f} "
+            f"{cost.megabytes:>8.0f} {1e6 * cost.cpu / verdicts:>13.1f}",
             flush=True,
         )
 
@@ -102,8 +106,7 @@ def _ends(score: Score) -> list[tuple[float, float]]:
 
 
 def make_run(folder: Path, clips: int) -> Path:
-    """Write a complete synthetic run."""
-    rng = random.Random(1)
+    """Write a synthetic run in which every answer is judged; 1% of the verdicts are unreadable."""
     data = DataSet(
         "made-up",
         tuple(Clip(str(n), f"sound {n}", f"speech {n}", "a", "b", "c", "d") for n in range(clips)),
@@ -111,16 +114,13 @@ def make_run(folder: Path, clips: int) -> Path:
     with RunWriter.open(folder) as store:
         store.set_data(data)
         store.set_protocol("v2")
+        store.set_facts({SPENT: "{}"})
         model = store.set_model(_spec("model"))
         judges = store.add_judges([_spec(f"judge-{n}") for n in range(JUDGES)])
         store.widen(clips)
-        rows: list[Row] = []
-        for row in _rows(rng, clips, model, judges):
-            rows.append(row)
-            if len(rows) == 20_000:
-                store.commit(rows)
-                rows = []
-        store.commit(rows)
+    with closing(sqlite3.connect(folder / "run.db")) as connection, connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        _add_rows(connection, model, judges)
     return folder
 
 
@@ -129,17 +129,44 @@ def _spec(name: str) -> Spec:
     return Spec("openai", name, MappingProxyType({}), identity, f"openai/{name}")
 
 
-def _rows(rng: random.Random, clips: int, model: int, judges: list[int]) -> Iterator[Row]:
-    orientations = list(Orientation)
-    for clip in range(clips):
-        for prompt in range(1, PROMPTS + 1):
-            yield response_row(model, clip, prompt, Response("They flee."), 1.0)
-            for judge in judges:
-                rating, orientation = rng.randrange(3), rng.choice(orientations)
-                text = f"{WORDS}\nRating: {rating}\n{WORDS}\nOrientation: {orientation}"
-                attempt = Attempt("verdict", text, "stop", {"prompt_tokens": 900}, "served")
-                outcome = Judgement(Verdict(rating, orientation), (attempt,))
-                yield verdict_row(model, judge, "v2", 0, clip, prompt, outcome, 1.0)
+def _add_rows(connection: sqlite3.Connection, model: int, judges: list[int]) -> None:
+    """Copy rows for clip 0 to all clips, with random verdicts, in the order of a run."""
+    verdicts = [Verdict(rating, orientation) for rating in range(3) for orientation in Orientation]
+    for number in range(1, PROMPTS + 1):
+        connection.execute(*response_row(model, 0, number, Response("They flee."), 1.0))
+        for judge in judges:
+            connection.execute(
+                *verdict_row(model, judge, "v2", 0, 0, number, _judgement(verdicts[0]), 1.0)
+            )
+    connection.execute("CREATE TEMP TABLE outcomes (code, rating, orientation, attempts)")
+    readable = [_judgement(verdict) for verdict in verdicts]
+    outcomes = readable * 8 + [_judgement(Verdict(None, None))]
+    for code, outcome in enumerate(outcomes):
+        _, values = verdict_row(model, judges[0], "v2", 0, 0, 1, outcome, 1.0)
+        rating, orientation, *_, attempts, _, _ = values[7:]
+        connection.execute(
+            "INSERT INTO outcomes VALUES (?, ?, ?, ?)", (code, rating, orientation, attempts)
+        )
+    connection.execute("CREATE UNIQUE INDEX temp.by_code ON outcomes (code)")
+    for table, columns in (
+        ("responses", {}),
+        ("verdicts", {name: f"outcomes.{name}" for name in ("rating", "orientation", "attempts")}),
+    ):
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        chosen = {name: f"row.{name}" for name in names} | {"clip": "clips.clip"} | columns
+        outcome = "CROSS JOIN outcomes ON code = abs(random()) % :outcomes" if columns else ""
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(chosen)}) SELECT {', '.join(chosen.values())} "
+            f"FROM clips CROSS JOIN {table} AS row {outcome} "
+            "WHERE clips.clip > 0 AND row.clip = 0",
+            {"outcomes": len(outcomes)},
+        )
+
+
+def _judgement(verdict: Verdict) -> Judgement:
+    text = f"{WORDS}\nRating: {verdict.rating}\n{WORDS}\nOrientation: {verdict.orientation}"
+    attempt = Attempt("verdict", text, "stop", {"prompt_tokens": 900}, "served")
+    return Judgement(verdict, (attempt,))
 
 
 def score(run: Path) -> Cost:

@@ -33,9 +33,11 @@ def test_scoring_costs_little_and_grows_no_faster_than_the_verdicts(
     import scoring
 
     costs = {
-        verdicts: scoring.score(scoring.make_run(tmp_path / str(verdicts), verdicts // 24))
-        for verdicts in (scoring.PUBLISHED, 100_000, 1_000_000)
+        clips: scoring.score(scoring.make_run(tmp_path / str(clips), clips))
+        for clips in (80, 10_000, 100_000)
     }
-    assert costs[scoring.PUBLISHED].cpu < 1.5, costs
-    assert costs[1_000_000].cpu < 12 * costs[100_000].cpu, costs
-    assert costs[1_000_000].megabytes < 2048, costs
+    assert costs[80].cpu < 1.5, costs
+    assert costs[100_000].cpu < 10 * costs[10_000].cpu, costs
+    # A million clips require 120 s and 4 GiB at most.
+    assert costs[100_000].cpu - costs[10_000].cpu < 10, costs
+    assert costs[100_000].megabytes - costs[10_000].megabytes < 350, costs

@@ -80,7 +80,7 @@ def test_a_participant_is_judged_scored_and_compared_with_a_model(
     assert model["neither_rate"] >= 1 / 16  # "cannot tell" names no action
     assert summary["data"]["items"] == 16
     with RunReader.open(run) as store:
-        assert store.count_verdicts(1, 1) == 16
+        assert store.verdict_counts(1, 1).verdicts == 16
 
     # Compared with a model.
     other = tmp_path / "model"

@@ -182,7 +182,10 @@ def test_unreadable_verdicts_are_missing_not_different() -> None:
     complete = matrix(np.arange(32).reshape(4, 8) % 3, 1)
     incomplete = VerdictMatrix(complete.ratings.copy(), complete.orientations, complete.unreadable)
     incomplete.ratings[:2] = np.nan
-    counts = LabelCounts.of_panel([complete.labels(), incomplete.labels()])
+    panel = complete, incomplete
+    counts = LabelCounts.of_panel(
+        2, 4, lambda kept: [each.of_clips(kept).labels() for each in panel]
+    )
     sums = counts.columns.sum(axis=0)
     agreement = counts.agreement("ab", sums[None])
     assert agreement is not None

@@ -11,6 +11,7 @@ from jasco.metrics.bootstrap import (
     NO_ESTIMATE,
     Estimate,
     Ratios,
+    Terms,
     estimate,
     in_blocks,
     resampled_sums,
@@ -88,10 +89,15 @@ def test_of_few_clips_the_tails_are_those_of_student(clips: int) -> None:
 # --- averages of bounded scores ---
 
 
+def terms(parts: np.ndarray, wholes: np.ndarray) -> Terms:
+    """Return the terms of clips whose parts and wholes are given as arrays."""
+    return Terms.of(len(parts), lambda kept: (parts[kept], wholes[kept]))
+
+
 def average(scores: np.ndarray, low: float = 0, high: float = 2, **options: int) -> Estimate:
     """Return the estimate of the mean of scores."""
     parts = np.asarray(scores, float)[:, None]
-    [result] = Ratios([(parts, np.ones_like(parts))], low, high, **options).estimates([0])
+    [result] = Ratios([terms(parts, np.ones_like(parts))], low, high, **options).estimates([0])
     return result
 
 
@@ -128,7 +134,7 @@ def test_gaffkes_interval_is_that_of_sorted_uniform_numbers() -> None:
 def test_shares_are_bounded_by_a_clip_of_one_kind_only() -> None:
     totals = np.array([8, 8, 4, 2, 8, 8, 6, 8])[:, None]
     [never, always] = (
-        Ratios([(share * totals, totals)], 0, 1).estimates([0])[0] for share in (0, 1)
+        Ratios([terms(share * totals, totals)], 0, 1).estimates([0])[0] for share in (0, 1)
     )
     assert never.interval and always.interval
     assert never.interval[0] == 0 < never.interval[1] < 0.6
@@ -144,11 +150,11 @@ def test_fewer_than_five_clips_have_no_interval() -> None:
 def test_only_clips_that_count_are_counted() -> None:
     counted = np.arange(80) < 4
     parts = np.where(counted, np.arange(80) % 3, 0)[:, None].astype(float)
-    [four] = Ratios([(parts, counted[:, None])], 0, 2).estimates([0])
+    [four] = Ratios([terms(parts, counted[:, None])], 0, 2).estimates([0])
     assert four == Estimate(0.75)
     # Without an interval for one judge there is none for the mean of both.
     complete = np.random.default_rng(1).integers(0, 3, (80, 1)).astype(float)
-    both = Ratios([(parts, counted[:, None]), (complete, np.ones((80, 1)))], 0, 2)
+    both = Ratios([terms(parts, counted[:, None]), terms(complete, np.ones((80, 1)))], 0, 2)
     assert both.estimates([1])[0].interval is not None
     assert both.estimates([0, 1])[0].interval is None
     assert both.estimates([1], [0])[0].interval is None
@@ -169,7 +175,7 @@ def test_where_few_clips_differ_resamples_are_not_trusted() -> None:
 
 def test_a_difference_is_bounded_by_a_clip_that_one_wins() -> None:
     ones = np.ones((20, 1))
-    figures = Ratios([(ones, ones), (ones, ones)], 0, 2)
+    figures = Ratios([terms(ones, ones), terms(ones, ones)], 0, 2)
     [difference] = figures.estimates([0], [1])
     margin = 1 - 0.025 ** (1 / 20)
     assert difference.value == 0
@@ -181,14 +187,36 @@ def test_a_difference_is_bounded_by_a_clip_that_one_wins() -> None:
 
 def test_many_clips_are_summed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "BLOCKS", 30)
-    ones = in_blocks(np.ones((100, 2)))
+    ones = in_blocks(100, np.ones((100, 2)).__getitem__)
     assert sorted(ones[:, 0]) == [3] * 20 + [4] * 10
     order = np.random.default_rng(0).permutation(100).astype(float)
-    blocks = in_blocks(np.column_stack([order, order**2]))
-    assert (blocks == in_blocks(np.column_stack([order, order**2]))).all()
+    columns = np.column_stack([order, order**2])
+    blocks = in_blocks(100, columns.__getitem__)
+    assert (blocks == in_blocks(100, columns.__getitem__)).all()
     assert blocks.sum(axis=0) == pytest.approx([99 * 100 / 2, 99 * 100 * 199 / 6])
-    assert (np.diff(in_blocks(np.arange(100.0))) != 3).any()  # blocks are not made of neighbours
-    assert (in_blocks(order[:30]) == order[:30]).all()
+    neighbours = in_blocks(100, np.arange(100.0).__getitem__)
+    assert (np.diff(neighbours) != 3).any()  # blocks are not made of neighbours
+    assert (in_blocks(30, order[:30].__getitem__) == order[:30]).all()
+
+
+@pytest.mark.parametrize("clips", [31, 59, 100, 899, 900, 901, 5000])
+def test_blocks_are_summed_for_some_clips_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, clips: int
+) -> None:
+    monkeypatch.setattr(bootstrap, "BLOCKS", 30)
+    columns = np.random.default_rng(1).normal(size=(clips, 3))
+    asked: list[np.ndarray] = []
+
+    def contributions(kept: np.ndarray) -> np.ndarray:
+        asked.append(kept)
+        return columns[kept]
+
+    blocks = in_blocks(clips, contributions)
+    order = np.random.default_rng(bootstrap.SEED).permutation(clips)
+    assert (np.concatenate(asked) == order).all()
+    assert max(map(len, asked)) <= max(30, clips // 30 + 1)
+    starts = np.arange(30) * clips // 30
+    assert (blocks == np.add.reduceat(columns[order], starts, axis=0)).all()
 
 
 def test_blocks_hardly_change_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jasco.metrics import comparison, scoring
-from jasco.metrics.bootstrap import Estimate, Ratios
+from jasco.metrics.bootstrap import Estimate, Ratios, Terms
 from jasco.metrics.comparison import compare, exchange_p, sign_flip_p
 from jasco.metrics.scoring import score_agreement
 from jasco.metrics.verdict_matrix import VerdictMatrix
@@ -84,7 +84,10 @@ def estimates(rng: Random, clips: int, model: Model, samples: int) -> Iterator[l
     batch = min(samples, BATCH)  # with the same resamples, drawn once
     for _ in range(0, samples, batch):
         matrices = [matrix for _ in range(batch) for matrix in equal_models(rng, clips, model)]
-        terms = [[values[:, columns] for values in scoring._terms(matrix)] for matrix in matrices]
+        terms = [
+            Terms(*(values[..., columns] for values in scoring._terms(matrix)))
+            for matrix in matrices
+        ]
         ratios = Ratios(terms, shape.least[columns], shape.most[columns], resamples=3000)
         for start in range(0, 4 * batch, 4):
             one, other = (start, start + 1), (start + 2, start + 3)

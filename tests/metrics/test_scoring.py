@@ -3,6 +3,9 @@
 import itertools
 import random
 import re
+import subprocess
+import sys
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gated_scores import gated_score
+from jasco.metrics import bootstrap, verdict_matrix
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import (
     ClipScores,
@@ -524,3 +528,77 @@ def test_eight_other_instructions_have_no_order_of_sound_and_speech() -> None:
     for clip, number in itertools.product(range(2), range(1, 9)):
         matrix.enter(clip, number, Verdict(1, BOTH))
     assert score_panel({"j": matrix}, resamples=20).panel.sound_first.value is None
+
+
+# --- many clips ---
+
+
+@pytest.mark.parametrize("single_prompt", [False, True])
+def test_clips_summed_in_blocks_have_the_same_figures(
+    monkeypatch: pytest.MonkeyPatch, *, single_prompt: bool
+) -> None:
+    panel = {}
+    for seed in range(2):
+        complete = random_matrix(seed, clips=500)
+        chosen = np.random.default_rng(seed).random((500, 8)) < 0.6
+        panel[str(seed)] = replace(complete.of_items(chosen), single_prompt=single_prompt)
+    whole = score_panel(panel, resamples=2000)
+    monkeypatch.setattr(bootstrap, "BLOCKS", 60)
+    monkeypatch.setattr(verdict_matrix, "_CHUNK", 70)
+    parts = score_panel(panel, resamples=2000)
+    for one, other in zip(figures_of(parts), figures_of(whole), strict=True):
+        assert one.value == pytest.approx(other.value)
+        assert (one.interval is None) == (other.interval is None)
+        if one.interval:
+            assert one.interval == pytest.approx(other.interval, abs=0.05)
+    for name in ("coverage", "complete", "bounds", "mean_bounds", "neither_rate"):
+        assert getattr(parts.panel, name) == pytest.approx(getattr(whole.panel, name))
+    assert parts.agreement and whole.agreement
+    assert (parts.agreement.pairs[0].ratings == whole.agreement.pairs[0].ratings).all()
+
+
+def figures_of(scores: PanelScore) -> list[Estimate]:
+    """Return the estimates of a panel and the agreement of its judges."""
+    score, agreement = scores.panel, scores.agreement
+    assert agreement
+    figures = [score.best_mean, score.mean, score.audio, score.both, score.speech]
+    figures += [*score.best_at, *score.by_instruction, score.sound_first]
+    alphas = [agreement.rating_alpha, agreement.orientation_alpha]
+    return [*figures, *alphas, agreement.pairs[0].rating_kappa]
+
+
+def test_clips_are_counted_not_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "BLOCKS", 4)  # fewer than an interval requires
+    many, other = random_matrix(1, clips=600), random_matrix(2, clips=600)
+    figures = figures_of(score_panel({"a": many, "b": other}, resamples=200))
+    assert all(figure.interval for figure in figures)
+    other.ratings[4:] = np.nan
+    scores = score_panel({"a": many, "b": other}, resamples=200)
+    assert scores.judges["a"].mean.interval is not None
+    assert scores.judges["b"].mean.interval is None
+    assert scores.agreement
+    assert scores.agreement.rating_alpha.interval is None
+
+
+_MANY_CLIPS = """
+import re
+from pathlib import Path
+import numpy as np
+from jasco.metrics.scoring import score_panel
+from jasco.metrics.variance import variance_components
+from matrices import random_matrix
+panel = {str(seed): random_matrix(seed, clips=200_000) for seed in range(3)}
+assert score_panel(panel).agreement
+scores = np.array([[matrix.gated() for matrix in panel.values()]])
+assert variance_components(scores.transpose(2, 3, 1, 0)).clips == 200_000
+print(re.search(r"VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_many_clips_take_little_memory() -> None:
+    command = [sys.executable, "-c", _MANY_CLIPS]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) / 1024 < 400

@@ -152,3 +152,19 @@ def test_only_clips_without_a_missing_score_count(missing: NDArray[np.bool_]) ->
         assert table.clips == complete.sum()
         assert table == variance_components(scores[complete])
         assert sum(share or 0 for share in table.shares.values()) == pytest.approx(1)
+
+
+def test_many_clips_are_analysed_for_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = RNG.normal(size=(50, 4, 3, 2))
+    scores[7, 1, 2, 0] = np.nan
+    whole = variance_components(scores)
+    monkeypatch.setattr("jasco.metrics.variance._CHUNK", 7)
+    parts = variance_components(scores)
+    assert whole and parts
+    assert parts.clips == whole.clips == 49
+    assert parts.raw == pytest.approx(whole.raw)
+
+
+def test_scores_in_single_precision_are_analysed_in_double_precision() -> None:
+    scores = RNG.integers(0, 3, size=(60, 8, 3, 1)).astype(np.float32)
+    assert variance_components(scores) == variance_components(scores.astype(float))

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
+from jasco.metrics import verdict_matrix as verdict_matrix_module
 from jasco.metrics.scoring import score_matrix, score_panel
-from jasco.metrics.verdict_matrix import VerdictMatrix, verdict_matrix
+from jasco.metrics.verdict_matrix import ORIENTATIONS, VerdictMatrix, verdict_matrix
 from jasco.protocol.clips import Clip
-from jasco.protocol.verdicts import Orientation
+from jasco.protocol.verdicts import Orientation, Verdict
 from matrices import random_matrix
 
 CLIPS = ["7", "11", "x"]
@@ -114,3 +115,28 @@ def test_figures_of_matrices_are_those_of_a_panel() -> None:
 def test_without_common_clips_there_are_no_figures(matrices: Any) -> None:
     with pytest.raises(InputError, match="matrices"):
         score_matrix(matrices)
+
+
+def test_packed_verdicts_replace_those_of_their_items_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_matrix_module, "_CHUNK", 2)
+    texts = [str(number) for number in range(17)]
+    matrix = VerdictMatrix.none_yet(5, instructions=texts)
+    matrix.enter(4, 1, Verdict(0, Orientation.NEITHER))
+    matrix.enter(4, 2, Verdict(None, None))
+    both, unreadable = 1 + 4 * 2 + 2, 15
+    matrix.enter_packed(
+        np.array([[4, both << 4, 0], [2, 0, unreadable << 4], [0, unreadable, both]])
+    )
+    readable = {(clip, place) for clip, place in np.argwhere(matrix.readable).tolist()}
+    assert readable == {(4, 0), (4, 1), (0, 15)}
+    assert matrix.ratings[4, :2].tolist() == [0, 2]
+    assert ORIENTATIONS[matrix.orientations[4, 1]] is Orientation.BOTH
+    assert np.argwhere(matrix.unreadable).tolist() == [[0, 0], [2, 16]]
+
+
+def test_chunks_hold_all_clips_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_matrix_module, "_CHUNK", 7)
+    matrix = random_matrix(1, clips=20)
+    chunks = list(matrix.chunks())
+    assert [len(chunk.ratings) for chunk in chunks] == [7, 7, 6]
+    assert (np.concatenate([chunk.ratings for chunk in chunks]) == matrix.ratings).all()

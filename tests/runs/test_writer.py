@@ -51,14 +51,14 @@ def test_a_failed_verdict_gives_way_and_a_given_one_stays(folder: Path) -> None:
         model, judge = add_verdicts(run, FAILED)
         assert run.judgements(model, judge) == {}
         assert run.judged(model, "v2", 0) == set()
-        assert run.count_verdicts(model, judge) == 0
+        assert run.verdict_counts(model, judge).verdicts == 0
         assert [reason.kind for reason in run.reasons(model, judge)] == ["timeout"]
         add_verdicts(run, unreadable)
         assert run.judgements(model, judge) == {("0", 1): (["?"], unreadable.verdict)}
         add_verdicts(run, JUDGEMENT, FAILED)
         assert run.judgements(model, judge) == {("0", 1): (["?"], unreadable.verdict)}
         assert run.judged(model, "v2", 0) == {(judge, 1, 0)}
-        assert (run.count_verdicts(model, judge), run.reasons(model, judge)) == (1, ())
+        assert (run.verdict_counts(model, judge).verdicts, run.reasons(model, judge)) == (1, ())
 
 
 def test_rows_are_written_all_or_none(folder: Path) -> None:
@@ -242,8 +242,8 @@ def test_responses_and_verdicts_of_one_item_are_kept_by_sample(folder: Path) -> 
         run.commit([verdict_row(model, judge, "v2", 0, 0, 1, JUDGEMENT, 1.0, sample=1)])
         assert run.count_unjudged(model, judge, "v2") == 0
         assert run.judged(model, "v2", 0, 1) == {(judge, 1, 0)}
-        assert run.count_verdicts(model, judge) == 2
-        assert run.verdict_table(model, judge, 0, 1).tolist() == [[0, 1, 2, 2]]
+        assert run.verdict_counts(model, judge).verdicts == 2
+        assert run.verdict_table(model, judge, 0, 1).tolist() == [[0, 1 + 4 * 2 + 2]]
         assert len(run.rows_of("verdicts", 0, 1, 1)) == 1
 
 

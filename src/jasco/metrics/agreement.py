@@ -33,6 +33,7 @@ from jasco.metrics.bootstrap import (
     RESAMPLES,
     TAIL,
     Array,
+    Clips,
     Estimate,
     estimate,
     in_blocks,
@@ -123,41 +124,77 @@ class LabelCounts:
     ----------
     coefficients : sequence of callable
         :func:`alpha` with a metric, or :func:`weighted_kappa`: one for each of the first matrices.
-    by_clip : sequence of ndarray, each of shape (clips, labels, labels)
-        Matrices of :func:`coincidences` or :func:`confusions`.
+    clips : int
+        Number of clips.
+    matrices : callable
+        Returns the matrices of :func:`coincidences` or :func:`confusions` of some clips, each of
+        shape (clips, labels, labels), given the indices of the clips.
     resamples : int
         Number of resamples for the intervals.
 
     Attributes
     ----------
-    columns : ndarray, shape (clips, columns)
-        The concatenated cells of all matrices, to be summed over resamples.
+    columns : ndarray, shape (blocks, columns)
+        The concatenated cells of all matrices, summed in blocks of clips, to be summed over
+        resamples.
     """
 
     def __init__(
         self,
         coefficients: Sequence[Coefficient],
-        by_clip: Sequence[NDArray[Any]],
+        clips: int,
+        matrices: Callable[[Clips], Sequence[NDArray[Any]]],
         resamples: int = RESAMPLES,
     ) -> None:
         self._coefficients, self._resamples = coefficients, resamples
-        self._sizes = [matrix.shape[1] for matrix in by_clip]
-        self.columns = np.hstack([each.reshape(len(each), each.shape[1] ** 2) for each in by_clip])
+        self._sizes = [matrix.shape[1] for matrix in matrices(np.arange(0))]
+
+        def contributions(kept: Clips) -> Array:
+            by_clip = matrices(kept)
+            cells = [matrix.reshape(len(matrix), matrix.shape[1] ** 2) for matrix in by_clip]
+            labels = np.column_stack([matrix.sum(axis=(1, 2)) for matrix in by_clip])
+            same = np.column_stack([np.trace(matrix, axis1=1, axis2=2) for matrix in by_clip])
+            return np.hstack([*cells, labels > 0, labels - same > 0.1])
+
+        ends = np.cumsum([sum(size**2 for size in self._sizes), len(self._sizes)])
+        self.columns, counted, differing = np.split(in_blocks(clips, contributions), ends, axis=1)
+        self._clips, self._differing = counted.sum(axis=0), differing.sum(axis=0)
 
     @classmethod
-    def of_panel(cls, labels: Sequence[JudgeLabels], resamples: int = RESAMPLES) -> Self:
-        """Return the counts of a panel: coincidences of all judges, and confusions of each pair."""
+    def of_panel(
+        cls,
+        judges: int,
+        clips: int,
+        labels: Callable[[Clips], Sequence[JudgeLabels]],
+        resamples: int = RESAMPLES,
+    ) -> Self:
+        """Return the counts of a panel: coincidences of all judges, and confusions of each pair.
+
+        Parameters
+        ----------
+        judges, clips : int
+            Numbers of judges and clips.
+        labels : callable
+            Returns the labels of each judge on some clips, given the indices of the clips.
+        resamples : int
+            Number of resamples for the intervals.
+        """
         coefficients: list[Coefficient] = [
             partial(alpha, metric="ordinal"),
             partial(alpha, metric="nominal"),
-            *[weighted_kappa for _ in combinations(labels, 2)],
+            *[weighted_kappa for _ in combinations(range(judges), 2)],
         ]
         sizes = len(RATINGS), len(ORIENTATIONS)
-        by_kind = list(zip(sizes, zip(*labels, strict=True), strict=True))
-        matrices = [coincidences(judges, size) for size, judges in by_kind]
-        for size, judges in by_kind:
-            matrices += [confusions(*pair, size) for pair in combinations(judges, 2)]
-        return cls(coefficients, matrices, resamples)
+
+        def matrices(kept: Clips) -> list[Array]:
+            by_kind = list(zip(sizes, zip(*labels(kept), strict=True), strict=True))
+            return [coincidences(of_kind, size) for size, of_kind in by_kind] + [
+                confusions(*pair, size)
+                for size, of_kind in by_kind
+                for pair in combinations(of_kind, 2)
+            ]
+
+        return cls(coefficients, clips, matrices, resamples)
 
     def agreement(self, judges: Iterable[str], resampled: NDArray[Any]) -> Agreement | None:
         """Compute the agreement of a panel; None for a single judge.
@@ -196,15 +233,13 @@ class LabelCounts:
         ]
 
     def _estimate(self, place: int, coefficient: Coefficient, resampled: NDArray[Any]) -> Estimate:
-        by_clip = self._split(self.columns)[place]
-        labels = by_clip.sum(axis=(1, 2))
-        clips = int((labels > 0).sum())
-        value = float(coefficient(by_clip.sum(axis=0)))
-        differing = int((labels - np.trace(by_clip, axis1=1, axis2=2) > 0.1).sum())
+        blocks, clips = self._split(self.columns)[place], int(self._clips[place])
+        value = float(coefficient(blocks.sum(axis=0)))
+        differing = self._differing[place]
         if np.isnan(value) or clips < LEAST_CLIPS or differing >= LEAST_DIFFERENT:
             return estimate(value, coefficient(resampled), clips)
         matrices, weights = self._weighted
-        sums, added = matrices[place], (in_blocks(labels).max() * weights)[:, None, None]
+        sums, added = matrices[place], (blocks.sum(axis=(1, 2)).max() * weights)[:, None, None]
         by_chance, perfect = _added_clips(sums)
         low = np.quantile(coefficient(sums + by_chance * added), TAIL)
         high = np.quantile(coefficient(sums + perfect * added), 1 - TAIL)
@@ -212,7 +247,7 @@ class LabelCounts:
 
     @cached_property
     def _weighted(self) -> tuple[list[NDArray[Any]], NDArray[Any]]:
-        sums, weights = weighted_sums(in_blocks(self.columns), self._resamples)
+        sums, weights = weighted_sums(self.columns, self._resamples)
         return self._split(sums), weights
 
     def _split(self, columns: NDArray[Any]) -> list[NDArray[Any]]:

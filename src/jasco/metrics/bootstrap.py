@@ -20,7 +20,8 @@ to a figure, that is, have a verdict that is used in it:
   true value in 80 to 93% of cases.
 * *40 clips and more*: the percentile interval.
 * *More than 10,000 clips*: the same, with clips summed in 10,000 random blocks, which are resampled
-  instead of clips.
+  instead of clips. The contributions of clips are computed and summed for about 10,000 clips at a
+  time, so that the required memory hardly depends on the number of clips.
 
 *Gaffke's interval* adds a hypothetical clip with the highest (upper end) or lowest (lower end)
 possible score, weights all clips at random (exponential weights, as in the Bayesian bootstrap) and
@@ -46,7 +47,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import gamma, pi, sqrt
 from statistics import NormalDist
-from typing import Any, SupportsFloat
+from typing import Any, NamedTuple, Self, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,20 +120,36 @@ NO_ESTIMATE = Estimate(None)
 # --- sums over clips ---
 
 
-def in_blocks(columns: NDArray[Any]) -> NDArray[Any]:
-    """Sum clips in at most ``BLOCKS`` random blocks, which are the same for all columns.
+Clips = NDArray[np.intp]
+"""Indices of clips."""
+
+
+def in_blocks(clips: int, contributions: Callable[[Clips], NDArray[Any]]) -> NDArray[Any]:
+    """Sum clips in at most ``BLOCKS`` random blocks, which depend only on the number of clips.
 
     Parameters
     ----------
-    columns : ndarray of numbers, shape (clips, ...)
-        The contribution of each clip to each sum.
+    clips : int
+        Number of clips. Up to ``BLOCKS`` clips are not summed: each is a block.
+    contributions : callable
+        Returns the contributions of some clips to each sum, shape (clips, ...), given their
+        indices.
+
+    Returns
+    -------
+    ndarray of numbers, shape (blocks, ...)
     """
-    clips = len(columns)
     if clips <= BLOCKS:
-        return columns
+        return contributions(np.arange(clips))
     order = np.random.default_rng(SEED).permutation(clips)
-    starts = np.arange(BLOCKS) * clips // BLOCKS
-    return np.add.reduceat(columns[order], starts, axis=0)
+    starts = np.arange(BLOCKS + 1) * clips // BLOCKS
+    at_once = max(1, BLOCKS**2 // clips)
+    sums = []
+    for first in range(0, BLOCKS, at_once):
+        ends = starts[first : first + at_once + 1]
+        columns = contributions(order[ends[0] : ends[-1]])
+        sums.append(np.add.reduceat(columns, ends[:-1] - ends[0], axis=0))
+    return np.concatenate(sums)
 
 
 def resampled_sums(
@@ -238,6 +255,42 @@ def _student_quantile(freedom: int) -> float:
     return float(np.interp(LEVEL / 2, below, at[1:]))
 
 
+class Terms(NamedTuple):
+    """The parts and wholes of the figures of a judge, summed in blocks of clips.
+
+    Attributes
+    ----------
+    parts, wholes : ndarray, shape (blocks, figures)
+        The sums over the clips of each block.
+    clips : ndarray of int, shape (figures,)
+        Number of clips that contribute to each figure.
+    """
+
+    parts: Array
+    wholes: Array
+    clips: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, clips: int, terms: Callable[[Clips], tuple[NDArray[Any], NDArray[Any]]]) -> Self:
+        """Sum the contributions of clips.
+
+        Parameters
+        ----------
+        clips : int
+            Number of clips.
+        terms : callable
+            Returns the contributions of some clips to the parts and to the wholes, two arrays of
+            shape (clips, figures), given the indices of the clips.
+        """
+
+        def contributions(kept: Clips) -> Array:
+            parts, wholes = terms(kept)
+            return np.hstack([parts, wholes, wholes > 0]).astype(float)
+
+        parts, wholes, counted = np.hsplit(in_blocks(clips, contributions), 3)
+        return cls(parts, wholes, counted.sum(axis=0).astype(np.int64))
+
+
 class Ratios:
     """Figures of several judges that are averages of bounded scores.
 
@@ -246,13 +299,12 @@ class Ratios:
 
     Parameters
     ----------
-    terms : iterable of tuple of ndarray
-        For each judge, the contributions of each clip to the parts and to the wholes of the
-        figures: two arrays of shape (clips, figures).
+    terms : iterable of Terms
+        The parts and wholes of the figures of each judge.
     low, high : float or ndarray, shape (figures,)
         The lower and upper bounds of the ratio of a clip's part and whole.
-    others : ndarray, shape (clips, columns), optional
-        Further columns to sum over the same resamples.
+    others : ndarray, shape (blocks, columns), optional
+        Further sums over the clips of each block, to be summed over the same resamples.
     resamples : int
         Number of resamples.
 
@@ -264,22 +316,19 @@ class Ratios:
 
     def __init__(
         self,
-        terms: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+        terms: Iterable[Terms],
         low: float | NDArray[Any],
         high: float | NDArray[Any],
         others: NDArray[Any] | None = None,
         resamples: int = RESAMPLES,
     ) -> None:
-        counts, columns = [], []
-        for parts, wholes in terms:  # one by one, because they require much memory for many clips
-            counts.append((wholes > 0).sum(axis=0))
-            columns += [in_blocks(parts), in_blocks(wholes)]
-        self._counts = np.array(counts)
+        terms = list(terms)
+        self._counts = np.array([judge.clips for judge in terms])
         judges, figures = self._counts.shape
         self._shape = judges, 2, figures
         self._bounds = [np.broadcast_to(np.asarray(end, float), figures) for end in (low, high)]
-        self._columns = np.hstack(columns)
-        other_columns = [] if others is None else [in_blocks(others)]
+        self._columns = np.hstack([np.hstack([judge.parts, judge.wholes]) for judge in terms])
+        other_columns = [] if others is None else [others]
         sums = resampled_sums(np.hstack([self._columns, *other_columns]), resamples)
         own = self._columns.shape[1]
         self._resampled = ratio(*self._split(sums[:, :own]))

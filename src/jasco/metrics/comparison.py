@@ -206,7 +206,8 @@ def sign_flip_p(differences: NDArray[Any], flips: int = FLIPS, seed: int = SEED)
     float
         The p-value; at least 1 / (flips + 1) if sign patterns are drawn.
     """
-    differences = in_blocks(np.asarray(differences, float))
+    differences = np.asarray(differences, float)
+    differences = in_blocks(len(differences), differences.__getitem__)
     differences = differences[differences != 0]  # the sign of 0 changes nothing
     clips = len(differences)
     observed = differences.sum()

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.metrics.agreement import LabelCounts, weighted_kappa
-from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate, Ratios
+from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate, Ratios, Terms
 from jasco.metrics.verdict_matrix import ORIENTATIONS, RATINGS
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Verdict
@@ -142,9 +142,10 @@ def grade(questions: Sequence[ExamQuestion], verdicts: Sequence[Verdict | None])
         orientations[tuple(places)] += 1
         if question.adversarial:
             credited[question.name] += verdict.gated > expected.gated
-    counts = LabelCounts([weighted_kappa], [ratings])
+    counts = LabelCounts([weighted_kappa], len(clips), lambda kept: [ratings[kept]])
     wholes = np.repeat(columns[:, :1], 3, axis=1)
-    shares = Ratios([(columns[:, 1:], wholes)], low=0, high=1, others=counts.columns)
+    terms = Terms.of(len(clips), lambda kept: (columns[kept, 1:], wholes[kept]))
+    shares = Ratios([terms], low=0, high=1, others=counts.columns)
     accuracy, rating_accuracy, orientation_accuracy = shares.estimates([0])
     [kappa] = counts.estimates(shares.others_resampled)
     return Part(

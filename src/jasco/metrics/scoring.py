@@ -45,7 +45,7 @@ from jasco.metrics.bootstrap import (
     RESAMPLES,
     Estimate,
     Ratios,
-    in_blocks,
+    Terms,
     resampled_sums,
 )
 from jasco.metrics.verdict_matrix import RATINGS, VerdictMatrix, by_sample, nan_mean, ratio
@@ -164,7 +164,8 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
     samples = by_sample(panel.values())
     matrices = [matrix for sample in samples for matrix in sample]
     shape = _Shape.of(matrices)
-    figures = Ratios(map(_terms, matrices), shape.least, shape.most, counts.columns, resamples)
+    terms = map(_terms, matrices)
+    figures = Ratios(terms, shape.least, shape.most, counts.columns, resamples)
     places = range(len(matrices))
     judges = {
         name: replace(
@@ -253,7 +254,7 @@ def score_agreement(
 ) -> Agreement | None:
     """Compute the agreement between the judges of a panel; None for a single judge."""
     counts = _label_counts(panel, resamples)
-    return counts.agreement(panel, resampled_sums(in_blocks(counts.columns), resamples))
+    return counts.agreement(panel, resampled_sums(counts.columns, resamples))
 
 
 def self_agreement(repeats: Sequence[VerdictMatrix]) -> Agreement | None:
@@ -278,7 +279,13 @@ def self_agreement(repeats: Sequence[VerdictMatrix]) -> Agreement | None:
 
 
 def _label_counts(panel: Mapping[str, VerdictMatrix], resamples: int) -> LabelCounts:
-    return LabelCounts.of_panel([matrix.labels() for matrix in panel.values()], resamples)
+    clips = len(next(iter(panel.values())).ratings)
+    return LabelCounts.of_panel(
+        len(panel),
+        clips,
+        lambda kept: [matrix.of_clips(kept).labels() for matrix in panel.values()],
+        resamples,
+    )
 
 
 def clip_scores(
@@ -403,7 +410,18 @@ def _best_of(instructions: int) -> NDArray[np.float64]:
     )
 
 
-def _terms(matrix: VerdictMatrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _terms(matrix: VerdictMatrix) -> Terms:
+    """Compute the parts and the wholes of the figures."""
+    # The best of k is undefined unless all verdicts of all clips are readable.
+    complete = bool(matrix.readable.all())
+    return Terms.of(
+        len(matrix.ratings), lambda kept: _terms_by_clip(matrix.of_clips(kept), complete=complete)
+    )
+
+
+def _terms_by_clip(
+    matrix: VerdictMatrix, *, complete: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the contributions of each clip to the parts and the wholes of the figures."""
     readable, several = matrix.readable, not matrix.single_prompt
     scores = np.where(readable, matrix.gated(), 0).astype(float)
@@ -420,7 +438,7 @@ def _terms(matrix: VerdictMatrix) -> tuple[NDArray[np.float64], NDArray[np.float
         **{name: (count, oriented_any) for name, count in oriented.items()},
         "best_at": (
             np.sort(scores, axis=1) @ _best_of(scores.shape[1]).T,
-            np.full(scores.shape, readable.all()),
+            np.full(scores.shape, complete),
         ),
         "by_instruction": (scores, readable & several),
         "sound_first": (order_effect, ~np.isnan(order_effect)),
@@ -448,7 +466,7 @@ def _order_effect(
 
 
 def _score_without_estimates(matrix: VerdictMatrix) -> Score:
-    expected = ~np.isnan(matrix.expected_scores())
+    expected = matrix.readable_expected
     return Score(
         neither_rate=_neither_rate(matrix),
         unreadable_rate=float(matrix.unreadable.sum() / expected.size),
@@ -466,10 +484,12 @@ def _neither_rate(matrix: VerdictMatrix) -> float | None:
 
 def _bounds(matrix: VerdictMatrix, figure: BoundedFigure) -> tuple[float, float]:
     """Compute a figure with all missing verdicts at their worst and at their best."""
-    scores = matrix.expected_scores()
-    bounds = []
-    for missing in (_WORST, _BEST):
-        filled = np.where(np.isnan(scores), missing, scores)
-        by_clip = filled.max(axis=1) if figure == "best_mean" else filled.mean(axis=1)
-        bounds.append(float(by_clip.mean()))
-    return bounds[0], bounds[1]
+    sums = np.zeros(2)
+    for chunk in matrix.chunks():
+        scores = chunk.expected_scores()
+        for place, missing in enumerate((_WORST, _BEST)):
+            filled = np.where(np.isnan(scores), missing, scores)
+            by_clip = filled.max(axis=1) if figure == "best_mean" else filled.mean(axis=1)
+            sums[place] += by_clip.sum()
+    low, high = (sums / len(matrix.ratings)).tolist()
+    return low, high

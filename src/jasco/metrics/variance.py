@@ -19,7 +19,7 @@ Searle, Casella and McCulloch, *Variance Components* (1992), chapter 4; Brennan,
 Theory* (2001), chapter 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_CLIPS = 2
+_CHUNK = 10_000  # clips at once
 _AXES = "cpjs"
 # The indices of each component, from main effects to the residual.
 _SOURCES = {
@@ -102,7 +103,8 @@ def variance_components(scores: NDArray[Any]) -> VarianceComponents | None:
     >>> variance_components(scores).raw["clip"]
     1.0
     """
-    complete = np.asarray(scores, float)[~np.isnan(scores).any(axis=(1, 2, 3))]
+    scores = np.asarray(scores)
+    complete = scores[~np.isnan(scores).any(axis=(1, 2, 3))]
     if len(complete) < LEAST_CLIPS:
         return None
     sizes = dict(zip(_AXES, complete.shape, strict=True))
@@ -142,15 +144,32 @@ def mean_square(scores: NDArray[Any], source: str) -> float:
     source : str
         The indices of the source: some of ``c``, ``p``, ``j`` and ``s``.
     """
-    effect = scores
-    for place, axis in enumerate(_AXES):
+    sizes = dict(zip(_AXES, scores.shape, strict=True))
+    levels = prod(sizes[axis] for axis in source)
+    squares = sum((effect**2).sum() for effect in _effects(scores, source))
+    return float(squares * scores.size / levels / _freedom(source, sizes))
+
+
+def _effects(scores: NDArray[Any], source: str) -> Iterator[NDArray[np.float64]]:
+    """Yield the effects of a source, for some clips at a time if they differ between clips."""
+    mean = scores.mean(axis=0, keepdims=True, dtype=float)
+    if "c" not in source:
+        yield _effects_within_clips(mean, source)
+        return
+    for start in range(0, len(scores), _CHUNK):
+        chunk = scores[start : start + _CHUNK].astype(float)
+        centred = chunk if _is_nesting("c", source) else chunk - mean
+        yield _effects_within_clips(centred, source)
+
+
+def _effects_within_clips(effect: NDArray[np.float64], source: str) -> NDArray[np.float64]:
+    for place, axis in enumerate(_AXES[1:], start=1):
         mean = effect.mean(axis=place, keepdims=True)
         if axis not in source:
             effect = mean
         elif not _is_nesting(axis, source):
             effect = effect - mean
-    sizes = dict(zip(_AXES, scores.shape, strict=True))
-    return float((effect**2).sum() * scores.size / effect.size / _freedom(source, sizes))
+    return effect
 
 
 def _is_nesting(axis: str, source: str) -> bool:

@@ -9,7 +9,7 @@ sample has a separate matrix, in ``further``.
 """
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -23,6 +23,10 @@ from jasco.protocol.verdicts import Orientation, Verdict
 
 RATINGS = (0, 1, 2)
 ORIENTATIONS = tuple(Orientation)
+PACKED = 15  # instructions per integer
+BITS = 4  # bits per instruction
+UNREADABLE = 2**BITS - 1
+_CHUNK = 10_000  # clips at once
 
 
 @dataclass(frozen=True)
@@ -71,42 +75,6 @@ class VerdictMatrix:
             tuple(instructions) == INSTRUCTIONS,
         )
 
-    @classmethod
-    def of(
-        cls,
-        clips: int,
-        verdicts: NDArray[np.int64],
-        *,
-        single_prompt: bool = False,
-        instructions: Sequence[str] = INSTRUCTIONS,
-    ) -> Self:
-        """Return the matrix of a table of verdicts.
-
-        Parameters
-        ----------
-        clips : int
-            Number of clips.
-        verdicts : ndarray of int, shape (verdicts, 4)
-            The index of the clip, the number of the instruction (from 1), the rating, and the index
-            of the orientation; -1 for a rating or orientation that could not be read.
-        single_prompt : bool
-            Whether each clip was combined with only one of the instructions.
-        instructions : sequence of str
-            The texts of the instructions.
-        """
-        matrix = cls.none_yet(clips, single_prompt=single_prompt, instructions=instructions)
-        matrix.enter_table(verdicts)
-        return matrix
-
-    def enter_table(self, verdicts: NDArray[np.int64]) -> None:
-        """Set the verdicts of a table."""
-        clip, number, rating, orientation = verdicts.T
-        read = (rating >= 0) & (orientation >= 0)
-        cells = clip[read], number[read] - 1
-        self.ratings[cells] = rating[read]
-        self.orientations[cells] = orientation[read]
-        self.unreadable[clip[~read], number[~read] - 1] = True
-
     def enter(self, clip: int, number: int, verdict: Verdict) -> None:
         """Set the verdict on an item.
 
@@ -125,6 +93,28 @@ class VerdictMatrix:
         else:
             self.ratings[cell] = verdict.rating
             self.orientations[cell] = ORIENTATIONS.index(verdict.orientation)
+
+    def enter_packed(self, packed: NDArray[np.int64]) -> None:
+        """Set the verdicts on some clips; items without a verdict are unchanged.
+
+        Parameters
+        ----------
+        packed : ndarray of int, shape (clips, 1 + integers)
+            The index of each clip, and its verdicts in one integer per ``PACKED`` instructions. An
+            integer holds ``BITS`` bits per instruction, the first in the lowest bits: 0 if there is
+            no verdict, ``UNREADABLE``, or 1 + 4 x rating + index of the orientation.
+        """
+        for start in range(0, len(packed), _CHUNK):
+            clips, integers = np.hsplit(packed[start : start + _CHUNK], [1])
+            codes = (integers[:, :, None] >> BITS * np.arange(PACKED)) & 2**BITS - 1
+            codes = codes.reshape(len(codes), -1)
+            rows, columns = codes.nonzero()
+            cells, given = (clips[rows, 0], columns), codes[rows, columns]
+            unreadable = given == UNREADABLE
+            rating, orientation = divmod(given - 1, len(ORIENTATIONS))
+            self.ratings[cells] = np.where(unreadable, np.nan, rating)
+            self.orientations[cells] = np.where(unreadable, 0, orientation)
+            self.unreadable[cells] = unreadable
 
     @property
     def samples(self) -> tuple["VerdictMatrix", ...]:
@@ -175,6 +165,13 @@ class VerdictMatrix:
         """
         return self.mean_by_clip()[:, None] if self.single_prompt else self.gated().astype(float)
 
+    @property
+    def readable_expected(self) -> NDArray[np.bool_]:
+        """A mask of the expected items with a readable verdict, as in :meth:`expected_scores`."""
+        readable = self.readable
+        judged = np.asarray(readable.any(axis=1, keepdims=True))
+        return judged if self.single_prompt else readable
+
     def labels(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
         """Return the ratings and orientations of all samples as integers.
 
@@ -203,6 +200,12 @@ class VerdictMatrix:
             unreadable=self.unreadable[kept],
             further=tuple(matrix.of_clips(kept) for matrix in self.further),
         )
+
+    def chunks(self) -> Iterator[Self]:
+        """Yield the matrices of at most 10,000 consecutive clips each."""
+        clips = len(self.ratings)
+        for start in range(0, clips, _CHUNK):
+            yield self.of_clips(np.arange(start, min(start + _CHUNK, clips)))
 
     def of_items(self, kept: NDArray[np.bool_]) -> Self:
         """Return the matrix with the verdicts on the selected items; the others are missing."""

@@ -76,17 +76,18 @@ class PartFacts:
 
 def judge_facts(part: RunReader, model: int, judge: int, identity: Mapping[str, Any]) -> JudgeFacts:
     """Return facts about one of the judges and its verdicts, without its agreement with itself."""
-    served = part.served("verdicts", model, judge)
-    exam, examined_as = _exam(part, judge, identity, served)
+    counts = part.verdict_counts(model, judge)
+    exam, examined_as = _exam(part, judge, identity, counts.served)
     return JudgeFacts(
         proxy=part.is_proxy(judge),
-        verdicts=part.count_verdicts(model, judge),
-        cut_off=part.count_cut_off(model, judge),
+        verdicts=counts.verdicts,
+        cut_off=counts.cut_off,
+        repeats=counts.repeats,
         identity=identity,
-        served=served,
+        served=counts.served,
         exam=exam,
         examined_as=examined_as,
-        reasons=part.reasons(model, judge),
+        reasons=part.reasons(model, judge) if counts.failed else (),
         check=part.json_fact(judge_fact("check", judge)),
         adaptations=part.adaptations("judges", judge),
     )
@@ -195,6 +196,7 @@ def _combined_judge(parts: Sequence[JudgeFacts], label: str, folder: Path) -> Ju
         proxy=any(facts.proxy for facts in parts),
         verdicts=sum(facts.verdicts for facts in parts),
         cut_off=sum(facts.cut_off for facts in parts),
+        repeats=max(facts.repeats for facts in parts),
         served=_distinct(facts.served for facts in parts),
         exam=next((facts.exam for facts in parts if facts.exam), None),
         examined_as=_distinct(facts.examined_as for facts in parts),

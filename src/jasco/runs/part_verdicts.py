@@ -27,14 +27,14 @@ class PartVerdicts:
         self._single_prompt = single_prompt
         self._by_judge: dict[str, list[Samples]] = {}
 
-    def add(self, part: RunReader, model: int, judge: int, name: str) -> None:
-        """Add the verdicts of a judge in one part of the run."""
-        repeats = self._by_judge.setdefault(name, [])
-        while len(repeats) < part.repeats(model, judge):
-            repeats.append([self._empty() for _ in range(self._samples)])
-        for repeat, samples in enumerate(repeats):
-            for sample, matrix in enumerate(samples):
-                matrix.enter_table(part.verdict_table(model, judge, repeat, sample))
+    def add(self, part: RunReader, model: int, judge: int, name: str, repeats: int) -> None:
+        """Add the verdicts of a judge, of which some are repeated, in one part of the run."""
+        matrices = self._by_judge.setdefault(name, [])
+        while len(matrices) < repeats:
+            matrices.append([self._empty() for _ in range(self._samples)])
+        for repeat in range(repeats):
+            for sample, matrix in enumerate(matrices[repeat]):
+                matrix.enter_packed(part.verdict_table(model, judge, repeat, sample))
 
     def matrices(self, judges: Iterable[str]) -> dict[str, VerdictMatrix]:
         """Return the first verdicts of the given judges, by name."""
@@ -42,7 +42,8 @@ class PartVerdicts:
 
     def self_agreement(self, name: str) -> Agreement | None:
         """Return the agreement of the repeated verdicts of a judge; None if there are none."""
-        return self_agreement([self._matrix(samples) for samples in self._by_judge.get(name, ())])
+        repeats = self._by_judge.get(name, ())
+        return self_agreement(list(map(self._matrix, repeats))) if len(repeats) > 1 else None
 
     def _empty(self) -> VerdictMatrix:
         return VerdictMatrix.none_yet(

@@ -105,9 +105,11 @@ def _protocol_and_judge(file: ResponsesCsv) -> tuple[str, JudgeFacts]:
             == texts
         ]
         if len(authors) == 1:
-            verdicts = PartVerdicts(run, single_prompt=False)
-            verdicts.add(run, model, authors[0][0], folder.name)
-            facts = judge_facts(run, model, *authors[0])
+            verdicts, facts = (
+                PartVerdicts(run, single_prompt=False),
+                judge_facts(run, model, *authors[0]),
+            )
+            verdicts.add(run, model, authors[0][0], folder.name, facts.repeats)
             agreement = verdicts.self_agreement(folder.name)
             return run.fact("protocol") or "unknown", replace(facts, self_agreement=agreement)
     return "unknown", JudgeFacts(proxy=file.proxy, verdicts=len(texts))

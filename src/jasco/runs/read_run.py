@@ -66,11 +66,13 @@ def _results(run: RunReader, *, compat: bool) -> Results:
     parts = []
     for part in run.parts():
         parts.append(PartFacts.of(part, model))
-        for judge, name, _ in part.judges_of(model):
+        for judge, name, _ in part.judges():
+            if name not in parts[-1].judges:
+                continue
             if compat:
                 rows.setdefault(name, []).extend(_judged_rows(part.judgements(model, judge)))
             else:
-                verdicts.add(part, model, judge, name)
+                verdicts.add(part, model, judge, name, parts[-1].judges[name].repeats)
     clips = tuple(run.clip_hashes())
     facts = combine(parts, run.folder, clips)
     data = Data.of(

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jasco.data.dataset import DataPart, DataSet, name_with_audio
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError, did_you_mean_path, one_line, whole_text
+from jasco.metrics.verdict_matrix import BITS, ORIENTATIONS, PACKED, RATINGS, UNREADABLE
 from jasco.protocol.clips import Clip, ClipHash
 from jasco.protocol.failure_reasons import Reason, commonest_reasons
 from jasco.protocol.instructions import INSTRUCTIONS
@@ -26,6 +27,30 @@ from jasco.runs.shards import SHARD_FACT, SHARDS_FACT, Shard, all_shards, shard_
 
 Entry = tuple[int, str, dict[str, Any]]
 """Number, label and identity of a model or judge."""
+
+
+class VerdictCounts(NamedTuple):
+    """Numbers of a judge's verdicts on the responses of a model.
+
+    Attributes
+    ----------
+    verdicts : int
+        Number of verdicts, without repeats but including unreadable ones.
+    failed : int
+        Number of items without a verdict because the call failed.
+    cut_off : int
+        Number of unreadable verdicts that were cut off at the maximum length.
+    repeats : int
+        Number of verdicts on an item that was judged repeatedly.
+    served : tuple of str
+        The names that the judge's server reported.
+    """
+
+    verdicts: int
+    failed: int
+    cut_off: int
+    repeats: int
+    served: tuple[str, ...]
 
 
 class RunReader:
@@ -222,8 +247,11 @@ class RunReader:
 
     def judges_of(self, model: int) -> list[Entry]:
         """List number, label and identity of the judges with a verdict on a model's responses."""
-        judging = "SELECT judge FROM verdicts WHERE model = ? AND clip < ? AND failure_kind IS NULL"
-        return self._entries("judges", f"judge IN ({judging})", model, self.covered)
+        judged = (
+            "SELECT 1 FROM verdicts WHERE model = ? AND verdicts.judge = judges.judge "
+            "AND clip < ? AND failure_kind IS NULL"
+        )
+        return self._entries("judges", f"EXISTS ({judged})", model, self.covered)
 
     def name_of(self, model: int) -> str:
         """Return the name that the user gave to a model; empty if there is none."""
@@ -340,17 +368,22 @@ class RunReader:
     def verdict_table(
         self, model: int, judge: int, repeat: int = 0, sample: int = 0
     ) -> NDArray[np.int64]:
-        """Return a judge's verdicts as :meth:`.VerdictMatrix.of` reads them.
+        """Return a judge's verdicts as :meth:`.VerdictMatrix.enter_packed` reads them.
 
         Returns
         -------
-        numpy.ndarray of int, shape (verdicts, 4)
-            Clip, instruction, rating and orientation; -1 if unreadable.
+        numpy.ndarray of int, shape (clips, 1 + integers)
+            The clips with a verdict, and their packed verdicts.
         """
-        codes = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(Orientation))
-        columns = f"clip, instruction, ifnull(rating, -1), CASE orientation {codes} ELSE -1 END"
-        rows = self._outcomes(columns, model, judge, _GIVEN, repeat=repeat, sample=sample)
-        return np.array(rows.fetchall(), np.int64).reshape(-1, 4)
+        columns = ["clip"]
+        for first in range(1, len(self.instructions) + 1, PACKED):
+            shift = f"{BITS} * (instruction - {first})"
+            within = f"instruction BETWEEN {first} AND {first + PACKED - 1}"
+            columns.append(f"sum(CASE WHEN {within} THEN {_CODE} << {shift} ELSE 0 END)")
+        # Grouped in the order of the index, so that nothing is sorted.
+        more = f"{_GIVEN} GROUP BY protocol, repeat, clip"
+        rows = self._outcomes(", ".join(columns), model, judge, more, repeat=repeat, sample=sample)
+        return np.fromiter(rows, np.dtype((np.int64, len(columns))))
 
     def judgements(
         self, model: int, judge: int, sample: int = 0
@@ -381,21 +414,29 @@ class RunReader:
         condition = "AND rating NOT NULL AND orientation NOT NULL AND judge = ?"
         return self.holds("verdicts", condition, judge)
 
-    def count_verdicts(self, model: int, judge: int) -> int:
-        """Count a judge's verdicts, including unreadable ones."""
-        return int(self._outcomes("count(*)", model, judge, _GIVEN).fetchone()[0])
+    def verdict_counts(self, model: int, judge: int) -> VerdictCounts:
+        """Count a judge's verdicts, in one pass over its rows."""
+        counted = "repeat = 0 AND clip < :covered"
+        unreadable = f"{counted} {_GIVEN} AND (rating IS NULL OR orientation IS NULL)"
+        query = (
+            f"SELECT count(CASE WHEN {counted} {_GIVEN} THEN 1 END), "
+            f"count(CASE WHEN {counted} THEN failure_kind END), "
+            f"count(CASE WHEN {unreadable} "
+            "THEN nullif(json_extract(attempts, '$[0].finish_reason') = 'length', 0) END), "
+            "ifnull(max(repeat), 0) + 1, min(served), max(served) "
+            "FROM verdicts WHERE model = :model AND judge = :judge"
+        )
+        values = {"covered": self.covered, "model": model, "judge": judge}
+        *counts, first, last = self._connection.execute(query, values).fetchone()
+        verdicts, failed, cut_off, repeats = counts
+        # Another pass is required only if there are several names.
+        several = first != last
+        served = self.served("verdicts", model, judge) if several else _served_names([first])
+        return VerdictCounts(verdicts, failed, cut_off, repeats, served)
 
     def count_readable(self, model: int, judge: int) -> int:
         """Count a judge's readable verdicts."""
         more = f"{_GIVEN} AND rating NOT NULL AND orientation NOT NULL"
-        return int(self._outcomes("count(*)", model, judge, more).fetchone()[0])
-
-    def count_cut_off(self, model: int, judge: int) -> int:
-        """Count a judge's unreadable verdicts that were cut off at the maximum length."""
-        more = (
-            f"{_GIVEN} AND (rating IS NULL OR orientation IS NULL) "
-            "AND json_extract(attempts, '$[0].finish_reason') = 'length'"
-        )
         return int(self._outcomes("count(*)", model, judge, more).fetchone()[0])
 
     def count_repeats(self, model: int, judge: int, repeats: int) -> int:
@@ -405,11 +446,6 @@ class RunReader:
             "AND repeat > 0 AND repeat < ? AND failure_kind IS NULL"
         )
         return int(self._value(query, model, judge, self.covered, repeats))
-
-    def repeats(self, model: int, judge: int) -> int:
-        """Return the number of verdicts on an item that was judged repeatedly."""
-        query = "SELECT ifnull(max(repeat), 0) + 1 FROM verdicts WHERE model = ? AND judge = ?"
-        return int(self._value(query, model, judge))
 
     def count_unjudged(
         self,
@@ -449,8 +485,7 @@ class RunReader:
         numbers = [model]
         if judge is not None:
             query, numbers = f"{query} AND judge = ?", [model, judge]
-        names = {served_name(name) for (name,) in self._all(query, *numbers)}
-        return tuple(sorted(names - {""}))
+        return _served_names(name for (name,) in self._all(query, *numbers))
 
     def mean_seconds(self, table: str) -> float | None:
         """Return the mean duration of a call in ``responses`` or ``verdicts``."""
@@ -520,7 +555,8 @@ class RunReader:
         """Select from a model's responses to the covered clips, or a judge's verdicts on them."""
         table, condition, values = "responses", "model = ? AND clip < ?", [model, self.covered]
         if judge is not None:
-            table, condition = "verdicts", f"{condition} AND judge = ? AND repeat = ?"
+            # The plus keeps the repeat in the order of the index, for grouping by it.
+            table, condition = "verdicts", f"{condition} AND judge = ? AND +repeat = ?"
             values += [judge, repeat]
         if sample is not None:
             condition, values = f"{condition} AND sample = ?", [*values, sample]
@@ -544,6 +580,19 @@ def is_run(folder: Path) -> bool:
 
 
 _GIVEN, _FAILED = "AND failure_kind IS NULL", "AND failure_kind IS NOT NULL"
+_CASES = " ".join(f"WHEN '{name}' THEN {index}" for index, name in enumerate(ORIENTATIONS))
+_CODE = (
+    f"CASE WHEN rating BETWEEN {RATINGS[0]} AND {RATINGS[-1]} THEN "
+    f"ifnull(1 + {len(ORIENTATIONS)} * rating + CASE orientation {_CASES} END, {UNREADABLE}) "
+    f"ELSE {UNREADABLE} END"
+)
+"""The code of a verdict for :meth:`.VerdictMatrix.enter_packed`."""
+
+
+def _served_names(reported: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the different names that servers reported, in their printed form."""
+    names = {served_name(name) for name in reported if name is not None}
+    return tuple(sorted(names - {""}))
 
 
 def _is_done(retry_final: bool) -> str:

@@ -121,6 +121,8 @@ class JudgeFacts:
         Number of verdicts, including unreadable ones.
     cut_off : int
         Number of unreadable verdicts that were cut off at the maximum length.
+    repeats : int
+        Number of its verdicts on each answer to the clips that it judged repeatedly.
     identity : mapping
         What may change its verdicts; empty if unknown.
     served : tuple of str
@@ -142,6 +144,7 @@ class JudgeFacts:
     proxy: bool = False
     verdicts: int = 0
     cut_off: int = 0
+    repeats: int = 1
     identity: Mapping[str, Any] = field(default_factory=dict)
     served: tuple[str, ...] = ()
     self_agreement: Agreement | None = None
@@ -302,7 +305,7 @@ class Results:
         if not self.matrices or self.single_prompt or self.mixed:
             return None
         samples = by_sample(self.matrices.values())
-        gated = np.array([[matrix.gated() for matrix in sample] for sample in samples], float)
+        gated = np.array([[matrix.gated() for matrix in sample] for sample in samples])
         return variance_components(gated.transpose(2, 3, 1, 0))
 
     @cached_property
