@@ -5,7 +5,9 @@ agreement and 10,000 resamples by the command in a process of its own. With ``--
 figures of many clips are computed in memory, once per clip and once summed in blocks, and the ends
 of the intervals are compared.
 
-Usage: ``python benchmarks/scoring.py [--clips N ... | --blocks CLIPS]``
+With ``--shards``, each run is divided into as many shards.
+
+Usage: ``python benchmarks/scoring.py [--clips N ...] [--shards N] | --blocks CLIPS``
 """
 
 import argparse
@@ -30,7 +32,9 @@ from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
+from jasco.runs.reader import RunReader
 from jasco.runs.schema import response_row, verdict_row
+from jasco.runs.shards import Shard, all_shards
 from jasco.runs.spending import SPENT
 from jasco.runs.writer import RunWriter
 
@@ -51,6 +55,7 @@ def main() -> None:
     """Run the benchmark and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clips", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--shards", type=int, default=0)
     parser.add_argument("--blocks", type=int, metavar="CLIPS")
     options = parser.parse_args()
     if options.blocks:
@@ -62,8 +67,8 @@ def main() -> None:
     )
     for clips in options.clips:
         with tempfile.TemporaryDirectory() as folder:
-            run = make_run(Path(folder) / "run", clips)
-            size = (run / "run.db").stat().st_size / 1e6
+            run = make_run(Path(folder) / "run", clips, options.shards)
+            size = sum(path.stat().st_size for path in run.rglob("run.db")) / 1e6
             cost = score(run)
         verdicts = clips * PROMPTS * JUDGES
         print(
@@ -105,23 +110,35 @@ def _ends(score: Score) -> list[tuple[float, float]]:
     return [figure.interval for figure in (*figures, score.sound_first) if figure.interval]
 
 
-def make_run(folder: Path, clips: int) -> Path:
+def make_run(folder: Path, clips: int, shards: int = 0) -> Path:
     """Write a synthetic run in which every answer is judged; 1% of the verdicts are unreadable."""
     data = DataSet(
         "made-up",
         tuple(Clip(str(n), f"sound {n}", f"speech {n}", "a", "b", "c", "d") for n in range(clips)),
     )
     with RunWriter.open(folder) as store:
+        if shards:
+            store.set_shards(shards)
         store.set_data(data)
         store.set_protocol("v2")
         store.set_facts({SPENT: "{}"})
         model = store.set_model(_spec("model"))
         judges = store.add_judges([_spec(f"judge-{n}") for n in range(JUDGES)])
         store.widen(clips)
-    with closing(sqlite3.connect(folder / "run.db")) as connection, connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        _add_rows(connection, model, judges)
+    parts = [folder]
+    if shards:
+        parts = [_make_shard(shard, folder) for shard in all_shards(shards)]
+    for part in parts:
+        with closing(sqlite3.connect(part / "run.db")) as connection, connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            _add_rows(connection, model, judges)
     return folder
+
+
+def _make_shard(shard: Shard, run: Path) -> Path:
+    with RunWriter.open(shard.folder(run)) as store, RunReader.open(run) as whole:
+        store.become_shard(shard, whole)
+    return shard.folder(run)
 
 
 def _spec(name: str) -> Spec:
@@ -130,13 +147,14 @@ def _spec(name: str) -> Spec:
 
 
 def _add_rows(connection: sqlite3.Connection, model: int, judges: list[int]) -> None:
-    """Copy rows for clip 0 to all clips, with random verdicts, in the order of a run."""
+    """Copy rows for the first clip to all clips, with random verdicts, in the order of a run."""
+    [[first]] = connection.execute("SELECT min(clip) FROM clips")
     verdicts = [Verdict(rating, orientation) for rating in range(3) for orientation in Orientation]
     for number in range(1, PROMPTS + 1):
-        connection.execute(*response_row(model, 0, number, Response("They flee."), 1.0))
+        connection.execute(*response_row(model, first, number, Response("They flee."), 1.0))
         for judge in judges:
             connection.execute(
-                *verdict_row(model, judge, "v2", 0, 0, number, _judgement(verdicts[0]), 1.0)
+                *verdict_row(model, judge, "v2", 0, first, number, _judgement(verdicts[0]), 1.0)
             )
     connection.execute("CREATE TEMP TABLE outcomes (code, rating, orientation, attempts)")
     readable = [_judgement(verdict) for verdict in verdicts]
@@ -158,8 +176,8 @@ def _add_rows(connection: sqlite3.Connection, model: int, judges: list[int]) -> 
         connection.execute(
             f"INSERT INTO {table} ({', '.join(chosen)}) SELECT {', '.join(chosen.values())} "
             f"FROM clips CROSS JOIN {table} AS row {outcome} "
-            "WHERE clips.clip > 0 AND row.clip = 0",
-            {"outcomes": len(outcomes)},
+            "WHERE clips.clip > :first AND row.clip = :first",
+            {"outcomes": len(outcomes), "first": first},
         )
 
 
