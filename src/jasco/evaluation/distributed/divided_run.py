@@ -1,5 +1,6 @@
 """Runs that are divided into shards: processed one after the other here, or by an executor."""
 
+import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -135,6 +136,7 @@ def is_divided(run: Path) -> bool:
 
 def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
     tasks = [ShardTask(job, shard) for shard in all_shards(shards)]
+    _check_portable(tasks[0])
     folder = job.run / EXECUTOR_FOLDER
     folder.mkdir(exist_ok=True)
     for task in tasks:
@@ -157,6 +159,17 @@ def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
         reasons += [result.message for result in incomplete if result.message]
         raise IncompleteError(_summary(reasons, shards))
     return not incomplete
+
+
+def _check_portable(task: ShardTask) -> None:
+    """Raise ``InputError`` if a task cannot be sent to another process."""
+    try:
+        pickle.dumps(task)
+    except Exception as error:
+        raise InputError(
+            f"--on: the model or a judge cannot be sent to workers ({one_line(error)}); define it "
+            "in a module, and give it as python/module:function"
+        ) from None
 
 
 def _check_common(result: ShardResult) -> None:
