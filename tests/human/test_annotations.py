@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from command import Jasco
+from divided_runs import write_shards
 from jasco.backends.specs import Spec
 from jasco.data.csv_files import read_table
 from jasco.data.dataset import DataSet
@@ -28,6 +29,7 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.database import RunUnwritableError
 from jasco.runs.schema import response_row
 from jasco.runs.writer import RunWriter
+from rows_of_runs import DATA
 
 CLIPS = tuple(Clip(id_, f"rain {id_}", "run", "a", "b", "c", "犬") for id_ in ("10", "9", "8"))
 GOOD, BAD = Verdict(2, Orientation.BOTH), Verdict(0, Orientation.AUDIO)
@@ -320,3 +322,12 @@ def test_answers_to_other_instructions_take_no_labels(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", DataSet("three", CLIPS), (0, 1, Response("They flee.")))
     with pytest.raises(InputError, match="instructions"):
         Annotations.of_run(run).put("Ada", "10", 1, GOOD)
+
+
+def test_answers_in_any_shard_can_be_annotated(tmp_path: Path) -> None:
+    annotations = Annotations.of_run(write_shards(tmp_path / "run"))
+    for clip in ("0", "1", "2"):
+        annotations.put("Anna", clip, 3, GOOD)
+    with pytest.raises(InputError, match="no answer for clip '1', prompt 8"):
+        annotations.put("Anna", "1", 8, GOOD)  # it failed
+    assert [row.clip_sha256 for row in annotations.all()] == [clip.sha256 for clip in DATA.clips]

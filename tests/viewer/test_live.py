@@ -10,10 +10,12 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the extra viewer")
 
+from divided_runs import write_shards
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.reports.page.content import Shown
 from jasco.runs.schema import response_row, verdict_row
+from jasco.runs.shards import Shard
 from jasco.runs.writer import RunWriter
 from jasco.viewer import live
 from jasco.viewer.live import Live
@@ -84,3 +86,14 @@ def test_figures_are_made_at_most_every_few_seconds(
     make_run()
     live_runs.now()
     assert len(rendered) == 1
+
+
+def test_a_run_in_shards_is_read_again_when_a_shard_has_grown(tmp_path: Path) -> None:
+    run = write_shards(tmp_path / "run")
+    live_runs = Live([run], lambda _shown, _notes: ("", b""), print)
+    [shown] = live_runs.now().shown.values()
+    assert (len(shown.items.answers), len(shown.items.failures)) == (21, 3)
+    with RunWriter.open(Shard(2, 2).folder(run)) as shard:
+        shard.commit([response_row(1, 1, 8, Response("late"), 1.0)])
+    [shown] = live_runs.now().shown.values()
+    assert (len(shown.items.answers), len(shown.items.failures)) == (22, 2)
