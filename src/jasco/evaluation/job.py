@@ -111,8 +111,12 @@ class Job:
                     "in a run with them"
                 )
 
-    def clips_covered(self, total: int, covered: int) -> int:
-        """Return how many of all clips the job is about, in a run that already covers some."""
-        if self.data is None and self.limit is None:
+    def clips_covered(self, total: int, covered: int, *, has_data: bool | None = None) -> int:
+        """Return how many of all clips the job is about, in a run that already covers some.
+
+        Without data (by default, if the job has none) and a limit, it is about those.
+        """
+        has_data = self.data is not None if has_data is None else has_data
+        if not has_data and self.limit is None:
             return covered
         return max(covered, min(self.limit or total, total))

@@ -79,8 +79,7 @@ def index_run(job: Job, shards: int, source: Source, notify: Notify) -> int:
         whole.add_judges([judge.spec for judge in job.judges])
         if job.limit and job.limit < whole.covered and not whole.has_answers():
             whole.narrow(0)
-        asked = replace(job, data=DataSet("", ())) if source is not None else job
-        covered = asked.clips_covered(total, whole.covered)
+        covered = job.clips_covered(total, whole.covered, has_data=source is not None)
         if job.limit and job.limit < covered:
             notify(
                 f"--limit {job.limit} has no effect: {job.run} already covers "
