@@ -1,10 +1,11 @@
 """Runs that are divided into shards: processed one after the other here, or by an executor."""
 
 import pickle
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,11 +128,16 @@ class _Stops:
 
 
 def is_divided(run: Path) -> bool:
-    """Return whether a run exists and is divided into shards."""
+    """Return whether a run exists, can be read, and is divided into shards."""
     if not is_run(run):
         return False
-    with RunReader.open(run) as store:
+    # An error is raised when the run is opened for writing, with a remedy that fits.
+    with (
+        suppress(InputError, RunConflictError, IncompleteError, sqlite3.Error),
+        RunReader.open(run) as store,
+    ):
         return bool(store.shards)
+    return False
 
 
 def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
