@@ -18,7 +18,7 @@ from run_database import query
 from slurm_cluster import slurm_cluster
 from synthetic import make_data
 
-CLIPS, SHARDS, CONCURRENCY = 24, 4, 4
+CLIPS, SHARDS, CONCURRENCY = 16, 4, 4
 EXECUTORS = [
     pytest.param("local,workers=2", id="local"),
     pytest.param("ray,workers=2", id="ray", marks=pytest.mark.slow),
@@ -142,7 +142,7 @@ def wait_until_ended(pids: set[int], seconds: float) -> None:
 def evaluation(
     on: str, serve: Serve, environment: dict[str, str], tmp_path: Path
 ) -> Iterator[Evaluation]:
-    evaluation = Evaluation(on, serve(latency=0.05), environment, tmp_path)
+    evaluation = Evaluation(on, serve(latency=0.04), environment, tmp_path)
     yield evaluation
     evaluation.close()
 
@@ -169,6 +169,7 @@ def test_a_killed_worker_is_replaced(evaluation: Evaluation) -> None:
     assert 0 <= repeated <= CONCURRENCY + CHECKS
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_stops_its_workers_and_resumes(evaluation: Evaluation) -> None:
     process = evaluation.start()
     workers = evaluation.wait_until_busy(40)
@@ -184,6 +185,7 @@ def test_an_interrupted_command_stops_its_workers_and_resumes(evaluation: Evalua
     assert len(evaluation.server.requests()) <= CALLS + 2 * CHECKS + 2 * CONCURRENCY
 
 
+@pytest.mark.slow
 def test_after_a_killed_command_the_same_one_finishes(evaluation: Evaluation, on: str) -> None:
     process = evaluation.start()
     workers = evaluation.wait_until_busy(40)

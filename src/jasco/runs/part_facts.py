@@ -156,12 +156,9 @@ def combine(parts: Sequence[PartFacts], folder: Path, clips: Sequence[ClipHash])
     """
     if len(parts) == 1:
         return parts[0]
-    labels = _union(part.judges for part in parts)
     judges = {
-        label: _combined_judge(
-            [part.judges[label] for part in parts if label in part.judges], label, folder
-        )
-        for label in labels
+        label: _combined_judge(label, parts, folder)
+        for label in _union(part.judges for part in parts)
     }
     without = _union(part.reasons_without_verdict for part in parts)
     return PartFacts(
@@ -185,12 +182,14 @@ def combined_audio_sha256(audio: Mapping[str, str | None], clips: Sequence[ClipH
     return combined_sha256(hashes) if len(hashes) == len(clips) else None
 
 
-def _combined_judge(parts: Sequence[JudgeFacts], label: str, folder: Path) -> JudgeFacts:
+def _combined_judge(label: str, runs: Sequence[PartFacts], folder: Path) -> JudgeFacts:
+    parts = [run.judges[label] for run in runs if label in run.judges]
     if len({identity_key(facts.identity) for facts in parts}) > 1:
         raise RunConflictError(
             f"{folder}: its shards hold verdicts of different judges with the name {label}; remove "
             f"them (jasco forget {folder} --judge {label}) and judge again"
         )
+    only_failed = [run.reasons_without_verdict.get(label, ()) for run in runs]
     return replace(
         parts[0],
         proxy=any(facts.proxy for facts in parts),
@@ -200,7 +199,7 @@ def _combined_judge(parts: Sequence[JudgeFacts], label: str, folder: Path) -> Ju
         served=_distinct(facts.served for facts in parts),
         exam=next((facts.exam for facts in parts if facts.exam), None),
         examined_as=_distinct(facts.examined_as for facts in parts),
-        reasons=combined_reasons(facts.reasons for facts in parts),
+        reasons=combined_reasons([*(facts.reasons for facts in parts), *only_failed]),
         check=next((facts.check for facts in parts if facts.check), None),
         adaptations=_union(facts.adaptations for facts in parts),
     )
