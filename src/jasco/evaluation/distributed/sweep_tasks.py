@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -234,7 +235,7 @@ def job_of(cell: Cell, judges: Sequence[Judge], *, answers: bool, notify: Notify
         run=cell.folder,
         data=find_data(cell.source, notify) if answers else None,
         model=open_spec("model", cell.spec or "") if answers else None,
-        judges=judges,
+        judges=list(map(copy, judges)),  # as from a spec: a job closes its judges
         name=cell.name if answers else None,
         tags={} if cell.step is None else {"step": cell.step},
         **cell.settings if answers else _for_judging(cell),
