@@ -15,13 +15,17 @@ import pytest
 from chat_server import Serve
 from command import FEW_ATTEMPTS, HASTY, Jasco
 from processes import assert_nothing_lives
+from sweep_files import safetensors, write_toml
 from synthetic import make_data
 
 CLIPS, CONCURRENCY = 6, 4
 ITEMS = CLIPS * 8
 
 FUNCTIONS = """
-import os, pathlib, time
+import os, time
+
+with open(os.environ["CALLS"] + ".loads", "a") as file:
+    file.write("load\\n")
 
 def log(name, prompt):
     with open(os.environ["CALLS"], "a") as file:
@@ -48,18 +52,7 @@ def write_plan(folder: Path, **changes: Any) -> Path:
         ],
         "options": {"concurrency": CONCURRENCY, "preflight": False},
     } | changes
-    path = folder / "plan.toml"
-    path.write_text("".join(f"{key} = {to_toml(value)}\n" for key, value in values.items()))
-    return path
-
-
-def to_toml(value: Any) -> str:
-    """Format a value as inline TOML."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {to_toml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(to_toml, value)) + "]"
-    return json.dumps(value)
+    return write_toml(folder / "plan.toml", values)
 
 
 @pytest.fixture
@@ -167,13 +160,6 @@ def write_checkpoint(path: Path, step: int, *, cut: int = 0) -> None:
     (path / "model.safetensors").write_bytes(weights[: len(weights) - cut])
 
 
-def safetensors(content: bytes) -> bytes:
-    """Return a file of one tensor."""
-    entry = {"dtype": "U8", "shape": [len(content)], "data_offsets": [0, len(content)]}
-    header = json.dumps({"__metadata__": {"format": "pt"}, "weights": entry}).encode()
-    return len(header).to_bytes(8, "little") + header + content
-
-
 def test_new_checkpoints_are_evaluated_once_they_are_completely_written(
     jasco: Jasco, folder: Path
 ) -> None:
@@ -208,9 +194,8 @@ def test_new_checkpoints_are_evaluated_once_they_are_completely_written(
     assert ended.status == 130, ended
     assert "step-10/model.safetensors" not in ended.stdout
     assert "model.safetensors is incomplete" in ended.stderr
-    assert [line.split()[0] for line in ended.stdout.splitlines() if line[:3].strip().isdigit()] == [
-        "9", "10", "11",
-    ]  # fmt: skip
+    rows = [line.split() for line in ended.stdout.splitlines()]
+    assert [row[0] for row in rows if row and row[0].isdigit()] == ["9", "10", "11"]
     assert "<svg" in page.read_text()
 
     shutil.rmtree(folder / "steps" / "step-9")
@@ -237,3 +222,4 @@ def test_a_judge_with_its_own_server_is_started_once_for_all_runs(
     assert result.status == 0, result
     assert len(pids.read_text().split()) == 2
     assert calls_in(folder / "calls") == 6 * ITEMS
+    assert calls_in(folder / "calls.loads") == 3  # each model once for both data sets

@@ -19,7 +19,7 @@ from jasco.terminal import write_line
     help="run the models on local,workers=N, ray or slurm; see the guide",
 )
 @flag("--status", help="print the state of all runs, without starting anything")
-@flag("--watch", help="evaluate new checkpoints as they are written, until interrupted")
+@flag("--watch", help="evaluate each new checkpoint once it is written, until interrupted")
 @AS_JSON
 @option(
     "-o",
@@ -60,6 +60,7 @@ def sweep_command(
     def show() -> None:
         found = Sweep.open(opened, lambda _: None)
         print_result(found.to_json() if as_json else str(found))
+        found.notify_missing(write_line)
         if output:
             found.write_page(output)
             write_line(f"{output}: open it in a browser")

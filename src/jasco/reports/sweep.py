@@ -235,8 +235,15 @@ def status_table(statuses: Sequence[CellStatus]) -> Table:
 
 
 def reasons(statuses: Sequence[CellStatus]) -> list[str]:
-    """Return a line for each cell that failed."""
-    return [f"{status.cell}: {status.reason}" for status in statuses if status.reason]
+    """Return a line for each reason for which the runs of a model failed."""
+    data: dict[tuple[str, str], list[str]] = {}
+    for status in statuses:
+        if status.reason:
+            data.setdefault((status.cell.model, status.reason), []).append(status.cell.data)
+    return [
+        f"{one_line(model, _LONGEST_CELL)} on {', '.join(names)}: {reason}"
+        for (model, reason), names in data.items()
+    ]
 
 
 def render_status(statuses: Sequence[CellStatus]) -> str:

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -223,12 +222,14 @@ class SweepPlan:
 
 def check_distinct(models: Iterable[PlannedModel]) -> None:
     """Raise ``InputError`` if two models have the same folder."""
-    for one, other in combinations(models, 2):
-        if _same(one.folder.name, other.folder.name):
-            both = [str(model.checkpoint or model.name) for model in (one, other)]
+    by_folder: dict[str, PlannedModel] = {}
+    for model in models:
+        other = by_folder.setdefault(_key(model.folder.name), model)
+        if other is not model:
+            both = [str(each.checkpoint or each.name) for each in (other, model)]
             raise InputError(
-                f"{' and '.join(both)}: two models have the same folder {one.folder}; give each a "
-                "different name in the plan: name = ..."
+                f"{' and '.join(both)}: two models have the same folder {model.folder}; give each "
+                "a different name in the plan: name = ..."
             )
 
 
@@ -244,14 +245,14 @@ def folder_name(name: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     slug = re.sub("[^A-Za-z0-9._-]+", "-", plain).strip("-.")[:_LONGEST_SLUG].rstrip("-.")
-    if slug == name:
+    if slug and slug == name:
         return name
     digest = hashlib.sha256(whole_text(name).encode()).hexdigest()[:_DIGITS]
     return f"{slug}-{digest}" if slug else digest
 
 
-def _same(one: str, other: str) -> bool:
-    return one.casefold() == other.casefold()  # some file systems ignore the case
+def _key(folder: str) -> str:
+    return folder.casefold()  # some file systems ignore the case
 
 
 # --- reading ---
@@ -302,6 +303,8 @@ _OPTIONS = {
     "instructions": _TEXT, "preflight": _SWITCH, "retry_final": _SWITCH, "max_calls": _COUNT,
     "max_tokens": _COUNT, "max_cost": _AMOUNT, "price_in": _PRICE, "price_out": _PRICE,
 }  # fmt: skip
+PLAN_KEYS, OPTION_KEYS = tuple(_PLAN), tuple(_OPTIONS)
+"""The keys of a plan and of its options."""
 _MODEL = {"spec": _TEXT, "name": _NAME, "checkpoints": _TEXT, **_OPTIONS}
 _JUDGE = {"spec": _TEXT}
 _DATA = {"data": _TEXT, "name": _NAME, "limit": _COUNT}
@@ -323,12 +326,18 @@ def read_plan(path: Path) -> SweepPlan:
     with _in_file(path):
         for each in (*(entry.options for entry in models), *(entry.options for entry in data)):
             _job_settings({**options, **each}, folder)
-    for one, other in combinations(data, 2):
-        if _same(folder_name(one.name), folder_name(other.name)):
-            raise InputError(
-                f"{path}: data: two data sets have the same name {one.name!r}; give each a "
-                "different name: name = ..."
-            )
+    names = [_key(folder_name(entry.name)) for entry in data]
+    series = [entry.series for entry in models if entry.checkpoints]
+    for key, used, shown in (
+        ("data", names, [entry.name for entry in data]),
+        ("models", series, series),
+    ):
+        for place, name in enumerate(used):
+            if name in used[:place]:
+                raise InputError(
+                    f"{path}: {key}: two entries have the same name {shown[place]!r}; give each a "
+                    "different name: name = ..."
+                )
     root = absolute(folder, values["run_root"])
     judges = tuple(_judges(path, values["judges"]))
     settle = float(values.get("settle", SETTLE))

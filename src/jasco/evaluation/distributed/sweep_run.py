@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,6 +121,9 @@ def _checkpoints_of(plan: SweepPlan, entry: ModelEntry, notify: Notify) -> Itera
     pattern = entry.checkpoints or ""
     found = find_checkpoints(plan.folder, pattern)
     for path in sorted({*found, *plan.seen.of(pattern)}, key=natural_order):
+        if path in found and not path.is_dir():
+            notify(f"skipped: {path}: not a folder")
+            continue
         try:
             model = plan.model(entry, path, exists=path in found)
         except InputError as error:
@@ -175,7 +178,7 @@ class SweepRunner:
         return SweepOutcome(self._round(models), unready)
 
     def watch(self, after_round: Callable[[], None] = lambda: None) -> None:
-        """Evaluate checkpoints as they are written, until the sweep is interrupted.
+        """Evaluate each new checkpoint once it is written, until the sweep is interrupted.
 
         A model that was left incomplete is tried again together with the next new checkpoint.
 
@@ -194,13 +197,13 @@ class SweepRunner:
         pause = min(max(self.plan.settle / _POLLS, shortest), longest)
         done, again = set[Path](), set[Path]()
         while True:
-            models, _ = self._ready(planned_models(self.plan, self._once))
-            new = [model for model in models if model.folder not in done]
+            models = planned_models(self.plan, self._once)
+            new, _ = self._ready([model for model in models if model.folder not in done])
             if not new:
                 self._once("waiting for new checkpoints; to stop: Ctrl-C")
                 self._stops.wait(pause)
                 continue
-            results = self._round([model for model in models if model.folder not in done - again])
+            results = self._round([*new, *(model for model in models if model.folder in again)])
             again = {each.cell.folder.parent for each in results if each.state == "incomplete"}
             done |= {model.folder for model in new}
             for error in (each.message for each in results if each.state == "error"):
@@ -330,7 +333,8 @@ class _Stops:
     def stop(self) -> None:
         """Stop the sweep; may be called from any thread."""
         self._stopped.set()
-        self._stop()
+        with suppress(RuntimeError):  # the job has just finished
+            self._stop()
 
     def check(self) -> None:
         """Raise ``KeyboardInterrupt`` if the sweep was stopped."""

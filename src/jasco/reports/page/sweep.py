@@ -43,7 +43,7 @@ def _sections(results: SweepResults, name: str) -> dict[str, Any]:
     complete = sum(status.state == "complete" for status in results.statuses)
     runs = f"{complete} of {count(len(results.statuses), 'run')} complete"
     curves = [
-        {"data": data, "curves": found, "charts": list(draw_curves(found))}
+        {"data": data, "charts": list(draw_curves(found))}
         for data in results.data
         if (found := [curve for curve in results.curves if curve.data == data])
     ]
