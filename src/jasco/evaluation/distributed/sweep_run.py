@@ -268,8 +268,6 @@ class SweepRunner:
         run = self._results_on(self.executor, tasks) if self.executor else self._here(tasks, kept)
         with closing(run):
             for result in run:
-                if result.state == "interrupted":
-                    raise KeyboardInterrupt
                 if result.message and result.state != "error":
                     self.notify(f"{result.cell}: {one_line(result.message, 1000)}")
                 yield result

@@ -35,8 +35,8 @@ from jasco.runs.summary import summarise_run
 from jasco.runs.writer import RunWriter
 
 Notify = Callable[[str], None]
-State = Literal["complete", "incomplete", "invalid", "refused", "interrupted", "error"]
-"""How the work on a cell ended: like a command with the exit status 0, 4, 2, 3, 130 or 1."""
+State = Literal["complete", "incomplete", "invalid", "refused", "error"]
+"""How the work on a cell ended: like a command with the exit status 0, 4, 2, 3 or 1."""
 _PAUSE = 2.0  # seconds between two attempts to open a run that another task is writing to
 _KEPT: list[KeptProvider] = []  # of a worker process
 
@@ -51,8 +51,7 @@ class CellResult:
         The cell.
     state : str
         ``complete``: nothing is left that the same task could finish; ``incomplete``; ``invalid``
-        (the user's input); ``refused``; ``interrupted``; or ``error``: a bug, with its traceback as
-        the message.
+        (the user's input); ``refused``; or ``error``: a bug, with its traceback as the message.
     message : str
         The reason; empty if it is complete, or if single calls failed.
     """
@@ -85,7 +84,13 @@ class SweepTask:
 
 
 def run_sweep_task(task: SweepTask) -> tuple[CellResult, ...]:
-    """Do the work of a task; called in a worker process, which keeps the model or judge loaded."""
+    """Do the work of a task; called in a worker process, which keeps the model or judge loaded.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The worker was interrupted, by SIGTERM for example; completed work is saved.
+    """
     if not _KEPT:
         _KEPT.append(KeptProvider())
 
@@ -101,7 +106,7 @@ def results_of_task(
     notify: Notify,
     begun: Callable[[Stop], None] = lambda _: None,
 ) -> Iterator[CellResult]:
-    """Do the work of a task, and yield the result of each cell; the last one if interrupted.
+    """Do the work of a task, and yield the result of each cell.
 
     A run that another task is writing to is tried again after the others.
     """
@@ -109,18 +114,15 @@ def results_of_task(
     while waiting:
         busy: list[Cell] = []
         for cell in waiting:
-            is_last = time.monotonic() >= deadline
-            result = _result(task, cell, kept, notify, begun)
-            if result is None and not is_last:
-                busy.append(cell)
-                continue
-            if result is None:
-                result = CellResult(cell, "refused", f"{cell.folder}: another process is writing")
-            record(result)
-            yield result
-            if result.state == "interrupted":
-                return
-            deadline = time.monotonic() + task.patience
+            try:
+                yield _result(task, cell, kept, notify, begun)
+            except RunBusyError as error:
+                if time.monotonic() < deadline:
+                    busy.append(cell)
+                else:
+                    yield CellResult(cell, "refused", str(error))
+            else:
+                deadline = time.monotonic() + task.patience
         waiting = busy
         if busy:
             time.sleep(_PAUSE)
@@ -128,8 +130,6 @@ def results_of_task(
 
 def record(result: CellResult) -> None:
     """Write the file that states why a cell failed."""
-    if not result.message or result.state in ("complete", "interrupted"):
-        return
     content = {
         "state": result.state,
         "reason": one_line(result.message.strip().rpartition("\n")[2], LONGEST_REASON),
@@ -146,26 +146,22 @@ def _result(
     kept: KeptProvider,
     notify: Notify,
     begun: Callable[[Stop], None],
-) -> CellResult | None:
-    """Do the work on a cell; None if another task is writing to its run."""
+) -> CellResult:
+    """Do the work on a cell (``RunBusyError`` if another process is writing to its run)."""
 
     def notify_of_cell(line: str) -> None:
         notify(f"{cell}: {line}")
 
     state: State
     try:
-        if task.answers:
-            with suppress(OSError):
-                (cell.folder / FAILURE_FILE).unlink(missing_ok=True)
         with sigterm_interrupts():
             complete = _run_cell(task, cell, kept, notify_of_cell, begun)
+        if task.answers:  # judges that follow may fail
+            with suppress(OSError):
+                (cell.folder / FAILURE_FILE).unlink(missing_ok=True)
         return CellResult(cell, "complete" if complete else "incomplete")
-    except KeyboardInterrupt:
-        state, message = "interrupted", "interrupted"
-    except RunBusyError as error:
-        if task.patience:
-            return None
-        state, message = "refused", str(error)
+    except RunBusyError:
+        raise
     except InputError as error:
         state, message = "invalid", str(error)
     except (RunConflictError, sqlite3.DatabaseError) as error:
@@ -174,7 +170,9 @@ def _result(
         state, message = "incomplete", str(error) or type(error).__name__
     except Exception:
         state, message = "error", traceback.format_exc()
-    return CellResult(cell, state, message)
+    result = CellResult(cell, state, message)
+    record(result)
+    return result
 
 
 def _run_cell(
