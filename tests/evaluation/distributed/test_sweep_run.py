@@ -146,17 +146,17 @@ def test_a_sweep_is_stopped_from_another_thread(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         SweepRunner(plan, begun=lambda stop: stop()).run()
-    timers: list[threading.Timer] = []
+    stops: list[Any] = []
+    rounds: list[threading.Timer] = []
 
-    def begun(stop: Any) -> None:
-        timers.append(threading.Timer(1, stop))
-        timers[0].start()
+    def after_round() -> None:
+        rounds.append(threading.Timer(0.1, stops[0]))
+        rounds[-1].start()
 
-    rounds: list[int] = []
     with pytest.raises(KeyboardInterrupt):
-        SweepRunner(plan, begun=begun).watch(lambda: rounds.append(1))
-    timers[0].join()
-    assert rounds == [1]
+        SweepRunner(plan, begun=stops.append).watch(after_round)
+    [timer] = rounds
+    timer.join()
     assert states(plan) == ["complete"] * 4
 
 
