@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jasco.api import arguments
 from jasco.api.messages import Notify, log_message, named_as_in_python
-from jasco.api.reports import check_output, notify_missing
+from jasco.api.reports import check_output
 from jasco.api.scores import Scores, data_frame, scores_of
 from jasco.api.threads import run_in_thread
 from jasco.backends.optional_imports import import_optional
@@ -133,6 +133,7 @@ class Sweep:
         """Return the table of ``jasco sweep --status``."""
         return render_status(self._statuses)
 
+    @named_as_in_python()
     def write_page(self, output: str | Path) -> None:
         """Write a page with the tables and curves, which opens without a network.
 
@@ -152,10 +153,6 @@ class Sweep:
         text: str = page.render_sweep_page(self._results, self.plan.stem)
         with whole_file(Path(os.path.realpath(path))) as file:  # a symbolic link is kept
             file.write(text)
-
-    def notify_missing(self, notify: Notify) -> None:
-        """Write one message that lists what is missing in the figures."""
-        notify_missing(self._results.reports, notify)
 
     def __str__(self) -> str:
         """Return the tables of ``jasco sweep``."""

@@ -1,5 +1,6 @@
 """The command ``sweep``."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def sweep_command(
     same command does what is missing. The scores are printed as one table, and as a curve over
     the checkpoints of a model.
     """
-    from jasco.api.reports import check_output
+    from jasco.api.reports import check_output, notify_missing
     from jasco.api.sweeps import Sweep, run_sweep
     from jasco.backends.optional_imports import import_optional
     from jasco.evaluation.distributed.sweep_plan import read_plan
@@ -60,7 +61,8 @@ def sweep_command(
     def show() -> None:
         found = Sweep.open(opened, lambda _: None)
         print_result(found.to_json() if as_json else str(found))
-        found.notify_missing(write_line)
+        with suppress(InputError):  # there may be no results yet
+            notify_missing(found.scores.reports, write_line)
         if output:
             found.write_page(output)
             write_line(f"{output}: open it in a browser")

@@ -69,10 +69,10 @@ def status_of(cell: Cell, judges: Sequence[Judge]) -> CellStatus:
         state, failure = "running", ""
     elif failure or run.state == "unreadable":
         state, failure = "failed", failure or run.problem
-    elif not run.items or (run.state == "empty" and not run.answered):
-        state = "not started"
+    elif run.items and _is_complete(cell, run, judges):
+        state = "complete"
     else:
-        state = "complete" if _is_complete(cell, run, judges) else "incomplete"
+        state = "incomplete" if run.answered else "not started"
     return CellStatus(cell, state, failure, run.items, run.answered, run.coverage, run.updated)
 
 
