@@ -124,6 +124,11 @@ def test_the_answers_of_a_deleted_checkpoint_are_judged(tmp_path: Path) -> None:
     assert SweepRunner(plan).run().error() is None
     assert states(plan) == ["complete"] * 2
 
+    write_model(tmp_path / "moved" / "step-1")  # the same folder of runs
+    moved = plan_of(tmp_path, models=[{**entry, "checkpoints": "moved/step-*"}])
+    moved.seen.add("moved/step-*", model)
+    assert [each.checkpoint for each in planned_models(moved)] == [tmp_path / "moved" / "step-1"]
+
     plan = plan_of(tmp_path, models=[entry], options={"samples": 2})
     with RunWriter.open(next(iter(statuses(plan).values())).cell.folder) as store:
         store.widen(store.covered, 2)

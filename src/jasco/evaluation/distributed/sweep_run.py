@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,20 +117,28 @@ def planned_models(plan: SweepPlan, notify: Notify = lambda _: None) -> list[Pla
     return models
 
 
-def _checkpoints_of(plan: SweepPlan, entry: ModelEntry, notify: Notify) -> Iterator[PlannedModel]:
+def _checkpoints_of(plan: SweepPlan, entry: ModelEntry, notify: Notify) -> list[PlannedModel]:
+    """Return the checkpoints of an entry in natural order, including those that were deleted."""
     pattern = entry.checkpoints or ""
     found = find_checkpoints(plan.folder, pattern)
-    for path in sorted({*found, *plan.seen.of(pattern)}, key=natural_order):
-        if path in found and not path.is_dir():
+    deleted = [path for path in plan.seen.of(pattern) if path not in found]
+    models: list[PlannedModel] = []
+    for path in (*found, *deleted):
+        exists = path in found
+        if exists and not path.is_dir():
             notify(f"skipped: {path}: not a folder")
             continue
         try:
-            model = plan.model(entry, path, exists=path in found)
+            model = plan.model(entry, path, exists=exists)
         except InputError as error:
             notify(f"skipped: {error}")
             continue
-        if path in found or any(is_run(cell.folder) for cell in model.cells):
-            yield model
+        if exists or (
+            any(is_run(cell.folder) for cell in model.cells)
+            and all(model.folder != other.folder for other in models)  # it has not moved
+        ):
+            models.append(model)
+    return sorted(models, key=lambda model: natural_order(model.checkpoint or Path()))
 
 
 @dataclass
