@@ -15,6 +15,7 @@ import jasco
 from command import Jasco
 from jasco.backends.specs import open_spec, parse_spec
 from jasco.cli.main import main
+from jasco.evaluation.distributed.sweep_plan import OPTION_KEYS, PLAN_KEYS, read_plan
 from jasco.judges.panel import open_judges
 from jasco.runs.reader import RunReader
 from jasco.runs.writer import RunWriter
@@ -144,6 +145,32 @@ def test_every_field_of_the_json_is_documented(jasco: Jasco, data: Path, tmp_pat
         assert names <= documented, names - documented
     in_run = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "run-store.md")))
     assert set(preflight) <= in_run
+
+
+def test_every_field_of_the_json_of_a_sweep_is_documented(jasco: Jasco, tmp_path: Path) -> None:
+    for step in (1, 2):
+        (tmp_path / f"step-{step}").mkdir()
+        (tmp_path / f"step-{step}" / "m.py").write_text(code_blocks("README.md", "python")[0])
+    (tmp_path / "plan.toml").write_text(
+        'run_root = "runs"\njudges = ["offline"]\ndata = [{data = "mini", limit = 2}]\n'
+        'models = [{spec = "python/{checkpoint}/m.py:answer", checkpoints = "step-*"}]\n'
+        "settle = 0\n"
+    )
+    result = json.loads(jasco("sweep", tmp_path / "plan.toml", "--json").stdout)
+    assert result.pop("scores")["models"]
+    assert len(result["curves"][0]["points"]) == 2
+    text = text_of(ROOT / "docs" / "output.md").partition("## A sweep")[2].partition("## CSV")[0]
+    names = {name.removesuffix("_ci") for name in names_in(result)}
+    assert names <= set(re.findall(r"`(\w+)`", text))
+
+
+def test_the_plan_of_a_sweep_in_the_documents_is_valid(tmp_path: Path) -> None:
+    [plan] = code_blocks("docs/sweeps.md", "toml")
+    (tmp_path / "plan.toml").write_text(plan)
+    opened = read_plan(tmp_path / "plan.toml")
+    assert len(opened.models) == 2
+    text = text_of(ROOT / "docs" / "sweeps.md")
+    assert {*PLAN_KEYS, *OPTION_KEYS} <= set(re.findall(r"`(\w+)`", text))
 
 
 def test_the_function_of_the_readme_uses_the_audio(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jasco.api.reports import report, view
     from jasco.api.runs import Run, list_runs, open_run
     from jasco.api.scores import Scores, score
+    from jasco.api.sweeps import Sweep, sweep
     from jasco.data.dataset import DataSet
     from jasco.errors import IncompleteError, InputError, RunConflictError
     from jasco.metrics.bootstrap import Estimate
@@ -63,6 +64,7 @@ __all__ = [
     "RunConflictError",
     "Score",
     "Scores",
+    "Sweep",
     "Verdict",
     "VerdictMatrix",
     "VerdictRequest",
@@ -80,6 +82,7 @@ __all__ = [
     "respond",
     "score",
     "score_matrix",
+    "sweep",
     "verdict_matrix",
     "view",
     "write_template",
@@ -92,6 +95,7 @@ _EXPORTS = {
     "api.reports": ["report", "view"],
     "api.runs": ["Run", "list_runs", "open_run"],
     "api.scores": ["Scores", "score"],
+    "api.sweeps": ["Sweep", "sweep"],
     "data.dataset": ["DataSet"],
     "errors": ["IncompleteError", "InputError", "RunConflictError"],
     "metrics.bootstrap": ["Estimate"],

@@ -102,7 +102,7 @@ def write_report(
 ) -> str:
     """Write a report to a file, or return its text; parameters as in :func:`report`."""
     if output:
-        _check_output(output, targets)
+        check_output(output, targets)
     form = form or (_format_of(output) if output else "html")
     if form == "html":
         if not output:
@@ -141,7 +141,8 @@ def _format_of(output: Path) -> str:
     )
 
 
-def _check_output(output: Path, targets: Sequence[Path]) -> None:
+def check_output(output: Path, targets: Sequence[Path] = ()) -> None:
+    """Raise ``InputError`` if a report cannot be written, or would overwrite one of its inputs."""
     if not output.parent.is_dir():
         raise InputError(f"{output}: no such folder: {output.parent}; create it first")
     if output.exists() and not output.is_file():

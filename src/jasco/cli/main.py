@@ -38,6 +38,7 @@ _EXIT_STATUSES: dict[type[Exception], int] = {
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MODULES = {
     "answering": ["eval", "respond", "judge", "exam"],
+    "sweeping": ["sweep"],
     "scoring": ["score", "compare", "report"],
     "inspecting": ["runs", "show", "view", "forget", "merge"],
     "preparing": ["data", "convert"],

@@ -6,6 +6,7 @@ from html import escape
 from jasco.reports import columns
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
+from jasco.reports.sweep import SweepResults, reasons
 from jasco.reports.text import title
 
 
@@ -20,6 +21,12 @@ def differences_html(report: Report) -> str:
     pairs = report.pairs or ()
     notes = [explain_pairs(pairs), *note_lines(report, {*CAUTIONS, NoteKind.COMPARISON})]
     return _html("Paired differences", columns.differences(pairs), notes, report.signature)
+
+
+def sweep_html(results: SweepResults) -> str:
+    """Format the table of a sweep over models and data sets, and the reasons of failures."""
+    signatures = " ".join(report.signature for report in results.reports)
+    return _html("Best-mean", results.table, reasons(results.statuses), signatures)
 
 
 def _html(caption: str, table: columns.Table, notes: Iterable[str], signature: str) -> str:

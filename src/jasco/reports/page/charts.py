@@ -6,7 +6,7 @@ colour, by shapes, dashes or numbers. Texts in them are data, which Vega-Lite es
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -20,6 +20,7 @@ from jasco.reports.columns import Column, Table, TableRow
 from jasco.reports.formats import number, percent
 from jasco.reports.published import PublishedResult
 from jasco.reports.report import ModelReport
+from jasco.reports.sweep import BEST_MEAN, Curve
 
 _SPECS = files("jasco.reports.page") / "chart_specs"
 _LONGEST_NAME = 44  # characters
@@ -82,6 +83,26 @@ def draw(
     if points:
         spec = _read_spec(name)
         table = Table("model", columns.with_intervals(figures), rows)
+        yield Chart(**spec.pop("usermeta"), svg=_svg(spec, points), table=table)
+
+
+def draw_curves(curves: Sequence[Curve]) -> Iterator[Chart]:
+    """Draw the curves over checkpoints on one data set; yield nothing if there are no figures."""
+    names = _short(curve.label for curve in curves)
+    points = [
+        {"model": names[curve.label], "series": names[curve.label], "step": each.step, **point}
+        for curve in curves
+        for each in curve.points
+        if (point := _point(BEST_MEAN, each))
+    ]
+    if points:
+        spec = _read_spec("curve")
+        rows = [
+            replace(row, name=f"{curve.label}, step {row.name}")
+            for curve in curves
+            for row in curve.table.rows
+        ]
+        table = replace(curves[0].table, heading="checkpoint", rows=rows)
         yield Chart(**spec.pop("usermeta"), svg=_svg(spec, points), table=table)
 
 

@@ -76,13 +76,15 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         packed=Markup(base64.b64encode(content).decode()),  # noqa: S704
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
     )  # fmt: skip
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str = "") -> str:
+    """Return the content security policy of a page with this style and this script."""
+    scripts = _hash(script) if script else "'none'"
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; style-src {_hash(style)}; script-src {scripts}; "
         "img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
     )
 
