@@ -1,9 +1,12 @@
 """Sweeps as a user runs them: interrupted, resumed, and watching a folder of checkpoints."""
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -223,3 +226,22 @@ def test_a_judge_with_its_own_server_is_started_once_for_all_runs(
     assert len(pids.read_text().split()) == 2
     assert calls_in(folder / "calls") == 6 * ITEMS
     assert calls_in(folder / "calls.loads") == 3  # each model once for both data sets
+
+
+def test_a_sweep_on_worker_processes_is_interrupted_and_resumed(serve: Serve, folder: Path) -> None:
+    server, calls = serve(latency=0.01), folder / "calls"
+    judges = ["offline", f"openai/judge,base_url={server.url}"]
+    plan = write_plan(folder, judges=judges)
+    command = [sys.executable, "-m", "jasco", "sweep", plan, "--on", "local,workers=2", "--json"]
+    settings: Any = {"env": os.environ | {"CALLS": str(calls)}, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **settings) as process:  # a daemon cannot have children
+        while calls_in(calls) < ITEMS:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finished = subprocess.run(command, timeout=120, check=False, **settings)
+    assert finished.returncode == 0
+    assert json.loads(finished.stdout)["complete"]
+    assert 0 <= calls_in(calls) - 6 * ITEMS <= 2 * (CONCURRENCY + 1)
+    assert {*calls.read_text().split()} == {"first", "second", "third"}

@@ -29,11 +29,11 @@ from jasco.evaluation.distributed.sweep_tasks import (
     record,
     results_of_task,
     run_sweep_task,
-    sigterm_interrupts,
 )
-from jasco.evaluation.kept_provider import KeptProvider
+from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.run_job import Stop
+from jasco.evaluation.signals import sigterm_interrupts
 from jasco.runs.reader import is_run
 
 Notify = Callable[[str], None]
@@ -253,7 +253,7 @@ class SweepRunner:
         passes: Counter[Path] = Counter()
         with (
             sigterm_interrupts(),
-            closing(KeptProvider()) as kept,
+            closing(KeptProviders()) as kept,
             Progress(len(cells), self.notify, "sweep", "cell") as progress,
         ):
             answering = [SweepTask(model.cells, judges) for model in models]
@@ -270,7 +270,7 @@ class SweepRunner:
         return results
 
     def _results(
-        self, tasks: Sequence[SweepTask], kept: KeptProvider
+        self, tasks: Sequence[SweepTask], kept: KeptProviders
     ) -> Generator[CellResult, None, None]:
         """Run tasks, and yield the result of each cell."""
         run = self._results_on(self.executor, tasks) if self.executor else self._here(tasks, kept)
@@ -281,7 +281,7 @@ class SweepRunner:
                 yield result
 
     def _here(
-        self, tasks: Sequence[SweepTask], kept: KeptProvider
+        self, tasks: Sequence[SweepTask], kept: KeptProviders
     ) -> Generator[CellResult, None, None]:
         for task in tasks:
             for result in results_of_task(task, kept, self.notify, self._stops.begun):

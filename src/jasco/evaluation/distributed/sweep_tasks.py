@@ -5,14 +5,12 @@ or about one exclusive judge, which judges all runs.
 """
 
 import json
-import signal
 import sqlite3
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,8 +24,9 @@ from jasco.errors import IncompleteError, InputError, RunConflictError, count, o
 from jasco.evaluation.distributed.sweep_plan import Cell
 from jasco.evaluation.distributed.sweep_status import FAILURE_FILE, LONGEST_REASON, work_left
 from jasco.evaluation.job import Job
-from jasco.evaluation.kept_provider import KeptProvider
+from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.run_job import Stop, run_in_store
+from jasco.evaluation.signals import sigterm_interrupts
 from jasco.judges.judge import Judge
 from jasco.runs.locks import RunBusyError
 from jasco.runs.reader import RunReader, is_run
@@ -38,7 +37,7 @@ Notify = Callable[[str], None]
 State = Literal["complete", "incomplete", "invalid", "refused", "error"]
 """How the work on a cell ended: like a command with the exit status 0, 4, 2, 3 or 1."""
 _PAUSE = 2.0  # seconds between two attempts to open a run that another task is writing to
-_KEPT: list[KeptProvider] = []  # of a worker process
+_KEPT: list[KeptProviders] = []  # of a worker process
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def run_sweep_task(task: SweepTask) -> tuple[CellResult, ...]:
         The worker was interrupted, by SIGTERM for example; completed work is saved.
     """
     if not _KEPT:
-        _KEPT.append(KeptProvider())
+        _KEPT.append(KeptProviders())
 
     def notify(line: str) -> None:
         sys.stderr.write(f"jasco: {line}\n")
@@ -102,7 +101,7 @@ def run_sweep_task(task: SweepTask) -> tuple[CellResult, ...]:
 
 def results_of_task(
     task: SweepTask,
-    kept: KeptProvider,
+    kept: KeptProviders,
     notify: Notify,
     begun: Callable[[Stop], None] = lambda _: None,
 ) -> Iterator[CellResult]:
@@ -143,7 +142,7 @@ def record(result: CellResult) -> None:
 def _result(
     task: SweepTask,
     cell: Cell,
-    kept: KeptProvider,
+    kept: KeptProviders,
     notify: Notify,
     begun: Callable[[Stop], None],
 ) -> CellResult:
@@ -178,7 +177,7 @@ def _result(
 def _run_cell(
     task: SweepTask,
     cell: Cell,
-    kept: KeptProvider,
+    kept: KeptProviders,
     notify: Notify,
     begun: Callable[[Stop], None],
 ) -> bool:
@@ -256,16 +255,3 @@ def _prices_of(prices: PriceList, providers: Sequence[Provider]) -> PriceList:
         for each in (prices.into, prices.out)
     )
     return PriceList(into, out)
-
-
-@contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Treat SIGTERM, which a cluster sends before it ends a job, like Ctrl-C; restore it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
