@@ -1,29 +1,22 @@
 """Shards as tasks of an executor: what a worker does, and the files that report its progress."""
 
 import json
-import sqlite3
 import sys
 import time
-import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.errors import one_line
+from jasco.evaluation.distributed.outcomes import State, kept_in_this_process, outcome_of
 from jasco.evaluation.distributed.shard_job import run_shard
 from jasco.evaluation.job import Job
-from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts
-from jasco.evaluation.signals import sigterm_interrupts
 from jasco.runs.shards import Shard
 
-State = Literal["complete", "incomplete", "invalid", "refused", "error"]
-"""How the job of a shard ended: like a command with the exit status 0, 4, 2, 3 or 1."""
 PROGRESS_FILE = "progress.json"
 _INTERVAL = 1.0  # seconds between two reports of progress
 _MOST_MESSAGES = 50
-_KEPT: list[KeptProviders] = []  # of this process
 
 
 @dataclass(frozen=True)
@@ -43,11 +36,9 @@ class ShardResult:
     shard : Shard
         The shard.
     state : str
-        ``complete``: nothing is left that the same job could finish; ``incomplete``; ``invalid``
-        (the user's input) or ``refused``, which other shards would be as well; or ``error``: a bug,
-        with its traceback as the message.
+        As :data:`.State`; other shards would end as ``invalid`` or ``refused`` as well.
     message : str
-        The reason, unless it is complete.
+        As in :class:`.Outcome`.
     """
 
     shard: Shard
@@ -66,27 +57,16 @@ def run_shard_task(task: ShardTask) -> ShardResult:
     KeyboardInterrupt
         The worker was interrupted, by SIGTERM for example; completed work is saved.
     """
-    if not _KEPT:
-        _KEPT.append(KeptProviders())
     progress = ProgressFile(task.shard.folder(task.job.run))
-    state: State
+
+    def work() -> bool:
+        kept = kept_in_this_process()
+        return run_shard(task.job, task.shard, progress.notify, watch=progress.watch, kept=kept)
+
     try:
-        with sigterm_interrupts():
-            complete = run_shard(
-                task.job, task.shard, progress.notify, watch=progress.watch, kept=_KEPT[0]
-            )
-        state, message = ("complete" if complete else "incomplete"), ""
-    except InputError as error:
-        state, message = "invalid", str(error)
-    except (RunConflictError, sqlite3.DatabaseError) as error:
-        state, message = "refused", str(error)
-    except (IncompleteError, OSError) as error:
-        state, message = "incomplete", str(error)
-    except Exception:
-        state, message = "error", traceback.format_exc()
+        return ShardResult(task.shard, *outcome_of(work))
     finally:
         progress.end()
-    return ShardResult(task.shard, state, message)
 
 
 _NOTHING = Counts(0, 0)

@@ -5,28 +5,26 @@ or about one exclusive judge, which judges all runs.
 """
 
 import json
-import sqlite3
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jasco.backends.budget import PriceList
 from jasco.backends.specs import Provider, open_spec
 from jasco.data.sources import find_data
-from jasco.errors import IncompleteError, InputError, RunConflictError, count, one_line
+from jasco.errors import InputError, count, one_line
+from jasco.evaluation.distributed.outcomes import State, kept_in_this_process, outcome_of
 from jasco.evaluation.distributed.sweep_plan import Cell
 from jasco.evaluation.distributed.sweep_status import FAILURE_FILE, LONGEST_REASON, work_left
 from jasco.evaluation.job import Job
 from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.run_job import Stop, run_in_store
-from jasco.evaluation.signals import sigterm_interrupts
 from jasco.judges.judge import Judge
 from jasco.runs.locks import RunBusyError
 from jasco.runs.reader import RunReader, is_run
@@ -34,10 +32,7 @@ from jasco.runs.summary import summarise_run
 from jasco.runs.writer import RunWriter
 
 Notify = Callable[[str], None]
-State = Literal["complete", "incomplete", "invalid", "refused", "error"]
-"""How the work on a cell ended: like a command with the exit status 0, 4, 2, 3 or 1."""
 _PAUSE = 2.0  # seconds between two attempts to open a run that another task is writing to
-_KEPT: list[KeptProviders] = []  # of a worker process
 
 
 @dataclass(frozen=True)
@@ -49,10 +44,9 @@ class CellResult:
     cell : Cell
         The cell.
     state : str
-        ``complete``: nothing is left that the same task could finish; ``incomplete``; ``invalid``
-        (the user's input); ``refused``; or ``error``: a bug, with its traceback as the message.
+        As :data:`.State`.
     message : str
-        The reason; empty if it is complete, or if single calls failed.
+        As in :class:`.Outcome`.
     """
 
     cell: Cell
@@ -90,13 +84,11 @@ def run_sweep_task(task: SweepTask) -> tuple[CellResult, ...]:
     KeyboardInterrupt
         The worker was interrupted, by SIGTERM for example; completed work is saved.
     """
-    if not _KEPT:
-        _KEPT.append(KeptProviders())
 
     def notify(line: str) -> None:
         sys.stderr.write(f"jasco: {line}\n")
 
-    return tuple(results_of_task(task, _KEPT[0], notify))
+    return tuple(results_of_task(task, kept_in_this_process(), notify))
 
 
 def results_of_task(
@@ -151,26 +143,15 @@ def _result(
     def notify_of_cell(line: str) -> None:
         notify(f"{cell}: {line}")
 
-    state: State
-    try:
-        with sigterm_interrupts():
-            complete = _run_cell(task, cell, kept, notify_of_cell, begun)
-        if task.answers:  # judges that follow may fail
-            with suppress(OSError):
-                (cell.folder / FAILURE_FILE).unlink(missing_ok=True)
-        return CellResult(cell, "complete" if complete else "incomplete")
-    except RunBusyError:
-        raise
-    except InputError as error:
-        state, message = "invalid", str(error)
-    except (RunConflictError, sqlite3.DatabaseError) as error:
-        state, message = "refused", str(error)
-    except (IncompleteError, OSError) as error:
-        state, message = "incomplete", str(error) or type(error).__name__
-    except Exception:
-        state, message = "error", traceback.format_exc()
-    result = CellResult(cell, state, message)
-    record(result)
+    def work() -> bool:
+        return _run_cell(task, cell, kept, notify_of_cell, begun)
+
+    result = CellResult(cell, *outcome_of(work, but=RunBusyError))
+    if result.message:
+        record(result)
+    elif task.answers:  # judges that follow may fail
+        with suppress(OSError):
+            (cell.folder / FAILURE_FILE).unlink(missing_ok=True)
     return result
 
 
