@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -232,6 +233,20 @@ def test_shards_on_several_machines(
     assert "shard-*.log" in wrong.communicate(timeout=60)[1]
     assert wrong.returncode == 1
     assert evaluation.statuses() == [0, 0, 0, 0, 2, 2]  # the third shard did not start
+
+
+def test_shards_on_several_machines_are_interrupted(
+    evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_ssh(evaluation)
+    monkeypatch.setenv("HOSTS", "gpu1 gpu2")
+    command = evaluation.start(SCRIPTS / "ssh-shards.sh", *evaluation.arguments())
+    evaluation.server.wait_for(20)
+    command.send_signal(signal.SIGTERM)
+    assert "the same command resumes" in command.communicate(timeout=20)[1]
+    assert command.returncode == 1
+    wait_until(lambda: len(evaluation.statuses()) == 2)
+    assert set(evaluation.statuses()) <= {130, 143}
 
 
 def test_the_command_of_the_kubernetes_job(
