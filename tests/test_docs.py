@@ -15,6 +15,7 @@ import jasco
 from command import Jasco
 from jasco.backends.specs import open_spec, parse_spec
 from jasco.cli.main import main
+from jasco.evaluation.distributed.executors import open_executor
 from jasco.evaluation.distributed.sweep_plan import OPTION_KEYS, PLAN_KEYS, read_plan
 from jasco.judges.panel import open_judges
 from jasco.runs.reader import RunReader
@@ -83,6 +84,29 @@ def test_the_example_plug_in_is_a_model() -> None:
 
     spec = parse_spec("whisperer/soft,volume=2", names["Whisperer"])
     assert names["Whisperer"](spec).spec.label == "whisperer/soft,volume=2"
+
+
+@pytest.mark.parametrize(
+    ("name", "library"), [("local", ""), ("slurm", "submitit"), ("ray", "ray")]
+)
+def test_the_options_of_an_executor_are_documented_with_their_help(name: str, library: str) -> None:
+    if library:
+        pytest.importorskip(library)
+    section = text_of(ROOT / "docs" / "scaling.md").partition(f"\n### {name}\n")[2]
+    rows = re.findall(r"^\| (\S+) \| (.+) \|$", section.partition("\n#")[0], re.MULTILINE)
+    documented = dict(rows[2:])  # without the header and the line below it
+    options = {
+        option.name + ".KEY" * option.family: option.help for option in open_executor(name).OPTIONS
+    }
+    assert documented.keys() == options.keys()
+    for key, text in options.items():
+        assert documented[key].startswith(text)  # a default may follow
+
+
+def test_every_file_that_a_page_includes_exists() -> None:
+    for page in PAGES:
+        for name in re.findall(r"^```{literalinclude} (\S+)$", text_of(page), re.MULTILINE):
+            assert (page.parent / name).is_file(), name
 
 
 def anchors(page: Path) -> set[str]:

@@ -153,11 +153,14 @@ async def check_judges(session: Session, judges: Judges) -> None:
     names = {number: judge_fact("check", number) for number in due}
     if not due:
         return
-    async with once_per_run(session, list(names.values())):
-        if session.job.whole:  # another shard may have asked meanwhile
-            due = [
-                number for number in due if not _is_usable(session.store.json_fact(names[number]))
-            ]
+
+    def open_checks() -> list[int]:
+        return [number for number in due if not _is_usable(session.store.json_fact(names[number]))]
+
+    shared = list(names.values())
+    async with once_per_run(session, shared, lambda: not open_checks()) as must_be_made:
+        if session.job.whole:  # other shards may have asked
+            due = open_checks() if must_be_made else []
         await all_at_once(ask(number, judges[number]) for number in due)
         session.store.set_facts({names[number]: checks[number].as_json() for number in due})
     refuse_unusable([checks[number] for number in due])

@@ -182,15 +182,19 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
     NoResponseError, IncompleteError, AudioIgnoredError
         As :func:`refuse`.
     """
+
+    def is_made() -> bool:
+        earlier = session.store.fact(PREFLIGHT)
+        return not is_due(model, 1, earlier) or _is_inconclusive(earlier)
+
     if is_due(model, session.missing_responses(), session.store.fact(PREFLIGHT)):
-        async with once_per_run(session, [PREFLIGHT]):
-            await _preflight(session, model, progress)
+        async with once_per_run(session, [PREFLIGHT], is_made) as must_be_made:
+            if must_be_made:
+                await _preflight(session, model, progress)
 
 
 async def _preflight(session: Session, model: Model, progress: Progress) -> None:
     store, label, earlier = session.store, model.spec.label, session.store.fact(PREFLIGHT)
-    if not is_due(model, 1, earlier) or (session.job.whole and _is_inconclusive(earlier)):
-        return  # another shard has done it meanwhile
     if not session.job.preflight:
         fact = json.loads(earlier) if earlier else {"state": State.SKIPPED}
         if fact["state"] != State.SKIPPED:

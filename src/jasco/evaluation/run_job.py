@@ -14,6 +14,7 @@ from jasco.evaluation.preflight import preflight
 from jasco.evaluation.progress import Counts, Progress
 from jasco.evaluation.runner import run, stop_on_sigterm
 from jasco.evaluation.session import Judges, Session
+from jasco.evaluation.signals import sigterm_interrupts
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.clips import items_of
@@ -99,10 +100,11 @@ def run_in_store(
     store.widen(session.covered, session.samples)
     work = _run_session(session, begun, watch, kept)
     try:
-        if kept:
-            kept.run(work)
-        else:
-            asyncio.run(work)
+        with sigterm_interrupts():
+            if kept:
+                kept.run(work)
+            else:
+                asyncio.run(work)
         return session.is_done()
     except asyncio.CancelledError:  # SIGTERM, or the caller
         raise KeyboardInterrupt from None

@@ -211,8 +211,12 @@ def stop_on_sigterm() -> None:
     assert task is not None
 
     def stop() -> None:
-        # Slurm sends the signal twice; the second one must not interrupt saving.
-        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+        # Slurm sends the signal twice: the second one must not interrupt the saving, nor end the
+        # process when the loop is closed, which resets the signals that it handles.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         task.cancel()
 
     loop.add_signal_handler(signal.SIGTERM, stop)

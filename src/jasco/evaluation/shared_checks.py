@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from jasco.evaluation.session import Session
@@ -12,12 +12,14 @@ from jasco.runs.writer import RunWriter
 
 
 @asynccontextmanager
-async def once_per_run(session: Session, facts: Sequence[str]) -> AsyncIterator[None]:
+async def once_per_run(
+    session: Session, facts: Sequence[str], is_made: Callable[[], bool]
+) -> AsyncIterator[bool]:
     """Make the block's check in one shard at a time, and share the facts that it stores.
 
-    The block runs while the run as a whole is locked. Before, facts that another shard has stored
-    are copied to this one; afterwards, those of this shard are copied to the whole run. In a run
-    that is not divided, nothing is locked or copied.
+    The block runs while the run as a whole is locked. Afterwards, the facts that it has stored in
+    its shard are copied to the whole run, from which the other shards copy them. In a run that is
+    not divided, nothing is locked or copied.
 
     Parameters
     ----------
@@ -25,22 +27,38 @@ async def once_per_run(session: Session, facts: Sequence[str]) -> AsyncIterator[
         The job and its run.
     facts : sequence of str
         The names of the facts.
+    is_made : callable
+        Returns whether the facts in the run of the session are those of a check that is valid for
+        all shards.
+
+    Yields
+    ------
+    bool
+        Whether the check must be made: another shard has not made it.
     """
     if session.job.whole is None:
-        yield
+        yield True
         return
     while True:
+        with RunReader.open(session.job.whole) as whole:
+            session.store.set_facts(_known(whole, facts))
+        if is_made():
+            yield False
+            return
         try:
-            whole = RunWriter.open(session.job.whole, notify=session.notify)
+            writer = RunWriter.open(session.job.whole, notify=session.notify)
             break
-        except RunBusyError:
+        except RunBusyError:  # another shard is making the check
             await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311 (not a secret)
-    with whole:
-        session.store.set_facts(_known(whole, facts))
+    with writer:
+        session.store.set_facts(_known(writer, facts))
+        if is_made():
+            yield False
+            return
         try:
-            yield
+            yield True
         finally:
-            whole.set_facts(_known(session.store, facts))
+            writer.set_facts(_known(session.store, facts))
 
 
 def _known(store: RunReader, names: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,10 @@ def interrupt_once(*_: object) -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C during a block; outside the main thread, do nothing."""
+    """Treat SIGTERM like Ctrl-C during a block; outside the main thread, do nothing.
+
+    If the block was interrupted by SIGTERM, further ones are ignored: the process is ending.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -25,4 +28,5 @@ def sigterm_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, earlier)  # asyncio resets those that it has handled

@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jasco.backends.budget import prices_as_json, spent_as_json
 from jasco.errors import InputError
 from jasco.runs.database import RunUnwritableError
+from jasco.runs.locks import RunBusyError
 from jasco.runs.reader import RunReader
 from jasco.runs.shards import SHARDS_FACT, SHARDS_FOLDER
 from jasco.runs.spending import PRICES, SPENT, Spending, spending_of
@@ -61,6 +63,8 @@ def merge(folder: Path) -> int:
                         merged.add_rows_of(shard)
                 merged.set_facts(facts.merged())
                 merged.remove_fact(SHARDS_FACT)
+            if whole.shard_folders() != shards:
+                raise RunBusyError(f"{folder}: a shard has just been started; wait until it ends")
             (draft / "run.db").replace(folder / "run.db")
         except OSError as error:
             raise RunUnwritableError(
@@ -69,7 +73,10 @@ def merge(folder: Path) -> int:
             ) from None
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(folder / SHARDS_FOLDER)
+        for shard_folder in shards:
+            shutil.rmtree(shard_folder)
+        with suppress(OSError):
+            (folder / SHARDS_FOLDER).rmdir()
     return len(shards)
 
 

@@ -1,13 +1,10 @@
 """With two raylets on this machine, which the tests start and stop by their process IDs."""
 
 import importlib.util
-import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ import executor_checks as checks
 from jasco.errors import IncompleteError, InputError
 from jasco.evaluation.distributed.executors import Executor, open_executor
 from processes import assert_nothing_lives, wait_for
+from ray_cluster import RayCluster, ray_cluster
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,8 +26,6 @@ pytestmark = [
     pytest.mark.xdist_group("ray"),
 ]
 
-PORT = 36_379
-ADDRESS = f"127.0.0.1:{PORT}"
 LOCAL_FOLDER = re.compile(r"/tmp/jasco-ray-\w+")
 DRIVER = """
 import sys
@@ -43,63 +39,15 @@ for _ in executor.run(executor_checks.wait_for_interrupt, [folder, folder], fold
 """
 
 
-class Nodes:
-    """Nodes of a cluster, each of which is a ``ray start --block``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.started: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        log = self.folder / f"node-{len(self.started)}.log"
-        command = [
-            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"),
-            *("--object-store-memory=80000000", "--node-ip-address=127.0.0.1"),
-        ]
-        with log.open("wb") as output:
-            node = subprocess.Popen(
-                [*command, *options], stdout=output, stderr=output, start_new_session=True
-            )
-        self.started.append(node)
-        wait_for(log, "Ray runtime started")
-        return node
-
-    def kill(self, node: subprocess.Popen[bytes]) -> None:
-        """Kill a node at once, with its processes."""
-        processes = psutil.Process(node.pid).children(recursive=True) if not node.poll() else []
-        node.kill()
-        for process in processes:
-            if process.is_running():
-                process.kill()
-        node.wait()
-
-
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    with (
-        tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as name,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        nodes = Nodes(Path(name))
-        try:
-            nodes.start(
-                "--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={name}"
-            )
-            nodes.start(f"--address={ADDRESS}")
-            yield nodes
-        finally:
-            for node in nodes.started:
-                if node.poll() is None:
-                    nodes.kill(node)
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def executor(nodes: Nodes) -> Executor:
-    return open_executor(f"ray,address={ADDRESS}")
+def executor(cluster: RayCluster) -> Executor:
+    return open_executor(f"ray,address={cluster.address}")
 
 
 @pytest.mark.parametrize(
@@ -125,9 +73,9 @@ def test_a_thousand_tasks(executor: Executor, tmp_path: Path) -> None:
     assert time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("cluster", [True, False])
-def test_workers_end_with_the_driver(cluster: bool, nodes: Nodes, tmp_path: Path) -> None:
-    name = f"ray,address={ADDRESS}" if cluster else "ray,workers=1"
+@pytest.mark.parametrize("local", [False, True])
+def test_workers_end_with_the_driver(local: bool, cluster: RayCluster, tmp_path: Path) -> None:
+    name = "ray,workers=1" if local else f"ray,address={cluster.address}"
     driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path), name])
     wait_for(tmp_path / "pids", "\n")
     processes = psutil.Process(driver.pid).children(recursive=True)  # of a local Ray
@@ -172,13 +120,13 @@ def test_other_version_of_ray(
         checks.run_all(executor, checks.square, [1], tmp_path)
 
 
-def test_a_lost_node(executor: Executor, nodes: Nodes, tmp_path: Path) -> None:
+def test_a_lost_node(executor: Executor, cluster: RayCluster, tmp_path: Path) -> None:
     """Its task is repeated on the other node."""
     results = executor.run(checks.node_or_wait, [tmp_path, tmp_path], tmp_path, print)
 
     def lose() -> None:
         wait_for(tmp_path / "both")
-        nodes.kill(nodes.started[1])
+        cluster.kill(1)
         (tmp_path / "continue").touch()
 
     thread = threading.Thread(target=lose)
@@ -188,13 +136,13 @@ def test_a_lost_node(executor: Executor, nodes: Nodes, tmp_path: Path) -> None:
     assert len((tmp_path / "pids").read_text().split()) == 3
 
 
-def test_a_lost_head(executor: Executor, nodes: Nodes, tmp_path: Path) -> None:
+def test_a_lost_head(executor: Executor, cluster: RayCluster, tmp_path: Path) -> None:
     """It is the last test, because it ends the cluster."""
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(tmp_path), f"ray,address={ADDRESS}"],
+        [sys.executable, "-c", DRIVER, str(tmp_path), f"ray,address={cluster.address}"],
         stderr=subprocess.PIPE,
     )
     wait_for(tmp_path / "pids", "\n")
-    nodes.kill(nodes.started[0])
+    cluster.kill(0)
     _, error = driver.communicate(timeout=60)
     assert b"IncompleteError" in error

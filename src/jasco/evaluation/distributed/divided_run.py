@@ -93,6 +93,11 @@ def run_divided(
         As :func:`.run_job`, or as the executor.
     """
     shard = division.shard
+    if not division.count and not is_divided(job.run) and (source is not None or is_run(job.run)):
+        raise InputError(
+            f"{job.run}: not divided into shards, which --on requires; divide a new run with "
+            "--shards N, or omit --on"
+        )
     shards = index_run(job, division.count, source, notify)
     if shard:
         return run_shard(job, shard, notify, begun)

@@ -108,11 +108,12 @@ class _Worker:
     def _start(self) -> None:
         self.close()
         self.connection, other_end = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_work, args=(other_end, str(self._log)))
+        process = _SPAWN.Process(target=_work, args=(other_end, str(self._log)))
         # Until the worker has its own session, Ctrl-C in a terminal reaches it, too.
         old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self.process.start()
+            process.start()
+            self.process = process
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
             other_end.close()

@@ -99,8 +99,7 @@ def open_shard(job: Job, shard: Shard, notify: Notify) -> Iterator[tuple[Job, Ru
         Another process is working on the shard, or its folder holds something else.
     """
     with RunWriter.open(shard.folder(job.run), _SHARD_PATIENCE, notify) as store:
-        RunReader.open(job.run).close()  # do not create a run
-        with RunWriter.open(job.run, _PATIENCE, notify) as whole:  # unless it is being merged
+        with RunReader.open(job.run) as whole:
             if whole.shards != shard.count:
                 raise RunConflictError(
                     f"{job.run}: no longer divided into {count(shard.count, 'shard')}; run the "
