@@ -22,7 +22,7 @@ test-fast: $(VENV)/installed
 
 # The second tier: simulations, kills, real models, whole runs, whatever needs torch.
 test-slow: $(VENV)/torch
-	$(BIN)/pytest -m 'slow or oracle' --numprocesses 3 --dist worksteal --timeout 1200 --durations 12
+	$(BIN)/pytest -m 'slow or oracle' --numprocesses 4 --dist worksteal --timeout 1200 --durations 12
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check

@@ -41,16 +41,3 @@ def test_scoring_costs_little_and_grows_no_faster_than_the_verdicts(
     # A million clips require 120 s and 4 GiB at most.
     assert costs[100_000].cpu - costs[10_000].cpu < 10, costs
     assert costs[100_000].megabytes - costs[10_000].megabytes < 350, costs
-
-
-@pytest.mark.slow
-def test_two_workers_on_ray_are_almost_twice_as_fast_as_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("ray", reason="ray is not installed")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    monkeypatch.delitem(sys.modules, "shards", raising=False)
-    import shards
-
-    one, two = shards.measure_workers(tmp_path, clips=32)
-    assert one.requests >= 1.6 * two.requests, (one, two)

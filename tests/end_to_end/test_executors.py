@@ -158,7 +158,9 @@ def test_the_figures_are_those_of_a_plain_run(evaluation: Evaluation) -> None:
     assert evaluation.workers() == set()
 
 
-def test_a_killed_worker_is_replaced(evaluation: Evaluation) -> None:
+def test_a_killed_worker_is_replaced(evaluation: Evaluation, on: str) -> None:
+    if on.startswith("slurm"):
+        pytest.skip("tests of the executor show it: its wait for slow file systems takes long")
     process = evaluation.start()
     killed = evaluation.wait_until_busy(40).pop()
     os.kill(killed, signal.SIGKILL)

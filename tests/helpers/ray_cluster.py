@@ -16,6 +16,9 @@ import pytest
 from places import ROOT
 from processes import wait_for
 
+# Ray reads them once in a process, so they are the same for all clusters of a process.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 _SCRIPT = ROOT / "recipes" / "cluster" / "ray-cluster.sh"
 
 
@@ -74,8 +77,6 @@ def ray_cluster(workers: int = 1) -> Iterator[RayCluster]:
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         cluster = RayCluster(Path(name))
         try:
             cluster.start_head()

@@ -38,13 +38,13 @@ class Work:
 def work(task: Work) -> tuple[str, int]:
     """Perform a task; return its name and the number of its starts."""
     resumes = task.log.exists() and "interrupted" in task.steps()
-    task.note("start")
-    starts = task.steps().count("start")
-    if task.error:
-        raise ValueError(task.error)
-    if starts <= task.crashes:
-        os.kill(os.getpid(), signal.SIGKILL)
-    try:
+    try:  # it may be interrupted as soon as it is known to have started
+        task.note("start")
+        starts = task.steps().count("start")
+        if task.error:
+            raise ValueError(task.error)
+        if starts <= task.crashes:
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0 if resumes else task.seconds)
     except KeyboardInterrupt:
         time.sleep(0.5)  # work is saved
