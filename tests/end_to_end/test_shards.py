@@ -135,7 +135,7 @@ def test_what_does_not_fit_a_divided_run_is_refused_in_one_line(
     plain = tmp_path / "plain"
     assert jasco("respond", model, "--data", data, "--run", plain).status == 0
     refused = jasco("respond", model, "--data", data, "--run", plain, "--shards", 2)
-    assert (refused.status, "not divided, not into 2" in refused.stderr) == (3, True)
+    assert (refused.status, "only a new run can be" in refused.stderr) == (3, True)
     assert jasco("merge", plain).status == 2
 
 

@@ -71,7 +71,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._bar = self._exit.enter_context(
-            progress_bar(self._task, self._total, f"{self._unit}s", stays=self._stays)
+            progress_bar(self._task, self._total or None, f"{self._unit}s", stays=self._stays)
         )
         if not is_terminal():
             self._lines.start()

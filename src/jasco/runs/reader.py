@@ -124,7 +124,8 @@ class RunReader:
     def parts(self) -> Iterator["RunReader"]:
         """Yield the runs that hold the answers: this one or, one after the other, its shards.
 
-        A shard that has not been started yet is left out. Each is closed when the next is opened.
+        A shard that has not been started yet is left out. Each is read as of the moment when it is
+        opened, and closed when the next is opened.
         """
         if not self.shards:
             yield self

@@ -204,13 +204,16 @@ class RunWriter(RunReader):
             )
         if self.shards == shards:
             return
-        if self.has_answers():
-            divided = (
-                f"divided into {count(self.shards, 'shard')}" if self.shards else "not divided"
-            )
+        if self.has_answers() and not self.shards:
             raise RunConflictError(
-                f"{self.folder}: the run is {divided}, not into {shards}; use the same number of "
-                f"shards, merge it (jasco merge {self.folder}), or {_ANOTHER_RUN}"
+                f"{self.folder}: the run is not divided into shards, and only a new run can be; "
+                f"continue it without shards, or {_ANOTHER_RUN}"
+            )
+        if self.has_answers():
+            raise RunConflictError(
+                f"{self.folder}: the run is divided into {count(self.shards, 'shard')}, not into "
+                f"{shards}; use the same number, merge it (jasco merge {self.folder}), or "
+                f"{_ANOTHER_RUN}"
             )
         for folder in self.shard_folders():  # they hold no answers
             shutil.rmtree(folder)
