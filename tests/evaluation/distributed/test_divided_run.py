@@ -162,3 +162,20 @@ def test_a_run_is_judged_later_with_the_data_that_it_holds(job: Job, data: Path)
     assert summarise_run(job.run).coverage == 1
     with pytest.raises(InputError, match="run not found"):
         run(replace(judging, run=job.run / "none"), None)
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_a_model_is_loaded_once_for_all_shards(
+    job: Job, data: Path, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    load = FunctionModel.load
+
+    def load_once(model: FunctionModel) -> None:
+        loaded.append(model.spec.name)
+        load(model)
+
+    monkeypatch.setattr(FunctionModel, "load", load_once)
+    named = replace(job, model=FunctionModel.of(shout, f"loaded once {here}"))
+    assert run(named, data, None if here else HereExecutor(), 4)[0]
+    assert loaded == [f"loaded once {here}"]
