@@ -36,14 +36,12 @@ _RUNNING = options.combined(
         "--retry-final", help="retry final outcomes: unreadable verdicts, filtered or refused items"
     ),
     options.spending("the run in total, including earlier commands"),
+)
+_SHARDS = options.combined(
     option(
-        "--shard", metavar="K/N", help="process only shard K of N, for example in a cluster's job"
+        "--shard", metavar="K/N", help="process only shard K of N, such as in a job of a cluster"
     ),
-    option(
-        "--on",
-        metavar="EXECUTOR",
-        help="process the shards of the run on local,workers=N, ray or slurm; see the guide",
-    ),
+    options.ON,
 )
 _JUDGING = options.combined(
     option(
@@ -78,15 +76,16 @@ _ANSWERING = options.combined(
         metavar="FILE",
         help="use the instructions in FILE, one per line, instead of the published ones",
     ),
+    option("--name", metavar="NAME", help="name of the model in tables"),
+    options.TAGS,
+    _RUNNING,
     option(
         "--shards",
         type=options.POSITIVE,
         metavar="N",
         help="divide a new run into N shards (default: that of the run)",
     ),
-    option("--name", metavar="NAME", help="name of the model in tables"),
-    options.TAGS,
-    _RUNNING,
+    _SHARDS,
     flag("--dry-run", help="print the plan with its estimated cost, without making any call"),
 )
 
@@ -129,6 +128,7 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 @click.argument("target", type=PATH, metavar="RUN|RESPONSES.csv")
 @_JUDGING
 @_RUNNING
+@_SHARDS
 @option("-o", "--output", type=PATH, metavar="JUDGED.csv", help=_OUTPUT_HELP)
 def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
     """Judge the answers of a run or of a CSV file.

@@ -123,4 +123,10 @@ CONCURRENCY = option(
     metavar="N",
     help="maximum number of concurrent calls",
 )
+ON = option(
+    "--on",
+    metavar="EXECUTOR",
+    help="use worker processes: local[,workers=N], or jobs of slurm[,partition=P,...], or tasks of "
+    "ray[,address=HOST:PORT,...]; options: see docs/scaling.md",
+)
 TARGETS = click.argument("targets", nargs=-1, required=True, type=PATH, metavar="RUN|JUDGED.csv...")

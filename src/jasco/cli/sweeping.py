@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from jasco.cli.options import AS_JSON, PATH, flag, option
+from jasco.cli.options import AS_JSON, ON, PATH, flag, option
 from jasco.cli.output import print_result
 from jasco.cli.streams import stdout_to_stderr
 from jasco.errors import InputError
@@ -14,11 +14,7 @@ from jasco.terminal import write_line
 
 @click.command("sweep")
 @click.argument("plan", type=PATH, metavar="PLAN.toml")
-@option(
-    "--on",
-    metavar="EXECUTOR",
-    help="run the models on local,workers=N, ray or slurm; see the guide",
-)
+@ON
 @flag("--status", help="print the state of all runs, without starting anything")
 @flag("--watch", help="evaluate each new checkpoint once it is written, until interrupted")
 @AS_JSON
