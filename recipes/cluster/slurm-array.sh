@@ -11,6 +11,11 @@
 #SBATCH --requeue
 #SBATCH --signal=TERM@60
 
+if [ "${SLURM_ARRAY_TASK_MIN:-0}" -lt 1 ]; then
+    echo "slurm-array.sh: submit it as an array from 1 on: sbatch --array=1-8 ..." >&2
+    exit 2
+fi
+
 # To submit only some of the shards again, give their number: SHARDS=8 sbatch --array=3,5 ...
 shards=${SHARDS:-$SLURM_ARRAY_TASK_MAX}
 

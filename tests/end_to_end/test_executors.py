@@ -195,5 +195,10 @@ def test_after_a_killed_command_the_same_one_finishes(evaluation: Evaluation, on
     process.communicate()
     if not on.startswith("slurm"):  # whose jobs go on, and are adopted
         wait_until_ended(workers, 40)
-    evaluation.figures()
+    again = evaluation.start()
+    stdout, stderr = again.communicate(timeout=200)
+    assert again.returncode == 0, stderr
+    assert json.loads(stdout)["models"]["openai/ears"]["complete"]
+    assert ("attached to" in stderr) == on.startswith("slurm")
+    assert "cancelling" not in stderr
     assert len(evaluation.server.requests()) <= CALLS + 2 * CHECKS + 2 * CONCURRENCY

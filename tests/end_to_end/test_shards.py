@@ -122,7 +122,7 @@ def test_what_does_not_fit_a_divided_run_is_refused_in_one_line(
         ([*respond, "--shard", "1/4"], 3, "divided into 3 shards, not into 4"),
         ([*respond, "--shards", 4], 3, "divided into 3 shards, not into 4"),
         ([*respond, "--shard", "1/3", "--on", "local"], 2, "omit --shards and --on"),
-        ([*respond, "--on", "nowhere"], 2, "unknown executor"),
+        ([*respond, "--on", "nowhere"], 2, "expected one of: local, ray, slurm"),
         (["respond", model, "--data", other, "--run", run, "--shard", "1/3"], 3, "data set data"),
         (["respond", "openai/b", "--data", data, "--run", run, "--shard", "1/3"], 3, "openai/ears"),
         ([*respond, "--shard", "1/3", "--samples", 2, "--max-calls", 2], 2, "for each of 3 shards"),

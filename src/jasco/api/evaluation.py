@@ -149,6 +149,7 @@ def evaluate(
     arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
     arguments.check_data(data)
     division = arguments.as_division(shard, shards, on)
+    arguments.check("run", run, run is not None or shard is None, "a folder, to process a shard")
     with _folder(run) as folder:
         _run(
             division,

@@ -17,7 +17,12 @@ from jasco.data.csv_files import whole_file
 from jasco.errors import InputError
 from jasco.evaluation.distributed.executors import open_executor
 from jasco.evaluation.distributed.sweep_plan import SweepPlan, read_plan
-from jasco.evaluation.distributed.sweep_run import SweepOutcome, SweepRunner, planned_models
+from jasco.evaluation.distributed.sweep_run import (
+    SweepOutcome,
+    SweepRunner,
+    planned_models,
+    unmatched_patterns,
+)
 from jasco.evaluation.distributed.sweep_status import CellStatus, status_of
 from jasco.evaluation.run_job import Stop
 from jasco.reports.exports import to_json
@@ -58,7 +63,10 @@ class Sweep:
     @classmethod
     def open(cls, plan: SweepPlan, notify: Notify) -> Self:
         """Return the results so far of a plan; nothing is started."""
-        cells = [cell for model in planned_models(plan, notify) for cell in model.cells]
+        models = planned_models(plan, notify)
+        for pattern in unmatched_patterns(plan, models):
+            notify(f"{plan.path}: no checkpoint matches {pattern}")
+        cells = [cell for model in models for cell in model.cells]
         return cls(plan.path, plan.root, tuple(status_of(cell, plan.judges) for cell in cells))
 
     @property

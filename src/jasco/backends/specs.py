@@ -113,6 +113,15 @@ class Provider:
         """Return how a worker creates an equal provider, from its spec alone."""
         return type(self), (self.spec,)
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether two providers are created in the same way."""
+        if not isinstance(other, Provider):
+            return NotImplemented
+        return self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.spec.label))
+
     def check(self) -> None:
         """Check quickly that the programs that it starts are installed; by default do nothing.
 

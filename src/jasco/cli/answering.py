@@ -216,6 +216,8 @@ def _run(division: "Division | None", settings: dict[str, Any]) -> bool:
 def _run_and_score(
     settings: dict[str, Any], *, as_json: bool = False, published: bool = False
 ) -> bool:
+    from jasco.runs.summary import summarise_run
+
     division, run = _division(settings), settings["run"]
     if division and division.shard:
         complete = _run(division, settings)
@@ -225,9 +227,10 @@ def _run_and_score(
     try:
         complete = _run(division, settings)
     except IncompleteError as error:
-        write_line(one_line(error, 1000))
         with suppress(InputError, IncompleteError):  # the run may have no results yet
-            print_scores([run], as_json=as_json, published=published, brief=True)
+            if as_json or summarise_run(run).answered:
+                print_scores([run], as_json=as_json, published=published, brief=True)
+        write_line(one_line(error, 1000), "error")
         return False
     print_scores([run], as_json=as_json, published=published)
     return complete

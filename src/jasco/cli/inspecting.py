@@ -133,5 +133,12 @@ def merge_command(run: Path) -> None:
     files, and allows the run to be continued without shards.
     """
     from jasco.runs.merge import merge
+    from jasco.runs.summary import summarise_run
 
-    write_line(f"{run}: merged {count(merge(run), 'shard')}")
+    before = summarise_run(run)
+    write_line(f"{run}: merged {merge(run)} of {count(before.shards, 'shard')}")
+    if before.answered < before.items:
+        write_line(
+            f"{run}: incomplete: {before.answered} of {count(before.items, 'item')} answered; the "
+            "same command without --shards and --on continues it"
+        )

@@ -117,10 +117,11 @@ class Progress:
         if self._watch:
             self._watch(self.counts)
 
-    def show(self, counts: Counts) -> None:
-        """Replace the counts, for work that is counted elsewhere."""
+    def show(self, counts: Counts, task: str) -> None:
+        """Replace the counts and the name of the task, for work that is counted elsewhere."""
         self._done, self._total, self._failed, self._unreadable = counts
-        self._bar.update(self._done, total=self._total, detail=self._trouble())
+        self._task = task
+        self._bar.update(self._done, total=self._total, title=task, detail=self._trouble())
 
     def _trouble(self) -> str:
         if not self._failed and not self._unreadable:

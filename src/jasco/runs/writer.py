@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # it imports libraries that read audio
 _FACTS_OF_MODEL = (PREFLIGHT, "runtime", "max_audio_seconds")
 _STAMP = "annotations_file"  # the fact that holds size and time of the file that was read
 _OF_WHOLE = {"holder", _STAMP, SHARDS_FACT}  # facts that a shard does not copy
+_UNANNOUNCED = 2.0  # seconds of waiting for another writer before the user is notified
 _ANOTHER_RUN = "use a different --run"
 
 
@@ -82,7 +83,10 @@ class RunWriter(RunReader):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = lock_of(folder)
-            lock.acquire(timeout=patience)
+            if patience and notify:
+                _acquire_and_announce(lock, folder, patience, notify)
+            else:
+                lock.acquire(timeout=patience)
         except Timeout:
             remedy = remedy_if_killed(lock) or "; wait until it has finished, or stop it"
             raise RunBusyError(
@@ -212,8 +216,7 @@ class RunWriter(RunReader):
         if self.has_answers():
             raise RunConflictError(
                 f"{self.folder}: the run is divided into {count(self.shards, 'shard')}, not into "
-                f"{shards}; use the same number, merge it (jasco merge {self.folder}), or "
-                f"{_ANOTHER_RUN}"
+                f"{shards}; use the same number, or {_ANOTHER_RUN}"
             )
         for folder in self.shard_folders():  # they hold no answers
             shutil.rmtree(folder)
@@ -581,6 +584,19 @@ class RunWriter(RunReader):
                 identity,
             )
         return int(self._value(f"SELECT rowid FROM {table} WHERE identity = ?", identity))
+
+
+def _acquire_and_announce(
+    lock: BaseFileLock, folder: Path, patience: float, notify: Callable[[str], object]
+) -> None:
+    """Acquire a lock (``Timeout`` if that takes too long); announce a wait of some time."""
+    brief = min(_UNANNOUNCED, patience)
+    try:
+        lock.acquire(timeout=brief)
+    except Timeout:
+        seconds = patience - brief
+        notify(f"waiting up to {seconds:.0f} s for {_holder_of(folder)}, which writes to {folder}")
+        lock.acquire(timeout=seconds)
 
 
 def _holder_fact() -> dict[str, str]:

@@ -15,7 +15,7 @@ from jasco.errors import IncompleteError, InputError, RunConflictError
 from jasco.evaluation.distributed import divided_run
 from jasco.evaluation.distributed.divided_run import Division, is_divided, run_divided
 from jasco.evaluation.distributed.executors import Executor, Lost
-from jasco.evaluation.distributed.shard_tasks import ShardResult, read_progress
+from jasco.evaluation.distributed.shard_tasks import ShardResult, ShardTask, read_progress
 from jasco.evaluation.job import Job
 from jasco.evaluation.plan import plan
 from jasco.models.function_model import FunctionModel
@@ -179,3 +179,26 @@ def test_a_model_is_loaded_once_for_all_shards(
     named = replace(job, model=FunctionModel.of(shout, f"loaded once {here}"))
     assert run(named, data, None if here else HereExecutor(), 4)[0]
     assert loaded == [f"loaded once {here}"]
+
+
+def test_complete_shards_are_not_sent_to_workers(job: Job, data: Path) -> None:
+    first = HereExecutor({1: ShardResult(Shard(2, 3), "incomplete")})
+    run(job, data, first, 3)
+    again = HereExecutor()
+    assert run(job, data, again)[0]
+    assert again.done == [0]  # the only task, of the second shard
+    third = HereExecutor()
+    assert run(job, data, third)[0]
+    assert third.done == []
+    judged = replace(job, judges=[*job.judges, open_spec("judge", "offline,label=again")])
+    run(judged, data, third)
+    assert third.done == [0, 1, 2]
+
+
+def test_tasks_of_an_earlier_process_are_equal(job: Job) -> None:
+    """The executor of Slurm compares them."""
+    task = ShardTask(job, Shard(1, 2))
+    assert pickle.loads(pickle.dumps(task)) == task
+    other = replace(job, judges=[open_spec("judge", "offline,label=other")])
+    assert ShardTask(other, Shard(1, 2)) != task
+    assert ShardTask(job, Shard(2, 2)) != task

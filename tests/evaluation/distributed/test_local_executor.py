@@ -55,7 +55,8 @@ def test_output_goes_to_the_log(
 ) -> None:
     checks.run_all(executor, print, ["a line"], tmp_path)
     assert capfd.readouterr().out == ""
-    assert (tmp_path / "local-0.log").read_text() == "a line\n"
+    started, line, ended = (tmp_path / "local-0.log").read_text().splitlines()
+    assert (started[8:], line, ended[8:]) == (" a line: started", "a line", " a line: ended")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -75,3 +76,24 @@ def test_workers_end_with_the_driver(number: signal.Signals, tmp_path: Path) -> 
     driver.communicate(timeout=20)
     wait_for(tmp_path / "interrupted")
     assert_nothing_lives(tmp_path / "pids")
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from jasco.evaluation.distributed.executors import open_executor\n"
+        "list(open_executor('local,workers=1').run(abs, [1], Path(), print))\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
+
+
+def test_a_killed_worker_is_reported(executor: Executor, tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert dict(executor.run(checks.die_once, [tmp_path], tmp_path, lines.append))
+    [line] = lines
+    assert "was killed by signal 9" in line
+    assert "running it again (2 of 3)" in line

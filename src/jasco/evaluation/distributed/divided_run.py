@@ -19,6 +19,7 @@ from jasco.evaluation.distributed.shard_tasks import (
     read_progress,
     run_shard_task,
 )
+from jasco.evaluation.distributed.work_left import work_left
 from jasco.evaluation.job import Job
 from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts, Progress
@@ -146,7 +147,9 @@ def is_divided(run: Path) -> bool:
 
 
 def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
-    tasks = [ShardTask(job, shard) for shard in all_shards(shards)]
+    tasks = [ShardTask(job, shard) for shard in all_shards(shards) if not _is_complete(job, shard)]
+    if not tasks:
+        return True
     _check_portable(tasks[0])
     folder = job.run / EXECUTOR_FOLDER
     folder.mkdir(exist_ok=True)
@@ -154,7 +157,7 @@ def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
         (task.shard.folder(job.run) / PROGRESS_FILE).unlink(missing_ok=True)
     results: list[ShardResult] = []
     lost: list[tuple[Shard, Lost]] = []
-    with _shown_progress(job.run, [task.shard for task in tasks], notify):
+    with _shown_progress(job.run, [task.shard for task in tasks], results, notify):
         outcomes = executor.run(run_shard_task, tasks, folder, notify)
         with closing(outcomes):
             for index, outcome in outcomes:
@@ -170,6 +173,16 @@ def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
         reasons += [result.message for result in incomplete if result.message]
         raise IncompleteError(_summary(reasons, shards))
     return not incomplete
+
+
+def _is_complete(job: Job, shard: Shard) -> bool:
+    """Return whether nothing is left to do in a shard, so that it need not wait for a worker."""
+    folder = shard.folder(job.run)
+    if job.retry_final or not is_run(folder):
+        return False
+    with RunReader.open(job.run) as whole, RunReader.open(folder) as store:
+        is_wide = (store.covered, store.samples) == (whole.covered, whole.samples)
+        return is_wide and bool(store.models()) and not any(work_left(store, job.judges))
 
 
 def _check_portable(task: ShardTask) -> None:
@@ -204,9 +217,11 @@ def _summary(reasons: Sequence[str], shards: int) -> str:
 
 
 @contextmanager
-def _shown_progress(run: Path, shards: Sequence[Shard], notify: Notify) -> Iterator[None]:
+def _shown_progress(
+    run: Path, shards: Sequence[Shard], results: Sequence[ShardResult], notify: Notify
+) -> Iterator[None]:
     """Show the progress of all workers as one, and their messages, each of them once."""
-    ended = threading.Event()
+    is_over = threading.Event()
     folders = [shard.folder(run) for shard in shards]
     shown: set[str] = set()
     with Progress(0, notify) as progress:
@@ -218,7 +233,8 @@ def _shown_progress(run: Path, shards: Sequence[Shard], notify: Notify) -> Itera
                 total = sum(counts.total for counts in started)
                 expected = round(total * len(shards) / len(started))
                 done, _, failed, unreadable = map(sum, zip(*started, strict=True))
-                progress.show(Counts(done, max(expected, done), failed, unreadable))
+                ended = f"{len(results)} of {count(len(shards), 'shard')}"
+                progress.show(Counts(done, max(expected, done), failed, unreadable), ended)
             for shard, each in zip(shards, found, strict=True):
                 for line in each.messages:
                     if line not in shown:
@@ -226,7 +242,7 @@ def _shown_progress(run: Path, shards: Sequence[Shard], notify: Notify) -> Itera
                         notify(f"shard {shard}: {line}")
 
         def watch() -> None:
-            while not ended.wait(_POLL):
+            while not is_over.wait(_POLL):
                 look()
 
         thread = threading.Thread(target=watch, name="progress of workers", daemon=True)
@@ -234,6 +250,6 @@ def _shown_progress(run: Path, shards: Sequence[Shard], notify: Notify) -> Itera
         try:
             yield
         finally:
-            ended.set()
+            is_over.set()
             thread.join()
             look()

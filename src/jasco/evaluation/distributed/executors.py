@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from jasco.backends.optional_imports import import_optional
 from jasco.backends.options import Option, read_options
-from jasco.errors import InputError, did_you_mean
+from jasco.errors import InputError, did_you_mean, invalid_value
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -31,6 +31,9 @@ _EXECUTORS = {
 }
 
 
+_NAMES = ", ".join(_EXECUTORS)
+
+
 @dataclass(frozen=True)
 class Lost:
     """A task without a result: its worker ended unexpectedly, also when it was retried.
@@ -44,10 +47,16 @@ class Lost:
     reason: str
 
 
+def runs_again(task: object, reason: str, runs: int) -> str:
+    """Format the message about a task that is run again because its worker has ended."""
+    return f"{task}: {reason}; running it again ({runs + 1} of {MOST_RUNS})"
+
+
 class Executor(ABC):
     """Runs a function for each of several tasks, in worker processes.
 
     Function, tasks and results are pickled. The function must be importable by name in the workers.
+    The text of a task (``str``) names it in messages.
     A worker process may run several tasks, one after the other.
 
     Parameters
@@ -117,7 +126,7 @@ def open_executor(text: str) -> Executor:
     name, *pairs = text.split(",")
     if name not in _EXECUTORS:
         raise InputError(
-            f"--on {text!r}: unknown executor (expected one of: {', '.join(_EXECUTORS)})"
+            f"{invalid_value('--on', name, f'expected one of: {_NAMES}')}"
             f"{did_you_mean(name, _EXECUTORS)}"
         )
     module, class_name = _EXECUTORS[name].split(":")

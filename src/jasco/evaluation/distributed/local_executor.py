@@ -12,15 +12,16 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, current_process, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jasco.backends.options import Option, at_least
-from jasco.errors import one_line
+from jasco.errors import InputError, one_line
 from jasco.evaluation.distributed.executors import (
     GRACE,
     MOST_RUNS,
@@ -29,9 +30,11 @@ from jasco.evaluation.distributed.executors import (
     Notify,
     Result,
     Task,
+    runs_again,
 )
 from jasco.models.devices import available_cores
 
+_NO_GUARD = 78
 _POLL = 0.5  # seconds; a process that a killed worker forked keeps the worker's pipe open
 _SPAWN = get_context("spawn")
 
@@ -44,12 +47,22 @@ class LocalExecutor(Executor):
 
     OPTIONS = (Option("workers", "number of worker processes (default: cores)", at_least(1, int)),)
 
+    def __init__(self, options: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(options)
+        # A worker imports the script that started it, before it gets its first task.
+        if getattr(current_process(), "_inheriting", False):
+            sys.stderr.write(
+                "jasco: on='local': the script is imported by its workers; put the "
+                "call under: if __name__ == '__main__':\n"
+            )
+            os._exit(_NO_GUARD)
+
     def run(
         self,
         function: Callable[[Task], Result],
         tasks: Sequence[Task],
         folder: Path,
-        notify: Notify,  # noqa: ARG002
+        notify: Notify,
     ) -> Generator[tuple[int, Result | Lost], None, None]:
         """See :meth:`Executor.run`."""
         waiting = deque(range(len(tasks)))
@@ -68,6 +81,7 @@ class LocalExecutor(Executor):
                     result = worker.take_result()
                     if isinstance(result, _Ended):
                         if runs[index] < MOST_RUNS:
+                            notify(runs_again(tasks[index], result.reason, runs[index]))
                             waiting.append(index)
                             continue
                         result = Lost(result.reason)
@@ -133,6 +147,11 @@ class _Worker:
         self.process.join(GRACE)
         self.process.kill()
         self.process.join()
+        if self.process.exitcode == _NO_GUARD:
+            raise InputError(
+                "--on local: the script is imported by its workers, and calls jasco when it is "
+                "imported; put the call under: if __name__ == '__main__':"
+            )
         return _Ended(_how_it_ended(self.process.exitcode, self._log))
 
     def close(self) -> None:
@@ -195,7 +214,10 @@ def _run_task(job: bytes) -> Any:
         signal.signal(number, signal.default_int_handler)
     try:
         function, task = pickle.loads(job)  # noqa: S301 (from the driver)
-        return function(task)
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {task}: started\n")
+        result = function(task)
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {task}: ended\n")
+        return result
     except Exception as error:
         traceback.print_exc()
         return Lost(f"{type(error).__name__}: {one_line(error)}")

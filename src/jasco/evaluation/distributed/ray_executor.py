@@ -33,6 +33,7 @@ from jasco.evaluation.distributed.executors import (
     Notify,
     Result,
     Task,
+    runs_again,
 )
 
 _PATIENCE = 15.0  # seconds for a head that does not answer; after 60 s Ray ends this process
@@ -73,20 +74,20 @@ class RayExecutor(Executor):
             return
         with _connected(self.options["address"]) as is_local:
             self._check_resources(is_local, notify)
-            yield from self._run(function, tasks)
+            yield from self._run(function, tasks, notify)
 
     def _check_resources(self, is_local: bool, notify: Notify) -> None:
         wanted = {"CPU": self.options["num_cpus"], "GPU": self.options["num_gpus"]}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if any(all(node.get(key, 0) >= wanted[key] for key in wanted) for node in nodes):
             return
-        problem = f"no node of Ray has {wanted['CPU']:g} cores and {wanted['GPU']:g} GPUs"
+        problem = f"no node of Ray has num_cpus={wanted['CPU']:g} and num_gpus={wanted['GPU']:g}"
         if is_local:
             raise InputError(f"{problem}; reduce num_cpus or num_gpus")
         notify(f"{problem}; the tasks wait for one")
 
     def _run(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task]
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], notify: Notify
     ) -> Generator[tuple[int, Result | Lost], None, None]:
         submit = ray.remote(_run_task).options(
             num_cpus=self.options["num_cpus"], num_gpus=self.options["num_gpus"], max_retries=0
@@ -110,6 +111,7 @@ class RayExecutor(Executor):
                     except RayError as error:
                         _check_head()
                         if runs[index] < MOST_RUNS:
+                            notify(runs_again(tasks[index], _reason(error), runs[index]))
                             waiting.append(index)
                             continue
                         result = Lost(_reason(error))

@@ -26,6 +26,9 @@ class ShardTask:
     job: Job
     shard: Shard
 
+    def __str__(self) -> str:
+        return f"shard {self.shard}"
+
 
 @dataclass(frozen=True)
 class ShardResult:

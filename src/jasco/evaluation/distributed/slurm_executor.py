@@ -7,6 +7,7 @@ reads the states of jobs from ``sacct``, which a cluster without accounting does
 Slurm owns the jobs: they continue if this process is killed, and the same command attaches to them.
 """
 
+import io
 import os
 import pickle
 import re
@@ -15,7 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +36,7 @@ from jasco.evaluation.distributed.executors import (
     Notify,
     Result,
     Task,
+    runs_again,
 )
 
 _POLL = 5.0  # seconds between two looks at the results and the queue
@@ -269,7 +271,10 @@ class _Jobs:
             if name == "SLURM_CONF" or name.startswith("SBATCH_")
         }
         try:
-            with submitit.helpers.clean_env():  # this process may be part of a job
+            with (
+                submitit.helpers.clean_env(),  # this process may be part of a job
+                redirect_stderr(io.StringIO()),  # submitit prints errors that it raises
+            ):
                 os.environ.update(kept)
                 jobs = self._submitter.map_array(_Requeue(self._function), tasks)
         except FailedJobError as error:
@@ -314,8 +319,8 @@ class _Jobs:
 
     def _submit_again(self, indices: Sequence[int]) -> None:
         for index in indices:
-            run = self.record.runs[index] + 1
-            self._notify(f"{self._describe(index)}; submitting it again ({run} of {MOST_RUNS})")
+            task, runs = self.record.tasks[index], self.record.runs[index]
+            self._notify(runs_again(task, self._describe(index), runs))
         self.submit(indices)
 
     def cancel(self, seconds: float, but: Collection[str] = ()) -> bool:

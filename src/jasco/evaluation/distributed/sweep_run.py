@@ -42,7 +42,6 @@ EXECUTOR_FOLDER = ".workers"
 """The folder in the root of a sweep for the logs and files of an executor."""
 _PATIENCE = 600.0
 """Seconds to wait for another judge that is judging the same run in another worker."""
-_MOST_REASONS = 3
 _POLLS = 4  # looks at the checkpoints per time to settle
 _POLL_BOUNDS = 0.2, 15.0  # seconds
 
@@ -84,19 +83,16 @@ class SweepOutcome:
 
 
 def _summary(results: Sequence[CellResult], unready: int) -> str:
-    cells = {result.cell.folder for result in results}
-    failed = {result.cell.folder: result for result in results if result.message}
-    left = {result.cell.folder for result in results if result.state == "incomplete"} - {*failed}
+    cells = count(len({result.cell.folder for result in results}), "cell")
+    failed = {result.cell.folder for result in results if result.message}
+    left = {result.cell.folder for result in results if result.state == "incomplete"} - failed
     parts = []
     if failed:
-        reasons = Counter(one_line(result.message, 300) for result in failed.values())
-        shown = [
-            f"{reason} ({count(number, 'cell')})"
-            for reason, number in reasons.most_common(_MOST_REASONS)
-        ]
-        parts.append(f"{len(failed)} of {count(len(cells), 'cell')} failed: {'; '.join(shown)}")
+        reasons = {one_line(result.message, 300) for result in results if result.message}
+        why = f": {reasons.pop()}" if len(reasons) == 1 else ", for the reasons given above"
+        parts.append(f"{len(failed)} of {cells} failed{why}")
     if left:
-        parts.append(f"{len(left)} of {count(len(cells), 'cell')} incomplete")
+        parts.append(f"{len(left)} of {cells} incomplete")
     if unready:
         parts.append(f"{count(unready, 'checkpoint')} not completely written")
     return "; ".join(parts)
@@ -115,6 +111,16 @@ def planned_models(plan: SweepPlan, notify: Notify = lambda _: None) -> list[Pla
         models += _checkpoints_of(plan, entry, notify) if entry.checkpoints else [plan.model(entry)]
     check_distinct(models)
     return models
+
+
+def unmatched_patterns(plan: SweepPlan, models: Sequence[PlannedModel]) -> list[str]:
+    """Return the patterns of checkpoints of a plan that none of its models matches."""
+    matched = {model.pattern for model in models}
+    return [
+        entry.checkpoints
+        for entry in plan.models
+        if entry.checkpoints and entry.checkpoints not in matched
+    ]
 
 
 def _checkpoints_of(plan: SweepPlan, entry: ModelEntry, notify: Notify) -> list[PlannedModel]:
@@ -179,10 +185,10 @@ class SweepRunner:
             The sweep was stopped; completed work is saved.
         """
         self._begin()
-        models, unready = self._ready(planned_models(self.plan, self.notify))
-        if not models and not unready:
-            patterns = ", ".join(filter(None, (entry.checkpoints for entry in self.plan.models)))
-            raise InputError(f"{self.plan.path}: no checkpoint matches {patterns}")
+        found = planned_models(self.plan, self.notify)
+        if unmatched := unmatched_patterns(self.plan, found):
+            raise InputError(f"{self.plan.path}: no checkpoint matches {', '.join(unmatched)}")
+        models, unready = self._ready(found)
         return SweepOutcome(self._round(models), unready)
 
     def watch(self, after_round: Callable[[], None] = lambda: None) -> None:
@@ -211,11 +217,13 @@ class SweepRunner:
                 self._once("waiting for new checkpoints; to stop: Ctrl-C")
                 self._stops.wait(pause)
                 continue
-            results = self._round([*new, *(model for model in models if model.folder in again)])
+            evaluated = [*new, *(model for model in models if model.folder in again)]
+            results = self._round(evaluated)
             again = {each.cell.folder.parent for each in results if each.state == "incomplete"}
             done |= {model.folder for model in new}
             for error in (each.message for each in results if each.state == "error"):
                 raise RuntimeError(error)
+            self.notify(f"evaluated: {', '.join(model.name for model in evaluated)}")
             after_round()
 
     def _begin(self) -> None:
@@ -236,7 +244,7 @@ class SweepRunner:
             exists = any(cell.spec for cell in model.cells)
             path = model.checkpoint
             if path and exists and (reason := unready_reason(path, self.plan.settle)):
-                self._once(f"skipped: {path}: {reason}")
+                self._once(f"not evaluated yet: {path}: {reason}")
             else:
                 ready.append(model)
         return ready, len(models) - len(ready)

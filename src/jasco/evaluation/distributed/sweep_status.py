@@ -3,14 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from jasco.backends.specs import identity_key
 from jasco.errors import one_line
 from jasco.evaluation.distributed.sweep_plan import Cell
-from jasco.evaluation.session import Remaining
+from jasco.evaluation.distributed.work_left import work_left
 from jasco.judges.judge import Judge
-from jasco.protocol.protocols import DEFAULT, protocol_named
 from jasco.runs.reader import RunReader, is_run
 from jasco.runs.summary import RunSummary, summarise_run
 
@@ -19,13 +17,6 @@ FAILURE_FILE = "failure.json"
 """The file in a cell's folder that states why it failed."""
 LONGEST_REASON = 1000
 """Characters of a reason that are stored and shown."""
-
-
-class WorkLeft(NamedTuple):
-    """Numbers of responses and verdicts that the same plan could still collect."""
-
-    responses: int
-    verdicts: int
 
 
 @dataclass(frozen=True)
@@ -74,22 +65,6 @@ def status_of(cell: Cell, judges: Sequence[Judge]) -> CellStatus:
     else:
         state = "incomplete" if run.answered else "not started"
     return CellStatus(cell, state, failure, run.items, run.answered, run.coverage, run.updated)
-
-
-def work_left(store: RunReader, judges: Sequence[Judge]) -> WorkLeft:
-    """Count the responses and the verdicts of judges that are missing and not final in a run."""
-    model = store.models()[0][0]
-    protocol = protocol_named(store.fact("protocol") or DEFAULT)
-    remaining = Remaining(store, model, protocol)
-    numbers = {identity_key(identity): number for number, _, identity in store.judges()}
-    verdicts = 0
-    for judge in judges:
-        number = numbers.get(identity_key(judge.spec.identity))
-        if number is None:
-            verdicts += store.count_responses(model)[0]
-        else:
-            verdicts += remaining.verdicts({number: judge})
-    return WorkLeft(remaining.responses(), verdicts)
 
 
 def _is_complete(cell: Cell, run: RunSummary, judges: Sequence[Judge]) -> bool:

@@ -21,7 +21,8 @@ from jasco.data.sources import find_data
 from jasco.errors import InputError, count, one_line
 from jasco.evaluation.distributed.outcomes import State, kept_in_this_process, outcome_of
 from jasco.evaluation.distributed.sweep_plan import Cell
-from jasco.evaluation.distributed.sweep_status import FAILURE_FILE, LONGEST_REASON, work_left
+from jasco.evaluation.distributed.sweep_status import FAILURE_FILE, LONGEST_REASON
+from jasco.evaluation.distributed.work_left import work_left
 from jasco.evaluation.job import Job
 from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.run_job import Stop, run_in_store
@@ -32,6 +33,10 @@ from jasco.runs.summary import summarise_run
 from jasco.runs.writer import RunWriter
 
 Notify = Callable[[str], None]
+_PLAN_WORDS = {
+    "with --no-preflight": "with preflight = false in the plan",
+    "use a different --run": "give the model another name in the plan",
+}
 _PAUSE = 2.0  # seconds between two attempts to open a run that another task is writing to
 
 
@@ -74,6 +79,9 @@ class SweepTask:
     judges: tuple[Judge, ...]
     answers: bool = True
     patience: float = 0.0
+
+    def __str__(self) -> str:
+        return self.cells[0].model if self.answers else self.judges[0].spec.label
 
 
 def run_sweep_task(task: SweepTask) -> tuple[CellResult, ...]:
@@ -146,13 +154,21 @@ def _result(
     def work() -> bool:
         return _run_cell(task, cell, kept, notify_of_cell, begun)
 
-    result = CellResult(cell, *outcome_of(work, but=RunBusyError))
+    outcome = outcome_of(work, but=RunBusyError)
+    result = CellResult(cell, outcome.state, _in_words_of_plan(outcome.message))
     if result.message:
         record(result)
     elif task.answers:  # judges that follow may fail
         with suppress(OSError):
             (cell.folder / FAILURE_FILE).unlink(missing_ok=True)
     return result
+
+
+def _in_words_of_plan(message: str) -> str:
+    """Return a message with keys of the plan in place of options of the command line."""
+    for option, key in _PLAN_WORDS.items():
+        message = message.replace(option, key)
+    return message
 
 
 def _run_cell(
