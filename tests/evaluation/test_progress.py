@@ -105,7 +105,7 @@ def test_a_run_reports_failures_while_it_continues(
     first, *_, last, _spent = result.stderr.splitlines()
     assert first.startswith("jasco: openai/ears: error: ")
     assert "disk failure" in first
-    assert "8 errors, each: " in last
+    assert "8 errors, such as: " in last
     assert "disk failure" in last
     assert "progress" not in result.stderr
 

@@ -103,5 +103,5 @@ def reason_texts(reasons: Iterable[Reason]) -> Iterator[str]:
         if reason.count < total:
             text += f", most frequent message ({reason.count} of {total})"
         elif total > 1:
-            text += ", each"
+            text += ", such as"
         yield f'{text}: "{one_line(reason.message, LONGEST_REASON)}"'
