@@ -76,7 +76,9 @@ def test_numbers_agree_with_their_nouns() -> None:
         == "3 errors, 1 timeout, 2 rejected"
     )
     assert list(reason_texts([Reason("error", "no", 1, 1)])) == ['1 error: "no"']
-    assert list(reason_texts([Reason("error", "no", 3, 3, 3)])) == ['3 errors (final), such as: "no"']
+    assert list(reason_texts([Reason("error", "no", 3, 3, 3)])) == [
+        '3 errors (final), such as: "no"'
+    ]
     [text] = reason_texts([Reason("error", "no", 2, 3)])
     assert text == '3 errors, most frequent message (2 of 3): "no"'
 

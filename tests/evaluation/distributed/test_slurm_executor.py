@@ -367,3 +367,12 @@ def test_nothing_to_do_needs_no_cluster(tmp_path: Path, monkeypatch: pytest.Monk
     fake(tmp_path / "bin", squeue="exit 1", sbatch="exit 1")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     assert run([], tmp_path) == ({}, [])
+
+
+def test_jobs_are_adopted_if_no_task_is_new() -> None:
+    record = slurm_executor._Record(["a", "b", "c"])
+    record.ids, record.runs = ["7_0", "7_1", "7_2"], [1, 2, 1]
+    adopted = record.of(["c", "b"])  # the first one has ended meanwhile
+    assert adopted is not None
+    assert (adopted.tasks, adopted.ids, adopted.runs) == (["c", "b"], ["7_2", "7_1"], [1, 2])
+    assert record.of(["a", "d"]) is None

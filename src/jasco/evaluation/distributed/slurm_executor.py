@@ -99,8 +99,8 @@ class SlurmExecutor(Executor):
         """Run a function for each task, and yield each result when it arrives.
 
         See :meth:`Executor.run`. If jobs of an earlier process, which was killed, are still in the
-        queue, and its tasks are equal to these, they are waited for. If its tasks differ, the jobs
-        are cancelled first.
+        queue, and these tasks are among its tasks, they are waited for. Otherwise, the jobs are
+        cancelled first.
         """
         if missing := [program for program in _PROGRAMS if not shutil.which(program)]:
             raise InputError(
@@ -194,6 +194,20 @@ class _Record:
         self.ids = [""] * len(self.tasks)
         self.runs = [0] * len(self.tasks)
 
+    def of(self, tasks: Sequence[Any]) -> "_Record | None":
+        """Return the jobs of some of the tasks; None if there are others among these."""
+        by_name = {str(task): place for place, task in enumerate(self.tasks)}
+        places = [by_name.get(str(task), -1) for task in tasks]
+        if any(
+            place < 0 or self.tasks[place] != task
+            for place, task in zip(places, tasks, strict=True)
+        ):
+            return None
+        record = _Record(list(tasks))
+        record.ids = [self.ids[place] for place in places]
+        record.runs = [self.runs[place] for place in places]
+        return record
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -230,10 +244,12 @@ class _Jobs:
         self._queue, self._asked = _read_queue(self._name), time.monotonic()
         active = {job_id for job_id, job in self._queue.items() if job.is_active}
         record = _read_record(self._file)
-        if record and record.tasks == self.record.tasks and active.intersection(record.ids):
-            self.record = record
-            active.difference_update(record.ids)
-            self._notify(f"Slurm: attached to {_shown(record.ids)} of an earlier command")
+        adopted = record and record.of(self.record.tasks)
+        is_attached = bool(record and adopted and active.intersection(adopted.ids))
+        if record and adopted and is_attached:
+            self.record = adopted
+            active.difference_update(record.ids)  # those of other tasks may end by themselves
+            self._notify(f"Slurm: attached to {_shown(adopted.ids)} of an earlier command")
         if active:
             self._notify(f"Slurm: cancelling {_shown(active)} of an earlier command")
             if not self.cancel(_CLEAR, but=self.record.ids):
@@ -241,7 +257,7 @@ class _Jobs:
                     f"--on slurm: {_shown(active)} of an earlier command did not end; "
                     "run the same command again later"
                 )
-        if self.record is not record:
+        if not is_attached:
             for path in self._folder.glob("*.pkl"):  # a cluster may use job ids again
                 path.unlink()
 
