@@ -153,7 +153,8 @@ def test_secrets_in_a_spec_are_hidden(text: str, masked: str) -> None:
 
 @given(st.sampled_from(["api_key", "api-key", "serve.api-key", "token", "x.password"]), keys)
 def test_a_key_in_a_spec_is_hidden_whatever_it_holds(name: str, key: str) -> None:
-    assert not substrings(mask_spec(f"openai/m,{name}={key}")) & substrings(key)
+    secret = substrings(key) - substrings(f"openai/m,{name}=")  # a key may resemble the option
+    assert not substrings(mask_spec(f"openai/m,{name}={key}")) & secret
 
 
 def test_names_that_only_resemble_a_key_are_none() -> None:
