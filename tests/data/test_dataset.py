@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jasco.data.dataset import published_files, read_data_set
+from jasco.data.dataset import published_files, read_clips, read_data_set
 from jasco.errors import InputError
 from jasco.protocol.clips import Clip, annotations_sha256
-from synthetic import COLUMNS, read_annotations
+from synthetic import COLUMNS, make_data, read_annotations
 
 HEADER = ",".join(COLUMNS)
 
@@ -96,3 +96,17 @@ def test_the_published_files_are_audio_and_annotations() -> None:
     assert {f"dataset/v0/{number}.wav" for number in range(1, 81)} <= files.keys()
     assert "dataset/v0/v0.csv" in files
     assert all(len(sha256) == 64 for sha256 in files.values())
+
+
+def test_a_data_set_that_is_too_large_for_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_data(tmp_path / "data", 4)
+    monkeypatch.setattr("jasco.data.csv_files._MOST_CELLS", 27)
+    with pytest.raises(InputError, match="more than 27 cells"):
+        read_data_set(folder)
+    assert len(list(read_clips(folder, any_size=True))) == 4
+    monkeypatch.setattr("jasco.data.csv_files._LARGEST", 100)
+    with pytest.raises(InputError, match="larger than 0 MiB"):
+        read_data_set(folder)
+    assert len(list(read_clips(folder, any_size=True))) == 4

@@ -13,7 +13,7 @@ from jasco.protocol.responses import Response
 from jasco.runs.clip_index import index_clips
 from jasco.runs.schema import response_row
 from jasco.runs.writer import RunWriter
-from rows_of_runs import spec
+from rows_of_runs import DATA, spec
 from synthetic import COLUMNS, make_data
 
 
@@ -56,6 +56,15 @@ def test_an_indexed_run_holds_the_data_set_and_does_not_read_it_again(
         assert run.data_root == folder
         monkeypatch.setattr("jasco.runs.writer.index_clips", None)
         assert run.index_data(folder) == 7
+
+
+def test_a_data_set_that_was_replaced_meanwhile_is_read_again(tmp_path: Path) -> None:
+    folder = make_data(tmp_path / "data", 7)
+    with RunWriter.open(tmp_path / "run") as run:
+        run.index_data(folder)
+        run.set_data(DATA)
+        assert run.index_data(folder) == 7
+        assert run.data() == DataSet("data", read_data_set(folder).clips)
 
 
 def test_changed_annotations_are_refused_once_there_is_an_answer(tmp_path: Path) -> None:

@@ -43,22 +43,15 @@ def read_table(path: Path, required: Sequence[str] = (), remedy: str = "") -> Cs
     Raises
     ------
     InputError
-        As :func:`open_table`; or the file is too large: more than 256 MiB or 10 million cells.
+        As :func:`open_table`.
     """
-    with open_table(path, required, remedy, largest=_LARGEST) as (columns, rows):
-        kept = []
-        for row in rows:
-            kept.append(row)
-            if len(kept) * len(columns) > _MOST_CELLS:
-                raise InputError(
-                    f"{path}: more than {_MOST_CELLS:,} cells; split it into several files"
-                )
-    return CsvTable(columns, kept)
+    with open_table(path, required, remedy) as (columns, rows):
+        return CsvTable(columns, list(rows))
 
 
 @contextmanager
 def open_table(
-    path: Path, required: Sequence[str] = (), remedy: str = "", *, largest: int | None = None
+    path: Path, required: Sequence[str] = (), remedy: str = "", *, any_size: bool = False
 ) -> Iterator[tuple[tuple[str, ...], Iterator[dict[str, str]]]]:
     """Open a CSV file with a header, to read it row by row.
 
@@ -66,8 +59,8 @@ def open_table(
     ----------
     path, required, remedy
         As in :func:`read_table`.
-    largest : int or None
-        The maximum size in bytes; None for any size.
+    any_size : bool
+        Whether to accept a file of any size, because its rows are not kept in memory.
 
     Yields
     ------
@@ -79,10 +72,11 @@ def open_table(
     Raises
     ------
     InputError
-        The file is missing, not UTF-8, not separated by commas, has no header, lacks a column, or
-        has a duplicate column or a row whose length differs from the header's.
+        The file is missing, not UTF-8, not separated by commas, has no header, lacks a column, has
+        a duplicate column or a row whose length differs from the header's, or is too large: more
+        than 256 MiB or 10 million cells.
     """
-    _check_format(path, required, largest)
+    _check_format(path, required, any_size=any_size)
     csv.field_size_limit(_LONGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:  # with the mark of spreadsheets
         reader = csv.reader(file, strict=True)
@@ -93,17 +87,23 @@ def open_table(
             raise InputError(f"{path}: {_format_missing(missing, columns, others)}{remedy}")
         if twice := [column for column in columns if columns.count(column) > 1]:
             raise InputError(f"{path}: duplicate column {twice[0]!r}; rename or remove one")
-        yield columns, _rows(path, reader, columns)
+        yield columns, _rows(path, reader, columns, any_size=any_size)
 
 
-def _rows(path: Path, reader: Any, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+def _rows(
+    path: Path, reader: Any, columns: Sequence[str], *, any_size: bool
+) -> Iterator[dict[str, str]]:
     with _reading_errors(path, reader):
-        for cells in filter(None, reader):
+        for number, cells in enumerate(filter(None, reader), start=1):
             if len(cells) != len(columns):
                 raise InputError(
                     f"{path}, line {reader.line_num}: {count(len(cells), 'cell')} for "
                     f"{count(len(columns), 'column')}; each line needs one cell per column, and "
                     "cells that contain commas must be quoted"
+                )
+            if number * len(columns) > _MOST_CELLS and not any_size:
+                raise InputError(
+                    f"{path}: more than {_MOST_CELLS:,} cells; split it into several files"
                 )
             yield dict(zip(columns, cells, strict=True))
 
@@ -139,7 +139,7 @@ _OTHER_FORMATS = {
 """Descriptions of files that are not CSV files, by their first bytes."""
 
 
-def _check_format(path: Path, required: Sequence[str], largest: int | None) -> None:
+def _check_format(path: Path, required: Sequence[str], *, any_size: bool) -> None:
     """Raise ``InputError`` for a file that cannot be read, or does not begin like a CSV file."""
     if path.is_char_device() or path.is_block_device():
         raise InputError(f"{path}: a device, not a regular file; give a file")
@@ -154,8 +154,8 @@ def _check_format(path: Path, required: Sequence[str], largest: int | None) -> N
     for magic, description in _OTHER_FORMATS.items():
         if beginning.startswith(magic):
             raise InputError(f"{path}: {description.format(folder=path.parent)}")
-    if largest is not None and size > largest:
-        raise InputError(f"{path}: larger than {largest >> 20} MiB; split it into several")
+    if size > _LARGEST and not any_size:
+        raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB; split it into several")
     text = beginning.decode("utf-8-sig", "replace")
     if not text.strip():
         raise InputError(f"{path}: the file is empty; its first line must contain the column names")

@@ -158,14 +158,21 @@ def read_data_set(folder: Path) -> DataSet:
     return DataSet(name_of(annotated, folder.resolve().name), annotated, folder)
 
 
-def read_clips(folder: Path) -> Iterator[Clip]:
+def read_clips(folder: Path, *, any_size: bool = False) -> Iterator[Clip]:
     """Read the clips of a data set one by one, in the order of the annotations.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder that contains ``dataset/v0/v0.csv``.
+    any_size : bool
+        Whether to accept a file of any size, because the clips are not kept in memory.
 
     Raises
     ------
     InputError
         The folder or a column is missing, an id refers to another folder, there is no clip, or the
-        file is not a CSV in UTF-8.
+        file is not a CSV in UTF-8, or is too large.
     """
     path = folder / ANNOTATIONS
     if not folder.is_dir():
@@ -181,7 +188,7 @@ def read_clips(folder: Path) -> Iterator[Clip]:
             f"{ANNOTATIONS}{_data_sets_near(folder)}"
         )
     number = 0
-    with open_table(path, required=COLUMNS) as (_, rows):
+    with open_table(path, required=COLUMNS, any_size=any_size) as (_, rows):
         for number, row in enumerate(rows, start=1):
             yield clip_of_row(row, COLUMNS, f"{path}, row {number}")
     if not number:

@@ -45,7 +45,7 @@ def index_clips(connection: sqlite3.Connection, folder: Path) -> str:
 
     def clips() -> Iterator[Clip]:
         nonlocal latest
-        for clip in read_clips(folder):
+        for clip in read_clips(folder, any_size=True):
             latest = clip.id
             yield clip
 

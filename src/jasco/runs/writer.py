@@ -562,7 +562,7 @@ class RunWriter(RunReader):
         # Without an answer, nothing depends on the data of an earlier command.
         for table in ("verdicts", "responses", "clips"):
             self._all(f"DELETE FROM {table}")
-        self._delete_facts("clips_covered", "audio", "data_root", *_FACTS_OF_MODEL)
+        self._delete_facts("clips_covered", "audio", "data_root", _STAMP, *_FACTS_OF_MODEL)
 
     def _other_data(self, name: str, sha256: str) -> RunConflictError:
         stored = self.fact("annotations_sha256") or ""

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("ray"),
 ]
 
-LOCAL_FOLDER = re.compile(r"/tmp/jasco-ray-\w+")
+LOCAL_FOLDER = re.compile(r"[^\s=]+/jasco-ray-\w+")
 DRIVER = """
 import sys
 from pathlib import Path
