@@ -124,6 +124,11 @@ def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> 
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_contains_a_merge_conflict(page: Path) -> None:
+    assert not re.search("^(<<<<<<<|=======|>>>>>>>)", page.read_text(), re.MULTILINE)
+
+
 def test_every_page_is_in_the_table_of_contents() -> None:
     index = (ROOT / "docs" / "index.md").read_text("utf-8")
     listed = [

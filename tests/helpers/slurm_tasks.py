@@ -45,7 +45,10 @@ def work(task: Work) -> tuple[str, int]:
             raise ValueError(task.error)
         if starts <= task.crashes:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0 if resumes else task.seconds)
+        end = time.monotonic() + (0 if resumes else task.seconds)
+        # In short steps: a signal that another thread receives does not end a sleep.
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
     except KeyboardInterrupt:
         time.sleep(0.5)  # work is saved
         task.note("interrupted")
