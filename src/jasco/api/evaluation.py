@@ -143,7 +143,7 @@ def evaluate(
     >>> scores.complete, scores.coverage, list(scores.judges)
     (True, 1.0, ['offline'])
     """
-    settings = _settings(
+    settings = checked_settings(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
@@ -213,7 +213,7 @@ def respond(
     >>> run.answered, run.items, run.state
     (16, 16, 'incomplete')
     """
-    settings = _settings(
+    settings = checked_settings(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, arguments.is_path(run), "a folder")
@@ -292,7 +292,7 @@ price_in, price_out
     >>> scores.coverage
     1.0
     """
-    settings = _settings(
+    settings = checked_settings(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("target", target, arguments.is_path(target), "a run or a CSV file")
@@ -496,7 +496,7 @@ def check_no_output(run: Path, output: Path | None) -> None:
         )
 
 
-def _settings(
+def checked_settings(
     concurrency: int,
     preflight: bool,
     retry_final: bool,

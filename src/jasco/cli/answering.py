@@ -43,56 +43,70 @@ _SHARDS = options.combined(
     ),
     options.ON,
 )
-_JUDGING = options.combined(
-    option(
-        "--judge",
-        "judges",
-        multiple=True,
-        required=True,
-        help=_JUDGE_HELP,
-        shell_complete=completion.judges,
-    ),
-    options.PROTOCOL,
-)
-_ANSWERING = options.combined(
-    click.argument("model", shell_complete=completion.models),
-    _DATA,
-    option("--run", required=True, type=PATH, help=_RUN_HELP),
-    option(
-        "--limit",
-        type=options.POSITIVE,
-        metavar="CLIPS",
-        help="number of clips to use, counted from the first (default: all)",
-    ),
-    option(
-        "--samples",
-        type=options.POSITIVE,
-        metavar="N",
-        help="number of answers to each item (default: that of the run, or 1)",
-    ),
-    option(
-        "--instructions",
-        type=PATH,
-        metavar="FILE",
-        help="use the instructions in FILE, one per line, instead of the published ones",
-    ),
-    option("--name", metavar="NAME", help="name of the model in tables"),
-    options.TAGS,
-    _RUNNING,
-    option(
-        "--shards",
-        type=options.POSITIVE,
-        metavar="N",
-        help="divide a new run into N shards (default: that of the run)",
-    ),
-    _SHARDS,
-    flag("--dry-run", help="print the plan with its estimated cost, without making any call"),
-)
+def judging(*, required: bool = True) -> options.Decorator:
+    """Declare the options of judging."""
+    return options.combined(
+        option(
+            "--judge",
+            "judges",
+            multiple=True,
+            required=required,
+            help=_JUDGE_HELP,
+            shell_complete=completion.judges,
+        ),
+        options.PROTOCOL,
+    )
+
+
+def answering(*, required: bool = True) -> options.Decorator:
+    """Declare the options of collecting answers; whether data and run must be given."""
+    return options.combined(
+        option(
+            "--data",
+            required=required,
+            help=options.DATA_HELP,
+            shell_complete=completion.data_sets,
+        ),
+        option("--run", required=required, type=PATH, help=_RUN_HELP),
+        option(
+            "--limit",
+            type=options.POSITIVE,
+            metavar="CLIPS",
+            help="number of clips to use, counted from the first (default: all)",
+        ),
+        option(
+            "--samples",
+            type=options.POSITIVE,
+            metavar="N",
+            help="number of answers to each item (default: that of the run, or 1)",
+        ),
+        option(
+            "--instructions",
+            type=PATH,
+            metavar="FILE",
+            help="use the instructions in FILE, one per line, instead of the published ones",
+        ),
+        option("--name", metavar="NAME", help="name of the model in tables"),
+        options.TAGS,
+        _RUNNING,
+        option(
+            "--shards",
+            type=options.POSITIVE,
+            metavar="N",
+            help="divide a new run into N shards (default: that of the run)",
+        ),
+        _SHARDS,
+        flag("--dry-run", help="print the plan with its estimated cost, without making any call"),
+    )
+
+
+_MODEL = click.argument("model", shell_complete=completion.models)
 
 
 @click.command("eval")
-@_ANSWERING
-@_JUDGING
+@_MODEL
+@answering()
+@judging()
 @options.AS_JSON
 @options.PUBLISHED
 def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any) -> bool:
@@ -106,7 +120,8 @@ def eval_command(dry_run: bool, as_json: bool, published: bool, **settings: Any)
 
 
 @click.command("respond")
-@_ANSWERING
+@_MODEL
+@answering()
 def respond_command(dry_run: bool, **settings: Any) -> bool:
     """Collect the answers of a model without judging them.
 
@@ -117,7 +132,7 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 
     if dry_run:
         return _print_plan(settings)
-    division, run = _division(settings), settings["run"]
+    division, run = pop_division(settings), settings["run"]
     complete = _run(division, settings)
     for line in answer_lines(results_of_run(division.folder(run) if division else run)):
         write_line(line)
@@ -126,7 +141,7 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 
 @click.command("judge")
 @click.argument("target", type=PATH, metavar="RUN|RESPONSES.csv")
-@_JUDGING
+@judging()
 @_RUNNING
 @_SHARDS
 @option("-o", "--output", type=PATH, metavar="JUDGED.csv", help=_OUTPUT_HELP)
@@ -191,7 +206,7 @@ def _print_plan(settings: dict[str, Any], *, as_json: bool = False) -> bool:
     from jasco.api.evaluation import open_job
     from jasco.evaluation.plan import plan
 
-    division = _division(settings)
+    division = pop_division(settings)
     lines = list(plan(open_job(notify=write_line, **settings)))
     if division and division.count:
         lines.append(f"shards: {division.count}")
@@ -199,7 +214,7 @@ def _print_plan(settings: dict[str, Any], *, as_json: bool = False) -> bool:
     return True
 
 
-def _division(settings: dict[str, Any]) -> "Division | None":
+def pop_division(settings: dict[str, Any]) -> "Division | None":
     """Remove the options about shards from the settings, and return what they mean."""
     from jasco.api.arguments import as_division
 
@@ -218,10 +233,10 @@ def _run_and_score(
 ) -> bool:
     from jasco.runs.summary import summarise_run
 
-    division, run = _division(settings), settings["run"]
+    division, run = pop_division(settings), settings["run"]
     if division and division.shard:
         complete = _run(division, settings)
-        _print_shard(division.folder(run), as_json=as_json)
+        print_shard(division.folder(run), as_json=as_json)
         write_line(f"for the figures of the whole run: jasco score {run}")
         return complete
     try:
@@ -236,7 +251,7 @@ def _run_and_score(
     return complete
 
 
-def _print_shard(folder: Path, *, as_json: bool) -> None:
+def print_shard(folder: Path, *, as_json: bool) -> None:
     """Print the state of a shard; its figures would say little."""
     from jasco.reports.text import render_runs
     from jasco.runs.summary import summarise_run

@@ -39,6 +39,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MODULES = {
     "answering": ["eval", "respond", "judge", "exam"],
     "sweeping": ["sweep"],
+    "intervening": ["reliance"],
     "scoring": ["score", "compare", "report"],
     "inspecting": ["runs", "show", "view", "forget", "merge"],
     "preparing": ["data", "convert"],

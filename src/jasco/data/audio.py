@@ -11,6 +11,7 @@ refused.
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import soxr
 from numpy.typing import NDArray
 
 from jasco.data.containers import Container, DamagedError, read_container
-from jasco.errors import InputError
+from jasco.errors import IncompleteError, InputError
 
 SAMPLING_RATE = 16_000
 """Sampling rate of all audio that is passed to models, in Hz."""
@@ -152,6 +153,26 @@ def read_unchanged(path: Path, sha256: str) -> Audio | None:
     with suppress(InputError):
         return read_known(path, sha256)
     return None
+
+
+def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
+    """Write samples at :data:`SAMPLING_RATE` to a WAV file, atomically.
+
+    Raises
+    ------
+    IncompleteError
+        The file cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(Audio(samples).wav)
+        draft.replace(path)
+    except OSError as error:
+        raise IncompleteError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ sends them.
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
         number = _number("prompt", prompt, len(instructions))
         shown = _number("sample", sample, store.samples)
         item = Item(store.clip(place), number, instructions[number - 1], shown - 1)
+        condition = store.condition
+        asked = replace(item, instruction=condition.prompt(item.clip, item.instruction))
         responses = store.rows_of("responses", place, number, item.sample)
         if not responses:
             raise InputError(
@@ -76,7 +79,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
             rows = [row for row in verdicts if row["judge"] == judge_number]
             record["verdicts"] = [_verdict(row, judge, item, text) for row in rows]
             judge_records.append(record)
-    request = model.request(item) if model else None
+    request = model.request(asked) if model else None
     outcome = _outcome(response)
     return {
         "schema": SCHEMA,
@@ -86,6 +89,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
         "sample": shown,
         "samples": samples,
         "instruction": item.instruction,
+        "condition": condition.key,
         "annotations": {
             name: getattr(item.clip, name)
             for name in ("sound", "speech", "audio_only", "speech_only", "reference", "keywords")

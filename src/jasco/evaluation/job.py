@@ -11,6 +11,7 @@ from jasco.data.dataset import DataSet
 from jasco.errors import InputError
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
+from jasco.protocol.conditions import Condition
 from jasco.protocol.instructions import INSTRUCTIONS
 
 
@@ -53,6 +54,10 @@ class Job:
         The model's name in tables; None keeps that of the run, or the model's label.
     tags : mapping of str to str, int or float
         Tags to add to the run.
+    condition : Condition or None
+        What the model hears and reads; None uses the condition of the run, or ``original``.
+    title : str
+        What distinguishes it in messages from other jobs of the same command.
     whole : pathlib.Path or None
         The folder of the run of which ``run`` is a shard; None if it is not a shard.
 
@@ -77,6 +82,8 @@ class Job:
     prices: PriceList = NO_PRICES
     name: str | None = None
     tags: Mapping[str, str | int | float] = field(default_factory=dict)
+    condition: Condition | None = None
+    title: str = ""
     whole: Path | None = None
 
     def __post_init__(self) -> None:

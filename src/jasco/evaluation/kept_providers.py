@@ -67,10 +67,7 @@ class KeptProviders:
         await provider.close()
 
     def _kept(self, provider: AnyProvider) -> AnyProvider:
-        for kept in self._prepared:
-            if type(kept) is type(provider) and kept.spec == provider.spec:
-                return kept
-        return provider
+        return next((kept for kept in self._prepared if kept == provider), provider)  # type: ignore
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ from jasco.evaluation.session import Session
 from jasco.evaluation.shared_checks import once_per_run
 from jasco.models.model import Model
 from jasco.protocol.clips import Clip, Item
+from jasco.protocol.conditions import ORIGINAL
 from jasco.protocol.failure_reasons import reasons_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
@@ -177,6 +178,8 @@ def probe_instructions(count: int) -> tuple[Sequence[int], Sequence[int]]:
 async def preflight(session: Session, model: Model, progress: Progress) -> None:
     """Check that a prepared model uses the audio, and record the finding, or that it was skipped.
 
+    It is made under the condition ``original`` only.
+
     Raises
     ------
     NoResponseError, IncompleteError, AudioIgnoredError
@@ -187,6 +190,8 @@ async def preflight(session: Session, model: Model, progress: Progress) -> None:
         earlier = session.store.fact(PREFLIGHT)
         return not is_due(model, 1, earlier) or _is_inconclusive(earlier)
 
+    if session.condition.key != ORIGINAL:
+        return
     if is_due(model, session.missing_responses(), session.store.fact(PREFLIGHT)):
         async with once_per_run(session, [PREFLIGHT], is_made) as must_be_made:
             if must_be_made:

@@ -10,6 +10,7 @@ from jasco.errors import IncompleteError, RunConflictError, count, one_line
 from jasco.evaluation.job import Job
 from jasco.evaluation.judge_check import JudgeUnusableError, check_judges
 from jasco.evaluation.kept_providers import KeptProviders, prepared
+from jasco.evaluation.no_audio_check import check_no_audio
 from jasco.evaluation.preflight import preflight
 from jasco.evaluation.progress import Counts, Progress
 from jasco.evaluation.runner import run, stop_on_sigterm
@@ -54,6 +55,8 @@ def run_job(
         The run holds something else, or another process is writing to it.
     RunUnwritableError, ServerGoneError, BudgetReachedError
         The job cannot continue; completed work is saved.
+    NoAudioRefusedError
+        The condition gives no audio, and the model cannot be asked without it.
     AudioIgnoredError
         The model's responses do not depend on the audio.
     NoResponseError
@@ -143,6 +146,7 @@ async def _run_session(
             together = model is not None and model.remote
             if model:
                 async with _prepared(session, model, kept):
+                    await check_no_audio(session, model)
                     await preflight(session, model, progress)
                     await run(session, progress, model, judges if together else {})
             if judges and not together:

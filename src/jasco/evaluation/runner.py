@@ -120,7 +120,7 @@ class _Runner:
         ]
         items = {item: responses[item.sample].get(item.number) for item in session.items(clip)}
         missing = any(map(self._is_missing, items.values()))
-        needs_audio = bool(self._model and self._model.uses_audio and missing)
+        needs_audio = bool(self._model and session.uses_audio and missing)
         seconds = session.audio[clip.id].seconds if needs_audio else 0
         async with self._clips.hold(math.ceil(seconds)):
             audio = await asyncio.to_thread(session.read_audio, clip) if needs_audio else None
@@ -143,7 +143,9 @@ class _Runner:
             row = partial(response_row, number, place, item.number, sample=item.sample)
             async with self._requests.hold(math.ceil(audio.seconds) if audio else 0):
                 response = await self._call(
-                    model.spec.label, lambda: response_of(model, item, audio), row
+                    model.spec.label,
+                    lambda: response_of(model, self._session.asked(item), audio),
+                    row,
                 )
         if isinstance(response, Response):
             await all_at_once(

@@ -106,6 +106,8 @@ class Session:
         Expected number of responses to each item.
     covered : int
         Number of clips of the data set, from the first on, that the run covers.
+    condition : Condition
+        What the model hears and reads.
     clips : sequence of Clip
         The covered clips; of a shard, those that belong to it.
     places : sequence of int
@@ -132,6 +134,7 @@ class Session:
         job.check_recorded(instructions, max(job.samples or 1, store.samples))
         self.data = store.set_data(job.data or store.data())
         self.instructions = store.set_instructions(job.instructions)
+        self.condition = store.set_condition(job.condition)
         stored = store.fact("protocol")
         self.protocol = protocol_named((job.judges and job.protocol) or stored)
         if job.judges:
@@ -160,7 +163,7 @@ class Session:
         self.places = [place for place in self.data.places if place < self.covered]
         self.clips: Sequence[Clip] = self.data.clips[: len(self.places)]
         self.audio: Mapping[str, AudioFacts] = {}
-        if job.model and job.model.uses_audio:
+        if self.uses_audio:
             self.audio = self._read_all_audio()
             store.set_audio(self.audio)
         if job.limit and job.limit < earlier == self.covered:
@@ -204,6 +207,16 @@ class Session:
             self.store.add_adaptations(table, number, provider.adaptations)
         if not self.store.shard:
             self.store.narrow(self._earlier_covered, self._earlier_samples)
+
+    @property
+    def uses_audio(self) -> bool:
+        """Whether the job's model receives audio."""
+        model = self.job.model
+        return bool(model and model.uses_audio and self.condition.has_audio)
+
+    def asked(self, item: Item) -> Item:
+        """Return an item with the prompt that the model receives; judges see the instruction."""
+        return replace(item, instruction=self.condition.prompt(item.clip, item.instruction))
 
     def missing_responses(self) -> int:
         """Count the items without a response of the job's model; 0 without a model."""

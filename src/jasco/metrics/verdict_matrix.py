@@ -201,6 +201,18 @@ class VerdictMatrix:
             further=tuple(matrix.of_clips(kept) for matrix in self.further),
         )
 
+    def resized(self, clips: int) -> Self:
+        """Return the matrix of the first clips; clips beyond its own have no verdicts."""
+        kept = self.of_clips(np.arange(min(clips, len(self.ratings))))
+        added = (0, clips - len(kept.ratings)), (0, 0)
+        return replace(
+            kept,
+            ratings=np.pad(kept.ratings, added, constant_values=np.nan),
+            orientations=np.pad(kept.orientations, added),
+            unreadable=np.pad(kept.unreadable, added),
+            further=tuple(matrix.resized(clips) for matrix in kept.further),
+        )
+
     def chunks(self) -> Iterator[Self]:
         """Yield the matrices of at most 10,000 consecutive clips each."""
         clips = len(self.ratings)

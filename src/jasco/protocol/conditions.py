@@ -53,11 +53,15 @@ class Condition:
     has_audio: bool = True
     needs_stems: bool = True
 
+    @property
+    def name(self) -> str:
+        """The key without the draw."""
+        return self.key.removesuffix(f"-{self.draw}")
+
     def prompt(self, clip: Clip, instruction: str) -> str:
         """Return the prompt of an item: the cues that are given as text, then the instruction."""
         lines = {"sound": f"Audio sound: {clip.sound}", "speech": f"Spoken text: {clip.speech}"}
         return "\n".join([*(lines[cue] for cue in CUES if cue in self.text), instruction])
-
 
     def judged_as(self, clip: Clip, donor: Clip) -> Clip:
         """Return a clip with the annotations of the swapped cue taken from its donor."""

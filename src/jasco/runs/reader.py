@@ -15,6 +15,7 @@ from jasco.data.responses_csv import Key
 from jasco.errors import InputError, did_you_mean_path, one_line, whole_text
 from jasco.metrics.verdict_matrix import BITS, ORIENTATIONS, PACKED, RATINGS, UNREADABLE
 from jasco.protocol.clips import Clip, ClipHash
+from jasco.protocol.conditions import ORIGINAL, Condition, condition_of
 from jasco.protocol.failure_reasons import Reason, commonest_reasons
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response, served_name
@@ -22,7 +23,13 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.clip_index import CLIP_COLUMNS
 from jasco.runs.database import Connection, open_database, sqlite_errors
 from jasco.runs.participants import is_single_prompt
-from jasco.runs.schema import FORMAT, INSTRUCTIONS_FACT, SAMPLES_FACT, fact_about
+from jasco.runs.schema import (
+    CONDITION_FACT,
+    FORMAT,
+    INSTRUCTIONS_FACT,
+    SAMPLES_FACT,
+    fact_about,
+)
 from jasco.runs.shards import SHARD_FACT, SHARDS_FACT, Shard, all_shards, shard_of_place
 
 Entry = tuple[int, str, dict[str, Any]]
@@ -162,6 +169,11 @@ class RunReader:
     def instructions(self) -> tuple[str, ...]:
         """The texts of the instructions, in order."""
         return tuple(self.json_fact(INSTRUCTIONS_FACT) or INSTRUCTIONS)
+
+    @property
+    def condition(self) -> Condition:
+        """What the model hears and reads."""
+        return condition_of(self.fact(CONDITION_FACT) or ORIGINAL)
 
     @property
     def clip_count(self) -> int:

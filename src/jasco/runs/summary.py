@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.runs.condition_runs import CONDITIONS_FOLDER
 from jasco.runs.locks import is_locked
 from jasco.runs.reader import RunReader
 from jasco.runs.shards import SHARDS_FOLDER
@@ -80,7 +81,8 @@ class RunSummary:
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yield the folders of all runs in a folder, including itself, sorted by path.
 
-    Hidden folders are skipped, and symbolic links to folders are not followed.
+    The shards and conditions of a run are parts of it. Hidden folders are skipped, and symbolic
+    links to folders are not followed.
 
     Raises
     ------
@@ -92,7 +94,8 @@ def find_runs(folder: Path) -> Iterator[Path]:
     for path, folders, files in os.walk(folder):
         if "run.db" in files:
             yield Path(path)
-            folders[:] = [name for name in folders if name != SHARDS_FOLDER]
+            parts = (SHARDS_FOLDER, CONDITIONS_FOLDER)
+            folders[:] = [name for name in folders if name not in parts]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
 
 

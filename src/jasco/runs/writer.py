@@ -18,6 +18,7 @@ from filelock import BaseFileLock, Timeout
 from jasco.backends.specs import Spec, identity_key
 from jasco.data.dataset import ANNOTATIONS, DataSet, name_by_hash
 from jasco.errors import InputError, RunConflictError, count, whole_text
+from jasco.protocol.conditions import Condition
 from jasco.protocol.instructions import INSTRUCTIONS, instructions_difference
 from jasco.runs import database
 from jasco.runs.clip_index import CLIP_COLUMNS, PUT_CLIP, PUT_INDEXED, clip_rows, index_clips
@@ -25,6 +26,7 @@ from jasco.runs.database import Connection, RunUnwritableError, copy_database, s
 from jasco.runs.locks import RunBusyError, lock_of, remedy_if_killed
 from jasco.runs.reader import RunReader
 from jasco.runs.schema import (
+    CONDITION_FACT,
     FORMAT,
     INSTRUCTIONS_FACT,
     PREFLIGHT,
@@ -409,6 +411,35 @@ class RunWriter(RunReader):
                 text = json.dumps(list(instructions), ensure_ascii=False)
                 self._put_facts({INSTRUCTIONS_FACT: text})
         return self.instructions
+
+    def set_condition(self, condition: Condition | None) -> Condition:
+        """Store the condition of a new run; check that an existing run has the same one.
+
+        Parameters
+        ----------
+        condition : Condition or None
+            None keeps that of the run, which is ``original`` by default.
+
+        Returns
+        -------
+        Condition
+            The run's condition.
+
+        Raises
+        ------
+        RunConflictError
+            The run has answers under another condition.
+        """
+        stored = self.condition
+        if condition is None or condition.key == stored.key:
+            return stored
+        if self.has_answers():
+            raise RunConflictError(
+                f"{self.folder}: the run holds answers under the condition {stored.key}, not "
+                f"{condition.key}; {_ANOTHER_RUN}"
+            )
+        self.set_facts({CONDITION_FACT: condition.key})
+        return condition
 
     def set_protocol(self, name: str) -> None:
         """Set the run's protocol (``RunConflictError`` if it has verdicts under another one)."""

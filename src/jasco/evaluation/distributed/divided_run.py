@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from jasco.evaluation.job import Job
 from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Counts, Progress
 from jasco.evaluation.run_job import Stop
+from jasco.evaluation.stops import Stops
 from jasco.runs.reader import RunReader, is_run
 from jasco.runs.shards import Shard, all_shards
 
@@ -69,6 +70,8 @@ def run_divided(
     division: Division,
     notify: Notify,
     begun: Callable[[Stop], None] = lambda _: None,
+    *,
+    kept: KeptProviders | None = None,
 ) -> bool:
     """Do what is missing in a run that is divided into shards.
 
@@ -82,6 +85,8 @@ def run_divided(
         How it is divided.
     notify, begun
         As in :func:`.run_job`.
+    kept : KeptProviders or None
+        The model or judge that stays loaded for the next job in this process.
 
     Returns
     -------
@@ -95,42 +100,27 @@ def run_divided(
     """
     shard = division.shard
     if not division.count and not is_divided(job.run) and (source is not None or is_run(job.run)):
-        raise InputError(
-            f"{job.run}: not divided into shards, which --on requires; divide a new run with "
-            "--shards N, or omit --on"
-        )
+        raise not_divided(job.run)
     shards = index_run(job, division.count, source, notify)
     if shard:
-        return run_shard(job, shard, notify, begun)
+        return run_shard(job, shard, notify, begun, kept=kept)
     if division.executor:
-        return _run_on(division.executor, job, shards, notify)
-    stops, complete = _Stops(begun), True
-    with closing(KeptProviders()) as kept:
+        return run_on(division.executor, [(job, shards)], notify)
+    stops, complete = Stops(), True
+    begun(stops.stop)
+    with closing(KeptProviders()) if kept is None else nullcontext(kept) as keeping:
         for each in all_shards(shards):
-            complete = run_shard(job, each, notify, stops.begun, kept=kept) and complete
+            complete = run_shard(job, each, notify, stops.begun, kept=keeping) and complete
+            stops.check()
     return complete
 
 
-class _Stops:
-    """Stops the shard that is in progress; it is passed on once for all shards."""
-
-    def __init__(self, begun: Callable[[Stop], None]) -> None:
-        self._begun = begun
-        self._stop: Stop | None = None
-        self._is_stopped = self._is_passed_on = False
-
-    def begun(self, stop: Stop) -> None:
-        self._stop = stop
-        if not self._is_passed_on:
-            self._is_passed_on = True
-            self._begun(self._stop_all)
-        if self._is_stopped:
-            stop()
-
-    def _stop_all(self) -> None:
-        self._is_stopped = True
-        if self._stop:
-            self._stop()
+def not_divided(run: Path) -> InputError:
+    """Return the error about a run that is not divided, which an executor requires."""
+    return InputError(
+        f"{run}: not divided into shards, which --on requires; divide a new run with --shards N, "
+        "or omit --on"
+    )
 
 
 def is_divided(run: Path) -> bool:
@@ -146,32 +136,58 @@ def is_divided(run: Path) -> bool:
     return False
 
 
-def _run_on(executor: Executor, job: Job, shards: int, notify: Notify) -> bool:
-    tasks = [ShardTask(job, shard) for shard in all_shards(shards) if not _is_complete(job, shard)]
+def run_on(executor: Executor, jobs: Sequence[tuple[Job, int]], notify: Notify) -> bool:
+    """Process the shards of indexed runs on an executor.
+
+    Parameters
+    ----------
+    executor : Executor
+        The executor.
+    jobs : sequence of (Job, int)
+        The job of each run, and the number of its shards.
+    notify : callable
+        Takes lines for the user.
+
+    Returns
+    -------
+    bool
+        Whether nothing is left that the same jobs could finish.
+
+    Raises
+    ------
+    InputError, RunConflictError, IncompleteError
+        As :func:`run_divided`.
+    """
+    tasks = [
+        ShardTask(job, shard)
+        for job, shards in jobs
+        for shard in all_shards(shards)
+        if not _is_complete(job, shard)
+    ]
     if not tasks:
         return True
     _check_portable(tasks[0])
-    folder = job.run / EXECUTOR_FOLDER
+    folder = jobs[0][0].run / EXECUTOR_FOLDER
     folder.mkdir(exist_ok=True)
     for task in tasks:
-        (task.shard.folder(job.run) / PROGRESS_FILE).unlink(missing_ok=True)
+        (task.folder / PROGRESS_FILE).unlink(missing_ok=True)
     results: list[ShardResult] = []
-    lost: list[tuple[Shard, Lost]] = []
-    with _shown_progress(job.run, [task.shard for task in tasks], results, notify):
+    lost: list[Lost] = []
+    with _shown_progress(tasks, results, notify):
         outcomes = executor.run(run_shard_task, tasks, folder, notify)
         with closing(outcomes):
             for index, outcome in outcomes:
                 if isinstance(outcome, Lost):
-                    lost.append((tasks[index].shard, outcome))
-                    notify(f"shard {tasks[index].shard}: {outcome.reason}")
+                    lost.append(outcome)
+                    notify(f"{tasks[index]}: {outcome.reason}")
                     continue
                 results.append(outcome)
-                _check_common(outcome)
+                _check_common(tasks[index], outcome)
     incomplete = [result for result in results if result.state != "complete"]
     if lost or any(result.message for result in incomplete):
-        reasons = [lost_one.reason for _, lost_one in lost]
+        reasons = [each.reason for each in lost]
         reasons += [result.message for result in incomplete if result.message]
-        raise IncompleteError(_summary(reasons, shards))
+        raise IncompleteError(_summary(reasons, sum(shards for _, shards in jobs)))
     return not incomplete
 
 
@@ -196,9 +212,9 @@ def _check_portable(task: ShardTask) -> None:
         ) from None
 
 
-def _check_common(result: ShardResult) -> None:
+def _check_common(task: ShardTask, result: ShardResult) -> None:
     """Raise the error of a shard that ends all: other shards would fail in the same way."""
-    where = f"shard {result.shard}: {result.message}"
+    where = f"{task}: {result.message}"
     if result.state == "invalid":
         raise InputError(where)
     if result.state == "refused":
@@ -218,28 +234,27 @@ def _summary(reasons: Sequence[str], shards: int) -> str:
 
 @contextmanager
 def _shown_progress(
-    run: Path, shards: Sequence[Shard], results: Sequence[ShardResult], notify: Notify
+    tasks: Sequence[ShardTask], results: Sequence[ShardResult], notify: Notify
 ) -> Iterator[None]:
     """Show the progress of all workers as one, and their messages, each of them once."""
     is_over = threading.Event()
-    folders = [shard.folder(run) for shard in shards]
     shown: set[str] = set()
     with Progress(0, notify) as progress:
 
         def look() -> None:
-            found = [read_progress(folder) for folder in folders]
+            found = [read_progress(task.folder) for task in tasks]
             started = [each.counts for each in found if each.counts.total]
             if started:
                 total = sum(counts.total for counts in started)
-                expected = round(total * len(shards) / len(started))
+                expected = round(total * len(tasks) / len(started))
                 done, _, failed, unreadable = map(sum, zip(*started, strict=True))
-                ended = f"{len(results)} of {count(len(shards), 'shard')}"
+                ended = f"{len(results)} of {count(len(tasks), 'shard')}"
                 progress.show(Counts(done, max(expected, done), failed, unreadable), ended)
-            for shard, each in zip(shards, found, strict=True):
+            for task, each in zip(tasks, found, strict=True):
                 for line in each.messages:
                     if line not in shown:
                         shown.add(line)
-                        notify(f"shard {shard}: {line}")
+                        notify(f"{task}: {line}")
 
         def watch() -> None:
             while not is_over.wait(_POLL):

@@ -67,6 +67,7 @@ def index_run(job: Job, shards: int, source: Source, notify: Notify) -> int:
         instructions = whole.instructions if job.instructions is None else job.instructions
         job.check_recorded(instructions, max(job.samples or 1, whole.samples))
         whole.set_instructions(job.instructions)
+        whole.set_condition(job.condition)
         if job.judges:
             whole.set_protocol(protocol_named(job.protocol or whole.fact("protocol")).name)
         if job.model:

@@ -26,8 +26,14 @@ class ShardTask:
     job: Job
     shard: Shard
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the shard."""
+        return self.shard.folder(self.job.run)
+
     def __str__(self) -> str:
-        return f"shard {self.shard}"
+        title = self.job.title
+        return f"{title}, shard {self.shard}" if title else f"shard {self.shard}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def run_shard_task(task: ShardTask) -> ShardResult:
     KeyboardInterrupt
         The worker was interrupted, by SIGTERM for example; completed work is saved.
     """
-    progress = ProgressFile(task.shard.folder(task.job.run))
+    progress = ProgressFile(task.folder)
 
     def work() -> bool:
         kept = kept_in_this_process()

@@ -1,9 +1,8 @@
 """Running a sweep: models one after the other, then each exclusive judge over all runs."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.progress import Progress
 from jasco.evaluation.run_job import Stop
 from jasco.evaluation.signals import sigterm_interrupts
+from jasco.evaluation.stops import Stops
 from jasco.runs.reader import is_run
 
 Notify = Callable[[str], None]
@@ -170,7 +170,7 @@ class SweepRunner:
     _reported: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._stops = _Stops()
+        self._stops = Stops()
 
     def run(self) -> SweepOutcome:
         """Do what is missing, except for checkpoints that are not completely written.
@@ -329,33 +329,3 @@ def _rotated(cells: tuple[Cell, ...], place: int, places: int) -> tuple[Cell, ..
     """Return the cells in another order for each judge, so that few meet at the same run."""
     start = len(cells) * place // places
     return cells[start:] + cells[:start]
-
-
-class _Stops:
-    """Stops the job that is in progress, and the sweep with it."""
-
-    def __init__(self) -> None:
-        self._stopped = threading.Event()
-        self._stop: Stop = lambda: None
-
-    def begun(self, stop: Stop) -> None:
-        """Take the function that stops the job which has just begun."""
-        self._stop = stop
-        if self._stopped.is_set():
-            stop()
-
-    def stop(self) -> None:
-        """Stop the sweep; may be called from any thread."""
-        self._stopped.set()
-        with suppress(RuntimeError):  # the job has just finished
-            self._stop()
-
-    def check(self) -> None:
-        """Raise ``KeyboardInterrupt`` if the sweep was stopped."""
-        if self._stopped.is_set():
-            raise KeyboardInterrupt
-
-    def wait(self, seconds: float) -> None:
-        """Wait; raise ``KeyboardInterrupt`` if the sweep is stopped meanwhile."""
-        if self._stopped.wait(seconds):
-            raise KeyboardInterrupt

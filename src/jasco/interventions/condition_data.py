@@ -1,0 +1,141 @@
+"""The audio of conditions, as data sets in the published layout.
+
+Samples are int16 at 16 kHz, as models receive them. The annotations are those of the original data
+set, so the clips of all conditions have the same hashes.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jasco.data.audio import read_audio, write_wav
+from jasco.data.csv_files import whole_file
+from jasco.data.dataset import ANNOTATIONS, COLUMNS, DataSet
+from jasco.interventions.donors import donor_of
+from jasco.interventions.stems import StemSet
+from jasco.protocol.clips import Clip
+from jasco.protocol.conditions import CUES, Condition, Cue
+from jasco.runs.audio_manifest import audio_path
+
+Samples = NDArray[np.int16]
+_FADE = 1_600  # samples of a cross-fade: 0.1 s
+
+
+def make_data(
+    condition: Condition, data: DataSet, clips: Iterable[Clip], stems: StemSet | None, folder: Path
+) -> None:
+    """Write the audio of a condition, and the annotations, as a data set.
+
+    Audio that is newer than the files that it is made from is kept.
+
+    Parameters
+    ----------
+    condition : Condition
+        A condition with audio other than ``original``.
+    data : DataSet
+        The original data set.
+    clips : iterable of Clip
+        The clips whose audio is needed.
+    stems : StemSet or None
+        The stems; None if the condition needs none.
+    folder : pathlib.Path
+        The folder of the data set to write.
+
+    Raises
+    ------
+    InputError
+        The audio or a stem of a clip is missing or invalid, or there is no donor.
+    """
+    write_annotations(data.clips, folder)
+    for clip in clips:
+        parts = parts_of(condition, clip, data.clips)
+        sources = [audio_path(data, clip)]
+        if stems and condition.needs_stems:
+            sources += [stems.path(cue, source) for cue, source in parts]
+        target = (folder / ANNOTATIONS).with_name(f"{clip.id}.wav")
+        if not _is_newer(target, sources):
+            length = len(read_audio(sources[0]).samples)
+            sound, speech = (
+                [stems.samples(cue, source) for cue, source in parts if cue == wanted and stems]
+                for wanted in CUES
+            )
+            write_wav(target, mix(sound, speech, length))
+
+
+def write_annotations(clips: Sequence[Clip], folder: Path) -> None:
+    """Write the annotations of a data set, unless they are there already."""
+    table = folder / ANNOTATIONS
+    if not table.exists():
+        with whole_file(table) as file:
+            csv.writer(file).writerows([COLUMNS, *(clip.cells for clip in clips)])
+
+
+def parts_of(condition: Condition, clip: Clip, clips: Sequence[Clip]) -> list[tuple[Cue, Clip]]:
+    """Return the stems of which the audio of a condition is the sum, each with its clip.
+
+    Parameters
+    ----------
+    condition : Condition
+        The condition.
+    clip : Clip
+        The clip.
+    clips : sequence of Clip
+        All clips of the data set, out of which the donor is chosen.
+    """
+    parts = [(cue, clip) for cue in condition.heard]
+    if condition.swapped:
+        donor = donor_of(clip, condition.swapped, condition.draw, clips)
+        parts.append((condition.swapped, donor))
+    return parts
+
+
+def mix(sound: Sequence[Samples], speech: Sequence[Samples], length: int) -> Samples:
+    """Return the sum of stems.
+
+    The result has the length of the clip, or that of the speech if it is longer, so that no word is
+    cut off. A sound is cut or repeated to that length, with a cross-fade.
+
+    Parameters
+    ----------
+    sound, speech : sequence of ndarray of int16, shape (samples,)
+        The stems.
+    length : int
+        The number of samples of the clip.
+    """
+    spoken = [np.trim_zeros(stem, "b") for stem in speech]
+    length = max([length, *map(len, spoken)])
+    total = np.zeros(length, np.int32)
+    for stem in spoken:
+        total[: len(stem)] += stem
+    for stem in sound:
+        total += looped(stem, length)
+    limits = np.iinfo(np.int16)
+    return np.clip(total, limits.min, limits.max).astype(np.int16)
+
+
+def looped(samples: Samples, length: int) -> Samples:
+    """Return samples that are cut, or repeated with cross-fades, to a length."""
+    if len(samples) >= length:
+        return samples[:length]
+    fade = min(_FADE, len(samples) // 2)
+    if not fade:
+        return np.resize(samples, length)
+    rising = np.sqrt(np.linspace(0, 1, fade))
+    result = samples.astype(float)
+    while len(result) < length:
+        overlap = result[-fade:] * rising[::-1] + samples[:fade] * rising
+        result = np.concatenate([result[:-fade], overlap, samples[fade:]])
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(result[:length]), limits.min, limits.max).astype(np.int16)
+
+
+def _is_newer(target: Path, sources: Sequence[Path]) -> bool:
+    """Return whether a file exists that is newer than all others."""
+    try:
+        written = target.stat().st_mtime_ns
+        return all(source.stat().st_mtime_ns < written for source in sources)
+    except OSError:
+        return False
