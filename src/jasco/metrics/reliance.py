@@ -121,7 +121,7 @@ class SwapFigures:
     own : Estimate
         Only the clip's own cue, which the model did not hear.
     undecided : Estimate
-        Both: the verdicts do not tell them apart.
+        Both: the verdicts do not distinguish them.
     neither : Estimate
         Neither.
     """

@@ -64,10 +64,12 @@ class Condition:
         return "\n".join([*(lines[cue] for cue in CUES if cue in self.text), instruction])
 
     def judged_as(self, clip: Clip, donor: Clip) -> Clip:
-        """Return a clip with the annotations of the swapped cue taken from its donor."""
+        """Return a clip with the annotations of the swapped cue, if any, taken from its donor."""
         if self.swapped == "sound":
             return replace(clip, sound=donor.sound, audio_only=donor.audio_only)
-        return replace(clip, speech=donor.speech, speech_only=donor.speech_only)
+        if self.swapped == "speech":
+            return replace(clip, speech=donor.speech, speech_only=donor.speech_only)
+        return clip
 
 
 _BOTH: tuple[Cue, ...] = ("sound", "speech")
@@ -103,7 +105,7 @@ def condition_of(key: str) -> Condition:
     Raises
     ------
     InputError
-        There is no such condition.
+        The key is unknown.
     """
     swap = re.fullmatch(r"swap-(sound|speech)-([1-9][0-9]{0,3})", key)
     if swap:
