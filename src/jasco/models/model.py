@@ -63,7 +63,7 @@ class Model(Provider, ABC):
         """Return the body of the request for an item, without the audio data.
 
         None, the default, if nothing is sent as JSON. Without ``has_audio``, the body is that of a
-        request without audio; it is only asked for if the model accepts no audio.
+        request without audio, which only models with :attr:`accepts_no_audio` need to support.
         """
         return None
 
@@ -75,7 +75,8 @@ class Model(Provider, ABC):
         ----------
         item : Item
         audio : Audio or None
-            The audio of the clip. None only if the model uses no audio, or accepts no audio.
+            The audio of the clip. None only if :attr:`uses_audio` is false or
+            :attr:`accepts_no_audio` is true.
 
         Returns
         -------
