@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from jasco.protocol.instructions import INSTRUCTIONS
+
 LABELS = ("Audio-Oriented", "Speech-Oriented", "Both", "Neither")
 FAULTS = (
     "500", "503", "429", "hang", "reset", "truncated", "no choices", "number as content",
@@ -268,9 +270,10 @@ def answer_to(body: dict[str, Any], behaviour: Behaviour | None = None) -> tuple
     behaviour = behaviour or Behaviour()
     content = body["messages"][-1]["content"]
     digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
-    if isinstance(content, list):
-        audio_in(body)
-        instruction = content[-1]["text"]
+    if isinstance(content, list) or content.splitlines()[-1:] in ([text] for text in INSTRUCTIONS):
+        if isinstance(content, list):
+            audio_in(body)
+        instruction = content[-1]["text"] if isinstance(content, list) else content
         if behaviour.ignores_audio:
             digest = hashlib.sha256(instruction.encode()).digest()
         sentence = f"They are doing thing {digest.hex()[:8]}, as the sound and the words say."
@@ -295,8 +298,10 @@ def _contains(body: dict[str, Any], text: str) -> bool:
 
 
 def _is_silent(body: dict[str, Any]) -> bool:
-    wav = base64.b64decode(body["messages"][-1]["content"][0]["input_audio"]["data"])
-    return not any(wav[44:])
+    content = body["messages"][-1]["content"]
+    if isinstance(content, str):
+        return False
+    return not any(base64.b64decode(content[0]["input_audio"]["data"])[44:])
 
 
 def _completion(

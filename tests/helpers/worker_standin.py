@@ -153,7 +153,8 @@ class Standin:
 
     def answer(self, request: dict[str, Any], error: "str | None") -> None:
         """Write the answer to a request."""
-        text = f"{request['prompt']} {seconds_of(request['audio']):g}"
+        seconds = f"{seconds_of(request['audio']):g}" if request["audio"] else None
+        text = f"{request['prompt']} {seconds}"
         reply = {"error": error} if error else {"text": text}
         if self.options.answer_env:
             reply["text"] = os.environ.get(self.options.answer_env, "nothing")

@@ -69,4 +69,5 @@ def test_the_file_must_be_there_and_about_the_data(responses_csv: Path) -> None:
 
 
 def test_the_model_is_handed_no_audio() -> None:
+    assert not CsvModel.accepts_no_audio  # the answers in a file were given with audio
     assert not CsvModel.uses_audio

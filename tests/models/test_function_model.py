@@ -49,6 +49,22 @@ def ask(tmp_path: Path) -> Any:
     return ask
 
 
+def ask_without_audio(function: Any, *others: Audio) -> Outcomes:
+    """Ask a function all items of a clip without audio, and the first about other clips."""
+
+    async def answer_all() -> Outcomes:
+        model = FunctionModel.of(function)
+        await model.prepare(DATA)
+        assert model.accepts_no_audio
+        questions = [*((item, None) for item in ITEMS), *((ITEMS[0], audio) for audio in others)]
+        try:
+            return list(await asyncio.gather(*(model.answer(*question) for question in questions)))
+        finally:
+            await model.close()
+
+    return asyncio.run(answer_all())
+
+
 def the_failure(outcomes: Outcomes) -> Failure:
     """Return the failure that all outcomes are."""
     [failure] = {outcome if isinstance(outcome, Failure) else None for outcome in outcomes}
@@ -282,3 +298,44 @@ def test_a_batch_that_fails_is_reported_once(data: Path, tmp_path: Path, caplog:
     assert "one at a time, please (" in line
     assert "test_function_model.py:" in line
     assert "repeated one by one" in line
+
+
+def test_without_audio_the_function_receives_none() -> None:
+    def answer(audio: Any, sampling_rate: int, prompt: str) -> str:
+        return f"{audio} {sampling_rate} {prompt}"
+
+    assert texts(ask_without_audio(answer)) == [f"None 16000 {item.instruction}" for item in ITEMS]
+
+
+def test_a_batch_has_audio_for_every_prompt_or_for_none() -> None:
+    batches: list[list[bool]] = []
+
+    def answer(audios: Any, sampling_rate: int, prompts: Any) -> list[str]:
+        batches.append([audio is None for audio in audios])
+        return list(prompts)
+
+    outcomes = ask_without_audio(answer, AUDIO, AUDIO)
+    assert texts(outcomes) == [item.instruction for item in (*ITEMS, *ITEMS[:1] * 2)]
+    assert all(len(set(batch)) == 1 for batch in batches)
+    assert sum(map(len, batches)) == 10
+
+
+class NeedsAudio:
+    """A model whose object says that it needs audio."""
+
+    accepts_no_audio = False
+
+    def answer(self, audio: Any, sampling_rate: int, prompt: str) -> str:
+        return prompt
+
+    __call__ = answer
+
+
+def test_a_function_or_object_may_need_audio(ask: Any) -> None:
+    source = "def answer(audio, sampling_rate, prompt):\n    return prompt\n"
+    assert ask(source)[1].accepts_no_audio
+    assert not ask(f"{source}answer.accepts_no_audio = False", "needing")[1].accepts_no_audio
+    for model in (NeedsAudio(), NeedsAudio().answer):
+        given = FunctionModel.of(model, "given")
+        given.load()
+        assert not given.accepts_no_audio

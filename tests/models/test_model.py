@@ -31,5 +31,6 @@ def test_everything_but_an_answer_is_optional() -> None:
     model = Parrot(parse_spec("parrot", Parrot))
     assert (model.uses_audio, model.remote, model.max_audio_seconds) == (True, False, None)
     assert not model.disowns(ITEM, "text")
-    assert model.request(ITEM) is None
+    assert not model.accepts_no_audio
+    assert model.request(ITEM) is model.request(ITEM, has_audio=False) is None
     assert model.fingerprint() == ""

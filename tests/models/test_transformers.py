@@ -40,7 +40,7 @@ PROMPTS = [item.instruction for item in items_of(CLIP)]
 GOLDEN = ORACLE / "qwen2_audio" / "golden.json"
 # Not a multiple of each other, so that every row of a batch is padded differently.
 CLIPS = [Audio(tone(clip, seconds)) for clip, seconds in enumerate((0.5, 3.1, 1.7, 2.3))]
-Questions = Sequence[tuple[str, Audio]]
+Questions = Sequence[tuple[str, Audio | None]]
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +127,43 @@ def test_the_answer_depends_on_the_audio_and_on_the_prompt(
     one, other, again = texts(ask(model, [(PROMPTS[0], clip) for clip in (*CLIPS[:2], CLIPS[0])]))
     assert one == again != other
     assert len(set(texts(ask(model, [(prompt, CLIPS[0]) for prompt in PROMPTS])))) > 1
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_a_prompt_without_audio_is_answered(load: Any, checkpoint: Any, family: str) -> None:
+    model = load(checkpoint(family), "dtype=float32", "max_tokens=8")
+    assert model.accepts_no_audio
+    loaded: Any = model._loaded
+    inputs = loaded.family.inputs(loaded.processor, [Question(None, prompt) for prompt in PROMPTS])
+    assert not any(inputs[key].is_floating_point() for key in inputs)  # no features of audio
+    assert not (inputs["input_ids"] == loading.audio_token(loaded.processor, None)).any()
+    heard = [(prompt, CLIPS[0]) for prompt in PROMPTS[:2]]
+    together = texts(ask(model, [(prompt, None) for prompt in PROMPTS]))
+    assert len(set(together)) > 1
+    # An answer depends neither on the others in its batch nor on earlier questions with audio.
+    with_audio = texts(ask(model, heard))
+    assert [texts(ask(model, [(prompt, None)]))[0] for prompt in PROMPTS] == together
+    assert texts(ask(model, [*heard, (PROMPTS[0], None)])) == [*with_audio, together[0]]
+    assert with_audio != together[:2]
+
+
+def test_the_adapter_for_audio_is_used_with_audio_only(load: Any, checkpoint: Any) -> None:
+    model = load(checkpoint("phi4_multimodal"), "dtype=float32", "max_tokens=8")
+    [answer] = texts(ask(model, [(PROMPTS[0], None)]))
+    assert answer == texts(ask(model, [(PROMPTS[0], None)]))[0]
+    network_of(model).delete_adapter("default")
+    inputs = model._loaded.family.inputs(model._loaded.processor, [Question(None, PROMPTS[0])])
+    with torch.inference_mode():
+        generated = network_of(model).generate(**inputs)[0, inputs["input_ids"].shape[1] :]
+    tokenizer = model._loaded.processor.tokenizer
+    assert tokenizer.decode(generated, skip_special_tokens=True) == answer
+
+
+def test_a_family_that_is_not_tested_needs_audio(
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "FAMILIES", {})
+    assert not qwen(load, checkpoint).accepts_no_audio
 
 
 def test_every_family_marked_as_tested_is_tested() -> None:

@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 
 class Question(NamedTuple):
-    """A clip's audio, the prompt, and which of several answers is asked for, from 0."""
+    """A clip's audio (None: none), the prompt, and which of several answers it asks for, from 0."""
 
-    audio: Audio
+    audio: Audio | None
     prompt: str
     sample: int = 0
 
@@ -75,7 +75,10 @@ class BatchedModel(Model):
         """Answer each question of a batch; called in the thread. May raise an exception."""
 
     def group_of(self, question: Question) -> Hashable:  # noqa: ARG002
-        """Return a key that questions of one batch must share; by default none."""
+        """Return a key that questions of one batch must share; by default none.
+
+        Questions with and without audio never share a batch.
+        """
         return None
 
     def place_of(self, error: BaseException) -> str:  # noqa: ARG002
@@ -88,7 +91,7 @@ class BatchedModel(Model):
 
     async def answer(self, item: Item, audio: Audio | None) -> Outcome:
         """Queue the question; the model's thread answers a batch at a time."""
-        assert audio is not None
+        assert audio is not None or self.accepts_no_audio
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((Question(audio, item.instruction, item.sample), future))
         await self._in_thread(lambda: None)  # the calls before this one are done
@@ -111,7 +114,7 @@ class BatchedModel(Model):
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _answer_groups(self, questions: Sequence[Question]) -> list[Outcome]:
-        groups = groupby(questions, self.group_of)
+        groups = groupby(questions, lambda one: (one.audio is None, self.group_of(one)))
         return [answer for _, group in groups for answer in self._answer([*group])]
 
     def _answer(self, questions: Sequence[Question]) -> Sequence[Outcome]:

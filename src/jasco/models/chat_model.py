@@ -26,10 +26,12 @@ class ChatModel(ChatProvider, Model):
     """A model on a server: vLLM, SGLang, llama.cpp, a gateway, an API.
 
     The audio is sent as an ``input_audio`` part (WAV, 16 kHz) before the text, so that a server's
-    prefix cache is used for a clip's eight prompts.
+    prefix cache is used for a clip's eight prompts. Without audio, the content of the message is
+    the text itself, a form that every server accepts.
     """
 
     remote = True
+    accepts_no_audio = True
     OPTIONS = (*ANSWERING_OPTIONS, *TRANSPORT_OPTIONS, AUDIO_FORM)
 
     def __init__(self, spec: Spec) -> None:
@@ -39,13 +41,12 @@ class ChatModel(ChatProvider, Model):
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Request an answer from the server."""
         assert self._client
-        assert audio is not None
-        data = base64.b64encode(audio.wav).decode()
+        data = None if audio is None else base64.b64encode(audio.wav).decode()
         return await self._client.ask([_message(item, data)], item.clip.id, self._seed(item))
 
-    def request(self, item: Item) -> Mapping[str, Any]:
-        """Return the body of the request for an item, without the audio."""
-        return self._request_body([_message(item, "")], self._seed(item))
+    def request(self, item: Item, *, has_audio: bool = True) -> Mapping[str, Any]:
+        """Return the body of the request for an item, without the audio data."""
+        return self._request_body([_message(item, "" if has_audio else None)], self._seed(item))
 
     def _seed(self, item: Item) -> Mapping[str, int]:
         """Return the seed of a further sample, where the spec has one."""
@@ -53,7 +54,9 @@ class ChatModel(ChatProvider, Model):
         return {} if seed is None or not item.sample else {"seed": seed + item.sample}
 
 
-def _message(item: Item, data: str) -> Message:
+def _message(item: Item, data: str | None) -> Message:
+    if data is None:
+        return {"role": "user", "content": item.instruction}
     content = [
         {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
         {"type": "text", "text": item.instruction},

@@ -6,8 +6,10 @@
 * ``answer(audios, sampling_rate, prompts) -> list of str``: the parameter name ``prompts`` means
   that the function accepts batches.
 
-``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. The function is called in
-one thread other than the main thread, one call at a time; it need not be thread-safe. If a batch
+``audio`` is a float32 array from -1 to 1, shape (samples,), one channel. In a condition without
+audio it is None (in a batch: for every prompt), unless the function, or the object with the method,
+has an attribute ``accepts_no_audio = False``: then it is not called. The function is called in one
+thread other than the main thread, one call at a time; it need not be thread-safe. If a batch
 raises an exception or has the wrong number of answers, its questions are asked one by one, so that
 a bad question fails alone.
 """
@@ -71,6 +73,7 @@ class FunctionModel(BatchedModel):
         self._call = self._function or import_function(self.spec.name)
         self._takes_batches = _takes_batches(self.spec.name, self._call)
         self._file = file_of(self._call)
+        self.accepts_no_audio = _accepts_no_audio(self._call)
         if self._takes_batches:
             self.batch_size = _BATCH
 
@@ -80,7 +83,7 @@ class FunctionModel(BatchedModel):
 
     def answer_batch(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Call the function for one batch."""
-        audios = [question.audio.floats for question in questions]
+        audios = [None if one.audio is None else one.audio.floats for one in questions]
         prompts = [question.prompt for question in questions]
         if not self._takes_batches:
             return [_outcome(self._call(audios[0], SAMPLING_RATE, prompts[0]))]
@@ -139,6 +142,14 @@ def _takes_batches(name: str, function: Any) -> bool:
     except ValueError:  # a built-in may have no signature
         return False
     return "prompts" in signature.parameters
+
+
+def _accepts_no_audio(function: object) -> bool:
+    """Return whether neither a function nor the object of a method declares that it needs audio."""
+    return all(
+        getattr(part, "accepts_no_audio", True)
+        for part in (function, getattr(function, "__self__", None))
+    )
 
 
 def _listed(answers: object, number: int) -> Sequence[object]:

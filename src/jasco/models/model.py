@@ -42,6 +42,12 @@ class Model(Provider, ABC):
     """After ``prepare``: its runtime (precision, device, versions), for the record."""
     max_audio_seconds: float | None = None
     """After ``prepare``: maximum number of seconds that it processes; None: no limit or unknown."""
+    accepts_no_audio: bool = False
+    """After ``prepare``: whether :meth:`answer` accepts None as audio, for prompts without a clip.
+
+    The prompt is then all that the model receives: no audio, no silence and no placeholder. Only
+    such a model is evaluated in the conditions ``none`` and ``text`` of modality reliance.
+    """
 
     @property
     def greedy(self) -> bool:
@@ -55,16 +61,28 @@ class Model(Provider, ABC):
         """Return whether an answer in a run is known not to be this model's; by default never."""
         return False
 
-    def request(self, item: Item) -> Mapping[str, Any] | None:  # noqa: ARG002
+    def request(self, item: Item, *, has_audio: bool = True) -> Mapping[str, Any] | None:  # noqa: ARG002
         """Return the body of the request for an item, without the audio data.
 
-        None, the default, if nothing is sent as JSON.
+        None, the default, if nothing is sent as JSON. Without ``has_audio``, the body is that of a
+        request without audio, which only models with :attr:`accepts_no_audio` need to support.
         """
         return None
 
     @abstractmethod
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Answer one item. A problem of this item alone is returned as a failure, not raised.
+
+        Parameters
+        ----------
+        item : Item
+        audio : Audio or None
+            The audio of the clip. None only if :attr:`uses_audio` is false or
+            :attr:`accepts_no_audio` is true.
+
+        Returns
+        -------
+        Response or Failure
 
         Raises
         ------

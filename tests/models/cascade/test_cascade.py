@@ -25,7 +25,7 @@ from jasco.data.folders import cache_folder
 from jasco.errors import InputError
 from jasco.models import cascade, clip_cache
 from jasco.models.cascade import Cascade, item_seed
-from jasco.models.cascade.language import make_prompt
+from jasco.models.cascade.language import make_bare_prompt, make_prompt
 from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.responses import Failure, Response
 from run_database import query
@@ -152,6 +152,23 @@ def test_a_clip_is_described_once(four_cores: None) -> None:
     }
     assert {seed for *_, seed in language_model.requests} == {
         item_seed(7, audio(), item.instruction) for item in items_of(clip())
+    }
+
+
+def test_without_audio_nothing_is_described() -> None:
+    model, audio_standin, language_model = stubbed("cascade,seed=7")
+
+    async def run() -> list[Response | Failure]:
+        answers = await asyncio.gather(*(model.answer(item, None) for item in items_of(clip())))
+        await model.close()
+        return answers
+
+    assert model.accepts_no_audio
+    assert asyncio.run(run()) == [Response("", "stop")] * 8
+    assert audio_standin.calls == 0
+    assert {(prompt, seed) for prompt, _, _, seed in language_model.requests} == {
+        (make_bare_prompt(item.instruction), item_seed(7, None, item.instruction))
+        for item in items_of(clip())
     }
 
 

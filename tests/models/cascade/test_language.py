@@ -12,7 +12,7 @@ import pytest
 
 from jasco.backends.weights import SMOLLM2, find_weight
 from jasco.models.cascade import language
-from jasco.models.cascade.language import make_prompt
+from jasco.models.cascade.language import make_bare_prompt, make_prompt
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 
@@ -34,6 +34,12 @@ def test_the_prompt_of_the_language_model() -> None:
     assert all(turn.endswith("<|im_end|>\n") for turn in turns[:-1])
     assert prompt.clip == make_prompt(["Rain", "Water"], "Come in!", "Why?").clip
     assert make_prompt([], "", "What?").clip.endswith("user\nSounds: none\nSpeech: none\n")
+
+
+def test_a_prompt_without_a_clip_is_the_instruction_alone() -> None:
+    bare, other = make_bare_prompt("What?"), make_prompt([], "", "What?")
+    assert bare.clip == language._SHARED
+    assert bare.instruction == other.instruction
 
 
 @pytest.mark.parametrize("instruction", INSTRUCTIONS)
@@ -107,6 +113,7 @@ def test_an_answer_does_not_depend_on_earlier_questions(servers: int, fails: int
         for tags, speech in ((["Rain"], "Come in!"), (["Rain"], "Come out!"), ([], ""))
         for instruction in INSTRUCTIONS
     ]
+    questions[16:] = [(make_bare_prompt(instruction), 64, 0.0, 5) for instruction in INSTRUCTIONS]
     alone = [language_model(CachingServer()).reply(*question) for question in questions]
     for order in (range(24), reversed(range(24)), random.Random(1).sample(range(24), 12)):
         caching_servers = [CachingServer() for _ in range(servers)]
@@ -250,6 +257,19 @@ def test_only_the_common_prefix_is_kept_between_questions(real_models: None) -> 
         else:
             assert tokens in (shared, clip)
     assert len(rest) == 12 * 2 + 36 + 48 - 1
+
+
+@pytest.mark.slow
+def test_an_answer_without_a_clip_does_not_depend_on_earlier_questions(real_models: None) -> None:
+    weights = find_weight(SMOLLM2) / next(iter(SMOLLM2.files))
+    bare, other = make_bare_prompt(INSTRUCTIONS[0]), make_bare_prompt(INSTRUCTIONS[4])
+    clip = make_prompt(["Rain"], "Come in!", INSTRUCTIONS[0])
+    expected = language.LanguageModel(weights, 1).reply(bare, 32, 0.0, 0)
+    assert isinstance(expected, Response)
+    model = language.LanguageModel(weights, 1)
+    for earlier in (other, bare, clip, clip):
+        model.reply(earlier, 32, 0.0, 0)
+        assert model.reply(bare, 32, 0.0, 0) == expected
 
 
 @pytest.mark.slow

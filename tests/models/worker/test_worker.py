@@ -28,6 +28,7 @@ from jasco.models.worker import Worker
 from jasco.models.worker.process import WorkerProcess
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
+from outcomes import texts
 from places import HELPERS, ROOT
 from processes import assert_nothing_lives, living
 from run_database import query
@@ -102,7 +103,11 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Ask the stand-in, started with flags, all items of a clip at once."""
 
     def ask(
-        timeout: float = 60, start: float = 60, times: int = 1, **flags: object
+        timeout: float = 60,
+        start: float = 60,
+        times: int = 1,
+        audio: Audio | None = AUDIO,
+        **flags: object,
     ) -> Conversation:
         monkeypatch.setenv("JASCO_WORKER_TIMEOUT", str(timeout))
         monkeypatch.setenv("JASCO_WORKER_START", str(start))
@@ -119,7 +124,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         async def answer_all() -> None:
             try:
                 await model.prepare(DATA)
-                calls = (model.answer(item, AUDIO) for item in ITEMS * times)
+                calls = (model.answer(item, audio) for item in ITEMS * times)
                 conversation.outcomes = list(await asyncio.gather(*calls))
             finally:
                 await model.close()
@@ -167,6 +172,29 @@ def test_a_worker_that_takes_batches_may_answer_in_any_order(ask: Ask) -> None:
     conversation = ask(batch=4, backwards=True)  # it answers once it has four requests
     assert_answered(conversation.outcomes)
     assert conversation.starts() == 1
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_worker_that_accepts_no_audio_receives_none(
+    ask: Ask, tmp_path: Path, crashes: bool
+) -> None:
+    flags = {"crash_on": FOURTH, "crash_once": tmp_path / "crashed"} if crashes else {}
+    conversation = ask(
+        audio=None, handshake='{"jasco": 1, "name": "m", "accepts_no_audio": true}', **flags
+    )
+    assert conversation.model.accepts_no_audio
+    assert texts(conversation.outcomes) == [f"{prompt} None" for prompt in PROMPTS]
+    requests = [request for request in conversation.requests() if request != "stop"]
+    assert {request["audio"] for request in requests} == {None}
+    assert {request["sampling_rate"] for request in requests} == {16_000}
+
+
+def test_a_worker_needs_audio_unless_it_says_otherwise(ask: Ask) -> None:
+    assert not ask().model.accepts_no_audio
+    handshake = '{"jasco": 1, "name": "standin", "accepts_no_audio": false}'
+    conversation = ask(handshake=handshake)
+    assert not conversation.model.accepts_no_audio
+    assert_answered(conversation.outcomes)
 
 
 def test_its_standard_error_is_in_the_log(ask: Ask) -> None:
@@ -333,6 +361,9 @@ def test_a_worker_whose_supervisor_is_killed_is_restarted_and_no_process_remains
         ('{"jasco": 1, "name": "m", "versions": []}', 'lacks "versions"'),
         ('{"jasco": 1, "name": "m", "batch": 0}', 'lacks "batch"'),
         ('{"jasco": 1, "name": "m", "batch": "4"}', 'lacks "batch"'),
+        ('{"jasco": 1, "name": "m", "accepts_no_audio": 1}', 'lacks "accepts_no_audio": true or'),
+        ('{"jasco": 1, "name": "m", "accepts_no_audio": null}', 'lacks "accepts_no_audio"'),
+        ('{"jasco": 1, "name": "m", "accepts_no_audio": "yes"}', 'lacks "accepts_no_audio"'),
     ],
 )
 def test_a_wrong_handshake_is_an_input_error(ask: Ask, handshake: str, message: str) -> None:

@@ -16,7 +16,12 @@ from jasco.backends.specs import Spec
 from jasco.backends.weights import SMOLLM2, WHISPER, YAMNET, find_weight
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.models.cascade.language import MAX_SERVERS, LanguageModel, make_prompt
+from jasco.models.cascade.language import (
+    MAX_SERVERS,
+    LanguageModel,
+    make_bare_prompt,
+    make_prompt,
+)
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.models.clip_cache import ClipCache, audio_digest
@@ -29,14 +34,14 @@ Description = tuple[list[str], str]
 """The description of a clip for the language model: its three most likely sounds, its speech."""
 
 
-def item_seed(seed: int, audio: Audio, instruction: str) -> int:
+def item_seed(seed: int, audio: Audio | None, instruction: str) -> int:
     """Return the seed of a question, so that answers do not depend on earlier questions.
 
     Parameters
     ----------
     seed : int
         The user's seed.
-    audio : Audio
+    audio : Audio or None
     instruction : str
 
     Returns
@@ -44,7 +49,8 @@ def item_seed(seed: int, audio: Audio, instruction: str) -> int:
     int
         From 0 to 2**32 - 2; for llama.cpp, 2**32 - 1 means a random seed.
     """
-    question = b"\0".join((str(seed).encode(), audio_digest(audio), instruction.encode()))
+    digest = b"" if audio is None else audio_digest(audio)
+    question = b"\0".join((str(seed).encode(), digest, instruction.encode()))
     return int.from_bytes(hashlib.blake2b(question, digest_size=8).digest()) % (2**32 - 1)
 
 
@@ -74,6 +80,8 @@ class Cascade(Model):
     on that data set are slightly optimistic.
 
     Sounds and words depend only on the audio and are computed once for a clip's eight instructions.
+    Without audio, the question to the language model is the instruction alone, without lines for
+    sounds and speech.
 
     Answers are reproducible byte for byte: on one machine, with the same versions of the libraries,
     an answer depends only on the audio, the instruction and the identity options. It does not
@@ -83,6 +91,7 @@ class Cascade(Model):
     differently, which can change an answer.
     """
 
+    accepts_no_audio = True
     OPTIONS = (
         Option("weights", "folder with the weights, searched before the cache", read=Path),
         Option("max_tokens", "maximum tokens of an answer", at_least(1, int), 64, identity=True),
@@ -117,16 +126,19 @@ class Cascade(Model):
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Describe the clip, once for all its items, then answer."""
-        assert audio is not None
-        # Shielded: a cancelled item must not cancel the description for other items of its clip.
-        description = await asyncio.shield(asyncio.wrap_future(self._described(audio)))
-        if isinstance(description, Failure):
-            return description
+        if audio is None:
+            prompt = make_bare_prompt(item.instruction)
+        else:
+            # Shielded: a cancelled item must not cancel the description for other items.
+            description = await asyncio.shield(asyncio.wrap_future(self._described(audio)))
+            if isinstance(description, Failure):
+                return description
+            prompt = make_prompt(*description, item.instruction)
         options = self.spec.options
         return await asyncio.get_running_loop().run_in_executor(
             self._replying,
             self._language_model.reply,
-            make_prompt(*description, item.instruction),
+            prompt,
             options["max_tokens"],
             options["temperature"],
             item_seed(options["seed"] + item.sample, audio, item.instruction),

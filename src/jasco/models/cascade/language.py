@@ -49,7 +49,7 @@ class Prompt:
     Attributes
     ----------
     clip : str
-        The part that all questions share, and the description of the clip.
+        The part that all questions share, and the description of the clip, if there is one.
     instruction : str
         The rest, up to the beginning of the answer.
     """
@@ -60,8 +60,17 @@ class Prompt:
 
 def make_prompt(tags: Sequence[str], transcript: str, instruction: str) -> Prompt:
     """Format the description of a clip and an instruction for the language model."""
+    return _prompt(_described(tags, transcript), instruction)
+
+
+def make_bare_prompt(instruction: str) -> Prompt:
+    """Format an instruction without a clip for the language model."""
+    return _prompt("", instruction)
+
+
+def _prompt(description: str, instruction: str) -> Prompt:
     return Prompt(
-        whole_text(_SHARED + _described(tags, transcript)),
+        whole_text(_SHARED + description),
         whole_text(f"{_instructed(instruction)}<|im_end|>\n<|im_start|>assistant\n"),
     )
 

@@ -97,10 +97,10 @@ class Inference(ABC, Generic[Encoded, Prepared]):
             presets = ", ".join(self._presets)
             raise InputError(invalid_value("preset", preset, f"expected one of {presets}"))
         with torch.inference_mode():
-            prepared = [
-                self.prepare(self.encode_once(audio), prompt, preset, sample)
-                for audio, prompt, sample in questions
-            ]
+            prepared = []
+            for audio, prompt, sample in questions:
+                assert audio is not None  # ports do not accept questions without audio
+                prepared.append(self.prepare(self.encode_once(audio), prompt, preset, sample))
             self.decode(prepared)
         return [self._response(question) for question in prepared]
 

@@ -19,7 +19,8 @@ class HuggingFace(BatchedModel):
 
     The weights are loaded on one device. Code in a checkpoint is not run. Answers of a batch share
     matrix products, whose rounding depends on the composition of the batch: in half precision, an
-    answer may occasionally differ with another batch size.
+    answer may occasionally differ with another batch size. Questions without audio are accepted
+    by the families that are tested, and not by others.
     """
 
     NAME = "MODEL"
@@ -51,12 +52,15 @@ class HuggingFace(BatchedModel):
         settings = set_decoding(loaded, options["max_tokens"], options["temperature"])
         self._loaded = loaded
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
+        self.accepts_no_audio = loaded.family.accepts_no_audio
         self.facts = {**loaded.facts} | ({"generation": settings} if settings else {})
 
     def group_of(self, question: Question) -> int:
         """Return the clip's length if clips of other lengths in the batch affect its answer."""
         assert self._loaded
-        return 0 if self._loaded.family.mixes else len(question.audio.samples)
+        if question.audio is None or self._loaded.family.mixes:
+            return 0
+        return len(question.audio.samples)
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Generate the answers."""

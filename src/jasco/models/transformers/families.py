@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jasco.data.audio import SAMPLING_RATE
+from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.models.batches import Question
 
 TINY_WEIGHTS = "tiny weights"
@@ -34,8 +34,10 @@ def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
         processor,
         questions,
         [
-            _render(processor.tokenizer, f"{processor.audio_token}{prompt}")
-            for _, prompt, _ in questions
+            _render(
+                processor.tokenizer, prompt if audio is None else processor.audio_token + prompt
+            )
+            for audio, prompt, _ in questions
         ],
     )
 
@@ -47,9 +49,10 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
     is padded by the feature extractor, with the default with which the model was trained.
     """
     start = processor.tokenizer.bos_token
+    audios = [audio.floats for audio, *_ in questions if audio is not None]
     return processor(
         text=texts,
-        audio=[question.audio.floats for question in questions],
+        audio=audios or None,
         text_kwargs={
             "padding": True,
             "padding_side": "left",
@@ -63,10 +66,13 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
 
 
 def render(processor: Any, questions: Sequence[Question]) -> list[str]:
-    """Return the prompts, each with a placeholder for the audio."""
+    """Return the prompts, each with a placeholder for the audio, if there is any."""
     # Templates recognise audio by the type or by the key; the value is ignored.
-    audio = {"type": "audio", "audio": "clip.wav"}
-    return [_render(processor, _content(audio, prompt)) for _, prompt, _ in questions]
+    part = {"type": "audio", "audio": "clip.wav"}
+    return [
+        _render(processor, _content(None if audio is None else part, prompt))
+        for audio, prompt, _ in questions
+    ]
 
 
 def _render(template_owner: Any, content: str | list[dict[str, str]]) -> Any:
@@ -82,7 +88,7 @@ def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
     where the answer begins, so no generation prompt is added.
     """
     contents = [
-        _content({"type": "audio", "base64": base64.b64encode(audio.wav).decode()}, prompt)
+        _content(None if audio is None else _wav_part(audio), prompt)
         for audio, prompt, _ in questions
     ]
     return processor.apply_chat_template(
@@ -90,8 +96,13 @@ def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
     )
 
 
-def _content(audio: dict[str, str], prompt: str) -> list[dict[str, str]]:
-    return [audio, {"type": "text", "text": prompt}]
+def _wav_part(audio: Audio) -> dict[str, str]:
+    return {"type": "audio", "base64": base64.b64encode(audio.wav).decode()}
+
+
+def _content(audio: dict[str, str] | None, prompt: str) -> list[dict[str, str]]:
+    text = {"type": "text", "text": prompt}
+    return [text] if audio is None else [audio, text]
 
 
 def of_extractor(processor: Any) -> float | None:
@@ -120,7 +131,8 @@ class Family:
     tested : str
         :data:`TINY_WEIGHTS` or :data:`NOT_RUN`. No family was run with its real weights.
     inputs : callable
-        Returns the model's inputs, given a processor and questions.
+        Returns the model's inputs, given a processor and questions, all of them with audio or all
+        without.
     max_audio_seconds : callable
         Returns, given a processor, the seconds after which clips are truncated; None: never.
     mixes : bool
@@ -143,6 +155,11 @@ class Family:
     model_class: str | None = None
     adapter: str | None = None
     needs: Sequence[tuple[str, str]] = ()
+
+    @property
+    def accepts_no_audio(self) -> bool:
+        """Whether it answers prompts without audio: shown for each family that is tested."""
+        return self.tested != NOT_RUN
 
 
 # Their processors cannot be loaded without these, although no image is used.

@@ -53,10 +53,13 @@ def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
 
 
 def generate(loaded: Loaded, questions: Sequence[Question]) -> list[Response]:
-    """Generate the answers of a batch."""
+    """Generate the answers of a batch, whose questions all have audio, or all have none."""
     import torch
 
     model = loaded.model
+    if loaded.family.adapter:  # the publisher does not use an adapter for audio without audio
+        has_audio = questions[0].audio is not None
+        (model.enable_adapters if has_audio else model.disable_adapters)()
     inputs = {
         name: _on_device(value, model)
         for name, value in loaded.family.inputs(loaded.processor, questions).items()

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Never
@@ -52,7 +52,7 @@ class _Question:
     """A question for which a call of ``answer`` waits."""
 
     prompt: str
-    audio: Path
+    audio: Path | None
     answer: asyncio.Future[Response | Failure]
     deadline: float = 0.0
     is_suspect: bool = False
@@ -79,7 +79,8 @@ class _Session:
 class Worker(Model):
     """A program of the user, which is started and stopped with the run.
 
-    It receives one question at a time, or as many as its handshake allows. If it crashes, or a
+    It receives one question at a time, or as many as its handshake allows, and questions without
+    audio only if its handshake allows them. If it crashes, or a
     question takes too long, another worker is started and unanswered questions are sent again, one
     at a time, so that a question that crashes workers does not affect others.
     """
@@ -143,10 +144,10 @@ class Worker(Model):
 
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Queue the question and wait for its answer."""
-        assert audio is not None
+        assert audio is not None or self.accepts_no_audio
         assert self._files
         assert self._leading
-        async with self._files.file(audio) as path:
+        async with nullcontext() if audio is None else self._files.file(audio) as path:
             answer: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
             self._waiting.append(_Question(item.instruction, path, answer))
             self._wake.set()
@@ -191,6 +192,7 @@ class Worker(Model):
                     raise
             else:
                 self.facts = {"name": served_name(handshake.name), **handshake.versions}
+                self.accepts_no_audio = handshake.accepts_no_audio
                 return _Session(process, handshake)
         raise IncompleteError(
             f"{self.spec.label} ended {ending} while it was starting, {_STARTS} times in a row; "

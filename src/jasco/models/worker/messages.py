@@ -29,11 +29,14 @@ class Handshake:
         Versions of its libraries, as it reports them.
     batch : int
         Maximum number of outstanding requests.
+    accepts_no_audio : bool
+        Whether it accepts requests without audio.
     """
 
     name: str
     versions: Mapping[str, str]
     batch: int
+    accepts_no_audio: bool
 
 
 def read_message(line: bytes, secrets: Sequence[str] = ()) -> dict[str, Any] | None:
@@ -64,30 +67,32 @@ def read_handshake(message: Mapping[str, Any]) -> Handshake:
     """Parse the handshake (``InputError`` if it is invalid)."""
     name, versions = message.get("name"), message.get("versions", {})
     version, batch = message.get("jasco"), message.get("batch", 1)
+    accepts_no_audio = message.get("accepts_no_audio", False)
     requirements = {
         f'"jasco": {_VERSION}': _is_integer(version) and version == _VERSION,
         '"name": "..."': isinstance(name, str) and name,
         '"versions": {...}': isinstance(versions, dict),
         '"batch": N': _is_integer(batch) and batch >= 1,
+        '"accepts_no_audio": true or false': isinstance(accepts_no_audio, bool),
     }
     if missing := [form for form, is_met in requirements.items() if not is_met]:
         quoted = one_line(json.dumps(message), 100)
         raise InputError(f"its first message lacks {', '.join(missing)}: {quoted}")
     first = list(versions.items())[:_MOST_VERSIONS]
     lines = {one_line(key, 40): one_line(value, 100) for key, value in first}
-    return Handshake(str(name), lines, batch)
+    return Handshake(str(name), lines, batch, accepts_no_audio)
 
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def write_request(number: int, prompt: str, audio: Path) -> bytes:
+def write_request(number: int, prompt: str, audio: Path | None) -> bytes:
     """Format a question as a line of ASCII, which does not depend on the worker's encoding."""
     request = {
         "id": number,
         "prompt": prompt,
-        "audio": str(audio),
+        "audio": audio and str(audio),
         "sampling_rate": SAMPLING_RATE,
     }
     return json.dumps(request).encode() + b"\n"
