@@ -138,16 +138,20 @@ class RelianceReport:
     @property
     def parts(self) -> list[ReliancePart]:
         """The tables; with gates first those about the clips whose stems pass them."""
-        reliance, parts = self.reliance, list[ReliancePart]()
-        for figures, words, suffix in (
-            (reliance.passed, "{} whose stems pass the gates", "-passed"),
-            (reliance.figures, "all {}" if reliance.passed else "{}", ""),
-        ):
-            if figures is not None:
-                clips = words.format(count(figures.clips, "clip"))
-                parts += parts_of_figures(
-                    figures, self.states, clips, exact=self.exact, suffix=suffix
-                )
+        reliance, passed, parts = self.reliance, self.reliance.passed, list[ReliancePart]()
+        if passed is not None:
+            clips = f"{count(passed.clips, 'clip')} whose stems pass the gates"
+            parts += parts_of_figures(
+                passed, self.states, clips, exact=self.exact, suffix="-passed"
+            )
+        clips = count(reliance.figures.clips, "clip")
+        parts += parts_of_figures(
+            reliance.figures,
+            self.states,
+            clips if passed is None else f"all {clips}",
+            exact=self.exact,
+            secondary=passed is not None,
+        )
         return [*parts, *parts_of_judges(reliance.judges, reliance.attribution)]
 
     @property

@@ -26,12 +26,15 @@ class ReliancePart:
     heading : str
     table : Table
     explained : str
+    secondary : bool
+        Whether the same figures are given for other clips, which are to be preferred.
     """
 
     key: str
     heading: str
     table: Table
     explained: str
+    secondary: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,13 @@ def effects_table(figures: RelianceFigures, *, exact: bool) -> Table:
 
 
 def parts_of_figures(
-    figures: RelianceFigures, states: Mapping[str, str], clips: str, *, exact: bool, suffix: str
+    figures: RelianceFigures,
+    states: Mapping[str, str],
+    clips: str,
+    *,
+    exact: bool,
+    suffix: str = "",
+    secondary: bool = False,
 ) -> Iterator[ReliancePart]:
     """Yield the tables of figures about some clips.
 
@@ -230,6 +239,8 @@ def parts_of_figures(
         Whether the stems are exact.
     suffix : str
         What distinguishes the keys of these tables from those about other clips.
+    secondary : bool
+        Whether the figures about other clips are to be preferred.
     """
     shares = [TableRow("sound", figures.share_sound), TableRow("speech", figures.share_speech)]
     swaps = [TableRow(cue, each) for cue, each in figures.swaps.items()]
@@ -240,7 +251,8 @@ def parts_of_figures(
         ("swaps", "Swapped cues", Table("swapped cue", SWAPS, swaps), _SWAPS_EXPLAINED),
     ):
         if table.has_figures:
-            yield ReliancePart(f"{key}{suffix}", f"{heading}, {clips}", table, explained)
+            heading = f"{heading}, {clips}"
+            yield ReliancePart(f"{key}{suffix}", heading, table, explained, secondary)
 
 
 def parts_of_judges(
@@ -248,7 +260,7 @@ def parts_of_judges(
 ) -> Iterator[ReliancePart]:
     """Yield the tables of the judges: their effects if there are several, and attribution."""
     if len(judges) > 1:
-        rows = [TableRow(judge, figures, "judge") for judge, figures in judges.items()]
+        rows = [TableRow(judge, figures) for judge, figures in judges.items()]
         table = Table("judge", MAIN_EFFECTS, rows)
         if table.has_figures:
             yield ReliancePart("judges", "Effects by judge", table, _JUDGES_EXPLAINED)
