@@ -10,10 +10,12 @@ import pytest
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.reliance import EFFECTS, Effect
 from jasco.protocol.conditions import parse_conditions
+from jasco.reports.reliance_items import audit_items
 from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.reliance_tables import condition_name, effect_name
 from made_reliance import reliance_report
 from made_results import JUDGE, MODEL
+from places import ROOT
 
 HOSTILE = "<b>x</b> | \\input{y} $"
 COMPLETE = reliance_report()
@@ -149,3 +151,23 @@ def test_markdown_and_latex_escape_names() -> None:
         f"tab:jasco-reliance-{key}" for key in ("conditions", "effects", "shares", "attribution")
     ]
     assert body.count("Intervals: 95") == 1
+
+
+def names_in(value: Any) -> set[str]:
+    """Return the names of all entries of a JSON object that are not names from outside."""
+    if isinstance(value, list):
+        return set().union(*map(names_in, value))
+    if not isinstance(value, dict):
+        return set()
+    return {*value}.union(*map(names_in, value.values()))
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    report = reliance_report(passed=2, attribution={})
+    figures = {**report.to_json(), "judges": {}, "clips": {}, "conditions": {}}
+    del figures["stems"]["recipe"]
+    names = {name.removesuffix("_ci") for name in names_in(figures)}
+    names |= names_in(audit_items([report]).to_json()["clips"])
+    text = (ROOT / "docs" / "output.md").read_text("utf-8")
+    documented = set(re.findall(r"`(\w+)`", text)) | {each.key for each in parse_conditions("all")}
+    assert names - {MODEL} <= documented
