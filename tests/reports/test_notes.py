@@ -1,4 +1,4 @@
-"""Notes of the reasons of failures, quoted as plain text in every output."""
+"""Notes below tables, in every output: reasons of failures, attribution without the cue."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,14 @@ import pytest
 
 from command import Jasco
 from jasco.data.dataset import read_data_set
+from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.reliance import Attribution
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.responses import Failure
 from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
+from jasco.reports.html_table import differences_html, scores_html
+from jasco.reports.notes import NoteKind, attribution_text, note_lines
 from jasco.reports.report import Report
 from jasco.reports.text import render, render_comparison
 from jasco.runs.read_run import results_of_run
@@ -126,3 +130,53 @@ def test_the_page_quotes_them_as_text(run: Path, tmp_path: Path, jasco: Jasco) -
     assert "&lt;b&gt;no&lt;/b&gt; audio" in text
     assert "<b>no</b>" not in text
     assert "quota is used up" in text
+
+
+ATTRIBUTION = Attribution(Estimate(0.2, 0.1, 0.3), Estimate(0.38, 0.25, 0.5), 210, 200)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        render,
+        render_comparison,
+        scores_html,
+        differences_html,
+        lambda summary: export([summary], "markdown"),
+        lambda summary: export([summary], "latex"),
+    ],
+)
+def test_attribution_without_the_cue_is_below_every_table_of_its_judge(write: Any) -> None:
+    measured = results(MODEL, judged(), attribution={JUDGE: ATTRIBUTION})
+    text = write(summarise_report([measured, results(OTHER, judged(1))])).replace("\\", "")
+    assert f"{JUDGE}, on {MODEL}: labels 38.0% " in text
+    assert f"{JUDGE}, on {OTHER}: labels" not in text
+    assert "labels" not in write(report())
+
+
+def test_attribution_without_the_cue_is_one_line_for_each_judge() -> None:
+    measured = results(MODEL, judged(), judged(1), attribution={JUDGE: ATTRIBUTION})
+    summary = summarise_report([measured])
+    assert note_lines(summary, [NoteKind.ATTRIBUTION]) == [
+        (
+            f"{JUDGE}: labels 38.0% [25.0, 50.0] of 200 answers given without the speech as "
+            "Speech-Oriented or Both, and 20.0% [10.0, 30.0] of 210 answers given without the "
+            "sound as Audio-Oriented or Both (without Neither); see: jasco reliance"
+        )
+    ]
+    judges = summary.to_json()["models"][MODEL]["judges"]
+    assert judges[JUDGE]["attribution_without_cue"] == {
+        "sound": 0.2,
+        "sound_ci": [0.1, 0.3],
+        "speech": 0.38,
+        "speech_ci": [0.25, 0.5],
+        "sound_answers": 210,
+        "speech_answers": 200,
+    }
+    assert judges[f"{JUDGE}1"]["attribution_without_cue"] is None
+
+
+def test_attribution_that_was_not_measured_is_not_printed() -> None:
+    assert not attribution_text(None)
+    assert not attribution_text(Attribution())
+    assert "sound" not in attribution_text(Attribution(speech=Estimate(1.0), speech_answers=1))

@@ -3,6 +3,7 @@
 import pytest
 
 from jasco.errors import InputError
+from jasco.metrics.reliance import Attribution
 from jasco.runs.results import JudgedItems, judge_named
 from made_results import MODEL, OTHER, judged, results
 
@@ -26,12 +27,14 @@ def test_other_names_are_refused(name: str, message: str) -> None:
 
 
 def test_the_figures_are_those_of_the_judges_named() -> None:
-    two_judges = results(MODEL, judged(2), judged(0))
+    attribution = {"openai/JUDGE": Attribution(), "openai/JUDGE1": Attribution()}
+    two_judges = results(MODEL, judged(2), judged(0), attribution=attribution)
     assert two_judges.figures
     assert two_judges.figures.panel.best_mean.value == 1
     [first, second] = two_judges.judges
     one_judge = two_judges.judged_by([second, second])
     assert list(one_judge.judges) == [second]
+    assert list(one_judge.attribution) == [second]
     assert one_judge.figures
     assert one_judge.figures.panel.best_mean.value == 0
     assert two_judges.judged_by([]) is two_judges

@@ -12,14 +12,18 @@ from jasco.reports.text import title
 
 def scores_html(report: Report) -> str:
     """Format the figures of models, with the notes that are needed to read them."""
-    notes = note_lines(report, {*CAUTIONS, NoteKind.INTERVALS, NoteKind.MISSING})
+    kinds = {*CAUTIONS, NoteKind.ATTRIBUTION, NoteKind.INTERVALS, NoteKind.MISSING}
+    notes = note_lines(report, kinds)
     return _html(title(report), columns.headline(report.models), notes, report.signature)
 
 
 def differences_html(report: Report) -> str:
     """Format paired differences of models, with the notes that are needed to read them."""
     pairs = report.pairs or ()
-    notes = [explain_pairs(pairs), *note_lines(report, {*CAUTIONS, NoteKind.COMPARISON})]
+    notes = [
+        explain_pairs(pairs),
+        *note_lines(report, {*CAUTIONS, NoteKind.ATTRIBUTION, NoteKind.COMPARISON}),
+    ]
     return _html("Paired differences", columns.differences(pairs), notes, report.signature)
 
 

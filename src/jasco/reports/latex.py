@@ -2,7 +2,7 @@ r"""The report as LaTeX tables for a paper; ``\input`` them, with the package bo
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pylatexenc import latexencode
 
@@ -24,10 +24,15 @@ def to_latex(report: Report) -> str:
 
 
 def _comments(report: Report) -> Iterator[str]:
-    yield f"% jasco signature: {one_line(report.signature, _LONGEST)}"
-    yield r"% In the preamble: \usepackage{booktabs} \usepackage[T1]{fontenc}"
     kinds = set(NoteKind) - {NoteKind.PROMPTS, NoteKind.INTERVALS, *BASIS}
-    for line in note_lines(report, kinds):
+    yield from comments(report.signature, note_lines(report, kinds))
+
+
+def comments(signature: str, notes: Iterable[str] = ()) -> Iterator[str]:
+    """Yield comments: the signature, the packages that the tables need, and notes."""
+    yield f"% jasco signature: {one_line(signature, _LONGEST)}"
+    yield r"% In the preamble: \usepackage{booktabs} \usepackage[T1]{fontenc}"
+    for line in notes:
         yield f"% {one_line(line, _LONGEST)}"
 
 
@@ -71,6 +76,19 @@ def _float(
     notes: Sequence[str] = (),
     bold: str | None = None,
 ) -> str:
+    cautions = [f"{line.removesuffix('.')}." for line in note_lines(report, CAUTIONS)]
+    captions = [f"{title(report)}.", _panels(report), caption, *cautions]
+    return table_float(label, " ".join(captions), figures, notes, bold)
+
+
+def table_float(
+    label: str,
+    caption: str,
+    figures: columns.Table,
+    notes: Sequence[str] = (),
+    bold: str | None = None,
+) -> str:
+    """Format a table with its caption, notes below it, and the figure that is set in bold."""
     rows = []
     for row in figures.rows:
         name, figure, *cells = map(escaped, figures.cells(row))
@@ -84,12 +102,10 @@ def _float(
     tabular = table(header, rows, "latex_raw")
     for rule in ("toprule", "midrule", "bottomrule"):
         tabular = tabular.replace(r"\hline", rf"\{rule}", 1)
-    cautions = [f"{line.removesuffix('.')}." for line in note_lines(report, CAUTIONS)]
-    captions = [f"{title(report)}.", _panels(report), caption, *cautions]
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{' '.join(map(escaped, captions))}}}",
+        rf"\caption{{{escaped(caption)}}}",
         rf"\label{{{label}}}",
         tabular,
     ]

@@ -12,6 +12,7 @@ from jasco.backends.chat_requests import change_in_words
 from jasco.errors import count, one_line
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.comparison import LEAST_CLIPS
+from jasco.metrics.reliance import Attribution
 from jasco.reports.exam import exam_status
 from jasco.reports.formats import between, failure_counts, number, percent, reason_texts
 from jasco.reports.formats import with_interval as figure
@@ -25,6 +26,7 @@ class NoteKind(Enum):
     PROMPTS = auto()  # effect of prompts and judges; also shown in tables
     VARIANCE = auto()  # variance components of the scores
     JUDGE = auto()  # reliability of a judge: its exam, its self-agreement
+    ATTRIBUTION = auto()  # how far modality dependence by a judge can be believed
     KNOWN_ISSUES = auto()
     INTERVALS = auto()
     MISSING = auto()
@@ -35,7 +37,7 @@ class NoteKind(Enum):
     COMPARISON = auto()  # pairs that are not compared, or compared despite a mismatch
 
 
-BASIS = (NoteKind.JUDGE, NoteKind.KNOWN_ISSUES)  # the basis of the figures
+BASIS = (NoteKind.JUDGE, NoteKind.ATTRIBUTION, NoteKind.KNOWN_ISSUES)  # the basis of the figures
 CAUTIONS = (NoteKind.DOUBT, NoteKind.INCOMPLETE)  # to be read before the figures
 
 
@@ -50,6 +52,9 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
         yield from _about(NoteKind.VARIANCE, name, _variance(model))
         for judge, judge_report in model.judges.items():
             yield from _about(NoteKind.JUDGE, judge, _reliability(judge, judge_report))
+            subject = judge if len(report.models) == 1 else f"{judge}, on {name}"
+            texts = [attribution_text(judge_report.attribution)]
+            yield from _about(NoteKind.ATTRIBUTION, subject, texts)
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
     yield from ((NoteKind.INTERVALS, line) for line in _intervals(report))
     for name, model in report.models.items():
@@ -74,7 +79,7 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
         for judge, judge_report in model.judges.items():
             yield from _about(NoteKind.DOUBT, judge, _several_served(judge_report.facts.served))
             subject = judge if results.mixed else name
-            yield from _about(NoteKind.DOUBT, subject, [_PROXY] if judge_report.proxy else ())
+            yield from _about(NoteKind.DOUBT, subject, [PROXY] if judge_report.proxy else ())
         yield from _about(NoteKind.INCOMPLETE, name, _incomplete(model))
     for pair in report.not_compared or ():
         yield NoteKind.COMPARISON, f"{pair.first} and {pair.second} are not compared: {pair.why}"
@@ -148,6 +153,22 @@ def _reliability(name: str, judge: JudgeReport) -> Iterator[str]:
 def _alphas(agreement: Agreement) -> str:
     rating, orientation = agreement.rating_alpha, agreement.orientation_alpha
     return f"rating {figure(rating)}, orientation {figure(orientation)}"
+
+
+def attribution_text(attribution: Attribution | None) -> str:
+    """Format how often a judge attributes answers to a missing cue; empty if not measured."""
+    if attribution is None:
+        return ""
+    parts = [
+        f"{figure(share, percent)} of {count(answers, 'answer')} given without the {cue} as "
+        f"{label}-Oriented or Both"
+        for cue, label, share, answers in (
+            ("speech", "Speech", attribution.speech, attribution.speech_answers),
+            ("sound", "Audio", attribution.sound, attribution.sound_answers),
+        )
+        if answers
+    ]
+    return f"labels {', and '.join(parts)} (without Neither); see: jasco reliance" if parts else ""
 
 
 def _known_issues(model: ModelReport) -> Iterator[str]:
@@ -287,7 +308,7 @@ def _several_served(served: Sequence[str]) -> Iterator[str]:
         )
 
 
-_PROXY = (
+PROXY = (
     "PROXY figures. A small classifier stands in for the protocol's judges, for trying things out "
     "and comparing your own runs, not for publication; see: jasco judges"
 )

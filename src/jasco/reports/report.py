@@ -16,6 +16,7 @@ from jasco.errors import InputError
 from jasco.metrics.agreement import Agreement, PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
+from jasco.metrics.reliance import Attribution
 from jasco.metrics.scoring import Score
 from jasco.metrics.variance import VarianceComponents
 from jasco.protocol.instructions import INSTRUCTIONS, instructions_label
@@ -38,6 +39,7 @@ class JudgeReport:
 
     score: Score
     facts: JudgeFacts
+    attribution: Attribution | None = None
 
     @property
     def proxy(self) -> bool:
@@ -63,6 +65,7 @@ class JudgeReport:
                 "unreadable_cut_off": facts.cut_off,
                 **pick(facts, "served", "adaptations", "exam", "examined_as"),
                 "agreement_with_itself": facts.self_agreement,
+                "attribution_without_cue": self.attribution,
             }
         )
 
@@ -97,7 +100,10 @@ class ModelReport:
             score = Score(None, 0.0, 0.0, complete=False, bounds=bounds, mean_bounds=(0.0, 2.0))
             return cls(results, score, {}, None)
         scores = figures.judges.items()
-        judges = {name: JudgeReport(score, results.judges[name]) for name, score in scores}
+        judges = {
+            name: JudgeReport(score, results.judges[name], results.attribution.get(name))
+            for name, score in scores
+        }
         return cls(results, figures.panel, judges, figures.agreement)
 
     @property

@@ -42,7 +42,8 @@ def render_comparison(report: Report) -> str:
     """Format the paired differences between models."""
     pairs = report.pairs or ()
     lines = [columns.differences(pairs).to_text(), "", explain_pairs(pairs)]
-    lines += note_lines(report, (NoteKind.JUDGE, *CAUTIONS, NoteKind.REASON, NoteKind.COMPARISON))
+    kinds = {NoteKind.JUDGE, NoteKind.ATTRIBUTION, NoteKind.REASON, NoteKind.COMPARISON, *CAUTIONS}
+    lines += note_lines(report, kinds)
     return "\n".join([*lines, f"signature: {report.signature}"])
 
 

@@ -14,6 +14,7 @@ from jasco.errors import InputError, did_you_mean, one_line
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.compat import JudgedRow, score_as_published
+from jasco.metrics.reliance import Attribution
 from jasco.metrics.scoring import PanelScore, Score, average, score_panel
 from jasco.metrics.variance import VarianceComponents, variance_components
 from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample
@@ -212,6 +213,9 @@ class Results:
         By the judge's label; empty with the published script's arithmetic.
     rows : mapping of str to list of JudgedRow, or None
         By the judge's label; None without the published script's arithmetic.
+    attribution : mapping of str to Attribution
+        By the judge's label: how often it attributes answers to a cue that the model was not given;
+        only judges for which it was measured.
     """
 
     model: str
@@ -232,6 +236,7 @@ class Results:
     source: tuple[Path, ...] = ()
     instructions: tuple[str, ...] = INSTRUCTIONS
     samples: int = 1
+    attribution: Mapping[str, Attribution] = field(default_factory=dict)
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -283,6 +288,7 @@ class Results:
             matrices=_chosen(self.matrices, labels),
             rows=None if self.rows is None else _chosen(self.rows, labels),
             reasons_without_verdict={},
+            attribution=_chosen(self.attribution, labels),
         )
 
     @property

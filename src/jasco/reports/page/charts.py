@@ -74,39 +74,40 @@ def draw(
             "figure": column.heading,
             "series": f"{row.kind}{column.heading}",
             "place": place,
-            **point,
+            **figure,
         }
         for row in rows
         for place, column in enumerate(figures)
-        if (point := _point(column, row.figures))
+        if (figure := point(column, row.figures))
     ]
     if points:
-        spec = _read_spec(name)
+        spec = read_spec(name)
         table = Table("model", columns.with_intervals(figures), rows)
-        yield Chart(**spec.pop("usermeta"), svg=_svg(spec, points), table=table)
+        yield Chart(**spec.pop("usermeta"), svg=draw_svg(spec, points), table=table)
 
 
 def draw_curves(curves: Sequence[Curve]) -> Iterator[Chart]:
     """Draw the curves over checkpoints on one data set; yield nothing if there are no figures."""
     names = _short(curve.label for curve in curves)
     points = [
-        {"model": names[curve.label], "series": names[curve.label], "step": each.step, **point}
+        {"model": names[curve.label], "series": names[curve.label], "step": each.step, **figure}
         for curve in curves
         for each in curve.points
-        if (point := _point(BEST_MEAN, each))
+        if (figure := point(BEST_MEAN, each))
     ]
     if points:
-        spec = _read_spec("curve")
+        spec = read_spec("curve")
         rows = [
             replace(row, name=f"{curve.label}, step {row.name}")
             for curve in curves
             for row in curve.table.rows
         ]
         table = replace(curves[0].table, heading="checkpoint", rows=rows)
-        yield Chart(**spec.pop("usermeta"), svg=_svg(spec, points), table=table)
+        yield Chart(**spec.pop("usermeta"), svg=draw_svg(spec, points), table=table)
 
 
-def _point(column: Column, figures: object) -> dict[str, Any] | None:
+def point(column: Column, figures: object) -> dict[str, Any] | None:
+    """Return the data of a figure and its interval; None if it is undefined."""
     figure = column.value(figures)
     value = figure.value if isinstance(figure, Estimate) else figure
     if value is None:
@@ -116,18 +117,21 @@ def _point(column: Column, figures: object) -> dict[str, Any] | None:
     return {"value": value, "low": low, "high": high, "text": text}
 
 
-def _read_spec(name: str) -> dict[str, Any]:
+def read_spec(name: str) -> dict[str, Any]:
+    """Read a specification in ``chart_specs/``."""
     spec: dict[str, Any] = json.loads((_SPECS / f"{name}.json").read_text("utf-8"))
     return spec
 
 
-def _svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
+def draw_svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
+    """Draw data as specified."""
     # Channels share a legend only if all of them list the same models or series.
     params = [
-        {"name": f"{field}_shown", "value": list(dict.fromkeys(point[field] for point in points))}
+        {"name": f"{field}_shown", "value": list(dict.fromkeys(each[field] for each in points))}
         for field in ("model", "series")
+        if field in points[0]
     ]
-    data = {"data": {"values": points}, "config": _read_spec("config"), "params": params}
+    data = {"data": {"values": points}, "config": read_spec("config"), "params": params}
     return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (an image drawn here)
 
 

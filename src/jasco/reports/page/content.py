@@ -13,6 +13,7 @@ from jasco.protocol.clips import Clip
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
+from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.report import distinct_names
 from jasco.runs.read_csv import judged_items_of_files
 from jasco.runs.read_run import read_run
@@ -32,11 +33,14 @@ class Shown:
         Folder of the run, or the judged CSV files.
     results : Results
     items : JudgedItems
+    reliance : RelianceReport or None
+        Causal modality reliance; None if it was not measured.
     """
 
     source: Path
     results: Results
     items: JudgedItems
+    reliance: RelianceReport | None = None
 
 
 def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str, Shown]:

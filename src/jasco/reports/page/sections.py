@@ -13,6 +13,8 @@ from jasco.reports.formats import number
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.page.charts import CHARTS, draw
 from jasco.reports.page.content import Shown, clips_of
+from jasco.reports.page.reliance_chart import draw_reliance
+from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.text import title
 from jasco.version import __version__
 
@@ -67,6 +69,10 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "heatmaps": [_heatmap(name, model) for name, model in shown.items()],
         "agreement": columns.agreement(models),
         "pairwise_agreement": columns.pairwise_agreement(models),
+        "attribution": note_lines(report, [NoteKind.ATTRIBUTION]),
+        "reliance": [
+            _reliance(name, model.reliance) for name, model in shown.items() if model.reliance
+        ],
         "exams": note_lines(report, [NoteKind.JUDGE]),
         "remarks": remarks,
         "licence": licence(data),
@@ -83,6 +89,17 @@ def licence(data: str) -> str:
     }
     other = f"Clips and annotations: the data set {data}; see its licence."
     return known.get(data, other)
+
+
+def _reliance(name: str, report: RelianceReport) -> dict[str, Any]:
+    return {
+        "model": name,
+        "warnings": report.cautions,
+        "charts": list(draw_reliance(report)),
+        "parts": report.parts,
+        "notes": report.notes,
+        "signature": report.signature,
+    }
 
 
 def _heatmap(name: str, shown: Shown) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from jasco.errors import count
 from jasco.reports import columns
-from jasco.reports.notes import CAUTIONS, note_lines
+from jasco.reports.notes import CAUTIONS, NoteKind, note_lines
 from jasco.reports.page.charts import draw, draw_curves
 from jasco.reports.page.render import content_policy, environment, static
 from jasco.reports.report import Report
@@ -65,6 +65,7 @@ def _part(report: Report) -> dict[str, Any]:
         "title": title(report),
         "warnings": note_lines(report, CAUTIONS),
         "headline": columns.headline(report.models, columns.with_intervals(columns.FIGURES)),
+        "attribution": note_lines(report, [NoteKind.ATTRIBUTION]),
         "charts": list(draw("headline", report.models)),
         "signature": report.signature,
     }
