@@ -18,7 +18,7 @@ from jasco.interventions.stems import find_stems
 from jasco.judges.judge import Judge
 from jasco.models.model import Model
 from jasco.protocol.conditions import DRAWS, parse_conditions
-from jasco.reports.reliance_items import RelianceItems
+from jasco.reports.reliance_items import RelianceItems, audit_items
 from jasco.reports.reliance_report import RelianceReport
 from jasco.runs.condition_runs import conditions_of
 from jasco.runs.reader import RunReader, is_run
@@ -244,4 +244,4 @@ def reliance_items(runs: Sequence[str | Path], *, judges: Sequence[str] = ()) ->
     """
     for run in runs:
         arguments.check("runs", run, arguments.is_path(run), "folders of runs")
-    return RelianceItems.of([reliance_of(Path(run), judges=judges) for run in runs])
+    return audit_items([reliance_of(Path(run), judges=judges) for run in runs])

@@ -43,6 +43,8 @@ _SHARDS = options.combined(
     ),
     options.ON,
 )
+
+
 def judging(*, required: bool = True) -> options.Decorator:
     """Declare the options of judging."""
     return options.combined(

@@ -15,9 +15,7 @@ from jasco.terminal import write_line
 
 
 @click.command("reliance")
-@click.argument(
-    "targets", nargs=-1, metavar="MODEL|RUN...", required=True, shell_complete=completion.models
-)
+@click.argument("targets", nargs=-1, metavar="[MODEL|RUN...]", shell_complete=completion.models)
 @option(
     "--conditions",
     default="core",
@@ -74,22 +72,23 @@ def reliance_command(
         raise InputError("--format csv: expected with --items only; use json")
     if len(targets) > 1:
         raise InputError(f"{targets[1]}: more than one MODEL or RUN; for several runs, use --items")
-    is_run = (Path(targets[0]) / "run.db").is_file()
     division = pop_division(settings)
     run = settings.pop("run")
-    if is_run and run:
-        raise InputError(f"{targets[0]}: a run, not a model; omit --run")
-    run = Path(targets[0]) if is_run else run
+    model = next(iter(targets), None)
+    if model and (Path(model) / "run.db").is_file():
+        if run:
+            raise InputError(f"{model}: a run, not a model; omit --run")
+        run, model = Path(model), None
     if not run:
         raise InputError("missing --run: give the folder of the run, which is created if missing")
     complete = True
-    if judges or not is_run:
+    if judges or model:
         with stdout_to_stderr():
             runner = open_runner(
                 division,
                 write_line,
                 run=run,
-                model=None if is_run else targets[0],
+                model=model,
                 judges=judges,
                 **settings,
             )

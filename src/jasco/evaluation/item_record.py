@@ -79,7 +79,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
             rows = [row for row in verdicts if row["judge"] == judge_number]
             record["verdicts"] = [_verdict(row, judge, item, text) for row in rows]
             judge_records.append(record)
-    request = model.request(asked) if model else None
+    request = model.request(asked, has_audio=condition.has_audio) if model else None
     outcome = _outcome(response)
     return {
         "schema": SCHEMA,

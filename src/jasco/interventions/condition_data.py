@@ -7,6 +7,7 @@ set, so the clips of all conditions have the same hashes.
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,8 +113,7 @@ def mix(sound: Sequence[Samples], speech: Sequence[Samples], length: int) -> Sam
         total[: len(stem)] += stem
     for stem in sound:
         total += looped(stem, length)
-    limits = np.iinfo(np.int16)
-    return np.clip(total, limits.min, limits.max).astype(np.int16)
+    return _rounded(total)
 
 
 def looped(samples: Samples, length: int) -> Samples:
@@ -124,12 +124,17 @@ def looped(samples: Samples, length: int) -> Samples:
     if not fade:
         return np.resize(samples, length)
     rising = np.sqrt(np.linspace(0, 1, fade))
-    result = samples.astype(float)
+    result: NDArray[np.float64] = samples.astype(float)
     while len(result) < length:
         overlap = result[-fade:] * rising[::-1] + samples[:fade] * rising
         result = np.concatenate([result[:-fade], overlap, samples[fade:]])
+    return _rounded(result[:length])
+
+
+def _rounded(samples: NDArray[Any]) -> Samples:
     limits = np.iinfo(np.int16)
-    return np.clip(np.rint(result[:length]), limits.min, limits.max).astype(np.int16)
+    rounded: Samples = np.clip(np.rint(samples), limits.min, limits.max).astype(np.int16)
+    return rounded
 
 
 def _is_newer(target: Path, sources: Sequence[Path]) -> bool:

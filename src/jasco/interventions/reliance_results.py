@@ -13,16 +13,13 @@ from jasco.errors import InputError
 from jasco.metrics.reliance import Outcomes, Reliance, reliance
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.answer_texts import contains_keyword, is_refusal
-from jasco.protocol.conditions import CUES, ORIGINAL, Cue
+from jasco.protocol.conditions import ORIGINAL
 from jasco.protocol.responses import Response
-from jasco.runs.condition_runs import condition_folder, conditions_of, donor_folder
+from jasco.runs.condition_runs import Gates, condition_folder, conditions_of, donor_folder, gates_of
 from jasco.runs.read_run import model_of, results_of_run
 from jasco.runs.reader import RunReader, is_run
 from jasco.runs.results import Results, judge_named
 from jasco.runs.schema import SKIPPED_FACT, STEMS_FACT
-
-Gates = Mapping[Cue, NDArray[np.bool_]]
-"""By stem: whether that of each clip passes its gates."""
 
 
 @dataclass(frozen=True)
@@ -69,23 +66,12 @@ class RelianceResults:
     @cached_property
     def gates(self) -> Gates | None:
         """Which stems pass their gates; None if the stems are exact, or the gates unknown."""
-        by_clip = self.stems.get("gates")
-        if self.exact or not by_clip:
-            return None
-        return gates_of(by_clip, [clip.id for clip in self.original.clips])
+        return gates_of(self.stems, [clip.id for clip in self.original.clips])
 
     @cached_property
     def reliance(self) -> Reliance:
         """The figures."""
         return reliance(self.outcomes, exact=self.exact, gates=self.gates)
-
-
-def gates_of(by_clip: Mapping[str, Mapping[str, Any]], ids: Sequence[str]) -> Gates:
-    """Return which stems of clips pass their gates; those that were not checked do not."""
-    return {
-        cue: np.array([bool(by_clip.get(id_, {}).get(cue, False)) for id_ in ids], bool)
-        for cue in CUES
-    }
 
 
 def read_reliance(run: Path, judges: Sequence[str] = ()) -> RelianceResults:

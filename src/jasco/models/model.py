@@ -33,8 +33,6 @@ class Model(Provider, ABC):
 
     uses_audio: ClassVar[bool] = True
     """Whether it receives audio; if not, the clips' audio files are not read."""
-    accepts_no_audio: bool = False
-    """Whether it can be asked without audio: :meth:`answer` then receives None."""
     remote: ClassVar[bool] = False
     """Whether it runs on another machine or in another process, in parallel with judges."""
 

@@ -6,7 +6,7 @@ clips come first.
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -93,6 +93,17 @@ class RelianceItems:
             *(f"{name}: {report.classes_line}" for name, report in models),
             *(f"{name}: {line}" for name, report in models for line in report.cautions),
         ]
+
+    def render(self, form: str) -> str | Json:
+        """Return the audit in a format: ``text``, ``csv`` or ``json``."""
+        forms: Mapping[str, Callable[[], str | Json]] = {
+            "text": self.to_text,
+            "csv": self.to_csv,
+            "json": self.to_json,
+        }
+        if form not in forms:
+            raise InputError(f"--format {form}: with --items, expected one of: {', '.join(forms)}")
+        return forms[form]()
 
     def to_text(self) -> str:
         """Format the audit for the terminal."""

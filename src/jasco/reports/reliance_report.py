@@ -1,14 +1,17 @@
 """The report of causal modality reliance: as JSON, text, Markdown and LaTeX."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from jasco.errors import count, one_line
+from jasco.interventions.reliance_results import RelianceResults
 from jasco.metrics.reliance import CLIP_CLASSES, Effect, Reliance, RelianceFigures
 from jasco.reports import markdown
 from jasco.reports.formats import percent
@@ -20,6 +23,7 @@ from jasco.reports.reliance_tables import (
     parts_of_judges,
 )
 from jasco.reports.report import SCHEMA, Json, as_json, pick
+from jasco.reports.signature import DIGITS, signature
 from jasco.runs.results import Data
 
 UNKNOWN = "unknown"
@@ -98,6 +102,33 @@ class RelianceReport:
     states: Mapping[str, str]
     skipped: Mapping[str, str]
     signature: str
+
+    @classmethod
+    def of(cls, results: RelianceResults) -> Self:
+        """Return the report of the results of a run and its conditions."""
+        original, stems = results.original, results.stems
+        passes = results.gates or {}
+        gates = {f"{cue} stem": int(passed.sum()) for cue, passed in passes.items()}
+        if passes:
+            gates["all"] = int(np.all([*passes.values()], axis=0).sum())
+        recipe = {} if results.exact else stems.get("recipe", {})
+        made = "exact" if results.exact else f"estimated:{_digest(recipe)}" if stems else "none"
+        how = signature([original], original.data, original.protocol)
+        return cls(
+            model=original.name or original.model,
+            run=results.run,
+            data=original.data,
+            protocol=original.protocol,
+            reliance=results.reliance,
+            exact=results.exact,
+            stems=recipe,
+            gates=gates,
+            clips=[clip.id for clip in original.clips],
+            proxy=any(judge.proxy for judge in original.judges.values()),
+            states=results.states,
+            skipped=results.skipped,
+            signature=f"{how}|stems:{made}",
+        )
 
     @property
     def complete(self) -> bool:
@@ -217,6 +248,16 @@ class RelianceReport:
 
     # --- formats ---
 
+    def render(self, form: str) -> str | Json:
+        """Return the report in a format: ``text``, ``markdown``, ``latex`` or ``json``."""
+        forms: Mapping[str, Callable[[], str | Json]] = {
+            "text": self.to_text,
+            "markdown": self.to_markdown,
+            "latex": self.to_latex,
+            "json": self.to_json,
+        }
+        return forms[form]()
+
     def to_json(self) -> Json:
         """Return the documented JSON object of ``jasco reliance --json``."""
         reliance = self.reliance
@@ -285,6 +326,11 @@ class RelianceReport:
             blocks.append(table_float(f"tab:jasco-reliance-{part.key}", caption, part.table, below))
             below = []
         return "\n\n".join(blocks) + "\n"
+
+
+def _digest(recipe: Mapping[str, Any]) -> str:
+    text = json.dumps(recipe, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def _flat(recipe: Mapping[str, Any]) -> str:

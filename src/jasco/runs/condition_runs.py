@@ -1,15 +1,22 @@
 """The runs of conditions, in the folder of the run whose clips and model they are about."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jasco.errors import InputError
-from jasco.protocol.conditions import ORIGINAL, SETS, Condition, condition_of
+from jasco.protocol.conditions import CUES, ORIGINAL, SETS, Condition, Cue, condition_of
 from jasco.runs.reader import is_run
 
 CONDITIONS_FOLDER = "conditions"
 """The folder, in that of a run, with one run for each further condition."""
 _DONOR_FOLDER = "donor"
+Gates = Mapping[Cue, NDArray[np.bool_]]
+"""By stem: whether that of each clip passes its gates."""
 
 
 def condition_folder(run: Path, key: str) -> Path:
@@ -22,6 +29,11 @@ def donor_folder(run: Path, key: str) -> Path:
     return condition_folder(run, key) / _DONOR_FOLDER
 
 
+def has_conditions(run: Path) -> bool:
+    """Return whether there is a run of a condition other than ``original``."""
+    return any(condition.key != ORIGINAL for condition in conditions_of(run))
+
+
 def conditions_of(run: Path) -> list[Condition]:
     """Return the conditions for which there is a run, in their usual order."""
     found = [condition_of(ORIGINAL)] if is_run(run) else []
@@ -32,3 +44,21 @@ def conditions_of(run: Path) -> list[Condition]:
             if is_run(path):
                 found.append(condition)
     return sorted(found, key=lambda each: (SETS["all"].index(each.name), each.draw))
+
+
+def gates_of(stems: Mapping[str, Any], ids: Sequence[str]) -> Gates | None:
+    """Return which stems pass their gates; None if the stems are exact, or the gates unknown.
+
+    Parameters
+    ----------
+    stems : mapping
+        How the stems were made, as stored in the run.
+    ids : sequence of str
+        The ids of the clips. Clips whose stems were not checked do not pass.
+    """
+    by_clip = stems.get("gates")
+    if stems.get("exact") or not by_clip:
+        return None
+    return {
+        cue: np.array([bool(by_clip.get(id_, {}).get(cue)) for id_ in ids], bool) for cue in CUES
+    }

@@ -8,18 +8,22 @@ from typing import TypeVar
 from jasco.data.dataset import name_with_audio
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
+from jasco.metrics.reliance import attribution
 from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Verdict
+from jasco.runs.condition_runs import condition_folder, conditions_of, gates_of
 from jasco.runs.part_facts import PartFacts, combine, combined_audio_sha256
 from jasco.runs.part_verdicts import PartVerdicts
 from jasco.runs.participants import is_single_prompt
 from jasco.runs.reader import Entry, RunReader
 from jasco.runs.results import Data, JudgedItems, Results
-from jasco.runs.schema import PREFLIGHT
+from jasco.runs.schema import PREFLIGHT, STEMS_FACT
 
+_WITHOUT_A_CUE = ("sound", "speech", "none", "silence")
+"""Conditions in which the model is not given a cue in any form."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -27,7 +31,7 @@ V = TypeVar("V")
 def results_of_run(folder: Path, *, compat: bool = False) -> Results:
     """Score a run (``InputError`` if there is none, or it is empty)."""
     with RunReader.open(folder) as run:
-        return _results(run, compat=compat)
+        return _with_attribution(_results(run, compat=compat))
 
 
 def judged_items_of_run(folder: Path) -> JudgedItems:
@@ -45,7 +49,30 @@ def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItem
         There is no run, or it is empty.
     """
     with RunReader.open(folder) as run:
-        return _results(run, compat=compat), _judged_items(run)
+        return _with_attribution(_results(run, compat=compat)), _judged_items(run)
+
+
+def _with_attribution(results: Results) -> Results:
+    """Add how often judges attribute answers to a cue that the model was not given, if known."""
+    [folder] = results.source
+    keys = [each.key for each in conditions_of(folder) if each.key in _WITHOUT_A_CUE]
+    if not keys or not results.matrices:
+        return results
+    clips = len(results.clips)
+    conditions = {}
+    for key in keys:
+        with RunReader.open(condition_folder(folder, key)) as run:
+            if run.models():
+                matrices = _results(run, compat=False).matrices
+                conditions[key] = {
+                    judge: matrix.resized(clips)
+                    for judge, matrix in matrices.items()
+                    if judge in results.judges
+                }
+    with RunReader.open(folder) as run:
+        stems = run.json_fact(STEMS_FACT) or {}
+    gates = gates_of(stems, [clip.id for clip in results.clips])
+    return replace(results, attribution=attribution(conditions, gates))
 
 
 def model_of(run: RunReader) -> Entry:
