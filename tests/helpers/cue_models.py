@@ -157,7 +157,7 @@ class CueJudge(Judge):
         self,
         item: Item,
         prediction: str,
-        protocol: Protocol,  # noqa: ARG002
+        protocol: Protocol,
     ) -> Judgement | Failure:
         """Judge an answer."""
         named = dict(re.findall(r"(sound|speech): <(.*?)>", prediction))

@@ -1,11 +1,13 @@
 """Provisional."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from collections.abc import Mapping, Sequence
 from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
 from jasco.data.audio import read_audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError

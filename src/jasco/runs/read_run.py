@@ -8,8 +8,8 @@ from typing import TypeVar
 from jasco.data.dataset import name_with_audio
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
-from jasco.metrics.reliance import attribution
 from jasco.metrics.compat import JudgedRow
+from jasco.metrics.reliance import attribution
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
