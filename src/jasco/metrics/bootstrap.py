@@ -362,6 +362,24 @@ class Ratios:
             for place, value in enumerate(values)
         ]
 
+    def quotient(self, part: int, whole: int, judges: Sequence[int]) -> Estimate:
+        """Compute the quotient of two mean figures of some judges, with its percentile interval.
+
+        Parameters
+        ----------
+        part, whole : int
+            The indices of the figures.
+        judges : sequence of int
+            The indices of the judges.
+        """
+        members, figures = list(judges), [part, whole]
+        parts, wholes = (terms[members][:, :, figures] for terms in self._split(self._columns))
+        means = ratio(parts.sum(axis=1), wholes.sum(axis=1)).mean(axis=0)
+        resampled = self._resampled[members][:, :, figures].mean(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, quotients = means[0] / means[1], resampled[:, 0] / resampled[:, 1]
+        return estimate(value, quotients, int(self._counts[members][:, figures].min()))
+
     def _bounded_interval(
         self, place: int, judges: list[int], ours: int, combine: Callable[[NDArray[Any]], Array]
     ) -> tuple[float, float]:

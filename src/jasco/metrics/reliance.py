@@ -1,54 +1,110 @@
 """Causal modality reliance: how answers change when a cue is removed, replaced or given as text.
 
-(to be written: outcomes, figures with their formulas, sources)
+The published modality dependence is a judge's opinion about the text of an answer. The figures of
+this module are differences between conditions, that is, effects of an intervention on the input
+(:mod:`jasco.protocol.conditions`).
+
+Outcomes of an answer
+---------------------
+* *v*: rating / 2, without the gate on the orientation; 0 for a refusal.
+* *k*: 1 if the answer contains a reference keyword, else 0. It complements v, which is not fully
+  ungated: according to the rubric, an answer based on one modality should be rated 0, so that v of
+  a single cue depends on the judge's opinion. k does not depend on a judge. A conclusion is robust
+  if both agree.
+* *Class*: *joint* (a rating of at least 1 and Both), *sound-led* (Audio-Oriented), *speech-led*
+  (Speech-Oriented), *refusal* (Neither, and the text is that of a refusal) or *other*.
+
+Conventions
+-----------
+The outcome of an item is the mean over the samples that have one, and the outcome of a clip is the
+mean over its instructions. A figure that involves several conditions is computed from the items
+with an outcome under all of them; clips without such an item are excluded. All Shapley values and
+the synergy are computed from the same items. Missing verdicts are excluded, never 0.
+
+The figures of a panel are the means of its judges' figures, also in every resample. Intervals are
+those of :mod:`jasco.metrics.bootstrap`, paired over clips. The bounds that Gaffke's interval
+requires are the lowest and highest possible difference.
+
+Figures
+-------
+``full`` is the complete input: ``original`` if the stems are exact, ``remix`` if they are
+estimated (``original`` if there is no verdict on ``remix``).
+
+* *Necessity* of the speech: v(full) - v(sound); of the sound: v(full) - v(speech).
+* *Shapley values* of the game with two players, sound and speech, and the value v: sound:
+  [v(sound) - v(none) + v(full) - v(speech)] / 2, speech likewise. Their sum is v(full) - v(none).
+  Their shares in the sum are given only if the interval of the sum excludes 0; the interval of a
+  share is the percentile interval of the quotient in the resamples.
+* *Synergy*: v(full) - v(sound) - v(speech) + v(none).
+* *Jointness*: v(full) - max(v(sound), v(speech)), with the maximum of each clip. A maximum of two
+  noisy means is too high on average, so that jointness tends to be too low.
+* *Artefact of the stems*: v(original) - v(remix). If the stems are exact, both are the same input,
+  and the difference shows the repeatability.
+* *Perceptual score* of a cue: v(original) minus the mean of v over the donors of the cue.
+* *Costs*: of hearing the sound: v(text) - v(text-sound), where ``text-sound`` has the sound as
+  audio and the speech as text; of hearing the speech: v(text) - v(text-speech); of hearing both:
+  v(text) - v(original). Their interaction is the third minus the first two. Cost of reasoning:
+  1 - v(text), which includes the limits of the judge and of the references.
+* *Change rate*: the share of answers whose class differs from that of the same item and sample
+  under ``original``. The *excess* is the change rate minus the share that changes when the same
+  input is asked again: in the next sample of ``original`` if there are several, else under
+  ``remix`` if the stems are exact.
+* *Swaps*: the shares of answers that name only the donor's cue, only the clip's own, both
+  (undecided) or neither, over all answers with both verdicts, of all samples and donors. A verdict
+  names a cue if its orientation is that of the cue or Both.
+* *Classes of clips*: see :func:`jasco.metrics.clip_classes.classify_clips`, for v averaged over the
+  available verdicts of all judges and samples.
+
+Limits
+------
+The figures show what the answers depend on, not what the model perceived: a model may recognise a
+cue and not use it. A removed cue also makes an input unusual, and estimated stems have artefacts.
+``none`` and ``silence`` are different inputs, and neither is a neutral baseline. The judges and the
+decoding are fixed; their variance is not part of the intervals.
+
+Shapley, *A value for n-person games* (1953); Parcalabescu and Frank, arXiv 2212.08158 (Shapley
+values of modalities); Gat et al., arXiv 2110.14375 (perceptual score); Mousavi et al., arXiv
+2509.22363 (JASCO clips with masked speech).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate
-from jasco.metrics.verdict_matrix import VerdictMatrix
-from jasco.protocol.conditions import Cue
+from jasco.metrics.answer_outcomes import CLASSES, Answers, Outcomes
+from jasco.metrics.attribution import Attribution, attribution
+from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, Ratios
+from jasco.metrics.clip_classes import CLIP_CLASSES, classify_clips
+from jasco.metrics.contrasts import EFFECTS, contrasts
+from jasco.metrics.reliance_terms import (
+    EFFECT,
+    FigureName,
+    figure_bounds,
+    judge_columns,
+    keyword_columns,
+    summed_terms,
+    swap_draws,
+)
+from jasco.metrics.verdict_matrix import nan_mean
+from jasco.protocol.conditions import CUES, ORIGINAL, Cue
 
-CLASSES = ("joint", "sound_led", "speech_led", "refusal", "other")
-"""The classes of answers."""
-
-EFFECTS = (
-    "necessity_speech", "necessity_sound", "shapley_sound", "shapley_speech", "shapley_total",
-    "synergy", "jointness", "stem_artefact", "perceptual_sound", "perceptual_speech",
-    "cost_hearing_sound", "cost_hearing_speech", "cost_hearing", "cost_interaction",
-    "cost_reasoning",
-)  # fmt: skip
-"""The differences between conditions."""
-
-CLIP_CLASSES = ("prompt", "sound", "speech", "either", "jointly", "harmed", "unsolved")
-"""What suffices to solve a clip."""
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """The outcomes of the answers under one condition.
-
-    Attributes
-    ----------
-    verdicts : mapping of str to VerdictMatrix
-        By judge: the verdicts, for all samples; the same judges, clips and instructions under each
-        condition. A clip that was not asked has no verdicts.
-    keywords : ndarray, shape (samples, clips, instructions)
-        1 if the answer contains a reference keyword, 0 if not, NaN without an answer.
-    refusals : ndarray of bool, shape (samples, clips, instructions)
-        Whether the text of the answer is that of a refusal.
-    donor_verdicts : mapping of str to VerdictMatrix
-        If a cue is swapped: the verdicts according to the annotations of the donor's cue, by judge.
-    """
-
-    verdicts: Mapping[str, VerdictMatrix]
-    keywords: NDArray[np.float32]
-    refusals: NDArray[np.bool_]
-    donor_verdicts: Mapping[str, VerdictMatrix] = field(default_factory=dict)
+__all__ = [
+    "CLASSES",
+    "CLIP_CLASSES",
+    "EFFECTS",
+    "Attribution",
+    "ConditionFigures",
+    "Effect",
+    "Outcomes",
+    "Reliance",
+    "RelianceFigures",
+    "SwapFigures",
+    "attribution",
+    "reliance",
+]
 
 
 @dataclass(frozen=True)
@@ -133,25 +189,6 @@ class SwapFigures:
 
 
 @dataclass(frozen=True)
-class Attribution:
-    """How often a judge attributes answers to a cue that the model was not given.
-
-    Attributes
-    ----------
-    sound, speech : Estimate
-        Of the answers given without that cue and labelled Audio-Oriented, Both or Speech-Oriented,
-        the share whose label includes the cue.
-    sound_answers, speech_answers : int
-        Numbers of these answers.
-    """
-
-    sound: Estimate = NO_ESTIMATE
-    speech: Estimate = NO_ESTIMATE
-    sound_answers: int = 0
-    speech_answers: int = 0
-
-
-@dataclass(frozen=True)
 class RelianceFigures:
     """The figures of a panel, or of one judge, on some clips.
 
@@ -229,25 +266,147 @@ def reliance(
     resamples : int
         Number of bootstrap resamples.
     """
-    raise NotImplementedError
+    gates = None if exact else gates
+    panel, judges = _figures(conditions, exact=exact, resamples=resamples)
+    passed = None
+    if gates is not None:
+        kept = gates["sound"] & gates["speech"]
+        of_passed = {key: outcomes.of_clips(kept) for key, outcomes in conditions.items()}
+        passed, _ = _figures(of_passed, exact=exact, resamples=resamples)
+    verdicts = {key: outcomes.verdicts for key, outcomes in conditions.items()}
+    clip_values = {key: _clip_values(outcomes) for key, outcomes in conditions.items()}
+    return Reliance(
+        panel,
+        passed,
+        judges,
+        attribution(verdicts, gates, resamples),
+        classify_clips(clip_values, panel.full),
+        clip_values,
+    )
 
 
-def attribution(
-    conditions: Mapping[str, Mapping[str, VerdictMatrix]],
-    gates: Mapping[Cue, NDArray[np.bool_]] | None = None,
-    resamples: int = RESAMPLES,
-) -> dict[str, Attribution]:
-    """Compute the attribution without the cue of each judge.
+_CHUNK = 10_000  # clips at once
 
-    Parameters
-    ----------
-    conditions : mapping of str to mapping of str to VerdictMatrix
-        The verdicts by condition and judge. Only ``sound``, ``speech``, ``none`` and ``silence``
-        are used.
-    gates : mapping of str to ndarray of bool, shape (clips,), optional
-        Whether the sound stem and the speech stem of each clip pass their gates; answers to stems
-        that do not pass are left out.
-    resamples : int
-        Number of bootstrap resamples.
-    """
-    raise NotImplementedError
+
+def _clip_values(outcomes: Outcomes) -> NDArray[np.float64]:
+    """Return the mean value of each clip, over judges, samples and instructions."""
+    clips = outcomes.clips
+    values = [np.empty(0)]
+    for start in range(0, clips, _CHUNK):
+        chunk = outcomes.of_clips(np.arange(start, min(start + _CHUNK, clips)))
+        answers = [Answers.of(matrix, chunk.refusals) for matrix in chunk.verdicts.values()]
+        items = nan_mean(np.concatenate([one.values for one in answers]), axis=0)
+        values.append(nan_mean(items, axis=1))
+    return np.concatenate(values)
+
+
+# --- figures ---
+
+
+def _figures(
+    conditions: Mapping[str, Outcomes], *, exact: bool, resamples: int
+) -> tuple[RelianceFigures, dict[str, RelianceFigures]]:
+    """Compute the figures of the panel and of each judge."""
+    full = _full(conditions, exact=exact)
+    differences = contrasts(conditions, full)
+    bounds = figure_bounds(conditions, differences)
+    names = list(bounds)
+    clips = conditions[ORIGINAL].clips
+    judges = list(conditions[ORIGINAL].verdicts)
+    again = _asked_again(conditions, exact=exact)
+    terms = [
+        summed_terms(clips, names, partial(judge_columns, conditions, judge, differences, again))
+        for judge in judges
+    ]
+    # Keywords are treated as a further judge.
+    terms.append(summed_terms(clips, names, partial(keyword_columns, conditions, differences)))
+    low, high = np.array(list(bounds.values())).T
+    ratios = Ratios(terms, low, high, resamples=resamples)
+
+    def estimates(members: Sequence[int]) -> dict[FigureName, Estimate]:
+        """Compute the figures of some judges, and the shares of the Shapley values."""
+        found = dict(zip(names, ratios.estimates(members), strict=True))
+        total = EFFECT, "shapley_total"
+        if _excludes_0(found.get(total, NO_ESTIMATE)):
+            for cue in CUES:
+                part = names.index((EFFECT, f"shapley_{cue}"))
+                share = ratios.quotient(part, names.index(total), members)
+                found[EFFECT, f"share_{cue}"] = share
+        return found
+
+    keywords = estimates([len(judges)])
+
+    def figures(members: Sequence[int]) -> RelianceFigures:
+        v = estimates(members)
+        panel = [judges[member] for member in members]
+
+        def effect(name: str) -> Effect:
+            both = (found.get((EFFECT, name), NO_ESTIMATE) for found in (v, keywords))
+            return Effect(*both)
+
+        return RelianceFigures(
+            clips,
+            full,
+            {
+                key: _condition_figures(outcomes, panel, _part(v, key), keywords[key, "v"])
+                for key, outcomes in conditions.items()
+            },
+            {name: effect(name) for name in differences},
+            effect("share_sound"),
+            effect("share_speech"),
+            {
+                cue: SwapFigures(**_part(v, f"swap-{cue}"))
+                for cue in CUES
+                if swap_draws(conditions, cue)
+            },
+        )
+
+    places = range(len(judges))
+    return figures(places), {judge: figures([place]) for place, judge in enumerate(judges)}
+
+
+def _full(conditions: Mapping[str, Outcomes], *, exact: bool) -> str:
+    """Return the condition that stands for the complete input."""
+    remixed = "remix" in conditions and any(
+        sample.readable.any()
+        for matrix in conditions["remix"].verdicts.values()
+        for sample in matrix.samples
+    )
+    return "remix" if remixed and not exact else ORIGINAL
+
+
+def _asked_again(conditions: Mapping[str, Outcomes], *, exact: bool) -> str | None:
+    """Return the condition in which the input of ``original`` is asked again, if any."""
+    if any(
+        sample.readable.any()
+        for matrix in conditions[ORIGINAL].verdicts.values()
+        for sample in matrix.further
+    ):
+        return ORIGINAL
+    return "remix" if exact and "remix" in conditions else None
+
+
+def _part(found: Mapping[FigureName, Estimate], group: str) -> dict[str, Estimate]:
+    return {name: value for (key, name), value in found.items() if key == group}
+
+
+def _excludes_0(estimate: Estimate) -> bool:
+    interval = estimate.interval
+    return interval is not None and (interval[0] > 0 or interval[1] < 0)
+
+
+def _condition_figures(
+    outcomes: Outcomes,
+    judges: Sequence[str],
+    estimates: Mapping[str, Estimate],
+    keywords: Estimate,
+) -> ConditionFigures:
+    samples = [sample for judge in judges for sample in outcomes.verdicts[judge].samples]
+    readable = np.array([sample.readable for sample in samples])
+    return ConditionFigures(
+        **{name: value for name, value in estimates.items() if name not in CLASSES},
+        keywords=keywords,
+        classes={name: estimates[name] for name in CLASSES},
+        coverage=float(readable.mean()) if readable.size else 0.0,
+        clips=int(readable.any(axis=(0, 2)).sum()),
+    )
