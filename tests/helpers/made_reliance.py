@@ -75,7 +75,7 @@ def figures(conditions: str = "all", full: str = "original", clips: int = 80) ->
     if has("swap-sound-1"):
         effects["perceptual_sound"] = effect(v["original"] - v["swap-sound-1"])
         effects["perceptual_speech"] = effect(v["original"] - v["swap-speech-1"])
-    if has("text"):
+    if has("text-sound"):
         hearing = v["text"] - v["original"]
         of_sound, of_speech = v["text"] - v["text-sound"], v["text"] - v["text-speech"]
         effects |= {

@@ -73,7 +73,22 @@ def test_estimated_stems_have_figures_for_the_clips_that_pass_and_for_all() -> N
     text = report.to_text()
     assert "remix minus sound" in text
     assert "stems: estimated (vad silero 5.1, denoise (noisereduce 3.0))" in text
-    assert "clips that pass the gates, of 2: sound 60, speech 55, all 52" in text
+    assert "clips whose stems pass the gates, of 2: sound 60, speech 55, all 52" in text
+
+
+def test_if_no_clip_passes_the_gates_the_figures_are_for_all_clips() -> None:
+    report = reliance_report("core", passed=0)
+    assert report.main_figures is report.reliance.figures
+    assert report.parts[0].heading == "Conditions, 80 clips"
+    assert "all 0" in report.to_text()
+    assert report.to_json()["passed"] is None
+
+
+def test_stems_without_gates_or_recipe_are_stated() -> None:
+    text = replace(COMPLETE, exact=False).to_text()
+    assert "stems: estimated (unknown recipe)" in text
+    assert "unknown how many stems pass the gates" in text
+    assert "stems:" not in replace(reliance_report("original,none,text"), exact=False).to_text()
 
 
 def test_shares_are_given_only_where_they_are_defined() -> None:

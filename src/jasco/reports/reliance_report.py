@@ -13,6 +13,7 @@ import numpy as np
 from jasco.errors import count, one_line
 from jasco.interventions.reliance_results import RelianceResults
 from jasco.metrics.reliance import CLIP_CLASSES, Effect, Reliance, RelianceFigures
+from jasco.protocol.conditions import ORIGINAL, condition_of
 from jasco.reports import markdown
 from jasco.reports.formats import percent
 from jasco.reports.notes import PROXY
@@ -137,8 +138,14 @@ class RelianceReport:
 
     @property
     def main_figures(self) -> RelianceFigures:
-        """The figures to report: on the clips whose stems pass the gates, if there are gates."""
-        return self.reliance.passed or self.reliance.figures
+        """The figures to report: for the clips whose stems pass the gates, if there are any."""
+        return self.passed or self.reliance.figures
+
+    @property
+    def passed(self) -> RelianceFigures | None:
+        """The figures for the clips whose stems pass the gates; None if there are none."""
+        passed = self.reliance.passed
+        return passed if passed and passed.clips else None
 
     @property
     def clip_classes(self) -> dict[str, str]:
@@ -169,7 +176,7 @@ class RelianceReport:
     @property
     def parts(self) -> list[ReliancePart]:
         """The tables; with gates first those about the clips whose stems pass them."""
-        reliance, passed, parts = self.reliance, self.reliance.passed, list[ReliancePart]()
+        reliance, passed, parts = self.reliance, self.passed, list[ReliancePart]()
         if passed is not None:
             clips = f"{count(passed.clips, 'clip')} whose stems pass the gates"
             parts += parts_of_figures(
@@ -208,17 +215,9 @@ class RelianceReport:
         yield self.classes_line
         for key, reason in self.skipped.items():
             yield f"{key} skipped: {reason}"
-        if not self.exact and self.stems:
-            yield f"stems: estimated ({one_line(_flat(self.stems), _LONGEST_RECIPE)})"
-        if self.gates:
-            passed = ", ".join(f"{gate} {number}" for gate, number in self.gates.items())
-            yield f"clips that pass the gates, of {self.data.clips}: {passed}"
         figures = self.main_figures
-        if not self.exact and figures.full == "original":
-            yield (
-                "remix was not measured, so the complete input is original: differences include "
-                "the effect of the stems"
-            )
+        if not self.exact and any(condition_of(key).needs_stems for key in figures.conditions):
+            yield from self._stem_notes()
         if "none" not in figures.conditions:
             yield "none was not measured: no contributions of the cues and no synergy"
         elif figures.effects.get("shapley_total", Effect()) != Effect():
@@ -235,6 +234,20 @@ class RelianceReport:
                     f"no shares of the cues for {' and '.join(without)}: the interval of the "
                     "contribution of both includes 0 or is unknown"
                 )
+
+    def _stem_notes(self) -> Iterator[str]:
+        recipe = one_line(_flat(self.stems), _LONGEST_RECIPE) or "unknown recipe"
+        yield f"stems: estimated ({recipe})"
+        if self.gates:
+            passed = ", ".join(f"{gate} {number}" for gate, number in self.gates.items())
+            yield f"clips whose stems pass the gates, of {self.data.clips}: {passed}"
+        else:
+            yield "unknown how many stems pass the gates; figures are for all clips"
+        if self.reliance.figures.full == ORIGINAL:
+            yield (
+                "remix was not measured, so the complete input is original: differences include "
+                "the effect of the stems"
+            )
 
     @property
     def classes_line(self) -> str:
@@ -271,7 +284,7 @@ class RelianceReport:
                 "skipped": self.skipped,
                 "stems": {"exact": self.exact, "recipe": self.stems, "gates": self.gates},
                 "figures": _figures_json(reliance.figures),
-                "passed": reliance.passed and _figures_json(reliance.passed),
+                "passed": self.passed and _figures_json(self.passed),
                 "judges": {
                     judge: _figures_json(figures) for judge, figures in reliance.judges.items()
                 },

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jasco.errors import count
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.reliance import Effect, RelianceFigures
 from jasco.protocol.conditions import ORIGINAL
@@ -32,7 +33,7 @@ def draw_reliance(report: RelianceReport) -> Iterator[Chart]:
         if view["name"] in shown
     ]
     meta = spec.pop("usermeta")
-    clips = f"{figures.clips} clips" + (" whose stems pass the gates" if report.gates else "")
+    clips = count(figures.clips, "clip") + (" whose stems pass the gates" if report.passed else "")
     yield Chart(
         title=f"{meta['title']} of {report.name}, {clips}",
         caption=f"{meta['caption']} Based on {clips}.",
