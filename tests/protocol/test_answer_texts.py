@@ -121,6 +121,8 @@ def test_a_keyword_is_found_in_any_surroundings(keyword: str, around: str) -> No
         "It's not possible to accurately determine their activity.",
         "This cannot be determined from the given input.",
         "There is not enough information.",
+        "Unfortunately, there isn't enough information in this clip.",
+        "The clip does not provide enough context.",
         "It seems like you haven't provided the audio clip.",
         "I don't see an audio file attached.",
         "Since there's no audio provided, any answer is speculation.",

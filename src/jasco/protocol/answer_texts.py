@@ -156,8 +156,8 @@ _REFUSALS = [
         rf"{_I_DO_NOT} know\b",
         rf"\b(?:impossible|not possible) to (?:\w+ly )?{_CONCLUDE}",
         rf"\b{_UNABLE} be (?:determined|inferred|identified|answered|concluded|known)\b",
-        # "not enough information to infer", "insufficient context"
-        rf"\b(?:not enough|insufficient) {_INFORMATION}",
+        # "there isn't enough information", "does not provide enough context"
+        rf"(?:\bnot|n't)(?: \w+){{0,2}}? enough {_INFORMATION}|\binsufficient {_INFORMATION}",
     )
 ]
 
