@@ -145,6 +145,18 @@ def test_the_figures_of_a_panel_are_the_means_of_its_judges() -> None:
     assert result.clip_values["original"].tolist() == [0.625]
 
 
+def test_a_panel_of_equal_judges_has_the_figures_of_one() -> None:
+    conditions = random_outcomes(1, 12, 0.1, judges=1)
+    twice = {
+        key: replace(one, verdicts={"a": one.verdicts["judge 0"], "b": one.verdicts["judge 0"]})
+        for key, one in conditions.items()
+    }
+    result, single = compute(twice), compute(conditions)
+    for name, effect in single.figures.effects.items():
+        assert result.figures.effects[name].v.interval == pytest.approx(effect.v.interval)
+    assert result.judges["a"].effects == result.judges["b"].effects
+
+
 # --- effects ---
 
 VALUES = {
@@ -740,6 +752,7 @@ def answering(rng: Random, needs: str) -> dict[str, Outcomes]:
         "silence": set(),
     }
     shape = 40, 8
+    draws = rng.random(shape)  # the same input has the same answer
     conditions = {}
     for key, cues in given.items():
         refused = np.zeros(shape, bool)
@@ -747,13 +760,15 @@ def answering(rng: Random, needs: str) -> dict[str, Outcomes]:
             rate = 0.25 * len(cues) + 0.1
         elif needs == "random":
             rate = 0.2
+        elif needs == "either":
+            rate = 0.8 if cues else 0.0
         elif needs == "refuses without speech":
             rate = 0.7 if "speech" in cues else 0.0
             refused = np.full(shape, "speech" not in cues)
         else:
             required = {"prompt": set(), "joint": {"sound", "speech"}}.get(needs, {needs})
             rate = 0.8 if required <= cues else 0.0
-        right = rng.random(shape) < rate
+        right = (rng.random(shape) if needs == "random" else draws) < rate
         one = from_labels(
             np.where(right, 2, 0),
             np.where(refused, CODES["N"], np.where(right, CODES["B"], CODES["S"])),
@@ -769,6 +784,7 @@ def answering(rng: Random, needs: str) -> dict[str, Outcomes]:
         ("speech", {"speech"}, "speech"),
         ("sound", {"sound"}, "sound"),
         ("joint", {"sound", "speech"}, "jointly"),
+        ("either", set(), "either"),
         ("prompt", set(), "prompt"),
         ("refuses without speech", {"speech"}, "speech"),
         ("random", set(), "unsolved"),
@@ -783,22 +799,24 @@ def test_models_by_construction(needs: str, necessary: set[str], suffices: str) 
         assert found[f"necessity_{cue}"].robust is (cue in necessary), cue
     named = [name for name in result.clip_classes if name]
     assert max(set(named), key=named.count) == suffices
-    v = {key: float(figures.v) for key, figures in result.figures.conditions.items()}
-    synergy = found["synergy"].v
-    if needs == "joint":
-        assert float(synergy) == v["original"]
-        assert float(found["jointness"].v) == v["original"]
-        assert float(result.figures.share_sound.v) == pytest.approx(0.5)
-    if needs in ("additive", "speech", "prompt"):
-        assert synergy.interval is not None
-        assert synergy.interval[0] < 0 < synergy.interval[1]
-    if needs == "speech":
-        assert float(result.figures.share_speech.v) > 0.9
+    effects_of_v = effects(result)
+    v = float(result.figures.conditions["original"].v)
+    synergies = {"joint": v, "either": -v, "speech": 0, "sound": 0, "prompt": 0}
+    if needs in synergies:
+        assert effects_of_v["synergy"] == pytest.approx(synergies[needs])
+    if needs == "additive":
+        synergy = found["synergy"].v.interval
+        assert synergy is not None
+        assert synergy[0] < 0 < synergy[1]
+    shares = {"joint": 0.5, "either": 0.5, "speech": 1, "refuses without speech": 1, "sound": 0}
+    if needs in shares:
+        assert float(result.figures.share_speech.v) == pytest.approx(shares[needs])
     if needs in ("prompt", "random"):
         assert result.figures.share_speech.v.value is None
+    if needs in ("joint", "either"):
+        assert effects_of_v["jointness"] == (v if needs == "joint" else 0)
     refused = float(result.figures.conditions["sound"].classes["refusal"])
     assert refused == (needs == "refuses without speech")
-    assert v["silence"] <= 0.9
 
 
 # --- coverage ---

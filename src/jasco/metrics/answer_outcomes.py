@@ -55,7 +55,7 @@ class Outcomes:
         return Outcomes(verdicts, self.keywords[:, kept], self.refusals[:, kept], donor_verdicts)
 
 
-class Answers(NamedTuple):
+class JudgedAnswers(NamedTuple):
     """The outcomes of answers according to one judge, shape (samples, clips, instructions).
 
     Attributes

@@ -25,7 +25,7 @@ from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Clips, Estimate, Rat
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.conditions import CUES, Cue
 
-Gates = Mapping[Cue, NDArray[np.bool_]]
+_Passing = Mapping[Cue, NDArray[np.bool_]]
 _OTHER: Mapping[Cue, Cue] = {"sound": "speech", "speech": "sound"}
 
 
@@ -50,7 +50,7 @@ class Attribution:
 
 def attribution(
     conditions: Mapping[str, Mapping[str, VerdictMatrix]],
-    gates: Gates | None = None,
+    gates: _Passing | None = None,
     resamples: int = RESAMPLES,
 ) -> dict[str, Attribution]:
     """Compute the attribution without the cue of each judge.
@@ -78,7 +78,7 @@ def attribution(
 
 
 def _of_judge(
-    conditions: Mapping[str, VerdictMatrix], gates: Gates | None, resamples: int
+    conditions: Mapping[str, VerdictMatrix], gates: _Passing | None, resamples: int
 ) -> Attribution:
     clips = len(next(iter(conditions.values())).ratings)
 
@@ -93,7 +93,7 @@ def _of_judge(
 
 
 def _counts(
-    conditions: Mapping[str, VerdictMatrix], cue: Cue, gates: Gates | None, kept: Clips
+    conditions: Mapping[str, VerdictMatrix], cue: Cue, gates: _Passing | None, kept: Clips
 ) -> NDArray[np.int64]:
     """Count the answers of each clip given without a cue: those related to it, and all.
 

@@ -376,9 +376,9 @@ class Ratios:
         parts, wholes = (terms[members][:, :, figures] for terms in self._split(self._columns))
         means = ratio(parts.sum(axis=1), wholes.sum(axis=1)).mean(axis=0)
         resampled = self._resampled[members][:, :, figures].mean(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value, quotients = means[0] / means[1], resampled[:, 0] / resampled[:, 1]
-        return estimate(value, quotients, int(self._counts[members][:, figures].min()))
+        rows = np.vstack([means, resampled])
+        value, *quotients = rows[:, 0] / np.where(rows[:, 1] == 0, np.nan, rows[:, 1])
+        return estimate(value, np.array(quotients), int(self._counts[members][:, figures].min()))
 
     def _bounded_interval(
         self, place: int, judges: list[int], ours: int, combine: Callable[[NDArray[Any]], Array]

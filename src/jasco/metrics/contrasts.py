@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.metrics.verdict_matrix import ratio
-from jasco.protocol.conditions import ORIGINAL, condition_of
+from jasco.protocol.conditions import CUES, ORIGINAL, Cue, condition_of
 
 EFFECTS = (
     "necessity_speech", "necessity_sound", "shapley_sound", "shapley_speech", "shapley_total",
@@ -76,6 +76,11 @@ class Contrast:
         return np.asarray(result)
 
 
+def swap_draws(conditions: Iterable[str], cue: Cue) -> list[str]:
+    """Return the conditions in which a cue comes from a donor."""
+    return [key for key in conditions if condition_of(key).swapped == cue]
+
+
 def contrasts(keys: Iterable[str], full: str) -> dict[str, Contrast]:
     """Return the contrasts of the available conditions, by name, in the order of ``EFFECTS``.
 
@@ -103,9 +108,8 @@ def contrasts(keys: Iterable[str], full: str) -> dict[str, Contrast]:
         "cost_interaction": Contrast({"text": -1, ORIGINAL: -1, "text-sound": 1, "text-speech": 1}),
         "cost_reasoning": Contrast({"text": -1}, constant=1),
     }
-    for cue in ("sound", "speech"):
-        draws = [key for key in keys if condition_of(key).swapped == cue]
-        if draws:
+    for cue in CUES:
+        if draws := swap_draws(keys, cue):
             weights = {ORIGINAL: 1.0} | dict.fromkeys(draws, -1 / len(draws))
             found[f"perceptual_{cue}"] = Contrast(weights)
     return {

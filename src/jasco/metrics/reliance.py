@@ -34,7 +34,8 @@ estimated (``original`` if there is no verdict on ``remix``).
 * *Shapley values* of the game with two players, sound and speech, and the value v: sound:
   [v(sound) - v(none) + v(full) - v(speech)] / 2, speech likewise. Their sum is v(full) - v(none).
   Their shares in the sum are given only if the interval of the sum excludes 0; the interval of a
-  share is the percentile interval of the quotient in the resamples.
+  share is the percentile interval of the quotient in the resamples. If a cue reduces v, its share
+  is negative and that of the other cue is more than 1.
 * *Synergy*: v(full) - v(sound) - v(speech) + v(none).
 * *Jointness*: v(full) - max(v(sound), v(speech)), with the maximum of each clip. A maximum of two
   noisy means is too high on average, so that jointness tends to be too low.
@@ -74,11 +75,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.metrics.answer_outcomes import CLASSES, Answers, Outcomes
+from jasco.metrics.answer_outcomes import CLASSES, JudgedAnswers, Outcomes
 from jasco.metrics.attribution import Attribution, attribution
 from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, Ratios
 from jasco.metrics.clip_classes import CLIP_CLASSES, classify_clips
-from jasco.metrics.contrasts import EFFECTS, contrasts
+from jasco.metrics.contrasts import EFFECTS, contrasts, swap_draws
 from jasco.metrics.reliance_terms import (
     EFFECT,
     FigureName,
@@ -86,7 +87,6 @@ from jasco.metrics.reliance_terms import (
     judge_columns,
     keyword_columns,
     summed_terms,
-    swap_draws,
 )
 from jasco.metrics.verdict_matrix import nan_mean
 from jasco.protocol.conditions import CUES, ORIGINAL, Cue
@@ -294,7 +294,7 @@ def _clip_values(outcomes: Outcomes) -> NDArray[np.float64]:
     values = [np.empty(0)]
     for start in range(0, clips, _CHUNK):
         chunk = outcomes.of_clips(np.arange(start, min(start + _CHUNK, clips)))
-        answers = [Answers.of(matrix, chunk.refusals) for matrix in chunk.verdicts.values()]
+        answers = [JudgedAnswers.of(matrix, chunk.refusals) for matrix in chunk.verdicts.values()]
         items = nan_mean(np.concatenate([one.values for one in answers]), axis=0)
         values.append(nan_mean(items, axis=1))
     return np.concatenate(values)

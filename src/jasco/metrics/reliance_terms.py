@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.metrics.answer_outcomes import CLASSES, Answers, Outcomes, changes, names_cue
+from jasco.metrics.answer_outcomes import CLASSES, JudgedAnswers, Outcomes, changes, names_cue
 from jasco.metrics.bootstrap import Clips, Terms
-from jasco.metrics.contrasts import Contrast
+from jasco.metrics.contrasts import Contrast, swap_draws
 from jasco.metrics.verdict_matrix import VerdictMatrix, nan_mean
-from jasco.protocol.conditions import CUES, ORIGINAL, Cue, condition_of
+from jasco.protocol.conditions import CUES, ORIGINAL, Cue
 
 EFFECT = "effect"
 SWAPS = ("donor", "own", "undecided", "neither")
@@ -34,11 +34,6 @@ def figure_bounds(
     bounds |= {(f"swap-{cue}", name): (0, 1) for cue in CUES for name in SWAPS}
     bounds |= {(EFFECT, name): contrast.bounds for name, contrast in differences.items()}
     return bounds
-
-
-def swap_draws(conditions: Iterable[str], cue: Cue) -> list[str]:
-    """Return the conditions in which a cue comes from a donor."""
-    return [key for key in conditions if condition_of(key).swapped == cue]
 
 
 def summed_terms(
@@ -64,7 +59,7 @@ def judge_columns(
 ) -> Columns:
     """Return the parts and wholes of the figures of a judge on some clips."""
     answers = {
-        key: Answers.of(outcomes.verdicts[judge].of_clips(kept), outcomes.refusals[:, kept])
+        key: JudgedAnswers.of(outcomes.verdicts[judge].of_clips(kept), outcomes.refusals[:, kept])
         for key, outcomes in conditions.items()
     }
     items = {key: one.item_values() for key, one in answers.items()}

@@ -119,7 +119,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 _UNABLE = r"(?:cannot|can not|can't|could not|couldn't|(?:not able|unable) to)"
 _I_CANNOT = rf"(?:\bi(?: am|'m)? |^(?:(?:i'm |i am )?sorry,? )?(?:but )?){_UNABLE}(?: \w+ly)?"
-_I_DO_NOT = r"\bi (?:do not|don't|did not|didn't)(?: \w+ly)?"
+_I_DO_NOT = r"\b(?:i|and|but) (?:do not|don't|did not|didn't)(?: \w+ly)?"
 _PLEASE = r"\b(?:please|could you|can you|if you(?: could| can)?)"
 _SEND = r"(?:provide|upload|share|attach|send)"
 _HEAR = r"(?:hear|listen|perceive|access|play|process|analy[sz]e|receive|transcribe)\b"
@@ -134,6 +134,9 @@ _REFUSALS = [
         rf"{_I_CANNOT} {_HEAR}(?: (?:\w+ ){{0,4}}?(?:{_AUDIO}|anything\b)|\W*$)",
         # "I don't have access to the audio", "I do not have the ability to hear"
         rf"{_I_DO_NOT} (?:have|receive|see) (?:\w+ ){{0,5}}?(?:{_AUDIO}|{_HEAR})",
+        # "I would need to hear the audio", "without access to the recording"
+        rf"\bi(?:'d| would)? need (?:\w+ ){{0,4}}?(?:{_AUDIO}|{_INFORMATION}|{_HEAR})",
+        r"\bwithout (?:(?:hearing|listening|access)\b|(?:the |an? )?(?:actual )?audio\b)",
         # "as a text-based model", "I'm a text-only assistant"
         r"\b(?:as|am|'m) (?:only |just )?an? text[- ](?:based|only)\b",
         # "no audio was provided", "there is no audio.", "no recording is attached"
@@ -141,15 +144,20 @@ _REFUSALS = [
         rf"\bno (?:\w+ )?{_AUDIO}(?: \w+)?(?: (?:was|is|were|are|has been|have been))? {_GIVEN}",
         # "the audio is not attached", "the clip has not been provided"
         rf"\b{_AUDIO}(?: \w+)? (?:was|is|were|are|has|have)(?: not|n't)(?: been)? {_GIVEN}",
+        # "you haven't provided a clip", "the audio appears to be silent", "no discernible speech"
+        rf"\byou (?:have not|haven't|did not|didn't) (?:\w+ly )?(?:{_GIVEN}|{_SEND})",
+        rf"\b{_AUDIO}(?: \w+)? (?:is|was|seems|appears)(?: to be)? (?:silent|empty|missing)\b",
+        rf"\bno (?:audible|discernible|recogni[sz]able)\b[^.]{{0,20}}\b(?:{_AUDIO}|content\b)",
         # "please provide the audio", "could you share the recording or a transcript"
         rf"{_PLEASE} {_SEND} [^.]{{0,60}}\b(?:{_AUDIO}|{_INFORMATION}|transcript|description)",
         # "I can't determine what they are doing", "I'm sorry, but I can't help with that"
         rf"{_I_CANNOT} (?:{_CONCLUDE}|(?:help|assist|provide)\b)",
-        # "it is impossible to tell", "this cannot be determined"
+        # "I don't know", "it is impossible to tell", "this cannot be determined"
+        rf"{_I_DO_NOT} know\b",
         rf"\b(?:impossible|not possible) to (?:\w+ly )?{_CONCLUDE}",
         rf"\b{_UNABLE} be (?:determined|inferred|identified|answered|concluded|known)\b",
-        # "not enough information to infer", "insufficient context"
-        rf"\b(?:not enough|insufficient) {_INFORMATION}",
+        # "there isn't enough information", "does not provide enough context"
+        rf"(?:\bnot|n't)(?: \w+){{0,2}}? enough {_INFORMATION}|\binsufficient {_INFORMATION}",
     )
 ]
 
