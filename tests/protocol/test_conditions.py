@@ -71,7 +71,7 @@ def test_an_unknown_key_is_an_error(key: str) -> None:
 
 def test_a_swapped_cue_is_heard_from_one_of_several_donors() -> None:
     swap = condition_of(swap_key("speech", 12))
-    assert (swap.key, swap.swapped, swap.draw, swap.heard) == (
+    assert (swap.key, swap.swapped, swap.draw, swap.stems) == (
         "swap-speech-12",
         "speech",
         12,
@@ -85,9 +85,9 @@ def test_audio_and_stems() -> None:
     without_stems = {key for key, one in conditions.items() if not one.needs_stems}
     assert without_stems == {"original", "none", "silence", "text"}
     for condition in conditions.values():
-        assert not set(condition.heard) & set(condition.text)
-        assert set(condition.heard) | set(condition.text) <= set(CUES)
-        assert condition.has_audio or not condition.heard
+        assert not set(condition.stems) & set(condition.text)
+        assert set(condition.stems) | set(condition.text) <= set(CUES)
+        assert condition.has_audio or not condition.stems
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def open_runner(
     if not job.model.uses_audio:
         raise InputError(
             f"{job.model.spec.label}: its answers are read from a file, so nothing can be changed "
-            "in what it hears; give a model"
+            "in its input; give a model that can be asked"
         )
     folder = None if stems is None else Path(stems)
     needs_stems = any(condition.needs_stems for condition in chosen)

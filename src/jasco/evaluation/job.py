@@ -55,7 +55,7 @@ class Job:
     tags : mapping of str to str, int or float
         Tags to add to the run.
     condition : Condition or None
-        What the model hears and reads; None uses the condition of the run, or ``original``.
+        What the model is given; None uses the condition of the run, or ``original``.
     title : str
         What distinguishes it in messages from other jobs of the same command.
     whole : pathlib.Path or None

@@ -107,7 +107,7 @@ class Session:
     covered : int
         Number of clips of the data set, from the first on, that the run covers.
     condition : Condition
-        What the model hears and reads.
+        What the model is given.
     clips : sequence of Clip
         The covered clips; of a shard, those that belong to it.
     places : sequence of int

@@ -86,7 +86,7 @@ def parts_of(condition: Condition, clip: Clip, clips: Sequence[Clip]) -> list[tu
     clips : sequence of Clip
         All clips of the data set, out of which the donor is chosen.
     """
-    parts = [(cue, clip) for cue in condition.heard]
+    parts = [(cue, clip) for cue in condition.stems]
     if condition.swapped:
         donor = donor_of(clip, condition.swapped, condition.draw, clips)
         parts.append((condition.swapped, donor))

@@ -115,7 +115,8 @@ class RelianceRunner:
         Audio that has yet to be made is represented by that of the original data set.
         """
         answering, donors = self._jobs()
-        jobs = [replace(self.job, condition=condition_of(ORIGINAL)), *answering, *donors]
+        judging = [replace(job, model=None) for job in donors]  # their answers cost nothing
+        jobs = [replace(self.job, condition=condition_of(ORIGINAL)), *answering, *judging]
         return [replace(job, judges=self.job.judges) for job in jobs]
 
     # --- jobs ---

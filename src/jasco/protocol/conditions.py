@@ -1,4 +1,4 @@
-"""The conditions of causal modality reliance: what a model hears and reads instead of a clip.
+"""The conditions of causal modality reliance: what a model is given instead of a clip.
 
 A condition is an intervention on the input of a model: a cue is removed, replaced by that of
 another clip, or given as text. Instructions and annotations stay those of the clip, and so does the
@@ -31,8 +31,8 @@ class Condition:
     ----------
     key : str
         Its name, such as ``sound`` or ``swap-sound-1``; also that of the folder of its run.
-    heard : tuple of str
-        The stems of the clip that the model hears.
+    stems : tuple of str
+        The stems of the clip that are in the audio.
     text : tuple of str
         The cues that the prompt states as text.
     swapped : str or None
@@ -46,7 +46,7 @@ class Condition:
     """
 
     key: str
-    heard: tuple[Cue, ...] = ()
+    stems: tuple[Cue, ...] = ()
     text: tuple[Cue, ...] = ()
     swapped: Cue | None = None
     draw: int = 0
@@ -74,16 +74,16 @@ class Condition:
 
 _BOTH: tuple[Cue, ...] = ("sound", "speech")
 _SINGLE = (
-    Condition(ORIGINAL, heard=_BOTH, needs_stems=False),
-    Condition("remix", heard=_BOTH),
-    Condition("sound", heard=("sound",)),
-    Condition("speech", heard=("speech",)),
+    Condition(ORIGINAL, stems=_BOTH, needs_stems=False),
+    Condition("remix", stems=_BOTH),
+    Condition("sound", stems=("sound",)),
+    Condition("speech", stems=("speech",)),
     Condition("none", has_audio=False, needs_stems=False),
     Condition("silence", needs_stems=False),
-    Condition("swap-sound", heard=("speech",), swapped="sound"),
-    Condition("swap-speech", heard=("sound",), swapped="speech"),
-    Condition("text-sound", heard=("sound",), text=("speech",)),
-    Condition("text-speech", heard=("speech",), text=("sound",)),
+    Condition("swap-sound", stems=("speech",), swapped="sound"),
+    Condition("swap-speech", stems=("sound",), swapped="speech"),
+    Condition("text-sound", stems=("sound",), text=("speech",)),
+    Condition("text-speech", stems=("speech",), text=("sound",)),
     Condition("text", text=_BOTH, has_audio=False, needs_stems=False),
 )
 _BY_NAME = {condition.key: condition for condition in _SINGLE}

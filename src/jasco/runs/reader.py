@@ -172,7 +172,7 @@ class RunReader:
 
     @property
     def condition(self) -> Condition:
-        """What the model hears and reads."""
+        """What the model is given."""
         return condition_of(self.fact(CONDITION_FACT) or ORIGINAL)
 
     @property
