@@ -1,0 +1,1 @@
+"""Causal modality reliance: stems, gates, conditions and their runs."""
