@@ -33,6 +33,7 @@ def padded(intervals: Sequence[Interval], padding: int, length: int) -> list[Int
     Parameters
     ----------
     intervals : sequence of Interval
+        Sorted by their first samples; they may overlap.
     padding : int
         Number of samples on each side.
     length : int
@@ -42,7 +43,8 @@ def padded(intervals: Sequence[Interval], padding: int, length: int) -> list[Int
     for first, last in intervals:
         begin, end = max(0, first - padding), min(length, last + padding)
         if joined and begin <= joined[-1][1]:
-            begin = joined.pop()[0]
+            before = joined.pop()
+            begin, end = before[0], max(before[1], end)
         joined.append((begin, end))
     return joined
 
