@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -181,6 +182,16 @@ def test_the_result_counts_the_clips_that_pass_each_gate(
     text = render_stems(result)
     assert "clip 1: speech stem: word error rate" in text
     assert "1 of 3" in text
+
+
+def test_a_missing_extra_is_named(
+    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("faster_whisper", "faster_whisper.vad"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=r"faster_whisper.*; run: pip install 'jasco\[stems\]'$"):
+        estimate_stems(data, tmp_path / "stems", print)
+    assert not (tmp_path / "stems").exists()
 
 
 @pytest.mark.slow

@@ -64,5 +64,5 @@ def _lines(result: Json) -> Iterator[str]:
     rows.append(("both", "all gates", f"{result['passed']} of {clips}"))
     yield tabulate(rows, ("stem", "gate", "passed"), colalign=("left", "left", "right"))
     yield ""
-    kept = f" ({result['kept']} already there)" if result["kept"] else ""
+    kept = f" ({result['kept']} already existed)" if result["kept"] else ""
     yield f"{result['folder']}: stems of {count(result['separated'], 'clip')}{kept}"
