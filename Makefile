@@ -41,7 +41,7 @@ $(VENV)/docs: pyproject.toml
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[cascade,test,viewer]'
+	$(BIN)/pip install --quiet --editable '.[cascade,stems,test,viewer]'
 	touch $@
 
 # One that works on a processor as well; another one that is there already will do.

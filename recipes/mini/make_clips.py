@@ -4,8 +4,9 @@ Usage: ``python recipes/mini/make_clips.py [OUT_DIR]``
 
 It needs NumPy, soundfile and the program ``flite`` (Debian: ``apt-get install flite``), and writes
 ``OUT_DIR/dataset/v0/v0.csv`` and ``ID.wav`` beside it. A sentence is spoken by a voice of flite; a
-sound is computed from formulas and runs through the whole clip. The same versions of the three
-write the same bytes.
+sound is computed from formulas and runs through the whole clip. ``OUT_DIR/stems/sound/ID.flac`` and
+``OUT_DIR/stems/speech/ID.flac`` contain the two alone, as they are in the clip: their sum is the
+clip, sample by sample. The same versions of the three write the same bytes.
 
 Conventions
 -----------
@@ -426,10 +427,11 @@ def level(samples: Samples) -> float:
     return float(np.sqrt(np.mean(loud**2)))
 
 
-def make_clip(scene: Scene) -> NDArray[np.int16]:
+def make_clip(scene: Scene) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Mix a sentence with a sound that begins before it and ends after it.
 
-    Alone, the sound is as loud as the voice; during the sentence it is attenuated.
+    Alone, the sound is as loud as the voice; during the sentence it is attenuated. Return the clip
+    and its speech alone; the difference of the two is the sound alone.
     """
     voice = speak(scene.sentence, scene.voice)
     time = np.arange(round((_BEFORE + _AFTER) * RATE) + len(voice)) / RATE
@@ -442,15 +444,19 @@ def make_clip(scene: Scene) -> NDArray[np.int16]:
     )
     mixed *= 10 ** (decibels / 20) / level(mixed)
     mixed *= np.clip(np.minimum(time, time[-1] - time) / _FADE, 0, 1)
-    add_at(mixed, begin, voice / level(voice))
-    return np.rint(mixed * (_PEAK * 32_767 / np.abs(mixed).max())).astype(np.int16)
+    speech = np.zeros(len(time))
+    add_at(speech, begin, voice / level(voice))
+    mixed += speech
+    scale = _PEAK * 32_767 / np.abs(mixed).max()
+    return np.rint(mixed * scale).astype(np.int16), np.rint(speech * scale).astype(np.int16)
 
 
 def main(folder: Path) -> None:
-    """Write the table and the clips."""
+    """Write the table, the clips and their stems."""
     scenes = read_scenes()
-    out = folder / "dataset" / "v0"
-    out.mkdir(parents=True, exist_ok=True)
+    out, stems = folder / "dataset" / "v0", folder / "stems"
+    for path in (out, stems / "sound", stems / "speech"):
+        path.mkdir(parents=True, exist_ok=True)
     with SCENES.open(encoding="utf-8", newline="") as file:
         header = next(csv.reader(file))[:PUBLISHED_COLUMNS]
     with (out / "v0.csv").open("w", encoding="utf-8", newline="") as file:
@@ -458,7 +464,13 @@ def main(folder: Path) -> None:
             [header, *(scene.annotations for scene in scenes)]
         )
     for scene in scenes:
-        soundfile.write(out / f"{scene.id}.wav", make_clip(scene), RATE, subtype="PCM_16")
+        clip, speech = make_clip(scene)
+        sound = np.subtract(clip, speech, dtype=np.int32)
+        if np.abs(sound).max() > np.iinfo(np.int16).max:
+            raise ValueError(f"{scene.id}: the sound alone exceeds the range of int16")
+        soundfile.write(out / f"{scene.id}.wav", clip, RATE, subtype="PCM_16")
+        for name, stem in (("sound", sound.astype(np.int16)), ("speech", speech)):
+            soundfile.write(stems / name / f"{scene.id}.flac", stem, RATE, subtype="PCM_16")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from shell import shell
 
 COMMANDS = [
     (), ("eval",), ("respond",), ("judge",), ("score",), ("data",), ("data", "fetch"),
-    ("data", "verify"), ("data", "template"), ("models",), ("judges",), ("report",),
-    ("view",),
+    ("data", "verify"), ("data", "template"), ("data", "stems"), ("models",), ("judges",),
+    ("report",), ("view",),
 ]  # fmt: skip
 HEAVY = {
     "numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "rich", "tabulate",

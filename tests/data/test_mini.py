@@ -21,7 +21,7 @@ def test_it_has_clips_enough_and_is_small(mini: DataSet) -> None:
     assert mini.name == "mini"
     assert len(mini.clips) >= 16
     assert mini.folder is not None
-    assert sum(path.stat().st_size for path in mini.folder.rglob("*")) < 2_000_000
+    assert sum(path.stat().st_size for path in mini.folder.rglob("*")) < 4_000_000
 
 
 def test_every_clip_is_16_khz_mono_pcm16_of_a_few_seconds(mini: DataSet) -> None:

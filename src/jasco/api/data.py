@@ -1,13 +1,19 @@
-"""Loading of data sets, and CSV templates for answers."""
+"""Loading of data sets, CSV templates for answers, and estimation of stems."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jasco.api import arguments
-from jasco.api.messages import log_message, named_as_in_python
+from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.data import responses_csv
 from jasco.data.audio import read_file
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
+from jasco.interventions.estimation import Estimation, estimate_stems
+from jasco.interventions.stems import default_folder
+from jasco.reports.stems import render_stems, summarise_stems
 
 
 @named_as_in_python()
@@ -80,3 +86,89 @@ def write_template(data: str | Path | DataSet, output: str | Path) -> None:
     frames = {id_: read_file(path).frames for id_, path in paths.items() if path}
     rows = responses_csv.template_rows(data, frames)
     write_table(Path(output), responses_csv.COLUMNS, rows)
+
+
+@dataclass(frozen=True, repr=False)
+class StemReport:
+    """Estimated stems; ``print`` shows the output of ``jasco data stems``.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder that contains the stems.
+    passed : tuple of str
+        The ids of the clips whose stems pass all gates.
+    failures : mapping of str to mapping of str to str
+        By the id of each other clip: the reason of each gate that fails, or, as ``separation``, why
+        the clip has no stems.
+    """
+
+    folder: Path
+    passed: tuple[str, ...]
+    failures: Mapping[str, Mapping[str, str]]
+    _summary: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, estimation: Estimation) -> "StemReport":
+        """Return the report of an estimation."""
+        stems = estimation.stems
+        summary = summarise_stems(estimation)
+        passed = tuple(id_ for id_, gates in stems.gates.items() if not gates.failures)
+        return cls(stems.folder, passed, summary["failures"], summary)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``jasco data stems --json`` prints, in its documented schema."""
+        return dict(self._summary)
+
+    def __str__(self) -> str:
+        """Return the output of ``jasco data stems``."""
+        return render_stems(self.to_json())
+
+    def __repr__(self) -> str:
+        clips = len(self.passed) + len(self.failures)
+        return f"StemReport({str(self.folder)!r}, passed={len(self.passed)} of {clips})"
+
+
+@named_as_in_python()
+def make_stems(data: str | Path | DataSet, folder: str | Path | None = None) -> StemReport:
+    """Estimate the sound and the speech of each clip as separate audio files.
+
+    Repeating the call continues an interrupted estimation. The weights of the models that are used
+    are downloaded on first use.
+
+    Parameters
+    ----------
+    data : str, Path or DataSet
+        A data set, as in :func:`jasco.evaluate`.
+    folder : str, Path or None
+        The folder for the stems; None: a folder in the user's cache, where they are found.
+
+    Returns
+    -------
+    StemReport
+        Which clips pass the gates, with the reasons of those that do not.
+
+    Raises
+    ------
+    InputError
+        The data set is not found, the audio of a clip cannot be read, the folder contains other
+        stems, or the extra ``stems`` is not installed.
+    IncompleteError
+        A file cannot be written.
+
+    Examples
+    --------
+    >>> import jasco
+    >>> report = jasco.make_stems("watd")  # doctest: +SKIP
+    >>> len(report.passed)  # doctest: +SKIP
+    """
+    is_right = folder is None or arguments.is_path(folder)
+    arguments.check("folder", folder, is_right, "a folder or None")
+    return stem_report(
+        arguments.as_data(data, log_message), Path(folder) if folder else None, log_message
+    )
+
+
+def stem_report(data: DataSet, folder: Path | None, notify: Notify) -> StemReport:
+    """Estimate stems, as :func:`make_stems`; ``notify`` takes messages."""
+    return StemReport.of(estimate_stems(data, folder or default_folder(data), notify))

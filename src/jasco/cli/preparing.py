@@ -1,4 +1,4 @@
-"""The commands ``data fetch``, ``data verify``, ``data template`` and ``convert``."""
+"""The commands ``data fetch``, ``verify``, ``template`` and ``stems``, and ``convert``."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 import click
 
 from jasco.cli.groups import CommandGroup
-from jasco.cli.options import DATA_HELP, PATH, flag, option
+from jasco.cli.options import AS_JSON, DATA_HELP, PATH, flag, option
+from jasco.cli.output import print_result
 from jasco.errors import InputError
 from jasco.terminal import write_line
 
 data_command = CommandGroup(
     "data",
-    modules={"preparing": ["fetch", "verify", "template"]},
-    help="Download and verify data sets, and write CSV templates.",
+    modules={"preparing": ["fetch", "verify", "template", "stems"]},
+    help="Download and verify data sets, write CSV templates, and estimate stems.",
 )
 
 
@@ -46,6 +47,19 @@ def template_command(data: str, output: Path) -> None:
 
     write_template(find_data(data, write_line), output)
     write_line(f"{output}: fill in the column allm_output, then see: jasco judge --help")
+
+
+@click.command("stems", epilog=f"DATA: {DATA_HELP}")
+@click.argument("data", metavar="DATA")
+@click.argument("folder", type=PATH, required=False, metavar="[DIR]")
+@AS_JSON
+def stems_command(data: str, folder: Path | None, as_json: bool) -> None:
+    """Estimate the sound and the speech of each clip, in the cache or in DIR."""
+    from jasco.api.data import stem_report
+    from jasco.data.sources import find_data
+
+    report = stem_report(find_data(data, write_line), folder, write_line)
+    print_result(report.to_json() if as_json else str(report))
 
 
 @click.command("convert")
