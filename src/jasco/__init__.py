@@ -30,9 +30,10 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jasco.api.comparisons import Comparisons, compare
-    from jasco.api.data import load_dataset, write_template
+    from jasco.api.data import StemReport, load_dataset, make_stems, write_template
     from jasco.api.evaluation import evaluate, judge, respond
     from jasco.api.exams import ExamReport, exam
+    from jasco.api.interventions import reliance, reliance_items
     from jasco.api.reports import report, view
     from jasco.api.runs import Run, list_runs, open_run
     from jasco.api.scores import Scores, score
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from jasco.protocol.judging import VerdictRequest, request_verdict
     from jasco.protocol.verdict_parser import read_verdict
     from jasco.protocol.verdicts import Judgement, Orientation, Verdict
+    from jasco.reports.reliance_items import RelianceItems
+    from jasco.reports.reliance_report import RelianceReport
     from jasco.version import __version__
 
 __all__ = [
@@ -60,10 +63,13 @@ __all__ = [
     "Judgement",
     "Orientation",
     "PanelScore",
+    "RelianceItems",
+    "RelianceReport",
     "Run",
     "RunConflictError",
     "Score",
     "Scores",
+    "StemReport",
     "Sweep",
     "Verdict",
     "VerdictMatrix",
@@ -75,8 +81,11 @@ __all__ = [
     "judge",
     "list_runs",
     "load_dataset",
+    "make_stems",
     "open_run",
     "read_verdict",
+    "reliance",
+    "reliance_items",
     "report",
     "request_verdict",
     "respond",
@@ -89,9 +98,10 @@ __all__ = [
 ]
 _EXPORTS = {
     "api.comparisons": ["Comparisons", "compare"],
-    "api.data": ["load_dataset", "write_template"],
+    "api.data": ["StemReport", "load_dataset", "make_stems", "write_template"],
     "api.evaluation": ["evaluate", "judge", "respond"],
     "api.exams": ["ExamReport", "exam"],
+    "api.interventions": ["reliance", "reliance_items"],
     "api.reports": ["report", "view"],
     "api.runs": ["Run", "list_runs", "open_run"],
     "api.scores": ["Scores", "score"],
@@ -105,6 +115,8 @@ _EXPORTS = {
     "protocol.judging": ["VerdictRequest", "request_verdict"],
     "protocol.verdict_parser": ["read_verdict"],
     "protocol.verdicts": ["Judgement", "Orientation", "Verdict"],
+    "reports.reliance_items": ["RelianceItems"],
+    "reports.reliance_report": ["RelianceReport"],
     "version": ["__version__"],
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}

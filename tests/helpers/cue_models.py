@@ -33,7 +33,7 @@ def _stems() -> tuple[tuple[Clip, ...], Mapping[Cue, list[Audio]]]:
     data = find_data("mini", lambda _: None)
     stems = find_stems(data, None)
     return data.clips, {
-        cue: [stems.samples(cue, clip).astype(np.float32) / 32_768 for clip in data.clips]
+        cue: [stems.samples(data, cue, clip).astype(np.float32) / 32_768 for clip in data.clips]
         for cue in CUES
     }
 

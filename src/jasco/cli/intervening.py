@@ -85,21 +85,18 @@ def reliance_command(
     if judges or model:
         with stdout_to_stderr():
             runner = open_runner(
-                division,
-                write_line,
-                run=run,
-                model=model,
-                judges=judges,
-                **settings,
+                division, write_line, run=run, model=model, judges=judges, **settings
             )
-            if dry_run:
-                print_result("\n".join(plan(*runner.planned())))
-                return True
-            try:
+        if dry_run:
+            lines = list(plan(*runner.planned()))
+            print_result({"schema": 1, "plan": lines} if as_json else "\n".join(lines))
+            return True
+        try:
+            with stdout_to_stderr():
                 complete = runner.run()
-            except IncompleteError as error:
-                write_line(one_line(error, 1000), "error")
-                complete = False
+        except IncompleteError as error:
+            write_line(one_line(error, 1000), "error")
+            complete = False
     if division and division.shard:
         print_shard(division.folder(run), as_json=as_json)
         write_line(f"for the figures of the whole run: jasco reliance {run}")

@@ -79,8 +79,12 @@ class Audio:
     @cached_property
     def wav(self) -> bytes:
         """The audio as a WAV file."""
+        return self.encoded("WAV")
+
+    def encoded(self, form: str) -> bytes:
+        """Return the audio as a file in a format: ``WAV`` or ``FLAC``."""
         file = io.BytesIO()
-        soundfile.write(file, self.samples, SAMPLING_RATE, format="WAV", subtype="PCM_16")
+        soundfile.write(file, self.samples, SAMPLING_RATE, format=form, subtype="PCM_16")
         return file.getvalue()
 
     @property
@@ -155,8 +159,8 @@ def read_unchanged(path: Path, sha256: str) -> Audio | None:
     return None
 
 
-def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
-    """Write samples at :data:`SAMPLING_RATE` to a WAV file, atomically.
+def write_audio(path: Path, audio: Audio) -> None:
+    """Write audio to a WAV or FLAC file, according to its extension, atomically.
 
     Raises
     ------
@@ -166,7 +170,7 @@ def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(Audio(samples).wav)
+        draft.write_bytes(audio.encoded(path.suffix.removeprefix(".").upper()))
         draft.replace(path)
     except OSError as error:
         raise IncompleteError(f"{path}: cannot be written ({error.strerror})") from None

@@ -16,31 +16,30 @@ class NoAudioRefusedError(RunConflictError):
     """The model cannot be asked without audio."""
 
 
-async def check_no_audio(session: Session, model: Model) -> None:
+async def check_no_audio(session: Session, model: Model) -> NoAudioRefusedError | None:
     """Check that a prepared model can be asked without audio, if the condition requires it.
 
     A model that declares it is asked one question, because a server, or a function of the user, may
     still refuse. The reason is stored in the run.
 
-    Raises
-    ------
-    NoAudioRefusedError
-        The model does not accept questions without audio.
+    Returns
+    -------
+    NoAudioRefusedError or None
+        The error to raise if the model does not accept questions without audio.
     """
     if session.condition.has_audio or not session.missing_responses():
-        return
+        return None
     store = session.store
 
     def is_made() -> bool:
         return store.fact(SKIPPED_FACT) is not None
 
-    reason = ""
     async with once_per_run(session, [SKIPPED_FACT], is_made) as must_be_made:
         if must_be_made and not store.has_answers():
             reason = await _refusal(session, model)
             store.set_facts({SKIPPED_FACT: reason})
-    if reason := store.fact(SKIPPED_FACT) or "":
-        raise NoAudioRefusedError(f"{model.spec.label}: {reason}")
+    reason = store.fact(SKIPPED_FACT) or ""
+    return NoAudioRefusedError(f"{model.spec.label}: {reason}") if reason else None
 
 
 async def _refusal(session: Session, model: Model) -> str:

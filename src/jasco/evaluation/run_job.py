@@ -146,9 +146,12 @@ async def _run_session(
             together = model is not None and model.remote
             if model:
                 async with _prepared(session, model, kept):
-                    await check_no_audio(session, model)
-                    await preflight(session, model, progress)
-                    await run(session, progress, model, judges if together else {})
+                    refusal = await check_no_audio(session, model)
+                    if not refusal:
+                        await preflight(session, model, progress)
+                        await run(session, progress, model, judges if together else {})
+                if refusal:  # the model stays prepared for the next job
+                    raise refusal
             if judges and not together:
                 await run(session, progress, None, judges)
             await _judge_in_turn(session, progress, exclusive, kept)

@@ -7,22 +7,22 @@ set, so the clips of all conditions have the same hashes.
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.data.audio import read_audio, write_wav
+from jasco.data.audio import Audio, read_audio, write_audio
 from jasco.data.csv_files import whole_file
 from jasco.data.dataset import ANNOTATIONS, COLUMNS, DataSet
 from jasco.interventions.donors import donor_of
+from jasco.interventions.separation import FADE, as_audio, repeated
 from jasco.interventions.stems import StemSet
 from jasco.protocol.clips import Clip
 from jasco.protocol.conditions import CUES, Condition, Cue
 from jasco.runs.audio_manifest import audio_path
 
 Samples = NDArray[np.int16]
-_FADE = 1_600  # samples of a cross-fade: 0.1 s
+_RANGE = -32_768, 32_767
 
 
 def make_data(
@@ -60,10 +60,12 @@ def make_data(
         if not _is_newer(target, sources):
             length = len(read_audio(sources[0]).samples)
             sound, speech = (
-                [stems.samples(cue, source) for cue, source in parts if cue == wanted and stems]
+                [stems.samples(data, cue, source) for cue, source in parts if cue == wanted]
+                if stems
+                else []
                 for wanted in CUES
             )
-            write_wav(target, mix(sound, speech, length))
+            write_audio(target, Audio(mix(sound, speech, length)))
 
 
 def write_annotations(clips: Sequence[Clip], folder: Path) -> None:
@@ -97,7 +99,7 @@ def mix(sound: Sequence[Samples], speech: Sequence[Samples], length: int) -> Sam
     """Return the sum of stems.
 
     The result has the length of the clip, or that of the speech if it is longer, so that no word is
-    cut off. A sound is cut or repeated to that length, with a cross-fade.
+    cut off. A sound is cut or repeated to that length.
 
     Parameters
     ----------
@@ -112,29 +114,15 @@ def mix(sound: Sequence[Samples], speech: Sequence[Samples], length: int) -> Sam
     for stem in spoken:
         total[: len(stem)] += stem
     for stem in sound:
-        total += looped(stem, length)
-    return _rounded(total)
+        total += _fitted(stem, length)
+    return np.clip(total, *_RANGE).astype(np.int16)
 
 
-def looped(samples: Samples, length: int) -> Samples:
-    """Return samples that are cut, or repeated with cross-fades, to a length."""
-    if len(samples) >= length:
-        return samples[:length]
-    fade = min(_FADE, len(samples) // 2)
-    if not fade:
-        return np.resize(samples, length)
-    rising = np.sqrt(np.linspace(0, 1, fade))
-    result: NDArray[np.float64] = samples.astype(float)
-    while len(result) < length:
-        overlap = result[-fade:] * rising[::-1] + samples[:fade] * rising
-        result = np.concatenate([result[:-fade], overlap, samples[fade:]])
-    return _rounded(result[:length])
-
-
-def _rounded(samples: NDArray[Any]) -> Samples:
-    limits = np.iinfo(np.int16)
-    rounded: Samples = np.clip(np.rint(samples), limits.min, limits.max).astype(np.int16)
-    return rounded
+def _fitted(sound: Samples, length: int) -> Samples:
+    """Return a sound that is cut or repeated to a length."""
+    if len(sound) >= length or len(sound) <= FADE:
+        return np.resize(sound, length)
+    return as_audio(repeated([Audio(sound).floats], length)).samples
 
 
 def _is_newer(target: Path, sources: Sequence[Path]) -> bool:

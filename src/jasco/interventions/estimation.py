@@ -6,8 +6,6 @@ which the voice activity detector Silero finds a voice, and padded. See
 nothing is random, so the same versions of the libraries give the same files.
 """
 
-import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from jasco.backends.optional_imports import import_optional
 from jasco.backends.weights import WHISPER, YAMNET, find_weight
-from jasco.data.audio import SAMPLING_RATE, Audio, read_file
+from jasco.data.audio import SAMPLING_RATE, Audio, file_sha256, read_file, write_audio
 from jasco.data.dataset import DataSet
-from jasco.errors import IncompleteError, InputError
+from jasco.errors import InputError
 from jasco.evaluation.progress import counted
 from jasco.interventions.gates import MAX_WORD_ERROR_RATE, TOP_TAGS, Recognizer, check_stems
-from jasco.interventions.separation import Interval, Samples, padded, sound_of, speech_of
+from jasco.interventions.separation import Interval, Samples, as_audio, padded, sound_of, speech_of
 from jasco.interventions.stems import RECORDS, StemRecord, StemSet, read_stems, write_stems
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
@@ -232,26 +229,11 @@ def _estimate(data: DataSet, clip: Clip, folder: Path, separator: Separator) -> 
         found = "no part of the clip is without speech" if speech else "no speech was recognised"
         return replace(record, error=found)
     speech_only = speech_of(samples, speech, _STRENGTH, _FLOOR)
-    stems: dict[Cue, Audio] = {"sound": _as_audio(sound), "speech": _as_audio(speech_only)}
-    hashes = {cue: _write(folder / cue / f"{clip.id}.flac", stems[cue]) for cue in CUES}
+    stems: dict[Cue, Audio] = {"sound": as_audio(sound), "speech": as_audio(speech_only)}
+    paths = {cue: folder / cue / f"{clip.id}.flac" for cue in CUES}
+    for cue, path in paths.items():
+        write_audio(path, stems[cue])
+    hashes = {cue: file_sha256(path) for cue, path in paths.items()}
     sound, speech_only = stems["sound"].floats, stems["speech"].floats
     gates = check_stems(clip.speech, samples, sound, speech_only, separator)
     return replace(record, stems=hashes, gates=gates)
-
-
-def _as_audio(samples: Samples) -> Audio:
-    return Audio(np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16))
-
-
-def _write(path: Path, audio: Audio) -> str:
-    """Write a FLAC file atomically, and return its hash."""
-    file = io.BytesIO()
-    soundfile.write(file, audio.samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(file.getvalue())
-        draft.replace(path)
-    except OSError as error:
-        raise IncompleteError(f"{path}: cannot be written ({error.strerror})") from None
-    return hashlib.sha256(file.getvalue()).hexdigest()

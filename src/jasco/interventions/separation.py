@@ -16,6 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from jasco.data.audio import Audio
+
 Samples = NDArray[np.float32]
 Interval = tuple[int, int]
 
@@ -25,6 +27,11 @@ FRAME, HOP = 512, 128
 """Number of samples of a frame of the spectrogram (32 ms), and between two frames (8 ms)."""
 
 _SMOOTHING = 0.9  # of the signal-to-noise ratio over frames
+
+
+def as_audio(samples: Samples) -> Audio:
+    """Return samples as the audio that models receive; those beyond full scale are clipped."""
+    return Audio(np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16))
 
 
 def padded(intervals: Sequence[Interval], padding: int, length: int) -> list[Interval]:
@@ -75,16 +82,27 @@ def sound_of(samples: Samples, speech: Sequence[Interval]) -> Samples | None:
     """
     parts = [samples[begin:end] for begin, end in between(speech, len(samples))]
     parts = [part for part in parts if len(part) > 2 * FADE]
-    if not parts:
-        return None
+    return repeated(parts, len(samples)) if parts else None
+
+
+def repeated(parts: Sequence[Samples], length: int) -> Samples:
+    """Join parts with cross-fades of constant power, again and again up to a length.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of float32, shape (samples,)
+        At least one, each longer than a cross-fade.
+    length : int
+        Number of samples of the result.
+    """
     rise = np.sin(np.linspace(0, np.pi / 2, FADE, dtype=np.float32))
-    sound, number = parts[0], 1
-    while len(sound) < len(samples):
+    joined, number = parts[0], 1
+    while len(joined) < length:
         part = parts[number % len(parts)]
-        overlap = sound[-FADE:] * rise[::-1] + part[:FADE] * rise
-        sound = np.concatenate([sound[:-FADE], overlap, part[FADE:]])
+        overlap = joined[-FADE:] * rise[::-1] + part[:FADE] * rise
+        joined = np.concatenate([joined[:-FADE], overlap, part[FADE:]])
         number += 1
-    return sound[: len(samples)]
+    return joined[:length]
 
 
 def speech_of(

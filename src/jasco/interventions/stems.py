@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jasco.data.audio import SAMPLING_RATE, Audio, file_sha256, read_audio, read_file
 from jasco.data.csv_files import whole_file
@@ -148,6 +149,17 @@ class StemSet:
                 f"{length / SAMPLING_RATE:.3f} s; a stem must have the length of its clip"
             )
         return Audio(np.pad(samples[:length], (0, max(0, missing))), file.audio.conversions)
+
+    def samples(self, data: DataSet, cue: Cue, clip: Clip) -> NDArray[np.int16]:
+        """Read a stem as samples at 16 kHz, as many as the clip has; errors as :meth:`audio`."""
+        path = data.audio_path(clip)
+        assert path is not None
+        return self.audio(cue, clip, len(read_audio(path).samples)).samples
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe, and which stems of each clip pass their gates, for a run."""
+        gates = {id_: {cue: gates.passed(cue) for cue in CUES} for id_, gates in self.gates.items()}
+        return {"recipe": dict(self.recipe), "gates": gates}
 
     def is_exact(self, data: DataSet, clips: Iterable[Clip]) -> bool:
         """Return whether the sum of both stems of each clip is the clip, sample by sample.

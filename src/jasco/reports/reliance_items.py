@@ -52,7 +52,7 @@ class ClipAudit:
         return sum(self.counts[each] for each in ONE_CUE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RelianceItems:
     """What suffices to solve the clips of a data set, over several models.
 
@@ -104,6 +104,13 @@ class RelianceItems:
         if form not in forms:
             raise InputError(f"--format {form}: with --items, expected one of: {', '.join(forms)}")
         return forms[form]()
+
+    def __str__(self) -> str:
+        """Return the output of ``jasco reliance --items``."""
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        return f"RelianceItems({list(self.reports)}, {len(self.clips)} clips)"
 
     def to_text(self) -> str:
         """Format the audit for the terminal."""

@@ -56,7 +56,7 @@ _INTERVALS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RelianceReport:
     """Causal modality reliance of a model, with how it was measured.
 
@@ -305,6 +305,13 @@ class RelianceReport:
             }
             for place, (clip, each) in enumerate(self.clip_classes.items())
         }
+
+    def __str__(self) -> str:
+        """Return the output of ``jasco reliance``."""
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        return f"RelianceReport({self.model!r}, {str(self.run)!r}, {self.data.clips} clips)"
 
     def to_text(self) -> str:
         """Format the report for the terminal."""
