@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a data set, chat servers and the command."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from synthetic import make_data
 VLLM_STANDIN = HELPERS / "vllm_standin.py"
 
 # No deadline: tests run in parallel on machines of different speed.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("all", deadline=None)
+settings.register_profile("fewer", deadline=None, max_examples=25)
+# CI uses fewer examples on all versions of Python but the first.
+settings.load_profile(os.environ.get("JASCO_TEST_EXAMPLES", "all"))
 
 
 @pytest.fixture

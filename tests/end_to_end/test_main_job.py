@@ -29,7 +29,7 @@ def test_the_cascade_is_judged_by_a_language_model_behind_llama_cpp(
     with llama_server() as url:
         command = (
             "eval", "cascade", "--data", published, "--limit", CLIPS, "--run", run, "--json",
-            "--judge", f"openai/smollm2,max_tokens=120,base_url={url}",
+            "--judge", f"openai/smollm2,max_tokens=60,base_url={url}",
         )  # fmt: skip
         refused = jasco(*command, env=home, timeout=900)
         first = jasco(*command, "--no-preflight", env=home, timeout=900)
@@ -38,7 +38,7 @@ def test_the_cascade_is_judged_by_a_language_model_behind_llama_cpp(
     summary = json.loads(first.stdout)
     assert json.loads(again.stdout) == summary
     model = summary["models"]["cascade"]
-    judge = model["judges"]["openai/smollm2,max_tokens=120"]
+    judge = model["judges"]["openai/smollm2,max_tokens=60"]
     items = CLIPS * 8
     assert model["answers"]["answered"] == items
     assert first.status == 0  # what could not be read is final

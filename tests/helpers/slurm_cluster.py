@@ -15,7 +15,8 @@ _PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scon
 _CPUS = 4  # more than there may be: the tasks of tests sleep
 
 # Jobs of the partition "high" preempt jobs of the others, which are requeued ("low"), requeued
-# after a grace time ("grace"), or cancelled ("cancel").
+# after a grace time ("grace"), or cancelled ("cancel"). A job may exceed its time limit by minutes,
+# so that it receives the signal before its limit even if Slurm looks at it late.
 _CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
@@ -43,6 +44,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=2,bf_interval=2,sched_min_interval=100000
 KillWait=8
+OverTimeLimit=10
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
 PartitionName=low Nodes={host} Default=YES PriorityTier=1 State=UP
 PartitionName=grace Nodes={host} PriorityTier=1 GraceTime=6 State=UP

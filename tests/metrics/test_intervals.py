@@ -19,7 +19,7 @@ from jasco.metrics.verdict_matrix import VerdictMatrix
 
 pytestmark = pytest.mark.slow
 
-CLIPS = (5, 8, 10, 15, 20, 40, 80)
+CLIPS = (5, 8, 10, 20, 40, 80)
 SAMPLES, BATCH = 600, 60
 LEAST_COVERAGE = (
     0.92 - 2 * (0.92 * 0.08 / SAMPLES) ** 0.5
@@ -88,7 +88,7 @@ def estimates(rng: Random, clips: int, model: Model, samples: int) -> Iterator[l
             Terms(*(values[..., columns] for values in scoring._terms(matrix)))
             for matrix in matrices
         ]
-        ratios = Ratios(terms, shape.least[columns], shape.most[columns], resamples=3000)
+        ratios = Ratios(terms, shape.least[columns], shape.most[columns], resamples=2000)
         for start in range(0, 4 * batch, 4):
             one, other = (start, start + 1), (start + 2, start + 3)
             estimated = ratios.estimates(one, other)

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,15 +67,20 @@ def test_after_a_long_time_a_writer_gives_up(run: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_program_that_reads_for_more_than_a_minute_ends_no_run(run: Path) -> None:
+def test_a_program_that_reads_for_more_than_a_minute_ends_no_run(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factor = 15
+    fast = SimpleNamespace(monotonic=lambda: factor * time.monotonic(), sleep=time.sleep)
+    monkeypatch.setattr(database, "time", fast)
+    monkeypatch.setattr(database, "ATTEMPT", database.ATTEMPT / factor)
     lines: list[str] = []
     with (
         RunWriter.open(run, notify=lines.append) as store,
         another_program_that_reads(run) as reader,
     ):
         assert reader.stdin
-        threading.Timer(65, reader.stdin.close).start()
+        threading.Timer(65 / factor, reader.stdin.close).start()
         store.commit([first_clip_row(1)])
     assert len(lines) == 1
     assert count_first_clip_rows(run) == 1

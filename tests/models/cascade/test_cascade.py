@@ -330,7 +330,7 @@ def answers_of(run: Path) -> Answers:
     return {(clip, instruction): (text, reason) for clip, instruction, text, reason in rows}
 
 
-CLIPS = 8  # of mini's 16: half the time, and as many interruptions
+CLIPS = 4  # of mini's 16: a quarter of the time, and as many interruptions
 
 # Asks a cascade, without the command line, some items in another order; prints the answers.
 _ASK = """
