@@ -1,13 +1,19 @@
 """Conditions resume after any kill, and are processed in shards and by executors."""
 
 import json
+import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from chat_server import ChatServer, Serve
 from command import Jasco
+from jasco.data.sources import find_data
+from jasco.interventions.donors import donor_of
+from jasco.protocol.instructions import INSTRUCTIONS
+from jasco.runs.condition_runs import donor_folder
 from run_database import query
 
 CLIPS = 2
@@ -77,11 +83,9 @@ def test_a_kill_during_the_second_judging_resumes(jasco: Jasco, tmp_path: Path) 
     run = tmp_path / "run"
     arguments = command(tmp_path, run)
     expected = jasco(*arguments, "--json").stdout
-    donor = run / "conditions" / "swap-sound-1" / "donor" / "run.db"
     # As after a kill: the answers are there, but only some of the verdicts.
-    import sqlite3
-
-    with sqlite3.connect(donor) as database:
+    donor = donor_folder(run, "swap-sound-1")
+    with sqlite3.connect(donor / "run.db") as database:
         database.execute("DELETE FROM verdicts WHERE instruction > 3")
     before = calls(tmp_path)
 
@@ -90,21 +94,25 @@ def test_a_kill_during_the_second_judging_resumes(jasco: Jasco, tmp_path: Path) 
     assert query(donor, "SELECT count(*) FROM verdicts") == [(CLIPS * 8,)]
 
 
-@pytest.mark.parametrize("more", [["--shards", "2"], ["--shards", "2", "--on", "local,workers=2"]])
-def test_in_shards_the_figures_are_the_same(jasco: Jasco, tmp_path: Path, more: list[str]) -> None:
+def test_in_shards_the_figures_are_the_same(jasco: Jasco, tmp_path: Path) -> None:
     (plain := tmp_path / "plain").mkdir()
     expected = jasco(*command(plain, plain / "run"), "--json").stdout
-    (divided := tmp_path / "divided").mkdir()
-    run = divided / "run"
+    for name, more in (("here", []), ("workers", ["--on", "local,workers=2"])):
+        (divided := tmp_path / name).mkdir()
+        arguments = [*command(divided, divided / "run"), "--json"]
+        # A process of its own: the fixture's may not have children.
+        result = subprocess.run(
+            [sys.executable, "-m", "jasco", *arguments, "--shards", "2", *more],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
-    result = jasco(*command(divided, run), *more, "--json")
-
-    assert result.status == 0
-    assert figures(result.stdout) == figures(expected)
-    assert calls(divided) <= calls(plain) + 2
-    again = jasco(*command(divided, run), "--json")  # it knows that it is divided
-    assert again.stdout == result.stdout
-    assert (run / "conditions" / "sound" / "shards" / "0001-of-0002" / "run.db").exists()
+        assert figures(result.stdout) == figures(expected)
+        assert calls(divided) <= calls(plain) + 2  # both workers may probe
+        again = jasco(*arguments)  # it knows that it is divided
+        assert figures(again.stdout) == figures(expected)
+        assert (divided / "run/conditions/sound/shards/0001-of-0002/run.db").exists()
 
 
 def test_one_shard_of_all_conditions(jasco: Jasco, tmp_path: Path) -> None:
@@ -117,7 +125,54 @@ def test_one_shard_of_all_conditions(jasco: Jasco, tmp_path: Path) -> None:
     assert json.loads(jasco("reliance", tmp_path / "run", "--json").stdout)["complete"]
 
 
-def test_limits_apply_to_all_conditions_together(jasco: Jasco, tmp_path: Path) -> None:
-    arguments = command(tmp_path, tmp_path / "run")
-    result = jasco(*arguments, "--max-calls", "5")
-    assert result.status == 0  # a function and the offline judge make no metered calls
+def served(server: ChatServer, run: Path, conditions: str) -> list[object]:
+    """Return the command for a model and a judge on a server."""
+    model, judge = (f"openai/{name},base_url={server.url}" for name in ("ears", "strict"))
+    command: list[object] = ["reliance", model, "--data", "mini", "--judge", judge, "--run", run]
+    return [*command, "--limit", 1, "--no-preflight", "--conditions", conditions, "--draws", 1]
+
+
+def test_limits_apply_to_all_conditions_together(
+    jasco: Jasco, serve: Serve, tmp_path: Path
+) -> None:
+    server = serve()
+    arguments = served(server, tmp_path / "run", "sound,speech")
+
+    limited = jasco(*arguments, "--max-calls", 40)
+    assert limited.status == 4
+    assert "speech" in limited.stdout  # what there is so far
+    assert len(server.requests()) == 40
+    assert jasco(*arguments).status == 0
+    assert len(server.requests()) == 3 * 2 * 8
+
+
+def test_a_model_gets_the_prompt_of_the_condition_and_judges_get_the_instruction(
+    jasco: Jasco, serve: Serve, tmp_path: Path
+) -> None:
+    server, run = serve(), tmp_path / "run"
+    assert jasco(*served(server, run, "text,text-sound,swap-speech")).status == 0
+
+    clip = find_data("mini", lambda _: None).clips[0]
+    cues = f"Audio sound: {clip.sound}", f"Spoken text: {clip.speech}"
+    bodies = [request.body for request in server.requests() if request.body]
+    sent = [body["messages"][0]["content"] for body in bodies if body["model"] == "ears"]
+    judged = [body["messages"][0]["content"] for body in bodies if body["model"] == "strict"]
+    without_audio = [content for content in sent if isinstance(content, str)]
+    spoken = [
+        content[1]["text"]
+        for content in sent
+        if isinstance(content, list) and content[1]["text"].startswith("Spoken text")
+    ]
+    assert {*without_audio} == {"\n".join([*cues, each]) for each in INSTRUCTIONS}
+    assert sorted(spoken) == sorted(f"{cues[1]}\n{each}" for each in INSTRUCTIONS)
+    assert len(without_audio) == 8 + 1  # with the probe
+    assert len(judged) == 5 * 8  # original, text, text-sound, swap-speech, and with the donor's cue
+    assert not any("Audio sound: " in prompt or "Spoken text: " in prompt for prompt in judged)
+    donor = donor_of(clip, "speech", 1, find_data("mini", lambda _: None).clips)
+    assert sum(donor.speech in prompt for prompt in judged) == 8
+    assert sum(donor.speech_only in prompt for prompt in judged) == 8
+    shown = jasco("show", run / "conditions" / "text", "--clip", 1, "--prompt", 1, "--json")
+    record = json.loads(shown.stdout)
+    assert record["condition"] == "text"
+    [message] = record["model"]["request"]["messages"]
+    assert message["content"] == "\n".join([*cues, INSTRUCTIONS[0]])

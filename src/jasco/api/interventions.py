@@ -82,7 +82,8 @@ retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     Returns
     -------
     RelianceReport
-        The figures. They may be incomplete: see :attr:`RelianceReport.complete`.
+        The figures by all judges that judged every condition. They may be incomplete: see
+        :attr:`RelianceReport.complete`.
 
     Raises
     ------
@@ -134,7 +135,7 @@ retry_final, max_calls, max_tokens, max_cost, price_in, price_out
             work()
         else:
             run_in_thread(work)
-    return reliance_of(folder, judges=arguments.as_judges(judges))
+    return reliance_of(folder)
 
 
 def open_runner(
@@ -202,23 +203,22 @@ def _data_of(run: Path) -> Path:
     raise InputError(f"{run}: a new run; give its data set with --data")
 
 
-def reliance_of(run: Path, *, judges: Sequence[str | Judge] = ()) -> RelianceReport:
+def reliance_of(run: Path, *, judges: Sequence[str] = ()) -> RelianceReport:
     """Return the report of a run with conditions.
 
     Parameters
     ----------
     run : pathlib.Path
         The folder of the original run.
-    judges : sequence of str or Judge
-        The judges whose verdicts are used; all that judged every condition if empty.
+    judges : sequence of str
+        The names of the judges whose verdicts are used; all that judged every condition if empty.
 
     Raises
     ------
     InputError
         There is no run, it has no conditions, or a judge is unknown.
     """
-    names = [judge if isinstance(judge, str) else judge.spec.label for judge in judges]
-    return RelianceReport.of(read_reliance(run, names))
+    return RelianceReport.of(read_reliance(run, judges))
 
 
 @named_as_in_python()

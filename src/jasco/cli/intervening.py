@@ -101,5 +101,5 @@ def reliance_command(
         print_shard(division.folder(run), as_json=as_json)
         write_line(f"for the figures of the whole run: jasco reliance {run}")
         return complete
-    print_result(reliance_of(run, judges=judges).render(form))
+    print_result(reliance_of(run).render(form))
     return complete

@@ -90,6 +90,8 @@ def read_reliance(run: Path, judges: Sequence[str] = ()) -> RelianceResults:
         There is no run, it is empty or has no conditions, or a judge is unknown.
     """
     original = results_of_run(run)
+    if not original.judges:
+        raise InputError(f"{run}: not judged yet; run: jasco reliance {run} --judge JUDGE")
     conditions = [each for each in conditions_of(run) if each.key != ORIGINAL]
     if not conditions:
         raise InputError(
@@ -136,12 +138,17 @@ def read_reliance(run: Path, judges: Sequence[str] = ()) -> RelianceResults:
 
 
 def _judges(original: Results, results: Iterable[Results], names: Sequence[str]) -> list[str]:
-    """Return the judges that judged all conditions; without proxies if there are others."""
+    """Return the judges that judged all conditions; without proxies if there are others.
+
+    Conditions without any verdict yet are ignored.
+    """
     if names:
         return list(
             dict.fromkeys(judge_named(name, original.judges, original.model) for name in names)
         )
-    judged = [judge for judge in original.judges if all(judge in each.judges for each in results)]
+    begun = [each.judges for each in results if each.judges]
+    judged = [judge for judge in original.judges if all(judge in judges for judges in begun)]
+    judged = judged or list(original.judges)
     others = [judge for judge in judged if not original.judges[judge].proxy]
     return others or judged
 

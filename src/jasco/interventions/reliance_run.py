@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from jasco.backends.budget import NO_LIMITS, Limits
+from jasco.backends.budget import NO_LIMITS, BudgetReachedError, Limits
 from jasco.data.dataset import DataSet
 from jasco.errors import RunConflictError
 from jasco.evaluation.distributed.divided_run import (
@@ -210,7 +210,24 @@ class RelianceRunner:
         return complete
 
     def _do_here(self, job: Job, kept: KeptProviders) -> bool:
-        notify, begun = self._notify_of(job), self._stops.begun
+        try:
+            return self._process(job, self._notify_of(job), kept)
+        except BudgetReachedError:
+            limits = self.job.limits
+            parts = [
+                f"{amount} {unit}"
+                for amount, unit in ((limits.calls, "calls"), (limits.tokens, "tokens"))
+                if amount is not None
+            ]
+            parts += [] if limits.cost is None else [f"a cost of {limits.cost}"]
+            raise BudgetReachedError(
+                f"{job.title or ORIGINAL}: the limit of {' or '.join(parts)} for all conditions "
+                "together is reached; completed work is saved; run the same command with a larger "
+                "limit to continue"
+            ) from None
+
+    def _process(self, job: Job, notify: Notify, kept: KeptProviders) -> bool:
+        begun = self._stops.begun
         if self._each:
             without = replace(job, data=None)
             return run_divided(without, job.data, self._each, notify, begun, kept=kept)
