@@ -31,14 +31,17 @@ class FakeSeparator:
 
     VERSION: ClassVar = 1
     calls: ClassVar[list[int]] = []
-    speech_intervals: ClassVar[list[Interval]] = [(4_800, 8_000)]
+    found: ClassVar[list[Interval]] = [(4_800, 8_000)]
 
     def __init__(self) -> None:
         self.recipe = {"version": self.VERSION}
 
-    def speech(self, samples: Samples) -> list[Interval]:
+    def intervals(self, samples: Samples) -> list[Interval]:
         self.calls.append(len(samples))
-        return self.speech_intervals
+        return self.found
+
+    def enhanced(self, samples: Samples) -> Samples:
+        return samples
 
     def transcript(self, samples: Samples) -> str:
         return ""
@@ -137,7 +140,7 @@ def test_a_clip_that_cannot_be_separated_has_a_reason_and_no_stems(
     folder = tmp_path / "stems"
     estimate_stems(data, folder, print)
     monkeypatch.setattr(FakeSeparator, "VERSION", 2)
-    monkeypatch.setattr(FakeSeparator, "speech_intervals", speech)
+    monkeypatch.setattr(FakeSeparator, "found", speech)
     estimated = estimate_stems(data, folder, print)
     assert not estimated.stems.gates
     assert not [*folder.glob("*/*")]

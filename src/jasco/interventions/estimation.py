@@ -1,9 +1,9 @@
 """Estimation of stems for clips that were published as mixtures.
 
 The intervals of the speech are the times of the words that Whisper recognises, limited to those in
-which the voice activity detector Silero finds a voice, and padded. See
-:mod:`jasco.interventions.separation` for how they are used. One thread computes everything, and
-nothing is random, so the same versions of the libraries give the same files.
+which the voice activity detector Silero finds a voice, and padded. The speech is enhanced by GTCRN
+before its intervals are cut out (see :mod:`jasco.interventions.separation`). One thread computes
+everything, and nothing is random, so the same versions of the libraries give the same files.
 """
 
 import hashlib
@@ -18,11 +18,12 @@ import numpy as np
 import soundfile
 
 from jasco.backends.optional_imports import import_optional
-from jasco.backends.weights import WHISPER, YAMNET, find_weight
+from jasco.backends.weights import GTCRN, WHISPER, YAMNET, find_weight
 from jasco.data.audio import SAMPLING_RATE, Audio, read_file
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError
 from jasco.evaluation.progress import counted
+from jasco.interventions.enhancement import Enhancer
 from jasco.interventions.gates import MAX_WORD_ERROR_RATE, TOP_TAGS, Recognizer, check_stems
 from jasco.interventions.separation import Interval, Samples, padded, sound_of, speech_of
 from jasco.interventions.stems import RECORDS, StemRecord, StemSet, read_stems, write_stems
@@ -35,6 +36,7 @@ _VERSION = 1  # of the method, to be increased with any change that alters the s
 _VOICE = 0.3  # probability above which Silero finds a voice
 _VOICE_PADDING = 0.2  # seconds; a word outside is kept whole
 _PADDING = 0.15  # seconds on both sides of a word
+_MIXTURE = 0.05  # share of the clip in the enhanced speech: without it, words are lost
 _STRENGTH, _FLOOR = 1.0, 0.02  # of the noise filter
 _GATE_PADDING = 0.4  # seconds around a voice in the sound stem
 _SAVED_EVERY = 20  # clips
@@ -56,10 +58,13 @@ class Separator(Recognizer):
         self.recipe: dict[str, Any] = {
             "method": "words cut out in time",
             "version": _VERSION,
-            "weights": {weight.name: [*weight.files.values()] for weight in (WHISPER, YAMNET)},
+            "weights": {
+                weight.name: [*weight.files.values()] for weight in (WHISPER, YAMNET, GTCRN)
+            },
             "voice": _VOICE,
             "voice_padding": _VOICE_PADDING,
             "padding": _PADDING,
+            "mixture": _MIXTURE,
             "strength": _STRENGTH,
             "floor": _FLOOR,
             "max_word_error_rate": MAX_WORD_ERROR_RATE,
@@ -68,8 +73,9 @@ class Separator(Recognizer):
         }
         self._transcriber = _TimedTranscriber(find_weight(WHISPER))
         self._tagger = Tagger(find_weight(YAMNET))
+        self._enhancer = Enhancer(find_weight(GTCRN) / next(iter(GTCRN.files)))
 
-    def speech(self, samples: Samples) -> list[Interval]:
+    def intervals(self, samples: Samples) -> list[Interval]:
         """Return the padded intervals of the recognised words; none if no word is recognised."""
         length = len(samples)
         voices = padded(self._voices(samples), round(_VOICE_PADDING * SAMPLING_RATE), length)
@@ -78,6 +84,11 @@ class Separator(Recognizer):
             common = [(max(first, begin), min(last, end)) for begin, end in voices]
             spoken += [(begin, end) for begin, end in common if begin < end] or [(first, last)]
         return padded(sorted(spoken), round(_PADDING * SAMPLING_RATE), length)
+
+    def enhanced(self, samples: Samples) -> Samples:
+        """Attenuate sounds other than speech."""
+        speech = (1 - _MIXTURE) * self._enhancer.speech(samples) + _MIXTURE * samples
+        return speech.astype(np.float32)
 
     def transcript(self, samples: Samples) -> str:
         """Return the words that Whisper recognises."""
@@ -224,14 +235,14 @@ def _estimate(data: DataSet, clip: Clip, folder: Path, separator: Separator) -> 
     file = read_file(path)
     record = StemRecord(clip.sha256, file.sha256)
     samples = file.audio.floats
-    speech = separator.speech(samples)
+    speech = separator.intervals(samples)
     sound = sound_of(samples, speech) if speech else None
     if sound is None:
         for cue in CUES:  # of an earlier recipe
             (folder / cue / f"{clip.id}.flac").unlink(missing_ok=True)
         found = "no part of the clip is without speech" if speech else "no speech was recognised"
         return replace(record, error=found)
-    speech_only = speech_of(samples, speech, _STRENGTH, _FLOOR)
+    speech_only = speech_of(separator.enhanced(samples), speech, _STRENGTH, _FLOOR)
     stems: dict[Cue, Audio] = {"sound": _as_audio(sound), "speech": _as_audio(speech_only)}
     hashes = {cue: _write(folder / cue / f"{clip.id}.flac", stems[cue]) for cue in CUES}
     sound, speech_only = stems["sound"].floats, stems["speech"].floats

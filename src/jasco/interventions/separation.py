@@ -114,21 +114,27 @@ def speech_of(
     return clean * envelope
 
 
-def spectrogram(samples: Samples) -> NDArray[np.complex64]:
+def spectrogram(samples: Samples, hop: int = HOP) -> NDArray[np.complex64]:
     """Compute the spectrogram of samples, padded with a frame of silence at both ends.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+    hop : int
+        Number of samples between two frames; a divisor of half a frame.
 
     Returns
     -------
     ndarray of complex, shape (frames, ``FRAME`` / 2 + 1)
         With square roots of a periodic Hann window.
     """
-    missing = -len(samples) % HOP
+    missing = -len(samples) % hop
     silent = np.pad(samples, (FRAME, FRAME + missing))
-    frames = np.lib.stride_tricks.sliding_window_view(silent, FRAME)[::HOP]
+    frames = np.lib.stride_tricks.sliding_window_view(silent, FRAME)[::hop]
     return np.fft.rfft(frames * _window()).astype(np.complex64)
 
 
-def samples_of(spectra: NDArray[np.complex64], length: int) -> Samples:
+def samples_of(spectra: NDArray[np.complex64], length: int, hop: int = HOP) -> Samples:
     """Invert :func:`spectrogram`.
 
     Parameters
@@ -136,12 +142,14 @@ def samples_of(spectra: NDArray[np.complex64], length: int) -> Samples:
     spectra : ndarray of complex, shape (frames, ``FRAME`` / 2 + 1)
     length : int
         Number of samples.
+    hop : int
+        Number of samples between two frames.
     """
-    frames = np.fft.irfft(spectra, FRAME) * _window() * (2 * HOP / FRAME)
-    out = np.zeros((len(frames) - 1) * HOP + FRAME)
-    for part in range(FRAME // HOP):  # frames that do not overlap
-        some = frames[part :: FRAME // HOP].reshape(-1)
-        out[part * HOP : part * HOP + len(some)] += some
+    frames = np.fft.irfft(spectra, FRAME) * _window() * (2 * hop / FRAME)
+    out = np.zeros((len(frames) - 1) * hop + FRAME)
+    for part in range(FRAME // hop):  # frames that do not overlap
+        some = frames[part :: FRAME // hop].reshape(-1)
+        out[part * hop : part * hop + len(some)] += some
     return out[FRAME : FRAME + length].astype(np.float32)
 
 
