@@ -8,6 +8,7 @@ everything, and nothing is random, so the same versions of the libraries give th
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -258,7 +259,7 @@ def _write(path: Path, audio: Audio) -> str:
     """Write a FLAC file atomically, and return its hash."""
     file = io.BytesIO()
     soundfile.write(file, audio.samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(file.getvalue())
