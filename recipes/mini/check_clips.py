@@ -7,9 +7,7 @@ is above 0.2, or if none of the five likeliest tags is one that ``scenes.csv`` l
 exit status is 1 if a clip fails.
 """
 
-import re
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,32 +16,11 @@ from tabulate import tabulate
 
 from jasco.backends.weights import WHISPER, YAMNET, find_weight
 from jasco.data.audio import read_audio
+from jasco.interventions.gates import MAX_WORD_ERROR_RATE, word_error_rate
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 
-HIGHEST_ERROR_RATE = 0.2
 TAGS = 5
-
-
-def words(text: str) -> list[str]:
-    """Split a text into words without case and punctuation."""
-    return re.findall(r"[a-z0-9']+", text.lower().replace("’", "'"))
-
-
-def edit_distance(reference: list[str], hypothesis: list[str]) -> int:
-    """Compute the number of words to replace, delete or insert (Levenshtein, row by row)."""
-    row = list(range(len(hypothesis) + 1))
-    for i, expected in enumerate(reference, 1):
-        new = [i]
-        for (diagonal, above), word in zip(pairwise(row), hypothesis, strict=True):
-            new.append(min(diagonal + (expected != word), above + 1, new[-1] + 1))
-        row = new
-    return row[-1]
-
-
-def word_error_rate(reference: str, hypothesis: str) -> float:
-    """Compute the edit distance in words, divided by the words of the reference."""
-    return edit_distance(words(reference), words(hypothesis)) / len(words(reference))
 
 
 def main(folder: Path) -> int:
@@ -55,9 +32,10 @@ def main(folder: Path) -> int:
         audio = read_audio(folder / "dataset" / "v0" / f"{scene.id}.wav")
         transcript = transcriber.transcript(audio.floats)
         error_rate = word_error_rate(scene.sentence, transcript)
+        assert error_rate is not None
         tags = tagger.tags(audio.floats, TAGS)
         right = [tag for tag in tags if tag in scene.tags]
-        passed = error_rate <= HIGHEST_ERROR_RATE and bool(right)
+        passed = error_rate <= MAX_WORD_ERROR_RATE and bool(right)
         failed += not passed
         table.append(
             (

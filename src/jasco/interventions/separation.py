@@ -63,7 +63,7 @@ def between(intervals: Sequence[Interval], length: int) -> list[Interval]:
     return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
 
-def sound_of(samples: Samples, speech: Sequence[Interval]) -> Samples | None:
+def sound_of(samples: Samples, speech: Sequence[Interval]) -> Samples:
     """Estimate the sound of a clip: the parts without speech, repeated to its length.
 
     Parts of up to two cross-fades are omitted; the others are joined with cross-fades of constant
@@ -77,12 +77,12 @@ def sound_of(samples: Samples, speech: Sequence[Interval]) -> Samples | None:
 
     Returns
     -------
-    ndarray of float32, shape (samples,), or None
-        None if no part is long enough.
+    ndarray of float32, shape (samples,)
+        Silence if no part is long enough.
     """
     parts = [samples[begin:end] for begin, end in between(speech, len(samples))]
     parts = [part for part in parts if len(part) > 2 * FADE]
-    return repeated(parts, len(samples)) if parts else None
+    return repeated(parts, len(samples)) if parts else np.zeros_like(samples)
 
 
 def repeated(parts: Sequence[Samples], length: int) -> Samples:
@@ -132,21 +132,27 @@ def speech_of(
     return clean * envelope
 
 
-def spectrogram(samples: Samples) -> NDArray[np.complex64]:
+def spectrogram(samples: Samples, hop: int = HOP) -> NDArray[np.complex64]:
     """Compute the spectrogram of samples, padded with a frame of silence at both ends.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+    hop : int
+        Number of samples between two frames; a divisor of half a frame.
 
     Returns
     -------
     ndarray of complex, shape (frames, ``FRAME`` / 2 + 1)
         With square roots of a periodic Hann window.
     """
-    missing = -len(samples) % HOP
+    missing = -len(samples) % hop
     silent = np.pad(samples, (FRAME, FRAME + missing))
-    frames = np.lib.stride_tricks.sliding_window_view(silent, FRAME)[::HOP]
+    frames = np.lib.stride_tricks.sliding_window_view(silent, FRAME)[::hop]
     return np.fft.rfft(frames * _window()).astype(np.complex64)
 
 
-def samples_of(spectra: NDArray[np.complex64], length: int) -> Samples:
+def samples_of(spectra: NDArray[np.complex64], length: int, hop: int = HOP) -> Samples:
     """Invert :func:`spectrogram`.
 
     Parameters
@@ -154,12 +160,14 @@ def samples_of(spectra: NDArray[np.complex64], length: int) -> Samples:
     spectra : ndarray of complex, shape (frames, ``FRAME`` / 2 + 1)
     length : int
         Number of samples.
+    hop : int
+        Number of samples between two frames.
     """
-    frames = np.fft.irfft(spectra, FRAME) * _window() * (2 * HOP / FRAME)
-    out = np.zeros((len(frames) - 1) * HOP + FRAME)
-    for part in range(FRAME // HOP):  # frames that do not overlap
-        some = frames[part :: FRAME // HOP].reshape(-1)
-        out[part * HOP : part * HOP + len(some)] += some
+    frames = np.fft.irfft(spectra, FRAME) * _window() * (2 * hop / FRAME)
+    out = np.zeros((len(frames) - 1) * hop + FRAME)
+    for part in range(FRAME // hop):  # frames that do not overlap
+        some = frames[part :: FRAME // hop].reshape(-1)
+        out[part * hop : part * hop + len(some)] += some
     return out[FRAME : FRAME + length].astype(np.float32)
 
 

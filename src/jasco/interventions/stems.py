@@ -40,18 +40,15 @@ class StemRecord:
     clip_sha256, source_sha256 : str
         Hashes of the annotations and of the audio file of the clip.
     stems : mapping of str to str
-        Hashes of the files by cue; empty if the clip could not be separated.
+        Hashes of the files by cue.
     gates : Gates
         The results of the gates.
-    error : str
-        Why the clip could not be separated; else empty.
     """
 
     clip_sha256: str
     source_sha256: str
-    stems: Mapping[Cue, str] = field(default_factory=dict)
-    gates: Gates = field(default_factory=Gates)
-    error: str = ""
+    stems: Mapping[Cue, str]
+    gates: Gates
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
@@ -60,19 +57,18 @@ class StemRecord:
             "source_sha256": self.source_sha256,
             "stems": dict(self.stems),
             "failures": dict(self.gates.failures),
-            "error": self.error,
         }
 
     @classmethod
     def from_json(cls, record: Any) -> "StemRecord":
         """Return a record (``ValueError`` if it is not the JSON object of one)."""
-        texts = [record["clip_sha256"], record["source_sha256"], record["error"]]
+        texts = [record["clip_sha256"], record["source_sha256"]]
         stems, failures = dict(record["stems"]), dict(record["failures"])
         texts += [*stems.values(), *failures.values()]
         is_valid = all(isinstance(text, str) for text in texts)
-        if not is_valid or not set(failures) <= set(GATES) or set(stems) not in ({*CUES}, set()):
+        if not is_valid or not set(failures) <= set(GATES) or set(stems) != {*CUES}:
             raise ValueError
-        return cls(texts[0], texts[1], stems, Gates(failures), texts[2])
+        return cls(texts[0], texts[1], stems, Gates(failures))
 
 
 @dataclass(frozen=True)
@@ -110,11 +106,9 @@ class StemSet:
             raise InputError(f"{found[0]}: {found[1].name} exists as well; remove one of them")
         if found:
             return found[0]
-        record = self.records.get(clip.id)
-        reason = f" ({record.error})" if record and record.error else ""
         raise InputError(
-            f"{names[0]}: the {cue} stem of clip {clip.id} is missing{reason}; add the file, or "
-            "estimate stems with: jasco data stems DATA"
+            f"{names[0]}: the {cue} stem of clip {clip.id} is missing; add the file, or estimate "
+            "stems with: jasco data stems DATA"
         )
 
     def audio(self, cue: Cue, clip: Clip, length: int) -> Audio:
@@ -266,7 +260,7 @@ def read_stems(folder: Path) -> StemSet:
             f"{path}: not a valid description of stems; delete it if the stems are your own, else "
             "delete the folder and run jasco data stems again"
         ) from None
-    gates = {id_: record.gates for id_, record in records.items() if record.stems}
+    gates = {id_: record.gates for id_, record in records.items()}
     return StemSet(folder, recipe, gates, records)
 
 

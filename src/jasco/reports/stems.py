@@ -19,8 +19,7 @@ _DESCRIPTIONS = {
 
 def summarise_stems(estimation: Estimation) -> Json:
     """Return the result of the estimation as the documented JSON object."""
-    data, records = estimation.data, estimation.stems.records
-    gates = estimation.stems.gates
+    data, gates = estimation.data, estimation.stems.gates
     return {
         "schema": SCHEMA,
         "data": {
@@ -31,16 +30,11 @@ def summarise_stems(estimation: Estimation) -> Json:
         "folder": str(estimation.stems.folder),
         "recipe": dict(estimation.stems.recipe),
         "kept": estimation.kept,
-        "separated": len(gates),
         "passed": sum(not gate.failures for gate in gates.values()),
         "passed_by_gate": {
             name: sum(name not in gate.failures for gate in gates.values()) for name in GATES
         },
-        "failures": {
-            id_: {"separation": record.error} if record.error else dict(record.gates.failures)
-            for id_, record in records.items()
-            if record.error or record.gates.failures
-        },
+        "failures": {id_: dict(gate.failures) for id_, gate in gates.items() if gate.failures},
     }
 
 
@@ -53,8 +47,7 @@ def _lines(result: Json) -> Iterator[str]:
     clips = result["data"]["clips"]
     for id_, reasons in result["failures"].items():
         for name, reason in reasons.items():
-            stem = f"{GATES[name]} stem: " if name in GATES else ""
-            yield f"clip {id_}: {stem}{reason}"
+            yield f"clip {id_}: {GATES[name]} stem: {reason}"
     if result["failures"]:
         yield ""
     rows: list[tuple[str, str, str]] = [
@@ -65,4 +58,4 @@ def _lines(result: Json) -> Iterator[str]:
     yield tabulate(rows, ("stem", "gate", "passed"), colalign=("left", "left", "right"))
     yield ""
     kept = f" ({result['kept']} already existed)" if result["kept"] else ""
-    yield f"{result['folder']}: stems of {count(result['separated'], 'clip')}{kept}"
+    yield f"{result['folder']}: stems of {count(clips, 'clip')}{kept}"
