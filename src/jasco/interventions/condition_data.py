@@ -69,7 +69,7 @@ def make_data(
 
 
 def write_annotations(clips: Sequence[Clip], folder: Path) -> None:
-    """Write the annotations of a data set, unless they are there already."""
+    """Write the annotations of a data set, unless they exist."""
     table = folder / ANNOTATIONS
     if not table.exists():
         with whole_file(table) as file:
