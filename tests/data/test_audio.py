@@ -25,8 +25,9 @@ from jasco.data.audio import (
     read_file,
     read_known,
     read_unchanged,
+    write_audio,
 )
-from jasco.errors import InputError
+from jasco.errors import IncompleteError, InputError
 from synthetic import tone, write_wav
 
 SAMPLES = tone(3, seconds=1.0)
@@ -446,3 +447,17 @@ def test_frames_are_counted_as_they_stand_in_the_file(path: Path) -> None:
 def test_a_file_is_hashed_whole(path: Path) -> None:
     path.write_bytes(b"abc")
     assert file_sha256(path) == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["clip.wav", "clip.flac"])
+def test_written_audio_is_read_back_bit_by_bit(tmp_path: Path, name: str) -> None:
+    samples = np.array([0, 1, -1, 32_767, -32_768], np.int16)
+    write_audio(tmp_path / "new" / name, Audio(samples))
+    assert np.array_equal(read_audio(tmp_path / "new" / name).samples, samples)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+
+
+def test_audio_that_cannot_be_written_is_incomplete_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(IncompleteError, match="cannot be written"):
+        write_audio(tmp_path / "file" / "clip.wav", Audio(np.zeros(4, np.int16)))

@@ -140,3 +140,17 @@ def test_chunks_hold_all_clips_in_order(monkeypatch: pytest.MonkeyPatch) -> None
     chunks = list(matrix.chunks())
     assert [len(chunk.ratings) for chunk in chunks] == [7, 7, 6]
     assert (np.concatenate([chunk.ratings for chunk in chunks]) == matrix.ratings).all()
+
+
+@pytest.mark.parametrize("clips", [0, 2, 5, 9])
+def test_a_resized_matrix_has_no_verdicts_on_added_clips(clips: int) -> None:
+    matrix = VerdictMatrix.of_samples([random_matrix(seed, 5) for seed in (1, 2)])
+    resized = matrix.resized(clips)
+    for before, after in zip(matrix.samples, resized.samples, strict=True):
+        common = min(clips, 5)
+        assert after.ratings.shape == after.orientations.shape == after.unreadable.shape
+        assert after.ratings.shape[0] == clips
+        np.testing.assert_array_equal(after.ratings[:common], before.ratings[:common])
+        np.testing.assert_array_equal(after.orientations[:common], before.orientations[:common])
+        assert np.isnan(after.ratings[common:]).all()
+        assert not after.unreadable[common:].any()

@@ -15,7 +15,7 @@ from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.answer_texts import contains_keyword, is_refusal
 from jasco.protocol.conditions import ORIGINAL
 from jasco.protocol.responses import Response
-from jasco.runs.condition_runs import Gates, condition_folder, conditions_of, donor_folder, gates_of
+from jasco.runs.condition_runs import condition_folder, conditions_of, donor_folder, gates_of
 from jasco.runs.read_run import model_of, results_of_run
 from jasco.runs.reader import RunReader, is_run
 from jasco.runs.results import Results, judge_named

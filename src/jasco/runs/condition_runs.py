@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jasco.errors import InputError
-from jasco.protocol.conditions import CUES, ORIGINAL, SETS, Condition, Cue, condition_of
+from jasco.metrics.attribution import Gates
+from jasco.protocol.conditions import CUES, ORIGINAL, SETS, Condition, condition_of
 from jasco.runs.reader import is_run
 
 CONDITIONS_FOLDER = "conditions"
 """The folder, in that of a run, with one run for each further condition."""
 _DONOR_FOLDER = "donor"
-Gates = Mapping[Cue, NDArray[np.bool_]]
-"""By stem: whether that of each clip passes its gates."""
 
 
 def condition_folder(run: Path, key: str) -> Path:
