@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.errors import InputError
+from jasco.metrics.attribution import Gates
 from jasco.metrics.reliance import Outcomes, Reliance, reliance
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.answer_texts import contains_keyword, is_refusal

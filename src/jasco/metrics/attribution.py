@@ -25,7 +25,11 @@ from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Clips, Estimate, Rat
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.conditions import CUES, Cue
 
-_Passing = Mapping[Cue, NDArray[np.bool_]]
+Gates = Mapping[Cue, NDArray[np.bool_]]
+"""By stem: whether that of each clip passes its gates."""
+_WITHOUT_AUDIO = ("none", "silence")
+WITHOUT_A_CUE = (*CUES, *_WITHOUT_AUDIO)
+"""The conditions whose verdicts are used."""
 _OTHER: Mapping[Cue, Cue] = {"sound": "speech", "speech": "sound"}
 
 
@@ -50,7 +54,7 @@ class Attribution:
 
 def attribution(
     conditions: Mapping[str, Mapping[str, VerdictMatrix]],
-    gates: _Passing | None = None,
+    gates: Gates | None = None,
     resamples: int = RESAMPLES,
 ) -> dict[str, Attribution]:
     """Compute the attribution without the cue of each judge.
@@ -78,7 +82,7 @@ def attribution(
 
 
 def _of_judge(
-    conditions: Mapping[str, VerdictMatrix], gates: _Passing | None, resamples: int
+    conditions: Mapping[str, VerdictMatrix], gates: Gates | None, resamples: int
 ) -> Attribution:
     clips = len(next(iter(conditions.values())).ratings)
 
@@ -93,7 +97,7 @@ def _of_judge(
 
 
 def _counts(
-    conditions: Mapping[str, VerdictMatrix], cue: Cue, gates: _Passing | None, kept: Clips
+    conditions: Mapping[str, VerdictMatrix], cue: Cue, gates: Gates | None, kept: Clips
 ) -> NDArray[np.int64]:
     """Count the answers of each clip given without a cue: those related to it, and all.
 
@@ -103,7 +107,7 @@ def _counts(
     """
     stem = _OTHER[cue]
     counts = np.zeros((2, len(kept)), np.int64)
-    for key in (stem, "none", "silence"):
+    for key in (stem, *_WITHOUT_AUDIO):
         if key not in conditions:
             continue
         used = gates[stem][kept] if gates and key == stem else np.ones(len(kept), bool)

@@ -76,7 +76,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jasco.metrics.answer_outcomes import CLASSES, JudgedAnswers, Outcomes
-from jasco.metrics.attribution import Attribution, attribution
+from jasco.metrics.attribution import Attribution, Gates, attribution
 from jasco.metrics.bootstrap import NO_ESTIMATE, RESAMPLES, Estimate, Ratios
 from jasco.metrics.clip_classes import CLIP_CLASSES, classify_clips
 from jasco.metrics.contrasts import EFFECTS, contrasts, swap_draws
@@ -250,7 +250,7 @@ def reliance(
     conditions: Mapping[str, Outcomes],
     *,
     exact: bool,
-    gates: Mapping[Cue, NDArray[np.bool_]] | None = None,
+    gates: Gates | None = None,
     resamples: int = RESAMPLES,
 ) -> Reliance:
     """Compute causal modality reliance from the outcomes under each condition.

@@ -8,8 +8,8 @@ from typing import TypeVar
 from jasco.data.dataset import name_with_audio
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
+from jasco.metrics.attribution import WITHOUT_A_CUE, attribution
 from jasco.metrics.compat import JudgedRow
-from jasco.metrics.reliance import attribution
 from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
@@ -22,8 +22,6 @@ from jasco.runs.reader import Entry, RunReader
 from jasco.runs.results import Data, JudgedItems, Results
 from jasco.runs.schema import PREFLIGHT, STEMS_FACT
 
-_WITHOUT_A_CUE = ("sound", "speech", "none", "silence")
-"""Conditions in which the model is not given a cue in any form."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -55,7 +53,7 @@ def read_run(folder: Path, *, compat: bool = False) -> tuple[Results, JudgedItem
 def _with_attribution(results: Results) -> Results:
     """Add how often judges attribute answers to a cue that the model was not given, if known."""
     [folder] = results.source
-    keys = [each.key for each in conditions_of(folder) if each.key in _WITHOUT_A_CUE]
+    keys = [each.key for each in conditions_of(folder) if each.key in WITHOUT_A_CUE]
     if not keys or not results.matrices:
         return results
     clips = len(results.clips)
