@@ -113,6 +113,11 @@ def test_in_shards_the_figures_are_the_same(jasco: Jasco, tmp_path: Path) -> Non
         again = jasco(*arguments)  # it knows that it is divided
         assert figures(again.stdout) == figures(expected)
         assert (divided / "run/conditions/sound/shards/0001-of-0002/run.db").exists()
+        assert jasco("merge", divided / "run").status == 0
+        merged = jasco(*arguments)
+        assert figures(merged.stdout) == figures(expected)
+        assert jasco("merge", divided / "run/conditions/sound").status == 0
+        assert figures(jasco(*arguments).stdout) == figures(expected)
 
 
 def test_one_shard_of_all_conditions(jasco: Jasco, tmp_path: Path) -> None:

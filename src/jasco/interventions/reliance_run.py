@@ -227,10 +227,10 @@ class RelianceRunner:
             ) from None
 
     def _process(self, job: Job, notify: Notify, kept: KeptProviders) -> bool:
-        begun = self._stops.begun
-        if self._each:
+        begun, division = self._stops.begun, self._division_of(job)
+        if division:
             without = replace(job, data=None)
-            return run_divided(without, job.data, self._each, notify, begun, kept=kept)
+            return run_divided(without, job.data, division, notify, begun, kept=kept)
         if job.data is None:
             RunReader.open(job.run).close()  # do not create a run
         with RunWriter.open(job.run, notify=notify) as store:
@@ -239,7 +239,7 @@ class RelianceRunner:
     def _do_on(self, executor: Executor, jobs: Sequence[Job]) -> bool:
         indexed = []
         for job in (self._limited(job, len(jobs)) for job in jobs):
-            division, without = self._each, replace(job, data=None)
+            division, without = self._division_of(job), replace(job, data=None)
             if not division or not division.count:
                 raise not_divided(self.job.run)
             shards = index_run(without, division.count, job.data, self._notify_of(job))
@@ -257,13 +257,13 @@ class RelianceRunner:
                     self.notify(f"condition {job.title} skipped: {reason}")
             return True
 
-    @property
-    def _each(self) -> Division | None:
-        """How each run is divided: as the original one, if it exists."""
+    def _division_of(self, job: Job) -> Division | None:
+        """Return how a run is divided; a new one is divided as the original run."""
         given = self.division or Division()
-        if given.count or not is_divided(self.job.run):
+        run = next(filter(is_run, (job.run, self.job.run)), None)
+        if given.count or run is None or not is_divided(run):
             return self.division
-        with RunReader.open(self.job.run) as store:
+        with RunReader.open(run) as store:
             return replace(given, shards=store.shards)
 
     def _limited(self, job: Job, among: int = 1) -> Job:

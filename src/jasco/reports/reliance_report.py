@@ -12,7 +12,7 @@ import numpy as np
 
 from jasco.errors import count, one_line
 from jasco.interventions.reliance_results import RelianceResults
-from jasco.metrics.reliance import CLIP_CLASSES, Effect, Reliance, RelianceFigures
+from jasco.metrics.reliance import CLIP_CLASSES, EFFECTS, Effect, Reliance, RelianceFigures
 from jasco.protocol.conditions import ORIGINAL, condition_of
 from jasco.reports import markdown
 from jasco.reports.formats import percent
@@ -366,7 +366,8 @@ def _figures_json(figures: RelianceFigures) -> Json:
             **pick(figures, "clips", "full", "conditions"),
             "effects": {
                 name: {**as_json(vars(effect)), "robust": effect.robust}
-                for name, effect in figures.effects.items()
+                for name in EFFECTS
+                for effect in [figures.effects.get(name, Effect())]
             },
             "shapley_shares": {"sound": figures.share_sound, "speech": figures.share_speech},
             "swaps": figures.swaps,

@@ -68,9 +68,8 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
             results = results_of_model(target)
             items = judged_items_of_files(files_of_model(target)[1])
         results = results.judged_by(judges)
-        reliance = (
-            RelianceReport.of(read_reliance(target, judges)) if has_conditions(target) else None
-        )
+        is_measured = results.judges and has_conditions(target)
+        reliance = RelianceReport.of(read_reliance(target, judges)) if is_measured else None
         shown.append(Shown(target, results, items.judged_by(results.judges), reliance))
     return by_name(shown)
 
