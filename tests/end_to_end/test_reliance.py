@@ -282,3 +282,7 @@ def test_results_are_read_as_of_the_run(tmp_path: Path) -> None:
     results = read_reliance(tmp_path / "run")
     assert set(results.outcomes) == {"original", "sound"}
     assert results.complete
+    scores = jasco.score(condition_folder(tmp_path / "run", "sound"))
+    assert "condition sound" in str(scores)
+    assert scores.to_json()["models"]["additive"]["condition"] == "sound"
+    assert "condition" not in str(jasco.score(tmp_path / "run"))

@@ -13,6 +13,7 @@ from jasco.errors import count, one_line
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.comparison import LEAST_CLIPS
 from jasco.metrics.reliance import Attribution
+from jasco.protocol.conditions import ORIGINAL
 from jasco.reports.exam import exam_status
 from jasco.reports.formats import between, failure_counts, number, percent, reason_texts
 from jasco.reports.formats import with_interval as figure
@@ -273,6 +274,11 @@ def _adaptations(adaptations: Mapping[str, Any]) -> Iterator[str]:
 
 def _doubts(model: ModelReport) -> Iterator[str]:
     yield _preflight_doubt(model.results.answers.preflight)
+    if model.results.condition != ORIGINAL:
+        yield (
+            f"condition {model.results.condition} of modality reliance: the model was not given "
+            "the clips themselves; see: jasco reliance"
+        )
     yield from _several_served(model.results.served)
     if not model.results.published_instructions:
         instructions = count(len(model.results.instructions), "custom instruction")

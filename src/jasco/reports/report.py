@@ -135,7 +135,7 @@ class ModelReport:
                 "items_a_clip": 1 if results.single_prompt else len(results.instructions),
                 "samples": results.samples,
                 "proxy": self.proxy,
-                **pick(results, "model", "tags", "mixed", "served", "adaptations"),
+                **pick(results, "model", "tags", "condition", "mixed", "served", "adaptations"),
                 "judges_without_verdict": results.without_verdict,
                 "judges_without_verdict_reasons": results.reasons_without_verdict,
                 "judges": self.judges,

@@ -133,6 +133,7 @@ def _results(run: RunReader, *, compat: bool) -> Results:
         source=(run.folder,),
         instructions=run.instructions,
         samples=run.samples,
+        condition=run.condition.key,
     )
 
 

@@ -19,6 +19,7 @@ from jasco.metrics.scoring import PanelScore, Score, average, score_panel
 from jasco.metrics.variance import VarianceComponents, variance_components
 from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample
 from jasco.protocol.clips import AnyClip, Clip, Item, annotations_sha256, items_of
+from jasco.protocol.conditions import ORIGINAL
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure
@@ -213,6 +214,8 @@ class Results:
         By the judge's label; empty with the published script's arithmetic.
     rows : mapping of str to list of JudgedRow, or None
         By the judge's label; None without the published script's arithmetic.
+    condition : str
+        The condition under which the model responded.
     attribution : mapping of str to Attribution
         By the judge's label: how often it attributes answers to a cue that the model was not given;
         only judges for which it was measured.
@@ -237,6 +240,7 @@ class Results:
     instructions: tuple[str, ...] = INSTRUCTIONS
     samples: int = 1
     attribution: Mapping[str, Attribution] = field(default_factory=dict)
+    condition: str = ORIGINAL
 
     @cached_property
     def figures(self) -> PanelScore | None:
