@@ -1,8 +1,10 @@
 """Models whose reliance on cues is known by construction get the figures that follow from it."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import jasco
@@ -21,9 +23,11 @@ from cue_models import (
     CueModel,
     Cues,
 )
+from jasco.data.audio import Audio, write_audio
 from jasco.data.sources import find_data
 from jasco.interventions.donors import donor_of
 from jasco.interventions.reliance_results import read_reliance
+from jasco.interventions.stems import find_stems
 from jasco.protocol.clips import Clip
 from jasco.protocol.conditions import Condition, parse_conditions
 from jasco.reports.reliance_report import RelianceReport
@@ -257,24 +261,65 @@ def test_the_command_prints_all_formats(jasco: Jasco, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    ("arguments", "says"),
     [
-        (["reliance"], 2, "--run"),
-        (["reliance", "missing-run"], 2, "--run"),
-        (["reliance", "cascade", "--run", "new"], 2, "--data"),
-        (["reliance", "a", "b", "--run", "new"], 2, "--items"),
-        (["reliance", "cascade", "--run", "new", "--data", "mini", "--conditions", "sounds"], 2,
-         "did you mean"),
-        (["reliance", "csv/answers.csv", "--run", "new", "--data", "mini"], 2, "from a file"),
-        (["reliance", "cascade", "--run", "new", "--data", "mini", "--stems", "no"], 2, "no such"),
-        (["reliance", "--items", "nowhere"], 2, "nowhere"),
+        ([], "missing MODEL or RUN"),
+        (["--items"], "missing runs"),
+        (["runs/missing"], "no such run"),
+        (["cascade", "--run", "new", "--judge", "offline"], "--data"),
+        (["cascade", "--run", "new", "--data", "mini"], "--judge"),
+        (["a", "b", "--run", "new"], "--items"),
+        (["cascade", "--run", "new", "--data", "mini", "--conditions", "sounds"], "did you mean"),
+        (["cascade", "--run", "new", "--data", "mini", "--conditions", "original"], "besides"),
+        (["cascade", "--run", "new", "--data", "mini", "--draws", "0"], "--draws"),
+        (["cascade", "--run", "new", "--data", "mini", "--conditions", "all", "--draws", "16"],
+         "--draws 1"),
+        (["csv/answers.csv", "--run", "new", "--data", "mini"], "from a file"),
+        (["cascade", "--run", "new", "--data", "mini", "--stems", "no"], "no such"),
+        (["--items", "nowhere"], "nowhere"),
+        (["--json", "--format", "latex", "--run", "new"], "--format latex"),
+        (["--format", "csv", "--run", "new"], "--items"),
+        (["--run", "new", "--conditions", "all"], "--conditions has no effect"),
+        (["--run", "new", "--limit", "3"], "--limit has no effect"),
+        (["--items", "new", "--draws", "2"], "--draws has no effect"),
     ],
 )  # fmt: skip
-def test_wrong_input_is_one_line(jasco: Jasco, arguments: list[str], code: int, says: str) -> None:
-    result = jasco(*arguments)
-    assert result.status == code
+def test_wrong_input_is_one_line_and_leaves_nothing(
+    jasco: Jasco, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    run = tmp_path / "new"
+    words: list[object] = [run if word == "new" else word for word in arguments]
+    if "mini" in words and says != "--judge":
+        words += ["--judge", "offline"]
+    result = jasco("reliance", *words)
+    assert result.status == 2
     assert says in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+    assert not result.stdout
+    assert not run.exists()
+
+
+def test_a_run_keeps_the_stems_of_its_conditions(tmp_path: Path) -> None:
+    run, stems = tmp_path / "run", tmp_path / "stems"
+    shutil.copytree(find_stems(MINI, None).folder, stems)
+    evaluate(ADDITIVE, run, conditions="sound")
+    evaluate(ADDITIVE, run, conditions="sound,speech", stems=stems)  # the same, elsewhere
+    (stems / "sound" / "1.flac").unlink()
+    write_audio(stems / "sound" / "1.flac", Audio(np.zeros(65_410, np.int16)))
+    for conditions in ("sound", "speech", "swap-sound"):
+        with pytest.raises(jasco.RunConflictError, match=r"other stems.*clip 1\b"):
+            evaluate(ADDITIVE, run, conditions=conditions, stems=stems)
+    assert evaluate(ADDITIVE, run, conditions="sound").exact
+    assert not (run / "conditions" / "swap-sound-1").exists()
+
+
+def test_missing_stems_are_named_before_anything_is_asked(tmp_path: Path) -> None:
+    stems = tmp_path / "stems"
+    shutil.copytree(find_stems(MINI, None).folder, stems)
+    (stems / "speech" / "2.flac").unlink()
+    with pytest.raises(jasco.InputError, match="speech stem of clip 2 is missing"):
+        evaluate(ADDITIVE, tmp_path / "run", stems=stems)
+    assert not (tmp_path / "run").exists()
 
 
 def test_results_are_read_as_of_the_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The audio of conditions is the sum of the right stems."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jasco.data.audio import read_audio
+from jasco.data.audio import Audio, read_audio, write_audio
 from jasco.data.dataset import ANNOTATIONS, read_data_set
 from jasco.data.sources import find_data
 from jasco.interventions.condition_data import make_data, mix, parts_of
@@ -89,12 +90,25 @@ def test_a_mix_has_the_length_of_the_clip_and_never_overflows(
     assert mixed.min() >= 0
 
 
-def test_existing_audio_is_kept_until_a_stem_changes(tmp_path: Path) -> None:
-    made("sound", tmp_path, clips=2)
-    path = (tmp_path / ANNOTATIONS).with_name(f"{CLIP.id}.wav")
+def test_audio_is_made_again_only_if_a_file_that_it_is_made_from_changes(tmp_path: Path) -> None:
+    shutil.copytree(STEMS.folder, tmp_path / "stems")
+    stems, data = find_stems(MINI, tmp_path / "stems"), tmp_path / "data"
+    path = (data / ANNOTATIONS).with_name(f"{CLIP.id}.wav")
+
+    def make() -> bytes:
+        make_data(condition_of("sound"), MINI, MINI.clips[:2], stems, data)
+        return path.read_bytes()
+
+    first = make()
     path.write_bytes(b"kept")
-    make_data(condition_of("sound"), MINI, MINI.clips[:2], STEMS, tmp_path)
-    assert path.read_bytes() == b"kept"
-    os.utime(path, (1, 1))
-    make_data(condition_of("sound"), MINI, MINI.clips[:2], STEMS, tmp_path)
-    assert path.read_bytes() != b"kept"
+    assert make() == b"kept"
+    for stem in stems.folder.glob("sound/*"):
+        os.utime(stem, (1, 1))
+    assert make() == b"kept"
+    length = len(read_audio(stems.path("sound", CLIP)).samples)
+    write_audio(stems.path("sound", CLIP), Audio(np.ones(length, np.int16)))
+    os.utime(stems.path("sound", CLIP), (1, 1))
+    assert make() not in (b"kept", first)
+    path.unlink()
+    make()
+    assert path.exists()

@@ -67,7 +67,7 @@ def reliance(
     data : str, Path, DataSet or None
         As in :func:`evaluate`; None uses that of the run.
     judges : str, or sequence of str or Judge
-        Specs as on the command line, such as ``["offline"]``.
+        Specs as on the command line, such as ``["offline"]``; at least one if a model is given.
     conditions : str or sequence of str
         ``"core"``, ``"all"``, or the names of conditions, such as ``["sound", "none"]``.
     draws : int
@@ -111,6 +111,8 @@ retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     folder = Path(run)
     if data is not None:
         arguments.check_data(data)
+    if model is not None and not judges:
+        raise InputError("judges: expected at least one; further ones can be added later")
     if model is not None or judges:
         division = arguments.as_division(shard, shards, on)
         settings |= {
@@ -179,6 +181,8 @@ def open_runner(
         return RelianceRunner(job, conditions_of(run), None, division, notify, begun)
     names = conditions if isinstance(conditions, str) else ",".join(conditions)
     chosen = parse_conditions(names, arguments.as_positive("draws", draws))
+    if len(chosen) == 1:
+        raise InputError("--conditions: expected at least one condition besides original")
     data = _data_of(run) if data is None else data
     job = open_job(run=run, data=data, model=model, notify=notify, **settings)
     assert job.data is not None
@@ -222,14 +226,16 @@ def reliance_of(run: Path, *, judges: Sequence[str] = ()) -> RelianceReport:
 
 
 @named_as_in_python()
-def reliance_items(runs: Sequence[str | Path], *, judges: Sequence[str] = ()) -> RelianceItems:
+def reliance_items(
+    runs: str | Path | Sequence[str | Path], *, judges: str | Sequence[str] = ()
+) -> RelianceItems:
     """Return what suffices to solve each clip, over several models.
 
     Parameters
     ----------
-    runs : sequence of str or Path
+    runs : str, Path or sequence of them
         The runs of the models, which have conditions.
-    judges : sequence of str
+    judges : str or sequence of str
         The judges whose verdicts are used; all that judged every condition if empty.
 
     Returns
@@ -242,6 +248,11 @@ def reliance_items(runs: Sequence[str | Path], *, judges: Sequence[str] = ()) ->
     InputError
         A run has no conditions, or the runs are about different data.
     """
-    for run in runs:
-        arguments.check("runs", run, arguments.is_path(run), "folders of runs")
-    return audit_items([reliance_of(Path(run), judges=judges) for run in runs])
+    return audit_of(arguments.as_paths(runs), judges=arguments.as_names("judges", judges))
+
+
+def audit_of(runs: Sequence[Path], *, judges: Sequence[str] = ()) -> RelianceItems:
+    """Return the audit of the clips of several runs, as :func:`reliance_items`."""
+    if not runs:
+        raise InputError("--items: missing runs; give at least one run with conditions")
+    return audit_items([reliance_of(run, judges=judges) for run in runs])

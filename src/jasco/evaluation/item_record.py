@@ -90,6 +90,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
         "samples": samples,
         "instruction": item.instruction,
         "condition": condition.key,
+        "asked": asked.instruction,
         "annotations": {
             name: getattr(item.clip, name)
             for name in ("sound", "speech", "audio_only", "speech_only", "reference", "keywords")

@@ -44,7 +44,7 @@ async def check_no_audio(session: Session, model: Model) -> NoAudioRefusedError 
 
 async def _refusal(session: Session, model: Model) -> str:
     if not model.accepts_no_audio:
-        return "the model cannot be asked without audio (it does not declare accepts_no_audio)"
+        return "the model cannot be asked without audio (accepts_no_audio is false)"
     item = session.asked(session.items(session.clips[0])[0])
     outcome = await response_of(model, item, None)
     if isinstance(outcome, Failure) and outcome.kind not in _TRANSIENT:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from jasco.data.audio import Audio, read_known
+from jasco.data.audio import SILENT, Audio, read_known
 from jasco.errors import InputError, RunConflictError, count, one_line
 from jasco.evaluation.job import Job
 from jasco.evaluation.progress import counted
@@ -266,6 +266,8 @@ class Session:
                 f"clipped samples: {len(clipped)} of {clips} (most: clip {worst}, {samples})"
             )
         for warning in dict.fromkeys(warning for audio in facts for warning in audio.warnings):
+            if warning == SILENT and self.condition.key == "silence":
+                continue
             ids = [id_ for id_, audio in by_clip.items() if warning in audio.warnings]
             self.notify(f"{warning}: {len(ids)} of {clips} ({one_line(', '.join(ids), 80)})")
         return by_clip

@@ -5,13 +5,15 @@ set, so the clips of all conditions have the same hashes.
 """
 
 import csv
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jasco.data.audio import Audio, read_audio, write_audio
+from jasco.data.audio import Audio, file_sha256, read_audio, write_audio
 from jasco.data.csv_files import whole_file
 from jasco.data.dataset import ANNOTATIONS, COLUMNS, DataSet
 from jasco.interventions.donors import donor_of
@@ -23,6 +25,8 @@ from jasco.runs.audio_manifest import audio_path
 
 Samples = NDArray[np.int16]
 _RANGE = -32_768, 32_767
+_RECORD = "sources.json"
+"""The file that holds a hash of the files from which the audio of each clip was made."""
 
 
 def make_data(
@@ -30,7 +34,7 @@ def make_data(
 ) -> None:
     """Write the audio of a condition, and the annotations, as a data set.
 
-    Audio that is newer than the files that it is made from is kept.
+    Audio that was made from the same files is kept.
 
     Parameters
     ----------
@@ -51,21 +55,34 @@ def make_data(
         The audio or a stem of a clip is missing or invalid, or there is no donor.
     """
     write_annotations(data.clips, folder)
-    for clip in clips:
-        parts = parts_of(condition, clip, data.clips)
-        sources = [audio_path(data, clip)]
-        if stems and condition.needs_stems:
-            sources += [stems.path(cue, source) for cue, source in parts]
-        target = (folder / ANNOTATIONS).with_name(f"{clip.id}.wav")
-        if not _is_newer(target, sources):
-            length = len(read_audio(sources[0]).samples)
-            sound, speech = (
-                [stems.samples(data, cue, source) for cue, source in parts if cue == wanted]
-                if stems
-                else []
-                for wanted in CUES
+    record = folder / _RECORD
+    made: dict[str, str] = json.loads(record.read_text("utf-8")) if record.exists() else {}
+    earlier = dict(made)
+    try:
+        for clip in clips:
+            path, target = (
+                audio_path(data, clip),
+                (folder / ANNOTATIONS).with_name(f"{clip.id}.wav"),
             )
-            write_audio(target, Audio(mix(sound, speech, length)))
+            parts = parts_of(condition, clip, data.clips) if stems else []
+            files = [path, *(stems.path(cue, source) for cue, source in parts if stems)]
+            sources = hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
+            if made.get(clip.id) != sources or not target.exists():
+                sound, speech = (
+                    [
+                        stems.samples(data, cue, each)
+                        for cue, each in parts
+                        if cue == wanted and stems
+                    ]
+                    for wanted in CUES
+                )
+                length = len(read_audio(path).samples)
+                write_audio(target, Audio(mix(sound, speech, length)))
+                made[clip.id] = sources
+    finally:
+        if made != earlier:
+            with whole_file(record) as file:
+                json.dump(made, file)
 
 
 def write_annotations(clips: Sequence[Clip], folder: Path) -> None:
@@ -123,12 +140,3 @@ def _fitted(sound: Samples, length: int) -> Samples:
     if len(sound) >= length or len(sound) <= FADE:
         return np.resize(sound, length)
     return as_audio(repeated([Audio(sound).floats], length)).samples
-
-
-def _is_newer(target: Path, sources: Sequence[Path]) -> bool:
-    """Return whether a file exists that is newer than all others."""
-    try:
-        written = target.stat().st_mtime_ns
-        return all(source.stat().st_mtime_ns < written for source in sources)
-    except OSError:
-        return False

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from jasco.backends.budget import NO_LIMITS, BudgetReachedError, Limits
 from jasco.data.dataset import DataSet
@@ -37,6 +38,7 @@ from jasco.interventions.donors import donor_of
 from jasco.interventions.stems import StemSet
 from jasco.interventions.stored_answers import StoredAnswers
 from jasco.judges.judge import Judge
+from jasco.protocol.clips import Clip
 from jasco.protocol.conditions import ORIGINAL, Condition, condition_of
 from jasco.runs.condition_runs import condition_folder, conditions_of, donor_folder
 from jasco.runs.reader import RunReader, is_run
@@ -93,6 +95,7 @@ class RelianceRunner:
             As :func:`.run_job` and :func:`.run_divided`.
         """
         self.begun(self._stops.stop)
+        self.check()
         with closing(KeptProviders()) as kept:
             complete = self._do([self._original()], kept)
             if self.job.model:
@@ -174,6 +177,55 @@ class RelianceRunner:
             title=f"{condition.key} (donors)",
         )
 
+    def check(self) -> None:
+        """Check, before anything is written, that there are donors, and the stems of the run.
+
+        Raises
+        ------
+        InputError
+            There are too few donors, or a stem is missing.
+        RunConflictError
+            The run's conditions were made with other stems.
+        """
+        if not self.stems:
+            return
+        hashes = self.stems.hashes(self._used_clips())
+        earlier = self._stored_stems().get("files", {})
+        changed = [id_ for id_, sha256 in hashes.items() if earlier.get(id_, sha256) != sha256]
+        folders = [
+            condition_folder(self.job.run, each.key)
+            for each in conditions_of(self.job.run)
+            if each.needs_stems
+        ]
+        if changed and any(map(_has_answers, folders)):
+            raise RunConflictError(
+                f"{self.job.run}: its conditions were made with other stems than those in "
+                f"{self.stems.folder} (clip {changed[0]}); use the same stems, or a different --run"
+            )
+
+    def _used_clips(self) -> list[Clip]:
+        """Return the clips that the run covers, and the donors of their cues."""
+        data = self.job.data
+        assert data is not None
+        covered = 0
+        if is_run(self.job.run):
+            with RunReader.open(self.job.run) as store:
+                covered = store.covered
+        clips = data.clips[: self.job.clips_covered(data.total, covered)]
+        donors = [
+            donor_of(clip, condition.swapped, condition.draw, data.clips)
+            for condition in self.conditions
+            if condition.swapped
+            for clip in clips
+        ]
+        return list({clip.id: clip for clip in (*clips, *donors)}.values())
+
+    def _stored_stems(self) -> dict[str, Any]:
+        if not is_run(self.job.run):
+            return {}
+        with RunReader.open(self.job.run) as store:
+            return store.json_fact(STEMS_FACT) or {}
+
     def _prepare(self) -> None:
         """Make the audio of the conditions, and record the stems."""
         data, stems = self.job.data, self.stems
@@ -181,7 +233,8 @@ class RelianceRunner:
         with RunReader.open(self.job.run) as store:
             clips = data.clips[: store.covered]
         if stems:
-            facts = {"exact": stems.is_exact(data, clips), **stems.to_json()}
+            files = self._stored_stems().get("files", {}) | stems.hashes(self._used_clips())
+            facts = {"exact": stems.is_exact(data, clips), **stems.to_json(), "files": files}
             with RunWriter.open(self.job.run, _PATIENCE, self.notify) as writer:
                 writer.set_facts({STEMS_FACT: json.dumps(facts, ensure_ascii=False)})
         for condition in self.conditions:

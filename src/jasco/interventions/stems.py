@@ -4,6 +4,7 @@ A folder of stems contains ``sound/ID.wav`` and ``speech/ID.wav`` (or ``.flac``)
 estimated, ``stems.json`` with the recipe, the hashes of the files and the results of the gates.
 """
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping
@@ -149,6 +150,21 @@ class StemSet:
         path = data.audio_path(clip)
         assert path is not None
         return self.audio(cue, clip, len(read_audio(path).samples)).samples
+
+    def hashes(self, clips: Iterable[Clip]) -> dict[str, str]:
+        """Return a hash of both stems of each clip, by its id.
+
+        Raises
+        ------
+        InputError
+            A stem is missing.
+        """
+        return {
+            clip.id: hashlib.sha256(
+                "".join(file_sha256(self.path(cue, clip)) for cue in CUES).encode()
+            ).hexdigest()[:16]
+            for clip in clips
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe, and which stems of each clip pass their gates, for a run."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any
 
+from jasco.protocol.conditions import ORIGINAL
+
 _SHOWN_ALREADY = ("text", "reasoning", "asked", "request")
 
 Json = Mapping[str, Any]
@@ -40,6 +42,10 @@ def harmless(text: str) -> str:
 def _lines(item: Json) -> Iterator[str]:
     sample = f", sample {item['sample']} of {item['samples']}" if item["samples"] > 1 else ""
     yield f"clip {item['clip']}, prompt {item['prompt']}{sample}: {item['instruction']}"
+    if item["condition"] != ORIGINAL:
+        yield f"condition: {item['condition']}"
+    if item["asked"] != item["instruction"]:
+        yield _escape_newlines(f"asked: {item['asked']}")
     if audio := item["audio"]:
         yield f"audio: {audio['path']}, {audio['seconds']:.1f} s, sha256 {audio['sha256']}"
     for name, text in item["annotations"].items():

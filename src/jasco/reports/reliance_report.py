@@ -113,7 +113,8 @@ class RelianceReport:
         if passes:
             gates["all"] = int(np.all([*passes.values()], axis=0).sum())
         recipe = {} if results.exact else stems.get("recipe", {})
-        made = "exact" if results.exact else f"estimated:{_digest(recipe)}" if stems else "none"
+        files = _digest(stems.get("files", {}))
+        made = "exact" if results.exact else f"estimated:{files}" if stems else "none"
         how = signature([original], original.data, original.protocol)
         return cls(
             model=original.name or original.model,
