@@ -331,3 +331,20 @@ def test_results_are_read_as_of_the_run(tmp_path: Path) -> None:
     assert "condition sound" in str(scores)
     assert scores.to_json()["models"]["additive"]["condition"] == "sound"
     assert "condition" not in str(jasco.score(tmp_path / "run"))
+
+
+def test_samples_that_only_the_original_run_has_are_missing_elsewhere(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    before = evaluate(ADDITIVE, run, conditions="core")
+    settings = {"data": "mini", "run": run, "name": "additive", "preflight": False, "limit": CLIPS}
+    jasco.evaluate(ADDITIVE.answer, judges=[CueJudge()], samples=3, **settings)  # type: ignore[arg-type]
+
+    after = jasco.reliance(run=run)
+    assert not after.complete
+    for name, effect in before.reliance.figures.effects.items():
+        assert after.reliance.figures.effects[name].v.value == effect.v.value
+    again = after.reliance.figures.conditions["sound"]
+    assert again.coverage == pytest.approx(1 / 3)
+    assert again.excess_change_rate.value == 1.0
+    extended = evaluate(ADDITIVE, run, conditions="core", samples=3)
+    assert extended.complete

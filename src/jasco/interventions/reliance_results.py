@@ -111,21 +111,20 @@ def read_reliance(run: Path, judges: Sequence[str] = ()) -> RelianceResults:
         if _has_model(folder := donor_folder(run, key)):
             donors[key] = results_of_run(folder)
     used = _judges(original, [*results.values(), *donors.values()], judges)
-    clips = len(original.clips)
     outcomes = {
         key: Outcomes(
-            _matrices(of_key, used, clips),
-            *_texts(condition_folder(run, key), clips, of_key.samples),
-            _matrices(donors[key], used, clips) if key in donors else {},
+            _matrices(of_key, used, original),
+            *_texts(condition_folder(run, key), original),
+            _matrices(donors[key], used, original) if key in donors else {},
         )
         for key, of_key in results.items()
     }
     states = {
-        key: "complete" if _is_complete(of_key, used, clips) else "incomplete"
+        key: "complete" if _is_complete(of_key, used, original) else "incomplete"
         for key, of_key in results.items()
     }
     for key, of_key in donors.items():
-        if not _is_complete(of_key, used, clips):
+        if not _is_complete(of_key, used, original):
             states[key] = "incomplete"
     return RelianceResults(
         run,
@@ -154,13 +153,24 @@ def _judges(original: Results, results: Iterable[Results], names: Sequence[str])
     return others or judged
 
 
-def _matrices(results: Results, judges: Sequence[str], clips: int) -> dict[str, VerdictMatrix]:
-    none = VerdictMatrix.none_yet(clips, instructions=results.instructions)
-    return {judge: results.matrices.get(judge, none).resized(clips) for judge in judges}
+def _matrices(
+    results: Results, judges: Sequence[str], original: Results
+) -> dict[str, VerdictMatrix]:
+    """Return the verdicts by judge, with as many clips and samples as the original run."""
+    clips = len(original.clips)
+    none = VerdictMatrix.none_yet(clips, instructions=original.instructions)
+    matrices = {}
+    for judge in judges:
+        samples = results.matrices[judge].samples if judge in results.matrices else ()
+        resized = [matrix.resized(clips) for matrix in samples[: original.samples]]
+        resized += [none] * (original.samples - len(resized))
+        matrices[judge] = VerdictMatrix.of_samples(resized)
+    return matrices
 
 
-def _texts(run: Path, clips: int, samples: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _texts(run: Path, original: Results) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return which answers contain a keyword (NaN without an answer), and which are refusals."""
+    clips, samples = len(original.clips), original.samples
     with RunReader.open(run) as store:
         model = model_of(store)[0]
         shape = samples, clips, len(store.instructions)
@@ -176,14 +186,15 @@ def _texts(run: Path, clips: int, samples: int) -> tuple[NDArray[np.float32], ND
     return keywords, refusals
 
 
-def _is_complete(results: Results, judges: Sequence[str], clips: int) -> bool:
-    """Return whether each answer to the clips is there and has a readable verdict of each judge."""
+def _is_complete(results: Results, judges: Sequence[str], original: Results) -> bool:
+    """Return whether every answer is there and has a readable verdict of each judge."""
     is_judged = all(
         judge in results.matrices
         and all(bool(each.readable.all()) for each in results.matrices[judge].samples)
         for judge in judges
     )
-    return bool(judges) and len(results.clips) >= clips and is_judged
+    is_wide = len(results.clips) >= len(original.clips) and results.samples >= original.samples
+    return bool(judges) and is_wide and is_judged
 
 
 def _stems(run: Path) -> dict[str, Any]:
