@@ -26,6 +26,15 @@ def test_it_refuses_what_it_cannot_separate_in_one_line(
     assert f"{tmp_path / 'own' / 'speech'}: " in error_line(result)
 
 
+def test_exact_stems_need_no_check(jasco: Jasco) -> None:
+    result = jasco("data", "stems", MINI, "--check")
+    assert (result.status, result.stderr) == (0, "")
+    assert "exact" in result.stdout
+    result = jasco("data", "stems", MINI, "--check", "--json")
+    printed = json.loads(result.stdout)
+    assert (printed["exact"], printed["passed"]) == (True, None)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_it_prints_the_gates_and_keeps_the_stems(jasco: Jasco, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Estimation of stems."""
+"""Estimation of stems, and checks of existing ones."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ from jasco.data.dataset import DataSet, read_data_set
 from jasco.data.sources import find_data
 from jasco.errors import InputError
 from jasco.interventions import estimation
-from jasco.interventions.estimation import estimate_stems
+from jasco.interventions.estimation import check_existing_stems, estimate_stems
 from jasco.interventions.separation import Interval, Samples
 from jasco.interventions.stems import RECORDS, find_stems, read_stems
 from jasco.protocol.conditions import CUES, Cue
@@ -30,11 +30,13 @@ class FakeSeparator:
     """Finds speech from 0.3 to 0.5 s, and recognises nothing."""
 
     VERSION: ClassVar = 1
+    CHECKS: ClassVar = 1
     calls: ClassVar[list[int]] = []
     found: ClassVar[list[Interval]] = [(4_800, 8_000)]
 
     def __init__(self) -> None:
         self.recipe = {"version": self.VERSION}
+        self.checks = {"version": self.CHECKS}
 
     def intervals(self, samples: Samples) -> list[Interval]:
         self.calls.append(len(samples))
@@ -151,7 +153,7 @@ def test_stems_of_the_user_are_not_overwritten(
 ) -> None:
     folder = tmp_path / "stems"
     (folder / "sound").mkdir(parents=True)
-    with pytest.raises(InputError, match="not overwritten"):
+    with pytest.raises(InputError, match=r"not overwritten; .*: jasco data stems \S+ \S+ --check$"):
         estimate_stems(data, folder, print)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="not a folder"):
@@ -159,6 +161,142 @@ def test_stems_of_the_user_are_not_overwritten(
     with pytest.raises(InputError, match="no audio"):
         estimate_stems(replace(data, folder=None), tmp_path / "new", print)
     assert not calls
+
+
+def test_stems_of_the_data_set_are_named_when_others_are_estimated(
+    data: DataSet, calls: list[int], tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    estimate_stems(data, tmp_path / "stems", lines.append)
+    assert lines == []
+    assert data.folder
+    own = data.folder / "stems"
+    estimate_stems(data, own, lines.append)
+    assert lines == []
+    estimate_stems(data, tmp_path / "stems", lines.append)
+    [line] = lines
+    assert str(own) in line
+    assert "--stems" in line
+
+
+def make_own(data: DataSet, folder: Path, level: float = 1.0) -> Path:
+    """Write stems as of another program: the sound is the clip at a level, the speech is faint."""
+    for clip in data.clips:
+        path = data.audio_path(clip)
+        assert path is not None
+        mix = read_audio(path).samples
+        for cue, samples in (("sound", mix * level), ("speech", mix * 0.01)):
+            (folder / cue).mkdir(parents=True, exist_ok=True)
+            write_wav(folder / cue / f"{clip.id}.wav", samples.astype(np.int16))
+    return folder
+
+
+def test_a_check_writes_only_the_description(
+    data: DataSet, calls: list[int], tmp_path: Path
+) -> None:
+    folder = make_own(data, tmp_path / "stems")
+    before = folder_contents(folder)
+    checked = check_existing_stems(data, folder, print)
+    assert not calls
+    after = folder_contents(folder)
+    assert set(after) - set(before) == {RECORDS}
+    assert {name: after[name] for name in before} == before
+    stems = find_stems(data, folder)
+    assert stems == checked.stems
+    assert stems.recipe == {}
+    assert not stems.is_exact(data, data.clips)
+    assert set(stems.gates["0"].failures) == {"words_kept", "sound_kept", "no_sound"}
+    assert list(stems.to_json()["gates"]) == ["0", "1", "2"]
+    with pytest.raises(InputError, match="not overwritten"):
+        estimate_stems(data, folder, print)
+
+
+def test_a_second_check_is_limited_to_what_has_changed(
+    data: DataSet, calls: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_own(data, tmp_path / "stems")
+    assert check_existing_stems(data, folder, print).kept == 0
+    description = (folder / RECORDS).read_bytes()
+    assert check_existing_stems(data, folder, print).kept == 3
+    assert (folder / RECORDS).read_bytes() == description
+
+    write_wav(folder / "speech" / "1.wav", tone(7, SECONDS))
+    with pytest.raises(InputError, match=r"1\.wav: the file has changed .* --check$"):
+        find_stems(data, folder).samples(data, "speech", data.clips[1])
+    assert check_existing_stems(data, folder, print).kept == 2
+    find_stems(data, folder).samples(data, "speech", data.clips[1])
+
+    path = data.audio_path(data.clips[2])
+    assert path is not None
+    write_wav(path, tone(9, SECONDS))
+    with pytest.raises(InputError, match=r"2\.wav: the audio has changed .* --check$"):
+        find_stems(data, folder)
+    assert check_existing_stems(data, folder, print).kept == 2
+    find_stems(data, folder)
+
+    monkeypatch.setattr(FakeSeparator, "CHECKS", 2)
+    assert check_existing_stems(data, folder, print).kept == 0
+
+
+def test_exact_stems_are_not_checked(data: DataSet, calls: list[int], tmp_path: Path) -> None:
+    assert data.folder
+    folder = make_own(data, data.folder / "stems")
+    check_existing_stems(data, None, print)
+    for clip in data.clips:
+        path = folder / "speech" / f"{clip.id}.wav"
+        write_wav(path, np.zeros_like(read_audio(path).samples))
+    checked = check_existing_stems(data, None, print)
+    assert (checked.exact, checked.stems.gates, checked.residual) == (True, {}, None)
+    assert find_stems(data, None).is_exact(data, data.clips)
+    result = summarise_stems(checked)
+    assert (result["exact"], result["passed"], result["passed_by_gate"]) == (True, None, None)
+    assert "no gates are needed" in render_stems(result)
+
+
+def test_exact_stems_need_no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimation, "Separator", None)
+    mini = find_data("mini", print)
+    assert check_existing_stems(mini, None, print).exact
+    assert mini.folder
+    assert not (mini.folder / "stems" / RECORDS).exists()
+
+
+@pytest.mark.parametrize(
+    ("level", "decibels"), [(1.5, -5.9), (0.01, -0.2), (0.99, None), (1, None)]
+)
+def test_stems_of_another_level_are_reported(
+    data: DataSet, calls: list[int], tmp_path: Path, level: float, decibels: float | None
+) -> None:
+    folder = make_own(data, tmp_path / "stems", level)
+    result = summarise_stems(check_existing_stems(data, folder, print))
+    assert json.loads(json.dumps(result)) == result
+    text = render_stems(result)
+    assert ("differs from the clips" in text) == (decibels is not None)
+    if decibels is None:
+        assert result["residual_db"] < -10
+    else:
+        assert result["residual_db"] == pytest.approx(decibels, abs=0.1)
+        assert f"{decibels} dB" in text
+
+
+def test_stems_that_cannot_be_checked_are_refused(
+    data: DataSet, calls: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JASCO_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(InputError, match="no stems to check"):
+        check_existing_stems(data, None, print)
+    with pytest.raises(InputError, match="no such folder"):
+        check_existing_stems(data, tmp_path / "nowhere", print)
+    with pytest.raises(InputError, match="no audio"):
+        check_existing_stems(replace(data, folder=None), tmp_path / "stems", print)
+    estimate_stems(data, tmp_path / "estimated", print)
+    with pytest.raises(InputError, match="were estimated and checked by jasco"):
+        check_existing_stems(data, tmp_path / "estimated", print)
+    folder = make_own(data, tmp_path / "stems")
+    (folder / "sound" / "2.wav").unlink()
+    with pytest.raises(InputError, match=r"sound/2\.wav: .*missing"):
+        check_existing_stems(data, folder, print)
+    assert not (folder / RECORDS).exists()
 
 
 def test_the_result_counts_the_clips_that_pass_each_gate(

@@ -10,6 +10,7 @@ from jasco.interventions.gates import (
     WORDS_KEPT,
     Gates,
     check_stems,
+    residual,
     word_error_rate,
     words,
 )
@@ -117,3 +118,12 @@ def test_words(text: str, expected: str) -> None:
 )
 def test_word_error_rate(reference: str, transcript: str, rate: float | None) -> None:
     assert word_error_rate(reference, transcript) == rate
+
+
+def test_the_residual_is_relative_to_the_power_of_the_clip() -> None:
+    loud = np.array([32_767, -32_768] * 8, np.int16)
+    silence = np.zeros_like(loud)
+    assert residual(loud, loud, silence) == 0
+    assert residual(loud, loud, loud) == 1  # the sum exceeds 16 bits
+    assert residual(loud, silence, silence) == 1
+    assert residual(silence, loud, loud) is None

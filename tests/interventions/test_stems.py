@@ -249,6 +249,7 @@ def test_a_stem_that_has_changed_is_refused(data: DataSet, tmp_path: Path) -> No
         "", "{", "[]", "null", "7", "{}", '{"schema": 2}', '{"schema": 1}',
         '{"schema": 1, "recipe": {}, "clips": []}',
         '{"schema": 1, "recipe": 7, "clips": {}}',
+        '{"schema": 1, "recipe": {}, "checks": 7, "clips": {}}',
         '{"schema": 1, "recipe": {}, "clips": {"0": {}}}',
         '{"schema": 1, "recipe": {}, "clips": {"0": null}}',
         pytest.param("[" * 100_000, id="nested"),

@@ -1,4 +1,4 @@
-"""Loading of data sets, CSV templates for answers, and estimation of stems."""
+"""Loading of data sets, CSV templates for answers, and stems."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jasco.data import responses_csv
 from jasco.data.audio import read_file
 from jasco.data.csv_files import write_table
 from jasco.data.dataset import DataSet
-from jasco.interventions.estimation import Estimation, estimate_stems
+from jasco.interventions.estimation import CheckedStems, check_existing_stems, estimate_stems
 from jasco.interventions.stems import default_folder
 from jasco.reports.stems import render_stems, summarise_stems
 
@@ -90,12 +90,15 @@ def write_template(data: str | Path | DataSet, output: str | Path) -> None:
 
 @dataclass(frozen=True, repr=False)
 class StemReport:
-    """Estimated stems; ``print`` shows the output of ``jasco data stems``.
+    """Stems that were estimated or checked; ``print`` shows the output of ``jasco data stems``.
 
     Attributes
     ----------
     folder : Path
         The folder that contains the stems.
+    exact : bool
+        Whether the sum of both stems of each clip is the clip. Such stems need no gates: `passed`
+        and `failures` are empty.
     passed : tuple of str
         The ids of the clips whose stems pass all gates.
     failures : mapping of str to mapping of str to str
@@ -103,17 +106,18 @@ class StemReport:
     """
 
     folder: Path
+    exact: bool
     passed: tuple[str, ...]
     failures: Mapping[str, Mapping[str, str]]
     _summary: Mapping[str, Any]
 
     @classmethod
-    def of(cls, estimation: Estimation) -> "StemReport":
-        """Return the report of an estimation."""
-        stems = estimation.stems
-        summary = summarise_stems(estimation)
+    def of(cls, checked: CheckedStems) -> "StemReport":
+        """Return the report of stems."""
+        stems = checked.stems
+        summary = summarise_stems(checked)
         passed = tuple(id_ for id_, gates in stems.gates.items() if not gates.failures)
-        return cls(stems.folder, passed, summary["failures"], summary)
+        return cls(stems.folder, checked.exact, passed, summary["failures"], summary)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``jasco data stems --json`` prints, in its documented schema."""
@@ -125,15 +129,18 @@ class StemReport:
 
     def __repr__(self) -> str:
         clips = len(self.passed) + len(self.failures)
-        return f"StemReport({str(self.folder)!r}, passed={len(self.passed)} of {clips})"
+        result = "exact" if self.exact else f"passed={len(self.passed)} of {clips}"
+        return f"StemReport({str(self.folder)!r}, {result})"
 
 
 @named_as_in_python()
-def make_stems(data: str | Path | DataSet, folder: str | Path | None = None) -> StemReport:
-    """Estimate the sound and the speech of each clip as separate audio files.
+def make_stems(
+    data: str | Path | DataSet, folder: str | Path | None = None, *, check: bool = False
+) -> StemReport:
+    """Estimate the sound and the speech of each clip as separate audio files, or check them.
 
-    Repeating the call continues an interrupted estimation. The weights of the models that are used
-    are downloaded on first use.
+    Repeating an interrupted call continues it. The weights of the models that are used are
+    downloaded on first use.
 
     Parameters
     ----------
@@ -141,6 +148,9 @@ def make_stems(data: str | Path | DataSet, folder: str | Path | None = None) -> 
         A data set, as in :func:`jasco.evaluate`.
     folder : str, Path or None
         The folder for the stems; None: a folder in the user's cache, where they are found.
+    check : bool
+        Whether to check the stems in the folder, which were made with another program, instead of
+        estimating stems. `folder` may be None if the data set contains its stems.
 
     Returns
     -------
@@ -150,8 +160,9 @@ def make_stems(data: str | Path | DataSet, folder: str | Path | None = None) -> 
     Raises
     ------
     InputError
-        The data set is not found, the audio of a clip cannot be read, the folder contains other
-        stems, or the extra ``stems`` is not installed.
+        The data set is not found, the audio of a clip or a stem cannot be read, the folder contains
+        other stems (with `check`: none, or estimated ones), or the extra ``stems`` is not
+        installed.
     IncompleteError
         A file cannot be written.
 
@@ -160,14 +171,19 @@ def make_stems(data: str | Path | DataSet, folder: str | Path | None = None) -> 
     >>> import jasco
     >>> report = jasco.make_stems("watd")  # doctest: +SKIP
     >>> len(report.passed)  # doctest: +SKIP
+    60
+    >>> jasco.make_stems("mini", check=True).exact
+    True
     """
     is_right = folder is None or arguments.is_path(folder)
     arguments.check("folder", folder, is_right, "a folder or None")
-    return stem_report(
-        arguments.as_data(data, log_message), Path(folder) if folder else None, log_message
-    )
+    arguments.check("check", check, isinstance(check, bool), "True or False")
+    found = arguments.as_data(data, log_message)
+    return stem_report(found, Path(folder) if folder else None, check, log_message)
 
 
-def stem_report(data: DataSet, folder: Path | None, notify: Notify) -> StemReport:
-    """Estimate stems, as :func:`make_stems`; ``notify`` takes messages."""
+def stem_report(data: DataSet, folder: Path | None, check: bool, notify: Notify) -> StemReport:
+    """Estimate or check stems, as :func:`make_stems`; ``notify`` takes messages."""
+    if check:
+        return StemReport.of(check_existing_stems(data, folder, notify))
     return StemReport.of(estimate_stems(data, folder or default_folder(data), notify))

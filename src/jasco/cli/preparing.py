@@ -14,7 +14,7 @@ from jasco.terminal import write_line
 data_command = CommandGroup(
     "data",
     modules={"preparing": ["fetch", "verify", "template", "stems"]},
-    help="Download and verify data sets, write CSV templates, and estimate stems.",
+    help="Download and verify data sets, write CSV templates, and estimate or check stems.",
 )
 
 
@@ -52,13 +52,14 @@ def template_command(data: str, output: Path) -> None:
 @click.command("stems", epilog=f"DATA: {DATA_HELP}")
 @click.argument("data", metavar="DATA")
 @click.argument("folder", type=PATH, required=False, metavar="[DIR]")
+@flag("--check", help="check stems in DIR that were made with another program; none are written")
 @AS_JSON
-def stems_command(data: str, folder: Path | None, as_json: bool) -> None:
+def stems_command(data: str, folder: Path | None, check: bool, as_json: bool) -> None:
     """Estimate the sound and the speech of each clip, in the cache or in DIR."""
     from jasco.api.data import stem_report
     from jasco.data.sources import find_data
 
-    report = stem_report(find_data(data, write_line), folder, write_line)
+    report = stem_report(find_data(data, write_line), folder, check, write_line)
     print_result(report.to_json() if as_json else str(report))
 
 

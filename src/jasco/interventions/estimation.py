@@ -1,4 +1,4 @@
-"""Estimation of stems for clips that were published as mixtures.
+"""Estimation of stems for clips that were published as mixtures, and checks of existing stems.
 
 The intervals of the speech are the times of the words that Whisper recognises, limited to those in
 which the voice activity detector Silero finds a voice, and padded. The speech is enhanced by GTCRN
@@ -7,27 +7,44 @@ everything, and nothing is random, so the same versions of the libraries give th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from jasco.backends.optional_imports import import_optional
 from jasco.backends.weights import GTCRN, WHISPER, YAMNET, find_weight
-from jasco.data.audio import SAMPLING_RATE, Audio, file_sha256, read_file, write_audio
+from jasco.data.audio import SAMPLING_RATE, file_sha256, read_audio, read_file, write_audio
 from jasco.data.dataset import DataSet
 from jasco.errors import InputError
 from jasco.evaluation.progress import counted
 from jasco.interventions.enhancement import Enhancer
-from jasco.interventions.gates import MAX_WORD_ERROR_RATE, TOP_TAGS, Recognizer, check_stems
+from jasco.interventions.gates import (
+    MAX_WORD_ERROR_RATE,
+    TOP_TAGS,
+    Recognizer,
+    check_stems,
+    residual,
+)
 from jasco.interventions.separation import Interval, Samples, as_audio, padded, sound_of, speech_of
-from jasco.interventions.stems import RECORDS, StemRecord, StemSet, read_stems, write_stems
+from jasco.interventions.stems import (
+    RECORDS,
+    StemRecord,
+    StemSet,
+    data_stems_command,
+    open_stems,
+    own_folder,
+    read_stems,
+    used_folder,
+    write_stems,
+)
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.protocol.clips import Clip
-from jasco.protocol.conditions import CUES, Cue
+from jasco.protocol.conditions import CUES
 
 _VERSION = 1  # of the method, to be increased with any change that alters the stems
 _VOICE = 0.3  # probability above which Silero finds a voice
@@ -41,6 +58,11 @@ _SAVED_EVERY = 20  # clips
 
 class Separator(Recognizer):
     """The models with which stems are estimated and checked.
+
+    Attributes
+    ----------
+    recipe, checks : dict
+        The models, parameters and versions with which stems are estimated, and only checked.
 
     Raises
     ------
@@ -67,6 +89,14 @@ class Separator(Recognizer):
             "max_word_error_rate": MAX_WORD_ERROR_RATE,
             "top_tags": TOP_TAGS,
             "versions": {name: str(load(name).__version__) for name in names},
+        }
+        self.checks: dict[str, Any] = {
+            "weights": {weight.name: [*weight.files.values()] for weight in (WHISPER, YAMNET)},
+            "voice": _VOICE,
+            "voice_padding": _GATE_PADDING,
+            "max_word_error_rate": MAX_WORD_ERROR_RATE,
+            "top_tags": TOP_TAGS,
+            "versions": self.recipe["versions"],
         }
         self._transcriber = _TimedTranscriber(find_weight(WHISPER))
         self._tagger = Tagger(find_weight(YAMNET))
@@ -130,25 +160,32 @@ class _TimedTranscriber(Transcriber):
 
 
 @dataclass(frozen=True)
-class Estimation:
-    """Estimated stems.
+class CheckedStems:
+    """Stems with the results of their gates.
 
     Attributes
     ----------
     data : DataSet
         The data set.
     stems : StemSet
-        Its stems, with a record for each clip.
+        Its stems, with a record for each clip; without records if they are exact.
     kept : int
-        Number of clips whose stems existed already.
+        Number of clips whose stems had been estimated, or checked, before.
+    exact : bool
+        Whether the sum of both stems of each clip is the clip, so that no gates are needed.
+    residual : float or None
+        Median over the clips of :func:`jasco.interventions.gates.residual`; None if the stems were
+        estimated or are exact, or all clips are silent.
     """
 
     data: DataSet
     stems: StemSet
-    kept: int
+    kept: int = 0
+    exact: bool = False
+    residual: float | None = None
 
 
-def estimate_stems(data: DataSet, folder: Path, notify: Callable[[str], None]) -> Estimation:
+def estimate_stems(data: DataSet, folder: Path, notify: Callable[[str], None]) -> CheckedStems:
     """Estimate the stems of a data set, and check them.
 
     Stems that were estimated from the same files with the same recipe are kept.
@@ -169,15 +206,76 @@ def estimate_stems(data: DataSet, folder: Path, notify: Callable[[str], None]) -
     IncompleteError
         A file cannot be written.
     """
-    if data.folder is None:
-        raise InputError(f"{data.name}: the data set has no audio; give the folder of a data set")
-    existing = _existing(folder)
+    _require_audio(data)
+    existing = _estimated(data, folder)
+    own = own_folder(data)
+    if own and own.resolve() != folder.resolve():
+        notify(f"{data.name} has its own stems in {own}, which are used unless --stems is given")
     separator = Separator()
-    is_same = existing.recipe == separator.recipe
+    if existing.recipe != separator.recipe:
+        existing = StemSet(folder, separator.recipe)
+    return _completed(data, existing, partial(_estimate, data, separator, folder), notify)
+
+
+def check_existing_stems(
+    data: DataSet, folder: Path | None, notify: Callable[[str], None]
+) -> CheckedStems:
+    """Check stems that were made with another program; only their description is written.
+
+    Stems that were checked before are not checked again, unless a file has changed. Exact stems are
+    not checked.
+
+    Parameters
+    ----------
+    data : DataSet
+    folder : Path or None
+        The folder of the stems; None: the folder that is used if no other is given.
+    notify : callable
+        Called with lines about the progress.
+
+    Raises
+    ------
+    InputError
+        There are no stems, a stem is missing or does not have the length of its clip, a file cannot
+        be read, the stems were estimated by jasco, or a library or weight is missing.
+    IncompleteError
+        The description cannot be written.
+    """
+    _require_audio(data)
+    found = folder or used_folder(data)
+    if not found:
+        raise InputError(
+            f"{data.folder}: no stems to check; give the folder that contains {' and '.join(CUES)}"
+        )
+    existing = open_stems(found)
+    if existing.recipe:
+        raise InputError(
+            f"{found}: these stems were estimated and checked by jasco; delete "
+            f"{found / RECORDS} if they are your own, else run: {data_stems_command(data, found)}"
+        )
+    stems = StemSet(found)  # without records, so that changed files are read
+    if stems.is_exact(data, data.clips):
+        if existing.records:
+            write_stems(stems)
+        return CheckedStems(data, stems, exact=True)
+    residuals = [_residual(data, stems, clip) for clip in data.clips]
+    ratios = [ratio for ratio in residuals if ratio is not None]
+    separator = Separator()
+    if existing.checks != separator.checks:
+        existing = StemSet(found, checks=separator.checks)
+    checked = _completed(data, existing, partial(_check, data, separator, found), notify)
+    return replace(checked, residual=median(ratios) if ratios else None)
+
+
+def _completed(
+    data: DataSet,
+    existing: StemSet,
+    record: Callable[[Clip], StemRecord],
+    notify: Callable[[str], None],
+) -> CheckedStems:
+    """Compute the records of the clips whose files have changed or have none, and save all."""
     records = {
-        clip.id: existing.records[clip.id]
-        for clip in data.clips
-        if is_same and _is_kept(data, clip, existing)
+        clip.id: existing.records[clip.id] for clip in data.clips if _is_kept(data, clip, existing)
     }
     kept = len(records)
     left = [clip for clip in data.clips if clip.id not in records]
@@ -185,30 +283,36 @@ def estimate_stems(data: DataSet, folder: Path, notify: Callable[[str], None]) -
     def described() -> StemSet:
         ordered = {clip.id: records[clip.id] for clip in data.clips if clip.id in records}
         gates = {id_: record.gates for id_, record in ordered.items()}
-        return StemSet(folder, separator.recipe, gates, ordered)
+        return replace(existing, gates=gates, records=ordered)
 
     write_stems(described())
     try:
         for number, clip in enumerate(counted(left, "stems", "clip", notify), start=1):
-            records[clip.id] = _estimate(data, clip, folder, separator)
+            records[clip.id] = record(clip)
             if number % _SAVED_EVERY == 0:
                 write_stems(described())
     finally:
         write_stems(described())
-    return Estimation(data, described(), kept)
+    return CheckedStems(data, described(), kept)
 
 
-def _existing(folder: Path) -> StemSet:
+def _require_audio(data: DataSet) -> None:
+    if data.folder is None:
+        raise InputError(f"{data.name}: the data set has no audio; give the folder of a data set")
+
+
+def _estimated(data: DataSet, folder: Path) -> StemSet:
+    """Return what is known of estimated stems in a folder; refuse others."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: not a folder; give another one for the stems")
-    if not (folder / RECORDS).exists():
-        for cue in CUES:
-            if (folder / cue).exists():
-                raise InputError(
-                    f"{folder / cue}: not estimated by jasco, so it is not overwritten; give "
-                    "another folder"
-                )
-    return read_stems(folder)
+    existing = read_stems(folder)
+    for cue in CUES:
+        if not existing.recipe and (folder / cue).exists():
+            raise InputError(
+                f"{folder / cue}: not estimated by jasco, so it is not overwritten; give another "
+                f"folder, or check these stems with: {data_stems_command(data, folder, check=True)}"
+            )
+    return existing
 
 
 def _is_kept(data: DataSet, clip: Clip, existing: StemSet) -> bool:
@@ -226,20 +330,32 @@ def _is_kept(data: DataSet, clip: Clip, existing: StemSet) -> bool:
         return False
 
 
-def _estimate(data: DataSet, clip: Clip, folder: Path, separator: Separator) -> StemRecord:
+def _audio_path(data: DataSet, clip: Clip) -> Path:
     path = data.audio_path(clip)
     assert path is not None
-    file = read_file(path)
-    samples = file.audio.floats
+    return path
+
+
+def _estimate(data: DataSet, separator: Separator, folder: Path, clip: Clip) -> StemRecord:
+    samples = read_audio(_audio_path(data, clip)).floats
     speech = separator.intervals(samples)
-    stems: dict[Cue, Audio] = {
-        "sound": as_audio(sound_of(samples, speech)),
-        "speech": as_audio(speech_of(separator.enhanced(samples), speech, _STRENGTH, _FLOOR)),
-    }
-    paths = {cue: folder / cue / f"{clip.id}.flac" for cue in CUES}
-    for cue, path in paths.items():
-        write_audio(path, stems[cue])
-    hashes = {cue: file_sha256(path) for cue, path in paths.items()}
-    sound, speech_only = stems["sound"].floats, stems["speech"].floats
-    gates = check_stems(clip.speech, samples, sound, speech_only, separator)
+    enhanced = separator.enhanced(samples)
+    sound, spoken = sound_of(samples, speech), speech_of(enhanced, speech, _STRENGTH, _FLOOR)
+    write_audio(folder / "sound" / f"{clip.id}.flac", as_audio(sound))
+    write_audio(folder / "speech" / f"{clip.id}.flac", as_audio(spoken))
+    return _check(data, separator, folder, clip)
+
+
+def _check(data: DataSet, separator: Separator, folder: Path, clip: Clip) -> StemRecord:
+    file = read_file(_audio_path(data, clip))
+    samples, stems = file.audio.floats, StemSet(folder)
+    hashes = {cue: file_sha256(stems.path(cue, clip)) for cue in CUES}
+    sound, speech = (stems.audio(cue, clip, len(samples)).floats for cue in CUES)
+    gates = check_stems(clip.speech, samples, sound, speech, separator)
     return StemRecord(clip.sha256, file.sha256, hashes, gates)
+
+
+def _residual(data: DataSet, stems: StemSet, clip: Clip) -> float | None:
+    mix = read_audio(_audio_path(data, clip)).samples
+    sound, speech = (stems.audio(cue, clip, len(mix)).samples for cue in CUES)
+    return residual(mix, sound, speech)

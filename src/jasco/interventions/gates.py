@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jasco.interventions.separation import Samples
 from jasco.protocol.conditions import Cue
 
@@ -111,6 +114,29 @@ def check_stems(
     if top and top[0] in recognizer.tags(speech, TOP_TAGS):
         failures[NO_SOUND] = f"{top[0]} is recognised in the speech"
     return Gates({gate: failures[gate] for gate in GATES if gate in failures})
+
+
+def residual(
+    clip: NDArray[np.int16], sound: NDArray[np.int16], speech: NDArray[np.int16]
+) -> float | None:
+    """Compute the power of a clip minus the sum of its stems, divided by the power of the clip.
+
+    None if the clip is silent. Stems whose sum is the clip have a residual of 0.
+
+    Parameters
+    ----------
+    clip, sound, speech : ndarray of int16, shape (samples,)
+        The clip and its stems.
+
+    Examples
+    --------
+    >>> clip = np.array([100, -200], np.int16)
+    >>> residual(clip, clip // 2, 0 * clip)
+    0.25
+    """
+    mix = clip.astype(np.float64)
+    power = np.square(mix).sum()
+    return float(np.square(mix - sound - speech).sum() / power) if power else None
 
 
 def word_error_rate(reference: str, transcript: str) -> float | None:

@@ -1,7 +1,8 @@
 """Stems: the sound and the speech of each clip as separate audio files.
 
 A folder of stems contains ``sound/ID.wav`` and ``speech/ID.wav`` (or ``.flac``), and, if they were
-estimated, ``stems.json`` with the recipe, the hashes of the files and the results of the gates.
+estimated or checked, ``stems.json`` with the recipe (empty if they were made with another program),
+the hashes of the files and the results of the gates.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from jasco.protocol.clips import Clip
 from jasco.protocol.conditions import CUES, Cue
 
 RECORDS = "stems.json"
-"""Name of the file that describes estimated stems."""
+"""Name of the file that describes stems."""
 SCHEMA = 1
 SUFFIXES = (".wav", ".flac")
 TOLERANCE = SAMPLING_RATE // 100
@@ -34,7 +35,7 @@ TOLERANCE = SAMPLING_RATE // 100
 
 @dataclass(frozen=True)
 class StemRecord:
-    """How the stems of a clip were estimated.
+    """The files of a clip from which its gates were computed, and their results.
 
     Attributes
     ----------
@@ -81,17 +82,21 @@ class StemSet:
     folder : Path
         The folder that contains them.
     recipe : mapping
-        How they were estimated; empty if unknown.
+        How they were estimated; empty if they were made with another program.
     gates : mapping of str to Gates
         The results of the gates by clip id; empty if unknown.
     records : mapping of str to StemRecord
-        How the stems of each clip were estimated; empty if unknown.
+        The hashes and the gates of each clip; empty if unknown.
+    checks : mapping
+        The models, parameters and versions with which stems that were made with another program
+        were checked; empty for other stems.
     """
 
     folder: Path
     recipe: Mapping[str, Any] = field(default_factory=dict)
     gates: Mapping[str, Gates] = field(default_factory=dict)
     records: Mapping[str, StemRecord] = field(default_factory=dict)
+    checks: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, cue: Cue, clip: Clip) -> Path:
         """Return the path of a stem.
@@ -125,17 +130,19 @@ class StemSet:
         Raises
         ------
         InputError
-            The file cannot be read, has changed since it was estimated, or its length differs by
-            more than 10 ms.
+            The file cannot be read, has changed since it was estimated or checked, or its length
+            differs by more than 10 ms.
         """
         path = self.path(cue, clip)
         file = read_file(path)
         record = self.records.get(clip.id)
         if record and record.stems.get(cue) != file.sha256:
-            raise InputError(
-                f"{path}: the file has changed since the stem was estimated; delete it and run "
-                "jasco data stems again"
+            change = (
+                "estimated; delete it and run jasco data stems again"
+                if self.recipe
+                else f"checked; run: jasco data stems DATA {shlex.quote(str(self.folder))} --check"
             )
+            raise InputError(f"{path}: the file has changed since the stem was {change}")
         samples = file.audio.samples
         missing = length - len(samples)
         if abs(missing) > TOLERANCE:
@@ -208,41 +215,62 @@ def find_stems(data: DataSet, folder: Path | None) -> StemSet:
     ------
     InputError
         There are no stems, their description is invalid, or the audio of a clip has changed since
-        they were estimated.
+        they were estimated or checked.
     """
-    found = folder or _find_folder(data)
-    if not found.is_dir():
-        hint = did_you_mean_path(found, folders=True)
-        raise InputError(f"{found}: no such folder; give a folder with stems{hint}")
-    if lacking := [cue for cue in CUES if not (found / cue).is_dir()]:
+    found = folder or used_folder(data)
+    if not found:
         raise InputError(
-            f"{found}: not a folder of stems: {found / lacking[0]} not found; give the folder that "
-            f"contains {' and '.join(CUES)}"
+            f"{data.folder or data.name}: no stems; make them with: {data_stems_command(data)}, "
+            "or give a folder with --stems"
         )
-    stems = read_stems(found)
+    stems = open_stems(found)
     for clip in data.clips:
         path, record = data.audio_path(clip), stems.records.get(clip.id)
         if record and path and path.is_file() and file_sha256(path) != record.source_sha256:
+            change = "estimated; run" if stems.recipe else "checked; replace the stems and run"
+            command = data_stems_command(data, found, check=not stems.recipe)
             raise InputError(
-                f"{path}: the audio has changed since its stems in {found} were estimated; run: "
-                f"jasco data stems {_argument(data)} {shlex.quote(str(found))}"
+                f"{path}: the audio has changed since its stems in {found} were {change}: {command}"
             )
     return stems
 
 
-def _find_folder(data: DataSet) -> Path:
-    own = [data.folder / "stems"] if data.folder else []
-    for folder in (*own, default_folder(data)):
-        if folder.is_dir():
-            return folder
-    raise InputError(
-        f"{data.folder or data.name}: no stems; make them with: jasco data stems "
-        f"{_argument(data)}, or give a folder with --stems"
-    )
+def own_folder(data: DataSet) -> Path | None:
+    """Return the folder ``stems`` of a data set; None if it has none."""
+    folder = data.folder and data.folder / "stems"
+    return folder if folder and folder.is_dir() else None
 
 
-def _argument(data: DataSet) -> str:
-    return shlex.quote(str(data.folder or data.name))
+def used_folder(data: DataSet) -> Path | None:
+    """Return the folder of the stems that are used if no other is given; None if there is none."""
+    folder = own_folder(data) or default_folder(data)
+    return folder if folder.is_dir() else None
+
+
+def data_stems_command(data: DataSet, folder: Path | None = None, *, check: bool = False) -> str:
+    """Return the command that estimates the stems of a data set, or checks those in a folder."""
+    arguments = [data.folder or data.name, *([folder] if folder else [])]
+    quoted = " ".join(shlex.quote(str(argument)) for argument in arguments)
+    return f"jasco data stems {quoted}{' --check' if check else ''}"
+
+
+def open_stems(folder: Path) -> StemSet:
+    """Return the stems in a folder, with their description if there is one.
+
+    Raises
+    ------
+    InputError
+        The folder does not contain stems, or their description cannot be read or is invalid.
+    """
+    if not folder.is_dir():
+        hint = did_you_mean_path(folder, folders=True)
+        raise InputError(f"{folder}: no such folder; give a folder with stems{hint}")
+    if lacking := [cue for cue in CUES if not (folder / cue).is_dir()]:
+        raise InputError(
+            f"{folder}: not a folder of stems: {folder / lacking[0]} not found; give the folder "
+            f"that contains {' and '.join(CUES)}"
+        )
+    return read_stems(folder)
 
 
 def read_stems(folder: Path) -> StemSet:
@@ -260,10 +288,10 @@ def read_stems(folder: Path) -> StemSet:
         description = json.loads(path.read_text("utf-8"))
         if description["schema"] != SCHEMA:
             raise InputError(
-                f"{path}: written by another version of jasco; delete the folder and run jasco "
-                "data stems again"
+                f"{path}: written by another version of jasco; delete it if the stems are your "
+                "own, else delete the folder and run jasco data stems again"
             )
-        recipe = dict(description["recipe"])
+        recipe, checks = dict(description["recipe"]), dict(description.get("checks", {}))
         records = {
             id_: StemRecord.from_json(record) for id_, record in description["clips"].items()
         }
@@ -277,13 +305,16 @@ def read_stems(folder: Path) -> StemSet:
             "delete the folder and run jasco data stems again"
         ) from None
     gates = {id_: record.gates for id_, record in records.items()}
-    return StemSet(folder, recipe, gates, records)
+    return StemSet(folder, recipe, gates, records, checks)
 
 
 def write_stems(stems: StemSet) -> None:
     """Write the description of stems atomically (``IncompleteError`` if that fails)."""
     records = {id_: record.to_json() for id_, record in stems.records.items()}
-    description = {"schema": SCHEMA, "recipe": dict(stems.recipe), "clips": records}
+    description: dict[str, Any] = {"schema": SCHEMA, "recipe": dict(stems.recipe)}
+    if stems.checks:
+        description["checks"] = dict(stems.checks)
+    description["clips"] = records
     with whole_file(stems.folder / RECORDS) as file:
         json.dump(description, file, indent=1, ensure_ascii=False)
         file.write("\n")
