@@ -196,6 +196,7 @@ def test_an_effect_of_estimated_stems_is_stated() -> None:
 def test_swapped_cues_have_a_caution_below_the_table() -> None:
     for text in (COMPLETE.to_text(), COMPLETE.to_markdown(), COMPLETE.to_latex()):
         assert text.count("by coincidence") == 1
+    assert reliance_report(passed=52).to_text().count("by coincidence") == 1
 
 
 def test_the_table_of_conditions_of_a_paper_has_few_columns() -> None:

@@ -321,7 +321,7 @@ def parts_of_figures(
         ("swaps", "Swapped cues", swapped, _SWAPS_EXPLAINED, _SWAPS_CAUTION),
     ):
         if table.has_figures:
-            heading = f"{heading}, {clips}"
+            heading, caution = f"{heading}, {clips}", "" if secondary else caution
             yield ReliancePart(f"{key}{suffix}", heading, table, explained, secondary, caution)
 
 
