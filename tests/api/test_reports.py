@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import jasco
+from cue_models import JOINT, CueJudge
 from jasco.data.dataset import read_data_set
+from jasco.errors import InputError
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -41,6 +43,21 @@ def test_the_extension_selects_the_format(runs: list[Path], tmp_path: Path) -> N
         assert jasco.report(runs[:2], output) == ""
         assert output.read_text().startswith(start)
     assert jasco.report(runs[0], format="markdown").startswith("## JASCO")
+
+
+def test_tables_of_modality_reliance_follow_those_of_the_scores(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    settings = {"data": "mini", "conditions": "sound", "limit": 2, "preflight": False}
+    measured, unjudged = tmp_path / "measured", tmp_path / "unjudged"
+    model = {"name": JOINT.name, **settings}
+    jasco.reliance(JOINT.answer, judges=[CueJudge()], run=measured, **model)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not judged yet"):
+        jasco.reliance(JOINT.answer, judges=[], run=unjudged, **model)  # type: ignore[arg-type]
+    text = jasco.report([*runs[:1], measured], format="markdown")
+    assert text.index("## JASCO on mini") < text.index("## Modality reliance of")
+    assert "tab:jasco-reliance-" in jasco.report(measured, format="latex")
+    assert "reliance" not in jasco.report(unjudged, format="markdown").lower()
 
 
 def test_models_on_several_data_sets_have_a_table_for_each(runs: list[Path]) -> None:

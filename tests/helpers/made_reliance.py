@@ -38,7 +38,7 @@ def estimate(value: float, half: float = 0.07) -> Estimate:
 
 def effect(v: float, keywords: float | None = None) -> Effect:
     """Return an effect on both outcomes."""
-    return Effect(estimate(v), estimate(v * 0.9 if keywords is None else keywords))
+    return Effect(estimate(v), estimate(v * 0.9 if keywords is None else keywords), 80)
 
 
 def condition(v: float, coverage: float = 1.0) -> ConditionFigures:
@@ -117,7 +117,7 @@ def reliance_report(
     estimated = passed is not None
     full = "remix" if estimated else "original"
     of_all = figures(conditions, full)
-    measured = Attribution(estimate(0.2), estimate(0.38), 210, 200)
+    measured = Attribution(estimate(0.2), estimate(0.38), 210, 200, 384, 368)
     keys = list(of_all.conditions)
     reliance = Reliance(
         of_all,

@@ -213,8 +213,10 @@ def test_the_remix_is_the_complete_input_if_the_stems_are_estimated() -> None:
     found = effects(result)
     assert found["necessity_speech"] == 0.875 - 0.25
     assert found["shapley_total"] == 0.75
-    assert found["perceptual_speech"] == 1
+    assert found["perceptual_sound"] == 0.875 - 0.375
+    assert found["perceptual_speech"] == 0.875
     assert found["stem_artefact"] == 0.125
+    assert found["cost_hearing"] == 0.875 - 1
     del conditions["remix"]
     without = compute(conditions, exact=False)
     assert without.figures.full == "original"
@@ -244,6 +246,17 @@ def test_effects_are_computed_from_the_items_of_all_their_conditions() -> None:
     result = compute(conditions)
     assert effects(result)["necessity_speech"] == pytest.approx((0.5 - 1) / 2)
     assert float(result.figures.conditions["original"].v) == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)
+
+
+def test_an_effect_has_the_number_of_its_clips_by_the_judge_with_the_fewest() -> None:
+    conditions = {
+        "original": outcomes(judges={"a": [["2B", "2B", "2B"]], "b": [["2B", "2B", "--"]]}),
+        "sound": outcomes(judges={"a": [["0A", "0A", "--"]], "b": [["0A", "--", "0A"]]}),
+    }
+    result = compute(conditions)
+    assert result.figures.effects["necessity_speech"].clips == 1
+    assert result.judges["a"].effects["necessity_speech"].clips == 2
+    assert result.figures.share_sound.clips == 0
 
 
 def test_the_maximum_of_jointness_is_that_of_each_clip() -> None:
@@ -341,7 +354,7 @@ def test_effects_equal_those_of_plain_loops(
     figures = result.figures.effects
     full = result.figures.full
     game = (full, "sound", "speech", "none")
-    swaps = ("original", "swap-sound-1", "swap-sound-2", "swap-sound-3")
+    swaps = (full, "swap-sound-1", "swap-sound-2", "swap-sound-3")
     costs = ("text", "original", "text-sound", "text-speech")
     expected: dict[str, tuple[Sequence[str], Callable[..., float]]] = {
         "necessity_speech": ((full, "sound"), lambda f, a: f - a),
@@ -352,7 +365,7 @@ def test_effects_equal_those_of_plain_loops(
         "synergy": (game, lambda f, a, s, n: f - a - s + n),
         "jointness": (game[:3], lambda f, a, s: f - max(a, s)),
         "stem_artefact": (("original", "remix"), lambda o, r: o - r),
-        "perceptual_sound": (swaps, lambda o, a, b, c: o - (a + b + c) / 3),
+        "perceptual_sound": (swaps, lambda f, a, b, c: f - (a + b + c) / 3),
         "cost_interaction": (costs, lambda t, o, a, s: (t - o) - (t - a) - (t - s)),
         "cost_reasoning": (("text",), lambda t: 1 - t),
     }
@@ -613,11 +626,13 @@ def test_attribution_counts_answers_without_the_cue() -> None:
     assert float(found.speech) == pytest.approx((2 + 1 + 1) / (5 + 1 + 2))
     assert float(found.sound) == pytest.approx((2 + 0 + 2) / (6 + 1 + 2))
     assert (found.sound_answers, found.speech_answers) == (9, 8)
+    assert (found.sound_judged, found.speech_judged) == (20, 18)
     gates = {"sound": np.array([False, True]), "speech": np.array([True, False])}
     gated = attribution(conditions, gates, 50)["judge"]
     assert float(gated.speech) == pytest.approx((0 + 1 + 1) / (1 + 1 + 2))
     assert float(gated.sound) == pytest.approx((0 + 0 + 2) / (4 + 1 + 2))
     assert (gated.sound_answers, gated.speech_answers) == (7, 4)
+    assert (gated.sound_judged, gated.speech_judged) == (16, 14)
 
 
 def test_attribution_that_was_not_measured_is_undefined() -> None:

@@ -132,7 +132,7 @@ def test_the_page_quotes_them_as_text(run: Path, tmp_path: Path, jasco: Jasco) -
     assert "quota is used up" in text
 
 
-ATTRIBUTION = Attribution(Estimate(0.2, 0.1, 0.3), Estimate(0.38, 0.25, 0.5), 210, 200)
+ATTRIBUTION = Attribution(Estimate(0.2, 0.1, 0.3), Estimate(0.38, 0.25, 0.5), 210, 200, 384, 368)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,10 @@ def test_attribution_without_the_cue_is_one_line_for_each_judge() -> None:
     summary = summarise_report([measured])
     assert note_lines(summary, [NoteKind.ATTRIBUTION]) == [
         (
-            f"{JUDGE}: labels 38.0% [25.0, 50.0] of 200 answers given without the speech as "
-            "Speech-Oriented or Both, and 20.0% [10.0, 30.0] of 210 answers given without the "
-            "sound as Audio-Oriented or Both (without Neither); see: jasco reliance"
+            f"{JUDGE}: labels 38.0% [25.0, 50.0] of the answers given without the speech as "
+            "Speech-Oriented or Both (200 of 368 answers), and 20.0% [10.0, 30.0] of the answers "
+            "given without the sound as Audio-Oriented or Both (210 of 384 answers), not counting "
+            "answers labelled Neither; see: jasco reliance"
         )
     ]
     judges = summary.to_json()["models"][MODEL]["judges"]
@@ -172,6 +173,8 @@ def test_attribution_without_the_cue_is_one_line_for_each_judge() -> None:
         "speech_ci": [0.25, 0.5],
         "sound_answers": 210,
         "speech_answers": 200,
+        "sound_judged": 384,
+        "speech_judged": 368,
     }
     assert judges[f"{JUDGE}1"]["attribution_without_cue"] is None
 

@@ -32,7 +32,9 @@ def test_clips_that_models_solve_without_both_cues_come_first() -> None:
     text = audit.to_text()
     assert text.startswith("What suffices to solve two: 3 clips, 2 models\n")
     assert "by most models: 2 of 3 clips" in text
-    assert "second: clips: 1 solved by the prompt, 1 by either cue, 1 unknown" in text
+    assert (
+        "second: clips by what suffices: 1 solved by the prompt, 1 by either cue, 1 unknown" in text
+    )
 
 
 def test_json_has_classes_and_counts() -> None:
@@ -61,8 +63,22 @@ def test_csv_has_a_row_for_each_clip() -> None:
 
 def test_the_same_model_twice_is_numbered() -> None:
     audit = audit_items([FIRST, replace(FIRST, proxy=True), FIRST])
-    assert list(audit.reports) == ["first (1)", "first (proxy) (2)", "first (3)"]
-    assert "PROXY" in audit.to_text()
+    assert list(audit.reports) == ["first (1)", "first (2)", "first (3)"]
+
+
+def test_a_proxy_is_stated_in_a_caution_and_not_in_names() -> None:
+    audit = audit_items([replace(FIRST, proxy=True)])
+    assert "first: PROXY figures" in audit.to_text()
+    assert audit.to_json()["models"].keys() == {"first"}
+    assert audit.to_json()["models"]["first"]["proxy"] is True
+    assert "class_first" in audit.to_csv().partition("\r\n")[0].split(",")
+
+
+def test_rows_become_a_data_frame() -> None:
+    pytest.importorskip("pandas")
+    frame = audit_items([FIRST, SECOND]).to_pandas()
+    assert list(frame["clip"]) == ["2", "1", "0"]
+    assert frame["class_second"][1] == "either"
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jasco.api import arguments
 from jasco.api.messages import named_as_in_python
-from jasco.api.scores import data_frame
 from jasco.errors import InputError
 from jasco.reports.comparison import summarise_comparison
-from jasco.reports.exports import pair_rows
+from jasco.reports.exports import data_frame, pair_rows
 from jasco.reports.html_table import differences_html
 from jasco.reports.report import Pair, Report
 from jasco.reports.text import render_comparison

@@ -13,6 +13,7 @@ from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
 from jasco.reports.notes import missing
+from jasco.reports.reliance_report import reliance_if_measured
 from jasco.reports.report import Report, by_data_set
 from jasco.runs.summary import find_runs, summarise_run
 from jasco.runs.targets import check_targets, files_of_model, results_of
@@ -40,7 +41,8 @@ def report(
     targets : str, Path or sequence of them
         Runs or judged CSV files, one per model. ``"NAME=a.csv+b.csv"`` is one model with two
         judges. Models on several data sets are shown in one table per data set; the page supports
-        a single data set.
+        a single data set. Markdown and LaTeX include the tables of modality reliance of runs with
+        conditions.
     output : str, Path or None
         The file to write; None returns the text. The page requires a file.
     format : str or None
@@ -113,9 +115,13 @@ def write_report(
     elif not audio:
         raise InputError(f"--audio applies to the page only, not to --format {form}; remove it")
     else:
-        groups = by_data_set(results_of(targets, judges=judges))
-        reports = [summarise_report(results) for results in groups]
+        models = results_of(targets, judges=judges)
+        reports = [summarise_report(results) for results in by_data_set(models)]
         text = export(reports, form)
+        if form in ("markdown", "latex"):
+            judged = [target for target, model in zip(targets, models, strict=True) if model.judges]
+            reliance = filter(None, (reliance_if_measured(target, judges) for target in judged))
+            text = "\n".join([text, *(str(each.render(form)) for each in reliance)])
         notify_missing(reports, notify)
     if output is None:
         return text

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jasco.api import arguments
 from jasco.api.messages import named_as_in_python
-from jasco.api.scores import Scores, data_frame, scores_of
+from jasco.api.scores import Scores, scores_of
 from jasco.errors import InputError
 from jasco.evaluation.item_record import show
-from jasco.reports.exports import failed_rows, item_rows
+from jasco.reports.exports import data_frame, failed_rows, item_rows
 from jasco.runs.forget import Forgotten, forget
 from jasco.runs.merge import merge
 from jasco.runs.read_run import judged_items_of_run

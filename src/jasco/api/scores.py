@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jasco.api import arguments
 from jasco.api.messages import named_as_in_python
-from jasco.errors import InputError, did_you_mean
+from jasco.errors import did_you_mean
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import Score
 from jasco.reports import columns
-from jasco.reports.exports import figure_rows, item_rows, to_json
+from jasco.reports.exports import data_frame, figure_rows, item_rows, to_json
 from jasco.reports.html_table import scores_html
 from jasco.reports.report import ModelReport, Report, by_data_set, summarise
 from jasco.reports.text import render
@@ -340,15 +340,6 @@ def _scalars(prefix: str, score: Score, *, complete: bool) -> dict[str, float]:
             for name, figure in figures.items()
         }
     return scalars | {f"{prefix}complete": float(complete)}
-
-
-def data_frame(rows: list[dict[str, Any]]) -> "DataFrame":
-    """Return rows as a data frame (``InputError`` if pandas is not installed)."""
-    try:
-        from pandas import DataFrame
-    except ImportError:
-        raise InputError("pandas is not installed; run: pip install pandas") from None
-    return DataFrame(rows)
 
 
 @named_as_in_python()

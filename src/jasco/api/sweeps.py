@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from jasco.api import arguments
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.api.reports import check_output
-from jasco.api.scores import Scores, data_frame, scores_of
+from jasco.api.scores import Scores, scores_of
 from jasco.api.threads import run_in_thread
 from jasco.backends.optional_imports import import_optional
 from jasco.data.csv_files import whole_file
@@ -25,7 +25,7 @@ from jasco.evaluation.distributed.sweep_run import (
 )
 from jasco.evaluation.distributed.sweep_status import CellStatus, status_of
 from jasco.evaluation.run_job import Stop
-from jasco.reports.exports import to_json
+from jasco.reports.exports import data_frame, to_json
 from jasco.reports.html_table import sweep_html
 from jasco.reports.report import SCHEMA
 from jasco.reports.sweep import (

@@ -44,12 +44,17 @@ class Attribution:
         the share whose label includes the cue.
     sound_answers, speech_answers : int
         Numbers of these answers.
+    sound_judged, speech_judged : int
+        Numbers of all answers given without that cue that have a readable verdict, including those
+        labelled Neither.
     """
 
     sound: Estimate = NO_ESTIMATE
     speech: Estimate = NO_ESTIMATE
     sound_answers: int = 0
     speech_answers: int = 0
+    sound_judged: int = 0
+    speech_judged: int = 0
 
 
 def attribution(
@@ -87,31 +92,34 @@ def _of_judge(
     clips = len(next(iter(conditions.values())).ratings)
 
     def terms(kept: Clips) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        counts = np.array([_counts(conditions, cue, gates, kept) for cue in CUES])
-        return counts[:, 0].T, counts[:, 1].T
+        named, labelled, judged = np.stack(
+            [_counts(conditions, cue, gates, kept) for cue in CUES], axis=-1
+        )
+        return np.hstack([named, labelled]), np.hstack([labelled, judged])
 
     summed = Terms.of(clips, terms)
-    sound, speech = Ratios([summed], 0, 1, resamples=resamples).estimates([0])
-    sound_answers, speech_answers = summed.wholes.sum(axis=0).astype(int).tolist()
-    return Attribution(sound, speech, sound_answers, speech_answers)
+    sound, speech, *_ = Ratios([summed], 0, 1, resamples=resamples).estimates([0])
+    return Attribution(sound, speech, *summed.wholes.sum(axis=0).astype(int).tolist())
 
 
 def _counts(
     conditions: Mapping[str, VerdictMatrix], cue: Cue, gates: Gates | None, kept: Clips
 ) -> NDArray[np.int64]:
-    """Count the answers of each clip given without a cue: those related to it, and all.
+    """Count the answers of each clip given without a cue.
 
     Returns
     -------
-    ndarray of int, shape (2, clips)
+    ndarray of int, shape (3, clips)
+        The answers related to the cue, those related to any cue, and all with a readable verdict.
     """
     stem = _OTHER[cue]
-    counts = np.zeros((2, len(kept)), np.int64)
+    counts = np.zeros((3, len(kept)), np.int64)
     for key in (stem, *_WITHOUT_AUDIO):
         if key not in conditions:
             continue
         used = gates[stem][kept] if gates and key == stem else np.ones(len(kept), bool)
         for sample in conditions[key].of_clips(kept).samples:
             named, other = names_cue(sample, cue), names_cue(sample, stem)
-            counts += used * np.array([named.sum(axis=1), (named | other).sum(axis=1)])
+            masks = named, named | other, sample.readable
+            counts += used * np.array([mask.sum(axis=1) for mask in masks])
     return counts

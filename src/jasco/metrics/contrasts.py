@@ -110,7 +110,8 @@ def contrasts(keys: Iterable[str], full: str) -> dict[str, Contrast]:
     }
     for cue in CUES:
         if draws := swap_draws(keys, cue):
-            weights = {ORIGINAL: 1.0} | dict.fromkeys(draws, -1 / len(draws))
+            # A swapped input is a sum of stems, so its artefacts are those of the remix.
+            weights = {full: 1.0} | dict.fromkeys(draws, -1 / len(draws))
             found[f"perceptual_{cue}"] = Contrast(weights)
     return {
         name: found[name]

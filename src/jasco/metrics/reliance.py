@@ -41,11 +41,13 @@ estimated (``original`` if there is no verdict on ``remix``).
   noisy means is too high on average, so that jointness tends to be too low.
 * *Artefact of the stems*: v(original) - v(remix). If the stems are exact, both are the same input,
   and the difference shows the repeatability.
-* *Perceptual score* of a cue: v(original) minus the mean of v over the donors of the cue.
+* *Perceptual score* of a cue: v(full) minus the mean of v over the donors of the cue. Inputs with
+  a swapped cue are sums of stems, so the same artefacts are in both terms.
 * *Costs*: of hearing the sound: v(text) - v(text-sound), where ``text-sound`` has the sound as
   audio and the speech as text; of hearing the speech: v(text) - v(text-speech); of hearing both:
-  v(text) - v(original). Their interaction is the third minus the first two. Cost of reasoning:
-  1 - v(text), which includes the limits of the judge and of the references.
+  v(text) - v(original). Their interaction is the third minus the first two; with estimated stems,
+  it also includes their artefacts, which are in the first two, but not in the third. Cost of
+  reasoning: 1 - v(text), which includes the limits of the judge and of the references.
 * *Change rate*: the share of answers whose class differs from that of the same item and sample
   under ``original``. The *excess* is the change rate minus the share that changes when the same
   input is asked again: in the next sample of ``original`` if there are several, else under
@@ -69,7 +71,7 @@ values of modalities); Gat et al., arXiv 2110.14375 (perceptual score); Mousavi 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -103,6 +105,7 @@ __all__ = [
     "RelianceFigures",
     "SwapFigures",
     "attribution",
+    "excludes_0",
     "reliance",
 ]
 
@@ -117,10 +120,13 @@ class Effect:
         For the value of an answer, rating / 2.
     keywords : Estimate
         For the share of answers with a reference keyword.
+    clips : int
+        Number of clips that contribute to v; if it differs between judges, the smallest.
     """
 
     v: Estimate = NO_ESTIMATE
     keywords: Estimate = NO_ESTIMATE
+    clips: int = 0
 
     @property
     def robust(self) -> bool | None:
@@ -220,7 +226,7 @@ class RelianceFigures:
 
 @dataclass(frozen=True)
 class Reliance:
-    """Causal modality reliance of a model.
+    """Modality reliance of a model.
 
     Attributes
     ----------
@@ -320,6 +326,7 @@ def _figures(
     ]
     # Keywords are treated as a further judge.
     terms.append(summed_terms(clips, names, partial(keyword_columns, conditions, differences)))
+    counts = np.array([each.clips for each in terms])
     low, high = np.array(list(bounds.values())).T
     ratios = Ratios(terms, low, high, resamples=resamples)
 
@@ -327,7 +334,7 @@ def _figures(
         """Compute the figures of some judges, and the shares of the Shapley values."""
         found = dict(zip(names, ratios.estimates(members), strict=True))
         total = EFFECT, "shapley_total"
-        if _excludes_0(found.get(total, NO_ESTIMATE)):
+        if excludes_0(found.get(total, NO_ESTIMATE)):
             for cue in CUES:
                 part = names.index((EFFECT, f"shapley_{cue}"))
                 share = ratios.quotient(part, names.index(total), members)
@@ -339,10 +346,15 @@ def _figures(
     def figures(members: Sequence[int]) -> RelianceFigures:
         v = estimates(members)
         panel = [judges[member] for member in members]
+        clips_of = dict(zip(names, counts[list(members)].min(axis=0).tolist(), strict=True))
 
-        def effect(name: str) -> Effect:
-            both = (found.get((EFFECT, name), NO_ESTIMATE) for found in (v, keywords))
-            return Effect(*both)
+        def effect(name: str, counted: str = "") -> Effect:
+            of_v, of_keywords = (each.get((EFFECT, name), NO_ESTIMATE) for each in (v, keywords))
+            return Effect(of_v, of_keywords, clips_of.get((EFFECT, counted or name), 0))
+
+        def share(cue: Cue) -> Effect:
+            found = effect(f"share_{cue}", "shapley_total")
+            return found if found.v.value is not None else replace(found, clips=0)
 
         return RelianceFigures(
             clips,
@@ -352,8 +364,8 @@ def _figures(
                 for key, outcomes in conditions.items()
             },
             {name: effect(name) for name in differences},
-            effect("share_sound"),
-            effect("share_speech"),
+            share("sound"),
+            share("speech"),
             {
                 cue: SwapFigures(**_part(v, f"swap-{cue}"))
                 for cue in CUES
@@ -390,7 +402,8 @@ def _part(found: Mapping[FigureName, Estimate], group: str) -> dict[str, Estimat
     return {name: value for (key, name), value in found.items() if key == group}
 
 
-def _excludes_0(estimate: Estimate) -> bool:
+def excludes_0(estimate: Estimate) -> bool:
+    """Return whether a figure has an interval that excludes 0."""
     interval = estimate.interval
     return interval is not None and (interval[0] > 0 or interval[1] < 0)
 

@@ -3,10 +3,10 @@
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jasco.data.csv_files import write_rows
-from jasco.errors import whole_text
+from jasco.errors import InputError, whole_text
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.scoring import Score
 from jasco.protocol.clips import Item
@@ -16,6 +16,9 @@ from jasco.reports.columns import FIGURES, best_of, by_prompt
 from jasco.reports.markdown import to_markdown
 from jasco.reports.report import SCHEMA, SHARES, Json, JudgeReport, ModelReport, Pair, Report
 from jasco.runs.results import JudgedItems
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 DataRow = dict[str, Any]
 
@@ -60,11 +63,25 @@ def _figures(score: Score) -> DataRow:
     for column in FIGURES:
         value = column.value(score)
         if isinstance(value, Estimate):
-            low, high = value.interval or (None, None)
-            row |= {column.key: value.value, f"{column.key}_low": low, f"{column.key}_high": high}
+            row |= figure_cells(column.key, value)
         elif column.key:
             row[column.key] = value
     return row
+
+
+def figure_cells(key: str, figure: Estimate) -> DataRow:
+    """Return the cells of a figure: its value, and the ends of its interval."""
+    low, high = figure.interval or (None, None)
+    return {key: figure.value, f"{key}_low": low, f"{key}_high": high}
+
+
+def data_frame(rows: list[DataRow]) -> "DataFrame":
+    """Return rows as a data frame (``InputError`` if pandas is not installed)."""
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        raise InputError("pandas is not installed; run: pip install pandas") from None
+    return DataFrame(rows)
 
 
 def item_rows(items: JudgedItems) -> Iterator[DataRow]:

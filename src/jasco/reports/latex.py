@@ -87,8 +87,13 @@ def table_float(
     figures: columns.Table,
     notes: Sequence[str] = (),
     bold: str | None = None,
+    *,
+    compact: bool = False,
 ) -> str:
-    """Format a table with its caption, notes below it, and the figure that is set in bold."""
+    """Format a table with its caption, notes below it, and the figure that is set in bold.
+
+    A compact table has small type and narrow gaps between its columns.
+    """
     rows = []
     for row in figures.rows:
         name, figure, *cells = map(escaped, figures.cells(row))
@@ -98,7 +103,9 @@ def table_float(
             figure = figure.replace(bold, rf"\textbf{{{bold}}}", 1)
         rows.append([name, figure, *cells])
     header = [escaped(heading[0].upper() + heading[1:]) for heading in figures.header]
-    header = [re.sub(r"^P\b", "$p$", heading) for heading in header]
+    header = [
+        re.sub(r"^([PV])\b", lambda symbol: f"${symbol[1].lower()}$", heading) for heading in header
+    ]
     tabular = table(header, rows, "latex_raw")
     for rule in ("toprule", "midrule", "bottomrule"):
         tabular = tabular.replace(r"\hline", rf"\{rule}", 1)
@@ -107,6 +114,7 @@ def table_float(
         r"\centering",
         rf"\caption{{{escaped(caption)}}}",
         rf"\label{{{label}}}",
+        *([r"\footnotesize\setlength{\tabcolsep}{3pt}"] if compact else []),
         tabular,
     ]
     if notes:

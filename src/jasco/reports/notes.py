@@ -160,16 +160,18 @@ def attribution_text(attribution: Attribution | None) -> str:
     """Format how often a judge attributes answers to a missing cue; empty if not measured."""
     if attribution is None:
         return ""
+    a = attribution
     parts = [
-        f"{figure(share, percent)} of {count(answers, 'answer')} given without the {cue} as "
-        f"{label}-Oriented or Both"
-        for cue, label, share, answers in (
-            ("speech", "Speech", attribution.speech, attribution.speech_answers),
-            ("sound", "Audio", attribution.sound, attribution.sound_answers),
+        f"{figure(share, percent)} of the answers given without the {cue} as {label}-Oriented or "
+        f"Both ({answers} of {count(judged, 'answer')})"
+        for cue, label, share, answers, judged in (
+            ("speech", "Speech", a.speech, a.speech_answers, a.speech_judged),
+            ("sound", "Audio", a.sound, a.sound_answers, a.sound_judged),
         )
         if answers
     ]
-    return f"labels {', and '.join(parts)} (without Neither); see: jasco reliance" if parts else ""
+    neither = "not counting answers labelled Neither"
+    return f"labels {', and '.join(parts)}, {neither}; see: jasco reliance" if parts else ""
 
 
 def _known_issues(model: ModelReport) -> Iterator[str]:

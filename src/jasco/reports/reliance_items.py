@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jasco.data.csv_files import write_rows
 from jasco.errors import InputError, count, one_line
 from jasco.metrics.reliance import CLIP_CLASSES
 from jasco.reports.columns import Column, Table, TableRow
-from jasco.reports.exports import DataRow
+from jasco.reports.exports import DataRow, data_frame
 from jasco.reports.reliance_report import UNKNOWN, RelianceReport
 from jasco.reports.report import SCHEMA, Json, as_json
 from jasco.reports.signature import DIGITS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 ONE_CUE = ("prompt", "sound", "speech", "either")
 """The classes of clips that are solved without both cues."""
@@ -54,7 +57,7 @@ class ClipAudit:
 
 @dataclass(frozen=True, repr=False)
 class RelianceItems:
-    """What suffices to solve the clips of a data set, over several models.
+    """Modality reliance: what suffices to solve the clips of a data set, over several models.
 
     Attributes
     ----------
@@ -158,6 +161,19 @@ class RelianceItems:
                 **{f"class_{name}": solved for name, solved in each.classes.items()},
             }
 
+    def to_pandas(self) -> "DataFrame":
+        """Return the rows of the CSV file as a data frame, with one row per clip.
+
+        The columns are ``clip``, ``without_both_cues`` (number of models), ``models_CLASS`` for
+        each class (number of models) and ``class_MODEL`` for each model.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        return data_frame(list(self.rows()))
+
     def to_csv(self) -> str:
         """Format the rows as CSV."""
         rows = list(self.rows())
@@ -205,7 +221,7 @@ def audit_items(reports: Sequence[RelianceReport]) -> RelianceItems:
             raise InputError(
                 f"{one.run} and {other.run} differ in data ({hashes}); give runs on the same clips"
             )
-    names = [report.name for report in reports]
+    names = [report.model for report in reports]
     if len({*names}) < len(names):  # the same model twice
         names = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     by_name = dict(zip(names, reports, strict=True))

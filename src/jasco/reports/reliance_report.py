@@ -2,20 +2,31 @@
 
 import hashlib
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from jasco.errors import count, one_line
-from jasco.interventions.reliance_results import RelianceResults
-from jasco.metrics.reliance import CLIP_CLASSES, EFFECTS, Effect, Reliance, RelianceFigures
+from jasco.errors import count
+from jasco.interventions.reliance_results import RelianceResults, read_reliance
+from jasco.metrics.bootstrap import LEAST_CLIPS
+from jasco.metrics.reliance import (
+    CLIP_CLASSES,
+    EFFECTS,
+    Effect,
+    Reliance,
+    RelianceFigures,
+    excludes_0,
+)
 from jasco.protocol.conditions import ORIGINAL, condition_of
 from jasco.reports import markdown
-from jasco.reports.formats import percent
+from jasco.reports.exports import DataRow, data_frame, figure_cells
+from jasco.reports.formats import number, percent, signed_number, with_interval
 from jasco.reports.notes import PROXY
 from jasco.reports.reliance_tables import (
     INCOMPLETE,
@@ -25,11 +36,21 @@ from jasco.reports.reliance_tables import (
 )
 from jasco.reports.report import SCHEMA, Json, as_json, pick
 from jasco.reports.signature import DIGITS, signature
+from jasco.runs.condition_runs import has_conditions
 from jasco.runs.results import Data
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 UNKNOWN = "unknown"
 """The class of a clip that lacks a value."""
-_LONGEST_RECIPE = 500
+_CLOSE_TO_0 = 0.05
+
+_REQUIRES = {
+    "none": "contributions of the cues and no synergy",
+    "text": "costs of hearing and of reasoning",
+}
+"""The figures that require a condition without audio, which some models do not support."""
 
 _CLASSES_IN_WORDS = {
     "prompt": "solved by the prompt",
@@ -58,7 +79,7 @@ _INTERVALS = (
 
 @dataclass(frozen=True, repr=False)
 class RelianceReport:
-    """Causal modality reliance of a model, with how it was measured.
+    """Modality reliance of a model, with how it was measured.
 
     Attributes
     ----------
@@ -77,7 +98,8 @@ class RelianceReport:
     stems : mapping
         How the stems were estimated; empty for exact ones.
     gates : mapping of str to int
-        Number of clips whose stems pass, by gate, and ``all`` gates; empty for exact stems.
+        Number of clips whose ``sound`` stem, whose ``speech`` stem, and both of whose stems pass
+        their gates (``all``); empty for exact stems.
     clips : sequence of str
         The ids of the clips, in the order of ``reliance.clip_classes``.
     proxy : bool
@@ -109,7 +131,7 @@ class RelianceReport:
         """Return the report of the results of a run and its conditions."""
         original, stems = results.original, results.stems
         passes = results.gates or {}
-        gates = {f"{cue} stem": int(passed.sum()) for cue, passed in passes.items()}
+        gates: dict[str, int] = {cue: int(passed.sum()) for cue, passed in passes.items()}
         if passes:
             gates["all"] = int(np.all([*passes.values()], axis=0).sum())
         recipe = {} if results.exact else stems.get("recipe", {})
@@ -196,31 +218,39 @@ class RelianceReport:
     @property
     def cautions(self) -> list[str]:
         """What a reader must know before the figures."""
-        return [PROXY] * self.proxy + [
-            f"INCOMPLETE: {key}: coverage {percent(self._coverage(key))}; repeat the command to "
-            "resume"
-            for key, state in self.states.items()
-            if state == INCOMPLETE
-        ]
+        return [PROXY] * self.proxy + [*self._incomplete()]
 
-    def _coverage(self, key: str) -> float | None:
+    def _incomplete(self) -> Iterator[str]:
+        incomplete = [key for key, state in self.states.items() if state == INCOMPLETE]
+        if incomplete:
+            yield (
+                f"INCOMPLETE: {', '.join(map(self._covered, incomplete))}: run the same command "
+                "again to resume, or judge their answers with: jasco reliance "
+                f"{shlex.quote(str(self.run))} --judge JUDGE"
+            )
+
+    def _covered(self, key: str) -> str:
         figures = self.reliance.figures.conditions.get(key)
-        return figures.coverage if figures else None
+        coverage = figures.coverage if figures else 0.0
+        if coverage == 1 and condition_of(key).swapped:
+            return f"{key} (verdicts on the donor's cue)"
+        return f"{key} (coverage {percent(coverage)})"
 
     @property
     def notes(self) -> list[str]:
         """How the figures were produced, and what they cannot show."""
-        return [*self._notes(), _RUBRIC, _JUDGED, _INTERVALS]
+        return [*self._notes(), _RUBRIC, _JUDGED, *self._interval_notes()]
 
     def _notes(self) -> Iterator[str]:
         yield self.classes_line
         for key, reason in self.skipped.items():
-            yield f"{key} skipped: {reason}"
+            missing = f"; therefore, no {_REQUIRES[key]}" if key in _REQUIRES else ""
+            yield f"condition {key} skipped: {reason}{missing}"
         figures = self.main_figures
         if not self.exact and any(condition_of(key).needs_stems for key in figures.conditions):
             yield from self._stem_notes()
-        if "none" not in figures.conditions:
-            yield "none was not measured: no contributions of the cues and no synergy"
+        if "none" not in figures.conditions and "none" not in self.skipped:
+            yield f"condition none not measured; therefore, no {_REQUIRES['none']}"
         elif figures.effects.get("shapley_total", Effect()) != Effect():
             without = [
                 outcome
@@ -235,20 +265,61 @@ class RelianceReport:
                     f"no shares of the cues for {' and '.join(without)}: the interval of the "
                     "contribution of both includes 0 or is unknown"
                 )
+        outcomes = [each for each in figures.conditions.values() if each.v.value is not None]
+        if outcomes and all(
+            (figure.value or 0) <= _CLOSE_TO_0
+            for each in outcomes
+            for figure in (each.v, each.keywords)
+        ):
+            yield (
+                f"v and keywords are close to 0 (at most {number(_CLOSE_TO_0)} and "
+                f"{percent(_CLOSE_TO_0)}) under all conditions: effects cannot show reliance; see "
+                "the classes of answers and the column changed"
+            )
 
     def _stem_notes(self) -> Iterator[str]:
-        recipe = one_line(_flat(self.stems), _LONGEST_RECIPE) or "unknown recipe"
-        yield f"stems: estimated ({recipe})"
+        yield (
+            f"stems: estimated by jasco data stems (recipe {_digest(self.stems)})"
+            if self.stems
+            else "stems: estimated elsewhere"
+        )
         if self.gates:
-            passed = ", ".join(f"{gate} {number}" for gate, number in self.gates.items())
+            passed = ", ".join(
+                f"{'both' if gate == 'all' else gate} {clips}" for gate, clips in self.gates.items()
+            )
             yield f"clips whose stems pass the gates, of {self.data.clips}: {passed}"
         else:
             yield "unknown how many stems pass the gates; figures are for all clips"
-        if self.reliance.figures.full == ORIGINAL:
+        figures = self.main_figures
+        artefact = figures.effects.get("stem_artefact", Effect()).v
+        if figures.full == ORIGINAL:
             yield (
                 "remix was not measured, so the complete input is original: differences include "
                 "the effect of the stems"
             )
+        elif excludes_0(artefact):
+            yield (
+                f"the stems have an effect on v: {with_interval(artefact, signed_number)} "
+                f"(original minus {figures.full}); effects are measured against {figures.full}"
+            )
+
+    def _interval_notes(self) -> Iterator[str]:
+        measured = {"": self.reliance.figures}
+        if self.passed:
+            measured = {" for the clips whose stems pass the gates": self.passed} | measured
+        for where, figures in measured.items():
+            judged = {key: each.clips for key, each in figures.conditions.items() if each.clips}
+            few = [key for key, clips in judged.items() if clips < LEAST_CLIPS]
+            if few:
+                of = "" if len(few) == len(judged) else f" of {', '.join(few)}"
+                yield f"no intervals{of}{where}: fewer than {LEAST_CLIPS} clips"
+        if any(
+            estimate.interval
+            for figures in measured.values()
+            for each in figures.conditions.values()
+            for estimate in (each.v, each.keywords)
+        ):
+            yield _INTERVALS
 
     @property
     def classes_line(self) -> str:
@@ -258,7 +329,7 @@ class RelianceReport:
             for each, number in self.class_counts.items()
             if number
         ]
-        return f"clips: {', '.join(parts) or 'none'}"
+        return f"clips by what suffices: {', '.join(parts) or 'none'}"
 
     # --- formats ---
 
@@ -307,6 +378,58 @@ class RelianceReport:
             for place, (clip, each) in enumerate(self.clip_classes.items())
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """Return the figures of the conditions as a data frame, with one row per condition.
+
+        The columns are ``condition``; ``v``, ``best_v``, ``keywords``, the shares of the classes
+        of answers ``joint``, ``sound_led``, ``speech_led``, ``refusal`` and ``other``,
+        ``change_rate`` and ``excess_change_rate``, each with ``_low`` and ``_high`` (the ends of
+        its 95% interval); ``coverage`` and ``clips``. The figures are those of
+        :attr:`main_figures`. Undefined values are None.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        return data_frame(list(self._condition_rows()))
+
+    def _condition_rows(self) -> Iterator[DataRow]:
+        for key, figures in self.main_figures.conditions.items():
+            estimates = {
+                **pick(figures, "v", "best_v", "keywords"),
+                **figures.classes,
+                **pick(figures, "change_rate", "excess_change_rate"),
+            }
+            row = {"condition": key}
+            for name, estimate in estimates.items():
+                row |= figure_cells(name, estimate)
+            yield row | pick(figures, "coverage", "clips")
+
+    def effects_to_pandas(self) -> "DataFrame":
+        """Return the effects as a data frame, with one row per difference between conditions.
+
+        The columns are ``effect``; ``v`` and ``keywords``, each with ``_low`` and ``_high`` (the
+        ends of its 95% interval); ``robust`` and ``clips``. The figures are those of
+        :attr:`main_figures`. Undefined values are None.
+
+        Raises
+        ------
+        InputError
+            pandas is not installed.
+        """
+        return data_frame(
+            [
+                {
+                    "effect": name,
+                    **figure_cells("v", effect.v),
+                    **figure_cells("keywords", effect.keywords),
+                    **pick(effect, "robust", "clips"),
+                }
+                for name, effect in self.main_figures.effects.items()
+            ]
+        )
+
     def __str__(self) -> str:
         """Return the output of ``jasco reliance``."""
         return self.to_text()
@@ -319,6 +442,7 @@ class RelianceReport:
         lines = [self.title]
         for part in self.parts:
             lines += ["", part.heading, "", part.table.to_text()]
+            lines += ["", part.caution] if part.caution else []
         return "\n".join([*lines, "", *self.cautions, *self.notes, f"signature: {self.signature}"])
 
     def to_markdown(self) -> str:
@@ -328,7 +452,7 @@ class RelianceReport:
             blocks += [
                 f"### {markdown.prose(part.heading)}",
                 part.table.to_text("pipe", markdown.cell),
-                markdown.prose(part.explained),
+                markdown.prose(part.below),
             ]
         notes = [f"- {markdown.prose(line)}" for line in (*self.cautions, *self.notes)]
         signature = f"Signature: {markdown.code(self.signature)}"
@@ -340,13 +464,28 @@ class RelianceReport:
 
         judges = f"Judges: {', '.join(self.reliance.judges) or 'none'}."
         blocks = ["\n".join(comments(self.signature))]
-        below = [line.removesuffix(".") for line in self.notes]
-        for part in self.parts:
-            sentences = [self.title, part.heading, judges, part.explained, *self.cautions]
+        label = re.sub("[^a-z0-9]+", "-", self.model.lower()).strip("-") or "model"
+        below = [_sentence(line).removesuffix(".") for line in self.notes]
+        for part in (each.for_paper() for each in self.parts):
+            sentences = [self.title, part.heading, judges, part.below, *self.cautions]
             caption = " ".join(f"{sentence.removesuffix('.')}." for sentence in sentences)
-            blocks.append(table_float(f"tab:jasco-reliance-{part.key}", caption, part.table, below))
+            key = f"tab:jasco-reliance-{label}-{part.key}"
+            blocks.append(table_float(key, caption, part.table, below, compact=True))
             below = []
         return "\n\n".join(blocks) + "\n"
+
+
+def reliance_if_measured(target: Path, judges: Sequence[str] = ()) -> RelianceReport | None:
+    """Return the report of a judged run; None if the target has no conditions.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        The folder of a run with verdicts, or a judged CSV file.
+    judges : sequence of str
+        The judges whose verdicts are used; all that judged every condition if empty.
+    """
+    return RelianceReport.of(read_reliance(target, judges)) if has_conditions(target) else None
 
 
 def _digest(recipe: Mapping[str, Any]) -> str:
@@ -354,11 +493,9 @@ def _digest(recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
-def _flat(recipe: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{key} ({_flat(value)})" if isinstance(value, Mapping) else f"{key} {value}"
-        for key, value in recipe.items()
-    )
+def _sentence(text: str) -> str:
+    """Capitalize the first letter, unless it is the symbol v."""
+    return text if re.match(r"v\b", text) else text[:1].upper() + text[1:]
 
 
 def _figures_json(figures: RelianceFigures) -> Json:

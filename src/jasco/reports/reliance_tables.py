@@ -1,11 +1,18 @@
 """The tables of causal modality reliance: conditions, effects, swapped cues, judges."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
-from jasco.metrics.reliance import CLASSES, EFFECTS, Attribution, Effect, RelianceFigures
+from jasco.metrics.reliance import (
+    CLASSES,
+    EFFECTS,
+    Attribution,
+    ConditionFigures,
+    Effect,
+    RelianceFigures,
+)
 from jasco.protocol.conditions import ORIGINAL, condition_of
 from jasco.reports import formats
 from jasco.reports.columns import Column, Table, TableRow
@@ -28,6 +35,8 @@ class ReliancePart:
     explained : str
     secondary : bool
         Whether the same figures are given for other clips, which are to be preferred.
+    caution : str
+        How the figures can mislead; printed below the table in all formats.
     """
 
     key: str
@@ -35,6 +44,27 @@ class ReliancePart:
     table: Table
     explained: str
     secondary: bool = False
+    caution: str = ""
+
+    @property
+    def below(self) -> str:
+        """The explanation and the caution, for formats that explain the columns."""
+        return f"{self.explained} {self.caution}".rstrip()
+
+    def for_paper(self) -> Self:
+        """Return the part with a table that fits a printed page."""
+        if not isinstance(self.table.rows[0].figures, ConditionFigures):
+            return self
+        keys = [row.name.partition(":")[0] for row in self.table.rows]
+        names = dict.fromkeys(condition_name(key, of_draw=False) for key in keys)
+        inputs = "; ".join(name.replace(": ", " (") + ")" for name in names)
+        table = Table(
+            self.table.heading,
+            [column for column in self.table.columns if column.key in _PAPER_CONDITIONS],
+            [replace(row, name=key) for row, key in zip(self.table.rows, keys, strict=True)],
+        )
+        explained = f"{_PAPER_EXPLAINED} Conditions: {inputs}."
+        return replace(self, table=table, explained=explained)
 
 
 @dataclass(frozen=True)
@@ -53,6 +83,16 @@ class _ValueOfEffect(Column):
     def value(self, figures: Any) -> Estimate:
         effect: Effect = figures.effects.get(self.key, Effect())
         return effect.v
+
+
+@dataclass(frozen=True)
+class _Answers(Column):
+    """The number of answers with a label that names a cue, of all answers; for an Attribution."""
+
+    def value(self, figures: Any) -> str:
+        answers: int = getattr(figures, f"{self.key}_answers")
+        judged: int = getattr(figures, f"{self.key}_judged")
+        return f"{answers} of {judged}"
 
 
 def _robust(robust: bool | None) -> str:
@@ -97,9 +137,9 @@ SWAPS = tuple(
 # Figures of an Attribution.
 ATTRIBUTION = (
     Column("speech", "without speech, to speech [95%]", percent, interval=True),
-    Column("speech_answers", "answers", str),
+    _Answers("speech", "answers", str),
     Column("sound", "without sound, to sound [95%]", percent, interval=True),
-    Column("sound_answers", "answers", str),
+    _Answers("sound", "answers", str),
 )
 # Figures of a RelianceFigures.
 MAIN_EFFECTS = tuple(
@@ -112,6 +152,15 @@ MAIN_EFFECTS = tuple(
     )
 )
 
+_PAPER_CONDITIONS = {
+    *("v", "keywords", "joint", "sound_led", "speech_led", "refusal", "change_rate")
+}
+_PAPER_EXPLAINED = (
+    "v: mean of rating / 2 over the instructions and clips, 0 to 1, whatever the orientation. "
+    "Keywords: share of the answers that contain a reference keyword. Shares of the answers: joint "
+    "(rating of at least 1, Both), sound-led, speech-led, refusal. Changed: share of the answers "
+    "whose class differs from that under original."
+)
 _CONDITIONS_EXPLAINED = (
     "v: mean of rating / 2 over the instructions and clips, 0 to 1, whatever the orientation; best "
     "v: the best instruction of each clip. Keywords: share of the answers that contain a reference "
@@ -131,19 +180,32 @@ _SWAPS_EXPLAINED = (
     "judged twice, with the clip's and with the donor's annotations of that cue. Follows the "
     "donor: only the second verdict names the cue; own cue: only the first; undecided: both."
 )
-_ATTRIBUTION_EXPLAINED = (
-    "Of the answers that a model gave without a cue (without those labelled Neither), the share "
-    "that the judge labels as based on that cue, alone or with the other. It should be close to 0: "
-    "the higher it is, the less the judge's modality dependence shows what the model used."
+_SWAPS_CAUTION = (
+    "An answer can name the donor's cue by coincidence: compare with the column changed in the "
+    "table of conditions. Answers that do not change do not follow the donor."
 )
-_JUDGES_EXPLAINED = "Effects on v by each judge."
+_ATTRIBUTION_EXPLAINED = (
+    "Of the answers that a model gave without a cue, not counting answers labelled Neither, the "
+    "share that the judge labels as based on that cue, alone or with the other. Answers: the "
+    "number that is counted, of all answers with a readable verdict. The share should be close to "
+    "0: the higher it is, the less the judge's modality dependence shows what the model used."
+)
+_JUDGES_EXPLAINED = "Effects on v, according to each judge."
 
 
-def condition_name(key: str) -> str:
-    """Return the name of a condition in tables: its key, and what the model is given."""
+def condition_name(key: str, *, of_draw: bool = True) -> str:
+    """Return the name of a condition in tables: its key, and what the model is given.
+
+    Parameters
+    ----------
+    key : str
+        The key of the condition.
+    of_draw : bool
+        Whether the name of a swapped cue includes the number of the draw.
+    """
     condition = condition_of(key)
     if condition.swapped:
-        return f"{key}: {condition.swapped} of another clip"
+        return f"{key if of_draw else condition.name}: {condition.swapped} of another clip"
     return f"{key}: {_INPUTS[key]}"
 
 
@@ -187,8 +249,8 @@ _EFFECTS = {
     "synergy": ("synergy", "{full} minus sound minus speech plus none"),
     "jointness": ("jointness", "{full} minus the better of sound and speech"),
     "stem_artefact": ("effect of the stems", "original minus remix"),
-    "perceptual_sound": ("perceptual score of sound", "original minus swap-sound"),
-    "perceptual_speech": ("perceptual score of speech", "original minus swap-speech"),
+    "perceptual_sound": ("perceptual score of sound", "{full} minus swap-sound"),
+    "perceptual_speech": ("perceptual score of speech", "{full} minus swap-speech"),
     "cost_hearing_sound": ("cost of hearing the sound", "text minus text-sound"),
     "cost_hearing_speech": ("cost of hearing the speech", "text minus text-speech"),
     "cost_hearing": ("cost of hearing both", "text minus original"),
@@ -213,7 +275,8 @@ def effects_table(figures: RelianceFigures, *, exact: bool) -> Table:
         for name in EFFECTS
         if name in figures.effects and figures.effects[name] != Effect()
     ]
-    return Table("effect", DIFFERENCES_OF_CONDITIONS, rows)
+    clips = Column("clips", "clips", str, omitted=str(figures.clips))
+    return Table("effect", [*DIFFERENCES_OF_CONDITIONS, clips], rows)
 
 
 def parts_of_figures(
@@ -244,15 +307,22 @@ def parts_of_figures(
     """
     shares = [TableRow("sound", figures.share_sound), TableRow("speech", figures.share_speech)]
     swaps = [TableRow(cue, each) for cue, each in figures.swaps.items()]
-    for key, heading, table, explained in (
-        ("conditions", "Conditions", conditions_table(figures, states), _CONDITIONS_EXPLAINED),
-        ("effects", "Effects", effects_table(figures, exact=exact), _EFFECTS_EXPLAINED),
-        ("shares", "Shares of the cues", Table("cue", SHAPLEY_SHARES, shares), _SHARES_EXPLAINED),
-        ("swaps", "Swapped cues", Table("swapped cue", SWAPS, swaps), _SWAPS_EXPLAINED),
+    swapped = Table("swapped cue", SWAPS, swaps)
+    for key, heading, table, explained, caution in (
+        ("conditions", "Conditions", conditions_table(figures, states), _CONDITIONS_EXPLAINED, ""),
+        ("effects", "Effects", effects_table(figures, exact=exact), _EFFECTS_EXPLAINED, ""),
+        (
+            "shares",
+            "Shares of the cues",
+            Table("cue", SHAPLEY_SHARES, shares),
+            _SHARES_EXPLAINED,
+            "",
+        ),
+        ("swaps", "Swapped cues", swapped, _SWAPS_EXPLAINED, _SWAPS_CAUTION),
     ):
         if table.has_figures:
-            heading = f"{heading}, {clips}"
-            yield ReliancePart(f"{key}{suffix}", heading, table, explained, secondary)
+            heading, caution = f"{heading}, {clips}", "" if secondary else caution
+            yield ReliancePart(f"{key}{suffix}", heading, table, explained, secondary, caution)
 
 
 def parts_of_judges(
@@ -263,7 +333,7 @@ def parts_of_judges(
         rows = [TableRow(judge, figures) for judge, figures in judges.items()]
         table = Table("judge", MAIN_EFFECTS, rows)
         if table.has_figures:
-            yield ReliancePart("judges", "Effects by judge", table, _JUDGES_EXPLAINED)
+            yield ReliancePart("judges", "Effects on v by judge", table, _JUDGES_EXPLAINED)
     rows = [TableRow(judge, each) for judge, each in attribution.items() if each != Attribution()]
     if rows:
         table = Table("judge", ATTRIBUTION, rows)

@@ -98,7 +98,9 @@ def test_the_page_has_a_section_for_models_whose_reliance_was_measured(tmp_path:
     reader = HtmlReader(page)
     assert page.count('id="reliance"') == page.count('href="#reliance"') == 1
     assert "Effects, 2 clips whose stems pass the gates" in reader.text
-    assert "clips: 1 solved by the prompt, 1 only jointly, 1 unknown" in reader.text
+    assert (
+        "clips by what suffices: 1 solved by the prompt, 1 only jointly, 1 unknown" in reader.text
+    )
     assert "Attribution without the cue" in reader.text
     assert page.count("<svg") == page.count("Data of this chart") == 5
     without = write_page(tmp_path / "without", None).read_text("utf-8")

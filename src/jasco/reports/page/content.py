@@ -9,14 +9,12 @@ from typing import Any
 
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.known_issues import known_issues
-from jasco.interventions.reliance_results import read_reliance
 from jasco.protocol.clips import Clip
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
-from jasco.reports.reliance_report import RelianceReport
+from jasco.reports.reliance_report import RelianceReport, reliance_if_measured
 from jasco.reports.report import distinct_names
-from jasco.runs.condition_runs import has_conditions
 from jasco.runs.read_csv import judged_items_of_files
 from jasco.runs.read_run import read_run
 from jasco.runs.results import JudgedItems, Results
@@ -36,7 +34,7 @@ class Shown:
     results : Results
     items : JudgedItems
     reliance : RelianceReport or None
-        Causal modality reliance; None if it was not measured.
+        Modality reliance; None if it was not measured.
     """
 
     source: Path
@@ -68,8 +66,7 @@ def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str,
             results = results_of_model(target)
             items = judged_items_of_files(files_of_model(target)[1])
         results = results.judged_by(judges)
-        is_measured = results.judges and has_conditions(target)
-        reliance = RelianceReport.of(read_reliance(target, judges)) if is_measured else None
+        reliance = reliance_if_measured(target, judges) if results.judges else None
         shown.append(Shown(target, results, items.judged_by(results.judges), reliance))
     return by_name(shown)
 
