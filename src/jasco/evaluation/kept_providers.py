@@ -67,7 +67,10 @@ class KeptProviders:
         await provider.close()
 
     def _kept(self, provider: AnyProvider) -> AnyProvider:
-        return next((kept for kept in self._prepared if kept == provider), provider)  # type: ignore
+        for kept in self._prepared:
+            if type(kept) is type(provider) and kept == provider:
+                return kept
+        return provider
 
 
 @asynccontextmanager

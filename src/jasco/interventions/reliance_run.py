@@ -32,6 +32,7 @@ from jasco.evaluation.kept_providers import KeptProviders
 from jasco.evaluation.no_audio_check import NoAudioRefusedError
 from jasco.evaluation.progress import counted
 from jasco.evaluation.run_job import Stop, run_in_store
+from jasco.evaluation.signals import sigterm_interrupts
 from jasco.evaluation.stops import Stops
 from jasco.interventions.condition_data import make_data
 from jasco.interventions.donors import donor_of
@@ -96,7 +97,7 @@ class RelianceRunner:
         """
         self.begun(self._stops.stop)
         self.check()
-        with closing(KeptProviders()) as kept:
+        with sigterm_interrupts(), closing(KeptProviders()) as kept:
             complete = self._do([self._original()], kept)
             if self.job.model:
                 self._prepare()
