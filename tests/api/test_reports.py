@@ -51,9 +51,11 @@ def test_tables_of_modality_reliance_follow_those_of_the_scores(
     settings = {"data": "mini", "conditions": "sound", "limit": 2, "preflight": False}
     measured, unjudged = tmp_path / "measured", tmp_path / "unjudged"
     model = {"name": JOINT.name, **settings}
-    jasco.reliance(JOINT.answer, judges=[CueJudge()], run=measured, **model)  # type: ignore[arg-type]
+    for run in (measured, unjudged):
+        jasco.reliance(JOINT.answer, judges=[CueJudge()], run=run, **model)  # type: ignore[arg-type]
+    jasco.open_run(unjudged).forget("test/cues")
     with pytest.raises(InputError, match="not judged yet"):
-        jasco.reliance(JOINT.answer, judges=[], run=unjudged, **model)  # type: ignore[arg-type]
+        jasco.reliance(run=unjudged)
     text = jasco.report([*runs[:1], measured], format="markdown")
     assert text.index("## JASCO on mini") < text.index("## Modality reliance of")
     assert "tab:jasco-reliance-" in jasco.report(measured, format="latex")
