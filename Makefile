@@ -42,6 +42,7 @@ $(VENV)/docs: pyproject.toml
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[cascade,stems,test,viewer]'
+	$(BIN)/python -m compileall -q src  # the tests start many processes
 	touch $@
 
 # One that works on a processor as well; another one that is there already will do.
