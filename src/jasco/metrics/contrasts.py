@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,9 @@ class Contrast:
             key: ratio(np.where(common, value, 0).sum(axis=1), common.sum(axis=1))
             for key, value in values.items()
         }
-        result = self.constant + sum(weight * means[key] for key, weight in self.weights.items())
+        result: Any = self.constant + sum(
+            weight * means[key] for key, weight in self.weights.items()
+        )
         if self.less_best:
             result = result - np.max([means[key] for key in self.less_best], axis=0)
         return np.asarray(result)

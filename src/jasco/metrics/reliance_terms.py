@@ -5,6 +5,7 @@ name. Keywords are treated like a judge whose v is the share of answers with a k
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +133,7 @@ def _swap_counts(
     cue : str
         The swapped cue.
     """
-    counts: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    counts: dict[str, tuple[Any, Any]] = {}
     for own_verdicts, donor_verdicts in pairs:
         for own, donor in zip(own_verdicts.samples, donor_verdicts.samples, strict=True):
             judged = own.readable & donor.readable
