@@ -17,10 +17,8 @@ demo: $(VENV)/demo
 test: check test-fast
 
 # Most tests wait for processes of their own, so two cores have room for three at a time.
-JOBS ?= 3
-
 test-fast: $(VENV)/installed
-	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 # The second tier: simulations, kills, real models, whole runs, whatever needs torch.
 test-slow: $(VENV)/torch
