@@ -7,6 +7,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -46,11 +47,13 @@ def code_fingerprint(function: Callable[..., Any]) -> str:
         routine = routine.func
     if not inspect.isroutine(routine):
         routine = type(routine).__call__
-    try:
-        return _hashed([("source", inspect.getsource(routine).encode())])
-    except (OSError, TypeError):
-        code = getattr(routine, "__code__", None)
-        return _hashed([("code", repr(_constants(code)).encode())]) if code else ""
+    code = getattr(routine, "__code__", None)
+    # Texts that are executed share this name; since Python 3.13, it is also that of the program
+    # given with -c, whose source would be found for all of them.
+    if code is None or code.co_filename != "<string>":
+        with suppress(OSError, TypeError):
+            return _hashed([("source", inspect.getsource(routine).encode())])
+    return _hashed([("code", repr(_constants(code)).encode())]) if code else ""
 
 
 def _constants(code: CodeType) -> tuple[object, ...]:
