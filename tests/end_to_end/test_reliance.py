@@ -348,3 +348,13 @@ def test_samples_that_only_the_original_run_has_are_missing_elsewhere(tmp_path: 
     assert again.excess_change_rate.value == 1.0
     extended = evaluate(ADDITIVE, run, conditions="core", samples=3)
     assert extended.complete
+
+
+def test_conditions_cover_the_clips_of_the_original_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    evaluate(ADDITIVE, run, conditions="sound", limit=3)
+    report = evaluate(ADDITIVE, run, conditions="sound,none", limit=1)
+    assert report.complete
+    assert {key: each.clips for key, each in report.reliance.figures.conditions.items()} == {
+        "original": 3, "sound": 3, "none": 3,
+    }  # fmt: skip

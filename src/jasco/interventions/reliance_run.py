@@ -154,6 +154,7 @@ class RelianceRunner:
             run=folder,
             data=data,
             judges=self._judges(exclusive=False),
+            limit=data and self.job.clips_covered(data.total, self._covered()),
             condition=condition,
             title=condition.key,
             preflight=False,  # it was made on the original run
@@ -208,11 +209,7 @@ class RelianceRunner:
         """Return the clips that the run covers, and the donors of their cues."""
         data = self.job.data
         assert data is not None
-        covered = 0
-        if is_run(self.job.run):
-            with RunReader.open(self.job.run) as store:
-                covered = store.covered
-        clips = data.clips[: self.job.clips_covered(data.total, covered)]
+        clips = data.clips[: self.job.clips_covered(data.total, self._covered())]
         donors = [
             donor_of(clip, condition.swapped, condition.draw, data.clips)
             for condition in self.conditions
@@ -220,6 +217,13 @@ class RelianceRunner:
             for clip in clips
         ]
         return list({clip.id: clip for clip in (*clips, *donors)}.values())
+
+    def _covered(self) -> int:
+        """Return the number of clips that the original run covers; 0 if it does not exist."""
+        if not is_run(self.job.run):
+            return 0
+        with RunReader.open(self.job.run) as store:
+            return store.covered
 
     def _stored_stems(self) -> dict[str, Any]:
         if not is_run(self.job.run):
@@ -231,8 +235,7 @@ class RelianceRunner:
         """Make the audio of the conditions, and record the stems."""
         data, stems = self.job.data, self.stems
         assert data is not None
-        with RunReader.open(self.job.run) as store:
-            clips = data.clips[: store.covered]
+        clips = data.clips[: self._covered()]
         if stems:
             files = self._stored_stems().get("files", {}) | stems.hashes(self._used_clips())
             facts = {"exact": stems.is_exact(data, clips), **stems.to_json(), "files": files}
