@@ -154,7 +154,7 @@ class RelianceRunner:
             run=folder,
             data=data,
             judges=self._judges(exclusive=False),
-            limit=data and self.job.clips_covered(data.total, self._covered()),
+            limit=self.job.clips_covered(data.total, self._covered()) if data else None,
             condition=condition,
             title=condition.key,
             preflight=False,  # it was made on the original run
