@@ -124,10 +124,13 @@ def test_one_shard_of_all_conditions(jasco: Jasco, tmp_path: Path) -> None:
     arguments = command(tmp_path, tmp_path / "run")
     first = jasco(*arguments, "--shard", "1/2")
     assert first.status == 0
-    assert "8 of 8" in first.stdout or "complete" in first.stdout
-    jasco(*arguments, "--shard", "2/2")
-    assert jasco("reliance", tmp_path / "run", "--json").status == 0
-    assert json.loads(jasco("reliance", tmp_path / "run", "--json").stdout)["complete"]
+    assert "8 of 8" in first.stdout
+    for number, complete in ((1, False), (2, True)):
+        assert jasco(*arguments, "--shard", f"{number}/2").status == 0
+        result = json.loads(jasco("reliance", tmp_path / "run", "--json").stdout)
+        assert result["complete"] is complete
+        coverage = {each["coverage"] for each in result["figures"]["conditions"].values()}
+        assert coverage == {number / 2}
 
 
 def served(server: ChatServer, run: Path, conditions: str) -> list[object]:

@@ -11,7 +11,6 @@ refused.
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ import soxr
 from numpy.typing import NDArray
 
 from jasco.data.containers import Container, DamagedError, read_container
-from jasco.errors import IncompleteError, InputError
+from jasco.data.csv_files import write_whole
+from jasco.errors import InputError
 
 SAMPLING_RATE = 16_000
 """Sampling rate of all audio that is passed to models, in Hz."""
@@ -167,16 +167,7 @@ def write_audio(path: Path, audio: Audio) -> None:
     IncompleteError
         The file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(audio.encoded(path.suffix.removeprefix(".").upper()))
-        draft.replace(path)
-    except OSError as error:
-        raise IncompleteError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    write_whole(path, audio.encoded(path.suffix.removeprefix(".").upper()))
 
 
 def file_sha256(path: Path) -> str:

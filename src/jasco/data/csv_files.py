@@ -208,13 +208,25 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     IncompleteError
         The file cannot be written.
     """
+    with _draft_of(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write bytes to a file atomically; errors as :func:`whole_file`."""
+    with _draft_of(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
+    """Yield the path of a draft, which replaces a file if the block succeeds."""
     if not path.name:
         raise InputError(f"{str(path)!r}: not a file name; give the path of a file to write")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            yield file
+        yield draft
         draft.replace(path)
     except OSError as error:
         raise IncompleteError(f"{path}: cannot be written ({error.strerror})") from None

@@ -145,14 +145,7 @@ class _TimedTranscriber(Transcriber):
 
     def word_intervals(self, samples: Samples) -> list[Interval]:
         """Return the intervals of the recognised words."""
-        segments, _ = self._model.transcribe(
-            samples,
-            language="en",
-            beam_size=1,
-            temperature=0.0,
-            condition_on_previous_text=False,
-            word_timestamps=True,
-        )
+        segments = self._segments(samples, word_timestamps=True)
         words = [word for segment in segments for word in segment.words]
         times = [(round(w.start * SAMPLING_RATE), round(w.end * SAMPLING_RATE)) for w in words]
         limited = [(max(0, first), min(last, len(samples))) for first, last in times]

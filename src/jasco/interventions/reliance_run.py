@@ -12,6 +12,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,33 @@ class RelianceRunner:
         jobs = [replace(self.job, condition=condition_of(ORIGINAL)), *answering, *judging]
         return [replace(job, judges=self.job.judges) for job in jobs]
 
+    def check(self) -> None:
+        """Check, before anything is written, that there are donors, and the stems of the run.
+
+        Raises
+        ------
+        InputError
+            There are too few donors, or a stem is missing.
+        RunConflictError
+            The run's conditions were made with other stems.
+        """
+        if not self.stems:
+            return
+        earlier = self._stored_stems().get("files", {})
+        changed = [
+            id_ for id_, sha256 in self._stem_hashes.items() if earlier.get(id_, sha256) != sha256
+        ]
+        folders = [
+            condition_folder(self.job.run, each.key)
+            for each in conditions_of(self.job.run)
+            if each.needs_stems
+        ]
+        if changed and any(map(_has_answers, folders)):
+            raise RunConflictError(
+                f"{self.job.run}: its conditions were made with other stems than those in "
+                f"{self.stems.folder} (clip {changed[0]}); use the same stems, or a different --run"
+            )
+
     # --- jobs ---
 
     def _judges(self, *, exclusive: bool) -> list[Judge]:
@@ -179,31 +207,10 @@ class RelianceRunner:
             title=f"{condition.key} (donors)",
         )
 
-    def check(self) -> None:
-        """Check, before anything is written, that there are donors, and the stems of the run.
-
-        Raises
-        ------
-        InputError
-            There are too few donors, or a stem is missing.
-        RunConflictError
-            The run's conditions were made with other stems.
-        """
-        if not self.stems:
-            return
-        hashes = self.stems.hashes(self._used_clips())
-        earlier = self._stored_stems().get("files", {})
-        changed = [id_ for id_, sha256 in hashes.items() if earlier.get(id_, sha256) != sha256]
-        folders = [
-            condition_folder(self.job.run, each.key)
-            for each in conditions_of(self.job.run)
-            if each.needs_stems
-        ]
-        if changed and any(map(_has_answers, folders)):
-            raise RunConflictError(
-                f"{self.job.run}: its conditions were made with other stems than those in "
-                f"{self.stems.folder} (clip {changed[0]}); use the same stems, or a different --run"
-            )
+    @cached_property
+    def _stem_hashes(self) -> dict[str, str]:
+        """The hashes of the stems of the clips that are used, by clip id."""
+        return self.stems.hashes(self._used_clips()) if self.stems else {}
 
     def _used_clips(self) -> list[Clip]:
         """Return the clips that the run covers, and the donors of their cues."""
@@ -237,7 +244,7 @@ class RelianceRunner:
         assert data is not None
         clips = data.clips[: self._covered()]
         if stems:
-            files = self._stored_stems().get("files", {}) | stems.hashes(self._used_clips())
+            files = self._stored_stems().get("files", {}) | self._stem_hashes
             facts = {"exact": stems.is_exact(data, clips), **stems.to_json(), "files": files}
             with RunWriter.open(self.job.run, _PATIENCE, self.notify) as writer:
                 writer.set_facts({STEMS_FACT: json.dumps(facts, ensure_ascii=False)})

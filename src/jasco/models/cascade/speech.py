@@ -1,6 +1,7 @@
 """Speech recognition: Whisper tiny.en (Radford et al., 2023) with 8 bits in CTranslate2."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,11 @@ class Transcriber:
         samples : ndarray of float32, shape (samples,)
             From -1 to 1 at 16 kHz.
         """
+        segments = self._segments(samples, without_timestamps=True)
+        return " ".join(segment.text.strip() for segment in segments).strip()
+
+    def _segments(self, samples: NDArray[np.float32], **timestamps: bool) -> Any:
+        """Return the segments of speech, with or without times."""
         # Greedy, without fallback to higher temperatures, so that a clip always has the same text.
         segments, _ = self._model.transcribe(
             samples,
@@ -62,6 +68,6 @@ class Transcriber:
             beam_size=1,
             temperature=0.0,
             condition_on_previous_text=False,
-            without_timestamps=True,
+            **timestamps,
         )
-        return " ".join(segment.text.strip() for segment in segments).strip()
+        return segments
