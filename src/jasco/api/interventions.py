@@ -179,7 +179,7 @@ def open_runner(
         RunReader.open(run).close()
         job = open_job(run=run, notify=notify, **settings)
         return RelianceRunner(job, conditions_of(run), None, division, notify, begun)
-    names = conditions if isinstance(conditions, str) else ",".join(conditions)
+    names = ",".join(arguments.as_names("conditions", conditions))
     chosen = parse_conditions(names, arguments.as_positive("draws", draws))
     if len(chosen) == 1:
         raise InputError("--conditions: expected at least one condition besides original")
@@ -192,6 +192,7 @@ def open_runner(
             f"{job.model.spec.label}: its answers are read from a file, so nothing can be changed "
             "in its input; give a model that can be asked"
         )
+    arguments.check("stems", stems, stems is None or arguments.is_path(stems), "a folder or None")
     folder = None if stems is None else Path(stems)
     needs_stems = any(condition.needs_stems for condition in chosen)
     found = find_stems(job.data, folder) if needs_stems else None
