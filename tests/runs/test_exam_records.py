@@ -50,6 +50,15 @@ def test_verdicts_are_those_of_the_model_that_was_served_last(path: Path) -> Non
         assert exams.verdicts(spec("k").identity) == {}
 
 
+def test_of_two_models_at_the_same_time_the_later_row_is_the_last(path: Path) -> None:
+    with closing(ExamStore(path)) as exams:
+        for served in ("model-1", "model-2", "model-1"):
+            exams.keep(JUDGE, "a question", judgement_of(served, 1), 2.0)
+            with closing(sqlite3.connect(path)) as database, database:
+                database.execute("UPDATE verdicts SET written_at = '2026-01-01T00:00:00.000Z'")
+            assert exams.served(JUDGE) == served
+
+
 def test_the_exam_of_the_served_model_is_found_on_the_data_of_the_run_first(
     path: Path, run: Path
 ) -> None:

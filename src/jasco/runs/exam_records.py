@@ -83,7 +83,9 @@ class ExamStore:
 
     def served(self, judge: Identity) -> str:
         """Return the served model of the judge's latest verdict; empty if there is none."""
-        query = "SELECT served FROM verdicts WHERE judge = ? ORDER BY written_at DESC LIMIT 1"
+        # Two verdicts may have the same time, in milliseconds; a later row has a larger number.
+        order = "written_at DESC, rowid DESC"
+        query = f"SELECT served FROM verdicts WHERE judge = ? ORDER BY {order} LIMIT 1"
         row = self._connection.execute(query, (identity_key(judge),)).fetchone()
         return str(row[0]) if row else ""
 
@@ -142,7 +144,7 @@ def find_exam(run: RunReader, identity: Identity, served: Sequence[str]) -> dict
     if not path.is_file():
         return None
     query = (
-        "SELECT result, data = ?, labels != '', written_at FROM results "
+        "SELECT result, data = ?, labels != '', written_at, rowid FROM results "
         "WHERE judge = ? AND protocol = ?"
     )
     try:
