@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from chat_server import ChatServer
 from places import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.mark.slow
-def test_the_runner_costs_little_compared_with_the_client(
+def test_the_whole_command_is_faster_than_a_loop_over_another_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.delitem(sys.modules, "runner", raising=False)
+    import loopback
     import runner
 
-    with ChatServer() as server:
-        rates = runner.measure_rates(server.url, tmp_path, rounds=3)
-    assert rates["jasco"] >= 0.5 * rates["bare"], rates
+    with loopback.LoopbackServer() as server:
+        seconds = runner.measure_seconds(server.url, tmp_path, rounds=1)
+    assert seconds["command"] <= seconds["loop"], seconds
 
 
 @pytest.mark.slow

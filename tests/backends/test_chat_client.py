@@ -440,3 +440,25 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(serve: Serve) -> None:
     assert "8 MiB" in failure.message
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
     assert time.monotonic() - began < 30
+
+
+# --- proxies ---
+
+
+def test_a_server_is_reached_through_the_proxy_of_the_environment(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("no_proxy", "other.invalid")
+    monkeypatch.setattr(ChatServer, "url", "http://server.invalid/v1")  # only a proxy reaches it
+    get_response(proxy)
+    assert len(proxy.requests()) == 1
+
+
+def test_a_server_without_a_proxy_is_reached_directly(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    get_response(serve())

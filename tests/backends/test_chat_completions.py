@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.backends.chat_completions import read_completion, reported_status
+from jasco.backends.chat_completions import Completion, reported_status
 from jasco.protocol.responses import Failure, Response
 
 ERROR = {"code": 502, "message": "Provider returned error"}
@@ -21,7 +21,7 @@ def read(
 
 
 def read_body(body: Any, *, greedy: bool = True) -> Response | Failure:
-    return read_completion(json.dumps(body).encode(), max_tokens=77, greedy=greedy)
+    return Completion(json.dumps(body).encode()).read(max_tokens=77, greedy=greedy)
 
 
 def expect_failure(outcome: Response | Failure) -> Failure:
@@ -182,7 +182,7 @@ def test_a_legacy_completion_has_a_text_without_a_message() -> None:
 
 def read_stream(*pieces: Any, end: str = "data: [DONE]\n\n") -> Response | Failure:
     body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in pieces) + end
-    return read_completion(body.encode(), max_tokens=77, greedy=True)
+    return Completion(body.encode()).read(max_tokens=77, greedy=True)
 
 
 def chunk(text: str | None, reason: str | None = None, **delta: Any) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def test_a_streamed_body_is_joined() -> None:
     assert response == Response("They flee.", "stop", usage, "org/m")
     assert read_stream(*chunks[1:], end="") == Response("They flee.", "stop", served="org/m")
     with_comment = b": keep-alive\n\ndata: " + json.dumps(chunk("They flee.", "stop")).encode()
-    assert read_completion(with_comment, max_tokens=1, greedy=True) == Response(
+    assert Completion(with_comment).read(max_tokens=1, greedy=True) == Response(
         "They flee.", "stop", served="org/m"
     )
 
@@ -212,7 +212,7 @@ def test_reasoning_may_be_streamed() -> None:
 def test_separators_of_lines_within_a_streamed_text_stay() -> None:
     text = "They\u2028flee\u0085now\x0c."
     body = "data: " + json.dumps(chunk(text, "stop"), ensure_ascii=False) + "\n\n"
-    outcome = read_completion(body.encode(), max_tokens=1, greedy=True)
+    outcome = Completion(body.encode()).read(max_tokens=1, greedy=True)
     assert isinstance(outcome, Response)
     assert outcome.text == text
 
@@ -239,7 +239,7 @@ def test_a_finish_reason_is_a_text_that_can_be_kept() -> None:
         + b"y" * 200
         + b'"}]}'
     )
-    outcome = read_completion(body, max_tokens=1, greedy=True)
+    outcome = Completion(body).read(max_tokens=1, greedy=True)
     assert isinstance(outcome, Response)
     assert outcome.finish_reason is not None
     assert outcome.finish_reason.encode()
@@ -286,7 +286,7 @@ def test_what_holds_no_one_text_is_malformed(body: Any) -> None:
     "body", [b"", b"<html>", b'{"choices": [', b'{"a": "\xe9"}', b"[" * 200_000, b"data: {}\n\n"]
 )
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
-    assert expect_failure(read_completion(body, max_tokens=1, greedy=True)).kind == "malformed"
+    assert expect_failure(Completion(body).read(max_tokens=1, greedy=True)).kind == "malformed"
 
 
 @pytest.mark.parametrize("depth", [200, 900, 990])
@@ -294,7 +294,7 @@ def test_what_is_no_json_is_malformed(body: bytes) -> None:
 def test_deep_nesting_is_a_failure(depth: int, field: str) -> None:
     nested = "[" * depth + "]" * depth
     body = f'{{"choices": [{{"message": {{"content": "x"}}, "{field}": {nested}}}]}}'
-    expect_failure(read_completion(body.encode(), max_tokens=1, greedy=True))
+    expect_failure(Completion(body.encode()).read(max_tokens=1, greedy=True))
 
 
 JSON = st.recursive(

@@ -84,3 +84,28 @@ def test_the_organisation_is_sent_to_openai_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     assert Endpoint.of(DEFAULT_BASE_URL, "k").headers["OpenAI-Organization"] == "org-1"
     assert "OpenAI-Organization" not in Endpoint.of("http://h/v1", "k").headers
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": "http://u:p@gate:3128"}, "http://u:p@gate:3128"),
+        ({"http_proxy": "gate:3128"}, "http://gate:3128"),
+        ({"https_proxy": "http://gate:3128"}, None),
+        ({"http_proxy": "http://gate:3128", "no_proxy": "h"}, None),
+        ({"http_proxy": "http://gate:3128", "no_proxy": "h:1"}, None),
+        ({"http_proxy": "http://gate:3128", "no_proxy": "h:2"}, "http://gate:3128"),
+        ({"http_proxy": "http://gate:3128", "no_proxy": "*"}, None),
+    ],
+)
+def test_the_proxy_is_the_one_of_the_environment(
+    environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    assert Endpoint.of("http://h:1/v1", "").proxy == proxy
+    assert Endpoint.of("http://h:1/v1", "", trust_env=False).proxy is None

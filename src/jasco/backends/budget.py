@@ -254,8 +254,10 @@ class Budget:
         InputError
             The cost is limited, and there is no price for this model or judge.
         """
-        check_priced(self._limits, [label], self.prices)
         at_most = max(at_most, 0)
+        if self._limits == NO_LIMITS:
+            return self._reservation(label, at_most)
+        check_priced(self._limits, [label], self.prices)
         if (loop := asyncio.get_running_loop()) is not self._loop:  # one per judge's exam
             self._loop, self._queue, self._freed = loop, asyncio.Lock(), asyncio.Event()
         async with self._queue:
@@ -266,7 +268,7 @@ class Budget:
             self._reached = self._limit_reached(label, at_most)
             if self._reached:
                 raise BudgetReachedError(self._reached)
-            return Reservation(self.spent.setdefault(label, Spent()), at_most, self._freed)
+            return self._reservation(label, at_most)
 
     def check(self, label: str) -> None:
         """Raise ``BudgetReachedError`` if no request fits; called before a server is started."""
@@ -276,6 +278,9 @@ class Budget:
     def count(self, label: str, usage: Mapping[str, int] | None) -> None:
         """Count a call that had no reservation."""
         self.spent.setdefault(label, Spent()).add(usage, 0)
+
+    def _reservation(self, label: str, at_most: int) -> Reservation:
+        return Reservation(self.spent.setdefault(label, Spent()), at_most, self._freed)
 
     def _in_flight(self) -> int:
         return sum(spent.in_flight for spent in self.spent.values())

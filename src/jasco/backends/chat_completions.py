@@ -40,31 +40,59 @@ class _MalformedError(Exception):
     """The body is not a chat completion."""
 
 
-def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response | Failure:
-    """Read the body of a response with HTTP status 200.
+class Completion:
+    """The body of a response with HTTP status 200.
 
     Parameters
     ----------
     body : bytes
         The body as received.
-    max_tokens : int
-        The maximum length of the answer that was requested.
-    greedy : bool
-        Whether the same request would give the same text again.
 
-    Returns
-    -------
-    Response or Failure
-        The text of the first choice; it is empty only if the model ended without text. A refusal
-        is the model's answer. The finish reason of a text that was cut off is ``length``, whatever
-        the server calls it. Kinds of failure: ``malformed``, ``error``, ``content filter``,
-        ``cut off``, ``no text``.
+    Attributes
+    ----------
+    usage : dict of str to int
+        The token counts, whatever else the body contains.
     """
-    try:
-        completion = _parse(body)
-        if error := completion.get("error"):
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._content: dict[str, Any] = {}
+        self._problem = ""
+        try:
+            self._content = _parse(body)
+        except (_MalformedError, RecursionError) as error:
+            self._problem = str(error)
+        self.usage = _usage(self._content)
+
+    def read(self, *, max_tokens: int, greedy: bool) -> Response | Failure:
+        """Return the answer, or the reason why there is none.
+
+        Parameters
+        ----------
+        max_tokens : int
+            The maximum length of the answer that was requested.
+        greedy : bool
+            Whether the same request would give the same text again.
+
+        Returns
+        -------
+        Response or Failure
+            The text of the first choice; it is empty only if the model ended without text. A
+            refusal is the model's answer. The finish reason of a text that was cut off is
+            ``length``, whatever the server calls it. Kinds of failure: ``malformed``, ``error``,
+            ``content filter``, ``cut off``, ``no text``.
+        """
+        try:
+            if self._problem:
+                raise _MalformedError(self._problem)
+            return self._outcome(max_tokens, greedy)
+        except (_MalformedError, RecursionError) as error:
+            return Failure("malformed", f"{error}: {self._body[:_QUOTED]!r}")
+
+    def _outcome(self, max_tokens: int, greedy: bool) -> Response | Failure:
+        if error := self._content.get("error"):
             return _error(error)
-        choice = _choice_of(completion)
+        choice = _choice_of(self._content)
         message = choice.get("message")
         if message is None and isinstance(choice.get("text"), str):  # of a legacy completion
             message = {"content": choice["text"]}
@@ -91,30 +119,28 @@ def read_completion(body: bytes, *, max_tokens: int, greedy: bool) -> Response |
                 return Failure(NO_TEXT, "a tool call instead of text", final=greedy)
             if message.get("content") is None or _name(reason) not in _ENDED:
                 raise _MalformedError(f"no text (finish reason {reason!r})")
-    except (_MalformedError, RecursionError) as error:
-        return Failure("malformed", f"{error}: {body[:_QUOTED]!r}")
-    served = completion.get("model")
-    return Response(
-        text=whole_text(text),
-        finish_reason="length" if is_cut_off else reason and whole_text(reason)[:100],
-        usage=_usage(completion),
-        served=whole_text(served) if isinstance(served, str) else None,
-        reasoning=whole_text(reasoning),
-    )
+        served = self._content.get("model")
+        return Response(
+            text=whole_text(text),
+            finish_reason="length" if is_cut_off else reason and whole_text(reason)[:100],
+            usage=self.usage,
+            served=whole_text(served) if isinstance(served, str) else None,
+            reasoning=whole_text(reasoning),
+        )
 
 
 def reported_status(body: bytes) -> int:
     """Return the status that a gateway reports within a response with HTTP status 200."""
-    error = _parse_if_possible(body).get("error") if b'"error"' in body[:_QUOTED] else None
+    if b'"error"' not in body[:_QUOTED]:
+        return 200
+    try:
+        error = _parse(body).get("error")
+    except (_MalformedError, RecursionError):
+        return 200
     code = str(error.get("code")) if isinstance(error, dict) else ""
     if code == "insufficient_quota":
         return 429
     return int(code) if code in _REPORTED_STATUSES else 200
-
-
-def usage_of(body: bytes) -> dict[str, int]:
-    """Return the token counts in a completion, whatever else it contains."""
-    return _usage(_parse_if_possible(body))
 
 
 def _usage(completion: Mapping[str, Any]) -> dict[str, int]:
@@ -129,13 +155,6 @@ def _usage(completion: Mapping[str, Any]) -> dict[str, int]:
 
 
 # --- the parts of a completion ---
-
-
-def _parse_if_possible(body: bytes) -> dict[str, Any]:
-    try:
-        return _parse(body)
-    except (_MalformedError, RecursionError):
-        return {}
 
 
 def _parse(body: bytes) -> dict[str, Any]:

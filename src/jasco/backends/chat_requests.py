@@ -154,6 +154,8 @@ class RequestFormat:
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """Return the format with changes, as stored in a run; unknown ones are ignored."""
+        if not changes:
+            return self
         names = {name for _, name, _ in _CHANGES}
         return replace(self, **{name: changes[name] for name in names & changes.keys()})
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from jasco.backends.budget import NOTHING, Budget
-from jasco.backends.chat_completions import read_completion, reported_status, usage_of
+from jasco.backends.chat_completions import Completion, reported_status
 from jasco.backends.chat_rejections import Rejection, read_rejection
 from jasco.backends.chat_requests import Message, RequestFormat, most_tokens
 from jasco.backends.options import address
@@ -48,14 +49,24 @@ class Endpoint:
         Headers of every request.
     shown : str
         The ``base_url`` without secrets, for messages.
+    proxy : str or None
+        The proxy through which it is reached.
     """
 
     url: URL
     headers: Mapping[str, str]
     shown: str
+    proxy: str | None = None
 
     @classmethod
-    def of(cls, base_url: str, key: str, key_variable: str | None = None) -> Self:
+    def of(
+        cls,
+        base_url: str,
+        key: str,
+        key_variable: str | None = None,
+        *,
+        trust_env: bool = True,
+    ) -> Self:
         """Return the endpoint of a ``base_url``, whose query is preserved.
 
         Parameters
@@ -67,6 +78,8 @@ class Endpoint:
         key_variable : str or None
             The variable named by ``api_key_env``: its key takes precedence over user and password
             in the address, because it is meant for this server.
+        trust_env : bool
+            Whether to use the proxies of the environment.
         """
         parts = urlsplit(base_url)
         user, at, host = parts.netloc.rpartition("@")
@@ -88,7 +101,15 @@ class Endpoint:
             raise InputError(
                 f"{one_line(shown)}: invalid address; write http://HOST:PORT/v1"
             ) from None
-        return cls(url, headers, shown)
+        return cls(url, headers, shown, proxy_for(url) if trust_env else None)
+
+
+def proxy_for(url: URL) -> str | None:
+    """Return the proxy that the environment sets for an address (``http_proxy``, ``no_proxy``)."""
+    proxy = getproxies().get(url.scheme)
+    if not proxy or proxy_bypass(url.authority):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def default_base_url() -> str:
@@ -160,20 +181,17 @@ class Transport:
         The model or judge, which has the budget.
     secrets : sequence of str
         Texts to mask in responses and messages.
-    trust_env : bool
-        Whether to use the proxies of the environment.
     """
 
-    def __init__(self, owner: Provider, secrets: Sequence[str], *, trust_env: bool) -> None:
+    def __init__(self, owner: Provider, secrets: Sequence[str]) -> None:
         self._owner = owner
         self._secrets = secrets
         # A short word such as "EMPTY" or "none" is not secret, and occurs in answers.
         self._long_secrets = tuple(
             secret for secret in secrets if len(secret) >= _SHORTEST_IN_TEXT or not secret.isalpha()
         )
-        self._trust_env = trust_env
-        self._timeout = float(owner.spec.options["timeout"])
-        self._connect_timeout = min(10.0, self._timeout)
+        seconds = float(owner.spec.options["timeout"])
+        self._timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(10.0, seconds))
         self._session: aiohttp.ClientSession | None = None
 
     async def send(
@@ -220,8 +238,14 @@ class Transport:
             if status != 200:
                 reservation.settle(NOTHING)
                 return read_rejection(status, headers, content)
-            reservation.settle(usage_of(content))
-            return self._read(content, written)
+            if len(content) > LARGEST_BODY:
+                size = f"{LARGEST_BODY // 2**20} MiB"
+                return Failure("malformed", f"the response is larger than {size}")
+            completion = Completion(self._masked_body(content))
+            reservation.settle(completion.usage)
+            return self._masked(
+                completion.read(max_tokens=written.max_tokens, greedy=written.greedy)
+            )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -239,12 +263,15 @@ class Transport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
-                trust_env=self._trust_env,
                 headers={"User-Agent": "jasco"},
             )
-        timeout = aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout)
         async with self._session.post(
-            endpoint.url, data=body, headers=endpoint.headers, timeout=timeout
+            endpoint.url,
+            data=body,
+            headers=endpoint.headers,
+            timeout=self._timeout,
+            # With ``trust_env``, aiohttp would look for a proxy in two threads at each request.
+            proxy=endpoint.proxy,
         ) as response:
             largest = LARGEST_BODY if response.status == 200 else _LARGEST_ERROR
             content = bytearray()
@@ -258,9 +285,9 @@ class Transport:
     def _connection_failure(self, error: Exception) -> Failure:
         """Return the reason why there is no connection, or no complete response."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return Failure("connection", f"no connection within {self._connect_timeout:g} s")
+            return Failure("connection", f"no connection within {self._timeout.sock_connect:g} s")
         if isinstance(error, TimeoutError):
-            return Failure("timeout", f"no answer within {self._timeout:g} s")
+            return Failure("timeout", f"no answer within {self._timeout.total:g} s")
         reason = str(error) or type(error).__name__
         if isinstance(error, aiohttp.ClientPayloadError):
             reason = "the response is incomplete or cannot be decompressed"
@@ -272,18 +299,19 @@ class Transport:
                 reason = os.strerror(number) if number > 0 else cause.strerror or reason
         return Failure("connection", self.quote(reason))
 
-    def _read(self, body: bytes, written: RequestFormat) -> Response | Failure:
-        """Read a completion, without secrets."""
-        if len(body) > LARGEST_BODY:
-            size = f"{LARGEST_BODY // 2**20} MiB"
-            return Failure("malformed", f"the response is larger than {size}")
-        if any(secret.encode() in body for secret in self._long_secrets):
-            # Before parts of the body are quoted.
-            text = self._mask_in_text(body.decode("utf-8", "surrogateescape"))
-            body = text.encode("utf-8", "surrogateescape")
-        outcome = read_completion(body, max_tokens=written.max_tokens, greedy=written.greedy)
+    def _masked_body(self, body: bytes) -> bytes:
+        """Mask secrets in a body, before parts of it are quoted."""
+        if not any(secret.encode() in body for secret in self._long_secrets):
+            return body
+        text = self._mask_in_text(body.decode("utf-8", "surrogateescape"))
+        return text.encode("utf-8", "surrogateescape")
+
+    def _masked(self, outcome: Response | Failure) -> Response | Failure:
+        """Mask secrets in an outcome."""
         if isinstance(outcome, Failure):
             return replace(outcome, message=self.quote(outcome.message))
+        if not self._long_secrets:
+            return outcome
         return replace(
             outcome,
             text=self._mask_in_text(outcome.text),

@@ -9,6 +9,7 @@ length is the number of decoded samples; if it differs from the length in the he
 refused.
 """
 
+import base64
 import hashlib
 import io
 from collections.abc import Iterator
@@ -80,6 +81,11 @@ class Audio:
     def wav(self) -> bytes:
         """The audio as a WAV file."""
         return self.encoded("WAV")
+
+    @cached_property
+    def wav_base64(self) -> str:
+        """The WAV file in base64, as in JSON; a clip's questions share it."""
+        return base64.b64encode(self.wav).decode()
 
     def encoded(self, form: str) -> bytes:
         """Return the audio as a file in a format: ``WAV`` or ``FLAC``."""

@@ -1,6 +1,5 @@
 """Auditory LLMs on servers that speak OpenAI's chat completions."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +40,7 @@ class ChatModel(ChatProvider, Model):
     async def answer(self, item: Item, audio: Audio | None) -> Response | Failure:
         """Request an answer from the server."""
         assert self._client
-        data = None if audio is None else base64.b64encode(audio.wav).decode()
+        data = None if audio is None else audio.wav_base64
         return await self._client.ask([_message(item, data)], item.clip.id, self._seed(item))
 
     def request(self, item: Item, *, has_audio: bool = True) -> Mapping[str, Any]:

@@ -5,11 +5,11 @@ Documented for users in ``docs/run-store.md``.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from jasco.protocol.responses import Failure, Response
-from jasco.protocol.verdicts import PROXY_MARK, Judgement
+from jasco.protocol.verdicts import PROXY_MARK, Attempt, Judgement
 from jasco.runs.database import DatabaseFormat
 
 _RESPONSES = """
@@ -143,6 +143,9 @@ _VERDICT_VALUES = (
 )  # fmt: skip
 
 
+_ATTEMPT = tuple(attribute.name for attribute in fields(Attempt))
+
+
 def _upsert(table: str, key: str, values: Sequence[str]) -> str:
     """Return the statement that inserts a row.
 
@@ -210,7 +213,7 @@ def verdict_row(
     else:
         verdict = outcome.verdict
         attempts = [
-            {key: value for key, value in asdict(attempt).items() if value}
+            {name: value for name in _ATTEMPT if (value := getattr(attempt, name))}
             for attempt in outcome.attempts
         ]
         written = json.dumps(attempts, ensure_ascii=False)
