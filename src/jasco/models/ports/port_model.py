@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.optional_imports import import_optional
-from jasco.backends.options import Option, one_of
+from jasco.backends.options import Option, one_of, true_or_false
 from jasco.backends.specs import Spec
 from jasco.models.batches import BATCH, BatchedModel, Question
 from jasco.models.devices import DEVICE, choose_device, dtype_option
@@ -17,13 +17,31 @@ if TYPE_CHECKING:
     from jasco.models.ports.inference import Inference
 
 
-def options(*presets: str) -> tuple[Option, ...]:
-    """Return the options of a port with these presets, the first of which is the default."""
+PREFIX_CACHE = Option(
+    "prefix_cache",
+    "true: prompts about a clip share the computation of their common prefix",
+    true_or_false,
+    True,
+)
+"""The option for prefix caching; not part of the identity."""
+
+
+def options(*presets: str, prefix_cache: bool = True) -> tuple[Option, ...]:
+    """Return the options of a port.
+
+    Parameters
+    ----------
+    *presets : str
+        The names of its presets; the first one is the default.
+    prefix_cache : bool
+        Whether the port can share the prefix of several prompts.
+    """
     return (
         Option("preset", "decoding", one_of(*presets), presets[0], identity=True),
         dtype_option("float16 on a GPU, else float32"),
         DEVICE,
         BATCH,
+        *([PREFIX_CACHE] if prefix_cache else []),
     )
 
 
@@ -67,13 +85,17 @@ class PortModel(BatchedModel):
         with weights.config_checked(self._folder):
             self._inference = self.load_folder(self._folder, device, getattr(torch, dtype))
         self.max_audio_seconds = self._inference.max_audio_seconds
+        prefix_cache = "on" if settings.get("prefix_cache") else "off: prefix_cache=false"
         self.facts = {
             "dtype": dtype,
             "device": device,
+            **({"prefix_cache": prefix_cache} if "prefix_cache" in settings else {}),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Answer each question of a batch."""
-        return self._inference.answer_all(questions, self.spec.options["preset"])
+        options = self.spec.options
+        prefix_cache = options.get("prefix_cache", False)
+        return self._inference.answer_all(questions, options["preset"], prefix_cache=prefix_cache)
