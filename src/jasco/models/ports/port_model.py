@@ -85,14 +85,20 @@ class PortModel(BatchedModel):
         with weights.config_checked(self._folder):
             self._inference = self.load_folder(self._folder, device, getattr(torch, dtype))
         self.max_audio_seconds = self._inference.max_audio_seconds
-        prefix_cache = "on" if settings.get("prefix_cache") else "off: prefix_cache=false"
         self.facts = {
             "dtype": dtype,
             "device": device,
-            **({"prefix_cache": prefix_cache} if "prefix_cache" in settings else {}),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+        if "prefix_cache" in settings:
+            self.facts |= {"prefix_cache": self._prefix_cache_state()}
+
+    def _prefix_cache_state(self) -> str:
+        """Return whether prefix caching is used, and why not."""
+        if not self.spec.options["prefix_cache"]:
+            return "off: prefix_cache=false"
+        return "off: batch=1" if self.batch_size == 1 else "on"
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Answer each question of a batch."""
