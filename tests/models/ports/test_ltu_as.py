@@ -506,7 +506,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
     """Record each prompt and search that would be decoded; the answer is always the same."""
     calls: list[tuple[Any, Any]] = []
 
-    def decode(llama: Any, prompts: Any, searches: Any) -> None:
+    def decode(llama: Any, prompts: Any, searches: Any, groups: Any) -> None:
         calls.extend(zip(prompts, searches, strict=True))
         for search in searches:
             search.answer = [264, 265]

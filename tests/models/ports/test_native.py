@@ -1,6 +1,8 @@
 """The decoding and the inference that the ports share."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +22,13 @@ pytest.importorskip("transformers", reason="needs the extra native")
 
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from jasco.models.ports.decoding import Preset, Rng, Sampler, decode  # noqa: E402
+from jasco.models.ports.decoding import (  # noqa: E402
+    Preset,
+    Rng,
+    Sampler,
+    decode,
+    split_prefixes,
+)
 from jasco.models.ports.inference import Inference, PreparedQuestion  # noqa: E402
 from jasco.models.ports.port_model import PortModel, options  # noqa: E402
 from jasco.models.ports.salmonn.inference import search_of  # noqa: E402
@@ -119,6 +127,62 @@ def test_an_answer_does_not_depend_on_the_rest_of_its_batch(name: str) -> None:
     assert answers_of(together) == answers_of(alone)
 
 
+def first_inputs(llama: Any, run: Callable[[], object]) -> list[tuple[int, int]]:
+    """Return the rows and the length of a model's first two inputs."""
+    shapes: list[tuple[int, int]] = []
+
+    def record(module: Any, args: Any, kwargs: Any) -> None:
+        shapes.append(tuple(kwargs["inputs_embeds"].shape[:2]))
+
+    hook = llama.register_forward_pre_hook(record, with_kwargs=True)
+    run()
+    hook.remove()
+    return shapes[:2]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_shared_prefix_changes_no_answer(name: str) -> None:
+    llama = tiny(0)[0]
+    clips = [tiny(seed)[1] for seed in (7, 1, 4)]  # 11, 5 and 8 positions
+    groups = ["a", "b", "a", "c", "b", "a", "a"]
+    lengths = [2, 5, 3, 1, 4, 2, 4]
+    prompts = [
+        torch.cat([clips["abc".index(group)], tiny(number)[1][:, :length]], dim=1)
+        for number, (group, length) in enumerate(zip(groups, lengths, strict=True))
+    ]
+    prompts[5] = prompts[0]  # another answer to the same question
+    plain = [search_of(preset(name, seed)) for seed in range(7)]
+    decode(llama, prompts, plain)
+    shared = [search_of(preset(name, seed)) for seed in range(7)]
+    shapes = first_inputs(llama, lambda: decode(llama, prompts, shared, groups=groups))
+    assert answers_of(shared) == answers_of(plain)
+    assert shapes == [(3, 11), (7, 5)]
+
+
+@pytest.mark.parametrize(
+    ("groups", "shapes"), [("aab", [(2, 5), (3, 6)]), ("aaa", [(3, 6), (3, 1)])]
+)
+def test_prompts_that_differ_from_the_start_share_nothing(
+    groups: str, shapes: list[tuple[int, int]]
+) -> None:
+    llama = tiny(0)[0]
+    prompts = [tiny(seed)[1][:, :length] for seed, length in ((2, 4), (3, 6), (4, 6))]
+    plain, shared = [[search_of(preset("greedy", 0)) for _ in prompts] for _ in range(2)]
+    decode(llama, prompts, plain)
+    run = lambda: decode(llama, prompts, shared, groups=groups)  # noqa: E731
+    assert first_inputs(llama, run) == shapes
+    assert answers_of(shared) == answers_of(plain)
+
+
+def test_a_group_shares_its_longest_common_prefix() -> None:
+    rows = [[5, 6, 7, 8], [5, 6, 9], [5, 6, 7, 8, 1], [4, 6, 7]]
+    prompts = [torch.tensor(row)[None, :, None].float() for row in rows]
+    prefixes, rests, prefix_of = split_prefixes(prompts, ["a", "a", "b", "c"])
+    assert [prefix.flatten().tolist() for prefix in prefixes] == [[5, 6], [5, 6, 7, 8], [4, 6]]
+    assert [rest.flatten().tolist() for rest in rests] == [[7, 8], [9], [1], [7]]
+    assert prefix_of == [0, 0, 1, 2]
+
+
 def test_searches_of_several_kinds_share_a_model() -> None:
     llama = tiny(2)[0]
     prompts = [tiny(seed)[1] for seed in range(4)]
@@ -191,6 +255,16 @@ def test_a_clip_is_encoded_once_for_all_of_its_questions() -> None:
     assert len(inference.encoded_clips) == 72
     inference.answer_all([Question(one, "?")], "short")
     assert len(inference.encoded_clips) == 73
+
+
+def test_the_prefix_of_a_clip_is_computed_once_unless_disabled() -> None:
+    inference, audio = Parrot(), Audio(tone(1, 0.5))
+    questions = [Question(audio, "?"), Question(audio, "!"), Question(Audio(tone(2, 0.5)), "?")]
+    ask = partial(inference.answer_all, questions, "short")
+    answers = ask()
+    assert answers == ask(prefix_cache=False)
+    assert first_inputs(inference._llama, ask) == [(2, 2), (3, 1)]
+    assert first_inputs(inference._llama, partial(ask, prefix_cache=False)) == [(3, 3), (3, 1)]
 
 
 def test_a_question_that_cannot_be_processed_fails_alone() -> None:

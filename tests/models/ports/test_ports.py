@@ -1,7 +1,9 @@
 """The behaviour that all ports share: conversion, the check, and answers in an scores."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,17 +11,21 @@ import pytest
 import jasco
 from figures import figures_of
 from jasco.backends.specs import parse_spec
+from jasco.data.audio import Audio
 from jasco.data.sources import find_data
 from jasco.models.ports.checkpoint import PORTS, check, convert
 from jasco.models.ports.ltu_as import LtuAsModel
 from jasco.models.ports.salmonn import SalmonnModel
 from jasco.models.ports.wavllm import WavLlmModel
+from jasco.protocol.instructions import INSTRUCTIONS
+from synthetic import tone
 
 torch = pytest.importorskip("torch", reason="needs the extra native")
 pytest.importorskip("safetensors", reason="needs the extra native")
 
 import tiny_salmonn  # noqa: E402
 import tiny_wavllm  # noqa: E402
+from jasco.models.ports.decoding import decode  # noqa: E402
 
 pytestmark = pytest.mark.slow
 MODELS = {"salmonn": SalmonnModel, "ltu-as": LtuAsModel, "wavllm": WavLlmModel}
@@ -84,7 +90,47 @@ def test_a_converted_model_answers_in_an_evaluation(
         answers = figures_of(scores)["answers"]
         assert answers["answered"] == 8 * limit, answers
     assert answers["runtime"][0]["dtype"] == "float32"
+    assert answers["runtime"][0].get("prefix_cache") == (None if port == "wavllm" else "on")
     assert scores.model == spec
+
+
+class Recorder:
+    """A search that records the logits of a fixed answer."""
+
+    def __init__(self) -> None:
+        self.logits: list[Any] = []
+
+    def step(self, logits: Any) -> list[tuple[int, int]]:
+        self.logits += logits
+        return [(0, 50 + len(self.logits))] if len(self.logits) < 4 else []
+
+
+@pytest.mark.parametrize("port", ["salmonn", "ltu-as"])
+def test_prefix_caching_changes_no_logits(port: str, converted: Converted) -> None:
+    inference = import_module(f"jasco.models.ports.{port.replace('-', '_')}.inference")
+    loaded = inference.load(converted(port), "cpu", torch.float32)
+    clips = [Audio(tone(number, seconds)) for number, seconds in enumerate((3, 1.5))]
+    questions = [(clip, text) for text in INSTRUCTIONS[:3] for clip in clips][:5]
+    prompts = [
+        loaded.prepare(loaded.encode_once(clip), text, "greedy").sequence
+        for clip, text in questions
+    ]
+    plain, shared = ([Recorder() for _ in prompts] for _ in range(2))
+    decode(loaded._llama, prompts, plain)
+    decode(loaded._llama, prompts, shared, groups=[id(clip) for clip, _ in questions])
+    for one, other in zip(plain, shared, strict=True):
+        torch.testing.assert_close(other.logits, one.logits)
+    first, _, other, *_ = plain  # about the same clip
+    assert not torch.allclose(first.logits[0], other.logits[0])
+
+
+def test_prefix_caching_is_an_option_of_ports_that_support_it(tmp_path: Path) -> None:
+    for port in ("salmonn", "ltu-as"):
+        spec = parse_spec(f"{port}/{tmp_path},prefix_cache=false", MODELS[port])
+        assert spec.options["prefix_cache"] is False
+        assert "prefix_cache" not in spec.identity
+    with pytest.raises(jasco.InputError, match="prefix_cache"):
+        parse_spec(f"wavllm/{tmp_path},prefix_cache=false", WavLlmModel)
 
 
 def test_a_missing_recogniser_is_reported(converted: Converted, tmp_path: Path) -> None:

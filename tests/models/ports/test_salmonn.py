@@ -36,7 +36,7 @@ pytest.importorskip("safetensors", reason="needs the extra native")
 # torch is there in the second tier only
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_gradients")]
 
-from jasco.models.ports.decoding import Preset, Sampler  # noqa: E402
+from jasco.models.ports.decoding import Preset, Sampler, decode  # noqa: E402
 from jasco.models.ports.lora import LORA_KEYS  # noqa: E402
 from jasco.models.ports.salmonn import conversion, inference  # noqa: E402
 from jasco.models.ports.salmonn.beam import BeamSearch  # noqa: E402
@@ -310,6 +310,20 @@ class TestParity:
             assert (ids[-1] == EOS) == (len(expected) < preset.max_new_tokens), name
             search = partial(inference.search_of, preset)
             assert finds(network.llama, sequence, search, expected, END_TO_END), name
+
+    def test_a_shared_prefix_changes_no_answer(self, oracle: Oracle, network: Salmonn) -> None:
+        clips = [oracle.clip_of(dialogue) for dialogue in oracle.dialogues]
+        audio = {clip: network.audio_embeddings(samples_of(oracle, clip)) for clip in set(clips)}
+        sequences = [
+            sequence_of(oracle, network, dialogue, audio[clip])
+            for dialogue, clip in zip(oracle.dialogues, clips, strict=True)
+        ]
+        for kind in ("greedy", "beam4"):
+            search = partial(inference.search_of, preset_of(oracle, kind))
+            searches = [search() for _ in clips]
+            decode(network.llama, sequences, searches, groups=clips)
+            for sequence, shared in zip(sequences, searches, strict=True):
+                assert finds(network.llama, sequence, search, shared.answer, END_TO_END), kind
 
 
 def without_end(ids: list[int]) -> list[int]:

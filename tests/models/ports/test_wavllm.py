@@ -714,6 +714,19 @@ def test_the_scale_differs_between_questions(folder: Path) -> None:
     assert float(max(one.max(), other.max())) <= 3
 
 
+def test_the_scale_of_a_question_is_computed_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inference = load(folder, "cpu", torch.float32)
+    monkeypatch.setitem(PRESETS, "greedy", replace(PRESETS["greedy"], max_new_tokens=60))
+    first = answer(inference, noise(1), "What sound?", "greedy")
+    monkeypatch.setattr("jasco.models.ports.wavllm.model.states_before_norm", None)
+    assert answer(inference, noise(1), "What sound?", "greedy") == first
+    answer(inference, noise(2), "What sound?", "greedy")
+    with pytest.raises(TypeError):
+        answer(inference, noise(1), "What else?", "greedy")
+
+
 def test_questions_of_a_batch_keep_their_scales(folder: Path) -> None:
     """Each row has the logits of a batch of one, also after rows of the batch are selected."""
     inference = load(folder, "cpu", torch.float32)

@@ -1,7 +1,7 @@
 """Decoding: presets, and searches that share the batches of one language model."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -181,12 +181,13 @@ def decode(
     prompts: Sequence[torch.Tensor],
     searches: Sequence[Search],
     select_rows: Callable[[torch.Tensor], object] = lambda _: None,
+    groups: Sequence[Hashable] | None = None,
 ) -> None:
     """Run several searches in one batch until all of them have ended.
 
     Finished hypotheses are removed from the batch. The searches are independent of each other, but
-    padding changes how sums are rounded: where two tokens are almost equally likely, an answer can
-    differ from the one that the search finds without the others.
+    padding and shared prefixes change how sums are rounded: where two tokens are almost equally
+    likely, an answer can differ from the one that the search finds without the others.
 
     Parameters
     ----------
@@ -196,33 +197,119 @@ def decode(
     searches : sequence of Search
         One for each prompt.
     select_rows : callable
-        Called between two steps with the indices of the rows of the last step that the rows of the
-        next step continue: Tensor of int, shape (rows,).
+        Called between two steps, if rows change, with the indices of the rows of the last step that
+        the rows of the next step continue: Tensor of int, shape (rows,).
+    groups : sequence of hashable, optional
+        The group of each prompt, such as its clip. The longest common prefix of a group is computed
+        once, and its key-value cache is copied for each of the prompts. This requires that all rows
+        are computed with the same weights. By default, nothing is shared.
     """
-    length = max(prompt.shape[1] for prompt in prompts)
-    paddings = [length - prompt.shape[1] for prompt in prompts]
-    embeddings = torch.cat(
-        [pad(prompt, (0, 0, padding, 0)) for prompt, padding in zip(prompts, paddings, strict=True)]
-    )
-    # 0 where a position is padding; without padding, no mask is passed to the model.
-    mask = torch.tensor(
-        [[0] * padding + [1] * (length - padding) for padding in paddings], device=embeddings.device
-    )
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    inputs, cache = {"inputs_embeds": embeddings}, DynamicCache(config=llama.config)
+    batch = _Batch(llama)
     running: list[tuple[Search, int]] = [(search, 1) for search in searches]
     with torch.inference_mode():
+        if groups is not None and len(set(groups)) < len(prompts):
+            prefixes, prompts, prefix_of = split_prefixes(prompts, groups)
+            if any(prefix.shape[1] for prefix in prefixes):
+                batch.append(*_pad_left(prefixes))
+                batch.select(torch.tensor(prefix_of))
+        logits = batch.append(*_pad_left(prompts))
         while running:
-            masked = {"attention_mask": mask, "position_ids": positions} if any(paddings) else {}
-            output = llama(**inputs, **masked, **{_CACHE: cache}, logits_to_keep=1)
-            running, choices = _step(running, output.logits[:, -1].float())
+            rows = range(len(logits))
+            running, choices = _step(running, logits)
             if running:
-                rows, tokens = torch.tensor(choices, device=mask.device).T
-                select_rows(rows)
-                cache.reorder_cache(rows)
-                mask = pad(mask[rows], (0, 1), value=1)
-                positions = mask.sum(dim=1, keepdim=True) - 1
-                inputs = {"input_ids": tokens[:, None]}
+                selected, tokens = torch.tensor(choices, device=logits.device).T
+                if [row for row, _ in choices] != [*rows]:
+                    select_rows(selected)
+                    batch.select(selected)
+                embeddings = llama.get_input_embeddings()(tokens[:, None])
+                logits = batch.append(embeddings, torch.ones_like(tokens)[:, None])
+
+
+def split_prefixes(
+    prompts: Sequence[torch.Tensor], groups: Sequence[Hashable]
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[int]]:
+    """Split prompts into the longest common prefix of their group and the rest.
+
+    Parameters
+    ----------
+    prompts : sequence of Tensor, shape (1, length, width) each
+    groups : sequence of hashable
+        The group of each prompt.
+
+    Returns
+    -------
+    prefixes : list of Tensor, shape (1, length, width) each
+        One for each group, in order of appearance; empty if its prompts differ from the start.
+    rests : list of Tensor, shape (1, length, width) each
+        The rest of each prompt: at least one position.
+    prefix_of : list of int
+        For each prompt, the index of its prefix.
+    """
+    names = list(dict.fromkeys(groups))
+    prefixes = []
+    for name in names:
+        members = [prompt for prompt, group in zip(prompts, groups, strict=True) if group == name]
+        shortest = min(prompt.shape[1] for prompt in members) - 1
+        beginnings = torch.cat([prompt[:, :shortest] for prompt in members])
+        equal = (beginnings == beginnings[0]).all(dim=2).all(dim=0)
+        prefixes.append(members[0][:, : int(equal.cumprod(dim=0).sum())])
+    prefix_of = [names.index(group) for group in groups]
+    rests = [
+        prompt[:, prefixes[index].shape[1] :]
+        for prompt, index in zip(prompts, prefix_of, strict=True)
+    ]
+    return prefixes, rests, prefix_of
+
+
+class _Batch:
+    """The rows of a batch: their key-value cache, and which of its positions are padding."""
+
+    def __init__(self, llama: LlamaForCausalLM) -> None:
+        self._llama, self._cache = llama, DynamicCache(config=llama.config)
+        self._mask: torch.Tensor | None = None
+
+    def append(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Append a sequence to each row, and compute the logits of the next token.
+
+        Parameters
+        ----------
+        embeddings : Tensor, shape (rows, length, width)
+        mask : Tensor of int, shape (rows, length)
+            0 where a position is padding, else 1.
+
+        Returns
+        -------
+        Tensor of float32, shape (rows, vocabulary)
+        """
+        self._mask = mask if self._mask is None else torch.cat([self._mask, mask], dim=1)
+        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
+        output = self._llama(
+            inputs_embeds=embeddings,
+            attention_mask=self._mask,
+            position_ids=positions[:, -mask.shape[1] :],
+            logits_to_keep=1,
+            **{_CACHE: self._cache},
+        )
+        return output.logits[:, -1].float()
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Continue with these rows, which may be repeated: Tensor of int, shape (rows,)."""
+        assert self._mask is not None
+        self._cache.reorder_cache(rows)
+        self._mask = self._mask[rows]
+
+
+def _pad_left(sequences: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return sequences of shape (1, length, width) as one batch, and its mask (0 at padding)."""
+    length = max(sequence.shape[1] for sequence in sequences)
+    paddings = [length - sequence.shape[1] for sequence in sequences]
+    padded = [
+        pad(sequence, (0, 0, padding, 0))
+        for sequence, padding in zip(sequences, paddings, strict=True)
+    ]
+    embeddings = torch.cat(padded)
+    mask = [[0] * padding + [1] * (length - padding) for padding in paddings]
+    return embeddings, torch.tensor(mask, device=embeddings.device)
 
 
 def _step(

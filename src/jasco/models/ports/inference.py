@@ -1,7 +1,7 @@
 """Inference with a loaded port: encode clips, cache them, and answer questions about them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -73,7 +73,9 @@ class Inference(ABC, Generic[Encoded, Prepared]):
     def prepare(self, encoded: Encoded, prompt: str, preset: str, sample: int = 0) -> Prepared:
         """Return a question about an encoded clip as input of the language model."""
 
-    def answer_all(self, questions: Sequence[Question], preset: str) -> list[Response]:
+    def answer_all(
+        self, questions: Sequence[Question], preset: str, *, prefix_cache: bool = True
+    ) -> list[Response]:
         """Answer questions about clips in one batch.
 
         Parameters
@@ -81,6 +83,8 @@ class Inference(ABC, Generic[Encoded, Prepared]):
         questions : sequence of Question
         preset : str
             The name of a preset.
+        prefix_cache : bool
+            Whether the prefix that the prompts about a clip have in common is computed once.
 
         Returns
         -------
@@ -97,19 +101,28 @@ class Inference(ABC, Generic[Encoded, Prepared]):
             presets = ", ".join(self._presets)
             raise InputError(invalid_value("preset", preset, f"expected one of {presets}"))
         with torch.inference_mode():
-            prepared = []
+            clips, prepared = [], []
             for audio, prompt, sample in questions:
                 assert audio is not None  # ports do not accept questions without audio
-                prepared.append(self.prepare(self.encode_once(audio), prompt, preset, sample))
-            self.decode(prepared)
+                clips.append(self.encode_once(audio))
+                prepared.append(self.prepare(clips[-1], prompt, preset, sample))
+            self.decode(prepared, [id(clip) for clip in clips] if prefix_cache else None)
         return [self._response(question) for question in prepared]
 
-    def decode(self, questions: Sequence[Prepared]) -> None:
-        """Run the searches of the questions, which then hold the answers."""
+    def decode(self, questions: Sequence[Prepared], clips: Sequence[Hashable] | None) -> None:
+        """Run the searches of the questions, which then hold the answers.
+
+        Parameters
+        ----------
+        questions : sequence of PreparedQuestion
+        clips : sequence of hashable, or None
+            The clip of each question, if prompts about a clip may share their common prefix.
+        """
         decode(
             self._llama,
             [question.sequence for question in questions],
             [question.search for question in questions],
+            groups=clips,
         )
 
     def is_greedy(self, preset: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.optional_imports import import_optional
-from jasco.backends.options import Option, one_of
+from jasco.backends.options import Option, one_of, true_or_false
 from jasco.backends.specs import Spec
 from jasco.models.batches import BATCH, BatchedModel, Question
 from jasco.models.devices import DEVICE, choose_device, dtype_option
@@ -17,13 +17,31 @@ if TYPE_CHECKING:
     from jasco.models.ports.inference import Inference
 
 
-def options(*presets: str) -> tuple[Option, ...]:
-    """Return the options of a port with these presets, the first of which is the default."""
+PREFIX_CACHE = Option(
+    "prefix_cache",
+    "true: prompts about a clip share the computation of their common prefix",
+    true_or_false,
+    True,
+)
+"""The option for prefix caching; not part of the identity."""
+
+
+def options(*presets: str, prefix_cache: bool = True) -> tuple[Option, ...]:
+    """Return the options of a port.
+
+    Parameters
+    ----------
+    *presets : str
+        The names of its presets; the first one is the default.
+    prefix_cache : bool
+        Whether the port can share the prefix of several prompts.
+    """
     return (
         Option("preset", "decoding", one_of(*presets), presets[0], identity=True),
         dtype_option("float16 on a GPU, else float32"),
         DEVICE,
         BATCH,
+        *([PREFIX_CACHE] if prefix_cache else []),
     )
 
 
@@ -73,7 +91,17 @@ class PortModel(BatchedModel):
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+        if "prefix_cache" in settings:
+            self.facts |= {"prefix_cache": self._prefix_cache_state()}
+
+    def _prefix_cache_state(self) -> str:
+        """Return whether prefix caching is used, and why not."""
+        if not self.spec.options["prefix_cache"]:
+            return "off: prefix_cache=false"
+        return "off: batch=1" if self.batch_size == 1 else "on"
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Answer each question of a batch."""
-        return self._inference.answer_all(questions, self.spec.options["preset"])
+        options = self.spec.options
+        prefix_cache = options.get("prefix_cache", False)
+        return self._inference.answer_all(questions, options["preset"], prefix_cache=prefix_cache)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class WavLlmModel(PortModel):
     """WavLLM, from a folder written by ``jasco convert wavllm``."""
 
-    OPTIONS = options("official", "greedy")
+    OPTIONS = options("official", "greedy", prefix_cache=False)
 
     def load_folder(self, folder: Path, device: str, dtype: Any) -> "WavLlmInference":
         """Load the model and its tokenizer."""

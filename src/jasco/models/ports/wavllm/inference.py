@@ -1,7 +1,8 @@
 """Inference with a converted WavLLM."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from jasco.models.ports.wavllm.prompt import make_prompt
 from jasco.models.ports.wavllm.scaled_lora import scaled_lora
 from jasco.models.ports.wavllm.search import PRESETS, room, search_of
 from jasco.models.ports.wavllm.sizes import KIND
+from jasco.protocol.instructions import MOST_INSTRUCTIONS
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class WavLlmInference(Inference[torch.Tensor, ScaledQuestion]):
     def __init__(self, model: WavLlm, tokenizer: Tokenizer, *, second_bos: bool = True) -> None:
         super().__init__(model.llama, tokenizer, PRESETS)
         self._model, self._second_bos = model, second_bos
+        # The scale depends on the question only, and the questions about all clips are the same.
+        self._scale_of = lru_cache(maxsize=MOST_INSTRUCTIONS)(model.lora_scale)
 
     def encode(self, audio: Audio) -> torch.Tensor:
         """Compute a clip's embeddings (``InputError`` if the model has too few positions)."""
@@ -63,11 +67,18 @@ class WavLlmInference(Inference[torch.Tensor, ScaledQuestion]):
         longest = room(settings, tokens.right)
         self._check_length(len(tokens.left) + len(encoded) + len(tokens.right) + longest)
         sequence = splice(self._llama, [tokens.left, encoded, tokens.right])
-        scale = self._model.lora_scale(tokens.quoted)
+        scale = self._scale_of(tuple(tokens.quoted))
         return ScaledQuestion(sequence, search_of(settings, longest), longest, scale)
 
-    def decode(self, questions: Sequence[ScaledQuestion]) -> None:
-        """Search for the answers, with LoRA scaled for each question."""
+    def decode(
+        self,
+        questions: Sequence[ScaledQuestion],
+        clips: Sequence[Hashable] | None,  # noqa: ARG002
+    ) -> None:
+        """Search for the answers, with LoRA scaled for each question.
+
+        Prompts about a clip do not share a prefix, because the scale changes all of their states.
+        """
         sequences = [question.sequence for question in questions]
         searches = [question.search for question in questions]
         scales = torch.stack([question.scale for question in questions])
