@@ -18,7 +18,8 @@ from jasco.protocol.responses import Response
 class HuggingFace(BatchedModel):
     """A model from the hub or from a folder, prompted with its own chat template.
 
-    The weights are loaded on one device. Code in a checkpoint is not run. Answers of a batch share
+    The weights are loaded on one device. Code in a checkpoint is not run. Each clip of a batch is
+    processed once (:mod:`~jasco.models.transformers.prefix_cache`). Answers of a batch share
     matrix products, whose rounding depends on the composition of the batch: in half precision, an
     answer may occasionally differ with another batch size. Questions without audio are accepted
     by the families that are tested, and not by others.

@@ -42,6 +42,7 @@ def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
             setattr(settings, name, None)  # otherwise transformers warns that they are not used
     settings.max_length = None  # includes the prompt; max_new_tokens does not
     settings.max_new_tokens = max_tokens
+    settings.cache_implementation = None  # others have a fixed size; the answers are the same
     if settings.eos_token_id is None:
         settings.eos_token_id = tokenizer.eos_token_id
     if settings.pad_token_id is None:
