@@ -6,7 +6,7 @@ are random text, but deterministic.
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,18 @@ SPREAD = 0.3
 _BYTES = 256
 
 
-def qwen2_audio(folder: Path, hidden: int = 32, layers: int = 2, audio_hidden: int = 32) -> Path:
+def qwen2_audio(
+    folder: Path,
+    hidden: int = 32,
+    layers: int = 2,
+    audio_hidden: int = 32,
+    words: Sequence[str] = (),
+    spread: float = SPREAD,
+) -> Path:
     """Write a Qwen2-Audio with the chat template of the library.
 
-    ``hidden`` and ``layers`` are the language model's size, ``audio_hidden`` the encoder's width.
+    ``hidden`` and ``layers`` are the language model's size, ``audio_hidden`` the encoder's width,
+    ``words`` texts with a token of their own, and ``spread`` the standard deviation of weights.
     """
     from transformers import (
         Qwen2AudioConfig,
@@ -30,13 +38,15 @@ def qwen2_audio(folder: Path, hidden: int = 32, layers: int = 2, audio_hidden: i
         "<|endoftext|>", "<|im_start|>", "<|im_end|>",
         "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>",
     )  # fmt: skip
+    tokenizer.add_tokens(list(words))
     config = Qwen2AudioConfig(
         audio_config=_encoder("qwen2_audio_encoder", audio_hidden),
         text_config=_language_model("qwen2", hidden, layers, len(tokenizer)),
         audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
     )
     processor = Qwen2AudioProcessor(_feature_extractor(), tokenizer)
-    return _write(folder, Qwen2AudioForConditionalGeneration, config, processor, tokenizer)
+    model_class = Qwen2AudioForConditionalGeneration
+    return _write(folder, model_class, config, processor, tokenizer, spread)
 
 
 def audioflamingo3(folder: Path) -> Path:
@@ -502,19 +512,29 @@ def _tekken() -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, model_class: Any, config: Any, processor: Any, tokenizer: Any) -> Path:
+def _write(
+    folder: Path,
+    model_class: Any,
+    config: Any,
+    processor: Any,
+    tokenizer: Any,
+    spread: float = SPREAD,
+) -> Path:
     _write_model(
         folder,
         model_class,
         config,
         eos=getattr(tokenizer, "eot_token_id", tokenizer.eos_token_id),
         pad=tokenizer.pad_token_id,
+        spread=spread,
     )
     processor.save_pretrained(folder)
     return folder
 
 
-def _write_model(folder: Path, model_class: Any, config: Any, eos: int, pad: int) -> None:
+def _write_model(
+    folder: Path, model_class: Any, config: Any, eos: int, pad: int, spread: float = SPREAD
+) -> None:
     import torch
     from transformers import GenerationConfig
 
@@ -522,7 +542,7 @@ def _write_model(folder: Path, model_class: Any, config: Any, eos: int, pad: int
     model = model_class(config)
     for weights in model.parameters():
         if weights.dim() > 1:
-            torch.nn.init.normal_(weights, std=SPREAD)
+            torch.nn.init.normal_(weights, std=spread)
     # Published defaults enable sampling, which greedy decoding must override.
     model.generation_config = GenerationConfig(
         do_sample=True, temperature=0.7, top_p=0.5, top_k=20, eos_token_id=eos, pad_token_id=pad

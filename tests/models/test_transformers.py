@@ -1,13 +1,9 @@
 """Audio chat models of transformers, with tiny random weights."""
 
-import asyncio
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,12 +11,12 @@ import pytest
 
 from jasco.backends.specs import open_spec
 from jasco.data.audio import Audio
-from jasco.data.dataset import DataSet
 from jasco.errors import InputError
 from jasco.models.batches import Question
 from jasco.models.transformers import HuggingFace, families, loading
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.responses import Failure, Response
+from local_models import Questions, ask
 from oracle import ORACLE
 from outcomes import texts
 from synthetic import tone
@@ -29,65 +25,15 @@ torch = pytest.importorskip("torch", reason="needs the extra transformers")
 transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
 
 from tokenizers.processors import TemplateProcessing  # noqa: E402
-from transformers.integrations import peft  # noqa: E402
 
 import tiny_models  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CLIP = Clip("7", "rain", "run", "a", "b", "they flee", "flee")
-DATA = DataSet("one", (CLIP,))
 PROMPTS = [item.instruction for item in items_of(CLIP)]
 GOLDEN = ORACLE / "qwen2_audio" / "golden.json"
 # Not a multiple of each other, so that every row of a batch is padded differently.
 CLIPS = [Audio(tone(clip, seconds)) for clip, seconds in enumerate((0.5, 3.1, 1.7, 2.3))]
-Questions = Sequence[tuple[str, Audio | None]]
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a family's tiny checkpoint, which is written at its first use."""
-    root, folders = tmp_path_factory.mktemp("checkpoints"), dict[str, Path]()
-
-    def find(family: str) -> Path:
-        if family not in folders:
-            for module, package in families.FAMILIES[family].needs:
-                if find_spec(module) is None:
-                    pytest.skip(f"{family} needs {package}")
-                if module == "peft":
-                    pytest.importorskip("peft", peft.MIN_PEFT_VERSION)
-            folders[family] = tiny_models.FAMILIES[family](root / family)
-        return folders[family]
-
-    return find
-
-
-@pytest.fixture
-def load() -> Iterator[Callable[..., HuggingFace]]:
-    """Return a prepared model: ``load(folder, "batch=1")``."""
-    models: list[HuggingFace] = []
-
-    def load(folder: Path, *options: str) -> HuggingFace:
-        model: HuggingFace = open_spec("model", ",".join([f"hf/{folder}", *options]))
-        models.append(model)
-        asyncio.run(model.prepare(DATA))
-        return model
-
-    yield load
-    for model in models:
-        asyncio.run(model.close())
-
-
-def ask(model: HuggingFace, questions: Questions) -> list[Response | Failure]:
-    """Ask all questions at once."""
-
-    async def answer_all() -> list[Response | Failure]:
-        items: Any = [SimpleNamespace(instruction=prompt, sample=0) for prompt, _ in questions]
-        answers = (
-            model.answer(item, audio) for item, (_, audio) in zip(items, questions, strict=True)
-        )
-        return list(await asyncio.gather(*answers))
-
-    return asyncio.run(answer_all())
 
 
 def mixed_questions() -> list[tuple[str, Audio]]:
@@ -136,7 +82,7 @@ def test_a_prompt_without_audio_is_answered(load: Any, checkpoint: Any, family: 
     loaded: Any = model._loaded
     inputs = loaded.family.inputs(loaded.processor, [Question(None, prompt) for prompt in PROMPTS])
     assert not any(inputs[key].is_floating_point() for key in inputs)  # no features of audio
-    assert not (inputs["input_ids"] == loading.audio_token(loaded.processor, None)).any()
+    assert not (inputs["input_ids"] == families.audio_token(loaded.processor, None)).any()
     heard = [(prompt, CLIPS[0]) for prompt in PROMPTS[:2]]
     together = texts(ask(model, [(prompt, None) for prompt in PROMPTS]))
     assert len(set(together)) > 1
@@ -200,7 +146,8 @@ def test_only_new_tokens_up_to_the_end_token_are_decoded(
         return torch.cat([inputs["input_ids"], new], dim=1)
 
     monkeypatch.setattr(network_of(model), "generate", generate)
-    outcomes = ask(model, [(PROMPTS[0], audio) for audio in CLIPS[:3]])
+    # In the order of the batch: clips of similar lengths are neighbours.
+    outcomes = ask(model, [(PROMPTS[0], CLIPS[clip]) for clip in (0, 2, 1)])
     responses = [outcome for outcome in outcomes if isinstance(outcome, Response)]
     assert [response.text for response in responses] == ["yes", " hmm?", "yesy"]
     assert [response.finish_reason for response in responses] == ["stop", "stop", "length"]
@@ -241,6 +188,7 @@ def test_the_chosen_settings_are_reported(load: Any, checkpoint: Any) -> None:
         "family": "qwen2_audio (tiny weights)",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "prefix_cache": "on",
     }
 
 
@@ -322,7 +270,7 @@ def out_of_memory() -> Exception:
 def test_a_batch_too_large_is_halved_from_then_on(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    model = qwen(load, checkpoint)
+    model = qwen(load, checkpoint, "max_tokens=8", "prefix_cache=false")
     expected, sizes = ask(model, mixed_questions()), list[int]()
     generate = network_of(model).generate
 
@@ -377,7 +325,7 @@ def test_clips_of_several_lengths_share_a_batch_only_where_that_was_tested(
     load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "FAMILIES", {"qwen2_audio": families.Family()})
-    model = qwen(load, checkpoint)
+    model = qwen(load, checkpoint, "max_tokens=8", "prefix_cache=false")
     sizes, generate = list[int](), network_of(model).generate
 
     def record_size(**inputs: Any) -> Any:
@@ -506,7 +454,7 @@ def test_the_audio_precedes_the_text(checkpoint: Any, family: str) -> None:
     inputs = families.FAMILIES[family].inputs(processor, [Question(CLIPS[0], "Hm?")])
     config = transformers.AutoConfig.from_pretrained(checkpoint(family))
     tokens = inputs["input_ids"][0].tolist()
-    token = loading.audio_token(processor, config)
+    token = families.audio_token(processor, config)
     last = len(tokens) - tokens[::-1].index(token)
     text = processor.tokenizer.decode(tokens[last:])
     assert "Hm?" in text

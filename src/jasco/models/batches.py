@@ -4,7 +4,6 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from jasco.backends.options import Option, at_least
@@ -63,7 +62,8 @@ class BatchedModel(Model):
         super().__init__(spec)
         self.batch_size = size
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._waiting: list[tuple[Question, asyncio.Future[Outcome]]] = []
+        self._waiting: dict[asyncio.Future[Outcome], Question] = {}  # the oldest first
+        self._is_answering = False
         self._reported: set[str] = set()  # kinds of failures of batches
 
     @abstractmethod
@@ -90,20 +90,37 @@ class BatchedModel(Model):
         await self._in_thread(self.load)
 
     async def answer(self, item: Item, audio: Audio | None) -> Outcome:
-        """Queue the question; the model's thread answers a batch at a time."""
+        """Queue the question; the model's thread answers a batch at a time.
+
+        A batch is chosen when the thread is idle. If the oldest question is not in a batch yet, its
+        call chooses the next one.
+        """
         assert audio is not None or self.accepts_no_audio
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Question(audio, item.instruction, item.sample), future))
-        await self._in_thread(lambda: None)  # the calls before this one are done
-        if self._waiting and not future.done():
-            size = self.batch_size
-            batch, self._waiting = self._waiting[:size], self._waiting[size:]
-            questions = [question for question, _ in batch]
-            answers = await self._in_thread(lambda: self._answer_groups(questions))
-            for (_, waiting), answer in zip(batch, answers, strict=True):
-                if not waiting.done():  # it may have been cancelled
-                    waiting.set_result(answer)
+        self._waiting[future] = Question(audio, item.instruction, item.sample)
+        while future in self._waiting:
+            await self._in_thread(lambda: None)  # the calls before this one are done
+            if future in self._waiting and not self._is_answering:
+                await self._answer_next()
         return await future
+
+    async def _answer_next(self) -> None:
+        """Answer the next batch of the waiting questions."""
+        futures, questions = [*self._waiting], [*self._waiting.values()]
+        batch = choose_batch(
+            questions, self.batch_size, lambda one: (one.audio is None, self.group_of(one))
+        )
+        for place in batch:
+            del self._waiting[futures[place]]
+        chosen = [questions[place] for place in batch]
+        self._is_answering = True
+        try:
+            answers = await self._in_thread(lambda: self._answer(chosen))
+        finally:
+            self._is_answering = False
+        for place, answer in zip(batch, answers, strict=True):
+            if not futures[place].done():  # it may have been cancelled
+                futures[place].set_result(answer)
 
     async def close(self) -> None:
         """Stop the thread after its current call."""
@@ -112,10 +129,6 @@ class BatchedModel(Model):
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Call a function in the model's thread, after all earlier calls."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def _answer_groups(self, questions: Sequence[Question]) -> list[Outcome]:
-        groups = groupby(questions, lambda one: (one.audio is None, self.group_of(one)))
-        return [answer for _, group in groups for answer in self._answer([*group])]
 
     def _answer(self, questions: Sequence[Question]) -> Sequence[Outcome]:
         """Answer questions that may share a batch."""
@@ -147,6 +160,47 @@ class BatchedModel(Model):
         if failure.kind == "memory" and any(isinstance(answer, Response) for answer in answers):
             self.batch_size = min(size, self.batch_size)  # larger batches would always fail first
         return answers
+
+
+def choose_batch(
+    questions: Sequence[Question], size: int, group_of: Callable[[Question], Hashable]
+) -> list[int]:
+    """Choose the next batch: the questions of whole clips where possible, of similar lengths.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+        The waiting questions, the oldest first. Those about one clip share the ``Audio`` object.
+    size : int
+        Maximum number of questions.
+    group_of : callable
+        Returns a key that the questions of a batch must share.
+
+    Returns
+    -------
+    list of int
+        Positions of the chosen questions. Those about the clip of the oldest question come first,
+        then those about other clips, the most similar length first. The remaining places are filled
+        with some of the questions about a clip.
+    """
+    group = group_of(questions[0])
+    clips: dict[int, list[int]] = {}
+    for place, question in enumerate(questions):
+        if group_of(question) == group:
+            clips.setdefault(id(question.audio), []).append(place)
+
+    def samples(places: list[int]) -> int:
+        audio = questions[places[0]].audio
+        return len(audio.samples) if audio else 0
+
+    oldest, *others = clips.values()
+    others.sort(key=lambda places: abs(samples(places) - samples(oldest)))
+    batch = oldest[:size]
+    for places in others:
+        if len(batch) + len(places) <= size:
+            batch += places
+    rest = [place for places in others for place in places if place not in batch]
+    return batch + rest[: size - len(batch)]
 
 
 def _failure(error: BaseException, place: str) -> Failure:

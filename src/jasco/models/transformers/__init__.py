@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jasco.backends.fingerprints import folder_fingerprint
-from jasco.backends.options import Option, at_least
+from jasco.backends.options import Option, at_least, true_or_false
 from jasco.backends.specs import Spec
 from jasco.models.batches import BATCH, BatchedModel, Question
 from jasco.models.devices import DEVICE, dtype_option
 from jasco.models.model import REASONING
 from jasco.models.transformers.generation import generate, set_decoding
 from jasco.models.transformers.loading import Loaded, load
+from jasco.models.transformers.prefix_cache import find_problem
 from jasco.protocol.responses import Response
 
 
 class HuggingFace(BatchedModel):
     """A model from the hub or from a folder, prompted with its own chat template.
 
-    The weights are loaded on one device. Code in a checkpoint is not run. Answers of a batch share
+    The weights are loaded on one device. Code in a checkpoint is not run. Each clip of a batch is
+    processed once (:mod:`~jasco.models.transformers.prefix_cache`). Answers of a batch share
     matrix products, whose rounding depends on the composition of the batch: in half precision, an
     answer may occasionally differ with another batch size. Questions without audio are accepted
     by the families that are tested, and not by others.
@@ -35,11 +37,18 @@ class HuggingFace(BatchedModel):
         REASONING,
         DEVICE,
         BATCH,
+        Option(
+            "prefix_cache",
+            "true: process a clip once per batch; false: with each question",
+            true_or_false,
+            True,
+        ),
     )
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec, spec.options["batch"])
         self._loaded: Loaded | None = None
+        self._prefix_cache = False
 
     def fingerprint(self) -> str:
         """Return a hash of the checkpoint if it is a folder; otherwise an empty text."""
@@ -53,7 +62,19 @@ class HuggingFace(BatchedModel):
         self._loaded = loaded
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
         self.accepts_no_audio = loaded.family.accepts_no_audio
-        self.facts = {**loaded.facts} | ({"generation": settings} if settings else {})
+        problem = self._prefix_cache_problem(loaded)
+        self._prefix_cache = not problem
+        self.facts = {
+            **loaded.facts,
+            **({"generation": settings} if settings else {}),
+            "prefix_cache": f"off: {problem}" if problem else "on",
+        }
+
+    def _prefix_cache_problem(self, loaded: Loaded) -> str:
+        """Return why a clip is processed with each question; empty if it is not."""
+        if not self.spec.options["prefix_cache"]:
+            return "prefix_cache=false"
+        return "batch=1" if self.batch_size == 1 else find_problem(loaded)
 
     def group_of(self, question: Question) -> int:
         """Return the clip's length if clips of other lengths in the batch affect its answer."""
@@ -65,7 +86,7 @@ class HuggingFace(BatchedModel):
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Generate the answers."""
         assert self._loaded
-        return generate(self._loaded, questions)
+        return generate(self._loaded, questions, prefix_cache=self._prefix_cache)
 
     async def close(self) -> None:
         """Stop the thread after its current call, and release the model."""

@@ -25,21 +25,49 @@ def fill_template(processor: Any, questions: Sequence[Question]) -> Any:
     return _fill(processor, questions, render(processor, questions))
 
 
+def template_tokens(
+    processor: Any, questions: Sequence[Question], known: Sequence[int]
+) -> list[list[int]] | None:
+    """Return the tokens of prompts about one clip, without extracting its features.
+
+    Parameters
+    ----------
+    processor : object
+        A processor of transformers.
+    questions : sequence of Question
+        Questions about one clip.
+    known : sequence of int
+        The tokens of the first question, from the family's inputs.
+
+    Returns
+    -------
+    list of list of int or None
+        The tokens that the family's inputs would have for each question; None if they cannot be
+        derived, for example because a prompt contains the placeholder.
+    """
+    return _expanded(processor, render(processor, questions), known)
+
+
 def fill_plain(processor: Any, questions: Sequence[Question]) -> Any:
     """Return the inputs of a model whose template belongs to the tokenizer and lacks audio.
 
     The placeholder is written into the text, as in the publishers' examples.
     """
-    return _fill(
-        processor,
-        questions,
-        [
-            _render(
-                processor.tokenizer, prompt if audio is None else processor.audio_token + prompt
-            )
-            for audio, prompt, _ in questions
-        ],
-    )
+    return _fill(processor, questions, _render_plain(processor, questions))
+
+
+def plain_tokens(
+    processor: Any, questions: Sequence[Question], known: Sequence[int]
+) -> list[list[int]] | None:
+    """Return the tokens of :func:`fill_plain`, as :func:`template_tokens`."""
+    return _expanded(processor, _render_plain(processor, questions), known)
+
+
+def _render_plain(processor: Any, questions: Sequence[Question]) -> list[str]:
+    return [
+        _render(processor.tokenizer, prompt if audio is None else processor.audio_token + prompt)
+        for audio, prompt, _ in questions
+    ]
 
 
 def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> Any:
@@ -48,7 +76,6 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
     The audio precedes the text, as in the models' examples. Only the texts are padded here: audio
     is padded by the feature extractor, with the default with which the model was trained.
     """
-    start = processor.tokenizer.bos_token
     audios = [audio.floats for audio, *_ in questions if audio is not None]
     return processor(
         text=texts,
@@ -56,13 +83,51 @@ def _fill(processor: Any, questions: Sequence[Question], texts: list[str]) -> An
         text_kwargs={
             "padding": True,
             "padding_side": "left",
-            # If the template writes the BOS token, the tokenizer must not add another one.
-            "add_special_tokens": not (start and texts[0].startswith(start)),
+            "add_special_tokens": _lacks_start(processor, texts),
         },
         audio_kwargs={"sampling_rate": SAMPLING_RATE},
         # Not a plain keyword argument, which some versions ignore here.
         common_kwargs={"return_tensors": "pt"},
     )
+
+
+def _lacks_start(processor: Any, texts: Sequence[str]) -> bool:
+    """Return whether the tokenizer must add the BOS token, if any: the template does not."""
+    start = processor.tokenizer.bos_token
+    return not (start and texts[0].startswith(start))
+
+
+def _expanded(processor: Any, texts: Sequence[str], known: Sequence[int]) -> list[list[int]] | None:
+    """Return the tokens of prompts about one clip, given those of the first prompt.
+
+    The processor replaces the placeholder with a text that depends only on the clip. This text is
+    read from the known tokens, and inserted into the other prompts.
+    """
+    tokenizer, token = processor.tokenizer, audio_token(processor, None)
+    if token is None:
+        return None
+    placeholder = tokenizer.convert_ids_to_tokens(token)
+    if any(text.count(placeholder) != 1 for text in texts):
+        return None
+    before, _, after = texts[0].partition(placeholder)
+    whole = tokenizer.decode(known, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    start, end = whole.find(before) + len(before), len(whole) - len(after)
+    rows: list[list[int]] = tokenizer(
+        [text.replace(placeholder, whole[start:end]) for text in texts],
+        add_special_tokens=_lacks_start(processor, texts),
+    )["input_ids"]
+    return rows if rows[0] == list(known) else None
+
+
+def audio_token(processor: Any, config: Any) -> int | None:
+    """Return the token that stands for a piece of audio; None if it is not declared."""
+    for holder in (processor, getattr(processor, "tokenizer", None), config):
+        for name in ("audio_token_id", "audio_token_index"):
+            token = getattr(holder, name, None)
+            if isinstance(token, int):
+                return token
+    text = getattr(processor, "audio_token", None)
+    return processor.tokenizer.convert_tokens_to_ids(text) if isinstance(text, str) else None
 
 
 def render(processor: Any, questions: Sequence[Question]) -> list[str]:
@@ -87,13 +152,27 @@ def fill_voxtral(processor: Any, questions: Sequence[Question]) -> Any:
     The audio is passed as a WAV file in base64, with unchanged samples. The prompt always ends
     where the answer begins, so no generation prompt is added.
     """
+    return processor.apply_chat_template(_voxtral_conversations(questions))
+
+
+def voxtral_tokens(
+    processor: Any,
+    questions: Sequence[Question],
+    known: Sequence[int],  # noqa: ARG001 (the tokenizer reads the clip)
+) -> list[list[int]]:
+    """Return the tokens of :func:`fill_voxtral`, as :func:`template_tokens`."""
+    rows: list[list[int]] = processor.tokenizer.apply_chat_template(
+        _voxtral_conversations(questions), tokenize=True, return_dict=False
+    )
+    return rows
+
+
+def _voxtral_conversations(questions: Sequence[Question]) -> list[list[dict[str, Any]]]:
     contents = [
         _content(None if audio is None else _wav_part(audio), prompt)
         for audio, prompt, _ in questions
     ]
-    return processor.apply_chat_template(
-        [[{"role": "user", "content": content}] for content in contents]
-    )
+    return [[{"role": "user", "content": content}] for content in contents]
 
 
 def _wav_part(audio: Audio) -> dict[str, str]:
@@ -133,6 +212,8 @@ class Family:
     inputs : callable
         Returns the model's inputs, given a processor and questions, all of them with audio or all
         without.
+    tokens : callable
+        Returns the tokens of prompts about one clip, as :func:`template_tokens`.
     max_audio_seconds : callable
         Returns, given a processor, the seconds after which clips are truncated; None: never.
     mixes : bool
@@ -144,16 +225,24 @@ class Family:
         The class to load, if it is not the one that the checkpoint names.
     adapter : str or None
         The checkpoint's folder with an adapter for audio.
+    common_generate : bool
+        Whether prompts whose audio is cached are continued with the ``generate`` method that all
+        models share instead of the model's own: Granite Speech's disables its adapter if its inputs
+        contain no audio.
     needs : sequence of (module, package)
         Libraries that the processor requires in addition to transformers.
     """
 
     tested: str = NOT_RUN
     inputs: Callable[[Any, Sequence[Question]], Any] = fill_template
+    tokens: Callable[[Any, Sequence[Question], Sequence[int]], list[list[int]] | None] = (
+        template_tokens
+    )
     max_audio_seconds: Callable[[Any], float | None] = lambda _: None
     mixes: bool = False
     model_class: str | None = None
     adapter: str | None = None
+    common_generate: bool = False
     needs: Sequence[tuple[str, str]] = ()
 
     @property
@@ -170,6 +259,7 @@ FAMILIES: Mapping[str, Family] = {
     "voxtral": Family(
         TINY_WEIGHTS,
         inputs=fill_voxtral,  # as many windows of 30 s as needed
+        tokens=voxtral_tokens,
         mixes=True,
         needs=(("mistral_common", "'mistral-common[audio]'"),),
     ),
@@ -197,6 +287,7 @@ FAMILIES: Mapping[str, Family] = {
     "phi4_multimodal": Family(
         TINY_WEIGHTS,
         inputs=fill_plain,
+        tokens=plain_tokens,
         adapter="speech-lora",  # without it, the model answers that it cannot listen to audio
         needs=(*_IMAGES, ("peft", "peft")),
     ),
@@ -204,6 +295,8 @@ FAMILIES: Mapping[str, Family] = {
     "granite_speech": Family(
         TINY_WEIGHTS,
         inputs=fill_plain,
+        tokens=plain_tokens,
+        common_generate=True,
         needs=(("torchaudio", "torchaudio"), ("peft", "peft")),
     ),
 }

@@ -1,11 +1,12 @@
 """Generation of answers, a batch at a time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from jasco.errors import whole_text
 from jasco.models.batches import Question
+from jasco.models.transformers.inputs import run, whole_inputs
 from jasco.models.transformers.loading import Loaded
+from jasco.models.transformers.prefix_cache import cached_inputs
 from jasco.protocol.responses import Response
 
 _SET_HERE = {
@@ -41,6 +42,7 @@ def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
             setattr(settings, name, None)  # otherwise transformers warns that they are not used
     settings.max_length = None  # includes the prompt; max_new_tokens does not
     settings.max_new_tokens = max_tokens
+    settings.cache_implementation = None  # others have a fixed size; the answers are the same
     if settings.eos_token_id is None:
         settings.eos_token_id = tokenizer.eos_token_id
     if settings.pad_token_id is None:
@@ -52,30 +54,23 @@ def set_decoding(loaded: Loaded, max_tokens: int, temperature: float) -> str:
     )
 
 
-def generate(loaded: Loaded, questions: Sequence[Question]) -> list[Response]:
-    """Generate the answers of a batch, whose questions all have audio, or all have none."""
-    import torch
+def generate(
+    loaded: Loaded, questions: Sequence[Question], *, prefix_cache: bool
+) -> list[Response]:
+    """Generate the answers of a batch, whose questions all have audio, or all have none.
 
+    Prefix caching changes only how the prompts are processed.
+    """
     model = loaded.model
+    has_audio = questions[0].audio is not None
     if loaded.family.adapter:  # the publisher does not use an adapter for audio without audio
-        has_audio = questions[0].audio is not None
         (model.enable_adapters if has_audio else model.disable_adapters)()
-    inputs = {
-        name: _on_device(value, model)
-        for name, value in loaded.family.inputs(loaded.processor, questions).items()
-    }
-    with torch.inference_mode():
-        generated = model.generate(**inputs)
+    inputs = cached_inputs(loaded, questions) if prefix_cache and has_audio else None
+    inputs = inputs or whole_inputs(loaded, questions)
+    generated = run(loaded, inputs)
     prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
     rows = generated[:, inputs["input_ids"].shape[1] :].tolist()
     return [_response(loaded, *row) for row in zip(rows, prompt_tokens, strict=True)]
-
-
-def _on_device(value: Any, model: Any) -> Any:
-    """Move an input to the model's device; floats also to its precision."""
-    if not hasattr(value, "is_floating_point"):
-        return value
-    return value.to(model.device, model.dtype if value.is_floating_point() else None)
 
 
 def _response(loaded: Loaded, row: list[int], prompt_tokens: int) -> Response:

@@ -16,7 +16,7 @@ from jasco.data.audio import SAMPLING_RATE, Audio
 from jasco.errors import CHECK_DOWNLOAD, InputError, count, one_line
 from jasco.models.batches import Question
 from jasco.models.devices import choose_device
-from jasco.models.transformers.families import FAMILIES, OTHER, Family
+from jasco.models.transformers.families import FAMILIES, OTHER, Family, audio_token
 
 
 @dataclass(frozen=True)
@@ -202,17 +202,6 @@ def _differ(one: Any, other: Any) -> bool:
     if not (hasattr(one, "is_floating_point") and one.is_floating_point()):
         return False
     return other is None or one.shape != other.shape or bool((one != other).any())
-
-
-def audio_token(processor: Any, config: Any) -> int | None:
-    """Return the token that stands for a piece of audio; None if it is not declared."""
-    for holder in (processor, getattr(processor, "tokenizer", None), config):
-        for name in ("audio_token_id", "audio_token_index"):
-            token = getattr(holder, name, None)
-            if isinstance(token, int):
-                return token
-    text = getattr(processor, "audio_token", None)
-    return processor.tokenizer.convert_tokens_to_ids(text) if isinstance(text, str) else None
 
 
 _REMEDIES = {
