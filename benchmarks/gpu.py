@@ -95,7 +95,7 @@ class Scale(NamedTuple):
 SCALES = {
     "full": Scale(4096, 32, 32, 11_008, whisper=(1280, 32, 20), other=(768, 12, 12)),
     "medium": Scale(2048, 16, 16, 5504, whisper=(640, 16, 10), other=(384, 6, 6)),
-    "small": Scale(768, 12, 12, 2064, whisper=(256, 4, 4), other=(192, 2, 3)),
+    "small": Scale(512, 8, 8, 1376, whisper=(256, 2, 4), other=(192, 2, 3)),
     "tiny": Scale(64, 2, 2, 128, whisper=(64, 2, 2), other=(64, 1, 2)),
 }
 
@@ -224,6 +224,11 @@ def problem_of(error: Exception) -> str:
     return one_line(f"{type(error).__name__}: {error}", 80)
 
 
+def name_of(dtype: torch.dtype) -> str:
+    """Return the name of a precision, such as ``float16``."""
+    return str(dtype).removeprefix("torch.")
+
+
 def release() -> None:
     """Release the memory of unused objects."""
     gc.collect()
@@ -288,7 +293,7 @@ def load_qwen(scale: Scale, vocabulary: int, device: str, dtype: torch.dtype) ->
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
-    facts = {"dtype": str(dtype).removeprefix("torch."), "device": device}
+    facts = {"dtype": name_of(dtype), "device": device}
     return Loaded(processor, model.eval(), FAMILIES["qwen2_audio"], facts)
 
 
@@ -376,7 +381,7 @@ def report_qwen(plan: Plan) -> None:
         [batch, models[batch, state].facts["prefix_cache"], *cell.row(cells[8, "false"])]
         for (batch, state), cell in cells.items()
     ]
-    print(f"Qwen2-Audio ({plan.size}, {billions:.2f} billion weights) in {dtype}:\n")
+    print(f"Qwen2-Audio ({plan.size}, {billions:.2f} billion weights) in {name_of(dtype)}:\n")
     print_table(rows, ["batch", "prefix cache", "prompts/s", "peak memory", SAME])
 
 
@@ -585,7 +590,7 @@ def report_accuracy(plan: Plan) -> None:
             figures = [problem_of(error)]
         release()
         rows.append([name, *figures])
-    print(f"Ports ({plan.smaller}) in {half}, compared with float32 on the processor:\n")
+    print(f"Ports ({plan.smaller}) in {name_of(half)}, compared with float32 on the processor:\n")
     headings = ["maximum difference of logits", "standard deviation of logits", "same answers"]
     print_table(rows, ["port", *headings])
 
@@ -605,7 +610,7 @@ def report_ports(plan: Plan) -> None:
                 for (batch, prefix_cache), cell in cells.items()
             ]
         release()
-    print(f"Ports ({plan.size}) in {dtype}:\n")
+    print(f"Ports ({plan.size}) in {name_of(dtype)}:\n")
     print_table(rows, ["port", "batch", "prefix cache", "prompts/s", "peak memory", SAME])
 
 
@@ -653,7 +658,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=8.0)
     options = parser.parse_args(arguments)
     size = options.size or ("full" if options.device.startswith("cuda") else "small")
-    tokens, clips, rounds = (4, 1, 1) if size == "tiny" else (32, 4, 4)
+    tokens, clips, rounds = {"full": (32, 4, 4), "small": (16, 2, 4), "tiny": (4, 1, 1)}[size]
     end = time.monotonic() + 60 * options.minutes
     plan = Plan(options.device, size, tokens, clips, rounds, end)
     print(
