@@ -20,8 +20,10 @@ import asyncio
 import gc
 import math
 import platform
+import shutil
 import statistics
 import string
+import subprocess
 import sys
 import tempfile
 import time
@@ -165,7 +167,7 @@ class Cell:
     def row(self, other: "Cell") -> list[str]:
         """Return prompts per second, memory and answers identical to another cell's, as text."""
         if not self.rates:
-            return [self.problem]
+            return [self.problem, "", ""]
         memory = f"{self.gibibytes:.1f} GiB" if self.gibibytes else ""
         return [f"{statistics.median(self.rates):.2f}", memory, self.identical(other)]
 
@@ -339,11 +341,11 @@ def answers_of(model: Any, clips: int) -> Callable[[int], list[str]]:
                 for audio, text, _ in questions_about(clips_of(number, clips))
             )
         )
-        if model.batch_size < batch:  # it was split
-            raise torch.OutOfMemoryError
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                raise RuntimeError(outcome.message)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        if model.batch_size < batch or any(failure.kind == "memory" for failure in failures):
+            raise torch.OutOfMemoryError  # a batch was split, or does not fit even then
+        if failures:
+            raise RuntimeError(failures[0].message)
         return [outcome.text for outcome in outcomes]
 
     return lambda number: asyncio.run(answer_all(number))
@@ -584,10 +586,12 @@ def report_accuracy(plan: Plan) -> None:
     half = torch.float16 if plan.is_cuda else torch.bfloat16
     rows = []
     for name, port in ports_of(SCALES[plan.smaller], plan.vocabulary).items():
+        figures = ["out of time", "", ""]
         try:
-            figures = ["out of time"] if plan.is_over else compare_with_processor(plan, port, half)
+            if not plan.is_over:
+                figures = compare_with_processor(plan, port, half)
         except Exception as error:
-            figures = [problem_of(error)]
+            figures = [problem_of(error), "", ""]
         release()
         rows.append([name, *figures])
     print(f"Ports ({plan.smaller}) in {name_of(half)}, compared with float32 on the processor:\n")
@@ -603,7 +607,7 @@ def report_ports(plan: Plan) -> None:
         try:
             cells = measure_port(plan, port, dtype, can_share=name != "wavllm")
         except Exception as error:
-            rows.append([name, "", "", problem_of(error)])
+            rows.append([name, "", "", problem_of(error), "", ""])
         else:
             rows += [
                 [name, batch, "on" if prefix_cache else "off", *cell.row(cells[8, False])]
@@ -621,8 +625,8 @@ def measure_port(
     labels = [(1, False), (8, False), *([(8, True)] if can_share else [])]
     if plan.is_over:
         return {label: Cell(problem="out of time") for label in labels}
-    weights = random_weights(port.shapes, plan.device, dtype)
-    network, tokenizer = port.load(weights, plan.device, dtype), make_tokenizer()
+    network = port.load(random_weights(port.shapes, plan.device, dtype), plan.device, dtype)
+    tokenizer = make_tokenizer()
 
     def answer(label: tuple[int, bool], number: int) -> list[tuple[int, ...]]:
         batch, prefix_cache = label
@@ -643,11 +647,10 @@ def device_name(device: str) -> str:
     """Return the name of the device, and the version of its driver."""
     if not device.startswith("cuda"):
         return device
-    import subprocess
-
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    driver = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
-    return f"{torch.cuda.get_device_name(device)}, driver {(driver or ['unknown'])[0]}"
+    found = shutil.which("nvidia-smi")
+    drivers = subprocess.run(query, capture_output=True, text=True).stdout.split() if found else []
+    return f"{torch.cuda.get_device_name(device)}, driver {', '.join(set(drivers)) or 'unknown'}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
