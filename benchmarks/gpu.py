@@ -20,8 +20,10 @@ import asyncio
 import gc
 import math
 import platform
+import shutil
 import statistics
 import string
+import subprocess
 import sys
 import tempfile
 import time
@@ -95,7 +97,7 @@ class Scale(NamedTuple):
 SCALES = {
     "full": Scale(4096, 32, 32, 11_008, whisper=(1280, 32, 20), other=(768, 12, 12)),
     "medium": Scale(2048, 16, 16, 5504, whisper=(640, 16, 10), other=(384, 6, 6)),
-    "small": Scale(768, 12, 12, 2064, whisper=(256, 4, 4), other=(192, 2, 3)),
+    "small": Scale(512, 8, 8, 1376, whisper=(256, 2, 4), other=(192, 2, 3)),
     "tiny": Scale(64, 2, 2, 128, whisper=(64, 2, 2), other=(64, 1, 2)),
 }
 
@@ -165,7 +167,7 @@ class Cell:
     def row(self, other: "Cell") -> list[str]:
         """Return prompts per second, memory and answers identical to another cell's, as text."""
         if not self.rates:
-            return [self.problem]
+            return [self.problem, "", ""]
         memory = f"{self.gibibytes:.1f} GiB" if self.gibibytes else ""
         return [f"{statistics.median(self.rates):.2f}", memory, self.identical(other)]
 
@@ -222,6 +224,11 @@ def problem_of(error: Exception) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return "out of memory"
     return one_line(f"{type(error).__name__}: {error}", 80)
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """Return the name of a precision, such as ``float16``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def release() -> None:
@@ -288,7 +295,7 @@ def load_qwen(scale: Scale, vocabulary: int, device: str, dtype: torch.dtype) ->
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
-    facts = {"dtype": str(dtype).removeprefix("torch."), "device": device}
+    facts = {"dtype": name_of(dtype), "device": device}
     return Loaded(processor, model.eval(), FAMILIES["qwen2_audio"], facts)
 
 
@@ -334,11 +341,11 @@ def answers_of(model: Any, clips: int) -> Callable[[int], list[str]]:
                 for audio, text, _ in questions_about(clips_of(number, clips))
             )
         )
-        if model.batch_size < batch:  # it was split
-            raise torch.OutOfMemoryError
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                raise RuntimeError(outcome.message)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        if model.batch_size < batch or any(failure.kind == "memory" for failure in failures):
+            raise torch.OutOfMemoryError  # a batch was split, or does not fit even then
+        if failures:
+            raise RuntimeError(failures[0].message)
         return [outcome.text for outcome in outcomes]
 
     return lambda number: asyncio.run(answer_all(number))
@@ -376,7 +383,7 @@ def report_qwen(plan: Plan) -> None:
         [batch, models[batch, state].facts["prefix_cache"], *cell.row(cells[8, "false"])]
         for (batch, state), cell in cells.items()
     ]
-    print(f"Qwen2-Audio ({plan.size}, {billions:.2f} billion weights) in {dtype}:\n")
+    print(f"Qwen2-Audio ({plan.size}, {billions:.2f} billion weights) in {name_of(dtype)}:\n")
     print_table(rows, ["batch", "prefix cache", "prompts/s", "peak memory", SAME])
 
 
@@ -579,13 +586,15 @@ def report_accuracy(plan: Plan) -> None:
     half = torch.float16 if plan.is_cuda else torch.bfloat16
     rows = []
     for name, port in ports_of(SCALES[plan.smaller], plan.vocabulary).items():
+        figures = ["out of time", "", ""]
         try:
-            figures = ["out of time"] if plan.is_over else compare_with_processor(plan, port, half)
+            if not plan.is_over:
+                figures = compare_with_processor(plan, port, half)
         except Exception as error:
-            figures = [problem_of(error)]
+            figures = [problem_of(error), "", ""]
         release()
         rows.append([name, *figures])
-    print(f"Ports ({plan.smaller}) in {half}, compared with float32 on the processor:\n")
+    print(f"Ports ({plan.smaller}) in {name_of(half)}, compared with float32 on the processor:\n")
     headings = ["maximum difference of logits", "standard deviation of logits", "same answers"]
     print_table(rows, ["port", *headings])
 
@@ -598,14 +607,14 @@ def report_ports(plan: Plan) -> None:
         try:
             cells = measure_port(plan, port, dtype, can_share=name != "wavllm")
         except Exception as error:
-            rows.append([name, "", "", problem_of(error)])
+            rows.append([name, "", "", problem_of(error), "", ""])
         else:
             rows += [
                 [name, batch, "on" if prefix_cache else "off", *cell.row(cells[8, False])]
                 for (batch, prefix_cache), cell in cells.items()
             ]
         release()
-    print(f"Ports ({plan.size}) in {dtype}:\n")
+    print(f"Ports ({plan.size}) in {name_of(dtype)}:\n")
     print_table(rows, ["port", "batch", "prefix cache", "prompts/s", "peak memory", SAME])
 
 
@@ -616,8 +625,8 @@ def measure_port(
     labels = [(1, False), (8, False), *([(8, True)] if can_share else [])]
     if plan.is_over:
         return {label: Cell(problem="out of time") for label in labels}
-    weights = random_weights(port.shapes, plan.device, dtype)
-    network, tokenizer = port.load(weights, plan.device, dtype), make_tokenizer()
+    network = port.load(random_weights(port.shapes, plan.device, dtype), plan.device, dtype)
+    tokenizer = make_tokenizer()
 
     def answer(label: tuple[int, bool], number: int) -> list[tuple[int, ...]]:
         batch, prefix_cache = label
@@ -638,11 +647,10 @@ def device_name(device: str) -> str:
     """Return the name of the device, and the version of its driver."""
     if not device.startswith("cuda"):
         return device
-    import subprocess
-
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    driver = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
-    return f"{torch.cuda.get_device_name(device)}, driver {(driver or ['unknown'])[0]}"
+    found = shutil.which("nvidia-smi")
+    drivers = subprocess.run(query, capture_output=True, text=True).stdout.split() if found else []
+    return f"{torch.cuda.get_device_name(device)}, driver {', '.join(set(drivers)) or 'unknown'}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -653,7 +661,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=8.0)
     options = parser.parse_args(arguments)
     size = options.size or ("full" if options.device.startswith("cuda") else "small")
-    tokens, clips, rounds = (4, 1, 1) if size == "tiny" else (32, 4, 4)
+    tokens, clips, rounds = {"full": (32, 4, 4), "small": (16, 2, 4), "tiny": (4, 1, 1)}[size]
     end = time.monotonic() + 60 * options.minutes
     plan = Plan(options.device, size, tokens, clips, rounds, end)
     print(

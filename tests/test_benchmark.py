@@ -77,6 +77,6 @@ def test_a_configuration_without_memory_or_time_has_no_figures(
     cells = gpu.measure(plan, {"fits": lambda number: ["a", number], "large": fail})
     assert cells["fits"].identical(gpu.Cell(answers={0: ["b", 0], 2: ["a", 0]})) == "2 of 4"
     assert len(cells["fits"].rates) == 2
-    assert cells["large"].row(cells["fits"]) == ["out of memory"]
+    assert cells["large"].row(cells["fits"]) == ["out of memory", "", ""]
     late = gpu.measure(replace(plan, end=0.0), {"fits": lambda number: ["a"]})
-    assert late["fits"].row(cells["fits"]) == ["out of time"]
+    assert late["fits"].row(cells["fits"]) == ["out of time", "", ""]

@@ -211,7 +211,7 @@ def decode(
             prefixes, prompts, prefix_of = split_prefixes(prompts, groups)
             if any(prefix.shape[1] for prefix in prefixes):
                 batch.append(*_pad_left(prefixes))
-                batch.select(torch.tensor(prefix_of))
+                batch.select(torch.tensor(prefix_of, device=prompts[0].device))
         logits = batch.append(*_pad_left(prompts))
         while running:
             rows = range(len(logits))
