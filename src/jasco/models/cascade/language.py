@@ -182,8 +182,11 @@ def _server(path: Path) -> Any:
     params.api_keys = [secrets.token_hex()]
     params.ui = params.endpoint_slots = False
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError as error:
         raise InputError(
             f"{path}: cannot be loaded by xllamacpp {xllamacpp.__version__}: {error}"
         ) from error
+    # Wait until the server's thread runs: deleting the server before never returns.
+    _complete(server, _OTHER, {"max_tokens": 0})
+    return server
