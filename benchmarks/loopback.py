@@ -1,9 +1,9 @@
 """A fast local server for OpenAI's chat completions API, for benchmarks.
 
-It runs in a process of its own and does little per request, so that it does not limit the
-client that is measured. It speaks HTTP/1.1 with keep-alive and ``Content-Length`` in both directions, reads and
-parses each request completely, and answers at once: a sentence to audio, a valid verdict to
-a judge's prompt. An answer depends only on the content of the last message.
+It runs in a process of its own and does little per request, so that it does not limit the client
+that is measured. It speaks HTTP/1.1 with keep-alive and ``Content-Length`` in both directions,
+reads and parses each request completely, and answers at once: a sentence to audio, a valid verdict
+to a judge's prompt. An answer depends only on the content of the last message.
 
 Usage: ``with LoopbackServer() as server: ... server.url``
 """

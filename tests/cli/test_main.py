@@ -62,6 +62,16 @@ def test_importing_and_scoring_do_not_load_the_chat_client(tmp_path: Path) -> No
     assert "openai" not in modules
 
 
+def test_scoring_a_run_loads_neither_models_nor_the_parser_of_verdicts(run: Path) -> None:
+    _, modules, output = run_probe("score", str(run))
+    assert output
+    assert "jasco.runs.reader" in modules
+    assert not modules & {
+        "aiohttp", "jasco.evaluation.session", "jasco.models.model",
+        "jasco.protocol.verdict_parser", "soundfile", "soxr",
+    }  # fmt: skip
+
+
 def test_the_module_is_the_command() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "jasco", "--version"], capture_output=True, text=True, check=True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jasco.api import arguments
+from jasco.api import arguments, conversions
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.data import responses_csv
 from jasco.data.audio import read_file
@@ -47,7 +47,7 @@ def load_dataset(data: str | Path) -> DataSet:
     >>> data.items()[0].clip.speech
     'Keep your eyes open and tell me your name.'
     """
-    return arguments.as_data(data, log_message)
+    return conversions.as_data(data, log_message)
 
 
 @named_as_in_python()
@@ -81,7 +81,7 @@ def write_template(data: str | Path | DataSet, output: str | Path) -> None:
     'allm_output'
     """
     arguments.check("output", output, arguments.is_path(output), "a file to write")
-    data = arguments.as_data(data, log_message)
+    data = conversions.as_data(data, log_message)
     paths = {clip.id: data.audio_path(clip) for clip in data.clips}
     frames = {id_: read_file(path).frames for id_, path in paths.items() if path}
     rows = responses_csv.template_rows(data, frames)
@@ -178,7 +178,7 @@ def make_stems(
     is_right = folder is None or arguments.is_path(folder)
     arguments.check("folder", folder, is_right, "a folder or None")
     arguments.check("check", check, isinstance(check, bool), "True or False")
-    found = arguments.as_data(data, log_message)
+    found = conversions.as_data(data, log_message)
     return stem_report(found, Path(folder) if folder else None, check, log_message)
 
 

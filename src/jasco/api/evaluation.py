@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jasco.api import arguments
+from jasco.api import arguments, conversions
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.api.runs import Run
 from jasco.api.scores import Scores, scores_of
@@ -147,15 +147,15 @@ def evaluate(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, run is None or arguments.is_path(run), "a folder or None")
-    arguments.check_data(data)
-    division = arguments.as_division(shard, shards, on)
+    conversions.check_data(data)
+    division = conversions.as_division(shard, shards, on)
     arguments.check("run", run, run is not None or shard is None, "a folder, to process a shard")
     with _folder(run) as folder:
         _run(
             division,
             run=folder,
             data=data,
-            model=arguments.as_model(model, name, run),
+            model=conversions.as_model(model, name, run),
             judges=judges,
             protocol=protocol,
             name=name,
@@ -217,13 +217,13 @@ def respond(
         concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     )
     arguments.check("run", run, arguments.is_path(run), "a folder")
-    arguments.check_data(data)
-    division = arguments.as_division(shard, shards, on)
+    conversions.check_data(data)
+    division = conversions.as_division(shard, shards, on)
     _run(
         division,
         run=Path(run),
         data=data,
-        model=arguments.as_model(model, name, run),
+        model=conversions.as_model(model, name, run),
         name=name,
         tags=tags,
         instructions=instructions,
@@ -300,7 +300,7 @@ price_in, price_out
     path, csv_file = Path(target), None if output is None else Path(output)
     check_targets([path], together=True)
     settings |= {"judges": judges, "protocol": protocol}
-    division = arguments.as_division(shard, None, on)
+    division = conversions.as_division(shard, None, on)
     if not path.is_dir():
         check_not_divided(path, division)
         run, _ = run_in_thread(
@@ -350,7 +350,7 @@ def run_command(
     """
     if division is None and not is_divided(run):
         return run_job(open_job(run=run, data=data, notify=notify, **settings), notify, begun)
-    source = arguments.as_source(data, notify)
+    source = conversions.as_source(data, notify)
     job = open_job(run=run, notify=notify, **settings)
     return run_divided(job, source, division or Division(), notify, begun)
 
@@ -400,11 +400,11 @@ def open_job(
         tags=arguments.as_tags(tags),
         limit=None if limit is None else arguments.as_positive("limit", limit, " or None"),
         samples=None if samples is None else arguments.as_positive("samples", samples, " or None"),
-        instructions=arguments.as_instructions(instructions),
-        protocol=arguments.as_protocol(protocol),
-        data=None if data is None else arguments.as_data(data, notify),
-        model=None if model is None else arguments.as_model(model),
-        judges=arguments.as_judges(judges),
+        instructions=conversions.as_instructions(instructions),
+        protocol=conversions.as_protocol(protocol),
+        data=None if data is None else conversions.as_data(data, notify),
+        model=None if model is None else conversions.as_model(model),
+        judges=conversions.as_judges(judges),
         **settings,
     )
 
@@ -453,7 +453,7 @@ def judge_responses_csv(
         raise InputError(
             f"{responses}: missing output file; give the file to write, with -o JUDGED.csv"
         )
-    opened = arguments.as_judges(judges)
+    opened = conversions.as_judges(judges)
     if len(opened) != 1:
         raise InputError(
             f"{responses}: {len(opened)} judges for a responses CSV (expected one judge); run "
@@ -512,7 +512,7 @@ def checked_settings(
         "preflight": arguments.as_boolean("preflight", preflight),
         "retry_final": arguments.as_boolean("retry_final", retry_final),
         "limits": read_limits(max_calls, max_tokens, max_cost),
-        "prices": arguments.as_price_list(price_in, price_out),
+        "prices": conversions.as_price_list(price_in, price_out),
     }
 
 

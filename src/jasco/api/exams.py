@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jasco.api import arguments
+from jasco.api import arguments, conversions
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.api.threads import run_in_thread
 from jasco.backends.budget import Budget, read_limits
@@ -132,16 +132,16 @@ def exam(
     >>> report = jasco.exam("offline", data="mini")  # doctest: +SKIP
     >>> report.known_answers.accuracy  # doctest: +SKIP
     """
-    judges = arguments.as_judges([judge])
+    judges = conversions.as_judges([judge])
     if len(judges) != 1:
         raise InputError("exam takes one judge; examine the judges of a panel one by one")
     arguments.check("gold", gold, gold is None or arguments.is_path(gold), "a file or None")
-    prices = arguments.as_price_list(price_in, price_out)
+    prices = conversions.as_price_list(price_in, price_out)
     budget = open_budget(read_limits(max_calls, max_tokens, max_cost), prices, judges)
-    data_set = arguments.as_data(data, log_message)
+    data_set = conversions.as_data(data, log_message)
     settings: dict[str, Any] = {
         "gold": None if gold is None else Path(gold),
-        "protocol": arguments.as_protocol(protocol),
+        "protocol": conversions.as_protocol(protocol),
         "concurrency": arguments.as_positive("concurrency", concurrency),
         "again": arguments.as_boolean("again", again),
     }

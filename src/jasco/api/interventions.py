@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jasco.api import arguments
+from jasco.api import arguments, conversions
 from jasco.api.evaluation import Prices, checked_settings, open_job
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.api.threads import run_in_thread
@@ -110,13 +110,13 @@ retry_final, max_calls, max_tokens, max_cost, price_in, price_out
     arguments.check("run", run, arguments.is_path(run), "a folder")
     folder = Path(run)
     if data is not None:
-        arguments.check_data(data)
+        conversions.check_data(data)
     if model is not None and not judges:
         raise InputError("judges: expected at least one; further ones can be added later")
     if model is not None or judges:
-        division = arguments.as_division(shard, shards, on)
+        division = conversions.as_division(shard, shards, on)
         settings |= {
-            "model": None if model is None else arguments.as_model(model, name, run),
+            "model": None if model is None else conversions.as_model(model, name, run),
             "data": data,
             "judges": judges,
             "conditions": conditions,

@@ -7,14 +7,14 @@ from typing import Literal
 
 from jasco.api import arguments
 from jasco.api.messages import Notify, log_message, named_as_in_python
+from jasco.api.scores import notify_missing
 from jasco.backends.optional_imports import import_optional
 from jasco.data.csv_files import whole_file
 from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
-from jasco.reports.notes import missing
 from jasco.reports.reliance_report import reliance_if_measured
-from jasco.reports.report import Report, by_data_set
+from jasco.reports.report import by_data_set
 from jasco.runs.summary import find_runs, summarise_run
 from jasco.runs.targets import check_targets, files_of_model, results_of
 
@@ -130,12 +130,6 @@ def write_report(
     if form == "html":
         notify(f"{output}: {output.stat().st_size / 1e6:.1f} MB; open it in a browser")
     return ""
-
-
-def notify_missing(reports: Sequence[Report], notify: Notify) -> None:
-    """Write one message that lists what is missing in the reports."""
-    if parts := "; ".join(part for each in reports for part in missing(each)):
-        notify(f"incomplete: {parts}")
 
 
 def _format_of(output: Path) -> str:

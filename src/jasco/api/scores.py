@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from jasco.api import arguments
-from jasco.api.messages import named_as_in_python
+from jasco.api.messages import Notify, named_as_in_python
 from jasco.errors import did_you_mean
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import Estimate
@@ -17,6 +17,7 @@ from jasco.metrics.scoring import Score
 from jasco.reports import columns
 from jasco.reports.exports import data_frame, figure_rows, item_rows, to_json
 from jasco.reports.html_table import scores_html
+from jasco.reports.notes import missing
 from jasco.reports.report import ModelReport, Report, by_data_set, summarise
 from jasco.reports.text import render
 from jasco.runs.read_csv import judged_items_of_files
@@ -421,3 +422,9 @@ def scores_of(
     results = results_of(targets, together=True, compat=compat, judges=judges, read_run=reader)
     reports = tuple(summarise(group, published=published) for group in by_data_set(results))
     return Scores(reports, kept)
+
+
+def notify_missing(reports: Sequence[Report], notify: Notify) -> None:
+    """Write one message that lists what is missing in the reports."""
+    if parts := "; ".join(part for each in reports for part in missing(each)):
+        notify(f"incomplete: {parts}")

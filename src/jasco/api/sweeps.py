@@ -26,7 +26,6 @@ from jasco.evaluation.distributed.sweep_run import (
 from jasco.evaluation.distributed.sweep_status import CellStatus, status_of
 from jasco.evaluation.run_job import Stop
 from jasco.reports.exports import data_frame, to_json
-from jasco.reports.html_table import sweep_html
 from jasco.reports.report import SCHEMA
 from jasco.reports.sweep import (
     SweepResults,
@@ -35,6 +34,7 @@ from jasco.reports.sweep import (
     folders_with_results,
     render_status,
     render_sweep,
+    sweep_html,
 )
 
 if TYPE_CHECKING:

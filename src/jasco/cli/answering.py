@@ -152,7 +152,7 @@ def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
 
     RUN is the folder of a run, RESPONSES.csv a file with answers in the column allm_output.
     """
-    from jasco.api.arguments import as_division
+    from jasco.api.conversions import as_division
     from jasco.api.evaluation import check_no_output, check_not_divided, judge_responses_csv
     from jasco.runs.targets import check_targets
 
@@ -218,7 +218,7 @@ def _print_plan(settings: dict[str, Any], *, as_json: bool = False) -> bool:
 
 def pop_division(settings: dict[str, Any]) -> "Division | None":
     """Remove the options about shards from the settings, and return what they mean."""
-    from jasco.api.arguments import as_division
+    from jasco.api.conversions import as_division
 
     return as_division(settings.pop("shard"), settings.pop("shards", None), settings.pop("on"))
 

@@ -28,8 +28,7 @@ def print_scores(
 
     Settings are those of :func:`jasco.api.scores.scores_of`.
     """
-    from jasco.api.reports import notify_missing
-    from jasco.api.scores import scores_of
+    from jasco.api.scores import notify_missing, scores_of
 
     scores = scores_of(targets, **settings)
     print_result(scores.to_json() if as_json else str(scores))

@@ -57,7 +57,7 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
     Each run or judged CSV file is a model; NAME=A.csv+B.csv is one model with two judges.
     """
     from jasco.api.comparisons import comparisons_of
-    from jasco.api.reports import notify_missing
+    from jasco.api.scores import notify_missing
 
     comparisons = comparisons_of(targets, **settings)
     print_result(comparisons.to_json() if as_json else str(comparisons))

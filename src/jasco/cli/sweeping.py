@@ -34,7 +34,8 @@ def sweep_command(
     same command does what is missing. The scores are printed as one table, and as a curve over
     the checkpoints of a model.
     """
-    from jasco.api.reports import check_output, notify_missing
+    from jasco.api.reports import check_output
+    from jasco.api.scores import notify_missing
     from jasco.api.sweeps import Sweep, run_sweep
     from jasco.backends.optional_imports import import_optional
     from jasco.evaluation.distributed.sweep_plan import read_plan

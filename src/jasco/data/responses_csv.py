@@ -17,7 +17,6 @@ from jasco.errors import InputError, invalid_value
 from jasco.metrics.compat import JudgedRow
 from jasco.protocol.clips import Clip, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
-from jasco.protocol.verdict_parser import read_orientation, read_rating, read_verdict
 from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
 
 COLUMNS = (
@@ -117,6 +116,9 @@ class ResponsesCsv:
         return _is_proxy(self.table, _judge_column(self.path, self.table))
 
     def _verdict(self, key: Key, row: Mapping[str, str], text: str) -> Verdict:
+        # Imported here: compiling the patterns takes as long as reading a run.
+        from jasco.protocol.verdict_parser import read_orientation, read_rating, read_verdict
+
         where = f"{self.path}: clip {key[0]}, prompt {key[1]}"
         cells = {name: row.get(name, "") for name in ("rating", "orientation")}
         by_text = read_verdict(text)

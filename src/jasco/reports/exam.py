@@ -3,10 +3,9 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jasco.errors import count, one_line
-from jasco.judge_exam.examination import ExamResult
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.exam_figures import CANARY, KNOWN, LABELLED, Part, unreadable_rate
 from jasco.metrics.verdict_matrix import RATINGS
@@ -19,8 +18,11 @@ from jasco.reports.report import SCHEMA, Json, as_json
 from jasco.reports.signature import DIGITS, describe, identity_name, join_signature
 from jasco.runs.results import JudgeFacts
 
+if TYPE_CHECKING:  # scores quote exams, but hold none
+    from jasco.judge_exam.examination import ExamResult
 
-def summarise_exam(result: ExamResult) -> Json:
+
+def summarise_exam(result: "ExamResult") -> Json:
     """Return the result of an exam as the documented JSON object."""
     exam, parts = result.exam, result.parts
     labelled = parts.get(LABELLED)

@@ -6,7 +6,6 @@ from html import escape
 from jasco.reports import columns
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
-from jasco.reports.sweep import SweepResults, reasons
 from jasco.reports.text import title
 
 
@@ -14,7 +13,7 @@ def scores_html(report: Report) -> str:
     """Format the figures of models, with the notes that are needed to read them."""
     kinds = {*CAUTIONS, NoteKind.ATTRIBUTION, NoteKind.INTERVALS, NoteKind.MISSING}
     notes = note_lines(report, kinds)
-    return _html(title(report), columns.headline(report.models), notes, report.signature)
+    return table_html(title(report), columns.headline(report.models), notes, report.signature)
 
 
 def differences_html(report: Report) -> str:
@@ -24,16 +23,11 @@ def differences_html(report: Report) -> str:
         explain_pairs(pairs),
         *note_lines(report, {*CAUTIONS, NoteKind.ATTRIBUTION, NoteKind.COMPARISON}),
     ]
-    return _html("Paired differences", columns.differences(pairs), notes, report.signature)
+    return table_html("Paired differences", columns.differences(pairs), notes, report.signature)
 
 
-def sweep_html(results: SweepResults) -> str:
-    """Format the table of a sweep over models and data sets, and the reasons of failures."""
-    signatures = " ".join(report.signature for report in results.reports)
-    return _html("Best-mean", results.table, reasons(results.statuses), signatures)
-
-
-def _html(caption: str, table: columns.Table, notes: Iterable[str], signature: str) -> str:
+def table_html(caption: str, table: columns.Table, notes: Iterable[str], signature: str) -> str:
+    """Format a table with its caption, notes and signature."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in table.header)
     rows = "".join(
         f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in table.cells(row))}</tr>"

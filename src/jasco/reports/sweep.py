@@ -14,6 +14,7 @@ from jasco.reports import formats
 from jasco.reports.columns import Column, Table, TableRow, proxy_label
 from jasco.reports.comparison import summarise_comparison
 from jasco.reports.exports import DataRow, figure_rows
+from jasco.reports.html_table import table_html
 from jasco.reports.report import ModelReport, Report, as_json
 from jasco.reports.text import title
 
@@ -269,6 +270,12 @@ def render_sweep(results: SweepResults) -> str:
 
 
 # --- as JSON ---
+
+
+def sweep_html(results: SweepResults) -> str:
+    """Format the table of a sweep and the reasons of failures as HTML."""
+    signatures = " ".join(report.signature for report in results.reports)
+    return table_html("Best-mean", results.table, reasons(results.statuses), signatures)
 
 
 def cells_json(statuses: Sequence[CellStatus]) -> list[dict[str, Any]]:

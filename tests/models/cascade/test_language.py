@@ -180,9 +180,14 @@ def test_servers_compute_in_one_order_only(monkeypatch: pytest.MonkeyPatch) -> N
             self.model, self.cpuparams, self.cpuparams_batch = (SimpleNamespace() for _ in "abc")
 
     parameters_of_servers: list[Any] = []
+
+    def server(parameters: Any) -> Server:
+        parameters_of_servers.append(parameters)
+        return Server()
+
     library = SimpleNamespace(
         CommonParams=Parameters,
-        Server=parameters_of_servers.append,
+        Server=server,
         llama_flash_attn_type=SimpleNamespace(LLAMA_FLASH_ATTN_TYPE_DISABLED="off"),
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", library)
@@ -194,6 +199,7 @@ def test_servers_compute_in_one_order_only(monkeypatch: pytest.MonkeyPatch) -> N
         assert parameters.flash_attn_type == "off"
         assert parameters.cache_ram_mib == 0
         assert parameters.n_gpu_layers == 0
+        assert parameters.fit_params is False
 
 
 def completion(content: str | None) -> dict[str, Any]:
@@ -222,6 +228,13 @@ def test_lone_surrogates_are_replaced_both_ways() -> None:
     prompt = make_prompt([], "b \ud800", "c \ud800")
     assert "b �" in prompt.clip
     assert "c �" in prompt.instruction
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_a_server_that_answered_nothing_can_be_deleted(real_models: None) -> None:
+    model = language.LanguageModel(find_weight(SMOLLM2) / next(iter(SMOLLM2.files)), 2)
+    del model
 
 
 @pytest.mark.slow

@@ -175,13 +175,18 @@ def _server(path: Path) -> Any:
     params.n_parallel = params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cache_ram_mib = 0  # no second cache for earlier prompts
+    # Half of the time to load: a trial run, and a trial load that fits free parameters to memory.
+    params.warmup = params.fit_params = False
     params.verbosity = _SILENT
     # The server always listens on a free port of this machine.
     params.api_keys = [secrets.token_hex()]
     params.ui = params.endpoint_slots = False
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError as error:
         raise InputError(
             f"{path}: cannot be loaded by xllamacpp {xllamacpp.__version__}: {error}"
         ) from error
+    # Wait until the server's thread runs: deleting the server before never returns.
+    _complete(server, _OTHER, {"max_tokens": 0})
+    return server
