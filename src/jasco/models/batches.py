@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from jasco.backends.options import Option, at_least
+from jasco.backends.options import Option, at_least, true_or_false
 from jasco.backends.secrets import mask_spec
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
@@ -33,6 +33,13 @@ Outcome = Response | Failure
 
 BATCH = Option("batch", "number of questions per batch", at_least(1, int), 8)
 """For models that accept batches of any size; not part of the identity."""
+PREFIX_CACHE = Option(
+    "prefix_cache",
+    "true: process what the prompts about a clip have in common once per batch",
+    true_or_false,
+    True,
+)
+"""For models that can share the common prefix of several prompts; not part of the identity."""
 
 
 class MalformedAnswersError(Exception):
@@ -80,6 +87,12 @@ class BatchedModel(Model):
         Questions with and without audio never share a batch.
         """
         return None
+
+    def prefix_cache_disabled(self) -> str:
+        """Return the option that disables prefix caching; empty if none does."""
+        if not self.spec.options["prefix_cache"]:
+            return "prefix_cache=false"
+        return "batch=1" if self.batch_size == 1 else ""
 
     def place_of(self, error: BaseException) -> str:  # noqa: ARG002
         """Return where in the user's code an error was raised; empty if unknown."""

@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.optional_imports import import_optional
-from jasco.backends.options import Option, one_of, true_or_false
+from jasco.backends.options import Option, one_of
 from jasco.backends.specs import Spec
-from jasco.models.batches import BATCH, BatchedModel, Question
+from jasco.models.batches import BATCH, PREFIX_CACHE, BatchedModel, Question
 from jasco.models.devices import DEVICE, choose_device, dtype_option
 from jasco.protocol.responses import Response
 
 if TYPE_CHECKING:
     from jasco.models.ports.inference import Inference
-
-
-PREFIX_CACHE = Option(
-    "prefix_cache",
-    "true: prompts about a clip share the computation of their common prefix",
-    true_or_false,
-    True,
-)
-"""The option for prefix caching; not part of the identity."""
 
 
 def options(*presets: str, prefix_cache: bool = True) -> tuple[Option, ...]:
@@ -92,13 +83,8 @@ class PortModel(BatchedModel):
             "transformers": transformers.__version__,
         }
         if "prefix_cache" in settings:
-            self.facts |= {"prefix_cache": self._prefix_cache_state()}
-
-    def _prefix_cache_state(self) -> str:
-        """Return whether prefix caching is used, and why not."""
-        if not self.spec.options["prefix_cache"]:
-            return "off: prefix_cache=false"
-        return "off: batch=1" if self.batch_size == 1 else "on"
+            disabled = self.prefix_cache_disabled()
+            self.facts |= {"prefix_cache": f"off: {disabled}" if disabled else "on"}
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:
         """Answer each question of a batch."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jasco.backends.fingerprints import folder_fingerprint
-from jasco.backends.options import Option, at_least, true_or_false
+from jasco.backends.options import Option, at_least
 from jasco.backends.specs import Spec
-from jasco.models.batches import BATCH, BatchedModel, Question
+from jasco.models.batches import BATCH, PREFIX_CACHE, BatchedModel, Question
 from jasco.models.devices import DEVICE, dtype_option
 from jasco.models.model import REASONING
 from jasco.models.transformers.generation import generate, set_decoding
@@ -37,12 +37,7 @@ class HuggingFace(BatchedModel):
         REASONING,
         DEVICE,
         BATCH,
-        Option(
-            "prefix_cache",
-            "true: process a clip once per batch; false: with each question",
-            true_or_false,
-            True,
-        ),
+        PREFIX_CACHE,
     )
 
     def __init__(self, spec: Spec) -> None:
@@ -62,19 +57,13 @@ class HuggingFace(BatchedModel):
         self._loaded = loaded
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
         self.accepts_no_audio = loaded.family.accepts_no_audio
-        problem = self._prefix_cache_problem(loaded)
+        problem = self.prefix_cache_disabled() or find_problem(loaded)
         self._prefix_cache = not problem
         self.facts = {
             **loaded.facts,
             **({"generation": settings} if settings else {}),
             "prefix_cache": f"off: {problem}" if problem else "on",
         }
-
-    def _prefix_cache_problem(self, loaded: Loaded) -> str:
-        """Return why a clip is processed with each question; empty if it is not."""
-        if not self.spec.options["prefix_cache"]:
-            return "prefix_cache=false"
-        return "batch=1" if self.batch_size == 1 else find_problem(loaded)
 
     def group_of(self, question: Question) -> int:
         """Return the clip's length if clips of other lengths in the batch affect its answer."""
