@@ -10,7 +10,7 @@ so that, as in the real one, most tokens of a prompt are audio. The ways alterna
 - ``batch=8`` and ``batch=32``: jasco, each clip once per batch.
 
 The script prints the medians of the answers per second of CPU time, their ratios to the first way
-(target for ``batch=8``: at least 3), and how many answers are identical to those of the first way.
+(target for ``batch=8``: at least 3), and how many answers are identical to those of the first two.
 
 Usage: ``python benchmarks/transformers_batches.py [--clips N] [--rounds N] [--dtype bfloat16]``
 """
@@ -93,10 +93,13 @@ async def measure(clips: int, rounds: int, dtype: str) -> None:
     print(f"{len(questions)} questions, {len(set(answers[first]))} distinct answers")
     for way, values in rates.items():
         median, all_rates = statistics.median(values), ", ".join(f"{rate:.2f}" for rate in values)
-        same = sum(one == other for one, other in zip(answers[way], answers[first], strict=True))
+        same, same_as_plain = (
+            sum(one == other for one, other in zip(answers[way], answers[reference], strict=True))
+            for reference in (first, BATCHES[0])
+        )
         print(
             f"{way}: {median:.2f} answers per second ({all_rates}), ratio {median / base:.2f}, "
-            f"{same} identical"
+            f"identical to {first}: {same}, to {BATCHES[0]}: {same_as_plain}"
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jasco.errors import whole_text
 from jasco.models.batches import Question
-from jasco.models.transformers.inputs import run, whole_inputs
+from jasco.models.transformers.inputs import call_generate, whole_inputs
 from jasco.models.transformers.loading import Loaded
 from jasco.models.transformers.prefix_cache import cached_inputs
 from jasco.protocol.responses import Response
@@ -67,7 +67,7 @@ def generate(
         (model.enable_adapters if has_audio else model.disable_adapters)()
     inputs = cached_inputs(loaded, questions) if prefix_cache and has_audio else None
     inputs = inputs or whole_inputs(loaded, questions)
-    generated = run(loaded, inputs)
+    generated = call_generate(loaded, inputs)
     prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
     rows = generated[:, inputs["input_ids"].shape[1] :].tolist()
     return [_response(loaded, *row) for row in zip(rows, prompt_tokens, strict=True)]

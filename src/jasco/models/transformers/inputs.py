@@ -45,7 +45,7 @@ def token_rows(inputs: Mapping[str, Any]) -> list[list[int]]:
     ]
 
 
-def run(loaded: Loaded, inputs: Mapping[str, Any], **settings: Any) -> Any:
+def call_generate(loaded: Loaded, inputs: Mapping[str, Any], **settings: Any) -> Any:
     """Return what the model generates from inputs, with settings that replace the model's."""
     import torch
     import transformers

@@ -18,7 +18,7 @@ from jasco.models.clip_cache import audio_digest
 from jasco.models.transformers.families import audio_token
 from jasco.models.transformers.inputs import (
     CACHE_NAMES,
-    run,
+    call_generate,
     token_rows,
     whole_inputs,
     without_padding,
@@ -173,7 +173,9 @@ def _starts(inputs: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]
 
 def _prefill(loaded: Loaded, inputs: Mapping[str, Any]) -> tuple[str, Any]:
     """Process inputs, and return the name of the cache and the cache."""
-    output = run(loaded, inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True)
+    output = call_generate(
+        loaded, inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True
+    )
     return next((name, output[name]) for name in CACHE_NAMES if name in output)
 
 
@@ -234,7 +236,7 @@ def _logits(loaded: Loaded, inputs: Mapping[str, Any]) -> Any:
     import torch
 
     settings = {"return_dict_in_generate": True, "output_logits": True}
-    output = run(loaded, inputs, max_new_tokens=2, do_sample=False, **settings)
+    output = call_generate(loaded, inputs, max_new_tokens=2, do_sample=False, **settings)
     return torch.stack(output.logits)
 
 
