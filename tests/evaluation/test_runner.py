@@ -18,6 +18,15 @@ from jasco.runs.read_run import results_of_run
 from synthetic import tone
 
 
+def test_a_concurrency_that_does_not_fill_batches_is_pointed_out(run_evaluation: Any) -> None:
+    model = FakeModel()
+    model.batch_size = 8
+    assert not any("batches" in line for line in run_evaluation(model, limit=1, concurrency=8))
+    model.batch_size = 32
+    lines = run_evaluation(model, concurrency=16)
+    assert sum("--concurrency 64" in line for line in lines) == 1
+
+
 @pytest.mark.parametrize("concurrency", [1, 3, 16])
 def test_no_more_calls_are_open_than_allowed(run_evaluation: Any, concurrency: int) -> None:
     model = FakeModel()

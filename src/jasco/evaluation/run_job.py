@@ -208,6 +208,11 @@ async def _prepared(
                 f"{label}: decoding is greedy (temperature 0): the {session.samples} answers to "
                 "each item will be nearly identical"
             )
+        if model.batch_size > session.job.concurrency:
+            session.notify(
+                f"{label}: batches of {model.batch_size} questions are not filled with "
+                f"--concurrency {session.job.concurrency}; use --concurrency {2 * model.batch_size}"
+            )
         store.add_runtime(model.facts, model.max_audio_seconds)
         if model.max_audio_seconds and (
             longer := store.count_longer_clips(model.max_audio_seconds)

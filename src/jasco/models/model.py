@@ -40,6 +40,8 @@ class Model(Provider, ABC):
     """After ``prepare``: its runtime (precision, device, versions), for the record."""
     max_audio_seconds: float | None = None
     """After ``prepare``: maximum number of seconds that it processes; None: no limit or unknown."""
+    batch_size: int = 1
+    """Maximum number of questions that it answers together."""
     accepts_no_audio: bool = False
     """After ``prepare``: whether :meth:`answer` accepts None as audio, for prompts without a clip.
 
