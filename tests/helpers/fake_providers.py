@@ -40,6 +40,7 @@ class FakeModel:
     launches_server: bool = False
     METERED: bool = False
     max_audio_seconds: float | None = None
+    batch_size: int = 1
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
