@@ -97,7 +97,8 @@ def main() -> None:
 def _is_installed(tool: str) -> bool:
     missing = [module for module in PACKAGES[tool] if not find_spec(module)]
     if missing:
-        print(f"{tool}: {', '.join(missing)} not installed; run: pip install inspect-ai openai")
+        names = ", ".join(missing)
+        print(f"{tool}: skipped, {names} is not installed; run: pip install inspect-ai openai")
     return not missing
 
 

@@ -17,7 +17,7 @@ from jasco.protocol.answer_texts import contains_keyword, is_refusal
 from jasco.protocol.conditions import ORIGINAL
 from jasco.protocol.responses import Response
 from jasco.runs.condition_runs import condition_folder, conditions_of, donor_folder, gates_of
-from jasco.runs.read_run import model_of, results_of_run
+from jasco.runs.read_run import model_of, results_of_condition
 from jasco.runs.reader import RunReader, is_run
 from jasco.runs.results import Results, judge_named
 from jasco.runs.schema import SKIPPED_FACT, STEMS_FACT
@@ -90,7 +90,7 @@ def read_reliance(run: Path, judges: Sequence[str] = ()) -> RelianceResults:
     InputError
         There is no run, it is empty or has no conditions, or a judge is unknown.
     """
-    original = results_of_run(run)
+    original = results_of_condition(run)
     if not original.judges:
         raise InputError(f"{run}: not judged yet; run: jasco reliance {run} --judge JUDGE")
     conditions = [each for each in conditions_of(run) if each.key != ORIGINAL]
@@ -107,9 +107,9 @@ def read_reliance(run: Path, judges: Sequence[str] = ()) -> RelianceResults:
     donors: dict[str, Results] = {}
     for key in keys:
         if _has_model(folder := condition_folder(run, key)):
-            results[key] = results_of_run(folder)
+            results[key] = results_of_condition(folder)
         if _has_model(folder := donor_folder(run, key)):
-            donors[key] = results_of_run(folder)
+            donors[key] = results_of_condition(folder)
     used = _judges(original, [*results.values(), *donors.values()], judges)
     outcomes = {
         key: Outcomes(

@@ -32,6 +32,12 @@ def results_of_run(folder: Path, *, compat: bool = False) -> Results:
         return _with_attribution(_results(run, compat=compat))
 
 
+def results_of_condition(folder: Path) -> Results:
+    """Score a run by itself: without attribution, which requires the runs of other conditions."""
+    with RunReader.open(folder) as run:
+        return _results(run, compat=False)
+
+
 def judged_items_of_run(folder: Path) -> JudgedItems:
     """Return what a run's judges wrote (``InputError`` if there are no answers)."""
     with RunReader.open(folder) as run:
