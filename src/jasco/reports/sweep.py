@@ -269,13 +269,13 @@ def render_sweep(results: SweepResults) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-# --- as JSON ---
-
-
 def sweep_html(results: SweepResults) -> str:
     """Format the table of a sweep and the reasons of failures as HTML."""
     signatures = " ".join(report.signature for report in results.reports)
     return table_html("Best-mean", results.table, reasons(results.statuses), signatures)
+
+
+# --- as JSON ---
 
 
 def cells_json(statuses: Sequence[CellStatus]) -> list[dict[str, Any]]:
