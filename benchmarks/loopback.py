@@ -1,6 +1,6 @@
 """A fast local server for OpenAI's chat completions API, for benchmarks.
 
-It runs in a process of its own and does little per request, so that it does not limit the client
+It runs in a separate process and does little per request, so that it does not limit the client
 that is measured. It speaks HTTP/1.1 with keep-alive and ``Content-Length`` in both directions,
 reads and parses each request completely, and answers at once: a sentence to audio, a valid verdict
 to a judge's prompt. An answer depends only on the content of the last message.
@@ -23,7 +23,7 @@ ORIENTATIONS = ("Audio-Oriented", "Speech-Oriented", "Both", "Neither")
 
 
 class LoopbackServer:
-    """A server in a process of its own, which ends with the context or with this process."""
+    """A server in a separate process, which ends with the context or with this process."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(

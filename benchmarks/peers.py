@@ -3,7 +3,7 @@
 80 clips of 5 s with 8 prompts each: 640 items get one answer (the audio is sent as ``input_audio``)
 and one verdict of a judge, 1,280 calls with a concurrency of 64, from a server on this machine
 that answers at once. All three send the same prompts and must compute the same mean score.
-They alternate, each in a process of its own; the script prints the medians as a table in Markdown.
+They alternate, each in a separate process; the script prints the medians as a table in Markdown.
 
 Requires ``pip install inspect-ai openai psutil``; what is not installed is skipped.
 
@@ -116,7 +116,7 @@ def _size(folder: Path) -> int:
 
 
 def measure(tool: str, server: LoopbackServer, folder: Path) -> Cost:
-    """Run an evaluation in a process of its own."""
+    """Run an evaluation in a separate process."""
     folder.mkdir()
     (folder / "data").symlink_to(folder.parent / "data")
     command = [sys.executable, __file__, "--measure", tool, server.url, str(folder)]

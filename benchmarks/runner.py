@@ -4,8 +4,8 @@ A local server without latency gets 640 items x (1 answer + 3 verdicts) = 2,560 
 concurrency of 64: from the whole command, which starts, reads audio, fills prompts, parses
 verdicts, commits every row and computes the figures; from ``run_job()``, which does the same
 without start-up and figures; and from a loop that only sends the same prepared requests. Each
-measurement is a process of its own; the imports of the loop are not counted. ``--memory`` compares
-the peak memory of whole commands (one judge) on 8,000 and on 80 clips.
+measurement runs in a separate process; the imports of the loop are not counted. ``--memory``
+compares the peak memory of whole commands (one judge) on 8,000 and on 80 clips.
 
 Usage: ``python benchmarks/runner.py [--rounds N] [--memory]``
 """

@@ -25,7 +25,7 @@ def test_the_whole_command_is_faster_than_a_loop_over_another_client(
 
     with loopback.LoopbackServer() as server:
         seconds = runner.measure_seconds(server.url, tmp_path, rounds=1)
-    assert seconds["command"] <= seconds["loop"], seconds
+    assert 1.2 * seconds["command"] <= seconds["loop"], seconds
 
 
 @pytest.mark.slow

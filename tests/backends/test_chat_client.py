@@ -462,3 +462,18 @@ def test_a_server_without_a_proxy_is_reached_directly(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     get_response(serve())
+
+
+def test_the_password_of_a_proxy_is_not_shown(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve()  # it refuses to connect to another server, and aiohttp quotes its address
+    monkeypatch.setenv("https_proxy", f"http://user:p4ssw0rd@127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(ChatServer, "url", "https://server.invalid/v1")
+    monkeypatch.setattr(chat, "ATTEMPTS", 1)
+    monkeypatch.setattr(chat, "PATIENCE", 0.0)
+    with pytest.raises(chat.ServerGoneError) as error:
+        ask(proxy, calls=5)
+    assert "p4ssw0rd" not in str(error.value)
+    assert "***@127.0.0.1" in str(error.value)

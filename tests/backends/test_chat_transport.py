@@ -1,6 +1,7 @@
 """The server that a spec's requests go to, and when the default server is refused."""
 
 import pytest
+from yarl import URL
 
 from jasco.backends.chat_transport import DEFAULT_BASE_URL, Endpoint, check_default_base_url
 from jasco.backends.specs import parse_spec
@@ -107,5 +108,16 @@ def test_the_proxy_is_the_one_of_the_environment(
         monkeypatch.delenv(variable.upper(), raising=False)
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
-    assert Endpoint.of("http://h:1/v1", "").proxy == proxy
-    assert Endpoint.of("http://h:1/v1", "", trust_env=False).proxy is None
+    assert Endpoint.of("http://h:1/v1", "").proxy == (proxy and URL(proxy))
+    assert Endpoint.of("http://h:1/v1", "", use_proxy=False).proxy is None
+
+
+@pytest.mark.parametrize("address", ["http://u:secret@gate:x", "socks5://u:secret@gate", "http://"])
+def test_an_invalid_proxy_is_refused_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", address)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(InputError, match="https_proxy") as refusal:
+        Endpoint.of("https://h/v1", "")
+    assert "secret" not in str(refusal.value)

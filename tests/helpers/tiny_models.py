@@ -26,7 +26,7 @@ def qwen2_audio(
     """Write a Qwen2-Audio with the chat template of the library.
 
     ``hidden`` and ``layers`` are the language model's size, ``audio_hidden`` the encoder's width,
-    ``words`` texts with a token of their own, and ``spread`` the standard deviation of weights.
+    ``words`` texts with a single token each, and ``spread`` the standard deviation of weights.
     """
     from transformers import (
         Qwen2AudioConfig,

@@ -101,3 +101,34 @@ def test_questions_that_arrive_while_the_model_is_busy_share_a_batch() -> None:
     assert texts(asyncio.run(answer_all())) == [*"01234"]
     assert model.batches == [["0"], ["1", "2", "3", "4"]]
     asyncio.run(model.close())
+
+
+def test_a_cancelled_call_affects_no_other() -> None:
+    model, audio = Blocked(parse_spec("python/name", Blocked), 2), clip(1)
+    model.load()
+
+    async def answer_all() -> list[Response | Failure]:
+        calls = []
+        for prompt in "0123":
+            item: Any = SimpleNamespace(instruction=prompt, sample=0)
+            calls.append(asyncio.create_task(model.answer(item, audio)))
+        await asyncio.to_thread(model.is_busy.wait, 10)
+        calls[0].cancel()  # its batch is being answered
+        calls[2].cancel()  # it waits
+        await asyncio.sleep(0)
+        model.released.set()
+        return await asyncio.gather(calls[1], calls[3])
+
+    assert texts(asyncio.run(answer_all())) == ["1", "3"]
+    assert model.batches == [["0", "1"], ["3"]]
+
+
+def test_an_error_outside_the_model_reaches_the_calls() -> None:
+    class Broken(Blocked):
+        def group_of(self, question: Question) -> None:
+            raise LookupError(question.prompt)
+
+    model = Broken(parse_spec("python/name", Broken), 2)
+    item: Any = SimpleNamespace(instruction="0", sample=0)
+    with pytest.raises(LookupError):
+        asyncio.run(asyncio.wait_for(model.answer(item, clip(1)), 10))

@@ -225,17 +225,20 @@ def test_a_sliding_window_is_that_of_complete_prompts(
     assert found == uses
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_model_with_other_logits_is_answered_with_complete_prompts(
-    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+    load: Any, checkpoint: Any, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
-    expected = ask(load(checkpoint("qwen2_audio"), PLAIN, "max_tokens=8"), questions_about(4))
+    options = f"dtype={dtype}", "max_tokens=8"
+    assert load(checkpoint("qwen2_audio"), *options).facts["prefix_cache"] == "on"
+    expected = ask(load(checkpoint("qwen2_audio"), *options, PLAIN), questions_about(4))
     select = prefix_cache._select_columns
     monkeypatch.setattr(
         prefix_cache,
         "_select_columns",
         lambda cache, columns: select(cache, columns.flip(dims=(1,))),
     )
-    model = load(checkpoint("qwen2_audio"), "max_tokens=8")
+    model = load(checkpoint("qwen2_audio"), *options)
     assert model.facts["prefix_cache"].startswith("off: its logits deviate by")
     assert ask(model, questions_about(4)) == expected
 

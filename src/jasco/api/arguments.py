@@ -1,4 +1,7 @@
-"""Validation of the arguments of the public functions: texts, numbers and paths."""
+"""Validation of the arguments of the public functions: texts, numbers and paths.
+
+Neither models nor judges are imported here, so that scoring starts quickly.
+"""
 
 import json
 import operator

@@ -96,9 +96,10 @@ class ChatClient:
         base_urls = (own_url,) if own_url else spec.options["base_url"] or (default_base_url(),)
         key = own_key if own_url else api_key(variable)
         self._endpoints = [
-            Endpoint.of(base_url, key, variable, trust_env=not own_url) for base_url in base_urls
+            Endpoint.of(base_url, key, variable, use_proxy=not own_url) for base_url in base_urls
         ]
-        self._transport = Transport(owner, secrets_of(key, *base_urls))
+        proxies = [str(endpoint.proxy) for endpoint in self._endpoints if endpoint.proxy]
+        self._transport = Transport(owner, secrets_of(key, *base_urls, *proxies))
         self._rejected_changes: list[dict[str, Any]] = []
         self._adapting = asyncio.Lock()
         self._announced_until = 0.0

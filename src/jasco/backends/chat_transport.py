@@ -49,14 +49,14 @@ class Endpoint:
         Headers of every request.
     shown : str
         The ``base_url`` without secrets, for messages.
-    proxy : str or None
-        The proxy through which it is reached.
+    proxy : yarl.URL or None
+        The proxy through which it is reached, with its credentials.
     """
 
     url: URL
     headers: Mapping[str, str]
     shown: str
-    proxy: str | None = None
+    proxy: URL | None = None
 
     @classmethod
     def of(
@@ -65,7 +65,7 @@ class Endpoint:
         key: str,
         key_variable: str | None = None,
         *,
-        trust_env: bool = True,
+        use_proxy: bool = True,
     ) -> Self:
         """Return the endpoint of a ``base_url``, whose query is preserved.
 
@@ -78,8 +78,8 @@ class Endpoint:
         key_variable : str or None
             The variable named by ``api_key_env``: its key takes precedence over user and password
             in the address, because it is meant for this server.
-        trust_env : bool
-            Whether to use the proxies of the environment.
+        use_proxy : bool
+            Whether to use the proxy of the environment, if there is one.
         """
         parts = urlsplit(base_url)
         user, at, host = parts.netloc.rpartition("@")
@@ -101,15 +101,29 @@ class Endpoint:
             raise InputError(
                 f"{one_line(shown)}: invalid address; write http://HOST:PORT/v1"
             ) from None
-        return cls(url, headers, shown, proxy_for(url) if trust_env else None)
+        return cls(url, headers, shown, proxy_for(url) if use_proxy else None)
 
 
-def proxy_for(url: URL) -> str | None:
-    """Return the proxy that the environment sets for an address (``http_proxy``, ``no_proxy``)."""
-    proxy = getproxies().get(url.scheme)
-    if not proxy or proxy_bypass(url.authority):
+def proxy_for(url: URL) -> URL | None:
+    """Return the proxy that the environment sets for an address (``http_proxy``, ``no_proxy``).
+
+    Raises
+    ------
+    InputError
+        The address of the proxy is invalid.
+    """
+    address = getproxies().get(url.scheme)
+    if not address or proxy_bypass(url.authority):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        proxy = URL(address if "://" in address else f"http://{address}")
+        if proxy.scheme not in ("http", "https") or not proxy.host:
+            raise ValueError
+    except ValueError:  # not quoted: it may contain a password
+        raise InputError(
+            f"{url.scheme}_proxy: invalid address of a proxy; write http://HOST:PORT"
+        ) from None
+    return proxy
 
 
 def default_base_url() -> str:
@@ -270,7 +284,7 @@ class Transport:
             data=body,
             headers=endpoint.headers,
             timeout=self._timeout,
-            # With ``trust_env``, aiohttp would look for a proxy in two threads at each request.
+            # With its ``trust_env``, aiohttp would look for it in two threads at each request.
             proxy=endpoint.proxy,
         ) as response:
             largest = LARGEST_BODY if response.status == 200 else _LARGEST_ERROR

@@ -2,9 +2,10 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from jasco.backends.options import Option, at_least, true_or_false
 from jasco.backends.secrets import mask_spec
@@ -42,6 +43,13 @@ PREFIX_CACHE = Option(
 """For models that can share the common prefix of several prompts; not part of the identity."""
 
 
+def prefix_cache_disabled(options: Mapping[str, Any]) -> str:
+    """Return which of a spec's options disables prefix caching; empty if none does."""
+    if not options["prefix_cache"]:
+        return "prefix_cache=false"
+    return "batch=1" if options["batch"] == 1 else ""
+
+
 class MalformedAnswersError(Exception):
     """A batch does not have exactly one answer per question."""
 
@@ -70,7 +78,7 @@ class BatchedModel(Model):
         self.batch_size = size
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._waiting: dict[asyncio.Future[Outcome], Question] = {}  # the oldest first
-        self._is_answering = False
+        self._answering: asyncio.Task[None] | None = None
         self._reported: set[str] = set()  # kinds of failures of batches
 
     @abstractmethod
@@ -88,12 +96,6 @@ class BatchedModel(Model):
         """
         return None
 
-    def prefix_cache_disabled(self) -> str:
-        """Return the option that disables prefix caching; empty if none does."""
-        if not self.spec.options["prefix_cache"]:
-            return "prefix_cache=false"
-        return "batch=1" if self.batch_size == 1 else ""
-
     def place_of(self, error: BaseException) -> str:  # noqa: ARG002
         """Return where in the user's code an error was raised; empty if unknown."""
         return ""
@@ -103,37 +105,39 @@ class BatchedModel(Model):
         await self._in_thread(self.load)
 
     async def answer(self, item: Item, audio: Audio | None) -> Outcome:
-        """Queue the question; the model's thread answers a batch at a time.
-
-        A batch is chosen when the thread is idle. If the oldest question is not in a batch yet, its
-        call chooses the next one.
-        """
+        """Queue the question, and return its answer when its batch has been answered."""
         assert audio is not None or self.accepts_no_audio
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[future] = Question(audio, item.instruction, item.sample)
-        while future in self._waiting:
-            await self._in_thread(lambda: None)  # the calls before this one are done
-            if future in self._waiting and not self._is_answering:
-                await self._answer_next()
-        return await future
-
-    async def _answer_next(self) -> None:
-        """Answer the next batch of the waiting questions."""
-        futures, questions = [*self._waiting], [*self._waiting.values()]
-        batch = choose_batch(
-            questions, self.batch_size, lambda one: (one.audio is None, self.group_of(one))
-        )
-        for place in batch:
-            del self._waiting[futures[place]]
-        chosen = [questions[place] for place in batch]
-        self._is_answering = True
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._answer_waiting())
         try:
-            answers = await self._in_thread(lambda: self._answer(chosen))
+            return await future
         finally:
-            self._is_answering = False
-        for place, answer in zip(batch, answers, strict=True):
-            if not futures[place].done():  # it may have been cancelled
-                futures[place].set_result(answer)
+            self._waiting.pop(future, None)  # if this call was cancelled
+
+    async def _answer_waiting(self) -> None:
+        """Answer the waiting questions, one batch after the other."""
+        while self._waiting:
+            await self._in_thread(lambda: None)  # until it is idle; further questions arrive
+            futures, questions = [*self._waiting], [*self._waiting.values()]
+            if not questions:  # their calls were cancelled
+                return
+            try:
+                batch = choose_batch(
+                    questions, self.batch_size, lambda one: (one.audio is None, self.group_of(one))
+                )
+                futures = [futures[place] for place in batch]
+                questions = [self._waiting.pop(future) for future in futures]
+                answers = await self._in_thread(partial(self._answer, questions))
+            except (Exception, KeyboardInterrupt) as error:
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(error)
+                return
+            for future, answer in zip(futures, answers, strict=True):
+                if not future.done():  # its call may have been cancelled
+                    future.set_result(answer)
 
     async def close(self) -> None:
         """Stop the thread after its current call."""

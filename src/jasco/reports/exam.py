@@ -18,7 +18,7 @@ from jasco.reports.report import SCHEMA, Json, as_json
 from jasco.reports.signature import DIGITS, describe, identity_name, join_signature
 from jasco.runs.results import JudgeFacts
 
-if TYPE_CHECKING:  # scores quote exams, but hold none
+if TYPE_CHECKING:  # importing it loads models and judges, which scoring does not need
     from jasco.judge_exam.examination import ExamResult
 
 

@@ -187,6 +187,6 @@ def _server(path: Path) -> Any:
         raise InputError(
             f"{path}: cannot be loaded by xllamacpp {xllamacpp.__version__}: {error}"
         ) from error
-    # Wait until the server's thread runs: deleting the server before never returns.
+    # Deleting a server before its thread runs blocks forever; this request waits for the thread.
     _complete(server, _OTHER, {"max_tokens": 0})
     return server

@@ -9,7 +9,7 @@ from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.optional_imports import import_optional
 from jasco.backends.options import Option, one_of
 from jasco.backends.specs import Spec
-from jasco.models.batches import BATCH, PREFIX_CACHE, BatchedModel, Question
+from jasco.models.batches import BATCH, PREFIX_CACHE, BatchedModel, Question, prefix_cache_disabled
 from jasco.models.devices import DEVICE, choose_device, dtype_option
 from jasco.protocol.responses import Response
 
@@ -83,7 +83,7 @@ class PortModel(BatchedModel):
             "transformers": transformers.__version__,
         }
         if "prefix_cache" in settings:
-            disabled = self.prefix_cache_disabled()
+            disabled = prefix_cache_disabled(settings)
             self.facts |= {"prefix_cache": f"off: {disabled}" if disabled else "on"}
 
     def answer_batch(self, questions: Sequence[Question]) -> list[Response]:

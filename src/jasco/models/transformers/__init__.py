@@ -6,7 +6,7 @@ from pathlib import Path
 from jasco.backends.fingerprints import folder_fingerprint
 from jasco.backends.options import Option, at_least
 from jasco.backends.specs import Spec
-from jasco.models.batches import BATCH, PREFIX_CACHE, BatchedModel, Question
+from jasco.models.batches import BATCH, PREFIX_CACHE, BatchedModel, Question, prefix_cache_disabled
 from jasco.models.devices import DEVICE, dtype_option
 from jasco.models.model import REASONING
 from jasco.models.transformers.generation import generate, set_decoding
@@ -57,7 +57,7 @@ class HuggingFace(BatchedModel):
         self._loaded = loaded
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
         self.accepts_no_audio = loaded.family.accepts_no_audio
-        problem = self.prefix_cache_disabled() or find_problem(loaded)
+        problem = prefix_cache_disabled(options) or find_problem(loaded)
         self._prefix_cache = not problem
         self.facts = {
             **loaded.facts,

@@ -17,11 +17,11 @@ def whole_inputs(loaded: Loaded, questions: Sequence[Question]) -> dict[str, Any
         name: _on_device(value, loaded.model)
         for name, value in loaded.family.inputs(loaded.processor, questions).items()
     }
-    inputs["input_ids"] = without_padding(inputs["input_ids"], inputs["attention_mask"])
+    inputs["input_ids"] = replace_padding(inputs["input_ids"], inputs["attention_mask"])
     return inputs
 
 
-def without_padding(tokens: Any, mask: Any) -> Any:
+def replace_padding(tokens: Any, mask: Any) -> Any:
     """Replace padding, which is masked, with the last token of each row.
 
     A repetition penalty applies to all tokens of the input, masked or not: it would apply to the
