@@ -259,6 +259,20 @@ def whisper_sizes(scale: Scale) -> dict[str, int]:
     }
 
 
+def language_sizes(scale: Scale, vocabulary: int, positions: int) -> dict[str, float]:
+    """Return the sizes of a language model by transformers' names."""
+    return {
+        "hidden_size": scale.width,
+        "num_hidden_layers": scale.layers,
+        "num_attention_heads": scale.heads,
+        "num_key_value_heads": scale.heads,
+        "intermediate_size": scale.inner,
+        "vocab_size": vocabulary,
+        "max_position_embeddings": positions,
+        "rms_norm_eps": 1e-5,
+    }
+
+
 # Qwen2-Audio
 
 
@@ -270,14 +284,7 @@ def load_qwen(scale: Scale, vocabulary: int, device: str, dtype: torch.dtype) ->
         audio_config=whisper_sizes(scale),
         text_config={
             "model_type": "qwen2",
-            "hidden_size": scale.width,
-            "num_hidden_layers": scale.layers,
-            "num_attention_heads": scale.heads,
-            "num_key_value_heads": scale.heads,
-            "intermediate_size": scale.inner,
-            "vocab_size": vocabulary,
-            "max_position_embeddings": 8192,
-            "rms_norm_eps": 1e-5,
+            **language_sizes(scale, vocabulary, 8192),
         },
         audio_token_index=processor.audio_token_id,
     )
@@ -410,16 +417,7 @@ class Port(NamedTuple):
 
 def ports_of(scale: Scale, vocabulary: int) -> dict[str, Port]:
     """Return the ports in given sizes; all else is as published."""
-    llama = {
-        "hidden_size": scale.width,
-        "num_hidden_layers": scale.layers,
-        "num_attention_heads": scale.heads,
-        "num_key_value_heads": scale.heads,
-        "intermediate_size": scale.inner,
-        "vocab_size": vocabulary,
-        "max_position_embeddings": 2048,
-        "rms_norm_eps": 1e-5,
-    }
+    llama = language_sizes(scale, vocabulary, 2048)
     whisper = whisper_sizes(scale) | {"num_mel_bins": 80, "max_source_positions": 1500}
     width, layers, heads = scale.other
     other = {"hidden_size": width, "num_attention_heads": heads, "intermediate_size": 4 * width}

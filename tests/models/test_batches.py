@@ -132,3 +132,15 @@ def test_an_error_outside_the_model_reaches_the_calls() -> None:
     item: Any = SimpleNamespace(instruction="0", sample=0)
     with pytest.raises(LookupError):
         asyncio.run(asyncio.wait_for(model.answer(item, clip(1)), 10))
+
+
+def test_calls_to_a_closed_model_end() -> None:
+    model = Blocked(parse_spec("python/name", Blocked), 2)
+    item: Any = SimpleNamespace(instruction="0", sample=0)
+
+    async def answer() -> None:
+        await model.close()
+        await asyncio.wait_for(model.answer(item, clip(1)), 10)
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(answer())

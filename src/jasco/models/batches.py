@@ -119,19 +119,22 @@ class BatchedModel(Model):
     async def _answer_waiting(self) -> None:
         """Answer the waiting questions, one batch after the other."""
         while self._waiting:
-            await self._in_thread(lambda: None)  # until it is idle; further questions arrive
-            futures, questions = [*self._waiting], [*self._waiting.values()]
-            if not questions:  # their calls were cancelled
-                return
+            futures: list[asyncio.Future[Outcome]] = []
             try:
+                await self._in_thread(lambda: None)  # until it is idle; further questions arrive
+                if not self._waiting:  # all calls were cancelled
+                    return
                 batch = choose_batch(
-                    questions, self.batch_size, lambda one: (one.audio is None, self.group_of(one))
+                    [*self._waiting.values()],
+                    self.batch_size,
+                    lambda one: (one.audio is None, self.group_of(one)),
                 )
-                futures = [futures[place] for place in batch]
+                waiting = [*self._waiting]
+                futures = [waiting[place] for place in batch]
                 questions = [self._waiting.pop(future) for future in futures]
                 answers = await self._in_thread(partial(self._answer, questions))
-            except (Exception, KeyboardInterrupt) as error:
-                for future in futures:
+            except BaseException as error:  # no call may wait forever
+                for future in futures or [*self._waiting]:
                     if not future.done():
                         future.set_exception(error)
                 return

@@ -25,7 +25,8 @@ def replace_padding(tokens: Any, mask: Any) -> Any:
     """Replace padding, which is masked, with the last token of each row.
 
     A repetition penalty applies to all tokens of the input, masked or not: it would apply to the
-    padding token only in prompts that are shorter than others in the batch.
+    padding token only in prompts that are shorter than others in the batch. Published settings
+    that ban repeated n-grams would still see the repeated token.
     """
     return tokens.where(mask == 1, tokens[:, -1:])
 
