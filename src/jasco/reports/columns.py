@@ -109,12 +109,13 @@ def _same_orientations(pair: PairAgreement) -> str:
 # Figures of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
 DEPENDENCE = tuple(Column(share, share, percent) for share in SHARES)
+NEITHER = Column("neither_rate", "neither", percent)
 FIGURES = (
     Column("best_mean", "best-mean [95%]", interval=True),
     Column("", "bounds", _bounds, omitted=""),
     Column("mean", "mean"),
     *DEPENDENCE,
-    Column("neither_rate", "neither", percent),
+    NEITHER,
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
 )
