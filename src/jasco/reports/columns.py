@@ -146,6 +146,16 @@ PAIRWISE_AGREEMENT = (
     Column("", "same rating", _same_ratings),
     Column("", "same orientation", _same_orientations),
 )
+# Figures of a JudgeAgreement.
+JUDGE_AGREEMENT = (
+    Column("rating_kappa", "mean kappa with the others [95%]", interval=True),
+    Column(
+        "score_difference",
+        "mean score minus that of the others [95%]",
+        formats.signed_number,
+        interval=True,
+    ),
+)
 
 PUBLISHED_EXPLAINED = (
     "Published for the 80 clips of What Are They Doing, with large language models as judges; "
@@ -319,3 +329,14 @@ def pairwise_agreement(models: Models) -> Table:
         for pair in model.agreement.pairs
     ]
     return Table("judges", PAIRWISE_AGREEMENT, rows)
+
+
+def judge_agreement(models: Models) -> Table:
+    """Return a table of the agreement of each judge with the others."""
+    rows = [
+        TableRow(f"{judge.judge}, on {name}", judge)
+        for name, model in models.items()
+        if model.agreement
+        for judge in model.agreement.judges
+    ]
+    return Table("judge", JUDGE_AGREEMENT, rows)
