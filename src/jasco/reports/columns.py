@@ -323,7 +323,7 @@ def agreement(models: Models) -> Table:
 def pairwise_agreement(models: Models) -> Table:
     """Return a table of the agreement between each pair of judges."""
     rows = [
-        TableRow(f"{' and '.join(pair.judges)}, on {name}", pair)
+        TableRow(f"{' and '.join(pair.judges)}\n  on {name}", pair)
         for name, model in models.items()
         if model.agreement
         for pair in model.agreement.pairs
@@ -334,7 +334,7 @@ def pairwise_agreement(models: Models) -> Table:
 def judge_agreement(models: Models) -> Table:
     """Return a table of the agreement of each judge with the others."""
     rows = [
-        TableRow(f"{judge.judge}, on {name}", judge)
+        TableRow(f"{judge.judge}\n  on {name}", judge)
         for name, model in models.items()
         if model.agreement
         for judge in model.agreement.judges

@@ -2,7 +2,8 @@
 
 * :mod:`.content`: the content by clip, compressed for the browser;
 * :mod:`.sounds`: spectrograms and audio of clips;
-* :mod:`.charts`: the charts and their data;
+* :mod:`.plots`, :mod:`.line_charts`, :mod:`.heat_maps`: figures placed on axes;
+* :mod:`.charts`, :mod:`.reliance_charts`: the tables with plots;
 * :mod:`.sections`: the tables and texts of the page;
 * :mod:`.render`: rendering of the templates (``templates/``, ``static/``).
 
