@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +19,6 @@ from synthetic import make_data, tone, write_wav
 
 pytest.importorskip("vl_convert", reason="needs the extra viewer")
 
-from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.errors import InputError
 from jasco.human.listening_study import Participant
@@ -31,7 +29,6 @@ from jasco.protocol.responses import Failure, Response
 from jasco.reports.page.charts import draw
 from jasco.reports.page.content import content_of, open_shown, packed
 from jasco.reports.page.render import render_page, visible
-from jasco.reports.page.sounds import mp3, spectrogram
 from jasco.reports.published import published_results
 from jasco.reports.report import ModelReport
 from made_results import results
@@ -277,24 +274,3 @@ def test_what_would_not_be_seen_is_shown_by_its_number(text: str) -> None:
 
 def test_a_text_of_a_megabyte_is_cut_on_the_page() -> None:
     assert visible("a" * 1_000_000) == "a" * 10_000 + "… (1,000,000 characters)"
-
-
-@pytest.mark.parametrize("samples", [0, 1, 511, 4000, 480_000])
-def test_any_clip_has_a_picture_and_a_sound(samples: int) -> None:
-    audio = Audio(np.resize(tone(3), samples).astype(np.int16))
-    assert spectrogram(audio)[8:12] == b"WEBP"
-    if samples:
-        assert len(mp3(audio)) < 2 * samples + 2000
-
-
-def test_a_spectrogram_shows_low_tones_below_and_high_ones_above() -> None:
-    import io
-
-    from PIL import Image
-
-    time = np.arange(16_000) / 16_000
-    for frequency, row in ((1000, 112), (6000, 32)):
-        samples = (8000 * np.sin(2 * np.pi * frequency * time)).astype(np.int16)
-        image = np.asarray(Image.open(io.BytesIO(spectrogram(Audio(samples)))).convert("L"))
-        assert image.shape == (128, 320)
-        assert abs(int(image.mean(axis=1).argmin()) - row) <= 2
