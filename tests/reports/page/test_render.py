@@ -79,8 +79,10 @@ def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
     assert [clip["id"] for clip in content["clips"]] == ["0", "1", "2"]
     for clip in content["clips"]:
         assert clip["audio"].startswith("data:audio/mpeg;base64,")
-        assert clip["spectrogram"].startswith("data:image/webp;base64,")
-        assert clip["seconds"] == 0.25
+        view = clip["sound_view"]
+        assert view["spectrogram"].startswith("data:image/webp;base64,")
+        assert view["seconds"] == 0.25
+        assert len(view["waveform"]) == 320
     assert len(content["items"]) == 24
     first = content["items"][0]
     assert first["answer"] == "They flee, 0 and 1."
@@ -188,7 +190,7 @@ def test_a_sound_that_has_changed_is_not_played(folder: Path, run: Path) -> None
 
 def test_sounds_may_be_left_out(run: Path) -> None:
     clips = read_packed(render_page(open_shown([run]), audio=False))["clips"]
-    assert all("audio" not in clip and "spectrogram" in clip for clip in clips)
+    assert all("audio" not in clip and "sound_view" in clip for clip in clips)
 
 
 def test_models_are_side_by_side(folder: Path, run: Path, tmp_path: Path) -> None:
