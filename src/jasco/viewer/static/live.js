@@ -5,7 +5,7 @@ const PAUSE = 2000; // milliseconds
 let version = document.currentScript.dataset.version;
 
 // The parts of the page as sent by the server; this runs before any script has changed them.
-const nameOf = (part) => part.getAttribute("aria-labelledby") || part.id || part.localName;
+const nameOf = (part) => part.id || part.getAttribute("aria-labelledby") || part.localName;
 const partsOf = (page) => new Map([...page.getElementById("main").children].map((part) => [nameOf(part), part]));
 let received = new Map([...partsOf(document)].map(([name, part]) => [name, part.outerHTML]));
 
@@ -68,7 +68,7 @@ const swap = (page) => {
 
 // Keep the visible part of the page in place on the screen.
 const inPlace = (change) => {
-  const candidates = () => [...document.querySelectorAll("#main > *, #list > *")];
+  const candidates = () => [...document.querySelectorAll("#main > *, #explorer tbody > *")];
   const top = (node) => node.getBoundingClientRect().top;
   const anchor = scrollY && candidates().reverse().find((node) => top(node) <= 0);
   const name = anchor && nameOf(anchor), at = anchor && top(anchor);
@@ -80,15 +80,15 @@ const inPlace = (change) => {
 const renew = async () => {
   const answer = await fetch("/");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const isReport = (each) => Boolean(each.getElementById("filters"));
+  const isReport = (each) => Boolean(each.getElementById("explorer"));
   if (!isReport(page) || !isReport(document)) {
     location.reload();
     return;
   }
-  const data = prepare(await unpack());
+  const data = await jascoClips.load();
   inPlace(() => {
     swap(page);
-    renewClips(data);
+    jascoClips.update(data);
     showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
   });
 };
@@ -98,7 +98,7 @@ const poll = async () => {
     if (document.hidden) return;
     const answer = await fetch("/state");
     const now = answer.ok ? await answer.text() : version;
-    if (now === version || typeof renewClips !== "undefined" && !renewClips) return;
+    if (now === version) return;
     await renew();
     version = now;
   } catch {
