@@ -112,7 +112,8 @@ def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
     after = tab.locator(names).all_inner_texts()
     assert after == before[3:] + before[:3]
     tab.evaluate("""() => {
-        const part = document.querySelector('table.sortable').parentNode, fresh = part.cloneNode(true);
+        const part = document.querySelector('table.sortable').parentNode;
+        const fresh = part.cloneNode(true);
         fresh.querySelectorAll('[aria-sort]').forEach(each => each.removeAttribute('aria-sort'));
         fresh.querySelector('tbody').append(...[...fresh.querySelectorAll('tbody tr')].reverse());
         part.replaceWith(fresh);
@@ -203,11 +204,10 @@ def test_a_clip_is_read_by_keyboard_alone(tab: Any) -> None:
     assert "Pause" in tab.inner_text("dialog .play")
     keyboard.press("p")
     slider = tab.locator("dialog [role=slider]")
-    if slider.count():
-        slider.focus()
-        keyboard.press("Home")
-        keyboard.press("ArrowRight")
-        assert slider.get_attribute("aria-valuenow") == "0.3"  # 0.25
+    slider.focus()
+    keyboard.press("Home")
+    keyboard.press("ArrowRight")
+    assert slider.get_attribute("aria-valuenow") == "0.3"  # 0.25
     assert title(tab) == "Clip 1"
     keyboard.press("Escape")
     tab.wait_for_selector("dialog", state="detached")
@@ -241,7 +241,9 @@ def test_new_data_keep_filters_sound_and_focus(tab: Any) -> None:
         audio.loop = true;
         await audio.play();
         const data = await jascoClips.load();
-        for (const item of data.items) if (item.clip === 4 && item.prompt > 4) item.answer = 'Now <b>this</b>.';
+        for (const item of data.items) {
+            if (item.clip === 4 && item.prompt > 4) item.answer = 'Now <b>this</b>.';
+        }
         jascoClips.update(data);
         await new Promise(done => setTimeout(done, 50));
         return [!audio.paused, audio.isConnected, document.activeElement === focused];
@@ -264,7 +266,7 @@ def test_a_table_is_copied(tab: Any) -> None:
     tab.click("details:has(table.sortable) > summary")
     button = tab.locator("details:has(table.sortable) button.copy")
     button.click()
-    wait_until(tab, "document.querySelector('details table.sortable') && [...document.querySelectorAll('button.copy')].some(each => each.textContent === 'Copied')")
+    tab.wait_for_selector("button.copy:text-is('Copied')")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied[0].startswith("model / judge\tbest-mean [95%]\tbounds\tmean\t")
     assert len(copied) == 7
