@@ -204,17 +204,14 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`), its
-        ``seconds`` and ``spectrogram`` and, with ``audio``, ``audio``.
+        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`) and, with
+        ``audio``, ``audio``.
     """
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
         if sound := clip_audio(shown, clip.id):
-            view = sound_view(sound)
             sounds[clip.id] = {
-                "sound_view": view,
-                "seconds": view["seconds"],
-                "spectrogram": view["spectrogram"],
+                "sound_view": sound_view(sound),
                 **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
             }
     return sounds
