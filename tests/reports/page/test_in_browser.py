@@ -297,10 +297,10 @@ def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None
     from large_runs import write_large_runs
 
     shown = open_shown(write_large_runs(tmp_path))
-    began = time.perf_counter()
+    began = time.process_time()
     page = tmp_path / "page.html"
     page.write_text(render_page(shown, audio=False), "utf-8")
-    assert time.perf_counter() - began < 30  # 5 on an idle machine
+    assert time.process_time() - began < 15  # 5
     assert page.stat().st_size < 8e6
     with quiet_tab(browser, offline=True) as tab:
         tab.goto(page.as_uri())

@@ -109,7 +109,7 @@ const jascoClips = (() => {
     const several = data.models.length > 1;
     const rest = found.clips.length - count;
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Clips and scores">
-      <table class="clips" style=${{ "--prompts": data.prompts.length }} onClick=${onClick}>
+      <table class="clips ${data.models.length > 3 ? "many" : ""}" style=${{ "--prompts": data.prompts.length }} onClick=${onClick}>
         <caption class="unseen">Clips, with each model's score for each prompt, best score and mean</caption>
         <thead><tr>
           <th scope="col"><button type="button" onClick=${() => setOrder("")}>clip</button></th>
