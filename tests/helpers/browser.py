@@ -90,3 +90,19 @@ def accessibility_violations(page: "Page") -> list[str]:
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
+
+
+def filter_milliseconds(page: "Page", name: str, value: str) -> float:
+    """Set a filter of the clips, and return how long the page takes to show what fits."""
+    milliseconds: float = page.evaluate(
+        """async ([name, value]) => {
+            const field = document.querySelector(`.filters [name=${name}]`), start = performance.now();
+            field.value = value;
+            field.dispatchEvent(new Event(name === 'q' ? 'input' : 'change', { bubbles: true }));
+            await new Promise((done) => setTimeout(done));
+            document.body.offsetHeight;
+            return performance.now() - start;
+        }""",
+        [name, value],
+    )
+    return milliseconds
