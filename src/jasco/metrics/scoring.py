@@ -144,10 +144,13 @@ class ClipScores:
         The score of each instruction; None if no judge has a readable verdict.
     mean : float or None
         The mean of the scores; None if there are none.
+    best : float or None
+        The best score by each judge of each sample, averaged, as in the Best-mean.
     """
 
     by_instruction: tuple[float | None, ...]
     mean: float | None
+    best: float | None
 
 
 def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) -> PanelScore:
@@ -320,9 +323,11 @@ def clip_scores(
     shape = -1, clips, instructions
     gated = np.array([sample.gated() for sample in samples], float).reshape(shape)
     scores = nan_mean(gated, axis=0)
+    best = np.array([sample.best_by_clip() for sample in samples]).reshape(-1, clips)
+    columns = scores, nan_mean(scores, axis=1), nan_mean(best, axis=0)
     return [
-        ClipScores(tuple(map(_or_none, row)), _or_none(mean))
-        for row, mean in zip(scores, nan_mean(scores, axis=1), strict=True)
+        ClipScores(tuple(map(_or_none, row)), _or_none(mean), _or_none(best_of_clip))
+        for row, mean, best_of_clip in zip(*columns, strict=True)
     ]
 
 
