@@ -69,6 +69,7 @@ class Browse:
         self._catalogue = catalogue
         handlers = {
             "state": self.version,
+            "progress": self.progress,
             "data.json": self.content,
             "audio/{clip}": self.audio,
             "spectrogram/{clip}": self.spectrogram,
@@ -102,13 +103,19 @@ class Browse:
 
     def page(self, request: Request) -> Response:
         """Return the page."""
-        snapshot = self._live(request).now()
-        progress, version = _progress_and_version(snapshot)
+        live = self._live(request)
+        snapshot, progress = live.now(), _progress(live)
+        version = _version(snapshot, progress)
         return HTMLResponse(snapshot.page.replace(_PROGRESS, progress).replace(_VERSION, version))
 
+    def progress(self, request: Request) -> Response:
+        """Return the part of the page that shows the progress of runs."""
+        return HTMLResponse(_progress(self._live(request)))
+
     def version(self, request: Request) -> Response:
-        """Return the version of the content and that of the page."""
-        return PlainTextResponse(_progress_and_version(self._live(request).latest())[1])
+        """Return the version of the content and that of the progress: ``CONTENT.PROGRESS``."""
+        live = self._live(request)
+        return PlainTextResponse(_version(live.latest(), _progress(live)))
 
     def content(self, request: Request) -> Response:
         """Return all clips and items, for the page's script."""
@@ -142,9 +149,11 @@ def _keys(request: Request) -> list[str]:
     return request.path_params["runs"].split("-") if "runs" in request.path_params else []
 
 
-def _progress_and_version(snapshot: Snapshot) -> tuple[str, str]:
-    """Return the progress as HTML, and the version of the page (``CONTENT.PROGRESS``)."""
-    runs = progress_of(snapshot.progress, snapshot.shown, datetime.now(UTC))
-    progress = render("progress.html", runs=runs) if runs else ""
-    digest = hashlib.sha256(progress.encode()).hexdigest()[:8]
-    return progress, f"{snapshot.version}.{digest}"
+def _progress(live: Live) -> str:
+    """Return the progress of runs as HTML; empty if all are complete."""
+    runs = progress_of(live.progress(), live.latest().shown, datetime.now(UTC))
+    return render("progress.html", runs=runs) if runs else ""
+
+
+def _version(snapshot: Snapshot, progress: str) -> str:
+    return f"{snapshot.version}.{hashlib.sha256(progress.encode()).hexdigest()[:8]}"
