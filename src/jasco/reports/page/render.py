@@ -1,7 +1,7 @@
 """Rendering of the page as a single file that loads nothing else.
 
-Its content security policy allows only its own style, scripts, images and audio: even if a text were
-inserted as markup, it could not run scripts or load or send anything.
+Its content security policy allows only its own style, scripts, images and audio: even if a text
+were inserted as markup, it could not run scripts or load or send anything.
 """
 
 import base64
