@@ -82,13 +82,17 @@ class ListeningScore:
     you : Scored
         The participant's score.
     models : dict of str to Scored
-        The models' scores by name.
+        The models' scores by name, the highest first.
     """
 
     judges: tuple[str, ...]
     proxy: bool
     you: Scored
     models: dict[str, Scored]
+
+    def compared(self, comparison: str) -> list[str]:
+        """Return the models with which the participant compares in this way."""
+        return [name for name, model in self.models.items() if model.comparison == comparison]
 
 
 def listening_score(
@@ -127,9 +131,8 @@ def listening_score(
         for own, panel, of_side in zip(answers, panels, matrices, strict=True)
     )
     names = [name for n, name in enumerate(models, start=1) if n in compared]
-    return ListeningScore(
-        tuple(judges) or (OFFLINE,), not judges, you, dict(zip(names, others, strict=True))
-    )
+    by_score = sorted(zip(names, others, strict=True), key=lambda each: -(each[1].mean.value or 0))
+    return ListeningScore(tuple(judges) or (OFFLINE,), not judges, you, dict(by_score))
 
 
 def answers_to(items: Sequence[Item], side: Shown) -> dict[Key, str]:
