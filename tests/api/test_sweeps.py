@@ -57,7 +57,7 @@ def test_a_sweep_returns_one_table_and_a_curve(plan: Path, tmp_path: Path) -> No
     assert "<table>" in sweep._repr_html_()
     content = json.loads(json.dumps(sweep.to_json()))
     assert [part["data"] for part in content["curves"]] == ["one", "two"]
-    pytest.importorskip("vl_convert", reason="needs the extra viewer")
+    pytest.importorskip("jinja2", reason="needs the extra viewer")
     sweep.write_page(tmp_path / "page.html")
     assert "<svg" in (tmp_path / "page.html").read_text()
 

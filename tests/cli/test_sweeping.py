@@ -42,7 +42,7 @@ def test_a_page_that_cannot_be_written_is_refused_first(jasco: Jasco, plan: Path
 
 
 def test_the_results_are_one_object_and_a_page(jasco: Jasco, plan: Path) -> None:
-    pytest.importorskip("vl_convert", reason="needs the extra viewer")
+    pytest.importorskip("jinja2", reason="needs the extra viewer")
     page = plan.parent / "page.html"
     result = jasco("sweep", plan, "--json", "-o", page)
     assert result.status == 0, result

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("starlette", reason="needs the extra viewer")
-pytest.importorskip("vl_convert", reason="needs the extra viewer")
+pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from starlette.testclient import TestClient
 

@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from jasco.metrics.agreement import (
     Agreement,
+    JudgeAgreement,
     LabelCounts,
     alpha,
     coincidences,
@@ -19,7 +20,7 @@ from jasco.metrics.agreement import (
     weighted_kappa,
 )
 from jasco.metrics.scoring import score_panel
-from jasco.metrics.verdict_matrix import VerdictMatrix
+from jasco.metrics.verdict_matrix import ORIENTATIONS, VerdictMatrix
 from jasco.protocol.verdicts import Orientation, Verdict
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C; 0 is missing.
@@ -209,3 +210,53 @@ def test_the_difference_of_verdicts_adds_up_scores_ratings_and_orientations() ->
     assert verdict_difference([Verdict(1, neither), Verdict(1, both)]) == 1 + 0 + 1
     assert verdict_difference([Verdict(2, both), Verdict(None, neither)]) == 0
     assert verdict_difference([]) == 0
+
+
+BOTH = ORIENTATIONS.index(Orientation.BOTH)
+
+
+def judges_of(*ratings: np.ndarray) -> dict[str, JudgeAgreement]:
+    panel = [matrix_of(each, np.full(each.shape, BOTH)) for each in ratings]
+    agreement = score_panel(dict(zip("abc", panel, strict=False))).agreement
+    assert agreement
+    return {judge.judge: judge for judge in agreement.judges}
+
+
+def test_the_kappa_of_a_judge_is_the_mean_of_its_pairs() -> None:
+    rng = np.random.default_rng(4)
+    ratings = rng.integers(0, 3, (20, 8))
+    noisy = np.where(rng.random((20, 8)) < 0.3, rng.integers(0, 3, (20, 8)), ratings)
+    odd = rng.integers(0, 3, (20, 8))
+    judges = judges_of(ratings, noisy, odd)
+    pairs = [weighted_kappa(confusions(odd, each, 3).sum(axis=0)) for each in (ratings, noisy)]
+    assert judges["c"].rating_kappa.value == pytest.approx(np.mean(pairs))
+    low, high = judges["c"].rating_kappa.interval or (np.nan, np.nan)
+    assert low < np.mean(pairs) < high
+    assert high < (judges["a"].rating_kappa.low or 0)
+
+
+def test_a_strict_judge_scores_below_the_others() -> None:
+    ratings = np.random.default_rng(4).integers(1, 3, (20, 8))
+    judges = judges_of(ratings, ratings, ratings - 1)
+    assert judges["c"].score_difference.value == pytest.approx(-1)
+    assert judges["a"].score_difference.value == pytest.approx(0.5)
+    low, high = judges["a"].score_difference.interval or (np.nan, np.nan)
+    assert 0 < low < 0.5 < high
+
+
+def test_judges_are_compared_on_the_answers_that_all_have_judged() -> None:
+    ratings = np.random.default_rng(4).integers(0, 3, (20, 8))
+    missing = np.where(ratings == 2, np.nan, ratings)  # has not judged the good answers
+    judges = judges_of(ratings.astype(float), missing)
+    assert judges["a"].score_difference.value == 0
+    two = judges["a"].score_difference, judges["b"].score_difference
+    assert two[0].interval
+    assert [each.value for each in two] == [0, 0]
+
+
+@pytest.mark.parametrize("ratings", [np.zeros((2, 8)), np.full((2, 8), np.nan)])
+def test_figures_of_a_judge_may_be_undefined(ratings: np.ndarray) -> None:
+    for judge in judges_of(ratings, ratings).values():
+        assert judge.rating_kappa.value is None
+        assert judge.score_difference.value in (None, 0)
+        assert judge.score_difference.interval is None

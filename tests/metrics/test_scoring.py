@@ -431,13 +431,13 @@ def test_the_scores_of_a_clip_are_averaged_over_the_judges_who_have_one() -> Non
     one: Table = [{1: Verdict(2, BOTH), 2: Verdict(1, BOTH)}, {8: Verdict(2, AUDIO)}, {}]
     other: Table = [{1: Verdict(1, BOTH)}, {}, {3: Verdict(None, BOTH)}]
     first, second, third = clip_scores([matrix_of(one), matrix_of(other)], 3, 8)
-    assert first == ClipScores((1.5, 1.0, *[None] * 6), 1.25)
-    assert second == ClipScores((*[None] * 7, 0.0), 0.0)
-    assert third == ClipScores((None,) * 8, None)
+    assert first == ClipScores((1.5, 1.0, *[None] * 6), 1.25, 1.5)
+    assert second == ClipScores((*[None] * 7, 0.0), 0.0, 0.0)
+    assert third == ClipScores((None,) * 8, None, None)
 
 
 def test_without_a_judge_no_clip_has_a_score() -> None:
-    assert clip_scores([], 2, 8) == [ClipScores((None,) * 8, None)] * 2
+    assert clip_scores([], 2, 8) == [ClipScores((None,) * 8, None, None)] * 2
 
 
 def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:

@@ -14,7 +14,7 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.comparison import summarise_comparison, summarise_report
 from jasco.reports.disagreements import write_disagreements
 from jasco.reports.exports import export
-from jasco.reports.page.charts import CHARTS, draw
+from jasco.reports.page.charts import best_of_chart, prompts_chart
 from jasco.reports.report import summarise
 from jasco.reports.text import render, render_comparison
 from jasco.runs.results import JudgedItems, Results
@@ -103,8 +103,9 @@ def test_the_tables_of_prompts_have_a_column_for_each_instruction() -> None:
         f"best_of_{k}" for k in (1, 2, 3)
     ]
     report = summarise_report([custom()])
-    for name in CHARTS:
-        assert list(draw(name, report.models))
+    for chart_of in (best_of_chart, prompts_chart):
+        [chart] = chart_of(report.models, 3)
+        assert chart.labels == ["1", "2", "3"]
     assert "sound first" not in text_of(custom(), "markdown")
     assert "sound first" in text_of(results(MODEL, judged()), "markdown")
 

@@ -16,6 +16,9 @@ Metrics
 * *Intervals*: see :mod:`jasco.metrics.bootstrap`. If there are few clips, or few with a
   disagreement, a hypothetical clip is added, on which judges agree perfectly (upper end) or as
   often as by chance, given the frequency of each label (lower end).
+* *Figures of a judge*: the mean of its kappas with the other judges; and its mean gated score minus
+  the mean of theirs, on the items for which all judges have a readable verdict, so that judges with
+  missing verdicts are compared on the same answers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -86,6 +89,27 @@ class PairAgreement:
 
 
 @dataclass(frozen=True)
+class JudgeAgreement:
+    """Agreement of one judge with the other judges of a panel.
+
+    Attributes
+    ----------
+    judge : str
+        The name of the judge.
+    rating_kappa : Estimate
+        The mean of its kappas with the other judges, as in :class:`PairAgreement`; undefined if one
+        of them is.
+    score_difference : Estimate
+        Its mean gated score minus the mean of those of the other judges, on the items for which all
+        have a readable verdict; negative for a strict judge.
+    """
+
+    judge: str
+    rating_kappa: Estimate
+    score_difference: Estimate
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Agreement between the judges of a panel.
 
@@ -95,11 +119,14 @@ class Agreement:
         Krippendorff's alpha of the ratings (ordinal) and of the orientations (nominal).
     pairs : tuple of PairAgreement
         The agreement of each pair of judges.
+    judges : tuple of JudgeAgreement
+        The agreement of each judge with the others; empty for repeats of the same judge.
     """
 
     rating_alpha: Estimate
     orientation_alpha: Estimate
     pairs: tuple[PairAgreement, ...]
+    judges: tuple[JudgeAgreement, ...] = ()
 
 
 def verdict_difference(verdicts: Iterable[Verdict]) -> int:
@@ -196,7 +223,12 @@ class LabelCounts:
 
         return cls(coefficients, clips, matrices, resamples)
 
-    def agreement(self, judges: Iterable[str], resampled: NDArray[Any]) -> Agreement | None:
+    def agreement(
+        self,
+        judges: Iterable[str],
+        resampled: NDArray[Any],
+        score_differences: Sequence[Estimate] = (),
+    ) -> Agreement | None:
         """Compute the agreement of a panel; None for a single judge.
 
         Parameters
@@ -205,17 +237,32 @@ class LabelCounts:
             The names of the judges, in the order of :meth:`of_panel`.
         resampled : ndarray, shape (resamples, columns)
             Sums of the columns over the clips of each resample.
+        score_differences : sequence of Estimate
+            The score of each judge minus that of the others, for the figures of each judge.
         """
-        pairs = list(combinations(judges, 2))
+        names = list(judges)
+        pairs = list(combinations(names, 2))
         if not pairs:
             return None
         rating_alpha, orientation_alpha, *kappas = self.estimates(resampled)
         tables = self._split(self.columns.sum(axis=0).astype(np.int64))[2:]
         ratings, orientations = tables[: len(pairs)], tables[len(pairs) :]
+        matrices = self._split(resampled)
         return Agreement(
             rating_alpha,
             orientation_alpha,
             tuple(map(PairAgreement, pairs, kappas, ratings, orientations)),
+            tuple(
+                JudgeAgreement(
+                    judge,
+                    self._mean(
+                        [place for place, pair in enumerate(pairs, start=2) if judge in pair],
+                        matrices,
+                    ),
+                    difference,
+                )
+                for judge, difference in zip(names, score_differences, strict=False)
+            ),
         )
 
     def estimates(self, resampled: NDArray[Any]) -> list[Estimate]:
@@ -227,22 +274,31 @@ class LabelCounts:
             Sums of the columns over the clips of each resample.
         """
         matrices = self._split(resampled)
-        return [
-            self._estimate(place, coefficient, matrices[place])
-            for place, coefficient in enumerate(self._coefficients)
-        ]
+        return [self._mean([place], matrices) for place in range(len(self._coefficients))]
 
-    def _estimate(self, place: int, coefficient: Coefficient, resampled: NDArray[Any]) -> Estimate:
-        blocks, clips = self._split(self.columns)[place], int(self._clips[place])
-        value = float(coefficient(blocks.sum(axis=0)))
-        differing = self._differing[place]
+    def _mean(self, places: Sequence[int], resampled: Sequence[NDArray[Any]]) -> Estimate:
+        """Compute the mean of some coefficients with its interval."""
+
+        def mean(of: Callable[[int], NDArray[Any]]) -> Array:
+            values = [self._coefficients[place](of(place)) for place in places]
+            return np.asarray(np.mean(values, axis=0))
+
+        blocks, clips = self._split(self.columns), int(self._clips[places].min())
+        value = float(mean(lambda place: blocks[place].sum(axis=0)))
+        differing = self._differing[places].min()
         if np.isnan(value) or clips < LEAST_CLIPS or differing >= LEAST_DIFFERENT:
-            return estimate(value, coefficient(resampled), clips)
+            return estimate(value, mean(resampled.__getitem__), clips)
         matrices, weights = self._weighted
-        sums, added = matrices[place], (blocks.sum(axis=(1, 2)).max() * weights)[:, None, None]
-        by_chance, perfect = _added_clips(sums)
-        low = np.quantile(coefficient(sums + by_chance * added), TAIL)
-        high = np.quantile(coefficient(sums + perfect * added), 1 - TAIL)
+
+        def with_clip(perfect: int) -> Callable[[int], NDArray[Any]]:
+            def added(place: int) -> NDArray[Any]:
+                weight = (blocks[place].sum(axis=(1, 2)).max() * weights)[:, None, None]
+                return np.asarray(matrices[place] + _added_clips(matrices[place])[perfect] * weight)
+
+            return added
+
+        low = np.quantile(mean(with_clip(0)), TAIL)
+        high = np.quantile(mean(with_clip(1)), 1 - TAIL)
         return Estimate(value, float(low), float(high))
 
     @cached_property

@@ -144,10 +144,13 @@ class ClipScores:
         The score of each instruction; None if no judge has a readable verdict.
     mean : float or None
         The mean of the scores; None if there are none.
+    best : float or None
+        The best score by each judge of each sample, averaged, as in the Best-mean.
     """
 
     by_instruction: tuple[float | None, ...]
     mean: float | None
+    best: float | None
 
 
 def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) -> PanelScore:
@@ -164,7 +167,12 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
     samples = by_sample(panel.values())
     matrices = [matrix for sample in samples for matrix in sample]
     shape = _Shape.of(matrices)
-    terms = map(_terms, matrices)
+    terms = [
+        _terms(matrix, common)
+        for sample in samples
+        for common in [np.all([matrix.readable for matrix in sample], axis=0)]
+        for matrix in sample
+    ]
     figures = Ratios(terms, shape.least, shape.most, counts.columns, resamples)
     places = range(len(matrices))
     judges = {
@@ -176,10 +184,15 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
         for place, (name, matrix) in enumerate(panel.items())
     }
     mean = shape.by_name(figures.estimates(places))
+    differences = [
+        figures.estimates(places[place :: len(panel)], others)[_COMMON_MEAN]
+        for place in range(len(panel))
+        if (others := [other for other in places if other % len(panel) != place])
+    ]
     return PanelScore(
         replace(average(list(judges.values())), **mean),
         judges,
-        counts.agreement(panel, figures.others_resampled),
+        counts.agreement(panel, figures.others_resampled, differences),
     )
 
 
@@ -233,7 +246,8 @@ def score_difference(
     """
     matrices = [*ours, *theirs]
     shape = _Shape.of(matrices)
-    figures = Ratios(map(_terms, matrices), shape.least, shape.most, resamples=resamples)
+    terms = [_terms(matrix, matrix.readable) for matrix in matrices]
+    figures = Ratios(terms, shape.least, shape.most, resamples=resamples)
     places = range(len(matrices))
     return shape.by_name(figures.estimates(places[: len(ours)], places[len(ours) :]))
 
@@ -309,10 +323,34 @@ def clip_scores(
     shape = -1, clips, instructions
     gated = np.array([sample.gated() for sample in samples], float).reshape(shape)
     scores = nan_mean(gated, axis=0)
+    best = np.array([sample.best_by_clip() for sample in samples]).reshape(-1, clips)
+    columns = scores, nan_mean(scores, axis=1), nan_mean(best, axis=0)
     return [
-        ClipScores(tuple(map(_or_none, row)), _or_none(mean))
-        for row, mean in zip(scores, nan_mean(scores, axis=1), strict=True)
+        ClipScores(tuple(map(_or_none, row)), _or_none(mean), _or_none(best_of_clip))
+        for row, mean, best_of_clip in zip(*columns, strict=True)
     ]
+
+
+def mean_by_clip(matrices: Iterable[VerdictMatrix]) -> NDArray[np.float64]:
+    """Compute the mean of :class:`ClipScores` only, for any number of clips.
+
+    Parameters
+    ----------
+    matrices : iterable of VerdictMatrix
+        The verdicts of each judge, of which there is at least one, on the same clips.
+
+    Returns
+    -------
+    ndarray, shape (clips,)
+        The means; NaN for a clip without a readable verdict.
+    """
+    samples = [sample.chunks() for matrix in matrices for sample in matrix.samples]
+    return np.concatenate(
+        [
+            nan_mean(nan_mean(np.array([sample.gated() for sample in chunk]), axis=0), axis=1)
+            for chunk in zip(*samples, strict=True)
+        ]
+    )
 
 
 def _or_none(figure: SupportsFloat) -> float | None:
@@ -353,7 +391,10 @@ _FIGURES = {
     "best_at": (_WORST, _BEST),
     "by_instruction": (_WORST, _BEST),
     "sound_first": (_WORST - _BEST, _BEST - _WORST),
+    # For differences between judges: the mean over the items on which all have a readable verdict.
+    "common_mean": (_WORST, _BEST),
 }
+_COMMON_MEAN = -1  # its place among the estimates
 _BY_INSTRUCTION = ("best_at", "by_instruction")
 
 
@@ -382,7 +423,7 @@ class _Shape:
         return cls(matrices[0].ratings.shape[1])
 
     def by_name(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
-        """Return the estimates of all figures, given in their order, by name."""
+        """Return the estimates of the figures of a Score, given in the order of all, by name."""
         ends = accumulate(self._widths)
         named: dict[str, Any] = {
             name: tuple(estimates[end - width : end])
@@ -392,6 +433,7 @@ class _Shape:
         }
         if named["best_at"][0].value is None:
             named["best_at"] = ()
+        del named["common_mean"]
         return named
 
 
@@ -410,17 +452,18 @@ def _best_of(instructions: int) -> NDArray[np.float64]:
     )
 
 
-def _terms(matrix: VerdictMatrix) -> Terms:
-    """Compute the parts and the wholes of the figures."""
+def _terms(matrix: VerdictMatrix, common: NDArray[np.bool_]) -> Terms:
+    """Compute the parts and the wholes of the figures, given the common items of all judges."""
     # The best of k is undefined unless all verdicts of all clips are readable.
     complete = bool(matrix.readable.all())
     return Terms.of(
-        len(matrix.ratings), lambda kept: _terms_by_clip(matrix.of_clips(kept), complete=complete)
+        len(matrix.ratings),
+        lambda kept: _terms_by_clip(matrix.of_clips(kept), common[kept], complete=complete),
     )
 
 
 def _terms_by_clip(
-    matrix: VerdictMatrix, *, complete: bool
+    matrix: VerdictMatrix, common: NDArray[np.bool_], *, complete: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the contributions of each clip to the parts and the wholes of the figures."""
     readable, several = matrix.readable, not matrix.single_prompt
@@ -442,6 +485,7 @@ def _terms_by_clip(
         ),
         "by_instruction": (scores, readable & several),
         "sound_first": (order_effect, ~np.isnan(order_effect)),
+        "common_mean": (matrix.of_items(common).mean_by_clip(), common.any(axis=1)),
     }
     parts, wholes = (
         np.column_stack([terms[name][side] for name in _FIGURES]).astype(float) for side in (0, 1)

@@ -21,6 +21,7 @@ matches; whether an answer rests on a cue is the judge's decision.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 
@@ -55,6 +56,46 @@ def contains_keyword(text: str, keywords: str) -> bool:
         _as_line(parts) in line or compound in stems or _has_parts(words, compound)
         for parts, compound in _keywords(keywords)
     )
+
+
+def keyword_spans(text: str, keywords: str) -> list[tuple[int, int]]:
+    """Return where keywords occur in a text, as start and end of each occurrence.
+
+    A compound that is spelled as two words is found as well, as in :func:`contains_keyword`.
+
+    Examples
+    --------
+    >>> keyword_spans("They surf, then go surfing.", "surfing")
+    [(5, 9), (19, 26)]
+    """
+    if not contains_keyword(text, keywords):
+        return []
+    spelled = [(match.span(), _plain(match[0])) for match in _WORD.finditer(text)]
+    words = [(span, word) for span, word in spelled if word not in _ARTICLES]
+    stems = tuple(_stem(word) for _, word in words)
+    spans = set()
+    for parts, compound in _keywords(keywords):
+        for start in range(len(words)):
+            for length in {1, 2, len(parts)}:
+                end = start + length - 1
+                if end < len(words) and (
+                    stems[start : end + 1] == parts
+                    or (length == 1 and stems[start] == compound)
+                    or (length == 2 and _has_parts([words[start][1], words[end][1]], compound))
+                ):
+                    spans.add((words[start][0][0], words[end][0][1]))
+    return _merged(sorted(spans))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return sorted spans, those that overlap as one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def keyword_stems(keywords: str) -> frozenset[str]:

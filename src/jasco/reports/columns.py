@@ -109,12 +109,13 @@ def _same_orientations(pair: PairAgreement) -> str:
 # Figures of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
 DEPENDENCE = tuple(Column(share, share, percent) for share in SHARES)
+NEITHER = Column("neither_rate", "neither", percent)
 FIGURES = (
     Column("best_mean", "best-mean [95%]", interval=True),
     Column("", "bounds", _bounds, omitted=""),
     Column("mean", "mean"),
     *DEPENDENCE,
-    Column("neither_rate", "neither", percent),
+    NEITHER,
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
 )
@@ -144,6 +145,16 @@ PAIRWISE_AGREEMENT = (
     Column("rating_kappa", "kappa [95%]", interval=True),
     Column("", "same rating", _same_ratings),
     Column("", "same orientation", _same_orientations),
+)
+# Figures of a JudgeAgreement.
+JUDGE_AGREEMENT = (
+    Column("rating_kappa", "mean kappa with the others [95%]", interval=True),
+    Column(
+        "score_difference",
+        "mean score minus that of the others [95%]",
+        formats.signed_number,
+        interval=True,
+    ),
 )
 
 PUBLISHED_EXPLAINED = (
@@ -318,3 +329,14 @@ def pairwise_agreement(models: Models) -> Table:
         for pair in model.agreement.pairs
     ]
     return Table("judges", PAIRWISE_AGREEMENT, rows)
+
+
+def judge_agreement(models: Models) -> Table:
+    """Return a table of the agreement of each judge with the others."""
+    rows = [
+        TableRow(f"{judge.judge}, on {name}", judge)
+        for name, model in models.items()
+        if model.agreement
+        for judge in model.agreement.judges
+    ]
+    return Table("judge", JUDGE_AGREEMENT, rows)

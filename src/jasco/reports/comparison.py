@@ -86,10 +86,10 @@ def _why_not_compared(report: Report, *names: str) -> str | None:
 
 def _difference(report: Report, *names: str) -> str | None:
     one, other = (report.models[name].results for name in names)
-    return data_difference(one, other) or _judge_difference(one, other)
+    return data_difference(one, other) or judge_difference(one, other)
 
 
-def _judge_difference(one: Results, other: Results) -> str | None:
+def judge_difference(one: Results, other: Results) -> str | None:
     """Return the difference between the judges of two models; None if they are the same."""
     for results in (one, other):
         for name, facts in results.judges.items():

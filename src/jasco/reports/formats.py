@@ -51,6 +51,37 @@ def with_interval(estimate: Estimate, write: Callable[[float | None], str] = num
     return f"{write(estimate.value)} {between(estimate.interval, write)}".rstrip()
 
 
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Format names as ``a, b and c``; those beyond ``most`` are only counted.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"]), listed(["a", "b", "c", "d"], most=2)
+    ('a, b and c', 'a, b and 2 more')
+    """
+    shown = list(names[:most])
+    if len(shown) < len(names):
+        shown.append(f"{len(names) - len(shown)} more")
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def short_names(labels: Iterable[str]) -> dict[str, str]:
+    """Return labels of models or judges without their options, unless two would be the same.
+
+    Examples
+    --------
+    >>> short_names(["openai/a,temperature=1", "openai/b,seed=1", "openai/b,seed=2"])
+    {'openai/a,temperature=1': 'openai/a', 'openai/b,seed=1': 'openai/b,seed=1', \
+'openai/b,seed=2': 'openai/b,seed=2'}
+    """
+    labels = list(labels)
+    short = [label.partition(",")[0] for label in labels]
+    return {
+        label: name if short.count(name) == 1 else label
+        for label, name in zip(labels, short, strict=True)
+    }
+
+
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], form: str = "simple", *, left: int = 1
 ) -> str:

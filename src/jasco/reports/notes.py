@@ -15,7 +15,14 @@ from jasco.metrics.comparison import LEAST_CLIPS
 from jasco.metrics.reliance import Attribution
 from jasco.protocol.conditions import ORIGINAL
 from jasco.reports.exam import exam_status
-from jasco.reports.formats import between, failure_counts, number, percent, reason_texts
+from jasco.reports.formats import (
+    between,
+    failure_counts,
+    listed,
+    number,
+    percent,
+    reason_texts,
+)
 from jasco.reports.formats import with_interval as figure
 from jasco.reports.report import JudgeReport, ModelReport, Pair, Report, most_clipped
 from jasco.reports.spending import spending_line
@@ -44,10 +51,28 @@ CAUTIONS = (NoteKind.DOUBT, NoteKind.INCOMPLETE)  # to be read before the figure
 
 def note_lines(report: Report, kinds: Container[NoteKind] = tuple(NoteKind)) -> list[str]:
     """Return the lines of a report's notes of the given kinds, without duplicates."""
-    return list(dict.fromkeys(line for kind, line in _notes(report) if kind in kinds))
+    lines = (
+        f"{subject}: {text}" if subject else text
+        for kind, subject, text in _notes(report)
+        if kind in kinds
+    )
+    return list(dict.fromkeys(lines))
 
 
-def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
+def cautions(report: Report) -> list[str]:
+    """Return the notes of the kinds ``CAUTIONS``, each once for all models or judges."""
+    subjects: dict[str, dict[str, None]] = {}  # an ordered set by text
+    for kind, subject, text in _notes(report):
+        if kind in CAUTIONS:
+            subjects.setdefault(text, {})[subject] = None
+    return [f"{listed([*of_text])}: {text}" for text, of_text in subjects.items()]
+
+
+Note = tuple[NoteKind, str, str]
+"""The kind, the model or judge that it is about (or empty), and the text."""
+
+
+def _notes(report: Report) -> Iterator[Note]:
     for name, model in report.models.items():
         yield from _about(NoteKind.PROMPTS, name, _prompts(model))
         yield from _about(NoteKind.VARIANCE, name, _variance(model))
@@ -57,11 +82,11 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
             texts = [attribution_text(judge_report.attribution)]
             yield from _about(NoteKind.ATTRIBUTION, subject, texts)
         yield from _about(NoteKind.KNOWN_ISSUES, name, _known_issues(model))
-    yield from ((NoteKind.INTERVALS, line) for line in _intervals(report))
+    yield from ((NoteKind.INTERVALS, "", line) for line in _intervals(report))
     for name, model in report.models.items():
         results = model.results
         if name != (results.name or results.model) and results.source:  # numbered
-            yield NoteKind.DETAIL, f"{name}: {' + '.join(map(str, results.source))}"
+            yield NoteKind.DETAIL, name, " + ".join(map(str, results.source))
         yield from _about(NoteKind.MISSING, name, [unanswered(model)])
         yield from _about(NoteKind.REASON, name, reason_texts(results.answers.reasons))
         yield from _about(NoteKind.DETAIL, name, _answering(model))
@@ -83,14 +108,16 @@ def _notes(report: Report) -> Iterator[tuple[NoteKind, str]]:
             yield from _about(NoteKind.DOUBT, subject, [PROXY] if judge_report.proxy else ())
         yield from _about(NoteKind.INCOMPLETE, name, _incomplete(model))
     for pair in report.not_compared or ():
-        yield NoteKind.COMPARISON, f"{pair.first} and {pair.second} are not compared: {pair.why}"
+        text = f"{pair.first} and {pair.second} are not compared: {pair.why}"
+        yield NoteKind.COMPARISON, "", text
     for mismatch in report.mismatches or ():
-        yield NoteKind.COMPARISON, f"compared despite a mismatch (--allow-mismatch): {mismatch}"
+        text = f"compared despite a mismatch (--allow-mismatch): {mismatch}"
+        yield NoteKind.COMPARISON, "", text
 
 
-def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[tuple[NoteKind, str]]:
-    """Yield the lines about a model or judge."""
-    return ((kind, f"{subject}: {text}") for text in texts if text)
+def _about(kind: NoteKind, subject: str, texts: Iterable[str]) -> Iterator[Note]:
+    """Yield the notes about a model or judge."""
+    return ((kind, subject, text) for text in texts if text)
 
 
 # --- the basis of the figures ---

@@ -370,7 +370,8 @@ def _without_panel(figures: PanelScore) -> PanelScore:
             mean_bounds=None,
         ),
         figures.judges,
-        agreement and replace(agreement, rating_alpha=NO_ESTIMATE, orientation_alpha=NO_ESTIMATE),
+        agreement
+        and replace(agreement, rating_alpha=NO_ESTIMATE, orientation_alpha=NO_ESTIMATE, judges=()),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from html_reader import HtmlReader
 
-pytest.importorskip("vl_convert", reason="needs the extra viewer")
+pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from browser import chromium, quiet_tab
 from jasco.api.scores import scores_of

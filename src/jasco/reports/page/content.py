@@ -9,7 +9,10 @@ from typing import Any
 
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.known_issues import known_issues
+from jasco.metrics.scoring import ClipScores, clip_scores
+from jasco.protocol.answer_texts import keyword_spans
 from jasco.protocol.clips import Clip
+from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
 from jasco.reports.page.sounds import data_url, mp3, spectrogram
@@ -21,6 +24,7 @@ from jasco.runs.results import JudgedItems, Results
 from jasco.runs.targets import files_of_model, results_of_model
 
 _ORIENTATIONS = tuple(Orientation)
+_SEARCHED = 4000  # characters of an answer in which keywords are marked
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,9 @@ def packed(content: Mapping[str, Any]) -> bytes:
 
 
 def content_of(
-    shown: Mapping[str, Shown], sounds: Mapping[str, Mapping[str, str]]
+    shown: Mapping[str, Shown], sounds: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return clips and items for the page's script.
+    """Return clips and items for the page's scripts.
 
     Parameters
     ----------
@@ -106,6 +110,7 @@ def content_of(
                 "name": name,
                 "judges": len(model.items.judges),
                 "samples": len(model.items.samples),
+                "scores": _scores(clips, model.results),
             }
             for name, model in shown.items()
         ],
@@ -120,6 +125,26 @@ def content_of(
 def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
     """Return the clips of the results."""
     return next(iter(shown.values())).items.clips
+
+
+def _scores(clips: Sequence[Clip], results: Results) -> list[dict[str, Any]]:
+    """Return each clip's best score, its mean and its score for each prompt."""
+    matrices, prompts = results.matrices.values(), len(results.instructions)
+    scores = clip_scores(matrices, len(results.clips), prompts)
+    by_id = dict(zip([clip.id for clip in results.clips], scores, strict=True))
+    none = ClipScores((None,) * prompts, None, None)
+    return [
+        {
+            "best": None if results.single_prompt else _rounded(score.best),
+            "mean": _rounded(score.mean),
+            "prompts": [_rounded(each) for each in score.by_instruction],
+        }
+        for score in (by_id.get(clip.id, none) for clip in clips)
+    ]
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
 
 
 def _items(
@@ -137,6 +162,7 @@ def _items(
                 key = clip.id, prompt
                 if model.results.single_prompt and key not in items.answers:
                     continue  # the participant was not asked this prompt
+                answer, failure = items.answers.get(key), items.failures.get(key)
                 verdicts = [
                     (
                         judges.index(judge),
@@ -146,18 +172,28 @@ def _items(
                     )
                     for judge, (texts, verdict) in items.verdicts_on(key).items()
                 ]
-                failure = items.failures.get(key)
+                lacking = [
+                    (judges.index(judge), _described(items.judge_failures.get(judge, {}).get(key)))
+                    for judge, given in items.judges.items()
+                    if answer is not None and key not in given
+                ]
                 yield {
                     "clip": place,
                     "prompt": prompt,
                     "sample": sample,
                     "model": number,
-                    "answer": items.answers.get(key),
-                    "failure": f"{failure.kind}: {failure.message}" if failure else "",
+                    "answer": answer,
+                    "keywords": keyword_spans((answer or "")[:_SEARCHED], clip.keywords),
+                    "failure": _described(failure),
                     "cut": key in items.cut_off,
                     "difference": differences.get(key, 0),
                     "verdicts": verdicts,
+                    "lacking": lacking,
                 }
+
+
+def _described(failure: Failure | None) -> str:
+    return f"{failure.kind}: {failure.message}" if failure else ""
 
 
 def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:

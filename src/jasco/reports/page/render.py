@@ -1,6 +1,6 @@
 """Rendering of the page as a single file that loads nothing else.
 
-Its content security policy allows only its own style, script, images and audio: even if a text were
+Its content security policy allows only its own style, scripts, images and audio: even if a text were
 inserted as markup, it could not run scripts or load or send anything.
 """
 
@@ -16,6 +16,13 @@ from markupsafe import Markup
 from jasco.reports.page.content import Shown, content_of, packed, sounds_of
 from jasco.reports.page.sections import sections_of
 
+SCRIPTS = (
+    "vendor/preact.js", "vendor/preact-hooks.js", "vendor/htm.js",
+    "tables.js", "clips_data.js", "clips_sound.js", "clips_view.js", "clips.js",
+)  # fmt: skip
+"""The page's scripts, in the order in which they are run."""
+STYLES = ("page.css", "clips.css")
+"""The page's style sheets."""
 _FOLDER = files("jasco.reports.page")
 _LONGEST = 10_000
 
@@ -42,10 +49,12 @@ def environment(*more: BaseLoader) -> Environment:
     An undefined name raises an error.
     """
     own = FileSystemLoader(str(_FOLDER / "templates"))
-    return Environment(
+    templates = Environment(
         loader=ChoiceLoader([own, *more]), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_finalized,
     )  # fmt: skip
+    templates.globals |= {"scripts": SCRIPTS, "styles": STYLES}
+    return templates
 
 
 def _finalized(value: object) -> object:
@@ -68,23 +77,23 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
         The results use different data or protocols.
     """
     sounds = sounds_of(shown, audio=audio)
-    style, script = static("page.css"), static("page.js")
+    style, scripts = "\n".join(map(static, STYLES)), list(map(static, SCRIPTS))
     content = packed(content_of(shown, sounds))
     return environment().get_template("page.html").render(
         page=sections_of(shown, sounds),
         # Files of this package, unchanged: the policy allows them by their hashes.
         style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        inline_scripts=list(map(Markup, scripts)),
         packed=Markup(base64.b64encode(content).decode()),  # noqa: S704
-        policy=content_policy(style, script),
+        policy=content_policy(style, *scripts),
     )  # fmt: skip
 
 
-def content_policy(style: str, script: str = "") -> str:
-    """Return the content security policy of a page with this style and this script."""
-    scripts = _hash(script) if script else "'none'"
+def content_policy(style: str, *scripts: str) -> str:
+    """Return the content security policy of a page with this style and these scripts."""
+    allowed = " ".join(map(_hash, scripts)) or "'none'"
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {scripts}; "
+        f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; "
         "img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
     )
 

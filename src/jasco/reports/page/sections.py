@@ -7,13 +7,14 @@ from jasco.data import dataset
 from jasco.data.sources import LICENCE
 from jasco.errors import count
 from jasco.metrics.scoring import clip_scores
+from jasco.metrics.verdict_matrix import nan_mean
 from jasco.reports import columns
 from jasco.reports.comparison import summarise_report
-from jasco.reports.formats import number
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
-from jasco.reports.page.charts import CHARTS, draw
+from jasco.reports.page import charts
+from jasco.reports.page.charts import HeatMap, heat_map, marker_of
 from jasco.reports.page.content import Shown, clips_of
-from jasco.reports.page.reliance_chart import draw_reliance
+from jasco.reports.page.reliance_charts import part_table, steps_of
 from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.text import title
 from jasco.version import __version__
@@ -40,35 +41,38 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
     models, pairs, data = report.models, report.pairs or (), report.data.name
     published = report.published or ()
     comparable = published if data == dataset.PUBLISHED else ()
+    instructions = max(len(model.results.instructions) for model in models.values())
     remarks = note_lines(report, _REMARKS)
     if missing := [clip.id for clip in clips_of(shown) if clip.id not in sounds]:
         remarks.append(
             f"{count(len(missing), 'clip')} shown without audio (file missing or changed): "
             f"{', '.join(missing[:10])}"
         )
-    charts = {
-        name: list(draw(name, models, comparable if name in ("headline", "dependence") else ()))
-        for name in CHARTS
-    }
     return {
         "title": "Joint audio-speech co-reasoning",
+        "data": data,
         "about": f"{title(report)}. {count(len(models), 'model')}.",
+        "findings": [],
         "warnings": note_lines(report, CAUTIONS),
-        "headline": columns.headline(models, columns.with_intervals(columns.FIGURES)),
-        "published": columns.published_figures(published),
+        "basis": [],
+        "leaderboard": charts.leaderboard(models, comparable),
+        "figures": columns.headline(models, columns.with_intervals(columns.FIGURES)),
+        "published": columns.published_figures(() if comparable else published),
         "comparable": columns.PUBLISHED_EXPLAINED,
         "intervals": note_lines(report, [NoteKind.INTERVALS]),
-        "charts": charts,
-        "pairs": columns.differences(pairs),
+        "pairs": charts.differences_table(pairs) if pairs else None,
         "explained": explain_pairs(pairs),
         "not_compared": note_lines(report, [NoteKind.COMPARISON]),
+        "best_of": list(charts.best_of_chart(models, instructions)),
+        "by_prompt": list(charts.prompts_chart(models, instructions)),
+        "dependence": charts.dependence_table(models, comparable),
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
         "prompts": report.instructions,
         "published_instructions": report.published_instructions,
-        "heatmaps": [_heatmap(name, model) for name, model in shown.items()],
-        "agreement": columns.agreement(models),
-        "pairwise_agreement": columns.pairwise_agreement(models),
+        "heat_maps": _heat_maps(shown),
+        "agreement": charts.agreement_table(models),
+        "pairwise_agreement": charts.pairwise_agreement_table(models),
         "attribution": note_lines(report, [NoteKind.ATTRIBUTION]),
         "reliance": [
             _reliance(name, model.reliance) for name, model in shown.items() if model.reliance
@@ -95,25 +99,35 @@ def _reliance(name: str, report: RelianceReport) -> dict[str, Any]:
     return {
         "model": name,
         "warnings": report.cautions,
-        "charts": list(draw_reliance(report)),
-        "parts": report.parts,
+        "steps": list(steps_of(report)),
+        "parts": [
+            {"heading": part.heading, "secondary": part.secondary, "below": part.below,
+             "table": part_table(part, name)}
+            for part in report.parts
+        ],
         "notes": report.notes,
         "signature": report.signature,
-    }
+    }  # fmt: skip
 
 
-def _heatmap(name: str, shown: Shown) -> dict[str, Any]:
-    clips = shown.results.clips
-    matrices, prompts = shown.results.matrices.values(), len(shown.results.instructions)
-    scores = clip_scores(matrices, len(clips), prompts)
-    rows = [
-        {"clip": clip.id, "cells": map(_cell, score.by_instruction), "mean": number(score.mean)}
-        for clip, score in zip(clips, scores, strict=True)
+def _heat_maps(shown: Mapping[str, Shown]) -> list[HeatMap]:
+    """Return the heat map of each model, with the clips that are hardest for all models first."""
+    scores, means = {}, {}
+    for name, model in shown.items():
+        results = model.results
+        by_clip = clip_scores(
+            results.matrices.values(), len(results.clips), len(results.instructions)
+        )
+        clips = [clip.id for clip in results.clips]
+        scores[name] = {
+            clip: score.by_instruction for clip, score in zip(clips, by_clip, strict=True)
+        }
+        for clip, score in zip(clips, by_clip, strict=True):
+            if score.mean is not None:
+                means.setdefault(clip, []).append(score.mean)
+    clips = [clip.id for clip in clips_of(shown)]
+    order = sorted(clips, key=lambda clip: sum(means[clip]) / len(means[clip]) if clip in means else 3)
+    return [
+        heat_map(name, marker_of(place), by_clip, order)
+        for place, (name, by_clip) in enumerate(scores.items())
     ]
-    return {"model": name, "rows": rows}
-
-
-def _cell(score: float | None) -> dict[str, str]:
-    if score is None:
-        return {"text": "", "shade": "hx"}
-    return {"text": number(score, digits=1).removesuffix(".0"), "shade": f"h{round(2 * score)}"}

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from jasco.errors import count
 from jasco.reports import columns
 from jasco.reports.notes import CAUTIONS, NoteKind, note_lines
-from jasco.reports.page.charts import draw, draw_curves
+from jasco.reports.page.charts import curves_chart, leaderboard
 from jasco.reports.page.render import content_policy, environment, static
 from jasco.reports.report import Report
 from jasco.reports.sweep import SweepResults, reasons, status_table
@@ -43,7 +43,7 @@ def _sections(results: SweepResults, name: str) -> dict[str, Any]:
     complete = sum(status.state == "complete" for status in results.statuses)
     runs = f"{complete} of {count(len(results.statuses), 'run')} complete"
     curves = [
-        {"data": data, "charts": list(draw_curves(found))}
+        {"data": data, "charts": list(curves_chart(found))}
         for data in results.data
         if (found := [curve for curve in results.curves if curve.data == data])
     ]
@@ -64,8 +64,8 @@ def _part(report: Report) -> dict[str, Any]:
     return {
         "title": title(report),
         "warnings": note_lines(report, CAUTIONS),
-        "headline": columns.headline(report.models, columns.with_intervals(columns.FIGURES)),
+        "leaderboard": leaderboard(report.models, ()),
+        "figures": columns.headline(report.models, columns.with_intervals(columns.FIGURES)),
         "attribution": note_lines(report, [NoteKind.ATTRIBUTION]),
-        "charts": list(draw("headline", report.models)),
         "signature": report.signature,
     }

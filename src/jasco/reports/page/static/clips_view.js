@@ -1,0 +1,171 @@
+// One clip: its sound, annotations, and the answers of some models side by side.
+"use strict";
+
+const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
+  const { useEffect, useLayoutEffect, useRef, useState } = preactHooks;
+  const LONG = 4000;
+
+  // Characters that are invisible or change the text direction are shown by their code points.
+  const foreign = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) =>
+    one === "\n" || one === "\t" ? one : `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+
+  const Marker = ({ model }) => html`<svg class="marker m${model.mark}" viewBox="0 0 16 16" aria-hidden="true"><use href="#marker-${model.mark}" /></svg>`;
+  const ScoreCell = ({ cell, title, dim, prompt, model }) =>
+    html`<span class="cell ${cell.kind} ${dim ? "dim" : ""}" title=${title} data-prompt=${prompt} data-model=${model}>${cell.text}</span>`;
+  const Strip = ({ data, clip, model, fitting }) => {
+    const cells = data.prompts.map((_, place) => clipData.cellOf(data, clip, model, place + 1));
+    const told = cells.flatMap((cell, place) => (cell ? [`prompt ${place + 1}: ${cell.label}`] : [])).join("; ");
+    return html`<span class="strip" role="img" aria-label="Scores: ${told || "none"}">
+      ${cells.map((cell, place) => (cell ? html`<${ScoreCell} cell=${cell} prompt=${place + 1} model=${model}
+        title="Prompt ${place + 1}: ${cell.label}" dim=${fitting && !cell.items.some((item) => fitting.has(item))} />` : html`<span></span>`))}
+    </span>`;
+  };
+
+  // A text from outside with marks, cut if it is long. Marks are counted in code points.
+  const Foreign = ({ text, marks = [], kind, as = "p" }) => {
+    const [whole, setWhole] = useState(false);
+    const cut = text.length > LONG && !whole, visible = cut ? text.slice(0, LONG) : text;
+    const parts = [];
+    if (marks.length) {
+      const letters = [...visible];
+      let at = 0;
+      for (const [start, end] of marks.filter((each) => each[1] <= letters.length)) {
+        parts.push(foreign(letters.slice(at, start).join("")), html`<mark>${foreign(letters.slice(start, end).join(""))}</mark>`);
+        at = end;
+      }
+      parts.push(foreign(letters.slice(at).join("")));
+    } else parts.push(foreign(visible));
+    return html`<${as} class=${kind} dir="auto">${parts}${cut && html` <button type="button" class="quiet" onClick=${() => setWhole(true)}>
+      … show all ${text.length.toLocaleString("en")} characters</button>`}<//>`;
+  };
+
+  const ANNOTATIONS = [
+    ["sound", "sound"], ["speech", "speech"], ["reference", "reference answer"], ["keywords", "keywords"],
+    ["audio_only", "audio-only answer"], ["speech_only", "speech-only answer"], ["known_issue", "known issue"],
+  ];
+  const Annotations = ({ clip }) => html`<dl class="cues">
+    ${ANNOTATIONS.filter(([name]) => clip[name]).map(([name, label]) => html`
+      <dt>${label}</dt><dd class="foreign" dir="auto">${foreign(clip[name])}</dd>`)}
+  </dl>`;
+
+  const listed = (of, several) => of.map(({ item }) => (several ? `${item.prompt}.${item.sample}` : item.prompt)).join(", ");
+
+  // One verdict of a judge; its texts are laid out when they are opened.
+  const Verdict = ({ data, judge, verdict, several, alone }) => {
+    const [open, setOpen] = useState(false);
+    const name = html`<span class="foreign judge" title=${data.judges[judge]}>${foreign(data.judgeNames[judge])}</span>`;
+    const of = alone ? "" : html`<span class="hint">prompt ${listed(verdict.of, several)}</span>`;
+    if (verdict.lacking) {
+      const reasons = [...new Set(verdict.of.map((each) => each.text))].filter(Boolean);
+      return html`<div class="verdict">${name} <span class="failed">no verdict</span> ${of}
+        ${reasons.map((each) => html`<${Foreign} text=${each} kind="failed small" />`)}</div>`;
+    }
+    return html`<details class="verdict" onToggle=${(event) => setOpen(event.currentTarget.open)}>
+      <summary>${name} ${verdict.unreadable ? html`<span class="failed">unreadable</span>` : html`
+        <span class="rated">rated ${verdict.rating}</span> <span class="badge ${verdict.cue}">${verdict.cue}</span>`} ${of}</summary>
+      ${open && verdict.of.map(({ item, text }) => html`
+        ${verdict.of.length > 1 && html`<p class="hint">prompt ${listed([{ item }], several)}</p>`}
+        <${Foreign} key=${`${item.prompt} ${item.sample}`} text=${text} kind="judged" as="pre" />`)}
+    </details>`;
+  };
+
+  const Answer = ({ data, clip, model, group, aimed }) => {
+    const several = data.models[model].samples > 1;
+    const prompts = [...new Set(group.items.map((item) => item.prompt))];
+    return html`<li class="given ${prompts.includes(aimed) ? "aimed" : ""}" data-prompts=${prompts.join(" ")}>
+      <details class="asked"><summary>
+        <span class="hint">${prompts.length === 1 ? "prompt" : "prompts"}</span>
+        ${prompts.map((prompt) => html`<span class="prompt" title=${data.prompts[prompt - 1]}>${prompt}
+          <${ScoreCell} cell=${clipData.cellOf(data, clip, model, prompt)} title=${clipData.cellOf(data, clip, model, prompt).label} /></span>`)}
+        ${several && html`<span class="hint">${group.items.length === 1 ? `sample ${group.items[0].sample}` : `${group.items.length} samples`}</span>`}
+      </summary><ol>${prompts.map((prompt) => html`<li value=${prompt}>${data.prompts[prompt - 1]}</li>`)}</ol></details>
+      ${group.answer === null ? html`<${Foreign} text=${group.failure ? `Failed: ${group.failure}` : "Not answered."} kind=${group.failure ? "failed" : "soft"} />`
+        : group.answer === "" ? html`<p class="soft">(an empty answer)</p>`
+          : html`<${Foreign} text=${group.answer} marks=${group.keywords} kind="answer" />`}
+      ${group.cut && html`<p class="failed small">Cut off at the maximum length.</p>`}
+      ${group.judged.length > 0 && html`<div class="verdicts">${group.judged.map(({ judge, verdicts }) => html`
+        <div key=${judge}>${verdicts.map((verdict) => html`<${Verdict} key=${`${verdict.rating} ${verdict.cue} ${verdict.lacking}`}
+          data=${data} judge=${judge} verdict=${verdict} several=${several} alone=${verdicts.length === 1} />`)}</div>`)}</div>`}
+    </li>`;
+  };
+
+  const Column = ({ data, clip, model, aimed }) => {
+    const { best, mean } = data.models[model].scores[clip.place];
+    const groups = clipData.answersOf(data, clip, model);
+    return html`<section class="answers" aria-label=${foreign(data.models[model].name)}>
+      <header><h3 class="foreign"><${Marker} model=${data.models[model]} />${foreign(data.models[model].name)}</h3>
+        <${Strip} data=${data} clip=${clip} model=${model} />
+        <span class="hint">${best !== null && `best ${clipData.number(best)}, `}mean ${clipData.number(mean)}</span></header>
+      <ul class="plain">${groups.map((group) => html`
+        <${Answer} key=${group.items.map((item) => `${item.prompt}.${item.sample}`).join()} data=${data} clip=${clip} model=${model} group=${group} aimed=${aimed} />`)}</ul>
+      ${!groups.length && html`<p class="soft">Not asked about this clip.</p>`}
+    </section>`;
+  };
+
+  const KEYS = [
+    [["j", "→"], "next clip"], [["k", "←"], "previous clip"], [["space", "p"], "play or pause"],
+    [["d"], "next clip on which judges differ"], [["1", "…", "8"], "answers to a prompt"], [["?"], "show these keys"], [["Esc"], "close"],
+  ];
+  const Keys = () => html`<dl class="keys">${KEYS.map(([keys, what]) => html`
+    <div><dt>${keys.map((key) => (key === "…" ? " to " : html`<kbd>${key}</kbd> `))}</dt><dd>${what}</dd></div>`)}</dl>`;
+
+  // The view of a clip as a modal dialog. `step` moves by a number of clips, `seek` to the next disagreement.
+  const ClipView = ({ data, clip, place, count, aimed, compared, setCompared, step, toDifference, aim, close }) => {
+    const dialog = useRef(null), heading = useRef(null), player = useRef(null);
+    const [keysShown, setKeysShown] = useState(false);
+    useLayoutEffect(() => {
+      dialog.current.showModal();
+      heading.current.focus({ preventScroll: true });
+    }, []);
+    useLayoutEffect(() => {
+      const group = aimed && dialog.current.querySelector(`[data-prompts~="${aimed}"]`);
+      if (group) group.scrollIntoView({ block: "center" });
+      else dialog.current.scrollTop = 0;
+    }, [clip.id, aimed]);
+
+    const actions = {
+      j: () => step(1), ArrowRight: () => step(1), k: () => step(-1), ArrowLeft: () => step(-1),
+      p: () => player.current?.toggle(), d: toDifference, "?": () => setKeysShown((before) => !before),
+    };
+    const onKeyDown = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const prompt = /^[1-9]$/.test(event.key) && +event.key <= data.prompts.length ? +event.key : 0;
+      const onControl = event.target.closest("button, summary, a, select, input");
+      const action = event.key === " " && !onControl ? actions.p : prompt ? () => aim(prompt) : actions[event.key];
+      if (!action) return;
+      event.preventDefault();
+      action();
+    };
+    const toggleModel = (model) => {
+      const left = compared.filter((each) => each !== model);
+      if (left.length) setCompared(left.length < compared.length ? left : [...compared, model].sort((a, b) => a - b));
+    };
+    return html`<dialog class="clip" ref=${dialog} aria-labelledby="clip-title" onKeyDown=${onKeyDown}
+      onCancel=${(event) => { event.preventDefault(); close(); }} onClick=${(event) => event.target === dialog.current && close()}>
+      <header>
+        <h2 id="clip-title" tabindex="-1" ref=${heading}>Clip <span class="foreign">${foreign(clip.id)}</span></h2>
+        <span class="hint" role="status">${place < 0 ? "not among the clips shown" : `${place + 1} of ${count} shown`}</span>
+        <div class="row">
+          <button type="button" aria-label="Keys" class="keys" aria-expanded=${keysShown} onClick=${actions["?"]}>?</button>
+          <button type="button" aria-label="Previous clip" disabled=${count < 2 && place >= 0} onClick=${actions.k}>←</button>
+          <button type="button" aria-label="Next clip" disabled=${count < 2 && place >= 0} onClick=${actions.j}>→</button>
+          <button type="button" aria-label="Close" onClick=${close}>×</button>
+        </div>
+        ${keysShown && html`<${Keys} />`}
+      </header>
+      <div class="body">
+        <${ClipSound} key=${clip.id} clip=${clip} player=${player} />
+        <${Annotations} clip=${clip} />
+        <div class="row">
+          ${data.models.length > 1 && html`<div class="row" role="group" aria-label="Models shown">${data.models.map((model) => html`
+            <button type="button" class="chip foreign" aria-pressed=${compared.includes(model.place)} onClick=${() => toggleModel(model.place)}>
+              <${Marker} model=${model} />${foreign(model.name)}</button>`)}</div>`}
+          <details class="all-prompts"><summary>All prompts</summary><ol>${data.prompts.map((each) => html`<li>${each}</li>`)}</ol></details>
+        </div>
+        <div class="compare">${compared.map((model) => html`<${Column} key=${`${clip.id} ${model}`} data=${data} clip=${clip} model=${model} aimed=${aimed} />`)}</div>
+      </div>
+    </dialog>`;
+  };
+
+  return { ClipView, Marker, ScoreCell, Strip, foreign };
+})();
