@@ -15,6 +15,7 @@ from jasco.data.dataset import read_data_set
 from jasco.human.annotations import Annotations
 from jasco.judge_exam.questions import read_labels
 from jasco.protocol.verdicts import Orientation
+from jasco.viewer.catalogue import key_of
 from runs import verdict
 from visitor import Visitor
 
@@ -49,7 +50,7 @@ def shown_item(page: str) -> tuple[str, int]:
 
 def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
     values = {"rating": 1, "orientation": "Both", "note": ""} | fields
-    response = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **values)
+    response = visitor.send_form("/disagreements", clip=clip, prompt=prompt, **values)
     assert response.status_code == 303, response.text
     return response.headers["location"]
 
@@ -73,7 +74,7 @@ def test_answers_that_differ_most_come_first_and_one_at_a_time(visit: Visit, run
     assert "(1 of 3)" in page
     for text in (
         "answer 1.2",
-        "/audio/1",
+        f"/report/{key_of(run)}/audio/1",
         "a bell (&#34;ding&#34;)",
         "fleeing from what the sound",
     ):
@@ -114,7 +115,7 @@ def test_answers_can_be_skipped_revisited_and_relabelled(visit: Visit, run: Path
     second = visitor.get(link(first, "Skip")).text
     assert shown_item(second) == ("2", 3)
     save(visitor, 2, 3, note="hasty")
-    third = visitor.get("/disagreements?run=0&clip=0&prompt=1").text
+    third = visitor.get("/disagreements?clip=0&prompt=1").text
     revisited = visitor.get(link(third, "Back")).text
     assert shown_item(revisited) == ("2", 3)
     assert "hasty" in revisited
@@ -133,7 +134,7 @@ def test_the_last_page_states_that_all_is_done(visit: Visit, run: Path) -> None:
     page = visitor.get(location).text
     assert "All done" in page
     assert "jasco exam JUDGE" in page
-    repeated_page = visitor.get("/disagreements?run=0&every=1").text
+    repeated_page = visitor.get("/disagreements?every=1").text
     assert shown_item(repeated_page) == ("1", 2)
     assert shown_item(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
 
@@ -172,12 +173,12 @@ def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: 
         {"rating": "²", "orientation": "Both", "note": note},
         {"rating": 1, "orientation": "Audio", "note": note},
     ):
-        response = visitor.send_form("/disagreements", run=0, clip=1, prompt=2, **fields)
+        response = visitor.send_form("/disagreements", clip=1, prompt=2, **fields)
         assert response.status_code == 422
         assert "Choose a rating" in response.text
         assert "my note \N{ZERO WIDTH JOINER}&lt;/textarea&gt;&lt;b&gt;</textarea>" in response.text
     response = visitor.send_form(
-        "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
+        "/disagreements", clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
     )
     assert response.status_code == 422
     assert "at most 2000" in response.text
@@ -191,17 +192,17 @@ def test_only_answers_of_the_run_can_be_labelled(
     visit: Visit, run: Path, clip: str, prompt: str
 ) -> None:
     visitor = enter(visit(run), "Ada")
-    address = f"/disagreements?run=0&clip={quote(clip)}&prompt={quote(prompt)}"
+    address = f"/disagreements?clip={quote(clip)}&prompt={quote(prompt)}"
     assert visitor.get(address).status_code == 404
     response = visitor.send_form(
-        "/disagreements", run=0, clip=clip, prompt=prompt, rating=1, orientation="Both"
+        "/disagreements", clip=clip, prompt=prompt, rating=1, orientation="Both"
     )
     assert response.status_code == 404
 
 
 def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
     response = visit(run).send_form(
-        "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
+        "/disagreements", clip=1, prompt=2, rating=1, orientation="Both"
     )
     assert response.headers["location"] == "/disagreements/name"
     assert Annotations(run).all() == []
@@ -216,7 +217,7 @@ def test_the_labels_can_be_taken_to_an_exam(
     save(visitor, 2, 3, rating=0, orientation="Neither")
     page = visitor.get("/disagreements").text
     assert "2 labels as CSV" in page
-    response = visitor.get("/disagreements/labels.csv?run=0")
+    response = visitor.get("/disagreements/labels.csv")
     assert response.headers["content-type"].startswith("text/csv")
     assert response.headers["content-disposition"] == 'attachment; filename="labels.csv"'
     rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
@@ -257,10 +258,11 @@ def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:
     runs = [make_run("a", judges=judges(), model="one"), make_run("b", judges={}, model="two")]
     visitor = enter(visit(*runs), "Ada")
     page = visitor.get("/disagreements").text
-    assert 'href="/disagreements?run=1"' in page
-    assert "no judge yet" in visitor.get("/disagreements?run=1").text
-    for number in ("7", "-1", "x", "²", ""):
-        assert visitor.get(f"/disagreements?run={quote(number)}").status_code == 200
+    second = f"/disagreements?run={key_of(runs[1])}"
+    assert f'href="{second}"' in page
+    assert "no judge yet" in visitor.get(second).text
+    for key in ("7", "-1", "x", "²", str(runs[1])):
+        assert visitor.get(f"/disagreements?run={quote(key)}").status_code == 404
 
 
 def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
@@ -272,7 +274,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     )
     visitor = enter(visit(run), "<b>Ada</b>")
     save(visitor, 1, 2, note=hostile)
-    for address in ("/disagreements", "/disagreements?run=0&every=1&clip=1&prompt=2"):
+    for address in ("/disagreements", "/disagreements?every=1&clip=1&prompt=2"):
         page = visitor.get(address).text
         assert page.count("<script") == 1  # the app's own script
         assert "<img src=x" not in page
