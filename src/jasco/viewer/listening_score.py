@@ -220,9 +220,7 @@ def _orientation(item: Item, panel: Sequence[Verdicts]) -> Orientation | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _difference(
-    yours: Sequence[VerdictMatrix], theirs: Sequence[VerdictMatrix]
-) -> Estimate | None:
+def _difference(yours: Sequence[VerdictMatrix], theirs: Sequence[VerdictMatrix]) -> Estimate | None:
     judged: NDArray[np.bool_] = np.all(
         [matrix.readable.any(axis=1) for matrix in (*yours, *theirs)], axis=0
     )
