@@ -69,19 +69,21 @@ def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> N
     assert items[0]["answer"] == "answer 0.1"
 
 
-def test_audio_and_spectrogram_of_a_clip_are_found_by_its_id(
+def test_audio_and_view_of_a_clip_are_found_by_its_id(
     visit: Visit, make_run: MakeRun, data: Path
 ) -> None:
     visitor = visit(make_run())
     clip = content(visitor)["clips"][2]
-    assert (clip["audio"], clip["spectrogram"]) == ("audio/2", "spectrogram/2")
+    assert (clip["audio"], clip["sound_view"]) == ("audio/2", "sound/2")
     assert clip["seconds"] == pytest.approx(0.25)
     sound = visitor.get(f"/{clip['audio']}")
     assert sound.headers["content-type"] == "audio/wav"
     with wave.open(io.BytesIO(sound.content)) as file:
         assert file.readframes(10**6) == tone(2).astype("<i2").tobytes()
-    image = visitor.get(f"/{clip['spectrogram']}")
-    assert image.headers["content-type"] == "image/webp"
+    view = visitor.get(f"/{clip['sound_view']}").json()
+    assert view["seconds"] == pytest.approx(0.25)
+    assert view["spectrogram"].startswith("data:image/webp;base64,")
+    assert visitor.get(f"/{clip['spectrogram']}").headers["content-type"] == "image/webp"
     assert visitor.get("/audio/99").status_code == 404
 
 
@@ -95,7 +97,7 @@ def test_audio_that_has_changed_since_the_run_is_not_played(
     (data / "dataset" / "v0" / "2.wav").unlink()
     for clip in (1, 2):
         assert visitor.get(f"/audio/{clip}").status_code == 404
-        assert visitor.get(f"/spectrogram/{clip}").status_code == 404
+        assert visitor.get(f"/sound/{clip}").status_code == 404
     clips = content(visit(run, restart=True))["clips"]
     assert ["audio" in clip for clip in clips] == [True, False, False, True]
 

@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from jasco.data.audio import Audio, read_unchanged
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
-from jasco.reports.page.sounds import spectrogram
+from jasco.reports.page.sounds import sound_view, spectrogram
 from jasco.viewer.catalogue import Catalogue
 from jasco.viewer.live import Live, Snapshot
 from jasco.viewer.progress import progress_of
@@ -41,8 +41,9 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         lengths = (_seconds(*model.items.audio.get(clip.id, ("", ""))) for model in shown.values())
         seconds = next((length for length in lengths if length is not None), None)
         if seconds is not None:
-            urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}
-            sounds[clip.id] = {"seconds": seconds, **urls}
+            name = quote(clip.id)
+            urls = {kind: f"{kind}/{name}" for kind in ("audio", "spectrogram")}
+            sounds[clip.id] = {"sound_view": f"sound/{name}", "seconds": seconds, **urls}
     page = render("browse.html", page=sections_of(shown, sounds), notes=notes, **_MARKS)
     return page, packed(content_of(shown, sounds))
 
@@ -72,6 +73,7 @@ class Browse:
             "progress": self.progress,
             "data.json": self.content,
             "audio/{clip}": self.audio,
+            "sound/{clip}": self.sound,
             "spectrogram/{clip}": self.spectrogram,
         }
         self.routes = [
@@ -129,6 +131,10 @@ class Browse:
     def audio(self, request: Request) -> Response:
         """Return a clip's audio."""
         return audio_response(request, self._audio(request))
+
+    def sound(self, request: Request) -> Response:
+        """Return what is seen of a clip's audio."""
+        return JSONResponse(sound_view(self._audio(request)))
 
     def spectrogram(self, request: Request) -> Response:
         """Return a clip's spectrogram."""
