@@ -40,14 +40,14 @@ def visit(
     tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """Return a function that visits the app: ``visit(run)``; ``restart`` starts the app again."""
-    from jasco.viewer import live
+    from jasco.viewer import refreshed
     from jasco.viewer.app import make_app
     from jasco.viewer.security import Address
     from visitor import PORT, Visitor
 
     # Runs are read again whenever they have changed.
-    monkeypatch.setattr(live, "_PAUSE", 0.0)
-    monkeypatch.setattr(live, "_SHARE", 0.0)
+    monkeypatch.setattr(refreshed, "_PAUSE", 0.0)
+    monkeypatch.setattr(refreshed, "_SHARE", 0.0)
     apps: dict[tuple[Path, ...], Any] = {}
 
     def open_app(*runs: Path, data: Any = None, restart: bool = False, **options: Any) -> Visitor:
