@@ -185,6 +185,60 @@ def test_an_annotation_stays_with_the_answer_that_it_is_about(run: Path) -> None
     assert [annotation.answer for annotation in annotations.all()] == ["another answer"]
 
 
+# --- undoing ---
+
+
+def test_undoing_restores_the_earlier_annotation_or_none(run: Path) -> None:
+    annotations = Annotations.of_run(run)
+    first = annotations.put("Anna", "10", 2, GOOD, "sure")
+    [stored] = annotations.all()
+    second = annotations.put("Anna", "10", 2, BAD)
+    annotations.put("Bert", "10", 2, BAD)
+    assert (first.before, second.before) == (None, stored)
+    annotations.undo(second)
+    assert annotations.all()[0] == stored  # with its time
+    annotations.undo(first)
+    assert [annotation.annotator for annotation in annotations.all()] == ["Bert"]
+
+
+def test_a_change_that_has_been_replaced_cannot_be_undone(run: Path) -> None:
+    annotations = Annotations.of_run(run)
+    change = annotations.put("Anna", "10", 2, GOOD)
+    later = annotations.put("Anna", "10", 2, GOOD, "in another browser")
+    with pytest.raises(InputError, match="has been changed since"):
+        annotations.undo(change)
+    assert [annotation.note for annotation in annotations.all()] == ["in another browser"]
+    annotations.undo(later)
+    annotations.undo(change)
+    with pytest.raises(InputError, match="has been changed since"):
+        annotations.undo(change)
+    assert annotations.all() == []
+
+
+PUTS = st.tuples(
+    st.sampled_from(["Anna", "Bert"]), st.sampled_from([("10", 1), ("10", 2), ("9", 8)]),
+    st.sampled_from([GOOD, BAD]),
+)  # fmt: skip
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(earlier=st.lists(PUTS, max_size=3), later=st.lists(PUTS, max_size=5))
+def test_undoing_all_changes_in_reverse_restores_everything(
+    run: Path, earlier: list[Any], later: list[Any]
+) -> None:
+    (run / "labels.db").unlink(missing_ok=True)
+    annotations = Annotations.of_run(run)
+    for name, answer, given_verdict in earlier:
+        annotations.put(name, *answer, given_verdict)
+    before = annotations.all()
+    changes = [
+        annotations.put(name, *answer, given_verdict) for name, answer, given_verdict in later
+    ]
+    for change in reversed(changes):
+        annotations.undo(change)
+    assert annotations.all() == before
+
+
 # --- other files of this name ---
 
 

@@ -13,7 +13,7 @@ import pytest
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.human.listening_study import CANNOT_TELL, Participant, items_for, run_folder
 from jasco.protocol.clips import Clip
-from jasco.runs.read_run import judged_items_of_run
+from jasco.runs.read_run import judged_items_of_run, read_run
 from jasco.runs.writer import RunWriter
 from participants import participants
 from runs import verdict
@@ -137,6 +137,36 @@ def test_the_solution_shows_what_it_was_and_how_models_did(
     ):  # fmt: skip
         assert text in page
     assert "Next clip" in page
+
+
+def test_the_score_is_shown_beside_those_of_models(
+    visit: Visit, make_run: MakeRun, clips: DataSet, human_runs: Path
+) -> None:
+    run = make_run(judges={"kind": lambda _c, _n: verdict(2, "Both")}, model="<b>one</b>")
+    visitor = enter_name(visit(run))
+    assert visitor.get("/listen/done").headers["location"] == "/listen/next"
+    order = items_for("Ada", clips.clips)
+    send(visitor, 1, order[0].clip.reference)
+    page = visitor.get("/listen/done").text
+    assert "Your score so far" in page
+    assert "<strong>2.00 of 2</strong> on 1 clip." in page
+    assert "csv/&lt;b&gt;one&lt;/b&gt;" in page
+    assert "<code>offline</code>, a proxy" in page
+    assert "too few for a comparison" in page
+    assert "Continue with clip 2" in page
+    text = page.replace("&#39;", "'").replace("&#34;", '"')
+    assert order[0].clip.reference in text
+    assert order[1].clip.reference not in text  # not heard yet
+    results, items = read_run(run_folder(human_runs, "Ada"))
+    assert (dict(results.judges), dict(items.judges)) == ({}, {})  # the verdicts are not stored
+
+
+def test_without_models_the_score_stands_alone(visit: Visit, clips: DataSet) -> None:
+    visitor = enter_name(visit(data=clips))
+    send(visitor, 1, "mine")
+    page = visitor.get("/listen/done").text
+    assert "You and the models" not in page
+    assert "jasco view RUN" in page
 
 
 def test_cannot_tell_is_an_answer(visit: Visit, clips: DataSet, human_runs: Path) -> None:

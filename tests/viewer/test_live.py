@@ -17,7 +17,7 @@ from jasco.reports.page.content import Shown
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.shards import Shard
 from jasco.runs.writer import RunWriter
-from jasco.viewer import live
+from jasco.viewer import refreshed
 from jasco.viewer.live import Live
 
 MakeRun = Callable[..., Path]
@@ -26,8 +26,8 @@ MakeRun = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the app read runs whenever they have changed."""
-    monkeypatch.setattr(live, "_PAUSE", 0.0)
-    monkeypatch.setattr(live, "_SHARE", 0.0)
+    monkeypatch.setattr(refreshed, "_PAUSE", 0.0)
+    monkeypatch.setattr(refreshed, "_SHARE", 0.0)
 
 
 def test_a_run_is_read_while_it_is_written(make_run: MakeRun, data: Path) -> None:
@@ -78,7 +78,7 @@ def test_figures_are_made_at_most_every_few_seconds(
 ) -> None:
     run = make_run(answer=lambda clip, _: "said" if clip == 0 else None, judges={})
     rendered: list[int] = []
-    monkeypatch.setattr(live, "_PAUSE", 60.0)
+    monkeypatch.setattr(refreshed, "_PAUSE", 60.0)
     live_runs = Live(
         [run], lambda shown, _notes: (rendered.append(len(shown)), ("", b""))[1], print
     )

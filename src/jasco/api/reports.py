@@ -10,12 +10,11 @@ from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.api.scores import notify_missing
 from jasco.backends.optional_imports import import_optional
 from jasco.data.csv_files import whole_file
-from jasco.errors import InputError, count
+from jasco.errors import InputError
 from jasco.reports.comparison import summarise_report
 from jasco.reports.exports import export
 from jasco.reports.reliance_report import reliance_if_measured
 from jasco.reports.report import by_data_set
-from jasco.runs.summary import find_runs, summarise_run
 from jasco.runs.targets import check_targets, files_of_model, results_of
 
 Format = Literal["html", "markdown", "latex", "csv", "json"]
@@ -181,6 +180,7 @@ def view(
     ----------
     runs : str, Path or sequence of them
         The runs to show, or folders that contain runs. Runs may be in progress or start later.
+        If empty, the runs in the folder ``runs``, if there is one.
     data : str or None
         The data set of the listening study; None selects that of the runs, or ``"mini"``.
     human_runs : str or Path
@@ -195,7 +195,7 @@ def view(
     Raises
     ------
     InputError
-        The runs are on different data sets, or the host or port is not available.
+        A run is not on ``data``, or the host or port is not available.
 
     Examples
     --------
@@ -217,25 +217,4 @@ def view(
 def serve_app(runs: Sequence[Path], notify: Notify, **settings: object) -> None:
     """Serve the local app; parameters as in :func:`view`."""
     app = import_optional("jasco.viewer.app", "view", "viewer")
-    app.view([folder for run in runs for folder in _runs_in(run, notify)], notify, **settings)
-
-
-def _runs_in(folder: Path, notify: Notify) -> list[Path]:
-    """Return a run, even if it does not exist yet, or the runs in a folder.
-
-    The app shows a single data set: of the runs in a folder, those on the data set of the run that
-    was updated last.
-    """
-    if (folder / "run.db").exists() or not folder.is_dir():
-        return [folder]
-    runs = list(map(summarise_run, find_runs(folder)))
-    latest = max(runs, key=lambda run: run.updated or "", default=None)
-    if latest is None:
-        return [folder]
-    shown = [run for run in runs if run.annotations_sha256 == latest.annotations_sha256]
-    if others := [str(run.folder) for run in runs if run not in shown]:
-        notify(
-            f"{folder}: showing {count(len(shown), 'run')} on {latest.data}; not shown, because on "
-            f"other data or unreadable: {', '.join(others)}"
-        )
-    return [run.folder for run in shown]
+    app.view(runs, notify, **settings)

@@ -82,7 +82,8 @@ def runs_command(folder: Path, as_json: bool) -> None:
 def view_command(runs: tuple[Path, ...], **settings: Any) -> None:
     """Serve a local web app to browse runs, label answers, and take part in a listening study.
 
-    Runs may be in progress or start later. A FOLDER selects all runs in it.
+    Runs may be in progress or start later. With a FOLDER (by default, runs), the app lists all runs
+    in it.
     """
     from jasco.api.reports import serve_app
 

@@ -45,6 +45,9 @@ CREATE TABLE labels (
   UNIQUE (person, clip_id, instruction)
 )""",
 )
+_GET = "SELECT * FROM labels WHERE person = ? AND clip_id = ? AND instruction = ?"
+_REMOVE = "DELETE FROM labels WHERE person = ? AND clip_id = ? AND instruction = ?"
+_RESTORE = "INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT = """
 INSERT OR REPLACE INTO labels
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
@@ -92,6 +95,27 @@ class Annotation:
         """Rating and orientation."""
         return Verdict(self.rating, Orientation(self.orientation))
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What is unique in the file: annotator, clip and instruction."""
+        return self.annotator, self.clip_id, self.number
+
+
+@dataclass(frozen=True)
+class Change:
+    """What storing an annotation has changed, so that it can be undone.
+
+    Attributes
+    ----------
+    before : Annotation or None
+        The annotation that was replaced; None if there was none.
+    after : Annotation
+        The annotation that was stored.
+    """
+
+    before: Annotation | None
+    after: Annotation
+
 
 @dataclass(frozen=True)
 class Annotations:
@@ -107,7 +131,7 @@ class Annotations:
 
     def put(
         self, annotator: str, clip_id: str, number: int, verdict: Verdict, note: str = ""
-    ) -> None:
+    ) -> Change:
         """Store an annotator's verdict on an answer; it is on disk when this returns.
 
         A later verdict of the same annotator on the same answer replaces the earlier one.
@@ -124,6 +148,11 @@ class Annotations:
             Rating and orientation, both given.
         note : str
             Up to 2,000 characters.
+
+        Returns
+        -------
+        Change
+            What :meth:`undo` reverts.
 
         Raises
         ------
@@ -147,8 +176,31 @@ class Annotations:
             name, clip_id, clip_sha256, number, answer,
             verdict.rating, Orientation(verdict.orientation), note,
         )  # fmt: skip
+        place = name, clip_id, number
         with self._open(write=True) as connection, connection:
+            before = _read(connection, place)
             connection.execute(_PUT, row)
+            after = _read(connection, place)
+        assert after
+        return Change(before, after)
+
+    def undo(self, change: Change) -> None:
+        """Restore what an annotation has replaced.
+
+        Raises
+        ------
+        InputError
+            The annotation has been replaced or removed since.
+        RunConflictError, RunUnwritableError
+            As in :meth:`put`.
+        """
+        place = change.after.place
+        with self._open(write=True) as connection, connection:
+            if _read(connection, place) != change.after:
+                raise InputError("cannot undo: this label has been changed since")
+            connection.execute(_REMOVE, place)
+            if change.before:
+                connection.execute(_RESTORE, tuple(vars(change.before).values()))
 
     def all(self) -> list[Annotation]:
         """Return the annotations, ordered by clip, instruction and annotator."""
@@ -207,3 +259,8 @@ class Annotations:
             sqlite_errors(self._path),
         ):
             yield labels
+
+
+def _read(connection: sqlite3.Connection, place: tuple[str, str, int]) -> Annotation | None:
+    row = connection.execute(_GET, place).fetchone()
+    return Annotation(*row) if row else None

@@ -11,6 +11,7 @@ from jasco.errors import InputError
 from jasco.metrics.attribution import Gates
 from jasco.protocol.conditions import CUES, ORIGINAL, SETS, Condition, condition_of
 from jasco.runs.reader import is_run
+from jasco.runs.shards import shards_in
 
 CONDITIONS_FOLDER = "conditions"
 """The folder, in that of a run, with one run for each further condition."""
@@ -42,6 +43,18 @@ def conditions_of(run: Path) -> list[Condition]:
             if is_run(path):
                 found.append(condition)
     return sorted(found, key=lambda each: (SETS["all"].index(each.name), each.draw))
+
+
+def conditions_in(run: Path) -> list[Path]:
+    """Return the folders in that of the conditions of a run, with their donors and shards.
+
+    No file is opened.
+    """
+    conditions = list((run / CONDITIONS_FOLDER).glob("*"))
+    donors = [folder / _DONOR_FOLDER for folder in conditions]
+    return sorted(
+        each for folder in (*conditions, *donors) for each in (folder, *shards_in(folder))
+    )
 
 
 def gates_of(stems: Mapping[str, Any], ids: Sequence[str]) -> Gates | None:

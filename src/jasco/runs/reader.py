@@ -511,6 +511,22 @@ class RunReader:
         time: str | None = self._value(f"SELECT max(written_at) FROM ({times})")
         return time
 
+    def written_since(
+        self, time: str, model: int, judge: int | None = None
+    ) -> tuple[int, str | None]:
+        """Count a model's answers, or a judge's verdicts, written after a time, with failures.
+
+        Repeated verdicts are not counted.
+
+        Returns
+        -------
+        tuple of int and str or None
+            Their number, and the time of the first of them.
+        """
+        more = f"AND written_at > '{time}'"
+        number, first = self._outcomes("count(*), min(written_at)", model, judge, more).fetchone()
+        return number, first
+
     def rows_of(
         self, table: str, clip: int, instruction: int, sample: int = 0
     ) -> list[dict[str, Any]]:

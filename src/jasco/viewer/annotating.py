@@ -1,15 +1,13 @@
-"""Annotation of the answers on which judges differ, one at a time.
+"""Annotation of a run's answers, one at a time.
 
 Annotations are stored separately from the judges' verdicts (``labels.db``) and do not affect any
 figure.
 """
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,107 +16,42 @@ from starlette.routing import Route
 
 from jasco.data.responses_csv import Key
 from jasco.errors import InputError
-from jasco.human.annotations import LONGEST_NOTE, Annotation, Annotations
+from jasco.human.annotations import LONGEST_NOTE, Annotations, Change
+from jasco.human.annotator_agreement import annotator_agreement
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.disagreements import disagreements
 from jasco.runs.participants import participant_name
-from jasco.runs.results import JudgedItems
 from jasco.viewer import web
+from jasco.viewer.catalogue import Catalogue, key_of
+from jasco.viewer.label_queue import Queue, Selection
 from jasco.viewer.live import Live
+from jasco.viewer.selections import Selections
 
 COOKIE = "jasco-annotator"
-
-
-@dataclass(frozen=True)
-class Queue:
-    """The answers of a run on which its judges differ, the largest difference first.
-
-    Attributes
-    ----------
-    run : int
-        Index of the run among the open runs.
-    folder : pathlib.Path
-        The run's folder.
-    items : JudgedItems
-        Answers and verdicts of the run.
-    order : sequence of (str, int)
-        The answers on which judges differ.
-    annotations : sequence of Annotation
-        The annotations of all participants.
-    annotator : str
-        The participant who is annotating.
-    every : bool
-        Whether to include answers that this participant has annotated already.
-    """
-
-    run: int
-    folder: Path
-    items: JudgedItems
-    order: Sequence[Key]
-    annotations: Sequence[Annotation]
-    annotator: str
-    every: bool
-
-    @cached_property
-    def own(self) -> dict[Key, Annotation]:
-        """The annotations of this participant, by answer."""
-        return {
-            (annotation.clip_id, annotation.number): annotation
-            for annotation in self.annotations
-            if annotation.annotator == self.annotator
-        }
-
-    @property
-    def left(self) -> list[Key]:
-        """The answers without an annotation by this participant."""
-        return [key for key in self.order if key not in self.own]
-
-    def after(self, key: Key | None) -> Key | None:
-        """Return the next answer to annotate; after the last one, the first that was skipped."""
-        start = self.order.index(key) + 1 if key in self.order else 0
-        ahead, behind = self.order[start:], self.order[:start]
-        left = [other for other in [*ahead, *behind] if other != key and other not in self.own]
-        return next(iter(ahead if self.every else left), None)
-
-    def before(self, key: Key) -> Key | None:
-        """Return the previous answer, with or without an annotation."""
-        start = self.order.index(key) if key in self.order else 0
-        return self.order[start - 1] if start else None
-
-    def address(self, key: Key | None) -> str:
-        """Return the address of an answer's page, or of the start of the queue."""
-        query = {"run": self.run} | ({"every": 1} if self.every else {})
-        place = {"clip": key[0], "prompt": key[1]} if key else {}
-        return f"/disagreements?{urlencode(query | place)}"
-
-    def fields(self, key: Key) -> web.Form:
-        """Return the form's fields with this participant's annotation, if there is one."""
-        if key not in self.own:
-            return {}
-        note, verdict = self.own[key].note, self.own[key].verdict
-        return {
-            "rating": str(verdict.rating), "orientation": str(verdict.orientation), "note": note,
-        }  # fmt: skip
+_MOST_CHANGES = 1_000  # maximum number of labels that an annotator can undo
 
 
 class Annotating:
     """The pages of the queue."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, selections: Selections, catalogue: Catalogue) -> None:
+        self._selections = selections
+        self._catalogue = catalogue
+        self._changes: dict[tuple[Path, str], deque[Change]] = {}  # since the app was started
         self.routes = [
             Route("/disagreements", self.page),
             web.form_route("/disagreements", self.annotate),
+            web.form_route("/disagreements/undo", self.undo),
             Route("/disagreements/name", self.ask_for_name),
             web.form_route("/disagreements/name", self.enter),
+            Route("/disagreements/agreement", self.agreement),
             Route("/disagreements/labels.csv", self.download),
         ]
 
     def page(self, request: Request) -> Response:
         """Return the page of an answer, or a page that explains why there is none."""
-        values, runs = request.query_params, self._live.now()
-        annotator = _annotator(request)
+        values, annotator = request.query_params, _annotator(request)
+        runs = self._live(values).now()
         if not runs.shown:
             return web.page("no_run.html", notes=runs.notes)
         queue = self._queue(values, annotator)
@@ -142,11 +75,28 @@ class Annotating:
         queue = self._queue(form, annotator)
         key, note = _key(queue, form), form.get("note", "")
         try:
-            Annotations.of_run(queue.folder).put(annotator, *key, _verdict(form), note)
+            change = Annotations.of_run(queue.folder).put(annotator, *key, _verdict(form), note)
         except InputError as error:
             return self._show(queue, key, form, str(error))
+        self._changes_in(queue).append(change)
         queue = self._queue(form, annotator)
         return RedirectResponse(queue.address(queue.after(key)), 303)
+
+    def undo(self, request: Request, form: web.Form) -> Response:
+        """Undo the participant's last annotation, and redirect to its answer."""
+        queue = self._queue(form, _annotator(request))
+        try:
+            change = self._changes_in(queue).pop()
+        except IndexError:
+            return RedirectResponse(queue.address(), 303)
+        Annotations.of_run(queue.folder).undo(change)
+        return RedirectResponse(queue.address((change.after.clip_id, change.after.number)), 303)
+
+    def agreement(self, request: Request) -> Response:
+        """Return the agreement of all annotators with each other and with the judges."""
+        queue = self._queue(request.query_params, _annotator(request))
+        found = annotator_agreement(queue.items, queue.annotations, set(queue.order))
+        return self._page("agreement.html", queue, found=found)
 
     def download(self, request: Request) -> Response:
         """Return the annotations of all participants as a CSV file for ``jasco exam --gold``."""
@@ -155,29 +105,50 @@ class Annotating:
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
+    def _changes_in(self, queue: Queue) -> deque[Change]:
+        place = queue.folder, queue.annotator
+        return self._changes.setdefault(place, deque(maxlen=_MOST_CHANGES))
+
+    def _live(self, values: Mapping[str, str]) -> Live:
+        """Return the runs that include the one named by the query or form."""
+        key = values.get("run")
+        return self._selections.containing(key) if key else self._selections.first()
+
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
         """Return the queue of the run named by the query or form; redirect if there is no run."""
-        runs = list(self._live.now().shown.values())
+        key = values.get("run")
+        runs = {key_of(run.source): run for run in self._live(values).now().shown.values()}
         if not runs:
             raise web.redirect("/disagreements")
-        numbers = [str(number) for number in range(len(runs))]
-        run = numbers.index(values["run"]) if values.get("run") in numbers else 0
+        if key and key not in runs:
+            raise HTTPException(404, "This run has no answers yet.")
+        run = key or next(iter(runs))
         folder, items = runs[run].source, runs[run].items
-        order = list(disagreements(items))
-        annotations = Annotations.of_run(folder).all()
-        return Queue(run, folder, items, order, annotations, annotator, bool(values.get("every")))
+        chosen = values.get("queue", "")
+        selection = Selection(chosen) if chosen in list(Selection) else Selection.DIFFERING
+        return Queue(
+            run, folder, items, selection, selection.of(items),
+            Annotations.of_run(folder).all(), annotator, bool(values.get("every")),
+        )  # fmt: skip
 
     def _show(
         self, queue: Queue, key: Key | None, form: web.Form | None = None, error: str = ""
     ) -> Response:
-        models = list(self._live.latest().shown)
         if not key:
-            return web.page("queue_empty.html", queue=queue, models=models)
+            return self._page("queue_empty.html", queue)
         [clip] = [clip for clip in queue.items.clips if clip.id == key[0]]
-        return web.page(
-            "annotate.html", 422 if error else 200, queue=queue, models=models, key=key,
+        return self._page(
+            "annotate.html", queue, 422 if error else 200, key=key,
             item=queue.items.items_of(clip)[key[1] - 1], verdicts=queue.items.verdicts_on(key),
             fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
+        )  # fmt: skip
+
+    def _page(self, template: str, queue: Queue, status: int = 200, **values: object) -> Response:
+        runs, changes = self._catalogue.beside(queue.run), len(self._changes_in(queue))
+        return web.page(
+            template, status, queue=queue, runs=runs, selections=list(Selection),
+            changes=changes, label=f"/disagreements?run={queue.run}",
+            report=f"/report/{queue.run}/", **values,
         )  # fmt: skip
 
 

@@ -26,13 +26,16 @@ from jasco.data.sources import find_data
 from jasco.errors import IncompleteError, InputError, RunConflictError, did_you_mean_path, one_line
 from jasco.viewer.annotating import Annotating
 from jasco.viewer.browse import Browse, lay_out
+from jasco.viewer.catalogue import Catalogue
 from jasco.viewer.connections import BACKLOG, LimitedConnection, most_connections
 from jasco.viewer.listening import Listening
 from jasco.viewer.listening_data import check_same_data, find_listening_data
-from jasco.viewer.live import Live
+from jasco.viewer.runs_page import RunsPage
 from jasco.viewer.security import DEFAULT_HOST, AccessMiddleware, Address
+from jasco.viewer.selections import Selections
 from jasco.viewer.web import page
 
+_DEFAULT_FOLDER = Path("runs")
 _STATUS: dict[type[Exception], int] = {
     InputError: 400, RunConflictError: 409,
     IncompleteError: 503, sqlite3.DatabaseError: 503, OSError: 503,
@@ -57,7 +60,8 @@ def view(
     Parameters
     ----------
     runs : sequence of pathlib.Path
-        The runs to show; they need not exist yet.
+        The runs to show, which need not exist yet, or folders of runs. If empty, the runs in the
+        folder ``runs``, if there is one.
     notify : callable
         Called with the address, and with one line for each error.
     data : str or None
@@ -74,20 +78,21 @@ def view(
     Raises
     ------
     InputError
-        The runs use different data, or it is not possible to listen on the host and port.
+        A run and ``data`` differ, or it is not possible to listen on the host and port.
     RunConflictError
         A folder contains something other than a run.
     """
     with suppress(KeyboardInterrupt):
         data_set = find_data(data, notify) if data else None
-        check_same_data(runs, data_set)
-        for run in runs:
-            if not run.exists():
-                meant = did_you_mean_path(run, folders=True)
-                notify(f"{run}: no run found; it will be shown as soon as it exists{meant}")
+        roots = runs or default_roots()
+        for root in roots:
+            check_same_data([root], data_set)
+            if not root.exists():
+                meant = did_you_mean_path(root, folders=True)
+                notify(f"{root}: no run found; it will be shown as soon as it exists{meant}")
         with closing(_listen(host, port)) as listening:
             address = Address.of(host, listening.getsockname()[1])
-            app = make_app(runs, data_set, human_runs, address, notify)
+            app = make_app(roots, data_set, human_runs, address, notify)
             notify(f"{address.url} (press Ctrl-C to stop)")
             if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 threading.Thread(target=webbrowser.open, args=[address.url], daemon=True).start()
@@ -102,6 +107,11 @@ def view(
             uvicorn.Server(config).run([listening])
 
 
+def default_roots() -> list[Path]:
+    """Return the folder of runs to list if none is given; empty if it does not exist."""
+    return [_DEFAULT_FOLDER] if _DEFAULT_FOLDER.is_dir() else []
+
+
 def make_app(
     runs: Sequence[Path],
     data: DataSet | None,
@@ -114,7 +124,7 @@ def make_app(
     Parameters
     ----------
     runs : sequence of pathlib.Path
-        The runs to show; they need not exist yet.
+        The runs to show, which need not exist yet, and folders of runs.
     data : DataSet or None
         Data set to listen to; None: that of the runs, or ``mini``.
     human_runs : pathlib.Path
@@ -124,9 +134,15 @@ def make_app(
     notify : callable
         Called with one line for each error.
     """
-    live = Live(runs, lay_out, notify)
-    listening = Listening(cache(lambda: find_listening_data(runs, data)), human_runs, live)
-    views = [*Browse(live).routes, *Annotating(live).routes, *listening.routes]
+    catalogue = Catalogue(runs, notify)
+    selections = Selections(catalogue, lay_out, notify)
+    data_of_runs = cache(lambda: find_listening_data(catalogue.first(), data))
+    views = [
+        *RunsPage(catalogue).routes,
+        *Browse(selections, catalogue).routes,
+        *Annotating(selections, catalogue).routes,
+        *Listening(data_of_runs, human_runs, selections.first).routes,
+    ]
     static = StaticFiles(packages=[("jasco.reports.page", "static"), ("jasco.viewer", "static")])
 
     def show_error(request: Request, error: Exception) -> Response:

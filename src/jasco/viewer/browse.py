@@ -1,10 +1,13 @@
 """The report page of runs that may be in progress."""
 
 import gzip
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from urllib.parse import quote
 
@@ -17,16 +20,22 @@ from jasco.data.audio import Audio, read_unchanged
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
 from jasco.reports.page.sounds import sound_view, spectrogram
-from jasco.viewer.live import Live
-from jasco.viewer.web import audio_response, render
+from jasco.viewer.catalogue import Catalogue
+from jasco.viewer.live import Live, Snapshot
+from jasco.viewer.progress import progress_of
+from jasco.viewer.selections import Selections
+from jasco.viewer.web import audio_response, redirect, render
 
-_VERSION = "@@version@@"
+# Replaced in each response; texts in the page cannot contain them.
+_VERSION = f"version-{token_hex()}"
+_PROGRESS = f"progress-{token_hex()}"
+_MARKS = {"version": _VERSION, "progress": _PROGRESS}
 
 
 def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, bytes]:
     """Return the report page of runs, and the content for its script."""
     if not shown:
-        return render("waiting.html", notes=notes), packed({})
+        return render("waiting.html", notes=notes, **_MARKS), packed({})
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
         lengths = (_seconds(*model.items.audio.get(clip.id, ("", ""))) for model in shown.values())
@@ -35,7 +44,7 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
             name = quote(clip.id)
             urls = {kind: f"{kind}/{name}" for kind in ("audio", "spectrogram")}
             sounds[clip.id] = {"sound_view": f"sound/{name}", "seconds": seconds, **urls}
-    page = render("browse.html", page=sections_of(shown, sounds), notes=notes)
+    page = render("browse.html", page=sections_of(shown, sounds), notes=notes, **_MARKS)
     return page, packed(content_of(shown, sounds))
 
 
@@ -54,32 +63,65 @@ def _seconds_of_version(path: str, sha256: str, _size: int, _mtime_ns: int) -> f
 
 
 class Browse:
-    """The page, its content and its audio."""
+    """The page, its content and its audio: of the first runs, and of any selected ones."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, selections: Selections, catalogue: Catalogue) -> None:
+        self._selections = selections
+        self._catalogue = catalogue
+        handlers = {
+            "state": self.version,
+            "progress": self.progress,
+            "data.json": self.content,
+            "audio/{clip}": self.audio,
+            "sound/{clip}": self.sound,
+            "spectrogram/{clip}": self.spectrogram,
+        }
         self.routes = [
-            Route("/", self.page),
-            Route("/state", self.version),
-            Route("/data.json", self.content),
-            Route("/audio/{clip}", self.audio),
-            Route("/sound/{clip}", self.sound),
-            Route("/spectrogram/{clip}", self.spectrogram),
+            Route("/", self.start),
+            Route("/report/{runs}", self.selected),
+            Route("/report/{runs}/", self.page),
+            *(
+                Route(f"{folder}{path}", handler)
+                for folder in ("/", "/report/{runs}/")
+                for path, handler in handlers.items()
+            ),
         ]
 
-    def page(self, _request: Request) -> Response:
-        """Return the page."""
-        now = self._live.now()
-        before, _, after = now.page.rpartition(_VERSION)  # model outputs come before it
-        return HTMLResponse(f"{before}{now.version}{after}")
+    def start(self, request: Request) -> Response:
+        """Return the page of the first runs; redirect if others are selected, or if none fit."""
+        if keys := request.query_params.getlist("run"):
+            return self._redirect(keys)
+        if self._catalogue.has_folders or self._catalogue.differ():
+            raise redirect("/runs")
+        return self.page(request)
 
-    def version(self, _request: Request) -> Response:
-        """Return the version, which changes whenever there is new content."""
-        return PlainTextResponse(self._live.latest().version)
+    def selected(self, request: Request) -> Response:
+        """Redirect to the page of the selected runs."""
+        return self._redirect(_keys(request))
+
+    def _redirect(self, keys: Sequence[str]) -> Response:
+        self._selections.of(keys)  # an error if there is no such run
+        raise redirect(f"/report/{'-'.join(dict.fromkeys(keys))}/")
+
+    def page(self, request: Request) -> Response:
+        """Return the page."""
+        live = self._live(request)
+        snapshot, progress = live.now(), _progress(live)
+        version = _version(snapshot, progress)
+        return HTMLResponse(snapshot.page.replace(_PROGRESS, progress).replace(_VERSION, version))
+
+    def progress(self, request: Request) -> Response:
+        """Return the part of the page that shows the progress of runs."""
+        return HTMLResponse(_progress(self._live(request)))
+
+    def version(self, request: Request) -> Response:
+        """Return the version of the content and that of the progress: ``CONTENT.PROGRESS``."""
+        live = self._live(request)
+        return PlainTextResponse(_version(live.latest(), _progress(live)))
 
     def content(self, request: Request) -> Response:
         """Return all clips and items, for the page's script."""
-        content = self._live.latest().content
+        content = self._live(request).latest().content
         if "gzip" not in request.headers.get("accept-encoding", ""):
             return Response(gzip.decompress(content), media_type="application/json")
         return Response(
@@ -99,6 +141,25 @@ class Browse:
         return Response(spectrogram(self._audio(request)), media_type="image/webp")
 
     def _audio(self, request: Request) -> Audio:
-        if audio := clip_audio(self._live.latest().shown, request.path_params["clip"]):
+        shown = self._live(request).latest().shown
+        if audio := clip_audio(shown, request.path_params["clip"]):
             return audio
         raise HTTPException(404, "Audio not found.")
+
+    def _live(self, request: Request) -> Live:
+        keys = _keys(request)
+        return self._selections.of(keys) if keys else self._selections.first()
+
+
+def _keys(request: Request) -> list[str]:
+    return request.path_params["runs"].split("-") if "runs" in request.path_params else []
+
+
+def _progress(live: Live) -> str:
+    """Return the progress of runs as HTML; empty if all are complete."""
+    runs = progress_of(live.progress(), live.latest().shown, datetime.now(UTC))
+    return render("progress.html", runs=runs) if runs else ""
+
+
+def _version(snapshot: Snapshot, progress: str) -> str:
+    return f"{snapshot.version}.{hashlib.sha256(progress.encode()).hexdigest()[:8]}"

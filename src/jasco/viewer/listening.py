@@ -6,7 +6,7 @@ identified by its position in the participant's order, and its page holds only a
 
 import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,13 +22,19 @@ from jasco.data.audio import Audio, read_unchanged
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.human.listening_study import CANNOT_TELL, LONGEST_ANSWER, Participant, exists
+from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.protocol.clips import Item
+from jasco.reports.page.content import Shown
 from jasco.runs.participants import participant_name
+from jasco.runs.read_run import read_run
 from jasco.runs.reader import RunReader
 from jasco.viewer import web
+from jasco.viewer.listening_score import answers_to, listening_score
 from jasco.viewer.live import Live
 
 COOKIE = "jasco-participant"
+MARKERS = 6
+"""Number of different markers of models."""
 _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
 
 
@@ -76,14 +82,16 @@ class Listening:
         Returns the data set to listen to (``InputError`` if there is none).
     human_runs : pathlib.Path
         Folder of the participants' runs.
-    live : Live
-        Runs whose answers are shown next to the participant's.
+    first : callable
+        Returns the runs whose answers are shown next to the participant's.
     """
 
-    def __init__(self, find_data: Callable[[], DataSet], human_runs: Path, live: Live) -> None:
+    def __init__(
+        self, find_data: Callable[[], DataSet], human_runs: Path, first: Callable[[], Live]
+    ) -> None:
         self._find_data = find_data
         self._human_runs = human_runs
-        self._live = live
+        self._first = first
         self._participants: dict[str, Participant] = {}
         self._opening = threading.Lock()
         self.routes = [
@@ -177,13 +185,21 @@ class Listening:
         raise HTTPException(404, "Audio not found.")
 
     def done(self, request: Request) -> Response:
-        """Return the page of a participant who has answered all clips."""
+        """Return the participant's score so far, next to those of the models."""
         participant = self._participant(request)
-        if participant.next():
-            return RedirectResponse("/listen", 303)
-        others = [shlex.quote(str(run.source)) for run in self._live.latest().shown.values()]
-        folder, runs = shlex.quote(str(participant.folder)), " ".join(others or ["RUN"])
-        return web.page("done.html", participant=participant, folder=folder, runs=runs)
+        answered = [item for item, _ in participant.answered()]
+        if not answered:
+            raise web.redirect("/listen/next")
+        models = self._models(participant)
+        own = Shown(participant.folder, *read_run(participant.folder))
+        runs = [shlex.quote(str(model.source)) for model in models.values()]
+        return web.page(
+            "done.html", participant=participant, left=participant.total - len(answered),
+            items=[(participant.items.index(item) + 1, item) for item in answered],
+            score=listening_score(answered, own, models), markers=_markers(models),
+            folder=shlex.quote(str(participant.folder)), runs=" ".join(runs or ["RUN"]),
+            least=LEAST_CLIPS,
+        )  # fmt: skip
 
     def _participant(self, request: Request) -> Participant:
         """Return the participant, or raise a redirect to the page that asks for a name."""
@@ -202,14 +218,27 @@ class Listening:
                 return question
         raise HTTPException(404, "Clip not found.")
 
+    def _models(self, participant: Participant) -> dict[str, Shown]:
+        """Return the open runs by model, without the participant's own run."""
+        own = participant.folder.resolve()
+        shown = self._first().latest().shown.items()
+        return {name: model for name, model in shown if model.source.resolve() != own}
+
     def _others(self, question: ItemToAnswer) -> Iterator[dict[str, Any]]:
         """Yield the models' answers to the same item, with their verdicts."""
-        clip, key = question.item.clip, (question.item.clip.id, question.item.number)
-        for model, shown in self._live.latest().shown.items():
-            is_own = shown.source.resolve() == question.participant.folder.resolve()
-            if not is_own and clip in shown.items.clips and key in shown.items.answers:
-                verdicts = shown.items.verdicts_on(key)
-                yield {"model": model, "answer": shown.items.answers[key], "verdicts": verdicts}
+        models = self._models(question.participant)
+        markers = _markers(models)
+        for model, shown in models.items():
+            for key, answer in answers_to([question.item], shown).items():
+                yield {
+                    "model": model, "marker": markers[model], "answer": answer,
+                    "verdicts": shown.items.verdicts_on(key),
+                }  # fmt: skip
+
+
+def _markers(models: Iterable[str]) -> dict[str, int]:
+    """Return the number of each model's marker."""
+    return {name: place % MARKERS + 1 for place, name in enumerate(models)}
 
 
 def _question_page(

@@ -1,26 +1,26 @@
-"""Runs in progress, read again when their files change, at most every few seconds.
-
-Changes are detected from the sizes and times of files only: opening and closing ``run.db`` other
-than through SQLite would release the locks that this process holds on it.
-"""
+"""Runs in progress, read again when their files change, at most every few seconds."""
 
 import hashlib
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.reports.page.content import Shown, by_name
+from jasco.reports.reliance_report import RelianceReport, reliance_if_measured
 from jasco.reports.report import data_difference
+from jasco.runs.condition_runs import conditions_in
+from jasco.runs.progress import Progress, read_progress
 from jasco.runs.read_run import read_run
+from jasco.runs.reader import is_run
+from jasco.runs.results import Results
 from jasco.runs.shards import shards_in
+from jasco.viewer.refreshed import Refreshed, stamp_of
 
-_PAUSE = 2.0  # minimum seconds between two reads
-_SHARE = 3.0  # minimum pause between reads, in durations of the last read
-_SETTLED = 1.0  # seconds after which any later change alters the file's time
+_UNREADABLE = (RunConflictError, IncompleteError, sqlite3.DatabaseError)
 
 
 @dataclass(frozen=True)
@@ -56,55 +56,49 @@ class Live:
     """Runs that may be in progress, for any number of threads."""
 
     def __init__(self, folders: Sequence[Path], lay_out: LayOut, notify: Callable[[str], None]):
+        self.folders = folders
         self._runs = [_WatchedRun(folder) for folder in folders]
         self._lay_out = lay_out
-        self._notify = notify
-        self._latest: Snapshot | None = None
         self._stamps: list[str] = []
-        self._next = 0.0
-        self._working = threading.Lock()
+        self._snapshot = Refreshed(
+            self._read, lambda: self._stamps != [run.stamp() for run in self._runs], notify
+        )
+        self._progress_stamps: list[str] = []
+        self._progress = Refreshed(
+            self._read_progress, lambda: self._progress_stamps != self._stamps_of_runs(), notify
+        )
 
     def now(self) -> Snapshot:
         """Return the content of the runs, at most a few seconds old."""
-        if self._is_due():
-            with self._working:
-                if self._is_due():
-                    self._renew()
-        assert self._latest
-        return self._latest
+        return self._snapshot.now()
 
     def latest(self) -> Snapshot:
         """Return the content that was read last; read newer content in the background."""
-        if self._latest is None:
-            return self.now()
-        if self._is_due() and not self._working.locked():
-            threading.Thread(target=self._renew_in_background, daemon=True).start()
-        return self._latest
+        return self._snapshot.latest()
 
-    def _is_due(self) -> bool:
-        if self._latest is None:
-            return True
-        return time.monotonic() >= self._next and self._stamps != [r.stamp() for r in self._runs]
+    def progress(self) -> Sequence[Progress]:
+        """Return the progress of the runs that exist; it is read more often than the rest."""
+        return self._progress.now()
 
-    def _renew_in_background(self) -> None:
-        try:
-            self.now()
-        except Exception as error:  # the server continues
-            self._notify(f"cannot show the runs: {one_line(error)}")
+    def _read(self) -> Snapshot:
+        stamps = [run.read() for run in self._runs]
+        fitting, notes = _comparable(self._runs)
+        shown = by_name(fitting)
+        page, content = self._lay_out(shown, notes)
+        version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
+        self._stamps = stamps
+        return Snapshot(shown, notes, page, content, version)
 
-    def _renew(self) -> None:
-        start = time.monotonic()
-        try:
-            stamps = [run.read() for run in self._runs]
-            fitting, notes = _comparable(self._runs)
-            shown = by_name(fitting)
-            page, content = self._lay_out(shown, notes)
-            version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
-            self._latest = Snapshot(shown, notes, page, content, version)
-            self._stamps = stamps
-        finally:
-            end = time.monotonic()
-            self._next = end + max(_PAUSE, _SHARE * (end - start))
+    def _stamps_of_runs(self) -> list[str]:
+        return [stamp_of(folder, *shards_in(folder)) for folder in self.folders]
+
+    def _read_progress(self) -> Sequence[Progress]:
+        self._progress_stamps = self._stamps_of_runs()
+        found = []
+        for folder in self.folders:
+            with suppress(InputError, *_UNREADABLE):  # the notes name what cannot be read
+                found.append(read_progress(folder, datetime.now(UTC)))
+        return found
 
 
 class _WatchedRun:
@@ -117,18 +111,8 @@ class _WatchedRun:
         self._last_stamp: str | None = None
 
     def stamp(self) -> str:
-        """Return a string that changes when the run changes."""
-        return " ".join(map(self._stamp_of, [self.folder, *shards_in(self.folder)]))
-
-    def _stamp_of(self, folder: Path) -> str:
-        try:
-            file = (folder / "run.db").stat()
-        except OSError:
-            return ""
-        # Two changes within one tick of the file system's clock have the same time. Until a later
-        # change is certain to have a different time, the file counts as still changing.
-        settled = time.time() - file.st_mtime > _SETTLED
-        return f"{file.st_ino} {file.st_size} {file.st_mtime_ns} {settled}"
+        """Return a string that changes when the run or one of its conditions changes."""
+        return stamp_of(self.folder, *shards_in(self.folder), *conditions_in(self.folder))
 
     def read(self) -> str:
         """Read the run again if it has changed, and return its stamp."""
@@ -137,14 +121,23 @@ class _WatchedRun:
             return stamp
         self._last_stamp, self.note = stamp, ""
         try:
-            self.shown = Shown(self.folder, *read_run(self.folder))
+            results, items = read_run(self.folder)
+            self.shown = Shown(self.folder, results, items, self._read_reliance(results))
         except InputError:
-            self.shown, self.note = None, f"{self.folder}: no run found yet"
-        except (RunConflictError, IncompleteError, sqlite3.DatabaseError) as error:
+            problem = "started, no answers yet" if is_run(self.folder) else "no run found yet"
+            self.shown, self.note = None, f"{self.folder}: {problem}"
+        except _UNREADABLE as error:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: started, no answers yet"
         return stamp
+
+    def _read_reliance(self, results: Results) -> RelianceReport | None:
+        # Until the conditions have been judged, reading them is an error.
+        with suppress(InputError, *_UNREADABLE):
+            if results.judges:
+                return reliance_if_measured(self.folder)
+        return None
 
 
 def _comparable(runs: Sequence[_WatchedRun]) -> tuple[list[Shown], list[str]]:

@@ -27,7 +27,7 @@ DEFAULT_HOST = "127.0.0.1"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]/@]+)(?::([0-9]{1,5}))?")
-_ENTRANCES = ("/", "/disagreements", "/listen")
+_ENTRANCES = re.compile(r"/(|runs|disagreements|listen|report/[0-9a-f-]{1,99}/)")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -157,7 +157,7 @@ class AccessMiddleware:
 
         A redirect would be sent without the cookie if the user clicked a link on another site.
         """
-        path = request.url.path if request.url.path in _ENTRANCES else _ENTRANCES[0]
+        path = request.url.path if _ENTRANCES.fullmatch(request.url.path) else "/"
         response = page("entrance.html", path=path)
         response.set_cookie(self._address.cookie, self._token, httponly=True, samesite="strict")
         return response

@@ -6,6 +6,7 @@ const play = document.getElementById("play");
 const seek = document.querySelector(".player input");
 
 const playOrPause = () => {
+  if (!sound) return;
   if (sound.paused) sound.play().catch(() => {}); // the player shows that the audio is missing
   else sound.pause();
 };
@@ -29,23 +30,52 @@ if (play) { // simpler than the browser's own player, with a single tab stop
 }
 
 const labels = document.querySelector("form[data-keys]");
-labels?.querySelector("input:checked, input[type=radio]").focus({ preventScroll: true });
+if (labels && !document.getElementById("error")) labels.focus({ preventScroll: true });
+
+for (const opener of document.querySelectorAll("[data-opens]")) {
+  opener.hidden = false;
+  opener.addEventListener("click", () => document.getElementById(opener.dataset.opens).showModal());
+}
+
+// Keys without Ctrl or Alt can be switched off: programs for speech input may type them by mistake.
+const single = document.getElementById("single-keys");
+if (single) {
+  single.checked = localStorage.getItem("jasco-single-keys") !== "off";
+  single.addEventListener("change", () => localStorage.setItem("jasco-single-keys", single.checked ? "on" : "off"));
+}
+
+const choose = (key) => {
+  const choice = labels.querySelector(`input[aria-keyshortcuts="${CSS.escape(key.toLowerCase())}"]`);
+  if (!choice) return false;
+  choice.checked = true;
+  if (document.activeElement.type === "radio") choice.focus();
+  else document.getElementById("chosen").textContent = choice.closest("label").textContent;
+  return true;
+};
+
+const onSingleKey = (event) => {
+  const { key, target } = event;
+  const inControl = target.closest("input, select, audio, summary, [role=group], .scroll");
+  if (target.closest("textarea, dialog, input:not([type=radio])") || (single && !single.checked)) return;
+  if (key.startsWith("Arrow") && inControl) return; // moves within the control
+  if (key === "p" && labels) playOrPause();
+  else if (!labels || !choose(key)) document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.click();
+};
 
 document.addEventListener("keydown", (event) => {
   const { target } = event;
-  const form = target.closest("form");
+  const form = target.closest("form") ?? labels;
+  const control = event.ctrlKey || event.metaKey;
   if (event.altKey && event.code === "KeyP" && sound) {
     event.preventDefault();
     playOrPause();
-  } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form) {
+  } else if (event.key === "Enter" && control && form) {
     event.preventDefault();
     form.requestSubmit(form.querySelector("button.main"));
-  } else if (form && "keys" in form.dataset && target.tagName !== "TEXTAREA") {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const choice = form.querySelector(`input[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`);
-    if (!choice) return;
-    choice.checked = true;
-    choice.focus();
+  } else if (event.key === "z" && control && !target.closest("textarea, input")) {
+    document.querySelector("[data-key=u]")?.click();
+  } else if (!control && !event.altKey && !event.repeat) {
+    onSingleKey(event);
   }
 });
 

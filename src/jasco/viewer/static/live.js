@@ -1,110 +1,87 @@
-// Keeps the page of a run in progress up to date, without changing the scroll position.
+// Keeps a page up to date without a reload: the reader's place, focus, choices, open details and
+// sorting remain. The version of a report is "CONTENT.PROGRESS".
 "use strict";
 
-const PAUSE = 2000; // milliseconds
-let version = document.currentScript.dataset.version;
+{
+  const PAUSE = 2000; // milliseconds
+  const script = document.currentScript, state = script.dataset.state;
+  let version = script.dataset.version;
 
-// The parts of the page as sent by the server; this runs before any script has changed them.
-const nameOf = (part) => part.id || part.getAttribute("aria-labelledby") || part.localName;
-const partsOf = (page) => new Map([...page.getElementById("main").children].map((part) => [nameOf(part), part]));
-let received = new Map([...partsOf(document)].map(([name, part]) => [name, part.outerHTML]));
+  const showStatus = (line) => {
+    const place = document.getElementById("live");
+    if (place) place.textContent = line;
+  };
 
-const showStatus = (line) => {
-  const place = document.getElementById("live");
-  if (place) place.textContent = line;
-};
+  const callbacks = {
+    beforeNodeMorphed: (old, fresh) => {
+      if (old.nodeType !== Node.ELEMENT_NODE) return true;
+      if (["live", "explorer"].includes(old.id)) return false; // filled by scripts
+      // What the reader has chosen is also chosen in the new page.
+      if (old.localName === "input" && old.type === "checkbox") fresh.toggleAttribute("checked", old.checked);
+      else if (old.localName === "input") fresh.setAttribute("value", old.value);
+      // The script of the tables has put a button into each heading.
+      return !(old.localName === "th" && old.querySelector("button") && old.textContent === fresh.textContent);
+    },
+    beforeNodeRemoved: (node) => !node.matches?.("button.copy"),
+    beforeAttributeUpdated: (name, node) => !(name === "open" && node.localName === "details"),
+  };
 
-// --- the state of a replaced part (open details, sorting, scrolling) is applied to the new one ---
+  const morph = (place, fresh) => {
+    Idiomorph.morph(place, fresh.childNodes, { morphStyle: "innerHTML", callbacks });
+    if (typeof readyTables !== "undefined") readyTables(document); // sorts them again
+  };
 
-const isSame = (one, other) =>
-  one.localName === other.localName && one.textContent === other.textContent &&
-  ["href", "aria-label"].every((name) => one.getAttribute(name) === other.getAttribute(name));
-const counterpart = (one, within) => [...within.querySelectorAll(one.localName)].find((other) => isSame(one, other));
+  // Keep the visible part of the page in place on the screen.
+  const inPlace = (change) => {
+    const anchor = scrollY && document.elementFromPoint(innerWidth / 2, innerHeight / 3);
+    const top = anchor && anchor.getBoundingClientRect().top;
+    change();
+    if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
+  };
 
-const carryOver = (old, fresh) => {
-  for (const summary of old.querySelectorAll("details > summary")) {
-    const other = counterpart(summary, fresh);
-    if (other) other.parentNode.open = summary.parentNode.open;
-  }
-  const captions = [...fresh.querySelectorAll("caption")];
-  for (const heading of old.querySelectorAll("th[aria-sort]")) {
-    const title = heading.closest("table").caption.textContent;
-    const caption = captions.find((each) => each.textContent === title);
-    const button = caption?.closest("table").tHead.rows[0].cells[heading.cellIndex]?.querySelector("button");
-    button?.click(); // the first click sorts in descending order
-    if (heading.getAttribute("aria-sort") === "ascending") button?.click();
-  }
-  for (const each of old.querySelectorAll("[aria-label]")) {
-    if (!each.scrollLeft) continue;
-    const label = each.getAttribute("aria-label");
-    const other = [...fresh.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === label);
-    if (other) other.scrollLeft = each.scrollLeft;
-  }
-};
+  const load = async (address) => {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
 
-const swap = (page) => {
-  const main = document.getElementById("main"), old = partsOf(document), fresh = partsOf(page);
-  let place = main.firstElementChild;
-  for (const [name, part] of fresh) {
-    const existing = old.get(name);
-    if (existing && (name === "clips" || received.get(name) === part.outerHTML)) {
-      if (existing === place) place = place.nextElementSibling;
-      else main.insertBefore(existing, place);
-      continue;
+  const renewProgress = async () => {
+    const part = await load("progress");
+    inPlace(() => morph(document.getElementById("progress"), part.body));
+  };
+
+  const renewPage = async () => {
+    const page = await load(location.pathname + location.search);
+    const hasClips = (each) => Boolean(each.getElementById("explorer"));
+    if (hasClips(page) !== hasClips(document)) {
+      location.reload();
+      return;
     }
-    const node = document.importNode(part, true);
-    main.insertBefore(node, place);
-    readyTables(node);
-    if (!existing) continue;
-    carryOver(existing, node);
-    const focused = existing.contains(document.activeElement) ? counterpart(document.activeElement, node) : null;
-    if (existing === place) place = place.nextElementSibling;
-    existing.remove();
-    focused?.focus({ preventScroll: true });
-  }
-  for (const [name, part] of old) if (!fresh.has(name)) part.remove();
-  received = new Map([...fresh].map(([name, part]) => [name, part.outerHTML]));
-};
+    const data = hasClips(page) ? await jascoClips.load() : null;
+    inPlace(() => {
+      morph(document.getElementById("main"), page.getElementById("main"));
+      document.title = page.title;
+      if (data) jascoClips.update(data);
+    });
+  };
 
-// Keep the visible part of the page in place on the screen.
-const inPlace = (change) => {
-  const candidates = () => [...document.querySelectorAll("#main > *, #explorer tbody > *")];
-  const top = (node) => node.getBoundingClientRect().top;
-  const anchor = scrollY && candidates().reverse().find((node) => top(node) <= 0);
-  const name = anchor && nameOf(anchor), at = anchor && top(anchor);
-  change();
-  const renewed = anchor && candidates().find((node) => nameOf(node) === name);
-  if (renewed) scrollBy({ top: top(renewed) - at, behavior: "instant" });
-};
+  const isSameContent = (now) => now.includes(".") && now.split(".")[0] === version.split(".")[0];
 
-const renew = async () => {
-  const answer = await fetch("/");
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const isReport = (each) => Boolean(each.getElementById("explorer"));
-  if (!isReport(page) || !isReport(document)) {
-    location.reload();
-    return;
-  }
-  const data = await jascoClips.load();
-  inPlace(() => {
-    swap(page);
-    jascoClips.update(data);
-    showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
-  });
-};
-
-const poll = async () => {
-  try {
-    if (document.hidden) return;
-    const answer = await fetch("/state");
-    const now = answer.ok ? await answer.text() : version;
-    if (now === version) return;
-    await renew();
-    version = now;
-  } catch {
-    inPlace(() => showStatus("The server cannot be reached; this is the last state received."));
-  } finally {
-    setTimeout(poll, PAUSE);
-  }
-};
-setTimeout(poll, PAUSE);
+  const poll = async () => {
+    try {
+      if (document.hidden) return;
+      const answer = await fetch(state + location.search);
+      const now = answer.ok ? await answer.text() : version;
+      if (now === version) return;
+      await (isSameContent(now) ? renewProgress() : renewPage());
+      version = now;
+      showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
+      document.dispatchEvent(new Event("renewed"));
+    } catch {
+      inPlace(() => showStatus("The server cannot be reached; this is the last state received."));
+    } finally {
+      setTimeout(poll, PAUSE);
+    }
+  };
+  setTimeout(poll, PAUSE);
+}
