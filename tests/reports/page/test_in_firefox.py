@@ -28,8 +28,9 @@ def test_the_page_opens_without_a_message(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(render_page(open_shown([run]), audio=True), "utf-8")
     with firefox_tab(scheme="dark", width=390, offline=True) as tab:
-        tab.goto(page.as_uri())
+        tab.goto(f"{page.as_uri()}#clip-2")
         tab.wait_until("document.body.innerText.includes('They flee from clip 2.')")
+        assert tab.evaluate("document.querySelector('dialog').scrollWidth") <= 390
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         assert tab.evaluate(
             "[...document.images].every((image) => !image.complete || image.naturalWidth > 0)"

@@ -146,7 +146,7 @@ def test_it_is_accessible_in_light_and_dark_and_on_a_phone(tmp_path: Path) -> No
         for scheme, width in (("light", 1200), ("dark", 1200), ("light", 390)):
             with quiet_tab(browser, offline=True, scheme=scheme, width=width) as tab:
                 tab.goto(page.as_uri())
-                tab.wait_for_selector("article")
+                tab.wait_for_selector("table.clips tbody tr")
                 for details in tab.locator("#cues details").all():
                     details.locator("summary").click()
                 assert accessibility_violations(tab) == []

@@ -204,6 +204,25 @@ const jascoClips = (() => {
         aim=${(prompt) => setOpen({ id: clip.id, prompt })} close=${close} />`}`;
   };
 
+  // --- heat maps: elsewhere on the page, each an image with a column for each clip and a row for each prompt ---
+
+  const cellAt = (event) => {
+    const picture = event.target.closest(".heat")?.querySelector("svg[data-clips]");
+    if (!picture) return null;
+    const clips = JSON.parse(picture.dataset.clips), { left, top, width, height } = picture.getBoundingClientRect();
+    const clip = clips[Math.floor(((event.clientX - left) / width) * clips.length)];
+    const prompt = Math.floor(((event.clientY - top) / height) * picture.viewBox.baseVal.height) + 1;
+    return clip !== undefined && prompt >= 1 && prompt <= picture.viewBox.baseVal.height ? { id: clip, prompt } : null;
+  };
+  document.addEventListener("click", (event) => {
+    const cell = cellAt(event);
+    if (cell) location.hash = writeAddress({ open: cell, filters: {}, order: "" });
+  });
+  document.addEventListener("pointermove", (event) => {
+    const cell = cellAt(event);
+    if (cell) event.target.closest(".heat").title = `Clip ${foreign(cell.id)}, prompt ${cell.prompt}`;
+  });
+
   // --- data ---
 
   // Returns the data: from the page itself, or in the app from the server.

@@ -41,7 +41,7 @@ const clipData = (() => {
     status: statusOf(item),
   });
 
-  // Names of judges without their settings, where these are not needed to tell them apart.
+  // Names of judges without their settings, except where only these distinguish them.
   const shortNames = (names) => {
     const short = names.map((each) => each.split(",")[0].replace(/^[^/]*\//, ""));
     return names.map((each, place) => (short.filter((one) => one === short[place]).length > 1 ? each : short[place]));
