@@ -135,6 +135,11 @@ def draw_svg(spec: dict[str, Any], points: Sequence[dict[str, Any]]) -> Markup:
     return Markup(vl_convert.vegalite_to_svg(spec | data))  # noqa: S704 (an image drawn here)
 
 
+def start_drawing() -> None:
+    """Draw nothing: the first drawing of a process takes a second, which may pass in a thread."""
+    vl_convert.vegalite_to_svg({"data": {"values": []}, "mark": "point"})
+
+
 def _short(names: Iterable[str]) -> dict[str, str]:
     """Shorten names to fit in a chart, and keep them distinct."""
     short: dict[str, str] = {}

@@ -8,11 +8,13 @@ import base64
 import hashlib
 import unicodedata
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from jasco.reports.page.charts import start_drawing
 from jasco.reports.page.content import Shown, content_of, packed, sounds_of
 from jasco.reports.page.sections import sections_of
 
@@ -67,15 +69,18 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
     InputError
         The results use different data or protocols.
     """
-    sounds = sounds_of(shown, audio=audio)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(start_drawing)
+        sounds = sounds_of(shown, audio=audio)
+        content = pool.submit(lambda: packed(content_of(shown, sounds)))
+        page = sections_of(shown, sounds)
     style, script = static("page.css"), static("page.js")
-    content = packed(content_of(shown, sounds))
     return environment().get_template("page.html").render(
-        page=sections_of(shown, sounds),
+        page=page,
         # Files of this package, unchanged: the policy allows them by their hashes.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        packed=Markup(base64.b64encode(content).decode()),  # noqa: S704
+        packed=Markup(base64.b64encode(content.result()).decode()),  # noqa: S704
         policy=content_policy(style, script),
     )  # fmt: skip
 
