@@ -21,6 +21,7 @@ from jasco.reports.formats import (
     reason_texts,
     signed_number,
     signed_percent,
+    tables_within,
     with_interval,
 )
 from jasco.reports.text import render, render_comparison
@@ -81,6 +82,45 @@ def test_numbers_agree_with_their_nouns() -> None:
     ]
     [text] = reason_texts([Reason("error", "no", 2, 3)])
     assert text == '3 errors, most frequent message (2 of 3): "no"'
+
+
+# --- tables in the terminal ---
+
+NAMES = st.text("abc-/ ,", min_size=1, max_size=60).filter(str.strip)
+ROWS = st.integers(1, 9).flatmap(
+    lambda columns: st.lists(
+        st.tuples(NAMES, *[st.text("0123456789", min_size=1, max_size=20)] * columns), min_size=2
+    )
+)
+
+
+@given(st.integers(50, 120), ROWS)
+def test_a_table_that_is_too_wide_is_divided(width: int, rows: list[tuple[str, ...]]) -> None:
+    blocks = [block.splitlines() for block in tables_within(width, rows[0], rows[1:]).split("\n\n")]
+    shown = "\n".join(line for block in blocks for line in block)
+    for cell in (cell for row in rows for cell in row[1:]):
+        assert re.search(rf"\b{cell}$|\b{cell} ", shown, re.MULTILINE)
+    assert max(map(len, shown.splitlines())) <= width
+    fits = len(blocks[0][1]) + 2 + max(len(row[-1]) for row in rows) > width
+    assert len(blocks) == 1 or fits or len(blocks) > 2
+
+
+def test_a_table_that_fits_is_one() -> None:
+    text = tables_within(80, ["name", "a", "b"], [["x\n  by y", "1.00", "2.00 [1.00, 3.00]"]])
+    assert text.splitlines() == [
+        "name       a                  b",
+        "-------------------------------",
+        "x       1.00  2.00 [1.00, 3.00]",
+        "  by y",
+    ]
+
+
+def test_a_long_name_is_folded_with_an_indent() -> None:
+    text = tables_within(60, ["name", "a"], [["  by openai/a-very-long-name-of-a-judge", "1"]])
+    assert text.splitlines()[2:] == [
+        "  by openai/a-very-long-   1",
+        "    name-of-a-judge",
+    ]
 
 
 # --- all outputs ---
