@@ -205,21 +205,16 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`), its
-        ``seconds`` and ``spectrogram`` and, with ``audio``, ``audio``.
+        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`) and, with
+        ``audio``, ``audio``.
     """
 
     def sound_of(clip: Clip) -> dict[str, Any] | None:
         sound = clip_audio(shown, clip.id)
         if not sound:
             return None
-        view = sound_view(sound)
-        return {
-            "sound_view": view,
-            "seconds": view["seconds"],
-            "spectrogram": view["spectrogram"],
-            **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
-        }
+        compressed = {"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}
+        return {"sound_view": sound_view(sound), **compressed}
 
     clips = clips_of(shown)
     with ThreadPoolExecutor() as pool:  # most of the work is done outside Python
