@@ -1,11 +1,16 @@
-"""Create the screenshots in ``docs/images``, of the page and the app, from an existing run.
+"""Take screenshots of the report page and the app.
 
-    jasco eval cascade --data mini --judge offline --run RUN
-    python recipes/screenshots.py RUN
+    python recipes/sample_runs/make_runs.py RUNS
+    python recipes/screenshots.py RUNS/cascade RUNS/speech-only RUNS/sound-only
 
-A run with one judge has no disagreements. That view therefore shows the labelled answers of the
-cascade that come with ``mini``, with the labels and the offline judge as the two judges. Needs
-Chromium and the ``viewer`` and ``test`` extras.
+This updates the images of the documentation, in ``docs/images``. With ``--gallery``, every section
+of the page and every view of the app is taken instead, in three widths, light and dark, as
+``SECTION-WIDTH-SCHEME.png``, and the page as it prints; views that scroll horizontally are
+reported. The runs are of ``mini`` and have two judges. Labels and listeners are stored in copies,
+so the runs stay unchanged.
+
+Needs Chromium and the ``viewer`` and ``test`` extras, and ``pdftoppm`` for images of the printed
+pages.
 """
 
 import argparse
@@ -15,134 +20,272 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from jasco.data.csv_files import read_table, write_table
+from jasco.data.audio import read_audio
 from jasco.data.dataset import MINI
-from jasco.data.responses_csv import COLUMNS, template_rows
 from jasco.data.sources import find_data
-from jasco.protocol.clips import items_of
 
-_LABELS = Path(str(files("jasco.data"))) / MINI / "gold-cascade.csv"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+WIDTHS = {1440: 900, 1200: 800, 390: 844}
+"""The widths of the gallery, with their heights."""
+SCHEMES = ("light", "dark")
+LABELS = ((0, "Audio-Oriented"), (1, "Both"), (0, "Neither"), (2, "Both"), (0, "Speech-Oriented"))
 
 
 def main() -> None:
-    """Create all screenshots."""
+    """Take all screenshots."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path)
-    run = parser.parse_args().run.resolve()
-    IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as tools:
-        browser = tools.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, help="the folder of the images (default: docs/images)")
+    parser.add_argument("--gallery", action="store_true", help="every section and view")
+    parser.add_argument(
+        "--page", type=Path, nargs="*", default=[], help="further pages for the gallery"
+    )
+    given = parser.parse_args()
+    if given.gallery and not given.out:
+        parser.error("--gallery requires --out")
+    out = given.out or IMAGES
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, _chromium() as browser:
+        runs = [Path(shutil.copytree(run, Path(folder) / run.name)) for run in given.runs]
         page = Path(folder) / "page.html"
-        subprocess.run(_jasco("report", run, "-o", page), check=True)
-        _take_page(_tab(browser), page.as_uri())
-        human_runs = Path(folder) / "human"
-        with _view(run, human_runs) as address:
-            _take_browse(_tab(browser, height=560), address)
-            _take_listening(_tab(browser, width=720, height=640), address)
-        with _view(_labelled(Path(folder)), human_runs) as address:
-            _take_disagreements(_tab(browser), address)
-        browser.close()
+        subprocess.run(_jasco("report", *runs, "-o", page), check=True)
+        with _view(runs, Path(folder) / "human") as address:
+            if given.gallery:
+                take_gallery(Gallery(browser, out), [page, *given.page], address)
+            else:
+                take_images(browser, out, page.as_uri(), address)
 
 
-def _take_page(tab: Page, address: str) -> None:
-    tab.goto(address)
-    tab.wait_for_selector("article")
-    _take(tab, "results", height=880)
-    tab.click("nav a:text-is('Clips and prompts')")
-    _take(tab, "heatmap", height=620)
-    tab.goto(f"{address}#clip-9")
-    tab.reload()
-    tab.wait_for_selector("article:only-child")
-    tab.click("article details summary >> nth=0")
-    tab.locator("img.spectrogram").evaluate("(each) => each.decode()")
-    tab.locator("article").evaluate("(each) => each.scrollIntoView()")
-    _take(tab, "clip", height=620)
+# --- the images of the documentation ---
 
 
-def _take_browse(tab: Page, address: str) -> None:
-    tab.emulate_media(color_scheme="dark")
-    tab.goto(address)
-    tab.wait_for_selector("article")
-    _take(tab, "browse")
+def take_images(browser: Browser, out: Path, page: str, app: str) -> None:
+    """Take the images of the documentation from a page and an app, given by their addresses."""
+    tab = _tab(browser)
+    _open(tab, page)
+    _take(tab, out / "results.png", height=880)
+    tab.locator(".heat").first.evaluate("(each) => each.closest('.card, section').scrollIntoView()")
+    _take(tab, out / "heatmap.png", height=620)
+    _open(tab, f"{page}#clip-9")
+    _take(tab, out / "clip.png", height=760)
 
+    tab = _tab(browser, height=560, scheme="dark")
+    _open(tab, app)
+    _take(tab, out / "browse.png")
 
-def _take_listening(tab: Page, address: str) -> None:
-    _enter(tab, f"{address}listen")
-    tab.wait_for_selector("#text")
+    tab = _tab(browser)
+    label_answers(tab, app, "Grace", number=4)
+    label_answers(tab, app, "Ada", number=2)
+    _choose(tab, 1, "Both")
+    _take(tab, out / "disagreements.png", height=820)
+
+    tab = _tab(browser, width=720, height=640)
+    begin_listening(tab, app, "Ada")
     tab.fill("#text", "They are on a ship, and the weather turns bad.")
-    _take(tab, "listen")
-    tab.click("button:text-is('Send')")
-    tab.wait_for_selector("#solution")
-    _take(tab, "solution")
+    _take(tab, out / "listen.png")
+    _proceed(tab)
+    _take(tab, out / "solution.png")
 
 
-def _take_disagreements(tab: Page, address: str) -> None:
-    _enter(tab, f"{address}disagreements")
-    tab.click("details summary >> nth=0")
-    tab.check("input[name=rating] >> nth=1")
-    tab.check("input[name=orientation] >> nth=2")
-    _take(tab, "disagreements", height=820)
-
-
-def _enter(tab: Page, address: str) -> None:
-    tab.goto(address)
-    tab.fill("#name", "Ada")
-    tab.click("button:text-is('Begin')")
-
-
-def _labelled(folder: Path) -> Path:
-    """Make a run of labelled answers, with the labels and the offline judge as its judges."""
-    data, outputs = find_data(MINI, print), folder / "annotator.csv"
-    given = {(row["id"], int(row["prompt_index"])): row for row in read_table(_LABELS).rows}
-    rows = list(template_rows(data, dict.fromkeys((clip.id for clip in data.clips), 0)))
-    for row, item in zip(
-        rows, (item for clip in data.clips for item in items_of(clip)), strict=True
-    ):
-        if label := given.get((item.clip.id, item.number)):
-            row["allm_output"] = label["allm_output"]
-            verdict = f"Rating: {label['rating']}\nOrientation: {label['orientation']}"
-            row["judge_output"] = f"{label['note']}\n{verdict}"
-    write_table(outputs, [*COLUMNS, "judge_output"], rows)
-    command = _jasco("eval", f"csv/{outputs.name}", "--data", MINI, "--run", "labelled")
-    judges = ("--judge", f"csv/{outputs.name}", "--judge", "offline")
-    subprocess.run([*command, *judges], cwd=folder, check=False)  # not all outputs are labelled
-    return folder / "labelled"
-
-
-def _tab(browser: Any, width: int = 1080, height: int = 760) -> Page:
-    size = {"width": width, "height": height}
-    return browser.new_context(viewport=size, device_scale_factor=1.5).new_page()
-
-
-def _take(tab: Page, name: str, height: int | None = None) -> None:
+def _take(tab: Page, path: Path, height: int | None = None) -> None:
     """Save a screenshot in 128 colours, which is enough for pages."""
     if height:
-        tab.set_viewport_size({**(tab.viewport_size or {}), "height": height})
+        tab.set_viewport_size({"width": tab.viewport_size["width"], "height": height})
     tab.wait_for_timeout(300)
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def _jasco(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "jasco", *map(str, arguments)]
+# --- the gallery ---
+
+
+class Gallery:
+    """A folder of screenshots in all widths and colour schemes, taken in one tab."""
+
+    def __init__(self, browser: Browser, out: Path) -> None:
+        self.tab = _tab(browser, scale=1)
+        self.out = out
+
+    def take(self, name: str) -> None:
+        """Take the first screen, and each section; the whole page if it has no sections."""
+        for path in self._variants(name):
+            sections = self.tab.locator("main > section[id]").all()
+            self.tab.screenshot(path=path("first" if sections else ""), full_page=not sections)
+            for section in sections:
+                if section.is_visible():
+                    section.screenshot(path=path(section.get_attribute("id") or ""))
+
+    def take_screen(self, name: str) -> None:
+        """Take what is visible, such as a dialog."""
+        for path in self._variants(name):
+            self.tab.screenshot(path=path(""))
+
+    def take_print(self, name: str) -> None:
+        """Save the page as PDF, and its pages as images."""
+        file = self.out / f"{name}-print.pdf"
+        self.tab.emulate_media(media="print", color_scheme="light")
+        self.tab.pdf(path=file, format="A4", print_background=False)
+        self.tab.emulate_media(media="screen")
+        if shutil.which("pdftoppm"):
+            subprocess.run(["pdftoppm", "-r", "80", "-png", file, file.with_suffix("")], check=True)
+
+    def _variants(self, name: str) -> Iterator[Callable[[str], Path]]:
+        """Set each width and scheme in turn, and yield the path of a part's image."""
+        for width, height in WIDTHS.items():
+            self.tab.set_viewport_size({"width": width, "height": height})
+            self._report_overflow(f"{name} at {width} px")
+            for scheme in SCHEMES:
+                self.tab.emulate_media(color_scheme=scheme)
+                self.tab.wait_for_timeout(300)
+                yield (
+                    lambda part, width=width, scheme=scheme: (
+                        self.out / "-".join(filter(None, (name, part, f"{width}-{scheme}.png")))
+                    )
+                )
+
+    def _report_overflow(self, where: str) -> None:
+        root = "document.documentElement"
+        if over := self.tab.evaluate(f"{root}.scrollWidth - {root}.clientWidth"):
+            print(f"{where}: scrolls horizontally by {over} px")
+
+
+def take_gallery(gallery: Gallery, pages: Sequence[Path], app: str) -> None:
+    """Take every section of the pages, and every view of the app."""
+    for page in pages:
+        _open(gallery.tab, page.resolve().as_uri())
+        gallery.take(page.stem)
+        gallery.take_print(page.stem)
+    _open(gallery.tab, f"{pages[0].as_uri()}#clip-9")
+    gallery.take_screen("clip")
+    for name, address in _views(gallery.tab, app).items():
+        _open(gallery.tab, address)
+        gallery.take(f"app-{name}")
+    _take_labelling(gallery, app)
+    _take_listening(gallery, app)
+
+
+def _views(tab: Page, app: str) -> dict[str, str]:
+    """Return the addresses of the app's views, from its bar, by name."""
+    _open(tab, app)
+    links = tab.locator("nav.bar a[href^='/'], nav[aria-label='Views'] a[href^='/']").all()
+    paths = dict.fromkeys(["/", *(link.get_attribute("href") or "" for link in links)])
+    return {re.sub(r"\W+", "-", path).strip("-") or "report": f"{app}{path[1:]}" for path in paths}
+
+
+def _take_labelling(gallery: Gallery, app: str) -> None:
+    label_answers(gallery.tab, app, "Grace", number=6)
+    label_answers(gallery.tab, app, "Ada", number=4)
+    gallery.take("app-label")
+
+
+def _take_listening(gallery: Gallery, app: str) -> None:
+    tab = gallery.tab
+    begin_listening(tab, app, "Ada")
+    gallery.take("app-question")
+    guesses = cycle(("reference", "reference", "speech_only"))
+    answer_clip(tab, next(guesses))
+    gallery.take("app-solution")
+    _proceed(tab)
+    while tab.locator("#text").count():
+        answer_clip(tab, next(guesses))
+        _proceed(tab)
+    gallery.take("app-end")
+
+
+# --- visiting the page and the app ---
+
+
+def label_answers(tab: Page, app: str, annotator: str, number: int) -> None:
+    """Label a number of answers on which judges differ, and open the next one."""
+    _open(tab, f"{app}disagreements/name")
+    _enter(tab, annotator)
+    for rating, orientation in (LABELS * number)[:number]:
+        _choose(tab, rating, orientation)
+        _proceed(tab)
+
+
+def begin_listening(tab: Page, app: str, name: str) -> None:
+    """Open the first question of the listening study."""
+    _open(tab, f"{app}listen")
+    _enter(tab, name)
+
+
+def answer_clip(tab: Page, guess: str) -> None:
+    """Answer a question with one of the clip's annotated answers, and see the solution."""
+    data = find_data(MINI, print)
+    heard = tab.request.get(f"{tab.url.split('?')[0]}/sound").body()
+    clip = next(clip for clip in data.clips if read_audio(data.audio_path(clip)).wav == heard)
+    tab.fill("#text", getattr(clip, guess))
+    _proceed(tab)
+
+
+def _enter(tab: Page, name: str) -> None:
+    tab.fill("#name", name)
+    _proceed(tab, "form:has(#name)")
+
+
+def _choose(tab: Page, rating: int, orientation: str) -> None:
+    tab.check(f"input[name=rating][value='{rating}']")
+    tab.check(f"input[name=orientation][value='{orientation}']")
+
+
+def _proceed(tab: Page, within: str = "main") -> None:
+    """Select the main action of a view, and wait for the next one."""
+    tab.locator(f"{within} :is(.main, button)").first.click()
+    _settle(tab)
+
+
+def _open(tab: Page, address: str) -> None:
+    tab.goto("about:blank")  # an address that differs in its fragment would not be loaded again
+    tab.goto(address)
+    _settle(tab)
+
+
+def _settle(tab: Page) -> None:
+    """Wait until a page has loaded, drawn and fetched what it shows."""
+    tab.wait_for_load_state("networkidle")
+    tab.wait_for_timeout(500)
+
+
+# --- the browser and the app ---
 
 
 @contextmanager
-def _view(run: Path, human_runs: Path) -> Iterator[str]:
+def _chromium() -> Iterator[Browser]:
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--mute-audio"]
+        )
+        yield browser
+        browser.close()
+
+
+def _tab(
+    browser: Browser,
+    width: int = 1080,
+    height: int = 760,
+    scheme: str = "light",
+    scale: float = 1.5,
+) -> Page:
+    size = {"width": width, "height": height}
+    context = browser.new_context(
+        viewport=size, device_scale_factor=scale, color_scheme=scheme, reduced_motion="reduce"
+    )
+    return context.new_page()
+
+
+@contextmanager
+def _view(runs: Sequence[Path], human_runs: Path) -> Iterator[str]:
     """Start the app and yield its address."""
-    command = _jasco("view", run, "--port", 0, "--human-runs", human_runs, "--no-browser")
+    command = _jasco("view", *runs, "--port", 0, "--human-runs", human_runs, "--no-browser")
     app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert app.stderr is not None
@@ -151,6 +294,10 @@ def _view(run: Path, human_runs: Path) -> Iterator[str]:
     finally:
         app.terminate()
         app.wait()
+
+
+def _jasco(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "jasco", *map(str, arguments)]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.comparison import summarise_comparison, summarise_report
 from jasco.reports.disagreements import write_disagreements
 from jasco.reports.exports import export
-from jasco.reports.page.charts import best_of_chart, prompts_chart
+from jasco.reports.page.line_charts import best_of_chart, prompts_chart
 from jasco.reports.report import summarise
 from jasco.reports.text import render, render_comparison
 from jasco.runs.results import JudgedItems, Results

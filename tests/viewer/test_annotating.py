@@ -15,6 +15,7 @@ from jasco.data.dataset import read_data_set
 from jasco.human.annotations import Annotations
 from jasco.judge_exam.questions import read_labels
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.viewer.catalogue import key_of
 from runs import verdict
 from visitor import Visitor
 
@@ -49,7 +50,7 @@ def shown_item(page: str) -> tuple[str, int]:
 
 def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
     values = {"rating": 1, "orientation": "Both", "note": ""} | fields
-    response = visitor.send_form("/disagreements", run=0, clip=clip, prompt=prompt, **values)
+    response = visitor.send_form("/disagreements", clip=clip, prompt=prompt, **values)
     assert response.status_code == 303, response.text
     return response.headers["location"]
 
@@ -74,7 +75,7 @@ def test_answers_that_differ_most_come_first_and_one_at_a_time(visit: Visit, run
     assert "<strong>0</strong> of 3 labelled" in page
     for text in (
         "answer 1.2",
-        "/audio/1",
+        f"/report/{key_of(run)}/audio/1",
         "a bell (&#34;ding&#34;)",
         "fleeing from what the sound",
     ):
@@ -115,7 +116,7 @@ def test_answers_can_be_skipped_revisited_and_relabelled(visit: Visit, run: Path
     second = visitor.get(link(first, "Skip")).text
     assert shown_item(second) == ("2", 3)
     save(visitor, 2, 3, note="hasty")
-    third = visitor.get("/disagreements?run=0&clip=0&prompt=1").text
+    third = visitor.get("/disagreements?clip=0&prompt=1").text
     revisited = visitor.get(link(third, "Back")).text
     assert shown_item(revisited) == ("2", 3)
     assert "hasty" in revisited
@@ -134,13 +135,13 @@ def test_the_last_page_states_that_all_is_done(visit: Visit, run: Path) -> None:
     page = visitor.get(location).text
     assert "All done" in page
     assert "jasco exam JUDGE" in page
-    repeated_page = visitor.get("/disagreements?run=0&every=1").text
+    repeated_page = visitor.get("/disagreements?every=1").text
     assert shown_item(repeated_page) == ("1", 2)
     assert shown_item(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
 
 
 def undo(visitor: Visitor, **fields: object) -> str:
-    response = visitor.send_form("/disagreements/undo", **({"run": 0} | fields))
+    response = visitor.send_form("/disagreements/undo", **fields)
     assert response.status_code == 303, response.text
     return response.headers["location"]
 
@@ -160,35 +161,33 @@ def test_labels_can_be_undone_one_by_one(visit: Visit, run: Path) -> None:
     assert "changed my mind" not in page
     undo(visitor)
     assert [(label.annotator, label.clip_id) for label in Annotations(run).all()] == [("Ben", "2")]
-    assert undo(visitor) == "/disagreements?run=0"  # nothing is left to undo
+    assert undo(visitor) == f"/disagreements?run={key_of(run)}"  # nothing is left to undo
     assert len(Annotations(run).all()) == 1
-    assert (
-        visit(run).send_form("/disagreements/undo", run=0).headers["location"]
-        == "/disagreements/name"
-    )
+    assert visit(run).send_form("/disagreements/undo").headers["location"] == "/disagreements/name"
 
 
 def test_a_label_changed_in_another_app_is_not_undone(visit: Visit, run: Path) -> None:
     visitor = enter(visit(run), "Ada")
     save(visitor, 1, 2)
     Annotations(run).put("Ada", "1", 2, Verdict(0, Orientation.AUDIO))
-    response = visitor.send_form("/disagreements/undo", run=0)
+    response = visitor.send_form("/disagreements/undo")
     assert response.status_code == 400
     assert "has been changed since" in response.text
     assert len(Annotations(run).all()) == 1
 
 
 def test_all_answers_or_a_random_sample_can_be_labelled(visit: Visit, make_run: MakeRun) -> None:
-    visitor = enter(visit(make_run()), "Ada")  # one judge: there are no disagreements
-    assert 'href="/disagreements?run=0&amp;queue=sample"' in visitor.get("/disagreements").text
+    run = make_run()  # one judge: there are no disagreements
+    visitor, query = enter(visit(run), "Ada"), f"run={key_of(run)}"
+    assert f'href="/disagreements?{query}&amp;queue=sample"' in visitor.get("/disagreements").text
     page = visitor.get("/disagreements?queue=all").text
     assert shown_item(page) == ("0", 1)
     assert "of 32 labelled" in page
-    assert save(visitor, 0, 1, queue="all") == "/disagreements?run=0&queue=all&clip=0&prompt=2"
+    assert save(visitor, 0, 1, queue="all") == f"/disagreements?{query}&queue=all&clip=0&prompt=2"
     orders: list[list[tuple[str, int]]] = []
     for name in ("Ben", "Cy"):
         other, order = enter(visitor, name), []
-        location = "/disagreements?run=0&queue=sample"
+        location = f"/disagreements?{query}&queue=sample"
         for _ in range(5):
             order.append(shown_item(other.get(location).text))
             location = save(other, *order[-1], queue="sample")
@@ -199,12 +198,12 @@ def test_all_answers_or_a_random_sample_can_be_labelled(visit: Visit, make_run: 
 
 def test_the_agreement_of_annotators_is_shown(visit: Visit, run: Path) -> None:
     ada, ben = enter(visit(run), "Ada"), enter(visit(run), "<b>Ben</b>")
-    address = "/disagreements/agreement?run=0"
+    address = f"/disagreements/agreement?run={key_of(run)}"
     assert "None of them has been labelled" in ada.get(address).text
     for clip, prompt in ((1, 2), (2, 3), (0, 1)):
         save(ada, clip, prompt, rating=clip)
     page = ada.get("/disagreements").text
-    assert 'href="/disagreements/agreement?run=0"' in page
+    assert f'href="{address}"' in page
     page = ada.get(address).text
     assert "No answer has labels of two annotators yet" in page
     assert "openai/stern" in page
@@ -251,12 +250,12 @@ def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: 
         {"rating": "²", "orientation": "Both", "note": note},
         {"rating": 1, "orientation": "Audio", "note": note},
     ):
-        response = visitor.send_form("/disagreements", run=0, clip=1, prompt=2, **fields)
+        response = visitor.send_form("/disagreements", clip=1, prompt=2, **fields)
         assert response.status_code == 422
         assert "Choose a rating" in response.text
         assert "my note \N{ZERO WIDTH JOINER}&lt;/textarea&gt;&lt;b&gt;</textarea>" in response.text
     response = visitor.send_form(
-        "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
+        "/disagreements", clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
     )
     assert response.status_code == 422
     assert "at most 2000" in response.text
@@ -270,17 +269,17 @@ def test_only_answers_of_the_run_can_be_labelled(
     visit: Visit, run: Path, clip: str, prompt: str
 ) -> None:
     visitor = enter(visit(run), "Ada")
-    address = f"/disagreements?run=0&clip={quote(clip)}&prompt={quote(prompt)}"
+    address = f"/disagreements?clip={quote(clip)}&prompt={quote(prompt)}"
     assert visitor.get(address).status_code == 404
     response = visitor.send_form(
-        "/disagreements", run=0, clip=clip, prompt=prompt, rating=1, orientation="Both"
+        "/disagreements", clip=clip, prompt=prompt, rating=1, orientation="Both"
     )
     assert response.status_code == 404
 
 
 def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
     response = visit(run).send_form(
-        "/disagreements", run=0, clip=1, prompt=2, rating=1, orientation="Both"
+        "/disagreements", clip=1, prompt=2, rating=1, orientation="Both"
     )
     assert response.headers["location"] == "/disagreements/name"
     assert Annotations(run).all() == []
@@ -295,7 +294,7 @@ def test_the_labels_can_be_taken_to_an_exam(
     save(visitor, 2, 3, rating=0, orientation="Neither")
     page = visitor.get("/disagreements").text
     assert "2 labels as CSV" in page
-    response = visitor.get("/disagreements/labels.csv?run=0")
+    response = visitor.get("/disagreements/labels.csv")
     assert response.headers["content-type"].startswith("text/csv")
     assert response.headers["content-disposition"] == 'attachment; filename="labels.csv"'
     rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
@@ -336,10 +335,11 @@ def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:
     runs = [make_run("a", judges=judges(), model="one"), make_run("b", judges={}, model="two")]
     visitor = enter(visit(*runs), "Ada")
     page = visitor.get("/disagreements").text
-    assert 'href="/disagreements?run=1"' in page
-    assert "no judge yet" in visitor.get("/disagreements?run=1").text
-    for number in ("7", "-1", "x", "²", ""):
-        assert visitor.get(f"/disagreements?run={quote(number)}").status_code == 200
+    second = f"/disagreements?run={key_of(runs[1])}"
+    assert f'href="{second}"' in page
+    assert "no judge yet" in visitor.get(second).text
+    for key in ("7", "-1", "x", "²", str(runs[1])):
+        assert visitor.get(f"/disagreements?run={quote(key)}").status_code == 404
 
 
 def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
@@ -351,7 +351,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     )
     visitor = enter(visit(run), "<b>Ada</b>")
     save(visitor, 1, 2, note=hostile)
-    for address in ("/disagreements", "/disagreements?run=0&every=1&clip=1&prompt=2"):
+    for address in ("/disagreements", "/disagreements?every=1&clip=1&prompt=2"):
         page = visitor.get(address).text
         assert page.count("<script") == 1  # the app's own script
         assert "<img src=x" not in page

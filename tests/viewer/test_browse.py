@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from html_reader import HtmlReader
-from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure
-from runs import verdict, write_run
-from synthetic import make_data, tone, write_wav
+from jasco.viewer import live
+from runs import verdict
+from synthetic import tone, write_wav
 from visitor import Visitor
 
 Visit = Callable[..., Visitor]
@@ -29,7 +29,8 @@ def content(visitor: Visitor) -> Any:
 
 
 def state(visitor: Visitor) -> str:
-    return visitor.get("/state").text
+    """Return the version of the content, without that of the progress."""
+    return visitor.get("/state").text.partition(".")[0]
 
 
 def wait_for_state(visitor: Visitor, previous: str) -> None:
@@ -46,14 +47,14 @@ def test_the_page_is_the_report_with_links_in_place_of_embedded_files(
     page = visitor.get("/")
     assert page.status_code == 200
     assert "csv/model" in page.text
-    assert 'id="filters"' in page.text
+    assert 'id="explorer"' in page.text
     assert "<style" not in page.text
     assert not re.search(r"<script(?![^>]* src=)", page.text)
     for link in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
         assert visitor.get(link).status_code == 200
     version = re.search(r'data-version="([^"]*)"', page.text)
     assert version
-    assert version[1] == state(visitor)
+    assert version[1] == visitor.get("/state").text
 
 
 def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> None:
@@ -68,19 +69,21 @@ def test_the_content_comes_packed_or_plain(visit: Visit, make_run: MakeRun) -> N
     assert items[0]["answer"] == "answer 0.1"
 
 
-def test_audio_and_spectrogram_of_a_clip_are_found_by_its_id(
+def test_audio_and_view_of_a_clip_are_found_by_its_id(
     visit: Visit, make_run: MakeRun, data: Path
 ) -> None:
     visitor = visit(make_run())
     clip = content(visitor)["clips"][2]
-    assert (clip["audio"], clip["spectrogram"]) == ("audio/2", "spectrogram/2")
+    assert (clip["audio"], clip["sound_view"]) == ("audio/2", "sound/2")
     assert clip["seconds"] == pytest.approx(0.25)
     sound = visitor.get(f"/{clip['audio']}")
     assert sound.headers["content-type"] == "audio/wav"
     with wave.open(io.BytesIO(sound.content)) as file:
         assert file.readframes(10**6) == tone(2).astype("<i2").tobytes()
-    image = visitor.get(f"/{clip['spectrogram']}")
-    assert image.headers["content-type"] == "image/webp"
+    view = visitor.get(f"/{clip['sound_view']}").json()
+    assert view["seconds"] == pytest.approx(0.25)
+    assert view["spectrogram"].startswith("data:image/webp;base64,")
+    assert visitor.get(f"/{clip['spectrogram']}").headers["content-type"] == "image/webp"
     assert visitor.get("/audio/99").status_code == 404
 
 
@@ -94,7 +97,7 @@ def test_audio_that_has_changed_since_the_run_is_not_played(
     (data / "dataset" / "v0" / "2.wav").unlink()
     for clip in (1, 2):
         assert visitor.get(f"/audio/{clip}").status_code == 404
-        assert visitor.get(f"/spectrogram/{clip}").status_code == 404
+        assert visitor.get(f"/sound/{clip}").status_code == 404
     clips = content(visit(run, restart=True))["clips"]
     assert ["audio" in clip for clip in clips] == [True, False, False, True]
 
@@ -132,24 +135,52 @@ def test_a_run_appears_when_it_comes_and_as_it_grows(
     assert state(visitor) == last_state
 
 
+def test_the_progress_of_a_run_is_shown_until_it_is_complete(
+    visit: Visit, make_run: MakeRun
+) -> None:
+    hostile = Failure("timeout", "</td><script>alert(1)</script>")
+    run = make_run(answer=lambda clip, _: {0: "said", 1: hostile}.get(clip))
+    visitor = visit(run)
+    for part in (visitor.get("/progress").text, visitor.get("/").text):
+        assert "not running" in part
+        assert "<strong>8</strong>" in part
+        assert "8 failed" in part
+        assert "&lt;/td&gt;&lt;script&gt;" in part
+    first = visitor.get("/state").text
+    make_run()
+    assert "not running" not in visitor.get("/").text
+    assert visitor.get("/progress").text == ""
+    assert visitor.get("/state").text != first
+
+
+def test_reliance_is_shown_and_read_again_when_a_condition_has_changed(
+    visit: Visit, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Path] = []
+
+    def reliance(run: Path) -> None:
+        measured.append(run)
+
+    monkeypatch.setattr(live, "reliance_if_measured", reliance)
+    run = make_run()
+    visitor = visit(run)
+    for _ in range(2):
+        visitor.get("/")
+    time.sleep(1.2)
+    visitor.get("/")
+    settled = len(measured)
+    visitor.get("/")
+    assert len(measured) == settled
+    make_run("run/conditions/sound")
+    visitor.get("/")
+    assert len(measured) == settled + 1
+    assert set(measured) == {run}
+
+
 def test_several_runs_stand_side_by_side(visit: Visit, make_run: MakeRun) -> None:
     page = visit(make_run("a", model="one"), make_run("b", model="two")).get("/").text
     assert "csv/one" in page
     assert "csv/two" in page
-
-
-def test_a_run_that_does_not_fit_beside_the_first_is_named(
-    visit: Visit, make_run: MakeRun, tmp_path: Path
-) -> None:
-    other = read_data_set(make_data(tmp_path / "other", clips=2))
-    write_run(tmp_path / "b", other, lambda *_: "said", {}, "two")
-    visitor = visit(make_run("a", model="one"), tmp_path / "b")
-    page = visitor.get("/").text
-    assert "csv/one" in page
-    assert "csv/two" not in page
-    assert f"{tmp_path / 'b'}: not shown" in page
-    assert f"{tmp_path / 'a'} differ in data" in page
-    assert [model["name"] for model in content(visitor)["models"]] == ["csv/one"]
 
 
 def test_what_is_no_run_is_named_and_does_not_hide_the_others(
@@ -204,9 +235,9 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     reader = HtmlReader(page)
     assert not any(tag == "img" for tag, _ in reader.tags)
     assert not reader.inline_handlers()
-    assert page.count("<script") == 3  # the app's own scripts
+    assert page.count("<script") == page.count('<script src="/static/')
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
-    assert f'data-version="{state(visitor)}"' in page
+    assert f'data-version="{visitor.get("/state").text}"' in page
     answers = {item["answer"] for item in content(visitor)["items"]}
     assert set(HOSTILE) <= answers  # complete, and the script sets them as texts
     compressed = visitor.get("/data.json", headers={"Accept-Encoding": "gzip"})

@@ -168,8 +168,8 @@ def test_every_response_has_the_security_headers(
     responses = [
         visitor.get(path)
         for path in (
-            "/", "/state", "/data.json", "/audio/0", "/spectrogram/0", "/disagreements", "/listen",
-            "/static/page.css", "/nowhere", "/audio/nothing",
+            "/", "/state", "/data.json", "/audio/0", "/sound/0", "/spectrogram/0", "/disagreements",
+            "/listen",             "/static/page.css", "/nowhere", "/audio/nothing",
         )
     ]  # fmt: skip
     responses += [
@@ -188,7 +188,7 @@ def test_every_response_has_the_security_headers(
         assert response.headers["cache-control"] in ("no-store", "no-cache")
     policy = responses[0].headers["content-security-policy"]
     assert policy == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
@@ -199,7 +199,7 @@ def test_every_response_has_the_security_headers(
     [
         "/static/../security.py", "/static/..%2fsecurity.py", "/static/%2e%2e/app.py",
         "/static//etc/passwd", "/audio/..%2f..%2fetc%2fpasswd", "/audio/%2fetc%2fpasswd",
-        "/audio/%2e%2e%2f", "/spectrogram/..%5c..", "/audio/0%00", "/static/page.css%00.js",
+        "/audio/%2e%2e%2f", "/sound/..%5c..", "/audio/0%00", "/static/page.css%00.js",
         "/listen/..%2f..", "/listen/-1", "/listen/0", "/listen/²",
         "/listen/" + "9" * 5000,
     ],
@@ -233,8 +233,8 @@ def test_a_bug_of_ours_is_a_plain_page(
 
 
 PATHS = st.sampled_from(
-    ("/", "/state", "/data.json", "/audio/", "/spectrogram/", "/disagreements", "/listen",
-     "/listen/", "/listen/next", "/disagreements/labels.csv", "/static/")
+    ("/", "/state", "/data.json", "/audio/", "/sound/", "/spectrogram/", "/disagreements",
+     "/listen", "/listen/", "/listen/next", "/disagreements/labels.csv", "/static/")
 )  # fmt: skip
 FIELDS = st.sampled_from(
     ("run", "clip", "prompt", "rating", "orientation", "note", "every", "name", "confirmed", "text",

@@ -65,8 +65,19 @@ class Comparisons:
         return data_frame(list(pair_rows(self.pairs)))
 
     def __str__(self) -> str:
-        """Return the table of ``jasco compare``."""
-        return render_comparison(self.report)
+        """Return the text of ``jasco compare``."""
+        return self.to_text()
+
+    def to_text(self, width: int | None = None) -> str:
+        """Return the text of ``jasco compare``: differences, findings in words, cautions, details.
+
+        Parameters
+        ----------
+        width : int, optional
+            The width of the terminal. If not given, tables and sentences have at most 80
+            characters per line, and each detail is one line.
+        """
+        return render_comparison(self.report, width)
 
     def __repr__(self) -> str:
         pairs = ", ".join(

@@ -300,8 +300,19 @@ class Scores:
         return scalars
 
     def __str__(self) -> str:
-        """Return the table of ``jasco score``."""
-        return "\n\n\n".join(map(render, self.reports))
+        """Return the text of ``jasco score``."""
+        return self.to_text()
+
+    def to_text(self, width: int | None = None) -> str:
+        """Return the text of ``jasco score``: tables, findings in words, cautions, details.
+
+        Parameters
+        ----------
+        width : int, optional
+            The width of the terminal. If not given, tables and sentences have at most 80
+            characters per line, and each detail is one line.
+        """
+        return "\n\n\n".join(render(report, width) for report in self.reports)
 
     def __repr__(self) -> str:
         if len(self) != 1:

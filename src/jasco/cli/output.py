@@ -1,6 +1,7 @@
 """Output of commands: results to stdout, messages about missing data to stderr."""
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ def print_result(result: Mapping[str, Any] | str) -> None:
     print(result)
 
 
+def terminal_width() -> int | None:
+    """Return the width of the terminal; None if stdout is not a terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def print_scores(
     targets: Sequence[Path],
     *,
@@ -31,6 +37,6 @@ def print_scores(
     from jasco.api.scores import notify_missing, scores_of
 
     scores = scores_of(targets, **settings)
-    print_result(scores.to_json() if as_json else str(scores))
+    print_result(scores.to_json() if as_json else scores.to_text(terminal_width()))
     if not brief:
         notify_missing(scores.reports, write_line)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jasco.cli.options import AS_JSON, PATH, PUBLISHED, TARGETS, choice, flag, option
-from jasco.cli.output import print_result, print_scores
+from jasco.cli.output import print_result, print_scores, terminal_width
 from jasco.errors import count
 from jasco.terminal import write_line
 
@@ -60,7 +60,7 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
     from jasco.api.scores import notify_missing
 
     comparisons = comparisons_of(targets, **settings)
-    print_result(comparisons.to_json() if as_json else str(comparisons))
+    print_result(comparisons.to_json() if as_json else comparisons.to_text(terminal_width()))
     notify_missing([comparisons.report], write_line)
 
 

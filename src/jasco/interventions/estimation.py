@@ -41,6 +41,7 @@ from jasco.interventions.stems import (
     used_folder,
     write_stems,
 )
+from jasco.interventions.voices import voices
 from jasco.models.cascade.sounds import Tagger
 from jasco.models.cascade.speech import Transcriber
 from jasco.protocol.clips import Clip
@@ -48,6 +49,7 @@ from jasco.protocol.conditions import CUES
 
 _VERSION = 1  # of the method, to be increased with any change that alters the stems
 _VOICE = 0.3  # probability above which Silero finds a voice
+_PAUSE = 0.1  # seconds; a shorter one belongs to the voice
 _VOICE_PADDING = 0.2  # seconds; a word outside is kept whole
 _PADDING = 0.15  # seconds on both sides of a word
 _MIXTURE = 0.05  # share of the clip in the enhanced speech: without it, words are lost
@@ -73,7 +75,7 @@ class Separator(Recognizer):
     def __init__(self) -> None:
         names = ("ctranslate2", "faster_whisper", "numpy", "onnxruntime", "soundfile")
         load = partial(import_optional, user="jasco data stems", extra="stems")
-        self._vad = load("faster_whisper.vad")
+        load("faster_whisper.vad")
         self.recipe: dict[str, Any] = {
             "method": "words cut out in time",
             "version": _VERSION,
@@ -105,10 +107,10 @@ class Separator(Recognizer):
     def intervals(self, samples: Samples) -> list[Interval]:
         """Return the padded intervals of the recognised words; none if no word is recognised."""
         length = len(samples)
-        voices = padded(self._voices(samples), round(_VOICE_PADDING * SAMPLING_RATE), length)
+        heard = padded(self._voices(samples), round(_VOICE_PADDING * SAMPLING_RATE), length)
         spoken: list[Interval] = []
         for first, last in self._transcriber.word_intervals(samples):
-            common = [(max(first, begin), min(last, end)) for begin, end in voices]
+            common = [(max(first, begin), min(last, end)) for begin, end in heard]
             spoken += [(begin, end) for begin, end in common if begin < end] or [(first, last)]
         return padded(sorted(spoken), round(_PADDING * SAMPLING_RATE), length)
 
@@ -124,8 +126,8 @@ class Separator(Recognizer):
     def speech_transcript(self, samples: Samples) -> str:
         """Return the words that Whisper recognises where Silero finds a voice."""
         padding = round(_GATE_PADDING * SAMPLING_RATE)
-        voices = padded(self._voices(samples), padding, len(samples))
-        parts = [samples[begin:end] for begin, end in voices]
+        heard = padded(self._voices(samples), padding, len(samples))
+        parts = [samples[begin:end] for begin, end in heard]
         return self.transcript(np.concatenate(parts)) if parts else ""
 
     def tags(self, samples: Samples, number: int) -> list[str]:
@@ -133,11 +135,7 @@ class Separator(Recognizer):
         return self._tagger.tags(samples, number)
 
     def _voices(self, samples: Samples) -> list[Interval]:
-        options = self._vad.VadOptions(
-            threshold=_VOICE, min_silence_duration_ms=100, speech_pad_ms=0
-        )
-        found = self._vad.get_speech_timestamps(samples, options)
-        return [(voice["start"], voice["end"]) for voice in found]
+        return voices(samples, "jasco data stems", probability=_VOICE, pause=_PAUSE)
 
 
 class _TimedTranscriber(Transcriber):

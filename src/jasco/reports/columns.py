@@ -106,6 +106,8 @@ def _same_orientations(pair: PairAgreement) -> str:
     return f"{pair.same_orientations} of {pair.items}"
 
 
+_USUAL = {"neither_rate": "0.0%", "unreadable_rate": "0.0%", "coverage": "100.0%"}
+
 # Figures of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
 DEPENDENCE = tuple(Column(share, share, percent) for share in SHARES)
@@ -118,6 +120,10 @@ FIGURES = (
     NEITHER,
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
+)
+# The same for the terminal, without columns that say that nothing is missing.
+COMPACT = tuple(
+    replace(column, omitted=_USUAL.get(column.key, column.omitted)) for column in FIGURES
 )
 # Figures of a PublishedResult.
 PUBLISHED = (HEADLINE[0], *DEPENDENCE)
@@ -259,6 +265,10 @@ class Table:
         rows = [[escape(row.name), *self.cells(row)[1:]] for row in self.rows]
         return formats.table(self.header, rows, form)
 
+    def to_text_within(self, width: int) -> str:
+        """Format the table for a terminal of a given width."""
+        return formats.tables_within(width, self.header, [self.cells(row) for row in self.rows])
+
 
 def proxy_label(name: str, report: ModelReport | JudgeReport) -> str:
     """Return the name of a model or judge, with ``(proxy)`` if its figures are those of a proxy."""
@@ -323,7 +333,7 @@ def agreement(models: Models) -> Table:
 def pairwise_agreement(models: Models) -> Table:
     """Return a table of the agreement between each pair of judges."""
     rows = [
-        TableRow(f"{' and '.join(pair.judges)}, on {name}", pair)
+        TableRow(f"{' and '.join(pair.judges)}\n  on {name}", pair)
         for name, model in models.items()
         if model.agreement
         for pair in model.agreement.pairs
@@ -334,7 +344,7 @@ def pairwise_agreement(models: Models) -> Table:
 def judge_agreement(models: Models) -> Table:
     """Return a table of the agreement of each judge with the others."""
     rows = [
-        TableRow(f"{judge.judge}, on {name}", judge)
+        TableRow(f"{judge.judge}\n  on {name}", judge)
         for name, model in models.items()
         if model.agreement
         for judge in model.agreement.judges

@@ -5,8 +5,9 @@ from models, judges and data sets in it are not escaped: the writers do that.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,10 @@ from jasco.reports.comparison import judge_difference
 from jasco.reports.formats import listed, number, p_value, percent, short_names
 from jasco.reports.formats import with_interval as figure
 from jasco.reports.notes import NOT_JUDGED, cautions
-from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.report import SHARES, ModelReport, Pair, Report
+
+if TYPE_CHECKING:  # it imports the formats that import this module
+    from jasco.reports.reliance_report import RelianceReport
 
 RELIABLE, TENTATIVE = 0.8, 0.667
 """Krippendorff's alpha from which agreement is reliable, and allows tentative conclusions:
@@ -71,7 +74,9 @@ class Finding:
     clips: tuple[str, ...] = ()
 
 
-def findings(report: Report, reliance: Mapping[str, RelianceReport] | None = None) -> list[Finding]:
+def findings(
+    report: Report, reliance: Mapping[str, "RelianceReport"] | None = None
+) -> list[Finding]:
     """Return the findings of a report, in the order of :class:`FindingKind`.
 
     Parameters
@@ -81,11 +86,14 @@ def findings(report: Report, reliance: Mapping[str, RelianceReport] | None = Non
     reliance : mapping of str to RelianceReport, optional
         By name of the model: its modality reliance, if it was measured.
     """
+    names = short_names(report.models)
+    report = _renamed(report, names)
     judged = {name: model for name, model in report.models.items() if model.judges}
+    measured = {names[name]: each for name, each in (reliance or {}).items()}
     return [
         *_best(report, judged),
         *_differences(report, judged),
-        *_cues(judged, reliance or {}),
+        *_cues(judged, measured),
         *_clips(judged),
         *_judges(judged),
         *_doubts(report, judged),
@@ -93,6 +101,20 @@ def findings(report: Report, reliance: Mapping[str, RelianceReport] | None = Non
 
 
 Models = Mapping[str, ModelReport]
+
+
+def _renamed(report: Report, names: Mapping[str, str]) -> Report:
+    """Return a report with other names of the models."""
+
+    def rename(pair: Any) -> Any:
+        return replace(pair, first=names[pair.first], second=names[pair.second])
+
+    return replace(
+        report,
+        models={names[name]: model for name, model in report.models.items()},
+        pairs=None if report.pairs is None else [*map(rename, report.pairs)],
+        not_compared=[*map(rename, report.not_compared or ())],
+    )
 
 
 # --- the best model ---
@@ -287,7 +309,7 @@ def _differences(report: Report, judged: Models) -> Iterator[Finding]:
         return
     if report.pairs is None:
         if not _incomparable(report, judged):
-            text = "Whether a difference between models is real is shown by jasco compare."
+            text = "jasco compare shows whether the difference between models is real."
             yield Finding(FindingKind.DIFFERENCE, text)
         return
     best, second = ranked[0].name, ranked[1].name
@@ -318,7 +340,9 @@ def _lead_in_words(lead: _Lead, comparisons: int) -> str:
     compared = lead.pair.comparison
     where = ""
     if lead.outcome is _Outcome.WORSE:
-        lead, where = lead.reversed(), "On the answers that both have, "
+        lead = lead.reversed()
+        # A participant has no best-mean, by which models are ranked.
+        where = "" if compared.tested == "mean" else "On the answers that both have, "
     first, second, difference = lead.first, lead.second, lead.difference
     if difference.value is None:
         return f"{first} and {second} have no judged answers in common."
@@ -381,7 +405,7 @@ def _other_leads(best: str, leads: Sequence[_Lead]) -> Finding:
 _ALONE = {"audio": "the sound alone", "both": "both cues", "speech": "the speech alone"}
 
 
-def _cues(judged: Models, reliance: Mapping[str, RelianceReport]) -> Iterator[Finding]:
+def _cues(judged: Models, reliance: Mapping[str, "RelianceReport"]) -> Iterator[Finding]:
     for name, model in judged.items():
         measured = name in reliance and _measured_reliance(name, reliance[name])
         if measured:
@@ -452,7 +476,7 @@ def _attribution_warning(model: ModelReport, judge: str) -> str:
     return f" These labels are doubtful: {listed(parts, _MOST_NAMES)}." if parts else ""
 
 
-def _measured_reliance(name: str, report: RelianceReport) -> Finding | None:
+def _measured_reliance(name: str, report: "RelianceReport") -> Finding | None:
     """Return what was measured by removing each cue; None if it was not."""
     effects = report.main_figures.effects
     lost = {cue: effects.get(f"necessity_{cue}", Effect()).v for cue in ("sound", "speech")}
@@ -554,6 +578,7 @@ def _clip_in_words(clip: AnyClip) -> str:
 def _judges(judged: Models) -> Iterator[Finding]:
     models = {name: model for name, model in judged.items() if not model.results.mixed}
     agreements = {name: each.agreement for name, each in models.items() if each.agreement}
+    yield from _exams(judged)
     if not agreements:
         if len(models) == len(judged) and len(labels := _labels(models)) == 1:
             text = f"Only one judge, {labels[0]}: how others would rate the answers is unknown."
@@ -570,6 +595,21 @@ def _judges(judged: Models) -> Iterator[Finding]:
         yield from _odd_judge(common, names)
     if len(common) > 1:
         yield from _severity(common, names)
+
+
+def _exams(judged: Models) -> Iterator[Finding]:
+    """Yield how many known answers each examined judge rated correctly."""
+    exams = {
+        label: judge.facts.exam["known_answers"]["accuracy"]
+        for model in judged.values()
+        for label, judge in model.judges.items()
+        if judge.facts.exam
+    }
+    names = short_names(exams)
+    shown = [f"{names[label]} {percent(share)}" for label, share in exams.items() if share]
+    if shown:
+        text = f"Verdicts on known answers that are correct in an exam: {listed(shown)}."
+        yield Finding(FindingKind.JUDGES, text)
 
 
 def _labels(models: Models) -> list[str]:
@@ -711,6 +751,6 @@ def _not_examined(judged: Models) -> Iterator[str]:
     if labels:
         names = [short_names(labels)[label] for label in labels]
         yield (
-            f"It is unknown how reliable {listed(names, _MOST_NAMES)} "
-            f"{'is' if len(names) == 1 else 'are'}: no exam as a judge (jasco exam)."
+            f"{listed(names, _MOST_NAMES)}: not examined, so it is unknown how reliable the "
+            "verdicts are; see: jasco exam"
         )

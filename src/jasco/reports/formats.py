@@ -1,5 +1,6 @@
 """Formatting of figures and tables, for all outputs."""
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tabulate import tabulate
@@ -97,6 +98,53 @@ def table(
         colalign=["left"] * left + ["right"] * (len(header) - left),
         preserve_whitespace=True,
     )
+
+
+def tables_within(width: int, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format rows as a table for the terminal, or as several if it would be too wide.
+
+    Each table has the first column, which contains names, and as many of the others as fit. Names
+    that take more than a third of the width are folded.
+    """
+    names = [header[0], *(_folded(row[0], max(width // 3, _NARROWEST_NAME)) for row in rows)]
+    columns = [*zip(header, *rows, strict=True)][1:]
+    space = width - _width_of(names)
+    blocks: list[list[Sequence[str]]] = [[]]
+    for column in columns:
+        used = sum(2 + _width_of(other) for other in blocks[-1])
+        if blocks[-1] and used + 2 + _width_of(column) > space:
+            blocks.append([])
+        blocks[-1].append(column)
+    return "\n\n".join(_plain_table([names, *block]) for block in blocks)
+
+
+_NARROWEST_NAME = 24
+
+
+def _folded(name: str, width: int) -> str:
+    """Fold the lines of a name, with a hanging indent."""
+    lines = []
+    for line in name.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(line, width, subsequent_indent=f"{indent}  ") or [line]
+    return "\n".join(lines)
+
+
+def _width_of(column: Sequence[str]) -> int:
+    return max(len(line) for cell in column for line in cell.split("\n"))
+
+
+def _plain_table(columns: Sequence[Sequence[str]]) -> str:
+    rows = [*zip(*columns, strict=True)]
+    text = tabulate(
+        rows,
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=["left"] + ["right"] * (len(columns) - 1),
+        preserve_whitespace=True,
+    )
+    header, *body = [line.rstrip() for line in text.splitlines()]
+    return "\n".join([header, "-" * max(map(len, [header, *body])), *body])
 
 
 # --- failures ---

@@ -19,7 +19,9 @@ class PublishedResult:
     both: float
     speech: float
 
-    mean = None  # not published
+    # Not published.
+    mean = neither_rate = unreadable_rate = coverage = bounds = None
+    complete = True
 
 
 _RESULTS = (

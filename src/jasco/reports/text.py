@@ -1,10 +1,13 @@
 """The report as text, for the terminal."""
 
-from collections.abc import Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 
 from jasco.errors import count, one_line
 from jasco.reports import columns, formats
+from jasco.reports.findings import FindingKind, findings
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 from jasco.reports.spending import spending_line
@@ -28,23 +31,80 @@ def title(report: Report) -> str:
     return ", ".join(parts)
 
 
-def render(report: Report) -> str:
-    """Format a report: models and judges, notes, and the signature."""
-    lines = [title(report), "", columns.headline(report.models).to_text(), ""]
-    lines += [*note_lines(report), f"signature: {report.signature}"]
+def render(report: Report, width: int | None = None) -> str:
+    """Format a report: models and judges, findings in words, cautions, details.
+
+    Parameters
+    ----------
+    report : Report
+        The report.
+    width : int, optional
+        The width of the terminal. If not given, each detail is one line, whatever its length.
+    """
+    table = columns.headline(report.models, columns.COMPACT)
+    kinds = set(NoteKind) - _CAUTIONS - set(CAUTIONS)
+    explained = columns.figures_explained(len(report.instructions))
+    parts = [*_first_screen(report, table, width)]
     if report.published is not None:
-        published = columns.published_figures(report.published).to_text()
-        lines += ["", published, "", columns.PUBLISHED_EXPLAINED]
-    return "\n".join(lines)
+        published = columns.published_figures(report.published)
+        parts += [
+            published.to_text_within(width or WIDTH),
+            _wrapped(columns.PUBLISHED_EXPLAINED, width),
+        ]
+    return "\n\n".join([*parts, _details(report, [explained, *note_lines(report, kinds)], width)])
 
 
-def render_comparison(report: Report) -> str:
-    """Format the paired differences between models."""
+def render_comparison(report: Report, width: int | None = None) -> str:
+    """Format the paired differences between models, for :func:`render`'s parameters."""
     pairs = report.pairs or ()
-    lines = [columns.differences(pairs).to_text(), "", explain_pairs(pairs)]
-    kinds = {NoteKind.JUDGE, NoteKind.ATTRIBUTION, NoteKind.REASON, NoteKind.COMPARISON, *CAUTIONS}
-    lines += note_lines(report, kinds)
-    return "\n".join([*lines, f"signature: {report.signature}"])
+    kinds = {NoteKind.JUDGE, NoteKind.ATTRIBUTION}
+    parts = _first_screen(report, columns.differences(pairs), width)
+    details = _details(report, [explain_pairs(pairs), *note_lines(report, kinds)], width)
+    return "\n\n".join([*parts, details])
+
+
+WIDTH = 80
+"""The width of tables and sentences that are not for a terminal."""
+_LONGEST_LINE = 100  # longer lines of prose are hard to read
+_CAUTIONS = {NoteKind.MISSING, NoteKind.REASON, NoteKind.COMPARISON}
+
+
+def _first_screen(report: Report, table: columns.Table, width: int | None) -> Iterator[str]:
+    """Yield the title, the table, the findings and the cautions."""
+    found = findings(report)
+    doubts = [finding.text for finding in found if finding.kind is FindingKind.DOUBT]
+    texts = [finding.text for finding in found if finding.kind is not FindingKind.DOUBT]
+    yield _wrapped(title(report), width)
+    yield table.to_text_within(width or WIDTH)
+    yield _bulleted("In words", texts, width)
+    cautions = [*doubts, *note_lines(report, _CAUTIONS)]
+    if cautions:
+        yield _bulleted("Cautions", cautions, width)
+
+
+def _details(report: Report, lines: Sequence[str], width: int | None) -> str:
+    if width is not None:
+        lines = [_wrapped(line, width, indent="  ") for line in lines]
+    return "\n".join(["Details", *lines, f"signature: {report.signature}"])
+
+
+def _bulleted(heading: str, texts: Iterable[str], width: int | None) -> str:
+    return "\n".join([heading, *(_wrapped(f"- {text}", width, indent="  ") for text in texts)])
+
+
+_INTERVAL = re.compile(r"\[\S+, \S+\]")
+
+
+def _wrapped(text: str, width: int | None, indent: str = "") -> str:
+    """Wrap a text, except within intervals and words; following lines are indented."""
+    kept = _INTERVAL.sub(lambda match: match[0].replace(" ", "\0"), text)
+    return textwrap.fill(
+        kept,
+        min(width or WIDTH, _LONGEST_LINE),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).replace("\0", " ")
 
 
 def answer_lines(results: Results) -> Iterator[str]:

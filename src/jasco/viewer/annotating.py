@@ -22,8 +22,10 @@ from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.runs.participants import participant_name
 from jasco.viewer import web
+from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.label_queue import Queue, Selection
 from jasco.viewer.live import Live
+from jasco.viewer.selections import Selections
 
 COOKIE = "jasco-annotator"
 _MOST_CHANGES = 1_000  # maximum number of labels that an annotator can undo
@@ -32,8 +34,9 @@ _MOST_CHANGES = 1_000  # maximum number of labels that an annotator can undo
 class Annotating:
     """The pages of the queue."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, selections: Selections, catalogue: Catalogue) -> None:
+        self._selections = selections
+        self._catalogue = catalogue
         self._changes: dict[tuple[Path, str], deque[Change]] = {}  # since the app was started
         self.routes = [
             Route("/disagreements", self.page),
@@ -47,8 +50,8 @@ class Annotating:
 
     def page(self, request: Request) -> Response:
         """Return the page of an answer, or a page that explains why there is none."""
-        values, runs = request.query_params, self._live.now()
-        annotator = _annotator(request)
+        values, annotator = request.query_params, _annotator(request)
+        runs = self._live(values).now()
         if not runs.shown:
             return web.page("no_run.html", notes=runs.notes)
         queue = self._queue(values, annotator)
@@ -106,13 +109,20 @@ class Annotating:
         place = queue.folder, queue.annotator
         return self._changes.setdefault(place, deque(maxlen=_MOST_CHANGES))
 
+    def _live(self, values: Mapping[str, str]) -> Live:
+        """Return the runs that include the one named by the query or form."""
+        key = values.get("run")
+        return self._selections.containing(key) if key else self._selections.first()
+
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
         """Return the queue of the run named by the query or form; redirect if there is no run."""
-        runs = list(self._live.now().shown.values())
+        key = values.get("run")
+        runs = {key_of(run.source): run for run in self._live(values).now().shown.values()}
         if not runs:
             raise web.redirect("/disagreements")
-        numbers = [str(number) for number in range(len(runs))]
-        run = numbers.index(values["run"]) if values.get("run") in numbers else 0
+        if key and key not in runs:
+            raise HTTPException(404, "This run has no answers yet.")
+        run = key or next(iter(runs))
         folder, items = runs[run].source, runs[run].items
         chosen = values.get("queue", "")
         selection = Selection(chosen) if chosen in list(Selection) else Selection.DIFFERING
@@ -134,10 +144,11 @@ class Annotating:
         )  # fmt: skip
 
     def _page(self, template: str, queue: Queue, status: int = 200, **values: object) -> Response:
-        models, changes = list(self._live.latest().shown), len(self._changes_in(queue))
+        runs, changes = self._catalogue.beside(queue.run), len(self._changes_in(queue))
         return web.page(
-            template, status, queue=queue, models=models, selections=list(Selection),
-            changes=changes, **values,
+            template, status, queue=queue, runs=runs, selections=list(Selection),
+            changes=changes, label=f"/disagreements?run={queue.run}",
+            report=f"/report/{queue.run}/", **values,
         )  # fmt: skip
 
 

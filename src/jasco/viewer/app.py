@@ -84,7 +84,7 @@ def view(
     """
     with suppress(KeyboardInterrupt):
         data_set = find_data(data, notify) if data else None
-        roots = list(runs) or [folder for folder in (_DEFAULT_FOLDER,) if folder.is_dir()]
+        roots = runs or default_roots()
         for root in roots:
             check_same_data([root], data_set)
             if not root.exists():
@@ -105,6 +105,11 @@ def view(
                 timeout_graceful_shutdown=2,  # seconds to finish sending responses
             )  # fmt: skip
             uvicorn.Server(config).run([listening])
+
+
+def default_roots() -> list[Path]:
+    """Return the folder of runs to list if none is given; empty if it does not exist."""
+    return [_DEFAULT_FOLDER] if _DEFAULT_FOLDER.is_dir() else []
 
 
 def make_app(
@@ -131,13 +136,12 @@ def make_app(
     """
     catalogue = Catalogue(runs, notify)
     selections = Selections(catalogue, lay_out, notify)
-    live = selections.first()
-    listening = Listening(cache(lambda: find_listening_data(live.folders, data)), human_runs, live)
+    data_of_runs = cache(lambda: find_listening_data(catalogue.first(), data))
     views = [
         *RunsPage(catalogue).routes,
         *Browse(selections, catalogue).routes,
-        *Annotating(live).routes,
-        *listening.routes,
+        *Annotating(selections, catalogue).routes,
+        *Listening(data_of_runs, human_runs, selections.first).routes,
     ]
     static = StaticFiles(packages=[("jasco.reports.page", "static"), ("jasco.viewer", "static")])
 

@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from jasco.data.audio import Audio, read_unchanged
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
-from jasco.reports.page.sounds import spectrogram
+from jasco.reports.page.sounds import sound_view, spectrogram
 from jasco.viewer.catalogue import Catalogue
 from jasco.viewer.live import Live, Snapshot
 from jasco.viewer.progress import progress_of
@@ -41,8 +41,9 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         lengths = (_seconds(*model.items.audio.get(clip.id, ("", ""))) for model in shown.values())
         seconds = next((length for length in lengths if length is not None), None)
         if seconds is not None:
-            urls = {kind: f"{kind}/{quote(clip.id)}" for kind in ("audio", "spectrogram")}
-            sounds[clip.id] = {"seconds": seconds, **urls}
+            name = quote(clip.id)
+            urls = {kind: f"{kind}/{name}" for kind in ("audio", "spectrogram")}
+            sounds[clip.id] = {"sound_view": f"sound/{name}", "seconds": seconds, **urls}
     page = render("browse.html", page=sections_of(shown, sounds), notes=notes, **_MARKS)
     return page, packed(content_of(shown, sounds))
 
@@ -69,8 +70,10 @@ class Browse:
         self._catalogue = catalogue
         handlers = {
             "state": self.version,
+            "progress": self.progress,
             "data.json": self.content,
             "audio/{clip}": self.audio,
+            "sound/{clip}": self.sound,
             "spectrogram/{clip}": self.spectrogram,
         }
         self.routes = [
@@ -102,13 +105,19 @@ class Browse:
 
     def page(self, request: Request) -> Response:
         """Return the page."""
-        snapshot = self._live(request).now()
-        progress, version = _progress_and_version(snapshot)
+        live = self._live(request)
+        snapshot, progress = live.now(), _progress(live)
+        version = _version(snapshot, progress)
         return HTMLResponse(snapshot.page.replace(_PROGRESS, progress).replace(_VERSION, version))
 
+    def progress(self, request: Request) -> Response:
+        """Return the part of the page that shows the progress of runs."""
+        return HTMLResponse(_progress(self._live(request)))
+
     def version(self, request: Request) -> Response:
-        """Return the version of the content and that of the page."""
-        return PlainTextResponse(_progress_and_version(self._live(request).latest())[1])
+        """Return the version of the content and that of the progress: ``CONTENT.PROGRESS``."""
+        live = self._live(request)
+        return PlainTextResponse(_version(live.latest(), _progress(live)))
 
     def content(self, request: Request) -> Response:
         """Return all clips and items, for the page's script."""
@@ -122,6 +131,10 @@ class Browse:
     def audio(self, request: Request) -> Response:
         """Return a clip's audio."""
         return audio_response(request, self._audio(request))
+
+    def sound(self, request: Request) -> Response:
+        """Return what is seen of a clip's audio."""
+        return JSONResponse(sound_view(self._audio(request)))
 
     def spectrogram(self, request: Request) -> Response:
         """Return a clip's spectrogram."""
@@ -142,9 +155,11 @@ def _keys(request: Request) -> list[str]:
     return request.path_params["runs"].split("-") if "runs" in request.path_params else []
 
 
-def _progress_and_version(snapshot: Snapshot) -> tuple[str, str]:
-    """Return the progress as HTML, and the version of the page (``CONTENT.PROGRESS``)."""
-    runs = progress_of(snapshot.progress, snapshot.shown, datetime.now(UTC))
-    progress = render("progress.html", runs=runs) if runs else ""
-    digest = hashlib.sha256(progress.encode()).hexdigest()[:8]
-    return progress, f"{snapshot.version}.{digest}"
+def _progress(live: Live) -> str:
+    """Return the progress of runs as HTML; empty if all are complete."""
+    runs = progress_of(live.progress(), live.latest().shown, datetime.now(UTC))
+    return render("progress.html", runs=runs) if runs else ""
+
+
+def _version(snapshot: Snapshot, progress: str) -> str:
+    return f"{snapshot.version}.{hashlib.sha256(progress.encode()).hexdigest()[:8]}"

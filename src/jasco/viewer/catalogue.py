@@ -112,6 +112,18 @@ class Catalogue:
             entries = self.now()
         return [entries[key].summary.folder for key in keys]
 
+    def beside(self, key: str) -> dict[str, str]:
+        """Return the names of a run, and of some others on the same data, by their keys."""
+        runs = {each: entry.summary for each, entry in self.latest().items()}
+        data = runs[key].annotations_sha256 if key in runs else None
+        others = [
+            each
+            for each, run in runs.items()
+            if run.answered and run.annotations_sha256 == data and each != key
+        ]
+        kept = {key, *others[: MOST_SELECTED - 1]}
+        return {each: run.name for each, run in runs.items() if each in kept}
+
     def first(self) -> Sequence[Path]:
         """Return the runs to show if none is chosen.
 

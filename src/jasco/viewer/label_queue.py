@@ -61,8 +61,8 @@ class Queue:
 
     Attributes
     ----------
-    run : int
-        Index of the run among the open runs.
+    run : str
+        Key of the run; see :mod:`.catalogue`.
     folder : pathlib.Path
         The run's folder.
     items : JudgedItems
@@ -79,7 +79,7 @@ class Queue:
         Whether to include answers that this participant has annotated already.
     """
 
-    run: int
+    run: str
     folder: Path
     items: JudgedItems
     selection: Selection

@@ -82,14 +82,16 @@ class Listening:
         Returns the data set to listen to (``InputError`` if there is none).
     human_runs : pathlib.Path
         Folder of the participants' runs.
-    live : Live
-        Runs whose answers are shown next to the participant's.
+    first : callable
+        Returns the runs whose answers are shown next to the participant's.
     """
 
-    def __init__(self, find_data: Callable[[], DataSet], human_runs: Path, live: Live) -> None:
+    def __init__(
+        self, find_data: Callable[[], DataSet], human_runs: Path, first: Callable[[], Live]
+    ) -> None:
         self._find_data = find_data
         self._human_runs = human_runs
-        self._live = live
+        self._first = first
         self._participants: dict[str, Participant] = {}
         self._opening = threading.Lock()
         self.routes = [
@@ -219,7 +221,7 @@ class Listening:
     def _models(self, participant: Participant) -> dict[str, Shown]:
         """Return the open runs by model, without the participant's own run."""
         own = participant.folder.resolve()
-        shown = self._live.latest().shown.items()
+        shown = self._first().latest().shown.items()
         return {name: model for name, model in shown if model.source.resolve() != own}
 
     def _others(self, question: ItemToAnswer) -> Iterator[dict[str, Any]]:

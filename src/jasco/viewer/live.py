@@ -15,6 +15,7 @@ from jasco.reports.report import data_difference
 from jasco.runs.condition_runs import conditions_in
 from jasco.runs.progress import Progress, read_progress
 from jasco.runs.read_run import read_run
+from jasco.runs.reader import is_run
 from jasco.runs.results import Results
 from jasco.runs.shards import shards_in
 from jasco.viewer.refreshed import Refreshed, stamp_of
@@ -32,8 +33,6 @@ class Snapshot:
         By the name of the run's model; all with the same clips.
     notes : sequence of str
         Runs that are not shown and the reason; one line each.
-    progress : sequence of Progress
-        Of the runs that exist, shown or not.
     page : str
         The page in HTML.
     content : bytes
@@ -44,7 +43,6 @@ class Snapshot:
 
     shown: Mapping[str, Shown]
     notes: Sequence[str]
-    progress: Sequence[Progress]
     page: str
     content: bytes
     version: str
@@ -62,7 +60,13 @@ class Live:
         self._runs = [_WatchedRun(folder) for folder in folders]
         self._lay_out = lay_out
         self._stamps: list[str] = []
-        self._snapshot = Refreshed(self._read, self._has_changed, notify)
+        self._snapshot = Refreshed(
+            self._read, lambda: self._stamps != [run.stamp() for run in self._runs], notify
+        )
+        self._progress_stamps: list[str] = []
+        self._progress = Refreshed(
+            self._read_progress, lambda: self._progress_stamps != self._stamps_of_runs(), notify
+        )
 
     def now(self) -> Snapshot:
         """Return the content of the runs, at most a few seconds old."""
@@ -72,8 +76,9 @@ class Live:
         """Return the content that was read last; read newer content in the background."""
         return self._snapshot.latest()
 
-    def _has_changed(self) -> bool:
-        return self._stamps != [run.stamp() for run in self._runs]
+    def progress(self) -> Sequence[Progress]:
+        """Return the progress of the runs that exist; it is read more often than the rest."""
+        return self._progress.now()
 
     def _read(self) -> Snapshot:
         stamps = [run.read() for run in self._runs]
@@ -82,8 +87,18 @@ class Live:
         page, content = self._lay_out(shown, notes)
         version = hashlib.sha256(page.encode() + content).hexdigest()[:16]
         self._stamps = stamps
-        progress = [run.progress for run in self._runs if run.progress]
-        return Snapshot(shown, notes, progress, page, content, version)
+        return Snapshot(shown, notes, page, content, version)
+
+    def _stamps_of_runs(self) -> list[str]:
+        return [stamp_of(folder, *shards_in(folder)) for folder in self.folders]
+
+    def _read_progress(self) -> Sequence[Progress]:
+        self._progress_stamps = self._stamps_of_runs()
+        found = []
+        for folder in self.folders:
+            with suppress(InputError, *_UNREADABLE):  # the notes name what cannot be read
+                found.append(read_progress(folder, datetime.now(UTC)))
+        return found
 
 
 class _WatchedRun:
@@ -92,7 +107,6 @@ class _WatchedRun:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.shown: Shown | None = None
-        self.progress: Progress | None = None
         self.note = ""
         self._last_stamp: str | None = None
 
@@ -106,18 +120,14 @@ class _WatchedRun:
         if stamp == self._last_stamp:
             return stamp
         self._last_stamp, self.note = stamp, ""
-        progress = None
         try:
-            progress = read_progress(self.folder, datetime.now(UTC))
             results, items = read_run(self.folder)
             self.shown = Shown(self.folder, results, items, self._read_reliance(results))
         except InputError:
-            problem = "started, no answers yet" if progress else "no run found yet"
+            problem = "started, no answers yet" if is_run(self.folder) else "no run found yet"
             self.shown, self.note = None, f"{self.folder}: {problem}"
         except _UNREADABLE as error:
-            progress = progress or self.progress
             self.note = one_line(error, 400)
-        self.progress = progress
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: started, no answers yet"
         return stamp

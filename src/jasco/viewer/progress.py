@@ -32,8 +32,8 @@ def progress_of(
         {
             "number": names[run.folder][0] if run.folder in names else 0,
             "name": names[run.folder][1] if run.folder in names else run.name or str(run.folder),
-            **_status(run, now),
-            "stages": [_stage(stage) for stage in run.stages],
+            **(status := _status(run, now)),
+            "stages": [_stage(stage, rate=status["state"] == "running") for stage in run.stages],
             "failures": list(_failures(run)),
         }
         for run in runs
@@ -69,13 +69,13 @@ def _status(run: Progress, now: datetime) -> dict[str, str]:
     return {"state": "running", "status": "running", "explanation": text}
 
 
-def _stage(stage: Stage) -> dict[str, Any]:
+def _stage(stage: Stage, *, rate: bool) -> dict[str, Any]:
     return {
         "name": stage.name,
         "done": stage.done,
         "expected": stage.expected,
         "failed": stage.failed,
-        "rate": "" if stage.rate is None else f"{_rounded(stage.rate)} per minute",
+        "rate": f"{_rounded(stage.rate)} per minute" if rate and stage.rate is not None else "",
     }
 
 

@@ -124,7 +124,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "tags": [f"{name}={value}" for name, value in run.tags.items()],
         "score": _score(entry.score, run),
         "answered": run.answered,
-        "items": run.items,
+        "expected": run.items,
         "judged": None if run.coverage is None else round(100 * run.coverage),
         "state": run.state,
         "status": _STATES.get(run.state, run.state),
@@ -136,18 +136,18 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
 
 
 def _score(score: RunScore | None, run: RunSummary) -> dict[str, Any] | None:
-    """Return the main figure for the template; None if there is none, or none yet."""
-    if not run.judges or score is None:
-        return {"pending": True} if run.judges else None
-    estimate = score.estimate
-    if estimate is None or estimate.value is None:
-        return {"pending": False, "value": "–", "figure": score.figure, "proxy": score.proxy,
-                "interval": "", "ends": None, "at": None}  # fmt: skip
+    """Return the main figure for the template; None if there is none."""
+    if run.judges and score is None:
+        return {"pending": True}
+    estimate = score and score.estimate
+    if not score or not estimate or estimate.value is None:
+        return None
     ends = estimate.interval
     return {
         "pending": False,
         "figure": score.figure,
         "proxy": score.proxy,
+        "partial": run.state != "complete",
         "value": number(estimate.value),
         "interval": between(ends),
         "at": _place(estimate.value),

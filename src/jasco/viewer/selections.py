@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from starlette.exceptions import HTTPException
 
-from jasco.viewer.catalogue import MOST_SELECTED, Catalogue
+from jasco.viewer.catalogue import MOST_SELECTED, Catalogue, key_of
 from jasco.viewer.live import LayOut, Live
 
 _MOST_KEPT = 4
@@ -66,3 +66,20 @@ class Selections:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.pop(next(iter(self._kept)))
             return live
+
+    def containing(self, key: str) -> Live:
+        """Return the runs, of those that are kept, that include one; else this run alone.
+
+        Raises
+        ------
+        HTTPException
+            There is no such run.
+        """
+        with self._lock:
+            kept = [*([self._first] if self._first else []), *self._kept.values()]
+        for live in kept:
+            if key in map(key_of, live.folders):
+                shown = live.now().shown.values()
+                if key in (key_of(run.source) for run in shown):
+                    return live
+        return self.of([key])

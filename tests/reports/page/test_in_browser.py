@@ -154,7 +154,7 @@ def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
     assert abs(times[1] - 1.0) < 0.1
     tab.locator("img.spectrogram").first.scroll_into_view_if_needed()
     image = tab.locator("img.spectrogram").first
-    assert image.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 320
+    assert image.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 480
 
 
 def test_controls_are_not_printed(tab: Any) -> None:

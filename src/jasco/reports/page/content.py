@@ -15,7 +15,7 @@ from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
-from jasco.reports.page.sounds import data_url, mp3, spectrogram
+from jasco.reports.page.sounds import data_url, mp3, sound_view
 from jasco.reports.reliance_report import RelianceReport, reliance_if_measured
 from jasco.reports.report import distinct_names
 from jasco.runs.read_csv import judged_items_of_files
@@ -197,21 +197,24 @@ def _described(failure: Failure | None) -> str:
 
 
 def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
-    """Return the clips' spectrograms and, optionally, compressed audio.
+    """Return what is seen of the clips' audio and, optionally, compressed audio.
 
     Clips whose audio is missing or has changed are left out.
 
     Returns
     -------
     dict
-        By clip id: ``seconds``, ``spectrogram`` and, with ``audio``, ``audio``.
+        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`), its
+        ``seconds`` and ``spectrogram`` and, with ``audio``, ``audio``.
     """
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
         if sound := clip_audio(shown, clip.id):
+            view = sound_view(sound)
             sounds[clip.id] = {
-                "seconds": sound.seconds,
-                "spectrogram": data_url("image/webp", spectrogram(sound)),
+                "sound_view": view,
+                "seconds": view["seconds"],
+                "spectrogram": view["spectrogram"],
                 **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
             }
     return sounds

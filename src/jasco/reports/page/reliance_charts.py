@@ -10,12 +10,24 @@ from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.reliance import ConditionFigures, Effect, RelianceFigures
 from jasco.protocol.conditions import ORIGINAL
 from jasco.reports.formats import percent, signed_number, with_interval
-from jasco.reports.page.charts import (
-    UNIT, Bar, PlotColumn, PlotRow, PlotTable, mark, marks, plot_table, symmetric_axis,
+from jasco.reports.page.plots import (
+    UNIT,
+    Bar,
+    PlotColumn,
+    PlotRow,
+    PlotTable,
+    mark,
+    marks,
+    plot_table,
+    symmetric_axis,
 )  # fmt: skip
 from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.reliance_tables import (
-    DIFFERENCES_OF_CONDITIONS, OUTCOMES, ReliancePart, condition_name, effect_name,
+    DIFFERENCES_OF_CONDITIONS,
+    OUTCOMES,
+    ReliancePart,
+    condition_name,
+    effect_name,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Rendering of the page as a single file that loads nothing else.
 
-Its content security policy allows only its own style, scripts, images and audio: even if a text were
-inserted as markup, it could not run scripts or load or send anything.
+Its content security policy allows only its own style, scripts, images and audio: even if a text
+were inserted as markup, it could not run scripts or load or send anything.
 """
 
 import base64
@@ -18,7 +18,7 @@ from jasco.reports.page.sections import sections_of
 
 SCRIPTS = (
     "vendor/preact.js", "vendor/preact-hooks.js", "vendor/htm.js",
-    "tables.js", "clips_data.js", "clips_sound.js", "clips_view.js", "clips.js",
+    "tables.js", "heat_maps.js", "clips_data.js", "clips_sound.js", "clips_view.js", "clips.js",
 )  # fmt: skip
 """The page's scripts, in the order in which they are run."""
 STYLES = ("page.css", "clips.css")

@@ -1,19 +1,21 @@
 """The sections of the page: tables, charts and texts for the templates."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from jasco.data import dataset
 from jasco.data.sources import LICENCE
 from jasco.errors import count
 from jasco.metrics.scoring import clip_scores
-from jasco.metrics.verdict_matrix import nan_mean
 from jasco.reports import columns
 from jasco.reports.comparison import summarise_report
-from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
+from jasco.reports.findings import Finding, FindingKind, findings
+from jasco.reports.notes import NoteKind, explain_pairs, note_lines
 from jasco.reports.page import charts
-from jasco.reports.page.charts import HeatMap, heat_map, marker_of
 from jasco.reports.page.content import Shown, clips_of
+from jasco.reports.page.heat_maps import HeatMap, heat_map
+from jasco.reports.page.line_charts import best_of_chart, prompts_chart
+from jasco.reports.page.plots import marker_of
 from jasco.reports.page.reliance_charts import part_table, steps_of
 from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.text import title
@@ -39,6 +41,7 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
     """
     report = summarise_report([model.results for model in shown.values()])
     models, pairs, data = report.models, report.pairs or (), report.data.name
+    found = findings(report, {name: each.reliance for name, each in shown.items() if each.reliance})
     published = report.published or ()
     comparable = published if data == dataset.PUBLISHED else ()
     instructions = max(len(model.results.instructions) for model in models.values())
@@ -52,9 +55,9 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "title": "Joint audio-speech co-reasoning",
         "data": data,
         "about": f"{title(report)}. {count(len(models), 'model')}.",
-        "findings": [],
-        "warnings": note_lines(report, CAUTIONS),
-        "basis": [],
+        "best": [each for each in found if each.kind is FindingKind.BEST],
+        "findings": _by_question(found),
+        "doubts": [each.text for each in found if each.kind is FindingKind.DOUBT],
         "leaderboard": charts.leaderboard(models, comparable),
         "figures": columns.headline(models, columns.with_intervals(columns.FIGURES)),
         "published": columns.published_figures(() if comparable else published),
@@ -63,8 +66,8 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "pairs": charts.differences_table(pairs) if pairs else None,
         "explained": explain_pairs(pairs),
         "not_compared": note_lines(report, [NoteKind.COMPARISON]),
-        "best_of": list(charts.best_of_chart(models, instructions)),
-        "by_prompt": list(charts.prompts_chart(models, instructions)),
+        "best_of": list(best_of_chart(models, instructions)),
+        "by_prompt": list(prompts_chart(models, instructions)),
         "dependence": charts.dependence_table(models, comparable),
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
@@ -72,6 +75,7 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "published_instructions": report.published_instructions,
         "heat_maps": _heat_maps(shown),
         "agreement": charts.agreement_table(models),
+        "judge_agreement": charts.judge_agreement_table(models),
         "pairwise_agreement": charts.pairwise_agreement_table(models),
         "attribution": note_lines(report, [NoteKind.ATTRIBUTION]),
         "reliance": [
@@ -82,6 +86,23 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "licence": licence(data),
         "version": __version__,
     }
+
+
+_QUESTIONS = (
+    (FindingKind.DIFFERENCE, "Is the difference real?", "models"),
+    (FindingKind.CUES, "Sound or speech?", "cues"),
+    (FindingKind.CLIPS, "Which clips are hardest?", "clips"),
+    (FindingKind.JUDGES, "Do the judges agree?", "judges"),
+)
+
+
+def _by_question(found: Sequence[Finding]) -> list[tuple[str, str, list[Finding]]]:
+    """Return the questions that have an answer: the question, the section about it, the answers."""
+    questions = [
+        (question, section, [each for each in found if each.kind is kind])
+        for kind, question, section in _QUESTIONS
+    ]
+    return [each for each in questions if each[-1]]
 
 
 def licence(data: str) -> str:
@@ -112,7 +133,8 @@ def _reliance(name: str, report: RelianceReport) -> dict[str, Any]:
 
 def _heat_maps(shown: Mapping[str, Shown]) -> list[HeatMap]:
     """Return the heat map of each model, with the clips that are hardest for all models first."""
-    scores, means = {}, {}
+    scores: dict[str, Mapping[str, Sequence[float | None]]] = {}
+    means: dict[str, list[float]] = {}
     for name, model in shown.items():
         results = model.results
         by_clip = clip_scores(
@@ -126,7 +148,9 @@ def _heat_maps(shown: Mapping[str, Shown]) -> list[HeatMap]:
             if score.mean is not None:
                 means.setdefault(clip, []).append(score.mean)
     clips = [clip.id for clip in clips_of(shown)]
-    order = sorted(clips, key=lambda clip: sum(means[clip]) / len(means[clip]) if clip in means else 3)
+    order = sorted(
+        clips, key=lambda clip: sum(means[clip]) / len(means[clip]) if clip in means else 3
+    )
     return [
         heat_map(name, marker_of(place), by_clip, order)
         for place, (name, by_clip) in enumerate(scores.items())

@@ -7,7 +7,8 @@ from markupsafe import Markup
 from jasco.errors import count
 from jasco.reports import columns
 from jasco.reports.notes import CAUTIONS, NoteKind, note_lines
-from jasco.reports.page.charts import curves_chart, leaderboard
+from jasco.reports.page.charts import leaderboard
+from jasco.reports.page.line_charts import curves_chart
 from jasco.reports.page.render import content_policy, environment, static
 from jasco.reports.report import Report
 from jasco.reports.sweep import SweepResults, reasons, status_table

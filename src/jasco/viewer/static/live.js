@@ -1,5 +1,5 @@
 // Keeps a page up to date without a reload: the reader's place, focus, choices, open details and
-// sorting remain. The version of a page is "CONTENT.PAGE"; the clips belong to CONTENT.
+// sorting remain. The version of a report is "CONTENT.PROGRESS".
 "use strict";
 
 {
@@ -26,10 +26,8 @@
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.localName === "details"),
   };
 
-  const morph = (page) => {
-    const fresh = page.getElementById("main").innerHTML;
-    Idiomorph.morph(document.getElementById("main"), fresh, { morphStyle: "innerHTML", callbacks });
-    document.title = page.title;
+  const morph = (place, fresh) => {
+    Idiomorph.morph(place, fresh.childNodes, { morphStyle: "innerHTML", callbacks });
     if (typeof readyTables !== "undefined") readyTables(document); // sorts them again
   };
 
@@ -41,32 +39,44 @@
     if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
   };
 
-  const renew = async (now) => {
-    const answer = await fetch(location.pathname + location.search);
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const load = async (address) => {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
+
+  const renewProgress = async () => {
+    const part = await load("progress");
+    inPlace(() => morph(document.getElementById("progress"), part.body));
+  };
+
+  const renewPage = async () => {
+    const page = await load(location.pathname + location.search);
     const hasClips = (each) => Boolean(each.getElementById("explorer"));
     if (hasClips(page) !== hasClips(document)) {
       location.reload();
       return;
     }
-    const isNew = hasClips(page) && now.split(".")[0] !== version.split(".")[0];
-    const data = isNew ? await jascoClips.load() : null;
+    const data = hasClips(page) ? await jascoClips.load() : null;
     inPlace(() => {
-      morph(page);
+      morph(document.getElementById("main"), page.getElementById("main"));
+      document.title = page.title;
       if (data) jascoClips.update(data);
-      showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
     });
-    document.dispatchEvent(new Event("renewed"));
-    version = now;
   };
+
+  const isSameContent = (now) => now.includes(".") && now.split(".")[0] === version.split(".")[0];
 
   const poll = async () => {
     try {
       if (document.hidden) return;
       const answer = await fetch(state + location.search);
       const now = answer.ok ? await answer.text() : version;
-      if (now !== version) await renew(now);
+      if (now === version) return;
+      await (isSameContent(now) ? renewProgress() : renewPage());
+      version = now;
+      showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
+      document.dispatchEvent(new Event("renewed"));
     } catch {
       inPlace(() => showStatus("The server cannot be reached; this is the last state received."));
     } finally {

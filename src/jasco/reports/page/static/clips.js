@@ -13,7 +13,7 @@ const jascoClips = (() => {
     const query = new URLSearchParams(NAMES.filter((name) => filters[name]).map((name) => [name, filters[name]]));
     if (order) query.set("sort", order);
     const place = open ? `clip-${encodeURIComponent(open.id)}${open.prompt ? `-${open.prompt}` : ""}` : "clips";
-    return `#${place}${query.size ? `?${query}` : ""}`;
+    return `#${place}${query.toString() && `?${query}`}`;
   };
 
   // Returns what an address says; null if it is not about clips. Filters are null if it names none.
@@ -56,7 +56,7 @@ const jascoClips = (() => {
             return html`<option value=${value} disabled=${!left && filters[name] !== value}>${foreign(text)} (${left})</option>`;
           })}
         </select></label>`)}
-      <label>Order <select name="sort" value=${order} onChange=${(event) => setOrder(event.currentTarget.value)}>
+      <label class="order">Order <select name="sort" value=${order} onChange=${(event) => setOrder(event.currentTarget.value)}>
         ${clipData.ordersFor(data).map(([value, text]) => html`<option value=${value}>${foreign(text)}</option>`)}</select></label>
       <div class="found row">
         <output role="status">${count(found.fitting.size, "item")} in ${found.clips.length.toLocaleString("en")} of ${count(data.clips.length, "clip")}</output>
@@ -69,8 +69,8 @@ const jascoClips = (() => {
 
   // --- the table ---
 
-  const Row = ({ data, clip, address, fitting }) => html`<tr id=${`row-${clip.place}`} data-clip=${clip.place}>
-    <th scope="row"><a class="foreign" href=${address} aria-label="Clip ${foreign(clip.id)}">${foreign(clip.id)}</a></th>
+  const Line = ({ data, clip, fitting }) => html`<tr id=${`row-${clip.place}`} data-clip=${clip.place}>
+    <th scope="row"><a class="foreign" href=${`#clip-${encodeURIComponent(clip.id)}`} aria-label="Clip ${foreign(clip.id)}">${foreign(clip.id)}</a></th>
     <td class="text foreign" dir="auto"><span>${foreign(clip.sound)}</span><span class="said">${clip.speech && `“${foreign(clip.speech)}”`}</span></td>
     ${data.models.map((model) => {
       const { best, mean } = model.scores[clip.place];
@@ -79,8 +79,13 @@ const jascoClips = (() => {
         <span class="figures"><b>${clipData.number(best ?? mean)}</b> <small>${best !== null && clipData.number(mean)}</small></span></td>`;
     })}
   </tr>`;
+  // A line changes only with its data and with which of its items fit.
+  const Row = ({ data, clip, fitting }) => {
+    const fits = fitting && clip.items.map((item) => (fitting.has(item) ? 1 : 0)).join("");
+    return useMemo(() => html`<${Line} data=${data} clip=${clip} fitting=${fitting} />`, [data, clip, fits]);
+  };
 
-  const Table = ({ data, found, addressOf, openClip, order, setOrder, filtered }) => {
+  const Table = ({ data, found, openClip, order, setOrder, filtered }) => {
     const [count, setCount] = useState(AT_ONCE);
     useEffect(() => {
       const all = () => setCount(Infinity);
@@ -118,7 +123,7 @@ const jascoClips = (() => {
           })}
         </tr></thead>
         <tbody>${found.clips.slice(0, count).map((clip) => html`
-          <${Row} key=${clip.place} data=${data} clip=${clip} address=${addressOf(clip)} fitting=${filtered && found.fitting} />`)}</tbody>
+          <${Row} key=${clip.place} data=${data} clip=${clip} fitting=${filtered && found.fitting} />`)}</tbody>
       </table>
       ${!found.clips.length && html`<p class="soft">No clip fits the filters.</p>`}
     </div>
@@ -172,10 +177,9 @@ const jascoClips = (() => {
       if (address !== location.hash && (isOurs || address !== "#clips")) history.replaceState(null, "", address);
     }, [open, filters, order]);
 
-    const addressOf = (each, prompt = 0) => writeAddress({ open: { id: each.id, prompt }, filters, order });
     const openClip = (each, at) => {
       if (at && !columns.includes(at.model)) setCompared([...columns.slice(0, -1), at.model].sort((a, b) => a - b));
-      location.hash = addressOf(each, at?.prompt);
+      location.hash = writeAddress({ open: { id: each.id, prompt: at?.prompt }, filters, order });
     };
     const show = (each) => each && setOpen({ id: each.id, prompt: 0 });
     const step = (by) => show(found.clips[(Math.max(place, by > 0 ? -1 : 0) + by + found.clips.length) % found.clips.length]);
@@ -193,7 +197,7 @@ const jascoClips = (() => {
     return html`
       <${Filters} data=${data} filters=${filters} setFilters=${setFilters} found=${found} order=${order} setOrder=${setOrder} />
       <${Legend} />
-      <${Table} data=${data} found=${found} addressOf=${addressOf} openClip=${openClip} order=${order} setOrder=${setOrder}
+      <${Table} data=${data} found=${found} openClip=${openClip} order=${order} setOrder=${setOrder}
         filtered=${found.fitting.size < data.total} />
       ${clip && html`<${ClipView} data=${data} clip=${clip} place=${place} count=${found.clips.length} aimed=${open.prompt}
         compared=${columns} setCompared=${setCompared} step=${step} toDifference=${toDifference}

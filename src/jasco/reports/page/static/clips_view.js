@@ -119,7 +119,7 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
     }, []);
     useLayoutEffect(() => {
       const group = aimed && dialog.current.querySelector(`[data-prompts~="${aimed}"]`);
-      if (group) group.scrollIntoView({ block: "center" });
+      if (group) group.scrollIntoView({ block: "nearest" });
       else dialog.current.scrollTop = 0;
     }, [clip.id, aimed]);
 
@@ -141,7 +141,7 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
       if (left.length) setCompared(left.length < compared.length ? left : [...compared, model].sort((a, b) => a - b));
     };
     return html`<dialog class="clip" ref=${dialog} aria-labelledby="clip-title" onKeyDown=${onKeyDown}
-      onCancel=${(event) => { event.preventDefault(); close(); }} onClick=${(event) => event.target === dialog.current && close()}>
+      onCancel=${(event) => { event.preventDefault(); close(); }} onMouseDown=${(event) => event.target === dialog.current && close()}>
       <header>
         <h2 id="clip-title" tabindex="-1" ref=${heading}>Clip <span class="foreign">${foreign(clip.id)}</span></h2>
         <span class="hint" role="status">${place < 0 ? "not among the clips shown" : `${place + 1} of ${count} shown`}</span>

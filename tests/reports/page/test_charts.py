@@ -1,0 +1,88 @@
+"""The charts of the page: their order, what they leave out, and how they are drawn."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from html_reader import HtmlReader
+
+pytest.importorskip("jinja2", reason="needs the extra viewer")
+
+from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
+from jasco.reports.page.charts import dependence_table, leaderboard, stack
+from jasco.reports.page.heat_maps import heat_map
+from jasco.reports.page.line_charts import best_of_chart, prompts_chart
+from jasco.reports.page.plots import Bar
+from jasco.reports.page.render import environment
+from jasco.reports.published import published_results
+from jasco.reports.report import ModelReport
+from made_results import results
+
+MODEL = ModelReport.of(results())
+
+
+def scored(best_mean: float) -> ModelReport:
+    """Return a report with this best-mean and no other figure."""
+    score = replace(MODEL.score, best_mean=Estimate(best_mean, best_mean / 2, 2.0))
+    return replace(MODEL, score=score)
+
+
+def drawn(macro: str, chart: object) -> str:
+    """Draw a chart with the macro of the page."""
+    source = '{% import "charts.html" as charts %}{{ charts[macro](chart) }}'
+    return environment().from_string(source).render(macro=macro, chart=chart)
+
+
+def test_the_leaderboard_begins_with_the_best_model_and_ends_with_published_results() -> None:
+    models = {"low": scored(0.5), "none": MODEL, "high": scored(1.5)}
+    chart = leaderboard(models, published_results("v2"))
+    assert [row.name.partition("\n")[0] for row in chart.rows[:3]] == ["high", "low", "none"]
+    assert [row.marker for row in chart.rows[:3]] == [3, 1, 2]  # as in the order of the models
+    assert [row.kind for row in chart.rows[3:]] == ["published"] * 4
+    assert ("published", "published best-mean") in chart.legend
+    assert ("published", "published best-mean") not in leaderboard(models, ()).legend
+
+
+def test_shares_are_stacked_and_small_ones_are_not_labelled() -> None:
+    figures = replace(MODEL.score, audio=Estimate(0.1), both=Estimate(0.3), speech=Estimate(0.6))
+    bars = stack(figures)
+    assert all(isinstance(bar, Bar) for bar in bars)
+    assert [(bar.style, bar.text) for bar in bars] == [  # type: ignore[union-attr]
+        ("audio", ""), ("both", "30%"), ("speech", "60%"),
+    ]  # fmt: skip
+    assert bars[-1].end == pytest.approx(1)  # type: ignore[union-attr]
+    assert stack(replace(figures, both=NO_ESTIMATE)) == []
+    assert len(stack(replace(figures, audio=Estimate(0.0), both=Estimate(0.4)))) == 2
+
+
+def test_names_are_escaped_and_every_number_is_in_the_table() -> None:
+    name = "<b>&\"'\N{RIGHT-TO-LEFT OVERRIDE}"
+    html = drawn("plots", dependence_table({name: scored(1.0)}, published_results("v2")))
+    reader = HtmlReader(html)
+    assert "<b>" not in html
+    assert "<b>&\"'\\u202e" in reader.text
+    assert not reader.inline_handlers()
+    assert "50.0%" in reader.text  # of Qwen2-Audio-Instruct-7B, published
+
+
+def test_a_line_chart_leaves_out_models_without_figures_and_has_its_numbers() -> None:
+    by_prompt = tuple(Estimate(prompt / 4, prompt / 8, prompt / 4) for prompt in range(1, 9))
+    with_figures = replace(MODEL, score=replace(MODEL.score, by_instruction=by_prompt))
+    [chart] = prompts_chart({"without": MODEL, "with": with_figures}, 8)
+    assert [(series.name, series.marker) for series in chart.series] == [("with", 2)]
+    assert chart.axis.high == 2
+    assert "with 0.25 [0.12, 0.25] 0.50" in chart.description
+    html = drawn("line_chart", chart)
+    assert len(re.findall(r'<use href="#marker-2" x=', html)) == 8
+    assert "polyline" not in html
+    assert not list(best_of_chart({"without": MODEL}, 8))
+
+
+def test_a_heat_map_has_a_cell_for_each_score_in_the_order_of_the_clips() -> None:
+    scores = {"a": (2.0, None), "b": (0.0, 1.25)}
+    chart = heat_map("model", 1, scores, ["b", "a"])
+    assert chart.paths == {
+        "s0": "M0 0h1v1h-1z", "s5": "M0 1h1v1h-1z", "s8": "M1 0h1v1h-1z",
+    }  # fmt: skip
+    assert 'viewBox="0 0 2 2"' in drawn("heat", chart)
