@@ -163,7 +163,7 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
         wait_until(page, "document.activeElement.text === 'Finish'")
         page.keyboard.press("Enter")
         page.wait_for_url("**/done")
-        assert "jasco judge" in page.inner_text("main")
+        assert "You scored" in page.inner_text("main")
     for name in pages:
         answers = judged_items_of_run(run_folder(tmp_path / "human", name)).answers
         order = [item.clip.id for item in items_for(name, data.clips)]
@@ -187,6 +187,9 @@ def test_a_listener_may_stop_and_come_back_in_another_browser(
     listen_and_answer(page, "first")
     page.click("text=Stop for now")
     assert "1 of 4 clips are answered" in page.inner_text("main")
+    page.click("text=Your score so far")
+    page.click("text=Continue with clip 2")
+    page.wait_for_url("**/listen/2")
     other = enter().new_page()
     enter_name(other, f"{url}listen", "Ada")
     wait_until(other, "document.activeElement.textContent === 'Continue as Ada'")
@@ -309,34 +312,67 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
     run = make_run(judges=differing_judges())
     url, _ = serve_view(run)
     page = enter().new_page()
+    keys = page.keyboard
+
+    def wait_for_form(progress: str) -> None:
+        page.wait_for_selector(f"text={progress} labelled")
+        wait_until(page, "document.activeElement.matches('form[data-keys]')")
+
+    def checked() -> list[str]:
+        return page.eval_on_selector_all(
+            "input[type=radio]:checked", "all => all.map(i => i.value)"
+        )
+
     enter_name(page, f"{url}disagreements", "Ada")
-    wait_until(page, "document.activeElement.name === 'rating'")
-    page.keyboard.press("1")
-    page.keyboard.press("s")
+    wait_for_form("0 of 26")
+    keys.press("1")
+    keys.press("s")
+    assert checked() == ["1", "Speech-Oriented"]
     for _ in range(3):  # to the note
-        if focused_element(page) == "note":
-            break
-        page.keyboard.press("Tab")
-    page.keyboard.type("0 is the judge's rating")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_selector("text=1 label as CSV")
-    wait_until(page, "document.activeElement.name === 'rating'")
+        keys.press("Tab")
+    assert focused_element(page) == "note"
+    keys.type("0 is the judge's rating, b?")
+    keys.press("Control+Enter")
+    wait_for_form("1 of 26")
     [label] = Annotations(run).all()
     assert (label.verdict.rating, str(label.verdict.orientation)) == (1, "Speech-Oriented")
-    assert label.note == "0 is the judge's rating"
-    page.keyboard.press("2")
-    page.keyboard.press("Control+Enter")
+    assert label.note == "0 is the judge's rating, b?"
+    keys.press("2")
+    keys.press("Control+Enter")
     assert page.evaluate("document.querySelector('form[data-keys]').checkValidity()") is False
-    page.keyboard.press("b")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_selector("text=2 labels as CSV")
-    page.click("a.button >> text=Skip")
-    page.click("a.button >> text=Back")
+    keys.press("b")
+    keys.press("Control+Enter")
+    wait_for_form("2 of 26")
+    keys.press("u")
+    wait_for_form("1 of 26")
+    assert checked() == []
+    keys.press("ArrowLeft")
+    wait_until(page, "document.querySelector('input[value=Speech-Oriented]').checked")
+    wait_for_form("1 of 26")
+    keys.press("Control+z")
+    wait_for_form("0 of 26")
+    assert (checked(), Annotations(run).all()) == ([], [])
+    item = page.inner_text("#item")
+    keys.press("ArrowRight")
+    wait_until(page, f"document.getElementById('item').textContent !== {item!r}")
+    wait_for_form("0 of 26")
+    keys.press("p")
+    wait_until(
+        page, "document.querySelector('audio').ended || !document.querySelector('audio').paused"
+    )
+    keys.press("?")
+    page.uncheck("#single-keys")
+    keys.press("Escape")
+    keys.press("0")
+    assert checked() == []
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Both]")
+    keys.press("Control+Enter")
+    page.wait_for_selector("text=1 of 26 labelled")
     with page.expect_download() as download:
-        page.click("text=2 labels as CSV")
-    path = download.value.path()
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        assert [row["person"] for row in csv.DictReader(file)] == ["Ada", "Ada"]
+        page.click("text=1 label as CSV")
+    with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+        assert [row["person"] for row in csv.DictReader(file)] == ["Ada"]
 
 
 def test_everything_can_be_done_without_scripts(
@@ -357,6 +393,11 @@ def test_everything_can_be_done_without_scripts(
     page.goto(f"{url}disagreements")
     page.fill("#name", "Ada")
     page.click("text=Begin")
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Neither]")
+    page.click("text=Save and next")
+    page.click("text=Undo last label")
+    page.wait_for_selector("text=/^0 of/")
     page.check("input[name=rating] >> nth=0")
     page.check("input[value=Neither]")
     page.click("text=Save and next")
@@ -413,6 +454,14 @@ def test_every_view_is_accessible(
     enter_name(page, "", "Ada")
     page.wait_for_selector("form[data-keys]")
     page.click("summary")
+    check_page()
+    page.keyboard.press("?")
+    check_page()
+    page.keyboard.press("Escape")
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Both]")
+    page.click("text=Save and next")
+    page.click("text=Agreement")
     check_page()
     page.goto(f"{url}disagreements?run={key_of(runs[1])}")
     page.click("summary")
