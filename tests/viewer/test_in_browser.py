@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from browser import accessibility_violations, chromium, complaints_of, wait_until
-from command import Command, Jasco
+from command import Command
 from participants import participants
-from processes import wait_for
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -35,23 +34,6 @@ MakeRun = Callable[..., Path]
 def browser() -> "Iterator[Browser]":
     with chromium() as running_browser:
         yield running_browser
-
-
-@pytest.fixture
-def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command]]:
-    """Return a function that starts the viewer and returns its address and the command."""
-    commands: list[Command] = []
-
-    def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
-        options = ("--human-runs", tmp_path / "human", "--no-browser")
-        commands.append(jasco.start("view", *arguments, *options, "--port", port))
-        stderr = tmp_path / f"command-{len(commands) - 1}.err"
-        wait_for(stderr, "http://")
-        match = re.search(r"http://\S+", stderr.read_text())
-        assert match, stderr.read_text()
-        return match[0], commands[-1]
-
-    return start
 
 
 @pytest.fixture
