@@ -144,7 +144,7 @@ def test_two_listen_by_keyboard_alone_and_a_killed_server_loses_nothing(
         wait_until(page, "document.activeElement.text === 'Finish'")
         page.keyboard.press("Enter")
         page.wait_for_url("**/done")
-        assert "jasco judge" in page.inner_text("main")
+        assert "You scored" in page.inner_text("main")
     for name in pages:
         answers = judged_items_of_run(run_folder(tmp_path / "human", name)).answers
         order = [item.clip.id for item in items_for(name, data.clips)]
@@ -168,6 +168,9 @@ def test_a_listener_may_stop_and_come_back_in_another_browser(
     listen_and_answer(page, "first")
     page.click("text=Stop for now")
     assert "1 of 4 clips are answered" in page.inner_text("main")
+    page.click("text=Your score so far")
+    page.click("text=Continue with clip 2")
+    page.wait_for_url("**/listen/2")
     other = enter().new_page()
     enter_name(other, f"{url}listen", "Ada")
     wait_until(other, "document.activeElement.textContent === 'Continue as Ada'")
@@ -210,34 +213,76 @@ def test_a_run_appears_and_grows_before_the_readers_eyes(
 
         write_run(run, data, answer, judges)
 
-    grow(1, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
-    page.wait_for_selector("text=csv/model")
-    page.wait_for_selector("#clip-0")
-    page.select_option("select[name=prompt]", "2")
-    page.wait_for_selector("#clip-3")
-    page.evaluate("document.querySelector('#clip-0').scrollIntoView()")
-    page.click("#clip-0 .verdicts summary")
-    page.wait_for_selector("text=Because of the bell.")
-    page.evaluate("document.querySelector('#clip-0 audio').play()")
-    page.evaluate("window.mark = document.querySelector('#clip-0 audio')")
-    page.evaluate("document.querySelector('#heat ~ details summary').click()")
-    old_top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
+    kind: dict[str, Any] = {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")}
+    grow(1, kind)
+    page.wait_for_selector("#row-0")
+    assert "not running" in page.inner_text("#progress")
+    assert "of 32" in page.inner_text("#progress")
+    page.evaluate("location.hash = '#clip-0'")
+    page.wait_for_selector("dialog audio", state="attached")
+    page.evaluate("window.mark = document.querySelector('dialog audio'); mark.play()")
+    grow(2, kind)
+    wait_until(page, "/16\\s*of 32/.test(document.getElementById('progress').innerText)")
+    assert page.evaluate(
+        "mark.isConnected && !mark.paused && document.querySelector('dialog').open"
+    )
+    page.keyboard.press("Escape")
 
-    grow(3, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
-    page.wait_for_selector("#clip-2 >> text=answer 2.2")
-    assert page.input_value("select[name=prompt]") == "2"
-    assert page.locator("#clip-2 .answer, #clip-2 .said").count() == 1
-    assert page.is_visible("text=Because of the bell.")
-    same_audio = "window.mark === document.querySelector('#clip-0 audio') && !window.mark.paused"
-    assert page.evaluate(same_audio)
-    new_top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
-    assert abs(new_top - old_top) < 2
-    assert not page.evaluate("document.querySelector('#heat ~ details').open")
-
+    page.click("#models summary")
+    page.click("#models table.sortable th:nth-child(2) button")
+    page.evaluate("""
+        window.details = document.querySelector("#models details");
+        window.heading = document.activeElement;
+        document.querySelector("#judges").scrollIntoView();
+        window.top_before = document.querySelector("#judges").getBoundingClientRect().top;
+    """)
     grow(4, differing_judges())
-    page.wait_for_selector("#clip-3 >> text=openai/stern")
-    assert page.is_visible("text=Because of the bell.")
-    assert "openai/stern" in page.inner_text("#results ~ div")
+    page.wait_for_selector("#judges >> text=openai/stern")
+    wait_until(page, "document.getElementById('progress').innerText === ''")  # nothing is missing
+    assert page.evaluate("details.isConnected && details.open")
+    assert page.evaluate("document.activeElement === heading && heading.localName === 'button'")
+    assert page.evaluate("heading.closest('th').ariaSort") == "descending"
+    top = "document.querySelector('#judges').getBoundingClientRect().top"
+    assert page.evaluate(f"Math.abs({top} - top_before)") < 3
+    page.wait_for_selector("#row-3", state="attached")
+
+
+def test_runs_are_selected_in_the_list_by_keyboard(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    hostile = "<b>&\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 300
+    for number in range(11):
+        make_run(f"runs/{number}", judges=differing_judges(), model=f"model-{number}")
+    write_run(tmp_path / "runs" / "h", read_data_set(data), lambda *_: None, {}, hostile)
+    url, _ = serve_view(tmp_path / "runs")
+    page = enter(color_scheme="dark", viewport={"width": 380, "height": 800}).new_page()
+    page.goto(url)
+    assert page.url == f"{url}runs"
+    page.focus("#find")
+    page.keyboard.type("model-1")
+    wait_until(page, "document.querySelectorAll('.runs tbody tr:not([hidden])').length === 2")
+    assert page.is_disabled("text=Open report")
+    page.keyboard.press("Tab")  # the first order
+    page.focus(".runs tbody tr:not([hidden]) input")
+    page.keyboard.press("Space")
+    make_run("runs/late", model="model-100")
+    page.wait_for_selector("text=csv/model-100")
+    assert page.input_value("#find") == "model-1"
+    assert page.locator("[name=run]:checked").count() == 1
+    assert accessibility_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.fill("#find", "")
+    page.evaluate("document.querySelectorAll('[name=run]:not(:checked)').forEach((e) => e.click())")
+    assert page.locator("[name=run]:checked").count() == 6
+    assert page.locator("[name=run]:disabled").count() == 6
+    page.focus("text=Open report")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/report/[0-9a-f]{10}(-[0-9a-f]{10}){5}/$"))
+    page.wait_for_selector("#row-3", state="attached")
 
 
 def test_answers_are_labelled_by_keyboard_and_taken_away(
@@ -248,34 +293,67 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
     run = make_run(judges=differing_judges())
     url, _ = serve_view(run)
     page = enter().new_page()
+    keys = page.keyboard
+
+    def wait_for_form(progress: str) -> None:
+        page.wait_for_selector(f"text={progress} labelled")
+        wait_until(page, "document.activeElement.matches('form[data-keys]')")
+
+    def checked() -> list[str]:
+        return page.eval_on_selector_all(
+            "input[type=radio]:checked", "all => all.map(i => i.value)"
+        )
+
     enter_name(page, f"{url}disagreements", "Ada")
-    wait_until(page, "document.activeElement.name === 'rating'")
-    page.keyboard.press("1")
-    page.keyboard.press("s")
+    wait_for_form("0 of 26")
+    keys.press("1")
+    keys.press("s")
+    assert checked() == ["1", "Speech-Oriented"]
     for _ in range(3):  # to the note
-        if focused_element(page) == "note":
-            break
-        page.keyboard.press("Tab")
-    page.keyboard.type("0 is the judge's rating")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_selector("text=1 label as CSV")
-    wait_until(page, "document.activeElement.name === 'rating'")
+        keys.press("Tab")
+    assert focused_element(page) == "note"
+    keys.type("0 is the judge's rating, b?")
+    keys.press("Control+Enter")
+    wait_for_form("1 of 26")
     [label] = Annotations(run).all()
     assert (label.verdict.rating, str(label.verdict.orientation)) == (1, "Speech-Oriented")
-    assert label.note == "0 is the judge's rating"
-    page.keyboard.press("2")
-    page.keyboard.press("Control+Enter")
+    assert label.note == "0 is the judge's rating, b?"
+    keys.press("2")
+    keys.press("Control+Enter")
     assert page.evaluate("document.querySelector('form[data-keys]').checkValidity()") is False
-    page.keyboard.press("b")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_selector("text=2 labels as CSV")
-    page.click("a.button >> text=Skip")
-    page.click("a.button >> text=Back")
+    keys.press("b")
+    keys.press("Control+Enter")
+    wait_for_form("2 of 26")
+    keys.press("u")
+    wait_for_form("1 of 26")
+    assert checked() == []
+    keys.press("ArrowLeft")
+    wait_until(page, "document.querySelector('input[value=Speech-Oriented]').checked")
+    wait_for_form("1 of 26")
+    keys.press("Control+z")
+    wait_for_form("0 of 26")
+    assert (checked(), Annotations(run).all()) == ([], [])
+    item = page.inner_text("#item")
+    keys.press("ArrowRight")
+    wait_until(page, f"document.getElementById('item').textContent !== {item!r}")
+    wait_for_form("0 of 26")
+    keys.press("p")
+    wait_until(
+        page, "document.querySelector('audio').ended || !document.querySelector('audio').paused"
+    )
+    keys.press("?")
+    page.uncheck("#single-keys")
+    keys.press("Escape")
+    keys.press("0")
+    assert checked() == []
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Both]")
+    keys.press("Control+Enter")
+    page.wait_for_selector("text=1 of 26 labelled")
     with page.expect_download() as download:
-        page.click("text=2 labels as CSV")
-    path = download.value.path()
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        assert [row["person"] for row in csv.DictReader(file)] == ["Ada", "Ada"]
+        page.click("text=1 label as CSV")
+    with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+        assert [row["person"] for row in csv.DictReader(file)] == ["Ada"]
 
 
 def test_everything_can_be_done_without_scripts(
@@ -296,6 +374,11 @@ def test_everything_can_be_done_without_scripts(
     page.goto(f"{url}disagreements")
     page.fill("#name", "Ada")
     page.click("text=Begin")
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Neither]")
+    page.click("text=Save and next")
+    page.click("text=Undo last label")
+    page.wait_for_selector("text=/^0 of/")
     page.check("input[name=rating] >> nth=0")
     page.check("input[value=Neither]")
     page.click("text=Save and next")
@@ -343,9 +426,9 @@ def test_every_view_is_accessible(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
     page.goto(url)
-    page.wait_for_selector("#clip-0")
-    for summary in page.locator("#clip-0 summary").all()[:2]:
-        summary.click()
+    page.wait_for_selector("#row-0")
+    check_page()
+    page.goto(f"{url}runs")
     check_page()
     page.goto(f"{url}disagreements")
     check_page()
@@ -353,7 +436,15 @@ def test_every_view_is_accessible(
     page.wait_for_selector("form[data-keys]")
     page.click("summary")
     check_page()
-    page.goto(f"{url}disagreements?run=1")
+    page.keyboard.press("?")
+    check_page()
+    page.keyboard.press("Escape")
+    page.check("input[name=rating] >> nth=0")
+    page.check("input[value=Both]")
+    page.click("text=Save and next")
+    page.click("text=Agreement")
+    check_page()
+    page.click("text=csv/two")
     page.click("summary")
     check_page()
     page.goto(f"{url}listen")
@@ -386,7 +477,7 @@ def test_empty_views_are_accessible(
     page = enter().new_page()
     for runs in ((), (tmp_path / "none",), (make_run(),)):
         url, _ = serve_view(*runs)
-        for path in ("", "listen", "disagreements"):
+        for path in ("", "runs", "listen", "disagreements"):
             page.goto(url + path)
             assert accessibility_violations(page) == [], page.url
         if page.query_selector("#name"):
@@ -405,11 +496,11 @@ def test_a_lost_connection_is_shown_and_recovers(
     context = browser.new_context()
     page = context.new_page()
     page.goto(url)
-    page.wait_for_selector("#clip-0")
+    page.wait_for_selector("#row-0")
     command.kill()
     page.wait_for_selector("text=The server cannot be reached")
     make_run()
     serve_view(run, port=int(url.rstrip("/").rpartition(":")[2]))
-    page.wait_for_selector("#clip-3 >> text=answer 3.1")
     page.wait_for_selector("text=Up to date at")
+    wait_until(page, "document.getElementById('progress').innerText === ''")
     context.close()
