@@ -123,9 +123,14 @@ const clipData = (() => {
   };
 
   // How a model's answers to one prompt about a clip look in a cell.
+  const looks = new WeakMap(); // by the items of a cell
   const cellOf = (data, clip, model, prompt) => {
     const items = clip.cells[model][prompt - 1];
     if (!items) return null; // not asked
+    if (!looks.has(items)) looks.set(items, lookOf(data, clip, model, prompt, items));
+    return looks.get(items);
+  };
+  const lookOf = (data, clip, model, prompt, items) => {
     const score = data.models[model].scores[clip.place].prompts[prompt - 1];
     if (score === null) {
       const failed = items.every((item) => item.answer === null && item.failure);

@@ -16,8 +16,10 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
     const cells = data.prompts.map((_, place) => clipData.cellOf(data, clip, model, place + 1));
     const told = cells.flatMap((cell, place) => (cell ? [`prompt ${place + 1}: ${cell.label}`] : [])).join("; ");
     return html`<span class="strip" role="img" aria-label="Scores: ${told || "none"}">
-      ${cells.map((cell, place) => (cell ? html`<${ScoreCell} cell=${cell} prompt=${place + 1} model=${model}
-        title="Prompt ${place + 1}: ${cell.label}" dim=${fitting && !cell.items.some((item) => fitting.has(item))} />` : html`<span></span>`))}
+      ${cells.map((cell, place) => (cell ? ScoreCell({ // called, since a component for each of some thousand cells takes time
+        cell, model, prompt: place + 1, title: `Prompt ${place + 1}: ${cell.label}`,
+        dim: fitting && !cell.items.some((item) => fitting.has(item)),
+      }) : html`<span></span>`))}
     </span>`;
   };
 
