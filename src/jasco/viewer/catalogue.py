@@ -105,7 +105,7 @@ class Catalogue:
         Raises
         ------
         KeyError
-            There is no such run.
+            The run is not found.
         """
         entries = self.latest()
         if not set(keys) <= set(entries):
