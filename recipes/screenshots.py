@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -36,6 +36,14 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTHS = {1440: 900, 1200: 800, 390: 844}
 """The widths of the gallery, with their heights."""
 SCHEMES = ("light", "dark")
+_MARGIN = 16  # pixels around a section
+_SECTIONS = """
+() => [...document.querySelectorAll("main > section[id]")].map((each) => {
+  const { left, top, right, bottom } = each.getBoundingClientRect();
+  return [each.id, left, top, right, bottom];
+})
+"""
+"""The names and edges of the sections of a page that is not scrolled."""
 LABELS = ((0, "Audio-Oriented"), (1, "Both"), (0, "Neither"), (2, "Both"), (0, "Speech-Oriented"))
 
 
@@ -116,40 +124,48 @@ class Gallery:
 
     def take(self, name: str) -> None:
         """Take the first screen, and each section; the whole page if it has no sections."""
-        for path in self._variants(name):
-            sections = self.tab.locator("main > section[id]").all()
-            self.tab.screenshot(path=path("first" if sections else ""), full_page=not sections)
-            for section in sections:
-                if section.is_visible():
-                    section.screenshot(path=path(section.get_attribute("id") or ""))
+        for variant in self._variants(name):
+            self.tab.evaluate("scrollTo(0, 0)")
+            whole = Image.open(io.BytesIO(self.tab.screenshot(full_page=True)))
+            sections = self.tab.evaluate(_SECTIONS)
+            if not sections:
+                whole.save(self.out / f"{name}-{variant}.png")
+                continue
+            self.tab.screenshot(path=self.out / f"{name}-first-{variant}.png")
+            for section, left, top, right, bottom in sections:
+                if bottom > top:
+                    box = (
+                        max(0, left - _MARGIN),
+                        max(0, top - _MARGIN),
+                        min(whole.width, right + _MARGIN),
+                        min(whole.height, bottom + _MARGIN),
+                    )
+                    whole.crop(box).save(self.out / f"{name}-{section}-{variant}.png")
 
     def take_screen(self, name: str) -> None:
         """Take what is visible, such as a dialog."""
-        for path in self._variants(name):
-            self.tab.screenshot(path=path(""))
+        for variant in self._variants(name):
+            self.tab.screenshot(path=self.out / f"{name}-{variant}.png")
 
     def take_print(self, name: str) -> None:
         """Save the page as PDF, and its pages as images."""
         file = self.out / f"{name}-print.pdf"
+        margin = dict.fromkeys(("top", "right", "bottom", "left"), "1cm")
         self.tab.emulate_media(media="print", color_scheme="light")
-        self.tab.pdf(path=file, format="A4", print_background=False)
+        self.tab.pdf(path=file, format="A4", margin=margin)
         self.tab.emulate_media(media="screen")
         if shutil.which("pdftoppm"):
             subprocess.run(["pdftoppm", "-r", "80", "-png", file, file.with_suffix("")], check=True)
 
-    def _variants(self, name: str) -> Iterator[Callable[[str], Path]]:
-        """Set each width and scheme in turn, and yield the path of a part's image."""
+    def _variants(self, name: str) -> Iterator[str]:
+        """Set each width and colour scheme in turn."""
         for width, height in WIDTHS.items():
             self.tab.set_viewport_size({"width": width, "height": height})
             self._report_overflow(f"{name} at {width} px")
             for scheme in SCHEMES:
                 self.tab.emulate_media(color_scheme=scheme)
                 self.tab.wait_for_timeout(300)
-                yield (
-                    lambda part, width=width, scheme=scheme: (
-                        self.out / "-".join(filter(None, (name, part, f"{width}-{scheme}.png")))
-                    )
-                )
+                yield f"{width}-{scheme}"
 
     def _report_overflow(self, where: str) -> None:
         root = "document.documentElement"
@@ -229,7 +245,8 @@ def answer_clip(tab: Page, guess: str) -> None:
 
 def _enter(tab: Page, name: str) -> None:
     tab.fill("#name", name)
-    _proceed(tab, "form:has(#name)")
+    tab.click("form:has(#name) button")
+    _settle(tab)
 
 
 def _choose(tab: Page, rating: int, orientation: str) -> None:
@@ -237,9 +254,9 @@ def _choose(tab: Page, rating: int, orientation: str) -> None:
     tab.check(f"input[name=orientation][value='{orientation}']")
 
 
-def _proceed(tab: Page, within: str = "main") -> None:
-    """Select the main action of a view, and wait for the next one."""
-    tab.locator(f"{within} :is(.main, button)").first.click()
+def _proceed(tab: Page) -> None:
+    """Select the main action of a view, and wait for the next view."""
+    tab.locator("main :is(form .main, a.main)").first.click()
     _settle(tab)
 
 
@@ -279,6 +296,7 @@ def _tab(
     context = browser.new_context(
         viewport=size, device_scale_factor=scale, color_scheme=scheme, reduced_motion="reduce"
     )
+    context.set_default_timeout(60_000)  # milliseconds; generous for a busy machine
     return context.new_page()
 
 

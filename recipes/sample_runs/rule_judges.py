@@ -1,4 +1,4 @@
-"""Two judges that apply published rules instead of a language model, behind OpenAI's protocol.
+"""Two judges that apply simple rules, not language models, behind OpenAI's protocol.
 
     python recipes/sample_runs/rule_judges.py
 
@@ -18,7 +18,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -35,8 +35,10 @@ _SECTIONS = (
     "Speech-Oriented Prediction", "Reference Answer", "Reference Answer Key Words",
     "Model Prediction",
 )  # fmt: skip
-_PROMPT = re.compile(
-    "".join(rf"\[{re.escape(name)}\]\n(.*?)\n\n" for name in _SECTIONS) + r"\[Task1\]\n", re.DOTALL
+_PROMPT = re.compile(  # an answer may itself contain the headings: the last [Task1] ends it
+    "".join(rf"\[{re.escape(name)}\]\n(.*?)\n\n" for name in _SECTIONS[:-1])
+    + rf"\[{_SECTIONS[-1]}\]\n(.*)\n\n\[Task1\]\n",
+    re.DOTALL,
 )
 _OVERLAP = 0.3  # share of the reference's words from which an answer counts as related
 _SAME, _RELATED, _WEAK = 0.75, 0.55, 0.3  # cosines; round numbers, not tuned on any labels
@@ -46,50 +48,45 @@ _GENERAL_WORDS = frozenset(map(stem, ("likely", "scenario", "activity", "specifi
 def keyword_rules(sections: Sections) -> Finding:
     """Judge an answer by the words that it shares with the texts of the clip."""
     answer, keywords = sections["Model Prediction"], sections["Reference Answer Key Words"]
-    words = _stems(answer)
     if contains_keyword(answer, keywords):
-        return 2, f"The answer contains a keyword of ({keywords}).", "Both", "As the reference."
-    reference = _stems(sections["Reference Answer"])
+        why = f"The answer contains one of the keywords ({keywords})."
+        return 2, why, "Both", "The keywords follow from both cues."
+    words, reference = _stems(answer), _stems(sections["Reference Answer"])
     shared = words & reference
-    listed = ", ".join(sorted(shared)) or "no word"
-    rating = int(len(shared) >= _OVERLAP * max(1, len(reference)))
-    why = f"The answer contains none of the keywords ({keywords}); with the reference it shares "
-    why += f"{listed} ({len(shared)} of {len(reference)} words)."
-    if rating:
-        return rating, why, "Both", "The shared words follow from both cues."
-    sound = words & (
-        _stems(sections["Audio Sound"]) | _stems(sections["Audio-Oriented Prediction"])
-    )
-    speech = words & (
-        _stems(sections["Spoken Text"]) | _stems(sections["Speech-Oriented Prediction"])
-    )
-    orientation = (
-        "Neither"
-        if not sound | speech
-        else "Audio-Oriented"
-        if len(sound) > len(speech)
-        else "Speech-Oriented"
-        if len(speech) > len(sound)
-        else "Both"
-    )
-    because = f"Words shared with the sound: {', '.join(sorted(sound)) or 'none'}; "
-    return 0, why, orientation, because + f"with the speech: {', '.join(sorted(speech)) or 'none'}."
+    why = f"The answer contains none of the keywords ({keywords}), and {len(shared)} of the "
+    why += f"{len(reference)} words of the reference: {_listed(shared)}."
+    if shared and len(shared) >= _OVERLAP * len(reference):
+        return 1, why, "Both", "These words follow from both cues."
+    sound = words & _stems(sections["Audio Sound"] + " " + sections["Audio-Oriented Prediction"])
+    speech = words & _stems(sections["Spoken Text"] + " " + sections["Speech-Oriented Prediction"])
+    because = f"Words that it shares with the sound: {_listed(sound)}; "
+    because += f"with the speech: {_listed(speech)}."
+    if not sound and not speech:
+        return 0, why, "Neither", because
+    if len(sound) == len(speech):
+        return 0, why, "Both", because
+    orientation = "Audio-Oriented" if len(sound) > len(speech) else "Speech-Oriented"
+    return 0, why, orientation, because
 
 
 def word_vectors(sections: Sections) -> Finding:
     """Judge an answer by the similarity of its word vectors to those of the clip's answers."""
-    names = ("Reference Answer", "Audio-Oriented Prediction", "Speech-Oriented Prediction")
-    texts = [sections["Model Prediction"], *(sections[name] for name in names)]
+    labels = {
+        "Both": "Reference Answer",
+        "Audio-Oriented": "Audio-Oriented Prediction",
+        "Speech-Oriented": "Speech-Oriented Prediction",
+    }
+    texts = [sections["Model Prediction"], *(sections[name] for name in labels.values())]
     answer, *others = _vectors().texts([_without_general_words(text) for text in texts])
-    both, sound, speech = (float(answer @ other) for other in others)
-    rating = (both >= _SAME) + (both >= _RELATED) if both >= max(sound, speech) else 0
-    why = f"The similarity of the answer to the reference is {both:.2f}."
-    labels = {"Both": both, "Audio-Oriented": sound, "Speech-Oriented": speech}
-    orientation = max(labels, key=lambda label: labels[label])
-    if labels[orientation] < _WEAK:
-        orientation = "Neither"
-    because = f"Similarities: {sound:.2f} to the sound's answer, {speech:.2f} to the speech's."
-    return rating, why, orientation, because
+    similarity = {label: float(answer @ other) for label, other in zip(labels, others, strict=True)}
+    closest = max(similarity, key=lambda label: similarity[label])
+    orientation = closest if similarity[closest] >= _WEAK else "Neither"
+    both = similarity["Both"]
+    rating = (both >= _RELATED) + (both >= _SAME) if orientation == "Both" else 0
+    because = "Similarities to the single-cue answers: "
+    because += f"{similarity['Audio-Oriented']:.2f} to that of the sound, "
+    because += f"{similarity['Speech-Oriented']:.2f} to that of the speech."
+    return rating, f"The similarity to the reference is {both:.2f}.", orientation, because
 
 
 JUDGES: Mapping[str, Callable[[Sections], Finding]] = {
@@ -101,6 +98,10 @@ _vectors = cache(Vectors.load)
 
 def _stems(text: str) -> frozenset[str]:
     return frozenset(map(stem, content_words(text))) - _GENERAL_WORDS
+
+
+def _listed(words: Collection[str]) -> str:
+    return ", ".join(sorted(words)) or "none"
 
 
 def _without_general_words(text: str) -> str:

@@ -96,7 +96,8 @@ def filter_milliseconds(page: "Page", name: str, value: str) -> float:
     """Set a filter of the clips, and return how long the page takes to show what fits."""
     milliseconds: float = page.evaluate(
         """async ([name, value]) => {
-            const field = document.querySelector(`.filters [name=${name}]`), start = performance.now();
+            const field = document.querySelector(`.filters [name=${name}]`);
+            const start = performance.now();
             field.value = value;
             field.dispatchEvent(new Event(name === 'q' ? 'input' : 'change', { bubbles: true }));
             await new Promise((done) => setTimeout(done));

@@ -22,6 +22,7 @@ from jasco.metrics.scoring import (
     PanelScore,
     Score,
     clip_scores,
+    mean_by_clip,
     score_panel,
     self_agreement,
 )
@@ -438,6 +439,14 @@ def test_the_scores_of_a_clip_are_averaged_over_the_judges_who_have_one() -> Non
 
 def test_without_a_judge_no_clip_has_a_score() -> None:
     assert clip_scores([], 2, 8) == [ClipScores((None,) * 8, None, None)] * 2
+
+
+def test_the_means_of_clips_are_those_of_their_scores() -> None:
+    kept = np.arange(20)[:, None] > np.arange(8)  # nothing on the first clip
+    panel = [random_matrix(seed, 20).of_items(kept) for seed in range(3)]
+    expected = [np.nan if each.mean is None else each.mean for each in clip_scores(panel, 20, 8)]
+    assert np.isnan(expected[0])
+    assert mean_by_clip(panel) == pytest.approx(expected, nan_ok=True)
 
 
 def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jasco.protocol.answer_texts import contains_keyword, is_refusal, keyword_stems
+from jasco.protocol.answer_texts import (
+    contains_keyword,
+    is_refusal,
+    keyword_spans,
+    keyword_stems,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,7 @@ from jasco.protocol.answer_texts import contains_keyword, is_refusal, keyword_st
 )
 def test_forms_of_a_keyword_are_found(text: str, keywords: str) -> None:
     assert contains_keyword(text, keywords)
+    assert keyword_spans(text, keywords)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,7 @@ def test_forms_of_a_keyword_are_found(text: str, keywords: str) -> None:
 )
 def test_other_words_are_not_found(text: str, keywords: str) -> None:
     assert not contains_keyword(text, keywords)
+    assert not keyword_spans(text, keywords)
 
 
 def test_stems_of_keywords() -> None:
@@ -87,6 +94,26 @@ def test_any_text_can_be_read(text: str, keywords: str) -> None:
 @given(st.sampled_from(["surf", "shooting star", "ambulance"]), st.text(alphabet="abc .,-'\n"))
 def test_a_keyword_is_found_in_any_surroundings(keyword: str, around: str) -> None:
     assert contains_keyword(f"{around} {keyword} {around}", f"zebra,{keyword}")
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords", "marked"),
+    [
+        ("They surf, then go surfing.", "surfing", ["surf", "surfing"]),
+        ("A sand castle and a Sandcastle!", "sandcastle", ["sand castle", "Sandcastle"]),
+        ("He defuses the bomb.", "defuse a bomb,bomb", ["defuses the bomb"]),
+        ("Ein Caf\u00e9 \N{WATER WAVE} surf", "cafe,surf", ["Caf\u00e9", "surf"]),
+    ],
+)
+def test_keywords_are_found_where_they_are(text: str, keywords: str, marked: list[str]) -> None:
+    assert [text[start:end] for start, end in keyword_spans(text, keywords)] == marked
+
+
+@given(st.text(), st.text())
+def test_spans_of_any_text_are_in_order_and_inside(text: str, keywords: str) -> None:
+    ends = [end for span in keyword_spans(text, keywords) for end in span]
+    assert ends == sorted(ends)
+    assert all(0 <= end <= len(text) for end in ends)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from jasco.reports.columns import (
     best_of,
     detectable,
     headline,
+    judge_agreement,
     model_figures,
     with_intervals,
 )
@@ -24,6 +25,14 @@ def test_a_single_judge_is_in_its_models_row_and_a_panel_has_a_row_each() -> Non
         (f"  by {JUDGE}", "judge"),
         (f"  by {JUDGE}1", "judge"),
     ]
+
+
+def test_each_judge_of_a_panel_is_compared_with_the_others() -> None:
+    panel = results(OTHER, judged(clips=12), judged(1, clips=12))
+    models = summarise([results(MODEL, judged(clips=12)), panel]).models
+    table = judge_agreement(models)
+    assert [row.name for row in table.rows] == [f"{JUDGE}, on {OTHER}", f"{JUDGE}1, on {OTHER}"]
+    assert table.cells(table.rows[0])[2].startswith("+1.00 [")
 
 
 def test_a_file_whose_judge_has_its_name_is_named_once() -> None:

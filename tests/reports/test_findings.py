@@ -175,6 +175,15 @@ def test_a_participant_alone_has_no_best_mean() -> None:
     assert "compared" not in text
 
 
+@pytest.mark.parametrize("proxy", [True, False])
+def test_the_judge_of_a_csv_file_is_not_named(proxy: bool) -> None:
+    judge = {"a": JudgeFacts(proxy=proxy)}
+    report = one(scored(*GOOD), judges=judge, matrices={"a": scored(*GOOD)})
+    assert ("rated by a proxy" in text_of(report, FindingKind.BEST)) == proxy
+    assert ("rated by" in text_of(report, FindingKind.BEST)) == proxy
+    assert text_of(report, FindingKind.JUDGES).startswith("Only one judge")
+
+
 # --- differences ---
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jasco.metrics.agreement import Agreement
@@ -21,6 +21,7 @@ from jasco.reports.formats import (
     reason_texts,
     signed_number,
     signed_percent,
+    tables_within,
     with_interval,
 )
 from jasco.reports.text import render, render_comparison
@@ -81,6 +82,45 @@ def test_numbers_agree_with_their_nouns() -> None:
     ]
     [text] = reason_texts([Reason("error", "no", 2, 3)])
     assert text == '3 errors, most frequent message (2 of 3): "no"'
+
+
+# --- tables in the terminal ---
+
+ROWS = st.integers(1, 9).flatmap(
+    lambda columns: st.lists(
+        st.lists(st.text("01", min_size=1, max_size=20), min_size=columns, max_size=columns),
+        min_size=2,
+        max_size=4,
+    )
+)
+
+
+@given(st.integers(50, 120), ROWS)
+@settings(max_examples=30, deadline=None)
+def test_a_table_that_is_too_wide_is_divided(width: int, rows: list[list[str]]) -> None:
+    named = [["openai/a-name-of-a-model by a-judge", *row] for row in rows[1:]]
+    text = tables_within(width, ["model", *rows[0]], named)
+    assert max(map(len, text.splitlines())) <= width
+    figures = re.findall(r"(?<!\S)[01]+(?!\S)", text)
+    assert sorted(figures) == sorted(cell for row in rows for cell in row)
+
+
+def test_a_table_that_fits_is_one() -> None:
+    text = tables_within(80, ["name", "a", "b"], [["x\n  by y", "1.00", "2.00 [1.00, 3.00]"]])
+    assert text.splitlines() == [
+        "name       a                  b",
+        "-------------------------------",
+        "x       1.00  2.00 [1.00, 3.00]",
+        "  by y",
+    ]
+
+
+def test_a_long_name_is_folded_with_an_indent() -> None:
+    text = tables_within(60, ["name", "a"], [["  by openai/a-very-long-name-of-a-judge", "1"]])
+    assert text.splitlines()[2:] == [
+        "  by openai/a-very-long-  1",
+        "    name-of-a-judge",
+    ]
 
 
 # --- all outputs ---

@@ -225,18 +225,24 @@ def _clips_of(ranked: _Ranked) -> int:
 
 
 def _rated_by(model: ModelReport, judge: str = "") -> str:
-    """Format the judges of a model; empty for a judged CSV file, whose judge is unknown."""
-    judges = {name: each for name, each in model.judges.items() if judge in ("", name)}
-    names = short_names(judges)
-    known = [
-        f"{names[label]} (proxy)" if each.proxy else names[label]
-        for label, each in judges.items()
-        if each.facts.identity or label != model.results.model
-    ]
-    if not known:
-        return ""
+    """Format the judges of a model; empty if they are unknown."""
+    known = _known_judges(model, judge)
     several = " (their mean)" if len(known) > 1 else ""
-    return f", rated by {listed(known, _MOST_NAMES)}{several}"
+    return f", rated by {listed(known, _MOST_NAMES)}{several}" if known else ""
+
+
+def _known_judges(model: ModelReport, judge: str = "") -> list[str]:
+    """Return the names of a model's judges; a judged CSV file does not name its judge."""
+    names = short_names(model.judges)
+    known = []
+    for label, report in model.judges.items():
+        if judge not in ("", label):
+            continue
+        if report.facts.identity or label != model.results.model:
+            known.append(f"{names[label]} (proxy)" if report.proxy else names[label])
+        elif report.proxy:
+            known.append("a proxy")
+    return known
 
 
 def _is_doubtful(ranked: _Ranked, judge: str) -> bool:
@@ -558,6 +564,8 @@ def _clip_means(model: ModelReport, clips: Sequence[AnyClip]) -> NDArray[np.floa
     means = mean_by_clip(matrices)
     if len(means) != len(clips):
         return None
+    if all(one.id == other.id for one, other in zip(clips, results.clips, strict=True)):
+        return means
     places = {clip.id: place for place, clip in enumerate(results.clips)}
     if not all(clip.id in places for clip in clips):
         return None
@@ -584,8 +592,10 @@ def _judges(judged: Models) -> Iterator[Finding]:
     agreements = {name: each.agreement for name, each in models.items() if each.agreement}
     yield from _exams(judged)
     if not agreements:
-        if len(models) == len(judged) and len(labels := _labels(models)) == 1:
-            text = f"Only one judge, {labels[0]}: how others would rate the answers is unknown."
+        known = dict.fromkeys(name for model in models.values() for name in _known_judges(model))
+        if len(models) == len(judged) > 0 and len(known) < 2:
+            only = f"Only one judge, {next(iter(known))}" if known else "Only one judge"
+            text = f"{only}: how others would rate the answers is unknown."
             yield Finding(FindingKind.JUDGES, text, doubtful=True)
         return
     yield _agreement_in_words(agreements)
@@ -610,15 +620,12 @@ def _exams(judged: Models) -> Iterator[Finding]:
         if judge.facts.exam
     }
     names = short_names(exams)
-    shown = [f"{names[label]} {percent(share)}" for label, share in exams.items() if share]
+    shown = [
+        f"{names[label]} {percent(share)}" for label, share in exams.items() if share is not None
+    ]
     if shown:
         text = f"Correct verdicts in an exam with known answers: {listed(shown)}."
         yield Finding(FindingKind.JUDGES, text)
-
-
-def _labels(models: Models) -> list[str]:
-    labels = dict.fromkeys(judge for model in models.values() for judge in model.judges)
-    return list(short_names(labels).values())
 
 
 def _agreement_in_words(agreements: Mapping[str, Agreement]) -> Finding:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from jasco.errors import one_line
 from jasco.reports import columns
+from jasco.reports.findings import FindingKind, findings
 from jasco.reports.notes import NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 from jasco.reports.text import title
@@ -23,6 +24,10 @@ def _parts(report: Report) -> Iterator[str]:
     yield columns.headline(models).to_text("pipe", cell)
     instructions = len(report.instructions)
     yield prose(columns.figures_explained(instructions))
+    yield "### Findings"
+    # Doubts are in the notes, with all other cautions.
+    found = [each.text for each in findings(report) if each.kind is not FindingKind.DOUBT]
+    yield "\n".join(f"- {prose(text)}" for text in found)
     published = columns.published_figures(report.published or ())
     order = [columns.PROMPT_ORDER] if report.published_instructions else []
     prompts = columns.model_figures(models, [*columns.by_prompt(instructions), *order])
@@ -31,6 +36,7 @@ def _parts(report: Report) -> Iterator[str]:
         ("Best of *k* prompts", best_of, ""),
         ("Mean by prompt", prompts, ""),
         ("Agreement between judges", columns.agreement(models), ""),
+        ("Agreement of each judge with the others", columns.judge_agreement(models), ""),
         ("Paired differences", columns.differences(pairs), explain_pairs(pairs)),
         ("Published results", published, columns.PUBLISHED_EXPLAINED),
     ):

@@ -176,7 +176,7 @@ def test_a_clip_is_reached_by_its_address_and_from_a_heat_map(tab: Any) -> None:
     assert tab.url.endswith("#clip-2-2?orientation=neither")
     tab.go_back()
     tab.wait_for_selector("dialog", state="detached")
-    heat = tab.locator(".heat svg[data-clips]").first
+    heat = tab.locator(".heat > svg:not(.marker)").first
     size = heat.bounding_box()
     heat.click(position={"x": size["width"] - 2, "y": size["height"] - 2})
     assert title(tab) == "Clip 5"  # the easiest
@@ -297,10 +297,10 @@ def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None
     from large_runs import write_large_runs
 
     shown = open_shown(write_large_runs(tmp_path))
-    began = time.perf_counter()
+    began = time.process_time()
     page = tmp_path / "page.html"
     page.write_text(render_page(shown, audio=False), "utf-8")
-    assert time.perf_counter() - began < 30  # 5 on an idle machine
+    assert time.process_time() - began < 15  # 5
     assert page.stat().st_size < 8e6
     with quiet_tab(browser, offline=True) as tab:
         tab.goto(page.as_uri())

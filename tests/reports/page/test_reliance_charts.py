@@ -19,7 +19,7 @@ from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.reports.page.content import open_shown
 from jasco.reports.page.plots import Bar, Mark, PlotTable
 from jasco.reports.page.reliance_charts import part_table, steps_of
-from jasco.reports.page.render import render_page
+from jasco.reports.page.render import SCRIPTS, render_page
 from jasco.reports.reliance_report import RelianceReport
 from made_results import JUDGE
 
@@ -129,7 +129,7 @@ def test_texts_from_outside_are_texts_and_nothing_is_loaded(tmp_path: Path) -> N
     page = write_page(tmp_path, report).read_text("utf-8")
     reader = HtmlReader(page)
     assert not any(tag == "img" for tag, _ in reader.tags)
-    assert len(reader.blocks["script"]) == 2
+    assert len(reader.blocks["script"]) == 1 + len(SCRIPTS)
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
     assert HOSTILE.replace("\N{RIGHT-TO-LEFT OVERRIDE}", r"\u202e") in reader.text
     assert not reader.inline_handlers() - {"style"}

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -204,20 +205,21 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`), its
-        ``seconds`` and ``spectrogram`` and, with ``audio``, ``audio``.
+        By clip id: ``sound_view`` (:func:`jasco.reports.page.sounds.sound_view`) and, with
+        ``audio``, ``audio``.
     """
-    sounds: dict[str, Any] = {}
-    for clip in clips_of(shown):
-        if sound := clip_audio(shown, clip.id):
-            view = sound_view(sound)
-            sounds[clip.id] = {
-                "sound_view": view,
-                "seconds": view["seconds"],
-                "spectrogram": view["spectrogram"],
-                **({"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}),
-            }
-    return sounds
+
+    def sound_of(clip: Clip) -> dict[str, Any] | None:
+        sound = clip_audio(shown, clip.id)
+        if not sound:
+            return None
+        compressed = {"audio": data_url("audio/mpeg", mp3(sound))} if audio else {}
+        return {"sound_view": sound_view(sound), **compressed}
+
+    clips = clips_of(shown)
+    with ThreadPoolExecutor() as pool:  # most of the work is done outside Python
+        sounds = pool.map(sound_of, clips)
+        return {clip.id: sound for clip, sound in zip(clips, sounds, strict=True) if sound}
 
 
 def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:

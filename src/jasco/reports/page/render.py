@@ -8,6 +8,7 @@ import base64
 import hashlib
 import unicodedata
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
@@ -77,14 +78,16 @@ def render_page(shown: Mapping[str, Shown], *, audio: bool) -> str:
         The results use different data or protocols.
     """
     sounds = sounds_of(shown, audio=audio)
+    with ThreadPoolExecutor() as pool:  # compression leaves room for other threads
+        content = pool.submit(lambda: packed(content_of(shown, sounds)))
+        page = sections_of(shown, sounds)
     style, scripts = "\n".join(map(static, STYLES)), list(map(static, SCRIPTS))
-    content = packed(content_of(shown, sounds))
     return environment().get_template("page.html").render(
-        page=sections_of(shown, sounds),
+        page=page,
         # Files of this package, unchanged: the policy allows them by their hashes.
         style=Markup(style),  # noqa: S704
         inline_scripts=list(map(Markup, scripts)),
-        packed=Markup(base64.b64encode(content).decode()),  # noqa: S704
+        packed=Markup(base64.b64encode(content.result()).decode()),  # noqa: S704
         policy=content_policy(style, *scripts),
     )  # fmt: skip
 

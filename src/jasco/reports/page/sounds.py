@@ -15,7 +15,7 @@ from jasco.interventions.voices import voices
 
 _PEAKS = 320  # columns of a waveform
 _WIDTH, _HEIGHT = 480, 96  # pixels of a spectrogram
-_WINDOW, _FFT = 640, 1024  # samples
+_WINDOW = 640  # samples
 _HIGHEST = 8000  # Hz
 _QUIET, _LOUD = 30, 99.8  # percentiles of the levels that are drawn white and black
 _LEAST_RANGE, _GREATEST_RANGE = 30.0, 70.0  # decibels between the two
@@ -63,7 +63,7 @@ def spectrogram(audio: Audio) -> bytes:
     samples = np.pad(audio.floats, (half, half + 1))
     starts = np.linspace(0, len(samples) - _WINDOW, _WIDTH).astype(int)
     window = np.hanning(_WINDOW).astype(np.float32)
-    spectra = np.fft.rfft(samples[starts[:, None] + np.arange(_WINDOW)] * window, _FFT)
+    spectra = np.fft.rfft(samples[starts[:, None] + np.arange(_WINDOW)] * window)
     power = spectra.real**2 + spectra.imag**2
     edges = _edges()
     bands = np.add.reduceat(power, edges[:-1], axis=1) / np.maximum(1, np.diff(edges))
@@ -74,14 +74,14 @@ def spectrogram(audio: Audio) -> bytes:
     grey = 255 * np.clip((black - decibels) / (black - white), 0, 1)
     picture = Image.fromarray(grey.T[::-1].astype(np.uint8))
     written = io.BytesIO()
-    picture.save(written, "WEBP", quality=45, method=2)
+    picture.save(written, "WEBP", quality=40, method=2)
     return written.getvalue()
 
 
 def _edges() -> NDArray[np.int64]:
     """Return the first frequency of each row, and the one after the last, as bins of the FFT."""
     mel = np.linspace(0, np.log1p(_HIGHEST / 700), _HEIGHT + 1)
-    return np.rint(700 * np.expm1(mel) * _FFT / SAMPLING_RATE).astype(int)
+    return np.rint(700 * np.expm1(mel) * _WINDOW / SAMPLING_RATE).astype(int)
 
 
 def speech(audio: Audio) -> list[list[float]] | None:

@@ -134,7 +134,7 @@ const ClipSound = (() => {
             onSeeked=${show}></audio>
           ${broken && html`<span class="failed">The audio could not be played.</span>`}` : html`
           <span class="hint">The audio is not included.</span>`}
-        ${view?.speech && html`<span class="hint spoken-key">speech (estimated)</span>`}
+        ${view?.speech?.length > 0 && html`<span class="hint spoken-key">speech (estimated)</span>`}
       </div>
     </div>`;
   };

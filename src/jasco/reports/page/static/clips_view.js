@@ -45,28 +45,36 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
   ];
   const Annotations = ({ clip }) => html`<dl class="cues">
     ${ANNOTATIONS.filter(([name]) => clip[name]).map(([name, label]) => html`
-      <dt>${label}</dt><dd class="foreign" dir="auto">${foreign(clip[name])}</dd>`)}
+      <dt>${label}</dt><dd class="foreign" dir="auto">${foreign(name === "keywords" ? clip[name].replace(/,(?=\S)/g, ", ") : clip[name])}</dd>`)}
   </dl>`;
 
-  const listed = (of, several) => of.map(({ item }) => (several ? `${item.prompt}.${item.sample}` : item.prompt)).join(", ");
+  const listed = (of, several) => {
+    const prompts = of.map(({ item }) => (several ? `${item.prompt}.${item.sample}` : item.prompt));
+    return `${prompts.length === 1 ? "prompt" : "prompts"} ${prompts.join(", ")}`;
+  };
 
-  // One verdict of a judge; its texts are laid out when they are opened.
-  const Verdict = ({ data, judge, verdict, several, alone }) => {
+  // Equal verdicts of a judge; the texts are laid out when they are opened.
+  const Verdict = ({ verdict, several, name, alone }) => {
     const [open, setOpen] = useState(false);
-    const name = html`<span class="foreign judge" title=${data.judges[judge]}>${foreign(data.judgeNames[judge])}</span>`;
-    const of = alone ? "" : html`<span class="hint">prompt ${listed(verdict.of, several)}</span>`;
+    const of = !alone && html`<span class="hint">${listed(verdict.of, several)}</span>`;
     if (verdict.lacking) {
       const reasons = [...new Set(verdict.of.map((each) => each.text))].filter(Boolean);
       return html`<div class="verdict">${name} <span class="failed">no verdict</span> ${of}
-        ${reasons.map((each) => html`<${Foreign} text=${each} kind="failed small" />`)}</div>`;
+        ${reasons.map((each) => html` <${Foreign} text=${each} kind="soft foreign" as="span" />`)}</div>`;
     }
     return html`<details class="verdict" onToggle=${(event) => setOpen(event.currentTarget.open)}>
       <summary>${name} ${verdict.unreadable ? html`<span class="failed">unreadable</span>` : html`
         <span class="rated">rated ${verdict.rating}</span> <span class="badge ${verdict.cue}">${verdict.cue}</span>`} ${of}</summary>
       ${open && verdict.of.map(({ item, text }) => html`
-        ${verdict.of.length > 1 && html`<p class="hint">prompt ${listed([{ item }], several)}</p>`}
+        ${verdict.of.length > 1 && html`<p class="hint">${listed([{ item }], several)}</p>`}
         <${Foreign} key=${`${item.prompt} ${item.sample}`} text=${text} kind="judged" as="pre" />`)}
     </details>`;
+  };
+  const Judge = ({ data, judge, verdicts, several }) => {
+    const name = html`<span class="foreign judge" title=${data.judges[judge]}>${foreign(data.judgeNames[judge])}</span>`;
+    const alone = verdicts.length === 1;
+    return html`<div>${!alone && name}${verdicts.map((verdict) => html`
+      <${Verdict} key=${`${verdict.rating} ${verdict.cue} ${verdict.lacking}`} verdict=${verdict} several=${several} name=${alone && name} alone=${alone} />`)}</div>`;
   };
 
   const Answer = ({ data, clip, model, group, aimed }) => {
@@ -84,8 +92,7 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
           : html`<${Foreign} text=${group.answer} marks=${group.keywords} kind="answer" />`}
       ${group.cut && html`<p class="failed small">Cut off at the maximum length.</p>`}
       ${group.judged.length > 0 && html`<div class="verdicts">${group.judged.map(({ judge, verdicts }) => html`
-        <div key=${judge}>${verdicts.map((verdict) => html`<${Verdict} key=${`${verdict.rating} ${verdict.cue} ${verdict.lacking}`}
-          data=${data} judge=${judge} verdict=${verdict} several=${several} alone=${verdicts.length === 1} />`)}</div>`)}</div>`}
+        <${Judge} key=${judge} data=${data} judge=${judge} verdicts=${verdicts} several=${several} />`)}</div>`}
     </li>`;
   };
 
@@ -102,12 +109,12 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
     </section>`;
   };
 
-  const KEYS = [
+  const Keys = ({ prompts }) => html`<dl class="keys">${[
     [["j", "→"], "next clip"], [["k", "←"], "previous clip"], [["space", "p"], "play or pause"],
-    [["d"], "next clip on which judges differ"], [["1", "…", "8"], "answers to a prompt"], [["?"], "show these keys"], [["Esc"], "close"],
-  ];
-  const Keys = () => html`<dl class="keys">${KEYS.map(([keys, what]) => html`
-    <div><dt>${keys.map((key) => (key === "…" ? " to " : html`<kbd>${key}</kbd> `))}</dt><dd>${what}</dd></div>`)}</dl>`;
+    [["d"], "next clip on which judges differ"], [["1", `${Math.min(9, prompts)}`], "answers to a prompt"],
+    [["?"], "show these keys"], [["Esc"], "close"],
+  ].map(([keys, what]) => html`<div>
+    <dt>${keys.map((key, place) => html`${place > 0 && (key > "0" && key <= "9" ? " to " : " or ")}<kbd>${key}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>`;
 
   // The view of a clip as a modal dialog. `step` moves by a number of clips, `seek` to the next disagreement.
   const ClipView = ({ data, clip, place, count, aimed, compared, setCompared, step, toDifference, aim, close }) => {
@@ -151,7 +158,7 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
           <button type="button" aria-label="Next clip" disabled=${count < 2 && place >= 0} onClick=${actions.j}>→</button>
           <button type="button" aria-label="Close" onClick=${close}>×</button>
         </div>
-        ${keysShown && html`<${Keys} />`}
+        ${keysShown && html`<${Keys} prompts=${data.prompts.length} />`}
       </header>
       <div class="body">
         <${ClipSound} key=${clip.id} clip=${clip} player=${player} />
