@@ -8,6 +8,11 @@ BIN := $(VENV)/bin
 # A complete evaluation on a bare machine. If it is interrupted, the same command continues.
 demo: $(VENV)/demo
 	$(BIN)/jasco eval cascade --data mini --judge offline --run runs/demo --published
+	$(BIN)/jasco report runs/demo -o runs/demo.html
+	@echo
+	@echo "The same as a page with all clips, answers and verdicts: open runs/demo.html in a browser."
+	@echo "Or start the local app, which also shows runs in progress:"
+	@echo "  $(BIN)/jasco view runs/demo"
 	@echo
 	@echo "What next? The same with your own model, behind a server or as a Python function:"
 	@echo "  $(BIN)/jasco eval openai/MODEL,base_url=http://HOST:PORT/v1 --data mini --judge offline --run runs/mine"
@@ -55,7 +60,7 @@ $(VENV)/torch: $(VENV)/installed
 
 $(VENV)/demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --editable '.[cascade]'
+	$(BIN)/pip install --editable '.[cascade,viewer]'
 	touch $@
 
 clean:

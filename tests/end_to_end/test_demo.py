@@ -97,7 +97,10 @@ def test_from_a_fresh_clone_to_a_table_interrupted_on_the_way(clone: Path) -> No
     ):
         assert text in output
     assert "INCOMPLETE" not in output
+    page = (clone / "runs" / "demo.html").read_text("utf-8")
+    assert "<html" in page
+    assert "runs/demo.html" in output
 
     start_time = time.monotonic()
-    assert finish(start(clone)).splitlines()[-12:] == output.splitlines()[-12:]
+    assert finish(start(clone)).splitlines()[-16:] == output.splitlines()[-16:]
     assert time.monotonic() - start_time < 15

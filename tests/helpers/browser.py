@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
+def find_program(*names: str) -> str:
+    """Return the path of a browser; skip the test if none is installed, fail it in CI."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    if os.environ.get("CI"):
+        pytest.fail(f"CI should have {names[0]} on the PATH")
+    pytest.skip(f"needs {names[0]} on the PATH")
+
+
 @contextmanager
 def chromium() -> "Iterator[Browser]":
     """Start the browser; skip the test if none is installed."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not executable and os.environ.get("CI"):
-        pytest.fail("CI should have chromium on the PATH")
-    if not executable:
-        pytest.skip("needs chromium on the PATH")
+    executable = find_program("chromium", "chromium-browser")
     with playwright.sync_playwright() as playwright_driver:
         # The sandbox does not work for root.
         browser = playwright_driver.chromium.launch(
@@ -84,3 +90,19 @@ def accessibility_violations(page: "Page") -> list[str]:
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
+
+
+def filter_milliseconds(page: "Page", name: str, value: str) -> float:
+    """Set a filter of the clips, and return how long the page takes to show what fits."""
+    milliseconds: float = page.evaluate(
+        """async ([name, value]) => {
+            const field = document.querySelector(`.filters [name=${name}]`), start = performance.now();
+            field.value = value;
+            field.dispatchEvent(new Event(name === 'q' ? 'input' : 'change', { bubbles: true }));
+            await new Promise((done) => setTimeout(done));
+            document.body.offsetHeight;
+            return performance.now() - start;
+        }""",
+        [name, value],
+    )
+    return milliseconds

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jasco.metrics.bootstrap import Estimate
 from jasco.metrics.reliance import Attribution
 from jasco.metrics.verdict_matrix import ORIENTATIONS, VerdictMatrix
-from jasco.protocol.clips import Clip
+from jasco.protocol.clips import Clip, ClipHash
 from jasco.protocol.verdicts import Orientation, Verdict
 from jasco.reports.comparison import summarise_comparison, summarise_report
 from jasco.reports.findings import Finding, FindingKind, findings
@@ -335,6 +335,15 @@ def test_the_texts_of_a_clip_are_short_and_in_one_line() -> None:
     text = text_of(one(scored(2, 1, 1), clips=clips), FindingKind.CLIPS)
     assert text.isprintable()
     assert len(text) < 500
+
+
+def test_clips_whose_texts_are_not_in_the_results_can_be_described() -> None:
+    clips = tuple(Clip(str(n), "rain", "Run!", "a", "b", "c", "d") for n in range(2))
+    report = one(scored(2, 0), clips=tuple(ClipHash(clip.id, clip.sha256) for clip in clips))
+    assert text_of(report, FindingKind.CLIPS) == "The hardest clip is 1."
+    assert (
+        text_of(report, FindingKind.CLIPS, clips=clips) == 'The hardest clip is 1 (rain; "Run!").'
+    )
 
 
 # --- judges ---

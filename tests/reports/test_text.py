@@ -1,13 +1,18 @@
 """Results as tables in the terminal."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+import made_results
 from jasco.metrics.verdict_matrix import VerdictMatrix
 from jasco.protocol.failure_reasons import Reason
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.report import summarise
-from jasco.reports.text import render
+from jasco.reports.comparison import summarise_report
+from jasco.reports.report import Report, summarise
+from jasco.reports.text import render, render_comparison
 from jasco.runs.results import Answers, Data, JudgeFacts, Results
 from matrices import repeated_matrix
 
@@ -193,3 +198,84 @@ def test_what_a_participant_has_not_answered_is_bounded_in_a_note() -> None:
     assert "human/Anna: INCOMPLETE" in text
     assert "The mean is computed over the clips" in text
     assert "[0.00, 1.00]" in text
+
+
+LONG = "openai/a-model-with-a-very-long-name-2025,max_tokens=2000,label=second"
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """Return the lines of each section by its heading; the table's have the first heading."""
+    names = ["In words", "Cautions", "Details"]
+    found: dict[str, list[str]] = {}
+    lines = found.setdefault("table", [])
+    for line in text.splitlines():
+        if line in names:
+            lines = found.setdefault(line, [])
+        else:
+            lines.append(line)
+    return found
+
+
+def incomplete_report() -> Report:
+    missing = made_results.judged(1, missing=6, clips=12)
+    complete = made_results.judged(0, Orientation.SPEECH, clips=12)
+    return summarise_report([made_results.results(name, missing, complete) for name in (LONG, "b")])
+
+
+def test_findings_and_cautions_come_before_the_details() -> None:
+    text = render_judges(judged(COMPLETE, proxy=True))
+    found = sections(text)
+    assert list(found) == ["table", "In words", "Cautions", "Details"]
+    assert any("PROXY" in line for line in found["Cautions"])
+    assert not any("PROXY" in line for line in found["Details"])
+    assert found["In words"][0].startswith("- openai/m: on 2 clips")
+
+
+@pytest.mark.parametrize("write", [render, render_comparison])
+def test_the_table_and_the_findings_fit_into_80_columns(write: Callable[[Report], str]) -> None:
+    found = sections(write(incomplete_report()))
+    for name in ("table", "In words"):
+        assert max(map(len, found[name])) <= 80
+    # Each figure of the table is there, in a second table if need be.
+    table = "\n".join(found["table"])
+    headings = {render: ("bounds", "coverage"), render_comparison: ("bounds", "detectable")}[write]
+    assert all(heading in table for heading in ("best-mean [95%]", "speech", *headings))
+
+
+@pytest.mark.parametrize("width", [40, 60, 100, 200])
+def test_the_details_are_wrapped_in_a_terminal_only(width: int) -> None:
+    report = incomplete_report()
+    details, wrapped = (sections(render(report, size))["Details"] for size in (None, width))
+    joined = " ".join("\n".join(wrapped).split())
+    for line in details:
+        assert " ".join(line.split()) in joined
+    assert max(len(line) for line in wrapped if "|" not in line and LONG not in line) <= width
+
+
+def test_an_interval_is_in_one_line() -> None:
+    for line in render(incomplete_report(), 50).splitlines():
+        assert line.count("[") == line.count("]")
+
+
+def test_columns_about_missing_verdicts_are_shown_if_there_are_any() -> None:
+    complete = render_judges(judged(COMPLETE))
+    [header, *_] = [line for line in complete.splitlines() if line.startswith("model / judge")]
+    assert header.split()[3:] == ["best-mean", "[95%]", "mean", "audio", "both", "speech"]
+    assert "Coverage is 100%" in complete
+    incomplete = render_judges(judged(repeated_matrix(Verdict(None, None), cells=3)))
+    assert "unreadable" in incomplete
+    assert "Coverage is 100%" not in incomplete
+    assert "coverage" in " ".join(sections(incomplete)["table"])
+
+
+def test_answers_that_name_no_action_are_in_the_findings() -> None:
+    text = render_judges(judged(repeated_matrix(Verdict(0, Orientation.NEITHER))))
+    assert "no answer names an action" in " ".join(sections(text)["In words"])
+
+
+def test_failures_and_pairs_that_are_not_compared_are_cautions() -> None:
+    failed = [Reason("timeout", "late", 4, 4)]
+    text = render_judges(judged(COMPLETE), answers=Answers(16, 12, reasons=failed))
+    cautions = " ".join(sections(text)["Cautions"])
+    assert "4 of 16 items not answered (4 timeouts)" in cautions
+    assert '4 timeouts, such as: "late"' in cautions

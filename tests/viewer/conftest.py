@@ -1,12 +1,15 @@
 """Fixtures of the viewer's tests: the app, on runs that the tests write."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command import Command, Jasco
 from jasco.data.dataset import read_data_set
+from processes import wait_for
 from runs import verdict, write_run
 
 
@@ -54,3 +57,20 @@ def visit(
         return Visitor(apps[runs], **options)
 
     return open_app
+
+
+@pytest.fixture
+def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command]]:
+    """Return a function that starts the viewer and returns its address and the command."""
+    commands: list[Command] = []
+
+    def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
+        options = ("--human-runs", tmp_path / "human", "--no-browser")
+        commands.append(jasco.start("view", *arguments, *options, "--port", port))
+        stderr = tmp_path / f"command-{len(commands) - 1}.err"
+        wait_for(stderr, "http://")
+        match = re.search(r"http://\S+", stderr.read_text())
+        assert match, stderr.read_text()
+        return match[0], commands[-1]
+
+    return start

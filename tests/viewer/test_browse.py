@@ -235,7 +235,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     reader = HtmlReader(page)
     assert not any(tag == "img" for tag, _ in reader.tags)
     assert not reader.inline_handlers()
-    assert page.count("<script") == page.count('<script src="/static/')
+    assert page.count("<script") == page.count('<script src="/static/')  # the app's own
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
     assert f'data-version="{visitor.get("/state").text}"' in page
     answers = {item["answer"] for item in content(visitor)["items"]}

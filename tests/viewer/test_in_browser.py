@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from browser import accessibility_violations, chromium, complaints_of, wait_until
-from command import Command, Jasco
+from command import Command
 from participants import participants
-from processes import wait_for
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -22,6 +21,7 @@ from jasco.data.dataset import read_data_set
 from jasco.human.annotations import Annotations
 from jasco.human.listening_study import items_for, run_folder
 from jasco.runs.read_run import judged_items_of_run
+from jasco.viewer.catalogue import key_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -34,23 +34,6 @@ MakeRun = Callable[..., Path]
 def browser() -> "Iterator[Browser]":
     with chromium() as running_browser:
         yield running_browser
-
-
-@pytest.fixture
-def serve_view(jasco: Jasco, tmp_path: Path) -> Callable[..., tuple[str, Command]]:
-    """Return a function that starts the viewer and returns its address and the command."""
-    commands: list[Command] = []
-
-    def start(*arguments: object, port: int = 0) -> tuple[str, Command]:
-        options = ("--human-runs", tmp_path / "human", "--no-browser")
-        commands.append(jasco.start("view", *arguments, *options, "--port", port))
-        stderr = tmp_path / f"command-{len(commands) - 1}.err"
-        wait_for(stderr, "http://")
-        match = re.search(r"http://\S+", stderr.read_text())
-        assert match, stderr.read_text()
-        return match[0], commands[-1]
-
-    return start
 
 
 @pytest.fixture
@@ -231,34 +214,76 @@ def test_a_run_appears_and_grows_before_the_readers_eyes(
 
         write_run(run, data, answer, judges)
 
-    grow(1, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
-    page.wait_for_selector("text=csv/model")
-    page.wait_for_selector("#clip-0")
-    page.select_option("select[name=prompt]", "2")
-    page.wait_for_selector("#clip-3")
-    page.evaluate("document.querySelector('#clip-0').scrollIntoView()")
-    page.click("#clip-0 .verdicts summary")
-    page.wait_for_selector("text=Because of the bell.")
-    page.evaluate("document.querySelector('#clip-0 audio').play()")
-    page.evaluate("window.mark = document.querySelector('#clip-0 audio')")
-    page.evaluate("document.querySelector('#heat ~ details summary').click()")
-    old_top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
+    kind: dict[str, Any] = {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")}
+    grow(1, kind)
+    page.wait_for_selector("#row-0")
+    assert "not running" in page.inner_text("#progress")
+    assert "of 32" in page.inner_text("#progress")
+    page.evaluate("location.hash = '#clip-0'")
+    page.wait_for_selector("dialog audio", state="attached")
+    page.evaluate("window.mark = document.querySelector('dialog audio'); mark.play()")
+    grow(2, kind)
+    wait_until(page, "/16\\s*of 32/.test(document.getElementById('progress').innerText)")
+    assert page.evaluate(
+        "mark.isConnected && !mark.paused && document.querySelector('dialog').open"
+    )
+    page.keyboard.press("Escape")
 
-    grow(3, {"kind": lambda _c, _n: verdict(2, "Both", "Because of the bell.")})
-    page.wait_for_selector("#clip-2 >> text=answer 2.2")
-    assert page.input_value("select[name=prompt]") == "2"
-    assert page.locator("#clip-2 .answer, #clip-2 .said").count() == 1
-    assert page.is_visible("text=Because of the bell.")
-    same_audio = "window.mark === document.querySelector('#clip-0 audio') && !window.mark.paused"
-    assert page.evaluate(same_audio)
-    new_top = page.evaluate("document.querySelector('#clip-0').getBoundingClientRect().top")
-    assert abs(new_top - old_top) < 2
-    assert not page.evaluate("document.querySelector('#heat ~ details').open")
-
+    page.click("#models summary")
+    page.click("#models table.sortable th:nth-child(2) button")
+    page.evaluate("""
+        window.details = document.querySelector("#models details");
+        window.heading = document.activeElement;
+        document.querySelector("#judges").scrollIntoView();
+        window.top_before = document.querySelector("#judges").getBoundingClientRect().top;
+    """)
     grow(4, differing_judges())
-    page.wait_for_selector("#clip-3 >> text=openai/stern")
-    assert page.is_visible("text=Because of the bell.")
-    assert "openai/stern" in page.inner_text("#results ~ div")
+    page.wait_for_selector("#judges >> text=openai/stern")
+    wait_until(page, "document.getElementById('progress').innerText === ''")  # nothing is missing
+    assert page.evaluate("details.isConnected && details.open")
+    assert page.evaluate("document.activeElement === heading && heading.localName === 'button'")
+    assert page.evaluate("heading.closest('th').ariaSort") == "descending"
+    top = "document.querySelector('#judges').getBoundingClientRect().top"
+    assert page.evaluate(f"Math.abs({top} - top_before)") < 3
+    page.wait_for_selector("#row-3", state="attached")
+
+
+def test_runs_are_selected_in_the_list_by_keyboard(
+    enter: "Callable[..., BrowserContext]",
+    serve_view: Callable[..., tuple[str, Command]],
+    make_run: MakeRun,
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    hostile = "<b>&\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 300
+    for number in range(11):
+        make_run(f"runs/{number}", judges=differing_judges(), model=f"model-{number}")
+    write_run(tmp_path / "runs" / "h", read_data_set(data), lambda *_: None, {}, hostile)
+    url, _ = serve_view(tmp_path / "runs")
+    page = enter(color_scheme="dark", viewport={"width": 380, "height": 800}).new_page()
+    page.goto(url)
+    assert page.url == f"{url}runs"
+    page.focus("#find")
+    page.keyboard.type("model-1")
+    wait_until(page, "document.querySelectorAll('.runs tbody tr:not([hidden])').length === 2")
+    assert page.is_disabled("text=Open report")
+    page.keyboard.press("Tab")  # the first order
+    page.focus(".runs tbody tr:not([hidden]) input")
+    page.keyboard.press("Space")
+    make_run("runs/late", model="model-100")
+    page.wait_for_selector("text=csv/model-100")
+    assert page.input_value("#find") == "model-1"
+    assert page.locator("[name=run]:checked").count() == 1
+    assert accessibility_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.fill("#find", "")
+    page.evaluate("document.querySelectorAll('[name=run]:not(:checked)').forEach((e) => e.click())")
+    assert page.locator("[name=run]:checked").count() == 6
+    assert page.locator("[name=run]:disabled").count() == 6
+    page.focus("text=Open report")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/report/[0-9a-f]{10}(-[0-9a-f]{10}){5}/$"))
+    page.wait_for_selector("#row-3", state="attached")
 
 
 def test_answers_are_labelled_by_keyboard_and_taken_away(
@@ -402,9 +427,9 @@ def test_every_view_is_accessible(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
     page.goto(url)
-    page.wait_for_selector("#clip-0")
-    for summary in page.locator("#clip-0 summary").all()[:2]:
-        summary.click()
+    page.wait_for_selector("#row-0")
+    check_page()
+    page.goto(f"{url}runs")
     check_page()
     page.goto(f"{url}disagreements")
     check_page()
@@ -420,7 +445,7 @@ def test_every_view_is_accessible(
     page.click("text=Save and next")
     page.click("text=Agreement")
     check_page()
-    page.click("text=csv/two")
+    page.goto(f"{url}disagreements?run={key_of(runs[1])}")
     page.click("summary")
     check_page()
     page.goto(f"{url}listen")
@@ -453,7 +478,7 @@ def test_empty_views_are_accessible(
     page = enter().new_page()
     for runs in ((), (tmp_path / "none",), (make_run(),)):
         url, _ = serve_view(*runs)
-        for path in ("", "listen", "disagreements"):
+        for path in ("", "runs", "listen", "disagreements"):
             page.goto(url + path)
             assert accessibility_violations(page) == [], page.url
         if page.query_selector("#name"):
@@ -472,11 +497,11 @@ def test_a_lost_connection_is_shown_and_recovers(
     context = browser.new_context()
     page = context.new_page()
     page.goto(url)
-    page.wait_for_selector("#clip-0")
+    page.wait_for_selector("#row-0")
     command.kill()
     page.wait_for_selector("text=The server cannot be reached")
     make_run()
     serve_view(run, port=int(url.rstrip("/").rpartition(":")[2]))
-    page.wait_for_selector("#clip-3 >> text=answer 3.1")
     page.wait_for_selector("text=Up to date at")
+    wait_until(page, "document.getElementById('progress').innerText === ''")
     context.close()

@@ -106,7 +106,7 @@ def _same_orientations(pair: PairAgreement) -> str:
     return f"{pair.same_orientations} of {pair.items}"
 
 
-_USUAL = {"neither_rate": "0.0%", "unreadable_rate": "0.0%", "coverage": "100.0%"}
+_COMPLETE = {"unreadable_rate": "0.0%", "coverage": "100.0%"}
 
 # Figures of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
@@ -121,9 +121,11 @@ FIGURES = (
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
 )
-# The same for the terminal, without columns that say that nothing is missing.
+# The same for the terminal: without columns that say that nothing is missing.
 COMPACT = tuple(
-    replace(column, omitted=_USUAL.get(column.key, column.omitted)) for column in FIGURES
+    replace(column, omitted=_COMPLETE.get(column.key, column.omitted))
+    for column in FIGURES
+    if column.key != "neither_rate"  # it is in the findings
 )
 # Figures of a PublishedResult.
 PUBLISHED = (HEADLINE[0], *DEPENDENCE)

@@ -4,7 +4,7 @@ A finding states computed figures only. The text is the same in the terminal and
 from models, judges and data sets in it are not escaped: the writers do that.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,9 @@ class Finding:
 
 
 def findings(
-    report: Report, reliance: Mapping[str, "RelianceReport"] | None = None
+    report: Report,
+    reliance: Mapping[str, "RelianceReport"] | None = None,
+    clips: Iterable[Clip] = (),
 ) -> list[Finding]:
     """Return the findings of a report, in the order of :class:`FindingKind`.
 
@@ -85,6 +87,8 @@ def findings(
         The models and, if they were compared, their differences.
     reliance : mapping of str to RelianceReport, optional
         By name of the model: its modality reliance, if it was measured.
+    clips : iterable of Clip
+        The annotations of the clips, to describe those that are named.
     """
     names = short_names(report.models)
     report = _renamed(report, names)
@@ -94,7 +98,7 @@ def findings(
         *_best(report, judged),
         *_differences(report, judged),
         *_cues(judged, measured),
-        *_clips(judged),
+        *_clips(judged, {clip.id: clip for clip in clips}),
         *_judges(judged),
         *_doubts(report, judged),
     ]
@@ -443,7 +447,7 @@ def _dependence(name: str, model: ModelReport, judge: str) -> Finding | None:
             f"{name}: no cue clearly dominates{by}; of the answers that rest on a cue, {leading} "
             f"rest on {_ALONE[first]}, {others.replace(' rest', '', 1)}."
         )
-    if (neither := score.neither_rate) and neither >= _OFTEN:
+    if neither := score.neither_rate:
         text += f" {percent(neither)} of all answers name no action."
     warning = _attribution_warning(model, judge)
     doubtful = (
@@ -509,7 +513,7 @@ def _measured_reliance(name: str, report: "RelianceReport") -> Finding | None:
 # --- clips ---
 
 
-def _clips(judged: Models) -> Iterator[Finding]:
+def _clips(judged: Models, texts: Mapping[str, Clip]) -> Iterator[Finding]:
     models = {name: model for name, model in judged.items() if model.results.matrices}
     several = {n: m for n, m in models.items() if not m.results.single_prompt} or models
     if not several:
@@ -529,12 +533,11 @@ def _clips(judged: Models) -> Iterator[Finding]:
     if no_credit > 1:
         shown = [clips[place] for place in order[: min(no_credit, _MOST_CLIPS)]]
         example = ": " if no_credit == len(shown) else ", for example "
-        text = f"{nobody} on {no_credit} of {rated} clips{example}{_clips_in_words(shown)}."
+        text = f"{nobody} on {no_credit} of {rated} clips{example}{_in_words(shown, texts)}."
     elif means[order[0]] < means[order[rated - 1]]:
         shown = [clips[place] for place in order[: min(rated - 1, _MOST_CLIPS)]]
-        text = f"The hardest clips are {_clips_in_words(shown)}."
-        if len(shown) == 1:
-            text = f"The hardest clip is {_clips_in_words(shown)}."
+        hardest = "clip is" if len(shown) == 1 else "clips are"
+        text = f"The hardest {hardest} {_in_words(shown, texts)}."
         text += f" {nobody} on the first of them." if no_credit and len(shown) > 1 else ""
     else:
         return
@@ -561,15 +564,16 @@ def _clip_means(model: ModelReport, clips: Sequence[AnyClip]) -> NDArray[np.floa
     return means[[places[clip.id] for clip in clips]]
 
 
-def _clips_in_words(clips: Sequence[AnyClip]) -> str:
-    return listed([_clip_in_words(clip) for clip in clips])
-
-
-def _clip_in_words(clip: AnyClip) -> str:
-    if not isinstance(clip, Clip):
-        return clip.id
-    sound, speech = (one_line(text, _LONGEST_CUE) for text in (clip.sound, clip.speech))
-    return f'{clip.id} ({sound}; "{speech}")'
+def _in_words(clips: Sequence[AnyClip], texts: Mapping[str, Clip]) -> str:
+    described = []
+    for clip in clips:
+        text = clip if isinstance(clip, Clip) else texts.get(clip.id)
+        if text is None:
+            described.append(clip.id)
+            continue
+        sound, speech = (one_line(cue, _LONGEST_CUE) for cue in (text.sound, text.speech))
+        described.append(f'{clip.id} ({sound}; "{speech}")')
+    return listed(described)
 
 
 # --- judges ---
@@ -608,7 +612,7 @@ def _exams(judged: Models) -> Iterator[Finding]:
     names = short_names(exams)
     shown = [f"{names[label]} {percent(share)}" for label, share in exams.items() if share]
     if shown:
-        text = f"Verdicts on known answers that are correct in an exam: {listed(shown)}."
+        text = f"Correct verdicts in an exam with known answers: {listed(shown)}."
         yield Finding(FindingKind.JUDGES, text)
 
 

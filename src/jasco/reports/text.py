@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import compress
 
 from jasco.errors import count, one_line
@@ -51,7 +51,7 @@ def render(report: Report, width: int | None = None) -> str:
             published.to_text_within(width or WIDTH),
             _wrapped(columns.PUBLISHED_EXPLAINED, width),
         ]
-    return "\n\n".join([*parts, _details(report, [explained, *note_lines(report, kinds)], width)])
+    return "\n\n".join([*parts, _details(report, explained, kinds, width)])
 
 
 def render_comparison(report: Report, width: int | None = None) -> str:
@@ -59,7 +59,7 @@ def render_comparison(report: Report, width: int | None = None) -> str:
     pairs = report.pairs or ()
     kinds = {NoteKind.JUDGE, NoteKind.ATTRIBUTION}
     parts = _first_screen(report, columns.differences(pairs), width)
-    details = _details(report, [explain_pairs(pairs), *note_lines(report, kinds)], width)
+    details = _details(report, explain_pairs(pairs), kinds, width)
     return "\n\n".join([*parts, details])
 
 
@@ -76,20 +76,28 @@ def _first_screen(report: Report, table: columns.Table, width: int | None) -> It
     texts = [finding.text for finding in found if finding.kind is not FindingKind.DOUBT]
     yield _wrapped(title(report), width)
     yield table.to_text_within(width or WIDTH)
-    yield _bulleted("In words", texts, width)
-    cautions = [*doubts, *note_lines(report, _CAUTIONS)]
-    if cautions:
-        yield _bulleted("Cautions", cautions, width)
+    yield "\n".join(["In words", *_bulleted(texts, width)])
+    missing = note_lines(report, _CAUTIONS)
+    if doubts or missing:
+        yield "\n".join(["Cautions", *_bulleted(doubts, width), *_noted(missing, width, "- ")])
 
 
-def _details(report: Report, lines: Sequence[str], width: int | None) -> str:
-    if width is not None:
-        lines = [_wrapped(line, width, indent="  ") for line in lines]
-    return "\n".join(["Details", *lines, f"signature: {report.signature}"])
+def _details(report: Report, explained: str, kinds: Container[NoteKind], width: int | None) -> str:
+    lines = note_lines(report, kinds)
+    if all(model.complete for model in report.models.values()):
+        lines.insert(0, "Coverage is 100%: every answer has a readable verdict of each judge.")
+    signature = f"signature: {report.signature}"  # one line, to be copied
+    return "\n".join(["Details", _wrapped(explained, width), *_noted(lines, width), signature])
 
 
-def _bulleted(heading: str, texts: Iterable[str], width: int | None) -> str:
-    return "\n".join([heading, *(_wrapped(f"- {text}", width, indent="  ") for text in texts)])
+def _bulleted(texts: Iterable[str], width: int | None) -> list[str]:
+    return [_wrapped(f"- {text}", width, indent="  ") for text in texts]
+
+
+def _noted(notes: Iterable[str], width: int | None, bullet: str = "") -> list[str]:
+    """Format notes, which are wrapped in a terminal only: elsewhere, they may be searched."""
+    lines = [f"{bullet}{note}" for note in notes]
+    return lines if width is None else [_wrapped(line, width, indent="  ") for line in lines]
 
 
 _INTERVAL = re.compile(r"\[\S+, \S+\]")

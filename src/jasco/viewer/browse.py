@@ -20,7 +20,7 @@ from jasco.data.audio import Audio, read_unchanged
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
 from jasco.reports.page.sounds import sound_view, spectrogram
-from jasco.viewer.catalogue import Catalogue
+from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.live import Live, Snapshot
 from jasco.viewer.progress import progress_of
 from jasco.viewer.selections import Selections
@@ -44,7 +44,9 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
             name = quote(clip.id)
             urls = {kind: f"{kind}/{name}" for kind in ("audio", "spectrogram")}
             sounds[clip.id] = {"sound_view": f"sound/{name}", "seconds": seconds, **urls}
-    page = render("browse.html", page=sections_of(shown, sounds), notes=notes, **_MARKS)
+    label = f"/disagreements?run={key_of(next(iter(shown.values())).source)}"
+    sections = sections_of(shown, sounds)
+    page = render("browse.html", page=sections, notes=notes, label=label, **_MARKS)
     return page, packed(content_of(shown, sounds))
 
 

@@ -1,18 +1,17 @@
 """The report page in Chromium, opened from the disk without a network."""
 
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser import accessibility_violations, chromium, quiet_tab
+from browser import accessibility_violations, chromium, filter_milliseconds, quiet_tab, wait_until
 from runs import verdict, write_run
 from synthetic import make_data
 
-pytest.importorskip("jinja2", reason="needs the extra viewer")
+pytest.importorskip("vl_convert", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure
@@ -27,153 +26,246 @@ HOSTILE = (
 )
 
 
+def answer(clip: int, prompt: int) -> Any:
+    if (clip, prompt) == (0, 1):
+        return Failure("timeout", "after 60 s")
+    return HOSTILE if (clip, prompt) == (1, 1) else f"They flee from clip {clip}."
+
+
+JUDGES = {
+    "strict": lambda clip, prompt: verdict(clip % 3, "Both"),
+    "mild": lambda clip, prompt: verdict(2, "Both" if prompt > 2 else "Neither"),
+}
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as running_browser:
         yield running_browser
 
 
-@pytest.fixture
-def write_page(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a page about a few clips, two models and two judges."""
-
-    def write(**options: Any) -> Path:
-        data = read_data_set(make_data(tmp_path / "data", CLIPS, seconds=1.0))
-        runs = [
-            write_run(
-                tmp_path / name,
-                data,
-                lambda clip, prompt: (
-                    Failure("timeout", "after 60 s")
-                    if (clip, prompt) == (0, 1)
-                    else HOSTILE
-                    if (clip, prompt) == (1, 1)
-                    else f"They flee from clip {clip}."
-                ),
-                {
-                    "strict": lambda clip, prompt: verdict(clip % 3, "Both"),
-                    "mild": lambda clip, prompt: verdict(2, "Both" if prompt > 2 else "Neither"),
-                },
-                name,
-            )
-            for name in ("first", "second")
-        ]
-        page = tmp_path / "page.html"
-        page.write_text(render_page(open_shown(runs), **{"audio": True, **options}), "utf-8")
-        return page
-
-    return write
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of a page about a few clips, two models and two judges."""
+    folder = tmp_path_factory.mktemp("page")
+    data = read_data_set(make_data(folder / "data", CLIPS, seconds=1.0))
+    runs = [write_run(folder / name, data, answer, JUDGES, name) for name in ("first", "second")]
+    path = folder / "page.html"
+    path.write_text(render_page(open_shown(runs), audio=True), "utf-8")
+    return path.as_uri()
 
 
 @pytest.fixture
-def tab(browser: Any, write_page: Callable[..., Path]) -> Iterator[Any]:
+def tab(browser: Any, page: str) -> Iterator[Any]:
     with quiet_tab(browser, offline=True) as tab:
-        tab.goto(write_page().as_uri())
-        tab.wait_for_selector("article")
+        tab.goto(page)
+        tab.wait_for_selector("table.clips tbody tr")
         yield tab
 
 
-def count_items(tab: Any) -> tuple[int, int]:
-    """Return how many items are shown, and how many there are."""
-    counts = re.match(r"(\d+) of (\d+) items", tab.inner_text("#filters output"))
-    assert counts
-    return int(counts[1]), int(counts[2])
+def found(tab: Any) -> str:
+    text: str = tab.inner_text(".found output")
+    return text
+
+
+def open_clip(tab: Any, address: str) -> Any:
+    """Open a clip by its address, and return the dialog."""
+    tab.evaluate("address => { location.hash = address; }", address)
+    tab.wait_for_selector("dialog[open]")
+    return tab.locator("dialog")
+
+
+def title(tab: Any) -> str:
+    text: str = tab.inner_text("#clip-title")
+    return text
+
+
+def focused(tab: Any) -> str:
+    text: str = tab.evaluate("document.activeElement.getAttribute('aria-label')")
+    return text
 
 
 def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
-    page = tab
-    assert count_items(tab) == (128, 128)
-    assert "items, 126 of them answered, in 8 of 8 clips" in tab.inner_text("#filters output")
-    assert page.locator(".chart svg").count() == 3  # best of k needs every verdict
-    assert page.locator("article").count() == 6
-    page.click("#more")
-    assert page.locator("article").count() == CLIPS
-    assert not page.locator("#more").is_visible()
-    assert page.title() == "Joint audio-speech co-reasoning"
-    assert "timeout: after 60 s" in page.inner_text("#clip-0")
-    text = page.inner_text("#clip-1 .answer >> nth=0")
+    assert found(tab) == "128 items in 8 of 8 clips"
+    assert tab.locator("table.clips tbody tr").count() == CLIPS
+    assert tab.locator("table.clips tbody .strip").count() == 2 * CLIPS
+    first = tab.locator("table.clips tbody .strip").first
+    scores = first.get_attribute("aria-label")
+    assert scores.startswith("Scores: prompt 1: failed; prompt 2: 0, judges differ; prompt 3: 1.00")
+    assert "Failed: timeout: after 60 s" in open_clip(tab, "clip-0").inner_text()
+    hostile = open_clip(tab, "clip-1").locator(".answer").first
+    text = hostile.inner_text()
     assert text.startswith('<img src=x onerror="document.title=1"></script><script>')
     assert r"\u202eturned\u0000aaa" in text
     assert len(text) < 5000
-    page.click("#clip-1 .answer >> nth=0 >> button")
-    assert len(page.inner_text("#clip-1 .answer >> nth=0")) > 1_000_000
+    hostile.locator("button").click()
+    assert len(hostile.inner_text()) > 1_000_000
+    assert tab.title() == "Joint audio-speech co-reasoning: data"
 
 
 def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
+    tab.click("details:has(table.sortable) > summary")
     names = "table.sortable tbody th"
     before = tab.locator(names).all_inner_texts()
     assert len(before) == 6
     tab.click("table.sortable thead th >> nth=0 >> button")
     after = tab.locator(names).all_inner_texts()
     assert after == before[3:] + before[:3]
-    assert tab.get_attribute("table.sortable thead th >> nth=0", "aria-sort") == "descending"
+    tab.evaluate("""() => {
+        const part = document.querySelector('table.sortable').parentNode;
+        const fresh = part.cloneNode(true);
+        fresh.querySelectorAll('[aria-sort]').forEach(each => each.removeAttribute('aria-sort'));
+        fresh.querySelector('tbody').append(...[...fresh.querySelectorAll('tbody tr')].reverse());
+        part.replaceWith(fresh);
+        readyTables(document);
+    }""")  # as in the app, when a part of the page is replaced
+    heading = tab.locator("table.sortable thead th").first
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert heading.locator("button").count() == 1
 
 
-def test_filters_keep_matching_items(tab: Any) -> None:
-    form = tab.locator("#filters")
-    for name, value, expected in (
-        ("text", "CLIP 5.", 16),
-        ("text", "", 128),
-        ("model", "1", 64),
-        ("prompt", "1", 8),
-        ("state", "failed", 1),
-    ):
-        field = form.locator(f"[name={name}]")
-        field.fill(value) if name == "text" else field.select_option(value)
-        assert count_items(tab)[0] == expected, (name, value)
-    tab.click("button[type=reset]")
-    tab.wait_for_selector("#filters output:text-matches('^128 of')")
+def test_filters_count_and_keep_matching_items(tab: Any, browser: Any) -> None:
+    def choose(name: str, value: str) -> None:
+        tab.locator(f".filters select[name={name}]").select_option(value)
+
+    answered = [(clip, prompt) for clip in range(CLIPS) for prompt in range(1, 9)]
+    answered.remove((0, 1))  # not answered
     for name, value, matches in (
-        # 1 and 2 are 1.5 on average
-        ("score", "scored 2", lambda clip, prompt: clip % 3 != 0 and prompt > 2),
+        ("score", "full", lambda clip, prompt: clip % 3 == 2 and prompt > 2),
+        ("score", "0", lambda clip, prompt: clip % 3 == 0 and prompt < 3),
         ("judges", "differ", lambda clip, prompt: clip % 3 != 2 or prompt < 3),
-        ("orientation", "3", lambda clip, prompt: prompt < 3),
+        ("orientation", "neither", lambda clip, prompt: prompt < 3),
     ):
-        form.locator(f"[name={name}]").select_option(value)
-        answered = [(clip, prompt) for clip in range(CLIPS) for prompt in range(1, 9)]
-        answered.remove((0, 1))  # not answered
-        assert count_items(tab)[0] == 2 * sum(matches(*item) for item in answered), name
-        tab.click("button[type=reset]")
-        tab.wait_for_selector("#filters output:text-matches('^128 of')")
+        expected = 2 * sum(matches(*item) for item in answered)
+        option = tab.locator(f".filters [name={name}] option[value='{value}']")
+        assert option.inner_text().endswith(f" ({expected})"), name
+        choose(name, value)
+        clips = len({clip for clip, prompt in answered if matches(clip, prompt)})
+        assert found(tab) == f"{expected} items in {clips} of 8 clips", name
+        assert tab.locator("table.clips tbody tr").count() == clips
+        tab.click(".filters .chip")
+    choose("model", "2")
+    choose("status", "failed")
+    assert found(tab) == "1 item in 1 of 8 clips"
+    assert tab.locator("table.clips .cell:not(.dim)").all_inner_texts() == ["×"]
+    assert tab.url.endswith("#clips?model=2&status=failed")
+    with quiet_tab(browser, offline=True) as other:
+        other.goto(tab.url)  # somebody to whom the address was sent
+        other.wait_for_selector("table.clips tbody tr")
+        assert found(other) == "1 item in 1 of 8 clips"
+    tab.click(".filters button:text('Reset')")
+    tab.fill(".filters [name=q]", "CLIP 5.")
+    assert found(tab) == "16 items in 1 of 8 clips"
+    tab.fill(".filters [name=q]", "nowhere")
+    assert found(tab) == "0 items in 0 of 8 clips"
+    tab.fill(".filters [name=q]", "")
+    choose("sort", "hardest")
+    clips = tab.locator("table.clips tbody th").all_inner_texts()
+    assert clips == ["3", "6", "0", "1", "4", "7", "2", "5"]
 
 
-def test_a_cell_leads_to_its_clip(tab: Any) -> None:
-    tab.click(".heat tbody tr:nth-child(4) td:nth-child(3) a")
-    tab.wait_for_selector("article:only-child")
-    assert tab.inner_text("article h3") == "Clip 3"
-    assert count_items(tab) == (16, 128)
+def test_a_clip_is_reached_by_its_address_and_from_a_heat_map(tab: Any) -> None:
+    dialog = open_clip(tab, "clip-3-2?orientation=neither")
+    assert title(tab) == "Clip 3"
+    assert "4 of 8 shown" in dialog.inner_text()
+    assert dialog.locator(".aimed").count() == 2
+    dialog.locator("button[aria-label=Close]").click()
+    assert tab.url.endswith("#clips?orientation=neither")
+    tab.locator("table.clips tbody tr").nth(2).locator(".cell").nth(9).click()
+    assert title(tab) == "Clip 2"
+    assert tab.url.endswith("#clip-2-2?orientation=neither")
+    tab.go_back()
+    tab.wait_for_selector("dialog", state="detached")
+    heat = tab.locator(".heat svg[data-clips]").first
+    size = heat.bounding_box()
+    heat.click(position={"x": size["width"] - 2, "y": size["height"] - 2})
+    assert title(tab) == "Clip 5"  # the easiest
+    assert "-8" in tab.url
 
 
-def test_a_clip_plays_and_shows_its_spectrogram(tab: Any) -> None:
-    times = tab.evaluate(
-        "async () => { const audio = document.querySelector('audio'); audio.muted = true;"
-        "await audio.play(); await new Promise(done => setTimeout(done, 300));"
-        "return [audio.currentTime, audio.duration]; }"
-    )
-    assert times[0] > 0
-    assert abs(times[1] - 1.0) < 0.1
-    tab.locator("img.spectrogram").first.scroll_into_view_if_needed()
-    image = tab.locator("img.spectrogram").first
-    assert image.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 480
+def test_a_clip_is_read_by_keyboard_alone(tab: Any) -> None:
+    keyboard = tab.keyboard
+    tab.locator("table.clips tbody a").nth(1).focus()
+    keyboard.press("Enter")
+    tab.wait_for_selector("dialog[open]")
+    assert title(tab) == "Clip 1"
+    for key, expected in (
+        ("j", "Clip 2"), ("ArrowRight", "Clip 3"), ("k", "Clip 2"), ("ArrowLeft", "Clip 1"),
+        ("k", "Clip 0"), ("k", "Clip 7"), ("j", "Clip 0"), ("d", "Clip 1"),
+    ):  # fmt: skip
+        keyboard.press(key)
+        assert title(tab) == expected, key
+    keyboard.press("2")
+    assert tab.locator("dialog .aimed").first.get_attribute("data-prompts") == "2 3 4 5 6 7 8"
+    keyboard.press("?")
+    assert "next clip on which judges differ" in tab.inner_text("dialog")
+    keyboard.press(" ")
+    wait_until(tab, "document.querySelector('dialog audio').currentTime > 0.1")
+    assert "Pause" in tab.inner_text("dialog .play")
+    keyboard.press("p")
+    slider = tab.locator("dialog [role=slider]")
+    slider.focus()
+    keyboard.press("Home")
+    keyboard.press("ArrowRight")
+    assert slider.get_attribute("aria-valuenow") == "0.3"  # 0.25
+    assert title(tab) == "Clip 1"
+    keyboard.press("Escape")
+    tab.wait_for_selector("dialog", state="detached")
+    wait_until(tab, "document.activeElement.getAttribute('aria-label') === 'Clip 1'")
+
+
+def test_models_are_side_by_side_and_a_judges_text_is_shown_on_demand(tab: Any) -> None:
+    dialog = open_clip(tab, "clip-0")
+    assert dialog.locator(".answers h3").all_inner_texts() == ["csv/first", "csv/second"]
+    strict, mild = dialog.locator(".verdicts > div").all()[:2]
+    assert "rated 0 both" in " ".join(strict.inner_text().split())
+    assert mild.locator(".verdict").count() == 2  # of the equal answers
+    assert [each.split("prompt ")[1] for each in mild.all_inner_texts()[0].split("\n")] == [
+        "2",
+        "3, 4, 5, 6, 7, 8",
+    ]
+    assert not dialog.locator(".judged").count()
+    strict.locator("summary").click()
+    assert dialog.locator(".judged").first.inner_text() == verdict(0, "Both")
+    dialog.locator(".chip >> nth=0").click()
+    tab.keyboard.press("j")
+    assert dialog.locator(".answers h3").all_inner_texts() == ["csv/second"]
+
+
+def test_new_data_keep_filters_sound_and_focus(tab: Any) -> None:
+    tab.locator(".filters select[name=model]").select_option("2")
+    dialog = open_clip(tab, "clip-4")
+    dialog.locator("summary").nth(1).focus()
+    kept = tab.evaluate("""async () => {
+        const audio = document.querySelector('dialog audio'), focused = document.activeElement;
+        audio.loop = true;
+        await audio.play();
+        const data = await jascoClips.load();
+        for (const item of data.items) {
+            if (item.clip === 4 && item.prompt > 4) item.answer = 'Now <b>this</b>.';
+        }
+        jascoClips.update(data);
+        await new Promise(done => setTimeout(done, 50));
+        return [!audio.paused, audio.isConnected, document.activeElement === focused];
+    }""")
+    assert kept == [True, True, True]
+    assert "Now <b>this</b>." in dialog.inner_text()
+    assert found(tab) == "64 items in 8 of 8 clips"
 
 
 def test_controls_are_not_printed(tab: Any) -> None:
+    open_clip(tab, "clip-0")
     tab.emulate_media(media="print")
-    assert tab.locator("table.sortable thead th >> nth=1").inner_text() == "best-mean [95%]"
-    assert tab.locator("article >> nth=0").is_visible()
-    for selector in ("nav", "#filters", "button.copy >> nth=0", "#more", "audio >> nth=0"):
+    assert tab.locator("table.clips .cell").first.is_visible()
+    for selector in ("nav.bar", ".filters", "button.copy >> nth=0", "dialog"):
         assert not tab.locator(selector).is_visible(), selector
-
-
-def test_a_judges_text_is_shown_on_demand(tab: Any) -> None:
-    assert not tab.locator(".judged").count()
-    tab.click("article details summary >> nth=0")
-    assert tab.inner_text(".judged >> nth=0") == verdict(0, "Both")
 
 
 def test_a_table_is_copied(tab: Any) -> None:
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    tab.click("button.copy >> nth=0")
+    tab.click("details:has(table.sortable) > summary")
+    button = tab.locator("details:has(table.sortable) button.copy")
+    button.click()
     tab.wait_for_selector("button.copy:text-is('Copied')")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied[0].startswith("model / judge\tbest-mean [95%]\tbounds\tmean\t")
@@ -182,16 +274,22 @@ def test_a_table_is_copied(tab: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_it_is_accessible(
-    browser: Any, write_page: Callable[..., Path], scheme: str, width: int
-) -> None:
+def test_it_is_accessible(browser: Any, page: str, scheme: str, width: int) -> None:
     with quiet_tab(browser, offline=True, scheme=scheme, width=width) as tab:
-        tab.goto(write_page().as_uri())
-        tab.wait_for_selector("article")
-        for details in tab.locator("details:not([open])").all()[:8]:
-            details.locator("summary").click()
+        tab.goto(page)
+        tab.wait_for_selector("table.clips tbody tr")
+        for details in tab.locator("details:not([open])").all():
+            if details.is_visible():
+                details.locator("summary").first.click()
+        tab.locator(".filters select[name=score]").select_option("0")
         assert accessibility_violations(tab) == []
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        dialog = open_clip(tab, "clip-0-2")
+        tab.keyboard.press("?")
+        for details in dialog.locator("details").all():
+            details.locator("summary").first.click()
+        assert accessibility_violations(tab) == []
+        assert tab.evaluate("document.querySelector('dialog').scrollWidth") <= width
 
 
 def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None:
@@ -202,22 +300,15 @@ def test_a_large_report_is_quick_and_small(browser: Any, tmp_path: Path) -> None
     began = time.perf_counter()
     page = tmp_path / "page.html"
     page.write_text(render_page(shown, audio=False), "utf-8")
-    assert time.perf_counter() - began < 30  # 10 on an idle machine
+    assert time.perf_counter() - began < 30  # 5 on an idle machine
     assert page.stat().st_size < 8e6
     with quiet_tab(browser, offline=True) as tab:
         tab.goto(page.as_uri())
-        tab.wait_for_selector("article")
+        tab.wait_for_selector("table.clips tbody tr")
         first_paint = tab.evaluate(
             "performance.getEntriesByName('first-contentful-paint')[0].startTime"
         )
-        assert first_paint < 3000  # 1000
-        assert count_items(tab) == (2560, 2560)
-        for name, value in (("text", "flee"), ("text", ""), ("score", "scored 2")):
-            milliseconds = tab.evaluate(
-                "([name, value]) => { const form = document.getElementById('filters');"
-                "form[name].value = value; const start = performance.now();"
-                "form.dispatchEvent(new Event('input')); document.body.offsetHeight;"
-                "return performance.now() - start; }",
-                [name, value],
-            )
-            assert milliseconds < 500, name  # 100
+        assert first_paint < 3000  # 500
+        assert found(tab) == "2,560 items in 80 of 80 clips"
+        for name, value in (("q", "flee"), ("q", ""), ("score", "full"), ("sort", "hardest")):
+            assert filter_milliseconds(tab, name, value) < 500, name  # 100

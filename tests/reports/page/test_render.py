@@ -25,7 +25,7 @@ from jasco.protocol.clips import Clip
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.responses import Failure, Response
 from jasco.reports.page.content import content_of, open_shown, packed
-from jasco.reports.page.render import render_page, visible
+from jasco.reports.page.render import SCRIPTS, render_page, static, visible
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -86,7 +86,15 @@ def test_it_holds_all_clips_answers_and_verdicts(run: Path) -> None:
     assert content["orientations"][2] == "Both"
 
 
-def test_it_runs_only_its_own_script_and_loads_nothing(run: Path) -> None:
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_may_be_part_of_a_page(name: str) -> None:
+    script = static(name)
+    assert not re.search(r"</script|<!--|sourceMappingURL|\beval\(|new Function", script, re.I)
+    own = not name.startswith("vendor/")
+    assert not (own and re.search(r"innerHTML|insertAdjacentHTML|document\.write", script))
+
+
+def test_it_runs_only_its_own_scripts_and_loads_nothing(run: Path) -> None:
     page = render_page(open_shown([run]), audio=True)
     reader = HtmlReader(page)
     policy = next(
@@ -96,12 +104,12 @@ def test_it_runs_only_its_own_script_and_loads_nothing(run: Path) -> None:
     )
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
-    for kind, block in (
-        ("script", reader.blocks["script"][-1]),
-        ("style", reader.blocks["style"][0]),
-    ):
-        digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
-        assert f"{kind}-src 'sha256-{digest}'" in policy
+    _packed, *scripts = reader.blocks["script"]
+    assert len(scripts) == len(SCRIPTS)
+    for kind, blocks in (("script", scripts), ("style", reader.blocks["style"])):
+        digests = [hashlib.sha256(block.encode()).digest() for block in blocks]
+        allowed = " ".join(f"'sha256-{base64.b64encode(each).decode()}'" for each in digests)
+        assert f"{kind}-src {allowed};" in policy
     assert len(reader.blocks["style"]) == 1
     assert not reader.inline_handlers()
     for _, attributes in reader.tags:
@@ -122,7 +130,7 @@ def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
     )
     page = render_page(open_shown([run]), audio=True)
     reader = HtmlReader(page)
-    assert len(reader.blocks["script"]) == 2
+    assert len(reader.blocks["script"]) == 1 + len(SCRIPTS)
     assert not any(tag == "img" for tag, _ in reader.tags)
     assert not re.search("[\0\x1b\N{RIGHT-TO-LEFT OVERRIDE}]", page)
     content = read_packed(page)

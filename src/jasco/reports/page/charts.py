@@ -46,7 +46,7 @@ def stack(figures: object) -> list[Shape]:
 
 _UNREMARKABLE = {"unreadable_rate": percent(0.0), "coverage": percent(1.0)}
 _LEADERBOARD = [
-    replace(column, interval=True, omitted=_UNREMARKABLE.get(column.key, column.omitted))
+    replace(column, omitted=_UNREMARKABLE.get(column.key, column.omitted))
     for column in columns.FIGURES
     if column not in columns.DEPENDENCE  # drawn
 ]

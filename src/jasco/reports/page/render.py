@@ -18,7 +18,7 @@ from jasco.reports.page.sections import sections_of
 
 SCRIPTS = (
     "vendor/preact.js", "vendor/preact-hooks.js", "vendor/htm.js",
-    "tables.js", "heat_maps.js", "clips_data.js", "clips_sound.js", "clips_view.js", "clips.js",
+    "tables.js", "clips_data.js", "clips_sound.js", "clips_view.js", "clips.js",
 )  # fmt: skip
 """The page's scripts, in the order in which they are run."""
 STYLES = ("page.css", "clips.css")

@@ -26,17 +26,42 @@
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.localName === "details"),
   };
 
+  // Parts are recognised by their ids. Those without an id get one that follows from their heading.
+  const PARTS = ".card, .card > div, details, table, figure";
+  const nameParts = (root) => {
+    const seen = new Map();
+    for (const part of root.querySelectorAll(PARTS)) {
+      if (part.id && !part.id.startsWith("part-") || part.closest("#explorer")) continue;
+      const text = part.querySelector("summary, caption, h2, h3, h4")?.textContent ?? "";
+      const id = `part-${part.localName}-${text.replace(/\W+/g, "-").slice(0, 80)}`;
+      seen.set(id, (seen.get(id) ?? 0) + 1);
+      part.id = `${id}-${seen.get(id)}`;
+    }
+  };
+
   const morph = (place, fresh) => {
+    nameParts(place);
+    nameParts(fresh);
     Idiomorph.morph(place, fresh.childNodes, { morphStyle: "innerHTML", callbacks });
     if (typeof readyTables !== "undefined") readyTables(document); // sorts them again
   };
 
-  // Keep the visible part of the page in place on the screen.
+  // Keep the first visible part of the page in place on the screen: its innermost part that remains.
+  const firstVisible = () => {
+    const main = document.getElementById("main");
+    for (let y = 80; y < innerHeight; y += 30) { // below the bar
+      const node = document.elementFromPoint(innerWidth / 2, y);
+      if (node && node !== main && main.contains(node)) return node;
+    }
+    return null;
+  };
   const inPlace = (change) => {
-    const anchor = scrollY && document.elementFromPoint(innerWidth / 2, innerHeight / 3);
-    const top = anchor && anchor.getBoundingClientRect().top;
+    const before = [];
+    let node = scrollY ? firstVisible() : null;
+    for (; node && node.id !== "main"; node = node.parentElement) before.push([node, node.getBoundingClientRect().top]);
     change();
-    if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
+    const [anchor, top] = before.find(([each]) => each.isConnected) ?? [];
+    if (anchor) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
   };
 
   const load = async (address) => {

@@ -109,7 +109,7 @@ const jascoClips = (() => {
     const several = data.models.length > 1;
     const rest = found.clips.length - count;
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Clips and scores">
-      <table class="clips" onClick=${onClick}>
+      <table class="clips" style=${{ "--prompts": data.prompts.length }} onClick=${onClick}>
         <caption class="unseen">Clips, with each model's score for each prompt, best score and mean</caption>
         <thead><tr>
           <th scope="col"><button type="button" onClick=${() => setOrder("")}>clip</button></th>
@@ -203,6 +203,25 @@ const jascoClips = (() => {
         compared=${columns} setCompared=${setCompared} step=${step} toDifference=${toDifference}
         aim=${(prompt) => setOpen({ id: clip.id, prompt })} close=${close} />`}`;
   };
+
+  // --- heat maps: elsewhere on the page, each an image with a column for each clip and a row for each prompt ---
+
+  const cellAt = (event) => {
+    const picture = event.target.closest(".heat")?.querySelector("svg[data-clips]");
+    if (!picture) return null;
+    const clips = JSON.parse(picture.dataset.clips), { left, top, width, height } = picture.getBoundingClientRect();
+    const clip = clips[Math.floor(((event.clientX - left) / width) * clips.length)];
+    const prompt = Math.floor(((event.clientY - top) / height) * picture.viewBox.baseVal.height) + 1;
+    return clip !== undefined && prompt >= 1 && prompt <= picture.viewBox.baseVal.height ? { id: clip, prompt } : null;
+  };
+  document.addEventListener("click", (event) => {
+    const cell = cellAt(event);
+    if (cell) location.hash = writeAddress({ open: cell, filters: {}, order: "" });
+  });
+  document.addEventListener("pointermove", (event) => {
+    const cell = cellAt(event);
+    if (cell) event.target.closest(".heat").title = `Clip ${foreign(cell.id)}, prompt ${cell.prompt}`;
+  });
 
   // --- data ---
 

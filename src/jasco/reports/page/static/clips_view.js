@@ -97,7 +97,7 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
         <${Strip} data=${data} clip=${clip} model=${model} />
         <span class="hint">${best !== null && `best ${clipData.number(best)}, `}mean ${clipData.number(mean)}</span></header>
       <ul class="plain">${groups.map((group) => html`
-        <${Answer} key=${group.items.map((item) => `${item.prompt}.${item.sample}`).join()} data=${data} clip=${clip} model=${model} group=${group} aimed=${aimed} />`)}</ul>
+        <${Answer} key=${`${group.prompt}.${group.sample}`} data=${data} clip=${clip} model=${model} group=${group} aimed=${aimed} />`)}</ul>
       ${!groups.length && html`<p class="soft">Not asked about this clip.</p>`}
     </section>`;
   };
