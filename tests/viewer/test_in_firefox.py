@@ -24,7 +24,9 @@ def test_all_views_open_without_a_message(
     url, _ = serve_view(make_run(judges=judges))
     with firefox_tab() as tab:
         tab.goto(url)
-        tab.wait_until("document.body.innerText.includes('answer 3.1')")
+        tab.wait_until("document.querySelector('#row-3') !== null")
+        tab.goto(f"{url}runs")
+        tab.wait_until("document.body.innerText.includes('csv/model')")
         for path in ("disagreements", "listen"):
             tab.goto(url + path)
             tab.wait_until("document.activeElement.id === 'name'")

@@ -110,12 +110,14 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_cannot_use() ->
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
     assert 'content="0;url=/listen"' in response.text
+    report = visitor_with_token().get("/report/0a1b-2c3d/?token=secret-token").text
+    assert 'content="0;url=/report/0a1b-2c3d/"' in report
     assert "secret-token" not in response.text
     assert visitor.get("/").text == "in"
 
 
 def test_the_token_redirects_to_no_other_site() -> None:
-    for path in ("//evil.example", "/\\evil.example", "/form", '/"><script>'):
+    for path in ("//evil.example", "/\\evil.example", "/form", "/report//evil/", '/"><script>'):
         response = visitor_with_token().get(f"{path}?token=secret-token")
         assert 'content="0;url=/"' in response.text
 

@@ -102,7 +102,7 @@ class Browse:
         return self._redirect(_keys(request))
 
     def _redirect(self, keys: Sequence[str]) -> Response:
-        self._selections.of(keys)  # an error if there is no such run
+        self._selections.of(keys)  # an error if one is not found
         raise redirect(f"/report/{'-'.join(dict.fromkeys(keys))}/")
 
     def page(self, request: Request) -> Response:

@@ -105,7 +105,7 @@ class Catalogue:
         Raises
         ------
         KeyError
-            There is no such run.
+            The run is not found.
         """
         entries = self.latest()
         if not set(keys) <= set(entries):
@@ -207,6 +207,8 @@ class _Scores:
                         return
                     (folder, stamp), *others = self._waiting.items()
                     self._waiting = dict(others)
+                    if not self._is_due(folder, stamp):  # computed since it was added
+                        continue
                 score = score_of(folder)
                 with self._lock:
                     self._known = {**self._known, folder: (stamp, time.monotonic(), score)}

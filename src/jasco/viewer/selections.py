@@ -48,7 +48,7 @@ class Selections:
         Raises
         ------
         HTTPException
-            There is no such run, or there are too many.
+            The run is not found, or there are too many.
         """
         selected = tuple(dict.fromkeys(keys))
         if len(selected) > MOST_SELECTED:
@@ -73,7 +73,7 @@ class Selections:
         Raises
         ------
         HTTPException
-            There is no such run.
+            The run is not found.
         """
         with self._lock:
             kept = [*([self._first] if self._first else []), *self._kept.values()]
