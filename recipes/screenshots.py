@@ -62,10 +62,12 @@ def main() -> None:
     out = given.out or IMAGES
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, _chromium() as browser:
-        runs = [Path(shutil.copytree(run, Path(folder) / run.name)) for run in given.runs]
+        runs = [f"runs/{run.name}" for run in given.runs]  # relative, since pages show the paths
+        for run, copy in zip(given.runs, runs, strict=True):
+            shutil.copytree(run, Path(folder) / copy)
         page = Path(folder) / "page.html"
-        subprocess.run(_jasco("report", *runs, "-o", page), check=True)
-        with _view(runs, Path(folder) / "human") as address:
+        subprocess.run(_jasco("report", *runs, "-o", page), cwd=folder, check=True)
+        with _view(runs, folder) as address:
             if given.gallery:
                 take_gallery(Gallery(browser, out), [page, *given.page], address)
             else:
@@ -97,7 +99,7 @@ def take_images(browser: Browser, out: Path, page: str, app: str) -> None:
 
     tab = _tab(browser, width=720, height=640)
     begin_listening(tab, app, "Ada")
-    tab.fill("#text", "They are on a ship, and the weather turns bad.")
+    fill_in_guess(tab, "speech_only")
     _take(tab, out / "listen.png")
     _proceed(tab)
     _take(tab, out / "solution.png")
@@ -193,7 +195,7 @@ def _views(tab: Page, app: str) -> dict[str, str]:
     _open(tab, app)
     links = tab.locator("nav.bar a[href^='/'], nav[aria-label='Views'] a[href^='/']").all()
     paths = dict.fromkeys(["/", *(link.get_attribute("href") or "" for link in links)])
-    return {re.sub(r"\W+", "-", path).strip("-") or "report": f"{app}{path[1:]}" for path in paths}
+    return {path.partition("?")[0].strip("/") or "report": f"{app}{path[1:]}" for path in paths}
 
 
 def _take_labelling(gallery: Gallery, app: str) -> None:
@@ -207,11 +209,13 @@ def _take_listening(gallery: Gallery, app: str) -> None:
     begin_listening(tab, app, "Ada")
     gallery.take("app-question")
     guesses = cycle(("reference", "reference", "speech_only"))
-    answer_clip(tab, next(guesses))
+    fill_in_guess(tab, next(guesses))
+    _proceed(tab)
     gallery.take("app-solution")
     _proceed(tab)
     while tab.locator("#text").count():
-        answer_clip(tab, next(guesses))
+        fill_in_guess(tab, next(guesses))
+        _proceed(tab)
         _proceed(tab)
     gallery.take("app-end")
 
@@ -234,13 +238,12 @@ def begin_listening(tab: Page, app: str, name: str) -> None:
     _enter(tab, name)
 
 
-def answer_clip(tab: Page, guess: str) -> None:
-    """Answer a question with one of the clip's annotated answers, and see the solution."""
+def fill_in_guess(tab: Page, guess: str) -> None:
+    """Fill in one of the clip's annotated answers, such as its ``speech_only`` answer."""
     data = find_data(MINI, print)
     heard = tab.request.get(f"{tab.url.split('?')[0]}/sound").body()
     clip = next(clip for clip in data.clips if read_audio(data.audio_path(clip)).wav == heard)
     tab.fill("#text", getattr(clip, guess))
-    _proceed(tab)
 
 
 def _enter(tab: Page, name: str) -> None:
@@ -301,10 +304,10 @@ def _tab(
 
 
 @contextmanager
-def _view(runs: Sequence[Path], human_runs: Path) -> Iterator[str]:
-    """Start the app and yield its address."""
-    command = _jasco("view", *runs, "--port", 0, "--human-runs", human_runs, "--no-browser")
-    app = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def _view(runs: Sequence[str], folder: str) -> Iterator[str]:
+    """Start the app in the folder of the runs and yield its address."""
+    command = _jasco("view", *runs, "--port", 0, "--no-browser")
+    app = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     try:
         assert app.stderr is not None
         found = next(filter(None, (re.search(r"http://\S+", line) for line in app.stderr)))
