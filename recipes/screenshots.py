@@ -79,17 +79,21 @@ def main() -> None:
 
 def take_images(browser: Browser, out: Path, page: str, app: str) -> None:
     """Take the images of the documentation from a page and an app, given by their addresses."""
-    tab = _tab(browser)
+    tab = _tab(browser, width=1360)
     _open(tab, page)
-    _take(tab, out / "results.png", height=880)
+    _take(tab, out / "results.png", height=900)
+    tab.locator("#clips").evaluate("(each) => each.scrollIntoView()")
+    _take(tab, out / "clips.png", height=700)
     tab.locator(".heat").first.evaluate("(each) => each.closest('.card, section').scrollIntoView()")
     _take(tab, out / "heatmap.png", height=620)
     _open(tab, f"{page}#clip-9")
     _take(tab, out / "clip.png", height=760)
 
-    tab = _tab(browser, height=560, scheme="dark")
+    tab = _tab(browser, height=640, scheme="dark")
     _open(tab, app)
     _take(tab, out / "browse.png")
+    _open(tab, f"{app}runs")
+    _take(tab, out / "runs.png", height=460)
 
     tab = _tab(browser)
     label_answers(tab, app, "Grace", number=4)
