@@ -132,7 +132,7 @@ def test_a_judge_without_some_verdicts_makes_the_panel_incomplete_and_remedies_a
     assert not model["complete"]
     assert model["coverage"] == (1 + 1 / 4) / 2
     table = jasco("score", run).stdout
-    [line] = [line for line in table.splitlines() if line.startswith("openai/half: 24 of 32")]
+    [line] = [line for line in table.splitlines() if line.startswith("- openai/half: 24 of 32")]
     for remedy in ("repeat", "--judge", "jasco forget RUN --judge openai/half"):
         assert remedy in line
 

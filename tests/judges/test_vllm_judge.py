@@ -112,7 +112,7 @@ def test_one_judge_that_crashes_does_not_keep_the_next_from_judging(
     assert (
         "by vllm/some/good" in result.stdout
     )  # the other judge has no verdicts and does not count
-    assert "100.0%" in result.stdout
+    assert "Coverage is 100%" in result.stdout
     assert "some/bad" not in result.stdout
     assert_nothing_lives(pids)
 
