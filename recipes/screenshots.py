@@ -110,12 +110,12 @@ def take_images(browser: Browser, out: Path, page: str, app: str) -> None:
 
 
 def _take(tab: Page, path: Path, height: int | None = None) -> None:
-    """Save a screenshot in 128 colours, which is enough for pages."""
+    """Save a screenshot in 256 colours, which is enough for pages."""
     if height:
         tab.set_viewport_size({"width": tab.viewport_size["width"], "height": height})
     tab.wait_for_timeout(300)
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 # --- the gallery ---

@@ -31,7 +31,7 @@ def test_each_judge_of_a_panel_is_compared_with_the_others() -> None:
     panel = results(OTHER, judged(clips=12), judged(1, clips=12))
     models = summarise([results(MODEL, judged(clips=12)), panel]).models
     table = judge_agreement(models)
-    assert [row.name for row in table.rows] == [f"{JUDGE}, on {OTHER}", f"{JUDGE}1, on {OTHER}"]
+    assert [row.name for row in table.rows] == [f"{JUDGE}\n  on {OTHER}", f"{JUDGE}1\n  on {OTHER}"]
     assert table.cells(table.rows[0])[2].startswith("+1.00 [")
 
 

@@ -111,7 +111,7 @@ def test_several_models_by_a_panel() -> None:
     assert curve[2] == [OTHER, *["–"] * 8]
     assert agreement[0][0] == "answers of"
     assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
-    assert by_judge[1][0] == f"{JUDGE}, on {MODEL}"
+    assert by_judge[1][0] == f"{JUDGE} on {MODEL}"
     assert differences[1][0] == f"{MODEL} minus {OTHER}"
     assert differences[0][:4] == ["difference", "clips", "best-mean [95%]", "bounds"]
     # The other model's first judge lacks 4 items: the best score of that clip is 1 or 2.

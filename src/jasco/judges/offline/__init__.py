@@ -22,7 +22,7 @@ class Offline(Judge):
     docs/offline-judge.md.
     """
 
-    REVISION = "7adf6587b24e"
+    REVISION = "083407ef491f"
     """Part of the identity; a test requires a new one if any verdict changes."""
     proxy = True
 

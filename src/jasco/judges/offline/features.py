@@ -21,6 +21,7 @@ from jasco.protocol.clips import Clip
 TEXTS = ("reference", "audio", "speech", "sound", "words")
 _REFERENCE, _AUDIO, _SPEECH, _SOUND, _WORDS = range(len(TEXTS))
 
+_ROUNDING = 1e-4  # below it, a part is a rounding error, which differs between processors
 _SAME = 0.6  # similarity above which two words have the same meaning
 _RIDGE = 0.3
 
@@ -115,7 +116,7 @@ class Target:
         return cls(
             texts=sentences,
             words=words,
-            own=np.maximum(0, 1 - elsewhere),
+            own=np.where(1 - elsewhere > _ROUNDING, 1 - elsewhere, np.float32(0)),
             beyond={
                 TEXTS[text]: _beyond(sentences, text, others)
                 for text, others in (
