@@ -169,7 +169,8 @@ def test_a_judge_that_always_sees_the_speech_is_exposed(tmp_path: Path) -> None:
     assert (exposed.sound.value, exposed.sound_answers) == (0.0, 3 * 6 * 8)
     assert (correct.speech.value, correct.sound.value) == (0.0, 0.0)
     scores = jasco.score(tmp_path / "run")
-    lines = [line for line in str(scores).splitlines() if "given without the speech" in line]
+    details = [line for line in str(scores).splitlines() if line.startswith("test/")]
+    lines = [line for line in details if "given without the speech" in line]
     assert [line.split(":")[0] for line in lines] == ["test/cues", "test/always speech"]
     assert "100.0%" in lines[1]
 

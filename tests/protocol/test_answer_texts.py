@@ -215,7 +215,7 @@ def test_the_answers_of_a_large_run_are_read_in_a_second() -> None:
     refused = [is_refusal(text) for text in texts]
     assert all(found)
     assert not any(refused)
-    assert time.process_time() - start < 3  # measured: about 1 s, on a loaded machine
+    assert time.process_time() - start < 6  # measured: 1 to 3.5 s, depending on the machine
 
 
 @pytest.mark.parametrize(
