@@ -1,4 +1,4 @@
-"""The cascade with one cue: its language model is told the words alone, or the sounds alone.
+"""Ablations of the cascade: its language model is given only the transcript, or only the sounds.
 
     jasco eval python/recipes/sample_runs/ablations.py:speech_only --name speech-only ...
 

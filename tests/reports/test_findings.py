@@ -315,7 +315,7 @@ def test_measured_reliance_replaces_the_opinion_of_the_judges() -> None:
 
 def test_clips_without_any_credit_are_counted() -> None:
     [clips] = found(pair_of([0, 0, 0, 2, 1], [0, 0, 0, 0, 1]), FindingKind.CLIPS)
-    assert clips.text.startswith('No model gets any credit on 3 of 5 clips: 0 (rain; "Run!"), 1 (')
+    assert clips.text.startswith('All models score 0 on 3 of 5 clips: 0 (rain; "Run!"), 1 (')
     assert clips.clips == ("0", "1", "2")
 
 

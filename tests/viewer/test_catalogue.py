@@ -99,7 +99,7 @@ def test_without_a_choice_a_folder_shows_the_runs_on_the_latest_data(
     assert catalogue.differ()
     time.sleep(0.01)
     make_run("c")
-    assert catalogue.first() == [tmp_path / "b"]  # does not change while somebody looks at it
+    assert catalogue.first() == [tmp_path / "b"]  # does not change while the report is open
     assert Catalogue([tmp_path / "a", tmp_path / "c"], print).first() == [
         tmp_path / "a", tmp_path / "c",
     ]  # fmt: skip

@@ -535,16 +535,16 @@ def _clips(judged: Models, texts: Mapping[str, Clip]) -> Iterator[Finding]:
     if rated < 2:
         return
     who = next(iter(several)) if len(several) == 1 else None
-    nobody = f"{who} gets no credit" if who else "No model gets any credit"
+    zero = f"{who} scores 0" if who else "All models score 0"
     if no_credit > 1:
         shown = [clips[place] for place in order[: min(no_credit, _MOST_CLIPS)]]
         example = ": " if no_credit == len(shown) else ", for example "
-        text = f"{nobody} on {no_credit} of {rated} clips{example}{_in_words(shown, texts)}."
+        text = f"{zero} on {no_credit} of {rated} clips{example}{_in_words(shown, texts)}."
     elif means[order[0]] < means[order[rated - 1]]:
         shown = [clips[place] for place in order[: min(rated - 1, _MOST_CLIPS)]]
         hardest = "clip is" if len(shown) == 1 else "clips are"
         text = f"The hardest {hardest} {_in_words(shown, texts)}."
-        text += f" {nobody} on the first of them." if no_credit and len(shown) > 1 else ""
+        text += f" {zero} on the first of these clips." if no_credit and len(shown) > 1 else ""
     else:
         return
     yield Finding(FindingKind.CLIPS, text, clips=tuple(clip.id for clip in shown))

@@ -150,7 +150,7 @@ def test_filters_count_and_keep_matching_items(tab: Any, browser: Any) -> None:
     assert tab.locator("table.clips .cell:not(.dim)").all_inner_texts() == ["×"]
     assert tab.url.endswith("#clips?model=2&status=failed")
     with quiet_tab(browser, offline=True) as other:
-        other.goto(tab.url)  # somebody to whom the address was sent
+        other.goto(tab.url)  # the link opened in another browser
         other.wait_for_selector("table.clips tbody tr")
         assert found(other) == "1 item in 1 of 8 clips"
     tab.click(".filters button:text('Reset')")

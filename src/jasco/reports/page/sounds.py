@@ -85,7 +85,7 @@ def _edges() -> NDArray[np.int64]:
 
 
 def speech(audio: Audio) -> list[list[float]] | None:
-    """Estimate when somebody speaks, with Silero's own threshold.
+    """Estimate the intervals that contain speech, with Silero's default threshold.
 
     On the data set ``mini``, whose speech is known, the estimate is right for 94% of the time.
 
