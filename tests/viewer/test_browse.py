@@ -75,7 +75,6 @@ def test_audio_and_view_of_a_clip_are_found_by_its_id(
     visitor = visit(make_run())
     clip = content(visitor)["clips"][2]
     assert (clip["audio"], clip["sound_view"]) == ("audio/2", "sound/2")
-    assert clip["seconds"] == pytest.approx(0.25)
     sound = visitor.get(f"/{clip['audio']}")
     assert sound.headers["content-type"] == "audio/wav"
     with wave.open(io.BytesIO(sound.content)) as file:
@@ -83,7 +82,6 @@ def test_audio_and_view_of_a_clip_are_found_by_its_id(
     view = visitor.get(f"/{clip['sound_view']}").json()
     assert view["seconds"] == pytest.approx(0.25)
     assert view["spectrogram"].startswith("data:image/webp;base64,")
-    assert visitor.get(f"/{clip['spectrogram']}").headers["content-type"] == "image/webp"
     assert visitor.get("/audio/99").status_code == 404
 
 

@@ -170,8 +170,8 @@ def test_every_response_has_the_security_headers(
     responses = [
         visitor.get(path)
         for path in (
-            "/", "/state", "/data.json", "/audio/0", "/sound/0", "/spectrogram/0", "/disagreements",
-            "/listen",             "/static/page.css", "/nowhere", "/audio/nothing",
+            "/", "/state", "/data.json", "/audio/0", "/sound/0", "/disagreements", "/listen",
+            "/static/page.css", "/nowhere", "/audio/nothing",
         )
     ]  # fmt: skip
     responses += [
@@ -224,18 +224,18 @@ def test_a_bug_of_ours_is_a_plain_page(
     from jasco.viewer import browse
 
     visitor = visit(make_run(), raise_server_exceptions=False)
-    monkeypatch.setattr(browse, "spectrogram", lambda _audio: 1 / 0)
-    response = visitor.get("/spectrogram/0")
+    monkeypatch.setattr(browse, "sound_view", lambda _audio: 1 / 0)
+    response = visitor.get("/sound/0")
     assert response.status_code == 500
     assert "ZeroDivisionError" not in response.text
     assert (
         HEADERS.items() <= {name.title(): value for name, value in response.headers.items()}.items()
     )
-    assert messages == ["/spectrogram/0: internal error: ZeroDivisionError: division by zero"]
+    assert messages == ["/sound/0: internal error: ZeroDivisionError: division by zero"]
 
 
 PATHS = st.sampled_from(
-    ("/", "/state", "/data.json", "/audio/", "/sound/", "/spectrogram/", "/disagreements",
+    ("/", "/state", "/data.json", "/audio/", "/sound/", "/disagreements",
      "/listen", "/listen/", "/listen/next", "/disagreements/labels.csv", "/static/")
 )  # fmt: skip
 FIELDS = st.sampled_from(

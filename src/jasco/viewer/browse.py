@@ -19,7 +19,7 @@ from starlette.routing import Route
 from jasco.data.audio import Audio, read_unchanged
 from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
 from jasco.reports.page.sections import sections_of
-from jasco.reports.page.sounds import sound_view, spectrogram
+from jasco.reports.page.sounds import sound_view
 from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.live import Live, Snapshot
 from jasco.viewer.progress import progress_of
@@ -38,30 +38,27 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         return render("waiting.html", notes=notes, **_MARKS), packed({})
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
-        lengths = (_seconds(*model.items.audio.get(clip.id, ("", ""))) for model in shown.values())
-        seconds = next((length for length in lengths if length is not None), None)
-        if seconds is not None:
+        files = (model.items.audio.get(clip.id, ("", "")) for model in shown.values())
+        if any(_is_unchanged(*file) for file in files):
             name = quote(clip.id)
-            urls = {kind: f"{kind}/{name}" for kind in ("audio", "spectrogram")}
-            sounds[clip.id] = {"sound_view": f"sound/{name}", "seconds": seconds, **urls}
+            sounds[clip.id] = {"sound_view": f"sound/{name}", "audio": f"audio/{name}"}
     label = f"/disagreements?run={key_of(next(iter(shown.values())).source)}"
     sections = sections_of(shown, sounds)
     page = render("browse.html", page=sections, notes=notes, label=label, **_MARKS)
     return page, packed(content_of(shown, sounds))
 
 
-def _seconds(path: str, sha256: str) -> float | None:
-    """Return the length of a file's audio; None if the file is missing or has changed."""
+def _is_unchanged(path: str, sha256: str) -> bool:
+    """Return whether a file contains the audio with this hash."""
     with suppress(OSError):
         file = Path(path).stat()
-        return _seconds_of_version(path, sha256, file.st_size, file.st_mtime_ns)
-    return None
+        return _is_version_unchanged(path, sha256, file.st_size, file.st_mtime_ns)
+    return False
 
 
 @lru_cache(maxsize=100_000)
-def _seconds_of_version(path: str, sha256: str, _size: int, _mtime_ns: int) -> float | None:
-    audio = read_unchanged(Path(path), sha256)
-    return audio.seconds if audio else None
+def _is_version_unchanged(path: str, sha256: str, _size: int, _mtime_ns: int) -> bool:
+    return read_unchanged(Path(path), sha256) is not None
 
 
 class Browse:
@@ -76,7 +73,6 @@ class Browse:
             "data.json": self.content,
             "audio/{clip}": self.audio,
             "sound/{clip}": self.sound,
-            "spectrogram/{clip}": self.spectrogram,
         }
         self.routes = [
             Route("/", self.start),
@@ -135,12 +131,8 @@ class Browse:
         return audio_response(request, self._audio(request))
 
     def sound(self, request: Request) -> Response:
-        """Return what is seen of a clip's audio."""
+        """Return a clip's waveform, spectrogram and speech."""
         return JSONResponse(sound_view(self._audio(request)))
-
-    def spectrogram(self, request: Request) -> Response:
-        """Return a clip's spectrogram."""
-        return Response(spectrogram(self._audio(request)), media_type="image/webp")
 
     def _audio(self, request: Request) -> Audio:
         shown = self._live(request).latest().shown

@@ -8,7 +8,7 @@ import pytest
 from runs import verdict, write_run
 from synthetic import make_data
 
-pytest.importorskip("vl_convert", reason="needs the extra viewer")
+pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.human.listening_study import Participant

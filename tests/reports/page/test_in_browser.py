@@ -11,7 +11,7 @@ from browser import accessibility_violations, chromium, filter_milliseconds, qui
 from runs import verdict, write_run
 from synthetic import make_data
 
-pytest.importorskip("vl_convert", reason="needs the extra viewer")
+pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure

@@ -52,7 +52,7 @@ const ClipSound = (() => {
   return ({ clip, player }) => {
     const view = useView(clip), audio = useRef(null), block = useRef(null), cursor = useRef(null), clock = useRef(null);
     const [playing, setPlaying] = useState(false), [broken, setBroken] = useState(false);
-    const seconds = view?.seconds ?? clip.seconds ?? 0;
+    const seconds = view?.seconds ?? 0;
     const percent = (time) => `${seconds ? Math.min(100, (100 * time) / seconds) : 0}%`;
 
     const show = () => {
