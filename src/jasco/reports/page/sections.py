@@ -41,7 +41,8 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
     """
     report = summarise_report([model.results for model in shown.values()])
     models, pairs, data = report.models, report.pairs or (), report.data.name
-    found = findings(report, {name: each.reliance for name, each in shown.items() if each.reliance})
+    reliance = {name: each.reliance for name, each in shown.items() if each.reliance}
+    found = findings(report, reliance, clips_of(shown))
     published = report.published or ()
     comparable = published if data == dataset.PUBLISHED else ()
     instructions = max(len(model.results.instructions) for model in models.values())
