@@ -203,7 +203,7 @@ def test_other_answers_are_no_refusals(text: str) -> None:
     assert not is_refusal(text)
 
 
-def test_the_answers_of_a_large_run_are_read_in_a_second() -> None:
+def test_the_answers_of_a_large_run_are_read_quickly() -> None:
     texts = [
         f"I hear sound number {n} and the speaker says that they are going. The word number {n} "
         "suggests that they are likely taking a surfing lesson near the beach, so a teacher "
@@ -211,11 +211,14 @@ def test_the_answers_of_a_large_run_are_read_in_a_second() -> None:
         for n in range(1200)
     ] * 10
     start = time.process_time()
+    assert all(sum(map(ord, text)) for text in texts)
+    unit = time.process_time() - start  # the same text, character by character
+    start = time.process_time()
     found = [contains_keyword(text, "sandcastle,shooting star,surf") for text in texts]
     refused = [is_refusal(text) for text in texts]
     assert all(found)
     assert not any(refused)
-    assert time.process_time() - start < 6  # measured: 1 to 3.5 s, depending on the machine
+    assert time.process_time() - start < 100 * unit  # measured: 29 to 35 times, about 3 s
 
 
 @pytest.mark.parametrize(
