@@ -21,11 +21,14 @@ demo: $(VENV)/demo
 
 test: check test-fast
 
+# Several tests run at once: more threads for small matrices would only wait for a free core.
+test-fast test-slow: export OPENBLAS_NUM_THREADS = 1
+
 # Most tests wait for processes of their own, so two cores have room for three at a time.
 test-fast: $(VENV)/installed
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
-# The second tier: simulations, kills, real models, whole runs, whatever needs torch.
+# The second tier: simulations, kills, real models, whole runs and commands, whatever needs torch.
 test-slow: $(VENV)/torch
 	$(BIN)/pytest -m 'slow or oracle' --numprocesses 4 --dist worksteal --timeout 1200 --durations 12
 

@@ -16,6 +16,9 @@ from synthetic import make_data
 
 VLLM_STANDIN = HELPERS / "vllm_standin.py"
 
+# Tests rewrite modules faster than the time stamps of bytecode files can tell.
+sys.dont_write_bytecode = True
+
 # No deadline: tests run in parallel on machines of different speed.
 settings.register_profile("all", deadline=None)
 settings.register_profile("fewer", deadline=None, max_examples=25)

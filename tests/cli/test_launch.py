@@ -34,7 +34,7 @@ def test_an_interruption_while_it_starts_is_one_line(
         _, stderr = process.communicate(timeout=60)
         messages = [line for line in stderr.splitlines() if not line.startswith(b"import time:")]
         if process.returncode or not delay:
-            assert process.returncode == 130
+            assert process.returncode == 130, stderr.decode()
             [message] = messages
             assert message.startswith(b"jasco: interrupted")
         else:

@@ -20,6 +20,8 @@ from ray_cluster import ray_cluster
 from slurm_cluster import slurm_cluster
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = ROOT / "recipes" / "cluster"
 CLIPS, SHARDS, CONCURRENCY = 24, 4, 4
 CALLS = CLIPS * 8 * 2  # without the preflight
@@ -134,7 +136,6 @@ def delayed_jobs() -> list[str]:
     return [line.split()[0] for line in lines if line.endswith(" PENDING BeginTime")]
 
 
-@pytest.mark.slow
 def test_a_preempted_job_of_the_array_resumes(slurm: None, evaluation: Evaluation) -> None:
     script = SCRIPTS / "slurm-array.sh"
     options = ["--partition=low", f"--array=1-{SHARDS}", "--parsable"]
@@ -149,7 +150,6 @@ def test_a_preempted_job_of_the_array_resumes(slurm: None, evaluation: Evaluatio
     evaluation.check_figures()
 
 
-@pytest.mark.slow
 def test_a_job_of_the_array_resumes_after_its_time_limit(
     slurm: None, evaluation: Evaluation
 ) -> None:
@@ -165,7 +165,6 @@ def test_a_job_of_the_array_resumes_after_its_time_limit(
     assert evaluation.statuses() == [130, 0]
 
 
-@pytest.mark.slow
 def test_a_preempted_job_of_the_executor_resumes(slurm: None, evaluation: Evaluation) -> None:
     pytest.importorskip("submitit")
     options = ["--shards", str(SHARDS), "--on", "slurm,partition=low"]
@@ -178,7 +177,6 @@ def test_a_preempted_job_of_the_executor_resumes(slurm: None, evaluation: Evalua
     evaluation.check_figures()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="ray is not installed")
 def test_shards_of_a_lost_node_of_ray_resume_on_another(evaluation: Evaluation) -> None:
     with ray_cluster() as cluster:

@@ -18,6 +18,8 @@ from jasco.reports.disagreements import write_disagreements
 from jasco.runs.results import JudgedItems
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 
 def evaluate(
     jasco: Jasco, url: str, data: Path, run: Path, *, model: str = "ears", judge: str = "m"

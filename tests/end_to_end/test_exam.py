@@ -17,6 +17,8 @@ from places import ROOT
 from runs import verdict
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 Gold = Callable[..., Path]
 COLUMNS = (
     "row_id", "id", "clip_sha", "prompt_index", "allm_output", "rating", "orientation",

@@ -21,10 +21,10 @@ from synthetic import make_data
 CLIPS, SHARDS, CONCURRENCY = 16, 4, 4
 EXECUTORS = [
     pytest.param("local,workers=2", id="local"),
-    pytest.param("ray,workers=2", id="ray", marks=pytest.mark.slow),
-    pytest.param("slurm,workers=2", id="slurm", marks=pytest.mark.slow),
+    pytest.param("ray,workers=2", id="ray"),
+    pytest.param("slurm,workers=2", id="slurm"),
 ]
-pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("on", EXECUTORS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.parametrize("on", EXECUTORS)]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,6 @@ def test_a_killed_worker_is_replaced(evaluation: Evaluation, on: str) -> None:
     assert 0 <= repeated <= CONCURRENCY + CHECKS
 
 
-@pytest.mark.slow
 def test_an_interrupted_command_stops_its_workers_and_resumes(evaluation: Evaluation) -> None:
     process = evaluation.start()
     workers = evaluation.wait_until_busy(40)
@@ -187,7 +186,6 @@ def test_an_interrupted_command_stops_its_workers_and_resumes(evaluation: Evalua
     assert len(evaluation.server.requests()) <= CALLS + 2 * CHECKS + 2 * CONCURRENCY
 
 
-@pytest.mark.slow
 def test_after_a_killed_command_the_same_one_finishes(evaluation: Evaluation, on: str) -> None:
     process = evaluation.start()
     workers = evaluation.wait_until_busy(40)

@@ -19,6 +19,8 @@ from prompts import INSTRUCTIONS
 from run_database import query
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 
 def command_line(url: str, data: Path, run: Path, *more: object, judges: int = 1) -> list[object]:
     """Return an ``eval`` with model and judges on one server and a timeout of 2 s.
@@ -268,7 +270,6 @@ def test_a_run_whose_server_died_resumes_on_another_port_with_no_call_made_twice
     assert scores[0] == scores[1]
 
 
-@pytest.mark.slow
 def test_a_server_that_died_is_given_up_within_a_minute(
     jasco: Jasco, serve: Serve, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from prompts import INSTRUCTIONS
 from run_database import query
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 CLIPS, CONCURRENCY, KILLS = 60, 8, 20
 JUDGES = ("strict", "kind")
 
@@ -100,7 +102,6 @@ def test_a_run_that_was_killed_during_its_creation_is_created_by_the_same_comman
     assert len(committed_rows(run)) == 32
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_any_moment_a_run_repeats_only_what_was_in_flight_and_ends_the_same(
     jasco: Jasco, serve: Serve, tmp_path: Path

@@ -13,6 +13,8 @@ from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure
 from runs import verdict, write_run
 
+pytestmark = pytest.mark.slow
+
 GOOD, POOR = verdict(2, "Both"), verdict(0, "Neither")
 HALF = verdict(0, "Audio-Oriented")
 

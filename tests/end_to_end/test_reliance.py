@@ -34,6 +34,8 @@ from jasco.reports.reliance_report import RelianceReport
 from jasco.runs.condition_runs import condition_folder, donor_folder
 from jasco.runs.read_run import results_of_run
 
+pytestmark = pytest.mark.slow
+
 CLIPS = 2
 MINI = find_data("mini", lambda _: None)
 BOTH = ("original", "remix")

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chat_server import ChatServer, Serve
 from command import Jasco
 from jasco.data.sources import find_data
@@ -15,6 +17,8 @@ from jasco.interventions.donors import donor_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.runs.condition_runs import donor_folder
 from run_database import query
+
+pytestmark = pytest.mark.slow
 
 CLIPS = 2
 FUNCTION = """

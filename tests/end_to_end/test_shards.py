@@ -15,6 +15,8 @@ from command import Jasco, Result, figures_in
 from run_database import query
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 CLIPS, SHARDS = 13, 8
 
 
@@ -161,7 +163,6 @@ def test_failures_and_judges_are_removed_from_all_shards(
     assert "openai/strict" in jasco("score", run).stdout
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_shards_are_resumed_and_repeat_only_what_was_in_flight(
     jasco: Jasco, serve: Serve, data: Path, tmp_path: Path

@@ -21,6 +21,8 @@ from processes import assert_nothing_lives
 from sweep_files import safetensors, write_toml
 from synthetic import make_data
 
+pytestmark = pytest.mark.slow
+
 CLIPS, CONCURRENCY = 6, 4
 ITEMS = CLIPS * 8
 
@@ -69,7 +71,6 @@ def calls_in(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-@pytest.mark.slow
 def test_a_sweep_that_is_interrupted_twice_ends_in_one_table_without_repeating_calls(
     jasco: Jasco, serve: Serve, folder: Path
 ) -> None:
@@ -110,7 +111,6 @@ def test_a_sweep_that_is_interrupted_twice_ends_in_one_table_without_repeating_c
     assert (calls_in(calls), len(server.requests())) == done
 
 
-@pytest.mark.slow
 def test_a_model_that_fails_does_not_stop_the_others(
     jasco: Jasco, serve: Serve, folder: Path
 ) -> None:
@@ -215,7 +215,6 @@ def test_new_checkpoints_are_evaluated_once_they_are_completely_written(
     assert json.loads(tags) == {"step": 9}
 
 
-@pytest.mark.slow
 def test_a_judge_with_its_own_server_is_started_once_for_all_runs(
     jasco: Jasco, folder: Path, vllm: Callable[..., str], pids: Path
 ) -> None:
@@ -231,7 +230,6 @@ def test_a_judge_with_its_own_server_is_started_once_for_all_runs(
     assert calls_in(folder / "calls.loads") == 3  # each model once for both data sets
 
 
-@pytest.mark.slow
 def test_a_sweep_on_worker_processes_is_interrupted_and_resumed(serve: Serve, folder: Path) -> None:
     server, calls = serve(latency=0.01), folder / "calls"
     judges = ["offline", f"openai/judge,base_url={server.url}"]

@@ -9,11 +9,14 @@ import psutil
 def living(pids: Path) -> list[int]:
     """Return the PIDs recorded in a file whose processes are still running."""
     started = [int(line) for line in pids.read_text().split()] if pids.exists() else []
-    return [
-        pid
-        for pid in started
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
+    return [pid for pid in started if _is_running(pid)]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def assert_nothing_lives(pids: Path, within: float = 10) -> None:

@@ -312,6 +312,7 @@ def test_an_instruction_names_the_sound_first_where_its_text_does() -> None:
         assert (number in SOUND_FIRST) == (sound.start() < speech.start()), text
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_figures_of_resampled_tables() -> None:
     names = ("best_mean", "mean", "audio", "both", "speech")
     table = random_table(7, clips=41)  # with fewer clips intervals are not percentiles

@@ -183,6 +183,7 @@ def test_figures_that_are_not_there_are_dashes() -> None:
 
 AWKWARD = st.text(st.sampled_from(list("|`*_[]()<>~&#$@!\\{}-+=.:/ \n\tab1")), min_size=1)
 LABELS = st.text(min_size=1) | AWKWARD
+PLAIN_STRUCTURE = structure(to_markdown(REPORT))
 
 
 @given(LABELS, LABELS, LABELS)
@@ -193,7 +194,7 @@ def test_whatever_names_hold_the_shape_stays_and_nothing_is_markup(
     model: str, judge: str, data: str
 ) -> None:
     text = to_markdown(renamed(REPORT, [(MODEL, model), (JUDGE, judge), (DATA, data)]))
-    assert structure(text) == structure(to_markdown(REPORT))
+    assert structure(text) == PLAIN_STRUCTURE
     for token in READER.parse(text):
         for child in token.children or ():
             assert child.type in ("text", "code_inline", "html_inline", "em_open", "em_close")

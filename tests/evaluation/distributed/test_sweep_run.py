@@ -1,5 +1,6 @@
 """Sweeps on an executor, their exit statuses, and what happens when work is lost."""
 
+import shutil
 import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -117,8 +118,7 @@ def test_the_answers_of_a_deleted_checkpoint_are_judged(tmp_path: Path) -> None:
     model = tmp_path / "ck" / "step-1"
     write_model(model)
     SweepRunner(plan_of(tmp_path, models=[entry])).run()
-    (model / "model.py").unlink()
-    model.rmdir()
+    shutil.rmtree(model)
     plan = plan_of(tmp_path, models=[entry], judges=["offline", "offline,label=again"])
     assert states(plan) == ["incomplete"] * 2
     assert SweepRunner(plan).run().error() is None
