@@ -1,8 +1,8 @@
 // One clip: its sound, annotations, and the answers of some models side by side.
 "use strict";
 
-const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
-  const { useEffect, useLayoutEffect, useRef, useState } = preactHooks;
+const { ClipView, Marker, Strip, foreign } = (() => {
+  const { useLayoutEffect, useRef, useState } = preactHooks;
   const LONG = 4000;
 
   // Characters that are invisible or change the text direction are shown by their code points.
@@ -176,5 +176,5 @@ const { ClipView, Marker, ScoreCell, Strip, foreign } = (() => {
     </dialog>`;
   };
 
-  return { ClipView, Marker, ScoreCell, Strip, foreign };
+  return { ClipView, Marker, Strip, foreign };
 })();
