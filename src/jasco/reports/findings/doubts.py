@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from jasco.errors import count
 from jasco.metrics.bootstrap import LEAST_CLIPS
+from jasco.reports.findings.agreement import unreliable_alphas
 from jasco.reports.findings.finding import MOST_NAMES, Finding, FindingKind
 from jasco.reports.findings.ranking import Models, rankings
 from jasco.reports.formats import listed, number, short_names
@@ -18,6 +19,7 @@ def doubt_findings(report: Report, judged: Models) -> Iterator[Finding]:
     texts = [
         *cautions(report),
         *_imprecise(report, judged),
+        *_unreliable(judged),
         *_not_examined(judged),
     ]
     yield from (Finding(FindingKind.DOUBT, text, doubtful=True) for text in texts)
@@ -37,6 +39,15 @@ def _imprecise(report: Report, judged: Models) -> Iterator[str]:
         yield (
             f"The figures are imprecise: {count(clips, 'clip')} give intervals that are up to "
             f"{number(widest)} wide, on a scale of 2."
+        )
+
+
+def _unreliable(judged: Models) -> Iterator[str]:
+    if lowest := unreliable_alphas(judged):
+        yield (
+            f"Agreement between the judges on {listed([*lowest])} is unreliable (Krippendorff's "
+            f"alpha is as low as {number(min(lowest.values()))}), so other judges may give other "
+            "figures."
         )
 
 
