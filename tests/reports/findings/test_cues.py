@@ -51,7 +51,7 @@ def test_measured_reliance_replaces_the_opinion_of_the_judges() -> None:
     measured = reliance_report()
     [cues] = found(one(shares(2, 4, 10)), FindingKind.CUES, reliance={"a": measured})
     assert cues.text.startswith("The answers of a depend on both cues: without the sound")
-    assert "0.15 [0.08, 0.22]" in cues.text
+    assert "changes by -0.15 [-0.22, -0.08]" in cues.text
     unmeasured = reliance_report("original")
     [cues] = found(one(shares(2, 4, 10)), FindingKind.CUES, reliance={"a": unmeasured})
     assert "the answers that rest on a cue" in cues.text

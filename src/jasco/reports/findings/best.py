@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isclose
 
 from jasco.errors import count
+from jasco.reports.findings.differences import Outcome, leads_of
 from jasco.reports.findings.finding import MOST_NAMES, Finding, FindingKind
 from jasco.reports.findings.ranking import Models, Rated, are_comparable, is_mixed, rankings
 from jasco.reports.formats import listed
@@ -29,19 +30,19 @@ def best_findings(report: Report, judged: Models) -> Iterator[Finding]:
         for ranking in ranked:
             models = [each for each in ranking if not each.is_participant]
             if models:
-                yield _best_of(models)
+                yield _best_of(models, report)
             yield from (_participant(each, models) for each in ranking if each.is_participant)
 
 
-def _best_of(ranking: Sequence[Rated]) -> Finding:
+def _best_of(ranking: Sequence[Rated], report: Report) -> Finding:
     best, results = ranking[0], ranking[0].model.results
     ties = [each for each in ranking if isclose(each.value, best.value, abs_tol=1e-9)]
     prompts = len(results.instructions)
     its = "its" if len(ties) == 1 else "their"
     answers = f"the best of {its} {prompts} answers" if prompts > 1 else f"{its} answer"
     text = (
-        f"{_lead(ranking, ties)}on {count(results.data.clips, 'clip')}, {answers} to a clip scores "
-        f"{figure(best.value)} of 2 on average{best.rated_by}."
+        f"{_lead(ranking, ties, report)}on {count(results.data.clips, 'clip')}, {answers} to a "
+        f"clip scores {figure(best.value)} of 2 on average{best.rated_by}."
     )
     if others := [each.shown for each in ranking if each not in ties]:
         text += f" Next: {listed(others, MOST_NAMES)}."
@@ -51,13 +52,20 @@ def _best_of(ranking: Sequence[Rated]) -> Finding:
     return Finding(FindingKind.BEST, text, doubtful=doubtful)
 
 
-def _lead(ranking: Sequence[Rated], ties: Sequence[Rated]) -> str:
+def _lead(ranking: Sequence[Rated], ties: Sequence[Rated], report: Report) -> str:
     names = listed([each.name for each in ties], MOST_NAMES)
     if len(ranking) == 1:
         return f"{names}: "
     if len(ties) == 1:
-        return f"{names} scores highest: "
+        return f"{names} scores highest{_reservation(ranking[0], ranking[1], report)}: "
     return f"{names} score equally: " if len(ties) == len(ranking) else f"{names} score highest: "
+
+
+def _reservation(best: Rated, second: Rated, report: Report) -> str:
+    lead = leads_of(best.name, report).get(second.name) if best.judge is None else None
+    if lead and lead.outcome is not Outcome.CLEAR:
+        return f", but not clearly higher than {second.name}"
+    return ""
 
 
 def _participant(participant: Rated, models: Sequence[Rated]) -> Finding:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from jasco.metrics.reliance import Effect
 from jasco.reports.findings.finding import MOST_NAMES, Finding, FindingKind
 from jasco.reports.findings.ranking import Models, Rated, judges_apart
-from jasco.reports.formats import listed, percent, short_names
+from jasco.reports.formats import listed, percent, short_names, signed_number
 from jasco.reports.formats import with_interval as figure
 from jasco.reports.report import SHARES
 
@@ -42,9 +42,9 @@ def _measured(name: str, report: "RelianceReport") -> Finding | None:
         0: "do not measurably depend on the sound or the speech",
     }[len(used)]
     text = (
-        f"The answers of {name} {depend}: without the {one}, the rating (from 0 to 1) falls by "
-        f"{figure(lost[one])}, without the {other} by {figure(lost[other])} (measured by removing "
-        "each cue)."
+        f"The answers of {name} {depend}: without the {one}, the mean rating (divided by 2) "
+        f"changes by {figure(-lost[one], signed_number)}, without the {other} by "
+        f"{figure(-lost[other], signed_number)} (measured by removing each cue)."
     )
     doubtful = report.proxy or not report.complete or not used
     return Finding(FindingKind.CUES, text, doubtful=doubtful)

@@ -19,7 +19,9 @@ _SIGNIFICANT = 0.05
 _SAME = 1e-9
 
 
-class _Outcome(StrEnum):
+class Outcome(StrEnum):
+    """What a difference shows, in words between the names of the models."""
+
     CLEAR = "is clearly better than"
     WEAK = "may be better than"
     OPEN = "cannot be distinguished from"
@@ -27,7 +29,7 @@ class _Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class _Lead:
+class Lead:
     """The difference between a model and another one, the first minus the second."""
 
     first: str
@@ -36,27 +38,33 @@ class _Lead:
     pair: Pair
 
     @classmethod
-    def of(cls, pair: Pair, first: str) -> "_Lead":
+    def of(cls, pair: Pair, first: str) -> "Lead":
         """Return a pair with a given model first."""
         compared = pair.comparison
         difference = compared.mean if compared.tested == "mean" else compared.best_mean
         lead = cls(pair.first, pair.second, difference, pair)
         return lead if pair.first == first else lead.reversed()
 
-    def reversed(self) -> "_Lead":
+    def reversed(self) -> "Lead":
         """Return the second minus the first."""
-        return _Lead(self.second, self.first, -self.difference, self.pair)
+        return Lead(self.second, self.first, -self.difference, self.pair)
 
     @property
-    def outcome(self) -> _Outcome:
+    def outcome(self) -> Outcome:
         """What the difference shows."""
         if (self.difference.value or 0) < -_SAME:
-            return _Outcome.WORSE
+            return Outcome.WORSE
         p, excludes = self.pair.p_holm, excludes_0(self.difference)
         if p is None:
-            return _Outcome.WEAK if excludes else _Outcome.OPEN
+            return Outcome.WEAK if excludes else Outcome.OPEN
         signs = [p < _SIGNIFICANT, excludes]
-        return _Outcome.CLEAR if all(signs) else _Outcome.WEAK if any(signs) else _Outcome.OPEN
+        return Outcome.CLEAR if all(signs) else Outcome.WEAK if any(signs) else Outcome.OPEN
+
+
+def leads_of(best: str, report: Report) -> dict[str, Lead]:
+    """Return the differences between a model and those that it is compared with, by name."""
+    pairs = [pair for pair in report.pairs or () if best in (pair.first, pair.second)]
+    return {lead.second: lead for pair in pairs for lead in [Lead.of(pair, best)]}
 
 
 def difference_findings(report: Report, judged: Models) -> Iterator[Finding]:
@@ -70,15 +78,10 @@ def difference_findings(report: Report, judged: Models) -> Iterator[Finding]:
             yield Finding(FindingKind.DIFFERENCE, text)
         return
     best, second = ranking[0].name, ranking[1].name
-    leads = {
-        lead.second: lead
-        for pair in report.pairs
-        if best in (pair.first, pair.second)
-        for lead in [_Lead.of(pair, best)]
-    }
+    leads = leads_of(best, report)
     if lead := leads.pop(second, None):
         comparisons = sum(pair.p_holm is not None for pair in report.pairs)
-        doubtful = lead.outcome is not _Outcome.CLEAR or not lead.pair.comparison.complete
+        doubtful = lead.outcome is not Outcome.CLEAR or not lead.pair.comparison.complete
         yield Finding(FindingKind.DIFFERENCE, _in_words(lead, comparisons), doubtful=doubtful)
     for pair in report.not_compared or ():
         if {pair.first, pair.second} == {best, second}:
@@ -88,9 +91,9 @@ def difference_findings(report: Report, judged: Models) -> Iterator[Finding]:
         yield _other_leads(best, list(leads.values()))
 
 
-def _in_words(lead: _Lead, comparisons: int) -> str:
+def _in_words(lead: Lead, comparisons: int) -> str:
     compared, where = lead.pair.comparison, ""
-    if lead.outcome is _Outcome.WORSE:
+    if lead.outcome is Outcome.WORSE:
         lead = lead.reversed()
         # A participant has no best-mean, by which models are ranked.
         where = "" if compared.tested == "mean" else "On the answers that both have, "
@@ -105,9 +108,9 @@ def _in_words(lead: _Lead, comparisons: int) -> str:
             are = "is" if compared.clips == 1 else "are"
             text += f", and {count(compared.clips, 'clip')} {are} too few for an interval"
         return f"{text}."
-    if lead.outcome is _Outcome.CLEAR:
+    if lead.outcome is Outcome.CLEAR:
         text = f"{where}{first} is clearly better than {second}: {figures}."
-    elif lead.outcome is _Outcome.WEAK:
+    elif lead.outcome is Outcome.WEAK:
         text = f"{where}{first} may be better than {second}, but the evidence is weak: {figures}."
         if lead.pair.p_holm is None:
             text += f" Fewer than {LEAST_CLIPS_FOR_P} clips are too few for a test."
@@ -122,7 +125,7 @@ def _in_words(lead: _Lead, comparisons: int) -> str:
     return text if compared.complete else f"{text} {_left_out(compared)}"
 
 
-def _figures(lead: _Lead, comparisons: int) -> str:
+def _figures(lead: Lead, comparisons: int) -> str:
     what = "difference of the means" if lead.pair.comparison.tested == "mean" else "difference"
     text = f"the {what} is {figure(lead.difference)}"
     if lead.pair.p_holm is None:
@@ -141,9 +144,9 @@ def _left_out(compared: Comparison) -> str:
     )
 
 
-def _other_leads(best: str, leads: Sequence[_Lead]) -> Finding:
+def _other_leads(best: str, leads: Sequence[Lead]) -> Finding:
     parts = []
-    for outcome in _Outcome:
+    for outcome in Outcome:
         shown = [
             f"{lead.second} ({figure(lead.difference)})"
             for lead in leads
@@ -151,6 +154,6 @@ def _other_leads(best: str, leads: Sequence[_Lead]) -> Finding:
         ]
         if shown:
             parts.append(f"{outcome} {listed(shown, MOST_NAMES)}")
-    doubtful = any(lead.outcome is not _Outcome.CLEAR for lead in leads)
+    doubtful = any(lead.outcome is not Outcome.CLEAR for lead in leads)
     text = f"Compared with the other models, {best} {'; it '.join(parts)}."
     return Finding(FindingKind.DIFFERENCE, text, doubtful=doubtful)

@@ -130,7 +130,7 @@ def differences_table(pairs: Sequence[Pair]) -> PlotTable:
         table,
         [(PlotColumn("difference", axis), difference)],
         title="Differences between models",
-        caption="If an interval includes 0, these clips cannot tell the models apart.",
+        caption="If an interval includes 0, the models cannot be distinguished on these clips.",
     )
 
 
@@ -147,8 +147,8 @@ def pairwise_agreement_table(models: columns.Models) -> PlotTable:
         ],
         title="Agreement of each pair of judges",
         caption=(
-            "1: perfect agreement; 0: as often as by chance. If almost all ratings are equal, kappa "
-            "can be low although the judges rarely differ."
+            "1: perfect agreement; 0: as often as by chance. If almost all ratings are equal, "
+            "kappa can be low although the judges rarely differ."
         ),
     )
 

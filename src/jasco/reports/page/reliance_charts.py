@@ -119,8 +119,7 @@ def _costs(figures: RelianceFigures) -> Iterator[PlotRow]:
     yield steps.total("perfect answers", Estimate(1.0))
     for name, cost in effects.items():
         row = effect_name(f"cost_{name}").partition(":")[0]
-        minus = Estimate(-float(cost), *(-end for end in reversed(cost.interval or ())))
-        yield steps.step(row, float(minus), "loss", with_interval(minus, signed_number))
+        yield steps.step(row, -float(cost), "loss", with_interval(-cost, signed_number))
         if name == "reasoning":
             yield steps.total(condition_name("text"), text.v)
     yield steps.total(condition_name(ORIGINAL), original.v)
