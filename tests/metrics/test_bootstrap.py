@@ -86,6 +86,21 @@ def test_of_few_clips_the_tails_are_those_of_student(clips: int) -> None:
     assert ends == pytest.approx((tail, 1 - tail), abs=1e-5)
 
 
+def test_a_figure_with_the_opposite_sign_has_the_opposite_interval() -> None:
+    assert -Estimate(1.0, -0.5, 2.0) == Estimate(-1.0, -2.0, 0.5)
+    assert -Estimate(1.0) == Estimate(-1.0)
+    assert -NO_ESTIMATE == NO_ESTIMATE
+
+
+def test_a_figure_is_above_another_if_their_intervals_do_not_overlap() -> None:
+    higher, lower = Estimate(3.0, 2.1, 4.0), Estimate(1.0, 0.0, 2.0)
+    assert higher.is_above(lower)
+    assert not lower.is_above(higher)
+    assert not higher.is_above(Estimate(2.0, 1.0, 2.1))
+    assert not higher.is_above(Estimate(1.0))
+    assert not Estimate(3.0).is_above(lower)
+
+
 # --- averages of bounded scores ---
 
 

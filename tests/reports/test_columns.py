@@ -27,11 +27,15 @@ def test_a_single_judge_is_in_its_models_row_and_a_panel_has_a_row_each() -> Non
     ]
 
 
-def test_each_judge_of_a_panel_is_compared_with_the_others() -> None:
-    panel = results(OTHER, judged(clips=12), judged(1, clips=12))
-    models = summarise([results(MODEL, judged(clips=12)), panel]).models
-    table = judge_agreement(models)
-    assert [row.name for row in table.rows] == [f"{JUDGE}\n  on {OTHER}", f"{JUDGE}1\n  on {OTHER}"]
+def test_each_judge_of_at_least_three_is_compared_with_the_others() -> None:
+    two, three = (
+        results(name, *(judged(rating, clips=12) for rating in ratings))
+        for name, ratings in ((MODEL, (2, 1)), (OTHER, (2, 1, 1)))
+    )
+    table = judge_agreement(summarise([two, three]).models)
+    assert [row.name for row in table.rows] == [
+        f"{judge}\n  on {OTHER}" for judge in (JUDGE, f"{JUDGE}1", f"{JUDGE}2")
+    ]
     assert table.cells(table.rows[0])[2].startswith("+1.00 [")
 
 

@@ -90,7 +90,7 @@ def test_a_single_model_by_a_single_judge() -> None:
 
 
 def test_several_models_by_a_panel() -> None:
-    headline, curve, _, agreement, by_judge, differences, _ = tables(to_markdown(REPORT))
+    headline, curve, _, agreement, differences, _ = tables(to_markdown(REPORT))
     judge_names = [f"by {JUDGE}", f"by {JUDGE}1"]
     assert [row[0] for row in headline] == [
         "model / judge",
@@ -111,7 +111,6 @@ def test_several_models_by_a_panel() -> None:
     assert curve[2] == [OTHER, *["–"] * 8]
     assert agreement[0][0] == "answers of"
     assert [row[0] for row in agreement[1:]] == [MODEL, OTHER]
-    assert by_judge[1][0] == f"{JUDGE} on {MODEL}"
     assert differences[1][0] == f"{MODEL} minus {OTHER}"
     assert differences[0][:4] == ["difference", "clips", "best-mean [95%]", "bounds"]
     # The other model's first judge lacks 4 items: the best score of that clip is 1 or 2.
@@ -144,12 +143,17 @@ def test_what_is_missing_and_in_doubt_is_noted_once() -> None:
     assert any("do not include variation between judges" in line for line in lines)
 
 
-def test_findings_are_a_list_without_the_doubts_which_are_notes() -> None:
+def test_findings_and_cautions_are_lists() -> None:
     text = to_markdown(REPORT)
-    found = text.partition("### Findings\n\n")[2].partition("\n\n")[0].splitlines()
+    found, cautions = (
+        text.partition(f"### {heading}\n\n")[2].partition("\n\n")[0].splitlines()
+        for heading in ("Findings", "Cautions")
+    )
     assert len(found) > 2
-    assert all(line.startswith("- ") for line in found)
+    assert len(cautions) > 2
+    assert all(line.startswith("- ") for line in [*found, *cautions])
     assert "INCOMPLETE" not in "".join(found)
+    assert text.count("INCOMPLETE") == 1
 
 
 def test_proxy_figures_are_labelled_at_the_name_and_in_a_note() -> None:

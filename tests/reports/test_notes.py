@@ -159,10 +159,10 @@ def test_attribution_without_the_cue_is_one_line_for_each_judge() -> None:
     summary = summarise_report([measured])
     assert note_lines(summary, [NoteKind.ATTRIBUTION]) == [
         (
-            f"{JUDGE}: labels 38.0% [25.0, 50.0] of the answers given without the speech as "
-            "Speech-Oriented or Both (200 of 368 answers), and 20.0% [10.0, 30.0] of the answers "
-            "given without the sound as Audio-Oriented or Both (210 of 384 answers), not counting "
-            "answers labelled Neither; see: jasco reliance"
+            f"{JUDGE}: labels 38.0% [25.0, 50.0] of 200 answers given without the speech as "
+            "Speech-Oriented or Both, and 20.0% [10.0, 30.0] of 210 answers given without the "
+            "sound as Audio-Oriented or Both, not counting answers labelled Neither; see: jasco "
+            "reliance"
         )
     ]
     judges = summary.to_json()["models"][MODEL]["judges"]

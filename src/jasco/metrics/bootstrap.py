@@ -97,6 +97,17 @@ class Estimate:
         """The ends of the interval; None if there is no interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    def is_above(self, other: "Estimate") -> bool:
+        """Return whether the interval is above that of another figure; without both, False."""
+        return self.low is not None and other.high is not None and self.low > other.high
+
+    def __neg__(self) -> "Estimate":
+        """Return the figure with the opposite sign, as of a difference the other way round."""
+        value, high, low = (
+            None if number is None else -number for number in (self.value, self.low, self.high)
+        )
+        return Estimate(value, low, high)
+
     def __float__(self) -> float:
         """Return the figure; NaN if it is undefined."""
         return math.nan if self.value is None else self.value

@@ -348,11 +348,14 @@ def pairwise_agreement(models: Models) -> Table:
 
 
 def judge_agreement(models: Models) -> Table:
-    """Return a table of the agreement of each judge with the others."""
+    """Return a table of the agreement of each judge with the others, of at least three judges.
+
+    Two judges agree equally well with each other: see :func:`pairwise_agreement`.
+    """
     rows = [
         TableRow(f"{judge.judge}\n  on {name}", judge)
         for name, model in models.items()
-        if model.agreement
+        if model.agreement and len(model.agreement.judges) > 2
         for judge in model.agreement.judges
     ]
     return Table("judge", JUDGE_AGREEMENT, rows)

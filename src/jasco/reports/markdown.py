@@ -1,12 +1,12 @@
 """The report in GitHub-flavored Markdown, for a README or an appendix."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from jasco.errors import one_line
 from jasco.reports import columns
 from jasco.reports.findings import FindingKind, findings
-from jasco.reports.notes import NoteKind, explain_pairs, note_lines
+from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
 from jasco.reports.text import title
 
@@ -24,10 +24,12 @@ def _parts(report: Report) -> Iterator[str]:
     yield columns.headline(models).to_text("pipe", cell)
     instructions = len(report.instructions)
     yield prose(columns.figures_explained(instructions))
-    yield "### Findings"
-    # Doubts are in the notes, with all other cautions.
-    found = [each.text for each in findings(report) if each.kind is not FindingKind.DOUBT]
-    yield "\n".join(f"- {prose(text)}" for text in found)
+    found = findings(report)
+    for heading, of_doubt in (("Findings", False), ("Cautions", True)):
+        texts = [each.text for each in found if (each.kind is FindingKind.DOUBT) == of_doubt]
+        if texts:
+            yield f"### {heading}"
+            yield _list(texts)
     published = columns.published_figures(report.published or ())
     order = [columns.PROMPT_ORDER] if report.published_instructions else []
     prompts = columns.model_figures(models, [*columns.by_prompt(instructions), *order])
@@ -44,9 +46,12 @@ def _parts(report: Report) -> Iterator[str]:
             parts = [f"### {heading}", figures.to_text("pipe", cell), prose(explained)]
             yield from filter(None, parts)
     yield "### Notes"
-    lines = note_lines(report, set(NoteKind) - {NoteKind.PROMPTS})
-    yield "\n".join(f"- {prose(line)}" for line in lines)
+    yield _list(note_lines(report, set(NoteKind) - {NoteKind.PROMPTS, *CAUTIONS}))
     yield f"Signature: {code(report.signature)}"
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {prose(text)}" for text in texts)
 
 
 # --- text from outside ---

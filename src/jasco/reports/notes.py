@@ -189,11 +189,11 @@ def attribution_text(attribution: Attribution | None) -> str:
         return ""
     a = attribution
     parts = [
-        f"{figure(share, percent)} of the answers given without the {cue} as {label}-Oriented or "
-        f"Both ({answers} of {count(judged, 'answer')})"
-        for cue, label, share, answers, judged in (
-            ("speech", "Speech", a.speech, a.speech_answers, a.speech_judged),
-            ("sound", "Audio", a.sound, a.sound_answers, a.sound_judged),
+        f"{figure(share, percent)} of {count(answers, 'answer')} given without the {cue} as "
+        f"{label}-Oriented or Both"
+        for cue, label, share, answers in (
+            ("speech", "Speech", a.speech, a.speech_answers),
+            ("sound", "Audio", a.sound, a.sound_answers),
         )
         if answers
     ]

@@ -42,7 +42,7 @@ def render(report: Report, width: int | None = None) -> str:
         The width of the terminal. If not given, each detail is one line, whatever its length.
     """
     table = columns.headline(report.models, columns.COMPACT)
-    kinds = set(NoteKind) - _CAUTIONS - set(CAUTIONS)
+    kinds = set(NoteKind) - _MISSING - set(CAUTIONS)
     explained = columns.figures_explained(len(report.instructions))
     parts = [*_first_screen(report, table, width)]
     if report.published is not None:
@@ -66,7 +66,7 @@ def render_comparison(report: Report, width: int | None = None) -> str:
 WIDTH = 80
 """The width of tables and sentences that are not for a terminal."""
 _LONGEST_LINE = 100  # longer lines of prose are hard to read
-_CAUTIONS = {NoteKind.MISSING, NoteKind.REASON, NoteKind.COMPARISON}
+_MISSING = {NoteKind.MISSING, NoteKind.REASON, NoteKind.COMPARISON}
 
 
 def _first_screen(report: Report, table: columns.Table, width: int | None) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _first_screen(report: Report, table: columns.Table, width: int | None) -> It
     yield _wrapped(title(report), width)
     yield table.to_text_within(width or WIDTH)
     yield "\n".join(["In words", *_bulleted(texts, width)])
-    missing = note_lines(report, _CAUTIONS)
+    missing = note_lines(report, _MISSING)
     if doubts or missing:
         yield "\n".join(["Cautions", *_bulleted(doubts, width), *_noted(missing, width, "- ")])
 

@@ -74,7 +74,7 @@ def test_contributions_and_losses_are_steps_between_totals() -> None:
 
 def test_parts_whose_conditions_were_not_measured_are_left_out() -> None:
     [contributions] = steps_of(reliance_report("core", passed=52))
-    assert contributions.title == "What the cues contribute to v"
+    assert contributions.title == "What each cue contributes"
     assert "Based on 52 clips whose stems pass the gates." in contributions.caption
     assert not list(steps_of(reliance_report("original,sound,speech")))
 

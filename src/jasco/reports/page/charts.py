@@ -68,7 +68,7 @@ def leaderboard(models: columns.Models, published: Sequence[PublishedResult]) ->
         table,
         [
             (PlotColumn("best-mean and mean", SCORE), scores),
-            (PlotColumn("answers rest on", SHARE), stack),
+            (PlotColumn("of the answers that rest on a cue", SHARE), stack),
         ],
         title="Results",
         markers=markers_of(models),
@@ -104,11 +104,11 @@ def dependence_table(models: columns.Models, published: Sequence[PublishedResult
     table = columns.headline(models, figures)
     chart = plot_table(
         table,
-        [(PlotColumn("share of the answers that rest on any cue", SHARE), stack)],
+        [(PlotColumn("of the answers that rest on a cue", SHARE), stack)],
         title="Modality dependence",
         caption=(
-            "What the answers rest on according to the judges, with 95% intervals. Answers that "
-            "rest on neither are not part of the bar."
+            "What the answers rest on according to the judges, with 95% intervals. Neither: of all "
+            "answers, those that rest on no cue; the bars leave them out."
         ),
         markers=markers_of(models),
         legend=[(share, share) for share in SHARES],
@@ -123,10 +123,7 @@ def differences_table(pairs: Sequence[Pair]) -> PlotTable:
         columns.differences(pairs),
         [(PlotColumn("difference", axis), lambda pair: marks(pair, (_tested(pair), "dot")))],
         title="Differences between models",
-        caption=(
-            "Paired over clips, with 95% intervals. If an interval includes 0, the models cannot "
-            "be told apart with these clips."
-        ),
+        caption="If an interval includes 0, the models cannot be distinguished on these clips.",
     )
 
 
@@ -149,7 +146,10 @@ def pairwise_agreement_table(models: columns.Models) -> PlotTable:
             )
         ],
         title="Agreement of each pair of judges",
-        caption="1: perfect agreement; 0: as often as by chance.",
+        caption=(
+            "1: perfect agreement; 0: as often as by chance. If almost all ratings are equal, "
+            "kappa can be low although the judges rarely differ."
+        ),
     )
 
 

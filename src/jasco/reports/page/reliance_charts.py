@@ -36,11 +36,14 @@ def steps_of(report: RelianceReport) -> Iterator[PlotTable]:
     figures = report.main_figures
     clips = count(figures.clips, "clip") + (" whose stems pass the gates" if report.passed else "")
     for title, rows in (
-        ("What the cues contribute to v", list(_cues(figures))),
-        ("Where v is lost: reasoning and hearing", list(_costs(figures))),
+        ("What each cue contributes", list(_cues(figures))),
+        ("What is lost in reasoning and hearing", list(_costs(figures))),
     ):
         if rows:
-            caption = f"Each bar begins where the bar above it ends. Based on {clips}."
+            caption = (
+                "v is the mean rating divided by 2. Each bar begins where the bar above it ends. "
+                f"Based on {clips}."
+            )
             columns = [PlotColumn("v", UNIT)]
             yield PlotTable(title, caption, "step", columns, ["value or change [95%]"], rows)
 
@@ -73,11 +76,11 @@ class _Steps:
         self._at = float(estimate)
         return _row(name, Bar(0.0, self._at, "total"), with_interval(estimate))
 
-    def step(self, name: str, by: float, text: str) -> PlotRow:
+    def step(self, name: str, by: float, style: str, text: str) -> PlotRow:
         """Return the row of a gain or a loss, from where the row above it ends."""
         start, self._at = self._at, self._at + by
         low, high = sorted((start, self._at))
-        return _row(name, Bar(low, high, "gain" if by > 0 else "loss"), text)
+        return _row(name, Bar(low, high, style), text)
 
 
 def _row(name: str, bar: Bar, text: str) -> PlotRow:
@@ -91,14 +94,14 @@ def _cues(figures: RelianceFigures) -> Iterator[PlotRow]:
         return
     steps = _Steps()
     yield steps.total(condition_name("none"), none.v)
-    for cue, effect, share in (
-        ("sound", sound, figures.share_sound.v.value),
-        ("speech", speech, figures.share_speech.v.value),
+    for cue, style, effect, share in (
+        ("sound", "audio", sound, figures.share_sound.v.value),
+        ("speech", "speech", speech, figures.share_speech.v.value),
     ):
         text = with_interval(effect.v, signed_number)
         if share is not None:
             text += f" ({percent(share, digits=0)} of both)"
-        yield steps.step(f"contribution of {cue}", float(effect.v), text)
+        yield steps.step(f"contribution of {cue}", float(effect.v), style, text)
     yield steps.total(condition_name(figures.full), full.v)
 
 
@@ -114,8 +117,7 @@ def _costs(figures: RelianceFigures) -> Iterator[PlotRow]:
     yield steps.total("perfect answers", Estimate(1.0))
     for name, cost in effects.items():
         row = effect_name(f"cost_{name}").partition(":")[0]
-        minus = Estimate(-float(cost), *(-end for end in reversed(cost.interval or ())))
-        yield steps.step(row, float(minus), with_interval(minus, signed_number))
+        yield steps.step(row, -float(cost), "loss", with_interval(-cost, signed_number))
         if name == "reasoning":
             yield steps.total(condition_name("text"), text.v)
     yield steps.total(condition_name(ORIGINAL), original.v)
