@@ -71,9 +71,9 @@ def best_of_chart(models: columns.Models, instructions: int) -> Iterator[LineCha
         columns.best_of(instructions),
         title="Best of k prompts",
         caption=(
-            "Expected best score of k randomly chosen prompts: the mean at k = 1, best-mean at the "
-            "number of prompts. The best score increases with noise alone, so a steep curve is not "
-            "a sign of quality."
+            "Vertical: expected best score of k randomly chosen prompts, the mean at k = 1 and "
+            "best-mean at the number of prompts. The best score increases with noise alone, so a "
+            "steep curve is not a sign of quality. Lines: 95% intervals."
         ),
         across="k, number of prompts",
         joined=True,
@@ -106,7 +106,7 @@ def _over_prompts(
         yield LineChart(
             title, caption, score_axis(each for one in shown for each in one.marks), across,
             labels=[column.heading for column in figures],
-            places=[100 * (place + 0.5) / len(figures) for place in range(len(figures))],
+            places=[5 + 95 * (place + 0.5) / len(figures) for place in range(len(figures))],
             series=shown, joined=joined,
             table=Table("model", columns.with_intervals(figures), rows),
         )  # fmt: skip

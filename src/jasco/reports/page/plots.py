@@ -154,6 +154,12 @@ class PlotColumn:
     heading: str
     axis: Axis
 
+    @property
+    def label(self) -> str:
+        """The heading with the ends of the axis, for a plot without an axis above it."""
+        low, *_, high = map(self.axis.write, self.axis.ticks)
+        return f"{self.heading}: {low} to {high}"
+
 
 @dataclass(frozen=True)
 class PlotRow:
