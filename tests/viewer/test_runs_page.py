@@ -14,7 +14,8 @@ from jasco.data.dataset import read_data_set
 from jasco.metrics.bootstrap import Estimate
 from jasco.runs.summary import RunSummary
 from jasco.runs.writer import RunWriter
-from jasco.viewer.catalogue import Entry, RunScore, key_of
+from jasco.viewer.catalogue import Entry, key_of
+from jasco.viewer.run_scores import RunScore
 from jasco.viewer.runs_page import groups_of
 from runs import write_run
 from synthetic import make_data

@@ -12,8 +12,9 @@ from starlette.routing import Route
 from jasco.errors import count
 from jasco.reports.formats import between, number
 from jasco.runs.summary import RunSummary
-from jasco.viewer.catalogue import MOST_SELECTED, Catalogue, Entry, RunScore
+from jasco.viewer.catalogue import MOST_SELECTED, Catalogue, Entry
 from jasco.viewer.progress import ago
+from jasco.viewer.run_scores import RunScore
 from jasco.viewer.web import render
 
 _FILTERED = 10  # runs above which the list can be filtered
