@@ -25,7 +25,7 @@ from jasco.viewer import web
 from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.label_queue import Queue, Selection
 from jasco.viewer.live import Live
-from jasco.viewer.selections import Selections
+from jasco.viewer.reports import Reports
 
 COOKIE = "jasco-annotator"
 _MOST_CHANGES = 1_000  # maximum number of labels that an annotator can undo
@@ -34,8 +34,8 @@ _MOST_CHANGES = 1_000  # maximum number of labels that an annotator can undo
 class Annotating:
     """The pages of the queue."""
 
-    def __init__(self, selections: Selections, catalogue: Catalogue) -> None:
-        self._selections = selections
+    def __init__(self, reports: Reports, catalogue: Catalogue) -> None:
+        self._reports = reports
         self._catalogue = catalogue
         self._changes: dict[tuple[Path, str], deque[Change]] = {}  # since the app was started
         self.routes = [
@@ -112,7 +112,7 @@ class Annotating:
     def _live(self, values: Mapping[str, str]) -> Live:
         """Return the runs that include the one named by the query or form."""
         key = values.get("run")
-        return self._selections.containing(key) if key else self._selections.first()
+        return self._reports.containing(key) if key else self._reports.first()
 
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
         """Return the queue of the run named by the query or form; redirect if there is no run."""
