@@ -92,8 +92,8 @@ def test_what_fails_for_good_is_not_expected(tmp_path: Path, data: Path) -> None
             read_data_set(data),
             lambda clip, number: refused if (clip, number) == (0, 1) else "said",
             {
-                "kind": lambda clip, number: (
-                    {(0, 2): refused, (0, 3): retried}.get((clip, number), verdict(2, "Both"))
+                "kind": lambda clip, number: {(0, 2): refused, (0, 3): retried}.get(
+                    (clip, number), verdict(2, "Both")
                 )
             },
         )

@@ -69,4 +69,3 @@ def test_an_error_in_one_run_affects_no_other(monkeypatch: pytest.MonkeyPatch) -
         None, Estimate(1.0), Estimate(1.0),
     ]  # fmt: skip
     assert scored == list(runs)  # once each
-

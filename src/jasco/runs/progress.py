@@ -115,9 +115,7 @@ class Progress:
     def seconds_left(self) -> float | None:
         """The time left at the present rates; None if it is unknown, or nothing is left."""
         without_answer = self.answers.failed if self.answers else 0
-        times = [
-            stage.seconds_left(without_answer if stage.name else 0) for stage in self.stages
-        ]
+        times = [stage.seconds_left(without_answer if stage.name else 0) for stage in self.stages]
         known = [seconds for seconds in times if seconds is not None]
         return (max(known, default=0.0) or None) if len(known) == len(times) else None
 

@@ -30,9 +30,9 @@ from jasco.viewer.catalogue import Catalogue
 from jasco.viewer.connections import BACKLOG, LimitedConnection, most_connections
 from jasco.viewer.listening import Listening
 from jasco.viewer.listening_data import check_same_data, find_listening_data
+from jasco.viewer.reports import Reports
 from jasco.viewer.runs_page import RunsPage
 from jasco.viewer.security import DEFAULT_HOST, AccessMiddleware, Address
-from jasco.viewer.reports import Reports
 from jasco.viewer.web import page
 
 _DEFAULT_FOLDER = Path("runs")

@@ -42,7 +42,7 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         if any(_is_unchanged(*file) for file in _files(shown, clip.id)):
             name = quote(clip.id)
             sounds[clip.id] = {"sound_view": f"sound/{name}", "audio": f"audio/{name}"}
-    label = f"/disagreements?run={key_of(next(iter(shown.values())).source)}"
+    label = f"/label?run={key_of(next(iter(shown.values())).source)}"
     sections = sections_of(shown, sounds)
     page = render("browse.html", page=sections, notes=notes, label=label, **_MARKS)
     return page, packed(content_of(shown, sounds))
