@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from jasco.backends.specs import parse_spec
 from jasco.data.dataset import DataSet, read_data_set
 from jasco.human.listening_study import CANNOT_TELL, Participant, items_for, run_folder
+from jasco.judges.chat_judge import ChatJudge
 from jasco.protocol.clips import Clip
+from jasco.protocol.verdict_parser import read_verdict
+from jasco.protocol.verdicts import Attempt, Judgement
 from jasco.runs.read_run import judged_items_of_run, read_run
+from jasco.runs.schema import verdict_row
 from jasco.runs.writer import RunWriter
 from participants import participants
 from runs import verdict
@@ -159,6 +164,27 @@ def test_the_score_is_shown_beside_those_of_models(
     assert order[1].clip.reference not in text  # not heard yet
     results, items = read_run(run_folder(human_runs, "Ada"))
     assert (dict(results.judges), dict(items.judges)) == ({}, {})  # the verdicts are not stored
+
+
+def test_answers_without_a_readable_verdict_are_not_counted(
+    visit: Visit, clips: DataSet, human_runs: Path
+) -> None:
+    visitor = enter_name(visit(data=clips))
+    items = items_for("Ada", clips.clips)
+    for number in (1, 2, 3):
+        send(visitor, number, "mine")
+    with RunWriter.open(run_folder(human_runs, "Ada")) as store:
+        store.set_protocol("v2")
+        [judge] = store.add_judges([parse_spec("openai/kind", ChatJudge)])
+        rows = []
+        for item, text in zip(items, (verdict(2, "Both"), verdict(1, "Both"), "?"), strict=False):
+            place = [clip.id for clip in clips.clips].index(item.clip.id)
+            judgement = Judgement(read_verdict(text), (Attempt("verdict", text),))
+            rows.append(verdict_row(1, judge, "v2", 0, place, item.number, judgement, 1.0))
+        store.commit(rows)
+    page = visitor.get("/listen/done").text
+    assert "<strong>1.50 of 2</strong> on 2 clips." in page
+    assert "1 without a readable verdict left out" in page
 
 
 def test_without_models_the_score_stands_alone(visit: Visit, clips: DataSet) -> None:
@@ -325,6 +351,16 @@ def test_a_sound_that_is_another_one_is_not_played(
 
 def test_without_runs_there_is_mini_to_listen_to(visit: Visit) -> None:
     assert "16 clips" in visit().get("/listen").text
+
+
+def test_the_clips_are_those_of_the_runs_as_soon_as_there_is_one(
+    visit: Visit, make_run: MakeRun, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    visitor = visit(tmp_path / "runs")
+    assert "16 clips" in visitor.get("/listen").text
+    make_run("runs/a")
+    assert "4 clips" in visitor.get("/listen").text
 
 
 def test_with_runs_the_audio_is_what_their_models_were_given(

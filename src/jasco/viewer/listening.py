@@ -21,20 +21,19 @@ from starlette.routing import Route
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.human.listening_score import answers_to, listening_score
 from jasco.human.listening_study import CANNOT_TELL, LONGEST_ANSWER, Participant, exists
 from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.protocol.clips import Item
+from jasco.reports.page.plots import marker_of
 from jasco.reports.page.shown import Shown
 from jasco.runs.participants import participant_name
 from jasco.runs.read_run import read_run
 from jasco.runs.reader import RunReader
 from jasco.viewer import web
-from jasco.viewer.listening_score import answers_to, listening_score
 from jasco.viewer.live import Live
 
 COOKIE = "jasco-participant"
-MARKERS = 6
-"""Number of different markers of models."""
 _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
 
 
@@ -238,7 +237,7 @@ class Listening:
 
 def _markers(models: Iterable[str]) -> dict[str, int]:
     """Return the number of each model's marker."""
-    return {name: place % MARKERS + 1 for place, name in enumerate(models)}
+    return {name: marker_of(place) for place, name in enumerate(models)}
 
 
 def _question_page(

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,23 @@ from jasco.protocol.clips import Item
 from jasco.protocol.protocols import protocol_named
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.page.shown import Shown
+from jasco.runs.results import JudgedItems, Results
 
 OFFLINE = "offline"
+
+
+class Side(Protocol):
+    """The run of a participant or of a model."""
+
+    @property
+    def results(self) -> Results:
+        """Its results."""
+
+    @property
+    def items(self) -> JudgedItems:
+        """Its items, with their verdicts."""
+
+
 Verdicts = Mapping[Key, Verdict]
 """The verdicts of one judge on one side's answers."""
 
@@ -96,7 +111,7 @@ class ListeningScore:
 
 
 def listening_score(
-    items: Sequence[Item], participant: Shown, models: Mapping[str, Shown]
+    items: Sequence[Item], participant: Side, models: Mapping[str, Side]
 ) -> ListeningScore:
     """Score a participant and models on the items that the participant has answered.
 
@@ -104,9 +119,9 @@ def listening_score(
     ----------
     items : sequence of Item
         The answered items; at least one.
-    participant : Shown
+    participant : Side
         The participant's run.
-    models : mapping of str to Shown
+    models : mapping of str to Side
         By name. Models without an answer to any of the items are left out.
     """
     sides = [participant, *models.values()]
@@ -131,11 +146,16 @@ def listening_score(
         for own, panel, of_side in zip(answers, panels, matrices, strict=True)
     )
     names = [name for n, name in enumerate(models, start=1) if n in compared]
-    by_score = sorted(zip(names, others, strict=True), key=lambda each: -(each[1].mean.value or 0))
+    by_score = sorted(zip(names, others, strict=True), key=lambda each: _rank(each[1].mean))
     return ListeningScore(tuple(judges) or (OFFLINE,), not judges, you, dict(by_score))
 
 
-def answers_to(items: Sequence[Item], side: Shown) -> dict[Key, str]:
+def _rank(mean: Estimate) -> tuple[bool, float]:
+    """Return what sorts the highest score first, and models without a score last."""
+    return mean.value is None, -(mean.value or 0)
+
+
+def answers_to(items: Sequence[Item], side: Side) -> dict[Key, str]:
     """Return a side's answers to the items, as far as it was asked the same questions."""
     texts, clips = side.items.instructions, set(side.items.clips)
     found = {}
@@ -147,7 +167,7 @@ def answers_to(items: Sequence[Item], side: Shown) -> dict[Key, str]:
     return found
 
 
-def _common_judges(sides: Sequence[Shown], answers: Sequence[Mapping[Key, str]]) -> list[str]:
+def _common_judges(sides: Sequence[Side], answers: Sequence[Mapping[Key, str]]) -> list[str]:
     """Return the judges, except proxies, that have judged all answers of all sides."""
     first = sides[0].results
     return [
@@ -164,7 +184,7 @@ def _common_judges(sides: Sequence[Shown], answers: Sequence[Mapping[Key, str]])
     ]
 
 
-def _judged(side: Shown, judge: str, key: Key) -> bool:
+def _judged(side: Side, judge: str, key: Key) -> bool:
     return key in side.items.judges.get(judge, {})
 
 
