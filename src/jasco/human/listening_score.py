@@ -8,7 +8,7 @@ that is judged by a language model later, they would be those of a second judge.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -139,7 +139,7 @@ def listening_score(
             for side, own in zip(sides, answers, strict=True)
         ]
     else:
-        panels = [[_judged_offline(items, own)] for own in answers]
+        panels = [[verdicts] for verdicts in _judged_offline(items, answers)]
     matrices = [[_matrix(items, verdicts) for verdicts in panel] for panel in panels]
     you, *others = (
         _scored(items, own, panel, of_side, matrices[0])
@@ -194,18 +194,24 @@ def _offline() -> Judge:
     return judge
 
 
-def _judged_offline(items: Sequence[Item], answers: Mapping[Key, str]) -> Verdicts:
-    async def judge() -> Verdicts:
-        verdicts = {}
-        for item in items:
-            key = item.clip.id, item.number
-            if key in answers:
-                outcome = await _offline().judge(item, answers[key], protocol_named(None))
-                assert not isinstance(outcome, Failure)  # it makes no calls
-                verdicts[key] = outcome.verdict
-        return verdicts
+def _judged_offline(
+    items: Sequence[Item], answers: Sequence[Mapping[Key, str]]
+) -> list[dict[Key, Verdict]]:
+    """Return the verdicts of the offline judge on the answers of each side."""
+    judged: list[dict[Key, Verdict]] = [{} for _ in answers]
+    for item in items:  # the answers about one clip in succession, for which the judge is faster
+        key = item.clip.id, item.number
+        for own, verdicts in zip(answers, judged, strict=True):
+            if key in own:
+                verdicts[key] = _offline_verdict(item, own[key])
+    return judged
 
-    return asyncio.run(judge())
+
+@lru_cache(maxsize=20_000)
+def _offline_verdict(item: Item, answer: str) -> Verdict:
+    outcome = asyncio.run(_offline().judge(item, answer, protocol_named(None)))
+    assert not isinstance(outcome, Failure)  # it makes no calls
+    return outcome.verdict
 
 
 def _matrix(items: Sequence[Item], verdicts: Verdicts) -> VerdictMatrix:
