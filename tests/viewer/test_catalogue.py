@@ -67,3 +67,10 @@ def test_without_a_choice_a_folder_shows_the_runs_on_the_latest_data(
     assert Catalogue([tmp_path / "a", tmp_path / "c"], print).first() == [
         tmp_path / "a", tmp_path / "c",
     ]  # fmt: skip
+
+
+def test_equal_names_are_followed_by_the_folder(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(f"runs/{name}", model=name[-1]) for name in ("a/1", "b/1", "2")]
+    for roots, folders in (([tmp_path / "runs"], ["a/1", "b/1"]), (runs, runs[:2])):
+        names = Catalogue(roots, print).beside(key_of(runs[0]))
+        assert {*names.values()} == {"csv/2", *(f"csv/1 ({folder})" for folder in folders)}

@@ -4,6 +4,7 @@ A run is named in addresses by a key, which is looked up here: no path comes fro
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,10 @@ class Catalogue:
         return [entries[key].summary.folder for key in keys]
 
     def beside(self, key: str) -> dict[str, str]:
-        """Return the names of a run, and of some others on the same data, by their keys."""
+        """Return the names of a run, and of some others on the same data, by their keys.
+
+        Equal names are followed by the runs' folders.
+        """
         runs = {each: entry.summary for each, entry in self.latest().items()}
         data = runs[key].annotations_sha256 if key in runs else None
         others = [
@@ -96,7 +100,18 @@ class Catalogue:
             if run.answered and run.annotations_sha256 == data and each != key
         ]
         kept = {key, *others[: MOST_SELECTED - 1]}
-        return {each: run.name for each, run in runs.items() if each in kept}
+        names = Counter(run.name for each, run in runs.items() if each in kept)
+        return {
+            each: run.name if names[run.name] == 1 else f"{run.name} ({self._place(run.folder)})"
+            for each, run in runs.items()
+            if each in kept
+        }
+
+    def _place(self, folder: Path) -> Path:
+        """Return the folder of a run, relative to the folder in which it was found."""
+        roots = (root for root in self.roots if root != folder and folder.is_relative_to(root))
+        root = next(roots, None)
+        return folder.relative_to(root) if root else folder
 
     def first(self) -> Sequence[Path]:
         """Return the runs to show if none is chosen.
