@@ -229,7 +229,7 @@ def _take_listening(gallery: Gallery, app: str) -> None:
 
 def label_answers(tab: Page, app: str, annotator: str, number: int) -> None:
     """Label a number of answers on which judges differ, and open the next one."""
-    _open(tab, f"{app}disagreements/name")
+    _open(tab, f"{app}label/name")
     _enter(tab, annotator)
     for rating, orientation in (LABELS * number)[:number]:
         _choose(tab, rating, orientation)

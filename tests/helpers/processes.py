@@ -1,6 +1,7 @@
-"""Checks of background processes, which record their PIDs in a file."""
+"""Checks of background work and of processes, which record their PIDs in a file."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,14 @@ def assert_nothing_lives(pids: Path, within: float = 10) -> None:
     while (running := living(pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not running
+
+
+def wait_until(has_happened: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 30
+    while not has_happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def wait_for(path: Path, text: str = "") -> None:

@@ -144,3 +144,19 @@ def test_calls_to_a_closed_model_end() -> None:
 
     with pytest.raises(RuntimeError):
         asyncio.run(answer())
+
+
+def test_no_call_waits_forever_after_an_unexpected_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Blocked(parse_spec("python/name", Blocked), 1)
+
+    def fail(_questions: Sequence[Question]) -> list[Response]:
+        raise OSError("broken")
+
+    monkeypatch.setattr(model, "_answer", fail)
+
+    async def ask() -> list[Any]:
+        item: Any = SimpleNamespace(instruction="?", sample=0)
+        calls = [model.answer(item, clip(1)) for _ in range(3)]
+        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+
+    assert [type(each) for each in asyncio.run(ask())] == [OSError] * 3

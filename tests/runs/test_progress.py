@@ -83,6 +83,31 @@ def test_a_run_is_complete_if_nothing_is_missing() -> None:
     assert not Progress(Path("run"), "", None, (), None, ()).complete
 
 
+def test_what_fails_for_good_is_not_expected(tmp_path: Path, data: Path) -> None:
+    refused, unsure = Failure("rejected", "refused", final=True), Failure("timeout", "no response")
+
+    def write(retried: str | Failure) -> Progress:
+        run = write_run(
+            tmp_path / "run",
+            read_data_set(data),
+            lambda clip, number: refused if (clip, number) == (0, 1) else "said",
+            {
+                "kind": lambda clip, number: {(0, 2): refused, (0, 3): retried}.get(
+                    (clip, number), verdict(2, "Both")
+                )
+            },
+        )
+        return read_progress(run, now())
+
+    assert not write(unsure).complete
+    found = write(verdict(1, "Both"))
+    assert found.complete
+    assert [(stage.done, stage.final, stage.expected) for stage in found.stages] == [
+        (31, 1, 32), (30, 1, 32),
+    ]  # fmt: skip
+    assert found.seconds_left is None
+
+
 def test_a_run_is_running_while_a_process_writes_to_it(
     write: Callable[..., Path], data: Path
 ) -> None:

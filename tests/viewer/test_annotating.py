@@ -3,9 +3,12 @@
 import csv
 import io
 import re
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from html import unescape
+from contextlib import closing
+from dataclasses import replace
+from html import escape, unescape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,8 +16,12 @@ import pytest
 
 from jasco.data.dataset import read_data_set
 from jasco.human.annotations import Annotations
+from jasco.human.annotator_agreement import annotator_agreement
 from jasco.judge_exam.questions import read_labels
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.runs import database
+from jasco.runs.read_run import read_run
+from jasco.viewer.annotating import pairs
 from jasco.viewer.catalogue import key_of
 from runs import verdict
 from visitor import Visitor
@@ -38,7 +45,7 @@ def run(make_run: MakeRun) -> Path:
 
 
 def enter(visitor: Visitor, name: str) -> Visitor:
-    assert visitor.send_form("/disagreements/name", name=name).status_code == 303
+    assert visitor.send_form("/label/name", name=name).status_code == 303
     return visitor
 
 
@@ -50,26 +57,41 @@ def shown_item(page: str) -> tuple[str, int]:
 
 def save(visitor: Visitor, clip: object, prompt: int, **fields: object) -> str:
     values = {"rating": 1, "orientation": "Both", "note": ""} | fields
-    response = visitor.send_form("/disagreements", clip=clip, prompt=prompt, **values)
+    response = visitor.send_form("/label", clip=clip, prompt=prompt, **values)
     assert response.status_code == 303, response.text
     return response.headers["location"]
 
 
 def test_a_name_is_asked_once(visit: Visit, run: Path) -> None:
     visitor = visit(run)
-    assert "Your name" in visitor.get("/disagreements", follow_redirects=True).text
+    assert "Your name" in visitor.get("/label", follow_redirects=True).text
     for name in ("", " ", "a,b", "x" * 41, "a\N{RIGHT-TO-LEFT OVERRIDE}b"):
-        response = visitor.send_form("/disagreements/name", name=name)
+        response = visitor.send_form("/label/name", name=name)
         assert response.status_code == 422
         assert 'role="alert"' in response.text
     enter(visitor, " Zoë  Ångström ")
-    assert "Zoë Ångström" in visitor.get("/disagreements").text
-    assert "Your name" not in visitor.get("/disagreements").text
+    assert "Zoë Ångström" in visitor.get("/label").text
+    assert "Your name" not in visitor.get("/label").text
+
+
+def test_the_chosen_run_is_kept_while_a_name_is_asked(visit: Visit, make_run: MakeRun) -> None:
+    runs = [make_run("a", judges=judges(), model="one"), make_run("b", model="two")]
+    visitor = visit(*runs)
+    chosen = f"?run={key_of(runs[1])}&queue=sample"
+    assert visitor.get(f"/label{chosen}").headers["location"] == f"/label/name{chosen}"
+    form = re.search(r'action="([^"]+)"', visitor.get(f"/label/name{chosen}&other=1").text)
+    assert form
+    refused = visitor.send_form(unescape(form[1]), name="")
+    assert f'action="{form[1]}"' in refused.text
+    response = visitor.send_form(unescape(form[1]), name="Ada")
+    assert response.headers["location"] == f"/label{chosen}"
+    page = visitor.get(f"/label{chosen}").text
+    assert f'href="/label/name{escape(chosen)}"' in page
 
 
 def test_answers_that_differ_most_come_first_and_one_at_a_time(visit: Visit, run: Path) -> None:
     visitor = enter(visit(run), "Ada")
-    page = visitor.get("/disagreements").text
+    page = visitor.get("/label").text
     assert shown_item(page) == ("1", 2)
     assert "1 of 3" in page
     assert "<strong>0</strong> of 3 labelled" in page
@@ -87,7 +109,7 @@ def test_answers_that_differ_most_come_first_and_one_at_a_time(visit: Visit, run
 
 
 def test_verdicts_are_folded_away(visit: Visit, run: Path) -> None:
-    page = enter(visit(run), "Ada").get("/disagreements").text
+    page = enter(visit(run), "Ada").get("/label").text
     assert page.index("<details>") < page.index("openai/stern") < page.index("</details>")
     assert "<details open" not in page
 
@@ -111,12 +133,12 @@ def test_answers_can_be_skipped_revisited_and_relabelled(visit: Visit, run: Path
         assert match
         return unescape(match[1])
 
-    first = visitor.get("/disagreements").text
+    first = visitor.get("/label").text
     assert ">Back</a>" not in first
     second = visitor.get(link(first, "Skip")).text
     assert shown_item(second) == ("2", 3)
     save(visitor, 2, 3, note="hasty")
-    third = visitor.get("/disagreements?clip=0&prompt=1").text
+    third = visitor.get("/label?clip=0&prompt=1").text
     revisited = visitor.get(link(third, "Back")).text
     assert shown_item(revisited) == ("2", 3)
     assert "hasty" in revisited
@@ -135,25 +157,25 @@ def test_the_last_page_states_that_all_is_done(visit: Visit, run: Path) -> None:
     page = visitor.get(location).text
     assert "All done" in page
     assert "jasco exam JUDGE" in page
-    repeated_page = visitor.get("/disagreements?every=1").text
+    repeated_page = visitor.get("/label?every=1").text
     assert shown_item(repeated_page) == ("1", 2)
     assert shown_item(visitor.get(save(visitor, 1, 2, every=1)).text) == ("2", 3)
 
 
 def undo(visitor: Visitor) -> str:
-    response = visitor.send_form("/disagreements/undo", queue="differing")
+    response = visitor.send_form("/label/undo", queue="differing")
     assert response.status_code == 303, response.text
     return response.headers["location"]
 
 
 def test_labels_can_be_undone_one_by_one(visit: Visit, run: Path) -> None:
     visitor = enter(visit(run), "Ada")
-    assert "Undo last label" not in visitor.get("/disagreements").text
+    assert "Undo last label" not in visitor.get("/label").text
     save(visitor, 1, 2, rating=2)
     save(visitor, 1, 2, rating=0, note="changed my mind")
     save(visitor, 2, 3)
     save(enter(visit(run), "Ben"), 2, 3)
-    assert "Undo last label" in visitor.get("/disagreements").text
+    assert "Undo last label" in visitor.get("/label").text
     assert shown_item(visitor.get(undo(visitor)).text) == ("2", 3)
     page = visitor.get(undo(visitor)).text
     assert shown_item(page) == ("1", 2)
@@ -161,48 +183,65 @@ def test_labels_can_be_undone_one_by_one(visit: Visit, run: Path) -> None:
     assert "changed my mind" not in page
     undo(visitor)
     assert [(label.annotator, label.clip_id) for label in Annotations(run).all()] == [("Ben", "2")]
-    assert undo(visitor) == f"/disagreements?run={key_of(run)}"  # nothing is left to undo
+    assert undo(visitor) == f"/label?run={key_of(run)}"  # nothing is left to undo
     assert len(Annotations(run).all()) == 1
-    assert undo(visit(run)) == "/disagreements/name"
+    assert undo(visit(run)) == "/label/name"
+
+
+def test_a_label_is_undone_later_if_the_file_is_in_use(
+    visit: Visit, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ATTEMPT", 0.01)
+    monkeypatch.setattr(database, "SHORT_PATIENCE", 0.05)
+    visitor = enter(visit(run), "Ada")
+    save(visitor, 1, 2)
+    with closing(sqlite3.connect(run / "labels.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        response = visitor.send_form("/label/undo", queue="differing")
+        assert (response.status_code, "locked" in response.text) == (503, True)
+    assert "Undo last label" in visitor.get("/label").text
+    undo(visitor)
+    assert Annotations(run).all() == []
 
 
 def test_a_label_changed_in_another_app_is_not_undone(visit: Visit, run: Path) -> None:
     visitor = enter(visit(run), "Ada")
     save(visitor, 1, 2)
     Annotations(run).put("Ada", "1", 2, Verdict(0, Orientation.AUDIO))
-    response = visitor.send_form("/disagreements/undo", queue="differing")
+    response = visitor.send_form("/label/undo", queue="differing")
     assert response.status_code == 400
     assert "has been changed since" in response.text
     assert len(Annotations(run).all()) == 1
+    assert "Undo last label" not in visitor.get("/label").text
 
 
 def test_all_answers_or_a_random_sample_can_be_labelled(visit: Visit, make_run: MakeRun) -> None:
     run = make_run()  # one judge: there are no disagreements
     visitor, query = enter(visit(run), "Ada"), f"run={key_of(run)}"
-    assert f'href="/disagreements?{query}&amp;queue=sample"' in visitor.get("/disagreements").text
-    page = visitor.get("/disagreements?queue=all").text
+    assert f'href="/label?{query}&amp;queue=sample"' in visitor.get("/label").text
+    page = visitor.get("/label?queue=all").text
     assert shown_item(page) == ("0", 1)
     assert "of 32 labelled" in page
-    assert save(visitor, 0, 1, queue="all") == f"/disagreements?{query}&queue=all&clip=0&prompt=2"
+    assert save(visitor, 0, 1, queue="all") == f"/label?{query}&queue=all&clip=0&prompt=2"
     orders: list[list[tuple[str, int]]] = []
     for name in ("Ben", "Cy"):
         other, order = enter(visitor, name), []
-        location = f"/disagreements?{query}&queue=sample"
+        location = f"/label?{query}&queue=sample"
         for _ in range(5):
             order.append(shown_item(other.get(location).text))
             location = save(other, *order[-1], queue="sample")
         orders.append(order)
     assert orders[0] == orders[1] != [("0", number) for number in range(1, 6)]
-    assert visitor.get("/disagreements?queue=nonsense").status_code == 200
+    assert visitor.get("/label?queue=nonsense").status_code == 200
 
 
 def test_the_agreement_of_annotators_is_shown(visit: Visit, run: Path) -> None:
     ada, ben = enter(visit(run), "Ada"), enter(visit(run), "<b>Ben</b>")
-    address = f"/disagreements/agreement?run={key_of(run)}"
+    address = f"/label/agreement?run={key_of(run)}"
     assert "None of them has been labelled" in ada.get(address).text
     for clip, prompt in ((1, 2), (2, 3), (0, 1)):
         save(ada, clip, prompt, rating=clip)
-    page = ada.get("/disagreements").text
+    page = ada.get("/label").text
     assert f'href="{address}"' in page
     page = ada.get(address).text
     assert "No answer has labels of two annotators yet" in page
@@ -214,13 +253,23 @@ def test_the_agreement_of_annotators_is_shown(visit: Visit, run: Path) -> None:
     assert "Answers labelled by two or more</dt><dd>1</dd>" in page
     assert "chosen because judges differ" in page
     assert "chosen because judges differ" not in ben.get(f"{address}&queue=sample").text
+    assert f'href="{address}&amp;queue=sample"' in page  # the other answers' agreement
 
 
-def test_each_participant_has_an_own_queue(visit: Visit, run: Path) -> None:
+def test_agreement_with_a_proxy_is_marked(visit: Visit, run: Path) -> None:
+    visitor = enter(visit(run), "Ada")
+    save(visitor, 1, 2)
+    items = replace(read_run(run)[1], proxies=frozenset({"openai/stern"}))
+    found = annotator_agreement(items, Annotations(run).all(), {("1", 2)})
+    names = [row.name for row in pairs(found.with_judges, items).rows]
+    assert names == ["Ada and openai/kind", "Ada and openai/stern (proxy)"]
+
+
+def test_each_annotator_has_an_own_queue(visit: Visit, run: Path) -> None:
     ada, ben = enter(visit(run), "Ada"), enter(visit(run), "Ben")
     save(ada, 1, 2)
-    assert shown_item(ada.get("/disagreements").text) == ("2", 3)
-    assert shown_item(ben.get("/disagreements").text) == ("1", 2)
+    assert shown_item(ada.get("/label").text) == ("2", 3)
+    assert shown_item(ben.get("/label").text) == ("1", 2)
     save(ben, 1, 2, rating=0)
     assert {label.annotator: label.verdict.rating for label in Annotations(run).all()} == {
         "Ada": 1,
@@ -250,12 +299,12 @@ def test_a_label_needs_both_parts_and_what_was_written_stays(visit: Visit, run: 
         {"rating": "²", "orientation": "Both", "note": note},
         {"rating": 1, "orientation": "Audio", "note": note},
     ):
-        response = visitor.send_form("/disagreements", clip=1, prompt=2, **fields)
+        response = visitor.send_form("/label", clip=1, prompt=2, **fields)
         assert response.status_code == 422
         assert "Choose a rating" in response.text
         assert "my note \N{ZERO WIDTH JOINER}&lt;/textarea&gt;&lt;b&gt;</textarea>" in response.text
     response = visitor.send_form(
-        "/disagreements", clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
+        "/label", clip=1, prompt=2, rating=1, orientation="Both", note="x" * 2001
     )
     assert response.status_code == 422
     assert "at most 2000" in response.text
@@ -269,19 +318,15 @@ def test_only_answers_of_the_run_can_be_labelled(
     visit: Visit, run: Path, clip: str, prompt: str
 ) -> None:
     visitor = enter(visit(run), "Ada")
-    address = f"/disagreements?clip={quote(clip)}&prompt={quote(prompt)}"
+    address = f"/label?clip={quote(clip)}&prompt={quote(prompt)}"
     assert visitor.get(address).status_code == 404
-    response = visitor.send_form(
-        "/disagreements", clip=clip, prompt=prompt, rating=1, orientation="Both"
-    )
+    response = visitor.send_form("/label", clip=clip, prompt=prompt, rating=1, orientation="Both")
     assert response.status_code == 404
 
 
 def test_without_a_name_nothing_is_kept(visit: Visit, run: Path) -> None:
-    response = visit(run).send_form(
-        "/disagreements", clip=1, prompt=2, rating=1, orientation="Both"
-    )
-    assert response.headers["location"] == "/disagreements/name"
+    response = visit(run).send_form("/label", clip=1, prompt=2, rating=1, orientation="Both")
+    assert response.headers["location"] == "/label/name"
     assert Annotations(run).all() == []
 
 
@@ -292,9 +337,9 @@ def test_the_labels_can_be_taken_to_an_exam(
     note = '=1+1,"x"\nline two'
     save(visitor, 1, 2, note=note)
     save(visitor, 2, 3, rating=0, orientation="Neither")
-    page = visitor.get("/disagreements").text
+    page = visitor.get("/label").text
     assert "2 labels as CSV" in page
-    response = visitor.get("/disagreements/labels.csv")
+    response = visitor.get("/label/labels.csv")
     assert response.headers["content-type"].startswith("text/csv")
     assert response.headers["content-disposition"] == 'attachment; filename="labels.csv"'
     rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
@@ -309,9 +354,9 @@ def test_the_labels_can_be_taken_to_an_exam(
 
 
 def test_a_run_without_two_judges_shows_what_to_do(visit: Visit, make_run: MakeRun) -> None:
-    one_judge = enter(visit(make_run("one")), "Ada").get("/disagreements").text
+    one_judge = enter(visit(make_run("one")), "Ada").get("/label").text
     assert "The run has one judge" in one_judge
-    no_judge = enter(visit(make_run("none", judges={})), "Ada").get("/disagreements").text
+    no_judge = enter(visit(make_run("none", judges={})), "Ada").get("/label").text
     assert "The run has no judge yet" in no_judge
     agreeing_judges = {
         "a": lambda _c, _n: verdict(1, "Both"),
@@ -319,27 +364,27 @@ def test_a_run_without_two_judges_shows_what_to_do(visit: Visit, make_run: MakeR
     }
     assert (
         "The judges agree"
-        in enter(visit(make_run("two", judges=agreeing_judges)), "Ada").get("/disagreements").text
+        in enter(visit(make_run("two", judges=agreeing_judges)), "Ada").get("/label").text
     )
 
 
 def test_without_a_run_the_page_states_so(visit: Visit, tmp_path: Path) -> None:
-    assert "jasco view RUN" in enter(visit(), "Ada").get("/disagreements").text
+    assert "jasco view RUN" in enter(visit(), "Ada").get("/label").text
     visitor = enter(visit(tmp_path / "run"), "Ada")
-    assert "no run found" in visitor.get("/disagreements").text
-    download = visitor.get("/disagreements/labels.csv", follow_redirects=True)
+    assert "no run found" in visitor.get("/label").text
+    download = visitor.get("/label/labels.csv", follow_redirects=True)
     assert "no run found" in download.text
 
 
 def test_of_several_runs_one_is_chosen(visit: Visit, make_run: MakeRun) -> None:
     runs = [make_run("a", judges=judges(), model="one"), make_run("b", judges={}, model="two")]
     visitor = enter(visit(*runs), "Ada")
-    page = visitor.get("/disagreements").text
-    second = f"/disagreements?run={key_of(runs[1])}"
+    page = visitor.get("/label").text
+    second = f"/label?run={key_of(runs[1])}"
     assert f'href="{second}"' in page
     assert "no judge yet" in visitor.get(second).text
     for key in ("7", "-1", "x", "²", str(runs[1])):
-        assert visitor.get(f"/disagreements?run={quote(key)}").status_code == 404
+        assert visitor.get(f"/label?run={quote(key)}").status_code == 404
 
 
 def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
@@ -351,7 +396,7 @@ def test_hostile_texts_are_texts(visit: Visit, make_run: MakeRun) -> None:
     )
     visitor = enter(visit(run), "<b>Ada</b>")
     save(visitor, 1, 2, note=hostile)
-    for address in ("/disagreements", "/disagreements?every=1&clip=1&prompt=2"):
+    for address in ("/label", "/label?every=1&clip=1&prompt=2"):
         page = visitor.get(address).text
         assert page.count("<script") == 1  # the app's own script
         assert "<img src=x" not in page

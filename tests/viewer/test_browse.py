@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import re
 import shutil
 import time
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 
 from html_reader import HtmlReader
+from jasco.data.audio import Audio
 from jasco.protocol.responses import Failure
-from jasco.viewer import live
+from jasco.viewer import browse, live
+from jasco.viewer.catalogue import key_of
 from runs import verdict
 from synthetic import tone, write_wav
 from visitor import Visitor
@@ -83,6 +86,36 @@ def test_audio_and_view_of_a_clip_are_found_by_its_id(
     assert view["seconds"] == pytest.approx(0.25)
     assert view["spectrogram"].startswith("data:image/webp;base64,")
     assert visitor.get("/audio/99").status_code == 404
+
+
+def test_what_is_seen_of_a_clip_is_computed_once(
+    visit: Visit, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[float] = []
+
+    def view(audio: Audio) -> dict[str, Any]:
+        computed.append(audio.seconds)
+        return {"seconds": audio.seconds}
+
+    monkeypatch.setattr(browse, "sound_view", view)
+    visitor = visit(make_run())
+    assert visitor.get("/sound/2").json() == visitor.get("/sound/2").json() == {"seconds": 0.25}
+    assert computed == [0.25]
+
+
+def test_the_audio_of_a_run_comes_from_a_report_that_is_open(
+    visit: Visit, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make_run(name, model=name) for name in "ab"]
+    for run in runs:
+        os.utime(run / "run.db", (1, 1))  # a file that has just been written may still change
+    visitor = visit(*runs)
+    visitor.get("/")
+    read: list[Path] = []
+    monkeypatch.setattr(live, "read_run", read.append)
+    for kind in ("audio", "sound"):
+        assert visitor.get(f"/report/{key_of(runs[1])}/{kind}/1").status_code == 200
+    assert read == []
 
 
 def test_audio_that_has_changed_since_the_run_is_not_played(

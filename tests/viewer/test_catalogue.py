@@ -10,10 +10,9 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
-from jasco.viewer import catalogue as catalogue_module
 from jasco.viewer import refreshed
-from jasco.viewer.catalogue import Catalogue, Entry, key_of, score_of
-from runs import verdict, write_run
+from jasco.viewer.catalogue import Catalogue, Entry, key_of
+from runs import write_run
 from synthetic import make_data
 
 MakeRun = Callable[..., Path]
@@ -23,19 +22,10 @@ MakeRun = Callable[..., Path]
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refreshed, "_PAUSE", 0.0)
     monkeypatch.setattr(refreshed, "_SHARE", 0.0)
-    monkeypatch.setattr(catalogue_module, "_SCORE_PAUSE", 0.0)
 
 
 def names(entries: Mapping[str, Entry]) -> list[str]:
     return [entry.summary.folder.name for entry in entries.values()]
-
-
-def with_scores(catalogue: Catalogue) -> Mapping[str, Entry]:
-    deadline = time.monotonic() + 20
-    while any(entry.score is None for entry in catalogue.now().values()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return catalogue.now()
 
 
 def test_runs_are_those_given_and_those_found_in_folders(make_run: MakeRun, tmp_path: Path) -> None:
@@ -60,32 +50,6 @@ def test_a_run_has_the_same_key_each_time(make_run: MakeRun, tmp_path: Path) -> 
             catalogue.folders([unknown])
 
 
-def test_scores_are_computed_in_the_background_and_again_when_a_run_grows(
-    make_run: MakeRun, tmp_path: Path
-) -> None:
-    run = make_run("a", answer=lambda clip, _: "said" if clip < 2 else None)
-    catalogue = Catalogue([tmp_path], print)
-    [entry] = with_scores(catalogue).values()
-    assert entry.score
-    assert entry.score.estimate
-    assert (entry.score.figure, entry.score.estimate.value) == ("best-mean", 2.0)
-    time.sleep(0.01)
-    make_run("a", judges={"kind": lambda clip, _: verdict(2 if clip < 2 else 0, "Both")})
-    deadline = time.monotonic() + 20
-    while catalogue.now()[key_of(run)].score.estimate.value != 1.0:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_runs_without_verdicts_or_that_cannot_be_read_have_no_score(
-    make_run: MakeRun, tmp_path: Path
-) -> None:
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "run.db").write_text("no database" * 500)
-    for folder in (make_run("a", judges={}), tmp_path / "broken", tmp_path / "none"):
-        assert (score_of(folder).figure, score_of(folder).estimate) == ("", None)
-
-
 def test_without_a_choice_a_folder_shows_the_runs_on_the_latest_data(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
@@ -103,3 +67,10 @@ def test_without_a_choice_a_folder_shows_the_runs_on_the_latest_data(
     assert Catalogue([tmp_path / "a", tmp_path / "c"], print).first() == [
         tmp_path / "a", tmp_path / "c",
     ]  # fmt: skip
+
+
+def test_equal_names_are_followed_by_the_folder(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run(f"runs/{name}", model=name[-1]) for name in ("a/1", "b/1", "2")]
+    for roots, folders in (([tmp_path / "runs"], ["a/1", "b/1"]), (runs, runs[:2])):
+        names = Catalogue(roots, print).beside(key_of(runs[0]))
+        assert {*names.values()} == {"csv/2", *(f"csv/1 ({folder})" for folder in folders)}

@@ -304,7 +304,7 @@ def test_answers_are_labelled_by_keyboard_and_taken_away(
             "input[type=radio]:checked", "all => all.map(i => i.value)"
         )
 
-    enter_name(page, f"{url}disagreements", "Ada")
+    enter_name(page, f"{url}label", "Ada")
     wait_for_form("0 of 26")
     keys.press("1")
     keys.press("s")
@@ -371,7 +371,7 @@ def test_everything_can_be_done_without_scripts(
     page.click("text=Send")
     page.wait_for_selector("audio")
     page.click("text=Next clip")
-    page.goto(f"{url}disagreements")
+    page.goto(f"{url}label")
     page.fill("#name", "Ada")
     page.click("text=Begin")
     page.check("input[name=rating] >> nth=0")
@@ -430,7 +430,7 @@ def test_every_view_is_accessible(
     check_page()
     page.goto(f"{url}runs")
     check_page()
-    page.goto(f"{url}disagreements")
+    page.goto(f"{url}label")
     check_page()
     enter_name(page, "", "Ada")
     page.wait_for_selector("form[data-keys]")
@@ -445,6 +445,7 @@ def test_every_view_is_accessible(
     page.click("text=Agreement")
     check_page()
     page.click("text=csv/two")
+    page.click("text=Back to labelling")
     page.click("summary")
     check_page()
     page.goto(f"{url}listen")
@@ -477,7 +478,7 @@ def test_empty_views_are_accessible(
     page = enter().new_page()
     for runs in ((), (tmp_path / "none",), (make_run(),)):
         url, _ = serve_view(*runs)
-        for path in ("", "runs", "listen", "disagreements"):
+        for path in ("", "runs", "listen", "label"):
             page.goto(url + path)
             assert accessibility_violations(page) == [], page.url
         if page.query_selector("#name"):
@@ -499,6 +500,9 @@ def test_a_lost_connection_is_shown_and_recovers(
     page.wait_for_selector("#row-0")
     command.kill()
     page.wait_for_selector("text=The server cannot be reached")
+    page.route("**/state", lambda route: route.fulfill(status=500))
+    page.wait_for_selector("text=The server reports an error (status 500)")
+    page.unroute("**/state")
     make_run()
     serve_view(run, port=int(url.rstrip("/").rpartition(":")[2]))
     page.wait_for_selector("text=Up to date at")

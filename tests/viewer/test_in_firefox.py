@@ -27,7 +27,7 @@ def test_all_views_open_without_a_message(
         tab.wait_until("document.querySelector('#row-3') !== null")
         tab.goto(f"{url}runs")
         tab.wait_until("document.body.innerText.includes('csv/model')")
-        for path in ("disagreements", "listen"):
+        for path in ("label", "listen"):
             tab.goto(url + path)
             tab.wait_until("document.activeElement.id === 'name'")
             tab.press(*"Ada", "Enter")

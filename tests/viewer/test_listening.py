@@ -1,20 +1,29 @@
 """The listening study in the app: answers are kept, and no solution is shown before them."""
 
 import io
+import os
 import re
 import shutil
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jasco.backends.specs import parse_spec
 from jasco.data.dataset import DataSet, read_data_set
+from jasco.human.listening_score import ListeningScore, listening_score
 from jasco.human.listening_study import CANNOT_TELL, Participant, items_for, run_folder
-from jasco.protocol.clips import Clip
+from jasco.judges.chat_judge import ChatJudge
+from jasco.protocol.clips import Clip, Item
+from jasco.protocol.verdict_parser import read_verdict
+from jasco.protocol.verdicts import Attempt, Judgement
 from jasco.runs.read_run import judged_items_of_run, read_run
+from jasco.runs.schema import verdict_row
 from jasco.runs.writer import RunWriter
+from jasco.viewer import listening
 from participants import participants
 from runs import verdict
 from synthetic import make_data, read_annotations, tone, write_wav
@@ -159,6 +168,48 @@ def test_the_score_is_shown_beside_those_of_models(
     assert order[1].clip.reference not in text  # not heard yet
     results, items = read_run(run_folder(human_runs, "Ada"))
     assert (dict(results.judges), dict(items.judges)) == ({}, {})  # the verdicts are not stored
+
+
+def test_the_score_is_computed_again_only_if_a_run_has_changed(
+    visit: Visit, make_run: MakeRun, human_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+
+    def score(items: Sequence[Item], *sides: Any) -> ListeningScore:
+        computed.append(len(items))
+        return listening_score(items, *sides)
+
+    monkeypatch.setattr(listening, "listening_score", score)
+    visitor = enter_name(visit(make_run()))
+    for number in (1, 2):
+        send(visitor, number, "mine")
+        os.utime(run_folder(human_runs, "Ada") / "run.db", (number, number))
+        assert visitor.get("/listen/done").text == visitor.get("/listen/done").text
+    make_run(model="model", judges={"stern": lambda _c, _n: verdict(0, "Both")})
+    visitor.get("/")
+    visitor.get("/listen/done")
+    assert computed == [1, 2, 2]
+
+
+def test_answers_without_a_readable_verdict_are_not_counted(
+    visit: Visit, clips: DataSet, human_runs: Path
+) -> None:
+    visitor = enter_name(visit(data=clips))
+    items = items_for("Ada", clips.clips)
+    for number in (1, 2, 3):
+        send(visitor, number, "mine")
+    with RunWriter.open(run_folder(human_runs, "Ada")) as store:
+        store.set_protocol("v2")
+        [judge] = store.add_judges([parse_spec("openai/kind", ChatJudge)])
+        rows = []
+        for item, text in zip(items, (verdict(2, "Both"), verdict(1, "Both"), "?"), strict=False):
+            place = [clip.id for clip in clips.clips].index(item.clip.id)
+            judgement = Judgement(read_verdict(text), (Attempt("verdict", text),))
+            rows.append(verdict_row(1, judge, "v2", 0, place, item.number, judgement, 1.0))
+        store.commit(rows)
+    page = visitor.get("/listen/done").text
+    assert "<strong>1.50 of 2</strong> on 2 clips." in page
+    assert "1 without a readable verdict left out" in page
 
 
 def test_without_models_the_score_stands_alone(visit: Visit, clips: DataSet) -> None:
@@ -325,6 +376,16 @@ def test_a_sound_that_is_another_one_is_not_played(
 
 def test_without_runs_there_is_mini_to_listen_to(visit: Visit) -> None:
     assert "16 clips" in visit().get("/listen").text
+
+
+def test_the_clips_are_those_of_the_runs_as_soon_as_there_is_one(
+    visit: Visit, make_run: MakeRun, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    visitor = visit(tmp_path / "runs")
+    assert "16 clips" in visitor.get("/listen").text
+    make_run("runs/a")
+    assert "4 clips" in visitor.get("/listen").text
 
 
 def test_with_runs_the_audio_is_what_their_models_were_given(

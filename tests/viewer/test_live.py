@@ -11,13 +11,14 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra viewer")
 
 from divided_runs import write_shards
+from jasco.errors import InputError
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 from jasco.reports.page.shown import Shown
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.shards import Shard
 from jasco.runs.writer import RunWriter
-from jasco.viewer import refreshed
+from jasco.viewer import live, refreshed
 from jasco.viewer.live import Live
 
 MakeRun = Callable[..., Path]
@@ -97,3 +98,20 @@ def test_a_run_in_shards_is_read_again_when_a_shard_has_grown(tmp_path: Path) ->
         shard.commit([response_row(1, 1, 8, Response("late"), 1.0)])
     [shown] = live_runs.now().shown.values()
     assert (len(shown.items.answers), len(shown.items.failures)) == (22, 2)
+
+
+def test_why_a_run_with_answers_is_not_shown(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = make_run("begun", answer=lambda _c, _n: None)
+    runs = [make_run("run"), begun, tmp_path / "none"]
+
+    def fail(folder: Path) -> None:
+        raise InputError(f"{folder}: a condition\nis missing")
+
+    monkeypatch.setattr(live, "read_run", fail)
+    assert Live(runs, lambda _shown, _notes: ("", b""), print).now().notes == [
+        f"{runs[0]}: a condition is missing",
+        f"{begun}: started, no answers yet",
+        f"{tmp_path / 'none'}: no run found yet",
+    ]

@@ -1,11 +1,12 @@
 """The page that lists runs."""
 
 import re
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,10 @@ from jasco.data.dataset import read_data_set
 from jasco.metrics.bootstrap import Estimate
 from jasco.runs.summary import RunSummary
 from jasco.runs.writer import RunWriter
-from jasco.viewer.catalogue import Entry, RunScore, key_of
+from jasco.viewer.catalogue import Entry, key_of
+from jasco.viewer.run_scores import RunScore
 from jasco.viewer.runs_page import groups_of
+from processes import wait_until
 from runs import write_run
 from synthetic import make_data
 from visitor import Visitor
@@ -47,6 +50,14 @@ def test_runs_are_grouped_by_data_and_sorted() -> None:
     groups = groups_of([unreadable, *runs], "latest", NOW)
     assert [group["data"] for group in groups] == ["new", "data", ""]
     assert groups[-1]["rows"][0]["problem"] == "corrupt"
+
+
+@pytest.mark.parametrize(("coverage", "percent"), [(1.0, 100), (0.996, 99), (0.294, 29), (0, 0)])
+def test_verdicts_are_complete_only_if_none_is_missing(coverage: float, percent: int) -> None:
+    run = entry("a")
+    run = replace(run, summary=replace(run.summary, coverage=coverage))
+    [group] = groups_of([run], "latest", NOW)
+    assert group["rows"][0]["judged"] == percent
 
 
 def test_the_list_names_each_run_with_its_progress(
@@ -119,10 +130,7 @@ def test_the_list_changes_its_version_with_the_runs(
     assert f'data-version="{visitor.get("/runs/state").text}"' in page
     (tmp_path / "runs" / "broken").mkdir()
     (tmp_path / "runs" / "broken" / "run.db").write_text("no database" * 500)
-    before = visitor.get("/runs/state").text
-    deadline = time.monotonic() + 20
-    while visitor.get("/runs/state").text == before and before in page:
-        assert time.monotonic() < deadline
+    wait_until(lambda: visitor.get("/runs/state").text not in page)
     assert "corrupt, or not a run" in visitor.get("/runs").text
 
 

@@ -170,7 +170,7 @@ def test_every_response_has_the_security_headers(
     responses = [
         visitor.get(path)
         for path in (
-            "/", "/state", "/data.json", "/audio/0", "/sound/0", "/disagreements", "/listen",
+            "/", "/state", "/data.json", "/audio/0", "/sound/0", "/label", "/listen",
             "/static/page.css", "/nowhere", "/audio/nothing",
         )
     ]  # fmt: skip
@@ -235,8 +235,8 @@ def test_a_bug_of_ours_is_a_plain_page(
 
 
 PATHS = st.sampled_from(
-    ("/", "/state", "/data.json", "/audio/", "/sound/", "/disagreements",
-     "/listen", "/listen/", "/listen/next", "/disagreements/labels.csv", "/static/")
+    ("/", "/state", "/data.json", "/audio/", "/sound/", "/label",
+     "/listen", "/listen/", "/listen/next", "/label/labels.csv", "/static/")
 )  # fmt: skip
 FIELDS = st.sampled_from(
     ("run", "clip", "prompt", "rating", "orientation", "note", "every", "name", "confirmed", "text",
@@ -263,5 +263,5 @@ def test_any_request_is_answered(
     address = path + (quote(suffix, safe="") if path.endswith("/") and len(path) > 1 else "")
     headers = {"Cookie": cookies}
     assert visitor.get(address, params=values, headers=headers).status_code < 500
-    for form in ("/listen/name", "/listen/1", "/disagreements", "/disagreements/name"):
+    for form in ("/listen/name", "/listen/1", "/label", "/label/name"):
         assert visitor.post(form, data=values, headers=headers).status_code < 500

@@ -133,14 +133,14 @@ class BatchedModel(Model):
                 futures = [waiting[place] for place in batch]
                 questions = [self._waiting.pop(future) for future in futures]
                 answers = await self._in_thread(partial(self._answer, questions))
+                for future, answer in zip(futures, answers, strict=True):
+                    if not future.done():  # its call may have been cancelled
+                        future.set_result(answer)
             except BaseException as error:  # no call may wait forever
-                for future in futures or [*self._waiting]:
+                for future in [*futures, *self._waiting]:
                     if not future.done():
                         future.set_exception(error)
                 return
-            for future, answer in zip(futures, answers, strict=True):
-                if not future.done():  # its call may have been cancelled
-                    future.set_result(answer)
 
     async def close(self) -> None:
         """Stop the thread after its current call."""

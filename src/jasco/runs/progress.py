@@ -26,7 +26,7 @@ class Stage:
     name : str
         The label of the judge; empty for the answers.
     expected : int
-        Number of results that the run holds when it is complete.
+        Number of items.
     done : int
         Number of results so far, without failures.
     failed : int
@@ -44,6 +44,11 @@ class Stage:
     rate: float | None
     reasons: Sequence[Reason]
 
+    @property
+    def final(self) -> int:
+        """Number of failures that a retry cannot resolve."""
+        return sum(reason.final for reason in self.reasons)
+
     def seconds_left(self, unavailable: int = 0) -> float | None:
         """Return the time left at the present rate; None if it is unknown.
 
@@ -53,7 +58,9 @@ class Stage:
             Number of items for which no result can be expected.
         """
         left = self.expected - self.done - self.failed - unavailable
-        return max(0, left) / self.rate * 60 if self.rate else None
+        if left <= 0:
+            return 0.0
+        return left / self.rate * 60 if self.rate else None
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,13 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether no answer and no verdict is missing."""
-        return bool(self.stages) and all(stage.done >= stage.expected for stage in self.stages)
+        """Whether only answers and verdicts are missing that a retry cannot produce."""
+        if not self.answers:
+            return False
+        given = self.answers.expected - self.answers.final
+        return self.answers.done >= given and all(
+            judge.done + judge.final >= given for judge in self.judges
+        )
 
     @property
     def running(self) -> bool:
@@ -101,15 +113,11 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the present rates; None if it is unknown."""
+        """The time left at the present rates; None if it is unknown, or nothing is left."""
         without_answer = self.answers.failed if self.answers else 0
-        times = [
-            stage.seconds_left(without_answer if stage.name else 0)
-            for stage in self.stages
-            if stage.done + stage.failed < stage.expected
-        ]
+        times = [stage.seconds_left(without_answer if stage.name else 0) for stage in self.stages]
         known = [seconds for seconds in times if seconds is not None]
-        return max(known) if known and len(known) == len(times) else None
+        return (max(known, default=0.0) or None) if len(known) == len(times) else None
 
 
 def read_progress(folder: Path, now: datetime) -> Progress:

@@ -6,8 +6,10 @@ figure.
 
 import io
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,34 +20,38 @@ from jasco.data.responses_csv import Key
 from jasco.errors import InputError
 from jasco.human.annotations import LONGEST_NOTE, Annotations, Change
 from jasco.human.annotator_agreement import annotator_agreement
+from jasco.metrics.agreement import PairAgreement
 from jasco.metrics.verdict_matrix import RATINGS
 from jasco.protocol.verdicts import Orientation, Verdict
+from jasco.reports import columns
 from jasco.runs.participants import participant_name
+from jasco.runs.results import JudgedItems
 from jasco.viewer import web
 from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.label_queue import Queue, Selection
 from jasco.viewer.live import Live
-from jasco.viewer.selections import Selections
+from jasco.viewer.reports import Reports
 
 COOKIE = "jasco-annotator"
+_CHOICES = ("run", "queue", "every", "clip", "prompt")  # in a query
 _MOST_CHANGES = 1_000  # maximum number of labels that an annotator can undo
 
 
 class Annotating:
     """The pages of the queue."""
 
-    def __init__(self, selections: Selections, catalogue: Catalogue) -> None:
-        self._selections = selections
+    def __init__(self, reports: Reports, catalogue: Catalogue) -> None:
+        self._reports = reports
         self._catalogue = catalogue
         self._changes: dict[tuple[Path, str], deque[Change]] = {}  # since the app was started
         self.routes = [
-            Route("/disagreements", self.page),
-            web.form_route("/disagreements", self.annotate),
-            web.form_route("/disagreements/undo", self.undo),
-            Route("/disagreements/name", self.ask_for_name),
-            web.form_route("/disagreements/name", self.enter),
-            Route("/disagreements/agreement", self.agreement),
-            Route("/disagreements/labels.csv", self.download),
+            Route("/label", self.page),
+            web.form_route("/label", self.annotate),
+            web.form_route("/label/undo", self.undo),
+            Route("/label/name", self.ask_for_name),
+            web.form_route("/label/name", self.enter),
+            Route("/label/agreement", self.agreement),
+            Route("/label/labels.csv", self.download),
         ]
 
     def page(self, request: Request) -> Response:
@@ -58,16 +64,17 @@ class Annotating:
         return self._show(queue, _key(queue, values) if "clip" in values else queue.after(None))
 
     def ask_for_name(self, request: Request) -> Response:
-        """Return the page that asks for the participant's name."""
-        return web.page("annotator.html", name=web.read_name(request, COOKIE), error="")
+        """Return the page that asks for the annotator's name."""
+        return _name_page(request, web.read_name(request, COOKIE))
 
-    def enter(self, _request: Request, form: web.Form) -> Response:
-        """Store the participant's name in the browser."""
+    def enter(self, request: Request, form: web.Form) -> Response:
+        """Store the annotator's name in the browser, and redirect to the chosen answers."""
         name = form.get("name", "")
         try:
-            return web.redirect_with_name("/disagreements", COOKIE, participant_name(name))
+            address = _with_choices("/label", request.query_params)
+            return web.redirect_with_name(address, COOKIE, participant_name(name))
         except InputError as error:
-            return web.page("annotator.html", 422, name=name, error=str(error))
+            return _name_page(request, name, str(error))
 
     def annotate(self, request: Request, form: web.Form) -> Response:
         """Store an annotation, and redirect to the next answer."""
@@ -78,48 +85,61 @@ class Annotating:
             change = Annotations.of_run(queue.folder).put(annotator, *key, _verdict(form), note)
         except InputError as error:
             return self._show(queue, key, form, str(error))
-        self._changes_in(queue).append(change)
+        self._changes.setdefault(_place(queue), deque(maxlen=_MOST_CHANGES)).append(change)
         queue = self._queue(form, annotator)
         return RedirectResponse(queue.address(queue.after(key)), 303)
 
     def undo(self, request: Request, form: web.Form) -> Response:
-        """Undo the participant's last annotation, and redirect to its answer."""
+        """Undo the annotator's last annotation, and redirect to its answer."""
         queue = self._queue(form, _annotator(request))
-        try:
-            change = self._changes_in(queue).pop()
-        except IndexError:
+        changes = self._changes_in(queue)
+        if not changes:
             return RedirectResponse(queue.address(), 303)
-        Annotations.of_run(queue.folder).undo(change)
+        change = changes[-1]
+        try:
+            Annotations.of_run(queue.folder).undo(change)
+        except InputError:  # it can never be undone; after any other error, it can be later
+            _remove(change, changes)
+            raise
+        _remove(change, changes)
         return RedirectResponse(queue.address((change.after.clip_id, change.after.number)), 303)
 
     def agreement(self, request: Request) -> Response:
         """Return the agreement of all annotators with each other and with the judges."""
         queue = self._queue(request.query_params, _annotator(request))
         found = annotator_agreement(queue.items, queue.annotations, set(queue.order))
-        return self._page("agreement.html", queue, found=found)
+        among = found.among.pairs if found.among and found.shared else ()
+        tables = {
+            "Annotators with each other": pairs(among, queue.items),
+            "Annotators with judges": pairs(found.with_judges, queue.items),
+        }
+        return self._page(
+            "agreement.html", queue, path="/label/agreement", found=found,
+            tables={title: table for title, table in tables.items() if table.rows},
+        )  # fmt: skip
 
     def download(self, request: Request) -> Response:
-        """Return the annotations of all participants as a CSV file for ``jasco exam --gold``."""
+        """Return the annotations of all annotators as a CSV file for ``jasco exam --gold``."""
         queue, text = self._queue(request.query_params, ""), io.StringIO(newline="")
         Annotations.of_run(queue.folder).write_gold(text)
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"'}
         return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
     def _changes_in(self, queue: Queue) -> deque[Change]:
-        place = queue.folder, queue.annotator
-        return self._changes.setdefault(place, deque(maxlen=_MOST_CHANGES))
+        """Return the annotator's labels that can be undone."""
+        return self._changes.get(_place(queue), deque())
 
     def _live(self, values: Mapping[str, str]) -> Live:
         """Return the runs that include the one named by the query or form."""
         key = values.get("run")
-        return self._selections.containing(key) if key else self._selections.first()
+        return self._reports.containing(key) if key else self._reports.first()
 
     def _queue(self, values: Mapping[str, str], annotator: str) -> Queue:
         """Return the queue of the run named by the query or form; redirect if there is no run."""
         key = values.get("run")
         runs = {key_of(run.source): run for run in self._live(values).now().shown.values()}
         if not runs:
-            raise web.redirect("/disagreements")
+            raise web.redirect("/label")
         if key and key not in runs:
             raise HTTPException(404, "This run has no answers yet.")
         run = key or next(iter(runs))
@@ -143,20 +163,53 @@ class Annotating:
             fields=form or queue.fields(key), error=error, longest=LONGEST_NOTE,
         )  # fmt: skip
 
-    def _page(self, template: str, queue: Queue, status: int = 200, **values: object) -> Response:
+    def _page(
+        self, template: str, queue: Queue, status: int = 200, path: str = "/label", **values: object
+    ) -> Response:
+        """Return a page about a queue; ``path`` is that of the same page for other answers."""
         runs, changes = self._catalogue.beside(queue.run), len(self._changes_in(queue))
         return web.page(
             template, status, queue=queue, runs=runs, selections=list(Selection),
-            changes=changes, label=f"/disagreements?run={queue.run}",
+            changes=changes, path=path, label=f"/label?run={queue.run}",
             report=f"/report/{queue.run}/", **values,
         )  # fmt: skip
 
 
 def _annotator(request: Request) -> str:
-    """Return the participant's name; redirect to the page that asks for it if there is none."""
+    """Return the annotator's name; redirect to the page that asks for it if there is none."""
     if name := web.read_name(request, COOKIE):
         return name
-    raise web.redirect("/disagreements/name")
+    raise web.redirect(_with_choices("/label/name", request.query_params))
+
+
+def _name_page(request: Request, name: str, error: str = "") -> Response:
+    action = _with_choices("/label/name", request.query_params)
+    return web.page("annotator.html", 422 if error else 200, action=action, name=name, error=error)
+
+
+def _with_choices(path: str, values: Mapping[str, str]) -> str:
+    """Return an address with the run and the answers that a query names."""
+    chosen = {name: values[name] for name in _CHOICES if name in values}
+    return f"{path}?{urlencode(chosen)}" if chosen else path
+
+
+def pairs(found: Iterable[PairAgreement], items: JudgedItems) -> columns.Table:
+    """Return a table of the agreement of pairs of annotators and judges."""
+
+    def name(label: str) -> str:
+        return f"{label} (proxy)" if label in items.proxies else label
+
+    rows = [columns.TableRow(" and ".join(map(name, pair.judges)), pair) for pair in found]
+    return columns.Table("pair", columns.PAIRWISE_AGREEMENT, rows)
+
+
+def _remove(change: Change, changes: deque[Change]) -> None:
+    with suppress(ValueError):  # another request has removed it
+        changes.remove(change)
+
+
+def _place(queue: Queue) -> tuple[Path, str]:
+    return queue.folder, queue.annotator
 
 
 def _key(queue: Queue, values: Mapping[str, str]) -> Key:

@@ -30,9 +30,9 @@ from jasco.viewer.catalogue import Catalogue
 from jasco.viewer.connections import BACKLOG, LimitedConnection, most_connections
 from jasco.viewer.listening import Listening
 from jasco.viewer.listening_data import check_same_data, find_listening_data
+from jasco.viewer.reports import Reports
 from jasco.viewer.runs_page import RunsPage
 from jasco.viewer.security import DEFAULT_HOST, AccessMiddleware, Address
-from jasco.viewer.selections import Selections
 from jasco.viewer.web import page
 
 _DEFAULT_FOLDER = Path("runs")
@@ -135,13 +135,13 @@ def make_app(
         Called with one line for each error.
     """
     catalogue = Catalogue(runs, notify)
-    selections = Selections(catalogue, lay_out, notify)
-    data_of_runs = cache(lambda: find_listening_data(catalogue.first(), data))
+    reports = Reports(catalogue, lay_out, notify)
+    data_of = cache(lambda first: find_listening_data(first, data))
     views = [
         *RunsPage(catalogue).routes,
-        *Browse(selections, catalogue).routes,
-        *Annotating(selections, catalogue).routes,
-        *Listening(data_of_runs, human_runs, selections.first).routes,
+        *Browse(reports, catalogue).routes,
+        *Annotating(reports, catalogue).routes,
+        *Listening(lambda: data_of(tuple(catalogue.first())), human_runs, reports.first).routes,
     ]
     static = StaticFiles(packages=[("jasco.reports.page", "static"), ("jasco.viewer", "static")])
 

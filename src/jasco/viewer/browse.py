@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from jasco.data.audio import Audio, read_unchanged
+from jasco.data.audio import read_unchanged
 from jasco.reports.page.content import content_of, packed
 from jasco.reports.page.sections import sections_of
 from jasco.reports.page.shown import Shown, clip_audio, clips_of
@@ -24,7 +24,7 @@ from jasco.reports.page.sounds import sound_view
 from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.live import Live, Snapshot
 from jasco.viewer.progress import progress_of
-from jasco.viewer.selections import Selections
+from jasco.viewer.reports import Reports
 from jasco.viewer.web import audio_response, redirect, render
 
 # Replaced in each response; texts in the page cannot contain them.
@@ -39,14 +39,18 @@ def lay_out(shown: Mapping[str, Shown], notes: Sequence[str]) -> tuple[str, byte
         return render("waiting.html", notes=notes, **_MARKS), packed({})
     sounds: dict[str, Any] = {}
     for clip in clips_of(shown):
-        files = (model.items.audio.get(clip.id, ("", "")) for model in shown.values())
-        if any(_is_unchanged(*file) for file in files):
+        if any(_is_unchanged(*file) for file in _files(shown, clip.id)):
             name = quote(clip.id)
             sounds[clip.id] = {"sound_view": f"sound/{name}", "audio": f"audio/{name}"}
-    label = f"/disagreements?run={key_of(next(iter(shown.values())).source)}"
+    label = f"/label?run={key_of(next(iter(shown.values())).source)}"
     sections = sections_of(shown, sounds)
     page = render("browse.html", page=sections, notes=notes, label=label, **_MARKS)
     return page, packed(content_of(shown, sounds))
+
+
+def _files(shown: Mapping[str, Shown], clip: str) -> list[tuple[str, str]]:
+    """Return path and hash of a clip's audio, of each model that was given it."""
+    return [model.items.audio[clip] for model in shown.values() if clip in model.items.audio]
 
 
 def _is_unchanged(path: str, sha256: str) -> bool:
@@ -62,11 +66,20 @@ def _is_version_unchanged(path: str, sha256: str, _size: int, _mtime_ns: int) ->
     return read_unchanged(Path(path), sha256) is not None
 
 
+@lru_cache(maxsize=1_000)
+def _sound_view(path: str, sha256: str) -> dict[str, Any]:
+    """Return what is seen of the audio with this hash, which takes seconds for a long clip."""
+    audio = read_unchanged(Path(path), sha256)
+    if not audio:
+        raise HTTPException(404, "Audio not found.")
+    return sound_view(audio)
+
+
 class Browse:
     """The page, its content and its audio: of the first runs, and of any selected ones."""
 
-    def __init__(self, selections: Selections, catalogue: Catalogue) -> None:
-        self._selections = selections
+    def __init__(self, reports: Reports, catalogue: Catalogue) -> None:
+        self._reports = reports
         self._catalogue = catalogue
         handlers = {
             "state": self.version,
@@ -89,17 +102,17 @@ class Browse:
     def start(self, request: Request) -> Response:
         """Return the page of the first runs; redirect if others are selected, or if none fit."""
         if keys := request.query_params.getlist("run"):
-            return self._redirect(keys)
+            self._redirect(keys)
         if self._catalogue.has_folders or self._catalogue.differ():
             raise redirect("/runs")
         return self.page(request)
 
     def selected(self, request: Request) -> Response:
         """Redirect to the page of the selected runs."""
-        return self._redirect(_keys(request))
+        self._redirect(_keys(request))
 
-    def _redirect(self, keys: Sequence[str]) -> Response:
-        self._selections.of(keys)  # an error if one is not found
+    def _redirect(self, keys: Sequence[str]) -> NoReturn:
+        self._reports.of(keys)  # an error if one is not found
         raise redirect(f"/report/{'-'.join(dict.fromkeys(keys))}/")
 
     def page(self, request: Request) -> Response:
@@ -129,21 +142,26 @@ class Browse:
 
     def audio(self, request: Request) -> Response:
         """Return a clip's audio."""
-        return audio_response(request, self._audio(request))
+        if audio := clip_audio(self._shown(request), request.path_params["clip"]):
+            return audio_response(request, audio)
+        raise HTTPException(404, "Audio not found.")
 
     def sound(self, request: Request) -> Response:
         """Return a clip's waveform, spectrogram and speech."""
-        return JSONResponse(sound_view(self._audio(request)))
-
-    def _audio(self, request: Request) -> Audio:
-        shown = self._live(request).latest().shown
-        if audio := clip_audio(shown, request.path_params["clip"]):
-            return audio
+        for file in _files(self._shown(request), request.path_params["clip"]):
+            if _is_unchanged(*file):
+                return JSONResponse(_sound_view(*file))
         raise HTTPException(404, "Audio not found.")
+
+    def _shown(self, request: Request) -> Mapping[str, Shown]:
+        """Return the runs of a clip; of a single run, as part of any report that is open."""
+        keys = _keys(request)
+        live = self._reports.containing(keys[0]) if len(keys) == 1 else self._live(request)
+        return live.latest().shown
 
     def _live(self, request: Request) -> Live:
         keys = _keys(request)
-        return self._selections.of(keys) if keys else self._selections.first()
+        return self._reports.of(keys) if keys else self._reports.first()
 
 
 def _keys(request: Request) -> list[str]:

@@ -4,44 +4,19 @@ A run is named in addresses by a key, which is looked up here: no path comes fro
 """
 
 import hashlib
-import sqlite3
-import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.metrics.bootstrap import Estimate
-from jasco.runs.read_run import results_of_run
 from jasco.runs.shards import shards_in
 from jasco.runs.summary import RunSummary, find_runs, summarise_run
 from jasco.viewer.refreshed import Refreshed, stamp_of
+from jasco.viewer.run_scores import RunScore, RunScores
 
 MOST_SELECTED = 6
 """Runs in one report."""
-_SCORE_PAUSE = 10.0  # seconds between two scores of a run in progress
 _KEY_DIGITS = 10
-_UNREADABLE = (InputError, RunConflictError, IncompleteError, sqlite3.Error, OSError)
-
-
-@dataclass(frozen=True)
-class RunScore:
-    """The main figure of a run.
-
-    Attributes
-    ----------
-    figure : str
-        ``best-mean``, or ``mean`` for a run with one prompt per clip; empty without a verdict.
-    estimate : Estimate or None
-        Its value; None without a verdict, and for judges that are not averaged.
-    proxy : bool
-        Whether a judge is a proxy for a language model.
-    """
-
-    figure: str
-    estimate: Estimate | None
-    proxy: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +52,7 @@ class Catalogue:
         self.roots = roots
         self._is_folder = {root: root.is_dir() and not _is_run(root) for root in roots}
         self._summaries: dict[Path, tuple[str, RunSummary]] = {}
-        self._scores = _Scores(notify)
+        self._scores = RunScores(notify)
         self._entries = Refreshed(self._read, lambda: True, notify)
         self._first: Sequence[Path] = ()
 
@@ -113,7 +88,10 @@ class Catalogue:
         return [entries[key].summary.folder for key in keys]
 
     def beside(self, key: str) -> dict[str, str]:
-        """Return the names of a run, and of some others on the same data, by their keys."""
+        """Return the names of a run, and of some others on the same data, by their keys.
+
+        Equal names are followed by the runs' folders.
+        """
         runs = {each: entry.summary for each, entry in self.latest().items()}
         data = runs[key].annotations_sha256 if key in runs else None
         others = [
@@ -122,7 +100,18 @@ class Catalogue:
             if run.answered and run.annotations_sha256 == data and each != key
         ]
         kept = {key, *others[: MOST_SELECTED - 1]}
-        return {each: run.name for each, run in runs.items() if each in kept}
+        names = Counter(run.name for each, run in runs.items() if each in kept)
+        return {
+            each: run.name if names[run.name] == 1 else f"{run.name} ({self._place(run.folder)})"
+            for each, run in runs.items()
+            if each in kept
+        }
+
+    def _place(self, folder: Path) -> Path:
+        """Return the folder of a run, relative to the folder in which it was found."""
+        roots = (root for root in self.roots if root != folder and folder.is_relative_to(root))
+        root = next(roots, None)
+        return folder.relative_to(root) if root else folder
 
     def first(self) -> Sequence[Path]:
         """Return the runs to show if none is chosen.
@@ -162,73 +151,6 @@ class Catalogue:
                 yield from find_runs(root)
             elif not self._is_folder[root]:
                 yield root
-
-
-class _Scores:
-    """The scores of runs, computed one after the other in the background."""
-
-    def __init__(self, notify: Callable[[str], None]) -> None:
-        self._notify = notify
-        self._known: dict[Path, tuple[str, float, RunScore]] = {}
-        self._waiting: Mapping[Path, str] = {}
-        self._lock = threading.Lock()
-        self._is_working = False
-
-    def of(self, folder: Path) -> RunScore | None:
-        """Return the score of a run, or None if it has not been computed yet."""
-        known = self._known.get(folder)
-        return known[2] if known else None
-
-    def renew(self, stamps: Mapping[Path, str]) -> None:
-        """Compute the scores of runs that have changed, given the runs and their stamps."""
-        known = {folder: score for folder, score in self._known.items() if folder in stamps}
-        with self._lock:
-            self._known = known
-            self._waiting = {
-                folder: stamp for folder, stamp in stamps.items() if self._is_due(folder, stamp)
-            }
-            if not self._waiting or self._is_working:
-                return
-            self._is_working = True
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def _is_due(self, folder: Path, stamp: str) -> bool:
-        known_stamp, computed, _ = self._known.get(folder, ("", 0.0, None))
-        return stamp != known_stamp and (
-            not known_stamp or time.monotonic() - computed > _SCORE_PAUSE
-        )
-
-    def _work(self) -> None:
-        try:
-            while True:
-                with self._lock:
-                    if not self._waiting:
-                        self._is_working = False
-                        return
-                    (folder, stamp), *others = self._waiting.items()
-                    self._waiting = dict(others)
-                    if not self._is_due(folder, stamp):  # computed since it was added
-                        continue
-                score = score_of(folder)
-                with self._lock:
-                    self._known = {**self._known, folder: (stamp, time.monotonic(), score)}
-        except Exception as error:  # the list remains without scores
-            self._is_working = False
-            self._notify(f"cannot compute a score: {one_line(error)}")
-
-
-def score_of(folder: Path) -> RunScore:
-    """Compute the main figure of a run; one that cannot be read has none."""
-    try:
-        results = results_of_run(folder)
-    except _UNREADABLE:
-        return RunScore("", None, proxy=False)
-    if not results.figures:
-        return RunScore("", None, proxy=False)
-    panel, proxy = results.figures.panel, any(judge.proxy for judge in results.judges.values())
-    if results.single_prompt:
-        return RunScore("mean", panel.mean, proxy)
-    return RunScore("best-mean", panel.best_mean, proxy)
 
 
 def key_of(folder: Path) -> str:

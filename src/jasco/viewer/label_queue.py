@@ -72,11 +72,11 @@ class Queue:
     order : sequence of (str, int)
         The selected answers, in the order in which they are labelled.
     annotations : sequence of Annotation
-        The annotations of all participants.
+        The annotations of all annotators.
     annotator : str
-        The participant who is annotating.
+        The annotator who is labelling.
     every : bool
-        Whether to include answers that this participant has annotated already.
+        Whether to include answers that the annotator has labelled already.
     """
 
     run: str
@@ -90,7 +90,7 @@ class Queue:
 
     @cached_property
     def own(self) -> dict[Key, Annotation]:
-        """The annotations of this participant, by answer."""
+        """The annotations of this annotator, by answer."""
         return {
             (annotation.clip_id, annotation.number): annotation
             for annotation in self.annotations
@@ -99,7 +99,7 @@ class Queue:
 
     @property
     def left(self) -> list[Key]:
-        """The answers without an annotation by this participant."""
+        """The answers without an annotation by this annotator."""
         return [key for key in self.order if key not in self.own]
 
     def after(self, key: Key | None) -> Key | None:
@@ -123,10 +123,10 @@ class Queue:
     def address(self, key: Key | None = None) -> str:
         """Return the address of an answer's page, or of the start of the queue."""
         place = {"clip": key[0], "prompt": key[1]} if key else {}
-        return f"/disagreements?{urlencode(self.choices | place)}"
+        return f"/label?{urlencode(self.choices | place)}"
 
     def fields(self, key: Key) -> web.Form:
-        """Return the form's fields with this participant's annotation, if there is one."""
+        """Return the form's fields with this annotator's annotation, if there is one."""
         if key not in self.own:
             return {}
         note, verdict = self.own[key].note, self.own[key].verdict

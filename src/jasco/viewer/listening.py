@@ -6,7 +6,7 @@ identified by its position in the participant's order, and its page holds only a
 
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,20 +21,20 @@ from starlette.routing import Route
 from jasco.data.audio import Audio, read_unchanged
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
+from jasco.human.listening_score import ListeningScore, answers_to, listening_score
 from jasco.human.listening_study import CANNOT_TELL, LONGEST_ANSWER, Participant, exists
 from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.protocol.clips import Item
+from jasco.reports.page.plots import marker_of
 from jasco.reports.page.shown import Shown
 from jasco.runs.participants import participant_name
 from jasco.runs.read_run import read_run
 from jasco.runs.reader import RunReader
 from jasco.viewer import web
-from jasco.viewer.listening_score import answers_to, listening_score
 from jasco.viewer.live import Live
+from jasco.viewer.refreshed import stamp_of
 
 COOKIE = "jasco-participant"
-MARKERS = 6
-"""Number of different markers of models."""
 _UNAVAILABLE = (InputError, RunConflictError, IncompleteError)
 
 
@@ -94,6 +94,7 @@ class Listening:
         self._first = first
         self._participants: dict[str, Participant] = {}
         self._opening = threading.Lock()
+        self._scores: dict[Path, tuple[tuple[str, str, int], ListeningScore]] = {}
         self.routes = [
             Route("/listen", self.start),
             web.form_route("/listen/name", self.enter),
@@ -187,19 +188,33 @@ class Listening:
     def done(self, request: Request) -> Response:
         """Return the participant's score so far, next to those of the models."""
         participant = self._participant(request)
+        version = stamp_of(participant.folder), self._first().latest().version
         answered = [item for item, _ in participant.answered()]
         if not answered:
             raise web.redirect("/listen/next")
         models = self._models(participant)
-        own = Shown(participant.folder, *read_run(participant.folder))
         runs = [shlex.quote(str(model.source)) for model in models.values()]
         return web.page(
             "done.html", participant=participant, left=participant.total - len(answered),
             items=[(participant.items.index(item) + 1, item) for item in answered],
-            score=listening_score(answered, own, models), markers=_markers(models),
+            score=self._score(participant, answered, models, version), markers=_markers(models),
             folder=shlex.quote(str(participant.folder)), runs=" ".join(runs or ["RUN"]),
             least=LEAST_CLIPS,
         )  # fmt: skip
+
+    def _score(
+        self,
+        participant: Participant,
+        answered: Sequence[Item],
+        models: Mapping[str, Shown],
+        version: tuple[str, str],
+    ) -> ListeningScore:
+        """Return the score, which is computed again for a new version of the runs."""
+        key = (*version, len(answered))
+        if self._scores.get(participant.folder, (None,))[0] != key:
+            own = Shown(participant.folder, *read_run(participant.folder))
+            self._scores[participant.folder] = key, listening_score(answered, own, models)
+        return self._scores[participant.folder][1]
 
     def _participant(self, request: Request) -> Participant:
         """Return the participant, or raise a redirect to the page that asks for a name."""
@@ -238,7 +253,7 @@ class Listening:
 
 def _markers(models: Iterable[str]) -> dict[str, int]:
     """Return the number of each model's marker."""
-    return {name: place % MARKERS + 1 for place, name in enumerate(models)}
+    return {name: marker_of(place) for place, name in enumerate(models)}
 
 
 def _question_page(

@@ -18,6 +18,7 @@ from jasco.runs.read_run import read_run
 from jasco.runs.reader import is_run
 from jasco.runs.results import Results
 from jasco.runs.shards import shards_in
+from jasco.runs.summary import summarise_run
 from jasco.viewer.refreshed import Refreshed, stamp_of
 
 _UNREADABLE = (RunConflictError, IncompleteError, sqlite3.DatabaseError)
@@ -123,14 +124,21 @@ class _WatchedRun:
         try:
             results, items = read_run(self.folder)
             self.shown = Shown(self.folder, results, items, self._read_reliance(results))
-        except InputError:
-            problem = "started, no answers yet" if is_run(self.folder) else "no run found yet"
-            self.shown, self.note = None, f"{self.folder}: {problem}"
+        except InputError as error:
+            self.shown, self.note = None, self._problem(error)
         except _UNREADABLE as error:
             self.note = one_line(error, 400)
         if self.shown and not self.shown.items.answers and not self.shown.items.failures:
             self.shown, self.note = None, f"{self.folder}: started, no answers yet"
         return stamp
+
+    def _problem(self, error: InputError) -> str:
+        if not is_run(self.folder):
+            return f"{self.folder}: no run found yet"
+        run = summarise_run(self.folder)
+        if run.answered or run.problem:
+            return one_line(error, 400)
+        return f"{self.folder}: started, no answers yet"
 
     def _read_reliance(self, results: Results) -> RelianceReport | None:
         # Until the conditions have been judged, reading them is an error.

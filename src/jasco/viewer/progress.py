@@ -6,6 +6,7 @@ from typing import Any
 
 from jasco.errors import duration, one_line
 from jasco.reports.formats import LONGEST_REASON
+from jasco.reports.page.plots import marker_of
 from jasco.reports.page.shown import Shown
 from jasco.runs.progress import Progress, Stage
 
@@ -27,11 +28,12 @@ def progress_of(
     now : datetime
         The present time, with its time zone.
     """
-    names = {run.source: (number, name) for number, (name, run) in enumerate(shown.items(), 1)}
+    names = {run.source: name for name, run in shown.items()}
+    markers = {run.source: marker_of(place) for place, run in enumerate(shown.values())}
     return [
         {
-            "number": names[run.folder][0] if run.folder in names else 0,
-            "name": names[run.folder][1] if run.folder in names else run.name or str(run.folder),
+            "name": names.get(run.folder, run.name or str(run.folder)),
+            "marker": markers.get(run.folder, 0),
             **(status := _status(run, now)),
             "stages": [_stage(stage, rate=status["state"] == "running") for stage in run.stages],
             "failures": list(_failures(run)),

@@ -12,8 +12,9 @@ from starlette.routing import Route
 from jasco.errors import count
 from jasco.reports.formats import between, number
 from jasco.runs.summary import RunSummary
-from jasco.viewer.catalogue import MOST_SELECTED, Catalogue, Entry, RunScore
+from jasco.viewer.catalogue import MOST_SELECTED, Catalogue, Entry
 from jasco.viewer.progress import ago
+from jasco.viewer.run_scores import RunScore
 from jasco.viewer.web import render
 
 _FILTERED = 10  # runs above which the list can be filtered
@@ -49,21 +50,12 @@ class RunsPage:
 
     def page(self, request: Request) -> Response:
         """Return the page."""
-        html = self._html(request, self._catalogue.now())
-        return HTMLResponse(html)
+        values = self._values(request, self._catalogue.now())
+        return HTMLResponse(render("runs.html", version=_version(values), **values))
 
     def version(self, request: Request) -> Response:
         """Return the version of the page, which changes whenever the page does."""
-        return PlainTextResponse(self._version(request, self._catalogue.latest()))
-
-    def _html(self, request: Request, entries: Mapping[str, Entry]) -> str:
-        return render(
-            "runs.html", version=self._version(request, entries), **self._values(request, entries)
-        )
-
-    def _version(self, request: Request, entries: Mapping[str, Entry]) -> str:
-        values = self._values(request, entries)
-        return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+        return PlainTextResponse(_version(self._values(request, self._catalogue.latest())))
 
     def _values(self, request: Request, entries: Mapping[str, Entry]) -> dict[str, Any]:
         order = request.query_params.get("order", "")
@@ -75,6 +67,10 @@ class RunsPage:
             "filtered": len(entries) > _FILTERED,
             "places": [str(root) for root in self._catalogue.roots],
         }
+
+
+def _version(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def groups_of(entries: Iterable[Entry], order: str, now: datetime) -> list[dict[str, Any]]:
@@ -125,7 +121,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "score": _score(entry.score, run),
         "answered": run.answered,
         "expected": run.items,
-        "judged": None if run.coverage is None else round(100 * run.coverage),
+        "judged": None if run.coverage is None else _percent(run.coverage),
         "state": run.state,
         "status": _STATES.get(run.state, run.state),
         "problem": run.problem,
@@ -133,6 +129,11 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "ago": ago((now - updated).total_seconds()) if updated else "",
         "selectable": run.answered > 0,
     }
+
+
+def _percent(share: float) -> int:
+    """Return a share in percent; 100 only if nothing is missing."""
+    return 100 if share == 1 else min(99, round(100 * share))
 
 
 def _score(score: RunScore | None, run: RunSummary) -> dict[str, Any] | None:

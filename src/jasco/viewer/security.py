@@ -27,7 +27,7 @@ DEFAULT_HOST = "127.0.0.1"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]/@]+)(?::([0-9]{1,5}))?")
-_ENTRANCES = re.compile(r"/(|runs|disagreements|listen|report/[0-9a-f-]{1,99}/)")
+_ENTRANCES = re.compile(r"/(|runs|label|listen|report/[0-9a-f-]{1,99}/)")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from jasco.data.audio import Audio
 from jasco.errors import InputError
+from jasco.reports.formats import between, number
 from jasco.reports.page.render import environment
 from jasco.runs.participants import participant_name
 
@@ -23,6 +24,7 @@ LARGEST_FORM = 64_000
 """Bytes."""
 _MOST_FIELDS = 20
 _TEMPLATES = environment(PackageLoader("jasco.viewer"))
+_TEMPLATES.globals |= {"number": number, "between": between}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 

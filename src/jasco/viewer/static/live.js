@@ -64,11 +64,13 @@
     if (anchor) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
   };
 
-  const load = async (address) => {
-    const answer = await fetch(address);
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const problemOf = (status) => status === 404 ? "The runs can no longer be found" : `The server reports an error (status ${status})`;
+  const get = async (address) => {
+    const answer = await fetch(address).catch(() => { throw new Error("The server cannot be reached"); });
+    if (!answer.ok) throw new Error(problemOf(answer.status));
+    return answer.text();
   };
+  const load = async (address) => new DOMParser().parseFromString(await get(address), "text/html");
 
   const renewProgress = async () => {
     const part = await load("progress");
@@ -92,18 +94,20 @@
 
   const isSameContent = (now) => now.includes(".") && now.split(".")[0] === version.split(".")[0];
 
+  let failed = false;
   const poll = async () => {
     try {
       if (document.hidden) return;
-      const answer = await fetch(state + location.search);
-      const now = answer.ok ? await answer.text() : version;
-      if (now === version) return;
-      await (isSameContent(now) ? renewProgress() : renewPage());
+      const now = await get(state + location.search);
+      if (now === version && !failed) return;
+      if (now !== version) await (isSameContent(now) ? renewProgress() : renewPage());
       version = now;
+      failed = false;
       showStatus(`Up to date at ${new Date().toLocaleTimeString()}.`);
       document.dispatchEvent(new Event("renewed"));
-    } catch {
-      inPlace(() => showStatus("The server cannot be reached; this is the last state received."));
+    } catch (error) {
+      failed = true;
+      inPlace(() => showStatus(`${error.message}; this is the last state received.`));
     } finally {
       setTimeout(poll, PAUSE);
     }

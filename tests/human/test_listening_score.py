@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jasco.data.dataset import DataSet, read_data_set
+from jasco.human.listening_score import listening_score
 from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Orientation
@@ -14,10 +15,6 @@ from jasco.reports.page.shown import Shown
 from jasco.runs.read_run import read_run
 from runs import verdict, write_run
 from synthetic import make_data
-
-pytest.importorskip("starlette", reason="needs the extra viewer")
-
-from jasco.viewer.listening_score import listening_score
 
 Judges = Mapping[str, Callable[[int, int], str]]
 
@@ -134,3 +131,16 @@ def test_the_best_model_comes_first_and_equal_ones_are_similar(
     score = listening_score(items, you, {"worse": worse, "same": same})
     assert list(score.models) == ["same", "worse"]
     assert score.compared("similar") == ["same"]
+
+
+def test_a_model_without_a_readable_verdict_comes_last(
+    open_run: Callable[..., Shown], items: list[Item]
+) -> None:
+    unreadable = {"kind": lambda _c, _n: "No verdict."}
+    zero = {"kind": lambda _c, _n: verdict(0, "Both")}
+    you = open_run("you", zero)
+    score = listening_score(
+        items, you, {"x": open_run("x", unreadable), "zero": open_run("zero", zero)}
+    )
+    assert list(score.models) == ["zero", "x"]
+    assert score.models["x"].mean.value is None

@@ -8,7 +8,8 @@ that is judged by a language model later, they would be those of a second judge.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,23 @@ from jasco.protocol.clips import Item
 from jasco.protocol.protocols import protocol_named
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.page.shown import Shown
+from jasco.runs.results import JudgedItems, Results
 
 OFFLINE = "offline"
+
+
+class Side(Protocol):
+    """The run of a participant or of a model."""
+
+    @property
+    def results(self) -> Results:
+        """Its results."""
+
+    @property
+    def items(self) -> JudgedItems:
+        """Its items, with their verdicts."""
+
+
 Verdicts = Mapping[Key, Verdict]
 """The verdicts of one judge on one side's answers."""
 
@@ -96,7 +111,7 @@ class ListeningScore:
 
 
 def listening_score(
-    items: Sequence[Item], participant: Shown, models: Mapping[str, Shown]
+    items: Sequence[Item], participant: Side, models: Mapping[str, Side]
 ) -> ListeningScore:
     """Score a participant and models on the items that the participant has answered.
 
@@ -104,9 +119,9 @@ def listening_score(
     ----------
     items : sequence of Item
         The answered items; at least one.
-    participant : Shown
+    participant : Side
         The participant's run.
-    models : mapping of str to Shown
+    models : mapping of str to Side
         By name. Models without an answer to any of the items are left out.
     """
     sides = [participant, *models.values()]
@@ -124,18 +139,23 @@ def listening_score(
             for side, own in zip(sides, answers, strict=True)
         ]
     else:
-        panels = [[_judged_offline(items, own)] for own in answers]
+        panels = [[verdicts] for verdicts in _judged_offline(items, answers)]
     matrices = [[_matrix(items, verdicts) for verdicts in panel] for panel in panels]
     you, *others = (
         _scored(items, own, panel, of_side, matrices[0])
         for own, panel, of_side in zip(answers, panels, matrices, strict=True)
     )
     names = [name for n, name in enumerate(models, start=1) if n in compared]
-    by_score = sorted(zip(names, others, strict=True), key=lambda each: -(each[1].mean.value or 0))
+    by_score = sorted(zip(names, others, strict=True), key=lambda each: _rank(each[1].mean))
     return ListeningScore(tuple(judges) or (OFFLINE,), not judges, you, dict(by_score))
 
 
-def answers_to(items: Sequence[Item], side: Shown) -> dict[Key, str]:
+def _rank(mean: Estimate) -> tuple[bool, float]:
+    """Return what sorts the highest score first, and models without a score last."""
+    return mean.value is None, -(mean.value or 0)
+
+
+def answers_to(items: Sequence[Item], side: Side) -> dict[Key, str]:
     """Return a side's answers to the items, as far as it was asked the same questions."""
     texts, clips = side.items.instructions, set(side.items.clips)
     found = {}
@@ -147,7 +167,7 @@ def answers_to(items: Sequence[Item], side: Shown) -> dict[Key, str]:
     return found
 
 
-def _common_judges(sides: Sequence[Shown], answers: Sequence[Mapping[Key, str]]) -> list[str]:
+def _common_judges(sides: Sequence[Side], answers: Sequence[Mapping[Key, str]]) -> list[str]:
     """Return the judges, except proxies, that have judged all answers of all sides."""
     first = sides[0].results
     return [
@@ -164,7 +184,7 @@ def _common_judges(sides: Sequence[Shown], answers: Sequence[Mapping[Key, str]])
     ]
 
 
-def _judged(side: Shown, judge: str, key: Key) -> bool:
+def _judged(side: Side, judge: str, key: Key) -> bool:
     return key in side.items.judges.get(judge, {})
 
 
@@ -174,18 +194,24 @@ def _offline() -> Judge:
     return judge
 
 
-def _judged_offline(items: Sequence[Item], answers: Mapping[Key, str]) -> Verdicts:
-    async def judge() -> Verdicts:
-        verdicts = {}
-        for item in items:
-            key = item.clip.id, item.number
-            if key in answers:
-                outcome = await _offline().judge(item, answers[key], protocol_named(None))
-                assert not isinstance(outcome, Failure)  # it makes no calls
-                verdicts[key] = outcome.verdict
-        return verdicts
+def _judged_offline(
+    items: Sequence[Item], answers: Sequence[Mapping[Key, str]]
+) -> list[dict[Key, Verdict]]:
+    """Return the verdicts of the offline judge on the answers of each side."""
+    judged: list[dict[Key, Verdict]] = [{} for _ in answers]
+    for item in items:  # the answers about one clip in succession, for which the judge is faster
+        key = item.clip.id, item.number
+        for own, verdicts in zip(answers, judged, strict=True):
+            if key in own:
+                verdicts[key] = _offline_verdict(item, own[key])
+    return judged
 
-    return asyncio.run(judge())
+
+@lru_cache(maxsize=20_000)
+def _offline_verdict(item: Item, answer: str) -> Verdict:
+    outcome = asyncio.run(_offline().judge(item, answer, protocol_named(None)))
+    assert not isinstance(outcome, Failure)  # it makes no calls
+    return outcome.verdict
 
 
 def _matrix(items: Sequence[Item], verdicts: Verdicts) -> VerdictMatrix:

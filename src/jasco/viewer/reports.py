@@ -1,6 +1,7 @@
-"""Reports of selected runs; those used last are kept up to date."""
+"""Reports of selected runs, kept up to date while they are used."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from starlette.exceptions import HTTPException
@@ -8,10 +9,10 @@ from starlette.exceptions import HTTPException
 from jasco.viewer.catalogue import MOST_SELECTED, Catalogue, key_of
 from jasco.viewer.live import LayOut, Live
 
-_MOST_KEPT = 4
+_KEPT_FOR = 600.0  # seconds since the last use; an open page asks every few seconds
 
 
-class Selections:
+class Reports:
     """The reports that the app shows.
 
     Parameters
@@ -32,6 +33,7 @@ class Selections:
         self._notify = notify
         self._first: Live | None = None
         self._kept: dict[tuple[str, ...], Live] = {}
+        self._used: dict[tuple[str, ...], float] = {}  # times
         self._lock = threading.Lock()
 
     def first(self) -> Live:
@@ -54,18 +56,22 @@ class Selections:
         if len(selected) > MOST_SELECTED:
             raise HTTPException(400, f"A report shows at most {MOST_SELECTED} runs.")
         with self._lock:
+            self._remove_unused()
             if selected in self._kept:
-                self._kept[selected] = self._kept.pop(selected)  # the last one used
+                self._used[selected] = time.monotonic()
                 return self._kept[selected]
         try:
             folders = self._catalogue.folders(selected)
         except KeyError:
             raise HTTPException(404, "Run not found; it may have been moved or deleted.") from None
         with self._lock:
-            live = self._kept.setdefault(selected, Live(folders, self._lay_out, self._notify))
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            return live
+            self._used[selected] = time.monotonic()
+            return self._kept.setdefault(selected, Live(folders, self._lay_out, self._notify))
+
+    def _remove_unused(self) -> None:
+        oldest = time.monotonic() - _KEPT_FOR
+        for keys in [keys for keys, used in self._used.items() if used < oldest]:
+            del self._kept[keys], self._used[keys]
 
     def containing(self, key: str) -> Live:
         """Return the runs, of those that are kept, that include one; else this run alone.
@@ -79,7 +85,7 @@ class Selections:
             kept = [*([self._first] if self._first else []), *self._kept.values()]
         for live in kept:
             if key in map(key_of, live.folders):
-                shown = live.now().shown.values()
+                shown = live.latest().shown.values()
                 if key in (key_of(run.source) for run in shown):
                     return live
         return self.of([key])
