@@ -13,7 +13,9 @@ const clipData = (() => {
   const agreementOf = (item, scores) => {
     if (scores.length < 2) return [];
     if (!item.difference) return ["agree"];
-    return new Set(scores).size > 1 ? ["differ", "score"] : ["differ"];
+    const range = Math.max(...scores) - Math.min(...scores);
+    const cues = new Set(item.verdicts.filter(isReadable).map((each) => each[2]));
+    return ["differ", ...(range ? ["score", `score-${range}`] : []), ...(cues.size > 1 ? ["orientation"] : [])];
   };
   const statusOf = (item) => {
     if (item.answer === null) return [item.failure ? "failed" : "open"];
@@ -27,7 +29,10 @@ const clipData = (() => {
     { name: "prompt", label: "Prompt", options: (data) => data.prompts.map((each, place) => [`${place + 1}`, `${place + 1}. ${each}`]) },
     { name: "score", label: "Score", options: () => [["0", "0"], ["part", "between 0 and 2"], ["full", "2"], ["none", "not scored"]] },
     { name: "orientation", label: "Orientation", options: () => ["both", "audio", "speech", "neither"].map((each) => [each, each]) },
-    { name: "judges", label: "Judges", options: () => [["agree", "agree"], ["differ", "differ"], ["score", "differ in the score"]] },
+    { name: "judges", label: "Judges", options: () => [
+      ["agree", "agree"], ["differ", "differ"], ["score", "scores differ"], ["score-1", "scores differ by 1"],
+      ["score-2", "scores differ by 2"], ["orientation", "orientations differ"],
+    ] },
     { name: "status", label: "Status", options: () => [
       ["answered", "answered"], ["failed", "failed"], ["open", "not answered"], ["cut", "cut off"], ["lacking", "verdict missing or unreadable"],
     ] },
@@ -79,7 +84,7 @@ const clipData = (() => {
       .join("\n").toLowerCase();
 
   const ORDERS = [
-    ["", "data set order"], ["hardest", "hardest first"], ["easiest", "easiest first"], ["difference", "largest judge difference first"],
+    ["", "data set order"], ["hardest", "hardest first"], ["easiest", "easiest first"], ["difference", "most disagreement first"],
   ];
   const ordersFor = (data) => (data.models.length < 2 ? ORDERS : [
     ...ORDERS, ...data.models.flatMap(({ name, place }) => [
@@ -140,7 +145,7 @@ const clipData = (() => {
     if (score > 0) return { items, kind: `s${Math.max(1, Math.round(4 * score))}`, text: "", label: number(score) };
     const cues = new Set(items.flatMap((item) => item.facets.orientation));
     const cue = cues.size === 1 ? [...cues][0] : "";
-    return { items, kind: `s0 ${cue}`, text: cue ? cue[0] : "·", label: cue ? `0, ${cue}` : "0, judges differ" };
+    return { items, kind: `s0 ${cue}`, text: cue ? cue[0] : "", label: cue ? `0, ${cue}` : "0" };
   };
 
   const number = (value) => (value === null ? "–" : value.toFixed(2));
