@@ -2,7 +2,7 @@
 "use strict";
 
 const { ClipView, Legend, Marker, Strip, foreign } = (() => {
-  const { useLayoutEffect, useRef, useState } = preactHooks;
+  const { useLayoutEffect, useMemo, useRef, useState } = preactHooks;
   const LONG = 4000;
 
   // Characters that are invisible or change the text direction are shown by their code points.
@@ -18,17 +18,20 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
   };
   const Cell = ({ cell }) => html`<span class="cell ${cell.kind}" role="img" aria-label=${cell.label} title=${cell.label}>${cell.text}</span>`;
 
-  // The cells of all prompts. There are thousands on a page: they have only a class and a text, and no component.
+  // The cells of all prompts. There are thousands on a page: they have only a class and a text, and no component, and
+  // are made again only if their data change or others are dimmed.
   const Strip = ({ data, clip, model, fitting }) => {
     const cells = data.prompts.map((_, place) => cellOf(data, clip, model, place + 1));
-    const label = cells.flatMap((cell, place) => (cell ? [`prompt ${place + 1}: ${cell.label}`] : [])).join("; ");
+    const dimmed = cells.map((cell) => (fitting && cell && !cell.items.some((item) => fitting.has(item)) ? " dim" : ""));
     const nameCell = ({ target, currentTarget }) => {
       const place = [...currentTarget.children].indexOf(target);
       if (cells[place]) target.title = `Prompt ${place + 1}: ${cells[place].label}`;
     };
-    const isDim = (cell) => fitting && !cell.items.some((item) => fitting.has(item));
-    return html`<span class="strip" role="img" aria-label="Scores: ${label || "none"}" onMouseOver=${nameCell}>${cells.map((cell) =>
-      preact.h("span", cell ? { class: `cell ${cell.kind}${isDim(cell) ? " dim" : ""}` } : null, cell?.text || null))}</span>`;
+    return useMemo(() => {
+      const label = cells.flatMap((cell, place) => (cell ? [`prompt ${place + 1}: ${cell.label}`] : [])).join("; ");
+      return html`<span class="strip" role="img" aria-label="Scores: ${label || "none"}" onMouseOver=${nameCell}>${cells.map((cell, place) =>
+        preact.h("span", cell ? { class: `cell ${cell.kind}${dimmed[place]}` } : null, cell?.text || null))}</span>`;
+    }, [data, clip, model, dimmed.join()]);
   };
 
   const CUE_LABELS = { audio: "audio only", speech: "speech only", neither: "neither cue", both: "both cues, but wrong" };
